@@ -1,0 +1,1 @@
+"""What every room may use: errors, ids, encodings, ports. Standard library only."""

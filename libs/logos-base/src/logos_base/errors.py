@@ -1,0 +1,63 @@
+"""Errors with a kind and a stable reason; one class per rule.
+
+`logos_module.errors` turns them into gRPC statuses and back. Clients and tests
+rely on `reason`, never on the text.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ErrorKind(StrEnum):
+    """What sort of failure it is. One gRPC status code each, of the same name."""
+
+    INVALID_ARGUMENT = "INVALID_ARGUMENT"
+    NOT_FOUND = "NOT_FOUND"
+    ALREADY_EXISTS = "ALREADY_EXISTS"
+    FAILED_PRECONDITION = "FAILED_PRECONDITION"
+    ABORTED = "ABORTED"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
+    UNAVAILABLE = "UNAVAILABLE"
+    UNIMPLEMENTED = "UNIMPLEMENTED"
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    DATA_LOSS = "DATA_LOSS"
+    INTERNAL = "INTERNAL"
+
+
+class LogosError(Exception):
+    """A failure that a caller can act on.
+
+    Subclass it once per rule and set `kind` and `reason`. The text is lower
+    case, without a full stop, and says what to do next where that is not plain.
+    """
+
+    kind: ClassVar[ErrorKind] = ErrorKind.INTERNAL
+    reason: ClassVar[str] = "INTERNAL"
+    """UPPER_SNAKE, at most 63 characters. Stable API."""
+
+    retry_after_ms: int | None = None
+    """When trying again makes sense; sent as RetryInfo."""
+
+    field: str | None = None
+    """The request field at fault; sent as BadRequest."""
+
+    def __init__(
+        self, message: str, *, field: str | None = None, retry_after_ms: int | None = None
+    ) -> None:
+        super().__init__(message)
+        if field is not None:
+            self.field = field
+        if retry_after_ms is not None:
+            self.retry_after_ms = retry_after_ms
+
+
+class ConfigError(LogosError):
+    """A configuration that cannot be used. Holds all of its problems at once."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_CONFIG"
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems

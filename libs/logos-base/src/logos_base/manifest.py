@@ -1,0 +1,86 @@
+"""What a module says of itself before it runs: its `module.toml`.
+
+Read by the kernel, by the harness and by whoever renders a testnet. The format
+is in docs/protocol/kernel.md, KER-2.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from typing import Final
+
+from logos_base.errors import ConfigError
+
+NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
+SERVICE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+")
+VERSION: Final = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?")
+MAX_MANIFEST_BYTES: Final = 64 * 1024
+
+_KEYS: Final = frozenset({"name", "version", "description", "command", "requires", "services"})
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One module, as it introduces itself."""
+
+    name: str
+    version: str
+    description: str = ""
+    command: tuple[str, ...] = ()
+    """Program and arguments; a first word `python` is the kernel's own interpreter."""
+    requires: tuple[str, ...] = ()
+    """Modules that must be READY before this one is started."""
+    services: tuple[str, ...] = field(default=())
+    """Full names of the gRPC services that the node's front door routes to it."""
+
+
+def parse_manifest(text: str) -> Manifest:
+    """Reads a manifest, or raises `ConfigError` with all that is wrong with it."""
+    if len(text.encode()) > MAX_MANIFEST_BYTES:
+        raise ConfigError([f"manifest is over {MAX_MANIFEST_BYTES} bytes"])
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"manifest is not TOML: {error}"]) from error
+    problems = [f"{key}: unknown key" for key in sorted(document.keys() - _KEYS)]
+    name = _text(document, "name", NAME, problems)
+    version = _text(document, "version", VERSION, problems)
+    description = document.get("description", "")
+    if not isinstance(description, str):
+        problems.append("description: must be text")
+    command = _list(document, "command", None, problems)
+    requires = _list(document, "requires", NAME, problems)
+    services = _list(document, "services", SERVICE, problems)
+    if name in requires:
+        problems.append("requires: a module cannot require itself")
+    if problems:
+        raise ConfigError(problems)
+    return Manifest(name, version, str(description), command, requires, services)
+
+
+def _text(
+    document: dict[str, object], key: str, pattern: re.Pattern[str], problems: list[str]
+) -> str:
+    value = document.get(key)
+    if isinstance(value, str) and pattern.fullmatch(value):
+        return value
+    problems.append(f"{key}: must be text like {pattern.pattern}, is {value!r}")
+    return ""
+
+
+def _list(
+    document: dict[str, object], key: str, pattern: re.Pattern[str] | None, problems: list[str]
+) -> tuple[str, ...]:
+    value = document.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        problems.append(f"{key}: must be a list of texts")
+        return ()
+    if pattern is not None:
+        problems.extend(
+            f"{key}: {item!r} is not like {pattern.pattern}"
+            for item in value
+            if not pattern.fullmatch(item)
+        )
+    if len(set(value)) != len(value) and pattern is not None:
+        problems.append(f"{key}: names one thing twice")
+    return tuple(value)

@@ -1,0 +1,38 @@
+"""Channels to other servers, with the options that both sides agree on."""
+
+from typing import Final
+
+import grpc
+
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+"""Explicit on both sides: gRPC's own default is 4 MiB, on the receiver alone."""
+
+_SHARED: Final = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+)
+
+# The client pings every 20 s; the server must allow that, or it says too_many_pings.
+SERVER_OPTIONS: Final = (
+    *_SHARED,
+    ("grpc.so_reuseport", 0),  # a taken port is an error, not a second listener
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+CHANNEL_OPTIONS: Final = (
+    *_SHARED,
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+def open_channel(target: str) -> grpc.aio.Channel:
+    """Opens a plaintext channel: loopback, a Unix socket or a node's own network only."""
+    return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)

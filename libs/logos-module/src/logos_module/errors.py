@@ -1,0 +1,116 @@
+"""Errors to gRPC statuses and back. The only module that knows status codes."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Final, Protocol
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from logos_base.errors import ErrorKind, LogosError
+
+DOMAIN: Final = "logos"
+
+
+class InternalError(LogosError):
+    """Something unexpected. What it was stands in the log, not in the answer."""
+
+    kind = ErrorKind.INTERNAL
+    reason = "INTERNAL"
+
+
+class ModuleDrainingError(LogosError):
+    """The module is about to stop."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "MODULE_DRAINING"
+    retry_after_ms = 1000
+
+
+class ModuleNotReadyError(LogosError):
+    """A module is known, but not READY now."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "MODULE_NOT_READY"
+    retry_after_ms = 500
+
+
+class DeadlineError(LogosError):
+    """The call took longer than the server allows."""
+
+    kind = ErrorKind.DEADLINE_EXCEEDED
+    reason = "DEADLINE_EXCEEDED"
+
+
+class Aborts(Protocol):
+    """The part of a servicer context that ends a call."""
+
+    async def abort_with_status(self, status: Any) -> Any: ...
+
+
+def to_status(error: LogosError) -> status_pb2.Status:
+    """Packs an error: ErrorInfo always; RetryInfo and BadRequest where they apply."""
+    details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)]
+    if error.retry_after_ms is not None:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(error.retry_after_ms)
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    if error.field is not None:
+        violation = error_details_pb2.BadRequest.FieldViolation(
+            field=error.field, description=str(error), reason=error.reason
+        )
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    status = status_pb2.Status(code=code_pb2.Code.Value(error.kind.value), message=str(error))
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+async def abort(context: Aborts, error: LogosError) -> None:
+    """Ends a call with an error; does not return."""
+    await context.abort_with_status(rpc_status.to_status(to_status(error)))
+
+
+@asynccontextmanager
+async def translated(context: Aborts, log: Any) -> AsyncGenerator[None, None]:
+    """Aborts the call with a rich status if the body raises.
+
+    Unexpected errors become INTERNAL with no detail: what leaked into the
+    message could identify a user. They are logged in full instead.
+    """
+    try:
+        yield
+    except LogosError as error:
+        await abort(context, error)
+    except grpc.aio.AbortError:
+        raise
+    except Exception:
+        log.exception("unexpected error in rpc")
+        await abort(context, InternalError("internal error; the module's log has the details"))
+
+
+def error_info_of(error: grpc.RpcError) -> error_details_pb2.ErrorInfo | None:
+    """Returns the ErrorInfo of a failed call, or None if it carries none."""
+    if not isinstance(error, grpc.Call):
+        return None
+    try:
+        status = rpc_status.from_call(error)
+    except ValueError:
+        return None  # the details contradict the status: not from us
+    if status is None:
+        return None
+    info = error_details_pb2.ErrorInfo()
+    for detail in status.details:
+        if detail.Unpack(info):
+            return info
+    return None
+
+
+def reason_of(error: grpc.RpcError) -> str:
+    """Returns the stable reason of a failed call; empty if it carries none."""
+    info = error_info_of(error)
+    return "" if info is None else info.reason

@@ -1,0 +1,149 @@
+"""What every call of a server passes through: one layer, in one place.
+
+In this order: refuse while draining, bound the time of a unary call, count it
+as in flight, measure it, translate errors.
+"""
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Final
+
+import grpc
+from prometheus_client import Counter, Gauge, Histogram
+
+from logos_base.errors import LogosError
+from logos_module.errors import DeadlineError, ModuleDrainingError, abort, translated
+
+log = logging.getLogger(__name__)
+
+UNARY_LIMIT_S: Final = 300.0
+"""A unary call without a deadline of its own is ended after this."""
+
+_ALWAYS_SERVED: Final = ("/grpc.", "/logos.module.v1.ModuleHost/")
+
+_HANDLED = Counter("grpc_server_handled_total", "Calls ended", ["method", "code"])
+_SECONDS = Histogram("grpc_server_handling_seconds", "Time of unary calls", ["method"])
+_IN_FLIGHT = Gauge("grpc_server_in_flight", "Calls being served")
+
+Handler = Any  # grpc.RpcMethodHandler: its stubs know the synchronous kind only
+
+
+class Gate:
+    """Whether calls are let in, and how many are inside."""
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.refusal: LogosError | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def drain(self) -> None:
+        """Refuses new calls from now on."""
+        self.refusal = ModuleDrainingError("this module is about to stop")
+
+    async def wait_idle(self, timeout_s: float) -> int:
+        """Waits until nothing is in flight; returns how many calls still are."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+        except TimeoutError:
+            pass
+        return self.in_flight
+
+    def enter(self) -> None:
+        """Counts a call in."""
+        self.in_flight += 1
+        self._idle.clear()
+
+    def leave(self) -> None:
+        """Counts a call out."""
+        self.in_flight -= 1
+        if self.in_flight == 0:
+            self._idle.set()
+
+
+class Interceptor(grpc.aio.ServerInterceptor):
+    """Wraps every handler of a server."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Handler]], details: Any
+    ) -> Handler:
+        handler = await continuation(details)
+        if handler is None:
+            return None
+        method = details.method
+        if handler.response_streaming:
+            wrapped = self._stream(method, handler.stream_stream or handler.unary_stream)
+        else:
+            wrapped = self._unary(method, handler.stream_unary or handler.unary_unary)
+        kind = _FACTORIES[handler.request_streaming, handler.response_streaming]
+        return kind(wrapped, handler.request_deserializer, handler.response_serializer)
+
+    def _unary(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+        async def serve(request: Any, context: Any) -> Any:
+            async with self._served(method, context):
+                started = time.perf_counter()
+                limit = asyncio.timeout(UNARY_LIMIT_S)
+                try:
+                    async with limit:
+                        return await behaviour(request, context)
+                except TimeoutError as error:
+                    if limit.expired():
+                        raise DeadlineError(f"took longer than {UNARY_LIMIT_S:.0f} s") from error
+                    raise
+                finally:
+                    _SECONDS.labels(method).observe(time.perf_counter() - started)
+            raise AssertionError("unreachable: an error aborts the call")
+
+        return serve
+
+    def _stream(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
+        if not inspect.isasyncgenfunction(behaviour):
+
+            async def write(request: Any, context: Any) -> None:
+                async with self._served(method, context):
+                    await behaviour(request, context)
+
+            return write
+
+        async def generate(request: Any, context: Any) -> AsyncIterator[Any]:
+            async with self._served(method, context), aclosing(behaviour(request, context)) as out:
+                async for response in out:
+                    yield response
+
+        return generate
+
+    @asynccontextmanager
+    async def _served(self, method: str, context: Any) -> AsyncGenerator[None, None]:
+        if self._gate.refusal is not None and not method.startswith(_ALWAYS_SERVED):
+            _HANDLED.labels(method, self._gate.refusal.reason).inc()
+            await abort(context, self._gate.refusal)
+        if method.startswith(_ALWAYS_SERVED):  # open for as long as a watcher likes
+            async with translated(context, log):
+                yield
+            return
+        self._gate.enter()
+        _IN_FLIGHT.inc()
+        try:
+            async with translated(context, log):
+                yield
+        finally:
+            self._gate.leave()
+            _IN_FLIGHT.dec()
+            code = context.code()
+            _HANDLED.labels(method, code.name if hasattr(code, "name") else "OK").inc()
+
+
+_FACTORIES: Final[dict[tuple[bool, bool], Callable[..., Handler]]] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}

@@ -1,0 +1,173 @@
+"""The life of a module process, from its environment to its exit code."""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from importlib import resources
+from typing import Final
+
+from prometheus_client import start_http_server
+
+from logos.module.v1.module_host_pb2_grpc import add_ModuleHostServicer_to_server
+from logos_base.errors import LogosError
+from logos_base.manifest import Manifest, parse_manifest
+from logos_module import logs, session
+from logos_module.channels import open_channel
+from logos_module.context import ModuleContext
+from logos_module.environment import Environment, parse_environment
+from logos_module.errors import ModuleNotReadyError
+from logos_module.host import ModuleHostServicer
+from logos_module.reflection import describe
+from logos_module.server import Server
+from logos_module.session import KernelSession
+
+log = logging.getLogger(__name__)
+
+DRAIN_GRACE_S: Final = 5.0
+
+OK: Final = 0
+FAILED: Final = 1
+MISCONFIGURED: Final = 2
+
+CompositionRoot = Callable[[ModuleContext], AbstractAsyncContextManager[None]]
+
+
+def run(root: CompositionRoot, *, package: str) -> int:
+    """Runs a module until SIGTERM, SIGINT or its kernel ends it.
+
+    Args:
+        root: Builds the module's rooms, registers its servicers and yields once
+            it can serve. It is left when the module is to stop.
+        package: The Python package that holds `module.toml`.
+
+    Returns:
+        The exit code: 0 stopped, 1 failed, 2 wrong environment, manifest or
+        settings, which a restart does not mend.
+    """
+    # Set before grpc's first thread: children are spawned, never forked.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    try:
+        text = resources.files(package).joinpath("module.toml").read_text(encoding="utf-8")
+        manifest = parse_manifest(text)
+        environment = parse_environment()
+        logs.configure(manifest.name, environment.log_level)
+        return asyncio.run(_live(root, manifest, environment))
+    except LogosError as error:
+        sys.stderr.write(f"{error.reason}: {error}\n")
+        return MISCONFIGURED
+
+
+async def _live(root: CompositionRoot, manifest: Manifest, environment: Environment) -> int:
+    environment.state_dir.mkdir(parents=True, exist_ok=True)
+    if environment.metrics_listen is not None:
+        host, port = environment.metrics_listen
+        start_http_server(port, host)
+    server = Server()
+    server.gate.refusal = ModuleNotReadyError(f"{manifest.name} is starting")
+    instance_id = secrets.token_bytes(16)
+    server.serve(
+        add_ModuleHostServicer_to_server, ModuleHostServicer(manifest, instance_id, server.gate)
+    )
+    kernel = open_channel(environment.kernel)
+    held = KernelSession(kernel, environment, manifest, instance_id, lambda: server.gate.in_flight)
+    await server.start([environment.listen])
+    life = _Life(root, manifest, server, held)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, life.stop)
+    try:
+        await life.live(
+            partial(
+                ModuleContext,
+                session=held,
+                server=server,
+                kernel=kernel,
+                state_dir=environment.state_dir,
+                module=manifest.name,
+                instance_id=instance_id,
+            )
+        )
+    except Exception:
+        log.exception("module failed")
+        return FAILED
+    finally:
+        await server.stop(0)
+        await kernel.close()
+    log.info("stopped")
+    return OK
+
+
+class _EndedError(Exception):
+    """Ends a task group whose tasks run for ever."""
+
+
+class _Life:
+    """Registration, start, READY, drain, end."""
+
+    def __init__(
+        self, root: CompositionRoot, manifest: Manifest, server: Server, held: KernelSession
+    ) -> None:
+        self._root = root
+        self._manifest = manifest
+        self._server = server
+        self._held = held
+        self._stopping = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._ready = False
+
+    def stop(self) -> None:
+        """Begins the end. May be called at any time, and again."""
+        self._stopping.set()
+
+    async def live(self, make_context: Callable[..., ModuleContext]) -> None:
+        """Lives until stopped; raises what a task of the module raised."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                serving = tasks.create_task(self._serve(tasks, make_context))
+                await self._stopping.wait()
+                log.info("stopping")
+                if self._ready:
+                    await self._drain()
+                    await serving
+                raise _EndedError
+        except* _EndedError:
+            await self._held.leave()
+
+    async def _serve(
+        self, beats: asyncio.TaskGroup, make_context: Callable[..., ModuleContext]
+    ) -> None:
+        await self._held.register()
+        beats.create_task(self._held.run(self.stop))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                context = make_context(tasks=tasks, stopping=self._stopping)
+                try:
+                    async with self._root(context):
+                        await self._announce()
+                        await self._drained.wait()
+                finally:
+                    await context.close_channels()
+                raise _EndedError
+        except* _EndedError:
+            log.debug("module left")
+
+    async def _announce(self) -> None:
+        self._ready = True
+        self._server.gate.refusal = None
+        services = self._manifest.services
+        self._server.reflection.replace(services, [describe(services)])
+        await self._server.set_serving(["", *services], serving=True)
+        self._held.say(state=session.READY)
+        log.info("ready")
+
+    async def _drain(self) -> None:
+        self._held.say(state=session.DRAINING)
+        self._server.gate.drain()
+        await self._server.set_serving(["", *self._manifest.services], serving=False)
+        await self._server.gate.wait_idle(DRAIN_GRACE_S)
+        self._drained.set()

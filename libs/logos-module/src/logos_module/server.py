@@ -1,0 +1,98 @@
+"""One aio gRPC server with health, reflection, our options and our interceptor."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_health.v1._async import HealthServicer
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+
+from logos_base.errors import ErrorKind, LogosError
+from logos_module.channels import SERVER_OPTIONS
+from logos_module.interceptor import Gate, Interceptor
+from logos_module.reflection import Reflection
+
+AddToServer = Callable[[Any, Any], None]
+"""The generated `add_XServicer_to_server(servicer, server)`."""
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class AddressInUseError(LogosError):
+    """Nothing can listen at the address."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "ADDRESS_IN_USE"
+
+
+class ServiceTable(grpc.GenericRpcHandler):
+    """The methods of a server. Unlike gRPC's own table it may grow while serving.
+
+    `fallback` is asked for methods that are not in the table.
+    """
+
+    def __init__(self, fallback: grpc.GenericRpcHandler | None = None) -> None:
+        self._methods: dict[str, Any] = {}
+        self._fallback = fallback
+        self.services: list[str] = []
+
+    def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
+        """Called by generated code, in place of a server's."""
+        self.services.append(service)
+        self._methods.update({f"/{service}/{name}": value for name, value in handlers.items()})
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
+        """Called by generated code beside the other; the same methods once more."""
+
+    def service(self, handler_call_details: Any) -> Any:
+        handler = self._methods.get(handler_call_details.method)
+        if handler is None and self._fallback is not None:
+            return self._fallback.service(handler_call_details)
+        return handler
+
+
+class Server:
+    """A gRPC server on one or more addresses. NOT_SERVING until told otherwise."""
+
+    def __init__(self, *, fallback: grpc.GenericRpcHandler | None = None) -> None:
+        self.gate = Gate()
+        self.reflection = Reflection()
+        self._table = ServiceTable(fallback)
+        self._health = HealthServicer()
+        self._server = grpc.aio.server(
+            interceptors=[Interceptor(self.gate)], options=SERVER_OPTIONS
+        )
+        self._server.add_generic_rpc_handlers((self._table,))
+        add_HealthServicer_to_server(self._health, self._table)
+        self.reflection.add_to(self._table)
+
+    def serve(self, add_to_server: AddToServer, servicer: Any) -> str:
+        """Adds a service, also while serving; returns its full name."""
+        add_to_server(servicer, self._table)
+        return self._table.services[-1]
+
+    async def start(self, addresses: Iterable[str]) -> None:
+        """Listens at every address, or raises `AddressInUseError`."""
+        await self.set_serving([""], serving=False)
+        for address in addresses:
+            try:
+                bound = self._server.add_insecure_port(address)
+            except RuntimeError as error:
+                raise AddressInUseError(f"cannot listen at {address}: {error}") from error
+            if bound == 0 and not address.startswith("unix:"):
+                raise AddressInUseError(f"cannot listen at {address}")
+        await self._server.start()
+
+    async def set_serving(self, services: Iterable[str], *, serving: bool) -> None:
+        """Sets the health of services; the empty name is the server as a whole."""
+        for service in services:
+            await self._health.set(service, _SERVING if serving else _NOT_SERVING)
+
+    async def stop(self, grace_s: float) -> None:
+        """Refuses new calls, gives those in flight `grace_s`, then ends them."""
+        self.gate.drain()
+        await self._health.enter_graceful_shutdown()
+        await self.gate.wait_idle(grace_s)
+        await self._server.stop(None)

@@ -1,0 +1,154 @@
+"""A module's side of its registration: register, beat, and register again.
+
+If the kernel goes away, the module keeps serving and tries until one is back.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+
+from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
+from logos_base.errors import ErrorKind, LogosError
+from logos_base.manifest import Manifest
+from logos_module.environment import Environment
+from logos_module.errors import reason_of
+
+log = logging.getLogger(__name__)
+
+RETRY_MIN_S: Final = 0.1
+RETRY_MAX_S: Final = 2.0
+REGISTER_TIMEOUT_S: Final = 10.0
+_FINAL_REASONS: Final = frozenset({"STALE_EPOCH", "MODULE_NOT_FOUND", "INVALID_REGISTRATION"})
+
+REGISTERED = module_pb2.MODULE_STATE_REGISTERED
+READY = module_pb2.MODULE_STATE_READY
+DRAINING = module_pb2.MODULE_STATE_DRAINING
+
+
+class RegistrationRefusedError(LogosError):
+    """The kernel will never register this process."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "REGISTRATION_REFUSED"
+
+
+@dataclass(slots=True)
+class Condition:
+    """What the module says of itself in every beat."""
+
+    state: "module_pb2.ModuleState.ValueType" = REGISTERED
+    text: str = ""
+
+
+class KernelSession:
+    """Keeps one process registered."""
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        environment: Environment,
+        manifest: Manifest,
+        instance_id: bytes,
+        in_flight: Callable[[], int],
+    ) -> None:
+        self._registry: Any = registry_pb2_grpc.RegistryStub(channel)
+        self._environment = environment
+        self._manifest = manifest
+        self._instance_id = instance_id
+        self._in_flight = in_flight
+        self._changed = asyncio.Event()
+        self._lease_id = b""
+        self._ttl_s = 15.0
+        self.condition = Condition()
+        self.epoch = environment.epoch
+        self.node = ""
+        self.testnet = ""
+        self.settings: dict[str, object] = {}
+
+    def say(
+        self, *, state: "module_pb2.ModuleState.ValueType | None" = None, text: str | None = None
+    ) -> None:
+        """Changes what the next beat says, and sends it at once."""
+        if state is not None:
+            self.condition.state = state
+        if text is not None:
+            self.condition.text = text[:200]
+        self._changed.set()
+
+    async def register(self) -> None:
+        """Registers, trying until a kernel answers; raises if it refuses for good."""
+        delay_s = RETRY_MIN_S
+        while True:
+            try:
+                await self._register_once()
+            except grpc.aio.AioRpcError as error:
+                reason = reason_of(error)
+                if reason in _FINAL_REASONS:
+                    raise RegistrationRefusedError(f"{reason}: {error.details()}") from error
+                log.debug("kernel does not register", extra={"code": error.code().name})
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, RETRY_MAX_S)
+            else:
+                return
+
+    async def _register_once(self) -> None:
+        response = await self._registry.Register(
+            registry_pb2.RegisterRequest(
+                module=self._manifest.name,
+                version=self._manifest.version,
+                instance_id=self._instance_id,
+                endpoint=self._environment.listen,
+                epoch=self.epoch,
+                services=self._manifest.services,
+            ),
+            timeout=REGISTER_TIMEOUT_S,
+        )
+        self._lease_id = response.lease_id
+        self._ttl_s = response.ttl.ToNanoseconds() / 1e9
+        self.epoch = response.epoch
+        self.node, self.testnet = response.node, response.testnet
+        self.settings = json.loads(response.settings_json or "{}")
+        log.info("registered", extra={"epoch": self.epoch})
+
+    async def run(self, stop: Callable[[], None]) -> None:
+        """Beats until cancelled. Calls `stop` when the kernel wants the module to end."""
+        while True:
+            try:
+                async for response in self._registry.Session(self._beats()):
+                    if response.stop:
+                        stop()
+            except grpc.aio.AioRpcError as error:
+                log.info("session ended", extra={"code": error.code().name})
+                if reason_of(error) == "STALE_EPOCH":
+                    raise RegistrationRefusedError("a newer instance was started") from error
+            await asyncio.sleep(RETRY_MIN_S)
+            await self.register()
+
+    async def _beats(self) -> AsyncIterator[registry_pb2.SessionRequest]:
+        while True:
+            self._changed.clear()
+            yield registry_pb2.SessionRequest(
+                lease_id=self._lease_id,
+                state=self.condition.state,
+                status_text=self.condition.text,
+                in_flight=self._in_flight(),
+            )
+            try:
+                async with asyncio.timeout(self._ttl_s / 3):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def leave(self) -> None:
+        """Gives the lease up; a kernel that is gone does not matter."""
+        try:
+            await self._registry.Deregister(
+                registry_pb2.DeregisterRequest(lease_id=self._lease_id), timeout=1.0
+            )
+        except grpc.aio.AioRpcError:
+            log.debug("no kernel to deregister from")

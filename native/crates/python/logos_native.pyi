@@ -1,0 +1,300 @@
+"""The libp2p host of a node, and nothing that a test could do without it.
+
+The swarm runs on its own thread. Commands go in at once and never block; what
+happens comes out as events. `fileno()` is an eventfd that is readable whenever
+events wait: watch it with `loop.add_reader` and call `drain()`. No method calls
+back into Python.
+
+Every method may raise `NativePanicError` once the swarm's thread has panicked.
+A peer id is base58 text, an address is multiaddr text; `ValueError` where one
+does not parse.
+"""
+
+from typing import Literal, TypeAlias, final
+
+class NativePanicError(RuntimeError):
+    """The swarm's thread has panicked. The host is dead; end the process."""
+
+Verdict: TypeAlias = Literal["accept", "reject", "ignore"]
+KeyType: TypeAlias = Literal["secp256k1", "ed25519"]
+
+def peer_id_of(secret_key: bytes, key_type: KeyType = "secp256k1") -> str:
+    """Returns the peer id of a 32-byte secret key, without starting a host."""
+
+@final
+class Listening:
+    """The host accepts connections at an address (with the real port)."""
+
+    address: str
+
+@final
+class Connected:
+    """One more connection to a peer stands."""
+
+    peer_id: str
+    address: str
+    outbound: bool
+    connections: int
+    """Connections to this peer, this one included."""
+
+@final
+class Disconnected:
+    """A connection to a peer has ended."""
+
+    peer_id: str
+    connections: int
+    """Connections to this peer that remain."""
+    reason: str
+
+@final
+class DialDone:
+    """A `dial` has ended. `peer_id` is None if it failed, `error` if not."""
+
+    request_id: int
+    peer_id: str | None
+    error: str | None
+
+@final
+class Identified:
+    """A peer has said what it speaks. All of it is the peer's own claim."""
+
+    peer_id: str
+    agent: str
+    """At most 256 bytes."""
+    protocols: list[str]
+    listen_addresses: list[str]
+
+@final
+class Pinged:
+    """A round trip to a peer: every 15 s by itself, or after `ping`."""
+
+    peer_id: str
+    round_trip_us: int
+
+@final
+class Message:
+    """A gossip message of a subscribed topic.
+
+    It is not passed on before `judge` was called for it.
+    """
+
+    topic: str
+    message_id: bytes
+    """32 bytes, sha256 of the data."""
+    data: bytes
+    from_peer_id: str
+    received_unix_us: int
+
+@final
+class MessagesLost:
+    """Messages of a topic were dropped because nobody drained the queue."""
+
+    topic: str
+    count: int
+
+@final
+class PublishDone:
+    """A `publish` has ended. `error` is None, or one of "duplicate",
+    "no_peers", "queue_full", "too_large"."""
+
+    request_id: int
+    error: str | None
+
+@final
+class ProvidersFound:
+    """Providers of a key. The search ends with the one that has `done`."""
+
+    request_id: int
+    providers: list[tuple[str, list[str]]]
+    """Peer id and known addresses of each, not seen before in this search."""
+    done: bool
+
+@final
+class ProvideDone:
+    """A `provide` has reached the closest peers, or none (`error`)."""
+
+    request_id: int
+    error: str | None
+
+@final
+class RecordDone:
+    """A `get_record` or `put_record` has ended."""
+
+    request_id: int
+    value: bytes | None
+    error: str | None
+
+@final
+class StreamOpened:
+    """An `open_stream` has ended.
+
+    `stream_id` is None if it failed; `error` is then one of "unreachable",
+    "not_supported", "banned", "too_many", "reset".
+    """
+
+    request_id: int
+    stream_id: int | None
+    error: str | None
+
+@final
+class StreamIncoming:
+    """A peer has opened a stream of an accepted protocol. Reading from the
+    network begins with the first `stream_grant`."""
+
+    stream_id: int
+    peer_id: str
+    protocol: str
+
+@final
+class StreamData:
+    """Bytes from the peer, at most 256 KiB and within the granted credit."""
+
+    stream_id: int
+    data: bytes
+
+@final
+class StreamWritten:
+    """Bytes given to `stream_write` were handed to the connection."""
+
+    stream_id: int
+    count: int
+
+@final
+class StreamEnded:
+    """The peer sends no more (half-close). Writing goes on."""
+
+    stream_id: int
+
+@final
+class StreamClosed:
+    """The stream is gone and its id with it. `error` is None if both
+    directions had ended, else why it was reset. Always the last event."""
+
+    stream_id: int
+    error: str | None
+
+Event: TypeAlias = (
+    Listening
+    | Connected
+    | Disconnected
+    | DialDone
+    | Identified
+    | Pinged
+    | Message
+    | MessagesLost
+    | PublishDone
+    | ProvidersFound
+    | ProvideDone
+    | RecordDone
+    | StreamOpened
+    | StreamIncoming
+    | StreamData
+    | StreamWritten
+    | StreamEnded
+    | StreamClosed
+)
+
+@final
+class Host:
+    """One libp2p host: TCP, Noise, yamux, identify, ping, gossipsub, Kademlia.
+
+    Memory is bounded when nobody drains: gossip messages beyond
+    `max_queued_messages` or `max_queued_message_bytes` are dropped and counted,
+    stream bytes stop at the granted credit, incoming streams beyond
+    `max_streams` are reset, and state events (connections) are merged.
+    """
+
+    def __init__(
+        self,
+        *,
+        secret_key: bytes,
+        key_type: KeyType = "secp256k1",
+        listen_addresses: list[str],
+        agent: str,
+        gossip_protocol: str = "/vac/waku/relay/2.0.0",
+        kademlia_protocol: str = "/logos/kad/1.0.0",
+        kademlia_server: bool = True,
+        provider_record_ttl_s: int = 86_400,
+        provider_publication_interval_s: int = 39_600,
+        max_connections: int = 250,
+        max_connections_per_peer: int = 2,
+        max_streams: int = 1024,
+        max_message_bytes: int = 153_600,
+        max_queued_messages: int = 4096,
+        max_queued_message_bytes: int = 16_777_216,
+        idle_connection_timeout_s: int = 600,
+        allowed_peers: list[str] | None = None,
+    ) -> None:
+        """Starts the host. Raises OSError if an address cannot be listened at."""
+
+    @property
+    def peer_id(self) -> str: ...
+    def fileno(self) -> int:
+        """The eventfd. Owned by the host; do not close it."""
+
+    def drain(self, limit: int = 1024) -> list[Event]:
+        """Takes up to `limit` events. The eventfd stays readable if more wait."""
+
+    def close(self) -> None:
+        """Ends every connection and the thread, within two seconds. Idempotent."""
+
+    # Peers
+    def dial(self, address: str) -> int:
+        """Dials an address, with or without /p2p. Ends with `DialDone`."""
+
+    def disconnect(self, peer_id: str) -> None: ...
+    def add_address(self, peer_id: str, address: str) -> None:
+        """Makes an address known, for later streams and searches."""
+
+    def ban(self, peer_id: str) -> None:
+        """Refuses a peer and closes its connections. Not persistent."""
+
+    def unban(self, peer_id: str) -> None: ...
+    def ping(self, peer_id: str) -> None:
+        """Asks for a `Pinged` event soon. Nothing comes if it is not connected."""
+
+    # Gossip
+    def subscribe(self, topic: str) -> None: ...
+    def unsubscribe(self, topic: str) -> None: ...
+    def publish(self, topic: str, data: bytes) -> int:
+        """Publishes without author, number or signature. Ends with `PublishDone`."""
+
+    def judge(self, message_id: bytes, from_peer_id: str, verdict: Verdict) -> None: ...
+    def peer_score(self, peer_id: str) -> float | None:
+        """The gossip score of a peer as of the last heartbeat; None if unknown."""
+
+    # Discovery
+    def provide(self, key: bytes) -> int:
+        """Announces a key, and again at every publication interval."""
+
+    def stop_providing(self, key: bytes) -> None: ...
+    def find_providers(self, key: bytes) -> int: ...
+    def put_record(self, key: bytes, value: bytes) -> int: ...
+    def get_record(self, key: bytes) -> int: ...
+    def bootstrap(self) -> None:
+        """Refreshes the routing table by a search for this host's own id."""
+
+    # Streams
+    def accept_streams(self, protocol: str) -> None:
+        """Lets peers open streams of a protocol. ValueError if already accepted."""
+
+    def refuse_streams(self, protocol: str) -> None: ...
+    def open_stream(self, peer_id: str, protocol: str) -> int:
+        """Ends with `StreamOpened`. Dials if an address is known."""
+
+    def stream_grant(self, stream_id: int, count: int) -> None:
+        """Lets `count` more bytes come in as `StreamData`."""
+
+    def stream_write(self, stream_id: int, data: bytes) -> None:
+        """Queues bytes. Keep what is queued and not yet `StreamWritten` small:
+        the host does not bound it, the caller does."""
+
+    def stream_close_write(self, stream_id: int) -> None:
+        """Half-closes after what is queued."""
+
+    def stream_reset(self, stream_id: int) -> None:
+        """Drops both directions at once."""
+
+    # Faults
+    def panic_for_test(self) -> None:
+        """Makes the swarm's thread panic, so that tests see what follows."""
