@@ -93,10 +93,8 @@ async def translated(context: Aborts, log: Any) -> AsyncGenerator[None, None]:
         await abort(context, InternalError("internal error; the module's log has the details"))
 
 
-def error_info_of(error: grpc.RpcError) -> error_details_pb2.ErrorInfo | None:
+def error_info_of(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo | None:
     """Returns the ErrorInfo of a failed call, or None if it carries none."""
-    if not isinstance(error, grpc.Call):
-        return None
     try:
         status = rpc_status.from_call(error)
     except ValueError:
@@ -110,7 +108,7 @@ def error_info_of(error: grpc.RpcError) -> error_details_pb2.ErrorInfo | None:
     return None
 
 
-def reason_of(error: grpc.RpcError) -> str:
+def reason_of(error: grpc.aio.AioRpcError) -> str:
     """Returns the stable reason of a failed call; empty if it carries none."""
     info = error_info_of(error)
     return "" if info is None else info.reason
