@@ -1,0 +1,154 @@
+//! Kademlia across hosts that each know one other.
+
+use std::time::Instant;
+
+use logos_p2p::{Event, PeerId};
+
+use crate::node::{Node, PATIENCE, config};
+
+/// A star of five: all know the first, and through it one another.
+fn network() -> Vec<Node> {
+    let mut nodes: Vec<_> = (0..5).map(|_| Node::new()).collect();
+    let (hub, others) = nodes.split_first_mut().unwrap();
+    for node in others.iter_mut() {
+        node.connect(hub);
+    }
+    for node in others {
+        node.host.bootstrap().unwrap();
+    }
+    nodes
+}
+
+fn provide(node: &mut Node, key: &[u8]) -> Option<String> {
+    let asked = node.host.provide(key.to_vec()).unwrap();
+    node.until(|event| match event {
+        Event::ProvideDone { request, error } if *request == asked => Some(error.clone()),
+        _ => None,
+    })
+}
+
+/// All providers of a search, checked to be told once each.
+fn find(node: &mut Node, key: &[u8]) -> Vec<(PeerId, usize)> {
+    let asked = node.host.find_providers(key.to_vec()).unwrap();
+    let mut all = Vec::new();
+    loop {
+        let (found, is_done) = node.until(|event| match event {
+            Event::ProvidersFound {
+                request,
+                providers,
+                done,
+            } if *request == asked => Some((providers.clone(), *done)),
+            _ => None,
+        });
+        for (peer, addresses) in found {
+            assert!(all.iter().all(|(known, _)| *known != peer), "told twice");
+            all.push((peer, addresses.len()));
+        }
+        if is_done {
+            return all;
+        }
+    }
+}
+
+fn record(node: &mut Node, asked: u64) -> (Option<Vec<u8>>, Option<String>) {
+    node.until(|event| match event {
+        Event::RecordDone {
+            request,
+            value,
+            error,
+        } if *request == asked => Some((value.clone(), error.clone())),
+        _ => None,
+    })
+}
+
+#[test]
+fn what_one_provides_another_finds_with_its_address() {
+    let mut nodes = network();
+
+    assert_eq!(provide(&mut nodes[1], b"key"), None);
+
+    let provider = nodes[1].peer();
+    let found = find(&mut nodes[4], b"key");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].0, provider);
+    assert!(found[0].1 > 0, "with an address");
+    let dialled = nodes[4].open(provider, crate::node::PROTOCOL);
+    assert_eq!(dialled, Err("not_supported"), "it is reachable by now");
+}
+
+#[test]
+fn what_nobody_provides_is_not_found() {
+    let mut nodes = network();
+
+    assert_eq!(find(&mut nodes[2], b"nothing"), []);
+}
+
+#[test]
+fn providing_alone_reaches_nobody() {
+    let mut alone = Node::new();
+
+    assert_eq!(provide(&mut alone, b"key").as_deref(), Some("no_peers"));
+}
+
+#[test]
+fn who_stops_providing_does_not_find_itself() {
+    let mut alone = Node::new();
+    provide(&mut alone, b"key");
+    assert_eq!(find(&mut alone, b"key").len(), 1);
+
+    alone.host.stop_providing(b"key".to_vec()).unwrap();
+
+    assert_eq!(find(&mut alone, b"key"), []);
+}
+
+#[test]
+fn a_record_that_one_puts_another_gets() {
+    let mut nodes = network();
+
+    let asked = nodes[1]
+        .host
+        .put_record(b"k".to_vec(), b"v".to_vec())
+        .unwrap();
+    assert_eq!(record(&mut nodes[1], asked), (None, None));
+
+    let asked = nodes[3].host.get_record(b"k".to_vec()).unwrap();
+    assert_eq!(record(&mut nodes[3], asked), (Some(b"v".to_vec()), None));
+    let asked = nodes[3].host.get_record(b"other".to_vec()).unwrap();
+    let not_found = (None, Some("not_found".to_owned()));
+    assert_eq!(record(&mut nodes[3], asked), not_found);
+}
+
+#[test]
+fn a_record_that_is_too_large_is_refused() {
+    let mut node = Node::new();
+
+    let asked = node.host.put_record(b"k".to_vec(), vec![0; 8193]).unwrap();
+
+    let (value, error) = record(&mut node, asked);
+    assert_eq!(value, None);
+    assert!(error.unwrap().contains("too large"));
+}
+
+#[test]
+fn a_client_finds_but_is_not_asked() {
+    let mut server = Node::new();
+    let mut client = Node::with(logos_p2p::Config {
+        kademlia_server: false,
+        ..config()
+    });
+    server.dial(client.address.clone()).unwrap();
+
+    match server.identified(client.peer()) {
+        Event::Identified { protocols, .. } => {
+            assert!(!protocols.contains(&"/logos/kad/1.0.0".to_owned()));
+        }
+        other => panic!("{other:?}"),
+    }
+    client.identified(server.peer());
+    assert_eq!(provide(&mut client, b"key"), None);
+    // An announcement has no answer, so it may still be on its way.
+    let end = Instant::now() + PATIENCE;
+    while find(&mut server, b"key").is_empty() {
+        assert!(Instant::now() < end);
+    }
+}
