@@ -15,7 +15,7 @@ from typing import Final
 from prometheus_client import start_http_server
 
 from logos.module.v1.module_host_pb2_grpc import add_ModuleHostServicer_to_server
-from logos_base.errors import LogosError
+from logos_base.errors import ConfigError, LogosError
 from logos_base.manifest import Manifest, parse_manifest
 from logos_module import logs, session
 from logos_module.channels import open_channel
@@ -92,7 +92,9 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
                 instance_id=instance_id,
             )
         )
-    except Exception:
+    except Exception as error:
+        if (problem := _configuration_problem(error)) is not None:
+            raise problem from error
         log.exception("module failed")
         return FAILED
     finally:
@@ -100,6 +102,13 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
         await kernel.close()
     log.info("stopped")
     return OK
+
+
+def _configuration_problem(error: BaseException) -> ConfigError | None:
+    """Returns the ConfigError that a composition root has raised, out of its task groups."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, ConfigError) else None
 
 
 class _EndedError(Exception):

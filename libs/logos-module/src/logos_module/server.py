@@ -56,8 +56,10 @@ class ServiceTable(grpc.GenericRpcHandler):
 class Server:
     """A gRPC server on one or more addresses. NOT_SERVING until told otherwise."""
 
-    def __init__(self, *, fallback: grpc.GenericRpcHandler | None = None) -> None:
-        self.gate = Gate()
+    def __init__(
+        self, *, fallback: grpc.GenericRpcHandler | None = None, gate: Gate | None = None
+    ) -> None:
+        self.gate = gate or Gate()
         self.reflection = Reflection()
         self._table = ServiceTable(fallback)
         self._health = HealthServicer()

@@ -1,0 +1,269 @@
+"""What a kernel is told: its environment, the node's profile and the manifests (KER-11)."""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Final
+
+from logos_base.errors import ConfigError
+from logos_base.manifest import NAME, Manifest, parse_manifest
+from logos_kernel.core import resolve
+from logos_kernel.core.registry import RESERVED_SERVICES
+from logos_kernel.core.supervise import RestartPolicy
+from logos_kernel.core.types import Plan, Runtime
+
+SCHEMA: Final = 1
+MAX_PROFILE_BYTES: Final = 1024 * 1024
+MAX_SOCKET_PATH_BYTES: Final = 107
+"""sun_path of unix(7), without its zero byte."""
+
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+_KEYS: Final = frozenset({"schema", "testnet", "node", "runtime", "modules", "kernel"})
+_MODULE_KEYS: Final = frozenset({"manifest", "settings"})
+_POLICY_KEYS: Final = frozenset(
+    field.name for field in fields(RestartPolicy) if field.type in {int, "int"}
+)
+_HEADER: Final = re.compile(r"\s*\[\s*([A-Za-z0-9_.\-\"' ]+?)\s*\]")
+_ASSIGNMENT: Final = re.compile(r"\s*([A-Za-z0-9_\-]+)\s*=")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessPlaces:
+    """Where modules live that the kernel starts itself."""
+
+    run_dir: Path
+    state_dir: Path
+    log_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All that a kernel is told."""
+
+    testnet: str
+    node: str
+    runtime: Runtime
+    plans: tuple[Plan, ...]
+    policy: RestartPolicy
+    state_dir: Path
+    front: str
+    """Public gRPC address to bind."""
+    listen: str
+    """gRPC address to bind for the node's own modules."""
+    places: ProcessPlaces | None
+    """None where the kernel only observes."""
+    log_level: str = "INFO"
+    metrics_listen: tuple[str, int] | None = None
+
+    @property
+    def kernel_target(self) -> str:
+        """Where modules on this machine reach the kernel."""
+        host, _, port = self.listen.rpartition(":")
+        return f"127.0.0.1:{port}" if host in {"0.0.0.0", "[::]"} else self.listen  # noqa: S104
+
+
+def parse(variables: Mapping[str, str]) -> Config:
+    """Reads the environment and the files it names; raises `ConfigError` with all problems."""
+    problems: list[str] = []
+
+    def required(name: str) -> str:
+        if not variables.get(name):
+            problems.append(f"{name}: must be set")
+        return variables.get(name, "")
+
+    profile_path = required("LOGOS_PROFILE")
+    state_dir, front, listen = (
+        required(name) for name in ("LOGOS_STATE_DIR", "LOGOS_FRONT", "LOGOS_LISTEN")
+    )
+    level = variables.get("LOGOS_LOG_LEVEL", "INFO").upper()
+    if level not in _LEVELS:
+        problems.append(f"LOGOS_LOG_LEVEL: must be one of {', '.join(_LEVELS)}, is {level!r}")
+    host, _, port = variables.get("LOGOS_METRICS_LISTEN", "").rpartition(":")
+    if host and not port.isdecimal():
+        problems.append(f"LOGOS_METRICS_LISTEN: must be host:port, ends with {port!r}")
+    profile = _Profile(problems)
+    if profile_path:
+        profile.read(Path(profile_path))
+    places = None
+    if profile.runtime is Runtime.PROCESS:
+        names = ("LOGOS_RUN_DIR", "LOGOS_MODULES_STATE_DIR", "LOGOS_MODULES_LOG_DIR")
+        places = ProcessPlaces(*(Path(required(name)) for name in names))
+        _check_sockets(places, profile.plans, problems)
+    if problems:
+        raise ConfigError(problems)
+    return Config(
+        testnet=profile.testnet,
+        node=profile.node,
+        runtime=profile.runtime,
+        plans=tuple(profile.plans),
+        policy=profile.policy,
+        state_dir=Path(state_dir),
+        front=front,
+        listen=listen,
+        places=places,
+        log_level=level,
+        metrics_listen=(host, int(port)) if host else None,
+    )
+
+
+def _check_sockets(places: ProcessPlaces, plans: list[Plan], problems: list[str]) -> None:
+    for plan in plans:
+        path = places.run_dir / f"{plan.manifest.name}.sock"
+        if len(str(path).encode()) > MAX_SOCKET_PATH_BYTES:
+            problems.append(f"LOGOS_RUN_DIR: {path} is over {MAX_SOCKET_PATH_BYTES} bytes")
+
+
+class _Profile:
+    """Reads one profile and its manifests; collects problems as `<file>:<line>: …`."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.testnet = ""
+        self.node = ""
+        self.runtime = Runtime.EXTERNAL
+        self.policy = RestartPolicy()
+        self.plans: list[Plan] = []
+        self._problems = problems
+        self._path = Path()
+        self._lines: dict[str, int] = {}
+
+    def read(self, path: Path) -> None:
+        """Reads all that a profile says."""
+        self._path = path
+        text = self._text(path, MAX_PROFILE_BYTES)
+        if text is None:
+            return
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            self._problems.append(f"{path}: not TOML: {error}")
+            return
+        self._lines = _line_numbers(text)
+        for key in sorted(document.keys() - _KEYS):
+            self._blame(key, "unknown key")
+        if document.get("schema") != SCHEMA:
+            self._blame("schema", f"must be {SCHEMA}, is {document.get('schema')!r}")
+        self.testnet = self._name(document, "testnet")
+        self.node = self._name(document, "node")
+        self._read_runtime(document.get("runtime", "process"))
+        self._read_policy(document.get("kernel", {}))
+        self._read_modules(document.get("modules", {}))
+        self._check_together()
+
+    def _read_runtime(self, value: object) -> None:
+        try:
+            self.runtime = Runtime(str(value))
+        except ValueError:
+            self._blame("runtime", f"must be one of {', '.join(Runtime)}, is {value!r}")
+
+    def _read_policy(self, table: object) -> None:
+        if not isinstance(table, dict):
+            self._blame("kernel", "must be a table")
+            return
+        for key, value in table.items():
+            if key not in _POLICY_KEYS:
+                self._blame(f"kernel.{key}", "unknown key")
+            elif not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                self._blame(f"kernel.{key}", f"must be a whole number from 1, is {value!r}")
+            else:
+                self.policy = replace(self.policy, **{key: value})
+
+    def _read_modules(self, table: object) -> None:
+        if not isinstance(table, dict):
+            self._blame("modules", "must be a table")
+            return
+        for name, module in table.items():
+            where = f"modules.{name}"
+            if not isinstance(module, dict):
+                self._blame(where, "must be a table")
+                continue
+            for key in sorted(module.keys() - _MODULE_KEYS):
+                self._blame(f"{where}.{key}", "unknown key")
+            manifest = self._manifest(name, module.get("manifest"), where)
+            settings = self._settings(module.get("settings", {}), f"{where}.settings")
+            if manifest is not None:
+                self.plans.append(Plan(manifest, settings, self.runtime))
+
+    def _manifest(self, name: str, file: object, where: str) -> Manifest | None:
+        if not isinstance(file, str) or not file:
+            self._blame(f"{where}.manifest", "must be the path of a manifest")
+            return None
+        path = self._path.parent / file
+        text = self._text(path, MAX_PROFILE_BYTES)
+        if text is None:
+            return None
+        try:
+            manifest = parse_manifest(text)
+        except ConfigError as error:
+            self._problems.extend(f"{path}: {problem}" for problem in error.problems)
+            return None
+        if manifest.name != name:
+            self._problems.append(f"{path}: name: must be {name!r}, as in the profile")
+        if self.runtime is Runtime.PROCESS and not manifest.command:
+            self._problems.append(f"{path}: command: must name a program")
+        return manifest
+
+    def _settings(self, table: object, where: str) -> str:
+        if not isinstance(table, dict):
+            self._blame(where, "must be a table")
+            return "{}"
+        try:
+            return json.dumps(table, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError):
+            self._blame(where, "holds a date, a time, inf or nan, which JSON has no word for")
+            return "{}"
+
+    def _check_together(self) -> None:
+        requires = {plan.manifest.name: plan.manifest.requires for plan in self.plans}
+        self._problems.extend(f"{self._path}: {problem}" for problem in resolve.problems(requires))
+        owners: dict[str, str] = {}
+        for plan in self.plans:
+            for service in plan.manifest.services:
+                owner = owners.setdefault(service, plan.manifest.name)
+                if owner != plan.manifest.name:
+                    self._blame(f"modules.{plan.manifest.name}", f"{service} is that of {owner}")
+                if service.startswith(RESERVED_SERVICES):
+                    self._blame(f"modules.{plan.manifest.name}", f"{service} is every server's own")
+
+    def _name(self, document: dict[str, object], key: str) -> str:
+        value = document.get(key)
+        if isinstance(value, str) and NAME.fullmatch(value):
+            return value
+        self._blame(key, f"must be text like {NAME.pattern}, is {value!r}")
+        return ""
+
+    def _text(self, path: Path, limit_bytes: int) -> str | None:
+        try:
+            raw = path.read_bytes()
+            if len(raw) > limit_bytes:
+                self._problems.append(f"{path}: is over {limit_bytes} bytes")
+                return None
+            return raw.decode()
+        except OSError as error:
+            self._problems.append(f"{path}: {error.strerror}")
+        except UnicodeDecodeError:
+            self._problems.append(f"{path}: is not UTF-8")
+        return None
+
+    def _blame(self, key: str, what: str) -> None:
+        """Adds a problem with the line of a dotted key, or of the table it would stand in."""
+        parts = key.split(".")
+        places = (".".join(parts[:size]) for size in range(len(parts), 0, -1))
+        line = next((self._lines[place] for place in places if place in self._lines), None)
+        at = f"{self._path}:{line}" if line else str(self._path)
+        self._problems.append(f"{at}: {key}: {what}")
+
+
+def _line_numbers(text: str) -> dict[str, int]:
+    """Returns the lines of tables and keys as they are usually written: for messages only."""
+    found: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            table = header[1].replace('"', "").replace(" ", "")
+            found.setdefault(table, number)
+        elif assignment := _ASSIGNMENT.match(line):
+            found.setdefault(f"{table}.{assignment[1]}" if table else assignment[1], number)
+    return found

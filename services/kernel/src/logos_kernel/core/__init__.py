@@ -1,0 +1,1 @@
+"""Supervision and registration as pure state machines."""

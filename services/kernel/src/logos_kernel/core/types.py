@@ -1,0 +1,153 @@
+"""The nouns of the kernel: states, records, and what modules say of themselves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from logos_base.manifest import Manifest
+
+INSTANCE_ID_BYTES: Final = 16
+LEASE_ID_BYTES: Final = 16
+MAX_STATUS_BYTES: Final = 200
+MAX_ENDPOINT_BYTES: Final = 255
+MAX_SERVICES: Final = 256
+
+
+class ModuleState(StrEnum):
+    """Where a module is in its life (KER-1)."""
+
+    BLOCKED = "BLOCKED"
+    STARTING = "STARTING"
+    REGISTERED = "REGISTERED"
+    READY = "READY"
+    DRAINING = "DRAINING"
+    STOPPED = "STOPPED"
+    BACKOFF = "BACKOFF"
+    FAILED = "FAILED"
+
+
+class Desired(StrEnum):
+    """What the operator wants of a module."""
+
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+
+
+class Runtime(StrEnum):
+    """Who starts and restarts the modules of a node."""
+
+    PROCESS = "process"
+    EXTERNAL = "external"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """One process, for ever: a pid alone is used again."""
+
+    pid: int
+    start_ticks: int
+    """Field 22 of /proc/<pid>/stat: clock ticks from boot to its start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended."""
+
+    code: int | None
+    """Exit code; negative: the signal that ended it; None: not known, it was adopted."""
+    last_line: str = ""
+    """Last line of its log, cut to 200 characters."""
+
+    def __str__(self) -> str:
+        if self.code is None:
+            text = "ended"
+        elif self.code < 0:
+            text = f"ended by signal {-self.code}"
+        else:
+            text = f"exited with code {self.code}"
+        return f"{text}: {self.last_line}" if self.last_line else text
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One module of the profile."""
+
+    manifest: Manifest
+    settings_json: str = "{}"
+    runtime: Runtime = Runtime.PROCESS
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is remembered of one module across restarts of the kernel (KER-8)."""
+
+    name: str
+    desired: Desired = Desired.RUNNING
+    epoch: int = 0
+    restart_count: int = 0
+    process: ProcessId | None = None
+    endpoint: str = ""
+    instance_id: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """What a module says when it registers."""
+
+    module: str
+    version: str
+    instance_id: bytes
+    endpoint: str
+    epoch: int
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MethodKind:
+    """Which sides of a gRPC method stream."""
+
+    request_streaming: bool
+    response_streaming: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What answers at an endpoint, in its own words."""
+
+    module: str
+    instance_id: bytes
+    file_descriptor_set: bytes = b""
+    """Serialised google.protobuf.FileDescriptorSet; empty if it cannot be read."""
+    methods: Mapping[str, MethodKind] = field(default_factory=dict)
+    """Kinds of `/<service>/<method>`, as far as the descriptors tell them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The answer to a registration."""
+
+    lease_id: bytes
+    epoch: int
+    ttl_ms: int
+    settings_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a READY module is."""
+
+    endpoint: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this node and this kernel are."""
+
+    node: str
+    testnet: str
+    version: str
+    epoch: int
+    started_at_ms: int
+    """Wall clock, milliseconds since 1970 UTC."""

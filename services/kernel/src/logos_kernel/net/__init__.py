@@ -1,0 +1,1 @@
+"""Processes, timers and the router: what runs the effects of `core`."""

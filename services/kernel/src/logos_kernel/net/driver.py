@@ -1,0 +1,304 @@
+"""The driver loop: obeys the machines of `core`, and is what servicers talk to."""
+
+import asyncio
+import logging
+import secrets
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import Final, Protocol
+
+import grpc
+
+from logos_kernel.core.effects import AskStop, Changed, Effect, End, Save, Signal, Spawn, Watch
+from logos_kernel.core.errors import ModuleUnreachableError
+from logos_kernel.core.module import View
+from logos_kernel.core.ports import ModuleStore, Runtime
+from logos_kernel.core.registry import Registry
+from logos_kernel.core.supervisor import Supervisor
+from logos_kernel.core.types import (
+    LEASE_ID_BYTES,
+    Described,
+    Exit,
+    Grant,
+    Identity,
+    Introduction,
+    Location,
+    ModuleState,
+    ProcessId,
+    Record,
+)
+from logos_kernel.net.router import Router, Upstream
+from logos_module.channels import open_channel
+
+log = logging.getLogger(__name__)
+
+DESCRIBE_TIMEOUT_S: Final = 5.0
+
+Describe = Callable[[grpc.aio.Channel, float], Awaitable[Described]]
+"""Asks who answers; raises `ModuleUnreachableError` after so many seconds."""
+
+
+class Announce(Protocol):
+    """Told of every change of any module."""
+
+    async def __call__(
+        self, views: list[View], ready: dict[str, Described], *, is_ready: bool
+    ) -> None:
+        """Takes all modules, what the READY ones say of themselves, and whether the node is."""
+        ...
+
+
+class Driver:
+    """Runs a `Supervisor` and a `Registry` on an event loop; implements `core.ports.Control`."""
+
+    def __init__(
+        self,
+        *,
+        supervisor: Supervisor,
+        runtime: Runtime,
+        store: ModuleStore,
+        router: Router,
+        describe: Describe,
+        announce: Announce,
+        identity: Identity,
+        wall_ms: Callable[[], int],
+    ) -> None:
+        self.identity = identity
+        self._supervisor = supervisor
+        self._registry = Registry(supervisor)
+        self._runtime = runtime
+        self._store = store
+        self._router = router
+        self._describe = describe
+        self._announce = announce
+        self._wall_ms = wall_ms
+        self._upstreams: dict[str, Upstream] = {}
+        self._stops: defaultdict[bytes, asyncio.Event] = defaultdict(asyncio.Event)
+        self._woken = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+
+    # -- the loop ----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Takes over the modules and supervises them until `close` has ended them all."""
+        records = {record.name: record for record in await self._store.load()}
+        self._supervisor.boot(records, self._runtime.is_alive, self._now_ms())
+        for name in records.keys() - self._supervisor.modules.keys():
+            await self._dismiss(records[name])
+        try:
+            await self._obey()
+            while not self._supervisor.is_down():
+                await self._sleep()
+                self._supervisor.tick(self._now_ms())
+                await self._obey()
+        finally:
+            self._runtime.close()
+            for upstream in self._upstreams.values():
+                await upstream.channel.close()
+
+    async def _dismiss(self, record: Record) -> None:
+        """Ends a module that the profile no longer has, and forgets it."""
+        if record.process is not None and self._runtime.is_alive(record.process):
+            log.warning("ending a module that left the profile", extra={"of": record.name})
+            self._runtime.watch(record.name, record.process, lambda _exit: None)
+            self._runtime.end(record.process, Signal.TERM)
+        await self._store.forget(record.name)
+
+    def close(self) -> None:
+        """Begins to end every process; `run` returns when none is left."""
+        self._supervisor.close(self._now_ms())
+        self._woken.set()
+
+    async def _sleep(self) -> None:
+        due_ms = self._supervisor.next_wake_ms()
+        delay_s = None if due_ms is None else max(0, due_ms - self._now_ms()) / 1000
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+        self._woken.clear()
+
+    async def _obey(self) -> None:
+        """Does what is to be done, and tells who waits for it."""
+        waiting, self._waiting = self._waiting, []
+        failure: Exception | None = None
+        has_changed = False
+        while effects := self._supervisor.take_effects():
+            for effect in effects:
+                has_changed |= isinstance(effect, Changed)
+                try:
+                    await self._execute(effect)
+                except Exception as error:  # supervision goes on whatever the disk does
+                    log.exception("effect failed", extra={"effect": type(effect).__name__})
+                    failure = error
+            if has_changed:
+                await self._publish()
+        for one in waiting:
+            if one.done():
+                continue
+            if failure is None:
+                one.set_result(None)
+            else:
+                one.set_exception(failure)
+
+    async def _execute(self, effect: Effect) -> None:
+        match effect:
+            case Save(record=record):
+                await self._store.save(record)
+            case Spawn(module=module, epoch=epoch):
+                self._spawn(module, epoch)
+            case Watch(module=module, process=process):
+                log.info("module taken over", extra={"of": module, "pid": process.pid})
+                self._runtime.watch(module, process, partial(self._exited, module, process))
+            case End(process=process, signal=signal):
+                self._runtime.end(process, signal)
+            case AskStop(lease_id=lease_id):
+                self._stops[lease_id].set()
+            case Changed(module=module):
+                one = self._supervisor.modules[module]
+                extra = {"of": module, "state": one.state, "epoch": one.epoch}
+                log.info("module changed", extra={**extra, "last_exit": one.last_exit})
+
+    def _spawn(self, module: str, epoch: int) -> None:
+        try:
+            process = self._runtime.start(module, epoch)
+        except OSError as error:
+            self._supervisor.spawn_failed(module, epoch, str(error), self._now_ms())
+            return
+        self._supervisor.spawned(module, epoch, process, self._now_ms())
+        self._runtime.watch(module, process, partial(self._exited, module, process))
+
+    def _exited(self, module: str, process: ProcessId, exit_: Exit) -> None:
+        log.info("module ended", extra={"of": module, "pid": process.pid, "how": str(exit_)})
+        self._supervisor.exited(module, process, exit_, self._now_ms())
+        self._woken.set()
+
+    async def _publish(self) -> None:
+        """Lets the front door know the modules as they are now."""
+        ready: dict[str, Described] = {}
+        routes: dict[str, Upstream] = {}
+        promised: dict[str, str] = {}
+        for name, module in self._supervisor.modules.items():
+            promised |= dict.fromkeys((*module.plan.manifest.services, *module.services), name)
+            upstream = self._upstreams.get(name)
+            if upstream is not None and module.described is not upstream.described:
+                del self._upstreams[name]
+                await upstream.channel.close()
+            elif upstream is not None and module.state is ModuleState.READY:
+                ready[name] = upstream.described
+                routes |= dict.fromkeys(module.services, upstream)
+        self._router.routes, self._router.promised = routes, promised
+        await self._announce(self.views(), ready, is_ready=self.is_ready())
+
+    async def _settled(self) -> None:
+        """Returns when all that the last event asked for is done and durable."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        self._woken.set()
+        await done
+
+    def _now_ms(self) -> int:
+        return int(asyncio.get_running_loop().time() * 1000)
+
+    # -- what servicers ask ------------------------------------------------------------------
+
+    def views(self) -> list[View]:
+        """Returns every module of the profile, dependencies first."""
+        return [self._view(name) for name in self._supervisor.modules]
+
+    def is_ready(self) -> bool:
+        """Says whether every module that should run is READY."""
+        return self._supervisor.is_ready()
+
+    async def register(self, introduction: Introduction) -> Grant:
+        """Registers an instance once it has proved that it answers."""
+        rival = self._registry.check(introduction)
+        held = self._upstreams.get(introduction.module)
+        is_known = (
+            held is not None
+            and held.endpoint == introduction.endpoint
+            and held.described.instance_id == introduction.instance_id
+        )
+        # Calls in flight to an instance that comes back keep their channel.
+        channel = held.channel if held and is_known else open_channel(introduction.endpoint)
+        is_taken = False
+        try:
+            described = await self._describe(channel, DESCRIBE_TIMEOUT_S)
+            is_rival_alive = rival is not None and await self._answers(held, rival)
+            grant = self._registry.register(
+                introduction,
+                described,
+                is_rival_alive=is_rival_alive,
+                lease_id=secrets.token_bytes(LEASE_ID_BYTES),
+                now_ms=self._now_ms(),
+            )
+            is_taken = True
+        finally:
+            if not is_taken and not is_known:
+                await channel.close()
+        replaced = self._upstreams.get(introduction.module)
+        self._upstreams[introduction.module] = Upstream(introduction.endpoint, described, channel)
+        if replaced is not None and replaced.channel is not channel:
+            await replaced.channel.close()
+        await self._settled()
+        return grant
+
+    async def _answers(self, held: Upstream | None, rival: Described) -> bool:
+        if held is None:
+            return False
+        try:
+            described = await self._describe(held.channel, DESCRIBE_TIMEOUT_S)
+        except ModuleUnreachableError:
+            return False
+        return described.instance_id == rival.instance_id
+
+    async def beat(self, lease_id: bytes, said: ModuleState, status_text: str) -> int:
+        """Renews a lease; returns its ttl in milliseconds."""
+        ttl_ms = self._registry.beat(lease_id, said, status_text, self._now_ms())
+        self._woken.set()
+        return ttl_ms
+
+    async def wait_stop(self, lease_id: bytes) -> None:
+        """Returns when the holder of the lease shall drain and exit."""
+        try:
+            await self._stops[lease_id].wait()
+        finally:
+            self._stops.pop(lease_id, None)
+
+    async def deregister(self, lease_id: bytes) -> None:
+        """Ends a lease, if there is one."""
+        self._registry.deregister(lease_id, self._now_ms())
+        self._stops.pop(lease_id, None)
+        await self._settled()
+
+    def resolve(self, name: str) -> Location:
+        """Says where a READY module is."""
+        return self._registry.resolve(name)
+
+    async def start(self, name: str) -> View:
+        """Wants a module and what it requires; ends back-offs."""
+        self._supervisor.start(name, self._now_ms())
+        await self._settled()
+        return self._view(name)
+
+    async def stop(self, name: str) -> View:
+        """Wants a module no longer."""
+        self._supervisor.stop(name, self._now_ms())
+        await self._settled()
+        return self._view(name)
+
+    async def restart(self, name: str) -> View:
+        """Replaces a module's process."""
+        self._supervisor.restart(name, self._now_ms())
+        await self._settled()
+        return self._view(name)
+
+    def lines(self, name: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
+        """Streams the log of a module, oldest line first."""
+        self._supervisor.module(name)
+        return self._runtime.lines(name, tail=tail, follow=follow)
+
+    def _view(self, name: str) -> View:
+        return self._supervisor.module(name).view(self._wall_ms() - self._now_ms())

@@ -1,0 +1,35 @@
+"""Modules that a container engine runs: the kernel only observes them."""
+# ruff: noqa: ARG002 -- it refuses, whatever it is asked
+
+from collections.abc import AsyncIterator, Callable
+
+from logos_kernel.core.effects import Signal
+from logos_kernel.core.errors import ExternalRuntimeError
+from logos_kernel.core.types import Exit, ProcessId
+
+
+class External:
+    """No process is this kernel's own. `Supervisor` asks for none."""
+
+    def is_alive(self, process: ProcessId) -> bool:
+        """No process is known here."""
+        return False
+
+    def start(self, module: str, epoch: int) -> ProcessId:
+        """Refuses."""
+        raise ExternalRuntimeError(f"this kernel does not start {module}")
+
+    def watch(self, module: str, process: ProcessId, ended: Callable[[Exit], None]) -> None:
+        """Refuses."""
+        raise ExternalRuntimeError(f"this kernel has not started {module}")
+
+    def end(self, process: ProcessId, signal: Signal) -> None:
+        """Refuses."""
+        raise ExternalRuntimeError("this kernel has started no process")
+
+    def lines(self, module: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
+        """Refuses: the engine holds the log."""
+        raise ExternalRuntimeError(f"the engine that runs {module} holds its log")
+
+    def close(self) -> None:
+        """Has nothing to end."""

@@ -1,0 +1,120 @@
+"""A module's log file: rotated at its starts, read from its end (KER-12)."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+MAX_LINE_BYTES: Final = 64 * 1024
+ROTATE_BYTES: Final = 16 * 1024 * 1024
+FOLLOW_POLL_S: Final = 0.2
+LAST_LINE_CHARACTERS: Final = 200
+
+_BLOCK_BYTES: Final = 64 * 1024
+
+
+def open_for_append(path: Path) -> int:
+    """Opens a log for a new process, and puts a large one aside as `<name>.1`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > ROTATE_BYTES:
+        path.replace(path.with_name(path.name + ".1"))
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+
+def last_line(path: Path) -> str:
+    """Returns the last line that is not empty, cut to 200 characters; empty if there is none."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 4096))
+            lines = file.read().decode(errors="replace").split("\n")
+    except FileNotFoundError:
+        return ""
+    filled = [line.strip() for line in lines if line.strip()]
+    return filled[-1][:LAST_LINE_CHARACTERS] if filled else ""
+
+
+def seek_tail(file: BinaryIO, lines: int) -> None:
+    """Moves to where the last `lines` lines begin, reading blocks from the end."""
+    position = file.seek(0, os.SEEK_END)
+    wanted = lines + 1  # the line feed before the first of them
+    is_last = True
+    while position > 0:
+        size = min(_BLOCK_BYTES, position)
+        position -= size
+        file.seek(position)
+        block = file.read(size)
+        if is_last and not block.endswith(b"\n"):
+            wanted -= 1
+        is_last = False
+        found = block.count(b"\n")
+        if found < wanted:
+            wanted -= found
+            continue
+        at = len(block)
+        for _ in range(wanted):
+            at = block.rindex(b"\n", 0, at)
+        file.seek(position + at + 1)
+        return
+    file.seek(0)
+
+
+class LineCutter:
+    """Bytes to lines without their line feeds; what exceeds 64 KiB of a line is dropped."""
+
+    def __init__(self) -> None:
+        self._begun = bytearray()
+
+    def feed(self, block: bytes) -> Iterator[bytes]:
+        """Takes the next bytes; yields the lines that they complete."""
+        *ends, rest = block.split(b"\n")
+        for end in ends:
+            self._add(end)
+            yield self.flush()
+        self._add(rest)
+
+    def flush(self) -> bytes:
+        """Returns the line begun, as it stands."""
+        line = bytes(self._begun)
+        self._begun.clear()
+        return line
+
+    def _add(self, part: bytes) -> None:
+        self._begun += part[: MAX_LINE_BYTES - len(self._begun)]
+
+
+def open_for_reading(path: Path) -> BinaryIO | None:
+    """Opens a log; None if nothing was logged yet."""
+    return path.open("rb") if path.exists() else None
+
+
+def is_replaced(path: Path, file: BinaryIO) -> bool:
+    """Says whether the log goes on in another file than the open one."""
+    return path.exists() and path.stat().st_ino != os.fstat(file.fileno()).st_ino
+
+
+async def read_lines(path: Path, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
+    """Streams the last `tail` lines, then new ones if `follow`. Memory stays bounded."""
+    while (file := open_for_reading(path)) is None:
+        if not follow:
+            return
+        await asyncio.sleep(FOLLOW_POLL_S)
+    cutter = LineCutter()
+    try:
+        await asyncio.to_thread(seek_tail, file, tail)
+        while True:
+            while block := await asyncio.to_thread(file.read, _BLOCK_BYTES):
+                for line in cutter.feed(block):
+                    yield line
+            if not follow:
+                break
+            if is_replaced(path, file) and (newer := open_for_reading(path)) is not None:
+                file.close()
+                file = newer
+            else:
+                await asyncio.sleep(FOLLOW_POLL_S)
+        if rest := cutter.flush():
+            yield rest
+    finally:
+        file.close()

@@ -1,0 +1,225 @@
+"""The front door: passes calls through to the modules that serve them (KER-9).
+
+Messages pass as bytes. Where the descriptors of a module tell the kind of a
+method, the cheapest pair of calls is used; anything else goes as a stream in
+both directions, which every kind is on the wire.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+from grpc.aio import EOF
+
+from logos_base.errors import LogosError
+from logos_kernel.core.errors import NotReadyError, UnknownServiceError
+from logos_kernel.core.types import Described, MethodKind
+from logos_module.errors import abort
+from logos_module.interceptor import Gate, PassedHandler
+
+log = logging.getLogger(__name__)
+
+_BOTH_STREAM: Final = MethodKind(request_streaming=True, response_streaming=True)
+_HOP_KEYS: Final = frozenset({"te", "content-type", "user-agent", "connection", "host"})
+"""Metadata of one connection, not of the call. So is whatever begins with `grpc-`."""
+
+Metadata = tuple[tuple[str, str | bytes], ...]
+Behaviour = Callable[[Any, Any], Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class Upstream:
+    """One instance of a module, and the one channel to it."""
+
+    endpoint: str
+    described: Described
+    channel: grpc.aio.Channel
+    handlers: dict[str, PassedHandler] = field(default_factory=dict)
+    """By method; only of methods whose kind is known, so that it stays small."""
+
+
+class Router(grpc.GenericRpcHandler):
+    """Finds the module that serves a method, and passes the call to it."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.routes: Mapping[str, Upstream] = {}
+        """Services of READY modules."""
+        self.promised: Mapping[str, str] = {}
+        """Services of all modules of the profile, and the names of those."""
+        self._gate = gate
+
+    def service(self, handler_call_details: Any) -> Any:
+        method: str = handler_call_details.method
+        service = method[1 : method.rfind("/")]
+        upstream = self.routes.get(service)
+        if upstream is None:
+            return self._refusing(service)
+        return upstream.handlers.get(method) or self._passing(upstream, method)
+
+    def _refusing(self, service: str) -> PassedHandler:
+        error: LogosError
+        if service in self.promised:
+            error = NotReadyError(f"{self.promised[service]}, which serves {service}, is not READY")
+        else:
+            error = UnknownServiceError(f"no module of this node serves {service[:200]}")
+
+        async def refuse(_requests: Any, context: Any) -> None:
+            await abort(context, error)
+
+        return PassedHandler(refuse, request_streaming=True, response_streaming=True)
+
+    def _passing(self, upstream: Upstream, method: str) -> PassedHandler:
+        kind = upstream.described.methods.get(method)
+        behaviour = _behaviour(upstream.channel, method, kind or _BOTH_STREAM)
+        gate = self._gate
+
+        async def serve(request: Any, context: Any) -> Any:
+            if gate.refusal is not None:
+                await abort(context, gate.refusal)
+            gate.enter()
+            try:
+                return await behaviour(request, context)
+            finally:
+                gate.leave()
+
+        request_streaming, response_streaming = (
+            (kind.request_streaming, kind.response_streaming) if kind else (True, True)
+        )
+        handler = PassedHandler(
+            serve, request_streaming=request_streaming, response_streaming=response_streaming
+        )
+        if kind is not None:
+            upstream.handlers[method] = handler
+        return handler
+
+
+def _behaviour(channel: grpc.aio.Channel, method: str, kind: MethodKind) -> Behaviour:
+    if kind.request_streaming and kind.response_streaming:
+        return _pass_stream_stream(channel, channel.stream_stream(method))
+    if kind.request_streaming:
+        return _pass_stream_unary(channel, channel.stream_unary(method))
+    if kind.response_streaming:
+        return _pass_unary_stream(channel, channel.unary_stream(method))
+    return _pass_unary_unary(channel, channel.unary_unary(method))
+
+
+def _pass_unary_unary(channel: grpc.aio.Channel, method: Any) -> Behaviour:
+    async def serve(request: bytes, context: Any) -> Any:
+        call = method(request, timeout=context.time_remaining(), metadata=_metadata_of(context))
+        response = await _response_of(call)
+        await _pass_initial(call, context)
+        await _finish(channel, call, context)
+        return response
+
+    return serve
+
+
+def _pass_stream_unary(channel: grpc.aio.Channel, method: Any) -> Behaviour:
+    async def serve(_requests: Any, context: Any) -> Any:
+        call = method(timeout=context.time_remaining(), metadata=_metadata_of(context))
+        async with asyncio.TaskGroup() as tasks:
+            pump = tasks.create_task(_pass_requests(context, call))
+            try:
+                response = await _response_of(call)
+            finally:
+                pump.cancel()
+                call.cancel()  # no effect on a call that has ended
+        await _pass_initial(call, context)
+        await _finish(channel, call, context)
+        return response
+
+    return serve
+
+
+def _pass_unary_stream(channel: grpc.aio.Channel, method: Any) -> Behaviour:
+    async def serve(request: bytes, context: Any) -> None:
+        call = method(request, timeout=context.time_remaining(), metadata=_metadata_of(context))
+        try:
+            await _pass_responses(call, context)
+        finally:
+            call.cancel()
+        await _finish(channel, call, context)
+
+    return serve
+
+
+def _pass_stream_stream(channel: grpc.aio.Channel, method: Any) -> Behaviour:
+    async def serve(_requests: Any, context: Any) -> None:
+        call = method(timeout=context.time_remaining(), metadata=_metadata_of(context))
+        async with asyncio.TaskGroup() as tasks:
+            pump = tasks.create_task(_pass_requests(context, call))
+            try:
+                await _pass_responses(call, context)
+            finally:
+                pump.cancel()
+                call.cancel()
+        await _finish(channel, call, context)
+
+    return serve
+
+
+async def _pass_requests(context: Any, call: Any) -> None:
+    """Passes requests on until the caller half-closes or the call is over.
+
+    One message at a time: a callee that does not read stops the caller.
+    """
+    # The call may end under it at any point; how, `_finish` tells the caller.
+    with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        while (message := await context.read()) is not EOF:
+            await call.write(message)
+        await call.done_writing()
+
+
+async def _pass_responses(call: Any, context: Any) -> None:
+    """Passes the initial metadata and all responses on."""
+    await context.send_initial_metadata(tuple(await call.initial_metadata()))
+    with suppress(grpc.aio.AioRpcError):
+        while (message := await call.read()) is not EOF:
+            await context.write(message)
+
+
+async def _response_of(call: Any) -> bytes | None:
+    """Returns the one response; None if the call failed, as its status tells."""
+    try:
+        response: bytes = await call
+    except grpc.aio.AioRpcError:
+        return None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise  # by the caller; else the callee's own status is CANCELLED
+        return None
+    return response
+
+
+async def _pass_initial(call: Any, context: Any) -> None:
+    if initial := await call.initial_metadata():
+        await context.send_initial_metadata(tuple(initial))
+
+
+async def _finish(channel: grpc.aio.Channel, call: Any, context: Any) -> None:
+    """Ends a call with the status that the callee gave it."""
+    code, details = await call.code(), await call.details()
+    trailing = await call.trailing_metadata()
+    if code is grpc.StatusCode.OK:
+        if trailing:
+            context.set_trailing_metadata(tuple(trailing))
+        if details:
+            context.set_details(details)
+        return
+    is_lost = channel.get_state() is not grpc.ChannelConnectivity.READY
+    if code is grpc.StatusCode.UNAVAILABLE and is_lost and not trailing:
+        await abort(context, NotReadyError(f"the module cannot be reached: {details}"))
+    await context.abort(code, details or "", tuple(trailing or ()))
+
+
+def _metadata_of(context: Any) -> Metadata:
+    return tuple(
+        (key, value)
+        for key, value in context.invocation_metadata()
+        if key not in _HOP_KEYS and not key.startswith("grpc-")
+    )

@@ -1,0 +1,150 @@
+"""The composition root: joins the rooms of a kernel, and ends them in order."""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import start_http_server
+
+from logos.kernel.v1.kernel_pb2_grpc import add_KernelServicer_to_server
+from logos.kernel.v1.registry_pb2_grpc import add_RegistryServicer_to_server
+from logos.kernel.v1.supervisor_pb2_grpc import add_SupervisorServicer_to_server
+from logos_base.errors import ConfigError, LogosError
+from logos_kernel import config
+from logos_kernel.core.ports import Runtime
+from logos_kernel.core.supervisor import Supervisor
+from logos_kernel.core.types import Identity
+from logos_kernel.net.driver import Driver
+from logos_kernel.net.external import External
+from logos_kernel.net.process import Places, Processes
+from logos_kernel.net.router import Router
+from logos_kernel.rpc.front import Front
+from logos_kernel.rpc.kernel import KernelServicer
+from logos_kernel.rpc.probe import describe
+from logos_kernel.rpc.registry import RegistryServicer
+from logos_kernel.rpc.supervisor import SupervisorServicer
+from logos_kernel.store.lock import locked
+from logos_kernel.store.sql import Base, SqlModuleStore
+from logos_module import logs
+from logos_module.database import open_database
+from logos_module.interceptor import Gate
+from logos_module.server import AddressInUseError, Server
+
+log = logging.getLogger(__name__)
+
+OK: Final = 0
+FAILED: Final = 1
+REFUSED: Final = 2
+"""Wrong configuration, locked state or taken address: nothing was started."""
+
+
+def run() -> int:
+    """Runs the kernel of a node until SIGTERM or SIGINT; returns the exit code."""
+    # Set before grpc's first thread: modules are spawned, never forked.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    try:
+        told = config.parse(os.environ)
+        logs.configure("kernel", told.log_level)
+        with locked(told.state_dir):
+            return asyncio.run(_live(told))
+    except ConfigError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"{error.reason}: {problem}\n")
+    except LogosError as error:
+        sys.stderr.write(f"{error.reason}: {error}\n")
+    return REFUSED
+
+
+async def _live(told: config.Config) -> int:
+    gate = Gate()
+    router = Router(gate)
+    server = Server(fallback=router, gate=gate)
+    front = Front(server)
+    async with open_database(told.state_dir / "kernel.sqlite", Base.metadata) as sessions:
+        store = SqlModuleStore(sessions)
+        identity = Identity(
+            node=told.node,
+            testnet=told.testnet,
+            version=version("logos-kernel"),
+            epoch=await store.begin(),
+            started_at_ms=_wall_ms(),
+        )
+        driver = Driver(
+            supervisor=Supervisor(told.plans, told.policy, secrets.SystemRandom()),
+            runtime=_runtime(told),
+            store=store,
+            router=router,
+            describe=describe,
+            announce=front.update,
+            identity=identity,
+            wall_ms=_wall_ms,
+        )
+        server.serve(add_KernelServicer_to_server, KernelServicer(driver))
+        server.serve(add_RegistryServicer_to_server, RegistryServicer(driver))
+        server.serve(add_SupervisorServicer_to_server, SupervisorServicer(driver))
+        _refuse_taken_socket(told.listen)
+        await server.start([told.front, told.listen])
+        return await _supervise(told, server, front, driver)
+
+
+async def _supervise(told: config.Config, server: Server, front: Front, driver: Driver) -> int:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, driver.close)
+    if told.metrics_listen is not None:
+        host, port = told.metrics_listen
+        start_http_server(port, host)
+    log.info("kernel started", extra={"node": told.node, "front": told.front})
+    try:
+        await front.open()
+        await driver.run()
+    except Exception:
+        log.exception("kernel failed")
+        return FAILED
+    finally:
+        await server.stop(0)
+    log.info("kernel stopped")
+    return OK
+
+
+def _runtime(told: config.Config) -> Runtime:
+    if told.places is None:
+        return External()
+    places = Places(
+        kernel_target=told.kernel_target,
+        run_dir=told.places.run_dir,
+        state_dir=told.places.state_dir,
+        log_dir=told.places.log_dir,
+        environment=os.environ,
+    )
+    return Processes({plan.manifest.name: plan for plan in told.plans}, places)
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _refuse_taken_socket(address: str) -> None:
+    """Raises `AddressInUseError` if somebody listens at a Unix socket.
+
+    gRPC would take it from him: it removes whatever is at the path before it binds.
+    """
+    if not address.startswith("unix:"):
+        return
+    path = Path(address.removeprefix("unix:").removeprefix("//"))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return
+    raise AddressInUseError(f"cannot listen at {address}: another process does")

@@ -1,0 +1,1 @@
+"""Servicers of `logos.kernel.v1`, and what they convert."""

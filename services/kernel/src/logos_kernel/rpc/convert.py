@@ -1,0 +1,133 @@
+"""Between `logos.kernel.v1` and the core's words."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from google.protobuf import descriptor_pb2
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from logos.kernel.v1 import module_pb2, registry_pb2
+from logos.module.v1 import module_host_pb2
+from logos_kernel.core.module import View
+from logos_kernel.core.types import (
+    Described,
+    Desired,
+    Grant,
+    Identity,
+    Introduction,
+    MethodKind,
+    ModuleState,
+    Runtime,
+)
+
+MAX_DESCRIPTOR_SET_BYTES: Final = 4 * 1024 * 1024
+
+_RUNTIMES: Final = {
+    Runtime.PROCESS: module_pb2.MODULE_RUNTIME_PROCESS,
+    Runtime.EXTERNAL: module_pb2.MODULE_RUNTIME_EXTERNAL,
+}
+
+
+def state_to_pb(state: ModuleState) -> module_pb2.ModuleState.ValueType:
+    """Converts a state."""
+    return module_pb2.ModuleState.Value(f"MODULE_STATE_{state}")
+
+
+def state_from_pb(value: module_pb2.ModuleState.ValueType) -> ModuleState | None:
+    """Converts a state; None for one that is not specified or not known."""
+    try:
+        return ModuleState(module_pb2.ModuleState.Name(value).removeprefix("MODULE_STATE_"))
+    except ValueError:
+        return None
+
+
+def desired_to_pb(desired: Desired) -> module_pb2.DesiredState.ValueType:
+    """Converts a desired state."""
+    return module_pb2.DesiredState.Value(f"DESIRED_STATE_{desired}")
+
+
+def timestamp(time_ms: int) -> Timestamp:
+    """Converts milliseconds since 1970 UTC."""
+    converted = Timestamp()
+    converted.FromMilliseconds(time_ms)
+    return converted
+
+
+def duration(time_ms: int) -> Duration:
+    """Converts milliseconds."""
+    converted = Duration()
+    converted.FromMilliseconds(time_ms)
+    return converted
+
+
+def module_to_pb(view: View) -> module_pb2.Module:
+    """Converts a module."""
+    return module_pb2.Module(
+        name=view.name,
+        version=view.version,
+        state=state_to_pb(view.state),
+        desired=desired_to_pb(view.desired),
+        runtime=_RUNTIMES[view.runtime],
+        endpoint=view.endpoint,
+        epoch=view.epoch,
+        restart_count=view.restart_count,
+        last_exit=view.last_exit,
+        status_text=view.status_text,
+        services=view.services,
+        requires=view.requires,
+        pid=view.pid,
+        since=timestamp(view.since_ms),
+    )
+
+
+def introduction_from_pb(request: registry_pb2.RegisterRequest) -> Introduction:
+    """Converts a registration. The registry checks it."""
+    return Introduction(
+        module=request.module,
+        version=request.version,
+        instance_id=request.instance_id,
+        endpoint=request.endpoint,
+        epoch=request.epoch,
+        services=tuple(request.services),
+    )
+
+
+def grant_to_pb(grant: Grant, identity: Identity) -> registry_pb2.RegisterResponse:
+    """Converts the answer to a registration."""
+    return registry_pb2.RegisterResponse(
+        lease_id=grant.lease_id,
+        epoch=grant.epoch,
+        ttl=duration(grant.ttl_ms),
+        settings_json=grant.settings_json,
+        node=identity.node,
+        testnet=identity.testnet,
+    )
+
+
+def described_from_pb(response: module_host_pb2.DescribeResponse) -> Described:
+    """Converts a description. Descriptors that cannot be read are left out."""
+    text = response.file_descriptor_set
+    files = descriptor_pb2.FileDescriptorSet()
+    try:
+        files.ParseFromString(text if len(text) <= MAX_DESCRIPTOR_SET_BYTES else b"")
+    except DecodeError:
+        text, files = b"", descriptor_pb2.FileDescriptorSet()
+    return Described(
+        module=response.module,
+        instance_id=response.instance_id,
+        file_descriptor_set=text,
+        methods=dict(_methods(files.file)),
+    )
+
+
+def _methods(
+    files: Iterable[descriptor_pb2.FileDescriptorProto],
+) -> Iterable[tuple[str, MethodKind]]:
+    for file in files:
+        for service in file.service:
+            full_name = f"{file.package}.{service.name}" if file.package else service.name
+            for method in service.method:
+                kind = MethodKind(method.client_streaming, method.server_streaming)
+                yield f"/{full_name}/{method.name}", kind

@@ -1,0 +1,69 @@
+"""Health and reflection of the front door, as modules come and go (KER-13)."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from google.protobuf import descriptor_pb2
+
+from logos_kernel.core.module import View
+from logos_kernel.core.types import Described, ModuleState
+from logos_module.reflection import describe
+from logos_module.server import Server
+
+log = logging.getLogger(__name__)
+
+OWN_SERVICES: Final = (
+    "logos.kernel.v1.Kernel",
+    "logos.kernel.v1.Registry",
+    "logos.kernel.v1.Supervisor",
+)
+
+
+class Front:
+    """Keeps a server's health and reflection in step with the modules."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._health: dict[str, bool] = {}
+        self._reflected: tuple[bytes, ...] | None = None
+
+    async def open(self) -> None:
+        """Lets the kernel's own services be found. The node is not ready yet."""
+        await self._server.set_serving(OWN_SERVICES, serving=True)
+        await self.update([], {}, is_ready=False)
+
+    async def update(
+        self, views: Iterable[View], ready: Mapping[str, Described], *, is_ready: bool
+    ) -> None:
+        """Shows the modules as they are now; `ready` holds those that are READY."""
+        health = {
+            service: view.state is ModuleState.READY for view in views for service in view.services
+        }
+        health[""] = is_ready
+        for service in self._health.keys() - health.keys():
+            health[service] = False
+        news = {name: value for name, value in health.items() if self._health.get(name) != value}
+        for service, value in news.items():
+            await self._server.set_serving([service], serving=value)
+        self._health = health
+        self._reflect([one for one in views if one.name in ready], ready)
+
+    def _reflect(self, views: Iterable[View], ready: Mapping[str, Described]) -> None:
+        key = tuple(ready[view.name].instance_id for view in views)
+        if key == self._reflected:
+            return
+        self._reflected = key
+        services, described = list(OWN_SERVICES), [describe(OWN_SERVICES)]
+        self._server.reflection.replace(services, described)
+        for view in views:
+            files = descriptor_pb2.FileDescriptorSet.FromString(
+                ready[view.name].file_descriptor_set
+            )
+            try:
+                self._server.reflection.replace([*services, *view.services], [*described, files])
+            except (TypeError, ValueError):
+                log.warning("descriptors do not fit the others", extra={"of": view.name})
+                continue
+            services += view.services
+            described.append(files)

@@ -1,0 +1,29 @@
+"""`logos.kernel.v1.Kernel`: the node as a whole."""
+
+from typing import Any
+
+from logos.kernel.v1 import kernel_pb2 as pb
+from logos.kernel.v1 import kernel_pb2_grpc
+from logos_kernel.core.ports import Control
+from logos_kernel.rpc.convert import module_to_pb, timestamp
+
+
+class KernelServicer(kernel_pb2_grpc.KernelServicer):
+    """Holds no state of its own."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    async def GetInfo(self, request: pb.GetInfoRequest, context: Any) -> pb.GetInfoResponse:
+        identity = self._control.identity
+        return pb.GetInfoResponse(
+            node=identity.node,
+            testnet=identity.testnet,
+            version=identity.version,
+            epoch=identity.epoch,
+            started_at=timestamp(identity.started_at_ms),
+        )
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Any) -> pb.GetStatusResponse:
+        modules = [module_to_pb(view) for view in self._control.views()]
+        return pb.GetStatusResponse(modules=modules, ready=self._control.is_ready())

@@ -1,0 +1,79 @@
+"""`logos.kernel.v1.Registry`: where modules say that they are there."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from logos.kernel.v1 import registry_pb2 as pb
+from logos.kernel.v1 import registry_pb2_grpc
+from logos_base.errors import LogosError
+from logos_kernel.core.errors import InvalidRegistrationError
+from logos_kernel.core.ports import Control
+from logos_kernel.rpc.convert import duration, grant_to_pb, introduction_from_pb, state_from_pb
+
+
+class _Answers:
+    """A stream of answers that two tasks write to: gRPC takes one message at a time."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self._turn = asyncio.Lock()
+
+    async def write(self, answer: pb.SessionResponse) -> None:
+        async with self._turn:
+            await self._context.write(answer)
+
+
+class RegistryServicer(registry_pb2_grpc.RegistryServicer):
+    """Holds no state of its own."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    async def Register(self, request: pb.RegisterRequest, context: Any) -> pb.RegisterResponse:
+        grant = await self._control.register(introduction_from_pb(request))
+        return grant_to_pb(grant, self._control.identity)
+
+    async def Session(  # type: ignore[override]  # a coroutine that writes does as well
+        self, request_iterator: AsyncIterator[pb.SessionRequest], context: Any
+    ) -> None:
+        answers = _Answers(context)
+        async with asyncio.TaskGroup() as tasks:
+            stopper: asyncio.Task[None] | None = None
+            lease_id, error = b"", None
+            try:
+                async for beat in request_iterator:
+                    if lease_id and beat.lease_id != lease_id:
+                        raise InvalidRegistrationError("one lease in a session", field="lease_id")
+                    await answers.write(pb.SessionResponse(ttl=await self._beat(beat)))
+                    if stopper is None:
+                        lease_id = beat.lease_id
+                        stopper = tasks.create_task(self._pass_stop(lease_id, answers))
+            except LogosError as raised:
+                error = raised  # outside of the group, which would wrap it
+            if stopper is not None:
+                stopper.cancel()
+        if error is not None:
+            raise error
+
+    async def _beat(self, beat: pb.SessionRequest) -> Duration:
+        said = state_from_pb(beat.state)
+        if said is None:
+            raise InvalidRegistrationError("state: must be one a module may be in", field="state")
+        return duration(await self._control.beat(beat.lease_id, said, beat.status_text))
+
+    async def _pass_stop(self, lease_id: bytes, answers: "_Answers") -> None:
+        await self._control.wait_stop(lease_id)
+        await answers.write(pb.SessionResponse(stop=True))
+
+    async def Deregister(
+        self, request: pb.DeregisterRequest, context: Any
+    ) -> pb.DeregisterResponse:
+        await self._control.deregister(request.lease_id)
+        return pb.DeregisterResponse()
+
+    async def Resolve(self, request: pb.ResolveRequest, context: Any) -> pb.ResolveResponse:
+        location = self._control.resolve(request.module)
+        return pb.ResolveResponse(endpoint=location.endpoint, epoch=location.epoch)

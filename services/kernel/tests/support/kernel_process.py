@@ -1,0 +1,198 @@
+"""A kernel process with modules of echo services, for tests."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc, module_pb2, supervisor_pb2_grpc
+from logos_module.channels import open_channel
+
+SUPPORT = Path(__file__).parent
+WAIT_S = 20.0
+
+FAST = {
+    "lease_ttl_ms": 1500,
+    "backoff_base_ms": 50,
+    "backoff_max_ms": 400,
+    "stop_grace_ms": 3000,
+}
+
+
+class Node:
+    """One node in a folder of its own: profile, modules, state, and its kernel's process."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.front = f"127.0.0.1:{free_port()}"
+        self.listen = f"unix:{root}/k.sock"
+        self.kernel: subprocess.Popen[bytes] | None = None
+        self.channel: Any = None
+        self.modules: dict[str, dict[str, Any]] = {}
+
+    def connect(self) -> None:
+        """Opens a channel to the front door; it belongs to the running event loop."""
+        self.channel = open_channel(self.front)
+
+    def add(self, name: str, *, requires: Sequence[str] = (), **settings: Any) -> None:
+        """Adds a module to the profile."""
+        package = self.root / "packages" / name
+        package.mkdir(parents=True)
+        manifest = (
+            f'name = "{name}"\nversion = "0.1.0"\n'
+            f'command = ["python", "-m", "{name}"]\n'
+            f"requires = {list(requires)!r}\n"
+            f'services = ["test.{name}.Echo"]\n'
+        )
+        (package / "__init__.py").touch()
+        (package / "module.toml").write_text(manifest)
+        (package / "__main__.py").write_text(
+            "import sys, echo_module, echo_service\n"
+            "from logos_module import run\n"
+            f'echo_service.define("test.{name}")\n'
+            f'sys.exit(run(echo_module.node, package="{name}"))\n'
+        )
+        self.modules[name] = settings
+
+    def write_profile(self, **policy: int) -> None:
+        """Writes the profile."""
+        lines = ["schema = 1", 'testnet = "test"', 'node = "node1"', 'runtime = "process"']
+        lines += ["[kernel]", *(f"{key} = {value}" for key, value in (FAST | policy).items())]
+        for name, settings in self.modules.items():
+            lines += [f"[modules.{name}]", f'manifest = "packages/{name}/module.toml"']
+            lines += [f"[modules.{name}.settings]"]
+            lines += [f"{key} = {value!r}" for key, value in settings.items()]
+        (self.root / "profile.toml").write_text("\n".join(lines) + "\n")
+
+    def environment(self) -> dict[str, str]:
+        """Returns the environment of the kernel."""
+        return {
+            **os.environ,
+            "PYTHONPATH": f"{SUPPORT}:{self.root / 'packages'}",
+            "LOGOS_PROFILE": str(self.root / "profile.toml"),
+            "LOGOS_STATE_DIR": str(self.root / "kernel"),
+            "LOGOS_FRONT": self.front,
+            "LOGOS_LISTEN": self.listen,
+            "LOGOS_RUN_DIR": str(self.root / "run"),
+            "LOGOS_MODULES_STATE_DIR": str(self.root / "modules"),
+            "LOGOS_MODULES_LOG_DIR": str(self.root / "logs"),
+        }
+
+    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+        """Starts a kernel; its output goes to `kernel.log`."""
+        with (self.root / "kernel.log").open("ab") as log:
+            kernel = subprocess.Popen(
+                [sys.executable, "-m", "logos_kernel"],
+                env=self.environment() | environment,
+                stdout=log,
+                stderr=subprocess.PIPE if environment.get("CAPTURE") else log,
+                start_new_session=True,
+            )
+        self.kernel = self.kernel or kernel
+        return kernel
+
+    async def status(self) -> kernel_pb2.GetStatusResponse:
+        """Asks the kernel."""
+        stub: Any = kernel_pb2_grpc.KernelStub(self.channel)
+        response: kernel_pb2.GetStatusResponse = await stub.GetStatus(
+            kernel_pb2.GetStatusRequest(), timeout=5, wait_for_ready=True
+        )
+        return response
+
+    async def module(self, name: str) -> module_pb2.Module:
+        """Returns one module as the kernel sees it."""
+        return next(one for one in (await self.status()).modules if one.name == name)
+
+    async def until(
+        self, is_so: Callable[[kernel_pb2.GetStatusResponse], object], timeout_s: float = WAIT_S
+    ) -> kernel_pb2.GetStatusResponse:
+        """Polls the status until something is so; fails with the kernel's log otherwise."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    with suppress(grpc.aio.AioRpcError):
+                        status = await self.status()
+                        if is_so(status):
+                            return status
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(self.story()) from None
+
+    async def until_ready(self) -> kernel_pb2.GetStatusResponse:
+        """Waits until the whole node is ready."""
+        return await self.until(lambda status: status.ready)
+
+    async def until_state(self, name: str, state: str) -> module_pb2.Module:
+        """Waits for a state of a module."""
+        value = module_pb2.ModuleState.Value(f"MODULE_STATE_{state}")
+        await self.until(lambda status: _named(status, name).state == value)
+        return await self.module(name)
+
+    def supervisor(self) -> Any:
+        """Returns a stub."""
+        return supervisor_pb2_grpc.SupervisorStub(self.channel)
+
+    def story(self) -> str:
+        """Returns all logs, for a failed test."""
+        files = [self.root / "kernel.log", *sorted((self.root / "logs").glob("*.log"))]
+        return "\n".join(f"--- {one.name}\n{one.read_text()[-6000:]}" for one in files)
+
+    def pids(self) -> list[int]:
+        """Returns the processes that this node's modules have ever noted and that still live."""
+        noted = (int(one.read_text().split()[0]) for one in self.root.glob("modules/*/started"))
+        return [pid for pid in noted if is_alive(pid)]
+
+    def end(self) -> None:
+        """Ends what is left, by the ids that the test knows."""
+        if self.kernel is not None and self.kernel.poll() is None:
+            self.kernel.terminate()
+            try:
+                self.kernel.wait(15)
+            except subprocess.TimeoutExpired:
+                self.kernel.kill()
+                self.kernel.wait()
+        for pid in self.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _named(status: kernel_pb2.GetStatusResponse, name: str) -> module_pb2.Module:
+    return next(one for one in status.modules if one.name == name)
+
+
+def is_alive(pid: int) -> bool:
+    """Says whether a process runs; a zombie does not."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return text.rpartition(")")[2].split()[0] != "Z"
+
+
+def free_port() -> int:
+    """Returns a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def made_node() -> Iterator[Node]:
+    """A node in a short folder: Unix socket paths hold 107 bytes."""
+    root = Path(tempfile.mkdtemp(prefix="lk-"))
+    node = Node(root)
+    try:
+        yield node
+    finally:
+        node.end()
+        shutil.rmtree(root, ignore_errors=True)

@@ -1,0 +1,197 @@
+"""KER-11: a profile is used whole or refused with all its problems."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from logos_base.errors import ConfigError
+from logos_kernel.config import Config, parse
+from logos_kernel.core.types import Runtime
+
+PROFILE = """schema = 1
+testnet = "small"
+node = "node1"
+runtime = "process"
+
+[modules.mixnet]
+manifest = "mixnet.toml"
+[modules.mixnet.settings]
+listen = ["/ip4/127.0.0.1/tcp/52001"]
+
+[modules.storage]
+manifest = "storage.toml"
+[modules.storage.settings]
+quota_bytes = 21474836480
+name = "Zürich"
+
+[kernel]
+lease_ttl_ms = 2000
+"""
+MIXNET = """name = "mixnet"
+version = "0.1.0"
+command = ["python", "-m", "logos_mixnet"]
+services = ["logos.network.v1.Gossip"]
+"""
+STORAGE = """name = "storage"
+version = "0.1.0"
+command = ["python", "-m", "logos_storage"]
+requires = ["mixnet"]
+services = ["logos.storage.v1.Storage"]
+"""
+
+
+def _variables(folder: Path, profile: str = PROFILE, **changes: str) -> dict[str, str]:
+    (folder / "profile.toml").write_text(profile)
+    (folder / "mixnet.toml").write_text(MIXNET)
+    (folder / "storage.toml").write_text(STORAGE)
+    return {
+        "LOGOS_PROFILE": str(folder / "profile.toml"),
+        "LOGOS_STATE_DIR": str(folder / "kernel"),
+        "LOGOS_FRONT": "127.0.0.1:51001",
+        "LOGOS_LISTEN": "unix:/run/node1/k.sock",
+        "LOGOS_RUN_DIR": "/run/node1",
+        "LOGOS_MODULES_STATE_DIR": str(folder / "modules"),
+        "LOGOS_MODULES_LOG_DIR": str(folder / "logs"),
+    } | changes
+
+
+def _problems(variables: dict[str, str], folder: Path) -> list[str]:
+    with pytest.raises(ConfigError) as refused:
+        parse(variables)
+    return [one.replace(f"{folder}/", "") for one in refused.value.problems]
+
+
+def _parsed(folder: Path, **changes: str) -> Config:
+    return parse(_variables(folder, **changes))
+
+
+def test_a_profile_and_its_manifests_are_read(tmp_path: Path) -> None:
+    config = _parsed(tmp_path)
+
+    assert (config.testnet, config.node, config.runtime) == ("small", "node1", Runtime.PROCESS)
+    assert [plan.manifest.name for plan in config.plans] == ["mixnet", "storage"]
+    assert config.plans[1].manifest.requires == ("mixnet",)
+    assert json.loads(config.plans[1].settings_json) == {
+        "quota_bytes": 21474836480,
+        "name": "Zürich",
+    }
+    assert config.policy.lease_ttl_ms == 2000
+    assert config.policy.stop_grace_ms == 10_000
+    assert config.places is not None
+    assert config.kernel_target == "unix:/run/node1/k.sock"
+
+
+def test_modules_reach_a_kernel_that_listens_everywhere(tmp_path: Path) -> None:
+    assert _parsed(tmp_path, LOGOS_LISTEN="0.0.0.0:7000").kernel_target == "127.0.0.1:7000"
+    assert _parsed(tmp_path, LOGOS_LISTEN="10.0.0.2:7000").kernel_target == "10.0.0.2:7000"
+
+
+def test_a_kernel_that_only_observes_needs_no_places(tmp_path: Path) -> None:
+    variables = _variables(tmp_path, PROFILE.replace('"process"', '"external"'))
+    for name in ("LOGOS_RUN_DIR", "LOGOS_MODULES_STATE_DIR", "LOGOS_MODULES_LOG_DIR"):
+        del variables[name]
+
+    assert parse(variables).places is None
+
+
+def test_everything_that_is_missing_is_named_at_once() -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse({"LOGOS_LOG_LEVEL": "loud", "LOGOS_METRICS_LISTEN": "0.0.0.0:x"})
+
+    assert refused.value.problems == [
+        "LOGOS_PROFILE: must be set",
+        "LOGOS_STATE_DIR: must be set",
+        "LOGOS_FRONT: must be set",
+        "LOGOS_LISTEN: must be set",
+        "LOGOS_LOG_LEVEL: must be one of DEBUG, INFO, WARNING, ERROR, is 'LOUD'",
+        "LOGOS_METRICS_LISTEN: must be host:port, ends with 'x'",
+    ]
+
+
+def test_all_problems_are_named_with_their_lines(tmp_path: Path) -> None:
+    profile = """schema = 2
+testnet = "Small"
+runtime = "docker"
+colour = "red"
+
+[modules.mixnet]
+manifest = "storage.toml"
+price = 1
+
+[modules.gone]
+manifest = "gone.toml"
+
+[modules.storage]
+manifest = ""
+[modules.storage.settings]
+since = 2026-11-23
+
+[kernel]
+lease_ttl_ms = true
+speed = 9
+"""
+
+    assert _problems(_variables(tmp_path, profile), tmp_path) == [
+        "profile.toml:4: colour: unknown key",
+        "profile.toml:1: schema: must be 1, is 2",
+        "profile.toml:2: testnet: must be text like [a-z][a-z0-9-]{0,63}, is 'Small'",
+        "profile.toml: node: must be text like [a-z][a-z0-9-]{0,63}, is None",
+        "profile.toml:3: runtime: must be one of process, external, is 'docker'",
+        "profile.toml:19: kernel.lease_ttl_ms: must be a whole number from 1, is True",
+        "profile.toml:20: kernel.speed: unknown key",
+        "profile.toml:8: modules.mixnet.price: unknown key",
+        "storage.toml: name: must be 'mixnet', as in the profile",
+        "gone.toml: No such file or directory",
+        "profile.toml:14: modules.storage.manifest: must be the path of a manifest",
+        (
+            "profile.toml:15: modules.storage.settings: holds a date, a time, inf or nan, "
+            "which JSON has no word for"
+        ),
+        "profile.toml: storage: requires 'mixnet', which the profile does not have",
+    ]
+
+
+def test_a_profile_that_is_not_toml_says_where(tmp_path: Path) -> None:
+    problems = _problems(_variables(tmp_path, "schema = 1\nnode = \n"), tmp_path)
+
+    assert len(problems) == 1
+    assert problems[0].startswith("profile.toml: not TOML: ")
+    assert "line 2" in problems[0]
+
+
+def test_two_modules_cannot_serve_one_service(tmp_path: Path) -> None:
+    variables = _variables(tmp_path)
+    (tmp_path / "mixnet.toml").write_text(
+        MIXNET.replace("logos.network.v1.Gossip", "logos.storage.v1.Storage")
+    )
+
+    assert _problems(variables, tmp_path) == [
+        "profile.toml:11: modules.storage: logos.storage.v1.Storage is that of mixnet"
+    ]
+
+
+def test_no_module_serves_what_every_server_has(tmp_path: Path) -> None:
+    variables = _variables(tmp_path)
+    (tmp_path / "mixnet.toml").write_text(
+        MIXNET.replace("logos.network.v1.Gossip", "grpc.health.v1.Health")
+    )
+
+    assert _problems(variables, tmp_path) == [
+        "profile.toml:6: modules.mixnet: grpc.health.v1.Health is every server's own"
+    ]
+
+
+def test_a_program_to_start_must_be_named(tmp_path: Path) -> None:
+    variables = _variables(tmp_path)
+    (tmp_path / "mixnet.toml").write_text('name = "mixnet"\nversion = "0.1.0"\n')
+
+    assert _problems(variables, tmp_path) == ["mixnet.toml: command: must name a program"]
+
+
+def test_a_socket_path_that_is_too_long_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    run_dir = "/" + "r" * 94
+
+    assert _problems(_variables(tmp_path, LOGOS_RUN_DIR=run_dir), tmp_path) == [
+        f"LOGOS_RUN_DIR: {run_dir}/storage.sock is over 107 bytes"
+    ]
