@@ -1,0 +1,1 @@
+"""The only module that talks to other nodes: peering, gossip, streams, discovery."""

@@ -1,0 +1,1 @@
+"""Rules of the network as pure machines: times and events in, effects out."""

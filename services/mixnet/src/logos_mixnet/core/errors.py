@@ -1,0 +1,227 @@
+"""Errors of the network services, one class per rule. Reasons are those of the contracts."""
+
+from logos_base.errors import ErrorKind, LogosError
+
+
+class InvalidPeerIdError(LogosError):
+    """A text is not a peer id (NET-1)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_PEER_ID"
+    field = "peer_id"
+
+
+class InvalidAddressError(LogosError):
+    """A text is not a multiaddress that a node can be reached at (NET-3)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_ADDRESS"
+    field = "address"
+
+
+class InvalidPageError(LogosError):
+    """A page size or token that no listing has given out."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_PAGE"
+
+
+class InvalidBanError(LogosError):
+    """A ban that ends before it begins, or with too long a reason."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_BAN"
+
+
+class PeerBannedError(LogosError):
+    """The peer is banned on this node."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "PEER_BANNED"
+
+
+class DialFailedError(LogosError):
+    """Nobody, or somebody else, answers at an address."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "DIAL_FAILED"
+
+
+class PeerNotConnectedError(LogosError):
+    """The peer is not connected, or does not answer."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "PEER_NOT_CONNECTED"
+
+
+class ReaderTooSlowError(LogosError):
+    """A reader has fallen too far behind."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "READER_TOO_SLOW"
+
+
+class InvalidTopicError(LogosError):
+    """A topic is not 1 to 256 bytes of UTF-8 (NET-7)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_TOPIC"
+    field = "topic"
+
+
+class MessageSizeError(LogosError):
+    """A message is not 1 byte to 150 KiB (NET-7)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "MESSAGE_SIZE"
+    field = "data"
+
+
+class DuplicateMessageError(LogosError):
+    """The same bytes were seen within the last two minutes (NET-6)."""
+
+    kind = ErrorKind.ALREADY_EXISTS
+    reason = "DUPLICATE_MESSAGE"
+
+
+class NoPeersError(LogosError):
+    """No connected peer follows the topic."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "NO_PEERS"
+    retry_after_ms = 500
+
+
+class QueueFullError(LogosError):
+    """Every peer is slower than this sender."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "QUEUE_FULL"
+    retry_after_ms = 200
+
+
+class InvalidVerdictError(LogosError):
+    """A judgement without a verdict."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_VERDICT"
+    field = "judgements"
+
+
+class ValidatorExistsError(LogosError):
+    """Another call already validates the topic (NET-8)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "VALIDATOR_EXISTS"
+
+
+class StartExpectedError(LogosError):
+    """The first request of a call does not say what the call is about."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "START_EXPECTED"
+
+
+class UnexpectedRequestError(LogosError):
+    """A later request says what only the first may say, or nothing."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "UNEXPECTED_REQUEST"
+
+
+class InvalidProtocolError(LogosError):
+    """A protocol id is not `/` and 1 to 139 more bytes (NET-10)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_PROTOCOL"
+    field = "protocol"
+
+
+class ProtocolTakenError(LogosError):
+    """Another call already listens for the protocol."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "PROTOCOL_TAKEN"
+
+
+class FrameSizeError(LogosError):
+    """A request carries more than 1 MiB of a stream."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "FRAME_SIZE"
+    field = "data"
+
+
+class StreamUnknownError(LogosError):
+    """No stream of that name waits to be accepted."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "STREAM_UNKNOWN"
+
+
+class PeerUnreachableError(LogosError):
+    """The peer cannot be dialled."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "PEER_UNREACHABLE"
+
+
+class ProtocolNotSupportedError(LogosError):
+    """The peer does not speak the protocol now."""
+
+    kind = ErrorKind.UNIMPLEMENTED
+    reason = "PROTOCOL_NOT_SUPPORTED"
+
+
+class TooManyStreamsError(LogosError):
+    """The host has as many streams as it may."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_STREAMS"
+    retry_after_ms = 500
+
+
+class StreamResetError(LogosError):
+    """The peer, or the connection to it, went away."""
+
+    kind = ErrorKind.ABORTED
+    reason = "STREAM_RESET"
+
+
+class InvalidKeyError(LogosError):
+    """A key is not 1 to 128 bytes, or there are too many in one call (NET-11)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_KEY"
+    field = "keys"
+
+
+class InvalidTtlError(LogosError):
+    """An advertisement is to last for no time, or for over 24 hours (NET-12)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_TTL"
+    field = "ttl"
+
+
+class TooManyKeysError(LogosError):
+    """The node advertises as many keys as it may (NET-12)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_KEYS"
+
+
+class StoreError(LogosError):
+    """The module's database cannot be written or read now, e.g. because the disk is full."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "STORE_UNAVAILABLE"
+    retry_after_ms = 1000
+
+
+class DrainingError(LogosError):
+    """This module is about to stop; the call can be made again soon."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "MODULE_DRAINING"
+    retry_after_ms = 1000

@@ -1,0 +1,54 @@
+"""How many bytes of a stream may be under way, so that all streams together stay small.
+
+Spec: docs/protocol/network.md, NET-10.
+"""
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+MIN_WINDOW_BYTES: Final = 256 * KIB
+MAX_WINDOW_BYTES: Final = 4 * MIB
+POOL_BYTES: Final = 64 * MIB
+MAX_FRAME_BYTES: Final = MIB
+"""The most that one `CarryRequest` may carry."""
+JOINED_BYTES: Final = 512 * KIB
+"""The most that goes into one `CarryResponse`: serialising a mebibyte takes forty times as
+long as twice a half, because its buffer is then fetched from the system each time."""
+
+
+class Pool:
+    """Bytes that all windows of one direction share, beyond the minimum each may have."""
+
+    def __init__(self, size: int = POOL_BYTES) -> None:
+        self.free = size
+
+
+class Window:
+    """Bytes that one direction of one stream may have under way.
+
+    Begins small and doubles each time that it was used up, as far as the pool
+    allows: a stream that moves gets a large window, a thousand idle ones cost
+    little.
+    """
+
+    def __init__(
+        self, pool: Pool, *, minimum: int = MIN_WINDOW_BYTES, maximum: int = MAX_WINDOW_BYTES
+    ) -> None:
+        self._pool = pool
+        self._minimum = minimum
+        self._maximum = maximum
+        self.size = minimum
+
+    def grow(self) -> int:
+        """Doubles the window, or says that it cannot; returns by how many bytes."""
+        step = min(self.size, self._maximum - self.size, self._pool.free)
+        self._pool.free -= step
+        self.size += step
+        return step
+
+    def close(self) -> None:
+        """Gives back what was taken from the pool. Idempotent."""
+        self._pool.free += self.size - self._minimum
+        self.size = self._minimum

@@ -1,0 +1,155 @@
+"""What the servicers need from the network, and the network from its stores."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from logos_mixnet.core.address_book import Ban, Changes, PeerEntry, PeerRecord
+from logos_mixnet.core.addresses import Address
+from logos_mixnet.core.mailbox import Batch
+from logos_mixnet.core.peering import Notice
+from logos_mixnet.core.verdicts import Verdict
+
+
+class Clock(Protocol):
+    """Says the time."""
+
+    def now_ms(self) -> int:
+        """Returns Unix time in milliseconds."""
+        ...
+
+
+class PeerStore(Protocol):
+    """The address book and the bans on disk. Every call is durable when it returns."""
+
+    async def load_peers(self) -> list[PeerRecord]:
+        """Returns every peer that was kept."""
+        ...
+
+    async def save_peers(self, changes: Changes) -> None:
+        """Writes changes of the book, all or none."""
+        ...
+
+    async def load_bans(self) -> list[Ban]:
+        """Returns every ban."""
+        ...
+
+    async def save_ban(self, ban: Ban) -> None:
+        """Adds a ban, or replaces that of the same peer."""
+        ...
+
+    async def remove_ban(self, peer_id: str) -> None:
+        """Removes a ban. Idempotent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this node is to others."""
+
+    peer_id: str
+    listen_addresses: list[str]
+    connected_peers: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerView:
+    """A peer of the book, and what the node means to do about it."""
+
+    entry: PeerEntry
+    next_dial_ms: int | None
+
+
+class PeerNetwork(Protocol):
+    """Peers and connections."""
+
+    def identity(self) -> Identity: ...
+    def page(
+        self, *, after: str, limit: int, connected_only: bool
+    ) -> tuple[list[PeerView], bool]: ...
+    async def connect(self, address: Address) -> str: ...
+    async def disconnect(self, peer_id: str) -> None: ...
+    async def ban(self, ban: Ban) -> None: ...
+    async def unban(self, peer_id: str) -> None: ...
+    async def ping(self, peer_id: str) -> int: ...
+    def watch(self) -> AbstractContextManager[AsyncIterator[Notice]]: ...
+
+
+class Subscription(Protocol):
+    """One local subscription. `take` waits for messages."""
+
+    async def take(self) -> Batch: ...
+    def judge(self, message_id: bytes, verdict: Verdict) -> None: ...
+
+
+class GossipNetwork(Protocol):
+    """Publish and subscribe."""
+
+    async def publish(self, topic: str, data: bytes) -> bytes: ...
+    def subscribe(self, topic: str, *, validates: bool) -> AbstractContextManager[Subscription]: ...
+
+
+class Stream(Protocol):
+    """One byte stream to a peer."""
+
+    @property
+    def peer_id(self) -> str: ...
+    async def read(self) -> bytes:
+        """Waits for bytes, at most 512 KiB; empty once the peer has ended its direction.
+
+        Raises:
+            StreamResetError: The peer or its connection went away.
+        """
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Takes bytes over, and returns when there is room for more.
+
+        Nothing happens once the stream is closed: `read` says why.
+        """
+        ...
+
+    def close_write(self) -> None:
+        """Ends this node's direction."""
+        ...
+
+    async def wait_closed(self) -> None:
+        """Waits until both directions have ended, or raises `StreamResetError`."""
+        ...
+
+    def reset(self) -> None:
+        """Drops the stream, unless it has ended. Idempotent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A stream that a peer has opened."""
+
+    stream_id: int
+    peer_id: str
+
+
+class StreamNetwork(Protocol):
+    """Streams to and from peers."""
+
+    def listen(self, protocol: str) -> AbstractContextManager[AsyncIterator[Incoming]]: ...
+    async def open(self, peer_id: str, protocol: str) -> Stream: ...
+    def accept(self, stream_id: int) -> Stream: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A peer that says it has something."""
+
+    peer_id: str
+    addresses: list[str]
+
+
+class DiscoveryNetwork(Protocol):
+    """Provider records."""
+
+    async def advertise(self, keys: Sequence[bytes], ttl_ms: int) -> None: ...
+    async def withdraw(self, keys: Sequence[bytes]) -> None: ...
+    def look_up(self, key: bytes) -> AbstractContextManager[AsyncIterator[Provider]]: ...

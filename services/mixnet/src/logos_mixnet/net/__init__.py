@@ -1,0 +1,1 @@
+"""Runs the effects of the cores against the libp2p host."""

@@ -1,0 +1,171 @@
+"""Composition root: the only file that knows every room."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from logos.network.v1.discovery_pb2_grpc import add_DiscoveryServicer_to_server
+from logos.network.v1.gossip_pb2_grpc import add_GossipServicer_to_server
+from logos.network.v1.peering_pb2_grpc import add_PeeringServicer_to_server
+from logos.network.v1.streams_pb2_grpc import add_StreamsServicer_to_server
+from logos_mixnet.config import Config, parse
+from logos_mixnet.core.advertisements import AdvertisementStore
+from logos_mixnet.core.errors import StoreError
+from logos_mixnet.core.identity import seeded_secret
+from logos_mixnet.core.peering import Peering
+from logos_mixnet.core.ports import Clock, PeerStore
+from logos_mixnet.net.clock import SystemClock
+from logos_mixnet.net.discovery import Discovery
+from logos_mixnet.net.gossip import Gossip
+from logos_mixnet.net.host import HostBridge
+from logos_mixnet.net.memory import keep_freed_memory
+from logos_mixnet.net.peering import PeerDriver
+from logos_mixnet.net.streams import StreamTable
+from logos_mixnet.rpc.discovery import DiscoveryServicer
+from logos_mixnet.rpc.gossip import GossipServicer
+from logos_mixnet.rpc.peering import PeeringServicer
+from logos_mixnet.rpc.streams import StreamsServicer
+from logos_mixnet.store.files import load_or_create_secret
+from logos_mixnet.store.sql import Base, SqlAdvertisementStore, SqlPeerStore
+from logos_module import ModuleContext
+from logos_module.database import open_database
+from logos_module.server import AddToServer
+
+if TYPE_CHECKING:
+    from logos_native import Host
+
+log = logging.getLogger(__name__)
+
+LISTENING_TIMEOUT_S: Final = 2.0
+
+
+@asynccontextmanager
+async def node(context: ModuleContext) -> AsyncIterator[None]:
+    """Runs the network of one node while the context is entered."""
+    keep_freed_memory()
+    config = parse(context.settings)
+    if config.seed is None:
+        secret = load_or_create_secret(context.state_dir / "identity.key")
+    else:
+        secret = seeded_secret(config.seed, context.node)
+        log.warning("identity follows from a seed: insecure, for testnets only")
+    async with open_database(context.state_dir / "mixnet.sqlite", Base.metadata) as sessions:
+        network = Network(
+            open_host(config, secret),
+            config,
+            peers=SqlPeerStore(sessions),
+            advertisements=SqlAdvertisementStore(sessions),
+            status=context.status,
+        )
+        try:
+            await network.start(context.tasks, context.stopping)
+            network.serve(context.serve)
+            yield
+        finally:
+            await network.close()
+
+
+def open_host(config: Config, secret: bytes) -> "Host":
+    """Starts the libp2p host that a configuration describes."""
+    from logos_mixnet.net.native import start_host  # noqa: PLC0415 - tests bring a host of theirs
+
+    return start_host(
+        secret=secret,
+        key_type=config.key_type,
+        listen=config.listen,
+        gossip_protocol=config.gossip_protocol,
+        kademlia_protocol=config.kademlia_protocol,
+        max_peers=config.max_peers,
+        max_streams=config.max_streams,
+    )
+
+
+class Network:
+    """The rooms of one node, joined."""
+
+    def __init__(
+        self,
+        host: "Host",
+        config: Config,
+        *,
+        peers: PeerStore,
+        advertisements: AdvertisementStore,
+        status: Callable[[str], None],
+        clock: Clock | None = None,
+    ) -> None:
+        clock, rng = clock or SystemClock(), secrets.SystemRandom()
+        machine = Peering(
+            own_peer_id=host.peer_id,
+            bootstrap=config.bootstrap,
+            target_peers=config.target_peers,
+            max_peers=config.max_peers,
+            rng=rng,
+            started_ms=clock.now_ms(),
+        )
+        self._config = config
+        self._bridge = HostBridge(host)
+        self._gossip = Gossip(self._bridge, clock)
+        self._streams = StreamTable(self._bridge)
+        self._discovery = Discovery(
+            self._bridge,
+            advertisements,
+            clock,
+            rng,
+            connected_peers=lambda: len(machine.connected),
+            own_peer_id=host.peer_id,
+        )
+        self._peering = PeerDriver(
+            self._bridge,
+            machine,
+            peers,
+            clock,
+            status=status,
+            first_peers=self._discovery.peers_came,
+        )
+        self._servicers: list[tuple[AddToServer, Any]] = [
+            (add_GossipServicer_to_server, GossipServicer(self._gossip)),
+            (add_StreamsServicer_to_server, StreamsServicer(self._streams)),
+            (add_DiscoveryServicer_to_server, DiscoveryServicer(self._discovery)),
+            (add_PeeringServicer_to_server, PeeringServicer(self._peering, clock)),
+        ]
+        self._running: list[asyncio.Task[None]] = []
+
+    async def start(self, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
+        """Begins to connect. A host that breaks fails a task of the group (NET-14)."""
+        await self._peering.load()
+        self._bridge.start()
+        self._running = [
+            tasks.create_task(self._bridge.run()),
+            tasks.create_task(self._peering.run()),
+            tasks.create_task(self._peering.keep_saved()),
+            tasks.create_task(self._gossip.run()),
+            tasks.create_task(self._discovery.run()),
+            tasks.create_task(self._drain_when(stopping)),
+        ]
+        await self._peering.wait_listening(len(self._config.listen), LISTENING_TIMEOUT_S)
+
+    def serve(self, serve: Callable[[AddToServer, Any], object]) -> None:
+        """Hands the four services to a server."""
+        for add_to_server, servicer in self._servicers:
+            serve(add_to_server, servicer)
+
+    async def close(self) -> None:
+        """Ends the tasks, writes the address book, closes the host."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        try:
+            await self._peering.save()
+        except StoreError as error:  # e.g. a full disk: what it knew before is kept
+            log.warning("address book not saved", extra={"error": str(error)})
+        finally:
+            self._bridge.close()
+
+    async def _drain_when(self, stopping: asyncio.Event) -> None:
+        await stopping.wait()  # calls that have no end of their own end now
+        self._gossip.close()
+        self._streams.close()
+        self._peering.close()

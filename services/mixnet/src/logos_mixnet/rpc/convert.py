@@ -1,0 +1,93 @@
+"""Core values to messages of `logos.network.v1`, and back."""
+
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from logos.network.v1 import gossip_pb2, peering_pb2
+from logos_mixnet.core.errors import InvalidVerdictError
+from logos_mixnet.core.mailbox import Batch
+from logos_mixnet.core.peering import Notice, PeerEvent
+from logos_mixnet.core.ports import PeerView
+from logos_mixnet.core.verdicts import Verdict
+
+FOREVER: Final = "9999-12-31T23:59:59Z"
+"""`banned_until` of a ban without an end: the last second that a Timestamp can say."""
+
+_VERDICTS: Final[dict[int, Verdict]] = {
+    gossip_pb2.VERDICT_ACCEPT: "accept",
+    gossip_pb2.VERDICT_REJECT: "reject",
+    gossip_pb2.VERDICT_IGNORE: "ignore",
+}
+
+_EVENTS: Final = {
+    PeerEvent.CONNECTED: peering_pb2.WatchPeersResponse.EVENT_CONNECTED,
+    PeerEvent.DISCONNECTED: peering_pb2.WatchPeersResponse.EVENT_DISCONNECTED,
+    PeerEvent.DIAL_FAILED: peering_pb2.WatchPeersResponse.EVENT_DIAL_FAILED,
+    PeerEvent.BANNED: peering_pb2.WatchPeersResponse.EVENT_BANNED,
+    PeerEvent.UNBANNED: peering_pb2.WatchPeersResponse.EVENT_UNBANNED,
+}
+
+
+def verdict_of(value: int) -> Verdict:
+    """Reads a verdict, or raises `InvalidVerdictError`."""
+    verdict = _VERDICTS.get(value)
+    if verdict is None:
+        raise InvalidVerdictError("a judgement is accept, reject or ignore")
+    return verdict
+
+
+def batch_to_pb(batch: Batch) -> gossip_pb2.SubscribeResponse:
+    """Packs messages and the count of lost ones."""
+    response = gossip_pb2.SubscribeResponse(lost=batch.lost)
+    for message in batch.messages:
+        added = response.messages.add(
+            message_id=message.message_id,
+            data=message.data,
+            from_peer_id=message.from_peer_id,
+        )
+        added.received_at.FromMicroseconds(message.received_unix_us)
+    return response
+
+
+def notice_to_pb(notice: Notice) -> peering_pb2.WatchPeersResponse:
+    """Packs something that happened to a peer."""
+    return peering_pb2.WatchPeersResponse(
+        event=_EVENTS[notice.event],
+        peer_id=notice.peer_id,
+        detail=notice.detail,
+        at=_timestamp(notice.at_ms),
+    )
+
+
+def peer_to_pb(view: PeerView) -> peering_pb2.Peer:
+    """Packs a peer of the address book."""
+    entry = view.entry
+    peer = peering_pb2.Peer(
+        peer_id=entry.peer_id,
+        addresses=entry.best_first(),
+        connected=entry.connection is not None,
+        protocols=entry.protocols,
+        agent=entry.agent,
+        dial_failures=entry.dial_failures,
+        bootstrap=entry.bootstrap,
+    )
+    if entry.connection is not None:
+        peer.outbound = entry.connection.outbound
+        peer.connected_since.FromMilliseconds(entry.connection.since_ms)
+    if entry.round_trip_us is not None:
+        peer.round_trip.FromMicroseconds(entry.round_trip_us)
+    if view.next_dial_ms is not None:
+        peer.next_dial_at.FromMilliseconds(view.next_dial_ms)
+    if entry.ban is not None:
+        if entry.ban.until_ms is None:
+            peer.banned_until.FromJsonString(FOREVER)
+        else:
+            peer.banned_until.FromMilliseconds(entry.ban.until_ms)
+    return peer
+
+
+def _timestamp(unix_ms: int) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromMilliseconds(unix_ms)
+    return timestamp

@@ -1,0 +1,59 @@
+"""`logos.network.v1.Discovery`."""
+
+import asyncio
+from typing import Any, Final
+
+from logos.network.v1 import discovery_pb2 as pb
+from logos.network.v1 import discovery_pb2_grpc as pb_grpc
+from logos_mixnet.core.advertisements import check_key, check_keys, check_ttl
+from logos_mixnet.core.ports import DiscoveryNetwork
+
+DEFAULT_LIMIT: Final = 20
+MAX_SEARCH_S: Final = 60.0
+DEADLINE_MARGIN: Final = 0.1
+"""The part of the caller's time that is kept for the way back, at most `MAX_MARGIN_S`."""
+MAX_MARGIN_S: Final = 0.1
+
+
+class DiscoveryServicer(pb_grpc.DiscoveryServicer):
+    """One instance per process; holds no state of its own."""
+
+    def __init__(self, network: DiscoveryNetwork) -> None:
+        self._network = network
+
+    async def Advertise(self, request: pb.AdvertiseRequest, context: Any) -> pb.AdvertiseResponse:
+        ttl_ms = request.ttl.ToMilliseconds() if request.HasField("ttl") else None
+        await self._network.advertise(check_keys(request.keys), check_ttl(ttl_ms))
+        return pb.AdvertiseResponse()
+
+    async def Withdraw(self, request: pb.WithdrawRequest, context: Any) -> pb.WithdrawResponse:
+        await self._network.withdraw(check_keys(request.keys))
+        return pb.WithdrawResponse()
+
+    async def LookUp(  # type: ignore[override]  # writes by its context
+        self, request: pb.LookUpRequest, context: Any
+    ) -> None:
+        check_key(request.key, field="key")
+        left = request.limit or DEFAULT_LIMIT
+        with self._network.look_up(request.key) as providers:
+            try:
+                async with asyncio.timeout(search_time_s(context.time_remaining())):
+                    async for provider in providers:
+                        await context.write(
+                            pb.LookUpResponse(
+                                peer_id=provider.peer_id, addresses=provider.addresses
+                            )
+                        )
+                        left -= 1
+                        if not left:
+                            return
+            except TimeoutError:
+                return  # what was found was found; the end of the time is no error
+
+
+def search_time_s(remaining_s: float | None) -> float:
+    """Returns how long to search, so that the answer still reaches the caller in time."""
+    if remaining_s is None:
+        return MAX_SEARCH_S
+    margin_s = min(DEADLINE_MARGIN * remaining_s, MAX_MARGIN_S)
+    return min(remaining_s - margin_s, MAX_SEARCH_S)

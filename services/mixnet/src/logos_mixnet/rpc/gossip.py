@@ -1,0 +1,57 @@
+"""`logos.network.v1.Gossip`."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from logos.network.v1 import gossip_pb2 as pb
+from logos.network.v1 import gossip_pb2_grpc as pb_grpc
+from logos_mixnet.core.errors import StartExpectedError, UnexpectedRequestError
+from logos_mixnet.core.ports import GossipNetwork, Subscription
+from logos_mixnet.rpc.convert import batch_to_pb, verdict_of
+from logos_mixnet.rpc.duplex import until_written
+
+
+class GossipServicer(pb_grpc.GossipServicer):
+    """One instance per process; holds no state of its own."""
+
+    def __init__(self, network: GossipNetwork) -> None:
+        self._network = network
+
+    async def Publish(self, request: pb.PublishRequest, context: Any) -> pb.PublishResponse:
+        return pb.PublishResponse(
+            message_id=await self._network.publish(request.topic, request.data)
+        )
+
+    async def Subscribe(  # type: ignore[override]  # reads and writes by its context
+        self, request_iterator: AsyncIterator[pb.SubscribeRequest], context: Any
+    ) -> None:
+        first = await context.read()
+        if first is grpc.aio.EOF or not first.HasField("start"):
+            raise StartExpectedError("the first request of Subscribe is `start`")
+        start = first.start
+        with self._network.subscribe(start.topic, validates=start.validate) as subscription:
+            _judge(subscription, first)
+            await context.write(pb.SubscribeResponse())
+            await until_written(
+                read=_read_verdicts(context, subscription),
+                write=_write_messages(context, subscription),
+            )
+
+
+async def _write_messages(context: Any, subscription: Subscription) -> None:
+    while True:
+        await context.write(batch_to_pb(await subscription.take()))
+
+
+async def _read_verdicts(context: Any, subscription: Subscription) -> None:
+    while (request := await context.read()) is not grpc.aio.EOF:
+        if request.HasField("start"):
+            raise UnexpectedRequestError("a subscription is started once")
+        _judge(subscription, request)
+
+
+def _judge(subscription: Subscription, request: pb.SubscribeRequest) -> None:
+    for judgement in request.judgements:
+        subscription.judge(judgement.message_id, verdict_of(judgement.verdict))

@@ -1,0 +1,77 @@
+"""`logos.network.v1.Streams`. `Carry` is the path of every byte between nodes: keep it short."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import grpc
+
+from logos.network.v1 import streams_pb2 as pb
+from logos.network.v1 import streams_pb2_grpc as pb_grpc
+from logos_mixnet.core.errors import FrameSizeError, StartExpectedError, UnexpectedRequestError
+from logos_mixnet.core.flow import MAX_FRAME_BYTES
+from logos_mixnet.core.identity import parse_peer_id
+from logos_mixnet.core.ports import Stream, StreamNetwork
+from logos_mixnet.rpc.duplex import until_written
+
+END_SETTLE_S: Final = 0.01
+"""Five times the longest gap seen between the end of requests and the cancellation."""
+
+
+class StreamsServicer(pb_grpc.StreamsServicer):
+    """One instance per process; holds no state of its own."""
+
+    def __init__(self, network: StreamNetwork) -> None:
+        self._network = network
+
+    async def Listen(
+        self, request: pb.ListenRequest, context: Any
+    ) -> AsyncIterator[pb.ListenResponse]:
+        with self._network.listen(request.protocol) as incoming:
+            yield pb.ListenResponse()
+            async for stream in incoming:
+                yield pb.ListenResponse(stream_id=stream.stream_id, peer_id=stream.peer_id)
+
+    async def Carry(  # type: ignore[override]  # reads and writes by its context
+        self, request_iterator: AsyncIterator[pb.CarryRequest], context: Any
+    ) -> None:
+        stream = await self._stand(await context.read())
+        try:
+            established = pb.CarryResponse.Established(peer_id=stream.peer_id)
+            await context.write(pb.CarryResponse(established=established))
+            await until_written(read=_send(context, stream), write=_receive(context, stream))
+        finally:
+            stream.reset()  # unless both directions have ended
+
+    async def _stand(self, first: Any) -> Stream:
+        kind = None if first is grpc.aio.EOF else first.WhichOneof("kind")
+        if kind == "open":
+            peer_id = parse_peer_id(first.open.peer_id, field="open.peer_id")
+            return await self._network.open(peer_id, first.open.protocol)
+        if kind == "accept":
+            return self._network.accept(first.accept.stream_id)
+        raise StartExpectedError("the first request of Carry is `open` or `accept`")
+
+
+async def _receive(context: Any, stream: Stream) -> None:
+    response = pb.CarryResponse
+    while data := await stream.read():
+        await context.write(response(data=data))
+    await context.write(response(end=True))
+    await stream.wait_closed()
+
+
+async def _send(context: Any, stream: Stream) -> None:
+    while (request := await context.read()) is not grpc.aio.EOF:
+        data = request.data
+        if not data:
+            if request.WhichOneof("kind") != "data":
+                raise UnexpectedRequestError("requests after the first carry `data`")
+            continue
+        if len(data) > MAX_FRAME_BYTES:
+            raise FrameSizeError(f"a request carries at most {MAX_FRAME_BYTES} bytes of data")
+        await stream.write(data)
+    # gRPC shows a caller that was killed as the end of its requests, and cancels
+    # this call a moment later: the peer must not take half a message for a whole.
+    await asyncio.sleep(END_SETTLE_S)
+    stream.close_write()

@@ -1,0 +1,1 @@
+"""What outlives the process: peers, bans, advertisements, the identity key."""

@@ -1,0 +1,219 @@
+"""The stores in the module's database. One transaction per call."""
+
+import json
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import BigInteger, LargeBinary, String, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
+from logos_mixnet.core.advertisements import Advertisement
+from logos_mixnet.core.errors import StoreError, TooManyKeysError
+from logos_module.database import Sessions
+
+CHUNK: Final = 500
+"""Values of one `IN (...)`; SQLite takes more, older ones 999."""
+
+T = TypeVar("T")
+
+
+class Base(DeclarativeBase):
+    """Tables of the module."""
+
+
+class PeerRow(Base):
+    """A peer of the address book."""
+
+    __tablename__ = "peer"
+
+    peer_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    addresses: Mapped[str]  # JSON list, best first
+    wanted: Mapped[bool]
+    last_seen_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class BanRow(Base):
+    """A peer that is refused."""
+
+    __tablename__ = "ban"
+
+    peer_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    until_ms: Mapped[int | None] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(String(200))
+
+
+class AdvertisementRow(Base):
+    """A key that is being announced."""
+
+    __tablename__ = "advertisement"
+
+    key: Mapped[bytes] = mapped_column(LargeBinary(128), primary_key=True)
+    expires_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+    next_provide_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+    failures: Mapped[int] = mapped_column(default=0)
+
+
+@asynccontextmanager
+async def transaction(sessions: Sessions) -> AsyncGenerator[AsyncSession, None]:
+    """Commits what the body does, or raises `StoreError` and has done nothing."""
+    try:
+        async with sessions.begin() as session:
+            yield session
+    except DBAPIError as error:
+        raise StoreError(f"the database does not answer: {error.orig}") from error
+
+
+class SqlPeerStore:
+    """`PeerStore` over SQLAlchemy."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def load_peers(self) -> list[PeerRecord]:
+        async with transaction(self._sessions) as session:
+            rows = await session.scalars(select(PeerRow).order_by(PeerRow.peer_id))
+            return [_to_record(row) for row in rows]
+
+    async def save_peers(self, changes: Changes) -> None:
+        async with transaction(self._sessions) as session:
+            for some in chunks(changes.removed):
+                await session.execute(delete(PeerRow).where(PeerRow.peer_id.in_(some)))
+            if changes.changed:
+                await session.execute(_PUT_PEER, [_record_values(r) for r in changes.changed])
+
+    async def load_bans(self) -> list[Ban]:
+        async with transaction(self._sessions) as session:
+            rows = await session.scalars(select(BanRow).order_by(BanRow.peer_id))
+            return [Ban(row.peer_id, row.until_ms, row.reason) for row in rows]
+
+    async def save_ban(self, ban: Ban) -> None:
+        async with transaction(self._sessions) as session:
+            await session.merge(
+                BanRow(peer_id=ban.peer_id, until_ms=ban.until_ms, reason=ban.reason)
+            )
+
+    async def remove_ban(self, peer_id: str) -> None:
+        async with transaction(self._sessions) as session:
+            await session.execute(delete(BanRow).where(BanRow.peer_id == peer_id))
+
+
+class SqlAdvertisementStore:
+    """`AdvertisementStore` over SQLAlchemy."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def count(self) -> int:
+        async with transaction(self._sessions) as session:
+            return await _count(session)
+
+    async def extend(self, keys: Sequence[bytes], *, expires_ms: int, limit: int) -> list[bytes]:
+        async with transaction(self._sessions) as session:
+            known: set[bytes] = set()
+            for some in chunks(keys):
+                query = select(AdvertisementRow.key).where(AdvertisementRow.key.in_(some))
+                known |= set(await session.scalars(query))
+            fresh = [key for key in keys if key not in known]
+            if await _count(session) + len(fresh) > limit:
+                raise TooManyKeysError(f"this node advertises at most {limit} keys")
+            values = [
+                {"key": key, "expires_ms": expires_ms, "next_provide_ms": 0, "failures": 0}
+                for key in keys
+            ]
+            if values:
+                await session.execute(_PUT_ADVERTISEMENT, values)
+            return fresh
+
+    async def remove(self, keys: Sequence[bytes]) -> None:
+        async with transaction(self._sessions) as session:
+            for some in chunks(keys):
+                query = delete(AdvertisementRow).where(AdvertisementRow.key.in_(some))
+                await session.execute(query)
+
+    async def due(self, now_ms: int, limit: int) -> list[Advertisement]:
+        query = (
+            select(AdvertisementRow)
+            .where(AdvertisementRow.next_provide_ms <= now_ms)
+            .order_by(AdvertisementRow.next_provide_ms, AdvertisementRow.key)
+            .limit(limit)
+        )
+        async with transaction(self._sessions) as session:
+            return [_to_advertisement(row) for row in await session.scalars(query)]
+
+    async def expired(self, now_ms: int, limit: int) -> list[bytes]:
+        query = (
+            select(AdvertisementRow.key)
+            .where(AdvertisementRow.expires_ms <= now_ms)
+            .order_by(AdvertisementRow.expires_ms)
+            .limit(limit)
+        )
+        async with transaction(self._sessions) as session:
+            return list(await session.scalars(query))
+
+    async def reschedule(self, advertisements: Sequence[Advertisement]) -> None:
+        async with transaction(self._sessions) as session:
+            for each in advertisements:
+                values = {"next_provide_ms": each.next_provide_ms, "failures": each.failures}
+                where = AdvertisementRow.key == each.key
+                await session.execute(update(AdvertisementRow).where(where).values(**values))
+
+    async def make_all_due(self, *, only_failed: bool) -> None:
+        query = update(AdvertisementRow).values(next_provide_ms=0)
+        if only_failed:
+            query = query.where(AdvertisementRow.failures > 0)
+        async with transaction(self._sessions) as session:
+            await session.execute(query)
+
+    async def next_event_ms(self) -> int | None:
+        async with transaction(self._sessions) as session:
+            due = await session.scalar(select(func.min(AdvertisementRow.next_provide_ms)))
+            over = await session.scalar(select(func.min(AdvertisementRow.expires_ms)))
+        return None if due is None or over is None else min(due, over)
+
+
+def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cuts a sequence into pieces that one statement can name."""
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]
+
+
+async def _count(session: AsyncSession) -> int:
+    return await session.scalar(select(func.count()).select_from(AdvertisementRow)) or 0
+
+
+def _record_values(record: PeerRecord) -> dict[str, Any]:
+    return {
+        "peer_id": record.peer_id,
+        "addresses": json.dumps(record.addresses),
+        "wanted": record.wanted,
+        "last_seen_ms": record.last_seen_ms,
+    }
+
+
+def _to_record(row: PeerRow) -> PeerRecord:
+    return PeerRecord(row.peer_id, tuple(json.loads(row.addresses)), row.wanted, row.last_seen_ms)
+
+
+def _to_advertisement(row: AdvertisementRow) -> Advertisement:
+    return Advertisement(row.key, row.expires_ms, row.next_provide_ms, row.failures)
+
+
+_NEW_PEER = insert(PeerRow)
+_PUT_PEER = _NEW_PEER.on_conflict_do_update(
+    index_elements=[PeerRow.peer_id],
+    set_={
+        "addresses": _NEW_PEER.excluded.addresses,
+        "wanted": _NEW_PEER.excluded.wanted,
+        "last_seen_ms": _NEW_PEER.excluded.last_seen_ms,
+    },
+)
+_NEW_ADVERTISEMENT = insert(AdvertisementRow)
+_PUT_ADVERTISEMENT = _NEW_ADVERTISEMENT.on_conflict_do_update(
+    index_elements=[AdvertisementRow.key],
+    set_={"expires_ms": _NEW_ADVERTISEMENT.excluded.expires_ms},
+)

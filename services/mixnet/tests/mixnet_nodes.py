@@ -1,0 +1,135 @@
+"""Whole nodes for tests: a host, the rooms, and their servicers on a Unix socket."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random  # noqa: TID251 - a test must run the same every time
+from typing import Any
+
+import grpc
+import pytest
+
+from logos.network.v1 import discovery_pb2_grpc, gossip_pb2_grpc, peering_pb2_grpc, streams_pb2_grpc
+from logos_crypto import base58
+from logos_mixnet.config import parse
+from logos_mixnet.node import Network
+from logos_mixnet.store.memory import MemoryAdvertisementStore, MemoryPeerStore
+from logos_module.channels import open_channel
+from logos_module.errors import reason_of
+from logos_module.server import Server
+
+
+def fake_peer_id(number: int) -> str:
+    return base58.encode(bytes.fromhex("002508021221") + bytes([2]) + number.to_bytes(32, "big"))
+
+
+def fake_address(number: int) -> str:
+    return f"/ip4/127.0.0.1/tcp/{50_000 + number}"
+
+
+def seeded(seed: int) -> Random:
+    return Random(seed)  # noqa: S311
+
+
+@dataclass
+class RunningNode:
+    host: Any
+    network: Network
+    channel: grpc.aio.Channel
+    stopping: asyncio.Event
+    statuses: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.gossip: Any = gossip_pb2_grpc.GossipStub(self.channel)
+        self.streams: Any = streams_pb2_grpc.StreamsStub(self.channel)
+        self.discovery: Any = discovery_pb2_grpc.DiscoveryStub(self.channel)
+        self.peering: Any = peering_pb2_grpc.PeeringStub(self.channel)
+
+    @property
+    def peer_id(self) -> str:
+        return str(self.host.peer_id)
+
+    @property
+    def connected(self) -> int:
+        """Connections that the rooms know of."""
+        return len(self.network._peering._machine.connected)
+
+
+class _EndedError(Exception):
+    pass
+
+
+@asynccontextmanager
+async def running(
+    host: Any,
+    socket: Path,
+    *,
+    peers: Any = None,
+    advertisements: Any = None,
+    clock: Any = None,
+    **settings: Any,
+) -> AsyncIterator[RunningNode]:
+    config = parse({"listen": ["/ip4/127.0.0.1/tcp/0"], **settings})
+    statuses: list[str] = []
+    network = Network(
+        host,
+        config,
+        peers=peers or MemoryPeerStore(),
+        advertisements=advertisements or MemoryAdvertisementStore(),
+        status=statuses.append,
+        clock=clock,
+    )
+    server, stopping = Server(), asyncio.Event()
+    network.serve(server.serve)
+    await server.start([f"unix:{socket}"])
+    channel = open_channel(f"unix:{socket}")
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            await network.start(tasks, stopping)
+            yield RunningNode(host, network, channel, stopping, statuses)
+            await channel.close()
+            await server.stop(0)
+            await network.close()
+            raise _EndedError
+    except* _EndedError:
+        pass
+    finally:
+        await channel.close()
+        await server.stop(0)
+
+
+class ManualClock:
+    """Time that stands still unless a test moves it."""
+
+    def __init__(self, ms: int = 1_800_000_000_000) -> None:
+        self.ms = ms
+
+    def now_ms(self) -> int:
+        return self.ms
+
+
+async def settled(value: Callable[[], int], quiet_s: float = 0.3) -> int:
+    """Waits until a number no longer changes, and returns it."""
+    last = value()
+    while True:
+        await asyncio.sleep(quiet_s)
+        if value() == last:
+            return last
+        last = value()
+
+
+@asynccontextmanager
+async def refused(code: grpc.StatusCode, reason: str) -> AsyncIterator[None]:
+    """Expects a call to fail with a status and a reason."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        yield
+    assert (caught.value.code(), reason_of(caught.value)) == (code, reason)
+
+
+async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:
+    """Waits until a condition holds."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - any condition
+            await asyncio.sleep(0.005)

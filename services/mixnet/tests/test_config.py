@@ -1,0 +1,63 @@
+import pytest
+from mixnet_nodes import fake_peer_id
+
+from logos_base.errors import ConfigError
+from logos_mixnet.config import parse
+
+
+def test_defaults() -> None:
+    config = parse({"listen": ["/ip4/127.0.0.1/tcp/52001"]})
+
+    assert [str(address) for address in config.listen] == ["/ip4/127.0.0.1/tcp/52001"]
+    assert (config.bootstrap, config.seed, config.key_type) == ((), None, "secp256k1")
+    assert (config.target_peers, config.max_peers) == (8, 250)
+
+
+def test_everything_that_a_profile_may_set() -> None:
+    config = parse(
+        {
+            "listen": ["/ip4/0.0.0.0/tcp/1"],
+            "bootstrap": ["/dns4/node1/tcp/2", f"/ip4/1.1.1.1/tcp/2/p2p/{fake_peer_id(1)}"],
+            "key_type": "ed25519",
+            "seed": 7,
+            "target_peers": 3,
+            "max_peers": 4,
+            "max_streams": 5,
+            "gossip_protocol": "/g",
+            "kademlia_protocol": "/k",
+        }
+    )
+
+    assert config.bootstrap[1].peer_id == fake_peer_id(1)
+    assert (config.seed, config.max_streams, config.gossip_protocol) == (7, 5, "/g")
+
+
+def test_all_problems_are_named_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(
+            {
+                "listen": ["/dns4/x/tcp/1"],
+                "bootstrap": "one",
+                "seed": -1,
+                "key_type": "rsa",
+                "target_peers": True,
+                "max_peers": "9",
+                "gossip_protocol": "no-slash",
+                "listn": [],
+            }
+        )
+
+    keys = [problem.split(":")[0] for problem in caught.value.problems]
+    assert sorted(keys) == [
+        *("bootstrap", "gossip_protocol", "key_type", "listen", "listn"),
+        *("max_peers", "seed", "target_peers"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"listen": []}, {"listen": ["/ip4/1.1.1.1/tcp/1"], "target_peers": 9, "max_peers": 8}],
+)
+def test_settings_that_cannot_work_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        parse(settings)

@@ -1,0 +1,182 @@
+"""The module as a process, with as much of a kernel as it takes to start it."""
+
+import asyncio
+import json
+import os
+import signal
+import stat
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mixnet_nodes import until
+from test_native import at, free_ports
+
+from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
+from logos.network.v1 import gossip_pb2, gossip_pb2_grpc, peering_pb2, peering_pb2_grpc
+from logos_base.manifest import parse_manifest
+from logos_module.channels import open_channel
+from logos_module.server import Server
+
+pytestmark = [pytest.mark.native, pytest.mark.timeout(120)]
+
+SEED_7_NODE1 = "16Uiu2HAm1y6ts52Jtnv3vMnfQMT4fXtdkigab7S9szufSnSeXVPT"
+
+
+class OneModuleRegistry(registry_pb2_grpc.RegistryServicer):
+    """Registers whoever comes, and remembers what it says of itself."""
+
+    def __init__(self, settings: dict[str, object]) -> None:
+        self._settings = settings
+        self.states: list[int] = []
+        self.text = ""
+
+    async def Register(self, request: Any, context: Any) -> registry_pb2.RegisterResponse:  # noqa: N802
+        return registry_pb2.RegisterResponse(
+            lease_id=bytes(16),
+            epoch=1,
+            ttl={"seconds": 15},
+            settings_json=json.dumps(self._settings),
+            node="node1",
+            testnet="test",
+        )
+
+    async def Session(self, requests: Any, context: Any) -> Any:  # noqa: N802
+        async for request in requests:
+            self.states.append(request.state)
+            self.text = request.status_text
+            yield registry_pb2.SessionResponse(ttl={"seconds": 15})
+
+    async def Deregister(self, request: Any, context: Any) -> registry_pb2.DeregisterResponse:  # noqa: N802
+        return registry_pb2.DeregisterResponse()
+
+    @property
+    def is_ready(self) -> bool:
+        return bool(self.states) and self.states[-1] == module_pb2.MODULE_STATE_READY
+
+
+class ModuleProcess:
+    def __init__(self, process: asyncio.subprocess.Process, registry: OneModuleRegistry) -> None:
+        self.process = process
+        self.registry = registry
+
+
+Spawn = Callable[..., Any]
+
+
+@pytest.fixture
+def spawn(tmp_path: Path) -> Spawn:
+    @asynccontextmanager
+    async def spawn(name: str, settings: dict[str, object]) -> AsyncIterator[ModuleProcess]:
+        registry, kernel = OneModuleRegistry(settings), Server()
+        kernel.serve(registry_pb2_grpc.add_RegistryServicer_to_server, registry)
+        await kernel.start([f"unix:{tmp_path}/{name}-kernel.sock"])
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "logos_mixnet"),
+            env={
+                **os.environ,
+                "LOGOS_MODULE": "mixnet",
+                "LOGOS_KERNEL": f"unix:{tmp_path}/{name}-kernel.sock",
+                "LOGOS_LISTEN": f"unix:{tmp_path}/{name}.sock",
+                "LOGOS_STATE_DIR": str(tmp_path / name),
+            },
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            yield ModuleProcess(process, registry)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+            await kernel.stop(0)
+
+    return spawn
+
+
+def test_the_manifest_names_the_four_services() -> None:
+    path = Path(__file__).parents[1] / "src" / "logos_mixnet" / "module.toml"
+
+    manifest = parse_manifest(path.read_text(encoding="utf-8"))
+
+    assert manifest.name == "mixnet"
+    assert sorted(manifest.services) == [
+        f"logos.network.v1.{name}" for name in ("Discovery", "Gossip", "Peering", "Streams")
+    ]
+
+
+async def test_two_modules_connect_and_end_at_sigterm(spawn: Spawn, tmp_path: Path) -> None:
+    ports = free_ports(2)
+    settings = [
+        {"listen": [at(port)], "bootstrap": [at(other)]} for port, other in (ports, reversed(ports))
+    ]
+    async with spawn("one", settings[0]) as one, spawn("two", settings[1]) as two:
+        await until(lambda: one.registry.is_ready and two.registry.is_ready, 60)
+        await until(lambda: one.registry.text == two.registry.text == "1 of 1 peers", 20)
+        channel = open_channel(f"unix:{tmp_path}/one.sock")
+        gossip: Any = gossip_pb2_grpc.GossipStub(channel)
+        open_call = gossip.Subscribe()
+        await open_call.write(gossip_pb2.SubscribeRequest(start={"topic": "t"}))
+        await open_call.read()
+
+        one.process.send_signal(signal.SIGTERM)
+
+        assert await asyncio.wait_for(one.process.wait(), 4) == 0  # it waits for no subscriber
+        await channel.close()
+        two.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(two.process.wait(), 20) == 0
+
+
+async def peer_id(folder: Path, name: str) -> str:
+    channel = open_channel(f"unix:{folder}/{name}.sock")
+    stub: Any = peering_pb2_grpc.PeeringStub(channel)
+    response = await stub.GetIdentity(peering_pb2.GetIdentityRequest(), wait_for_ready=True)
+    await channel.close()
+    return str(response.peer_id)
+
+
+async def test_the_identity_stays_after_a_kill(spawn: Spawn, tmp_path: Path) -> None:
+    settings = {"listen": [at(free_ports(1)[0])]}
+    seen = []
+
+    for _ in range(2):
+        async with spawn("one", settings) as module:
+            await until(lambda: module.registry.is_ready, 60)
+            seen.append(await peer_id(tmp_path, "one"))
+
+    assert seen[0] == seen[1]
+    assert stat.S_IMODE((tmp_path / "one" / "identity.key").stat().st_mode) == 0o600
+
+
+async def test_a_seed_gives_the_identity_and_writes_no_key(spawn: Spawn, tmp_path: Path) -> None:
+    """The value is NET-2's example."""
+    async with spawn("one", {"listen": [at(free_ports(1)[0])], "seed": 7}) as module:
+        await until(lambda: module.registry.is_ready, 60)
+
+        assert await peer_id(tmp_path, "one") == SEED_7_NODE1
+        assert not (tmp_path / "one" / "identity.key").exists()
+
+
+@pytest.mark.parametrize("settings", [{"listen": "nowhere"}, {}])
+async def test_settings_that_cannot_work_end_the_process(
+    spawn: Spawn, settings: dict[str, object]
+) -> None:
+    async with spawn("one", settings) as module:
+        _, errors = await asyncio.wait_for(module.process.communicate(), 60)
+
+    assert module.process.returncode != 0
+    assert "listen: must" in errors.decode()
+
+
+async def test_a_port_in_use_ends_the_process_and_says_which(spawn: Spawn) -> None:
+    port = free_ports(1)[0]
+    async with spawn("one", {"listen": [at(port)]}) as first:
+        await until(lambda: first.registry.is_ready, 60)
+
+        async with spawn("two", {"listen": [at(port)]}) as second:
+            _, errors = await asyncio.wait_for(second.process.communicate(), 60)
+
+    assert second.process.returncode == 1
+    assert f"cannot listen at {at(port)}" in errors.decode()

@@ -1,0 +1,283 @@
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from mixnet_fake_host import Switchboard
+from mixnet_nodes import RunningNode, fake_address, fake_peer_id, refused, until
+
+from logos.network.v1 import peering_pb2 as pb
+from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
+from logos_mixnet.core.addresses import parse_address
+from logos_mixnet.core.errors import ReaderTooSlowError
+from logos_mixnet.core.peering import Notice, PeerEvent
+from logos_mixnet.net import peering as net_peering
+from logos_mixnet.net.peering import Watcher
+from logos_mixnet.store.memory import MemoryPeerStore
+
+Start = Callable[..., Awaitable[RunningNode]]
+Event = pb.WatchPeersResponse
+NOTICE = Notice(PeerEvent.CONNECTED, "p", "", 0)
+
+
+async def peers_of(node: RunningNode, **options: Any) -> list[pb.Peer]:
+    return list((await node.peering.ListPeers(pb.ListPeersRequest(**options))).peers)
+
+
+async def test_nodes_find_one_another_through_one_bootstrap_address(start_node: Start) -> None:
+    first = await start_node(1)
+    nodes = [first, *[await start_node(n, bootstrap=[fake_address(1)]) for n in range(2, 6)]]
+
+    await until(lambda: all(len(node.host.connections) == 4 for node in nodes))
+
+    for node in nodes:
+        identity = await node.peering.GetIdentity(pb.GetIdentityRequest())
+        assert identity.peer_id == node.peer_id
+        assert identity.connected_peers == 4
+        assert list(identity.listen_addresses) == [node.host.address]
+    await until(lambda: all(node.statuses[-1] == "4 of 4 peers" for node in nodes))
+
+
+async def test_a_bootstrap_peer_that_starts_later_is_found(start_node: Start) -> None:
+    early = await start_node(1, bootstrap=[fake_address(2)])
+    await until(lambda: early.host.dials)
+
+    late = await start_node(2)
+
+    await until(lambda: late.host.connections)
+
+
+async def test_a_peer_says_all_that_is_known_of_it(start_node: Start) -> None:
+    one = await start_node(1)
+    two = await start_node(2, bootstrap=[fake_address(1)])
+    await until(lambda: two.connected)
+    await two.peering.Ping(pb.PingRequest(peer_id=one.peer_id))
+
+    [peer] = await peers_of(two)
+
+    assert (peer.peer_id, list(peer.addresses)) == (one.peer_id, [fake_address(1)])
+    assert peer.connected
+    assert peer.outbound
+    assert peer.bootstrap
+    assert peer.round_trip.ToMicroseconds() == 1234
+    assert (peer.agent, list(peer.protocols)) == ("fake", ["/fake/1"])
+    assert peer.HasField("connected_since")
+    assert not peer.HasField("next_dial_at")
+    assert not peer.HasField("banned_until")
+
+
+async def test_the_book_is_read_in_pages(start_node: Start) -> None:
+    store = MemoryPeerStore()
+    names = sorted(fake_peer_id(number) for number in range(10, 35))
+    records = tuple(PeerRecord(name, (), wanted=False, last_seen_ms=0) for name in names)
+    await store.save_peers(Changes(records, ()))
+    one = await start_node(1, peers=store)
+
+    seen: list[str] = []
+    token, pages = "", 0
+    while token or not pages:
+        response = await one.peering.ListPeers(pb.ListPeersRequest(page_size=10, page_token=token))
+        seen += [peer.peer_id for peer in response.peers]
+        token, pages = response.next_page_token, pages + 1
+
+    assert (seen, pages) == (names, 3)
+    assert await peers_of(one, connected_only=True) == []
+
+
+@pytest.mark.parametrize("options", [{"page_size": -1}, {"page_token": "nonsense"}])
+async def test_pages_that_nobody_gave_out_are_refused(
+    start_node: Start, options: dict[str, Any]
+) -> None:
+    one = await start_node(1)
+
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_PAGE"):
+        await peers_of(one, **options)
+
+
+async def test_connect_dials_once_and_keeps_the_peer(start_node: Start) -> None:
+    one, two = await start_node(1, target_peers=0), await start_node(2, target_peers=0)
+
+    for _ in range(2):
+        response = await one.peering.Connect(pb.ConnectRequest(address=fake_address(2)))
+        assert response.peer_id == two.peer_id
+
+    assert len(one.host.dials) == 1
+    one.host.disconnect(two.peer_id)
+    await until(lambda: one.connected)
+
+
+async def test_connect_says_why_it_cannot(start_node: Start, board: Switchboard) -> None:
+    one, two = await start_node(1, target_peers=0), await start_node(2, target_peers=0)
+
+    async with refused(grpc.StatusCode.UNAVAILABLE, "DIAL_FAILED"):
+        await one.peering.Connect(pb.ConnectRequest(address=fake_address(99)))
+    somebody_else = f"{fake_address(2)}/p2p/{fake_peer_id(77)}"
+    async with refused(grpc.StatusCode.UNAVAILABLE, "DIAL_FAILED"):
+        await one.peering.Connect(pb.ConnectRequest(address=somebody_else))
+    itself = f"{fake_address(1)}/p2p/{one.peer_id}"
+    async with refused(grpc.StatusCode.UNAVAILABLE, "DIAL_FAILED"):
+        await one.peering.Connect(pb.ConnectRequest(address=itself))
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ADDRESS"):
+        await one.peering.Connect(pb.ConnectRequest(address="127.0.0.1:80"))
+    await one.peering.Ban(pb.BanRequest(peer_id=two.peer_id))
+    async with refused(grpc.StatusCode.FAILED_PRECONDITION, "PEER_BANNED"):
+        address = f"{fake_address(2)}/p2p/{two.peer_id}"
+        await one.peering.Connect(pb.ConnectRequest(address=address))
+
+
+async def test_a_disconnected_peer_is_forgotten_also_on_disk(start_node: Start) -> None:
+    store = MemoryPeerStore()
+    one, two = await start_node(1, peers=store, target_peers=0), await start_node(2, target_peers=0)
+    await one.peering.Connect(pb.ConnectRequest(address=fake_address(2)))
+
+    for _ in range(2):
+        await one.peering.Disconnect(pb.DisconnectRequest(peer_id=two.peer_id))
+
+    assert not one.host.connections
+    assert await peers_of(one) == []
+    assert await store.load_peers() == []
+
+
+async def test_a_ban_closes_refuses_and_outlives_the_process(
+    start_node: Start, board: Switchboard
+) -> None:
+    store = MemoryPeerStore()
+    one = await start_node(1, peers=store)
+    two = await start_node(2, bootstrap=[fake_address(1)])
+    await until(lambda: one.connected)
+
+    await one.peering.Ban(pb.BanRequest(peer_id=two.peer_id, reason="spam"))
+
+    assert not one.host.connections
+    [peer] = await peers_of(one)
+    assert peer.banned_until.ToJsonString() == "9999-12-31T23:59:59Z"
+    assert await store.load_bans() == [Ban(two.peer_id, None, "spam")]
+    board.hosts.pop(one.peer_id)
+    again = await start_node(3, peers=store)
+    assert again.host.banned == {two.peer_id}
+
+    for _ in range(2):
+        await again.peering.Unban(pb.UnbanRequest(peer_id=two.peer_id))
+    assert again.host.banned == set()
+    assert await store.load_bans() == []
+
+
+async def test_a_ban_ends_with_its_time(start_node: Start) -> None:
+    store = MemoryPeerStore()
+    one, two = await start_node(1, peers=store), await start_node(2)
+
+    ban = pb.BanRequest(peer_id=two.peer_id, duration=Duration(nanos=50_000_000))
+    await one.peering.Ban(ban)
+    assert one.host.banned == {two.peer_id}
+
+    await until(lambda: not one.host.banned)
+    assert await store.load_bans() == []
+
+
+@pytest.mark.parametrize(
+    ("ban", "reason"),
+    [
+        (pb.BanRequest(peer_id="x"), "INVALID_PEER_ID"),
+        (pb.BanRequest(peer_id=fake_peer_id(1)), "INVALID_PEER_ID"),
+        (pb.BanRequest(peer_id=fake_peer_id(2), duration=Duration()), "INVALID_BAN"),
+        (pb.BanRequest(peer_id=fake_peer_id(2), duration=Duration(seconds=-1)), "INVALID_BAN"),
+        (pb.BanRequest(peer_id=fake_peer_id(2), duration=Duration(seconds=2**38)), "INVALID_BAN"),
+        (pb.BanRequest(peer_id=fake_peer_id(2), reason="x" * 201), "INVALID_BAN"),
+    ],
+)
+async def test_bans_that_make_no_sense_are_refused(
+    start_node: Start, ban: pb.BanRequest, reason: str
+) -> None:
+    one = await start_node(1)
+
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT, reason):
+        await one.peering.Ban(ban)
+
+
+async def test_ping_needs_a_peer_that_answers(
+    start_node: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(net_peering, "PING_TIMEOUT_S", 0.1)
+    one, two = await start_node(1), await start_node(2, bootstrap=[fake_address(1)])
+    async with refused(grpc.StatusCode.UNAVAILABLE, "PEER_NOT_CONNECTED"):
+        await one.peering.Ping(pb.PingRequest(peer_id=fake_peer_id(9)))
+    await until(lambda: one.connected)
+    assert (await one.peering.Ping(pb.PingRequest(peer_id=two.peer_id))).round_trip.nanos == 1234000
+
+    one.host.answers_ping = False
+
+    async with refused(grpc.StatusCode.UNAVAILABLE, "PEER_NOT_CONNECTED"):
+        await one.peering.Ping(pb.PingRequest(peer_id=two.peer_id))
+
+
+async def test_a_watcher_sees_who_is_connected_and_then_what_changes(start_node: Start) -> None:
+    one = await start_node(1, target_peers=0)
+    two = await start_node(2, bootstrap=[fake_address(1)], target_peers=0)
+    await until(lambda: one.connected)
+    watch = one.peering.WatchPeers(pb.WatchPeersRequest())
+    seen = [await watch.read()]
+
+    await one.peering.Ban(pb.BanRequest(peer_id=two.peer_id, reason="spam"))
+    await one.peering.Unban(pb.UnbanRequest(peer_id=two.peer_id))
+    seen += [await watch.read() for _ in range(3)]
+
+    assert {event.peer_id for event in seen} == {two.peer_id}
+    assert sorted(event.event for event in seen) == sorted(
+        [
+            Event.EVENT_CONNECTED,
+            Event.EVENT_BANNED,
+            Event.EVENT_DISCONNECTED,
+            Event.EVENT_UNBANNED,
+        ]
+    )
+    assert seen[0].event == Event.EVENT_CONNECTED
+    watch.cancel()
+
+
+async def test_a_watcher_is_told_of_failed_dials(start_node: Start) -> None:
+    one = await start_node(1)
+    watch = one.peering.WatchPeers(pb.WatchPeersRequest())
+    address = f"{fake_address(99)}/p2p/{fake_peer_id(99)}"
+    await until(lambda: one.network._peering._watchers)
+
+    one.network._peering._machine.want(fake_peer_id(99), parse_address(address))
+    one.network._peering._changed.set()
+
+    event = await watch.read()
+    assert (event.event, event.peer_id) == (Event.EVENT_DIAL_FAILED, fake_peer_id(99))
+    assert "refused" in event.detail
+
+
+async def test_a_watcher_that_falls_behind_is_ended() -> None:
+    watcher = Watcher()
+    for _ in range(5000):
+        watcher.put(NOTICE)
+
+    assert len(watcher.waiting) == 1025
+    with pytest.raises(ReaderTooSlowError):
+        await anext(watcher)
+
+
+async def test_a_draining_module_ends_watches(start_node: Start) -> None:
+    one = await start_node(1)
+    watch = one.peering.WatchPeers(pb.WatchPeersRequest())
+    await until(lambda: one.network._peering._watchers)
+
+    one.stopping.set()
+
+    async with refused(grpc.StatusCode.UNAVAILABLE, "MODULE_DRAINING"):
+        await watch.read()
+
+
+async def test_the_book_outlives_the_process(start_node: Start) -> None:
+    store = MemoryPeerStore()
+    one = await start_node(1)
+    two = await start_node(2, bootstrap=[fake_address(1)], peers=store)
+    await until(lambda: two.connected)
+
+    await two.network._peering.save()
+
+    three = await start_node(3, peers=store)
+    await until(lambda: three.connected)
+    assert one.peer_id in three.host.connections
