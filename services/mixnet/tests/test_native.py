@@ -166,7 +166,7 @@ async def test_64_mebibytes_cross_with_half_closes_both_ways(start: Start) -> No
     async def send(call: Any, mebibytes: int) -> None:
         for _ in range(mebibytes):
             await call.write(streams_pb2.CarryRequest(data=payload))
-        await call.done_writing()
+        await call.write(streams_pb2.CarryRequest(end=True))
 
     async def receive(call: Any) -> bytes:
         data = bytearray()

@@ -52,6 +52,30 @@ async def test_messages_cross_nodes_that_accept_them(start_node: Start) -> None:
         assert message.received_at.seconds == 1_700_000_000
 
 
+async def test_many_messages_go_in_order_and_each_has_its_outcome(start_node: Start) -> None:
+    one, two = await chain(start_node, 2)
+    listening = await subscribe(two)
+    call = one.gossip.PublishMany()
+    texts = [b"a", b"b", b"", b"a", b"c"]
+
+    await call.write(
+        pb.PublishManyRequest(messages=[{"topic": "t", "data": text} for text in texts])
+    )
+
+    outcomes = (await call.read()).outcomes
+    assert [one.reason for one in outcomes] == ["", "", "MESSAGE_SIZE", "DUPLICATE_MESSAGE", ""]
+    assert [bytes(one.message_id) for one in outcomes if not one.reason] == [
+        message_id(text) for text in (b"a", b"b", b"c")
+    ]
+    got: list[bytes] = []
+    while len(got) < 3:
+        got += [message.data for message in (await listening.read()).messages]
+    assert got == [b"a", b"b", b"c"]
+    await call.write(pb.PublishManyRequest(messages=[{"topic": "t"}] * 1001))
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "BATCH_SIZE"):
+        await call.read()
+
+
 async def test_every_local_subscriber_gets_every_message(start_node: Start) -> None:
     one, two = await chain(start_node, 2)
     calls = [await subscribe(two) for _ in range(3)]

@@ -61,11 +61,11 @@ async def read_all(call: Any) -> bytes:
 async def test_bytes_go_both_ways_and_each_side_ends_alone(start_node: Start) -> None:
     async with stream(start_node) as (_one, _two, outgoing, incoming):
         await outgoing.write(CarryRequest(data=b"question"))
-        await outgoing.done_writing()
+        await outgoing.write(CarryRequest(end=True))
         assert await read_all(incoming) == b"question"
 
         await incoming.write(CarryRequest(data=b"answer after the end"))
-        await incoming.done_writing()
+        await incoming.write(CarryRequest(end=True))
         assert await read_all(outgoing) == b"answer after the end"
 
         for call in (outgoing, incoming):
@@ -80,7 +80,7 @@ async def test_large_streams_arrive_whole_in_frames_of_up_to_a_mebibyte(start_no
         async def send() -> None:
             for start in range(0, len(payload), MIB):
                 await outgoing.write(CarryRequest(data=payload[start : start + MIB]))
-            await outgoing.done_writing()
+            await outgoing.write(CarryRequest(end=True))
 
         got, largest = bytearray(), 0
         async with asyncio.TaskGroup() as tasks:
@@ -243,11 +243,31 @@ async def test_requests_that_carry_no_data_or_too_much_end_the_call(
         await until(lambda: not one.host.streams)
 
 
+async def test_requests_that_stop_without_an_end_reset_the_stream(start_node: Start) -> None:
+    async with stream(start_node) as (_one, _two, outgoing, incoming):
+        await outgoing.write(CarryRequest(data=b"half a mess"))
+        await incoming.read()
+
+        await outgoing.done_writing()
+
+        async with refused(grpc.StatusCode.ABORTED, "STREAM_RESET"):
+            await incoming.read()
+
+
+async def test_nothing_may_follow_the_end(start_node: Start) -> None:
+    async with stream(start_node) as (_one, _two, outgoing, _incoming):
+        await outgoing.write(CarryRequest(end=True))
+        await outgoing.write(CarryRequest(data=b"more"))
+
+        async with refused(grpc.StatusCode.INVALID_ARGUMENT, "UNEXPECTED_REQUEST"):
+            await outgoing.read()
+
+
 async def test_empty_data_is_nothing(start_node: Start) -> None:
     async with stream(start_node) as (_one, _two, outgoing, incoming):
         await outgoing.write(CarryRequest(data=b""))
         await outgoing.write(CarryRequest(data=b"x"))
-        await outgoing.done_writing()
+        await outgoing.write(CarryRequest(end=True))
 
         assert await read_all(incoming) == b"x"
 

@@ -56,6 +56,22 @@ def _v1_file() -> descriptor_pb2.FileDescriptorProto:
     return file
 
 
+class _Pool:
+    """A pool that finds methods by name too, as the reflection protocol has it."""
+
+    def __init__(self, pool: descriptor_pool.DescriptorPool) -> None:
+        self._pool = pool
+
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:  # noqa: N802
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            return self._pool.FindMethodByName(symbol).containing_service.file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+
 class Reflection:
     """Answers reflection for the services of the last `replace`."""
 
@@ -78,7 +94,7 @@ class Reflection:
                     pool.Add(file)
                     added.add(file.name)
         pool.Add(_v1_file())
-        self._servicer = ReflectionServicer([*services, HEALTH, V1, V1ALPHA], pool)
+        self._servicer = ReflectionServicer([*services, HEALTH, V1, V1ALPHA], _Pool(pool))
 
     def add_to(self, server: Any) -> None:
         """Registers both versions with a server."""

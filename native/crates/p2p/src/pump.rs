@@ -196,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     /// Tells an end from a reset: yamux reads both as an end, but after a reset it takes no
     /// writes. Once this side has closed its own direction the two look alike.
     fn end_read(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
-        if !self.write_ended
+        if self.write_ended
             && let Poll::Ready(Err(_)) = Pin::new(&mut self.stream).poll_write(cx, &[])
         {
             return Err(Broken);

@@ -69,6 +69,14 @@ class InvalidTopicError(LogosError):
     field = "topic"
 
 
+class BatchSizeError(LogosError):
+    """A request publishes more than 1000 messages or 4 MiB."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "BATCH_SIZE"
+    field = "messages"
+
+
 class MessageSizeError(LogosError):
     """A message is not 1 byte to 150 KiB (NET-7)."""
 

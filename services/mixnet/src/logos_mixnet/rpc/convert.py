@@ -5,11 +5,15 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from logos.network.v1 import gossip_pb2, peering_pb2
-from logos_mixnet.core.errors import InvalidVerdictError
+from logos_base.errors import LogosError
+from logos_mixnet.core.errors import BatchSizeError, InvalidVerdictError
 from logos_mixnet.core.mailbox import Batch
 from logos_mixnet.core.peering import Notice, PeerEvent
 from logos_mixnet.core.ports import PeerView
 from logos_mixnet.core.verdicts import Verdict
+
+MAX_BATCH_MESSAGES: Final = 1000
+MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 
 FOREVER: Final = "9999-12-31T23:59:59Z"
 """`banned_until` of a ban without an end: the last second that a Timestamp can say."""
@@ -35,6 +39,21 @@ def verdict_of(value: int) -> Verdict:
     if verdict is None:
         raise InvalidVerdictError("a judgement is accept, reject or ignore")
     return verdict
+
+
+def check_batch(request: gossip_pb2.PublishManyRequest) -> None:
+    """Raises `BatchSizeError` if a request publishes too much at once."""
+    if len(request.messages) > MAX_BATCH_MESSAGES or request.ByteSize() > MAX_BATCH_BYTES:
+        raise BatchSizeError(f"a request publishes at most {MAX_BATCH_MESSAGES} messages or 4 MiB")
+
+
+def outcome_to_pb(outcome: bytes | BaseException) -> gossip_pb2.PublishManyResponse.Outcome:
+    """Packs the id of a published message, or why it was refused; raises what is no refusal."""
+    if isinstance(outcome, bytes):
+        return gossip_pb2.PublishManyResponse.Outcome(message_id=outcome)
+    if isinstance(outcome, LogosError):
+        return gossip_pb2.PublishManyResponse.Outcome(reason=outcome.reason)
+    raise outcome
 
 
 def batch_to_pb(batch: Batch) -> gossip_pb2.SubscribeResponse:

@@ -1,5 +1,6 @@
 """`logos.network.v1.Gossip`."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from logos.network.v1 import gossip_pb2 as pb
 from logos.network.v1 import gossip_pb2_grpc as pb_grpc
 from logos_mixnet.core.errors import StartExpectedError, UnexpectedRequestError
 from logos_mixnet.core.ports import GossipNetwork, Subscription
-from logos_mixnet.rpc.convert import batch_to_pb, verdict_of
+from logos_mixnet.rpc.convert import batch_to_pb, check_batch, outcome_to_pb, verdict_of
 from logos_mixnet.rpc.duplex import until_written
 
 
@@ -23,6 +24,20 @@ class GossipServicer(pb_grpc.GossipServicer):
         return pb.PublishResponse(
             message_id=await self._network.publish(request.topic, request.data)
         )
+
+    async def PublishMany(  # type: ignore[override]  # reads and writes by its context
+        self, request_iterator: AsyncIterator[pb.PublishManyRequest], context: Any
+    ) -> None:
+        while (request := await context.read()) is not grpc.aio.EOF:
+            check_batch(request)
+            # All go to the host before the first outcome is awaited: in order, and at once.
+            outcomes = await asyncio.gather(
+                *(self._network.publish(item.topic, item.data) for item in request.messages),
+                return_exceptions=True,
+            )
+            await context.write(
+                pb.PublishManyResponse(outcomes=[outcome_to_pb(one) for one in outcomes])
+            )
 
     async def Subscribe(  # type: ignore[override]  # reads and writes by its context
         self, request_iterator: AsyncIterator[pb.SubscribeRequest], context: Any

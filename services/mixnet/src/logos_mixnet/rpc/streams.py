@@ -1,8 +1,7 @@
 """`logos.network.v1.Streams`. `Carry` is the path of every byte between nodes: keep it short."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any
 
 import grpc
 
@@ -13,9 +12,6 @@ from logos_mixnet.core.flow import MAX_FRAME_BYTES
 from logos_mixnet.core.identity import parse_peer_id
 from logos_mixnet.core.ports import Stream, StreamNetwork
 from logos_mixnet.rpc.duplex import until_written
-
-END_SETTLE_S: Final = 0.01
-"""Five times the longest gap seen between the end of requests and the cancellation."""
 
 
 class StreamsServicer(pb_grpc.StreamsServicer):
@@ -64,14 +60,15 @@ async def _receive(context: Any, stream: Stream) -> None:
 async def _send(context: Any, stream: Stream) -> None:
     while (request := await context.read()) is not grpc.aio.EOF:
         data = request.data
-        if not data:
-            if request.WhichOneof("kind") != "data":
-                raise UnexpectedRequestError("requests after the first carry `data`")
-            continue
         if len(data) > MAX_FRAME_BYTES:
             raise FrameSizeError(f"a request carries at most {MAX_FRAME_BYTES} bytes of data")
-        await stream.write(data)
-    # gRPC shows a caller that was killed as the end of its requests, and cancels
-    # this call a moment later: the peer must not take half a message for a whole.
-    await asyncio.sleep(END_SETTLE_S)
-    stream.close_write()
+        if data:
+            await stream.write(data)
+        elif (kind := request.WhichOneof("kind")) == "end":
+            stream.close_write()
+            if await context.read() is not grpc.aio.EOF:
+                raise UnexpectedRequestError("nothing follows `end`")
+            return
+        elif kind != "data":
+            raise UnexpectedRequestError("requests after the first carry `data` or `end`")
+    stream.reset()  # the caller went away in the middle of what it had to say

@@ -64,7 +64,9 @@ class DiscoveryServicer:
         again extends it. Returns before the records have reached other nodes.
 
         Errors:
+        INVALID_ARGUMENT    INVALID_TTL: not above zero
         RESOURCE_EXHAUSTED  TOO_MANY_KEYS: over the node's limit (1,000,000)
+        UNAVAILABLE         STORE_UNAVAILABLE: the node's disk takes nothing
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,7 +47,9 @@ class DiscoveryStub:
     again extends it. Returns before the records have reached other nodes.
 
     Errors:
+      INVALID_ARGUMENT    INVALID_TTL: not above zero
       RESOURCE_EXHAUSTED  TOO_MANY_KEYS: over the node's limit (1,000,000)
+      UNAVAILABLE         STORE_UNAVAILABLE: the node's disk takes nothing
     """
     Withdraw: _grpc.UnaryUnaryMultiCallable[_discovery_pb2.WithdrawRequest, _discovery_pb2.WithdrawResponse]
     """Stops announcing keys. Records already with other nodes run out by
@@ -72,7 +74,9 @@ class DiscoveryAsyncStub(DiscoveryStub):
     again extends it. Returns before the records have reached other nodes.
 
     Errors:
+      INVALID_ARGUMENT    INVALID_TTL: not above zero
       RESOURCE_EXHAUSTED  TOO_MANY_KEYS: over the node's limit (1,000,000)
+      UNAVAILABLE         STORE_UNAVAILABLE: the node's disk takes nothing
     """
     Withdraw: _aio.UnaryUnaryMultiCallable[_discovery_pb2.WithdrawRequest, _discovery_pb2.WithdrawResponse]  # type: ignore[assignment]
     """Stops announcing keys. Records already with other nodes run out by
@@ -100,7 +104,9 @@ class DiscoveryServicer(metaclass=_abc_1.ABCMeta):
         again extends it. Returns before the records have reached other nodes.
 
         Errors:
+          INVALID_ARGUMENT    INVALID_TTL: not above zero
           RESOURCE_EXHAUSTED  TOO_MANY_KEYS: over the node's limit (1,000,000)
+          UNAVAILABLE         STORE_UNAVAILABLE: the node's disk takes nothing
         """
 
     @_abc_1.abstractmethod

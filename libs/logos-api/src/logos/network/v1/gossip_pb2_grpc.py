@@ -41,6 +41,11 @@ class GossipStub:
                 request_serializer=logos_dot_network_dot_v1_dot_gossip__pb2.PublishRequest.SerializeToString,
                 response_deserializer=logos_dot_network_dot_v1_dot_gossip__pb2.PublishResponse.FromString,
                 _registered_method=True)
+        self.PublishMany = channel.stream_stream(
+                '/logos.network.v1.Gossip/PublishMany',
+                request_serializer=logos_dot_network_dot_v1_dot_gossip__pb2.PublishManyRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_gossip__pb2.PublishManyResponse.FromString,
+                _registered_method=True)
         self.Subscribe = channel.stream_stream(
                 '/logos.network.v1.Gossip/Subscribe',
                 request_serializer=logos_dot_network_dot_v1_dot_gossip__pb2.SubscribeRequest.SerializeToString,
@@ -69,6 +74,18 @@ class GossipServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PublishMany(self, request_iterator, context):
+        """Publishes many messages, in order, for as long as the caller sends some.
+        Each request is answered by one response with the outcome of each of its
+        messages; a message that is refused does not end the call.
+
+        Errors:
+        INVALID_ARGUMENT  BATCH_SIZE: over 1000 messages or 4 MiB in a request
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Subscribe(self, request_iterator, context):
         """Subscribes to one topic for as long as the call is open. The first request
         is `start`. If it asks for validation, every message is held back from
@@ -77,7 +94,9 @@ class GossipServicer:
         topic, only one may ask for validation.
 
         Errors:
-        INVALID_ARGUMENT     START_EXPECTED: the first request is not `start`
+        INVALID_ARGUMENT     START_EXPECTED: the first request is not `start`;
+        UNEXPECTED_REQUEST: a later one is;
+        INVALID_VERDICT: a verdict is unspecified
         FAILED_PRECONDITION  VALIDATOR_EXISTS: another call validates this topic
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -91,6 +110,11 @@ def add_GossipServicer_to_server(servicer, server):
                     servicer.Publish,
                     request_deserializer=logos_dot_network_dot_v1_dot_gossip__pb2.PublishRequest.FromString,
                     response_serializer=logos_dot_network_dot_v1_dot_gossip__pb2.PublishResponse.SerializeToString,
+            ),
+            'PublishMany': grpc.stream_stream_rpc_method_handler(
+                    servicer.PublishMany,
+                    request_deserializer=logos_dot_network_dot_v1_dot_gossip__pb2.PublishManyRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_gossip__pb2.PublishManyResponse.SerializeToString,
             ),
             'Subscribe': grpc.stream_stream_rpc_method_handler(
                     servicer.Subscribe,
@@ -127,6 +151,33 @@ class Gossip:
             '/logos.network.v1.Gossip/Publish',
             logos_dot_network_dot_v1_dot_gossip__pb2.PublishRequest.SerializeToString,
             logos_dot_network_dot_v1_dot_gossip__pb2.PublishResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishMany(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/logos.network.v1.Gossip/PublishMany',
+            logos_dot_network_dot_v1_dot_gossip__pb2.PublishManyRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_gossip__pb2.PublishManyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,14 @@ class GossipStub:
       RESOURCE_EXHAUSTED  QUEUE_FULL: every peer is slower than this sender
                           (carries RetryInfo)
     """
+    PublishMany: _grpc.StreamStreamMultiCallable[_gossip_pb2.PublishManyRequest, _gossip_pb2.PublishManyResponse]
+    """Publishes many messages, in order, for as long as the caller sends some.
+    Each request is answered by one response with the outcome of each of its
+    messages; a message that is refused does not end the call.
+
+    Errors:
+      INVALID_ARGUMENT  BATCH_SIZE: over 1000 messages or 4 MiB in a request
+    """
     Subscribe: _grpc.StreamStreamMultiCallable[_gossip_pb2.SubscribeRequest, _gossip_pb2.SubscribeResponse]
     """Subscribes to one topic for as long as the call is open. The first request
     is `start`. If it asks for validation, every message is held back from
@@ -61,7 +69,9 @@ class GossipStub:
     topic, only one may ask for validation.
 
     Errors:
-      INVALID_ARGUMENT     START_EXPECTED: the first request is not `start`
+      INVALID_ARGUMENT     START_EXPECTED: the first request is not `start`;
+                           UNEXPECTED_REQUEST: a later one is;
+                           INVALID_VERDICT: a verdict is unspecified
       FAILED_PRECONDITION  VALIDATOR_EXISTS: another call validates this topic
     """
 
@@ -84,6 +94,14 @@ class GossipAsyncStub(GossipStub):
       RESOURCE_EXHAUSTED  QUEUE_FULL: every peer is slower than this sender
                           (carries RetryInfo)
     """
+    PublishMany: _aio.StreamStreamMultiCallable[_gossip_pb2.PublishManyRequest, _gossip_pb2.PublishManyResponse]  # type: ignore[assignment]
+    """Publishes many messages, in order, for as long as the caller sends some.
+    Each request is answered by one response with the outcome of each of its
+    messages; a message that is refused does not end the call.
+
+    Errors:
+      INVALID_ARGUMENT  BATCH_SIZE: over 1000 messages or 4 MiB in a request
+    """
     Subscribe: _aio.StreamStreamMultiCallable[_gossip_pb2.SubscribeRequest, _gossip_pb2.SubscribeResponse]  # type: ignore[assignment]
     """Subscribes to one topic for as long as the call is open. The first request
     is `start`. If it asks for validation, every message is held back from
@@ -92,7 +110,9 @@ class GossipAsyncStub(GossipStub):
     topic, only one may ask for validation.
 
     Errors:
-      INVALID_ARGUMENT     START_EXPECTED: the first request is not `start`
+      INVALID_ARGUMENT     START_EXPECTED: the first request is not `start`;
+                           UNEXPECTED_REQUEST: a later one is;
+                           INVALID_VERDICT: a verdict is unspecified
       FAILED_PRECONDITION  VALIDATOR_EXISTS: another call validates this topic
     """
 
@@ -120,6 +140,20 @@ class GossipServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def PublishMany(
+        self,
+        request_iterator: _MaybeAsyncIterator[_gossip_pb2.PublishManyRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gossip_pb2.PublishManyResponse], _abc.AsyncIterator[_gossip_pb2.PublishManyResponse]]:
+        """Publishes many messages, in order, for as long as the caller sends some.
+        Each request is answered by one response with the outcome of each of its
+        messages; a message that is refused does not end the call.
+
+        Errors:
+          INVALID_ARGUMENT  BATCH_SIZE: over 1000 messages or 4 MiB in a request
+        """
+
+    @_abc_1.abstractmethod
     def Subscribe(
         self,
         request_iterator: _MaybeAsyncIterator[_gossip_pb2.SubscribeRequest],
@@ -132,7 +166,9 @@ class GossipServicer(metaclass=_abc_1.ABCMeta):
         topic, only one may ask for validation.
 
         Errors:
-          INVALID_ARGUMENT     START_EXPECTED: the first request is not `start`
+          INVALID_ARGUMENT     START_EXPECTED: the first request is not `start`;
+                               UNEXPECTED_REQUEST: a later one is;
+                               INVALID_VERDICT: a verdict is unspecified
           FAILED_PRECONDITION  VALIDATOR_EXISTS: another call validates this topic
         """
 

@@ -121,6 +121,9 @@ class PeeringServicer:
     def Ban(self, request, context):
         """Refuses every connection from and to a peer, also after a restart, until
         the ban ends. Open connections are closed.
+
+        Errors:
+        INVALID_ARGUMENT  INVALID_BAN: the duration or the reason is not valid
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -64,6 +64,9 @@ class PeeringStub:
     Ban: _grpc.UnaryUnaryMultiCallable[_peering_pb2.BanRequest, _peering_pb2.BanResponse]
     """Refuses every connection from and to a peer, also after a restart, until
     the ban ends. Open connections are closed.
+
+    Errors:
+      INVALID_ARGUMENT  INVALID_BAN: the duration or the reason is not valid
     """
     Unban: _grpc.UnaryUnaryMultiCallable[_peering_pb2.UnbanRequest, _peering_pb2.UnbanResponse]
     """Ends a ban. Idempotent."""
@@ -107,6 +110,9 @@ class PeeringAsyncStub(PeeringStub):
     Ban: _aio.UnaryUnaryMultiCallable[_peering_pb2.BanRequest, _peering_pb2.BanResponse]  # type: ignore[assignment]
     """Refuses every connection from and to a peer, also after a restart, until
     the ban ends. Open connections are closed.
+
+    Errors:
+      INVALID_ARGUMENT  INVALID_BAN: the duration or the reason is not valid
     """
     Unban: _aio.UnaryUnaryMultiCallable[_peering_pb2.UnbanRequest, _peering_pb2.UnbanResponse]  # type: ignore[assignment]
     """Ends a ban. Idempotent."""
@@ -177,6 +183,9 @@ class PeeringServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_peering_pb2.BanResponse, _abc.Awaitable[_peering_pb2.BanResponse]]:
         """Refuses every connection from and to a peer, also after a restart, until
         the ban ends. Open connections are closed.
+
+        Errors:
+          INVALID_ARGUMENT  INVALID_BAN: the duration or the reason is not valid
         """
 
     @_abc_1.abstractmethod

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elogos/network/v1/streams.proto\x12\x10logos.network.v1\"!\n\rListenRequest\x12\x10\n\x08protocol\x18\x01 \x01(\t\"4\n\x0eListenResponse\x12\x11\n\tstream_id\x18\x01 \x01(\x04\x12\x0f\n\x07peer_id\x18\x02 \x01(\t\"\xdc\x01\n\x0c\x43\x61rryRequest\x12\x33\n\x04open\x18\x01 \x01(\x0b\x32#.logos.network.v1.CarryRequest.OpenH\x00\x12\x37\n\x06\x61\x63\x63\x65pt\x18\x02 \x01(\x0b\x32%.logos.network.v1.CarryRequest.AcceptH\x00\x12\x0e\n\x04\x64\x61ta\x18\x03 \x01(\x0cH\x00\x1a)\n\x04Open\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x10\n\x08protocol\x18\x02 \x01(\t\x1a\x1b\n\x06\x41\x63\x63\x65pt\x12\x11\n\tstream_id\x18\x01 \x01(\x04\x42\x06\n\x04kind\"\x9a\x01\n\rCarryResponse\x12\x42\n\x0b\x65stablished\x18\x01 \x01(\x0b\x32+.logos.network.v1.CarryResponse.EstablishedH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\r\n\x03\x65nd\x18\x03 \x01(\x08H\x00\x1a\x1e\n\x0b\x45stablished\x12\x0f\n\x07peer_id\x18\x01 \x01(\tB\x06\n\x04kind2\xa6\x01\n\x07Streams\x12M\n\x06Listen\x12\x1f.logos.network.v1.ListenRequest\x1a .logos.network.v1.ListenResponse0\x01\x12L\n\x05\x43\x61rry\x12\x1e.logos.network.v1.CarryRequest\x1a\x1f.logos.network.v1.CarryResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elogos/network/v1/streams.proto\x12\x10logos.network.v1\"!\n\rListenRequest\x12\x10\n\x08protocol\x18\x01 \x01(\t\"4\n\x0eListenResponse\x12\x11\n\tstream_id\x18\x01 \x01(\x04\x12\x0f\n\x07peer_id\x18\x02 \x01(\t\"\xeb\x01\n\x0c\x43\x61rryRequest\x12\x33\n\x04open\x18\x01 \x01(\x0b\x32#.logos.network.v1.CarryRequest.OpenH\x00\x12\x37\n\x06\x61\x63\x63\x65pt\x18\x02 \x01(\x0b\x32%.logos.network.v1.CarryRequest.AcceptH\x00\x12\x0e\n\x04\x64\x61ta\x18\x03 \x01(\x0cH\x00\x12\r\n\x03\x65nd\x18\x04 \x01(\x08H\x00\x1a)\n\x04Open\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x10\n\x08protocol\x18\x02 \x01(\t\x1a\x1b\n\x06\x41\x63\x63\x65pt\x12\x11\n\tstream_id\x18\x01 \x01(\x04\x42\x06\n\x04kind\"\x9a\x01\n\rCarryResponse\x12\x42\n\x0b\x65stablished\x18\x01 \x01(\x0b\x32+.logos.network.v1.CarryResponse.EstablishedH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\r\n\x03\x65nd\x18\x03 \x01(\x08H\x00\x1a\x1e\n\x0b\x45stablished\x12\x0f\n\x07peer_id\x18\x01 \x01(\tB\x06\n\x04kind2\xa6\x01\n\x07Streams\x12M\n\x06Listen\x12\x1f.logos.network.v1.ListenRequest\x1a .logos.network.v1.ListenResponse0\x01\x12L\n\x05\x43\x61rry\x12\x1e.logos.network.v1.CarryRequest\x1a\x1f.logos.network.v1.CarryResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,15 +36,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTENRESPONSE']._serialized_start=87
   _globals['_LISTENRESPONSE']._serialized_end=139
   _globals['_CARRYREQUEST']._serialized_start=142
-  _globals['_CARRYREQUEST']._serialized_end=362
-  _globals['_CARRYREQUEST_OPEN']._serialized_start=284
-  _globals['_CARRYREQUEST_OPEN']._serialized_end=325
-  _globals['_CARRYREQUEST_ACCEPT']._serialized_start=327
-  _globals['_CARRYREQUEST_ACCEPT']._serialized_end=354
-  _globals['_CARRYRESPONSE']._serialized_start=365
-  _globals['_CARRYRESPONSE']._serialized_end=519
-  _globals['_CARRYRESPONSE_ESTABLISHED']._serialized_start=481
-  _globals['_CARRYRESPONSE_ESTABLISHED']._serialized_end=511
-  _globals['_STREAMS']._serialized_start=522
-  _globals['_STREAMS']._serialized_end=688
+  _globals['_CARRYREQUEST']._serialized_end=377
+  _globals['_CARRYREQUEST_OPEN']._serialized_start=299
+  _globals['_CARRYREQUEST_OPEN']._serialized_end=340
+  _globals['_CARRYREQUEST_ACCEPT']._serialized_start=342
+  _globals['_CARRYREQUEST_ACCEPT']._serialized_end=369
+  _globals['_CARRYRESPONSE']._serialized_start=380
+  _globals['_CARRYRESPONSE']._serialized_end=534
+  _globals['_CARRYRESPONSE_ESTABLISHED']._serialized_start=496
+  _globals['_CARRYRESPONSE_ESTABLISHED']._serialized_end=526
+  _globals['_STREAMS']._serialized_start=537
+  _globals['_STREAMS']._serialized_end=703
 # @@protoc_insertion_point(module_scope)

@@ -127,8 +127,11 @@ class CarryRequest(_message.Message):
     OPEN_FIELD_NUMBER: _builtins.int
     ACCEPT_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
-    """Later requests: bytes to send. At most 1 MiB; 256 KiB to 1 MiB is fast."""
+    """Later requests: bytes to send. At most 1 MiB; 256 to 512 KiB is fast."""
+    end: _builtins.bool
+    """Last request: the caller sends no more. The peer may go on sending."""
     @_builtins.property
     def open(self) -> Global___CarryRequest.Open:
         """First request only: open a stream."""
@@ -143,12 +146,13 @@ class CarryRequest(_message.Message):
         open: Global___CarryRequest.Open | None = ...,
         accept: Global___CarryRequest.Accept | None = ...,
         data: _builtins.bytes = ...,
+        end: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "data", b"data", "kind", b"kind", "open", b"open"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "data", b"data", "end", b"end", "kind", b"kind", "open", b"open"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "data", b"data", "kind", b"kind", "open", b"open"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "data", b"data", "end", b"end", "kind", b"kind", "open", b"open"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["open", "accept", "data"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["open", "accept", "data", "end"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 

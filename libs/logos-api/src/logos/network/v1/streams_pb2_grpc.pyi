@@ -54,12 +54,15 @@ class StreamsStub:
     Carry: _grpc.StreamStreamMultiCallable[_streams_pb2.CarryRequest, _streams_pb2.CarryResponse]
     """Carries the bytes of one stream. The first request says which: `open` a new
     one or `accept` an announced one. The first response says that it stands.
-    Then both sides send `data`. The caller half-closes by ending its requests;
-    the peer's half-close is a response with `end`. The call ends with OK when
-    both directions have ended. Cancelling the call resets the stream.
+    Then both sides send `data`, and `end` when they send no more: the other
+    direction goes on. The call ends with OK when both have ended. Cancelling
+    the call, or ending the requests without `end`, resets the stream: a caller
+    that was killed is never taken for one that has finished.
 
     Errors:
-      INVALID_ARGUMENT     START_EXPECTED, INVALID_PEER_ID, INVALID_PROTOCOL
+      INVALID_ARGUMENT     START_EXPECTED, INVALID_PEER_ID, INVALID_PROTOCOL;
+                           UNEXPECTED_REQUEST: neither `data` nor `end`, or
+                           something after `end`; FRAME_SIZE: over 1 MiB
       NOT_FOUND            STREAM_UNKNOWN: `accept` came too late
       UNAVAILABLE          PEER_UNREACHABLE: it cannot be dialled
       UNIMPLEMENTED        PROTOCOL_NOT_SUPPORTED: the peer does not speak it
@@ -88,12 +91,15 @@ class StreamsAsyncStub(StreamsStub):
     Carry: _aio.StreamStreamMultiCallable[_streams_pb2.CarryRequest, _streams_pb2.CarryResponse]  # type: ignore[assignment]
     """Carries the bytes of one stream. The first request says which: `open` a new
     one or `accept` an announced one. The first response says that it stands.
-    Then both sides send `data`. The caller half-closes by ending its requests;
-    the peer's half-close is a response with `end`. The call ends with OK when
-    both directions have ended. Cancelling the call resets the stream.
+    Then both sides send `data`, and `end` when they send no more: the other
+    direction goes on. The call ends with OK when both have ended. Cancelling
+    the call, or ending the requests without `end`, resets the stream: a caller
+    that was killed is never taken for one that has finished.
 
     Errors:
-      INVALID_ARGUMENT     START_EXPECTED, INVALID_PEER_ID, INVALID_PROTOCOL
+      INVALID_ARGUMENT     START_EXPECTED, INVALID_PEER_ID, INVALID_PROTOCOL;
+                           UNEXPECTED_REQUEST: neither `data` nor `end`, or
+                           something after `end`; FRAME_SIZE: over 1 MiB
       NOT_FOUND            STREAM_UNKNOWN: `accept` came too late
       UNAVAILABLE          PEER_UNREACHABLE: it cannot be dialled
       UNIMPLEMENTED        PROTOCOL_NOT_SUPPORTED: the peer does not speak it
@@ -131,12 +137,15 @@ class StreamsServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_streams_pb2.CarryResponse], _abc.AsyncIterator[_streams_pb2.CarryResponse]]:
         """Carries the bytes of one stream. The first request says which: `open` a new
         one or `accept` an announced one. The first response says that it stands.
-        Then both sides send `data`. The caller half-closes by ending its requests;
-        the peer's half-close is a response with `end`. The call ends with OK when
-        both directions have ended. Cancelling the call resets the stream.
+        Then both sides send `data`, and `end` when they send no more: the other
+        direction goes on. The call ends with OK when both have ended. Cancelling
+        the call, or ending the requests without `end`, resets the stream: a caller
+        that was killed is never taken for one that has finished.
 
         Errors:
-          INVALID_ARGUMENT     START_EXPECTED, INVALID_PEER_ID, INVALID_PROTOCOL
+          INVALID_ARGUMENT     START_EXPECTED, INVALID_PEER_ID, INVALID_PROTOCOL;
+                               UNEXPECTED_REQUEST: neither `data` nor `end`, or
+                               something after `end`; FRAME_SIZE: over 1 MiB
           NOT_FOUND            STREAM_UNKNOWN: `accept` came too late
           UNAVAILABLE          PEER_UNREACHABLE: it cannot be dialled
           UNIMPLEMENTED        PROTOCOL_NOT_SUPPORTED: the peer does not speak it

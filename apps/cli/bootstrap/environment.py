@@ -1,0 +1,209 @@
+"""`.venv`: what it must hold, what it holds, and how the difference is made up."""
+# ruff: noqa: INP001 - run as a folder, imported by nobody
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from native_wheel import find_wheel, source_key, wheel_folder
+from telling import SetupError, run, tell
+
+ALTERNATIVE = "or do without: docker compose up --build --wait"
+
+
+class Environment:
+    """The virtual environment of one checkout."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folder = root / ".venv"
+        self._stamps = self._folder / "logos-stamps.json"
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self._folder / "bin" / "python"
+
+    def missing(self, *, developer: bool, native: bool) -> list[str]:
+        """Names what must be done before a command can run, in order."""
+        held = self._held()
+        wanted = ["packages", *(["developer"] if developer else []), "workspace"]
+        if native:
+            wanted.append("native")
+        if not self.python.exists():
+            held = {}
+        return [name for name in wanted if held.get(name) != self._stamp(name)]
+
+    def prepare(self, needs: list[str]) -> None:
+        """Does what `missing` named; each success is stamped at once.
+
+        Raises:
+            SetupError: A tool is missing, or one failed.
+        """
+        if not self.python.exists():
+            self._create()
+        steps = {
+            "packages": lambda: self._install("requirements.lock", "requirements-build.lock"),
+            "developer": lambda: self._install("requirements-dev.lock"),
+            "workspace": self._install_workspace,
+            "native": self._install_native,
+        }
+        for name in needs:
+            steps[name]()
+            held = self._held() | {name: self._stamp(name)}
+            self._stamps.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+
+    def _held(self) -> dict[str, str]:
+        try:
+            return dict(json.loads(self._stamps.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return {}
+
+    def _stamp(self, name: str) -> str:
+        """What the state of the sources makes of a need; equal stamps, nothing to do."""
+        if name == "native":
+            return source_key(self._root)
+        files = {
+            "packages": [
+                self._root / "requirements.lock",
+                self._root / "requirements-build.lock",
+            ],
+            "developer": [self._root / "requirements-dev.lock"],
+            "workspace": [member / "pyproject.toml" for member in self._members()],
+        }[name]
+        digest = hashlib.sha256(str(self._folder).encode())
+        for file in files:
+            digest.update(file.read_bytes() if file.exists() else b"")
+        return digest.hexdigest()[:16]
+
+    def _create(self) -> None:
+        tell(f"making .venv with Python {sys.version.split()[0]}")
+        made = subprocess.run(
+            [sys.executable, "-m", "venv", "--clear", str(self._folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode != 0:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise SetupError(
+                "Python cannot make a virtual environment.\n"
+                f"  Install its venv module (Debian: apt install python3-venv), {ALTERNATIVE}\n"
+                f"{made.stdout}{made.stderr}"
+            )
+
+    def _install(self, *locks: str) -> None:
+        count = sum(
+            line.count("==")
+            for lock in locks
+            for line in (self._root / lock).open()
+            if line[0] != " "
+        )
+        files = [word for lock in locks for word in ("--requirement", lock)]
+        run(
+            [
+                str(self.python), "-m", "pip", "install", "--require-hashes",
+                "--disable-pip-version-check", "--progress-bar", "off", *files,
+            ],
+            label=f"installing {count} packages of {' and '.join(locks)}",
+            counted=r"^(?:Collecting|Requirement already satisfied:) (\S+?)==",
+            folder=self._root,
+        )  # fmt: skip
+
+    def _members(self) -> list[Path]:
+        document = tomllib.loads((self._root / "pyproject.toml").read_text(encoding="utf-8"))
+        patterns = document["tool"]["uv"]["workspace"]["members"]
+        folders = [folder for pattern in patterns for folder in sorted(self._root.glob(pattern))]
+        return [folder for folder in folders if (folder / "pyproject.toml").is_file()]
+
+    def _install_workspace(self) -> None:
+        editables = [word for member in self._members() for word in ("--editable", str(member))]
+        run(
+            [
+                str(self._folder / "bin" / "uv"), "pip", "install", "--python", str(self.python),
+                "--no-deps", "--no-build-isolation", "--offline", "--no-config", *editables,
+            ],
+            label="installing the workspace",
+            counted=r"^\s*\+ (\S+)==",
+            folder=self._root,
+            variables={**os.environ, "PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}"},
+        )  # fmt: skip
+
+    def _install_native(self) -> None:
+        key = source_key(self._root)
+        wheel = find_wheel(self._root, key) or self._build_native(key)
+        run(
+            [
+                str(self.python), "-m", "pip", "install", "--no-deps", "--no-index",
+                "--force-reinstall", "--disable-pip-version-check", str(wheel),
+            ],
+            label=f"installing {wheel.name}",
+            counted=r"^Installing collected packages: (\S+)",
+            folder=self._root,
+        )  # fmt: skip
+
+    def _build_native(self, key: str) -> Path:
+        """Builds in a folder of its own and renames: half a build is never found."""
+        path = os.pathsep.join(
+            [str(self._folder / "bin"), os.environ["PATH"], str(Path.home() / ".cargo" / "bin")]
+        )
+        self._refuse_old_tools(path)
+        crates = (self._root / "native" / "Cargo.lock").read_text(encoding="utf-8")
+        folder = wheel_folder(self._root, key)
+        partial = folder.with_suffix(".part")
+        shutil.rmtree(partial, ignore_errors=True)
+        run(
+            [
+                str(self._folder / "bin" / "maturin"), "build", "--release", "--locked",
+                "--manifest-path", "native/crates/python/Cargo.toml",
+                "--interpreter", str(self.python), "--out", str(partial),
+            ],
+            label=(
+                "building the native core, once for this state of native/: about"
+                f" {crates.count('[[package]]')} crates, some minutes"
+            ),
+            counted=r"^\s*Compiling (\S+ v\S+)",
+            folder=self._root,
+            variables={
+                **os.environ,
+                "PATH": path,
+                "CARGO_TERM_COLOR": "never",
+                "CARGO_TERM_PROGRESS_WHEN": "never",
+            },
+        )  # fmt: skip
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.replace(folder)
+        wheel = find_wheel(self._root, key)
+        if wheel is None:
+            raise SetupError(f"maturin left no wheel for this machine in {folder}")
+        return wheel
+
+    def _refuse_old_tools(self, path: str) -> None:
+        cargo = shutil.which("cargo", path=path)
+        advice = f"Install Rust by rustup (https://rustup.rs), {ALTERNATIVE}"
+        if cargo is None:
+            raise SetupError(f"there is no cargo here, and the native core is Rust.\n  {advice}")
+        if not any(shutil.which(name, path=path) for name in ("cc", "gcc", "clang")):
+            raise SetupError(
+                "there is no C compiler here; Rust links with it.\n"
+                f"  Install one (Debian: apt install gcc libc6-dev), {ALTERNATIVE}"
+            )
+        manifest = tomllib.loads((self._root / "native" / "Cargo.toml").read_text(encoding="utf-8"))
+        wanted = str(manifest["workspace"]["package"]["rust-version"])
+        said = subprocess.run([cargo, "--version"], capture_output=True, text=True, check=False)
+        found = re.search(r"(\d+)\.(\d+)", said.stdout)
+        if found is None or (int(found[1]), int(found[2])) < _version(wanted):
+            raise SetupError(
+                f"cargo {said.stdout.strip() or 'here'} is older than Rust {wanted}.\n  {advice}"
+            )
+
+
+def _version(text: str) -> tuple[int, int]:
+    major, minor = text.split(".")[:2]
+    return int(major), int(minor)

@@ -1,0 +1,82 @@
+"""Progress of the preparation, on stderr: one moving line on a terminal, else plain lines."""
+# ruff: noqa: INP001 - run as a folder, imported by nobody
+
+import re
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+
+KEPT_LINES = 40
+PLAIN_INTERVAL_S = 10.0
+TERMINAL_INTERVAL_S = 0.2
+
+
+class SetupError(Exception):
+    """The environment cannot be made. The text says what to do."""
+
+
+def tell(text: str) -> None:
+    """Says something once."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def run(
+    arguments: list[str],
+    *,
+    label: str,
+    counted: str,
+    folder: Path,
+    variables: Mapping[str, str] | None = None,
+) -> None:
+    """Runs a program that takes a while and tells how far it is.
+
+    Args:
+        arguments: The program.
+        label: What is being done, e.g. `building the native core`.
+        counted: Pattern of the output lines that count as a step; its first group names it.
+        folder: Where to run it.
+        variables: Its environment; None for ours.
+
+    Raises:
+        SetupError: It failed; with its last lines.
+    """
+    begun = time.monotonic()
+    last, steps, newest = 0.0, 0, ""
+    said: deque[str] = deque(maxlen=KEPT_LINES)
+    on_terminal = sys.stderr.isatty()
+    interval = TERMINAL_INTERVAL_S if on_terminal else PLAIN_INTERVAL_S
+    tell(f"{label} …")
+    with subprocess.Popen(
+        arguments,
+        cwd=folder,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        for line in process.stdout or ():
+            said.append(line.rstrip())
+            if (step := re.search(counted, line)) is None:
+                continue
+            steps, newest = steps + 1, step[1]
+            if time.monotonic() - last >= interval:
+                last = time.monotonic()
+                _move(f"  {steps} done, now {newest}, {last - begun:.0f} s", on_terminal)
+    seconds = time.monotonic() - begun
+    if process.returncode != 0:
+        output = "\n".join(f"    {line}" for line in said)
+        raise SetupError(f"{label} failed with {process.returncode}:\n{output}")
+    _move(f"  {label}: done in {seconds:.0f} s", on_terminal)
+    if on_terminal:
+        sys.stderr.write("\n")
+
+
+def _move(text: str, on_terminal: bool) -> None:
+    sys.stderr.write(f"\r\x1b[K{text[:100]}" if on_terminal else f"{text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""`logosctl`, and the commands behind `./logos`."""

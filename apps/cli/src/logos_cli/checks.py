@@ -1,0 +1,109 @@
+"""`./logos check`: everything that is checked without running the product."""
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from logos_cli.console import stderr
+from logos_cli.programs import capture, surroundings, tool
+from logos_cli.protos import drift
+
+Verdict = tuple[bool, str]
+"""Whether it passed, and what it said."""
+Check = Callable[[Path], Verdict]
+
+_ADDRESS: Final = re.compile(r"https?://|--(extra-)?index-url|--find-links|git\+|file:")
+
+
+def run_checks(root: Path, only: Sequence[str]) -> bool:
+    """Runs the checks named in `only`, or all; tells each on stderr."""
+    unknown = [name for name in only if name not in CHECKS]
+    if unknown:
+        stderr.print(f"no check is called {', '.join(unknown)}; there are {', '.join(CHECKS)}")
+        return False
+    failed = []
+    for name in only or CHECKS:
+        begun = time.monotonic()
+        passed, said = CHECKS[name](root)
+        mark = "[green]ok[/]    " if passed else "[red]FAILED[/]"
+        stderr.print(f"{mark} {name} [dim]{time.monotonic() - begun:.1f} s[/]", highlight=False)
+        if not passed:
+            failed.append(name)
+            stderr.print(said, highlight=False, markup=False, soft_wrap=True)
+    if failed:
+        stderr.print(f"[red]{len(failed)} failed:[/] {', '.join(failed)}", highlight=False)
+    return not failed
+
+
+def _program(*arguments: str, folder: str = ".", **variables: str) -> Check:
+    def check(root: Path) -> Verdict:
+        path = str(Path.home() / ".cargo" / "bin")
+        around = surroundings(**variables)
+        around["PATH"] = f"{around['PATH']}:{path}"
+        code, said = capture(arguments, root / folder, variables=around)
+        return code == 0, said
+
+    return check
+
+
+def _types(root: Path) -> Verdict:
+    """Strict types. The bootstrap is its own world: it imports nothing of ours."""
+    sources = sorted(
+        str(path.relative_to(root))
+        for pattern in ("libs/*/src", "services/*/src", "apps/*/src", "examples/*/src")
+        for path in root.glob(pattern)
+        if path.parent.name != "logos-api"
+    )
+    passed, said = _program(tool("mypy"), *sources)(root)
+    if not passed:
+        return passed, said
+    return _program(tool("mypy"), "apps/cli/bootstrap", MYPYPATH="apps/cli/bootstrap")(root)
+
+
+def _generated(root: Path) -> Verdict:
+    changed = drift(root)
+    return not changed, "\n".join([*changed, "out of date: `./logos proto`"])
+
+
+def _breaking(root: Path) -> Verdict:
+    """Contracts against the last tag; nothing was promised before the first."""
+    code, tag = capture(["git", "describe", "--tags", "--abbrev=0", "--match", "v*"], root)
+    if code != 0:
+        return True, ""
+    against = f".git#tag={tag.strip()},subdir=proto"
+    return _program(tool("buf"), "breaking", "proto", "--against", against)(root)
+
+
+def _locks(root: Path) -> Verdict:
+    problems = []
+    for path in sorted(root.glob("requirements*.lock")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        problems += [
+            f"{path.name}:{number}: names an address: {line}"
+            for number, line in enumerate(lines, start=1)
+            if _ADDRESS.search(line)
+        ]
+        if not any("--hash=sha256:" in line for line in lines):
+            problems.append(f"{path.name}: holds no hashes")
+    return not problems, "\n".join(problems)
+
+
+CHECKS: Final[dict[str, Check]] = {
+    "ruff": _program(tool("ruff"), "check", "."),
+    "format": _program(tool("ruff"), "format", "--check", "."),
+    "types": _types,
+    "imports": _program(tool("lint-imports"), "--no-cache"),
+    "contracts": _program(tool("buf"), "lint", "proto"),
+    "breaking": _breaking,
+    "generated": _generated,
+    "locks": _locks,
+    "dockerfile": _program(tool("hadolint"), "deploy/Dockerfile"),
+    "architecture": _program(tool("pytest"), "--quiet", "tests/architecture"),
+    "rustfmt": _program("cargo", "fmt", "--check", folder="native"),
+    "clippy": _program(
+        *("cargo", "clippy", "--release", "--locked", "--all-targets", "--", "-D", "warnings"),
+        folder="native",
+    ),
+}

@@ -1,0 +1,61 @@
+"""Lock files: every package with its hashes, and no address to fetch it from.
+
+Whoever installs from them asks the registry of their own choice; the hashes decide.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from logos_cli.console import stderr
+from logos_cli.programs import ProgramFailedError, capture, tool
+
+RUNTIME: Final = "requirements.lock"
+BUILD: Final = "requirements-build.lock"
+DEVELOPER: Final = "requirements-dev.lock"
+OLDEST_PYTHON: Final = "3.11"
+
+_HEAD: Final = "# Written by `./logos lock` from the pyproject.toml files. Hashes, no addresses.\n"
+
+
+def write_locks(root: Path) -> None:
+    """Resolves all dependencies anew, for every platform and Python from 3.11 on."""
+    groups = _read(root / "pyproject.toml")["dependency-groups"]
+    _write(root, RUNTIME, runtime_requirements(root), [])
+    _write(root, BUILD, groups["build"], [RUNTIME])
+    _write(root, DEVELOPER, groups["dev"], [RUNTIME, BUILD])
+
+
+def runtime_requirements(root: Path) -> list[str]:
+    """What the members of the workspace require, apart from one another."""
+    members = _read(root / "pyproject.toml")["tool"]["uv"]["workspace"]["members"]
+    wanted: set[str] = set()
+    for pattern in members:
+        for folder in root.glob(pattern):
+            file = folder / "pyproject.toml"
+            if file.is_file():
+                wanted |= set(_read(file)["project"]["dependencies"])
+    return sorted(each for each in wanted if not each.startswith("logos-"))
+
+
+def _write(root: Path, name: str, requirements: list[str], constraints: list[str]) -> None:
+    stderr.print(f"resolving {name}", highlight=False)
+    bounds = [word for lock in constraints for word in ("--constraint", lock)]
+    code, said = capture(
+        [
+            *(tool("uv"), "pip", "compile", "--quiet", "--universal", "--no-config"),
+            *("--python-version", OLDEST_PYTHON, "--generate-hashes", "--upgrade"),
+            *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
+            *bounds,
+            "-",
+        ],
+        root,
+        text="\n".join(requirements),
+    )
+    if code != 0:
+        raise ProgramFailedError(f"{name} cannot be resolved:\n{said}")
+    (root / name).write_text(_HEAD + said, encoding="utf-8")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))

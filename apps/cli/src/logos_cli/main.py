@@ -1,0 +1,57 @@
+"""`logosctl`: one node of a testnet, from the command line."""
+
+from typing import Annotated
+
+import typer
+
+from logos_cli.console import Output, OutputOption
+from logos_cli.modules import modules
+from logos_cli.nodes import nodes
+from logos_cli.peers import peers
+from logos_cli.session import Session
+from logos_cli.storage import storage
+from logos_cli.target import complete_node
+
+app = typer.Typer(
+    name="logosctl",
+    help="Talk to one node of a Logos testnet.",
+    epilog="Exit codes: 0 done, 2 wrong input, 3 nobody answers, 4 not found, 5 failed.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(nodes, name="node")
+app.add_typer(modules, name="module")
+app.add_typer(storage, name="storage")
+app.command("peers")(peers)
+
+
+@app.callback()
+def select(
+    context: typer.Context,
+    *,
+    node: Annotated[
+        str,
+        typer.Option(
+            envvar="LOGOS_NODE",
+            help="Node by name, or HOST:PORT.",
+            autocompletion=complete_node,
+        ),
+    ] = "node1",
+    address: Annotated[
+        str | None, typer.Option(help="HOST:PORT of the node's front door, instead of its name.")
+    ] = None,
+    testnet: Annotated[
+        str | None, typer.Option(envvar="LOGOS_TESTNET", help="Testnet, if several are up.")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds that a short call may take.")
+    ] = 10.0,
+) -> None:
+    """Talk to one node of a Logos testnet."""
+    context.obj = Session(address or node, testnet, output, timeout)
+
+
+def main() -> None:
+    """The `logosctl` program."""
+    app()

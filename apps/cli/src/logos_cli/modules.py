@@ -1,0 +1,124 @@
+"""`logosctl module`: the modules of one node."""
+
+from typing import Annotated, Any, Final
+
+import grpc
+import typer
+
+from logos.kernel.v1 import (
+    kernel_pb2,
+    kernel_pb2_grpc,
+    module_pb2,
+    supervisor_pb2,
+    supervisor_pb2_grpc,
+)
+from logos_cli.console import print_rows, stderr
+from logos_cli.session import FormOption, Session, session_of
+from logos_testnet.client import state_name
+
+modules = typer.Typer(help="The modules of a node.", no_args_is_help=True)
+
+NameArgument = Annotated[str, typer.Argument(help="Name of the module, e.g. storage.")]
+_COLUMNS: Final = ("module", "state", "version", "restarts", "endpoint", "status", "last_exit")
+
+
+@modules.callback()
+def group() -> None:
+    """The modules of a node."""
+
+
+@modules.command("list")
+def list_modules(context: typer.Context, output: FormOption = None) -> None:
+    """List the modules of the node, and how each is."""
+    session = session_of(context)
+
+    async def work(channel: grpc.aio.Channel) -> list[module_pb2.Module]:
+        stub = kernel_pb2_grpc.KernelStub(channel)
+        status = await stub.GetStatus(kernel_pb2.GetStatusRequest(), timeout=session.timeout_s)
+        return list(status.modules)
+
+    print_rows([record(module) for module in session.call(work)], _COLUMNS, session.form(output))
+
+
+@modules.command("logs")
+def show_logs(
+    context: typer.Context,
+    module: NameArgument,
+    tail: Annotated[int, typer.Option("--tail", "-n", min=1, help="Newest lines.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay for new lines.")] = False,
+) -> None:
+    """Print a module's log."""
+    session = session_of(context)
+    request = supervisor_pb2.StreamLogsRequest(module=module, tail=tail, follow=follow)
+
+    async def work(channel: grpc.aio.Channel) -> None:
+        stub = supervisor_pb2_grpc.SupervisorStub(channel)
+        timeout = None if follow else session.timeout_s
+        async for response in stub.StreamLogs(request, timeout=timeout):
+            print(response.line, flush=follow)
+
+    session.call(work)
+
+
+@modules.command("start")
+def start(context: typer.Context, module: NameArgument) -> None:
+    """Want a module running, and those that it requires."""
+    session = session_of(context)
+
+    async def work(channel: grpc.aio.Channel) -> module_pb2.Module:
+        stub = supervisor_pb2_grpc.SupervisorStub(channel)
+        request = supervisor_pb2.StartModuleRequest(module=module)
+        return (await stub.StartModule(request, timeout=session.timeout_s)).module
+
+    _tell(session, session.call(work))
+
+
+@modules.command("stop")
+def stop(context: typer.Context, module: NameArgument) -> None:
+    """Want a module stopped, also across restarts of the node."""
+    session = session_of(context)
+
+    async def work(channel: grpc.aio.Channel) -> module_pb2.Module:
+        stub = supervisor_pb2_grpc.SupervisorStub(channel)
+        request = supervisor_pb2.StopModuleRequest(module=module)
+        return (await stub.StopModule(request, timeout=session.timeout_s)).module
+
+    _tell(session, session.call(work))
+
+
+@modules.command("restart")
+def restart(context: typer.Context, module: NameArgument) -> None:
+    """Stop a module's process and start a new one."""
+    session = session_of(context)
+
+    async def work(channel: grpc.aio.Channel) -> module_pb2.Module:
+        stub = supervisor_pb2_grpc.SupervisorStub(channel)
+        request = supervisor_pb2.RestartModuleRequest(module=module)
+        return (await stub.RestartModule(request, timeout=session.timeout_s)).module
+
+    _tell(session, session.call(work))
+
+
+def record(module: module_pb2.Module) -> dict[str, Any]:
+    """A module as a record of the output."""
+    return {
+        "module": module.name,
+        "state": state_name(module),
+        "desired": module_pb2.DesiredState.Name(module.desired)
+        .removeprefix("DESIRED_STATE_")
+        .lower(),
+        "version": module.version,
+        "restarts": module.restart_count,
+        "epoch": module.epoch,
+        "pid": module.pid,
+        "endpoint": module.endpoint,
+        "services": list(module.services),
+        "requires": list(module.requires),
+        "status": module.status_text,
+        "last_exit": module.last_exit,
+        "since": module.since.ToJsonString(),
+    }
+
+
+def _tell(session: Session, module: module_pb2.Module) -> None:
+    stderr.print(f"{session.node}: {module.name} is {state_name(module)}", highlight=False)

@@ -1,0 +1,56 @@
+"""Programs that the developer commands run, and how they end."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from logos_base.errors import ErrorKind, LogosError
+
+
+class ProgramFailedError(LogosError):
+    """A program of the tool chain failed."""
+
+    kind = ErrorKind.INTERNAL
+    reason = "PROGRAM_FAILED"
+
+
+def tool(name: str) -> str:
+    """The path of a program of the virtual environment."""
+    return str(Path(sys.executable).parent / name)
+
+
+def surroundings(**changes: str) -> dict[str, str]:
+    """Our environment with the virtual environment's programs first."""
+    folder = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}", **changes}
+
+
+def run(arguments: Sequence[str], root: Path, *, variables: Mapping[str, str] | None = None) -> int:
+    """Runs a program that prints for itself; returns its exit code."""
+    return subprocess.run(
+        arguments, cwd=root, env=variables or surroundings(), check=False
+    ).returncode
+
+
+def capture(
+    arguments: Sequence[str],
+    root: Path,
+    *,
+    text: str | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
+    """Runs a program; returns its exit code and all it wrote."""
+    done = subprocess.run(
+        arguments,
+        cwd=root,
+        env=variables or surroundings(),
+        input=text,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return done.returncode, done.stdout

@@ -1,0 +1,53 @@
+"""Progress of a testnet on stderr: a live table on a terminal, plain lines elsewhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from logos_cli.console import stderr
+from logos_testnet.progress import NodeProgress, Note, Report
+
+
+@contextmanager
+def watching() -> Iterator[Report]:
+    """A report to hand to a testnet."""
+    if not stderr.is_terminal:
+        yield _print_line
+        return
+    board = _Board()
+    with Live(board, console=stderr, refresh_per_second=8, transient=True):
+        yield board.take
+
+
+def _print_line(event: NodeProgress | Note) -> None:
+    where = f"{event.node}: " if isinstance(event, NodeProgress) else ""
+    stderr.print(f"{where}{event.text}", highlight=False, markup=False, soft_wrap=True)
+
+
+class _Board:
+    """One line a node, the newest note below."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, NodeProgress] = {}
+        self._note = ""
+        self._spinner = Spinner("dots")
+
+    def take(self, event: NodeProgress | Note) -> None:
+        if isinstance(event, NodeProgress):
+            self._nodes[event.node] = event
+        else:
+            self._note = event.text
+
+    def __rich__(self) -> Table:
+        table = Table.grid(padding=(0, 1))
+        for name in sorted(self._nodes, key=lambda node: (len(node), node)):
+            event = self._nodes[name]
+            mark = Text("✓", style="green") if event.done else self._spinner
+            table.add_row(mark, Text(name, style="bold"), Text(event.text))
+        if self._note:
+            table.add_row(self._spinner, Text("testnet", style="bold"), Text(self._note))
+        return table

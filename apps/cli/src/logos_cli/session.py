@@ -1,0 +1,54 @@
+"""What the commands of `logosctl` share: the node, its channel, the form of output."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+import grpc
+import typer
+
+from logos_cli.console import Output
+from logos_cli.exits import explained
+from logos_cli.target import address_of
+from logos_testnet.client import channel_to
+
+T = TypeVar("T")
+
+FormOption = Annotated[
+    Output | None, typer.Option("--output", help="How to print data on stdout.", show_default=False)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The options before the noun: `logosctl --node node4 --output json storage list`."""
+
+    node: str
+    testnet: str | None
+    output: Output
+    timeout_s: float
+
+    def form(self, own: Output | None) -> Output:
+        """The command's own --output, else the one before the noun."""
+        return own or self.output
+
+    def call(self, work: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
+        """Runs `work` on a channel to the node; ends the program if it fails."""
+        with explained():
+            address = address_of(self.node, self.testnet)
+        with explained(f"{self.node} ({address})"):
+            return asyncio.run(_with_channel(address, work))
+
+
+async def _with_channel(address: str, work: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
+    async with channel_to(address) as channel:
+        return await work(channel)
+
+
+def session_of(context: typer.Context) -> Session:
+    """The session of a command; set by the callback of `logosctl`."""
+    session = context.obj
+    if not isinstance(session, Session):
+        raise TypeError("the command runs outside of logosctl")
+    return session

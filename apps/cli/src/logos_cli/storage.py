@@ -1,0 +1,181 @@
+"""`logosctl storage`: files in and out of a node."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import grpc
+import typer
+
+from logos.storage.v1 import storage_pb2, storage_pb2_grpc
+from logos_cli.console import Output, print_json, print_rows, sized, stderr
+from logos_cli.session import FormOption, session_of
+from logos_cli.transfers import get_content, put_content
+
+storage = typer.Typer(help="Files by content id.", no_args_is_help=True)
+
+CidArgument = Annotated[str, typer.Argument(metavar="CID", help="Content id; starts with z.")]
+_COLUMNS: Final = ("cid", "size", "held", "filename", "stored_at")
+
+
+@storage.callback()
+def group() -> None:
+    """Files by content id."""
+
+
+@storage.command("put")
+def put(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="File, or - for stdin.")],
+    *,
+    filename: Annotated[
+        str | None, typer.Option(help="File name to note; default: that of FILE.")
+    ] = None,
+    mimetype: Annotated[str, typer.Option(help="MIME type to note, e.g. text/plain.")] = "",
+    block_size: Annotated[
+        int, typer.Option(min=0, help="Bytes in a block; 0 for the default, 65536.")
+    ] = 0,
+    output: FormOption = None,
+) -> None:
+    """Store a file on the node and print its CID."""
+    session = session_of(context)
+    noted = filename if filename is not None else ("" if file == "-" else Path(file).name)
+    header = storage_pb2.PutRequest.Header(
+        block_size_bytes=block_size, filename=noted, mimetype=mimetype
+    )
+    dataset = session.call(lambda channel: put_content(channel, file, header))
+    if session.form(output) is Output.JSON:
+        print_json(record(dataset))
+    else:
+        print(dataset.cid)
+
+
+@storage.command("get")
+def get(
+    context: typer.Context,
+    cid: CidArgument,
+    *,
+    file: Annotated[
+        str, typer.Option("-o", "--output-file", metavar="OUT", help="File, or - for stdout.")
+    ] = "-",
+    offset: Annotated[int, typer.Option(min=0, help="First byte wanted.")] = 0,
+    length: Annotated[int, typer.Option(min=0, help="Bytes wanted; 0 for all.")] = 0,
+    local: Annotated[bool, typer.Option(help="Do not ask other nodes.")] = False,
+    output: FormOption = None,
+) -> None:
+    """Fetch a file by its CID, from this node or through it from others."""
+    session = session_of(context)
+    request = storage_pb2.GetRequest(cid=cid, offset=offset, length=length, local_only=local)
+    dataset = session.call(lambda channel: get_content(channel, request, file))
+    if file != "-" and session.form(output) is Output.JSON:
+        print_json(record(dataset))
+
+
+@storage.command("stat")
+def stat(context: typer.Context, cid: CidArgument, output: FormOption = None) -> None:
+    """Say what the node holds of a file."""
+    session = session_of(context)
+
+    async def work(channel: grpc.aio.Channel) -> storage_pb2.Dataset:
+        stub = storage_pb2_grpc.StorageStub(channel)
+        request = storage_pb2.StatRequest(cid=cid)
+        return (await stub.Stat(request, timeout=session.timeout_s)).dataset
+
+    _print_one(record(session.call(work)), session.form(output))
+
+
+@storage.command("exists")
+def exists(context: typer.Context, cid: CidArgument, output: FormOption = None) -> None:
+    """Say whether the node holds all of a file; exit code 4 if not."""
+    session = session_of(context)
+
+    async def work(channel: grpc.aio.Channel) -> bool:
+        stub = storage_pb2_grpc.StorageStub(channel)
+        request = storage_pb2.ExistsRequest(cid=cid)
+        return (await stub.Exists(request, timeout=session.timeout_s)).exists
+
+    held = session.call(work)
+    _print_one({"cid": cid, "exists": held}, session.form(output))
+    if not held:
+        raise typer.Exit(4)
+
+
+@storage.command("list")
+def list_datasets(context: typer.Context, output: FormOption = None) -> None:
+    """List the files of the node, newest first."""
+    session = session_of(context)
+
+    async def work(channel: grpc.aio.Channel) -> list[storage_pb2.Dataset]:
+        stub = storage_pb2_grpc.StorageStub(channel)
+        found: list[storage_pb2.Dataset] = []
+        request = storage_pb2.ListRequest(page_size=1000)
+        while True:
+            page = await stub.List(request, timeout=session.timeout_s)
+            found += page.datasets
+            if not page.next_page_token:
+                return found
+            request.page_token = page.next_page_token
+
+    print_rows([record(found) for found in session.call(work)], _COLUMNS, session.form(output))
+
+
+@storage.command("delete")
+def delete(context: typer.Context, cid: CidArgument, output: FormOption = None) -> None:
+    """Delete a file from the node; other nodes keep theirs."""
+    session = session_of(context)
+
+    async def work(channel: grpc.aio.Channel) -> int:
+        stub = storage_pb2_grpc.StorageStub(channel)
+        request = storage_pb2.DeleteRequest(cid=cid)
+        return (await stub.Delete(request, timeout=session.timeout_s)).freed_bytes
+
+    freed = session.call(work)
+    if session.form(output) is Output.JSON:
+        print_json({"cid": cid, "freed_bytes": freed})
+    else:
+        stderr.print(f"freed {sized(freed)}", highlight=False)
+
+
+@storage.command("space")
+def space(context: typer.Context, output: FormOption = None) -> None:
+    """Say how much room the node has."""
+    session = session_of(context)
+
+    async def work(channel: grpc.aio.Channel) -> storage_pb2.SpaceResponse:
+        stub = storage_pb2_grpc.StorageStub(channel)
+        return await stub.Space(storage_pb2.SpaceRequest(), timeout=session.timeout_s)
+
+    answer = session.call(work)
+    counts = {field.name: getattr(answer, field.name) for field in answer.DESCRIPTOR.fields}
+    if session.form(output) is Output.JSON:
+        print_json(counts)
+        return
+    shown = {key.removesuffix("_bytes"): sized(n) for key, n in counts.items() if key != "datasets"}
+    _print_one({**shown, "datasets": counts["datasets"]}, Output.TABLE)
+
+
+def record(dataset: storage_pb2.Dataset) -> dict[str, Any]:
+    """A dataset as a record of the output."""
+    return {
+        "cid": dataset.cid,
+        "tree_cid": dataset.tree_cid,
+        "size_bytes": dataset.size_bytes,
+        "size": sized(dataset.size_bytes),
+        "block_size_bytes": dataset.block_size_bytes,
+        "block_count": dataset.block_count,
+        "blocks_held": dataset.blocks_held,
+        "held": f"{dataset.blocks_held}/{dataset.block_count}",
+        "filename": dataset.filename,
+        "mimetype": dataset.mimetype,
+        "stored_at": dataset.stored_at.ToJsonString() if dataset.HasField("stored_at") else "",
+    }
+
+
+def _print_one(fields: dict[str, Any], output: Output) -> None:
+    if output is Output.JSON:
+        print_json(fields)
+        return
+    width = max(len(key) for key in fields)
+    for key, value in fields.items():
+        shown = ("yes" if value else "no") if isinstance(value, bool) else value
+        sys.stdout.write(f"{key.replace('_', ' '):<{width}}  {shown}\n")

@@ -1,0 +1,77 @@
+"""A testnet of one's own for the length of a measurement: own ports, own folder, no trace."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import grpc
+from benchmarks.report import say
+
+from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc
+from logos_module.channels import open_channel
+from logos_testnet.layout import Layout
+from logos_testnet.manifests import load_manifests
+from logos_testnet.plan import Plan, process_plan
+from logos_testnet.process_testnet import ProcessTestnet
+from logos_testnet.processes import NodeProcess, find_processes
+from logos_testnet.progress import silent
+from logos_testnet.testnet import Started, node_of
+from logos_testnet.topology import parse_topology
+
+ROOT: Final = Path(__file__).parents[1]
+TOPOLOGY: Final = ROOT / "deploy" / "topologies" / "small.toml"
+FRONT_PORTS: Final = 53500
+P2P_PORTS: Final = 54500
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A testnet that is READY and connected."""
+
+    plan: Plan
+    layout: Layout
+    started: Started
+
+    def front(self, node: str) -> grpc.aio.Channel:
+        """A channel to the front door of a node."""
+        return open_channel(node_of(self.plan, node).front)
+
+    async def module(self, node: str, name: str) -> grpc.aio.Channel:
+        """A channel to the socket of a module, past the front door."""
+        async with self.front(node) as channel:
+            status = await kernel_pb2_grpc.KernelStub(channel).GetStatus(
+                kernel_pb2.GetStatusRequest(), timeout=5
+            )
+        return open_channel(next(m.endpoint for m in status.modules if m.name == name))
+
+    def processes(self) -> list[NodeProcess]:
+        """Its kernels and modules."""
+        return find_processes(self.layout.directory)
+
+
+def planned(node_count: int) -> Plan:
+    """The plan of deploy/topologies/small.toml for so many nodes, on ports of its own."""
+    text = TOPOLOGY.read_text(encoding="utf-8")
+    topology = replace(
+        parse_topology(text, node_count=node_count),
+        name="benchmark",
+        front_port_base=FRONT_PORTS,
+        p2p_port_base=P2P_PORTS,
+    )
+    return process_plan(topology, load_manifests(topology), seed=None)
+
+
+@asynccontextmanager
+async def running(node_count: int) -> AsyncIterator[Running]:
+    """Starts a testnet in a new folder under `.logos`, and removes all of it at the end."""
+    (ROOT / ".logos").mkdir(exist_ok=True)
+    layout = Layout(Path(tempfile.mkdtemp(prefix="benchmark-", dir=ROOT / ".logos")))
+    testnet = ProcessTestnet(planned(node_count), layout)
+    say(f"starting {node_count} nodes")
+    try:
+        yield Running(testnet.plan, layout, await testnet.up(silent))
+    finally:
+        await testnet.down(silent, purge=True)

@@ -1,0 +1,31 @@
+"""Puts a file through one node of a testnet and gets it from another: `client.py FILE`."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+
+from logos.storage.v1 import storage_pb2 as pb
+from logos.storage.v1 import storage_pb2_grpc as pb_grpc
+
+
+def pieces(path: Path) -> Iterator[pb.PutRequest]:
+    yield pb.PutRequest(header=pb.PutRequest.Header(filename=path.name))
+    with path.open("rb") as file:
+        while data := file.read(512 * 1024):
+            yield pb.PutRequest(data=data)
+
+
+def main(path: Path, put_to: str = "127.0.0.1:51001", get_from: str = "127.0.0.1:51004") -> int:
+    with grpc.insecure_channel(put_to) as first, grpc.insecure_channel(get_from) as second:
+        cid = pb_grpc.StorageStub(first).Put(pieces(path)).dataset.cid
+        print(cid)
+        content = pb_grpc.StorageStub(second).Get(pb.GetRequest(cid=cid))
+        with path.open("rb") as file:
+            same = all(file.read(len(part.data)) == part.data for part in content)
+            return 0 if same and not file.read(1) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))

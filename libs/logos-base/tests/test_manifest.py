@@ -1,0 +1,100 @@
+"""KER-2: what a manifest may say."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logos_base.errors import ConfigError
+from logos_base.manifest import Manifest, parse_manifest
+
+STORAGE = """name = "storage"
+version = "0.1.0-rc.1+build"
+description = "Content-addressed storage"
+command = ["python", "-m", "logos_storage"]
+requires = ["mixnet"]
+services = ["logos.storage.v1.Storage"]
+"""
+
+
+def test_a_manifest_is_read() -> None:
+    assert parse_manifest(STORAGE) == Manifest(
+        name="storage",
+        version="0.1.0-rc.1+build",
+        description="Content-addressed storage",
+        command=("python", "-m", "logos_storage"),
+        requires=("mixnet",),
+        services=("logos.storage.v1.Storage",),
+    )
+
+
+def test_name_and_version_are_enough() -> None:
+    assert parse_manifest('name = "a"\nversion = "1.2.3"') == Manifest("a", "1.2.3")
+
+
+@pytest.mark.parametrize("name", ["a" * 64, "a-1", "zone"])
+def test_names_may_be(name: str) -> None:
+    assert parse_manifest(f'name = "{name}"\nversion = "1.2.3"').name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a" * 65, "A", "1a", "-a", "a/b", "..", "a_b", "ä", "a\\u0000"]
+)
+def test_names_may_not_be(name: str) -> None:
+    with pytest.raises(ConfigError, match="name: must be text like"):
+        parse_manifest(f'name = "{name}"\nversion = "1.2.3"')
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('color = "red"', "color: unknown key"),
+        ("description = 3", "description: must be text"),
+        ('command = "python"', "command: must be a list of texts"),
+        ("requires = [1]", "requires: must be a list of texts"),
+        ('requires = ["A"]', "requires: 'A' is not like [a-z][a-z0-9-]{0,63}"),
+        ('requires = ["a", "a"]', "requires: names one thing twice"),
+        ('requires = ["storage"]', "requires: a module cannot require itself"),
+        ('services = ["Storage"]', "services: 'Storage' is not like"),
+        ('services = ["a.B", "a.B"]', "services: names one thing twice"),
+    ],
+)
+def test_what_is_wrong_is_named(line: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_manifest(f'name = "storage"\nversion = "0.1.0"\n{line}')
+
+    assert len(refused.value.problems) == 1
+    assert refused.value.problems[0].startswith(problem)
+
+
+def test_a_word_of_a_command_may_come_twice() -> None:
+    manifest = parse_manifest('name = "a"\nversion = "1.2.3"\ncommand = ["run", "-v", "-v"]')
+
+    assert manifest.command == ("run", "-v", "-v")
+
+
+def test_all_problems_come_at_once() -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_manifest("size = 1\nname = 2\nrequires = 3")
+
+    assert [one.split(":")[0] for one in refused.value.problems] == [
+        "size",
+        "name",
+        "version",
+        "requires",
+    ]
+
+
+def test_what_is_no_toml_or_too_large_is_refused() -> None:
+    with pytest.raises(ConfigError, match="not TOML"):
+        parse_manifest("name = ")
+    with pytest.raises(ConfigError, match="over 65536 bytes"):
+        parse_manifest(STORAGE + "#" * 65536)
+
+
+@pytest.mark.property
+@given(st.text(max_size=200))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(ConfigError):
+        assert parse_manifest(text).name

@@ -1,0 +1,47 @@
+"""Unsigned variable-length integers: seven bits a byte, lowest first.
+
+Two readers differ in one rule: multiformats refuse an encoding longer than it
+need be, Protocol Buffers accept it.
+
+Source: multiformats/unsigned-varint; Protocol Buffers, encoding.
+"""
+
+from typing import Final
+
+MAX_BYTES: Final = 10
+"""Enough for 64 bits."""
+
+_U64: Final = 1 << 64
+
+
+def encode(value: int) -> bytes:
+    """Encodes 0 to 2**64-1, as short as it can be."""
+    if not 0 <= value < _U64:
+        raise ValueError("not an unsigned 64-bit integer")
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def decode(raw: bytes, offset: int = 0, *, minimal: bool = True) -> tuple[int, int]:
+    """Reads one integer at `offset` and returns it with the offset behind it.
+
+    Raises:
+        ValueError: It is cut off, over 64 bits, or (where `minimal`) too long.
+    """
+    value = 0
+    for position in range(MAX_BYTES):
+        if offset + position >= len(raw):
+            raise ValueError("varint is cut off")
+        byte = raw[offset + position]
+        value |= (byte & 0x7F) << (7 * position)
+        if byte < 0x80:
+            if minimal and position and byte == 0:
+                raise ValueError("varint is longer than it need be")
+            if value >= _U64:
+                raise ValueError("varint is over 64 bits")
+            return value, offset + position + 1
+    raise ValueError("varint is over 64 bits")

@@ -1,0 +1,58 @@
+"""The variables a module process is started with."""
+
+from pathlib import Path
+
+import pytest
+
+from logos_base.errors import ConfigError
+from logos_module.environment import Environment, parse_environment
+
+GIVEN = {
+    "LOGOS_MODULE": "storage",
+    "LOGOS_KERNEL": "unix:/run/kernel.sock",
+    "LOGOS_LISTEN": "unix:/run/storage.sock",
+    "LOGOS_STATE_DIR": "/var/storage",
+}
+
+
+def test_the_required_variables_are_enough() -> None:
+    assert parse_environment(GIVEN) == Environment(
+        module="storage",
+        kernel="unix:/run/kernel.sock",
+        listen="unix:/run/storage.sock",
+        state_dir=Path("/var/storage"),
+        epoch=0,
+        log_level="INFO",
+        metrics_listen=None,
+    )
+
+
+def test_the_others_are_read() -> None:
+    environment = parse_environment(
+        GIVEN
+        | {
+            "LOGOS_EPOCH": "7",
+            "LOGOS_LOG_LEVEL": "debug",
+            "LOGOS_METRICS_LISTEN": "127.0.0.1:9100",
+        }
+    )
+
+    assert (environment.epoch, environment.log_level) == (7, "DEBUG")
+    assert environment.metrics_listen == ("127.0.0.1", 9100)
+
+
+def test_all_problems_come_at_once() -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_environment(
+            {"LOGOS_EPOCH": "-1", "LOGOS_LOG_LEVEL": "loud", "LOGOS_METRICS_LISTEN": "host:x"}
+        )
+
+    assert [one.split(":")[0] for one in refused.value.problems] == [
+        "LOGOS_MODULE",
+        "LOGOS_KERNEL",
+        "LOGOS_LISTEN",
+        "LOGOS_STATE_DIR",
+        "LOGOS_EPOCH",
+        "LOGOS_LOG_LEVEL",
+        "LOGOS_METRICS_LISTEN",
+    ]

@@ -1,0 +1,189 @@
+"""The life of a module process, with a kernel in the test."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
+from logos.module.v1 import module_host_pb2, module_host_pb2_grpc
+from logos_module.channels import open_channel
+from logos_module.server import Server
+
+pytestmark = pytest.mark.integration
+
+PROGRAM = """
+import asyncio, sys
+from contextlib import asynccontextmanager
+from logos_base.errors import ConfigError
+from logos_module import run
+
+@asynccontextmanager
+async def node(context):
+    what = context.settings.get("what")
+    if what == "misconfigured":
+        raise ConfigError(["a: no", "b: no"])
+    if what == "broken":
+        raise RuntimeError("broken at the start")
+    if what == "task":
+        async def fail():
+            raise RuntimeError("a task failed")
+        context.tasks.create_task(fail())
+    (context.state_dir / "entered").touch()
+    yield
+    (context.state_dir / "left").touch()
+
+sys.exit(run(node, package="hello"))
+"""
+
+
+class Registry(registry_pb2_grpc.RegistryServicer):
+    def __init__(self) -> None:
+        self.settings: dict[str, object] = {}
+        self.states: list[int] = []
+        self.ready = asyncio.Event()
+        self.stop = asyncio.Event()
+        self.left = asyncio.Event()
+
+    async def Register(self, request: Any, context: Any) -> Any:  # noqa: N802
+        response = registry_pb2.RegisterResponse(
+            lease_id=b"l" * 16, epoch=1, settings_json=json.dumps(self.settings)
+        )
+        response.ttl.FromSeconds(15)
+        return response
+
+    async def Session(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        async for beat in requests:
+            self.states.append(beat.state)
+            if beat.state == module_pb2.MODULE_STATE_READY:
+                self.ready.set()
+                await self.stop.wait()
+                yield registry_pb2.SessionResponse(stop=True)
+
+    async def Deregister(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.left.set()
+        return registry_pb2.DeregisterResponse()
+
+
+class Process:
+    """A kernel's registry in the test, and one module process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        package = folder / "hello"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / "module.toml").write_text('name = "hello"\nversion = "0.1.0"\n')
+        (package / "__main__.py").write_text(PROGRAM)
+        self.registry = Registry()
+        self.kernel = Server()
+        self.kernel.serve(registry_pb2_grpc.add_RegistryServicer_to_server, self.registry)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **variables: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hello"],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(self.folder),
+                "LOGOS_MODULE": "hello",
+                "LOGOS_KERNEL": f"unix:{self.folder}/kernel.sock",
+                "LOGOS_LISTEN": f"unix:{self.folder}/hello.sock",
+                "LOGOS_STATE_DIR": str(self.folder / "state"),
+                **variables,
+            },
+            stderr=subprocess.PIPE,
+        )
+
+    async def ended(self) -> tuple[int, str]:
+        assert self.process is not None
+        _, said = await asyncio.to_thread(self.process.communicate, timeout=20)
+        return self.process.returncode, said.decode()
+
+
+@pytest.fixture
+async def hello() -> AsyncIterator[Process]:
+    with tempfile.TemporaryDirectory(prefix="lm-") as folder:
+        made = Process(Path(folder))
+        await made.kernel.start([f"unix:{folder}/kernel.sock"])
+        async with asyncio.timeout(40):
+            yield made
+        if made.process is not None and made.process.poll() is None:
+            made.process.kill()
+            made.process.communicate()
+        await made.kernel.stop(0)
+
+
+async def test_a_module_lives_from_its_environment_to_a_clean_end(hello: Process) -> None:
+    hello.start()
+    await hello.registry.ready.wait()
+    assert hello.process is not None
+
+    channel = open_channel(f"unix:{hello.folder}/hello.sock")
+    host: Any = module_host_pb2_grpc.ModuleHostStub(channel)
+    health: Any = health_pb2_grpc.HealthStub(channel)
+    described = await host.Describe(module_host_pb2.DescribeRequest())
+    assert (described.module, described.version) == ("hello", "0.1.0")
+    assert len(described.instance_id) == 16
+    serving = await health.Check(health_pb2.HealthCheckRequest())
+    assert serving.status == health_pb2.HealthCheckResponse.SERVING
+    drained = await host.PrepareStop(module_host_pb2.PrepareStopRequest())
+    assert drained.in_flight == 0
+    await channel.close()
+    hello.process.send_signal(signal.SIGTERM)
+    code, _ = await hello.ended()
+
+    assert code == 0
+    assert (hello.folder / "state" / "left").exists()
+    assert hello.registry.left.is_set()
+    assert hello.registry.states[:2] != [module_pb2.MODULE_STATE_READY] * 2
+
+
+async def test_a_directive_ends_it_too(hello: Process) -> None:
+    hello.start()
+    await hello.registry.ready.wait()
+
+    hello.registry.stop.set()
+    code, _ = await hello.ended()
+
+    assert code == 0
+    assert (hello.folder / "state" / "left").exists()
+
+
+@pytest.mark.parametrize(
+    ("what", "expected", "said"),
+    [
+        ("misconfigured", 2, "INVALID_CONFIG: a: no; b: no"),
+        ("broken", 1, "broken at the start"),
+        ("task", 1, "a task failed"),
+    ],
+)
+async def test_the_exit_code_tells_what_a_restart_mends(
+    hello: Process, what: str, expected: int, said: str
+) -> None:
+    hello.registry.settings = {"what": what}
+    hello.start()
+
+    code, output = await hello.ended()
+
+    assert code == expected
+    assert said in output
+
+
+async def test_a_wrong_environment_is_named(hello: Process) -> None:
+    hello.start(LOGOS_KERNEL="", LOGOS_EPOCH="x")
+
+    code, output = await hello.ended()
+
+    assert code == 2
+    assert output.startswith("INVALID_CONFIG: LOGOS_KERNEL: must be set")
+    assert "LOGOS_EPOCH: must be a number" in output

@@ -1,0 +1,279 @@
+"""A module's side of its registration, against a registry in the test."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
+from logos_base.errors import ErrorKind, LogosError
+from logos_base.manifest import Manifest
+from logos_module import session
+from logos_module.channels import open_channel
+from logos_module.context import ModuleContext
+from logos_module.environment import Environment
+from logos_module.errors import ModuleNotReadyError
+from logos_module.server import Server
+from logos_module.session import KernelSession, RegistrationRefusedError
+
+MANIFEST = Manifest("storage", "0.1.0", services=("logos.storage.v1.Storage",))
+
+
+class StaleError(LogosError):
+    kind = ErrorKind.ABORTED
+    reason = "STALE_EPOCH"
+
+
+class LostError(LogosError):
+    kind = ErrorKind.NOT_FOUND
+    reason = "LEASE_UNKNOWN"
+
+
+class NoSuchModuleError(LogosError):
+    kind = ErrorKind.NOT_FOUND
+    reason = "MODULE_NOT_FOUND"
+
+
+@dataclass
+class Registry(registry_pb2_grpc.RegistryServicer):
+    """Answers as the test wishes, and remembers what it was told."""
+
+    ttl_ms: int = 15_000
+    epoch: int = 3
+    register_error: LogosError | None = None
+    session_error: LogosError | None = None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    endpoint: str = ""
+    registered: list[Any] = field(default_factory=list)
+    beats: "asyncio.Queue[Any]" = field(default_factory=asyncio.Queue)
+    left: list[bytes] = field(default_factory=list)
+
+    async def Register(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.registered.append(request)
+        if self.register_error is not None:
+            raise self.register_error
+        response = registry_pb2.RegisterResponse(
+            lease_id=len(self.registered).to_bytes(16, "big"),
+            epoch=self.epoch,
+            settings_json=json.dumps({"quota": 2**60}),
+            node="node1",
+            testnet="small",
+        )
+        response.ttl.FromMilliseconds(self.ttl_ms)
+        return response
+
+    async def Session(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        async for beat in requests:
+            await self.beats.put(beat)
+            if self.session_error is not None:
+                error, self.session_error = self.session_error, None
+                raise error
+            yield registry_pb2.SessionResponse(stop=self.stop.is_set())
+
+    async def Deregister(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.left.append(request.lease_id)
+        return registry_pb2.DeregisterResponse()
+
+    async def Resolve(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.module == "gone":
+            raise NoSuchModuleError("no such module")
+        if not self.endpoint:
+            raise ModuleNotReadyError("not yet")
+        return registry_pb2.ResolveResponse(endpoint=self.endpoint, epoch=1)
+
+
+class Bench:
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.address = f"unix:{folder}/kernel.sock"
+        self.registry = Registry()
+        self.server = self.make_server()
+        self.channel = open_channel(self.address)
+        environment = Environment(
+            "storage", self.address, "unix:/run/storage.sock", Path(folder), 3, "INFO", None
+        )
+        self.in_flight = 0
+        self.session = KernelSession(
+            self.channel, environment, MANIFEST, b"i" * 16, lambda: self.in_flight
+        )
+
+    def make_server(self) -> Server:
+        server = Server()
+        server.serve(registry_pb2_grpc.add_RegistryServicer_to_server, self.registry)
+        return server
+
+    async def beat(self) -> Any:
+        return await asyncio.wait_for(self.registry.beats.get(), 10)
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    with tempfile.TemporaryDirectory(prefix="lm-") as folder:
+        made = Bench(folder)
+        await made.server.start([made.address])
+        async with asyncio.timeout(20):
+            yield made
+        await made.channel.close()
+        await made.server.stop(0)
+
+
+class _EndError(Exception):
+    """Ends a test's tasks."""
+
+
+async def _while_running(
+    bench: Bench, check: Callable[[], Any], stop: Callable[[], None] = lambda: None
+) -> None:
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(bench.session.run(stop))
+            await check()
+            raise _EndError
+    except* _EndError:
+        pass
+
+
+async def test_a_registration_says_who_it_is_and_learns_where_it_is(bench: Bench) -> None:
+    await bench.session.register()
+
+    request = bench.registry.registered[0]
+    assert (request.module, request.version, request.epoch) == ("storage", "0.1.0", 3)
+    assert request.instance_id == b"i" * 16
+    assert request.endpoint == "unix:/run/storage.sock"
+    assert list(request.services) == ["logos.storage.v1.Storage"]
+    assert (bench.session.node, bench.session.testnet, bench.session.epoch) == (
+        "node1",
+        "small",
+        3,
+    )
+    assert bench.session.settings == {"quota": 2**60}
+
+
+async def test_it_waits_for_a_kernel(bench: Bench) -> None:
+    await bench.server.stop(0)
+    async with asyncio.TaskGroup() as tasks:
+        registering = tasks.create_task(bench.session.register())
+        await asyncio.sleep(0.2)
+        assert not registering.done()
+        bench.server = bench.make_server()
+        await bench.server.start([bench.address])
+
+
+@pytest.mark.parametrize("error", [StaleError("older"), NoSuchModuleError("unknown")])
+async def test_a_refusal_for_good_ends_it(bench: Bench, error: LogosError) -> None:
+    bench.registry.register_error = error
+
+    with pytest.raises(RegistrationRefusedError, match=error.reason):
+        await bench.session.register()
+
+
+async def test_it_beats_at_a_third_of_the_ttl_with_what_it_says(bench: Bench) -> None:
+    bench.registry.ttl_ms = 150
+    await bench.session.register()
+    bench.in_flight = 5
+
+    async def check() -> None:
+        for _ in range(3):
+            beat = await bench.beat()
+            assert beat.lease_id == (1).to_bytes(16, "big")
+            assert beat.state == module_pb2.MODULE_STATE_REGISTERED
+            assert beat.in_flight == 5
+
+    await _while_running(bench, check)
+
+
+async def test_news_are_sent_at_once(bench: Bench) -> None:
+    await bench.session.register()  # a beat is due every 5 s: only news can be in time
+
+    async def check() -> None:
+        await bench.beat()
+        async with asyncio.timeout(3):
+            bench.session.say(state=session.READY, text="x" * 300)
+            beat = await bench.beat()
+        assert (beat.state, beat.status_text) == (module_pb2.MODULE_STATE_READY, "x" * 200)
+
+    await _while_running(bench, check)
+
+
+async def test_a_directive_stops_it(bench: Bench) -> None:
+    await bench.session.register()
+    stopped = asyncio.Event()
+    bench.registry.stop.set()
+
+    await _while_running(bench, stopped.wait, stopped.set)
+
+
+async def test_a_lost_lease_is_asked_for_again_with_its_epoch(bench: Bench) -> None:
+    await bench.session.register()
+    bench.session.say(state=session.READY)
+    bench.registry.session_error = LostError("gone")
+
+    async def check() -> None:
+        await bench.beat()
+        beat = await bench.beat()
+        assert beat.lease_id == (2).to_bytes(16, "big")
+        assert beat.state == module_pb2.MODULE_STATE_READY
+        assert [one.epoch for one in bench.registry.registered] == [3, 3]
+
+    await _while_running(bench, check)
+
+
+async def test_it_registers_again_when_a_kernel_is_back(bench: Bench) -> None:
+    await bench.session.register()
+
+    async def check() -> None:
+        await bench.beat()
+        await bench.server.stop(0)
+        bench.server = bench.make_server()
+        await bench.server.start([bench.address])
+        assert (await bench.beat()).lease_id == (2).to_bytes(16, "big")
+
+    await _while_running(bench, check)
+
+
+async def test_a_newer_instance_ends_it(bench: Bench) -> None:
+    await bench.session.register()
+    bench.registry.session_error = StaleError("newer")
+
+    with pytest.raises(RegistrationRefusedError):
+        await bench.session.run(lambda: None)
+
+
+async def test_it_leaves_and_does_not_mind_if_nobody_listens(bench: Bench) -> None:
+    await bench.session.register()
+
+    await bench.session.leave()
+    await bench.server.stop(0)
+    await bench.session.leave()
+
+    assert bench.registry.left == [(1).to_bytes(16, "big")]
+
+
+async def test_a_channel_waits_until_its_module_is_ready_and_is_kept(bench: Bench) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        context = ModuleContext(
+            session=bench.session,
+            server=bench.server,
+            kernel=bench.channel,
+            state_dir=Path(bench.folder),
+            module="storage",
+            instance_id=b"i" * 16,
+            tasks=tasks,
+            stopping=asyncio.Event(),
+        )
+        first = tasks.create_task(context.channel("mixnet"))
+        second = tasks.create_task(context.channel("mixnet"))
+        await asyncio.sleep(0.3)
+        assert not first.done()
+        bench.registry.endpoint = bench.address
+
+        assert await first is await second
+        with pytest.raises(grpc.aio.AioRpcError):
+            await context.channel("gone")
+        await context.close_channels()

@@ -1,0 +1,224 @@
+"""Writes a plan as a compose file that needs nothing but `docker compose up --build --wait`.
+
+Written as text, not dumped: people read this file, and a test compares it byte by byte.
+"""
+
+import textwrap
+from typing import Final
+
+from logos_testnet.plan import (
+    CONTAINER_FRONT_PORT,
+    CONTAINER_GRPC_PORT,
+    NETWORK_MODULE,
+    ModulePlan,
+    NodePlan,
+    Plan,
+    mesh_network,
+)
+
+KERNEL_VERSION: Final = "0.1.0"
+STATE_DIR: Final = "/data"
+PROBE: Final = "/opt/logos/libs/logos_module/probe.py"
+PROBE_INTERVAL: Final = "3s"
+
+_HEAD: Final = """\
+# Rendered by `./logos render` from {source}: change that, not this.
+#
+#   docker compose up --build --wait    # node N's front door is 127.0.0.1:{base} + N
+#   docker compose down -v              # -v forgets identities and files too
+#
+# Each node has a network of its own for its modules, without a way out, and one for its
+# front door, on which only its kernel stands. Only the mixnets share the network `mesh`.
+
+name: {project}
+
+# A gRPC health call without importing gRPC: a paused container still accepts connections.
+x-health: &health
+  test: [CMD, python, -I, -S, {probe}]
+  interval: {interval}
+  timeout: 3s
+  retries: 5
+  start_period: 90s
+
+x-service: &service
+  user: "65532:65532"
+  read_only: true
+  tmpfs: ["/tmp:size=64m,mode=1777"]
+  cap_drop: [ALL]
+  security_opt: ["no-new-privileges:true"]
+  init: true
+  restart: unless-stopped
+  stop_grace_period: 20s
+  mem_limit: 512m
+  pids_limit: 256
+  cpus: 1.0
+  ulimits:
+    nofile: {{ soft: 8192, hard: 8192 }}
+  logging:
+    driver: json-file
+    options: {{ max-size: 10m, max-file: "3" }}
+  healthcheck: *health
+"""
+
+
+def project_name(testnet: str) -> str:
+    """What compose calls the testnet."""
+    return f"logos-{testnet}"
+
+
+def service_name(node: str, module: str) -> str:
+    """What compose calls a module of a node, or its `kernel`."""
+    return f"{node}-{module}"
+
+
+def image_name(module: ModulePlan) -> str:
+    """The image of a module."""
+    return module.image or f"logos/{module.manifest.name}:{module.manifest.version}"
+
+
+def render_compose(plan: Plan, *, source: str) -> str:
+    """Writes the compose file of a plan made by `container_plan`.
+
+    Args:
+        plan: The testnet.
+        source: The topology file, as readers shall find it.
+    """
+    base = plan.topology.front_port_base
+    head = _HEAD.format(
+        source=source,
+        base=base,
+        project=project_name(plan.topology.name),
+        interval=PROBE_INTERVAL,
+        probe=PROBE,
+    )
+    built: set[str] = set()
+    services = [_manifest_variables(plan), "services:"]
+    for node in plan.nodes:
+        services.append(_kernel(plan, node, built))
+        services += [_module(node, module, built) for module in node.modules]
+    return "\n".join([head, *services, _networks(plan), _volumes(plan)])
+
+
+def _manifest_variables(plan: Plan) -> str:
+    """The manifests, given to every kernel. A read-only container takes no inline configs."""
+    texts: dict[str, str] = {}
+    for node in plan.nodes:
+        texts |= {module.manifest.name: module.manifest_text for module in node.modules}
+    lines = ["x-manifests: &manifests"]
+    for name, text in sorted(texts.items()):
+        lines += [f"  {_manifest_variable(name)}: |", _block(text, 4)]
+    return "\n".join(lines) + "\n"
+
+
+def _manifest_variable(module: str) -> str:
+    return f"LOGOS_MANIFEST_{module.replace('-', '_')}"
+
+
+def _block(text: str, indent: int) -> str:
+    """Text for a YAML block scalar; compose would replace what follows a `$`."""
+    return textwrap.indent(text.rstrip("\n").replace("$", "$$"), " " * indent)
+
+
+def _image(image: str, target: str | None, built: set[str]) -> list[str]:
+    """Each image is built by the first service that uses it."""
+    if target is None:
+        return [f"    image: {image}"]
+    if image in built:
+        return [f"    image: {image}", "    pull_policy: never"]
+    built.add(image)
+    return [
+        f"    image: {image}",
+        "    build:",
+        "      context: .",
+        "      dockerfile: deploy/Dockerfile",
+        f"      target: {target}",
+    ]
+
+
+def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
+    if node.networks is None:
+        raise ValueError("the plan is not one for containers")
+    networks = node.networks
+    names = " ".join(module.manifest.name for module in node.modules)
+    lines = [
+        f"  {service_name(node.name, 'kernel')}:",
+        "    <<: *service",
+        *_image(f"logos/kernel:{KERNEL_VERSION}", "kernel", built),
+        "    # The kernel alone: as a whole the node serves once its modules do.",
+        "    healthcheck:",
+        "      <<: *health",
+        f"      test: [CMD, python, -I, -S, {PROBE}, logos.kernel.v1.Kernel]",
+        "    environment:",
+        "      <<: *manifests",
+        f"      LOGOS_MANIFESTS: {names}",
+        f"      LOGOS_FRONT: {networks.front_kernel}:{CONTAINER_FRONT_PORT}",
+        f"      LOGOS_LISTEN: {networks.kernel}:{CONTAINER_GRPC_PORT}",
+        f"      LOGOS_STATE_DIR: {STATE_DIR}",
+        "      LOGOS_PROFILE_TOML: |",
+        _block(plan.profile(node), 8),
+        "    ports:",
+        f'      - "127.0.0.1:{node.front_port}:{CONTAINER_FRONT_PORT}"',
+        "    networks:",
+        f"      {node.name}: {{ ipv4_address: {networks.kernel} }}",
+        f"      {node.name}-front: {{ ipv4_address: {networks.front_kernel} }}",
+        "    volumes:",
+        f"      - {node.name}-kernel:{STATE_DIR}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _module(node: NodePlan, module: ModulePlan, built: set[str]) -> str:
+    if node.networks is None:
+        raise ValueError("the plan is not one for containers")
+    name = module.manifest.name
+    needed = module.manifest.requires or ("kernel",)
+    lines = [
+        f"  {service_name(node.name, name)}:",
+        "    <<: *service",
+        *_image(image_name(module), None if module.image else name, built),
+        "    depends_on:",
+        *(
+            f"      {service_name(node.name, each)}: {{ condition: service_healthy }}"
+            for each in needed
+        ),
+        "    environment:",
+        f"      LOGOS_MODULE: {name}",
+        f"      LOGOS_KERNEL: {node.networks.kernel}:{CONTAINER_GRPC_PORT}",
+        f"      LOGOS_LISTEN: {module.address}:{CONTAINER_GRPC_PORT}",
+        f"      LOGOS_STATE_DIR: {STATE_DIR}",
+        "    networks:",
+        f"      {node.name}: {{ ipv4_address: {module.address} }}",
+    ]
+    if name == NETWORK_MODULE:
+        lines.append(f"      mesh: {{ ipv4_address: {node.networks.mesh} }}")
+    lines += ["    volumes:", f"      - {node.name}-{name}:{STATE_DIR}", ""]
+    return "\n".join(lines)
+
+
+def _networks(plan: Plan) -> str:
+    lines = [
+        "networks:",
+        "  mesh:",
+        "    internal: true",
+        f"    ipam: {{ config: [{{ subnet: {mesh_network(plan.topology)} }}] }}",
+    ]
+    for node in plan.nodes:
+        if node.networks is None:
+            continue
+        lines += [
+            f"  {node.name}:",
+            "    internal: true",
+            f"    ipam: {{ config: [{{ subnet: {node.networks.modules} }}] }}",
+            f"  {node.name}-front:",
+            f"    ipam: {{ config: [{{ subnet: {node.networks.front} }}] }}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _volumes(plan: Plan) -> str:
+    lines = ["volumes:"]
+    for node in plan.nodes:
+        lines.append(f"  {node.name}-kernel: {{}}")
+        lines += [f"  {node.name}-{module.manifest.name}: {{}}" for module in node.modules]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,244 @@
+"""A testnet of containers, by docker compose. The engine restarts what ends."""
+
+import asyncio
+import json
+import re
+import shutil
+import signal
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from logos_testnet.compose import project_name, render_compose, service_name
+from logos_testnet.endpoints import Endpoints, NodeEndpoints, write_endpoints
+from logos_testnet.engine import run_docker
+from logos_testnet.errors import NodeFailedError, NotStoppedError, PortInUseError, UnknownNodeError
+from logos_testnet.layout import Layout
+from logos_testnet.plan import NodePlan, Plan
+from logos_testnet.ports import holder_of, taken_ports
+from logos_testnet.processes import KERNEL
+from logos_testnet.progress import NodeProgress, Note, Report
+from logos_testnet.readiness import wait_until_ready, wanted_peers
+from logos_testnet.testnet import LogLine, Started, node_of
+from logos_testnet.together import all_of
+
+DEFAULT_COMPOSE_FILE: Final = "docker-compose.yml"
+_LOG_LINE: Final = re.compile(r"^(?P<service>\S+)-\d+\s+\| ?(?P<text>.*)$")
+
+# Ends the module, not the init process above it, as a crash would: whatever the engine
+# itself kills it does not restart.
+_KILL: Final = (
+    "import os, sys\n"
+    "for entry in os.listdir('/proc'):\n"
+    "    if entry.isdecimal() and int(entry) not in (1, os.getpid()):\n"
+    "        stat = open(f'/proc/{entry}/stat').read().rpartition(')')[2].split()\n"
+    "        if stat[1] == '1':\n"
+    "            os.kill(int(entry), int(sys.argv[1]))\n"
+)
+
+
+class ContainerTestnet:
+    """`Testnet` over docker compose."""
+
+    runtime = "containers"
+
+    def __init__(self, plan: Plan, layout: Layout, repository: Path) -> None:
+        self._plan = plan
+        self._layout = layout
+        self._repository = repository
+
+    @property
+    def plan(self) -> Plan:
+        return self._plan
+
+    async def up(self, report: Report) -> Started:
+        loop = asyncio.get_running_loop()
+        file = self._write_compose_file()
+        before = await self.running()
+        missing = [node for node in self._plan.nodes if (node.name, KERNEL) not in before]
+        self._refuse_taken_ports(missing)
+        report(Note("building images"))
+        await self._compose("build", "--quiet", report=report)
+        begun = loop.time()
+        report(Note(f"starting containers of {file.name}"))
+        try:
+            await self._compose("up", "--detach", "--no-build", "--quiet-pull", report=report)
+            views = await all_of(
+                wait_until_ready(node, peers=wanted_peers(self._plan, node), report=report)
+                for node in self._plan.nodes
+            )
+        except NodeFailedError:
+            report(Note(f"left in place: docker compose -p {self._project} ps -a"))
+            raise
+        for node, seen in zip(self._plan.nodes, views, strict=True):
+            report(NodeProgress(node.name, f"ready, {seen.peers} peers", done=True))
+        nodes = tuple(
+            NodeEndpoints(
+                name=node.name,
+                kernel=node.front,
+                modules=tuple(module.manifest.name for module in node.modules),
+                peer_id=seen.peer_id,
+                p2p_address=node.p2p_address,
+            )
+            for node, seen in zip(self._plan.nodes, views, strict=True)
+        )
+        endpoints = Endpoints(self._plan.topology.name, self.runtime, self._plan.seed, nodes)
+        write_endpoints(self._layout.endpoints, endpoints)
+        peers = {node.name: seen.peers for node, seen in zip(self._plan.nodes, views, strict=True)}
+        names = tuple(node.name for node in missing)
+        return Started(endpoints, names, loop.time() - begun, peers)
+
+    async def down(self, report: Report, *, purge: bool = False) -> bool:
+        had = await self.running()
+        report(Note(f"removing {len(had)} containers"))
+        volumes = ["--volumes"] if purge else []
+        self._write_compose_file()
+        await self._compose("down", "--remove-orphans", *volumes, report=report)
+        self._layout.endpoints.unlink(missing_ok=True)
+        if purge:
+            shutil.rmtree(self._layout.directory)
+        left = await self.running()
+        if left:
+            raise NotStoppedError(f"containers still run: {sorted(left)}")
+        return bool(had)
+
+    async def running(self) -> frozenset[tuple[str, str]]:
+        listed = await run_docker(
+            [
+                "ps",
+                "--filter",
+                f"label=com.docker.compose.project={self._project}",
+                "--format",
+                '{{.Label "com.docker.compose.service"}}',
+            ]
+        )
+        names = set(listed.split())
+        return frozenset(
+            (node.name, module)
+            for node in self._plan.nodes
+            for module in _modules_of(node)
+            if service_name(node.name, module) in names
+        )
+
+    async def kill(self, node: str, module: str, number: int) -> None:
+        if module not in _modules_of(node_of(self._plan, node)):
+            raise UnknownNodeError(f"{node} has no {module}")
+        service = service_name(node, module)
+        await self._compose(
+            "exec", "-T", service, "python", "-I", "-S", "-c", _KILL, str(signal.Signals(number))
+        )
+
+    async def memory_bytes(self) -> int:
+        """Memory that the engine charges to the containers, caches of files included."""
+        ids = (await self._compose("ps", "--quiet")).split()
+        if not ids:
+            return 0
+        listed = await run_docker(["stats", "--no-stream", "--format", "{{.MemUsage}}", *ids])
+        return sum(_parse_size(line.partition("/")[0]) for line in listed.splitlines())
+
+    async def log_lines(
+        self, *, nodes: Sequence[str], module: str | None, tail: int, follow: bool
+    ) -> AsyncIterator[LogLine]:
+        services = {
+            service_name(name, each): (name, each)
+            for name in nodes
+            for each in _modules_of(node_of(self._plan, name))
+            if module in {None, each}
+        }
+        if not services:
+            raise UnknownNodeError(f"no node has {module}")
+        arguments = ["logs", "--no-color", "--tail", str(tail), *(["--follow"] if follow else [])]
+        process = await asyncio.create_subprocess_exec(
+            "docker",
+            *self._arguments(*arguments, *services),
+            cwd=self._repository,
+            stdout=asyncio.subprocess.PIPE,
+            limit=1024 * 1024,
+        )
+        try:
+            if process.stdout is None:
+                return
+            async for raw in process.stdout:
+                match = _LOG_LINE.match(raw.decode("utf-8", "replace").rstrip("\n"))
+                if match is not None and match["service"] in services:
+                    yield LogLine(*services[match["service"]], match["text"])
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
+
+    async def configuration(self) -> dict[str, Any]:
+        """The compose file as the engine understands it."""
+        self._write_compose_file()
+        document = json.loads(await self._compose("config", "--format", "json"))
+        return dict(document)
+
+    async def compose(self, *arguments: str) -> str:
+        """Runs any compose command on this testnet."""
+        return await self._compose(*arguments)
+
+    @property
+    def _project(self) -> str:
+        return project_name(self._plan.topology.name)
+
+    def _write_compose_file(self) -> Path:
+        """The repository's own file where it is the same; else one in the testnet's folder."""
+        text = render_compose(self._plan, source="the testnet's topology.toml")
+        own = self._repository / DEFAULT_COMPOSE_FILE
+        if own.is_file() and _body(own.read_text(encoding="utf-8")) == _body(text):
+            self._layout.compose_file.unlink(missing_ok=True)
+            return own
+        self._layout.directory.mkdir(parents=True, exist_ok=True)
+        self._layout.compose_file.write_text(text, encoding="utf-8")
+        return self._layout.compose_file
+
+    def _refuse_taken_ports(self, missing: list[NodePlan]) -> None:
+        ports = {node.front_port: node.name for node in missing}
+        problems = [
+            f"port {port} (front door of {ports[port]}) is taken by {holder_of(port)}"
+            for port in taken_ports(list(ports))
+        ]
+        if problems:
+            raise PortInUseError(
+                "; ".join(problems) + "; stop it, or set [ports] in a topology of your own"
+            )
+
+    def _arguments(self, *arguments: str) -> list[str]:
+        own = self._layout.compose_file
+        file = own if own.is_file() else self._repository / DEFAULT_COMPOSE_FILE
+        return [
+            "compose",
+            "--ansi",
+            "never",
+            "--project-name",
+            self._project,
+            "--project-directory",
+            str(self._repository),
+            "--file",
+            str(file),
+            *arguments,
+        ]
+
+    async def _compose(self, *arguments: str, report: Report | None = None) -> str:
+        def tell(line: str) -> None:
+            if report is not None:
+                report(Note(line.strip()))
+
+        return await run_docker(self._arguments(*arguments), folder=self._repository, on_line=tell)
+
+
+def _modules_of(node: NodePlan) -> tuple[str, ...]:
+    return (KERNEL, *(module.manifest.name for module in node.modules))
+
+
+def _body(text: str) -> str:
+    """A compose file without the line that names its source."""
+    return text.partition("\n")[2]
+
+
+def _parse_size(text: str) -> int:
+    """Reads e.g. `34.5MiB`."""
+    match = re.fullmatch(r"\s*([\d.]+)\s*([KMG]?)i?B\s*", text)
+    if match is None:
+        return 0
+    return int(float(match[1]) * 1024 ** " KMG".index(match[2] or " "))

@@ -1,0 +1,65 @@
+"""`endpoints.json`: where the nodes of a testnet are, for programs. Schema 1."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+SCHEMA: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEndpoints:
+    """One node."""
+
+    name: str
+    kernel: str
+    """gRPC target of the front door."""
+    modules: tuple[str, ...]
+    peer_id: str
+    p2p_address: str
+    """Multiaddress at which the other nodes reach it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """One testnet."""
+
+    testnet: str
+    runtime: str
+    """`processes` or `containers`."""
+    seed: int | None
+    nodes: tuple[NodeEndpoints, ...]
+
+
+def to_json(endpoints: Endpoints) -> dict[str, Any]:
+    """The document, as `json` takes it."""
+    return {"schema": SCHEMA, **asdict(endpoints)}
+
+
+def write_endpoints(path: Path, endpoints: Endpoints) -> None:
+    """Replaces the file in one step: a reader sees the old one or the new one."""
+    temporary = path.with_suffix(".json.new")
+    temporary.write_text(json.dumps(to_json(endpoints), indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def read_endpoints(path: Path) -> Endpoints | None:
+    """Reads the file; None if there is none that this version understands."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["schema"] != SCHEMA:
+            return None
+        nodes = tuple(
+            NodeEndpoints(
+                name=node["name"],
+                kernel=node["kernel"],
+                modules=tuple(node["modules"]),
+                peer_id=node["peer_id"],
+                p2p_address=node["p2p_address"],
+            )
+            for node in document["nodes"]
+        )
+        return Endpoints(document["testnet"], document["runtime"], document["seed"], nodes)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,70 @@
+"""What can be wrong with a testnet before, while and after it starts."""
+
+from logos_base.errors import ConfigError, ErrorKind, LogosError
+
+
+class TopologyError(ConfigError):
+    """A topology file that cannot be used: all problems at once, each with its line."""
+
+    reason = "INVALID_TOPOLOGY"
+
+
+class PortInUseError(LogosError):
+    """Somebody else listens where a node should."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "PORT_IN_USE"
+
+
+class BusyError(LogosError):
+    """Another command is starting or stopping the same testnet."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "TESTNET_BUSY"
+
+
+class OtherRuntimeError(LogosError):
+    """The testnet runs already, on the other runtime."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "OTHER_RUNTIME"
+
+
+class SeedMismatchError(LogosError):
+    """The testnet's identities were made with another seed, or with none."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "SEED_MISMATCH"
+
+
+class NodeFailedError(LogosError):
+    """A node did not become ready. Knows which module, and why."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "NODE_FAILED"
+
+    def __init__(self, message: str, *, node: str, module: str) -> None:
+        super().__init__(message)
+        self.node = node
+        self.module = module
+
+
+class NotStoppedError(LogosError):
+    """Something of the testnet remains after it was stopped."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "NOT_STOPPED"
+
+
+class EngineError(LogosError):
+    """The container engine is missing, or refused."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "ENGINE_FAILED"
+
+
+class UnknownNodeError(LogosError):
+    """The testnet has no node or module of that name."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "NODE_UNKNOWN"

@@ -1,0 +1,73 @@
+"""The manifests of a topology's modules, found beside their code without importing it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from logos_base.errors import ConfigError
+from logos_base.manifest import Manifest, parse_manifest
+from logos_testnet.errors import TopologyError
+from logos_testnet.topology import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class FoundManifest:
+    """A manifest, and the text it was read from."""
+
+    manifest: Manifest
+    text: str
+
+
+def load_manifests(topology: Topology) -> Mapping[str, FoundManifest]:
+    """Reads the manifest of every module of a topology, by module name.
+
+    Raises:
+        TopologyError: A package or its manifest is missing or wrong, or a node
+            lacks a module that another of its modules requires.
+    """
+    problems: list[str] = []
+    found: dict[str, FoundManifest] = {}
+    for node in topology.nodes:
+        for module in node.modules:
+            if module.name in found:
+                continue
+            try:
+                text = _read(module.package)
+                manifest = parse_manifest(text)
+            except ConfigError as error:
+                problems += [f"module {module.name}: {what}" for what in error.problems]
+                continue
+            if manifest.name != module.name:
+                problems.append(
+                    f"module {module.name}: the manifest of {module.package} is for {manifest.name}"
+                )
+            found[module.name] = FoundManifest(manifest, text)
+    problems += _missing_requirements(topology, found)
+    if problems:
+        raise TopologyError(list(dict.fromkeys(problems)))
+    return found
+
+
+def _read(package: str) -> str:
+    spec = find_spec(package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / "module.toml"
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    if spec is None:
+        raise ConfigError([f"the Python package {package} is not installed"])
+    raise ConfigError([f"the Python package {package} holds no module.toml"])
+
+
+def _missing_requirements(topology: Topology, found: Mapping[str, FoundManifest]) -> list[str]:
+    problems = []
+    for node in topology.nodes:
+        names = {module.name for module in node.modules}
+        for name in sorted(names & found.keys()):
+            problems += [
+                f"{node.name}: {name} requires {required}, which the node does not have"
+                for required in found[name].manifest.requires
+                if required not in names
+            ]
+    return problems

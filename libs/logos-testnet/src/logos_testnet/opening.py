@@ -1,0 +1,87 @@
+"""From a topology file, or from what a testnet's folder remembers, to a `Testnet`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from logos_testnet.container_testnet import ContainerTestnet
+from logos_testnet.layout import Layout, layout_of
+from logos_testnet.manifests import load_manifests
+from logos_testnet.plan import container_plan, process_plan
+from logos_testnet.process_testnet import ProcessTestnet
+from logos_testnet.state import read_facts, remember_start, seed_of
+from logos_testnet.testnet import Testnet
+from logos_testnet.topology import Topology, parse_topology
+
+PROCESSES = "processes"
+CONTAINERS = "containers"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Folders that commands work in."""
+
+    repository: Path
+    state_root: Path
+    """`.logos`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A topology as a file says it, and what the command line changed."""
+
+    text: str
+    source: str
+    node_count: int | None = None
+
+    def topology(self) -> Topology:
+        """Reads it; raises `TopologyError`."""
+        return parse_topology(self.text, source=self.source, node_count=self.node_count)
+
+
+def described_by(path: Path, node_count: int | None = None) -> Description:
+    """Reads a topology file; raises `OSError` if it cannot be read."""
+    return Description(path.read_text(encoding="utf-8"), str(path), node_count)
+
+
+def remembered(layout: Layout) -> Description | None:
+    """What was started last in a testnet's folder; None if nothing was."""
+    if not layout.topology.is_file():
+        return None
+    return described_by(layout.topology, read_facts(layout).node_count)
+
+
+def open_testnet(
+    description: Description, places: Places, *, runtime: str | None, seed: int | None = None
+) -> Testnet:
+    """Makes the testnet ready to be started, stopped or asked. Starts and writes nothing.
+
+    Args:
+        description: The topology.
+        places: Where it lives.
+        runtime: `processes` or `containers`; None for the last one.
+        seed: For identities made now; None for real randomness.
+
+    Raises:
+        TopologyError: The topology or a manifest is wrong.
+        SeedMismatchError: Its identities were made with another seed.
+    """
+    topology = description.topology()
+    layout = layout_of(places.state_root, topology.name)
+    manifests = load_manifests(topology)
+    chosen = runtime or read_facts(layout).runtime or PROCESSES
+    held = seed_of(layout, chosen, seed)
+    if chosen == CONTAINERS:
+        plan = container_plan(topology, manifests, held)
+        return ContainerTestnet(plan, layout, places.repository)
+    return ProcessTestnet(process_plan(topology, manifests, held), layout)
+
+
+def remember(description: Description, testnet: Testnet, places: Places) -> None:
+    """Notes in the testnet's folder what is about to be started."""
+    remember_start(
+        layout_of(places.state_root, testnet.plan.topology.name),
+        topology=description.text,
+        node_count=description.node_count,
+        runtime=testnet.runtime,
+        seed=testnet.plan.seed,
+    )

@@ -1,0 +1,23 @@
+"""Every scenario, in the order in which a runner shall play them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from logos_testnet.scenarios.files import a_file_of_any_size_crosses_the_network
+from logos_testnet.scenarios.recovery import (
+    a_killed_kernel_comes_back,
+    a_killed_module_comes_back,
+    a_restart_keeps_identities_and_files,
+    a_second_up_changes_nothing,
+)
+from logos_testnet.testnet import Testnet
+
+Scenario = Callable[[Testnet], Awaitable[None]]
+
+EVERY: Final[tuple[Scenario, ...]] = (
+    a_file_of_any_size_crosses_the_network,
+    a_second_up_changes_nothing,
+    a_killed_module_comes_back,
+    a_killed_kernel_comes_back,
+    a_restart_keeps_identities_and_files,
+)

@@ -1,0 +1,237 @@
+"""What a testnet is: nodes and their modules, read from a topology file.
+
+The format is in docs/operations.md. Nothing here knows how a testnet is run.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Any, Final
+
+from logos_testnet.errors import TopologyError
+from logos_testnet.toml_text import KeyPath, key_lines, line_of
+
+NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
+MODULE: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
+PACKAGE: Final = re.compile(r"[a-z][a-z0-9_]*")
+MAX_NODES: Final = 100
+FRONT_PORT_BASE: Final = 51000
+P2P_PORT_BASE: Final = 52000
+DEFAULT_SUBNET: Final = "10.210.0.0/16"
+
+_KEYS: Final = frozenset(
+    {"schema", "name", "node_count", "nodes", "target_peers", "ports", "containers", "modules"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleSpec:
+    """A module as a topology names it."""
+
+    name: str
+    package: str
+    """Python package that holds its `module.toml`."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    image: str | None = None
+    """Container image; None means that deploy/Dockerfile has a target of the module's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """One node. `index` counts from 1 and decides its ports and addresses."""
+
+    name: str
+    index: int
+    modules: tuple[ModuleSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """One testnet."""
+
+    name: str
+    nodes: tuple[NodeSpec, ...]
+    target_peers: int = 4
+    """Connections that each node keeps up, as far as there are that many nodes."""
+    front_port_base: int = FRONT_PORT_BASE
+    p2p_port_base: int = P2P_PORT_BASE
+    subnet: IPv4Network = field(default_factory=lambda: IPv4Network(DEFAULT_SUBNET))
+    """A /16 for the networks of containers."""
+
+    @property
+    def wanted_peers(self) -> int:
+        """Peers that every node must have before the testnet counts as connected."""
+        return min(len(self.nodes) - 1, self.target_peers)
+
+
+def parse_topology(
+    text: str, *, source: str = "topology", node_count: int | None = None
+) -> Topology:
+    """Reads a topology.
+
+    Args:
+        text: TOML.
+        source: Name of the file, for messages.
+        node_count: Replaces the file's `node_count`.
+
+    Raises:
+        TopologyError: All that is wrong with it, each as `source:line: problem`.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise TopologyError([f"{source}: not TOML: {error}"]) from error
+    return _Reader(document, key_lines(text), source).read(node_count)
+
+
+class _Reader:
+    """Reads one document and collects its problems."""
+
+    def __init__(self, document: dict[str, Any], lines: dict[KeyPath, int], source: str) -> None:
+        self._document = document
+        self._lines = lines
+        self._source = source
+        self._problems: list[tuple[int, str]] = []
+
+    def read(self, node_count: int | None) -> Topology:
+        document = self._document
+        self._unknown((), document, _KEYS)
+        if document.get("schema") != 1:
+            self._problem(("schema",), "must be 1")
+        name = self._word(("name",), document.get("name"), NAME)
+        modules = self._modules()
+        nodes = self._nodes(modules, node_count)
+        target_peers = self._number(("target_peers",), 4, 0, MAX_NODES)
+        front, p2p = self._ports(len(nodes))
+        subnet = self._subnet()
+        if self._problems:
+            raise TopologyError(
+                [f"{self._source}:{line}: {what}" for line, what in sorted(self._problems)]
+            )
+        return Topology(name, nodes, target_peers, front, p2p, subnet)
+
+    def _problem(self, path: KeyPath, what: str) -> None:
+        label = ".".join(str(word) for word in path)
+        self._problems.append((line_of(self._lines, path), f"{label}: {what}"))
+
+    def _unknown(self, path: KeyPath, table: Mapping[str, Any], known: frozenset[str]) -> None:
+        for key in sorted(table.keys() - known):
+            self._problem((*path, key), f"unknown key; known are {', '.join(sorted(known))}")
+
+    def _word(self, path: KeyPath, value: object, pattern: re.Pattern[str]) -> str:
+        if isinstance(value, str) and pattern.fullmatch(value):
+            return value
+        self._problem(path, f"must be text like {pattern.pattern}, is {value!r}")
+        return ""
+
+    def _number(self, path: KeyPath, default: int, low: int, high: int) -> int:
+        value: Any = self._document
+        for word in path:
+            value = value.get(word, default) if isinstance(value, dict) else default
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        self._problem(path, f"must be a number from {low} to {high}, is {value!r}")
+        return default
+
+    def _table(self, path: KeyPath, value: object) -> Mapping[str, Any]:
+        if isinstance(value, dict):
+            return value
+        self._problem(path, "must be a table")
+        return {}
+
+    def _modules(self) -> dict[str, ModuleSpec]:
+        tables = self._table(("modules",), self._document.get("modules", {}))
+        if not tables:
+            self._problem(("modules",), "must name at least one module")
+        modules = {}
+        for name, value in tables.items():
+            path: KeyPath = ("modules", name)
+            self._word(path, name, MODULE)
+            table = self._table(path, value)
+            self._unknown(path, table, frozenset({"package", "settings", "image"}))
+            package = table.get("package", f"logos_{name.replace('-', '_')}")
+            image = table.get("image")
+            if image is not None and not (isinstance(image, str) and image):
+                self._problem((*path, "image"), "must be the name of an image")
+            modules[name] = ModuleSpec(
+                name,
+                self._word((*path, "package"), package, PACKAGE),
+                self._table((*path, "settings"), table.get("settings", {})),
+                image,
+            )
+        return modules
+
+    def _nodes(
+        self, modules: dict[str, ModuleSpec], node_count: int | None
+    ) -> tuple[NodeSpec, ...]:
+        tables = self._document.get("nodes")
+        if tables is None:
+            count = node_count
+            if count is None:
+                count = self._number(("node_count",), 1, 1, MAX_NODES)
+                if "node_count" not in self._document:
+                    self._problem(("node_count",), "give node_count or [[nodes]]")
+            if not 1 <= count <= MAX_NODES:
+                self._problem(("node_count",), f"must be from 1 to {MAX_NODES}, is {count}")
+                count = 1
+            every = tuple(modules.values())
+            return tuple(NodeSpec(f"node{index}", index, every) for index in range(1, count + 1))
+        if "node_count" in self._document or node_count is not None:
+            self._problem(("nodes",), "the nodes are listed; a number of nodes contradicts that")
+        if not isinstance(tables, list) or not 1 <= len(tables) <= MAX_NODES:
+            self._problem(("nodes",), f"must be 1 to {MAX_NODES} tables [[nodes]]")
+            return ()
+        nodes = tuple(self._node(position, value, modules) for position, value in enumerate(tables))
+        names = [node.name for node in nodes]
+        for position, name in enumerate(names):
+            if name and name in names[:position]:
+                self._problem(("nodes", position, "name"), f"{name!r} is taken by another node")
+        return nodes
+
+    def _node(self, position: int, value: object, modules: dict[str, ModuleSpec]) -> NodeSpec:
+        path: KeyPath = ("nodes", position)
+        table = self._table(path, value)
+        self._unknown(path, table, frozenset({"name", "modules", "settings"}))
+        name = self._word((*path, "name"), table.get("name", f"node{position + 1}"), NAME)
+        wanted = table.get("modules", list(modules))
+        if not isinstance(wanted, list) or not wanted:
+            self._problem((*path, "modules"), "must be a list of modules")
+            wanted = []
+        settings = self._table((*path, "settings"), table.get("settings", {}))
+        for module in settings:
+            if module not in wanted:
+                self._problem((*path, "settings", module), "the node has no such module")
+        chosen = []
+        for module in wanted:
+            if module not in modules:
+                self._problem((*path, "modules"), f"[modules.{module}] is missing")
+                continue
+            spec = modules[module]
+            own = self._table((*path, "settings", module), settings.get(module, {}))
+            merged = {**spec.settings, **own}
+            chosen.append(ModuleSpec(spec.name, spec.package, merged, spec.image))
+        return NodeSpec(name, position + 1, tuple(chosen))
+
+    def _ports(self, count: int) -> tuple[int, int]:
+        table = self._table(("ports",), self._document.get("ports", {}))
+        self._unknown(("ports",), table, frozenset({"front", "p2p"}))
+        most = 65535 - count
+        front = self._number(("ports", "front"), FRONT_PORT_BASE, 1023, most)
+        p2p = self._number(("ports", "p2p"), P2P_PORT_BASE, 1023, most)
+        if abs(front - p2p) < count:
+            self._problem(("ports",), f"the two ranges of {count} ports overlap")
+        return front, p2p
+
+    def _subnet(self) -> IPv4Network:
+        table = self._table(("containers",), self._document.get("containers", {}))
+        self._unknown(("containers",), table, frozenset({"subnet"}))
+        try:
+            subnet = IPv4Network(table.get("subnet", DEFAULT_SUBNET))
+        except ValueError as error:
+            self._problem(("containers", "subnet"), str(error))
+            return IPv4Network(DEFAULT_SUBNET)
+        if subnet.prefixlen != 16 or not subnet.is_private:
+            self._problem(("containers", "subnet"), "must be a private network with prefix /16")
+        return subnet

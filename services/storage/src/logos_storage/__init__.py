@@ -1,0 +1,1 @@
+"""Content-addressed storage: the module `storage` of a node."""

@@ -1,0 +1,152 @@
+"""What can go wrong, one class per rule. The reasons are stable API."""
+
+from logos_base.errors import ErrorKind, LogosError
+
+
+class CidMalformedError(LogosError):
+    """Not base58btc, not CIDv1, or not to its end (STO-1)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "CID_MALFORMED"
+
+
+class CidCodecUnknownError(LogosError):
+    """A CID of something else than what is wanted here (STO-1)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "CID_CODEC_UNKNOWN"
+
+
+class CidHashUnknownError(LogosError):
+    """Not sha2-256 with 32 bytes (STO-1)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "CID_HASH_UNKNOWN"
+
+
+class HeaderExpectedError(LogosError):
+    """A put starts with its header, once."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "HEADER_EXPECTED"
+
+
+class InvalidBlockSizeError(LogosError):
+    """Not a power of two from 4 KiB to 512 KiB (STO-3)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_BLOCK_SIZE"
+
+
+class InvalidFilenameError(LogosError):
+    """A file name that STO-9 forbids."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_FILENAME"
+
+
+class InvalidMimetypeError(LogosError):
+    """A MIME type that STO-9 forbids."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_MIMETYPE"
+
+
+class InvalidPageError(LogosError):
+    """A page token or page size that is not valid."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_PAGE"
+
+
+class RangeNotSatisfiableError(LogosError):
+    """The offset is past the end."""
+
+    kind = ErrorKind.OUT_OF_RANGE
+    reason = "RANGE_NOT_SATISFIABLE"
+
+
+class DatasetUnknownError(LogosError):
+    """This node holds nothing of it."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "DATASET_UNKNOWN"
+
+
+class IncompleteLocalError(LogosError):
+    """Blocks are missing here, and other nodes were not to be asked."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "INCOMPLETE_LOCAL"
+
+
+class NoProvidersError(LogosError):
+    """Nobody that holds it was found."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "NO_PROVIDERS"
+
+
+class ProvidersUnreachableError(LogosError):
+    """Those that were found do not answer."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "PROVIDERS_UNREACHABLE"
+    retry_after_ms = 5000
+
+
+class BadDataError(LogosError):
+    """False data: from every provider, or decayed on this node's disk."""
+
+    kind = ErrorKind.DATA_LOSS
+    reason = "BAD_DATA"
+
+
+class QuotaExceededError(LogosError):
+    """Over the node's quota."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "QUOTA_EXCEEDED"
+
+
+class DiskFullError(LogosError):
+    """The disk has no room."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "DISK_FULL"
+
+
+class DatasetBusyError(LogosError):
+    """It is being read, fetched or served."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "DATASET_BUSY"
+    retry_after_ms = 1000
+
+
+class ProofRefusedError(LogosError):
+    """A Merkle proof that proves nothing (STO-7)."""
+
+    kind = ErrorKind.DATA_LOSS
+    reason = "PROOF_REFUSED"
+
+
+class ManifestMalformedError(LogosError):
+    """Bytes that are no manifest (STO-8)."""
+
+    kind = ErrorKind.DATA_LOSS
+    reason = "MANIFEST_MALFORMED"
+
+
+class FrameMalformedError(LogosError):
+    """Bytes from a peer that break the exchange protocol (STO-20 onwards)."""
+
+    kind = ErrorKind.DATA_LOSS
+    reason = "FRAME_MALFORMED"
+
+
+class BlockRefusedError(LogosError):
+    """An answer whose blocks are not what was asked for (STO-25)."""
+
+    kind = ErrorKind.DATA_LOSS
+    reason = "BLOCK_REFUSED"

@@ -1,0 +1,1 @@
+"""Drives the core over the node's network: streams, searches and timers."""

@@ -1,0 +1,76 @@
+"""Between the contract's messages and the core's values."""
+
+from typing import Final
+
+from google.protobuf import timestamp_pb2
+
+from logos.storage.v1 import storage_pb2
+from logos_base.errors import LogosError
+from logos_storage.core.cid import MANIFEST, Cid, parse_text
+from logos_storage.core.errors import InvalidPageError
+from logos_storage.core.ports import DatasetRecord, SpaceReport
+
+DEFAULT_PAGE: Final = 100
+MAX_PAGE: Final = 1000
+
+_TOKEN_BYTES: Final = 8
+
+
+def to_cid(text: str) -> Cid:
+    """Reads the CID of a manifest; CID_* errors name the field."""
+    try:
+        return parse_text(text, MANIFEST)
+    except LogosError as error:
+        error.field = "cid"
+        raise
+
+
+def from_record(record: DatasetRecord) -> storage_pb2.Dataset:
+    manifest = record.manifest
+    stored_at = timestamp_pb2.Timestamp()
+    stored_at.FromMicroseconds(record.stored_at_us)
+    return storage_pb2.Dataset(
+        cid=str(record.cid),
+        tree_cid=str(manifest.tree_cid),
+        size_bytes=manifest.size_bytes,
+        block_size_bytes=manifest.block_size_bytes,
+        block_count=manifest.shape.block_count,
+        blocks_held=record.blocks_held,
+        filename=manifest.filename,
+        mimetype=manifest.mimetype,
+        stored_at=stored_at,
+    )
+
+
+def from_space(report: SpaceReport) -> storage_pb2.SpaceResponse:
+    return storage_pb2.SpaceResponse(
+        quota_bytes=report.quota_bytes,
+        used_bytes=report.used_bytes,
+        reserved_bytes=report.reserved_bytes,
+        disk_free_bytes=report.disk_free_bytes,
+        datasets=report.datasets,
+    )
+
+
+def to_page_size(size: int) -> int:
+    """Reads a page size: 0 is the default, what is too large is cut."""
+    if size < 0:
+        raise InvalidPageError("page size is negative", field="page_size")
+    return min(size or DEFAULT_PAGE, MAX_PAGE)
+
+
+def to_page_bound(token: str) -> int | None:
+    """Reads a page token: the number of the last dataset of the page before."""
+    if not token:
+        return None
+    try:
+        raw = bytes.fromhex(token)
+    except ValueError as error:
+        raise InvalidPageError("page token is not one of ours", field="page_token") from error
+    if len(raw) != _TOKEN_BYTES or raw[0] >= 0x80:
+        raise InvalidPageError("page token is not one of ours", field="page_token")
+    return int.from_bytes(raw, "big")
+
+
+def from_page_bound(number: int) -> str:
+    return number.to_bytes(_TOKEN_BYTES, "big").hex()

@@ -1,0 +1,1 @@
+"""Data files, tree files and the catalogue of one node."""

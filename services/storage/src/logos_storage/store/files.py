@@ -1,0 +1,227 @@
+"""The files of one tree: data, packed tree and, while it is partial, a bitmap.
+
+Blocking calls for worker threads; offsets are explicit, so several threads may
+use one object. Nothing here decides what is true: blocks are checked before they
+come here, and again after they were read.
+
+Spec: docs/protocol/storage.md, STO-11 to STO-15.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from logos_storage.core import merkle
+from logos_storage.core.batch import VerifiedBlock, runs_of
+from logos_storage.core.errors import BadDataError, DiskFullError
+from logos_storage.core.presence import Presence
+from logos_storage.core.types import TreeShape
+
+DATA: Final = "data"
+TREE: Final = "tree"
+BITMAP: Final = "bitmap"
+
+_CHUNK_BYTES: Final = 1024 * 1024
+_MAX_VECTORS: Final = 512
+"""Below the kernel's limit of 1024 buffers a call."""
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turns a disk without room into DiskFullError, a disk that fails into BadDataError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFullError("the disk of this node is full; make room and try again") from error
+        if error.errno == errno.EIO:
+            raise BadDataError("the disk of this node does not give its bytes back") from error
+        raise
+
+
+def write_at(file: int, views: Sequence[bytes | memoryview], offset: int) -> None:
+    """Writes all of the buffers, one after the other, from an offset on."""
+    with disk_errors():
+        for start in range(0, len(views), _MAX_VECTORS):
+            some = list(views[start : start + _MAX_VECTORS])
+            left = sum(len(view) for view in some)
+            written = os.pwritev(file, some, offset)
+            offset += written
+            if written < left:  # rare: a signal, or the last bytes of a full disk
+                rest = b"".join(some)[written:]
+                while rest:
+                    step = os.pwrite(file, rest, offset)
+                    rest = rest[step:]
+                    offset += step
+
+
+def read_at(file: int, size: int, offset: int) -> bytearray:
+    """Reads `size` bytes; what is behind the end of the file reads as zeros."""
+    data = bytearray(size)
+    view = memoryview(data)
+    with disk_errors():
+        while view:
+            step = os.preadv(file, [view], offset)
+            if step == 0:
+                break
+            view = view[step:]
+            offset += step
+    return data
+
+
+def disk_free(place: int | Path) -> int:
+    """Returns how many bytes this process may still write to a disk."""
+    report = os.statvfs(place)
+    return report.f_bavail * report.f_frsize
+
+
+def sync_folder(path: Path) -> None:
+    """Makes the names in a folder durable."""
+    file = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with disk_errors():
+            os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def remove_folder(path: Path) -> None:
+    """Removes a folder with all in it; one that is not there is fine."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+class TreeFiles:
+    """Open files of one folder. Closed by its owner, or when it is let go."""
+
+    def __init__(self, folder: Path, *, create: bool = False, headroom_bytes: int = 0) -> None:
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+        self.folder = folder
+        self._headroom_bytes = headroom_bytes
+        self._data = self._tree = -1
+        with disk_errors():
+            if create:
+                folder.mkdir(parents=True, exist_ok=True)
+            self._data = os.open(folder / DATA, flags, 0o600)
+            self._tree = os.open(folder / TREE, flags, 0o600)
+
+    def close(self) -> None:
+        files, self._data, self._tree = (self._data, self._tree), -1, -1
+        for file in files:
+            if file >= 0:
+                os.close(file)
+
+    def __del__(self) -> None:
+        self.close()
+
+    def write_data(self, views: Sequence[bytes | memoryview], offset: int) -> None:
+        self._check_room(sum(len(view) for view in views))
+        write_at(self._data, views, offset)
+
+    def write_leaves(self, leaves: bytes, first: int) -> None:
+        write_at(self._tree, [leaves], first * merkle.NODE_BYTES)
+
+    def write_blocks(
+        self, blocks: Sequence[VerifiedBlock], shape: TreeShape, size_bytes: int
+    ) -> None:
+        """Writes blocks in ascending order, without the padding of the last."""
+        by_index = {block.index: block.data for block in blocks}
+        for first, end in runs_of(by_index):
+            offset = first * shape.block_size_bytes
+            views = [by_index[index] for index in range(first, end)]
+            excess = end * shape.block_size_bytes - size_bytes
+            if excess > 0:
+                views[-1] = views[-1][:-excess]
+            self.write_data(views, offset)
+
+    def write_nodes(self, nodes: dict[int, bytes]) -> None:
+        """Writes nodes of the packed tree at their positions."""
+        for first, end in runs_of(sorted(nodes)):
+            joined = b"".join(nodes[position] for position in range(first, end))
+            write_at(self._tree, [joined], first * merkle.NODE_BYTES)
+
+    def read_blocks(self, first: int, end: int, shape: TreeShape) -> bytearray:
+        size = shape.block_size_bytes
+        return read_at(self._data, (end - first) * size, first * size)
+
+    def read_nodes(self, first: int, end: int, shape: TreeShape) -> dict[int, bytes]:
+        """Reads every node that proofs of the blocks [first, end) consist of."""
+        nodes: dict[int, bytes] = {}
+        start = 0
+        for size in merkle.layer_sizes(shape.block_count):
+            low, high = first & ~1, min(((end - 1) | 1) + 1, size)
+            raw = read_at(
+                self._tree, (high - low) * merkle.NODE_BYTES, (start + low) * merkle.NODE_BYTES
+            )
+            for number in range(high - low):
+                at = number * merkle.NODE_BYTES
+                nodes[start + low + number] = bytes(raw[at : at + merkle.NODE_BYTES])
+            start += size
+            first, end = first >> 1, ((end - 1) >> 1) + 1
+        return nodes
+
+    def build_layers(self, leaf_count: int) -> bytes:
+        """Writes all layers above the leaves, and returns the root. Memory: a chunk."""
+        start = 0
+        node = b""
+        for size in merkle.layer_sizes(leaf_count)[:-1]:
+            builder = merkle.LayerBuilder(is_bottom=start == 0)
+            above = (start + size) * merkle.NODE_BYTES
+            left, offset = size * merkle.NODE_BYTES, start * merkle.NODE_BYTES
+            while left:
+                chunk = bytes(read_at(self._tree, min(left, _CHUNK_BYTES), offset))
+                left -= len(chunk)
+                offset += len(chunk)
+                node = builder.add(chunk) + (b"" if left else builder.end())
+                write_at(self._tree, [node], above)
+                above += len(node)
+            start += size
+        return node
+
+    def _check_room(self, size: int) -> None:
+        """Stops before the disk is full to the brim, so that the catalogue can still write."""
+        free_bytes = disk_free(self._data)
+        if size + self._headroom_bytes > free_bytes:
+            raise DiskFullError(
+                f"the disk of this node has {free_bytes} bytes left; make room and try again"
+            )
+
+    def sync_data(self) -> None:
+        with disk_errors():
+            os.fdatasync(self._data)
+
+    def sync(self) -> None:
+        """Makes data and tree durable."""
+        with disk_errors():
+            os.fdatasync(self._data)
+            os.fdatasync(self._tree)
+
+    def flush(self, bitmap: bytes) -> None:
+        """Makes data and tree durable, then notes which blocks there are (STO-14).
+
+        The bitmap must be older than the call. It is written over in place: bits
+        are only ever added, so a torn write says too little, never too much.
+        """
+        self.sync()
+        with disk_errors():
+            file = os.open(self.folder / BITMAP, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                write_at(file, [bitmap], 0)
+            finally:
+                os.close(file)
+
+
+def read_presence(folder: Path, shape: TreeShape) -> Presence:
+    """Reads the bitmap of a partial tree; none, or one of a wrong length, is empty."""
+    try:
+        raw = (folder / BITMAP).read_bytes()
+    except FileNotFoundError:
+        return Presence(shape.block_count)
+    if len(raw) != (shape.block_count + 7) // 8:
+        return Presence(shape.block_count)
+    return Presence(shape.block_count, raw)

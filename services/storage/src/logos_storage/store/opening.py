@@ -1,0 +1,43 @@
+"""Opens the store of a node: folder, database, worker threads."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from logos_module.database import open_database
+from logos_storage.core.types import MonotonicMs, WallClockUs
+from logos_storage.store.datasets import DatasetStore
+from logos_storage.store.ledger import Ledger
+from logos_storage.store.sql import Base, Catalog
+from logos_storage.store.trees import Workshop
+
+HEADROOM_BYTES: Final = 8 * 1024 * 1024
+"""Left free on the disk, so that the catalogue can still note what goes (STO-17)."""
+
+
+@asynccontextmanager
+async def open_store(
+    folder: Path,
+    *,
+    quota_bytes: int,
+    monotonic_ms: MonotonicMs,
+    wall_clock_us: WallClockUs,
+    headroom_bytes: int = HEADROOM_BYTES,
+) -> AsyncIterator[DatasetStore]:
+    """Opens and sweeps a store; what is under way when it closes is finished or undone."""
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    threads = ThreadPoolExecutor(max(4, os.cpu_count() or 1), "storage-disk")
+    with threads:
+        async with (
+            open_database(folder / "storage.db", Base.metadata) as sessions,
+            asyncio.TaskGroup() as tasks,
+        ):
+            workshop = Workshop(threads, tasks, Ledger(quota_bytes), monotonic_ms, headroom_bytes)
+            catalog = Catalog(sessions, workshop.through)
+            store = DatasetStore(workshop, catalog, folder, wall_clock_us)
+            await store.start()
+            yield store

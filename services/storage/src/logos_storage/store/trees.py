@@ -1,0 +1,277 @@
+"""Trees that are open: reading, serving and completing them.
+
+One object for each tree in use, shared by all who use it. State changes on the
+event loop; files and hashes in worker threads.
+
+Spec: docs/protocol/storage.md, STO-13 to STO-16.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, ParamSpec, TypeVar
+
+from logos_base.errors import LogosError
+from logos_storage.core import merkle
+from logos_storage.core.batch import check_batch, runs_of, verify_stored
+from logos_storage.core.errors import BadDataError, ProofRefusedError
+from logos_storage.core.presence import Presence
+from logos_storage.core.types import MonotonicMs, TreeShape
+from logos_storage.core.wire import BlockRange, ServedBlock, WantBlocks
+from logos_storage.store.files import TreeFiles, read_presence
+from logos_storage.store.ledger import Ledger, Reservation
+
+log = logging.getLogger(__name__)
+
+FLUSH_BYTES: Final = 64 * 1024 * 1024
+FLUSH_MS: Final = 1000
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What every part of the store works with."""
+
+    executor: Executor
+    tasks: asyncio.TaskGroup
+    ledger: Ledger
+    monotonic_ms: MonotonicMs
+    headroom_bytes: int
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Does blocking work in a worker thread, to its end even if nobody waits for it."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.executor, lambda: work(*args, **kwargs))
+
+    async def through(self, work: Coroutine[Any, Any, T]) -> T:
+        """Does work that must not be torn apart, also where the caller is cancelled."""
+        outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.tasks.create_task(_settle(work, outcome))
+        return await asyncio.shield(outcome)
+
+
+async def _settle(work: Coroutine[Any, Any, T], outcome: asyncio.Future[T]) -> None:
+    try:
+        outcome.set_result(await work)
+    except asyncio.CancelledError:
+        outcome.cancel()
+        raise
+    except Exception as error:  # noqa: BLE001  whoever waits gets it, or nobody needs it
+        outcome.set_exception(error)
+        outcome.exception()
+
+
+class OpenTree:
+    """A tree in use. `uses` counts by dataset; serving counts under the empty name."""
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        shape: TreeShape,
+        files: TreeFiles,
+        presence: Presence,
+        completed: Callable[[TreeShape], Awaitable[None]],
+    ) -> None:
+        self.uses: Counter[str] = Counter()
+        self._workshop = workshop
+        self._shape = shape
+        self._files = files
+        self._replaced: list[TreeFiles] = []
+        self._running: set[asyncio.Future[Any]] = set()
+        """Work in threads, which goes on where its caller is cancelled."""
+        self._presence = presence
+        self._completed = completed
+        self._is_noted_complete = presence.is_full
+        self._reservations: list[Reservation] = []
+        self._dirty_bytes = 0
+        self._flushed_at_ms = workshop.monotonic_ms()
+        self._flushing = asyncio.Lock()
+
+    @property
+    def shape(self) -> TreeShape:
+        return self._shape
+
+    @property
+    def presence(self) -> Presence:
+        return self._presence
+
+    async def read(self, first: int, end: int) -> memoryview:
+        """Reads whole blocks [first, end), padded and verified; BadDataError if decayed."""
+        return await self._work(_read_verified, self._shape, first, end)
+
+    async def serve(self, ranges: Sequence[BlockRange]) -> list[ServedBlock]:
+        """Reads what is here of the ranges, verified, with proofs."""
+        held = sorted(
+            {
+                index
+                for one in ranges
+                for index in range(one.start, min(one.end, self._shape.block_count))
+                if index in self._presence
+            }
+        )
+        return await self._work(_serve, self._shape, held)
+
+    async def keep(self, body: memoryview, request: WantBlocks, size_bytes: int) -> frozenset[int]:
+        """Checks the answer to a request and keeps its blocks; returns which."""
+        kept = await self._work(_keep, self._shape, body, request, size_bytes)
+        fresh = [index for index in kept if index not in self._presence]
+        for index in fresh:
+            self._presence.add(index)
+        self._spend(len(fresh) * self._shape.block_size_bytes)
+        await self._flush_if_due()
+        return kept
+
+    @asynccontextmanager
+    async def reserve(self, first: int, end: int) -> AsyncIterator[None]:
+        """Reserves room for what is missing of [first, end); QuotaExceededError."""
+        missing = 0
+        index = self._presence.next_missing(first, end)
+        while index < end:
+            missing += 1
+            index = self._presence.next_missing(index + 1, end)
+        amount = missing * self._shape.block_size_bytes
+        with self._workshop.ledger.reservation(amount) as reservation:
+            self._reservations.append(reservation)
+            try:
+                yield
+            finally:
+                self._reservations.remove(reservation)
+
+    def replace(self, files: TreeFiles) -> None:
+        """Goes on with a complete tree that was put meanwhile.
+
+        The files so far stay open while somebody may work with them; their folder
+        is gone already.
+        """
+        self._replaced.append(self._files)
+        self._files = files
+        for index in range(self._shape.block_count):
+            self._presence.add(index)
+        self._is_noted_complete = True
+
+    async def close(self) -> None:
+        """Notes what came last, and lets go of the files."""
+        try:
+            async with self._flushing:
+                await self._flush()
+        finally:
+            if self._running:
+                await asyncio.wait(self._running)
+            for files in (self._files, *self._replaced):
+                files.close()
+
+    async def _work(self, work: Callable[..., T], *args: Any) -> T:
+        loop = asyncio.get_running_loop()
+        job = loop.run_in_executor(self._workshop.executor, work, self._files, *args)
+        self._running.add(job)
+        job.add_done_callback(self._worked)
+        return await asyncio.shield(job)
+
+    def _worked(self, job: asyncio.Future[Any]) -> None:
+        self._running.discard(job)
+        if not job.cancelled():
+            job.exception()  # whoever still waits gets it
+
+    def _spend(self, amount: int) -> None:
+        self._dirty_bytes += amount
+        for reservation in self._reservations:
+            step = min(amount, reservation.left_bytes)
+            reservation.spend(step)
+            amount -= step
+        # Without a reservation only what was asked for before its reader went
+        # away: a bounded rest, which is not worth throwing away.
+        self._workshop.ledger.used_bytes += amount
+
+    async def _flush_if_due(self) -> None:
+        if self._presence.is_full:
+            async with self._flushing:
+                await self._flush()
+            return
+        late_ms = self._workshop.monotonic_ms() - self._flushed_at_ms
+        is_due = self._dirty_bytes >= FLUSH_BYTES or (self._dirty_bytes and late_ms >= FLUSH_MS)
+        if is_due and not self._flushing.locked():
+            self._workshop.tasks.create_task(self._flush_beside())
+
+    async def _flush_beside(self) -> None:
+        """Flushes while blocks go on coming: a slow disk must not look like a slow peer."""
+        async with self._flushing:
+            try:
+                await self._flush()
+            except (LogosError, OSError) as error:
+                log.warning("blocks are not noted yet", extra={"error": str(error)})
+
+    async def _flush(self) -> None:
+        """Makes durable what came so far, and notes it. Holds `_flushing`."""
+        if self._is_noted_complete or not self._dirty_bytes:
+            return
+        dirty_bytes, self._dirty_bytes = self._dirty_bytes, 0
+        self._flushed_at_ms = self._workshop.monotonic_ms()
+        is_full = self._presence.is_full
+        try:
+            await self._work(TreeFiles.flush, self._presence.to_bytes())
+        except BaseException:
+            self._dirty_bytes += dirty_bytes
+            raise
+        if is_full:
+            self._is_noted_complete = True
+            await self._completed(self._shape)
+
+
+def _read_verified(files: TreeFiles, shape: TreeShape, first: int, end: int) -> memoryview:
+    data = memoryview(files.read_blocks(first, end, shape))
+    try:
+        verify_stored(data, first, shape, files.read_nodes(first, end, shape))
+    except ProofRefusedError as error:
+        raise _decayed(shape, first, end) from error
+    return data
+
+
+def _decayed(shape: TreeShape, first: int, end: int) -> BadDataError:
+    return BadDataError(
+        f"blocks {first} to {end - 1} of {shape.tree_cid} have decayed on this node's disk;"
+        " delete the dataset and get it again"
+    )
+
+
+def _serve(files: TreeFiles, shape: TreeShape, held: list[int]) -> list[ServedBlock]:
+    served: list[ServedBlock] = []
+    size = shape.block_size_bytes
+    for first, end in runs_of(held):
+        data = memoryview(files.read_blocks(first, end, shape))
+        nodes = files.read_nodes(first, end, shape)
+        try:
+            digests = verify_stored(data, first, shape, nodes)
+        except ProofRefusedError as error:
+            raise _decayed(shape, first, end) from error
+        for number, digest in enumerate(digests):
+            proof = merkle.prove(first + number, shape.block_count, nodes.__getitem__)
+            block = data[number * size : (number + 1) * size]
+            served.append(ServedBlock(first + number, digest, block, proof.path))
+    return served
+
+
+def _keep(
+    files: TreeFiles, shape: TreeShape, body: memoryview, request: WantBlocks, size_bytes: int
+) -> frozenset[int]:
+    batch = check_batch(body, request, shape, size_bytes)
+    files.write_blocks(batch.blocks, shape, size_bytes)
+    files.write_nodes(batch.nodes)
+    return frozenset(block.index for block in batch.blocks)
+
+
+def open_files(
+    folder: Path, shape: TreeShape, *, is_complete: bool, headroom_bytes: int
+) -> tuple[TreeFiles, Presence]:
+    """Opens what is on disk of a tree; a partial one is made if it is not there."""
+    if is_complete:
+        files = TreeFiles(folder, headroom_bytes=headroom_bytes)
+        return files, Presence.full(shape.block_count)
+    files = TreeFiles(folder, create=True, headroom_bytes=headroom_bytes)
+    return files, read_presence(folder, shape)

@@ -1,0 +1,53 @@
+"""docker-compose.yml without `./logos`: up, a file from node 1 to node 4, down, nothing left."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from containers.described import PLACES_ROOT
+from logos_testnet.ports import taken_ports
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
+
+PROJECT = "logos-small"
+
+
+def docker(*words: str) -> str:
+    done = subprocess.run(
+        ["docker", *words], cwd=PLACES_ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def logosctl(state: Path, *words: str, given: bytes | None = None) -> bytes:
+    around = {**os.environ, "LOGOS_STATE": str(state)}
+    return subprocess.run(
+        [sys.executable, "-P", "-c", "from logos_cli.main import main; main()", *words],
+        input=given,
+        env=around,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    ).stdout
+
+
+def test_compose_needs_nothing_else(tmp_path: Path) -> None:
+    if taken_ports(list(range(51001, 51006))):
+        pytest.skip("the testnet `small` is up here")
+    content = b"one node to another" * 10_000
+    try:
+        docker("compose", "up", "--build", "--wait", "--quiet-pull")
+
+        cid = logosctl(tmp_path, "--node", "node1", "storage", "put", "-", given=content)
+        fetched = logosctl(tmp_path, "--node", "node4", "storage", "get", cid.decode().strip())
+
+        assert fetched == content
+    finally:
+        docker("compose", "down", "--volumes")
+    mine = f"label=com.docker.compose.project={PROJECT}"
+    for words in (["ps", "--all"], ["network", "ls"], ["volume", "ls"]):
+        assert docker(*words, "--quiet", "--filter", mine) == ""

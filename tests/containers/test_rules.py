@@ -1,0 +1,73 @@
+"""What every service of the compose file must say: read as the engine reads it."""
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+from containers.described import PLACES_ROOT
+
+pytestmark = [pytest.mark.containers]
+
+FORBIDDEN = {"privileged", "cap_add", "pid", "ipc", "network_mode", "devices", "container_name"}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    done = subprocess.run(
+        ["docker", "compose", "config", "--format", "json"],
+        cwd=PLACES_ROOT,
+        capture_output=True,
+        check=True,
+    )
+    return dict(json.loads(done.stdout))
+
+
+def test_every_service_is_confined(compose: dict[str, Any]) -> None:
+    assert len(compose["services"]) == 15
+    for name, service in compose["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        assert service["read_only"] is True, name
+        assert service["init"] is True, name
+        assert service["user"] == "65532:65532", name
+        assert service["restart"] == "unless-stopped", name
+        assert service["stop_grace_period"], name
+        for limit in ("mem_limit", "pids_limit", "cpus"):
+            assert float(service[limit]) > 0, (name, limit)
+        assert service["ulimits"]["nofile"]["hard"] > 0, name
+        assert {"max-size", "max-file"} <= service["logging"]["options"].keys(), name
+        assert service["healthcheck"]["test"][0] == "CMD", name
+        assert not FORBIDDEN & service.keys(), name
+
+
+def test_state_lies_in_named_volumes_alone(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        kinds = {(volume["type"], volume["target"]) for volume in service["volumes"]}
+        assert kinds == {("volume", "/data")}, name
+
+
+def test_only_kernels_publish_and_only_on_loopback(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        ports = service.get("ports", [])
+        if name.endswith("-kernel"):
+            assert [port["host_ip"] for port in ports] == ["127.0.0.1"], name
+        else:
+            assert ports == [], name
+
+
+def test_networks_join_only_what_must_meet(compose: dict[str, Any]) -> None:
+    networks = compose["networks"]
+    for name, service in compose["services"].items():
+        node, _, module = name.partition("-")
+        wanted = {"kernel": {node, f"{node}-front"}, "mixnet": {node, "mesh"}}.get(module, {node})
+        assert service["networks"].keys() == wanted, name
+        assert networks[node]["internal"] is True
+    assert networks["mesh"]["internal"] is True
+    subnets = [network["ipam"]["config"][0]["subnet"] for network in networks.values()]
+    assert len(set(subnets)) == len(subnets) == 11
+
+
+def test_nothing_is_given_to_the_engine_itself(compose: dict[str, Any]) -> None:
+    assert "docker.sock" not in json.dumps(compose)

@@ -1,0 +1,102 @@
+"""The scenarios, on containers, and what only containers must obey."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from containers.described import PLACES_ROOT, described
+from logos_testnet.compose import project_name
+from logos_testnet.container_testnet import ContainerTestnet
+from logos_testnet.engine import run_docker
+from logos_testnet.layout import layout_of
+from logos_testnet.opening import Places, open_testnet, remember
+from logos_testnet.plan import CONTAINER_FRONT_PORT, CONTAINER_GRPC_PORT, CONTAINER_P2P_PORT
+from logos_testnet.progress import silent
+from logos_testnet.scenarios.catalogue import EVERY, Scenario
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
+
+NAME = "containers"
+LOOK_AROUND = (
+    "cat /proc/self/status; touch /x 2>&1; id -u; "
+    "for name in gcc cc ld cargo rustc maturin; do which $name; done; true"
+)
+CONNECT = """
+import socket, sys
+for address in sys.argv[1:]:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+        print(address)
+    except OSError:
+        pass
+"""
+
+
+@pytest.fixture(scope="module")
+def testnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerTestnet]:
+    """Five nodes in containers, READY and connected; purged at the end."""
+    places = Places(PLACES_ROOT, tmp_path_factory.mktemp("state"))
+    description = described(NAME)
+    opened = open_testnet(description, places, runtime="containers")
+    assert isinstance(opened, ContainerTestnet)
+    layout_of(places.state_root, NAME).directory.mkdir(parents=True)
+    remember(description, opened, places)
+    try:
+        asyncio.run(opened.up(silent))
+        yield opened
+    finally:
+        asyncio.run(opened.down(silent, purge=True))
+    assert asyncio.run(_remains()) == {"container": "", "network": "", "volume": ""}
+
+
+@pytest.mark.parametrize("scenario", EVERY, ids=lambda scenario: scenario.__name__)
+async def test_containers_withstand(testnet: ContainerTestnet, scenario: Scenario) -> None:
+    await scenario(testnet)
+
+
+async def test_no_address_of_another_node_answers_a_storage(testnet: ContainerTestnet) -> None:
+    first, second = testnet.plan.nodes[:2]
+    assert first.networks is not None
+    assert second.networks is not None
+    hosts = [
+        second.networks.kernel,
+        second.networks.front_kernel,
+        second.networks.mesh,
+        first.networks.mesh,
+        *(module.address for module in second.modules),
+    ]
+    ports = (CONTAINER_GRPC_PORT, CONTAINER_FRONT_PORT, CONTAINER_P2P_PORT)
+    strange = [f"{host}:{port}" for host in hosts for port in ports]
+    own = f"{first.networks.kernel}:{CONTAINER_GRPC_PORT}"
+
+    said = await testnet.compose(
+        "exec", "-T", f"{first.name}-storage", "python", "-c", CONNECT, own, *strange
+    )
+
+    assert said.split() == [own]
+
+
+async def test_the_limits_hold_inside_the_containers(testnet: ContainerTestnet) -> None:
+    for module in ("kernel", "mixnet", "storage"):
+        said = await testnet.compose("exec", "-T", f"node1-{module}", "sh", "-c", LOOK_AROUND)
+        fields = dict(line.split(":\t", 1) for line in said.splitlines() if ":\t" in line)
+
+        assert int(fields["CapEff"].strip(), 16) == 0
+        assert fields["NoNewPrivs"].strip() == "1"
+        assert fields["Seccomp"].strip() == "2"
+        assert "Read-only file system" in said
+        assert said.splitlines()[-1] == "65532"
+
+
+async def _remains() -> dict[str, str]:
+    mine = f"label=com.docker.compose.project={project_name(NAME)}"
+    return {
+        kind: (await run_docker([*words, "--quiet", "--filter", mine])).strip()
+        for kind, words in {
+            "container": ["ps", "--all"],
+            "network": ["network", "ls"],
+            "volume": ["volume", "ls"],
+        }.items()
+    }

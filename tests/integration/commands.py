@@ -1,0 +1,26 @@
+"""What the integration tests share: a topology of their own, and `./logos` as a function."""
+
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+from logos_testnet.opening import Description
+
+ROOT = Path(__file__).parents[2]
+FRONT_PORTS = 21000
+P2P_PORTS = 22000
+
+Command = Callable[..., CompletedProcess[bytes]]
+
+
+def described(name: str) -> Description:
+    """The default topology under another name, on ports that no outgoing connection takes."""
+    text = (ROOT / "deploy/topologies/small.toml").read_text(encoding="utf-8")
+    for old, new in (
+        ('name = "small"', f'name = "{name}"'),
+        ("front = 51000", f"front = {FRONT_PORTS}"),
+        ("p2p = 52000", f"p2p = {P2P_PORTS}"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    return Description(text, f"{name}.toml")
