@@ -111,14 +111,18 @@ class ProvidersFound:
 
 @final
 class ProvideDone:
-    """A `provide` has reached the closest peers, or none (`error`)."""
+    """A `provide` has reached the closest peers, or none (`error` "no_peers").
+
+    Announcements are not answered: they may still be on their way."""
 
     request_id: int
     error: str | None
 
 @final
 class RecordDone:
-    """A `get_record` or `put_record` has ended."""
+    """A `get_record` or `put_record` has ended. `error` is None, "not_found"
+    (get), "no_peers" (put), or a text: a key of more than 128 bytes or a value
+    of more than 8192 is refused."""
 
     request_id: int
     value: bytes | None
@@ -168,7 +172,12 @@ class StreamEnded:
 @final
 class StreamClosed:
     """The stream is gone and its id with it. `error` is None if both
-    directions had ended, else why it was reset. Always the last event."""
+    directions had ended, else why it was reset. Always the last event.
+
+    Once this side has closed its writing, yamux cannot tell a reset by the
+    peer, or a lost connection, from an end: a protocol must know by itself
+    whether it has read all. The stream counts against `max_streams` until
+    this event is drained."""
 
     stream_id: int
     error: str | None
@@ -201,7 +210,8 @@ class Host:
     Memory is bounded when nobody drains: gossip messages beyond
     `max_queued_messages` or `max_queued_message_bytes` are dropped and counted,
     stream bytes stop at the granted credit, incoming streams beyond
-    `max_streams` are reset, and state events (connections) are merged.
+    `max_streams` (and beyond 384 of one peer) are reset, and state events
+    (connections) are merged once more than a thousand wait.
     """
 
     def __init__(
@@ -233,10 +243,12 @@ class Host:
         """The eventfd. Owned by the host; do not close it."""
 
     def drain(self, limit: int = 1024) -> list[Event]:
-        """Takes up to `limit` events. The eventfd stays readable if more wait."""
+        """Takes up to `limit` events, and `MessagesLost` beside them. The eventfd
+        stays readable if more wait."""
 
     def close(self) -> None:
-        """Ends every connection and the thread, within two seconds. Idempotent."""
+        """Ends every connection and the thread, within two seconds. Idempotent,
+        and fine after a panic. Later calls raise RuntimeError, but for `drain`."""
 
     # Peers
     def dial(self, address: str) -> int:
@@ -259,7 +271,9 @@ class Host:
     def publish(self, topic: str, data: bytes) -> int:
         """Publishes without author, number or signature. Ends with `PublishDone`."""
 
-    def judge(self, message_id: bytes, from_peer_id: str, verdict: Verdict) -> None: ...
+    def judge(self, message_id: bytes, from_peer_id: str, verdict: Verdict) -> None:
+        """Passes a message on or drops it. Within five seconds: gossipsub forgets
+        messages that were not judged, and then they go nowhere."""
     def peer_score(self, peer_id: str) -> float | None:
         """The gossip score of a peer as of the last heartbeat; None if unknown."""
 
@@ -268,7 +282,9 @@ class Host:
         """Announces a key, and again at every publication interval."""
 
     def stop_providing(self, key: bytes) -> None: ...
-    def find_providers(self, key: bytes) -> int: ...
+    def find_providers(self, key: bytes) -> int:
+        """Ends with the `ProvidersFound` that has `done`. This host is among the
+        providers if it provides the key."""
     def put_record(self, key: bytes, value: bytes) -> int: ...
     def get_record(self, key: bytes) -> int: ...
     def bootstrap(self) -> None:

@@ -175,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             return Err(Broken);
         }
         if ended {
-            self.end_read(cx)?;
+            step = self.end_read(cx)?;
         }
         Ok((filled, step))
     }
@@ -184,7 +184,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         if self.ahead.is_none() {
             let mut byte = [0];
             match Pin::new(&mut self.stream).poll_read(cx, &mut byte) {
-                Poll::Ready(Ok(0)) => self.end_read(cx)?,
+                Poll::Ready(Ok(0)) => {
+                    self.end_read(cx)?;
+                }
                 Poll::Ready(Ok(_)) => self.ahead = Some(byte[0]),
                 Poll::Ready(Err(_)) => return Err(Broken),
                 Poll::Pending => {}
@@ -195,15 +197,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
 
     /// Tells an end from a reset: yamux reads both as an end, but after a reset it takes no
     /// writes. Once this side has closed its own direction the two look alike.
-    fn end_read(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
-        if self.write_ended
-            && let Poll::Ready(Err(_)) = Pin::new(&mut self.stream).poll_write(cx, &[])
-        {
-            return Err(Broken);
+    ///
+    /// Does nothing while the connection is too busy to say; it is asked again when it is not.
+    fn end_read(&mut self, cx: &mut Context<'_>) -> Result<Step, Broken> {
+        if !self.write_ended {
+            if Pin::new(&mut self.stream).poll_flush(cx).is_pending() {
+                return Ok(Step::Waits);
+            }
+            // Pending means that the window is used up, and so that the stream stands.
+            if let Poll::Ready(Err(_)) = Pin::new(&mut self.stream).poll_write(cx, &[]) {
+                return Err(Broken);
+            }
         }
         self.read_ended = true;
         self.events.push(Event::StreamEnded { stream: self.id });
-        Ok(())
+        Ok(Step::MayGoOn)
     }
 
     fn write(&mut self, cx: &mut Context<'_>) -> Result<Step, Broken> {

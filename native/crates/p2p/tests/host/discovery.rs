@@ -76,6 +76,28 @@ fn what_one_provides_another_finds_with_its_address() {
     assert_eq!(dialled, Err("not_supported"), "it is reachable by now");
 }
 
+/// A client is in nobody's routing table: only the record tells where it is.
+#[test]
+fn a_provider_that_is_a_client_can_be_reached_by_what_the_search_told() {
+    let mut hub = Node::new();
+    let mut seeker = Node::new();
+    let mut provider = Node::with(logos_p2p::Config {
+        kademlia_server: false,
+        ..config()
+    });
+    provider.connect(&mut hub);
+    seeker.connect(&mut hub);
+    assert_eq!(provide(&mut provider, b"key"), None);
+
+    let end = Instant::now() + PATIENCE;
+    while find(&mut seeker, b"key").is_empty() {
+        assert!(Instant::now() < end);
+    }
+
+    let opened = seeker.open(provider.peer(), crate::node::PROTOCOL);
+    assert_eq!(opened, Err("not_supported"), "it is reachable by now");
+}
+
 #[test]
 fn what_nobody_provides_is_not_found() {
     let mut nodes = network();
