@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 Verdict = Literal["accept", "reject", "ignore"]
 
-TIMEOUT_MS: Final = 10_000
+TIMEOUT_MS: Final = 4_000
 MAX_PENDING: Final = 65_536
 
 

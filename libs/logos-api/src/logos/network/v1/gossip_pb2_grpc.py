@@ -89,7 +89,7 @@ class GossipServicer:
     def Subscribe(self, request_iterator, context):
         """Subscribes to one topic for as long as the call is open. The first request
         is `start`. If it asks for validation, every message is held back from
-        other nodes until a later request gives a verdict on it, or ten seconds
+        other nodes until a later request gives a verdict on it, or four seconds
         are over, which counts as IGNORE (NET-8). Of several subscribers of one
         topic, only one may ask for validation.
 

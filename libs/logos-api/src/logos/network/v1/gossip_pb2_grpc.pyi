@@ -64,7 +64,7 @@ class GossipStub:
     Subscribe: _grpc.StreamStreamMultiCallable[_gossip_pb2.SubscribeRequest, _gossip_pb2.SubscribeResponse]
     """Subscribes to one topic for as long as the call is open. The first request
     is `start`. If it asks for validation, every message is held back from
-    other nodes until a later request gives a verdict on it, or ten seconds
+    other nodes until a later request gives a verdict on it, or four seconds
     are over, which counts as IGNORE (NET-8). Of several subscribers of one
     topic, only one may ask for validation.
 
@@ -105,7 +105,7 @@ class GossipAsyncStub(GossipStub):
     Subscribe: _aio.StreamStreamMultiCallable[_gossip_pb2.SubscribeRequest, _gossip_pb2.SubscribeResponse]  # type: ignore[assignment]
     """Subscribes to one topic for as long as the call is open. The first request
     is `start`. If it asks for validation, every message is held back from
-    other nodes until a later request gives a verdict on it, or ten seconds
+    other nodes until a later request gives a verdict on it, or four seconds
     are over, which counts as IGNORE (NET-8). Of several subscribers of one
     topic, only one may ask for validation.
 
@@ -161,7 +161,7 @@ class GossipServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_gossip_pb2.SubscribeResponse], _abc.AsyncIterator[_gossip_pb2.SubscribeResponse]]:
         """Subscribes to one topic for as long as the call is open. The first request
         is `start`. If it asks for validation, every message is held back from
-        other nodes until a later request gives a verdict on it, or ten seconds
+        other nodes until a later request gives a verdict on it, or four seconds
         are over, which counts as IGNORE (NET-8). Of several subscribers of one
         topic, only one may ask for validation.
 
