@@ -1,5 +1,6 @@
 """Puts and gets of content that nobody has put before, timed."""
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ from benchmarks.yardsticks import pieces
 
 from logos.storage.v1 import storage_pb2 as pb
 from logos.storage.v1 import storage_pb2_grpc as pb_grpc
+from logos_module.errors import reason_of
 
 PATIENCE_S = 600.0
+BUSY_RETRY_S = 0.5
 
 
 def _requests(size_bytes: int, content: Iterator[bytes]) -> Iterator[pb.PutRequest]:
@@ -46,5 +49,15 @@ async def get(
 
 
 async def delete(channel: grpc.aio.Channel, cid: str) -> None:
-    """Deletes content from one node."""
-    await pb_grpc.StorageStub(channel).Delete(pb.DeleteRequest(cid=cid), timeout=PATIENCE_S)
+    """Deletes content from one node; waits until nobody is served from it any longer."""
+    request = pb.DeleteRequest(cid=cid)
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                await pb_grpc.StorageStub(channel).Delete(request)
+            except grpc.aio.AioRpcError as error:
+                if reason_of(error) != "DATASET_BUSY":
+                    raise
+                await asyncio.sleep(BUSY_RETRY_S)
+            else:
+                return

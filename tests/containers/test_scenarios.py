@@ -90,6 +90,18 @@ async def test_the_limits_hold_inside_the_containers(testnet: ContainerTestnet) 
         assert said.splitlines()[-1] == "65532"
 
 
+async def test_logs_are_told_by_node_and_module(testnet: ContainerTestnet) -> None:
+    lines = [
+        line
+        async for line in testnet.log_lines(
+            nodes=["node2"], module="mixnet", tail=1000, follow=False
+        )
+    ]
+
+    assert {(line.node, line.module) for line in lines} == {("node2", "mixnet")}
+    assert any('"message": "ready"' in line.text for line in lines)
+
+
 async def _remains() -> dict[str, str]:
     mine = f"label=com.docker.compose.project={project_name(NAME)}"
     return {

@@ -149,6 +149,18 @@ def test_a_lost_lease_kills_the_process_and_starts_another() -> None:
     assert world.states() == {"base": "STARTING"}
 
 
+def test_a_kernel_that_stood_still_waits_for_the_beats_that_wait_for_it() -> None:
+    world = World({"base": []})
+    world.ready("base")
+
+    world.now_ms += 60_000  # no tick came in between
+    world.advance(14_999)
+    assert world.states() == {"base": "READY"}
+    world.advance(1)
+
+    assert world.states() == {"base": "BACKOFF"}
+
+
 def test_a_killed_process_that_does_not_end_is_waited_for() -> None:
     world = World({"base": []})
     world.ready("base")

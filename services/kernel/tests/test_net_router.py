@@ -19,7 +19,7 @@ from logos.module.v1 import module_host_pb2
 from logos_base.errors import ErrorKind, LogosError
 from logos_kernel.net.router import Router, Upstream
 from logos_kernel.rpc.convert import described_from_pb
-from logos_module.channels import open_channel
+from logos_module.channels import open_channel, write
 from logos_module.errors import reason_of
 from logos_module.interceptor import Gate
 from logos_module.server import Server
@@ -328,6 +328,36 @@ async def test_a_module_that_cannot_be_reached_is_not_ready(routed: Routed) -> N
 
     assert error.code() is grpc.StatusCode.UNAVAILABLE
     assert reason_of(error) == "MODULE_NOT_READY"
+
+
+@pytest.mark.parametrize("method", ["StreamUnary", "StreamStream"])
+async def test_a_callee_that_fails_under_a_flood_is_heard(routed: Routed, method: str) -> None:
+    block = BytesValue(value=bytes(65536))
+
+    for _ in range(20):
+        call = routed.call(method)()
+        await write(call, BytesValue(value=b"plain"))
+        while await write(call, block):
+            pass
+
+        assert (await call.code(), await call.details()) == (
+            grpc.StatusCode.DATA_LOSS,
+            "grüße\n",
+        )
+
+
+@pytest.mark.parametrize("method", ["UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream"])
+async def test_a_call_whose_module_is_lost_says_so(routed: Routed, method: str) -> None:
+    call = _begin(routed, method, b"hang")
+    await routed.callee.begun.wait()
+
+    await routed.router.routes[SERVICE].channel.close()
+
+    assert await call.code() is grpc.StatusCode.UNAVAILABLE
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await _finish(call)
+    assert reason_of(failed.value) == "MODULE_NOT_READY"
+    assert await routed.gate.wait_idle(5) == 0
 
 
 async def test_nothing_is_let_in_while_the_kernel_drains(routed: Routed) -> None:

@@ -17,7 +17,7 @@ from kernel_process import Node, is_alive, made_node
 from logos.kernel.v1 import module_pb2, supervisor_pb2
 from logos_module.errors import reason_of
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def shared(running: Node) -> AsyncIterator[Node]:
 
 async def _call(node: Node, module: str) -> bytes:
     echo = echo_service.stub(node.channel, f"test.{module}.Echo", "UnaryUnary")
-    answer: BytesValue = await echo(BytesValue(value=b"hello"), timeout=5)
+    answer: BytesValue = await echo(BytesValue(value=b"hello"), timeout=30)
     return answer.value
 
 
@@ -68,13 +68,13 @@ async def _modules(node: Node) -> dict[str, module_pb2.Module]:
 async def _refused(node: Node) -> str:
     """Starts a kernel that must refuse to run; returns what it says."""
     kernel = node.start(CAPTURE="1")
-    _, said = await asyncio.to_thread(kernel.communicate, timeout=20)
+    _, said = await asyncio.to_thread(kernel.communicate, timeout=60)
     assert kernel.returncode == 2
     return said.decode()
 
 
 async def _ended(kernel: "subprocess.Popen[bytes]") -> int:
-    return await asyncio.wait_for(asyncio.to_thread(kernel.wait), 20)
+    return await asyncio.wait_for(asyncio.to_thread(kernel.wait), 60)
 
 
 async def test_starts_modules_in_order_and_is_their_front_door(shared: Node) -> None:
@@ -103,7 +103,7 @@ async def test_logs_are_streamed_and_followed(shared: Node) -> None:
     log = shared.root / "logs" / "base.log"
 
     request = supervisor_pb2.StreamLogsRequest(module="base", tail=1, follow=True)
-    call = shared.supervisor().StreamLogs(request, timeout=15)
+    call = shared.supervisor().StreamLogs(request, timeout=60)
     first: Any = await call.read()
     with log.open("a") as file:
         file.write("one more line\n")
@@ -136,7 +136,7 @@ async def test_a_hung_module_loses_its_lease_and_is_restarted(shared: Node) -> N
     await shared.until(lambda now: now.modules[0].restart_count == count and now.ready)
 
     assert not is_alive(before["base"].pid)
-    assert (await shared.module("base")).last_exit == "no beat for 1.5 s"
+    assert (await shared.module("base")).last_exit == "no beat for 4 s"
 
 
 async def test_restart_replaces_the_process_and_only_that(shared: Node) -> None:
@@ -211,7 +211,7 @@ async def test_modules_outlive_a_killed_kernel_and_the_next_one_takes_them_over(
     first.kill()
     first.wait()
     done = _calls(node, "top")[0]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while _calls(node, "top")[0] < done + 20:  # noqa: ASYNC110 -- another process counts
             await asyncio.sleep(0.02)
     node.kernel = None

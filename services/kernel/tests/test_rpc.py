@@ -155,6 +155,7 @@ class FakeModule:
 async def running(*modules: str, **policy: int) -> AsyncIterator[Kernel]:
     with tempfile.TemporaryDirectory(prefix="lk-") as folder:
         made = Kernel(folder, modules, RestartPolicy(**policy))
+        await made.driver.load()
         await made.server.start([f"unix:{folder}/kernel.sock"])
         await made.front.open()
         async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:

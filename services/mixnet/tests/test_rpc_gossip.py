@@ -114,7 +114,9 @@ async def test_a_rejected_message_goes_no_further(start_node: Start) -> None:
     assert three.host.seen == set()
 
 
-async def test_a_message_that_nobody_judges_is_ignored_after_four_seconds(start_node: Start) -> None:
+async def test_a_message_that_nobody_judges_is_ignored_after_four_seconds(
+    start_node: Start,
+) -> None:
     clock = ManualClock()
     one, two = await chain(start_node, 2, clock=clock)
     validator = await subscribe(two, validate=True)

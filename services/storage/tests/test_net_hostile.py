@@ -4,12 +4,14 @@ import asyncio
 import hashlib
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import grpc
 import pytest
 
 from logos_module.errors import reason_of
+from logos_storage.core import manifest as manifests
 from logos_storage.core import merkle, wire
 from logos_storage.core.cid import MANIFEST, parse_text
 from logos_storage.core.wire import ServedBlock
@@ -197,7 +199,8 @@ async def test_a_staller_alone_is_unreachable_and_leaves_nothing(net: Any) -> No
 
 async def test_a_wrong_manifest_is_not_believed(net: Any) -> None:
     liar, cid = await liar_and_cid(net, silent)
-    liar._raw_manifest = liar._raw_manifest.replace(b"\x20", b"\x21", 1)
+    true = manifests.decode(liar._raw_manifest)
+    liar._raw_manifest = manifests.encode(replace(true, size_bytes=1))
     alone(net, cid)
     two = await net.node("two", fetch_timeout_ms=10_000)
 

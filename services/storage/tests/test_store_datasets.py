@@ -25,9 +25,11 @@ from logos_storage.core.errors import (
 )
 from logos_storage.core.manifest import Manifest
 from logos_storage.core.ports import DatasetRecord
+from logos_storage.core.types import MonotonicMs
 from logos_storage.core.wire import BlockRange, ServedBlock, WantBlocks
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.opening import open_store
+from logos_storage.store.trees import FLUSH_MS
 
 MIB = 1 << 20
 GENERATED = json.loads(
@@ -35,11 +37,17 @@ GENERATED = json.loads(
 )
 
 
-def opened(folder: Path, quota_bytes: int = 1 << 30) -> AbstractAsyncContextManager[DatasetStore]:
+def monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def opened(
+    folder: Path, quota_bytes: int = 1 << 30, monotonic_ms: MonotonicMs = monotonic_ms
+) -> AbstractAsyncContextManager[DatasetStore]:
     return open_store(
         folder,
         quota_bytes=quota_bytes,
-        monotonic_ms=lambda: time.monotonic_ns() // 1_000_000,
+        monotonic_ms=monotonic_ms,
         wall_clock_us=lambda: 1_700_000_000_000_000,
     )
 
@@ -382,6 +390,39 @@ async def test_what_was_kept_is_known_after_a_restart(
             assert [one.index for one in await tree.serve((BlockRange(0, 20),))] == [*range(3, 9)]
         assert await store.delete(there.cid) == used_bytes
         assert (await store.space()).used_bytes == 0
+
+
+async def test_after_a_kill_the_blocks_of_the_last_flush_are_known_and_true(
+    tmp_path: Path, provider: DatasetStore
+) -> None:
+    """A copy of the folder is what a process that was killed leaves behind."""
+    there = await put(provider, content_of(20 * 65536))
+    now = [0]
+    async with opened(tmp_path / "mine", monotonic_ms=lambda: now[0]) as store:
+        record = await adopted(store, there)
+        async with store.open(record) as tree:
+            for span, time_ms in (((0, 4), 0), ((4, 8), FLUSH_MS), ((8, 12), FLUSH_MS + 1)):
+                now[0] = time_ms
+                body = await answer_of(provider, there, *span)
+                await tree.keep(body, request_for(there, *span), 20 * 65536)
+                await flushed(tmp_path / "mine", 1 if time_ms else 0)
+            shutil.copytree(tmp_path / "mine", tmp_path / "killed")
+
+    async with opened(tmp_path / "killed") as store:
+        found = await store.find(there.cid)
+        assert found is not None
+        assert found.blocks_held == 8
+        async with store.open(found) as tree:
+            assert await tree.read(0, 8) == content_of(20 * 65536)[: 8 * 65536]
+            body = await answer_of(provider, there, 8, 20)
+            await tree.keep(body, request_for(there, 8, 20), 20 * 65536)
+        assert await read(store, found) == content_of(20 * 65536)
+
+
+async def flushed(folder: Path, bitmaps: int) -> None:
+    """Waits for the flush that goes on beside the fetch."""
+    while len(bytes_under(folder, "trees/*/bitmap")) < bitmaps:  # noqa: ASYNC110  a file tells nobody
+        await asyncio.sleep(0.005)
 
 
 async def test_a_false_answer_leaves_no_trace(tmp_path: Path, provider: DatasetStore) -> None:

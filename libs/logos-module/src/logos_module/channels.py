@@ -1,6 +1,7 @@
 """Channels to other servers, with the options that both sides agree on."""
 
-from typing import Final
+import asyncio
+from typing import Any, Final
 
 import grpc
 
@@ -36,3 +37,26 @@ CHANNEL_OPTIONS: Final = (
 def open_channel(target: str) -> grpc.aio.Channel:
     """Opens a plaintext channel: loopback, a Unix socket or a node's own network only."""
     return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+
+
+async def write(call: Any, request: Any) -> bool:
+    """Writes to the request stream of a call; False once the call has ended.
+
+    For use in place of `call.write` wherever the callee may end the call first: if it
+    does so during a write, grpc.aio (1.85) replaces its status by INTERNAL, "Internal
+    error from Core". Here the status stays what the callee said.
+    """
+    core = call._cython_call  # noqa: SLF001 -- the public method is the one that is wrong
+    try:
+        await call.wait_for_connection()
+        if call.done():
+            return False
+        serialize = call._request_serializer  # noqa: SLF001 -- see above
+        message = request if serialize is None else serialize(request)
+        await core.send_serialized_message(message)
+    except (grpc.aio.AioRpcError, grpc.aio.InternalError):
+        return False
+    except asyncio.CancelledError:
+        call.cancel()
+        raise
+    return True

@@ -104,21 +104,25 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if handler.response_streaming:
             wrapped = self._stream(method, handler.stream_stream or handler.unary_stream)
         else:
-            wrapped = self._unary(method, handler.stream_unary or handler.unary_unary)
+            # A client's stream may be as long as it likes: its deadline is the client's.
+            limit_s = None if handler.request_streaming else UNARY_LIMIT_S
+            wrapped = self._unary(method, handler.stream_unary or handler.unary_unary, limit_s)
         kind = _FACTORIES[handler.request_streaming, handler.response_streaming]
         return kind(wrapped, handler.request_deserializer, handler.response_serializer)
 
-    def _unary(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    def _unary(
+        self, method: str, behaviour: Callable[..., Awaitable[Any]], limit_s: float | None
+    ) -> Callable[..., Any]:
         async def serve(request: Any, context: Any) -> Any:
             async with self._served(method, context):
                 started = time.perf_counter()
-                limit = asyncio.timeout(UNARY_LIMIT_S)
+                limit = asyncio.timeout(limit_s)
                 try:
                     async with limit:
                         return await behaviour(request, context)
                 except TimeoutError as error:
                     if limit.expired():
-                        raise DeadlineError(f"took longer than {UNARY_LIMIT_S:.0f} s") from error
+                        raise DeadlineError(f"took longer than {limit_s} s") from error
                     raise
                 finally:
                     _SECONDS.labels(method).observe(time.perf_counter() - started)

@@ -23,6 +23,7 @@ from logos_module.context import ModuleContext
 from logos_module.environment import Environment, parse_environment
 from logos_module.errors import ModuleNotReadyError
 from logos_module.host import ModuleHostServicer
+from logos_module.memory import keep_freed_memory
 from logos_module.reflection import describe
 from logos_module.server import Server
 from logos_module.session import KernelSession
@@ -52,6 +53,7 @@ def run(root: CompositionRoot, *, package: str) -> int:
     """
     # Set before grpc's first thread: children are spawned, never forked.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    keep_freed_memory()
     try:
         text = resources.files(package).joinpath("module.toml").read_text(encoding="utf-8")
         manifest = parse_manifest(text)

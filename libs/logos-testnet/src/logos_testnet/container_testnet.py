@@ -10,20 +10,24 @@ from pathlib import Path
 from typing import Any, Final
 
 from logos_testnet.compose import project_name, render_compose, service_name
-from logos_testnet.endpoints import Endpoints, NodeEndpoints, write_endpoints
+from logos_testnet.endpoints import write_endpoints
 from logos_testnet.engine import run_docker
-from logos_testnet.errors import NodeFailedError, NotStoppedError, PortInUseError, UnknownNodeError
+from logos_testnet.errors import EngineError, NodeFailedError, NotStoppedError, UnknownNodeError
 from logos_testnet.layout import Layout
 from logos_testnet.plan import NodePlan, Plan
-from logos_testnet.ports import holder_of, taken_ports
+from logos_testnet.ports import refuse_taken
 from logos_testnet.processes import KERNEL
 from logos_testnet.progress import NodeProgress, Note, Report
 from logos_testnet.readiness import wait_until_ready, wanted_peers
-from logos_testnet.testnet import LogLine, Started, node_of
+from logos_testnet.testnet import LogLine, Started, endpoints_of, node_of
 from logos_testnet.together import all_of
 
 DEFAULT_COMPOSE_FILE: Final = "docker-compose.yml"
 _LOG_LINE: Final = re.compile(r"^(?P<service>\S+)-\d+\s+\| ?(?P<text>.*)$")
+_CURSOR: Final = re.compile(r"^(\x1b\[[0-9;]*[A-Za-z])+")
+"""Compose clears the line before each, also where it was told to use no such codes."""
+_PROGRESS: Final = re.compile(r"Container (?P<container>\S+) +(?P<what>Started|Error)\b")
+_CULPRIT: Final = re.compile(r"container (?P<container>\S+) (is unhealthy|exited)")
 
 # Ends the module, not the init process above it, as a crash would: whatever the engine
 # itself kills it does not restart.
@@ -53,36 +57,24 @@ class ContainerTestnet:
 
     async def up(self, report: Report) -> Started:
         loop = asyncio.get_running_loop()
+        begun = loop.time()
         file = self._write_compose_file()
         before = await self.running()
         missing = [node for node in self._plan.nodes if (node.name, KERNEL) not in before]
-        self._refuse_taken_ports(missing)
-        report(Note("building images"))
-        await self._compose("build", "--quiet", report=report)
-        begun = loop.time()
-        report(Note(f"starting containers of {file.name}"))
-        try:
-            await self._compose("up", "--detach", "--no-build", "--quiet-pull", report=report)
-            views = await all_of(
-                wait_until_ready(node, peers=wanted_peers(self._plan, node), report=report)
-                for node in self._plan.nodes
-            )
-        except NodeFailedError:
-            report(Note(f"left in place: docker compose -p {self._project} ps -a"))
-            raise
+        refuse_taken({node.front_port: f"front door of {node.name}" for node in missing})
+        if any((node.name, each) not in before for node, each in self._everything()):
+            report(Note("building images; the first time this takes minutes"))
+            await self._compose("build", "--quiet")
+            begun = loop.time()
+            report(Note(f"starting containers of {file.name}"))
+            await self._start(report)
+        views = await all_of(
+            wait_until_ready(node, peers=wanted_peers(self._plan, node), report=report)
+            for node in self._plan.nodes
+        )
         for node, seen in zip(self._plan.nodes, views, strict=True):
             report(NodeProgress(node.name, f"ready, {seen.peers} peers", done=True))
-        nodes = tuple(
-            NodeEndpoints(
-                name=node.name,
-                kernel=node.front,
-                modules=tuple(module.manifest.name for module in node.modules),
-                peer_id=seen.peer_id,
-                p2p_address=node.p2p_address,
-            )
-            for node, seen in zip(self._plan.nodes, views, strict=True)
-        )
-        endpoints = Endpoints(self._plan.topology.name, self.runtime, self._plan.seed, nodes)
+        endpoints = endpoints_of(self._plan, self.runtime, views)
         write_endpoints(self._layout.endpoints, endpoints)
         peers = {node.name: seen.peers for node, seen in zip(self._plan.nodes, views, strict=True)}
         names = tuple(node.name for node in missing)
@@ -93,7 +85,7 @@ class ContainerTestnet:
         report(Note(f"removing {len(had)} containers"))
         volumes = ["--volumes"] if purge else []
         self._write_compose_file()
-        await self._compose("down", "--remove-orphans", *volumes, report=report)
+        await self._compose("down", "--remove-orphans", *volumes)
         self._layout.endpoints.unlink(missing_ok=True)
         if purge:
             shutil.rmtree(self._layout.directory)
@@ -115,8 +107,7 @@ class ContainerTestnet:
         names = set(listed.split())
         return frozenset(
             (node.name, module)
-            for node in self._plan.nodes
-            for module in _modules_of(node)
+            for node, module in self._everything()
             if service_name(node.name, module) in names
         )
 
@@ -159,7 +150,8 @@ class ContainerTestnet:
             if process.stdout is None:
                 return
             async for raw in process.stdout:
-                match = _LOG_LINE.match(raw.decode("utf-8", "replace").rstrip("\n"))
+                line = raw.decode("utf-8", "replace").rstrip("\n")
+                match = _LOG_LINE.match(_CURSOR.sub("", line))
                 if match is not None and match["service"] in services:
                     yield LogLine(*services[match["service"]], match["text"])
         finally:
@@ -177,6 +169,28 @@ class ContainerTestnet:
         """Runs any compose command on this testnet."""
         return await self._compose(*arguments)
 
+    async def _start(self, report: Report) -> None:
+        try:
+            await self._compose("up", "--detach", "--no-build", "--quiet-pull", report=report)
+        except EngineError as error:
+            culprit = _CULPRIT.search(str(error))
+            if culprit is None:
+                raise
+            node, module = self._owner(culprit["container"])
+            raise NodeFailedError(
+                f"{node}: the container of {module} {culprit[2]}", node=node, module=module
+            ) from error
+
+    def _owner(self, container: str) -> tuple[str, str]:
+        """Node and module of a container."""
+        for node, module in self._everything():
+            if container == f"{self._project}-{service_name(node.name, module)}-1":
+                return node.name, module
+        return "testnet", container
+
+    def _everything(self) -> list[tuple[NodePlan, str]]:
+        return [(node, module) for node in self._plan.nodes for module in _modules_of(node)]
+
     @property
     def _project(self) -> str:
         return project_name(self._plan.topology.name)
@@ -191,17 +205,6 @@ class ContainerTestnet:
         self._layout.directory.mkdir(parents=True, exist_ok=True)
         self._layout.compose_file.write_text(text, encoding="utf-8")
         return self._layout.compose_file
-
-    def _refuse_taken_ports(self, missing: list[NodePlan]) -> None:
-        ports = {node.front_port: node.name for node in missing}
-        problems = [
-            f"port {port} (front door of {ports[port]}) is taken by {holder_of(port)}"
-            for port in taken_ports(list(ports))
-        ]
-        if problems:
-            raise PortInUseError(
-                "; ".join(problems) + "; stop it, or set [ports] in a topology of your own"
-            )
 
     def _arguments(self, *arguments: str) -> list[str]:
         own = self._layout.compose_file
@@ -221,8 +224,11 @@ class ContainerTestnet:
 
     async def _compose(self, *arguments: str, report: Report | None = None) -> str:
         def tell(line: str) -> None:
-            if report is not None:
-                report(Note(line.strip()))
+            match = _PROGRESS.search(line)
+            if report is None or match is None:
+                return
+            node, module = self._owner(match["container"])
+            report(NodeProgress(node, f"container of {module}: {match['what'].lower()}"))
 
         return await run_docker(self._arguments(*arguments), folder=self._repository, on_line=tell)
 

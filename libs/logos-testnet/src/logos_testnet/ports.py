@@ -1,9 +1,13 @@
 """Which TCP ports of this machine are taken, and by whom."""
 
+import contextlib
 import errno
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+
+from logos_testnet.errors import PortInUseError
 
 _PROC: Final = Path("/proc")
 _LISTENING: Final = "0A"
@@ -12,6 +16,22 @@ _LISTENING: Final = "0A"
 def taken_ports(ports: list[int], host: str = "127.0.0.1") -> list[int]:
     """Returns those of `ports` at which nobody can listen now."""
     return [port for port in ports if not _is_free(host, port)]
+
+
+def refuse_taken(uses: Mapping[int, str]) -> None:
+    """Refuses ports at which somebody else listens; `uses` says what each is for.
+
+    Raises:
+        PortInUseError: All that are taken, with their holders.
+    """
+    problems = [
+        f"port {port} ({uses[port]}) is taken by {holder_of(port)}"
+        for port in taken_ports(list(uses))
+    ]
+    if problems:
+        raise PortInUseError(
+            "; ".join(problems) + "; stop it, or set [ports] in a topology of your own"
+        )
 
 
 def _is_free(host: str, port: int) -> bool:
@@ -33,14 +53,18 @@ def holder_of(port: int, proc: Path = _PROC) -> str:
     for entry in proc.iterdir():
         if not entry.name.isdecimal():
             continue
-        try:
-            links = [str(link.readlink()) for link in (entry / "fd").iterdir()]
-            if inodes & set(links):
+        with contextlib.suppress(OSError):  # ended meanwhile, or another user's
+            if any(_target(link) in inodes for link in (entry / "fd").iterdir()):
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
                 return f"process {entry.name} ({command[:120]})"
-        except OSError:
-            continue  # ended meanwhile, or another user's
     return "a process of another user, or a container engine"
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""  # closed since
 
 
 def _listening_inodes(port: int, proc: Path) -> set[str]:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from logos_testnet.client import NodeView, channel_to, revive_failed
-from logos_testnet.endpoints import Endpoints, NodeEndpoints, write_endpoints
-from logos_testnet.errors import NotStoppedError, PortInUseError, UnknownNodeError
+from logos_testnet.endpoints import write_endpoints
+from logos_testnet.errors import NotStoppedError, UnknownNodeError
 from logos_testnet.layout import Layout
 from logos_testnet.log_files import read_logs
 from logos_testnet.plan import NETWORK_MODULE, NodePlan, Plan
-from logos_testnet.ports import holder_of, taken_ports
+from logos_testnet.ports import holder_of, refuse_taken, taken_ports
 from logos_testnet.processes import (
     KERNEL,
     NodeProcess,
@@ -25,7 +25,7 @@ from logos_testnet.processes import (
 )
 from logos_testnet.progress import NodeProgress, Note, Report
 from logos_testnet.readiness import wait_until_ready, wanted_peers
-from logos_testnet.testnet import LogLine, Started, node_of
+from logos_testnet.testnet import LogLine, Started, endpoints_of, node_of
 from logos_testnet.together import all_of
 
 STOP_GRACE_S: Final = 30.0
@@ -68,7 +68,7 @@ class ProcessTestnet:
         )
         for node, seen in zip(self._plan.nodes, views, strict=True):
             report(NodeProgress(node.name, f"ready, {seen.peers} peers", done=True))
-        endpoints = self._endpoints(views)
+        endpoints = endpoints_of(self._plan, self.runtime, views)
         write_endpoints(self._layout.endpoints, endpoints)
         peers = {node.name: seen.peers for node, seen in zip(self._plan.nodes, views, strict=True)}
         names = tuple(node.name for node in missing)
@@ -124,14 +124,7 @@ class ProcessTestnet:
             ports[node.front_port] = f"front door of {node.name}"
             if (node.name, NETWORK_MODULE) not in living:
                 ports[int(node.p2p_address.rpartition("/")[2])] = f"libp2p of {node.name}"
-        problems = [
-            f"port {port} ({ports[port]}) is taken by {holder_of(port)}"
-            for port in taken_ports(list(ports))
-        ]
-        if problems:
-            raise PortInUseError(
-                "; ".join(problems) + "; stop it, or set [ports] in a topology of your own"
-            )
+        refuse_taken(ports)
 
     def _write_profile(self, node: NodePlan) -> None:
         folder = self._layout.node(node.name)
@@ -249,16 +242,3 @@ class ProcessTestnet:
             remains.append(str(self._layout.sockets))
         if remains:
             raise NotStoppedError(f"still there: {', '.join(remains)}")
-
-    def _endpoints(self, views: list[NodeView]) -> Endpoints:
-        nodes = tuple(
-            NodeEndpoints(
-                name=node.name,
-                kernel=node.front,
-                modules=tuple(module.manifest.name for module in node.modules),
-                peer_id=seen.peer_id,
-                p2p_address=node.p2p_address,
-            )
-            for node, seen in zip(self._plan.nodes, views, strict=True)
-        )
-        return Endpoints(self._plan.topology.name, self.runtime, self._plan.seed, nodes)

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from logos_testnet.endpoints import Endpoints
+from logos_testnet.client import NodeView
+from logos_testnet.endpoints import Endpoints, NodeEndpoints
 from logos_testnet.errors import UnknownNodeError
 from logos_testnet.plan import NodePlan, Plan
 from logos_testnet.progress import Report
@@ -84,6 +85,21 @@ class Testnet(Protocol):
 
 
 Testnet.__test__ = False  # type: ignore[attr-defined]  # its name is no test's
+
+
+def endpoints_of(plan: Plan, runtime: str, views: Sequence[NodeView]) -> Endpoints:
+    """What is written of a testnet that is up; `views` in the order of its nodes."""
+    nodes = tuple(
+        NodeEndpoints(
+            name=node.name,
+            kernel=node.front,
+            modules=tuple(module.manifest.name for module in node.modules),
+            peer_id=seen.peer_id,
+            p2p_address=node.p2p_address,
+        )
+        for node, seen in zip(plan.nodes, views, strict=True)
+    )
+    return Endpoints(plan.topology.name, runtime, plan.seed, nodes)
 
 
 def node_of(plan: Plan, name: str) -> NodePlan:

@@ -60,16 +60,21 @@ def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
     return 1
 
 
+def _quoted(text: str) -> str:
+    """JSON's form is TOML's too, but for surrogate pairs and DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def to_toml(value: object) -> str:
     """Writes a value as TOML. Tables become inline tables, sorted by key."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value).replace("\x7f", "\\u007f")
+        return _quoted(value)
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, Mapping):
-        pairs = ", ".join(f"{json.dumps(key)} = {to_toml(value[key])}" for key in sorted(value))
+        pairs = ", ".join(f"{_quoted(key)} = {to_toml(value[key])}" for key in sorted(value))
         return f"{{ {pairs} }}" if pairs else "{}"
     if isinstance(value, Sequence):
         return f"[{', '.join(to_toml(item) for item in value)}]"

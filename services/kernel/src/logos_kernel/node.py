@@ -36,6 +36,7 @@ from logos_kernel.store.sql import Base, SqlModuleStore
 from logos_module import logs
 from logos_module.database import open_database
 from logos_module.interceptor import Gate
+from logos_module.memory import keep_freed_memory
 from logos_module.server import AddressInUseError, Server
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ def run() -> int:
     """Runs the kernel of a node until SIGTERM or SIGINT; returns the exit code."""
     # Set before grpc's first thread: modules are spawned, never forked.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    keep_freed_memory()
     try:
         told = config.parse(os.environ)
         logs.configure("kernel", told.log_level)
@@ -64,6 +66,7 @@ def run() -> int:
 
 
 async def _live(told: config.Config) -> int:
+    _serve_metrics(told)
     gate = Gate()
     router = Router(gate)
     server = Server(fallback=router, gate=gate)
@@ -90,7 +93,9 @@ async def _live(told: config.Config) -> int:
         server.serve(add_KernelServicer_to_server, KernelServicer(driver))
         server.serve(add_RegistryServicer_to_server, RegistryServicer(driver))
         server.serve(add_SupervisorServicer_to_server, SupervisorServicer(driver))
-        _refuse_taken_socket(told.listen)
+        for address in (told.front, told.listen):
+            _refuse_taken_socket(address)
+        await driver.load()
         await server.start([told.front, told.listen])
         return await _supervise(told, server, front, driver)
 
@@ -99,9 +104,6 @@ async def _supervise(told: config.Config, server: Server, front: Front, driver: 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, driver.close)
-    if told.metrics_listen is not None:
-        host, port = told.metrics_listen
-        start_http_server(port, host)
     log.info("kernel started", extra={"node": told.node, "front": told.front})
     try:
         await front.open()
@@ -126,6 +128,16 @@ def _runtime(told: config.Config) -> Runtime:
         environment=os.environ,
     )
     return Processes({plan.manifest.name: plan for plan in told.plans}, places)
+
+
+def _serve_metrics(told: config.Config) -> None:
+    if told.metrics_listen is None:
+        return
+    host, port = told.metrics_listen
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        raise AddressInUseError(f"cannot listen at {host}:{port}: {error.strerror}") from error
 
 
 def _wall_ms() -> int:

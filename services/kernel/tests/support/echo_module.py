@@ -41,7 +41,7 @@ async def _call(context: ModuleContext, peer: str) -> None:
     done = failed = 0
     while True:
         try:
-            await call(BytesValue(value=b"x"), timeout=2)
+            await call(BytesValue(value=b"x"), timeout=30)
             done += 1
         except grpc.aio.AioRpcError:
             failed += 1

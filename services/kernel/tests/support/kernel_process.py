@@ -19,10 +19,10 @@ from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc, module_pb2, supervisor_
 from logos_module.channels import open_channel
 
 SUPPORT = Path(__file__).parent
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 FAST = {
-    "lease_ttl_ms": 1500,
+    "lease_ttl_ms": 4000,
     "backoff_base_ms": 50,
     "backoff_max_ms": 400,
     "stop_grace_ms": 3000,
@@ -105,7 +105,7 @@ class Node:
         """Asks the kernel."""
         stub: Any = kernel_pb2_grpc.KernelStub(self.channel)
         response: kernel_pb2.GetStatusResponse = await stub.GetStatus(
-            kernel_pb2.GetStatusRequest(), timeout=5, wait_for_ready=True
+            kernel_pb2.GetStatusRequest(), timeout=20, wait_for_ready=True
         )
         return response
 
@@ -157,7 +157,7 @@ class Node:
         if self.kernel is not None and self.kernel.poll() is None:
             self.kernel.terminate()
             try:
-                self.kernel.wait(15)
+                self.kernel.wait(60)
             except subprocess.TimeoutExpired:
                 self.kernel.kill()
                 self.kernel.wait()

@@ -21,7 +21,6 @@ from logos_mixnet.net.clock import SystemClock
 from logos_mixnet.net.discovery import Discovery
 from logos_mixnet.net.gossip import Gossip
 from logos_mixnet.net.host import HostBridge
-from logos_mixnet.net.memory import keep_freed_memory
 from logos_mixnet.net.peering import PeerDriver
 from logos_mixnet.net.streams import StreamTable
 from logos_mixnet.rpc.discovery import DiscoveryServicer
@@ -45,7 +44,6 @@ LISTENING_TIMEOUT_S: Final = 2.0
 @asynccontextmanager
 async def node(context: ModuleContext) -> AsyncIterator[None]:
     """Runs the network of one node while the context is entered."""
-    keep_freed_memory()
     config = parse(context.settings)
     if config.seed is None:
         secret = load_or_create_secret(context.state_dir / "identity.key")

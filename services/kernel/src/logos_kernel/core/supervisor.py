@@ -127,7 +127,16 @@ class Supervisor:
         self.settle(now_ms)
 
     def tick(self, now_ms: int) -> None:
-        """Does what is due."""
+        """Does what is due.
+
+        If it comes late, this process has stood still, and beats may wait to be
+        read: then no lease ends before another ttl (KER-3).
+        """
+        due_ms = self.next_wake_ms()
+        if due_ms is not None and now_ms - due_ms > self.policy.lease_ttl_ms // 3:
+            for module in self.modules.values():
+                if module.lease is not None:
+                    module.lease.renew(now_ms)
         for module in self.modules.values():
             if module.lease is not None and module.lease.is_over(now_ms):
                 self._lose_lease(module, now_ms)
@@ -218,7 +227,7 @@ class Supervisor:
     def settle(self, now_ms: int) -> None:
         """Begins what is no longer blocked, and ends what nobody needs any more."""
         for module in self.modules.values():
-            if module.state is S.BLOCKED and self._is_unblocked(module) and not self._is_closing:
+            if module.state is S.BLOCKED and self._is_unblocked(module):
                 self._begin(module, now_ms)
         if self._is_closing:
             for module in reversed(self.modules.values()):

@@ -34,6 +34,7 @@ from logos_module.channels import open_channel
 log = logging.getLogger(__name__)
 
 DESCRIBE_TIMEOUT_S: Final = 5.0
+CLOSE_GRACE_S: Final = 5.0
 
 Describe = Callable[[grpc.aio.Channel, float], Awaitable[Described]]
 """Asks who answers; raises `ModuleUnreachableError` after so many seconds."""
@@ -73,25 +74,34 @@ class Driver:
         self._describe = describe
         self._announce = announce
         self._wall_ms = wall_ms
+        self._records: dict[str, Record] = {}
         self._upstreams: dict[str, Upstream] = {}
+        self._closing = asyncio.TaskGroup()
         self._stops: defaultdict[bytes, asyncio.Event] = defaultdict(asyncio.Event)
         self._woken = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
 
     # -- the loop ----------------------------------------------------------------------------
 
+    async def load(self) -> None:
+        """Reads what an earlier kernel left. Starts nothing yet, but knows every module:
+
+        one that outlived that kernel may register as soon as this one serves.
+        """
+        self._records = {record.name: record for record in await self._store.load()}
+        self._supervisor.boot(self._records, self._runtime.is_alive, self._now_ms())
+
     async def run(self) -> None:
-        """Takes over the modules and supervises them until `close` has ended them all."""
-        records = {record.name: record for record in await self._store.load()}
-        self._supervisor.boot(records, self._runtime.is_alive, self._now_ms())
-        for name in records.keys() - self._supervisor.modules.keys():
-            await self._dismiss(records[name])
+        """Starts and supervises the loaded modules until `close` has ended them all."""
+        for name in self._records.keys() - self._supervisor.modules.keys():
+            await self._dismiss(self._records[name])
         try:
-            await self._obey()
-            while not self._supervisor.is_down():
-                await self._sleep()
-                self._supervisor.tick(self._now_ms())
+            async with self._closing:
                 await self._obey()
+                while not self._supervisor.is_down():
+                    await self._sleep()
+                    self._supervisor.tick(self._now_ms())
+                    await self._obey()
         finally:
             self._runtime.close()
             for upstream in self._upstreams.values():
@@ -185,12 +195,16 @@ class Driver:
             upstream = self._upstreams.get(name)
             if upstream is not None and module.described is not upstream.described:
                 del self._upstreams[name]
-                await upstream.channel.close()
+                self._close(upstream.channel)
             elif upstream is not None and module.state is ModuleState.READY:
                 ready[name] = upstream.described
                 routes |= dict.fromkeys(module.services, upstream)
         self._router.routes, self._router.promised = routes, promised
         await self._announce(self.views(), ready, is_ready=self.is_ready())
+
+    def _close(self, channel: grpc.aio.Channel) -> None:
+        """Closes a channel once its calls have ended: with the process behind it, at the latest."""
+        self._closing.create_task(channel.close(CLOSE_GRACE_S))
 
     async def _settled(self) -> None:
         """Returns when all that the last event asked for is done and durable."""
@@ -241,7 +255,7 @@ class Driver:
         replaced = self._upstreams.get(introduction.module)
         self._upstreams[introduction.module] = Upstream(introduction.endpoint, described, channel)
         if replaced is not None and replaced.channel is not channel:
-            await replaced.channel.close()
+            self._close(replaced.channel)
         await self._settled()
         return grant
 

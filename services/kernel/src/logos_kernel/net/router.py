@@ -18,6 +18,7 @@ from grpc.aio import EOF
 from logos_base.errors import LogosError
 from logos_kernel.core.errors import NotReadyError, UnknownServiceError
 from logos_kernel.core.types import Described, MethodKind
+from logos_module.channels import write
 from logos_module.errors import abort
 from logos_module.interceptor import Gate, PassedHandler
 
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 _BOTH_STREAM: Final = MethodKind(request_streaming=True, response_streaming=True)
 _HOP_KEYS: Final = frozenset({"te", "content-type", "user-agent", "connection", "host"})
 """Metadata of one connection, not of the call. So is whatever begins with `grpc-`."""
+
+_LOST: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+"""What gRPC itself says when a connection breaks, or a channel is closed under a call."""
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 Behaviour = Callable[[Any, Any], Awaitable[Any]]
@@ -167,19 +171,23 @@ async def _pass_requests(context: Any, call: Any) -> None:
 
     One message at a time: a callee that does not read stops the caller.
     """
-    # The call may end under it at any point; how, `_finish` tells the caller.
-    with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        while (message := await context.read()) is not EOF:
-            await call.write(message)
+    while (message := await context.read()) is not EOF:
+        if not await write(call, message):
+            return  # the call has ended; how, `_finish` tells the caller
+    with suppress(grpc.aio.InternalError):
         await call.done_writing()
 
 
 async def _pass_responses(call: Any, context: Any) -> None:
     """Passes the initial metadata and all responses on."""
     await context.send_initial_metadata(tuple(await call.initial_metadata()))
-    with suppress(grpc.aio.AioRpcError):
+    try:
         while (message := await call.read()) is not EOF:
             await context.write(message)
+    except grpc.aio.AioRpcError:
+        pass  # the status says it all
+    except asyncio.CancelledError:
+        _raise_if_cancelled()
 
 
 async def _response_of(call: Any) -> bytes | None:
@@ -189,11 +197,20 @@ async def _response_of(call: Any) -> bytes | None:
     except grpc.aio.AioRpcError:
         return None
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise  # by the caller; else the callee's own status is CANCELLED
+        _raise_if_cancelled()
         return None
     return response
+
+
+def _raise_if_cancelled() -> None:
+    """Ends this task if its caller has cancelled it.
+
+    gRPC raises the same error where the channel was closed under a call, since
+    the instance behind it is gone. That is for `_finish` to tell.
+    """
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _pass_initial(call: Any, context: Any) -> None:
@@ -212,7 +229,7 @@ async def _finish(channel: grpc.aio.Channel, call: Any, context: Any) -> None:
             context.set_details(details)
         return
     is_lost = channel.get_state() is not grpc.ChannelConnectivity.READY
-    if code is grpc.StatusCode.UNAVAILABLE and is_lost and not trailing:
+    if code in _LOST and is_lost and not trailing:
         await abort(context, NotReadyError(f"the module cannot be reached: {details}"))
     await context.abort(code, details or "", tuple(trailing or ()))
 

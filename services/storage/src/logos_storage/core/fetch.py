@@ -25,7 +25,7 @@ MAX_PROVIDERS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class FetchSettings:
-    """Bounds and times of a fetch; block counts follow from the block size."""
+    """Bounds and times of a fetch (STO-31, STO-32); block counts follow from the block size."""
 
     window_blocks: int
     """How far beyond a reader's position blocks are asked for."""
@@ -324,6 +324,7 @@ class FetchMachine:
         provider.batch_blocks = self._settings.first_batch_blocks
 
     def _give_up(self, now_ms: int) -> Iterator[Effect]:
+        """Ends the readers whose patience is at its end (STO-34)."""
         if any(one.arrived for one in self._providers.values()):
             return  # blocks may be about to be kept; the disk is no provider's fault
         for key, reader in list(self._readers.items()):
@@ -344,6 +345,7 @@ class FetchMachine:
         )
 
     def _reason(self) -> FailureReason:
+        """Says why nothing comes (STO-35): first of all whether trying again makes sense."""
         others = [one for one in self._providers.values() if one.phase is not _Phase.BANNED]
         if any(one.failures or (one.is_open and not one.has_answered) for one in others):
             return FailureReason.PROVIDERS_UNREACHABLE
@@ -426,6 +428,7 @@ class FetchMachine:
         }
 
     def _search(self, now_ms: int) -> Iterator[Effect]:
+        """Looks for providers: often while nobody delivers, rarely otherwise (STO-33)."""
         if self._searching:
             return
         if self._search_at_ms is not None and now_ms < self._search_due_ms():
@@ -460,4 +463,4 @@ class FetchMachine:
                 times += [time for time in provider.lacks.values() if time > now_ms]
         if needy and not self._searching and self._search_at_ms is not None:
             times.append(self._search_due_ms())
-        return max(min(times), now_ms + 1) if times else None
+        return min((time for time in times if time > now_ms), default=None)

@@ -103,7 +103,11 @@ class OpenTree:
         return self._presence
 
     async def read(self, first: int, end: int) -> memoryview:
-        """Reads whole blocks [first, end), padded and verified; BadDataError if decayed."""
+        """Reads whole blocks [first, end), padded and verified (STO-18).
+
+        Raises:
+            BadDataError: They have decayed.
+        """
         return await self._work(_read_verified, self._shape, first, end)
 
     async def serve(self, ranges: Sequence[BlockRange]) -> list[ServedBlock]:

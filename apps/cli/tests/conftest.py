@@ -1,0 +1,15 @@
+"""A checkout of its own for each test."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder where the commands look for testnets."""
+    for name in ("LOGOS_NODE", "LOGOS_TESTNET", "LOGOS_OUTPUT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LOGOS_ROOT", str(tmp_path))
+    monkeypatch.setenv("LOGOS_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"

@@ -1,0 +1,108 @@
+"""Waiting for a node, against a kernel whose modules do what the test says."""
+
+import socket
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+
+from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc, module_pb2
+from logos.network.v1 import peering_pb2, peering_pb2_grpc
+from logos_testnet.errors import NodeFailedError
+from logos_testnet.plan import NodePlan, Plan
+from logos_testnet.progress import NodeProgress, Note, silent
+from logos_testnet.readiness import wait_until_ready, wanted_peers
+
+STARTING, READY, FAILED = (
+    module_pb2.MODULE_STATE_STARTING,
+    module_pb2.MODULE_STATE_READY,
+    module_pb2.MODULE_STATE_FAILED,
+)
+
+
+class Kernel(kernel_pb2_grpc.KernelServicer, peering_pb2_grpc.PeeringServicer):
+    """A node with one module, whose states and peers follow a script, one step a question."""
+
+    def __init__(self) -> None:
+        self.script = [(READY, 4)]
+
+    async def GetStatus(  # noqa: N802 - a gRPC method
+        self, request: kernel_pb2.GetStatusRequest, context: object
+    ) -> kernel_pb2.GetStatusResponse:
+        state = self.script[0][0]
+        module = module_pb2.Module(name="mixnet", state=state, last_exit="out of luck")
+        if len(self.script) > 1 and state != READY:
+            self.script.pop(0)
+        return kernel_pb2.GetStatusResponse(modules=[module], ready=state == READY)
+
+    async def GetIdentity(  # noqa: N802 - a gRPC method
+        self, request: peering_pb2.GetIdentityRequest, context: object
+    ) -> peering_pb2.GetIdentityResponse:
+        peers = self.script[0][1]
+        if len(self.script) > 1:
+            self.script.pop(0)
+        return peering_pb2.GetIdentityResponse(peer_id="16U", connected_peers=peers)
+
+
+@pytest.fixture
+async def kernel() -> AsyncIterator[tuple[Kernel, NodePlan]]:
+    servicer, server = Kernel(), grpc.aio.server()
+    kernel_pb2_grpc.add_KernelServicer_to_server(servicer, server)
+    peering_pb2_grpc.add_PeeringServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    yield servicer, NodePlan("node1", port, "", ())
+    await server.stop(0)
+
+
+async def test_waits_through_the_start_until_the_peers_are_there(
+    kernel: tuple[Kernel, NodePlan],
+) -> None:
+    servicer, node = kernel
+    servicer.script = [(STARTING, 0), (READY, 0), (READY, 4)]
+    told: list[NodeProgress | Note] = []
+
+    seen = await wait_until_ready(node, peers=4, report=told.append)
+
+    assert (seen.ready, seen.peers, seen.peer_id) == (True, 4, "16U")
+    assert [event.text for event in told] == ["mixnet starting", "ready, 0 of 4 peers"]
+
+
+async def test_a_failed_module_ends_the_wait_with_its_reason(
+    kernel: tuple[Kernel, NodePlan],
+) -> None:
+    servicer, node = kernel
+    servicer.script = [(FAILED, 0)]
+
+    with pytest.raises(NodeFailedError, match="out of luck") as caught:
+        await wait_until_ready(node, peers=0, report=silent)
+
+    assert (caught.value.node, caught.value.module) == ("node1", "mixnet")
+
+
+async def test_a_dead_kernel_ends_the_wait() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        node = NodePlan("node1", nobody.getsockname()[1], "", ())
+        with pytest.raises(NodeFailedError, match="exit code 3") as caught:
+            await wait_until_ready(node, peers=0, report=silent, obituary=lambda: "exit code 3")
+
+    assert caught.value.module == "kernel"
+
+
+async def test_patience_ends_when_nothing_moves(kernel: tuple[Kernel, NodePlan]) -> None:
+    servicer, node = kernel
+    servicer.script = [(READY, 1)]
+
+    with pytest.raises(NodeFailedError, match="1 of 4 peers"):
+        await wait_until_ready(node, peers=4, report=silent, patience_s=0.3)
+
+
+def test_a_node_wants_as_many_peers_as_the_topology_asks_for_or_there_are(
+    processes: Plan,
+) -> None:
+    two = Plan(processes.topology, processes.runtime, processes.nodes[:2])
+
+    assert wanted_peers(processes, processes.nodes[0]) == 3
+    assert wanted_peers(two, two.nodes[0]) == 1
+    assert wanted_peers(processes, NodePlan("x", 1, "", ())) == 0

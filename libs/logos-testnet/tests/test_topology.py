@@ -1,0 +1,106 @@
+"""Topology files: what they say, and every problem at once with its line."""
+
+import pytest
+
+from logos_testnet.errors import TopologyError
+from logos_testnet.topology import Topology, parse_topology
+
+GOOD = """\
+schema = 1
+name = "small"
+node_count = 3
+[modules.mixnet]
+[modules.storage.settings]
+quota_bytes = 5
+"""
+
+
+def problems_of(text: str, node_count: int | None = None) -> list[str]:
+    with pytest.raises(TopologyError) as caught:
+        parse_topology(text, source="t.toml", node_count=node_count)
+    return caught.value.problems
+
+
+def test_equal_nodes_are_counted() -> None:
+    topology = parse_topology(GOOD)
+
+    assert [(node.name, node.index) for node in topology.nodes] == [
+        ("node1", 1),
+        ("node2", 2),
+        ("node3", 3),
+    ]
+    assert [module.package for module in topology.nodes[0].modules] == [
+        "logos_mixnet",
+        "logos_storage",
+    ]
+    assert topology.nodes[2].modules[1].settings == {"quota_bytes": 5}
+
+
+def test_the_command_line_replaces_the_number_of_nodes() -> None:
+    assert len(parse_topology(GOOD, node_count=7).nodes) == 7
+
+
+def listed() -> Topology:
+    return parse_topology(
+        GOOD.replace("node_count = 3", "")
+        + '[[nodes]]\nname = "relay"\nmodules = ["mixnet"]\n'
+        + "[[nodes]]\n[nodes.settings.storage]\nquota_bytes = 9\n"
+    )
+
+
+def test_nodes_may_be_listed_with_modules_and_settings_of_their_own() -> None:
+    relay, keeper = listed().nodes
+
+    assert (relay.name, [module.name for module in relay.modules]) == ("relay", ["mixnet"])
+    assert keeper.name == "node2"
+    assert keeper.modules[1].settings == {"quota_bytes": 9}
+
+
+def test_all_problems_are_told_at_once_with_their_lines() -> None:
+    text = """\
+schema = 2
+name = "Big One"
+target_peers = -1
+colour = "red"
+[ports]
+front = 100
+p2p = true
+[containers]
+subnet = "8.8.0.0/16"
+[modules.mixnet]
+packge = "x"
+[[nodes]]
+name = "a"
+[[nodes]]
+name = "a"
+modules = ["mixnet", "telepathy"]
+[nodes.settings.storage]
+quota_bytes = 1
+"""
+
+    problems = problems_of(text)
+
+    lines = {int(problem.split(":")[1]) for problem in problems}
+    assert lines == {1, 2, 3, 4, 6, 7, 9, 11, 15, 16, 17}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("schema = ", "not TOML"),
+        ('schema = 1\nname = "a"\n[modules.x]\n', "node_count"),
+        (GOOD.replace("node_count = 3", "node_count = 0"), "from 1 to 100"),
+        (GOOD.replace("node_count = 3", "node_count = 101"), "from 1 to 100"),
+        ('schema = 1\nname = "a"\nnode_count = 1\n', "at least one module"),
+        (GOOD + "[[nodes]]\n", "contradicts"),
+        (GOOD + "[ports]\nfront = 5000\np2p = 5002\n", "overlap"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(text: str, words: str) -> None:
+    assert words in "\n".join(problems_of(text))
+
+
+def test_a_number_of_nodes_contradicts_a_list_of_them() -> None:
+    text = GOOD.replace("node_count = 3", "") + "[[nodes]]\n"
+
+    assert "contradicts" in problems_of(text, node_count=2)[0]

@@ -1,0 +1,84 @@
+"""The images: small, without tools, for nobody in particular, and quick to build."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from containers.described import PLACES_ROOT
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
+
+MODULES = ("kernel", "mixnet", "storage")
+MOST_OVER_BASE_BYTES = 250 * 1024**2
+
+
+def docker(*words: str) -> str:
+    return subprocess.run(
+        ["docker", *words], cwd=PLACES_ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def images() -> dict[str, dict[str, object]]:
+    docker("compose", "build", "--quiet")
+    names = [f"logos/{module}:0.1.0" for module in MODULES]
+    return dict(zip(MODULES, json.loads(docker("image", "inspect", *names)), strict=True))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_an_image_runs_as_nobody_and_is_healthy_by_itself(
+    images: dict[str, dict[str, dict[str, object]]], module: str
+) -> None:
+    config = images[module]["Config"]
+
+    assert config["User"] == "65532:65532"
+    assert not config["Volumes"]  # an anonymous volume would stay behind
+    assert config["Healthcheck"]
+    labels = config["Labels"]
+    assert isinstance(labels, dict)
+    assert labels["org.opencontainers.image.title"] == f"logos/{module}"
+
+
+def test_images_are_small_and_share_all_but_their_own_layer(
+    images: dict[str, dict[str, dict[str, list[str]]]],
+) -> None:
+    base = json.loads(docker("image", "inspect", "python:3.11-slim-bookworm"))[0]["Size"]
+    layers = [set(images[module]["RootFS"]["Layers"]) for module in MODULES]
+
+    assert all(int(str(images[module]["Size"])) - base < MOST_OVER_BASE_BYTES for module in MODULES)
+    shared = set.intersection(*layers)
+    assert max(len(each - shared) for each in layers) <= 2
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_history_holds_no_secret_and_no_certificate_setting(
+    images: dict[str, dict[str, object]], module: str
+) -> None:
+    history = docker("history", "--no-trunc", f"logos/{module}:0.1.0").lower()
+
+    assert not any(word in history for word in ("token", "password", "index-url", "secret"))
+
+
+def test_a_wheel_in_dist_is_taken_and_not_built_again() -> None:
+    """The image computes the same key over the same sources as `./logos`."""
+    program = "import sys, native_wheel as w; from pathlib import Path; r = Path(sys.argv[1]); "
+    found = subprocess.run(
+        [sys.executable, "-c", program + "print(w.find_wheel(r, w.source_key(r)))", PLACES_ROOT],
+        env={"PYTHONPATH": str(PLACES_ROOT / "apps/cli/bootstrap")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    if found == "None":
+        pytest.skip("dist/ holds no wheel of these sources; `./logos test` makes one")
+
+    tag = "logos/test-prebuilt"
+    docker(
+        "build", "--quiet", "--file", "deploy/Dockerfile", "--target", "prebuilt", "-t", tag, "."
+    )
+    try:
+        assert docker("run", "--rm", tag, "ls", "/wheel").strip() == found.rpartition("/")[2]
+    finally:
+        docker("image", "rm", tag)
