@@ -3,6 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from logos_testnet.scenarios.fetches import (
+    a_fetch_outlives_its_network_module,
+    a_fetch_outlives_its_provider_for_a_while,
+    nobody_has_an_unknown_cid,
+)
 from logos_testnet.scenarios.files import a_file_of_any_size_crosses_the_network
 from logos_testnet.scenarios.recovery import (
     a_killed_kernel_comes_back,
@@ -16,7 +21,10 @@ Scenario = Callable[[Testnet], Awaitable[None]]
 
 EVERY: Final[tuple[Scenario, ...]] = (
     a_file_of_any_size_crosses_the_network,
+    nobody_has_an_unknown_cid,
     a_second_up_changes_nothing,
+    a_fetch_outlives_its_network_module,
+    a_fetch_outlives_its_provider_for_a_while,
     a_killed_module_comes_back,
     a_killed_kernel_comes_back,
     a_restart_keeps_identities_and_files,
