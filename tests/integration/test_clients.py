@@ -1,0 +1,54 @@
+"""Clients that know nothing but `proto/`, through the one address of each node."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from integration.commands import ROOT
+from logos_testnet.scenarios.files import sample
+from logos_testnet.testnet import Testnet
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def content(tmp_path: Path) -> Path:
+    """A file of three blocks and a bit."""
+    path = tmp_path / "content"
+    path.write_bytes(sample(200_001, str(tmp_path)))
+    return path
+
+
+def run(words: list[str], folder: Path) -> str:
+    done = subprocess.run(words, cwd=folder, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_go_client_puts_on_one_node_and_gets_from_another(
+    testnet: Testnet, content: Path, tmp_path: Path
+) -> None:
+    if shutil.which("go") is None and not os.environ.get("CI"):
+        pytest.skip("there is no Go here")
+    client, folder = tmp_path / "client", ROOT / "examples" / "go-client"
+    run(["go", "build", "-o", str(client), "."], folder)
+    first, fourth = testnet.plan.nodes[0].front, testnet.plan.nodes[3].front
+
+    said = run([str(client), "-put", first, "-get", fourth, str(content)], tmp_path)
+
+    assert said.startswith("zDvZ")
+
+
+def test_a_python_client_puts_on_one_node_and_gets_from_another(
+    testnet: Testnet, content: Path, tmp_path: Path
+) -> None:
+    client = ROOT / "examples" / "python-client" / "client.py"
+    first, fourth = testnet.plan.nodes[0].front, testnet.plan.nodes[3].front
+
+    said = run([sys.executable, str(client), str(content), first, fourth], tmp_path)
+
+    assert "zDvZ" in said
