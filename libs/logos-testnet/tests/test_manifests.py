@@ -1,5 +1,6 @@
 """Manifests are found beside the code, without importing it."""
 
+import subprocess
 import sys
 
 import pytest
@@ -11,11 +12,25 @@ from logos_testnet.topology import parse_topology
 HEAD = 'schema = 1\nname = "x"\nnode_count = 1\n'
 
 
+FRESH = f"""
+import sys
+from logos_testnet.manifests import load_manifests
+from logos_testnet.topology import parse_topology
+load_manifests(parse_topology({HEAD!r} + "[modules.mixnet]\\n"))
+print("logos_mixnet.node" in sys.modules)
+"""
+
+
 def test_the_manifest_lies_in_the_modules_package() -> None:
     found = load_manifests(parse_topology(HEAD + "[modules.mixnet]\n"))
 
     assert found["mixnet"].manifest.command == ("python", "-m", "logos_mixnet")
-    assert "logos_mixnet.node" not in sys.modules
+
+
+def test_the_code_of_a_module_is_not_loaded_for_its_manifest() -> None:
+    said = subprocess.run([sys.executable, "-c", FRESH], check=True, capture_output=True, text=True)
+
+    assert said.stdout == "False\n"
 
 
 def test_all_that_is_missing_is_told_at_once() -> None:
