@@ -1,1 +1,1 @@
-"""What every room may use: errors, ids, encodings, ports. Standard library only."""
+"""What every room may use: errors and manifests. Standard library only."""

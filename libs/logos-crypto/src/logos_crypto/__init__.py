@@ -1,1 +1,1 @@
-"""Hashes, Merkle trees and key types."""
+"""The encodings that ids are written in: base58btc and varint."""
