@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # the stubs of the asynchronous kind exist in the .pyi files 
     from logos.network.v1.streams_pb2_grpc import StreamsAsyncStub
 
 
-MAX_MESSAGE_BYTES: Final = 1024 * 1024
+MAX_MESSAGE_BYTES: Final = 512 * 1024
 
 Piece = bytes | memoryview
 

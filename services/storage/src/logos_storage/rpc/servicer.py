@@ -29,7 +29,7 @@ from logos_storage.core.ports import (
 )
 from logos_storage.rpc import convert
 
-FRAME_BYTES: Final = 1024 * 1024
+FRAME_BYTES: Final = 512 * 1024
 READ_AHEAD: Final = 2
 """Frames read and verified before they can be sent."""
 
