@@ -1,0 +1,55 @@
+"""How a process of ours uses the C library's memory and gRPC's threads."""
+
+import ctypes
+import os
+from typing import Final
+
+MMAP_THRESHOLD: Final = -3
+TRIM_THRESHOLD: Final = -1
+ARENA_MAX: Final = -8
+
+_MMAP_THRESHOLD_BYTES: Final = 32 * 1024 * 1024
+"""The most that glibc takes on 64-bit machines."""
+
+_TRIM_THRESHOLD_BYTES: Final = 64 * 1024 * 1024
+
+_ARENAS: Final = 2
+"""Pools that threads allocate from. Each keeps what was freed in it to itself."""
+
+_GRPC_ENVIRONMENT: Final = {
+    # Children are spawned, never forked.
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
+    # Poll in the thread that waits, not in a pool of its own: measured, 40 % less
+    # processor time for a stream, 25 % less for a small call (gRPC 1.85).
+    "GRPC_EXPERIMENTS": "-event_engine_client,-event_engine_listener",
+}
+
+
+def prepare_process() -> None:
+    """Sets what gRPC and the C library read once. Call it before anything else."""
+    for name, value in _GRPC_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> bool:
+    """Has the C library keep large buffers for reuse, up to 64 MiB.
+
+    By default every buffer of 128 KiB or more is mapped afresh and given back when
+    it is freed, so a stream of messages of 1 MiB faults in every page of each:
+    measured, 3.4 ms instead of 0.6 ms of processor time per MiB that a gRPC server
+    sends.
+
+    Returns:
+        Whether it was done; False where the C library has no `mallopt`.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return False
+    done = [
+        mallopt(MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES),
+        mallopt(TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES),
+        mallopt(ARENA_MAX, _ARENAS),
+    ]
+    return all(done)
