@@ -12,6 +12,7 @@ from benchmarks.report import say
 
 from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc
 from logos_module.channels import open_channel
+from logos_module.process import prepare_process
 from logos_testnet.layout import Layout
 from logos_testnet.manifests import load_manifests
 from logos_testnet.plan import Plan, process_plan
@@ -67,6 +68,7 @@ def planned(node_count: int) -> Plan:
 @asynccontextmanager
 async def running(node_count: int) -> AsyncIterator[Running]:
     """Starts a testnet in a new folder under `.logos`, and removes all of it at the end."""
+    prepare_process()  # what a client written with the SDK does too
     (ROOT / ".logos").mkdir(exist_ok=True)
     layout = Layout(Path(tempfile.mkdtemp(prefix="benchmark-", dir=ROOT / ".logos")))
     testnet = ProcessTestnet(planned(node_count), layout)

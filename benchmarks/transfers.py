@@ -4,16 +4,19 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
+from typing import Any, Final
 
 import grpc
 from benchmarks.yardsticks import pieces
 
 from logos.storage.v1 import storage_pb2 as pb
 from logos.storage.v1 import storage_pb2_grpc as pb_grpc
+from logos_module.bulk import BulkField, BulkMethod
 from logos_module.errors import reason_of
 
-PATIENCE_S = 600.0
-BUSY_RETRY_S = 0.5
+PATIENCE_S: Final = 600.0
+BUSY_RETRY_S: Final = 0.5
+_GET: Final = BulkMethod(response=BulkField(pb.GetResponse))
 
 
 def _requests(size_bytes: int, content: Iterator[bytes]) -> Iterator[pb.PutRequest]:
@@ -37,12 +40,17 @@ async def get(
     channel: grpc.aio.Channel, cid: str, size_bytes: int, *, local_only: bool = False
 ) -> float:
     """Gets content; returns the rate in MB/s."""
-    stub = pb_grpc.StorageStub(channel)
+    method: Any = channel.unary_stream(
+        "/logos.storage.v1.Storage/Get",
+        request_serializer=pb.GetRequest.SerializeToString,
+        **_GET.serializers(),
+    )
     received = 0
     began = time.perf_counter()
     request = pb.GetRequest(cid=cid, local_only=local_only)
-    async for response in stub.Get(request, timeout=PATIENCE_S):
-        received += len(response.data)
+    async for response in method(request, timeout=PATIENCE_S):
+        if isinstance(response, memoryview):
+            received += len(response)
     took_s = time.perf_counter() - began
     assert received == size_bytes
     return size_bytes / 1e6 / took_s

@@ -3,7 +3,7 @@ import sys
 
 SCRIPT = """
 import resource
-from logos_module.memory import keep_freed_memory
+from logos_module.process import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -301,7 +301,7 @@ class Host:
     def stream_grant(self, stream_id: int, count: int) -> None:
         """Lets `count` more bytes come in as `StreamData`."""
 
-    def stream_write(self, stream_id: int, data: bytes) -> None:
+    def stream_write(self, stream_id: int, data: bytes | memoryview) -> None:
         """Queues bytes. Keep what is queued and not yet `StreamWritten` small:
         the host does not bound it, the caller does."""
 

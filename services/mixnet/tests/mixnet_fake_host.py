@@ -73,6 +73,7 @@ class FakeHost:
         self.published: dict[bytes, tuple[str, bytes]] = {}
         self.seen: set[bytes] = set()
         self.streams: dict[int, Half] = {}
+        self.known_addresses: dict[str, set[str]] = {}
         self.dials: list[str] = []
         self.bootstraps = 0
         self.publish_error: str | None = None
@@ -173,7 +174,7 @@ class FakeHost:
                 self._break(half, "connection lost")
 
     def add_address(self, peer_id: str, address: str) -> None:
-        pass
+        self.known_addresses.setdefault(peer_id, set()).add(address)
 
     def ban(self, peer_id: str) -> None:
         self.banned.add(peer_id)

@@ -47,6 +47,19 @@ async def test_providers_are_found_once_each_and_never_oneself(
     assert await look_up(nodes[3], b"nobody has it") == []
 
 
+async def test_addresses_of_a_provider_are_known_to_the_host_before_it_is_told_of(
+    start_node: Start, board: Switchboard
+) -> None:
+    one, two = await star(start_node, 2)
+    await advertise(one, KEY)
+    await until(lambda: board.providers.get(KEY))
+    two.host.known_addresses.clear()
+
+    assert await look_up(two) == [one.peer_id]
+
+    assert two.host.known_addresses == {one.peer_id: {fake_address(1)}}
+
+
 async def test_a_search_that_does_not_end_ends_before_the_callers_deadline(
     start_node: Start, board: Switchboard
 ) -> None:

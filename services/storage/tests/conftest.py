@@ -25,7 +25,6 @@ from logos.network.v1.discovery_pb2_grpc import (
 )
 from logos.network.v1.streams_pb2_grpc import (
     StreamsServicer,
-    StreamsStub,
     add_StreamsServicer_to_server,
 )
 from logos.storage.v1 import storage_pb2
@@ -36,6 +35,7 @@ from logos_module.server import Server
 from logos_storage.net.announce import Announcer
 from logos_storage.net.fetcher import Fetcher
 from logos_storage.net.server import ExchangeServer
+from logos_storage.net.streams import streams_of
 from logos_storage.rpc.servicer import Defaults, StorageServicer
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.opening import open_store
@@ -256,7 +256,7 @@ class Net:
                 )
             )
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            streams, discovery = StreamsStub(channel), DiscoveryStub(channel)
+            streams, discovery = streams_of(channel), DiscoveryStub(channel)
             announcer = Announcer(discovery, datasets, interval_s=3600)
             server = ExchangeServer(streams, datasets)
             fetcher = Fetcher(

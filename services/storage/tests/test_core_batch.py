@@ -171,10 +171,13 @@ def stored_nodes() -> dict[int, bytes]:
     return {at: DATA.node_at(at) for at in range(len(DATA.packed) // 32)}
 
 
-def test_stored_blocks_verify_and_give_their_digests() -> None:
+def test_stored_blocks_verify_and_give_their_digests_and_proofs() -> None:
     data = memoryview(b"".join(DATA.blocks[2:7]))
 
-    assert verify_stored(data, 2, DATA.shape, stored_nodes()) == DATA.digests[2:7]
+    proven = verify_stored(data, 2, DATA.shape, stored_nodes())
+
+    assert [digest for digest, _ in proven] == DATA.digests[2:7]
+    assert [proof.path for _, proof in proven] == [DATA.served(at).path for at in range(2, 7)]
 
 
 def test_decay_of_data_or_of_the_tree_is_seen() -> None:

@@ -84,7 +84,7 @@ async def check(folder: Path, stored: set[str]) -> None:
             number = int(record.manifest.filename)
             expected = hashlib.shake_128(b"%d" % number).digest(2_000_000 + number)
             async with store.open(record) as tree:
-                content = bytes(await tree.read(0, tree.shape.block_count))
+                content = b"".join(await tree.read(0, tree.shape.block_count))
             assert content[: record.manifest.size_bytes] == expected
         space = await store.space()
         assert space.used_bytes == bytes_on_disk(folder)

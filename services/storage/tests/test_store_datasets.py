@@ -1,9 +1,11 @@
 import asyncio
 import hashlib
 import json
+import os
+import re
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -70,10 +72,14 @@ async def put(store: DatasetStore, content: bytes, step: int = MIB, **header: An
         return await upload.finish()
 
 
+async def whole(tree: Any, first: int, end: int) -> bytes:
+    return b"".join(await tree.read(first, end))
+
+
 async def read(store: DatasetStore, record: DatasetRecord) -> bytes:
     async with store.open(record) as tree:
         size = record.manifest.size_bytes
-        blocks = [await tree.read(at, at + 1) for at in range(tree.shape.block_count)]
+        blocks = [await whole(tree, at, at + 1) for at in range(tree.shape.block_count)]
         return b"".join(blocks)[:size]
 
 
@@ -169,6 +175,33 @@ async def test_the_same_again_changes_nothing(store: DatasetStore, tmp_path: Pat
 
     assert await accounts(store) == before
     assert files_under(tmp_path) == files
+
+
+async def test_names_and_contents_of_a_put_are_durable_before_it_is_a_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, _recording(getattr(os, name), synced))
+
+    async with opened(tmp_path) as store:
+        await put(store, content_of(300_000))
+
+    kinds = [re.sub("[0-9a-f]{32}", "ID", path.removeprefix(f"{tmp_path}/")) for path in synced]
+    assert [kind for kind in kinds if "storage.db" not in kind] == [
+        "uploads/ID/data",
+        "uploads/ID/tree",
+        "uploads/ID",
+        "trees",
+    ]
+
+
+def _recording(sync: Callable[[int], None], synced: list[str]) -> Callable[[int], None]:
+    def recorded(file: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{file}").readlink()))
+        sync(file)
+
+    return recorded
 
 
 async def test_two_names_share_one_tree_until_both_are_gone(
@@ -312,7 +345,7 @@ async def test_decay_on_disk_is_never_given_out(
             await tree.read(0, 10)
         with pytest.raises(BadDataError):
             await tree.serve((BlockRange(0, 2),))
-        assert await tree.read(5, 6) == content_of(10 * 65536)[5 * 65536 : 6 * 65536]
+        assert await whole(tree, 5, 6) == content_of(10 * 65536)[5 * 65536 : 6 * 65536]
 
 
 async def test_a_monstrous_manifest_is_refused_by_the_quota_alone(
@@ -351,7 +384,7 @@ async def test_blocks_of_others_are_kept_and_make_a_dataset(
                 body = await answer_of(provider, there, *span)
                 kept = await tree.keep(body, request_for(there, *span), len(content))
                 assert kept == frozenset(range(*span))
-                assert (await tree.read(*span))[:5] == content[span[0] * 65536 :][:5]
+                assert (await whole(tree, *span))[:5] == content[span[0] * 65536 :][:5]
             (served,) = await tree.serve((BlockRange(20, 1),))
             assert served.data[:5] == content[-5:]
 
@@ -386,7 +419,7 @@ async def test_what_was_kept_is_known_after_a_restart(
         assert (await store.space()).used_bytes == used_bytes
         async with store.open(record) as tree:
             assert tree.presence.holds(3, 9)
-            assert await tree.read(3, 9) == content_of(20 * 65536)[3 * 65536 : 9 * 65536]
+            assert await whole(tree, 3, 9) == content_of(20 * 65536)[3 * 65536 : 9 * 65536]
             assert [one.index for one in await tree.serve((BlockRange(0, 20),))] == [*range(3, 9)]
         assert await store.delete(there.cid) == used_bytes
         assert (await store.space()).used_bytes == 0
@@ -413,7 +446,7 @@ async def test_after_a_kill_the_blocks_of_the_last_flush_are_known_and_true(
         assert found is not None
         assert found.blocks_held == 8
         async with store.open(found) as tree:
-            assert await tree.read(0, 8) == content_of(20 * 65536)[: 8 * 65536]
+            assert await whole(tree, 0, 8) == content_of(20 * 65536)[: 8 * 65536]
             body = await answer_of(provider, there, 8, 20)
             await tree.keep(body, request_for(there, 8, 20), 20 * 65536)
         assert await read(store, found) == content_of(20 * 65536)
@@ -454,7 +487,7 @@ async def test_a_put_completes_a_tree_that_is_being_fetched(
             await tree.keep(body, request_for(there, 0, 2), len(content))
             other = await put(store, content, filename="other")
             assert tree.presence.is_full
-            assert await tree.read(0, 8) == content
+            assert await whole(tree, 0, 8) == content
             await tree.keep(body, request_for(there, 0, 2), len(content))
 
         assert await read(store, other) == content

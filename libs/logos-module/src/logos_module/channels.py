@@ -11,6 +11,7 @@ MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 _SHARED: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.http2.max_frame_size", 1024 * 1024),  # by default a message goes in pieces of 16 KiB
 )
 
 # The client pings every 20 s; the server must allow that, or it says too_many_pings.

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import secrets
 import signal
 import sys
@@ -12,6 +11,7 @@ from functools import partial
 from importlib import resources
 from typing import Final
 
+import uvloop
 from prometheus_client import start_http_server
 
 from logos.module.v1.module_host_pb2_grpc import add_ModuleHostServicer_to_server
@@ -23,7 +23,7 @@ from logos_module.context import ModuleContext
 from logos_module.environment import Environment, parse_environment
 from logos_module.errors import ModuleNotReadyError
 from logos_module.host import ModuleHostServicer
-from logos_module.memory import keep_freed_memory
+from logos_module.process import prepare_process
 from logos_module.reflection import describe
 from logos_module.server import Server
 from logos_module.session import KernelSession
@@ -51,15 +51,13 @@ def run(root: CompositionRoot, *, package: str) -> int:
         The exit code: 0 stopped, 1 failed, 2 wrong environment, manifest or
         settings, which a restart does not mend.
     """
-    # Set before grpc's first thread: children are spawned, never forked.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-    keep_freed_memory()
+    prepare_process()
     try:
         text = resources.files(package).joinpath("module.toml").read_text(encoding="utf-8")
         manifest = parse_manifest(text)
         environment = parse_environment()
         logs.configure(manifest.name, environment.log_level)
-        return asyncio.run(_live(root, manifest, environment))
+        return uvloop.run(_live(root, manifest, environment))
     except LogosError as error:
         sys.stderr.write(f"{error.reason}: {error}\n")
         return MISCONFIGURED

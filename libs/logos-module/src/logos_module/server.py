@@ -1,6 +1,6 @@
 """One aio gRPC server with health, reflection, our options and our interceptor."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import grpc
@@ -9,6 +9,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from logos_base.errors import ErrorKind, LogosError
+from logos_module.bulk import BulkMethod
 from logos_module.channels import SERVER_OPTIONS
 from logos_module.interceptor import Gate, Interceptor
 from logos_module.reflection import Reflection
@@ -43,6 +44,12 @@ class ServiceTable(grpc.GenericRpcHandler):
         self.services.append(service)
         self._methods.update({f"/{service}/{name}": value for name, value in handlers.items()})
 
+    def carry_in_bulk(self, service: str, methods: Mapping[str, BulkMethod]) -> None:
+        """Lets methods of a service take content as views and give it as pieces."""
+        for name, bulk in methods.items():
+            path = f"/{service}/{name}"
+            self._methods[path] = bulk.applied_to(self._methods[path])
+
     def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
         """Called by generated code beside the other; the same methods once more."""
 
@@ -71,9 +78,14 @@ class Server:
         self.reflection.add_to(self._table)
 
     def serve(self, add_to_server: AddToServer, servicer: Any) -> str:
-        """Adds a service, also while serving; returns its full name."""
+        """Adds a service, also while serving; returns its full name.
+
+        A servicer whose methods move content says so in a table `bulk`, by method name.
+        """
         add_to_server(servicer, self._table)
-        return self._table.services[-1]
+        service = self._table.services[-1]
+        self._table.carry_in_bulk(service, getattr(servicer, "bulk", {}))
+        return service
 
     async def start(self, addresses: Iterable[str]) -> None:
         """Listens at every address, or raises `AddressInUseError`."""

@@ -3,6 +3,7 @@
 use std::os::fd::RawFd;
 use std::time::Duration;
 
+use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -231,9 +232,9 @@ impl Host {
             .map_err(host_error)
     }
 
-    fn stream_write(&self, stream_id: u64, data: &[u8]) -> PyResult<()> {
+    fn stream_write(&self, py: Python<'_>, stream_id: u64, data: PyBuffer<u8>) -> PyResult<()> {
         self.native
-            .stream_write(stream_id, data.to_vec())
+            .stream_write(stream_id, data.to_vec(py)?)
             .map_err(host_error)
     }
 

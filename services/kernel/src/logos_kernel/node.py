@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+import uvloop
 from prometheus_client import start_http_server
 
 from logos.kernel.v1.kernel_pb2_grpc import add_KernelServicer_to_server
@@ -36,7 +37,7 @@ from logos_kernel.store.sql import Base, SqlModuleStore
 from logos_module import logs
 from logos_module.database import open_database
 from logos_module.interceptor import Gate
-from logos_module.memory import keep_freed_memory
+from logos_module.process import prepare_process
 from logos_module.server import AddressInUseError, Server
 
 log = logging.getLogger(__name__)
@@ -49,14 +50,12 @@ REFUSED: Final = 2
 
 def run() -> int:
     """Runs the kernel of a node until SIGTERM or SIGINT; returns the exit code."""
-    # Set before grpc's first thread: modules are spawned, never forked.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-    keep_freed_memory()
+    prepare_process()
     try:
         told = config.parse(os.environ)
         logs.configure("kernel", told.log_level)
         with locked(told.state_dir):
-            return asyncio.run(_live(told))
+            return uvloop.run(_live(told))
     except ConfigError as error:
         for problem in error.problems:
             sys.stderr.write(f"{error.reason}: {problem}\n")

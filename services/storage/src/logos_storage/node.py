@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from logos.network.v1.discovery_pb2_grpc import DiscoveryStub
-from logos.network.v1.streams_pb2_grpc import StreamsStub
 from logos.storage.v1.storage_pb2_grpc import add_StorageServicer_to_server
 from logos_module import ModuleContext
 from logos_storage.config import parse
 from logos_storage.net.announce import Announcer
 from logos_storage.net.fetcher import Fetcher
 from logos_storage.net.server import ExchangeServer
+from logos_storage.net.streams import streams_of
 from logos_storage.rpc.servicer import Defaults, StorageServicer
 from logos_storage.store.opening import open_store
 
@@ -38,7 +38,7 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         wall_clock_us=wall_clock_us,
     ) as datasets:
         channel = await context.channel("mixnet")
-        streams, discovery = StreamsStub(channel), DiscoveryStub(channel)
+        streams, discovery = streams_of(channel), DiscoveryStub(channel)
         announcer = Announcer(discovery, datasets, interval_s=config.advertise_interval_s)
         server = ExchangeServer(streams, datasets)
         async with asyncio.TaskGroup() as tasks:

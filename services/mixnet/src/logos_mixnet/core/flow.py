@@ -12,10 +12,7 @@ MIN_WINDOW_BYTES: Final = 256 * KIB
 MAX_WINDOW_BYTES: Final = 4 * MIB
 POOL_BYTES: Final = 64 * MIB
 MAX_FRAME_BYTES: Final = MIB
-"""The most that one `CarryRequest` may carry."""
-JOINED_BYTES: Final = 512 * KIB
-"""The most that goes into one `CarryResponse`: serialising a mebibyte takes forty times as
-long as twice a half, because its buffer is then fetched from the system each time."""
+"""The most that one `CarryRequest` or `CarryResponse` carries."""
 
 
 class Pool:

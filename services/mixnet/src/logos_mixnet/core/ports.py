@@ -95,15 +95,15 @@ class Stream(Protocol):
 
     @property
     def peer_id(self) -> str: ...
-    async def read(self) -> bytes:
-        """Waits for bytes, at most 512 KiB; empty once the peer has ended its direction.
+    async def read(self) -> list[bytes]:
+        """Waits for pieces, 1 MiB at most; none once the peer has ended its direction.
 
         Raises:
             StreamResetError: The peer or its connection went away.
         """
         ...
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """Takes bytes over, and returns when there is room for more.
 
         Nothing happens once the stream is closed: `read` says why.

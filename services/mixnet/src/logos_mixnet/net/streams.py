@@ -24,7 +24,7 @@ from logos_mixnet.core.errors import (
     StreamUnknownError,
     TooManyStreamsError,
 )
-from logos_mixnet.core.flow import JOINED_BYTES, Pool, Window
+from logos_mixnet.core.flow import MAX_FRAME_BYTES, Pool, Window
 from logos_mixnet.core.ports import Incoming
 from logos_mixnet.net.host import HostBridge
 
@@ -91,22 +91,20 @@ class NativeStream:
         self._granted = self._incoming.size
         self._host.stream_grant(self.stream_id, self._granted)
 
-    async def read(self) -> bytes:
-        """Waits for bytes, at most 512 KiB; empty once the peer has ended its direction."""
+    async def read(self) -> list[bytes]:
+        """Waits for pieces, 1 MiB at most; none once the peer has ended its direction."""
         while not self._chunks:
             if self._ended and self._error is None:
-                return b""
+                return []
             self._raise_if_reset()
             self._arrived.clear()
             await self._arrived.wait()
-        chunk = self._chunks.popleft()
-        if self._chunks:
-            chunk = self._join(chunk)
+        pieces, size = self._take()
         if not self._closed:
-            self._grant(len(chunk))
-        return chunk
+            self._grant(size)
+        return pieces
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """Hands bytes to the host, and returns when there is room for more."""
         if self._closed:
             return
@@ -137,13 +135,14 @@ class NativeStream:
             self._table.dropped(self.stream_id)
             self.closed("reset by this node")
 
-    def _join(self, first: bytes) -> bytes:
+    def _take(self) -> tuple[list[bytes], int]:
         # Several chunks in one gRPC frame: a frame costs more than a copy.
-        joined, size = [first], len(first)
-        while self._chunks and size + len(self._chunks[0]) <= JOINED_BYTES:
-            joined.append(self._chunks.popleft())
-            size += len(joined[-1])
-        return b"".join(joined) if len(joined) > 1 else first
+        pieces = [self._chunks.popleft()]
+        size = len(pieces[0])
+        while self._chunks and size + len(self._chunks[0]) <= MAX_FRAME_BYTES:
+            pieces.append(self._chunks.popleft())
+            size += len(pieces[-1])
+        return pieces, size
 
     def _grant(self, count: int) -> None:
         if self._granted <= 0:  # the peer has used all it had: give it more

@@ -1,7 +1,7 @@
 """`logos.network.v1.Streams`. `Carry` is the path of every byte between nodes: keep it short."""
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, ClassVar
 
 import grpc
 
@@ -12,10 +12,15 @@ from logos_mixnet.core.flow import MAX_FRAME_BYTES
 from logos_mixnet.core.identity import parse_peer_id
 from logos_mixnet.core.ports import Stream, StreamNetwork
 from logos_mixnet.rpc.duplex import until_written
+from logos_module.bulk import BulkField, BulkMethod
 
 
 class StreamsServicer(pb_grpc.StreamsServicer):
     """One instance per process; holds no state of its own."""
+
+    bulk: ClassVar[Mapping[str, BulkMethod]] = {
+        "Carry": BulkMethod(BulkField(pb.CarryRequest), BulkField(pb.CarryResponse))
+    }
 
     def __init__(self, network: StreamNetwork) -> None:
         self._network = network
@@ -40,7 +45,7 @@ class StreamsServicer(pb_grpc.StreamsServicer):
             stream.reset()  # unless both directions have ended
 
     async def _stand(self, first: Any) -> Stream:
-        kind = None if first is grpc.aio.EOF else first.WhichOneof("kind")
+        kind = first.WhichOneof("kind") if isinstance(first, pb.CarryRequest) else None
         if kind == "open":
             peer_id = parse_peer_id(first.open.peer_id, field="open.peer_id")
             return await self._network.open(peer_id, first.open.protocol)
@@ -50,25 +55,24 @@ class StreamsServicer(pb_grpc.StreamsServicer):
 
 
 async def _receive(context: Any, stream: Stream) -> None:
-    response = pb.CarryResponse
-    while data := await stream.read():
-        await context.write(response(data=data))
-    await context.write(response(end=True))
+    while pieces := await stream.read():
+        await context.write(pieces)
+    await context.write(pb.CarryResponse(end=True))
     await stream.wait_closed()
 
 
 async def _send(context: Any, stream: Stream) -> None:
     while (request := await context.read()) is not grpc.aio.EOF:
-        data = request.data
-        if len(data) > MAX_FRAME_BYTES:
-            raise FrameSizeError(f"a request carries at most {MAX_FRAME_BYTES} bytes of data")
-        if data:
-            await stream.write(data)
-        elif (kind := request.WhichOneof("kind")) == "end":
+        if isinstance(request, memoryview):
+            if len(request) > MAX_FRAME_BYTES:
+                raise FrameSizeError(f"a request carries at most {MAX_FRAME_BYTES} bytes of data")
+            if request:
+                await stream.write(request)
+        elif request.WhichOneof("kind") == "end":
             stream.close_write()
             if await context.read() is not grpc.aio.EOF:
                 raise UnexpectedRequestError("nothing follows `end`")
             return
-        elif kind != "data":
+        else:
             raise UnexpectedRequestError("requests after the first carry `data` or `end`")
     stream.reset()  # the caller went away in the middle of what it had to say

@@ -99,7 +99,7 @@ def runs_of(indices: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 def verify_stored(
     data: memoryview, first: int, shape: TreeShape, nodes: dict[int, bytes]
-) -> list[bytes]:
+) -> list[tuple[bytes, merkle.Proof]]:
     """Checks blocks read from disk against the tree's nodes read from disk.
 
     Args:
@@ -109,18 +109,14 @@ def verify_stored(
         nodes: Nodes of the packed tree: all that the blocks' proofs need.
 
     Returns:
-        The blocks' digests.
+        The blocks' digests and proofs.
 
     Raises:
         ProofRefusedError: What is on disk does not lead to the root.
     """
-    verifier = merkle.Verifier(shape.tree_cid.digest, shape.block_count)
     size = shape.block_size_bytes
-    digests = []
-    for start in range(0, len(data), size):
-        digest = hashlib.sha256(data[start : start + size]).digest()
-        index = first + start // size
-        proof = merkle.prove(index, shape.block_count, nodes.__getitem__)
-        verifier.verify(digest, proof)
-        digests.append(digest)
-    return digests
+    digests = [
+        hashlib.sha256(data[start : start + size]).digest() for start in range(0, len(data), size)
+    ]
+    proofs = merkle.prove_run(digests, first, shape.block_count, shape.tree_cid.digest, nodes)
+    return list(zip(digests, proofs, strict=True))

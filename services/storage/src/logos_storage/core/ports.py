@@ -42,7 +42,7 @@ class SpaceReport:
 class Upload(Protocol):
     """A put under way."""
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """Takes the next bytes; waits while the disk is behind."""
         ...
 
@@ -60,8 +60,12 @@ class Tree(Protocol):
     @property
     def presence(self) -> Presence: ...
 
-    async def read(self, first: int, end: int) -> memoryview:
-        """Reads whole blocks [first, end), padded and verified; BadDataError if decayed."""
+    async def read(self, first: int, end: int) -> list[memoryview]:
+        """Returns whole blocks [first, end), padded and verified, in pieces of any size.
+
+        Raises:
+            BadDataError: They have decayed.
+        """
         ...
 
     async def serve(self, ranges: Sequence[BlockRange]) -> list[ServedBlock]:

@@ -8,8 +8,9 @@ Spec: docs/protocol/storage.md, STO-20 to STO-28.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from logos_base.errors import LogosError
@@ -42,25 +43,27 @@ _LENGTH: Final = struct.Struct("<I")
 _REQUEST_ID_CID: Final = struct.Struct("<QH")
 _COUNT: Final = struct.Struct("<I")
 _RANGE: Final = struct.Struct("<QQ")
-_BLOCK_HEAD: Final = struct.Struct("<QH")
-_BLOCK_SIZES: Final = struct.Struct("<IH")
-_PROOF_HEAD: Final = struct.Struct("<QQQI")
 _CID_LENGTH: Final = struct.Struct("<H")
-_NODE_LENGTH: Final = _CID_LENGTH.pack(merkle.NODE_BYTES)
 _BLOCK_PREFIX: Final = prefix(BLOCK)
 _BLOCK_CID_BYTES: Final = len(_BLOCK_PREFIX) + DIGEST_BYTES
+_BLOCK: Final = struct.Struct(f"<QH{len(_BLOCK_PREFIX)}s{DIGEST_BYTES}sIH")
+_NODE_LENGTH: Final = _CID_LENGTH.pack(merkle.NODE_BYTES)
+_PROOF_HEAD: Final = "<QQQI"
+_PATH_COUNT_OFFSET: Final = 24
 
 TYPE_CONTROL: Final = 0
 TYPE_REQUEST: Final = 1
 TYPE_RESPONSE: Final = 2
+
+MAX_PIECES: Final = 64
+"""Pieces of a frame that are kept apart: more, from a peer that sends byte by byte, are joined."""
 
 MAX_REQUEST_BYTES: Final = 1 + 8 + 2 + 64 + 4 + MAX_RANGES * _RANGE.size
 
 
 def response_limit(block_size_bytes: int, block_count: int) -> int:
     """Returns the most bytes a frame with so many blocks may have."""
-    entry = _BLOCK_HEAD.size + 64 + _BLOCK_SIZES.size + _PROOF_HEAD.size
-    entry += merkle.MAX_DEPTH * (2 + merkle.NODE_BYTES)
+    entry = _BLOCK.size + _proof_form(merkle.MAX_DEPTH).size
     return 1 + 4 + 8 + 2 + 64 + 4 + block_count * (entry + block_size_bytes)
 
 
@@ -128,12 +131,12 @@ class FrameReader:
         self._kind = kind
         self._limit_bytes = limit_bytes
         self._head = bytearray()
-        self._body = bytearray()
+        self._pieces: list[memoryview] = []
         self._missing = 0
         self._skipping = 0
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Takes the next bytes and yields every frame that they complete.
+    def feed(self, data: bytes | memoryview) -> Iterator[Frame]:
+        """Takes the next bytes, which must not change, and yields every frame they complete.
 
         Raises:
             FrameMalformedError: The stream is of no use from here on.
@@ -146,12 +149,13 @@ class FrameReader:
                 view = view[step:]
             elif self._missing:
                 step = min(self._missing, len(view))
-                self._body += view[:step]
+                self._pieces.append(view[:step])
                 self._missing -= step
                 view = view[step:]
+                if not self._missing or len(self._pieces) == MAX_PIECES:
+                    self._pieces = [memoryview(b"".join(self._pieces))]
                 if not self._missing:
-                    body, self._body = self._body, bytearray()
-                    yield Frame(self._kind, memoryview(body))
+                    yield Frame(self._kind, self._pieces.pop())
             else:
                 step = min(_HEAD.size - len(self._head), len(view))
                 self._head += view[:step]
@@ -237,10 +241,14 @@ def encode_response(
     for block in blocks:
         proof = _encode_proof(block.index, leaf_count, block.path)
         meta += (
-            _BLOCK_HEAD.pack(block.index, _BLOCK_CID_BYTES),
-            _BLOCK_PREFIX,
-            block.digest,
-            _BLOCK_SIZES.pack(len(block.data), len(proof)),
+            _BLOCK.pack(
+                block.index,
+                _BLOCK_CID_BYTES,
+                _BLOCK_PREFIX,
+                block.digest,
+                len(block.data),
+                len(proof),
+            ),
             proof,
         )
     joined = b"".join(meta)
@@ -249,10 +257,14 @@ def encode_response(
     return [head + joined, *(block.data for block in blocks)]
 
 
-def _encode_proof(index: int, leaf_count: int, path: Iterable[bytes]) -> bytes:
-    nodes = list(path)
-    head = _PROOF_HEAD.pack(SHA2_256, index, leaf_count, len(nodes))
-    return head + b"".join(_NODE_LENGTH + node for node in nodes)
+@cache
+def _proof_form(path_count: int) -> struct.Struct:
+    return struct.Struct(_PROOF_HEAD + f"H{merkle.NODE_BYTES}s" * path_count)
+
+
+def _encode_proof(index: int, leaf_count: int, path: Sequence[bytes]) -> bytes:
+    head = struct.pack(_PROOF_HEAD, SHA2_256, index, leaf_count, len(path))
+    return _NODE_LENGTH.join((head, *path))
 
 
 def decode_response(body: memoryview) -> Blocks:
@@ -289,13 +301,14 @@ def response_request_id(body: memoryview) -> int:
 
 
 def _decode_block(cursor: "_Cursor", data: memoryview) -> DeliveredBlock:
-    index, cid_bytes = cursor.unpack(_BLOCK_HEAD)
-    cid = cursor.cid(cid_bytes, BLOCK)
-    data_bytes, proof_bytes = cursor.unpack(_BLOCK_SIZES)
+    raw = cursor.take(_BLOCK.size)
+    index, cid_bytes, cid_prefix, digest, data_bytes, proof_bytes = _BLOCK.unpack(raw)
+    if cid_bytes != _BLOCK_CID_BYTES or cid_prefix != _BLOCK_PREFIX:
+        raise FrameMalformedError("response has a block whose cid is not that of a block")
     if data_bytes > MAX_BLOCK_BYTES or data_bytes > len(data):
         raise FrameMalformedError("response has a block that is too long")
     proof = decode_proof(cursor.take(proof_bytes))
-    return DeliveredBlock(index, cid.digest, data[:data_bytes], proof)
+    return DeliveredBlock(index, digest, data[:data_bytes], proof)
 
 
 def decode_proof(raw: memoryview) -> merkle.Proof:
@@ -304,20 +317,20 @@ def decode_proof(raw: memoryview) -> merkle.Proof:
     Raises:
         FrameMalformedError: It breaks STO-6.
     """
-    cursor = _Cursor(raw)
-    hash_code, index, leaf_count, path_count = cursor.unpack(_PROOF_HEAD)
-    if hash_code != SHA2_256:
-        raise FrameMalformedError("proof is of another hash")
+    if len(raw) < _PATH_COUNT_OFFSET + _COUNT.size:
+        raise FrameMalformedError("proof is cut off")
+    (path_count,) = _COUNT.unpack_from(raw, _PATH_COUNT_OFFSET)
     if path_count > merkle.MAX_DEPTH:
         raise FrameMalformedError("proof has too many nodes")
-    path = []
-    for _ in range(path_count):
-        (node_bytes,) = cursor.unpack(_CID_LENGTH)
-        if node_bytes != merkle.NODE_BYTES:
-            raise FrameMalformedError("proof has a node that is not of 32 bytes")
-        path.append(bytes(cursor.take(node_bytes)))
-    cursor.end()
-    return merkle.Proof(index, leaf_count, tuple(path))
+    form = _proof_form(path_count)
+    if len(raw) != form.size:
+        raise FrameMalformedError("proof is not as long as its nodes")
+    hash_code, index, leaf_count, _, *path = form.unpack(raw)
+    if hash_code != SHA2_256:
+        raise FrameMalformedError("proof is of another hash")
+    if path[::2] != [merkle.NODE_BYTES] * path_count:
+        raise FrameMalformedError("proof has a node that is not of 32 bytes")
+    return merkle.Proof(index, leaf_count, tuple(path[1::2]))
 
 
 def encode_proof(proof: merkle.Proof) -> bytes:
@@ -343,7 +356,7 @@ class ManifestRequestReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Cid | None:
+    def feed(self, data: bytes | memoryview) -> Cid | None:
         """Takes the next bytes; returns the CID once it is whole.
 
         Raises:
@@ -369,7 +382,7 @@ class ManifestResponseReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> tuple[bool, bytes] | None:
+    def feed(self, data: bytes | memoryview) -> tuple[bool, bytes] | None:
         """Takes the next bytes; returns whether it is there, and its bytes, once whole.
 
         Raises:

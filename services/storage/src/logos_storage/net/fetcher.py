@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 
 WINDOW_BYTES: Final = 32 * 1024 * 1024
 FIRST_BATCH_BYTES: Final = 128 * 1024
-BATCH_BYTES: Final = 1024 * 1024
+BATCH_BYTES: Final = 2 * 1024 * 1024
 
 _FALSE = (FrameMalformedError, BlockRefusedError, ProofRefusedError)
 
@@ -168,6 +168,8 @@ class _Session:
         self._links: dict[str, _Link] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._wake_ms = 0
+        """When the timer is due."""
         self._is_closed = False
 
     @property
@@ -248,11 +250,15 @@ class _Session:
 
     def _wake_at(self, time_ms: int) -> None:
         if self._timer is not None:
+            if self._wake_ms <= time_ms:
+                return  # soon enough; the tick then says when next
             self._timer.cancel()
+        self._wake_ms = time_ms
         delay_s = max(0, time_ms - self._now()) / 1000
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
 
     def _tick(self) -> None:
+        self._timer = None
         self._obey(self._machine.tick(self._now()))
 
     async def _search(self) -> None:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:  # the stubs of the asynchronous kind exist in the .pyi files 
 
 ASK_TIMEOUT_S: Final = 5.0
 LOOK_UP_TIMEOUT_S: Final = 15.0
-ROUND_PAUSE_S: Final = 1.0
+FIRST_PAUSE_S: Final = 0.1
+MAX_PAUSE_S: Final = 1.0
 ASKED_AT_ONCE: Final = 4
 
 
@@ -80,6 +81,7 @@ class ManifestQuest:
         Raises:
             NoProvidersError, ProvidersUnreachableError, BadDataError
         """
+        pause_s = FIRST_PAUSE_S  # an announcement made a moment ago is about to arrive
         try:
             async with asyncio.timeout(patience_ms / 1000):
                 while not self._is_hopeless():
@@ -87,7 +89,8 @@ class ManifestQuest:
                     if found is not None:
                         return found.peer, found.raw
                     if not self._is_hopeless():
-                        await asyncio.sleep(ROUND_PAUSE_S)
+                        await asyncio.sleep(pause_s)
+                        pause_s = min(2 * pause_s, MAX_PAUSE_S)
         except TimeoutError:
             pass
         raise self._failure()

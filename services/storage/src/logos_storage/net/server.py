@@ -13,11 +13,12 @@ import grpc
 
 from logos.network.v1 import streams_pb2
 from logos_base.errors import LogosError
+from logos_module.bulk import Piece
 from logos_storage.core import wire
 from logos_storage.core.cid import Cid
 from logos_storage.core.errors import BadDataError, FrameMalformedError
 from logos_storage.core.ports import Datasets, Tree
-from logos_storage.net.streams import PeerStream, Piece, StreamLostError, accepted_stream
+from logos_storage.net.streams import PeerStream, StreamLostError, accepted_stream
 
 if TYPE_CHECKING:  # the stubs of the asynchronous kind exist in the .pyi files alone
     from logos.network.v1.streams_pb2_grpc import StreamsAsyncStub

@@ -1,20 +1,31 @@
 """A byte stream to one peer, carried by the network module of this node."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
 from logos.network.v1 import streams_pb2
+from logos.network.v1.streams_pb2_grpc import StreamsStub
+from logos_module.bulk import BulkField, BulkMethod, Piece
 
 if TYPE_CHECKING:  # the stubs of the asynchronous kind exist in the .pyi files alone
     from logos.network.v1.streams_pb2_grpc import StreamsAsyncStub
 
 
-MAX_MESSAGE_BYTES: Final = 512 * 1024
+MAX_MESSAGE_BYTES: Final = 1024 * 1024
 
-Piece = bytes | memoryview
+_CARRY: Final = BulkMethod(
+    BulkField(streams_pb2.CarryRequest), BulkField(streams_pb2.CarryResponse)
+)
+
+
+def streams_of(channel: grpc.aio.Channel) -> "StreamsAsyncStub":
+    """Returns the network module's streams; `Carry` takes pieces and gives views."""
+    stub: Any = StreamsStub(channel)
+    stub.Carry = channel.stream_stream("/logos.network.v1.Streams/Carry", **_CARRY.serializers())
+    return stub  # type: ignore[no-any-return]  # the asynchronous kind exists in the stubs alone
 
 
 class StreamLostError(Exception):
@@ -31,53 +42,59 @@ class PeerStream:
     async def establish(self, start: streams_pb2.CarryRequest) -> None:
         """Waits until the stream stands."""
         await self._write(start)
-        self.peer_id = (await self._read()).established.peer_id
+        response = await self._read()
+        if not isinstance(response, streams_pb2.CarryResponse):
+            raise StreamLostError("the network module sends before the stream stands")
+        self.peer_id = response.established.peer_id
 
-    async def send(self, pieces: Iterable[Piece]) -> None:
+    async def send(self, pieces: Sequence[Piece]) -> None:
         """Sends bytes; waits while the peer is behind."""
         for message in messages_of(pieces):
-            await self._write(streams_pb2.CarryRequest(data=message))
+            await self._write(message)
 
-    async def receive(self) -> bytes | None:
+    async def receive(self) -> memoryview | None:
         """Returns the next bytes, or None where the peer has ended its side."""
         response = await self._read()
-        return None if response.WhichOneof("kind") == "end" else response.data
+        return response if isinstance(response, memoryview) else None
 
     async def end(self) -> None:
         """Says that nothing more will be sent."""
         await self._write(streams_pb2.CarryRequest(end=True))
 
-    async def _write(self, request: streams_pb2.CarryRequest) -> None:
+    async def _write(self, request: streams_pb2.CarryRequest | Sequence[Piece]) -> None:
         try:
             await self._call.write(request)
         except (grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
             raise StreamLostError(str(error)) from error
 
-    async def _read(self) -> streams_pb2.CarryResponse:
+    async def _read(self) -> streams_pb2.CarryResponse | memoryview:
         try:
             response = await self._call.read()
         except (grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
             raise StreamLostError(str(error)) from error
-        if not isinstance(response, streams_pb2.CarryResponse):
+        if response is grpc.aio.EOF:
             raise StreamLostError("the network module ended the stream")
-        return response
+        return response  # type: ignore[no-any-return]  # what the deserialiser gives
 
 
-def messages_of(pieces: Iterable[Piece]) -> Iterator[bytes]:
-    """Joins and cuts pieces so that messages are few and none is over 1 MiB."""
+def messages_of(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """Collects and cuts pieces into as few messages as may be, all of about one size."""
+    total = sum(len(piece) for piece in pieces)
+    count = max(1, -(-total // MAX_MESSAGE_BYTES))
+    limit = -(-total // count)
     waiting: list[Piece] = []
     size = 0
     for piece in pieces:
         view = memoryview(piece)
-        while size + len(view) > MAX_MESSAGE_BYTES:
-            room = MAX_MESSAGE_BYTES - size
+        while size + len(view) > limit:
+            room = limit - size
             waiting.append(view[:room])
-            yield b"".join(waiting)
+            yield waiting
             waiting, size, view = [], 0, view[room:]
         waiting.append(view)
         size += len(view)
     if size:
-        yield b"".join(waiting)
+        yield waiting
 
 
 @asynccontextmanager

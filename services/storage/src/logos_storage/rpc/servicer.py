@@ -4,13 +4,14 @@ What a method can fail with stands in the contract; here errors are only raised.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from logos.storage.v1 import storage_pb2
 from logos.storage.v1.storage_pb2_grpc import StorageServicer as Contract
+from logos_module.bulk import BulkField, BulkMethod
 from logos_storage.core.cid import Cid
 from logos_storage.core.errors import (
     DatasetUnknownError,
@@ -29,7 +30,7 @@ from logos_storage.core.ports import (
 )
 from logos_storage.rpc import convert
 
-FRAME_BYTES: Final = 512 * 1024
+FRAME_BYTES: Final = 1024 * 1024
 READ_AHEAD: Final = 2
 """Frames read and verified before they can be sent."""
 
@@ -47,6 +48,11 @@ class Defaults:
 class StorageServicer(Contract):
     """One per process; holds no state of its own."""
 
+    bulk: ClassVar[Mapping[str, BulkMethod]] = {
+        "Put": BulkMethod(request=BulkField(storage_pb2.PutRequest)),
+        "Get": BulkMethod(response=BulkField(storage_pb2.GetResponse)),
+    }
+
     def __init__(
         self,
         datasets: Datasets,
@@ -60,11 +66,13 @@ class StorageServicer(Contract):
         self._defaults = defaults
 
     async def Put(
-        self, request_iterator: AsyncIterator[storage_pb2.PutRequest], context: Context
+        self,
+        request_iterator: AsyncIterator[storage_pb2.PutRequest | memoryview],
+        context: Context,
     ) -> storage_pb2.PutResponse:
         """Stores content and announces it."""
         first = await anext(aiter(request_iterator), None)
-        if first is None or first.WhichOneof("kind") != "header":
+        if not isinstance(first, storage_pb2.PutRequest) or not first.HasField("header"):
             raise HeaderExpectedError("the first request is the header")
         header = first.header
         async with self._datasets.put(
@@ -189,11 +197,13 @@ class StorageServicer(Contract):
         return convert.from_space(await self._datasets.space())
 
 
-async def _write_all(upload: Upload, requests: AsyncIterator[storage_pb2.PutRequest]) -> None:
+async def _write_all(
+    upload: Upload, requests: AsyncIterator[storage_pb2.PutRequest | memoryview]
+) -> None:
     async for request in requests:
-        if request.WhichOneof("kind") != "data":
+        if not isinstance(request, memoryview):
             raise HeaderExpectedError("the header comes once, and then the content")
-        await upload.write(request.data)
+        await upload.write(request)
 
 
 def _range_of(request: storage_pb2.GetRequest, record: DatasetRecord) -> tuple[int, int]:
@@ -211,12 +221,12 @@ async def _write_range(
     """Writes bytes [offset, end); reads ahead of the caller, but not far."""
     if offset == end:
         return
-    frames: asyncio.Queue[memoryview | None] = asyncio.Queue(READ_AHEAD)
+    frames: asyncio.Queue[list[memoryview] | None] = asyncio.Queue(READ_AHEAD)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_read_range(tree, arrivals, offset, end, frames))
             while (frame := await frames.get()) is not None:
-                await context.write(storage_pb2.GetResponse(data=bytes(frame)))
+                await context.write(frame)
     except* Exception as group:  # one cause; the caller must see that, not a group
         raise _only_of(group) from group
 
@@ -226,7 +236,7 @@ async def _read_range(
     arrivals: Arrivals | None,
     offset: int,
     end: int,
-    frames: asyncio.Queue[memoryview | None],
+    frames: asyncio.Queue[list[memoryview] | None],
 ) -> None:
     size = tree.shape.block_size_bytes
     step = FRAME_BYTES // size
@@ -235,11 +245,17 @@ async def _read_range(
         stop = min(start + step, last)
         if arrivals is not None:
             await arrivals.wait(start, stop)
-        data = await tree.read(start, stop)
-        low = max(offset - start * size, 0)
-        high = min(end - start * size, len(data))
-        await frames.put(data[low:high])
+        pieces = await tree.read(start, stop)
+        await frames.put(list(_cut(pieces, offset - start * size, end - start * size)))
     await frames.put(None)
+
+
+def _cut(pieces: Iterable[memoryview], low: int, high: int) -> Iterator[memoryview]:
+    """Yields bytes [low, high) of joined pieces; both may lie outside."""
+    at = 0
+    for piece in pieces:
+        yield piece[max(low - at, 0) : max(high - at, 0)]
+        at += len(piece)
 
 
 def _only_of(group: BaseExceptionGroup[Exception]) -> Exception:

@@ -349,7 +349,7 @@ class Put:
         self._filename = filename
         self._mimetype = mimetype
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """Takes the next bytes; waits while the disk is behind."""
         await self._upload.write(data)
 

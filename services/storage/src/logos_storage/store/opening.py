@@ -11,12 +11,16 @@ from typing import Final
 from logos_module.database import open_database
 from logos_storage.core.types import MonotonicMs, WallClockUs
 from logos_storage.store.datasets import DatasetStore
+from logos_storage.store.fresh import FreshBlocks
 from logos_storage.store.ledger import Ledger
 from logos_storage.store.sql import Base, Catalog
 from logos_storage.store.trees import Workshop
 
 HEADROOM_BYTES: Final = 8 * 1024 * 1024
 """Left free on the disk, so that the catalogue can still note what goes (STO-17)."""
+
+FRESH_BYTES: Final = 32 * 1024 * 1024
+"""As much as one reader is ahead of what it has (STO-30)."""
 
 
 @asynccontextmanager
@@ -36,7 +40,14 @@ async def open_store(
             open_database(folder / "storage.db", Base.metadata) as sessions,
             asyncio.TaskGroup() as tasks,
         ):
-            workshop = Workshop(threads, tasks, Ledger(quota_bytes), monotonic_ms, headroom_bytes)
+            workshop = Workshop(
+                threads,
+                tasks,
+                Ledger(quota_bytes),
+                monotonic_ms,
+                headroom_bytes,
+                FreshBlocks(FRESH_BYTES),
+            )
             catalog = Catalog(sessions, workshop.through)
             store = DatasetStore(workshop, catalog, folder, wall_clock_us)
             await store.start()

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from logos_base.errors import LogosError
-from logos_storage.core import merkle
-from logos_storage.core.batch import check_batch, runs_of, verify_stored
+from logos_storage.core.batch import VerifiedBlock, check_batch, runs_of, verify_stored
 from logos_storage.core.errors import BadDataError, ProofRefusedError
 from logos_storage.core.presence import Presence
 from logos_storage.core.types import MonotonicMs, TreeShape
 from logos_storage.core.wire import BlockRange, ServedBlock, WantBlocks
 from logos_storage.store.files import TreeFiles, read_presence
+from logos_storage.store.fresh import FreshBlocks
 from logos_storage.store.ledger import Ledger, Reservation
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class Workshop:
     ledger: Ledger
     monotonic_ms: MonotonicMs
     headroom_bytes: int
+    fresh: FreshBlocks
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Does blocking work in a worker thread, to its end even if nobody waits for it."""
@@ -82,6 +83,7 @@ class OpenTree:
         self.uses: Counter[str] = Counter()
         self._workshop = workshop
         self._shape = shape
+        self._name = shape.name
         self._files = files
         self._replaced: list[TreeFiles] = []
         self._running: set[asyncio.Future[Any]] = set()
@@ -102,13 +104,16 @@ class OpenTree:
     def presence(self) -> Presence:
         return self._presence
 
-    async def read(self, first: int, end: int) -> memoryview:
-        """Reads whole blocks [first, end), padded and verified (STO-18).
+    async def read(self, first: int, end: int) -> list[memoryview]:
+        """Reads whole blocks [first, end), padded and verified (STO-18), in pieces.
 
         Raises:
             BadDataError: They have decayed.
         """
-        return await self._work(_read_verified, self._shape, first, end)
+        fresh = self._workshop.fresh.take(self._name, first, end)
+        if fresh is not None:
+            return fresh
+        return [await self._work(_read_verified, self._shape, first, end)]
 
     async def serve(self, ranges: Sequence[BlockRange]) -> list[ServedBlock]:
         """Reads what is here of the ranges, verified, with proofs."""
@@ -125,12 +130,13 @@ class OpenTree:
     async def keep(self, body: memoryview, request: WantBlocks, size_bytes: int) -> frozenset[int]:
         """Checks the answer to a request and keeps its blocks; returns which."""
         kept = await self._work(_keep, self._shape, body, request, size_bytes)
-        fresh = [index for index in kept if index not in self._presence]
-        for index in fresh:
-            self._presence.add(index)
-        self._spend(len(fresh) * self._shape.block_size_bytes)
+        new = [block for block in kept if block.index not in self._presence]
+        for block in new:
+            self._presence.add(block.index)
+        self._workshop.fresh.add(self._name, new)
+        self._spend(len(new) * self._shape.block_size_bytes)
         await self._flush_if_due()
-        return kept
+        return frozenset(block.index for block in kept)
 
     @asynccontextmanager
     async def reserve(self, first: int, end: int) -> AsyncIterator[None]:
@@ -168,6 +174,7 @@ class OpenTree:
         finally:
             if self._running:
                 await asyncio.wait(self._running)
+            self._workshop.fresh.forget(self._name)
             for files in (self._files, *self._replaced):
                 files.close()
 
@@ -251,23 +258,22 @@ def _serve(files: TreeFiles, shape: TreeShape, held: list[int]) -> list[ServedBl
         data = memoryview(files.read_blocks(first, end, shape))
         nodes = files.read_nodes(first, end, shape)
         try:
-            digests = verify_stored(data, first, shape, nodes)
+            proven = verify_stored(data, first, shape, nodes)
         except ProofRefusedError as error:
             raise _decayed(shape, first, end) from error
-        for number, digest in enumerate(digests):
-            proof = merkle.prove(first + number, shape.block_count, nodes.__getitem__)
+        for number, (digest, proof) in enumerate(proven):
             block = data[number * size : (number + 1) * size]
-            served.append(ServedBlock(first + number, digest, block, proof.path))
+            served.append(ServedBlock(proof.index, digest, block, proof.path))
     return served
 
 
 def _keep(
     files: TreeFiles, shape: TreeShape, body: memoryview, request: WantBlocks, size_bytes: int
-) -> frozenset[int]:
+) -> tuple[VerifiedBlock, ...]:
     batch = check_batch(body, request, shape, size_bytes)
     files.write_blocks(batch.blocks, shape, size_bytes)
     files.write_nodes(batch.nodes)
-    return frozenset(block.index for block in batch.blocks)
+    return batch.blocks
 
 
 def open_files(

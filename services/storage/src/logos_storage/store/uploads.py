@@ -55,7 +55,7 @@ class UploadFiles:
             TreeFiles, self.folder, create=True, headroom_bytes=self._workshop.headroom_bytes
         )
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """Takes the next bytes; waits while the disk is behind.
 
         Raises:

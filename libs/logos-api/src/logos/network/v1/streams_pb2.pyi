@@ -129,7 +129,7 @@ class CarryRequest(_message.Message):
     DATA_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
-    """Later requests: bytes to send. At most 1 MiB; 256 to 512 KiB is fast."""
+    """Later requests: bytes to send. At most 1 MiB, which is also the fastest."""
     end: _builtins.bool
     """Last request: the caller sends no more. The peer may go on sending."""
     @_builtins.property
