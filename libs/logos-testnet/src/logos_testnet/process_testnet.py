@@ -166,7 +166,7 @@ class ProcessTestnet:
         sockets = self._layout.sockets / node.name
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LOGOS_")}
         variables = {
-            "MALLOC_ARENA_MAX": "2",
+            "GRPC_VERBOSITY": "ERROR",  # a peer that goes away is no line for a log of JSON
             "PYTHONSAFEPATH": "1",
             **kept,
             "LOGOS_TESTNET_DIR": str(self._layout.directory),
