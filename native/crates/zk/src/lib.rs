@@ -6,5 +6,8 @@
 //!
 //! Rules are numbered in `docs/protocol/zk.md` and cited here as `ZK-n`.
 
+pub mod circuits;
 pub mod field;
+pub mod gadgets;
+pub mod groth16;
 pub mod poseidon2;

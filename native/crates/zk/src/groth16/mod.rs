@@ -1,0 +1,16 @@
+//! Groth16 over BN254: keys, proofs, the fixed part proven once, and verification (ZK-12).
+
+mod encoding;
+mod key;
+mod prove;
+mod verify;
+
+pub use encoding::{PROOF_BYTES, ProofError, decode_proof, encode_proof};
+pub use key::ProvingKey;
+pub use prove::{Cached, Cancellation, ProveError, prove, prove_fixed};
+pub use verify::{VerifyError, VerifyingKey};
+
+pub use ark_bn254::Bn254;
+
+/// A proof: 128 bytes once encoded.
+pub type Proof = ark_groth16::Proof<Bn254>;

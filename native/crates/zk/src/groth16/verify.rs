@@ -1,0 +1,175 @@
+//! Verification, alone and in batches.
+
+use ark_bn254::{Bn254, G1Affine, G1Projective};
+use ark_ec::pairing::Pairing;
+use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
+use ark_ff::{PrimeField, UniformRand, Zero};
+use ark_serialize::CanonicalSerialize;
+use rand::rngs::OsRng;
+
+use super::Proof;
+use crate::circuits::{Statement, width};
+use crate::field::Fr;
+
+/// Why a proof cannot be looked at. A false proof is no error: it is `false`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    #[error("{circuit} has {expected} public inputs, there are {found}")]
+    Width {
+        circuit: &'static str,
+        expected: usize,
+        found: usize,
+    },
+}
+
+impl VerifyError {
+    /// The stable name of the rule.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Width { .. } => "PUBLIC_WIDTH",
+        }
+    }
+}
+
+/// The verifying key of one circuit, prepared.
+pub struct VerifyingKey {
+    pub statement: &'static dyn Statement,
+    pub points: ark_groth16::VerifyingKey<Bn254>,
+    gamma: <Bn254 as Pairing>::G2Prepared,
+    delta: <Bn254 as Pairing>::G2Prepared,
+    beta: <Bn254 as Pairing>::G2Prepared,
+}
+
+/// Bits of the random weights of a batch: a false proof passes with a chance of 2⁻¹²⁸.
+const WEIGHT_BITS: usize = 128;
+
+impl VerifyingKey {
+    #[must_use]
+    pub fn new(
+        statement: &'static dyn Statement,
+        points: ark_groth16::VerifyingKey<Bn254>,
+    ) -> Self {
+        Self {
+            statement,
+            gamma: points.gamma_g2.into(),
+            delta: points.delta_g2.into(),
+            beta: points.beta_g2.into(),
+            points,
+        }
+    }
+
+    /// The key as bytes: arkworks' compressed form, which its hash is made of.
+    ///
+    /// # Panics
+    /// Never: memory takes all bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.points
+            .serialize_compressed(&mut bytes)
+            .expect("memory takes all bytes");
+        bytes
+    }
+
+    /// Whether a proof proves the statement about these public inputs.
+    ///
+    /// # Errors
+    /// `VerifyError` if there are more or fewer public inputs than the circuit has.
+    pub fn verify(&self, public: &[Fr], proof: &Proof) -> Result<bool, VerifyError> {
+        let inputs = self.inputs(public)?;
+        let product = Bn254::multi_pairing(
+            [
+                Pairing1::from(proof.a),
+                (-inputs.into_affine()).into(),
+                (-proof.c).into(),
+                (-self.points.alpha_g1).into(),
+            ],
+            [
+                proof.b.into(),
+                self.gamma.clone(),
+                self.delta.clone(),
+                self.beta.clone(),
+            ],
+        );
+        Ok(product.is_zero())
+    }
+
+    /// Whether all of the proofs prove their statements; which are false, it does not say.
+    ///
+    /// Weighs each proof at random, so that false ones cannot cancel each other out, and
+    /// pairs the sums: about a third of the cost of one by one.
+    ///
+    /// # Errors
+    /// `VerifyError`, as `verify`.
+    pub fn verify_all(&self, claims: &[(&[Fr], Proof)]) -> Result<bool, VerifyError> {
+        let mut left: Vec<Pairing1> = Vec::with_capacity(claims.len() + 3);
+        let mut right = Vec::with_capacity(claims.len() + 3);
+        let mut inputs = vec![Fr::zero(); width(self.statement.public()) + 1];
+        let mut c_points = Vec::with_capacity(claims.len());
+        let mut weights = Vec::with_capacity(claims.len());
+        for (public, proof) in claims {
+            self.check_width(public)?;
+            let weight = Fr::from(u128::rand(&mut OsRng));
+            inputs[0] += weight;
+            for (sum, value) in inputs[1..].iter_mut().zip(*public) {
+                *sum += weight * value;
+            }
+            left.push(
+                proof
+                    .a
+                    .mul_bigint(weight_limbs(&weight))
+                    .into_affine()
+                    .into(),
+            );
+            right.push(<Bn254 as Pairing>::G2Prepared::from(proof.b));
+            c_points.push(proof.c);
+            weights.push(weight);
+        }
+        let weighted_inputs = msm(&self.points.gamma_abc_g1, &inputs);
+        let weighted_c = msm(&c_points, &weights);
+        let alpha = self.points.alpha_g1 * inputs[0];
+        for (point, key) in [
+            (weighted_inputs, &self.gamma),
+            (weighted_c, &self.delta),
+            (alpha, &self.beta),
+        ] {
+            left.push((-point.into_affine()).into());
+            right.push(key.clone());
+        }
+        Ok(Bn254::multi_pairing(left, right).is_zero())
+    }
+
+    fn inputs(&self, public: &[Fr]) -> Result<G1Projective, VerifyError> {
+        self.check_width(public)?;
+        let (one, rest) = self
+            .points
+            .gamma_abc_g1
+            .split_first()
+            .expect("a key has a point for the constant");
+        Ok(msm(rest, public) + one)
+    }
+
+    fn check_width(&self, public: &[Fr]) -> Result<(), VerifyError> {
+        let expected = width(self.statement.public());
+        if public.len() != expected {
+            return Err(VerifyError::Width {
+                circuit: self.statement.name(),
+                expected,
+                found: public.len(),
+            });
+        }
+        Ok(())
+    }
+}
+
+type Pairing1 = <Bn254 as Pairing>::G1Prepared;
+
+fn msm(points: &[G1Affine], scalars: &[Fr]) -> G1Projective {
+    G1Projective::msm_unchecked(points, scalars)
+}
+
+fn weight_limbs(weight: &Fr) -> [u64; WEIGHT_BITS / 64] {
+    let limbs = weight.into_bigint().0;
+    [limbs[0], limbs[1]]
+}

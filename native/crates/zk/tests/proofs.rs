@@ -1,0 +1,182 @@
+//! Proofs of every circuit: true ones verify, and nothing else does.
+
+mod support;
+
+use ark_ff::{Field, Zero};
+use logos_zk::circuits::{all, named};
+use logos_zk::field::Fr;
+use logos_zk::groth16::{
+    Cancellation, ProofError, ProveError, ProvingKey, VerifyingKey, decode_proof, encode_proof,
+    prove, prove_fixed,
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use support::Witness;
+
+fn rng(seed: u8) -> ChaCha20Rng {
+    ChaCha20Rng::from_seed([seed; 32])
+}
+
+fn key(circuit: &str, seed: u8) -> ProvingKey {
+    ProvingKey::generate(named(circuit).unwrap(), &mut rng(seed))
+}
+
+fn proof_of(key: &ProvingKey, witness: &Witness) -> [u8; 128] {
+    let none = Cancellation::default();
+    encode_proof(&prove(key, &witness.public, &witness.private, None, &none).unwrap())
+}
+
+/// Whether bytes are a proof of the statement; what is no proof proves nothing.
+fn verifies(key: &VerifyingKey, public: &[Fr], bytes: &[u8]) -> bool {
+    decode_proof(bytes).is_ok_and(|proof| key.verify(public, &proof).unwrap())
+}
+
+#[test]
+fn proofs_whole_and_with_a_cached_part_verify_and_no_changed_input_does() {
+    let none = Cancellation::default();
+    for witness in support::one_of_each(&mut rng(1)) {
+        let key = key(witness.circuit, 2);
+        let verifying = key.verifying_key();
+        let cached = prove_fixed(&key, &witness.public, &witness.private, &none).unwrap();
+        let finished = prove(
+            &key,
+            &witness.public,
+            &witness.private,
+            Some(&cached),
+            &none,
+        )
+        .unwrap();
+
+        for proof in [proof_of(&key, &witness), encode_proof(&finished)] {
+            assert!(
+                verifies(&verifying, &witness.public, &proof),
+                "{}",
+                witness.circuit
+            );
+            for at in 0..witness.public.len() {
+                let mut public = witness.public.clone();
+                public[at] += Fr::ONE;
+                assert!(
+                    !verifies(&verifying, &public, &proof),
+                    "{} {at}",
+                    witness.circuit
+                );
+            }
+            let mut reordered = witness.public.clone();
+            reordered.swap(0, 1);
+            assert!(!verifies(&verifying, &reordered, &proof));
+        }
+    }
+}
+
+#[test]
+fn no_proof_with_one_bit_changed_verifies() {
+    for witness in [
+        support::leadership(&mut rng(3)),
+        support::claim(&mut rng(3)),
+        support::quota(false, &mut rng(3)),
+        support::signature(2, &mut rng(3)),
+        support::signature(32, &mut rng(3)),
+    ] {
+        let key = key(witness.circuit, 4);
+        let verifying = key.verifying_key();
+        let proof = proof_of(&key, &witness);
+        assert!(verifies(&verifying, &witness.public, &proof));
+        for bit in 0..8 * proof.len() {
+            let mut changed = proof;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                !verifies(&verifying, &witness.public, &changed),
+                "bit {bit}"
+            );
+        }
+    }
+}
+
+#[test]
+fn keys_of_other_networks_and_circuits_verify_nothing() {
+    let witness = support::signature(2, &mut rng(5));
+    let own = key("signature2", 6);
+    let proof = proof_of(&own, &witness);
+
+    let elsewhere = key("signature2", 7).verifying_key();
+    assert!(!verifies(&elsewhere, &witness.public, &proof));
+
+    let claim = key("claim", 6).verifying_key(); // three public inputs as well
+    assert!(!verifies(&claim, &witness.public, &proof));
+    let larger = key("signature32", 6).verifying_key();
+    let error = larger
+        .verify(&witness.public, &decode_proof(&proof).unwrap())
+        .unwrap_err();
+    assert_eq!(error.reason(), "PUBLIC_WIDTH");
+}
+
+#[test]
+fn batches_verify_when_all_do_and_not_when_one_does_not() {
+    let key = key("signature2", 8);
+    let verifying = key.verifying_key();
+    let witnesses: Vec<Witness> = (0..5).map(|n| support::signature(2, &mut rng(n))).collect();
+    let mut claims: Vec<(&[Fr], _)> = witnesses
+        .iter()
+        .map(|witness| {
+            let proof = decode_proof(&proof_of(&key, witness)).unwrap();
+            (witness.public.as_slice(), proof)
+        })
+        .collect();
+
+    assert!(verifying.verify_all(&claims).unwrap());
+    assert!(verifying.verify_all(&[]).unwrap());
+    let (first, second) = (claims[0].1.clone(), claims[1].1.clone());
+    (claims[0].1, claims[1].1) = (second, first); // their errors must not cancel out
+    assert!(!verifying.verify_all(&claims).unwrap());
+}
+
+#[test]
+fn bytes_that_are_no_proof_are_refused_by_name() {
+    let witness = support::signature(2, &mut rng(9));
+    let proof = proof_of(&key("signature2", 10), &witness);
+
+    assert_eq!(decode_proof(&proof[..127]), Err(ProofError::Length(127)));
+    let longer = [&proof[..], &[0]].concat();
+    assert_eq!(decode_proof(&longer), Err(ProofError::Length(129)));
+    for (start, end, name) in [(0, 32, 'A'), (32, 96, 'B'), (96, 128, 'C')] {
+        let mut infinite = proof;
+        infinite[start..end].fill(0);
+        infinite[end - 1] = 0x40;
+        assert_eq!(decode_proof(&infinite), Err(ProofError::Infinity(name)));
+        let mut above = proof;
+        above[start..end].fill(0xff);
+        assert_eq!(decode_proof(&above), Err(ProofError::Point(name)));
+    }
+}
+
+#[test]
+fn points_of_the_twist_outside_the_group_are_refused() {
+    // The twist has a cofactor: nearly every point of it is outside the group.
+    use ark_bn254::{Fq, Fq2, G2Affine};
+    use ark_serialize::CanonicalSerialize;
+    let witness = support::signature(2, &mut rng(11));
+    let mut proof = proof_of(&key("signature2", 12), &witness);
+    let outside = (1u64..)
+        .map(|x| Fq2::new(Fq::from(x), Fq::zero()))
+        .find_map(|x| G2Affine::get_point_from_x_unchecked(x, false))
+        .unwrap();
+    assert!(outside.is_on_curve() && !outside.is_in_correct_subgroup_assuming_on_curve());
+    outside.serialize_compressed(&mut proof[32..96]).unwrap();
+
+    assert_eq!(decode_proof(&proof), Err(ProofError::Point('B')));
+}
+
+#[test]
+fn a_false_witness_is_named_before_anything_is_proven() {
+    let mut witness = support::claim(&mut rng(13));
+    let key = key("claim", 14);
+    witness.public[0] += Fr::ONE;
+
+    let none = Cancellation::default();
+    let error = prove(&key, &witness.public, &witness.private, None, &none).unwrap_err();
+
+    assert!(matches!(error, ProveError::Witness(_)));
+    assert!(error.to_string().contains("voucher_nullifier"));
+    assert_eq!(all().len(), 5);
+}
