@@ -8,3 +8,4 @@
 
 pub mod field;
 pub mod poseidon2;
+pub mod rln;
