@@ -1,0 +1,8 @@
+//! RLN as its users see it, against the crate it stands on and against the published values.
+
+mod encodings;
+mod fixture;
+mod proving;
+mod recovery;
+mod refusals;
+mod vectors;
