@@ -1,4 +1,4 @@
-//! zerokit's byte encodings of a proof with its values, by the crate's own serialisers.
+//! zerokit's byte encodings of a proof with its values, by the crate's own serialisers (RLN-10).
 //!
 //! ```text
 //! single  proof 128 | 0 | y | root | nullifier | x | external_nullifier               = 289

@@ -1,5 +1,5 @@
 //! A Groth16 proof over BN254 as 128 bytes: `A` (32), `B` (64), `C` (32), each the x coordinate,
-//! little-endian, with the sign of y in the highest bit (arkworks' compressed form).
+//! little-endian, with the sign of y in the highest bit (arkworks' compressed form; RLN-10).
 
 use ark_bn254::{g1, g2};
 use ark_ec::short_weierstrass::{Affine, SWCurveConfig, SWFlags};

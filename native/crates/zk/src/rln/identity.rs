@@ -1,4 +1,4 @@
-//! Who sends: an identity secret, its commitment, and the leaf that stands for both in the tree.
+//! Who sends: an identity secret, its commitment, and the leaf that stands for both in the tree (RLN-1).
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::field::{self, FIELD_BYTES, Fr};
 /// The least a seed may have. zerokit takes any; a shorter one can be found by trying.
 pub const MIN_SEED_BYTES: usize = 16;
 
-/// How many messages a member may send in an epoch: 1 to 65,535.
+/// How many messages a member may send in an epoch: 1 to 65,535 (RLN-2).
 ///
 /// The circuit compares 16 bits. With a higher limit in the leaf its comparison is not sound, and
 /// nothing in the circuit refuses that: whoever registers a member does.

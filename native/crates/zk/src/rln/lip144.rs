@@ -1,4 +1,4 @@
-//! `RateLimitProof` of LIP-144, the proof as it travels at the end of a mix packet.
+//! `RateLimitProof` of LIP-144, the proof as it travels at the end of a mix packet (RLN-11).
 //!
 //! ```text
 //! proof = 1 (128) | merkle_root = 2 | epoch = 3 | share_x = 4 | share_y = 5 | nullifier = 6

@@ -1,4 +1,5 @@
-//! Membership and proving: whole, or with the part that only depends on the member cached.
+//! Membership and proving: whole, or with the part that only depends on the member cached
+//! (RLN-4).
 //!
 //! Of a witness nearly everything is fixed while the member's path is: the secret, the limit, 20
 //! siblings, and all hashes over them. The multiplications over that part are two thirds of a
@@ -242,7 +243,7 @@ pub trait Request: sealed::Sealed {
 pub struct Message {
     pub external_nullifier: Fr,
     pub x: Fr,
-    /// Below the member's limit, counted from 0, and used once an epoch.
+    /// Below the member's limit, counted from 0, and used once an epoch (RLN-3).
     pub message_id: u32,
 }
 

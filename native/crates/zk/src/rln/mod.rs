@@ -5,13 +5,14 @@
 //! this adds to the crate is strict reading, one reason for every refusal, relations checked by
 //! name before any proving, and a cached part that cannot be used with another witness.
 //!
-//! Public inputs, in order: `[y, root, nullifier, x, external_nullifier]`; of a multi proof
+//! Public inputs, in order (RLN-7): `[y, root, nullifier, x, external_nullifier]`; of a multi proof
 //! `[4 y, root, 4 nullifiers, x, external_nullifier, 4 selectors]`.
 //!
 //! A Groth16 proof can be changed into another that is as valid, by anybody: the nullifier names
 //! a message, the proof's bytes do not.
 //!
-//! Sources: 32/RLN-V1, 58/RLN-V2, LIP-141 (multi), LIP-144 (`lip144`); zerokit 3.
+//! Rules: `docs/protocol/rln.md`, cited as `RLN-n`. Sources: RLN-V2, LIP-141 (multi), LIP-144
+//! (`lip144`); zerokit 3.
 
 mod encoding;
 mod error;

@@ -1,4 +1,4 @@
-//! The secret of a member that used one message id for two messages.
+//! The secret of a member that used one message id for two messages (RLN-12).
 //!
 //! Both shares lie on the line `y = a0 + a1 x`, and `a0` is the secret.
 

@@ -1,4 +1,4 @@
-//! What a proof is bound to: the epoch, the application and the signal.
+//! What a proof is bound to: the epoch, the application and the signal (RLN-5, RLN-6).
 
 use ark_ff::PrimeField;
 use rln::prelude::{PoseidonHash, hash_to_field_le};

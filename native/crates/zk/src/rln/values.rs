@@ -49,7 +49,7 @@ pub trait PublicValues: Clone + sealed::Sealed {
     /// The shares a verifier remembers, one for each message id used.
     fn shares(&self) -> Vec<Share>;
 
-    /// Rules that the specification's circuit leaves to the verifier.
+    /// Rules that the specification's circuit leaves to the verifier (RLN-8).
     ///
     /// # Errors
     /// `NoSlotUsed`, `UnusedSlotNotZero`, `NullifierRepeated`; never of `Values`.
@@ -220,7 +220,7 @@ pub struct Proof<V> {
 }
 
 impl<V: PublicValues> Proof<V> {
-    /// Verifies a message's proof: the root, the epoch, the signal, and then the proof.
+    /// Verifies a message's proof: the epoch, the root, the signal, and then the proof (RLN-9).
     ///
     /// # Errors
     /// `RootUnknown`, `ExternalNullifierMismatch`, `SignalMismatch`, and those of
