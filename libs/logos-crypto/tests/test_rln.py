@@ -203,6 +203,12 @@ def test_the_other_rule_reads_epochs_as_field_values() -> None:
     assert len(rln.external_nullifier(too_large, b"")) == 32
 
 
+def test_epochs_are_numbers() -> None:
+    assert rln.epoch_number(rln.epoch_bytes(2**64 - 1)) == 2**64 - 1
+    assert reason(lambda: rln.epoch_number(bytes(31) + b"\1")) == "epoch_not_number"
+    assert reason(lambda: rln.epoch_number(b"")) == "field_length"
+
+
 def test_no_secret_is_in_a_repr_or_a_refusal(member: Membership) -> None:
     identity = Identity.from_secret(SECRET)
     shown = [repr(identity), repr(member), repr(member.cached())]

@@ -338,6 +338,9 @@ def rln_external_nullifier(epoch: bytes, rln_identifier: bytes, *, raw: bool = F
     Each is hashed to the field first; where `raw`, each is read as a field value.
     """
 
+def rln_epoch_number(epoch: bytes) -> int:
+    """Of 32 bytes, little-endian; 64 bits."""
+
 def rln_signal_x(signal: bytes) -> bytes: ...
 def rln_recover(
     one: list[tuple[bytes, bytes, bytes, bytes]], other: list[tuple[bytes, bytes, bytes, bytes]]

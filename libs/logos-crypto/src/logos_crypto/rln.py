@@ -22,6 +22,7 @@ from logos_native import (
     RlnProof,
     RlnRateLimitProof,
     ZkError,
+    rln_epoch_number,
     rln_external_nullifier,
     rln_load_keys,
     rln_rate_commitment,
@@ -43,6 +44,7 @@ __all__ = [
     "Share",
     "ZkError",
     "epoch_bytes",
+    "epoch_number",
     "external_nullifier",
     "load_keys",
     "rate_commitment",
@@ -69,6 +71,15 @@ def rate_commitment(commitment: bytes, limit: int) -> bytes:
 def epoch_bytes(number: int) -> bytes:
     """An epoch's number of 64 bits as 32 bytes, little-endian."""
     return number.to_bytes(8, "little") + bytes(EPOCH_BYTES - 8)
+
+
+def epoch_number(epoch: bytes) -> int:
+    """The number of an epoch. Untrusted.
+
+    Raises:
+        ZkError: `epoch_not_number` if it takes more than 64 bits, `field_length`.
+    """
+    return rln_epoch_number(epoch)
 
 
 def external_nullifier(epoch: bytes, rln_identifier: bytes, *, raw: bool = False) -> bytes:

@@ -28,6 +28,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<RlnCachedMembership>()?;
     module.add_class::<RlnProof>()?;
     module.add_class::<RlnRateLimitProof>()?;
+    module.add_function(wrap_pyfunction!(rln_epoch_number, module)?)?;
     module.add_function(wrap_pyfunction!(rln_external_nullifier, module)?)?;
     module.add_function(wrap_pyfunction!(rln_load_keys, module)?)?;
     module.add_function(wrap_pyfunction!(rln_rate_commitment, module)?)?;
@@ -101,6 +102,11 @@ fn rln_external_nullifier<'py>(
     let identifier = rln::rln_identifier(rln_identifier).map_err(refused)?;
     let value = rln::external_nullifier(rule, &epoch_of(epoch)?, &identifier).map_err(refused)?;
     Ok(py_bytes(py, &value))
+}
+
+#[pyfunction]
+fn rln_epoch_number(epoch: &[u8]) -> PyResult<u64> {
+    rln::epoch_number(&epoch_of(epoch)?).map_err(refused)
 }
 
 #[pyfunction]

@@ -2,6 +2,7 @@
 
 mod encodings;
 mod fixture;
+mod garbage;
 mod proving;
 mod recovery;
 mod refusals;
