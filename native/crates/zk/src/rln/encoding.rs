@@ -24,7 +24,7 @@ pub const MULTI_BYTES: usize =
 
 const COUNT_BYTES: usize = 8;
 
-/// Byte order of the tag's counts and of the values.
+/// Byte order of the counts and of the values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// zerokit's canonical form.

@@ -18,6 +18,8 @@ pub enum RlnError {
     SeedTooShort(usize),
     #[error("an identity secret is not zero")]
     SecretZero,
+    #[error("an identity's commitment is not that of its secret")]
+    CommitmentMismatch,
     #[error("a path has 20 levels, this has {0}")]
     PathLength(usize),
     #[error("a path's index is below 2^20, this is {0}")]
@@ -93,6 +95,7 @@ impl RlnError {
             Self::MessageIdCount(_) => "message_id_count",
             Self::SeedTooShort(_) => "seed_too_short",
             Self::SecretZero => "secret_zero",
+            Self::CommitmentMismatch => "commitment_mismatch",
             Self::PathLength(_) => "path_length",
             Self::PathIndexOutOfRange(_) => "path_index_out_of_range",
             Self::PathSelectorNotBoolean => "path_selector_not_boolean",

@@ -20,6 +20,7 @@ mod groth16;
 mod identity;
 mod keys;
 pub mod lip144;
+mod member_encoding;
 mod membership;
 mod recovery;
 mod signal;
@@ -30,6 +31,7 @@ pub use error::RlnError;
 pub use groth16::{GROTH16_BYTES, Groth16Proof};
 pub use identity::{Identity, MIN_SEED_BYTES, MessageLimit, rate_commitment};
 pub use keys::load;
+pub use member_encoding::{IDENTITY_BYTES, PATH_BYTES};
 pub use membership::{
     CachedMembership, Membership, MerklePath, Message, MultiMessage, Request, TREE_DEPTH,
 };

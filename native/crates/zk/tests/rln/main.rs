@@ -3,6 +3,7 @@
 mod encodings;
 mod fixture;
 mod garbage;
+mod members;
 mod proving;
 mod recovery;
 mod refusals;

@@ -2,8 +2,8 @@
 
 use logos_zk::field::{Fr, decode};
 use logos_zk::rln::{
-    Expected, ExternalNullifierRule, Identity, Membership, MultiValues, PublicValues, TREE_DEPTH,
-    Values, epoch_bytes, epoch_number, external_nullifier, load, rln_identifier, signal_x,
+    Expected, ExternalNullifierRule, Identity, Membership, MultiValues, PublicValues, Values,
+    epoch_bytes, epoch_number, external_nullifier, load, rln_identifier, signal_x,
 };
 use rln::prelude::{
     ExtendedIdentityKeys, PoseidonHash, RLNBuilder, RLNProofValues, hash_to_field_le,
@@ -147,7 +147,8 @@ fn paths_are_the_same_by_index_and_by_selectors() {
         logos_zk::rln::MerklePath::from_selectors(&siblings(), &path().selectors()).unwrap();
 
     assert_eq!(by_selectors, path());
-    assert_eq!(path().selectors()[..TREE_DEPTH], path().selectors());
+    assert_eq!(path().selectors()[..4], [1, 1, 0, 0]);
+    assert_eq!(path().index(), INDEX);
 }
 
 #[test]
