@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DEFINED = re.compile(r"^#{2,4} ((?:KER|NET|STO)-\d+)\b|^\*\*((?:KER|NET|STO)-\d+)\b", re.MULTILINE)
-CITED = re.compile(r"\b(?:KER|NET|STO)-\d+\b")
+RULE = r"(?:KER|NET|RLN|STO)-\d+"
+DEFINED = re.compile(rf"^#{{2,4}} ({RULE})\b|^\*\*({RULE})\b", re.MULTILINE)
+CITED = re.compile(rf"\b{RULE}\b")
 CITING = ("*.py", "*.rs", "*.pyi", "*.proto", "*.toml")
 
 
@@ -40,4 +41,4 @@ def test_cited_rules_exist() -> None:
 
 
 def test_there_are_rules_of_every_layer() -> None:
-    assert {rule.partition("-")[0] for rule in defined()} == {"KER", "NET", "STO"}
+    assert {rule.partition("-")[0] for rule in defined()} == {"KER", "NET", "RLN", "STO"}

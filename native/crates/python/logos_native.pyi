@@ -314,3 +314,106 @@ class Host:
     # Faults
     def panic_for_test(self) -> None:
         """Makes the swarm's thread panic, so that tests see what follows."""
+
+# Zero knowledge. A field value is 32 bytes, little-endian, below the modulus of BN254's scalar
+# field. Whatever breaks a rule raises `ZkError`. Proving and verifying release the interpreter.
+
+class ZkError(ValueError):
+    """A rule of a proof, of its bytes or of its witness is broken."""
+
+    reason: str
+    """Stable, in snake case; for RLN those of `RlnError::reason`."""
+
+# RLN
+
+def rln_load_keys() -> None:
+    """Reads the keys of both circuits now; otherwise the first use does."""
+
+def rln_rate_commitment(commitment: bytes, limit: int) -> bytes:
+    """The leaf of a member. `limit` is 1 to 65,535."""
+
+def rln_external_nullifier(epoch: bytes, rln_identifier: bytes, *, raw: bool = False) -> bytes:
+    """Of a 32-byte epoch and an identifier of at most 32 bytes, zero-padded here.
+
+    Each is hashed to the field first; where `raw`, each is read as a field value.
+    """
+
+def rln_epoch_number(epoch: bytes) -> int:
+    """Of 32 bytes, little-endian; 64 bits."""
+
+def rln_signal_x(signal: bytes) -> bytes: ...
+def rln_recover(
+    one: list[tuple[bytes, bytes, bytes, bytes]], other: list[tuple[bytes, bytes, bytes, bytes]]
+) -> RlnIdentity:
+    """The identity behind two proofs' shares: external nullifier, nullifier, x, y."""
+
+@final
+class RlnIdentity:
+    @staticmethod
+    def random() -> RlnIdentity: ...
+    @staticmethod
+    def from_seed(seed: bytes, *, extended: bool = False) -> RlnIdentity:
+        """zerokit's identity of a seed of at least 16 bytes; `extended` as Semaphore's."""
+
+    @staticmethod
+    def from_secret(secret: bytes) -> RlnIdentity: ...
+    @property
+    def commitment(self) -> bytes: ...
+    def secret(self) -> bytes:
+        """The secret, to be stored. Python cannot zero it."""
+
+@final
+class RlnMembership:
+    """One member at one root, checked when made."""
+
+    def __new__(
+        cls, identity: RlnIdentity, *, limit: int, siblings: list[bytes], index: int, root: bytes
+    ) -> RlnMembership: ...
+    @property
+    def root(self) -> bytes: ...
+    def prove(self, *, external_nullifier: bytes, x: bytes, message_id: int) -> RlnProof: ...
+    def prove_multi(
+        self, *, external_nullifier: bytes, x: bytes, message_ids: list[int]
+    ) -> RlnProof: ...
+    def cached(self, *, multi: bool = False) -> RlnCachedMembership: ...
+
+@final
+class RlnCachedMembership:
+    def prove(
+        self, *, external_nullifier: bytes, x: bytes, message_ids: list[int]
+    ) -> RlnProof:
+        """One id unless the part was cached for multi proofs; then one to four."""
+
+@final
+class RlnProof:
+    @staticmethod
+    def from_bytes(
+        raw: bytes, *, multi: bool = False, big_endian_values: bool = False
+    ) -> RlnProof:
+        """zerokit's encoding, of 289 bytes or, where `multi`, 509."""
+
+    def to_bytes(self, *, big_endian_values: bool = False) -> bytes: ...
+    def verify(self, *, roots: list[bytes], external_nullifier: bytes, x: bytes) -> None: ...
+    @property
+    def multi(self) -> bool: ...
+    @property
+    def groth16(self) -> bytes: ...
+    @property
+    def public_inputs(self) -> list[bytes]: ...
+    @property
+    def root(self) -> bytes: ...
+    @property
+    def shares(self) -> list[list[bytes]]:
+        """External nullifier, nullifier, x, y of every message id used."""
+
+@final
+class RlnRateLimitProof:
+    """LIP-144's message."""
+
+    def __new__(cls, proof: RlnProof, epoch: bytes) -> RlnRateLimitProof: ...
+    @staticmethod
+    def from_bytes(raw: bytes) -> RlnRateLimitProof: ...
+    def to_bytes(self) -> bytes: ...
+    @property
+    def epoch(self) -> bytes: ...
+    def proof(self, external_nullifier: bytes) -> RlnProof: ...

@@ -3,6 +3,8 @@
 
 mod events;
 mod host;
+mod rln;
+mod zk_error;
 
 use pyo3::create_exception;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -60,6 +62,12 @@ mod logos_native {
     };
     #[pymodule_export]
     use super::host::Host;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        rln::register(module)?;
+        Ok(())
+    }
 
     #[pyfunction]
     #[pyo3(name = "peer_id_of", signature = (secret_key, key_type = "secp256k1"))]

@@ -11,3 +11,4 @@ pub mod field;
 pub mod gadgets;
 pub mod groth16;
 pub mod poseidon2;
+pub mod rln;

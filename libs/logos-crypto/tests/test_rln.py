@@ -1,0 +1,241 @@
+"""RLN through Python: proofs, refusals and what is never shown."""
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+pytest.importorskip("logos_native")
+
+from logos_crypto import rln
+from logos_crypto.rln import Expected, Identity, Membership, Proof, RateLimitProof, ZkError
+
+pytestmark = pytest.mark.native
+
+MODULUS: Final = 0x30644E72E131A029B85045B68181585D2833E84879B9709143E1F593F0000001
+IDENTIFIER: Final = b"mix-rln-spam-protection/v1"
+SIGNAL: Final = b"a packet"
+VECTORS: Final[dict[str, Any]] = json.loads(
+    (Path(__file__).parents[3] / "vectors/zerokit/rln.json").read_text(encoding="utf-8")
+)
+
+
+def value(text: str) -> bytes:
+    return int(text, 16).to_bytes(32, "little")
+
+
+# The member of zerokit's tests, alone in its tree.
+CASE: Final[dict[str, Any]] = VECTORS["member"]
+LIMIT: Final[int] = CASE["limit"]
+ROOT: Final = value(CASE["root"])
+SIBLINGS: Final = [value(sibling) for sibling in CASE["path"]]
+SECRET: Final = rln.signal_x(CASE["secret_utf8_hashed"].encode())
+
+
+def external(epoch: int) -> bytes:
+    return rln.external_nullifier(rln.epoch_bytes(epoch), IDENTIFIER)
+
+
+def expected(
+    epoch: int = 7, signal: bytes = SIGNAL, roots: tuple[bytes, ...] = (ROOT,)
+) -> Expected:
+    return Expected(roots, external(epoch), rln.signal_x(signal))
+
+
+@pytest.fixture(scope="module")
+def member() -> Membership:
+    return Membership.of(
+        Identity.from_secret(SECRET), limit=LIMIT, siblings=SIBLINGS, index=CASE["index"], root=ROOT
+    )
+
+
+@pytest.fixture(scope="module")
+def proof(member: Membership) -> Proof:
+    return member.prove(external(7), rln.signal_x(SIGNAL), 3)
+
+
+@pytest.fixture(scope="module")
+def multi(member: Membership) -> Proof:
+    return member.prove_multi(external(7), rln.signal_x(SIGNAL), [3, 0])
+
+
+def reason(call: Callable[[], object]) -> str:
+    with pytest.raises(ZkError) as caught:
+        call()
+    assert isinstance(caught.value, ValueError)
+    return caught.value.reason
+
+
+@pytest.mark.vectors
+@pytest.mark.parametrize("case", VECTORS["identities"], ids=lambda case: str(case["id"]))
+def test_a_seed_gives_zerokits_identity(case: dict[str, str]) -> None:
+    identity = Identity.from_seed(case["seed_utf8"].encode())
+
+    assert identity.secret() == value(case["secret"])
+    assert identity.commitment == value(case["commitment"])
+
+
+def test_a_proof_verifies_for_its_message_and_window(proof: Proof) -> None:
+    proof.verify(expected(roots=(bytes(32), ROOT)))
+
+    (share,) = proof.shares
+    assert proof.root == ROOT
+    assert proof.public_inputs == [
+        share.y,
+        ROOT,
+        share.nullifier,
+        rln.signal_x(SIGNAL),
+        external(7),
+    ]
+
+
+def test_a_cached_part_makes_proofs_of_its_member(member: Membership) -> None:
+    cached = member.cached()
+
+    for message_id in (0, LIMIT - 1):
+        cached.prove(external(7), rln.signal_x(SIGNAL), message_id).verify(expected())
+
+    many = member.cached(multi=True)
+    burnt = many.prove(external(7), rln.signal_x(SIGNAL), 0, 1, 2, 3)
+    burnt.verify(expected())
+    assert len({share.nullifier for share in burnt.shares}) == 4
+    assert reason(lambda: cached.prove(external(7), SECRET, 0, 1)) == "message_id_count"
+
+
+def test_what_differs_is_named(proof: Proof) -> None:
+    assert reason(lambda: proof.verify(expected(8))) == "external_nullifier_mismatch"
+    assert reason(lambda: proof.verify(expected(roots=()))) == "root_unknown"
+    assert reason(lambda: proof.verify(expected(roots=(bytes(32),)))) == "root_unknown"
+    assert reason(lambda: proof.verify(expected(signal=b"another"))) == "signal_mismatch"
+
+
+def test_a_proof_moved_to_another_message_does_not_verify(proof: Proof) -> None:
+    raw = bytearray(proof.to_bytes())
+    raw[129 + 3 * 32 : 129 + 4 * 32] = rln.signal_x(b"another")
+
+    moved = Proof.from_bytes(bytes(raw))
+
+    assert reason(lambda: moved.verify(expected(signal=b"another"))) == "proof_invalid"
+
+
+@pytest.mark.parametrize("big_endian_values", [False, True])
+def test_encodings_come_back(proof: Proof, multi: Proof, *, big_endian_values: bool) -> None:
+    for one, size in ((proof, 289), (multi, 509)):
+        raw = one.to_bytes(big_endian_values=big_endian_values)
+
+        read = Proof.from_bytes(raw, multi=one.multi, big_endian_values=big_endian_values)
+
+        assert len(raw) == size
+        assert read == one
+        read.verify(expected())
+
+
+def test_bytes_that_are_no_proof_are_refused(proof: Proof) -> None:
+    raw = proof.to_bytes()
+    nullifier = 129 + 2 * 32
+    same_residue = int.from_bytes(raw[nullifier : nullifier + 32], "little") + MODULUS
+    changed = raw[:nullifier] + same_residue.to_bytes(32, "little") + raw[nullifier + 32 :]
+    infinity = bytes(31) + b"\x40" + raw[32:]
+
+    assert reason(lambda: Proof.from_bytes(changed)) == "field_not_canonical"
+    assert reason(lambda: Proof.from_bytes(raw[:-1])) == "encoding_length"
+    assert reason(lambda: Proof.from_bytes(raw + b"\0")) == "encoding_length"
+    assert reason(lambda: Proof.from_bytes(infinity)) == "point_at_infinity"
+    assert reason(lambda: Proof.from_bytes(raw, multi=True)) == "encoding_length"
+
+
+def test_a_rate_limit_proof_has_301_bytes_and_its_epoch(proof: Proof) -> None:
+    raw = RateLimitProof.of(proof, rln.epoch_bytes(7)).to_bytes()
+
+    read = RateLimitProof.from_bytes(raw)
+
+    assert len(raw) == rln.RATE_LIMIT_PROOF_BYTES
+    assert read.epoch == rln.epoch_bytes(7)
+    read.proof(rln.external_nullifier(read.epoch, IDENTIFIER)).verify(expected())
+    assert reason(lambda: RateLimitProof.from_bytes(raw[:-1])) == "encoding_length"
+    assert reason(lambda: RateLimitProof.from_bytes(b"\x0b" + raw[1:])) == "encoding_tag"
+
+
+def test_witnesses_are_refused_by_name(member: Membership) -> None:
+    identity = Identity.random()
+    x = rln.signal_x(SIGNAL)
+
+    def of(limit: int = LIMIT, index: int = 3, siblings: list[bytes] = SIBLINGS) -> Membership:
+        return Membership.of(identity, limit=limit, siblings=siblings, index=index, root=ROOT)
+
+    assert reason(of) == "path_not_to_root"
+    assert reason(lambda: of(limit=0)) == "limit_out_of_range"
+    assert reason(lambda: of(limit=65_536)) == "limit_out_of_range"
+    assert reason(lambda: of(index=1 << 20)) == "path_index_out_of_range"
+    assert reason(lambda: of(siblings=SIBLINGS[1:])) == "path_length"
+    assert reason(lambda: member.prove(external(7), x, LIMIT)) == "message_id_out_of_range"
+    assert reason(lambda: member.prove(b"", x, 0)) == "field_length"
+    assert reason(lambda: member.prove(b"\xff" * 32, x, 0)) == "field_not_canonical"
+    assert reason(lambda: member.prove_multi(external(7), x, [1, 1])) == "message_id_repeated"
+    assert reason(lambda: member.prove_multi(external(7), x, [])) == "message_id_count"
+
+
+def test_two_shares_of_one_id_give_the_registered_secret(
+    member: Membership, proof: Proof, multi: Proof
+) -> None:
+    other = member.prove(external(7), rln.signal_x(b"another"), 3)
+
+    for one in (proof, multi):
+        found = rln.recover(one.shares, other.shares)
+        assert found.secret() == SECRET
+        assert found.rate_commitment(LIMIT) == rln.rate_commitment(found.commitment, LIMIT)
+    next_epoch = member.prove(external(8), rln.signal_x(b"another"), 3)
+    assert (
+        reason(lambda: rln.recover(proof.shares, next_epoch.shares)) == "shares_of_different_epochs"
+    )
+    assert reason(lambda: rln.recover(proof.shares, proof.shares)) == "shares_of_one_message"
+
+
+def test_the_other_rule_reads_epochs_as_field_values() -> None:
+    epoch = rln.epoch_bytes(7)
+
+    assert rln.external_nullifier(epoch, IDENTIFIER, raw=True) != external(7)
+    too_large = b"\xff" * 32
+    assert reason(lambda: rln.external_nullifier(too_large, b"", raw=True)) == "field_not_canonical"
+    assert len(rln.external_nullifier(too_large, b"")) == 32
+
+
+def test_epochs_are_numbers() -> None:
+    assert rln.epoch_number(rln.epoch_bytes(2**64 - 1)) == 2**64 - 1
+    assert reason(lambda: rln.epoch_number(bytes(31) + b"\1")) == "epoch_not_number"
+    assert reason(lambda: rln.epoch_number(b"")) == "field_length"
+
+
+def test_no_secret_is_in_a_repr_or_a_refusal(member: Membership) -> None:
+    identity = Identity.from_secret(SECRET)
+    shown = [repr(identity), repr(member), repr(member.cached())]
+
+    with pytest.raises(ZkError) as caught:
+        Membership.of(identity, limit=LIMIT + 1, siblings=SIBLINGS, index=3, root=ROOT)
+    shown.append(repr(caught.value))
+
+    for text in shown:
+        assert repr(SECRET)[2:-1] not in text
+        assert SECRET.hex() not in text
+        assert str(int.from_bytes(SECRET, "little")) not in text
+
+
+def test_other_threads_run_while_a_proof_is_made(member: Membership) -> None:
+    turns = 0
+    done = threading.Event()
+
+    def prove() -> None:
+        member.prove(external(7), rln.signal_x(SIGNAL), 0)
+        done.set()
+
+    prover = threading.Thread(target=prove)
+    prover.start()
+    while not done.wait(0.001):
+        turns += 1
+    prover.join()
+
+    # A prover that held the interpreter would let this thread wake once, at its end.
+    assert turns > 3

@@ -1,0 +1,39 @@
+//! The circuits' keys, as the crate ships them for depth 20: read once, on first use.
+
+use std::sync::OnceLock;
+
+use rln::prelude::{
+    ArkGroth16Backend, PoseidonHash, RLN, RLNBuilder, Stateless, default_graph_multi,
+    default_zkey_multi,
+};
+
+pub(super) type Backend = RLN<Stateless, ArkGroth16Backend<PoseidonHash>>;
+
+/// The circuits of RLN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Circuit {
+    /// One message id a proof.
+    Single,
+    /// One to four message ids a proof (LIP-141, `max_out` 4).
+    Multi,
+}
+
+/// Reads the keys of both circuits, so that the first message does not wait for them.
+pub fn load() {
+    backend(Circuit::Single);
+    backend(Circuit::Multi);
+}
+
+pub(super) fn backend(circuit: Circuit) -> &'static Backend {
+    static SINGLE: OnceLock<Backend> = OnceLock::new();
+    static MULTI: OnceLock<Backend> = OnceLock::new();
+    match circuit {
+        Circuit::Single => SINGLE.get_or_init(|| RLNBuilder::stateless().build()),
+        Circuit::Multi => MULTI.get_or_init(|| {
+            RLNBuilder::stateless()
+                .graph(default_graph_multi().clone())
+                .zkey(default_zkey_multi().clone())
+                .build()
+        }),
+    }
+}

@@ -1,0 +1,10 @@
+//! RLN as its users see it, against the crate it stands on and against the published values.
+
+mod encodings;
+mod fixture;
+mod garbage;
+mod members;
+mod proving;
+mod recovery;
+mod refusals;
+mod vectors;

@@ -1,0 +1,89 @@
+//! The published values: `vectors/zerokit/rln.json`.
+
+use logos_zk::field::{Fr, decode};
+use logos_zk::rln::{Identity, MerklePath, MessageLimit, TREE_DEPTH};
+use rln::prelude::{PoseidonHash, hash_to_field_le};
+use serde_json::Value;
+use zerokit_utils::hasher::ZerokitHasher;
+
+fn vectors() -> Value {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../vectors/zerokit/rln.json"
+    );
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn value(text: &Value) -> Fr {
+    let digits = text.as_str().unwrap().strip_prefix("0x").unwrap();
+    let digits = format!("{digits:0>64}");
+    let bytes: Vec<u8> = (0..32)
+        .rev()
+        .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap())
+        .collect();
+    decode(&bytes).unwrap()
+}
+
+fn values(list: &Value) -> Vec<Fr> {
+    list.as_array().unwrap().iter().map(value).collect()
+}
+
+#[test]
+fn a_seed_gives_the_published_identity() {
+    for case in vectors()["identities"].as_array().unwrap() {
+        let seed = case["seed_utf8"].as_str().unwrap().as_bytes();
+
+        let identity = Identity::from_seed(seed).unwrap();
+
+        let secret = decode(&*identity.secret_bytes()).unwrap();
+        assert_eq!(secret, value(&case["secret"]));
+        assert_eq!(identity.commitment(), value(&case["commitment"]));
+    }
+}
+
+#[test]
+fn an_extended_identity_is_the_published_one() {
+    for case in vectors()["extended"].as_array().unwrap() {
+        let secret = PoseidonHash::hash(&[value(&case["trapdoor"]), value(&case["nullifier"])]);
+
+        let identity = Identity::from_secret_bytes(&logos_zk::field::encode(&secret)).unwrap();
+
+        assert_eq!(secret, value(&case["secret"]));
+        assert_eq!(identity.commitment(), value(&case["commitment"]));
+    }
+}
+
+#[test]
+fn poseidon_is_circomlibs() {
+    for case in vectors()["poseidon"].as_array().unwrap() {
+        let output = PoseidonHash::hash(&values(&case["inputs"]));
+
+        assert_eq!(output, value(&case["output"]), "{case}");
+    }
+}
+
+#[test]
+fn a_members_path_leads_to_the_published_root() {
+    let vectors = vectors();
+    let case = &vectors["member"];
+    let secret = hash_to_field_le(case["secret_utf8_hashed"].as_str().unwrap().as_bytes());
+    let identity = Identity::from_secret_bytes(&logos_zk::field::encode(&secret)).unwrap();
+    let limit = MessageLimit::new(case["limit"].as_u64().unwrap() as u32).unwrap();
+    let index = case["index"].as_u64().unwrap() as u32;
+
+    let path = MerklePath::new(&values(&case["path"]), index).unwrap();
+
+    let root = path.root_of(identity.rate_commitment(limit));
+    assert_eq!(root, value(&case["root"]));
+}
+
+#[test]
+fn the_empty_tree_has_the_known_root() {
+    let vectors = vectors();
+    let siblings = values(&vectors["member"]["path"]);
+    assert_eq!(siblings.len(), TREE_DEPTH);
+
+    let root = MerklePath::new(&siblings, 0).unwrap().root_of(Fr::from(0));
+
+    assert_eq!(root, value(&vectors["empty_root"]["root"]));
+}
