@@ -1,1 +1,1 @@
-"""The encodings that ids are written in: base58btc and varint."""
+"""The encodings that ids are written in, and what a proof to be made looks like."""
