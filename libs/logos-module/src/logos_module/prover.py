@@ -194,7 +194,7 @@ class Prover:
         for priority in Priority:
             _QUEUE.labels(priority.name).set(self._queue.count(priority))
         _RUNNING.set(len(self._running))
-        if self._running or len(self._queue):
+        if self._running:  # nothing waits where nothing runs
             self._idle.clear()
         else:
             self._idle.set()
