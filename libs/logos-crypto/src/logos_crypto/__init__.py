@@ -1,1 +1,4 @@
-"""The encodings that ids are written in, base58btc and varint, and rate-limiting nullifiers."""
+"""Cryptography of a node: encodings of ids, hashes and trees, proofs and their queue.
+
+The encodings and the queue are pure Python; the rest wraps the native core.
+"""

@@ -1,0 +1,1 @@
+"""What tests ask instead of the native core: plain Python, slow, independent."""
