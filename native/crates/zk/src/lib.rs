@@ -7,4 +7,5 @@
 //! Rules are numbered in `docs/protocol/zk.md` and cited here as `ZK-n`.
 
 pub mod field;
+pub mod poseidon;
 pub mod poseidon2;
