@@ -9,3 +9,4 @@
 pub mod field;
 pub mod poseidon;
 pub mod poseidon2;
+pub mod tree;
