@@ -314,3 +314,143 @@ class Host:
     # Faults
     def panic_for_test(self) -> None:
         """Makes the swarm's thread panic, so that tests see what follows."""
+
+# Hashes and trees. A field value is 32 bytes: little-endian, below the modulus.
+
+class CryptoError(ValueError):
+    """A value, a leaf or a snapshot was refused; nothing was changed."""
+
+    reason: str
+    """The stable name of the broken rule, UPPER_SNAKE."""
+
+def poseidon_hash(inputs: list[bytes]) -> bytes:
+    """Hashes 1 to 8 field values with circom's Poseidon."""
+
+def poseidon2_hash(inputs: list[bytes]) -> bytes:
+    """Hashes any number of field values with Poseidon2."""
+
+def poseidon2_compress(left: bytes, right: bytes) -> bytes:
+    """The node above two field values, by Poseidon2."""
+
+@final
+class MerklePath:
+    """The way from a leaf to the root of a tree. Immutable, equal by value."""
+
+    def __init__(self, index: int, siblings: list[bytes]) -> None:
+        """At most 32 siblings, the one beside the leaf first."""
+
+    @property
+    def index(self) -> int:
+        """Where the leaf is, counted from the left."""
+
+    @property
+    def siblings(self) -> list[bytes]: ...
+    @property
+    def selectors(self) -> list[bool]:
+        """The index as circuits want it: the root's level first, set where the
+        sibling is on the left. The siblings stay in their order."""
+
+    def __hash__(self) -> int: ...
+
+@final
+class LedgerTree:
+    """Depth 32, Poseidon2: distinct leaves; the first empty slot is filled.
+
+    Every method may be called from any thread. `history` roots are remembered,
+    1 to 65,536, the present one among them.
+    """
+
+    def __init__(self, *, history: int = 1) -> None: ...
+    @staticmethod
+    def restore(snapshot: bytes) -> LedgerTree:
+        """Reads what `snapshot` wrote. Hashes the whole tree."""
+
+    @staticmethod
+    def path_root(leaf: bytes, path: MerklePath) -> bytes:
+        """The root that a path of this kind of tree leads a leaf to."""
+
+    def __len__(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+    def contains_root(self, root: bytes) -> bool: ...
+    def slot_of(self, leaf: bytes) -> int | None: ...
+    def insert(self, leaf: bytes) -> int:
+        """Returns the leaf's slot."""
+
+    def remove(self, leaf: bytes) -> None: ...
+    def update(self, removed: list[bytes], inserted: list[bytes]) -> list[int]:
+        """Removes, then inserts in order, as one change with one new root.
+        Returns the slots of what was inserted."""
+
+    def path(self, leaf: bytes) -> MerklePath: ...
+    def paths(self, leaves: list[bytes]) -> list[MerklePath]: ...
+    def snapshot(self) -> bytes:
+        """40 bytes a leaf, 32 a remembered root."""
+
+@final
+class FrontierTree:
+    """Depth 32, Poseidon2: leaves are appended only, and not kept."""
+
+    def __init__(self) -> None: ...
+    @staticmethod
+    def restore(snapshot: bytes) -> FrontierTree: ...
+    def __len__(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+    def append(self, leaf: bytes) -> int:
+        """Returns the leaf's index."""
+
+    def append_many(self, leaves: list[bytes]) -> int:
+        """Returns the index of the first."""
+
+    def snapshot(self) -> bytes:
+        """At most 1100 bytes."""
+
+@final
+class SortedTree:
+    """Depth 20, Poseidon2, over a set in ascending order. Immutable."""
+
+    def __init__(self, values: list[bytes]) -> None: ...
+    @staticmethod
+    def path_root(leaf: bytes, path: MerklePath) -> bytes:
+        """The root that a path of this kind of tree leads a value to."""
+
+    def __len__(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+    def path(self, value: bytes) -> MerklePath: ...
+    def paths(self, values: list[bytes]) -> list[MerklePath]: ...
+
+@final
+class RlnTree:
+    """Depth 20, circom's Poseidon: leaves at the indices that are given.
+
+    Every method may be called from any thread. `history` roots are remembered,
+    1 to 65,536, the present one among them.
+    """
+
+    def __init__(self, *, history: int = 1) -> None: ...
+    @staticmethod
+    def restore(snapshot: bytes) -> RlnTree:
+        """Reads what `snapshot` wrote. Hashes the whole tree."""
+
+    @staticmethod
+    def path_root(leaf: bytes, path: MerklePath) -> bytes:
+        """The root that a path of this kind of tree leads a leaf to."""
+
+    def __len__(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+    def contains_root(self, root: bytes) -> bool: ...
+    def leaf(self, index: int) -> bytes:
+        """Zero if there is none."""
+
+    def set(self, index: int, leaf: bytes) -> None: ...
+    def set_many(self, leaves: list[tuple[int, bytes]]) -> None: ...
+    def set_range(self, first_index: int, leaves: list[bytes]) -> None: ...
+    def remove(self, index: int) -> None: ...
+    def remove_many(self, indices: list[int]) -> None: ...
+    def path(self, index: int) -> MerklePath: ...
+    def paths(self, indices: list[int]) -> list[MerklePath]: ...
+    def snapshot(self) -> bytes:
+        """40 bytes a leaf, 32 a remembered root."""

@@ -3,6 +3,7 @@
 
 mod events;
 mod host;
+mod trees;
 
 use pyo3::create_exception;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -60,6 +61,12 @@ mod logos_native {
     };
     #[pymodule_export]
     use super::host::Host;
+
+    #[pymodule_init]
+    fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        trees::register(module)?;
+        Ok(())
+    }
 
     #[pyfunction]
     #[pyo3(name = "peer_id_of", signature = (secret_key, key_type = "secp256k1"))]
