@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-RULE = r"(?:KER|NET|RLN|STO)-\d+"
+RULE = r"(?:CER|KER|KEY|NET|RLN|STO|ZK)-\d+"
 DEFINED = re.compile(rf"^#{{2,4}} ({RULE})\b|^\*\*({RULE})\b", re.MULTILINE)
 CITED = re.compile(rf"\b{RULE}\b")
 CITING = ("*.py", "*.rs", "*.pyi", "*.proto", "*.toml")

@@ -322,7 +322,7 @@ class ZkError(ValueError):
     """A rule of a proof, of its bytes or of its witness is broken."""
 
     reason: str
-    """Stable, in snake case; for RLN those of `RlnError::reason`."""
+    """The stable name of the broken rule, UPPER_SNAKE."""
 
 # RLN
 
@@ -417,3 +417,218 @@ class RlnRateLimitProof:
     @property
     def epoch(self) -> bytes: ...
     def proof(self, external_nullifier: bytes) -> RlnProof: ...
+
+# Hashes and trees: what is refused changes nothing.
+
+def poseidon_hash(inputs: list[bytes]) -> bytes:
+    """Hashes 1 to 8 field values with circom's Poseidon."""
+
+def poseidon2_hash(inputs: list[bytes]) -> bytes:
+    """Hashes any number of field values with Poseidon2."""
+
+def poseidon2_compress(left: bytes, right: bytes) -> bytes:
+    """The node above two field values, by Poseidon2."""
+
+@final
+class MerklePath:
+    """The way from a leaf to the root of a tree. Immutable, equal by value."""
+
+    def __init__(self, index: int, siblings: list[bytes]) -> None:
+        """At most 32 siblings, the one beside the leaf first."""
+
+    @property
+    def index(self) -> int:
+        """Where the leaf is, counted from the left."""
+
+    @property
+    def siblings(self) -> list[bytes]: ...
+    @property
+    def selectors(self) -> list[bool]:
+        """The index as circuits want it: the root's level first, set where the
+        sibling is on the left. The siblings stay in their order."""
+
+    def __hash__(self) -> int: ...
+
+@final
+class LedgerTree:
+    """Depth 32, Poseidon2: distinct leaves; the first empty slot is filled.
+
+    Every method may be called from any thread. `history` roots are remembered,
+    1 to 65,536, the present one among them.
+    """
+
+    def __init__(self, *, history: int = 1) -> None: ...
+    @staticmethod
+    def restore(snapshot: bytes) -> LedgerTree:
+        """Reads what `snapshot` wrote. Hashes the whole tree."""
+
+    @staticmethod
+    def path_root(leaf: bytes, path: MerklePath) -> bytes:
+        """The root that a path of this kind of tree leads a leaf to."""
+
+    def __len__(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+    def contains_root(self, root: bytes) -> bool: ...
+    def slot_of(self, leaf: bytes) -> int | None: ...
+    def insert(self, leaf: bytes) -> int:
+        """Returns the leaf's slot."""
+
+    def remove(self, leaf: bytes) -> None: ...
+    def update(self, removed: list[bytes], inserted: list[bytes]) -> list[int]:
+        """Removes, then inserts in order, as one change with one new root.
+        Returns the slots of what was inserted."""
+
+    def path(self, leaf: bytes) -> MerklePath: ...
+    def paths(self, leaves: list[bytes]) -> list[MerklePath]: ...
+    def snapshot(self) -> bytes:
+        """40 bytes a leaf, 32 a remembered root."""
+
+@final
+class FrontierTree:
+    """Depth 32, Poseidon2: leaves are appended only, and not kept."""
+
+    def __init__(self) -> None: ...
+    @staticmethod
+    def restore(snapshot: bytes) -> FrontierTree: ...
+    def __len__(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+    def append(self, leaf: bytes) -> int:
+        """Returns the leaf's index."""
+
+    def append_many(self, leaves: list[bytes]) -> int:
+        """Returns the index of the first."""
+
+    def snapshot(self) -> bytes:
+        """At most 1100 bytes."""
+
+@final
+class SortedTree:
+    """Depth 20, Poseidon2, over a set in ascending order. Immutable."""
+
+    def __init__(self, values: list[bytes]) -> None: ...
+    @staticmethod
+    def path_root(leaf: bytes, path: MerklePath) -> bytes:
+        """The root that a path of this kind of tree leads a value to."""
+
+    def __len__(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+    def path(self, value: bytes) -> MerklePath: ...
+    def paths(self, values: list[bytes]) -> list[MerklePath]: ...
+
+@final
+class RlnTree:
+    """Depth 20, circom's Poseidon: leaves at the indices that are given.
+
+    Every method may be called from any thread. `history` roots are remembered,
+    1 to 65,536, the present one among them.
+    """
+
+    def __init__(self, *, history: int = 1) -> None: ...
+    @staticmethod
+    def restore(snapshot: bytes) -> RlnTree:
+        """Reads what `snapshot` wrote. Hashes the whole tree."""
+
+    @staticmethod
+    def path_root(leaf: bytes, path: MerklePath) -> bytes:
+        """The root that a path of this kind of tree leads a leaf to."""
+
+    def __len__(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+    def contains_root(self, root: bytes) -> bool: ...
+    def leaf(self, index: int) -> bytes:
+        """Zero if there is none."""
+
+    def set(self, index: int, leaf: bytes) -> None: ...
+    def set_many(self, leaves: list[tuple[int, bytes]]) -> None: ...
+    def set_range(self, first_index: int, leaves: list[bytes]) -> None: ...
+    def remove(self, index: int) -> None: ...
+    def remove_many(self, indices: list[int]) -> None: ...
+    def path(self, index: int) -> MerklePath: ...
+    def paths(self, indices: list[int]) -> list[MerklePath]: ...
+    def snapshot(self) -> bytes:
+        """40 bytes a leaf, 32 a remembered root."""
+
+# Circuits. Values are joined field values, in the order of the circuit's layout.
+
+def circuit_names() -> list[str]:
+    """Every circuit."""
+
+def circuit_layout(name: str) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Names and numbers of the public and of the private values of a circuit."""
+
+def circuit_check(name: str, public: bytes, private: bytes) -> None:
+    """Raises `ZkError` that names the first relation that the values do not keep."""
+
+def circuit_is_satisfied(name: str, public: bytes, private: bytes) -> bool:
+    """Whether the constraints hold, whatever `circuit_check` says: for tests."""
+
+def proof_to_json(proof: bytes) -> str:
+    """A proof of 128 bytes as snarkjs writes it."""
+
+@final
+class Cancellation:
+    """Tells a proof under way that nobody wants it. Any thread may use it."""
+
+    def __init__(self) -> None: ...
+    def cancel(self) -> None:
+        """Has the work end at its next step, at most about 0.2 s away."""
+
+    @property
+    def is_cancelled(self) -> bool: ...
+
+@final
+class CachedPart:
+    """The fixed part of a witness, summed. Secret."""
+
+@final
+class CircuitKey:
+    """The proving key of one circuit."""
+
+    @staticmethod
+    def generate(circuit: str) -> CircuitKey:
+        """From the randomness of the operating system. A second or two."""
+
+    @staticmethod
+    def insecure_from_seed(circuit: str, seed: bytes) -> CircuitKey:
+        """From 32 bytes: the same key each time, and whoever knows them can forge proofs."""
+
+    @property
+    def circuit(self) -> str: ...
+    def verifier(self) -> CircuitVerifier:
+        """Its verifying key, prepared."""
+
+    def prove_fixed(
+        self, public: bytes, private: bytes, cancellation: Cancellation
+    ) -> CachedPart:
+        """Sums the fixed part, for every later proof that shares it."""
+
+    def prove(
+        self,
+        public: bytes,
+        private: bytes,
+        cancellation: Cancellation,
+        cached: CachedPart | None = None,
+    ) -> bytes:
+        """A proof of 128 bytes. A false witness is named before anything is proven."""
+
+@final
+class CircuitVerifier:
+    """The verifying key of one circuit, prepared."""
+
+    @property
+    def circuit(self) -> str: ...
+    def to_bytes(self) -> bytes:
+        """Compressed, little-endian: alpha, beta, gamma, delta, then a point for each input."""
+
+    def to_json(self) -> str:
+        """As snarkjs writes it."""
+
+    def verify(self, public: bytes, proof: bytes) -> bool:
+        """Whether the proof holds. `ZkError` for what is no proof or no public inputs."""
+
+    def verify_all(self, claims: list[tuple[bytes, bytes]]) -> bool:
+        """Whether all proofs hold, for public inputs and proofs of this circuit."""

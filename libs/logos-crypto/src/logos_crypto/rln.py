@@ -77,7 +77,7 @@ def epoch_number(epoch: bytes) -> int:
     """The number of an epoch. Untrusted.
 
     Raises:
-        ZkError: `epoch_not_number` if it takes more than 64 bits, `field_length`.
+        ZkError: `EPOCH_NOT_NUMBER` if it takes more than 64 bits, `FIELD_LENGTH`.
     """
     return rln_epoch_number(epoch)
 
@@ -200,8 +200,8 @@ class Proof:
         """Checks the epoch, the root, the signal, and then the proof. Some 2 ms.
 
         Raises:
-            ZkError: `external_nullifier_mismatch`, `root_unknown`, `signal_mismatch`,
-                `nullifier_repeated` or `proof_invalid`.
+            ZkError: `EXTERNAL_NULLIFIER_MISMATCH`, `ROOT_UNKNOWN`, `SIGNAL_MISMATCH`,
+                `NULLIFIER_REPEATED` or `PROOF_INVALID`.
         """
         self.native.verify(
             roots=list(expected.roots),
@@ -243,7 +243,7 @@ class Membership:
         """Checks that the member's leaf is at `index` under `root`.
 
         Raises:
-            ZkError: `path_not_to_root`, `path_length`, `limit_out_of_range` and others.
+            ZkError: `PATH_NOT_TO_ROOT`, `PATH_LENGTH`, `LIMIT_OUT_OF_RANGE` and others.
         """
         native = RlnMembership(
             identity.native, limit=limit, siblings=list(siblings), index=index, root=root
@@ -254,7 +254,7 @@ class Membership:
         """Proves a message under one id, 0 to one below the limit.
 
         Raises:
-            ZkError: `message_id_out_of_range`, before any proving.
+            ZkError: `MESSAGE_ID_OUT_OF_RANGE`, before any proving.
         """
         native = self.native.prove(
             external_nullifier=external_nullifier, x=x, message_id=message_id
@@ -265,7 +265,7 @@ class Membership:
         """Proves a message that burns one to four different ids.
 
         Raises:
-            ZkError: `message_id_count`, `message_id_repeated`, `message_id_out_of_range`.
+            ZkError: `MESSAGE_ID_COUNT`, `MESSAGE_ID_REPEATED`, `MESSAGE_ID_OUT_OF_RANGE`.
         """
         ids = list(message_ids)
         native = self.native.prove_multi(
@@ -311,8 +311,8 @@ def recover(one: Iterable[Share], other: Iterable[Share]) -> Identity:
     Compare its `rate_commitment` with the leaf before anybody is slashed.
 
     Raises:
-        ZkError: `shares_of_different_epochs`, `shares_of_different_nullifiers`,
-            `shares_of_one_message` or `shares_inconsistent`.
+        ZkError: `SHARES_OF_DIFFERENT_EPOCHS`, `SHARES_OF_DIFFERENT_NULLIFIERS`,
+            `SHARES_OF_ONE_MESSAGE` or `SHARES_INCONSISTENT`.
     """
     return Identity.of_native(
         rln_recover([_parts(share) for share in one], [_parts(s) for s in other])

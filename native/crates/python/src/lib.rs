@@ -1,9 +1,11 @@
 //! Python bindings. Nothing is decided here: arguments are parsed, calls are passed on, and
 //! what comes back is wrapped. The contract is `logos_native.pyi`, beside this crate.
 
+mod circuits;
 mod events;
 mod host;
 mod rln;
+mod trees;
 mod zk_error;
 
 use pyo3::create_exception;
@@ -65,7 +67,10 @@ mod logos_native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("ZkError", module.py().get_type::<zk_error::ZkError>())?;
+        circuits::register(module)?;
         rln::register(module)?;
+        trees::register(module)?;
         Ok(())
     }
 

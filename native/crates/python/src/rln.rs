@@ -14,7 +14,7 @@ use logos_zk::rln::{
     PublicValues, RlnError, Share, SingleProof, Values,
 };
 
-use crate::zk_error::{ZkError, zk_error};
+use crate::zk_error::zk_error;
 
 type FieldBytes = [u8; FIELD_BYTES];
 /// External nullifier, nullifier, x, y.
@@ -22,7 +22,6 @@ type ShareBytes = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
 
 /// Adds what this file declares to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("ZkError", module.py().get_type::<ZkError>())?;
     module.add_class::<RlnIdentity>()?;
     module.add_class::<RlnMembership>()?;
     module.add_class::<RlnCachedMembership>()?;

@@ -10,5 +10,7 @@ pub mod circuits;
 pub mod field;
 pub mod gadgets;
 pub mod groth16;
+pub mod poseidon;
 pub mod poseidon2;
 pub mod rln;
+pub mod tree;

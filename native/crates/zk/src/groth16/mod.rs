@@ -1,11 +1,13 @@
 //! Groth16 over BN254: keys, proofs, the fixed part proven once, and verification (ZK-12).
 
 mod encoding;
+mod json;
 mod key;
 mod prove;
 mod verify;
 
 pub use encoding::{PROOF_BYTES, ProofError, decode_proof, encode_proof};
+pub use json::{proof_json, public_json, verifying_key_json};
 pub use key::ProvingKey;
 pub use prove::{Cached, Cancellation, ProveError, prove, prove_fixed};
 pub use verify::{VerifyError, VerifyingKey};

@@ -71,7 +71,7 @@ fn anothers_commitment_beside_a_secret_is_refused() {
 
         assert_eq!(refusal, RlnError::CommitmentMismatch);
         let short = Identity::from_bytes(&bytes[1..], encoding).unwrap_err();
-        assert_eq!(short.reason(), "encoding_length");
+        assert_eq!(short.reason(), "ENCODING_LENGTH");
     }
 }
 
@@ -92,6 +92,6 @@ fn paths_with_other_counts_values_or_selectors_are_refused() {
         assert_eq!(refusal(highest, 0xff), RlnError::FieldNotCanonical);
         assert_eq!(refusal(675, 2), RlnError::PathSelectorNotBoolean);
         let short = MerklePath::from_bytes(&bytes[..675], encoding).unwrap_err();
-        assert_eq!(short.reason(), "encoding_length");
+        assert_eq!(short.reason(), "ENCODING_LENGTH");
     }
 }

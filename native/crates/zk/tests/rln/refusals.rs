@@ -391,14 +391,14 @@ fn no_proof_with_one_bit_changed_verifies() {
 
 #[test]
 fn every_reason_is_a_stable_name() {
-    assert_eq!(RlnError::RootUnknown.reason(), "root_unknown");
-    assert_eq!(RlnError::ProofInvalid.reason(), "proof_invalid");
+    assert_eq!(RlnError::RootUnknown.reason(), "ROOT_UNKNOWN");
+    assert_eq!(RlnError::ProofInvalid.reason(), "PROOF_INVALID");
     assert_eq!(
         RlnError::MessageIdOutOfRange {
             message_id: 5,
             limit: 5
         }
         .reason(),
-        "message_id_out_of_range"
+        "MESSAGE_ID_OUT_OF_RANGE"
     );
 }

@@ -1,0 +1,48 @@
+"""Hashes over BN254 field values: Poseidon2 of the chain, Poseidon of RLN.
+
+A value is 32 bytes, little-endian and below the modulus; what is not raises
+`FieldValueError`, because reduced silently one value would have two encodings.
+
+Source: LIP-200 §1 (Poseidon2), circomlib (Poseidon).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import logos_native
+from logos_crypto.refusals import refusals
+
+FIELD_BYTES: Final = 32
+
+MODULUS: Final = 0x30644E72E131A029B85045B68181585D2833E84879B9709143E1F593F0000001
+
+
+def poseidon_hash(inputs: Sequence[bytes]) -> bytes:
+    """Hashes 1 to 8 values with circom's parameters.
+
+    Raises:
+        FieldValueError: An input is no field value.
+        HashInputsError: There are none, or more than 8.
+    """
+    with refusals:
+        return logos_native.poseidon_hash(list(inputs))
+
+
+def poseidon2_hash(inputs: Sequence[bytes]) -> bytes:
+    """Hashes any number of values: `zkhash` of the chain's documents.
+
+    Raises:
+        FieldValueError: An input is no field value.
+    """
+    with refusals:
+        return logos_native.poseidon2_hash(list(inputs))
+
+
+def poseidon2_compress(left: bytes, right: bytes) -> bytes:
+    """The Merkle node, key or nullifier of two values.
+
+    Raises:
+        FieldValueError: An input is no field value.
+    """
+    with refusals:
+        return logos_native.poseidon2_compress(left, right)

@@ -1,0 +1,376 @@
+"""Merkle trees over field values, computed natively.
+
+Every leaf, root and node is 32 bytes, little-endian and below the modulus. An
+empty leaf is zero, so zero is refused as a leaf. A tree may be used from any
+thread; a refused change leaves it as it was. Long batches release the
+interpreter but block their caller: call them off the event loop.
+
+Errors are those of `logos_crypto.refusals`; each method names its own.
+Source: docs of `native/crates/zk/src/tree`.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Self
+
+import logos_native
+from logos_crypto.refusals import refusals
+from logos_native import MerklePath
+
+LEDGER_DEPTH: Final = 32
+SORTED_DEPTH: Final = 20
+RLN_DEPTH: Final = 20
+
+__all__ = [
+    "LEDGER_DEPTH",
+    "RLN_DEPTH",
+    "SORTED_DEPTH",
+    "FrontierTree",
+    "LedgerTree",
+    "MerklePath",
+    "RlnTree",
+    "SortedTree",
+    "merkle_path",
+]
+
+
+def merkle_path(index: int, siblings: Sequence[bytes]) -> MerklePath:
+    """A path that came from elsewhere; the sibling of the leaf first.
+
+    Raises:
+        PathLengthError: There are more than 32 siblings.
+        IndexOutOfRangeError: A tree of this depth has no such index.
+        FieldLengthError, FieldValueError: A sibling is no field value.
+    """
+    with refusals:
+        return MerklePath(index, list(siblings))
+
+
+class LedgerTree:
+    """Distinct leaves, depth 32, Poseidon2: the first empty slot is filled."""
+
+    def __init__(self, *, history: int = 1) -> None:
+        """Makes an empty tree that remembers its last roots, 1 to 65,536.
+
+        Raises:
+            HistorySizeError: `history` is something else.
+        """
+        with refusals:
+            self._native = logos_native.LedgerTree(history=history)
+
+    @classmethod
+    def restore(cls, snapshot: bytes) -> Self:
+        """Reads what `snapshot` wrote. Untrusted.
+
+        Raises:
+            SnapshotError: It is of something else, cut off, or damaged.
+            RefusedError: It holds what the tree would refuse.
+        """
+        tree = cls.__new__(cls)
+        with refusals:
+            tree._native = logos_native.LedgerTree.restore(snapshot)
+        return tree
+
+    @staticmethod
+    def verify(leaf: bytes, path: MerklePath, root: bytes) -> bool:
+        """Says whether a path leads a leaf to a root.
+
+        Raises:
+            PathLengthError: The path is of a tree of another depth.
+            FieldLengthError, FieldValueError: The leaf is no field value.
+        """
+        with refusals:
+            return logos_native.LedgerTree.path_root(leaf, path) == root
+
+    def __len__(self) -> int:
+        return len(self._native)
+
+    @property
+    def root(self) -> bytes:
+        """The root, 32 bytes."""
+        return self._native.root
+
+    def contains_root(self, root: bytes) -> bool:
+        """Says whether a root is the present one or among those remembered."""
+        with refusals:
+            return self._native.contains_root(root)
+
+    def slot_of(self, leaf: bytes) -> int | None:
+        """The slot of a leaf; None if it is not there."""
+        with refusals:
+            return self._native.slot_of(leaf)
+
+    def insert(self, leaf: bytes) -> int:
+        """Inserts a leaf and returns its slot.
+
+        Raises:
+            LeafEmptyError, LeafDuplicateError, TreeFullError: As the names say.
+        """
+        with refusals:
+            return self._native.insert(leaf)
+
+    def remove(self, leaf: bytes) -> None:
+        """Removes a leaf; its slot is used again.
+
+        Raises:
+            LeafUnknownError: It is not there.
+        """
+        with refusals:
+            return self._native.remove(leaf)
+
+    def update(self, *, removed: Sequence[bytes] = (), inserted: Sequence[bytes] = ()) -> list[int]:
+        """Removes, then inserts in order, with one new root; returns the slots.
+
+        Raises:
+            RefusedError: As `insert` and `remove`; nothing has changed then.
+        """
+        with refusals:
+            return self._native.update(list(removed), list(inserted))
+
+    def path(self, leaf: bytes) -> MerklePath:
+        """The path of a leaf.
+
+        Raises:
+            LeafUnknownError: It is not there.
+        """
+        with refusals:
+            return self._native.path(leaf)
+
+    def paths(self, leaves: Sequence[bytes]) -> list[MerklePath]:
+        """The paths of leaves, in their order.
+
+        Raises:
+            LeafUnknownError: One is not there.
+        """
+        with refusals:
+            return self._native.paths(list(leaves))
+
+    def snapshot(self) -> bytes:
+        """The tree as bytes, for `restore`."""
+        return self._native.snapshot()
+
+
+class FrontierTree:
+    """Leaves are appended and not kept, depth 32, Poseidon2."""
+
+    def __init__(self) -> None:
+        self._native = logos_native.FrontierTree()
+
+    @classmethod
+    def restore(cls, snapshot: bytes) -> Self:
+        """Reads what `snapshot` wrote. Untrusted.
+
+        Raises:
+            SnapshotError: It is of something else, cut off, or damaged.
+            RefusedError: It holds what the tree would refuse.
+        """
+        tree = cls.__new__(cls)
+        with refusals:
+            tree._native = logos_native.FrontierTree.restore(snapshot)
+        return tree
+
+    def __len__(self) -> int:
+        return len(self._native)
+
+    @property
+    def root(self) -> bytes:
+        """The root, 32 bytes."""
+        return self._native.root
+
+    def append(self, leaf: bytes) -> int:
+        """Appends a leaf and returns its index.
+
+        Raises:
+            LeafEmptyError, TreeFullError: As the names say.
+        """
+        with refusals:
+            return self._native.append(leaf)
+
+    def append_many(self, leaves: Sequence[bytes]) -> int:
+        """Appends leaves in order and returns the index of the first.
+
+        Raises:
+            LeafEmptyError, TreeFullError: Nothing has changed then.
+        """
+        with refusals:
+            return self._native.append_many(list(leaves))
+
+    def snapshot(self) -> bytes:
+        """The tree as bytes, for `restore`."""
+        return self._native.snapshot()
+
+
+class SortedTree:
+    """A set in ascending order as numbers, depth 20, Poseidon2. Immutable."""
+
+    def __init__(self, values: Iterable[bytes]) -> None:
+        """Makes the tree of a set, given in any order.
+
+        Raises:
+            TreeFullError: There are more than 2**20.
+            LeafEmptyError, LeafDuplicateError: As the names say.
+        """
+        with refusals:
+            self._native = logos_native.SortedTree(list(values))
+
+    @staticmethod
+    def verify(leaf: bytes, path: MerklePath, root: bytes) -> bool:
+        """Says whether a path leads a leaf to a root.
+
+        Raises:
+            PathLengthError: The path is of a tree of another depth.
+            FieldLengthError, FieldValueError: The leaf is no field value.
+        """
+        with refusals:
+            return logos_native.SortedTree.path_root(leaf, path) == root
+
+    def __len__(self) -> int:
+        return len(self._native)
+
+    @property
+    def root(self) -> bytes:
+        """The root, 32 bytes."""
+        return self._native.root
+
+    def path(self, value: bytes) -> MerklePath:
+        """The path of a value.
+
+        Raises:
+            LeafUnknownError: It is not there.
+        """
+        with refusals:
+            return self._native.path(value)
+
+    def paths(self, values: Sequence[bytes]) -> list[MerklePath]:
+        """The paths of values, in their order.
+
+        Raises:
+            LeafUnknownError: One is not there.
+        """
+        with refusals:
+            return self._native.paths(list(values))
+
+
+class RlnTree:
+    """Rate commitments at given indices, depth 20, circom's Poseidon."""
+
+    def __init__(self, *, history: int = 1) -> None:
+        """Makes an empty tree that remembers its last roots, 1 to 65,536.
+
+        Raises:
+            HistorySizeError: `history` is something else.
+        """
+        with refusals:
+            self._native = logos_native.RlnTree(history=history)
+
+    @classmethod
+    def restore(cls, snapshot: bytes) -> Self:
+        """Reads what `snapshot` wrote. Untrusted.
+
+        Raises:
+            SnapshotError: It is of something else, cut off, or damaged.
+            RefusedError: It holds what the tree would refuse.
+        """
+        tree = cls.__new__(cls)
+        with refusals:
+            tree._native = logos_native.RlnTree.restore(snapshot)
+        return tree
+
+    @staticmethod
+    def verify(leaf: bytes, path: MerklePath, root: bytes) -> bool:
+        """Says whether a path leads a leaf to a root.
+
+        Raises:
+            PathLengthError: The path is of a tree of another depth.
+            FieldLengthError, FieldValueError: The leaf is no field value.
+        """
+        with refusals:
+            return logos_native.RlnTree.path_root(leaf, path) == root
+
+    def __len__(self) -> int:
+        return len(self._native)
+
+    @property
+    def root(self) -> bytes:
+        """The root, 32 bytes."""
+        return self._native.root
+
+    def contains_root(self, root: bytes) -> bool:
+        """Says whether a root is the present one or among those remembered."""
+        with refusals:
+            return self._native.contains_root(root)
+
+    def leaf(self, index: int) -> bytes:
+        """The leaf at an index; zero if there is none.
+
+        Raises:
+            IndexOutOfRangeError: It is not below 2**20.
+        """
+        with refusals:
+            return self._native.leaf(index)
+
+    def set(self, index: int, leaf: bytes) -> None:
+        """Writes a leaf, in place of the one there.
+
+        Raises:
+            IndexOutOfRangeError, LeafEmptyError: As the names say.
+        """
+        with refusals:
+            return self._native.set(index, leaf)
+
+    def set_many(self, leaves: Sequence[tuple[int, bytes]]) -> None:
+        """Writes leaves at their indices, with one new root.
+
+        Raises:
+            RefusedError: As `set`, or IndexRepeatedError; nothing has changed then.
+        """
+        with refusals:
+            return self._native.set_many(list(leaves))
+
+    def set_range(self, first_index: int, leaves: Sequence[bytes]) -> None:
+        """Writes leaves from an index on, with one new root.
+
+        Raises:
+            RefusedError: As `set`; nothing has changed then.
+        """
+        with refusals:
+            return self._native.set_range(first_index, list(leaves))
+
+    def remove(self, index: int) -> None:
+        """Empties a slot.
+
+        Raises:
+            SlotEmptyError, IndexOutOfRangeError: As the names say.
+        """
+        with refusals:
+            return self._native.remove(index)
+
+    def remove_many(self, indices: Sequence[int]) -> None:
+        """Empties slots, with one new root.
+
+        Raises:
+            RefusedError: As `remove`, or IndexRepeatedError; nothing has changed then.
+        """
+        with refusals:
+            return self._native.remove_many(list(indices))
+
+    def path(self, index: int) -> MerklePath:
+        """The path of the leaf at an index.
+
+        Raises:
+            SlotEmptyError, IndexOutOfRangeError: As the names say.
+        """
+        with refusals:
+            return self._native.path(index)
+
+    def paths(self, indices: Sequence[int]) -> list[MerklePath]:
+        """The paths of leaves, in their order.
+
+        Raises:
+            SlotEmptyError, IndexOutOfRangeError: As the names say.
+        """
+        with refusals:
+            return self._native.paths(list(indices))
+
+    def snapshot(self) -> bytes:
+        """The tree as bytes, for `restore`."""
+        return self._native.snapshot()
