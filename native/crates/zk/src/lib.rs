@@ -6,5 +6,7 @@
 //!
 //! Rules are numbered in `docs/protocol/zk.md` and cited here as `ZK-n`.
 
+pub mod ceremony;
 pub mod field;
+pub mod keys;
 pub mod poseidon2;
