@@ -135,11 +135,11 @@ Refused = Callable[[LedgerTree], Any]
         (lambda tree: tree.insert(raw(0)), refusals.LeafEmptyError),
         (lambda tree: tree.insert(raw(1)), refusals.LeafDuplicateError),
         (lambda tree: tree.remove(raw(2)), refusals.LeafUnknownError),
-        (lambda tree: LedgerTree.restore(b""), refusals.SnapshotError),
+        (lambda _: LedgerTree.restore(b""), refusals.SnapshotError),
         (lambda tree: LedgerTree.restore(tree.snapshot() + b"x"), refusals.SnapshotTrailingError),
         (lambda tree: LedgerTree.restore(tree.snapshot()[:-1]), refusals.SnapshotTruncatedError),
-        (lambda tree: LedgerTree.restore(FrontierTree().snapshot()), refusals.SnapshotKindError),
-        (lambda tree: LedgerTree(history=0), refusals.HistorySizeError),
+        (lambda _: LedgerTree.restore(FrontierTree().snapshot()), refusals.SnapshotKindError),
+        (lambda _: LedgerTree(history=0), refusals.HistorySizeError),
     ],
 )
 def test_what_is_refused_has_a_reason_and_changes_nothing(
@@ -152,7 +152,7 @@ def test_what_is_refused_has_a_reason_and_changes_nothing(
     with pytest.raises(error) as refused:
         ask(tree)
 
-    assert refused.value.reason == error.reason or issubclass(type(refused.value), error)
+    assert refused.value.reason
     assert tree.root == before
 
 

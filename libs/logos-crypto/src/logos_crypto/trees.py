@@ -67,7 +67,7 @@ class LedgerTree:
         """
         tree = cls.__new__(cls)
         with refusals:
-            tree._native = logos_native.LedgerTree.restore(snapshot)
+            tree._native = logos_native.LedgerTree.restore(snapshot)  # noqa: SLF001 -- made here
         return tree
 
     @staticmethod
@@ -165,7 +165,7 @@ class FrontierTree:
         """
         tree = cls.__new__(cls)
         with refusals:
-            tree._native = logos_native.FrontierTree.restore(snapshot)
+            tree._native = logos_native.FrontierTree.restore(snapshot)  # noqa: SLF001 -- made here
         return tree
 
     def __len__(self) -> int:
@@ -272,7 +272,7 @@ class RlnTree:
         """
         tree = cls.__new__(cls)
         with refusals:
-            tree._native = logos_native.RlnTree.restore(snapshot)
+            tree._native = logos_native.RlnTree.restore(snapshot)  # noqa: SLF001 -- made here
         return tree
 
     @staticmethod

@@ -6,10 +6,12 @@
 //!
 //! Rules are numbered in `docs/protocol/zk.md` and cited here as `ZK-n`.
 
+pub mod ceremony;
 pub mod circuits;
 pub mod field;
 pub mod gadgets;
 pub mod groth16;
+pub mod keys;
 pub mod poseidon;
 pub mod poseidon2;
 pub mod rln;

@@ -1,0 +1,50 @@
+//! Why a transcript is refused.
+
+use crate::keys::KeyError;
+
+/// What is wrong with one contribution.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("is malformed: {0}")]
+    Malformed(String),
+    #[error("does not follow what stands before it, or was changed after it was made")]
+    NotChained,
+    #[error("leaves delta as it was")]
+    Unchanged,
+    #[error("does not prove that its author knew the factor")]
+    NoProof,
+    #[error("changes delta in G1 by another factor than the proven one")]
+    OtherDeltaG1,
+    #[error("changes delta in G2 by another factor than in G1")]
+    OtherDeltaG2,
+    #[error("does not divide the L query by its factor")]
+    LNotRescaled,
+    #[error("does not divide the H query by its factor")]
+    HNotRescaled,
+}
+
+/// Why a transcript cannot be read, verified or added to.
+#[derive(Debug, thiserror::Error)]
+pub enum CeremonyError {
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("not a ceremony transcript: {0}")]
+    Header(&'static str),
+    #[error("the initial key is refused: {0}")]
+    InitialKey(KeyError),
+    #[error("the initial key is refused: {0}")]
+    Initial(&'static str),
+    /// Numbered from 1. The name is what its author wrote, empty if it cannot be read.
+    #[error("contribution {number} ({name:?}) {fault}")]
+    Contribution {
+        number: usize,
+        name: String,
+        fault: Fault,
+    },
+    #[error("a contributor's name has 1 to 64 bytes of letters, digits, spaces and punctuation")]
+    Name,
+    #[error("there is no contribution yet")]
+    Empty,
+    #[error("there are as many contributions as a transcript can hold")]
+    Full,
+}

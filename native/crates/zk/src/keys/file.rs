@@ -1,0 +1,228 @@
+//! The key file: header, verifying key, proving key, constraint matrices (KEY-4).
+//!
+//! The proving key stands uncompressed, so that loading decodes and never takes a square root;
+//! that its points are points is vouched for by the file's hash, which is checked first. Whoever
+//! takes a file from somebody else has `Trust::Nobody` for it, as the ceremony does.
+
+use std::path::Path;
+
+use super::points::{self, G1_BYTES, Trust};
+use super::verifying::{decode_points, encode_points};
+use super::{
+    CircuitName, HASH_BYTES, HEADER_BYTES, KeyError, KeyHeader, Matrices, ProvingKey,
+    VerifyingKeyFile, VerifyingKeyHash, blake2b, disk, hex, matrices, verifying_key_hash,
+};
+
+const TAG: &[u8] = b"LOGOS_KEY_FILE_V1";
+
+/// All that proving needs of a circuit, and what is known about where it came from.
+#[derive(Clone, Debug)]
+pub struct CircuitKey {
+    pub(crate) circuit: CircuitName,
+    pub(crate) insecure: bool,
+    pub(crate) contributions: u32,
+    pub(crate) ceremony_hash: [u8; HASH_BYTES],
+    pub(crate) verifying_key_hash: VerifyingKeyHash,
+    /// The proving key, with the verifying key in it.
+    pub proving_key: ProvingKey,
+    /// The constraints, in the numbering of the proving key.
+    pub matrices: Matrices,
+}
+
+impl CircuitKey {
+    #[must_use]
+    pub fn circuit(&self) -> &CircuitName {
+        &self.circuit
+    }
+
+    /// Whether anybody can derive the setup's secrets, and so prove what is false (KEY-5).
+    #[must_use]
+    pub fn is_insecure(&self) -> bool {
+        self.insecure
+    }
+
+    /// Contributions of the ceremony that the key came out of.
+    #[must_use]
+    pub fn contributions(&self) -> u32 {
+        self.contributions
+    }
+
+    #[must_use]
+    pub fn verifying_key_hash(&self) -> VerifyingKeyHash {
+        self.verifying_key_hash
+    }
+
+    /// `<circuit>-<first 16 digits of the verifying key's hash>.key` (KEY-7).
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        file_name(&self.circuit, &self.verifying_key_hash)
+    }
+
+    /// What a node that only verifies needs of it.
+    #[must_use]
+    pub fn verifying_key_file(&self) -> VerifyingKeyFile {
+        VerifyingKeyFile {
+            circuit: self.circuit.clone(),
+            insecure: self.insecure,
+            key: self.proving_key.vk.clone(),
+        }
+    }
+
+    /// The whole file.
+    ///
+    /// # Errors
+    /// `KeyError::TooLarge`.
+    pub fn encode(&self) -> Result<Vec<u8>, KeyError> {
+        let key = &self.proving_key;
+        let mut body = encode_points(&key.vk);
+        points::write(&mut body, &[key.beta_g1, key.delta_g1]);
+        points::write(&mut body, &key.a_query);
+        points::write(&mut body, &key.b_g1_query);
+        points::write(&mut body, &key.b_g2_query);
+        points::write(&mut body, &key.h_query);
+        points::write(&mut body, &key.l_query);
+        let matrix_sizes = matrices::encode(&self.matrices, &mut body)?;
+        let header = self.header(matrix_sizes)?;
+        let mut out = header.encode_unhashed();
+        let hash = blake2b(TAG, &[&out, &body]);
+        out.extend_from_slice(&hash);
+        out.append(&mut body);
+        debug_assert_eq!(out.len() as u64, header.file_bytes());
+        Ok(out)
+    }
+
+    fn header(&self, matrix_sizes: matrices::MatrixSizes) -> Result<KeyHeader, KeyError> {
+        let count = |count: usize| {
+            u32::try_from(count)
+                .ok()
+                .filter(|count| *count <= super::header::MAX_COUNT)
+                .ok_or(KeyError::TooLarge("too many variables or constraints"))
+        };
+        Ok(KeyHeader {
+            circuit: self.circuit.clone(),
+            insecure: self.insecure,
+            contributions: self.contributions,
+            instance_variables: count(self.matrices.num_instance_variables)?,
+            witness_variables: count(self.matrices.num_witness_variables)?,
+            constraints: count(self.matrices.num_constraints)?,
+            matrix_sizes,
+            verifying_key_hash: self.verifying_key_hash,
+            ceremony_hash: self.ceremony_hash,
+            file_hash: [0; HASH_BYTES],
+        })
+    }
+
+    /// Reads a whole file whose hash is vouched for by whoever wrote it: this node's own disk.
+    ///
+    /// # Errors
+    /// `KeyError` if it is torn, damaged, or malformed.
+    pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
+        Self::decode_with(bytes, Trust::Hashed)
+    }
+
+    /// Reads a whole file that anybody may have written: every point is checked.
+    ///
+    /// # Errors
+    /// `KeyError`.
+    pub fn decode_untrusted(bytes: &[u8]) -> Result<Self, KeyError> {
+        Self::decode_with(bytes, Trust::Nobody)
+    }
+
+    fn decode_with(bytes: &[u8], trust: Trust) -> Result<Self, KeyError> {
+        let (header, body) = open(bytes)?;
+        let mut sections = Sections {
+            rest: body,
+            sizes: header.section_bytes().into_iter(),
+        };
+        let verifying_key = decode_points(sections.next())?;
+        let hash = verifying_key_hash(&header.circuit, header.insecure, &verifying_key);
+        if hash != header.verifying_key_hash {
+            return Err(KeyError::Damaged {
+                expected: header.verifying_key_hash.to_string(),
+                found: hash.to_string(),
+            });
+        }
+        let (beta_g1, delta_g1) = sections.next().split_at(G1_BYTES);
+        Ok(Self {
+            insecure: header.insecure,
+            contributions: header.contributions,
+            ceremony_hash: header.ceremony_hash,
+            verifying_key_hash: hash,
+            proving_key: ProvingKey {
+                vk: verifying_key,
+                beta_g1: points::read("beta", beta_g1, trust)?[0],
+                delta_g1: points::read("delta", delta_g1, trust)?[0],
+                a_query: points::read("A query", sections.next(), trust)?,
+                b_g1_query: points::read("B query in G1", sections.next(), trust)?,
+                b_g2_query: points::read("B query in G2", sections.next(), trust)?,
+                h_query: points::read("H query", sections.next(), trust)?,
+                l_query: points::read("L query", sections.next(), trust)?,
+            },
+            matrices: matrices::decode(
+                sections.next(),
+                header.matrix_sizes,
+                header.constraints as usize,
+                header.instance_variables as usize,
+                header.witness_variables as usize,
+            )?,
+            circuit: header.circuit,
+        })
+    }
+}
+
+/// The bytes behind the header, section by section. The file's length was checked before.
+struct Sections<'a> {
+    rest: &'a [u8],
+    sizes: std::array::IntoIter<usize, 8>,
+}
+
+impl<'a> Sections<'a> {
+    fn next(&mut self) -> &'a [u8] {
+        let size = self.sizes.next().expect("eight sections are read");
+        let (section, rest) = self.rest.split_at(size);
+        self.rest = rest;
+        section
+    }
+}
+
+/// Checks length and hash, and splits header from body.
+fn open(bytes: &[u8]) -> Result<(KeyHeader, &[u8]), KeyError> {
+    let header = KeyHeader::decode(bytes)?;
+    if header.file_bytes() != bytes.len() as u64 {
+        return Err(KeyError::Length {
+            expected: header.file_bytes(),
+            found: bytes.len() as u64,
+        });
+    }
+    let body = &bytes[HEADER_BYTES..];
+    let found = blake2b(TAG, &[&bytes[..HEADER_BYTES - HASH_BYTES], body]);
+    if found != header.file_hash {
+        return Err(KeyError::Damaged {
+            expected: hex(&header.file_hash),
+            found: hex(&found),
+        });
+    }
+    Ok((header, body))
+}
+
+impl KeyHeader {
+    /// Reads a whole file's header and checks its length and hash, decoding no point. Untrusted.
+    ///
+    /// # Errors
+    /// `KeyError`.
+    pub fn decode_whole(bytes: &[u8]) -> Result<Self, KeyError> {
+        open(bytes).map(|(header, _)| header)
+    }
+
+    /// The same from disk.
+    ///
+    /// # Errors
+    /// `KeyError`.
+    pub fn load(path: &Path) -> Result<Self, KeyError> {
+        Self::decode_whole(&disk::map(path)?)
+    }
+}
+
+pub(super) fn file_name(circuit: &CircuitName, hash: &VerifyingKeyHash) -> String {
+    format!("{circuit}-{}.key", hash.short())
+}
