@@ -41,4 +41,5 @@ def test_cited_rules_exist() -> None:
 
 
 def test_there_are_rules_of_every_layer() -> None:
-    assert {rule.partition("-")[0] for rule in defined()} == {"KER", "NET", "RLN", "STO"}
+    layers = {"CER", "KER", "KEY", "NET", "RLN", "STO", "ZK"}
+    assert {rule.partition("-")[0] for rule in defined()} == layers

@@ -149,7 +149,10 @@ def test_proofs_verify_in_pure_python_and_in_snarkjs_and_changed_inputs_do_not(
         changed = [*public[:-1], str((int(public[-1]) + 1) % of.P)]
         assert pairing.verifies(vk, exported_proof, public), circuit
         assert not pairing.verifies(vk, exported_proof, changed), circuit
-        cases += [(vk, exported_proof, public), (vk, exported_proof, changed)]
+        cases += [
+            {"verification_key": vk, "proof": exported_proof, "public": inputs}
+            for inputs in (public, changed)
+        ]
 
     assert snarkjs.verify(cases) == [True, False] * len(keys)
 

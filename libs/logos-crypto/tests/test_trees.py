@@ -89,7 +89,7 @@ def test_roots_of_the_window_are_known_and_older_ones_are_not() -> None:
 
 @pytest.mark.property
 @settings(max_examples=15, deadline=None)
-@given(st.lists(values, max_size=9))
+@given(st.lists(st.integers(1, P - 1), max_size=9))
 def test_a_frontier_has_the_root_of_the_whole_tree(appended: list[int]) -> None:
     tree = FrontierTree()
     tree.append_many([raw(value) for value in appended[:4]])
