@@ -16,7 +16,18 @@ from logos_base.errors import ErrorKind, LogosError
 from logos_crypto.hashes import FIELD_BYTES, MODULUS
 from logos_native import CachedPart, Cancellation, CircuitKey, CircuitVerifier
 
-__all__ = ["CachedPart", "Cancellation", "CircuitKey", "CircuitVerifier"]
+__all__ = [
+    "CachedPart",
+    "Cancellation",
+    "CircuitKey",
+    "CircuitVerifier",
+    "LayoutError",
+    "Witness",
+    "key_halves",
+    "public_inputs",
+    "selectors",
+    "witness",
+]
 
 Values = Mapping[str, int | Sequence[int]]
 """One value or several for each name of a layout."""

@@ -10,7 +10,7 @@ Source: docs of `native/crates/zk/src/tree`.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Self
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 
 import logos_native
 from logos_crypto.refusals import refusals
@@ -45,17 +45,52 @@ def merkle_path(index: int, siblings: Sequence[bytes]) -> MerklePath:
         return MerklePath(index, list(siblings))
 
 
-class LedgerTree:
-    """Distinct leaves, depth 32, Poseidon2: the first empty slot is filled."""
+Tree = TypeVar(
+    "Tree",
+    bound=logos_native.LedgerTree
+    | logos_native.FrontierTree
+    | logos_native.SortedTree
+    | logos_native.RlnTree,
+)
+Kept = TypeVar(
+    "Kept", bound=logos_native.LedgerTree | logos_native.FrontierTree | logos_native.RlnTree
+)
+Remembering = TypeVar("Remembering", bound=logos_native.LedgerTree | logos_native.RlnTree)
 
-    def __init__(self, *, history: int = 1) -> None:
-        """Makes an empty tree that remembers its last roots, 1 to 65,536.
+
+class _Tree(Generic[Tree]):
+    """What every tree has."""
+
+    _class: ClassVar[Any]
+    """The native class."""
+    _native: Tree
+
+    def __len__(self) -> int:
+        return len(self._native)
+
+    @property
+    def root(self) -> bytes:
+        """The root, 32 bytes."""
+        return self._native.root
+
+
+class _PathTree(_Tree[Tree]):
+    """A tree whose leaves have paths."""
+
+    @classmethod
+    def verify(cls, leaf: bytes, path: MerklePath, root: bytes) -> bool:
+        """Says whether a path leads a leaf to a root.
 
         Raises:
-            HistorySizeError: `history` is something else.
+            PathLengthError: The path is of a tree of another depth.
+            FieldLengthError, FieldValueError: The leaf is no field value.
         """
         with refusals:
-            self._native = logos_native.LedgerTree(history=history)
+            return bool(cls._class.path_root(leaf, path) == root)
+
+
+class _KeptTree(_Tree[Kept]):
+    """A tree that can be written and read again."""
 
     @classmethod
     def restore(cls, snapshot: bytes) -> Self:
@@ -67,32 +102,36 @@ class LedgerTree:
         """
         tree = cls.__new__(cls)
         with refusals:
-            tree._native = logos_native.LedgerTree.restore(snapshot)  # noqa: SLF001 -- made here
+            tree._native = cls._class.restore(snapshot)  # noqa: SLF001 -- made here
         return tree
 
-    @staticmethod
-    def verify(leaf: bytes, path: MerklePath, root: bytes) -> bool:
-        """Says whether a path leads a leaf to a root.
+    def snapshot(self) -> bytes:
+        """The tree as bytes, for `restore`."""
+        return self._native.snapshot()
+
+
+class _HistoryTree(_KeptTree[Remembering], _PathTree[Remembering]):
+    """A tree that remembers its last roots."""
+
+    def __init__(self, *, history: int = 1) -> None:
+        """Makes an empty tree that remembers its last roots, 1 to 65,536.
 
         Raises:
-            PathLengthError: The path is of a tree of another depth.
-            FieldLengthError, FieldValueError: The leaf is no field value.
+            HistorySizeError: `history` is something else.
         """
         with refusals:
-            return logos_native.LedgerTree.path_root(leaf, path) == root
-
-    def __len__(self) -> int:
-        return len(self._native)
-
-    @property
-    def root(self) -> bytes:
-        """The root, 32 bytes."""
-        return self._native.root
+            self._native = self._class(history=history)
 
     def contains_root(self, root: bytes) -> bool:
         """Says whether a root is the present one or among those remembered."""
         with refusals:
             return self._native.contains_root(root)
+
+
+class LedgerTree(_HistoryTree[logos_native.LedgerTree]):
+    """Distinct leaves, depth 32, Poseidon2: the first empty slot is filled."""
+
+    _class = logos_native.LedgerTree
 
     def slot_of(self, leaf: bytes) -> int | None:
         """The slot of a leaf; None if it is not there."""
@@ -144,37 +183,14 @@ class LedgerTree:
         with refusals:
             return self._native.paths(list(leaves))
 
-    def snapshot(self) -> bytes:
-        """The tree as bytes, for `restore`."""
-        return self._native.snapshot()
 
-
-class FrontierTree:
+class FrontierTree(_KeptTree[logos_native.FrontierTree]):
     """Leaves are appended and not kept, depth 32, Poseidon2."""
+
+    _class = logos_native.FrontierTree
 
     def __init__(self) -> None:
         self._native = logos_native.FrontierTree()
-
-    @classmethod
-    def restore(cls, snapshot: bytes) -> Self:
-        """Reads what `snapshot` wrote. Untrusted.
-
-        Raises:
-            SnapshotError: It is of something else, cut off, or damaged.
-            RefusedError: It holds what the tree would refuse.
-        """
-        tree = cls.__new__(cls)
-        with refusals:
-            tree._native = logos_native.FrontierTree.restore(snapshot)  # noqa: SLF001 -- made here
-        return tree
-
-    def __len__(self) -> int:
-        return len(self._native)
-
-    @property
-    def root(self) -> bytes:
-        """The root, 32 bytes."""
-        return self._native.root
 
     def append(self, leaf: bytes) -> int:
         """Appends a leaf and returns its index.
@@ -194,13 +210,11 @@ class FrontierTree:
         with refusals:
             return self._native.append_many(list(leaves))
 
-    def snapshot(self) -> bytes:
-        """The tree as bytes, for `restore`."""
-        return self._native.snapshot()
 
-
-class SortedTree:
+class SortedTree(_PathTree[logos_native.SortedTree]):
     """A set in ascending order as numbers, depth 20, Poseidon2. Immutable."""
+
+    _class = logos_native.SortedTree
 
     def __init__(self, values: Iterable[bytes]) -> None:
         """Makes the tree of a set, given in any order.
@@ -211,25 +225,6 @@ class SortedTree:
         """
         with refusals:
             self._native = logos_native.SortedTree(list(values))
-
-    @staticmethod
-    def verify(leaf: bytes, path: MerklePath, root: bytes) -> bool:
-        """Says whether a path leads a leaf to a root.
-
-        Raises:
-            PathLengthError: The path is of a tree of another depth.
-            FieldLengthError, FieldValueError: The leaf is no field value.
-        """
-        with refusals:
-            return logos_native.SortedTree.path_root(leaf, path) == root
-
-    def __len__(self) -> int:
-        return len(self._native)
-
-    @property
-    def root(self) -> bytes:
-        """The root, 32 bytes."""
-        return self._native.root
 
     def path(self, value: bytes) -> MerklePath:
         """The path of a value.
@@ -250,54 +245,10 @@ class SortedTree:
             return self._native.paths(list(values))
 
 
-class RlnTree:
+class RlnTree(_HistoryTree[logos_native.RlnTree]):
     """Rate commitments at given indices, depth 20, circom's Poseidon."""
 
-    def __init__(self, *, history: int = 1) -> None:
-        """Makes an empty tree that remembers its last roots, 1 to 65,536.
-
-        Raises:
-            HistorySizeError: `history` is something else.
-        """
-        with refusals:
-            self._native = logos_native.RlnTree(history=history)
-
-    @classmethod
-    def restore(cls, snapshot: bytes) -> Self:
-        """Reads what `snapshot` wrote. Untrusted.
-
-        Raises:
-            SnapshotError: It is of something else, cut off, or damaged.
-            RefusedError: It holds what the tree would refuse.
-        """
-        tree = cls.__new__(cls)
-        with refusals:
-            tree._native = logos_native.RlnTree.restore(snapshot)  # noqa: SLF001 -- made here
-        return tree
-
-    @staticmethod
-    def verify(leaf: bytes, path: MerklePath, root: bytes) -> bool:
-        """Says whether a path leads a leaf to a root.
-
-        Raises:
-            PathLengthError: The path is of a tree of another depth.
-            FieldLengthError, FieldValueError: The leaf is no field value.
-        """
-        with refusals:
-            return logos_native.RlnTree.path_root(leaf, path) == root
-
-    def __len__(self) -> int:
-        return len(self._native)
-
-    @property
-    def root(self) -> bytes:
-        """The root, 32 bytes."""
-        return self._native.root
-
-    def contains_root(self, root: bytes) -> bool:
-        """Says whether a root is the present one or among those remembered."""
-        with refusals:
-            return self._native.contains_root(root)
+    _class = logos_native.RlnTree
 
     def leaf(self, index: int) -> bytes:
         """The leaf at an index; zero if there is none.
@@ -370,7 +321,3 @@ class RlnTree:
         """
         with refusals:
             return self._native.paths(list(indices))
-
-    def snapshot(self) -> bytes:
-        """The tree as bytes, for `restore`."""
-        return self._native.snapshot()
