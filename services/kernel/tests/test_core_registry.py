@@ -139,6 +139,18 @@ def test_beats_keep_a_lease() -> None:
     assert world.states() == {"base": "READY"}
 
 
+def test_a_process_keeps_its_lease_when_its_session_ends() -> None:
+    world = World({"base": []})
+    world.ready("base")
+    lease = world["base"].lease
+    assert lease is not None
+
+    world.registry.session_ended(lease.lease_id, world.now_ms)
+    world.advance(14_999)
+
+    assert world.states() == {"base": "READY"}
+
+
 @pytest.mark.parametrize("said", ["BLOCKED", "STARTING", "STOPPED", "BACKOFF", "FAILED"])
 def test_a_module_cannot_say_what_only_the_kernel_knows(said: str) -> None:
     world = World({"base": []})
@@ -285,6 +297,24 @@ class TestObserved:
         world = World({"base": []}, runtime=Runtime.EXTERNAL)
 
         assert world.register("base", instance_id=SECOND, epoch=7).epoch == 7
+
+    def test_one_whose_session_ended_has_little_time_to_beat_again(self) -> None:
+        world = self.world()
+        lease = world["base"].lease
+        assert lease is not None
+
+        world.registry.session_ended(lease.lease_id, world.now_ms)
+        world.advance(2_999)
+        world.say("base")
+        world.advance(14_999)
+        assert world.states() == {"base": "READY"}
+
+        world.say("base")
+        world.registry.session_ended(b"another lease...", world.now_ms)
+        world.registry.session_ended(lease.lease_id, world.now_ms)
+        world.advance(3_000)
+        assert world.states() == {"base": "STARTING"}
+        assert world["base"].last_exit == "its session ended"
 
     def test_one_that_leaves_is_awaited(self) -> None:
         world = self.world()

@@ -306,6 +306,19 @@ async def test_what_has_no_beat_for_a_ttl_is_awaited_again(start: Any) -> None:
         assert (await made.module("base")).last_exit == "no beat for 0.3 s"
 
 
+async def test_what_breaks_its_session_off_is_awaited_again(start: Any) -> None:
+    async with running("base", reconnect_grace_ms=100) as made:
+        module = FakeModule(made.folder, "base")
+        await module.server.start([module.endpoint])
+        session = await made.make_ready(module)
+
+        session.cancel()
+
+        await made.until("base", module_pb2.MODULE_STATE_STARTING)
+        await module.server.stop(0)
+        assert (await made.module("base")).last_exit == "its session ended"
+
+
 async def test_observed_modules_are_not_the_kernels_to_stop(kernel: Kernel) -> None:
     supervisor = kernel.supervisor
     refused = ("FAILED_PRECONDITION", "RUNTIME_EXTERNAL")

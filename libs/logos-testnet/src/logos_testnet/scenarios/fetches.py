@@ -10,7 +10,7 @@ from grpc_status import rpc_status
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
 from logos_testnet.client import channel_to
 from logos_testnet.scenarios.files import CALL_TIMEOUT_S, get, put, sample
-from logos_testnet.scenarios.waiting import until_whole
+from logos_testnet.scenarios.waiting import ready_epoch, until_replaced, until_whole
 from logos_testnet.testnet import Testnet, node_of
 
 FETCHED_BYTES = 64 * 1024 * 1024
@@ -33,6 +33,9 @@ async def _kill_during_fetch(testnet: Testnet, module: str, *, victim_is_fetcher
     provider, fetcher = testnet.plan.nodes[0].name, testnet.plan.nodes[3].name
     content = sample(FETCHED_BYTES, f"during/{module}")
     cid = await put(testnet, provider, content)
+    victim = fetcher if victim_is_fetcher else provider
+    async with channel_to(node_of(testnet.plan, victim).front) as channel:
+        epoch = await ready_epoch(channel, module)
     received, killed = bytearray(), False
     async with channel_to(node_of(testnet.plan, fetcher).front) as channel:
         request = storage_pb2.GetRequest(cid=cid)
@@ -40,11 +43,11 @@ async def _kill_during_fetch(testnet: Testnet, module: str, *, victim_is_fetcher
         async for response in call:
             received += response.data
             if not killed and len(received) >= EARLY_BYTES:
-                victim = fetcher if victim_is_fetcher else provider
                 await testnet.kill(victim, module, signal.SIGKILL)
                 killed = True
     assert killed
     assert received == content
+    await until_replaced(testnet, victim, module, epoch)
     await until_whole(testnet)
     assert await get(testnet, fetcher, cid, local_only=True) == content
 

@@ -16,10 +16,18 @@ class Lease:
     epoch: int
     ttl_ms: int
     ends_ms: int
+    is_doubted: bool = False
+    """The stream of beats has ended, and no beat came since."""
 
     def renew(self, now_ms: int) -> None:
         """Counts a beat."""
         self.ends_ms = now_ms + self.ttl_ms
+        self.is_doubted = False
+
+    def doubt(self, now_ms: int, grace_ms: int) -> None:
+        """Counts the end of the stream of beats: the next must come soon."""
+        self.ends_ms = min(self.ends_ms, now_ms + grace_ms)
+        self.is_doubted = True
 
     def is_over(self, now_ms: int) -> bool:
         """Says whether a whole ttl has passed without a beat."""

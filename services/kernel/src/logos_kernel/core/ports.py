@@ -91,6 +91,10 @@ class Control(Protocol):
         """Returns when the holder of the lease shall drain and exit."""
         ...
 
+    def session_ended(self, lease_id: bytes) -> None:
+        """Notes that the stream of a lease's beats has ended."""
+        ...
+
     async def deregister(self, lease_id: bytes) -> None:
         """Ends a lease, if there is one."""
         ...

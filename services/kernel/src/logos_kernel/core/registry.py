@@ -142,6 +142,13 @@ class Registry:
                 self._supervisor.left(module, now_ms)
         self._supervisor.settle(now_ms)
 
+    def session_ended(self, lease_id: bytes, now_ms: int) -> None:
+        """Doubts an observed module: nobody else tells that its process has ended (KER-3)."""
+        for module in self._supervisor.modules.values():
+            lease = module.lease
+            if lease is not None and lease.lease_id == lease_id and module.is_external:
+                lease.doubt(now_ms, self._supervisor.policy.reconnect_grace_ms)
+
     def resolve(self, name: str) -> Location:
         """Says where a READY module is."""
         module = self._supervisor.module(name)

@@ -29,6 +29,8 @@ class RestartPolicy:
     start_timeout_ms: int = 60_000
     stop_grace_ms: int = 10_000
     lease_ttl_ms: int = 15_000
+    reconnect_grace_ms: int = 3_000
+    """For an observed module whose stream of beats ended, to beat again."""
 
     def delay_ms(self, attempt: int, rng: Rng) -> int:
         """Returns the delay before start number `attempt` (from 0) of a bad series."""

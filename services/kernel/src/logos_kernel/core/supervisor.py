@@ -333,7 +333,9 @@ class Supervisor:
             module.history.forget()
 
     def _lose_lease(self, module: Module, now_ms: int) -> None:
-        why = f"no beat for {self.policy.lease_ttl_ms / 1000:g} s"
+        is_doubted = module.lease is not None and module.lease.is_doubted
+        seconds = f"{self.policy.lease_ttl_ms / 1000:g} s"
+        why = "its session ended" if is_doubted else f"no beat for {seconds}"
         if module.is_external:
             module.last_exit = why
             self.end_lease(module)

@@ -281,6 +281,11 @@ class Driver:
         finally:
             self._stops.pop(lease_id, None)
 
+    def session_ended(self, lease_id: bytes) -> None:
+        """Notes that the stream of a lease's beats has ended."""
+        self._registry.session_ended(lease_id, self._now_ms())
+        self._woken.set()
+
     async def deregister(self, lease_id: bytes) -> None:
         """Ends a lease, if there is one."""
         self._registry.deregister(lease_id, self._now_ms())

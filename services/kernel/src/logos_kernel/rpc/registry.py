@@ -53,6 +53,8 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
                         stopper = tasks.create_task(self._pass_stop(lease_id, answers))
             except LogosError as raised:
                 error = raised  # outside of the group, which would wrap it
+            finally:
+                self._control.session_ended(lease_id)
             if stopper is not None:
                 stopper.cancel()
         if error is not None:

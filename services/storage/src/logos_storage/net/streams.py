@@ -9,6 +9,7 @@ import grpc
 from logos.network.v1 import streams_pb2
 from logos.network.v1.streams_pb2_grpc import StreamsStub
 from logos_module.bulk import BulkField, BulkMethod, Piece
+from logos_module.channels import write
 
 if TYPE_CHECKING:  # the stubs of the asynchronous kind exist in the .pyi files alone
     from logos.network.v1.streams_pb2_grpc import StreamsAsyncStub
@@ -62,10 +63,8 @@ class PeerStream:
         await self._write(streams_pb2.CarryRequest(end=True))
 
     async def _write(self, request: streams_pb2.CarryRequest | Sequence[Piece]) -> None:
-        try:
-            await self._call.write(request)
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
-            raise StreamLostError(str(error)) from error
+        if not await write(self._call, request):
+            raise StreamLostError("the network module ended the stream")
 
     async def _read(self) -> streams_pb2.CarryResponse | memoryview:
         try:
