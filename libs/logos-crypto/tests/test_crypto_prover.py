@@ -2,7 +2,6 @@ import pytest
 
 from logos_base.errors import ErrorKind
 from logos_crypto.prover import (
-    CancellationFlag,
     Priority,
     ProofQueue,
     ProverQueueFullError,
@@ -55,16 +54,6 @@ def test_removing_one_from_the_middle_makes_room() -> None:
 def test_a_queue_without_room_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         ProofQueue(capacity=0)
-
-
-def test_a_flag_stays_raised() -> None:
-    flag = CancellationFlag()
-    before = flag.is_cancelled
-
-    flag.cancel()
-    flag.cancel()
-
-    assert (before, flag.is_cancelled) == (False, True)
 
 
 def test_a_witness_error_names_circuit_and_relation() -> None:

@@ -13,9 +13,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from logos_base.errors import ErrorKind
+from logos_crypto.circuits import Cancellation
 from logos_crypto.prover import (
-    Cancellation,
-    CancellationFlag,
     Priority,
     ProofFailedError,
     ProverClosedError,
@@ -226,23 +225,6 @@ async def test_a_core_is_not_lent_out_before_the_cancelled_job_left_it(jobs: Job
         stubborn.release.set()
 
     assert jobs.begun == ["stubborn", "next"]
-
-
-async def test_a_cancellation_of_the_caller_s_kind_reaches_the_job(jobs: Jobs) -> None:
-    flags: list[CancellationFlag] = []
-
-    def native() -> CancellationFlag:
-        flags.append(CancellationFlag())
-        return flags[-1]
-
-    unwanted = jobs("unwanted", waits=True)
-    async with Prover(workers=1, cancellation=native) as prover, asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(prover.prove(unwanted))
-        await happened(unwanted.begins)
-        task.cancel()
-
-    assert [flag.is_cancelled for flag in flags] == [True]
-    assert unwanted.was_cancelled
 
 
 async def test_a_wrong_witness_is_named_and_nothing_proved(jobs: Jobs) -> None:

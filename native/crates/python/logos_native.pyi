@@ -10,6 +10,7 @@ A peer id is base58 text, an address is multiaddr text; `ValueError` where one
 does not parse.
 """
 
+from pathlib import Path
 from typing import Literal, TypeAlias, final
 
 class NativePanicError(RuntimeError):
@@ -323,6 +324,8 @@ class ZkError(ValueError):
 
     reason: str
     """The stable name of the broken rule, UPPER_SNAKE."""
+    relation: str | None
+    """Of a witness: which relation of the circuit its values do not keep."""
 
 # RLN
 
@@ -598,6 +601,18 @@ class CircuitKey:
 
     @property
     def circuit(self) -> str: ...
+    @property
+    def is_insecure(self) -> bool:
+        """Whether anybody can derive the setup's secrets, and so prove what is false (KEY-5)."""
+
+    @property
+    def contributions(self) -> int:
+        """Contributions of the ceremony that it came out of; 0 for a setup by one party."""
+
+    @property
+    def verifying_key_hash(self) -> bytes:
+        """32 bytes: what a genesis names (KEY-2)."""
+
     def verifier(self) -> CircuitVerifier:
         """Its verifying key, prepared."""
 
@@ -621,6 +636,10 @@ class CircuitVerifier:
 
     @property
     def circuit(self) -> str: ...
+    @property
+    def is_insecure(self) -> bool:
+        """As of its key (KEY-5)."""
+
     def to_bytes(self) -> bytes:
         """Compressed, little-endian: alpha, beta, gamma, delta, then a point for each input."""
 
@@ -632,3 +651,57 @@ class CircuitVerifier:
 
     def verify_all(self, claims: list[tuple[bytes, bytes]]) -> bool:
         """Whether all proofs hold, for public inputs and proofs of this circuit."""
+
+# Keys and ceremonies. What is refused raises `ZkError`.
+
+@final
+class CircuitKeys:
+    """A folder of keys, found by circuit and hash. Holds nothing in memory (KEY-7)."""
+
+    def __init__(self, folder: Path) -> None:
+        """Makes the folder where there is none."""
+
+    def add(self, key: CircuitKey) -> Path:
+        """Writes a key, and beside it its verifying key alone; where the key stands."""
+
+    def load(self, circuit: str, verifying_key_hash: bytes) -> CircuitKey:
+        """The key that a genesis names (KEY-8), joined with its circuit (KEY-9)."""
+
+    def load_verifier(self, circuit: str, verifying_key_hash: bytes) -> CircuitVerifier:
+        """Its verifying key alone, prepared."""
+
+@final
+class Ceremony:
+    """A setup that many contribute to (CER-1). One thread at a time."""
+
+    @staticmethod
+    def begin(key: CircuitKey) -> Ceremony:
+        """On the key of a setup by one party."""
+
+    @staticmethod
+    def load(path: Path) -> Ceremony:
+        """Reads a transcript strictly, and verifies nothing yet. Untrusted."""
+
+    def save(self, path: Path) -> None:
+        """Writes the whole transcript, or nothing."""
+
+    @property
+    def circuit(self) -> str: ...
+    @property
+    def is_insecure(self) -> bool: ...
+    @property
+    def hash(self) -> bytes:
+        """32 bytes, of all there is so far: what contributors publish and compare."""
+
+    @property
+    def contributions(self) -> list[tuple[str, bytes]]:
+        """Name and hash of each."""
+
+    def verify_step(self) -> int:
+        """Verifies the initial key or a contribution; how many of them are left."""
+
+    def contribute(self, name: str, entropy: bytes) -> bytes:
+        """Verifies what is left, adds a contribution, and returns its hash."""
+
+    def finish(self) -> CircuitKey:
+        """Verifies what is left, and returns the key that came out."""

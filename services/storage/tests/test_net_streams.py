@@ -16,11 +16,13 @@ async def test_sending_on_a_stream_that_has_broken_says_so_and_nothing_else(
 
     await net.node("one")
     net.hub.scripts["two", "/p"] = leave
-    async with open_channel(f"unix:{short_folder}/one-mixnet.sock") as channel:
-        async with opened_stream(streams_of(channel), "two", "/p") as stream:
-            with pytest.raises(StreamLostError):
-                await stream.receive()
-            with pytest.raises(StreamLostError):
-                await stream.send((b"late",))
-            with pytest.raises(StreamLostError):
-                await stream.end()
+    async with (
+        open_channel(f"unix:{short_folder}/one-mixnet.sock") as channel,
+        opened_stream(streams_of(channel), "two", "/p") as stream,
+    ):
+        with pytest.raises(StreamLostError):
+            await stream.receive()
+        with pytest.raises(StreamLostError):
+            await stream.send((b"late",))
+        with pytest.raises(StreamLostError):
+            await stream.end()

@@ -14,7 +14,7 @@ from typing import Final
 import logos_native
 from logos_base.errors import ErrorKind, LogosError
 from logos_crypto.hashes import FIELD_BYTES, MODULUS
-from logos_native import CachedPart, Cancellation, CircuitKey, CircuitVerifier
+from logos_native import CachedPart, Cancellation, CircuitKey, CircuitVerifier, circuit_names
 
 __all__ = [
     "CachedPart",
@@ -23,6 +23,7 @@ __all__ = [
     "CircuitVerifier",
     "LayoutError",
     "Witness",
+    "circuit_names",
     "key_halves",
     "public_inputs",
     "selectors",

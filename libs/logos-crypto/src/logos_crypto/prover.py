@@ -1,13 +1,14 @@
 """What is to be proved, in which order, and how it can fail: the pure half of the prover.
 
-`logos_module.prover` runs the jobs on threads. Whoever makes jobs, and whoever catches
-their errors, needs this half only.
+`logos_module.prover` runs the jobs on threads, `logos_crypto.jobs` has those there are.
+Whoever catches their errors needs this half only.
 """
 
 from enum import IntEnum
 from typing import Final, Generic, Protocol, TypeVar
 
 from logos_base.errors import ErrorKind, LogosError
+from logos_crypto.circuits import Cancellation
 
 DEFAULT_CAPACITY: Final = 64
 """Jobs of one priority that wait."""
@@ -21,36 +22,10 @@ class Priority(IntEnum):
     ORDINARY = 1
 
 
-class Cancellation(Protocol):
-    """Tells a running job to stop. Any thread may use it."""
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether the result is still wanted."""
-        ...
-
-    def cancel(self) -> None:
-        """Says that it is not. Saying so again changes nothing."""
-        ...
+R_co = TypeVar("R_co", covariant=True)
 
 
-class CancellationFlag:
-    """A cancellation for jobs that can ask Python."""
-
-    __slots__ = ("_is_cancelled",)
-
-    def __init__(self) -> None:
-        self._is_cancelled = False
-
-    @property
-    def is_cancelled(self) -> bool:
-        return self._is_cancelled
-
-    def cancel(self) -> None:
-        self._is_cancelled = True
-
-
-class ProofJob(Protocol):
+class ProofJob(Protocol[R_co]):
     """One proof to be made. Holds secrets: nothing here prints, compares or copies it."""
 
     @property
@@ -66,7 +41,7 @@ class ProofJob(Protocol):
         """
         ...
 
-    def run(self, cancelled: Cancellation) -> bytes:
+    def run(self, cancelled: Cancellation) -> R_co:
         """Makes the proof, after `check`. Runs on a worker's thread, without the GIL.
 
         It asks `cancelled` often, some ten times a second. Once cancelled it ends soon,

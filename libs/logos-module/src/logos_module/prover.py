@@ -9,19 +9,17 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from logos_base.errors import LogosError
+from logos_crypto.circuits import Cancellation
 from logos_crypto.prover import (
     DEFAULT_CAPACITY,
-    Cancellation,
-    CancellationFlag,
     Priority,
     ProofFailedError,
     ProofJob,
@@ -47,6 +45,8 @@ _FAILURES: Final = Counter("prover_failures_total", "Proofs not made", ["circuit
 
 _CANCELLED: Final = "CANCELLED"
 
+R = TypeVar("R")
+
 
 def default_workers() -> int:
     """All cores that this process may use but one, which is left to the event loop."""
@@ -60,12 +60,10 @@ class _Entry:
 
     __slots__ = ("cancelled", "job", "outcome")
 
-    def __init__(
-        self, job: ProofJob, outcome: asyncio.Future[bytes], cancelled: Cancellation
-    ) -> None:
+    def __init__(self, job: ProofJob[Any], outcome: asyncio.Future[Any]) -> None:
         self.job = job
         self.outcome = outcome
-        self.cancelled = cancelled
+        self.cancelled = Cancellation()
 
 
 class Prover:
@@ -76,7 +74,6 @@ class Prover:
         *,
         workers: int | None = None,
         capacity: int = DEFAULT_CAPACITY,
-        cancellation: Callable[[], Cancellation] = CancellationFlag,
         drain_s: float = DRAIN_S,
     ) -> None:
         """Starts no thread before the first job.
@@ -84,7 +81,6 @@ class Prover:
         Args:
             workers: Proofs made at once; None for `default_workers`.
             capacity: Jobs of each priority that may wait.
-            cancellation: Makes what jobs are cancelled by: native for native jobs.
             drain_s: See `DRAIN_S`.
         """
         self._workers = default_workers() if workers is None else workers
@@ -93,7 +89,6 @@ class Prover:
         self._threads = ThreadPoolExecutor(self._workers, "prover")
         self._queue: ProofQueue[_Entry] = ProofQueue(capacity)
         self._running: set[_Entry] = set()
-        self._cancellation = cancellation
         self._drain_s = drain_s
         self._is_closed = False
         self._idle = asyncio.Event()
@@ -110,7 +105,7 @@ class Prover:
     ) -> None:
         await self.close()
 
-    async def prove(self, job: ProofJob, priority: Priority = Priority.ORDINARY) -> bytes:
+    async def prove(self, job: ProofJob[R], priority: Priority = Priority.ORDINARY) -> R:
         """Makes a proof. Cancelling the caller stops the job and frees its core.
 
         Raises:
@@ -121,8 +116,8 @@ class Prover:
         """
         if self._is_closed:
             raise ProverClosedError("the prover is closed")
-        outcome: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        entry = _Entry(job, outcome, self._cancellation())
+        outcome: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        entry = _Entry(job, outcome)
         try:
             self._queue.put(entry, priority)
         except ProverQueueFullError as error:
@@ -170,12 +165,12 @@ class Prover:
             work.add_done_callback(partial(self._finish, entry))
         self._measure()
 
-    def _finish(self, entry: _Entry, done: asyncio.Future[bytes | LogosError]) -> None:
+    def _finish(self, entry: _Entry, done: asyncio.Future[Any]) -> None:
         self._running.discard(entry)
         self._settle(entry, done.result())
         self._start_next()
 
-    def _settle(self, entry: _Entry, result: bytes | LogosError) -> None:
+    def _settle(self, entry: _Entry, result: Any) -> None:
         if entry.outcome.done():
             return
         if isinstance(result, LogosError):
@@ -200,7 +195,7 @@ class Prover:
             self._idle.set()
 
 
-def _work(entry: _Entry) -> bytes | LogosError:
+def _work(entry: _Entry) -> Any:
     """One job, on a thread. Returns what it fails with: no traceback leaves with its values."""
     circuit = entry.job.circuit
     try:

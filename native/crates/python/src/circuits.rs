@@ -5,9 +5,6 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use rand::SeedableRng;
-use rand::rngs::OsRng;
-use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
 use logos_zk::circuits::{Layout, Statement, WitnessError, all, named};
@@ -15,8 +12,9 @@ use logos_zk::field::{self, FieldError, Fr};
 use logos_zk::groth16::{
     self, Cached, ProofError, ProveError, ProvingKey, VerifyError, VerifyingKey,
 };
+use logos_zk::keys::{HASH_BYTES, Randomness, SEED_BYTES};
 
-use crate::zk_error::zk_error;
+use crate::zk_error::{with_attribute, zk_error};
 
 type Names = Vec<(&'static str, usize)>;
 
@@ -97,21 +95,19 @@ impl Cancellation {
 struct CachedPart(Cached);
 
 #[pyclass(frozen, module = "logos_native")]
-struct CircuitKey(ProvingKey);
+pub struct CircuitKey(pub ProvingKey);
 
 #[pymethods]
 impl CircuitKey {
     #[staticmethod]
     fn generate(py: Python<'_>, circuit: &str) -> PyResult<Self> {
-        let statement = statement(circuit)?;
-        Ok(py.detach(|| Self(ProvingKey::generate(statement, &mut OsRng))))
+        Self::from_randomness(py, circuit, &Randomness::System)
     }
 
     #[staticmethod]
-    fn insecure_from_seed(py: Python<'_>, circuit: &str, seed: [u8; 32]) -> PyResult<Self> {
-        let statement = statement(circuit)?;
-        let mut rng = ChaCha20Rng::from_seed(seed);
-        Ok(py.detach(|| Self(ProvingKey::generate(statement, &mut rng))))
+    fn insecure_from_seed(py: Python<'_>, circuit: &str, seed: [u8; SEED_BYTES]) -> PyResult<Self> {
+        let seed = Randomness::InsecureSeed(Zeroizing::new(seed));
+        Self::from_randomness(py, circuit, &seed)
     }
 
     #[getter]
@@ -119,8 +115,26 @@ impl CircuitKey {
         self.0.statement.name()
     }
 
+    #[getter]
+    fn is_insecure(&self) -> bool {
+        self.0.key().is_insecure()
+    }
+
+    #[getter]
+    fn contributions(&self) -> u32 {
+        self.0.key().contributions()
+    }
+
+    #[getter]
+    fn verifying_key_hash(&self) -> [u8; HASH_BYTES] {
+        self.0.key().verifying_key_hash().0
+    }
+
     fn verifier(&self) -> CircuitVerifier {
-        CircuitVerifier(self.0.verifying_key())
+        CircuitVerifier {
+            key: self.0.verifying_key(),
+            is_insecure: self.is_insecure(),
+        }
     }
 
     fn prove_fixed(
@@ -154,28 +168,43 @@ impl CircuitKey {
     }
 }
 
+impl CircuitKey {
+    fn from_randomness(py: Python<'_>, circuit: &str, randomness: &Randomness) -> PyResult<Self> {
+        let statement = statement(circuit)?;
+        Ok(py.detach(|| Self(ProvingKey::generate(statement, randomness))))
+    }
+}
+
 #[pyclass(frozen, module = "logos_native")]
-struct CircuitVerifier(VerifyingKey);
+pub struct CircuitVerifier {
+    pub key: VerifyingKey,
+    pub is_insecure: bool,
+}
 
 #[pymethods]
 impl CircuitVerifier {
     #[getter]
     fn circuit(&self) -> &'static str {
-        self.0.statement.name()
+        self.key.statement.name()
+    }
+
+    #[getter]
+    fn is_insecure(&self) -> bool {
+        self.is_insecure
     }
 
     fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.0.to_bytes())
+        PyBytes::new(py, &self.key.to_bytes())
     }
 
     fn to_json(&self) -> String {
-        groth16::verifying_key_json(&self.0)
+        groth16::verifying_key_json(&self.key)
     }
 
     fn verify(&self, py: Python<'_>, public: &[u8], proof: &[u8]) -> PyResult<bool> {
         let public = field::decode_many(public).map_err(field_error)?;
         let proof = groth16::decode_proof(proof).map_err(proof_error)?;
-        py.detach(|| self.0.verify(&public, &proof))
+        py.detach(|| self.key.verify(&public, &proof))
             .map_err(verify_error)
     }
 
@@ -193,13 +222,13 @@ impl CircuitVerifier {
                 .iter()
                 .map(|(public, proof)| (public.as_slice(), proof.clone()))
                 .collect();
-            self.0.verify_all(&claims)
+            self.key.verify_all(&claims)
         })
         .map_err(verify_error)
     }
 }
 
-fn statement(name: &str) -> PyResult<&'static dyn Statement> {
+pub fn statement(name: &str) -> PyResult<&'static dyn Statement> {
     named(name).ok_or_else(|| zk_error("CIRCUIT_UNKNOWN", format!("there is no circuit {name}")))
 }
 
@@ -217,12 +246,20 @@ fn field_error(error: FieldError) -> PyErr {
     zk_error(reason, error.to_string())
 }
 
+/// Names the broken relation in an attribute of its own: callers need not read the text.
 fn witness_error(error: WitnessError) -> PyErr {
-    zk_error(error.reason(), error.to_string())
+    let raised = zk_error(error.reason(), error.to_string());
+    match error {
+        WitnessError::Relation { relation, .. } => with_attribute(raised, "relation", relation),
+        WitnessError::Width { .. } => raised,
+    }
 }
 
 fn prove_error(error: ProveError) -> PyErr {
-    zk_error(error.reason(), error.to_string())
+    match error {
+        ProveError::Witness(error) => witness_error(error),
+        _ => zk_error(error.reason(), error.to_string()),
+    }
 }
 
 fn proof_error(error: ProofError) -> PyErr {

@@ -4,6 +4,7 @@
 mod circuits;
 mod events;
 mod host;
+mod keys;
 mod rln;
 mod trees;
 mod zk_error;
@@ -67,8 +68,11 @@ mod logos_native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("ZkError", module.py().get_type::<zk_error::ZkError>())?;
+        let error = module.py().get_type::<zk_error::ZkError>();
+        error.setattr("relation", module.py().None())?;
+        module.add("ZkError", error)?;
         circuits::register(module)?;
+        keys::register(module)?;
         rln::register(module)?;
         trees::register(module)?;
         Ok(())

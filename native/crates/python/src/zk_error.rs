@@ -13,7 +13,11 @@ create_exception!(
 
 /// An error with a text and a stable reason.
 pub fn zk_error(reason: &'static str, text: String) -> PyErr {
-    let error = ZkError::new_err(text);
-    Python::attach(|py| error.value(py).setattr("reason", reason))
+    with_attribute(ZkError::new_err(text), "reason", reason)
+}
+
+/// The error with one more attribute.
+pub fn with_attribute(error: PyErr, name: &'static str, value: &'static str) -> PyErr {
+    Python::attach(|py| error.value(py).setattr(name, value))
         .map_or_else(|broken| broken, |()| error)
 }

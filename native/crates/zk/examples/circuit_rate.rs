@@ -16,8 +16,8 @@ use ark_groth16::r1cs_to_qap::LibsnarkReduction;
 use logos_zk::circuits::named;
 use logos_zk::field::Fr;
 use logos_zk::groth16::{Bn254, Cancellation, Proof, ProvingKey, VerifyingKey, prove, prove_fixed};
+use logos_zk::keys::Randomness;
 use rand::SeedableRng;
-use rand::rngs::OsRng;
 use rand_chacha::ChaCha20Rng;
 use support::Witness;
 
@@ -44,7 +44,7 @@ fn measure(witness: &Witness, rounds: usize) {
     let statement = named(witness.circuit).expect("it is one of ours");
     let none = Cancellation::default();
     let began = Instant::now();
-    let key = ProvingKey::generate(statement, &mut OsRng);
+    let key = ProvingKey::generate(statement, &Randomness::System);
     let setup = milliseconds(began);
     let (public, private) = (&witness.public, &witness.private);
 
@@ -67,7 +67,8 @@ fn measure(witness: &Witness, rounds: usize) {
          \"assign_ms\": {assign:.1}, \"bare_ms\": {bare:.1}, \"whole_ms\": {whole:.1}, \
          \"fixed_ms\": {fixed:.1}, \"finish_ms\": {finish:.1}, \"verify_ms\": {verify:.2}, \
          \"verify_batched_ms\": {batched:.2}}}",
-        witness.circuit, key.matrices.num_constraints,
+        witness.circuit,
+        key.matrices().num_constraints,
     );
 }
 
@@ -75,12 +76,12 @@ fn measure(witness: &Witness, rounds: usize) {
 fn bare(key: &ProvingKey, public: &[Fr], private: &[Fr]) -> Proof {
     let full = key.statement.assign(public, private).expect("true");
     Groth16::<Bn254, LibsnarkReduction>::create_proof_with_reduction_and_matrices(
-        &key.points,
+        key.points(),
         Fr::from(3u64),
         Fr::from(4u64),
-        &key.matrices,
-        key.matrices.num_instance_variables,
-        key.matrices.num_constraints,
+        key.matrices(),
+        key.matrices().num_instance_variables,
+        key.matrices().num_constraints,
         &full.values,
     )
     .expect("true")

@@ -1,275 +1,141 @@
-//! Keys on disk: what is made comes back whole, and what is not the wanted key is refused.
+//! The circuits' own keys: stored, loaded, joined with their statements, and added to.
 
-use std::fs;
+mod support;
 
-use ark_bn254::{Bn254, Fr};
-use ark_groth16::{Groth16, Proof};
-use ark_relations::r1cs::{
-    ConstraintSynthesizer, ConstraintSystem, OptimizationGoal, SynthesisMode,
-};
-use ark_std::UniformRand;
-use logos_zk::keys::example::Cubic;
-use logos_zk::keys::{
-    CircuitKey, CircuitKeys, CircuitName, HEADER_BYTES, KeyError, KeyHeader, Randomness,
-    VerifyingKeyFile, VerifyingKeyHash, generate,
-};
+use ark_groth16::Groth16;
+use ark_relations::r1cs::{ConstraintSynthesizer, ConstraintSystemRef, SynthesisError};
+use logos_zk::ceremony::Ceremony;
+use logos_zk::circuits::named;
+use logos_zk::field::Fr;
+use logos_zk::groth16::{Cancellation, ProvingKey, VerifyingKey, prove, statement_of};
+use logos_zk::keys::{CircuitKey, CircuitKeys, CircuitName, KeyError, Randomness, generate};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use support::Witness;
 use zeroize::Zeroizing;
 
-const SMALL: Cubic = Cubic {
-    x: None,
-    squarings: 0,
-};
-
-fn name(text: &str) -> CircuitName {
-    CircuitName::new(text).unwrap()
+fn witness() -> Witness {
+    support::signature(2, &mut ChaCha20Rng::from_seed([1; 32]))
 }
 
-fn seeded(byte: u8) -> Randomness {
-    Randomness::InsecureSeed(Zeroizing::new([byte; 32]))
+fn made(seed: u8) -> ProvingKey {
+    let seed = Randomness::InsecureSeed(Zeroizing::new([seed; 32]));
+    ProvingKey::generate(named(witness().circuit).unwrap(), &seed)
 }
 
-/// A proof that uses the key's own matrices, as a prover does that never synthesizes constraints.
-fn prove(key: &CircuitKey, squarings: usize, x: Fr) -> Proof<Bn254> {
-    let system = ConstraintSystem::new_ref();
-    system.set_optimization_goal(OptimizationGoal::Constraints);
-    system.set_mode(SynthesisMode::Prove {
-        construct_matrices: false,
-    });
-    Cubic {
-        x: Some(x),
-        squarings,
-    }
-    .generate_constraints(system.clone())
-    .unwrap();
-    system.finalize();
-    let system = system.borrow().unwrap();
-    let assignment = [
-        system.instance_assignment.as_slice(),
-        system.witness_assignment.as_slice(),
-    ]
-    .concat();
-    let rng = &mut rand::thread_rng();
-    Groth16::<Bn254>::create_proof_with_reduction_and_matrices(
-        &key.proving_key,
-        Fr::rand(rng),
-        Fr::rand(rng),
-        &key.matrices,
-        key.matrices.num_instance_variables,
-        key.matrices.num_constraints,
-        &assignment,
-    )
-    .unwrap()
+fn proves(key: &ProvingKey, verifying: &VerifyingKey) -> bool {
+    let (
+        Witness {
+            public, private, ..
+        },
+        none,
+    ) = (witness(), Cancellation::default());
+    let proof = prove(key, &public, &private, None, &none).unwrap();
+    verifying.verify(&public, &proof).unwrap()
 }
 
-fn verifies(key: &CircuitKey, proof: &Proof<Bn254>, input: Fr) -> bool {
-    let prepared = ark_groth16::prepare_verifying_key(&key.proving_key.vk);
-    Groth16::<Bn254>::verify_proof(&prepared, proof, &[input]).unwrap()
-}
-
-/// KEY-4, KEY-7: proofs made with what was loaded verify, for a small and a longer circuit.
+/// KEY-7, KEY-9: what was stored proves, and the verifying key alone verifies.
 #[test]
-fn a_loaded_key_proves() {
+fn a_key_from_the_store_proves_for_who_has_its_verifying_key_alone() {
     let folder = tempfile::tempdir().unwrap();
     let keys = CircuitKeys::open(folder.path()).unwrap();
-    for squarings in [0, 2_000] {
-        let made = keys
-            .generate(
-                &name("cubic"),
-                Cubic { x: None, squarings },
-                &Randomness::System,
-            )
-            .unwrap();
+    let first = made(1);
+    let (circuit, hash) = (first.key().circuit(), first.key().verifying_key_hash());
+    keys.add(first.key()).unwrap();
 
-        let loaded = keys
-            .load(&name("cubic"), &made.verifying_key_hash())
-            .unwrap();
+    let loaded = ProvingKey::new(keys.load(circuit, &hash).unwrap()).unwrap();
+    let file = keys.load_verifying_key(circuit, &hash).unwrap();
 
-        assert_eq!(loaded.proving_key, made.proving_key);
-        assert_eq!(loaded.matrices, made.matrices);
-        assert_eq!(loaded.matrices.num_constraints, squarings + 3);
-        assert!(!loaded.is_insecure());
-        let x = Fr::from(3u64);
-        let proof = prove(&loaded, squarings, x);
-        assert!(verifies(&loaded, &proof, Cubic::output(x)));
-        assert!(!verifies(
-            &loaded,
-            &proof,
-            Cubic::output(x) + Fr::from(1u64)
-        ));
+    assert!(file.insecure && loaded.key().is_insecure());
+    let alone = VerifyingKey::from_file(&file).unwrap();
+    assert!(proves(&loaded, &alone));
+    let other = made(2);
+    assert!(!proves(&other, &alone), "another testnet's key");
+    assert!(matches!(
+        keys.load_verifying_key(circuit, &other.key().verifying_key_hash()),
+        Err(KeyError::OtherKey { .. })
+    ));
+}
+
+/// KEY-4: a file has the matrices that the statement has, for every circuit.
+#[test]
+fn a_key_has_the_constraints_of_its_circuit() {
+    for witness in support::one_of_each(&mut ChaCha20Rng::from_seed([2; 32])) {
+        let statement = named(witness.circuit).unwrap();
+        let key = ProvingKey::generate(statement, &Randomness::System);
+        let read = CircuitKey::decode(&key.key().encode().unwrap()).unwrap();
+
+        let (found, fixed_variables) = statement_of(&read).unwrap();
+
+        assert_eq!(found.name(), witness.circuit);
+        assert_eq!(fixed_variables, key.fixed_variables);
     }
 }
 
-/// KEY-5: one seed, one key; another seed or name, another; and all of them are marked.
-#[test]
-fn seeded_keys_are_reproducible_and_marked() {
-    let encoded = |circuit: &str, seed| {
-        let key = generate(&name(circuit), SMALL, &seeded(seed)).unwrap();
-        assert!(key.is_insecure());
-        key.encode().unwrap()
-    };
+/// One constraint: something else than any circuit of ours.
+struct Square;
 
-    assert_eq!(encoded("cubic", 1), encoded("cubic", 1));
-    assert_ne!(encoded("cubic", 1), encoded("cubic", 2));
-    let (one, other) = (encoded("cubic", 1), encoded("other", 1));
-    let points = |bytes: &[u8]| bytes[HEADER_BYTES..HEADER_BYTES + 32].to_vec();
-    assert_ne!(points(&one), points(&other));
-    assert!(KeyHeader::decode(&one).unwrap().insecure);
-    assert!(CircuitKey::decode(&one).unwrap().is_insecure());
-}
+impl ConstraintSynthesizer<Fr> for Square {
+    fn generate_constraints(self, cs: ConstraintSystemRef<Fr>) -> Result<(), SynthesisError> {
+        use ark_relations::lc;
 
-/// KEY-2, KEY-5: the mark is part of what the genesis names.
-#[test]
-fn the_mark_cannot_be_taken_off() {
-    let mut file = generate(&name("cubic"), SMALL, &seeded(1))
-        .unwrap()
-        .verifying_key_file();
-    let marked = file.hash();
-    file.insecure = false;
-
-    assert_ne!(file.hash(), marked);
-}
-
-/// KEY-5: no two setups from the system's randomness are alike.
-#[test]
-fn the_systems_randomness_differs_each_time() {
-    let hash = || {
-        let key = generate(&name("cubic"), SMALL, &Randomness::System).unwrap();
-        key.verifying_key_hash().0
-    };
-
-    assert_ne!(hash(), hash());
-}
-
-/// KEY-8.
-#[test]
-fn another_testnets_key_is_refused_with_both_hashes() {
-    let folder = tempfile::tempdir().unwrap();
-    let keys = CircuitKeys::open(folder.path()).unwrap();
-    let ours = keys.generate(&name("cubic"), SMALL, &seeded(1)).unwrap();
-    let theirs = generate(&name("cubic"), SMALL, &seeded(2)).unwrap();
-    let (found, expected) = (ours.verifying_key_hash(), theirs.verifying_key_hash());
-
-    let absent = keys.load(&name("cubic"), &expected).unwrap_err();
-    fs::copy(
-        keys.path(&name("cubic"), &found),
-        keys.path(&name("cubic"), &expected),
-    )
-    .unwrap();
-    let renamed = keys.load(&name("cubic"), &expected).unwrap_err();
-
-    for error in [absent, renamed] {
-        assert!(matches!(error, KeyError::OtherKey { .. }), "{error}");
-        assert!(error.to_string().contains(&found.to_string()));
-        assert!(error.to_string().contains(&expected.to_string()));
+        let y = cs.new_input_variable(|| Ok(Fr::from(0u64)))?;
+        let x = cs.new_witness_variable(|| Ok(Fr::from(0u64)))?;
+        cs.enforce_constraint(lc!() + x, lc!() + x, lc!() + y)
     }
 }
 
-/// KEY-8.
+fn square(name: &str) -> CircuitKey {
+    let name = CircuitName::new(name).unwrap();
+    generate(&name, Square, &Randomness::System).unwrap()
+}
+
+/// KEY-9.
 #[test]
-fn another_circuits_key_is_refused_with_both_names() {
-    let folder = tempfile::tempdir().unwrap();
-    let keys = CircuitKeys::open(folder.path()).unwrap();
-    let key = keys.generate(&name("cubic"), SMALL, &seeded(1)).unwrap();
-    let hash = key.verifying_key_hash();
-    fs::copy(
-        keys.path(&name("cubic"), &hash),
-        keys.path(&name("pol"), &hash),
-    )
-    .unwrap();
+fn a_key_of_other_constraints_is_refused() {
+    let changed = square(witness().circuit);
+    let refused = |error: Option<KeyError>| error.unwrap().reason();
 
-    let error = keys.load(&name("pol"), &hash).unwrap_err();
-
-    assert!(matches!(error, KeyError::OtherCircuit { .. }));
+    let verifying = VerifyingKey::from_file(&changed.verifying_key_file());
+    assert_eq!(refused(verifying.err()), "KEY_OTHER_CONSTRAINTS");
     assert_eq!(
-        error.to_string(),
-        "a key of circuit cubic, not of circuit pol"
+        refused(ProvingKey::new(changed).err()),
+        "KEY_OTHER_CONSTRAINTS"
+    );
+    assert_eq!(
+        refused(ProvingKey::new(square("square")).err()),
+        "CIRCUIT_UNKNOWN"
     );
 }
 
+/// CER-4, CER-5: a circuit of ours through a ceremony of two.
 #[test]
-fn a_key_that_is_nowhere_is_named() {
+fn a_key_out_of_a_ceremony_proves() {
     let folder = tempfile::tempdir().unwrap();
-    let keys = CircuitKeys::open(folder.path()).unwrap();
+    let path = folder.path().join("signature2.ceremony");
+    let mut ceremony = Ceremony::begin(made(1).key().clone()).unwrap();
+    ceremony.contribute(b"dice", "ada").unwrap();
+    ceremony.save(&path).unwrap();
 
-    let error = keys
-        .load(&name("pol"), &VerifyingKeyHash([7; 32]))
-        .unwrap_err();
+    let mut ceremony = Ceremony::load(&path).unwrap();
+    statement_of(ceremony.initial()).unwrap();
+    ceremony.contribute(b"coins", "bob").unwrap();
+    let left: Vec<usize> = (0..3).map(|_| ceremony.verify_step().unwrap()).collect();
+    let key = ProvingKey::new(ceremony.finish().unwrap()).unwrap();
 
-    assert!(matches!(error, KeyError::Missing { .. }));
-    assert!(error.to_string().contains(&"07".repeat(32)));
-}
-
-/// KEY-4: every cut and every flipped bit of a whole file.
-#[test]
-fn torn_and_flipped_files_are_refused() {
-    let whole = generate(&name("cubic"), SMALL, &seeded(1))
-        .unwrap()
-        .encode()
-        .unwrap();
-    assert!(CircuitKey::decode(&whole).is_ok());
-
-    for length in 0..whole.len() {
-        let error = CircuitKey::decode(&whole[..length]).unwrap_err();
-        assert!(
-            matches!(error, KeyError::Length { .. }),
-            "{length}: {error}"
-        );
-    }
-    let longer = [whole.as_slice(), &[0]].concat();
-    assert!(matches!(
-        CircuitKey::decode(&longer),
-        Err(KeyError::Length { .. })
-    ));
-    for bit in 0..whole.len() * 8 {
-        let mut flipped = whole.clone();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        assert!(CircuitKey::decode(&flipped).is_err(), "bit {bit}");
-    }
-}
-
-/// KEY-6: every cut and every flipped bit of a verifying key's own file.
-#[test]
-fn a_verifying_key_file_is_one_thing_only() {
-    let file = generate(&name("cubic"), SMALL, &seeded(1))
-        .unwrap()
-        .verifying_key_file();
-    let whole = file.encode();
-
-    assert_eq!(VerifyingKeyFile::decode(&whole).unwrap(), file);
-    for length in 0..whole.len() {
-        assert!(
-            VerifyingKeyFile::decode(&whole[..length]).is_err(),
-            "{length}"
-        );
-    }
-    assert!(VerifyingKeyFile::decode(&[whole.as_slice(), &[0]].concat()).is_err());
-    for bit in 0..whole.len() * 8 {
-        let mut flipped = whole.clone();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        assert!(VerifyingKeyFile::decode(&flipped).is_err(), "bit {bit}");
-    }
-}
-
-/// KEY-6, KEY-8.
-#[test]
-fn a_verifying_key_file_is_checked_against_the_genesis() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("cubic.vk");
-    let file = generate(&name("cubic"), SMALL, &seeded(1))
-        .unwrap()
-        .verifying_key_file();
-    fs::write(&path, file.encode()).unwrap();
-
-    let load = |circuit: &str, hash| VerifyingKeyFile::load(&path, &name(circuit), &hash);
-
-    assert_eq!(load("cubic", file.hash()).unwrap(), file);
-    assert!(matches!(
-        load("pol", file.hash()),
-        Err(KeyError::OtherCircuit { .. })
-    ));
-    let other = VerifyingKeyHash([0; 32]);
-    assert!(matches!(
-        load("cubic", other),
-        Err(KeyError::OtherKey { .. })
-    ));
+    assert_eq!(
+        left,
+        [0, 0, 0],
+        "the second's author verified all but his own"
+    );
+    assert_eq!(key.key().contributions(), 2);
+    assert!(key.key().is_insecure(), "the seed's mark stays");
+    assert!(proves(&key, &key.verifying_key()));
+    assert!(!proves(&key, &made(1).verifying_key()));
+    let bare = ark_groth16::prepare_verifying_key(&key.points().vk);
+    let Witness {
+        public, private, ..
+    } = witness();
+    let proof = prove(&key, &public, &private, None, &Cancellation::default()).unwrap();
+    assert!(Groth16::<ark_bn254::Bn254>::verify_proof(&bare, &proof, &public).unwrap());
 }

@@ -9,16 +9,22 @@ use logos_zk::groth16::{
     Cancellation, ProofError, ProveError, ProvingKey, VerifyingKey, decode_proof, encode_proof,
     prove, prove_fixed,
 };
+use logos_zk::keys::Randomness;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use support::Witness;
+use zeroize::Zeroizing;
 
 fn rng(seed: u8) -> ChaCha20Rng {
     ChaCha20Rng::from_seed([seed; 32])
 }
 
+fn seeded(seed: u8) -> Randomness {
+    Randomness::InsecureSeed(Zeroizing::new([seed; 32]))
+}
+
 fn key(circuit: &str, seed: u8) -> ProvingKey {
-    ProvingKey::generate(named(circuit).unwrap(), &mut rng(seed))
+    ProvingKey::generate(named(circuit).unwrap(), &seeded(seed))
 }
 
 fn proof_of(key: &ProvingKey, witness: &Witness) -> [u8; 128] {

@@ -23,6 +23,23 @@ pub enum Fault {
     HNotRescaled,
 }
 
+impl Fault {
+    /// The stable name of the rule.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "CONTRIBUTION_MALFORMED",
+            Self::NotChained => "CONTRIBUTION_NOT_CHAINED",
+            Self::Unchanged => "CONTRIBUTION_UNCHANGED",
+            Self::NoProof => "CONTRIBUTION_NO_PROOF",
+            Self::OtherDeltaG1 => "CONTRIBUTION_DELTA_G1",
+            Self::OtherDeltaG2 => "CONTRIBUTION_DELTA_G2",
+            Self::LNotRescaled => "CONTRIBUTION_L_QUERY",
+            Self::HNotRescaled => "CONTRIBUTION_H_QUERY",
+        }
+    }
+}
+
 /// Why a transcript cannot be read, verified or added to.
 #[derive(Debug, thiserror::Error)]
 pub enum CeremonyError {
@@ -47,4 +64,20 @@ pub enum CeremonyError {
     Empty,
     #[error("there are as many contributions as a transcript can hold")]
     Full,
+}
+
+impl CeremonyError {
+    /// The stable name of the rule.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Key(error) => error.reason(),
+            Self::Header(_) => "TRANSCRIPT_HEADER",
+            Self::InitialKey(_) | Self::Initial(_) => "TRANSCRIPT_INITIAL_KEY",
+            Self::Contribution { fault, .. } => fault.reason(),
+            Self::Name => "CONTRIBUTOR_NAME",
+            Self::Empty => "CEREMONY_EMPTY",
+            Self::Full => "CEREMONY_FULL",
+        }
+    }
 }

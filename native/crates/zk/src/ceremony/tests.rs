@@ -33,7 +33,7 @@ fn three() -> Ceremony {
 
 /// What somebody finds who is given the file: the number and the fault.
 fn found(ceremony: &Ceremony) -> (usize, Fault) {
-    let refused = Ceremony::decode(&ceremony.encode().unwrap()).and_then(|read| read.verify());
+    let refused = Ceremony::decode(&ceremony.encode().unwrap()).and_then(|mut read| read.verify());
     match refused.unwrap_err() {
         CeremonyError::Contribution { number, fault, .. } => (number, fault),
         other => panic!("{other}"),
@@ -73,7 +73,7 @@ fn three_contributions_verify_and_the_file_only_grows() {
         before = file;
     }
 
-    let read = Ceremony::decode(&before).unwrap();
+    let mut read = Ceremony::decode(&before).unwrap();
 
     read.verify().unwrap();
     assert_eq!(read.contributions(), ceremony.contributions());
@@ -88,8 +88,8 @@ fn three_contributions_verify_and_the_file_only_grows() {
 /// CER-5.
 #[test]
 fn proofs_of_the_final_key_verify_with_it_and_with_no_other() {
-    let ceremony = three();
-    let first = ceremony.initial();
+    let mut ceremony = three();
+    let first = ceremony.initial().clone();
     let last = ceremony.finish().unwrap();
     let last = CircuitKey::decode(&last.encode().unwrap()).unwrap();
     let x = Fr::from(3u64);
@@ -104,10 +104,10 @@ fn proofs_of_the_final_key_verify_with_it_and_with_no_other() {
         Groth16::<Bn254>::verify(&key.proving_key.vk, &[Cubic::output(x)], proof).unwrap()
     };
 
-    let (old, new) = (prove(first), prove(&last));
+    let (old, new) = (prove(&first), prove(&last));
 
-    assert!(verifies(&last, &new) && verifies(first, &old));
-    assert!(!verifies(first, &new) && !verifies(&last, &old));
+    assert!(verifies(&last, &new) && verifies(&first, &old));
+    assert!(!verifies(&first, &new) && !verifies(&last, &old));
     assert_ne!(first.verifying_key_hash(), last.verifying_key_hash());
     assert_eq!(last.contributions(), 3);
     assert_eq!(last.ceremony_hash, ceremony.hash());
@@ -176,7 +176,7 @@ fn whatever_changes_by_another_factor_than_the_proven_one_is_refused() {
         made.challenge_delta_g2 = (made.challenge(place) * factor).into_affine();
         ceremony.contributions.truncate(2);
         reseal(&mut ceremony);
-        Ceremony::decode(&ceremony.encode().unwrap()).and_then(|read| read.verify())
+        Ceremony::decode(&ceremony.encode().unwrap()).and_then(|mut read| read.verify())
     };
     let fault = |forge| match forged(forge).unwrap_err() {
         CeremonyError::Contribution {
@@ -262,8 +262,8 @@ fn leaving_the_last_contribution_out_gives_another_key() {
 
     shorter.verify().unwrap();
     assert_ne!(shorter.hash(), whole.hash());
-    let hash = |ceremony: &Ceremony| ceremony.finish().unwrap().verifying_key_hash();
-    assert_ne!(hash(&shorter), hash(&whole));
+    let hash = |mut ceremony: Ceremony| ceremony.finish().unwrap().verifying_key_hash();
+    assert_ne!(hash(shorter), hash(whole));
 }
 
 /// CER-1: every cut and every flipped bit.
@@ -309,7 +309,7 @@ fn an_initial_key_that_does_not_fit_itself_is_refused() {
     let refused = |change: fn(&mut CircuitKey)| {
         let mut key = initial();
         change(&mut key);
-        let ceremony = Ceremony::begin(key).unwrap();
+        let mut ceremony = Ceremony::begin(key).unwrap();
         let error = ceremony.verify().unwrap_err();
         assert!(matches!(error, CeremonyError::Initial(_)));
         error.to_string()

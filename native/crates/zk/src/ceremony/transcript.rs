@@ -28,6 +28,8 @@ pub struct Ceremony {
     initial: CircuitKey,
     start: [u8; HASH_BYTES],
     pub(super) contributions: Vec<Contribution>,
+    /// Steps that were verified: the initial key, then the contributions.
+    verified: usize,
 }
 
 impl Ceremony {
@@ -44,6 +46,7 @@ impl Ceremony {
             initial,
             start,
             contributions: Vec::new(),
+            verified: 0,
         })
     }
 
@@ -96,24 +99,40 @@ impl Ceremony {
         ChaCha20Rng::from_seed(*seed)
     }
 
-    /// Verifies the initial key as far as it can be (CER-6) and every contribution (CER-4).
+    /// Verifies the initial key as far as it can be (CER-6) and every contribution (CER-4), as
+    /// far as that was not done yet.
     ///
     /// # Errors
     /// `CeremonyError`: the first contribution that is wrong, and why.
-    pub fn verify(&self) -> Result<(), CeremonyError> {
-        check::initial(&self.initial.proving_key).map_err(CeremonyError::Initial)?;
-        for (index, made) in self.contributions.iter().enumerate() {
-            check::contribution(made, self.state(index), self.place(index))
-                .map_err(|fault| refusal(index, made.name.clone(), fault))?;
-        }
+    pub fn verify(&mut self) -> Result<(), CeremonyError> {
+        while self.verify_step()? > 0 {}
         Ok(())
+    }
+
+    /// Verifies the first thing that was not verified yet, and says how many are left.
+    ///
+    /// # Errors
+    /// As `verify`; again each time.
+    pub fn verify_step(&mut self) -> Result<usize, CeremonyError> {
+        let steps = 1 + self.contributions.len();
+        match self.verified.checked_sub(1) {
+            None => check::initial(&self.initial.proving_key).map_err(CeremonyError::Initial)?,
+            Some(index) if index < self.contributions.len() => {
+                let made = &self.contributions[index];
+                check::contribution(made, self.state(index), self.place(index))
+                    .map_err(|fault| refusal(index, made.name.clone(), fault))?;
+            }
+            Some(_) => return Ok(0),
+        }
+        self.verified += 1;
+        Ok(steps - self.verified)
     }
 
     /// Verifies all and returns the key that came out. A key of a seeded setup stays INSECURE.
     ///
     /// # Errors
     /// `CeremonyError`: nobody contributed, or the transcript does not verify.
-    pub fn finish(&self) -> Result<CircuitKey, CeremonyError> {
+    pub fn finish(&mut self) -> Result<CircuitKey, CeremonyError> {
         if self.contributions.is_empty() {
             return Err(CeremonyError::Empty);
         }

@@ -1,63 +1,102 @@
-//! What a prover needs of a circuit: the proving key, the constraints as matrices, and where
-//! the fixed part ends.
+//! What a prover needs of a circuit: its key from the store, joined with its statement.
 
 use ark_bn254::Bn254;
-use ark_groth16::Groth16;
-use ark_groth16::r1cs_to_qap::LibsnarkReduction;
-use ark_relations::r1cs::{
-    ConstraintMatrices, ConstraintSynthesizer, ConstraintSystemRef, SynthesisError,
-};
-use rand::{CryptoRng, Rng};
+use ark_relations::r1cs::{ConstraintSynthesizer, ConstraintSystemRef, SynthesisError};
 
 use super::VerifyingKey;
-use crate::circuits::Statement;
+use crate::circuits::{Statement, named, width};
 use crate::field::Fr;
+use crate::keys::{
+    self, CircuitKey, CircuitName, KeyError, Matrices, Randomness, VerifyingKeyFile,
+};
 
-/// The key of one circuit.
+/// The key of one circuit, and the statement that it proves.
 pub struct ProvingKey {
     pub statement: &'static dyn Statement,
-    pub points: ark_groth16::ProvingKey<Bn254>,
-    pub matrices: ConstraintMatrices<Fr>,
     /// How many private variables the fixed part has.
     pub fixed_variables: usize,
+    key: CircuitKey,
 }
 
 impl ProvingKey {
-    /// Generates a key; whoever knows the randomness can forge proofs.
+    /// Makes a key; whoever knows the randomness can forge proofs (KEY-5).
     ///
     /// # Panics
-    /// If the randomness is exhausted or zero: not with a generator that is any good.
-    pub fn generate<R: Rng + CryptoRng>(statement: &'static dyn Statement, rng: &mut R) -> Self {
-        let points =
-            Groth16::<Bn254, LibsnarkReduction>::generate_random_parameters_with_reduction(
-                Blank(statement),
-                rng,
-            )
+    /// If a circuit of ours has no name or no constraints: never.
+    #[must_use]
+    pub fn generate(statement: &'static dyn Statement, randomness: &Randomness) -> Self {
+        let name = CircuitName::new(statement.name()).expect("circuits are named by the rules");
+        let key = keys::generate(&name, Blank(statement), randomness)
             .expect("circuits have constraints for every size of key");
-        Self::with_points(statement, points)
+        Self::new(key).expect("it was made of the statement's own constraints")
     }
 
-    /// Joins points that were read or contributed to with the constraints of their circuit.
-    #[must_use]
-    pub fn with_points(
-        statement: &'static dyn Statement,
-        points: ark_groth16::ProvingKey<Bn254>,
-    ) -> Self {
-        let (cs, fixed_variables) = statement.constraints();
-        let matrices = cs.to_matrices().expect("constraints were synthesized");
-        Self {
+    /// Joins a key that was loaded, or came out of a ceremony, with its statement (KEY-9).
+    ///
+    /// # Errors
+    /// `KeyError::UnknownCircuit`, and `OtherConstraints` if it was made for another version of
+    /// the circuit.
+    pub fn new(key: CircuitKey) -> Result<Self, KeyError> {
+        let (statement, fixed_variables) = statement_of(&key)?;
+        Ok(Self {
             statement,
-            points,
-            matrices,
             fixed_variables,
-        }
+            key,
+        })
+    }
+
+    /// The key as it stands in a file.
+    #[must_use]
+    pub fn key(&self) -> &CircuitKey {
+        &self.key
+    }
+
+    #[must_use]
+    pub fn points(&self) -> &ark_groth16::ProvingKey<Bn254> {
+        &self.key.proving_key
+    }
+
+    #[must_use]
+    pub fn matrices(&self) -> &Matrices {
+        &self.key.matrices
     }
 
     /// Its verifying key.
     #[must_use]
     pub fn verifying_key(&self) -> VerifyingKey {
-        VerifyingKey::new(self.statement, self.points.vk.clone())
+        VerifyingKey::new(self.statement, self.points().vk.clone())
     }
+}
+
+/// The statement whose constraints a key has, and how many private variables its fixed part has.
+///
+/// # Errors
+/// `KeyError::UnknownCircuit`, `KeyError::OtherConstraints`.
+pub fn statement_of(key: &CircuitKey) -> Result<(&'static dyn Statement, usize), KeyError> {
+    let statement = known(key.circuit())?;
+    let (system, fixed_variables) = statement.constraints();
+    if system.to_matrices().as_ref() != Some(&key.matrices) {
+        return Err(KeyError::OtherConstraints(key.circuit().clone()));
+    }
+    Ok((statement, fixed_variables))
+}
+
+impl VerifyingKey {
+    /// Joins a verifying key's file with its statement.
+    ///
+    /// # Errors
+    /// `KeyError::UnknownCircuit`, and `OtherConstraints` if it has not as many public inputs.
+    pub fn from_file(file: &VerifyingKeyFile) -> Result<Self, KeyError> {
+        let statement = known(&file.circuit)?;
+        if file.key.gamma_abc_g1.len() != 1 + width(statement.public()) {
+            return Err(KeyError::OtherConstraints(file.circuit.clone()));
+        }
+        Ok(Self::new(statement, file.key.clone()))
+    }
+}
+
+fn known(circuit: &CircuitName) -> Result<&'static dyn Statement, KeyError> {
+    named(circuit.as_str()).ok_or_else(|| KeyError::UnknownCircuit(circuit.clone()))
 }
 
 /// A statement without values, for arkworks to generate a key from.

@@ -8,7 +8,7 @@ mod verify;
 
 pub use encoding::{PROOF_BYTES, ProofError, decode_proof, encode_proof};
 pub use json::{proof_json, public_json, verifying_key_json};
-pub use key::ProvingKey;
+pub use key::{ProvingKey, statement_of};
 pub use prove::{Cached, Cancellation, ProveError, prove, prove_fixed};
 pub use verify::{VerifyError, VerifyingKey};
 

@@ -137,7 +137,7 @@ fn prove_blinded(
         }
     };
     let h = quotient(key, &assignment, cancellation)?;
-    let points = &key.points;
+    let points = key.points();
     let a = sums.a + points.vk.alpha_g1 + points.a_query[0] + points.delta_g1 * r;
     let b_g1 = sums.b_g1 + points.beta_g1 + points.b_g1_query[0] + points.delta_g1 * s;
     let b_g2 = sums.b_g2 + points.vk.beta_g2 + points.b_g2_query[0] + points.vk.delta_g2 * s;
@@ -162,8 +162,8 @@ impl Sums {
 
 /// For every variable but the constant one, whether it belongs to the fixed part.
 fn fixed_variables(key: &ProvingKey) -> Vec<bool> {
-    let public = key.points.vk.gamma_abc_g1.len() - 1;
-    let all = key.points.a_query.len() - 1;
+    let public = key.points().vk.gamma_abc_g1.len() - 1;
+    let all = key.points().a_query.len() - 1;
     let mut is_fixed = vec![false; all];
     for at in key.statement.fixed_public() {
         is_fixed[*at] = true;
@@ -188,7 +188,7 @@ fn sum(
     wanted: bool,
     cancellation: &Cancellation,
 ) -> Result<Sums, ProveError> {
-    let points = &key.points;
+    let points = key.points();
     let public = points.vk.gamma_abc_g1.len() - 1;
     let scalars = Zeroizing::new(chosen(&assignment.values[1..], is_fixed, wanted));
     let private = is_fixed.get(public..).unwrap_or_default();
@@ -251,14 +251,14 @@ fn quotient(
 ) -> Result<G1Projective, ProveError> {
     let coefficients =
         LibsnarkReduction::witness_map_from_matrices::<Fr, GeneralEvaluationDomain<Fr>>(
-            &key.matrices,
-            key.matrices.num_instance_variables,
-            key.matrices.num_constraints,
+            key.matrices(),
+            key.matrices().num_instance_variables,
+            key.matrices().num_constraints,
             &assignment.values,
         )
         .expect("the circuit fits a domain, or it would have no key");
     cancellation.check()?;
-    Ok(multi_scalar(&key.points.h_query, &coefficients))
+    Ok(multi_scalar(&key.points().h_query, &coefficients))
 }
 
 #[cfg(test)]
@@ -266,14 +266,16 @@ mod tests {
     use super::*;
     use crate::circuits::signature::Signature;
     use crate::circuits::{Circuit, leadership, named};
+    use crate::keys::Randomness;
     use ark_bn254::Bn254;
     use ark_groth16::Groth16;
-    use rand::SeedableRng;
-    use rand_chacha::ChaCha20Rng;
 
     fn key() -> ProvingKey {
         let statement = named(<Signature<2> as Circuit>::NAME).unwrap();
-        ProvingKey::generate(statement, &mut ChaCha20Rng::from_seed([7; 32]))
+        ProvingKey::generate(
+            statement,
+            &Randomness::InsecureSeed(Zeroizing::new([7; 32])),
+        )
     }
 
     fn values(message: u64) -> (Vec<Fr>, Vec<Fr>) {
@@ -294,12 +296,12 @@ mod tests {
         let full = key.statement.assign(&public, &private).unwrap();
         let expected =
             Groth16::<Bn254, LibsnarkReduction>::create_proof_with_reduction_and_matrices(
-                &key.points,
+                key.points(),
                 blinding.0,
                 blinding.1,
-                &key.matrices,
-                key.matrices.num_instance_variables,
-                key.matrices.num_constraints,
+                key.matrices(),
+                key.matrices().num_instance_variables,
+                key.matrices().num_constraints,
                 &full.values,
             )
             .unwrap();

@@ -57,4 +57,33 @@ pub enum KeyError {
     Circuit(#[from] SynthesisError),
     #[error("the circuit has {0}, more than a key can hold")]
     TooLarge(&'static str),
+    #[error("a key of circuit {0}, which is not known here")]
+    UnknownCircuit(CircuitName),
+    #[error("a key of other constraints than this version's circuit {0} has")]
+    OtherConstraints(CircuitName),
+}
+
+impl KeyError {
+    /// The stable name of the rule.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "KEY_IO",
+            Self::Name(_) => "KEY_NAME",
+            Self::Magic { .. } => "KEY_MAGIC",
+            Self::Version(_) => "KEY_VERSION",
+            Self::Header(_) => "KEY_HEADER",
+            Self::Length { .. } => "KEY_TORN",
+            Self::Damaged { .. } => "KEY_DAMAGED",
+            Self::Point { .. } => "KEY_POINT",
+            Self::Matrices(_) => "KEY_MATRICES",
+            Self::OtherCircuit { .. } => "KEY_OTHER_CIRCUIT",
+            Self::OtherKey { .. } => "KEY_OTHER",
+            Self::Missing { .. } => "KEY_MISSING",
+            Self::Circuit(_) => "KEY_SETUP",
+            Self::TooLarge(_) => "KEY_TOO_LARGE",
+            Self::UnknownCircuit(_) => "CIRCUIT_UNKNOWN",
+            Self::OtherConstraints(_) => "KEY_OTHER_CONSTRAINTS",
+        }
+    }
 }

@@ -4,12 +4,13 @@
 //! what is false, so a key is used only if the hash of its verifying key is the one that the
 //! genesis names (KEY-8), and a key whose secrets anybody can derive says so (KEY-5).
 //!
-//! Rules: `docs/protocol/zk-keys.md`, cited as `KEY-n`. Circuits are somebody else's: whatever
-//! is a `ConstraintSynthesizer` gets a key.
+//! Rules: `docs/protocol/zk-keys.md`, cited as `KEY-n`. Nothing here knows our circuits: whatever
+//! is a `ConstraintSynthesizer` gets a key. `groth16::ProvingKey` joins the two.
 
 pub mod disk;
 mod error;
-pub mod example;
+#[cfg(test)]
+pub(crate) mod example;
 mod file;
 mod header;
 mod matrices;
@@ -17,6 +18,8 @@ mod name;
 pub(crate) mod points;
 mod setup;
 mod store;
+#[cfg(test)]
+mod tests;
 mod verifying;
 
 pub use error::KeyError;

@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ark_bn254::Fr;
-use ark_relations::r1cs::ConstraintSynthesizer;
-
 use super::file::file_name;
 use super::verifying::check;
 use super::{
-    CircuitKey, CircuitName, KeyError, KeyHeader, Randomness, VerifyingKeyHash, disk, generate,
+    CircuitKey, CircuitName, KeyError, KeyHeader, VerifyingKeyFile, VerifyingKeyHash, disk,
 };
+
+const VERIFYING_KEY_EXTENSION: &str = "vk";
 
 /// A folder of keys. Holds nothing in memory.
 #[derive(Clone, Debug)]
@@ -40,28 +39,23 @@ impl CircuitKeys {
         self.folder.join(file_name(circuit, hash))
     }
 
-    /// Makes a key and writes it.
-    ///
-    /// # Errors
-    /// `KeyError`.
-    pub fn generate<C: ConstraintSynthesizer<Fr>>(
-        &self,
-        name: &CircuitName,
-        circuit: C,
-        randomness: &Randomness,
-    ) -> Result<CircuitKey, KeyError> {
-        let key = generate(name, circuit, randomness)?;
-        self.add(&key)?;
-        Ok(key)
+    /// Where its verifying key stands alone.
+    #[must_use]
+    pub fn verifying_key_path(&self, circuit: &CircuitName, hash: &VerifyingKeyHash) -> PathBuf {
+        self.path(circuit, hash)
+            .with_extension(VERIFYING_KEY_EXTENSION)
     }
 
-    /// Writes a key, and returns where it stands.
+    /// Writes a key, and beside it its verifying key alone; returns where the key stands.
     ///
     /// # Errors
     /// `KeyError::Io`, `KeyError::TooLarge`.
     pub fn add(&self, key: &CircuitKey) -> Result<PathBuf, KeyError> {
-        let path = self.path(&key.circuit, &key.verifying_key_hash);
+        let (circuit, hash) = (&key.circuit, &key.verifying_key_hash);
+        let path = self.path(circuit, hash);
         disk::write(&path, &[&key.encode()?])?;
+        let alone = key.verifying_key_file().encode();
+        disk::write(&self.verifying_key_path(circuit, hash), &[&alone])?;
         Ok(path)
     }
 
@@ -80,6 +74,22 @@ impl CircuitKeys {
             return Err(self.missing(circuit, expected));
         }
         Self::load_file(&path, circuit, expected)
+    }
+
+    /// Loads the verifying key that a genesis names: all that a node needs which proves nothing.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub fn load_verifying_key(
+        &self,
+        circuit: &CircuitName,
+        expected: &VerifyingKeyHash,
+    ) -> Result<VerifyingKeyFile, KeyError> {
+        let path = self.verifying_key_path(circuit, expected);
+        if !path.exists() {
+            return Err(self.missing(circuit, expected));
+        }
+        VerifyingKeyFile::load(&path, circuit, expected)
     }
 
     /// Loads a key from a path of its own, with the same checks.

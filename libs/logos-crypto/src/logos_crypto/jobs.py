@@ -1,0 +1,68 @@
+"""What a prover makes: `ProofJob`s over the chain's circuits and over RLN.
+
+They hold secrets, and print none. What the native core refuses comes out as
+`WitnessError`, which names the relation, or as `ProofFailedError`.
+"""
+
+from dataclasses import dataclass, field
+
+from logos_crypto.circuits import CachedPart, Cancellation, CircuitKey, Witness
+from logos_crypto.prover import ProofFailedError, WitnessError
+from logos_crypto.rln import CachedMembership, Proof, ZkError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CircuitJob:
+    """A proof of 128 bytes of one of the chain's circuits."""
+
+    witness: Witness
+    key: CircuitKey
+    cached: CachedPart | None = None
+    """Of the same fixed values; without, they are proven as well."""
+
+    @property
+    def circuit(self) -> str:
+        return self.witness.circuit
+
+    def check(self) -> None:
+        """Raises `WitnessError` with the first relation that the values do not keep."""
+        try:
+            self.witness.check()
+        except ZkError as error:
+            raise WitnessError(self.circuit, error.relation or error.reason) from None
+
+    def run(self, cancelled: Cancellation) -> bytes:
+        """Proves, asking `cancelled` at each step: at most some 0.2 s apart."""
+        try:
+            return self.witness.prove(self.key, cancelled, self.cached)
+        except ZkError as error:
+            raise ProofFailedError(self.circuit, error.reason) from None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RlnJob:
+    """A proof of one message of a member.
+
+    It cannot be stopped once it runs, which takes a tenth of a second.
+    """
+
+    membership: CachedMembership
+    external_nullifier: bytes
+    x: bytes
+    message_ids: tuple[int, ...] = field(repr=False)
+
+    @property
+    def circuit(self) -> str:
+        return "rln-multi" if self.membership.multi else "rln"
+
+    def check(self) -> None:
+        """Nothing here: the path was checked with the membership, the ids are in `run`."""
+
+    def run(self, cancelled: Cancellation) -> Proof:
+        """Proves; `WitnessError` names what is wrong before any proving."""
+        if cancelled.is_cancelled:
+            raise ProofFailedError(self.circuit, "CANCELLED")
+        try:
+            return self.membership.prove(self.external_nullifier, self.x, *self.message_ids)
+        except ZkError as error:
+            raise WitnessError(self.circuit, error.reason) from None

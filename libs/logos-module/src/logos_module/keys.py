@@ -1,0 +1,64 @@
+"""Makes and loads the keys that a genesis names, and logs those that are INSECURE.
+
+A key of a seeded setup is INSECURE: whoever knows the seed can prove what is false. Its
+file says so, its hash says so, the genesis must say so, and so does the log of whoever
+makes or loads it (KEY-5).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from logos_crypto.circuits import CircuitKey, CircuitVerifier, circuit_names
+from logos_crypto.keys import CircuitKeys, KeySet
+
+log = logging.getLogger(__name__)
+
+
+def make_keys(
+    store: CircuitKeys,
+    *,
+    insecure_seed: bytes | None = None,
+    circuits: Iterable[str] | None = None,
+    report: Callable[[str], None] = lambda _circuit: None,
+) -> KeySet:
+    """Makes a key for each circuit, for a new genesis. Some seconds each; blocks.
+
+    Args:
+        store: Where they are kept.
+        insecure_seed: 32 bytes, for a testnet that comes out the same each time; None
+            for the operating system's randomness.
+        circuits: None for all.
+        report: Told each circuit's name before its key is made.
+    """
+    hashes = {}
+    for circuit in circuit_names() if circuits is None else circuits:
+        report(circuit)
+        if insecure_seed is None:
+            key = CircuitKey.generate(circuit)
+        else:
+            key = CircuitKey.insecure_from_seed(circuit, insecure_seed)
+        store.add(key)
+        hashes[circuit] = key.verifying_key_hash
+    if insecure_seed is not None:
+        log.warning("INSECURE keys made from a seed: whoever knows it can prove what is false")
+    return KeySet(hashes, insecure_seed is not None)
+
+
+async def load_key(store: CircuitKeys, keys: KeySet, circuit: str) -> CircuitKey:
+    """`KeySet.load_key`, beside the event loop."""
+    key = await asyncio.to_thread(keys.load_key, store, circuit)
+    _log_mark(circuit, is_insecure=key.is_insecure)
+    return key
+
+
+async def load_verifier(store: CircuitKeys, keys: KeySet, circuit: str) -> CircuitVerifier:
+    """`KeySet.load_verifier`, beside the event loop."""
+    verifier = await asyncio.to_thread(keys.load_verifier, store, circuit)
+    _log_mark(circuit, is_insecure=verifier.is_insecure)
+    return verifier
+
+
+def _log_mark(circuit: str, *, is_insecure: bool) -> None:
+    if is_insecure:
+        log.warning("INSECURE key loaded", extra={"circuit": circuit})
