@@ -3,6 +3,7 @@
 mod encoding;
 mod json;
 mod key;
+mod msm;
 mod prove;
 mod verify;
 

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ark_bn254::{G1Affine, G1Projective, G2Affine, G2Projective};
-use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
-use ark_ff::{PrimeField, UniformRand};
+use ark_ec::CurveGroup;
+use ark_ff::UniformRand;
 use ark_groth16::r1cs_to_qap::{LibsnarkReduction, R1CSToQAP};
 use ark_poly::GeneralEvaluationDomain;
 use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
+use super::msm::multi_scalar;
 use super::{Proof, ProvingKey};
 use crate::circuits::{Assignment, WitnessError};
 use crate::field::Fr;
@@ -227,20 +228,6 @@ fn multiply_g2(
     scalars: &[Fr],
 ) -> G2Projective {
     multi_scalar(&chosen(points, is_fixed, wanted), scalars)
-}
-
-fn multi_scalar<G>(points: &[G], scalars: &[Fr]) -> G::Group
-where
-    G: AffineRepr<ScalarField = Fr>,
-    G::Group: VariableBaseMSM<MulBase = G>,
-{
-    let integers = Zeroizing::new(
-        scalars
-            .iter()
-            .map(|scalar| scalar.into_bigint())
-            .collect::<Vec<_>>(),
-    );
-    G::Group::msm_bigint(points, &integers)
 }
 
 /// The term of the quotient polynomial.
