@@ -345,6 +345,9 @@ def rln_epoch_number(epoch: bytes) -> int:
     """Of 32 bytes, little-endian; 64 bits."""
 
 def rln_signal_x(signal: bytes) -> bytes: ...
+def rln_verifying_key_json(*, multi: bool = False) -> str:
+    """A circuit's verifying key as snarkjs writes it."""
+
 def rln_recover(
     one: list[tuple[bytes, bytes, bytes, bytes]], other: list[tuple[bytes, bytes, bytes, bytes]]
 ) -> RlnIdentity:
@@ -397,6 +400,12 @@ class RlnProof:
 
     def to_bytes(self, *, big_endian_values: bool = False) -> bytes: ...
     def verify(self, *, roots: list[bytes], external_nullifier: bytes, x: bytes) -> None: ...
+    def proof_json(self) -> str:
+        """The proof without its values, as snarkjs writes it."""
+
+    def public_json(self) -> str:
+        """The public inputs, likewise."""
+
     @property
     def multi(self) -> bool: ...
     @property

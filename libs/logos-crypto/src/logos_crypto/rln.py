@@ -28,6 +28,7 @@ from logos_native import (
     rln_rate_commitment,
     rln_recover,
     rln_signal_x,
+    rln_verifying_key_json,
 )
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "rate_commitment",
     "recover",
     "signal_x",
+    "verifying_key_json",
 ]
 
 EPOCH_BYTES: Final = 32
@@ -61,6 +63,11 @@ TREE_DEPTH: Final = 20
 def load_keys() -> None:
     """Reads the circuits' keys now, so that the first message does not wait for them."""
     rln_load_keys()
+
+
+def verifying_key_json(*, multi: bool = False) -> str:
+    """A circuit's verifying key in snarkjs' JSON form, for verifiers that are not ours."""
+    return rln_verifying_key_json(multi=multi)
 
 
 def rate_commitment(commitment: bytes, limit: int) -> bytes:
@@ -189,12 +196,23 @@ class Proof:
 
     @property
     def public_inputs(self) -> list[bytes]:
-        """In the circuit's order: `y, root, nullifier, x, external_nullifier`."""
+        """In the circuit's order: `y, root, nullifier, x, external_nullifier`.
+
+        Of a multi proof: `4 y, root, 4 nullifiers, x, external_nullifier, 4 selectors`.
+        """
         return self.native.public_inputs
 
     def to_bytes(self, *, big_endian_values: bool = False) -> bytes:
         """zerokit's encoding; the other of the two has the values big-endian."""
         return self.native.to_bytes(big_endian_values=big_endian_values)
+
+    def proof_json(self) -> str:
+        """The proof without its values in snarkjs' JSON form."""
+        return self.native.proof_json()
+
+    def public_json(self) -> str:
+        """The public inputs in snarkjs' JSON form, in the order of `public_inputs`."""
+        return self.native.public_json()
 
     def verify(self, expected: Expected) -> None:
         """Checks the epoch, the root, the signal, and then the proof. Some 2 ms.

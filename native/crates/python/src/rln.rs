@@ -32,7 +32,8 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(rln_load_keys, module)?)?;
     module.add_function(wrap_pyfunction!(rln_rate_commitment, module)?)?;
     module.add_function(wrap_pyfunction!(rln_recover, module)?)?;
-    module.add_function(wrap_pyfunction!(rln_signal_x, module)?)
+    module.add_function(wrap_pyfunction!(rln_signal_x, module)?)?;
+    module.add_function(wrap_pyfunction!(rln_verifying_key_json, module)?)
 }
 
 fn refused(error: RlnError) -> PyErr {
@@ -72,6 +73,18 @@ fn encoding_of(big_endian_values: bool) -> Encoding {
 #[pyfunction]
 fn rln_load_keys(py: Python<'_>) {
     py.detach(rln::load);
+}
+
+#[pyfunction]
+#[pyo3(signature = (*, multi = false))]
+fn rln_verifying_key_json(py: Python<'_>, multi: bool) -> String {
+    py.detach(|| {
+        if multi {
+            rln::verifying_key_json::<MultiValues>()
+        } else {
+            rln::verifying_key_json::<Values>()
+        }
+    })
 }
 
 #[pyfunction]
@@ -375,6 +388,20 @@ impl RlnProof {
             AnyProof::Multi(proof) => proof.verify(&expected),
         })
         .map_err(refused)
+    }
+
+    fn proof_json(&self) -> String {
+        match &self.0 {
+            AnyProof::Single(proof) => proof.proof_json(),
+            AnyProof::Multi(proof) => proof.proof_json(),
+        }
+    }
+
+    fn public_json(&self) -> String {
+        match &self.0 {
+            AnyProof::Single(proof) => proof.public_json(),
+            AnyProof::Multi(proof) => proof.public_json(),
+        }
     }
 
     #[getter]

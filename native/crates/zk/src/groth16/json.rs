@@ -1,11 +1,11 @@
-//! Keys and proofs in the JSON form of snarkjs, for verifiers that are not ours (ZK-14).
+//! Keys and proofs in the JSON form of snarkjs, for verifiers that are not ours (ZK-14, RLN-13).
 //!
 //! Coordinates are decimal; a point of the twist is written lower coefficient first.
 
-use ark_bn254::{Fq2, G1Affine, G2Affine};
+use ark_bn254::{Bn254, Fq2, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 
-use super::{Proof, VerifyingKey};
+use super::Proof;
 use crate::field::Fr;
 
 /// A proof.
@@ -28,8 +28,7 @@ pub fn public_json(public: &[Fr]) -> String {
 
 /// A verifying key.
 #[must_use]
-pub fn verifying_key_json(key: &VerifyingKey) -> String {
-    let points = &key.points;
+pub fn verifying_key_json(points: &ark_groth16::VerifyingKey<Bn254>) -> String {
     let inputs: Vec<String> = points.gamma_abc_g1.iter().map(g1).collect();
     format!(
         r#"{{"protocol":"groth16","curve":"bn128","nPublic":{},"vk_alpha_1":{},"vk_beta_2":{},"vk_gamma_2":{},"vk_delta_2":{},"IC":[{}]}}"#,

@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use rln::prelude::{
-    ArkGroth16Backend, PoseidonHash, RLN, RLNBuilder, Stateless, default_graph_multi,
-    default_zkey_multi,
+    ArkGroth16Backend, PoseidonHash, RLN, RLNBuilder, Stateless, VerifyingKey, default_graph_multi,
+    default_zkey_multi, default_zkey_single,
 };
 
 pub(super) type Backend = RLN<Stateless, ArkGroth16Backend<PoseidonHash>>;
@@ -36,4 +36,12 @@ pub(super) fn backend(circuit: Circuit) -> &'static Backend {
                 .build()
         }),
     }
+}
+
+pub(super) fn verifying_key(circuit: Circuit) -> &'static VerifyingKey {
+    let key = match circuit {
+        Circuit::Single => default_zkey_single(),
+        Circuit::Multi => default_zkey_multi(),
+    };
+    &key.0.vk
 }

@@ -18,6 +18,7 @@ mod encoding;
 mod error;
 mod groth16;
 mod identity;
+mod json;
 mod keys;
 pub mod lip144;
 mod member_encoding;
@@ -30,6 +31,7 @@ pub use encoding::{Encoding, MULTI_BYTES, SINGLE_BYTES};
 pub use error::RlnError;
 pub use groth16::{GROTH16_BYTES, Groth16Proof};
 pub use identity::{Identity, MIN_SEED_BYTES, MessageLimit, rate_commitment};
+pub use json::verifying_key_json;
 pub use keys::load;
 pub use member_encoding::{IDENTITY_BYTES, PATH_BYTES};
 pub use membership::{

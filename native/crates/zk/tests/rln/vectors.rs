@@ -1,16 +1,25 @@
-//! The published values: `vectors/zerokit/rln.json`.
+//! The published values: `vectors/zerokit`.
 
+use std::str::FromStr;
+
+use ark_bn254::{Fq, Fq2, G1Affine, G2Affine};
+use ark_serialize::CanonicalSerialize;
 use logos_zk::field::{Fr, decode};
-use logos_zk::rln::{Identity, MerklePath, MessageLimit, TREE_DEPTH};
+use logos_zk::rln::{
+    Groth16Proof, Identity, MAX_OUT, MerklePath, MessageLimit, MultiProof, MultiValues,
+    SingleProof, TREE_DEPTH, Values,
+};
 use rln::prelude::{PoseidonHash, hash_to_field_le};
 use serde_json::Value;
 use zerokit_utils::hasher::ZerokitHasher;
 
 fn vectors() -> Value {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../vectors/zerokit/rln.json"
-    );
+    file("rln.json")
+}
+
+fn file(name: &str) -> Value {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../vectors/zerokit");
+    let path = format!("{folder}/{name}");
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -86,4 +95,68 @@ fn the_empty_tree_has_the_known_root() {
     let root = MerklePath::new(&siblings, 0).unwrap().root_of(Fr::from(0));
 
     assert_eq!(root, value(&vectors["empty_root"]["root"]));
+}
+
+/// Decimal values, in snarkjs' JSON form.
+fn decimals<T: FromStr>(list: &Value) -> Vec<T> {
+    let one = |text: &Value| T::from_str(text.as_str().unwrap()).ok().unwrap();
+    list.as_array().unwrap().iter().map(one).collect()
+}
+
+fn proof(case: &Value) -> Groth16Proof {
+    let g1 = |point: &Value| {
+        let list: Vec<Fq> = decimals(point);
+        G1Affine::new(list[0], list[1])
+    };
+    let pair = |list: &Value| {
+        let list: Vec<Fq> = decimals(list);
+        Fq2::new(list[0], list[1])
+    };
+    let b = &case["pi_b"];
+    let b = G2Affine::new(pair(&b[0]), pair(&b[1]));
+    let mut bytes = Vec::new();
+    g1(&case["pi_a"]).serialize_compressed(&mut bytes).unwrap();
+    b.serialize_compressed(&mut bytes).unwrap();
+    g1(&case["pi_c"]).serialize_compressed(&mut bytes).unwrap();
+    Groth16Proof::from_bytes(&bytes).unwrap()
+}
+
+fn published_single() -> SingleProof {
+    let case = &file("groth16-proofs.json")["cases"][0];
+    let values: Vec<Fr> = decimals(&case["public"]);
+    let [y, root, nullifier, x, external_nullifier] = values.try_into().unwrap();
+    SingleProof {
+        groth16: proof(&case["proof"]),
+        values: Values {
+            y,
+            root,
+            nullifier,
+            x,
+            external_nullifier,
+        },
+    }
+}
+
+fn published_multi() -> MultiProof {
+    let case = &file("groth16-proofs.json")["cases"][1];
+    let values: Vec<Fr> = decimals(&case["public"]);
+    let (ys, rest) = values.split_first_chunk::<MAX_OUT>().unwrap();
+    let (nullifiers, rest_) = rest[1..].split_first_chunk::<MAX_OUT>().unwrap();
+    MultiProof {
+        groth16: proof(&case["proof"]),
+        values: MultiValues {
+            ys: *ys,
+            root: rest[0],
+            nullifiers: *nullifiers,
+            x: rest_[0],
+            external_nullifier: rest_[1],
+            used: std::array::from_fn(|slot| rest_[2 + slot] == Fr::from(1)),
+        },
+    }
+}
+
+#[test]
+fn proofs_that_snarkjs_made_verify() {
+    assert_eq!(published_single().verify_values(), Ok(()));
+    assert_eq!(published_multi().verify_values(), Ok(()));
 }
