@@ -11,7 +11,7 @@ from typing import Final
 import uvloop
 from benchmarks.running import ROOT
 
-from logos_crypto.circuits import Cancellation, CircuitKey, Witness, witness
+from logos_crypto.circuits import CircuitKey, Witness
 from logos_crypto.jobs import CircuitJob
 from logos_module.process import prepare_process
 from logos_module.prover import Prover

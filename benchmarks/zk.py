@@ -59,6 +59,11 @@ def rln(rounds: int) -> list[Figure]:
         figures.append(
             Figure(what, times[name], "ms", at_most=bar, ratio=share, yardstick="bare, whole")
         )
+    together = times["verify_32_together"] / 32
+    share = together / times["bare_verify"]
+    figures.append(
+        Figure("RLN verify, of 32", together, "ms", ratio=share, yardstick="bare, verify")
+    )
     return figures
 
 

@@ -133,6 +133,47 @@ def test_encodings_come_back(proof: Proof, multi: Proof, *, big_endian_values: b
         read.verify(expected())
 
 
+def test_the_old_bundle_comes_back_and_has_room_for_a_single_proof_only(
+    proof: Proof, multi: Proof
+) -> None:
+    bundle = proof.to_bundle()
+
+    assert len(bundle) == 288
+    assert Proof.from_bundle(bundle).to_bytes() == proof.to_bytes()
+    assert reason(lambda: Proof.from_bundle(bundle + b"\0")) == "ENCODING_LENGTH"
+    assert reason(lambda: Proof.from_bundle(bundle[:-32] + b"\xff" * 32)) == "FIELD_NOT_CANONICAL"
+    assert reason(multi.to_bundle) == "ENCODING_TAG"
+
+
+def test_messages_together_are_refused_each_for_itself(proof: Proof, multi: Proof) -> None:
+    bundle = bytearray(proof.to_bundle())
+    bundle[128:160] = bytes(32)  # another root, which the window has
+    elsewhere = Proof.from_bundle(bytes(bundle))
+
+    refusals = rln.verify_all(
+        [
+            (proof, expected()),
+            (multi, expected()),
+            (elsewhere, expected(roots=(ROOT, bytes(32)))),
+            (proof, expected(epoch=8)),
+            (multi, expected(signal=b"another")),
+            (proof, expected(roots=())),
+            (proof, expected()),
+        ]
+    )
+
+    assert refusals == [
+        None,
+        None,
+        "PROOF_INVALID",
+        "EXTERNAL_NULLIFIER_MISMATCH",
+        "SIGNAL_MISMATCH",
+        "ROOT_UNKNOWN",
+        None,
+    ]
+    assert rln.verify_all([]) == []
+
+
 def test_bytes_that_are_no_proof_are_refused(proof: Proof) -> None:
     raw = proof.to_bytes()
     nullifier = 129 + 2 * 32

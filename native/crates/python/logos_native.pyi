@@ -335,6 +335,11 @@ def rln_load_keys() -> None:
 def rln_rate_commitment(commitment: bytes, limit: int) -> bytes:
     """The leaf of a member. `limit` is 1 to 65,535."""
 
+def rln_verify_all(
+    claims: list[tuple[RlnProof, list[bytes], bytes, bytes]],
+) -> list[str | None]:
+    """Of proofs with roots, external nullifier and x: why each is refused; None if it is not."""
+
 def rln_external_nullifier(epoch: bytes, rln_identifier: bytes, *, raw: bool = False) -> bytes:
     """Of a 32-byte epoch and an identifier of at most 32 bytes, zero-padded here.
 
@@ -399,6 +404,13 @@ class RlnProof:
         """zerokit's encoding, of 289 bytes or, where `multi`, 509."""
 
     def to_bytes(self, *, big_endian_values: bool = False) -> bytes: ...
+    @staticmethod
+    def from_bundle(raw: bytes) -> RlnProof:
+        """The 288 bytes of zerokit up to 0.9."""
+
+    def to_bundle(self) -> bytes:
+        """`ENCODING_TAG` for a multi proof."""
+
     def verify(self, *, roots: list[bytes], external_nullifier: bytes, x: bytes) -> None: ...
     def proof_json(self) -> str:
         """The proof without its values, as snarkjs writes it."""

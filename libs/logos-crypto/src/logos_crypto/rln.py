@@ -28,6 +28,7 @@ from logos_native import (
     rln_rate_commitment,
     rln_recover,
     rln_signal_x,
+    rln_verify_all,
     rln_verifying_key_json,
 )
 
@@ -51,6 +52,7 @@ __all__ = [
     "rate_commitment",
     "recover",
     "signal_x",
+    "verify_all",
     "verifying_key_json",
 ]
 
@@ -214,6 +216,15 @@ class Proof:
         """The public inputs in snarkjs' JSON form, in the order of `public_inputs`."""
         return self.native.public_json()
 
+    @classmethod
+    def from_bundle(cls, raw: bytes) -> "Proof":
+        """Reads the 288 bytes that zerokit wrote up to 0.9 (RLN-15). Untrusted."""
+        return cls.of_native(RlnProof.from_bundle(raw))
+
+    def to_bundle(self) -> bytes:
+        """The same; of a single proof only."""
+        return self.native.to_bundle()
+
     def verify(self, expected: Expected) -> None:
         """Checks the epoch, the root, the signal, and then the proof. Some 2 ms.
 
@@ -321,6 +332,20 @@ class RateLimitProof:
     def proof(self, external_nullifier: bytes) -> Proof:
         """The proof to verify, with the external nullifier of `epoch`."""
         return Proof.of_native(self.native.proof(external_nullifier))
+
+
+def verify_all(messages: Sequence[tuple[Proof, Expected]]) -> list[str | None]:
+    """Verifies messages that arrived together, a quarter of the time each (RLN-14).
+
+    Returns:
+        For each, the reason that `Proof.verify` would raise; None if it is accepted.
+    """
+    return rln_verify_all(
+        [
+            (proof.native, list(expected.roots), expected.external_nullifier, expected.x)
+            for proof, expected in messages
+        ]
+    )
 
 
 def recover(one: Iterable[Share], other: Iterable[Share]) -> Identity:

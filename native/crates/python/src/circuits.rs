@@ -198,7 +198,7 @@ impl CircuitVerifier {
     }
 
     fn to_json(&self) -> String {
-        groth16::verifying_key_json(&self.key.points)
+        groth16::verifying_key_json(self.key.points())
     }
 
     fn verify(&self, py: Python<'_>, public: &[u8], proof: &[u8]) -> PyResult<bool> {

@@ -33,6 +33,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(rln_rate_commitment, module)?)?;
     module.add_function(wrap_pyfunction!(rln_recover, module)?)?;
     module.add_function(wrap_pyfunction!(rln_signal_x, module)?)?;
+    module.add_function(wrap_pyfunction!(rln_verify_all, module)?)?;
     module.add_function(wrap_pyfunction!(rln_verifying_key_json, module)?)
 }
 
@@ -327,6 +328,67 @@ enum AnyProof {
     Multi(MultiProof),
 }
 
+/// A proof, the window of roots, external nullifier, x.
+type Claim = (Py<RlnProof>, Vec<Vec<u8>>, Vec<u8>, Vec<u8>);
+
+#[pyfunction]
+fn rln_verify_all(py: Python<'_>, claims: Vec<Claim>) -> PyResult<Vec<Option<&'static str>>> {
+    let read = claims
+        .iter()
+        .map(|(_, roots, external_nullifier, x)| {
+            Ok((values(roots)?, value(external_nullifier)?, value(x)?))
+        })
+        .collect::<PyResult<Vec<_>>>()?;
+    let (mut single, mut multi) = (Batch::default(), Batch::default());
+    for (at, ((proof, ..), (roots, external_nullifier, x))) in claims.iter().zip(&read).enumerate()
+    {
+        let expected = Expected {
+            roots,
+            external_nullifier: *external_nullifier,
+            x: *x,
+        };
+        match &proof.get().0 {
+            AnyProof::Single(proof) => single.add(at, proof, expected),
+            AnyProof::Multi(proof) => multi.add(at, proof, expected),
+        }
+    }
+    let mut reasons = vec![None; claims.len()];
+    py.detach(|| {
+        single.verify(&mut reasons);
+        multi.verify(&mut reasons);
+    });
+    Ok(reasons)
+}
+
+/// Messages of one circuit, and where they stood.
+struct Batch<'a, V> {
+    places: Vec<usize>,
+    messages: Vec<(&'a rln::Proof<V>, Expected<'a>)>,
+}
+
+impl<V> Default for Batch<'_, V> {
+    fn default() -> Self {
+        Self {
+            places: Vec::new(),
+            messages: Vec::new(),
+        }
+    }
+}
+
+impl<'a, V: PublicValues> Batch<'a, V> {
+    fn add(&mut self, place: usize, proof: &'a rln::Proof<V>, expected: Expected<'a>) {
+        self.places.push(place);
+        self.messages.push((proof, expected));
+    }
+
+    fn verify(&self, reasons: &mut [Option<&'static str>]) {
+        let outcomes = rln::verify_all(&self.messages);
+        for (place, outcome) in self.places.iter().zip(outcomes) {
+            reasons[*place] = outcome.err().map(|error| error.reason());
+        }
+    }
+}
+
 /// A proof with its values, of either circuit.
 #[pyclass(frozen, module = "logos_native")]
 pub struct RlnProof(AnyProof);
@@ -367,6 +429,19 @@ impl RlnProof {
             AnyProof::Multi(proof) => proof.to_bytes(encoding),
         };
         PyBytes::new(py, &bytes)
+    }
+
+    #[staticmethod]
+    fn from_bundle(raw: &[u8]) -> PyResult<Self> {
+        let proof = SingleProof::from_bundle(raw).map_err(refused)?;
+        Ok(Self(AnyProof::Single(proof)))
+    }
+
+    fn to_bundle<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        match &self.0 {
+            AnyProof::Single(proof) => Ok(PyBytes::new(py, &proof.to_bundle())),
+            AnyProof::Multi(_) => Err(refused(RlnError::EncodingTag)),
+        }
     }
 
     #[pyo3(signature = (*, roots, external_nullifier, x))]

@@ -9,11 +9,12 @@ use std::time::Instant;
 use logos_zk::field::{self, Fr};
 use logos_zk::rln::{
     Encoding, Expected, Identity, Membership, MerklePath, Message, MessageLimit, MultiMessage,
-    MultiValues, SingleProof, Values, load, signal_x,
+    MultiValues, SingleProof, Values, load, signal_x, verify_all,
 };
 use rln::prelude::{RLNBuilder, RLNMerkleProof, RLNWitnessInput, SecretFr};
 
 const LIMIT: u32 = 100;
+const TOGETHER: usize = 32;
 
 /// Times by name, in milliseconds.
 #[derive(Default)]
@@ -120,6 +121,9 @@ fn main() {
         samples
             .time("verify", || ours.verify(&expected))
             .expect("valid");
+        let together: Vec<_> = (0..TOGETHER).map(|_| (&ours, expected)).collect();
+        let outcomes = samples.time("verify_32_together", || verify_all(&together));
+        assert!(outcomes.iter().all(Result::is_ok));
         let bytes = ours.to_bytes(Encoding::Little);
         samples
             .time("read", || SingleProof::from_bytes(&bytes, Encoding::Little))

@@ -11,7 +11,7 @@ pub use encoding::{PROOF_BYTES, ProofError, decode_proof, encode_proof};
 pub use json::{proof_json, public_json, verifying_key_json};
 pub use key::{ProvingKey, statement_of};
 pub use prove::{Cached, Cancellation, ProveError, prove, prove_fixed};
-pub use verify::{VerifyError, VerifyingKey};
+pub use verify::{Verifier, VerifyError, VerifyingKey};
 
 pub use ark_bn254::Bn254;
 

@@ -35,16 +35,8 @@ impl VerifyError {
 /// The verifying key of one circuit, prepared.
 pub struct VerifyingKey {
     pub statement: &'static dyn Statement,
-    pub points: ark_groth16::VerifyingKey<Bn254>,
-    gamma: <Bn254 as Pairing>::G2Prepared,
-    delta: <Bn254 as Pairing>::G2Prepared,
-    beta: <Bn254 as Pairing>::G2Prepared,
-    /// The pairing that is the same for every proof.
-    alpha_beta: PairingOutput<Bn254>,
+    verifier: Verifier,
 }
-
-/// Bits of the random weights of a batch: a false proof passes with a chance of 2⁻¹²⁸.
-const WEIGHT_BITS: usize = 128;
 
 impl VerifyingKey {
     #[must_use]
@@ -54,12 +46,13 @@ impl VerifyingKey {
     ) -> Self {
         Self {
             statement,
-            gamma: points.gamma_g2.into(),
-            delta: points.delta_g2.into(),
-            beta: points.beta_g2.into(),
-            alpha_beta: Bn254::pairing(points.alpha_g1, points.beta_g2),
-            points,
+            verifier: Verifier::new(points),
         }
+    }
+
+    #[must_use]
+    pub fn points(&self) -> &ark_groth16::VerifyingKey<Bn254> {
+        &self.verifier.points
     }
 
     /// The key as bytes: arkworks' compressed form, which its hash is made of.
@@ -69,7 +62,7 @@ impl VerifyingKey {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.points
+        self.points()
             .serialize_compressed(&mut bytes)
             .expect("memory takes all bytes");
         bytes
@@ -80,7 +73,65 @@ impl VerifyingKey {
     /// # Errors
     /// `VerifyError` if there are more or fewer public inputs than the circuit has.
     pub fn verify(&self, public: &[Fr], proof: &Proof) -> Result<bool, VerifyError> {
-        let inputs = self.inputs(public)?;
+        self.check_width(public)?;
+        Ok(self.verifier.holds(public, proof))
+    }
+
+    /// Whether all of the proofs prove their statements; which are false, it does not say.
+    ///
+    /// # Errors
+    /// `VerifyError`, as `verify`.
+    pub fn verify_all(&self, claims: &[(&[Fr], Proof)]) -> Result<bool, VerifyError> {
+        for (public, _) in claims {
+            self.check_width(public)?;
+        }
+        let claims = claims.iter().map(|(public, proof)| (*public, proof));
+        Ok(self.verifier.all_hold(claims))
+    }
+
+    fn check_width(&self, public: &[Fr]) -> Result<(), VerifyError> {
+        let expected = width(self.statement.public());
+        if public.len() != expected {
+            return Err(VerifyError::Width {
+                circuit: self.statement.name(),
+                expected,
+                found: public.len(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The points of a verifying key, prepared. Public inputs are as many as the key has points for.
+pub struct Verifier {
+    points: ark_groth16::VerifyingKey<Bn254>,
+    gamma: <Bn254 as Pairing>::G2Prepared,
+    delta: <Bn254 as Pairing>::G2Prepared,
+    beta: <Bn254 as Pairing>::G2Prepared,
+    /// The pairing that is the same for every proof.
+    alpha_beta: PairingOutput<Bn254>,
+}
+
+/// Bits of the random weights of a batch: a false proof passes with a chance of 2⁻¹²⁸.
+const WEIGHT_BITS: usize = 128;
+
+impl Verifier {
+    #[must_use]
+    pub fn new(points: ark_groth16::VerifyingKey<Bn254>) -> Self {
+        Self {
+            gamma: points.gamma_g2.into(),
+            delta: points.delta_g2.into(),
+            beta: points.beta_g2.into(),
+            alpha_beta: Bn254::pairing(points.alpha_g1, points.beta_g2),
+            points,
+        }
+    }
+
+    /// Whether a proof proves what the key is for, about these public inputs.
+    #[must_use]
+    pub fn holds(&self, public: &[Fr], proof: &Proof) -> bool {
+        let (one, rest) = self.input_points();
+        let inputs = msm(rest, public) + one;
         let product = Bn254::multi_pairing(
             [
                 Pairing1::from(proof.a),
@@ -89,27 +140,25 @@ impl VerifyingKey {
             ],
             [proof.b.into(), self.gamma.clone(), self.delta.clone()],
         );
-        Ok(product == self.alpha_beta)
+        product == self.alpha_beta
     }
 
-    /// Whether all of the proofs prove their statements; which are false, it does not say.
-    ///
-    /// Weighs each proof at random, so that false ones cannot cancel each other out, and
-    /// pairs the sums: about a third of the cost of one by one.
-    ///
-    /// # Errors
-    /// `VerifyError`, as `verify`.
-    pub fn verify_all(&self, claims: &[(&[Fr], Proof)]) -> Result<bool, VerifyError> {
+    /// Whether all proofs do. Weighs each at random, so that false ones cannot cancel each other
+    /// out, and pairs the sums: about a third of the cost of one by one.
+    #[must_use]
+    pub fn all_hold<'a>(
+        &self,
+        claims: impl ExactSizeIterator<Item = (&'a [Fr], &'a Proof)>,
+    ) -> bool {
         let mut left: Vec<Pairing1> = Vec::with_capacity(claims.len() + 3);
         let mut right = Vec::with_capacity(claims.len() + 3);
-        let mut inputs = vec![Fr::zero(); width(self.statement.public()) + 1];
+        let mut inputs = vec![Fr::zero(); self.points.gamma_abc_g1.len()];
         let mut c_points = Vec::with_capacity(claims.len());
         let mut weights = Vec::with_capacity(claims.len());
         for (public, proof) in claims {
-            self.check_width(public)?;
             let weight = Fr::from(u128::rand(&mut OsRng));
             inputs[0] += weight;
-            for (sum, value) in inputs[1..].iter_mut().zip(*public) {
+            for (sum, value) in inputs[1..].iter_mut().zip(public) {
                 *sum += weight * value;
             }
             left.push(
@@ -134,29 +183,14 @@ impl VerifyingKey {
             left.push((-point.into_affine()).into());
             right.push(key.clone());
         }
-        Ok(Bn254::multi_pairing(left, right).is_zero())
+        Bn254::multi_pairing(left, right).is_zero()
     }
 
-    fn inputs(&self, public: &[Fr]) -> Result<G1Projective, VerifyError> {
-        self.check_width(public)?;
-        let (one, rest) = self
-            .points
-            .gamma_abc_g1
+    fn input_points(&self) -> (&G1Affine, &[G1Affine]) {
+        let points = &self.points.gamma_abc_g1;
+        points
             .split_first()
-            .expect("a key has a point for the constant");
-        Ok(msm(rest, public) + one)
-    }
-
-    fn check_width(&self, public: &[Fr]) -> Result<(), VerifyError> {
-        let expected = width(self.statement.public());
-        if public.len() != expected {
-            return Err(VerifyError::Width {
-                circuit: self.statement.name(),
-                expected,
-                found: public.len(),
-            });
-        }
-        Ok(())
+            .expect("a key has a point for the constant")
     }
 }
 

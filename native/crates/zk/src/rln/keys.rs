@@ -9,6 +9,8 @@ use rln::prelude::{
 
 pub(super) type Backend = RLN<Stateless, ArkGroth16Backend<PoseidonHash>>;
 
+use crate::groth16::Verifier;
+
 /// The circuits of RLN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Circuit {
@@ -20,8 +22,10 @@ pub enum Circuit {
 
 /// Reads the keys of both circuits, so that the first message does not wait for them.
 pub fn load() {
-    backend(Circuit::Single);
-    backend(Circuit::Multi);
+    for circuit in [Circuit::Single, Circuit::Multi] {
+        backend(circuit);
+        verifier(circuit);
+    }
 }
 
 pub(super) fn backend(circuit: Circuit) -> &'static Backend {
@@ -36,6 +40,17 @@ pub(super) fn backend(circuit: Circuit) -> &'static Backend {
                 .build()
         }),
     }
+}
+
+/// The verifying key, prepared.
+pub(super) fn verifier(circuit: Circuit) -> &'static Verifier {
+    static SINGLE: OnceLock<Verifier> = OnceLock::new();
+    static MULTI: OnceLock<Verifier> = OnceLock::new();
+    let held = match circuit {
+        Circuit::Single => &SINGLE,
+        Circuit::Multi => &MULTI,
+    };
+    held.get_or_init(|| Verifier::new(verifying_key(circuit).clone()))
 }
 
 pub(super) fn verifying_key(circuit: Circuit) -> &'static VerifyingKey {

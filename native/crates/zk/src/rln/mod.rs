@@ -14,6 +14,8 @@
 //! Rules: `docs/protocol/rln.md`, cited as `RLN-n`. Sources: RLN-V2, LIP-141 (multi), LIP-144
 //! (`lip144`); zerokit 3.
 
+mod batch;
+mod bundle;
 mod encoding;
 mod error;
 mod groth16;
@@ -27,6 +29,8 @@ mod recovery;
 mod signal;
 mod values;
 
+pub use batch::verify_all;
+pub use bundle::BUNDLE_BYTES;
 pub use encoding::{Encoding, MULTI_BYTES, SINGLE_BYTES};
 pub use error::RlnError;
 pub use groth16::{GROTH16_BYTES, Groth16Proof};

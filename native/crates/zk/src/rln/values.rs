@@ -3,7 +3,7 @@
 use ark_ff::{AdditiveGroup, Field};
 use rln::prelude::{DEFAULT_MAX_OUT, RLNProofValues};
 
-use super::keys::{Circuit, backend};
+use super::keys::{Circuit, verifier};
 use super::{Groth16Proof, RlnError, Share};
 use crate::field::Fr;
 
@@ -226,6 +226,12 @@ impl<V: PublicValues> Proof<V> {
     /// `RootUnknown`, `ExternalNullifierMismatch`, `SignalMismatch`, and those of
     /// `verify_values`.
     pub fn verify(&self, expected: &Expected<'_>) -> Result<(), RlnError> {
+        self.check(expected)?;
+        self.verify_values()
+    }
+
+    /// All that is verified but the proof itself.
+    pub(super) fn check(&self, expected: &Expected<'_>) -> Result<(), RlnError> {
         if self.values.external_nullifier() != expected.external_nullifier {
             return Err(RlnError::ExternalNullifierMismatch);
         }
@@ -235,7 +241,7 @@ impl<V: PublicValues> Proof<V> {
         if self.values.x() != expected.x {
             return Err(RlnError::SignalMismatch);
         }
-        self.verify_values()
+        self.values.check()
     }
 
     /// Verifies the proof for its own values only. That ties it to no message and no group.
@@ -244,9 +250,11 @@ impl<V: PublicValues> Proof<V> {
     /// Those of `PublicValues::check`; `ProofInvalid`.
     pub fn verify_values(&self) -> Result<(), RlnError> {
         self.values.check()?;
-        match backend(V::CIRCUIT).verify(self.groth16.ark(), &self.values.to_crate()) {
-            Ok(true) => Ok(()),
-            _ => Err(RlnError::ProofInvalid),
+        let inputs = self.values.public_inputs();
+        if verifier(V::CIRCUIT).holds(&inputs, self.groth16.ark()) {
+            Ok(())
+        } else {
+            Err(RlnError::ProofInvalid)
         }
     }
 }

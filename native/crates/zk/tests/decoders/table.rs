@@ -234,6 +234,9 @@ pub fn decoders() -> Vec<Decoder> {
                 Some(proof.to_bytes(Encoding::Mixed))
             },
         ),
+        flat("RLN bundle", &single.to_bundle(), |bytes| {
+            Some(SingleProof::from_bundle(bytes).ok()?.to_bundle())
+        }),
         flat(
             "RLN message",
             &RateLimitProof::new(&single, epoch_bytes(7)).to_bytes(),

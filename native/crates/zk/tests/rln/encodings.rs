@@ -4,8 +4,8 @@ use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
 use logos_zk::field;
 use logos_zk::rln::lip144::{RATE_LIMIT_PROOF_BYTES, RateLimitProof};
 use logos_zk::rln::{
-    Encoding, GROTH16_BYTES, MULTI_BYTES, MultiProof, Proof, PublicValues, RlnError, SINGLE_BYTES,
-    SingleProof, epoch_bytes, signal_x,
+    BUNDLE_BYTES, Encoding, GROTH16_BYTES, MULTI_BYTES, MultiProof, Proof, PublicValues, RlnError,
+    SINGLE_BYTES, SingleProof, epoch_bytes, signal_x,
 };
 use rln::prelude::{
     CanonicalDeserializeMixed, CanonicalSerializeMixed, RLNBuilder, RLNMerkleProof, RLNProof,
@@ -221,5 +221,40 @@ fn every_other_protobuf_of_a_rate_limit_proof_is_refused() {
         let mut above = bytes;
         above[133 + 34 * value..][..32].fill(0xff);
         assert_eq!(refusal(&above), RlnError::FieldNotCanonical);
+    }
+}
+
+/// RLN-15: the old bundle is the same values without the tag, in another order.
+#[test]
+fn the_old_bundle_is_read_strictly_and_written_back() {
+    let proof = single();
+    let bundle = proof.to_bundle();
+
+    assert_eq!(bundle.len(), BUNDLE_BYTES);
+    assert_eq!(BUNDLE_BYTES, 288);
+    let values = &proof.values;
+    let order = [
+        values.root,
+        values.external_nullifier,
+        values.x,
+        values.y,
+        values.nullifier,
+    ];
+    assert_eq!(bundle[..128], proof.groth16.to_bytes());
+    for (at, value) in order.iter().enumerate() {
+        assert_eq!(bundle[128 + 32 * at..][..32], field::encode(value));
+    }
+    assert_eq!(SingleProof::from_bundle(&bundle).unwrap(), proof);
+    for length in 0..bundle.len() {
+        let error = SingleProof::from_bundle(&bundle[..length]).unwrap_err();
+        assert_eq!(error.reason(), "ENCODING_LENGTH");
+    }
+    for at in 0..5 {
+        let mut above = bundle.clone();
+        above[128 + 32 * at..][..32].fill(0xff);
+        assert_eq!(
+            SingleProof::from_bundle(&above).unwrap_err(),
+            RlnError::FieldNotCanonical
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! RLN as its users see it, against the crate it stands on and against the published values.
 
+mod batches;
 mod encodings;
 mod fixture;
 mod garbage;
