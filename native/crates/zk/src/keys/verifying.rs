@@ -170,6 +170,9 @@ impl VerifyingKeyFile {
         if count > MAX_INSTANCE_VARIABLES {
             return Err(KeyError::Header("a count is beyond its bound"));
         }
+        if count == 0 {
+            return Err(KeyError::Header("there is no constant one"));
+        }
         let hash_at = points_at + verifying_key_bytes(count);
         if bytes.len() != hash_at + HASH_BYTES {
             return Err(short(hash_at + HASH_BYTES));
@@ -224,4 +227,33 @@ pub(super) fn check(
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ark_ec::AffineRepr;
+
+    /// A verifier takes the constant's point for granted.
+    #[test]
+    fn a_file_without_a_point_for_the_constant_is_refused() {
+        let (g1, g2) = (G1Affine::generator(), G2Affine::generator());
+        let mut file = VerifyingKeyFile {
+            circuit: CircuitName::new("pol").unwrap(),
+            insecure: false,
+            key: VerifyingKey {
+                alpha_g1: g1,
+                beta_g2: g2,
+                gamma_g2: g2,
+                delta_g2: g2,
+                gamma_abc_g1: vec![g1],
+            },
+        };
+        assert_eq!(VerifyingKeyFile::decode(&file.encode()).unwrap(), file);
+
+        file.key.gamma_abc_g1.clear();
+
+        let refused = VerifyingKeyFile::decode(&file.encode()).unwrap_err();
+        assert!(refused.to_string().contains("no constant one"), "{refused}");
+    }
 }

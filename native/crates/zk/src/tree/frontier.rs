@@ -128,7 +128,8 @@ impl<const DEPTH: usize> FrontierTree<DEPTH> {
     /// Reads a tree that `snapshot` wrote. Untrusted.
     ///
     /// # Errors
-    /// Every `Snapshot` variant but `SnapshotOrder`, `Field`, `Full`.
+    /// Every `Snapshot` variant but `SnapshotOrder`, `Field`, `Full`; `EmptyLeaf` if there is a
+    /// whole subtree of them.
     pub fn restore(bytes: &[u8]) -> Result<Self, TreeError> {
         let mut reader = Reader::new(Kind::Frontier, DEPTH, bytes)?;
         let count = reader.u64()?;
@@ -143,6 +144,9 @@ impl<const DEPTH: usize> FrontierTree<DEPTH> {
         for level in 0..=DEPTH {
             if tree.is_waiting(level) {
                 tree.waiting[level] = nodes.next().expect("one a set bit");
+                if tree.waiting[level] == Poseidon2Nodes::empty()[level] {
+                    return Err(TreeError::EmptyLeaf);
+                }
             }
         }
         if tree.root() == root {

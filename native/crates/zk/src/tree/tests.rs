@@ -465,3 +465,19 @@ fn a_damaged_frontier_is_refused() {
     assert_eq!(refusal(3, 7), Some(TreeError::SnapshotTruncated));
     assert_eq!(refusal(12, 9), Some(TreeError::SnapshotRoot));
 }
+
+#[test]
+fn a_frontier_over_empty_leaves_is_refused() {
+    let empty = Poseidon2Nodes::empty();
+    for (count, node) in [(1u64, empty[0]), (4, empty[2])] {
+        let mut snapshot = vec![1, 2, DEPTH as u8];
+        snapshot.extend(count.to_le_bytes());
+        snapshot.extend(encode(&node));
+        snapshot.extend(encode(&empty[DEPTH]));
+
+        assert_eq!(
+            FrontierTree::<DEPTH>::restore(&snapshot).err(),
+            Some(TreeError::EmptyLeaf)
+        );
+    }
+}

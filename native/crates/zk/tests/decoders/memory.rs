@@ -1,10 +1,12 @@
-//! An allocator that counts.
+//! An allocator that counts what its thread holds.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::Cell;
 
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    static HELD: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
 
 struct Counting;
 
@@ -14,28 +16,26 @@ static ALLOCATOR: Counting = Counting;
 // SAFETY: everything is passed on to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(held, Ordering::Relaxed);
+        HELD.set(held() + layout.size().cast_signed());
+        PEAK.set(PEAK.get().max(held()));
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        HELD.set(held() - layout.size().cast_signed());
         unsafe { System.dealloc(pointer, layout) }
     }
 }
 
-/// Bytes that are allocated now.
-pub fn held() -> usize {
-    HELD.load(Ordering::Relaxed)
+/// Bytes that were allocated and not given back.
+pub fn held() -> isize {
+    HELD.get()
 }
 
-/// Has `peak` begin anew.
-pub fn mark() {
-    PEAK.store(held(), Ordering::Relaxed);
-}
-
-/// The most bytes that were allocated at once since the mark.
-pub fn peak() -> usize {
-    PEAK.load(Ordering::Relaxed)
+/// What something returns, and the most bytes that it held at a time.
+pub fn peak_of<T>(something: impl FnOnce() -> T) -> (T, usize) {
+    let before = held();
+    PEAK.set(before);
+    let done = something();
+    (done, (PEAK.get() - before).cast_unsigned())
 }
