@@ -13,11 +13,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from benchmarks.report import Figure, arguments, percentile, publish, say
 from benchmarks.running import ROOT
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from logos_module.channels import open_channel
 from logos_module.process import prepare_process
@@ -27,7 +28,8 @@ BAR_P99_MS: Final = 50.0
 PAUSE_S: Final = 0.005
 START_S: Final = 60.0
 
-Stub = health_pb2_grpc.HealthStub
+Stub = Any
+"""`HealthStub`, whose asynchronous kind has no stubs of types."""
 REQUEST: Final = health_pb2.HealthCheckRequest()
 
 
@@ -40,10 +42,10 @@ async def module(folder: Path, name: str, jobs: int) -> AsyncIterator[Stub]:
     )
     try:
         async with asyncio.timeout(START_S), open_channel(address) as channel:
-            while not await is_serving(Stub(channel)):  # noqa: ASYNC110 - another process's
+            while not await is_serving(HealthStub(channel)):  # noqa: ASYNC110 - another process's
                 await asyncio.sleep(0.1)
         async with open_channel(address) as channel:
-            yield Stub(channel)
+            yield HealthStub(channel)
     finally:
         process.kill()
         await process.wait()

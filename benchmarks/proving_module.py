@@ -6,6 +6,7 @@ proofs of leadership are always under way or wait; 0 leaves the prover alone.
 
 import asyncio
 import sys
+from importlib import import_module
 from typing import Final
 
 import uvloop
@@ -23,11 +24,9 @@ SEED: Final = bytes(32)
 def leadership() -> Witness:
     """A true witness: that of the tests, which make it by the specification's text."""
     sys.path.insert(0, str(ROOT / "libs" / "logos-crypto" / "tests"))
-    from oracle import predicates  # noqa: PLC0415 - see above
-    from oracle.witnesses import SATISFIED  # noqa: PLC0415
-    from test_circuits import native  # noqa: PLC0415
-
-    return native(SATISFIED[predicates.POL](1))
+    circuits, witnesses = map(import_module, ("test_circuits", "oracle.witnesses"))
+    made: Witness = circuits.native(witnesses.SATISFIED[circuits.of.POL](1))
+    return made
 
 
 async def prove_on(prover: Prover, job: CircuitJob) -> None:

@@ -31,6 +31,7 @@ CIRCUIT_BARS: Final = {
 """At most so many milliseconds for a whole proof, and for one with its fixed part cached."""
 VERIFY_BAR_MS: Final = 1.6
 BATCHED_BAR_MS: Final = 0.6
+KEY_BAR_MS: Final = 500.0
 LEAVES: Final = 100_000
 
 
@@ -107,6 +108,18 @@ def circuits(rounds: int) -> list[Figure]:
     return figures
 
 
+def keys() -> list[Figure]:
+    """Keys from disk."""
+    figures = []
+    for line in example("key_load"):
+        name = f"{line['circuit']}, key of {line['bytes'] / 1e6:.1f} MB"
+        figures += [
+            Figure(f"{name}: read", line["load_ms"], "ms"),
+            Figure(f"{name}: joined", line["joined_ms"], "ms", at_most=KEY_BAR_MS),
+        ]
+    return figures
+
+
 def trees(rounds: int) -> list[Figure]:
     """Trees, through Python."""
     say("trees")
@@ -133,12 +146,12 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def main() -> int:
-    """Measures RLN, the circuits and the trees."""
+    """Measures RLN, the circuits, their keys and the trees."""
     parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    figures = rln(options.rounds) + circuits(options.rounds) + trees(options.rounds)
-    return publish(figures, as_json=options.json)
+    proofs = rln(options.rounds) + circuits(options.rounds)
+    return publish(proofs + keys() + trees(options.rounds), as_json=options.json)
 
 
 if __name__ == "__main__":

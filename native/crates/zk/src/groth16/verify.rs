@@ -3,9 +3,10 @@
 use ark_bn254::{Bn254, G1Affine, G1Projective};
 use ark_ec::pairing::{Pairing, PairingOutput};
 use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
-use ark_ff::{PrimeField, UniformRand, Zero};
+use ark_ff::{AdditiveGroup, PrimeField, UniformRand, Zero};
 use ark_serialize::CanonicalSerialize;
 use rand::rngs::OsRng;
+use rayon::prelude::*;
 
 use super::Proof;
 use crate::circuits::{Statement, width};
@@ -110,15 +111,26 @@ pub struct Verifier {
     beta: <Bn254 as Pairing>::G2Prepared,
     /// The pairing that is the same for every proof.
     alpha_beta: PairingOutput<Bn254>,
+    /// Of every public input's point, the multiples by 1 to 15.
+    multiples: Vec<Multiples>,
 }
 
+type Multiples = [G1Affine; MAX_DIGIT];
+
+/// Bits of a public input that are weighed at once.
+const DIGIT_BITS: usize = 4;
+const MAX_DIGIT: usize = (1 << DIGIT_BITS) - 1;
+const DIGITS: usize = (Fr::MODULUS_BIT_SIZE as usize).div_ceil(DIGIT_BITS);
 /// Bits of the random weights of a batch: a false proof passes with a chance of 2⁻¹²⁸.
 const WEIGHT_BITS: usize = 128;
 
 impl Verifier {
+    /// # Panics
+    /// If the key has no point for the constant: then it is none.
     #[must_use]
     pub fn new(points: ark_groth16::VerifyingKey<Bn254>) -> Self {
         Self {
+            multiples: points.gamma_abc_g1[1..].iter().map(multiples).collect(),
             gamma: points.gamma_g2.into(),
             delta: points.delta_g2.into(),
             beta: points.beta_g2.into(),
@@ -130,8 +142,7 @@ impl Verifier {
     /// Whether a proof proves what the key is for, about these public inputs.
     #[must_use]
     pub fn holds(&self, public: &[Fr], proof: &Proof) -> bool {
-        let (one, rest) = self.input_points();
-        let inputs = msm(rest, public) + one;
+        let inputs = self.weighed(public);
         let product = Bn254::multi_pairing(
             [
                 Pairing1::from(proof.a),
@@ -150,10 +161,8 @@ impl Verifier {
         &self,
         claims: impl ExactSizeIterator<Item = (&'a [Fr], &'a Proof)>,
     ) -> bool {
-        let mut left: Vec<Pairing1> = Vec::with_capacity(claims.len() + 3);
-        let mut right = Vec::with_capacity(claims.len() + 3);
+        let mut proofs = Vec::with_capacity(claims.len());
         let mut inputs = vec![Fr::zero(); self.points.gamma_abc_g1.len()];
-        let mut c_points = Vec::with_capacity(claims.len());
         let mut weights = Vec::with_capacity(claims.len());
         for (public, proof) in claims {
             let weight = Fr::from(u128::rand(&mut OsRng));
@@ -161,17 +170,16 @@ impl Verifier {
             for (sum, value) in inputs[1..].iter_mut().zip(public) {
                 *sum += weight * value;
             }
-            left.push(
-                proof
-                    .a
-                    .mul_bigint(weight_limbs(&weight))
-                    .into_affine()
-                    .into(),
-            );
-            right.push(<Bn254 as Pairing>::G2Prepared::from(proof.b));
-            c_points.push(proof.c);
+            proofs.push(proof);
             weights.push(weight);
         }
+        let (mut left, mut right): (Vec<G1Projective>, Vec<<Bn254 as Pairing>::G2Prepared>) =
+            proofs
+                .par_iter()
+                .zip(&weights)
+                .map(|(proof, weight)| (proof.a.mul_bigint(weight_limbs(weight)), proof.b.into()))
+                .unzip();
+        let c_points: Vec<G1Affine> = proofs.iter().map(|proof| proof.c).collect();
         let weighted_inputs = msm(&self.points.gamma_abc_g1, &inputs);
         let weighted_c = msm(&c_points, &weights);
         let alpha = self.points.alpha_g1 * inputs[0];
@@ -180,18 +188,41 @@ impl Verifier {
             (weighted_c, &self.delta),
             (alpha, &self.beta),
         ] {
-            left.push((-point.into_affine()).into());
+            left.push(-point);
             right.push(key.clone());
         }
+        let left = G1Projective::normalize_batch(&left);
         Bn254::multi_pairing(left, right).is_zero()
     }
 
-    fn input_points(&self) -> (&G1Affine, &[G1Affine]) {
-        let points = &self.points.gamma_abc_g1;
-        points
-            .split_first()
-            .expect("a key has a point for the constant")
+    /// The points of the constant and of each input, summed. In this thread: a sum of so few is
+    /// done before another has woken, and on a busy machine that takes long.
+    fn weighed(&self, public: &[Fr]) -> G1Projective {
+        let values: Vec<_> = public.iter().map(|value| value.into_bigint()).collect();
+        let mut sum = G1Projective::zero();
+        for digit in (0..DIGITS).rev() {
+            for _ in 0..DIGIT_BITS {
+                sum.double_in_place();
+            }
+            let (limb, shift) = (digit * DIGIT_BITS / 64, digit * DIGIT_BITS % 64);
+            for (multiples, value) in self.multiples.iter().zip(&values) {
+                let times = (value.0[limb] >> shift) as usize & MAX_DIGIT;
+                if times > 0 {
+                    sum += multiples[times - 1];
+                }
+            }
+        }
+        sum + self.points.gamma_abc_g1[0]
     }
+}
+
+fn multiples(point: &G1Affine) -> Multiples {
+    let mut all = [point.into_group(); MAX_DIGIT];
+    for times in 1..MAX_DIGIT {
+        all[times] = all[times - 1] + point;
+    }
+    let affine = G1Projective::normalize_batch(&all);
+    affine.try_into().expect("as many as there were")
 }
 
 type Pairing1 = <Bn254 as Pairing>::G1Prepared;
