@@ -10,7 +10,9 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::keys::example::Cubic;
-use crate::keys::{CircuitKey, CircuitName, Randomness, generate};
+use crate::keys::{
+    CircuitKey, CircuitName, HEADER_BYTES, KeyHeader, Randomness, blake2b, generate,
+};
 
 const NAMES: [&str; 3] = ["ada", "Béla 2", "c <c@d>"];
 
@@ -369,4 +371,27 @@ fn the_challenge_is_what_it_was() {
         crate::keys::hex(&point),
         "e5fe663998d55272b78006e2b874c51077402ef8f4a96ecd7eba5c751746ed253e01b34cca0e6391e83a4d894025d085c474346314fd0e1bb3b2deab12ad280a"
     );
+}
+
+/// CER-1: nobody makes a second transcript of one by writing its initial key otherwise.
+#[test]
+fn an_initial_key_with_a_coefficient_that_nothing_uses_is_refused() {
+    let mut key = initial().encode().unwrap();
+    let header = KeyHeader::decode(&key).unwrap();
+    let entries: u32 = header.matrix_sizes.entries.iter().sum();
+    let behind = (12 * header.constraints + 8 * entries) as usize;
+    let at = key.len() - behind;
+    key.splice(at..at, [7; 32]);
+    key[72..76].copy_from_slice(&(header.matrix_sizes.coefficients + 1).to_le_bytes());
+    let hash = blake2b(b"LOGOS_KEY_FILE_V1", &[&key[..160], &key[HEADER_BYTES..]]);
+    key[160..HEADER_BYTES].copy_from_slice(&hash);
+    assert!(CircuitKey::decode_untrusted(&key).is_ok());
+    let mut transcript = Ceremony::begin(initial()).unwrap().encode().unwrap();
+    transcript.truncate(16);
+    transcript.extend((key.len() as u64).to_le_bytes());
+    transcript.extend(key);
+
+    let refused = Ceremony::decode(&transcript).unwrap_err();
+
+    assert!(refused.to_string().contains("canonical"), "{refused}");
 }

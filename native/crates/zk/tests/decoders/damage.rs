@@ -18,7 +18,7 @@ pub fn damaged(decoder: &Decoder, rng: &mut impl RngCore) -> Vec<u8> {
         change(&mut bytes, decoder.samples.choose(rng).unwrap(), rng);
     }
     if rng.r#gen() {
-        (decoder.reseal)(&mut bytes);
+        (decoder.reseal)(&mut bytes, rng.r#gen());
     }
     bytes
 }

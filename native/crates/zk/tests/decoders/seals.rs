@@ -24,16 +24,15 @@ fn number_at<const BYTES: usize>(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// KEY-2, KEY-4: the length, the verifying key's hash, the file's.
-pub fn key(bytes: &mut Vec<u8>) -> Option<KeyHeader> {
+pub fn key(bytes: &mut Vec<u8>, fit: bool) -> Option<KeyHeader> {
     let header = KeyHeader::decode(bytes).ok()?;
     let length = header.file_bytes() as usize;
-    if length > LONGEST {
-        return None;
+    if fit && length <= LONGEST {
+        bytes.resize(length, 0);
     }
-    bytes.resize(length, 0);
     let name_end = 12 + usize::from(bytes[11]);
     let points_end = HEADER_BYTES + 224 + 32 * header.instance_variables as usize;
-    let points = &bytes[HEADER_BYTES..points_end];
+    let points = bytes.get(HEADER_BYTES..points_end)?;
     let parts = [&bytes[10..name_end], &bytes[48..52], points];
     let hash = blake2b(VERIFYING_KEY_TAG, &parts);
     bytes[96..128].copy_from_slice(&hash);
@@ -44,22 +43,23 @@ pub fn key(bytes: &mut Vec<u8>) -> Option<KeyHeader> {
 }
 
 /// KEY-2, KEY-6: the length and the hash.
-pub fn verifying_key(bytes: &mut Vec<u8>) -> Option<()> {
+pub fn verifying_key(bytes: &mut Vec<u8>, fit: bool) -> Option<()> {
     let count_at = 12 + usize::from(*bytes.get(11)?);
-    let hash_at = count_at + 4 + 224 + 32 * number_at::<4>(bytes, count_at)?;
-    if hash_at > LONGEST {
-        return None;
+    let length = count_at + 4 + 224 + 32 * number_at::<4>(bytes, count_at)? + 32;
+    if fit && length <= LONGEST {
+        bytes.resize(length, 0);
     }
-    bytes.resize(hash_at, 0);
-    bytes.extend(blake2b(VERIFYING_KEY_TAG, &[&bytes[10..]]));
+    let hash_at = bytes.len().checked_sub(32)?;
+    let hash = blake2b(VERIFYING_KEY_TAG, &[bytes.get(10..hash_at)?]);
+    bytes[hash_at..].copy_from_slice(&hash);
     Some(())
 }
 
 /// CER-1, CER-3: the initial key and its length, then every link.
-pub fn transcript(bytes: &mut Vec<u8>) -> Option<()> {
+pub fn transcript(bytes: &mut Vec<u8>, fit: bool) -> Option<()> {
     let end = number_at::<8>(bytes, 16)?.checked_add(24)?;
     let mut initial = bytes.get(24..end)?.to_vec();
-    let header = key(&mut initial)?;
+    let header = key(&mut initial, fit)?;
     let rows = header.constraints as usize + header.instance_variables as usize;
     let points = header.witness_variables as usize + rows.next_power_of_two() - 1;
     let mut previous = blake2b(b"LOGOS_CEREMONY_START_V1", &[&initial]);

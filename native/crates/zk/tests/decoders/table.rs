@@ -24,13 +24,14 @@ use crate::seals;
 
 /// Reads bytes and writes what was read; nothing where they are refused.
 type Decode = dyn Fn(&[u8]) -> Option<Vec<u8>>;
+/// Makes fit again what guards bytes, and their length if it is told to.
+type Reseal = fn(&mut Vec<u8>, bool);
 
 pub struct Decoder {
     pub name: &'static str,
     pub samples: Vec<Vec<u8>>,
     pub decode: Box<Decode>,
-    /// Makes fit again what guards the bytes.
-    pub reseal: fn(&mut Vec<u8>),
+    pub reseal: Reseal,
     /// Bytes that reading and writing may hold at a time: for each byte of input, and besides.
     pub memory: (usize, usize),
 }
@@ -53,7 +54,7 @@ fn reader<T, E>(
         name,
         samples,
         decode: Box::new(move |bytes| Some(encode(bytes, decode(bytes).ok()?))),
-        reseal: |_| {},
+        reseal: |_, _| {},
         memory: FLAT,
     }
 }
@@ -65,11 +66,7 @@ macro_rules! readers {
     };
 }
 
-fn guarded(
-    mut table: Vec<Decoder>,
-    reseal: fn(&mut Vec<u8>),
-    memory: (usize, usize),
-) -> Vec<Decoder> {
+fn guarded(mut table: Vec<Decoder>, reseal: Reseal, memory: (usize, usize)) -> Vec<Decoder> {
     for decoder in &mut table {
         (decoder.reseal, decoder.memory) = (reseal, memory);
     }
@@ -126,6 +123,15 @@ fn own_key(bytes: &[u8], key: CircuitKey) -> Vec<u8> {
     let again = key.encode().unwrap();
     let twice = CircuitKey::decode(&again).unwrap().encode().unwrap();
     assert!(twice == again, "it is written in two ways");
+    let (matrices, variables) = (&key.matrices, key.proving_key.a_query.len());
+    let rows = [&matrices.a, &matrices.b, &matrices.c]
+        .into_iter()
+        .flatten();
+    let columns = rows.flatten().map(|(_, column)| *column);
+    assert!(
+        columns.max() < Some(variables),
+        "an entry is of no variable"
+    );
     bytes.to_vec()
 }
 
@@ -176,13 +182,17 @@ fn keys() -> Vec<Decoder> {
         "transcript", [first, second], Ceremony::decode => |_, read| read.encode().unwrap();
     };
     let all = [
-        guarded(key_files, |bytes| drop(seals::key(bytes)), FILE),
+        guarded(key_files, |bytes, fit| drop(seals::key(bytes, fit)), FILE),
         guarded(
             verifying_keys,
-            |bytes| _ = seals::verifying_key(bytes),
+            |bytes, fit| _ = seals::verifying_key(bytes, fit),
             FILE,
         ),
-        guarded(transcripts, |bytes| _ = seals::transcript(bytes), FILE),
+        guarded(
+            transcripts,
+            |bytes, fit| _ = seals::transcript(bytes, fit),
+            FILE,
+        ),
     ];
     all.into_iter().flatten().collect()
 }
@@ -215,15 +225,15 @@ fn trees() -> Vec<Decoder> {
     let all = [
         guarded(
             ledgers,
-            |bytes| _ = seals::tree::<Poseidon2Nodes>(bytes, LEDGER_DEPTH),
+            |bytes, _| _ = seals::tree::<Poseidon2Nodes>(bytes, LEDGER_DEPTH),
             TREE,
         ),
         guarded(
             members,
-            |bytes| _ = seals::tree::<PoseidonNodes>(bytes, RLN_DEPTH),
+            |bytes, _| _ = seals::tree::<PoseidonNodes>(bytes, RLN_DEPTH),
             TREE,
         ),
-        guarded(frontiers, |_| {}, FILE), // nothing stands behind its root
+        guarded(frontiers, |_, _| {}, FILE), // nothing stands behind its root
     ];
     all.into_iter().flatten().collect()
 }
