@@ -18,9 +18,16 @@ pytestmark = pytest.mark.native
 MODULUS: Final = 0x30644E72E131A029B85045B68181585D2833E84879B9709143E1F593F0000001
 IDENTIFIER: Final = b"mix-rln-spam-protection/v1"
 SIGNAL: Final = b"a packet"
-VECTORS: Final[dict[str, Any]] = json.loads(
-    (Path(__file__).parents[3] / "vectors/zerokit/rln.json").read_text(encoding="utf-8")
-)
+
+
+def published(name: str) -> dict[str, Any]:
+    path = Path(__file__).parents[3] / "vectors/zerokit" / name
+    read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return read
+
+
+VECTORS: Final = published("rln.json")
+BUNDLES: Final[list[dict[str, str]]] = published("bundle.json")["cases"]
 
 
 def value(text: str) -> bytes:
@@ -131,6 +138,16 @@ def test_encodings_come_back(proof: Proof, multi: Proof, *, big_endian_values: b
         assert len(raw) == size
         assert read == one
         read.verify(expected())
+
+
+@pytest.mark.vectors
+@pytest.mark.parametrize("case", BUNDLES, ids=lambda case: str(case["id"]))
+def test_a_bundle_of_an_old_zerokit_is_its_members_message(case: dict[str, str]) -> None:
+    proof = Proof.from_bundle(bytes.fromhex(case["bundle"]))
+
+    x = rln.signal_x(case["signal_utf8"].encode())
+    proof.verify(Expected((ROOT,), value(case["external_nullifier"]), x))
+    assert proof.to_bundle().hex() == case["bundle"]
 
 
 def test_the_old_bundle_comes_back_and_has_room_for_a_single_proof_only(

@@ -6,8 +6,8 @@ use ark_bn254::{Fq, Fq2, G1Affine, G2Affine};
 use ark_serialize::CanonicalSerialize;
 use logos_zk::field::{Fr, decode};
 use logos_zk::rln::{
-    Groth16Proof, Identity, MAX_OUT, MerklePath, MessageLimit, MultiProof, MultiValues,
-    SingleProof, TREE_DEPTH, Values,
+    Expected, Groth16Proof, Identity, MAX_OUT, MerklePath, MessageLimit, MultiProof, MultiValues,
+    SingleProof, TREE_DEPTH, Values, signal_x,
 };
 use rln::prelude::{PoseidonHash, hash_to_field_le};
 use serde_json::Value;
@@ -159,4 +159,31 @@ fn published_multi() -> MultiProof {
 fn proofs_that_snarkjs_made_verify() {
     assert_eq!(published_single().verify_values(), Ok(()));
     assert_eq!(published_multi().verify_values(), Ok(()));
+}
+
+#[test]
+fn a_bundle_that_an_old_zerokit_wrote_is_its_members_message() {
+    let case = &file("bundle.json")["cases"][0];
+    let digits = case["bundle"].as_str().unwrap();
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
+    let hashed = |key: &str| hash_to_field_le(case[key].as_str().unwrap().as_bytes());
+
+    let proof = SingleProof::from_bundle(&bytes).unwrap();
+
+    assert_eq!(proof.to_bundle(), bytes);
+    let pair = [
+        hashed("epoch_utf8_hashed"),
+        hashed("identifier_utf8_hashed"),
+    ];
+    assert_eq!(
+        value(&case["external_nullifier"]),
+        PoseidonHash::hash(&pair)
+    );
+    let expected = Expected {
+        roots: &[value(&vectors()["member"]["root"])],
+        external_nullifier: value(&case["external_nullifier"]),
+        x: signal_x(case["signal_utf8"].as_str().unwrap().as_bytes()),
+    };
+    assert_eq!(proof.verify(&expected), Ok(()));
 }
