@@ -337,6 +337,9 @@ class RateLimitProof:
 def verify_all(messages: Sequence[tuple[Proof, Expected]]) -> list[str | None]:
     """Verifies messages that arrived together, a quarter of the time each (RLN-14).
 
+    They are not compared with each other: two under one nullifier are both accepted, and
+    for whoever remembers nullifiers to find.
+
     Returns:
         For each, the reason that `Proof.verify` would raise; None if it is accepted.
     """

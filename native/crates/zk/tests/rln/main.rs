@@ -9,3 +9,4 @@ mod proving;
 mod recovery;
 mod refusals;
 mod vectors;
+mod verifying;
