@@ -6,8 +6,8 @@ use ark_ff::{Field, Zero};
 use logos_zk::circuits::{all, named};
 use logos_zk::field::Fr;
 use logos_zk::groth16::{
-    Cancellation, ProofError, ProveError, ProvingKey, VerifyingKey, decode_proof, encode_proof,
-    prove, prove_fixed,
+    Cancellation, ProofError, ProveError, ProvingKey, Verifier, VerifyingKey, decode_proof,
+    encode_proof, prove, prove_fixed,
 };
 use logos_zk::keys::Randomness;
 use rand::SeedableRng;
@@ -135,6 +135,26 @@ fn batches_verify_when_all_do_and_not_when_one_does_not() {
     let (first, second) = (claims[0].1.clone(), claims[1].1.clone());
     (claims[0].1, claims[1].1) = (second, first); // their errors must not cancel out
     assert!(!verifying.verify_all(&claims).unwrap());
+}
+
+/// A last input of zero adds nothing to the sum, so a list without it must be refused by length.
+#[test]
+fn a_proof_holds_for_no_more_and_no_fewer_inputs_than_the_keys() {
+    let mut rng = rng(16);
+    let mut witness = support::signature(2, &mut rng);
+    *witness.public.last_mut().unwrap() = Fr::zero(); // the message, which may be any
+    let key = key("signature2", 17);
+    let proof = decode_proof(&proof_of(&key, &witness)).unwrap();
+    let verifier = Verifier::new(key.points().vk.clone());
+    let public = witness.public.as_slice();
+    let longer = [public, &[Fr::zero()]].concat();
+
+    assert!(verifier.holds(public, &proof));
+    for other in [&[][..], &public[..2], &longer] {
+        assert!(!verifier.holds(other, &proof));
+        let both = [(public, &proof), (other, &proof)];
+        assert!(!verifier.all_hold(both.into_iter()));
+    }
 }
 
 #[test]

@@ -103,7 +103,8 @@ impl VerifyingKey {
     }
 }
 
-/// The points of a verifying key, prepared. Public inputs are as many as the key has points for.
+/// The points of a verifying key, prepared. It knows no circuit: of more or fewer public inputs
+/// than the key has points for, nothing is proven.
 pub struct Verifier {
     points: ark_groth16::VerifyingKey<Bn254>,
     gamma: <Bn254 as Pairing>::G2Prepared,
@@ -142,6 +143,9 @@ impl Verifier {
     /// Whether a proof proves what the key is for, about these public inputs.
     #[must_use]
     pub fn holds(&self, public: &[Fr], proof: &Proof) -> bool {
+        if !self.fits(public) {
+            return false;
+        }
         let inputs = self.weighed(public);
         let product = Bn254::multi_pairing(
             [
@@ -165,6 +169,9 @@ impl Verifier {
         let mut inputs = vec![Fr::zero(); self.points.gamma_abc_g1.len()];
         let mut weights = Vec::with_capacity(claims.len());
         for (public, proof) in claims {
+            if !self.fits(public) {
+                return false;
+            }
             let weight = Fr::from(u128::rand(&mut OsRng));
             inputs[0] += weight;
             for (sum, value) in inputs[1..].iter_mut().zip(public) {
@@ -193,6 +200,10 @@ impl Verifier {
         }
         let left = G1Projective::normalize_batch(&left);
         Bn254::multi_pairing(left, right).is_zero()
+    }
+
+    fn fits(&self, public: &[Fr]) -> bool {
+        public.len() == self.multiples.len()
     }
 
     /// The points of the constant and of each input, summed. In this thread: a sum of so few is
