@@ -371,6 +371,16 @@ async def test_reflection_follows_the_modules(kernel: Kernel, start: Any) -> Non
     assert await kernel.health("test.base.Echo") == "NOT_SERVING"
 
 
+async def test_the_time_a_state_began_at_stays(kernel: Kernel, start: Any) -> None:
+    # The wall clock of this kernel stands still, so it drifts away from the monotonic one.
+    await kernel.make_ready(await start("base"))
+    before = kernel.driver.views()
+
+    await asyncio.sleep(0.01)
+
+    assert kernel.driver.views() == before
+
+
 async def test_calls_are_routed_once_a_module_is_ready(kernel: Kernel, start: Any) -> None:
     call = echo_service.stub(kernel.channel, "test.base.Echo", "UnaryUnary")
     assert await _reason(call(echo_service.Bytes(value=b"x"))) == (

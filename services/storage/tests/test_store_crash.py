@@ -37,9 +37,9 @@ for line in sys.stdin:
     folder, first = line.split()
     child = os.fork()
     if child == 0:
+        print("child", os.getpid(), flush=True)
         asyncio.run(puts(Path(folder), int(first)))
         os._exit(0)
-    print("child", child, flush=True)
     os.waitpid(child, 0)
     print("ended", flush=True)
 """

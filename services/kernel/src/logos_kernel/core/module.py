@@ -88,8 +88,8 @@ class Module:
             self.instance_id,
         )
 
-    def view(self, wall_offset_ms: int) -> View:
-        """Returns what others see. `wall_offset_ms`: wall clock minus monotonic clock."""
+    def view(self, since_wall_ms: int) -> View:
+        """Returns what others see. `since_wall_ms`: when `since_ms` was, on the wall clock."""
         return View(
             name=self.name,
             version=self.version,
@@ -104,5 +104,5 @@ class Module:
             services=self.services,
             requires=self.plan.manifest.requires,
             pid=0 if self.process is None else self.process.pid,
-            since_ms=self.since_ms + wall_offset_ms,
+            since_ms=since_wall_ms,
         )

@@ -75,6 +75,8 @@ class Driver:
         self._announce = announce
         self._wall_ms = wall_ms
         self._records: dict[str, Record] = {}
+        self._since: dict[str, tuple[int, int]] = {}
+        """Monotonic and wall clock when a module entered its state; the two drift apart."""
         self._upstreams: dict[str, Upstream] = {}
         self._closing = asyncio.TaskGroup()
         self._stops: defaultdict[bytes, asyncio.Event] = defaultdict(asyncio.Event)
@@ -320,4 +322,9 @@ class Driver:
         return self._runtime.lines(name, tail=tail, follow=follow)
 
     def _view(self, name: str) -> View:
-        return self._supervisor.module(name).view(self._wall_ms() - self._now_ms())
+        module = self._supervisor.module(name)
+        at_ms, wall_ms = self._since.get(name, (-1, 0))
+        if at_ms != module.since_ms:
+            wall_ms = self._wall_ms() - (self._now_ms() - module.since_ms)
+            self._since[name] = module.since_ms, wall_ms
+        return module.view(wall_ms)
