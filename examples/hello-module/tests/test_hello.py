@@ -89,7 +89,7 @@ def test_greets_with_the_greeting_of_the_profile(front_door: str) -> None:
     with grpc.insecure_channel(front_door) as channel:
         greeter = hello_pb2_grpc.GreeterStub(channel)
 
-        response = greeter.Greet(hello_pb2.GreetRequest(name="Ada"), timeout=5)
+        response = greeter.Greet(hello_pb2.GreetRequest(name="Ada"), timeout=60)
 
     assert response == hello_pb2.GreetResponse(text="Good day, Ada!", node="node1")
 
@@ -100,7 +100,7 @@ def test_an_error_keeps_its_reason_through_the_front_door(front_door: str) -> No
         greeter = hello_pb2_grpc.GreeterStub(channel)
 
         with pytest.raises(grpc.RpcError) as refusal:
-            greeter.Greet(hello_pb2.GreetRequest(), timeout=5)
+            greeter.Greet(hello_pb2.GreetRequest(), timeout=60)
 
     assert reason_of(refusal.value) == "EMPTY_NAME"
 

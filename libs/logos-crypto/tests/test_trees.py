@@ -30,7 +30,7 @@ leaves = st.integers(1, 40)
 
 
 @pytest.mark.property
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(values, min_size=1, max_size=5))
 def test_hashes_are_those_of_the_twins(inputs: list[int]) -> None:
     encoded = [raw(value) for value in inputs]
@@ -42,7 +42,7 @@ def test_hashes_are_those_of_the_twins(inputs: list[int]) -> None:
 
 
 @pytest.mark.property
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.booleans(), leaves), max_size=12))
 def test_a_ledger_follows_the_documents_pseudo_code(steps: list[tuple[bool, int]]) -> None:
     tree, notes = LedgerTree(history=4), list[int]()
@@ -88,7 +88,7 @@ def test_roots_of_the_window_are_known_and_older_ones_are_not() -> None:
 
 
 @pytest.mark.property
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, P - 1), max_size=9))
 def test_a_frontier_has_the_root_of_the_whole_tree(appended: list[int]) -> None:
     tree = FrontierTree()

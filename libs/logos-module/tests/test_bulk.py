@@ -89,7 +89,7 @@ async def test_a_server_and_its_callers_need_not_agree_on_bulk(tmp_path: Path) -
     server.serve(pb_grpc.add_StreamsServicer_to_server, Doubling())
     await server.start([f"unix:{tmp_path}/s"])
     server.gate.refusal = None
-    async with asyncio.timeout(10), open_channel(f"unix:{tmp_path}/s") as channel:
+    async with asyncio.timeout(60), open_channel(f"unix:{tmp_path}/s") as channel:
         plain: Any = pb_grpc.StreamsStub(channel)
         bulk: Any = channel.stream_stream("/logos.network.v1.Streams/Carry", **METHOD.serializers())
 

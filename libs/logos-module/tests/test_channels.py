@@ -39,7 +39,7 @@ async def test_a_status_is_not_lost_to_a_write() -> None:
         channel = open_channel(f"unix:{folder}/s.sock")
         put = channel.stream_unary("/test.Store/Put")
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             call = put()
             assert await write(call, b"1234")
             assert await write(call, b"")

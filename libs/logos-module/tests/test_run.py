@@ -106,7 +106,7 @@ class Process:
 
     async def ended(self) -> tuple[int, str]:
         assert self.process is not None
-        _, said = await asyncio.to_thread(self.process.communicate, timeout=20)
+        _, said = await asyncio.to_thread(self.process.communicate, timeout=60)
         return self.process.returncode, said.decode()
 
 
@@ -115,7 +115,7 @@ async def hello() -> AsyncIterator[Process]:
     with tempfile.TemporaryDirectory(prefix="lm-") as folder:
         made = Process(Path(folder))
         await made.kernel.start([f"unix:{folder}/kernel.sock"])
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             yield made
         if made.process is not None and made.process.poll() is None:
             made.process.kill()

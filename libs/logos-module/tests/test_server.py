@@ -90,7 +90,7 @@ async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
     with tempfile.TemporaryDirectory(prefix="lm-") as folder:
         made = Served(folder, fallback=request.param)
         await made.server.start([made.address])
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             yield made
         await made.channel.close()
         await made.server.stop(0)

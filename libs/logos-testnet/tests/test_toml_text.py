@@ -52,7 +52,7 @@ values = st.recursive(
 
 
 @pytest.mark.property
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(values)
 def test_what_is_written_is_read_back(value: Any) -> None:
     assert tomllib.loads(f"x = {to_toml(value)}\n")["x"] == value

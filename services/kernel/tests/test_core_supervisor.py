@@ -480,5 +480,5 @@ class Chaos(RuleBasedStateMachine):
         assert not self.world.alive
 
 
-Chaos.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Chaos.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestChaos = pytest.mark.property(Chaos.TestCase)

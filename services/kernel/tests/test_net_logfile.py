@@ -65,7 +65,7 @@ async def test_no_log_is_an_empty_log(tmp_path: Path) -> None:
 async def test_following_goes_on_in_the_next_file(tmp_path: Path) -> None:
     path = tmp_path / "log"
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(60),
         aclosing(logfile.read_lines(path, tail=1, follow=True)) as lines,
     ):
         path.write_bytes(b"old\nlast\n")

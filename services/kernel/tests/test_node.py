@@ -17,7 +17,7 @@ from kernel_process import Node, is_alive, made_node
 from logos.kernel.v1 import module_pb2, supervisor_pb2
 from logos_module.errors import reason_of
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture

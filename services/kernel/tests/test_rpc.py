@@ -105,7 +105,7 @@ class Kernel:
         return next(one for one in status.modules if one.name == name)
 
     async def until(self, name: str, state: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while (await self.module(name)).state != state:  # noqa: ASYNC110 -- a remote state
                 await asyncio.sleep(0.01)
 
@@ -158,7 +158,7 @@ async def running(*modules: str, **policy: int) -> AsyncIterator[Kernel]:
         await made.driver.load()
         await made.server.start([f"unix:{folder}/kernel.sock"])
         await made.front.open()
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
             tasks.create_task(made.driver.run())
             try:
                 yield made

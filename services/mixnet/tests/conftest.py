@@ -5,15 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # what several of these tests share lies here
 
 from mixnet_fake_host import Switchboard
 from mixnet_nodes import RunningNode, fake_address, fake_peer_id, running
-
-settings.register_profile("shared-machine", deadline=None, max_examples=50)
-settings.load_profile("shared-machine")
 
 
 @pytest.fixture

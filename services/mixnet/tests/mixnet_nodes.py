@@ -128,7 +128,7 @@ async def refused(code: grpc.StatusCode, reason: str) -> AsyncIterator[None]:
     assert (caught.value.code(), reason_of(caught.value)) == (code, reason)
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
     """Waits until a condition holds."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - any condition

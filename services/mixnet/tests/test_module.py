@@ -21,7 +21,7 @@ from logos_base.manifest import parse_manifest
 from logos_module.channels import open_channel
 from logos_module.server import Server
 
-pytestmark = [pytest.mark.native, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.native
 
 SEED_7_NODE1 = "16Uiu2HAm1y6ts52Jtnv3vMnfQMT4fXtdkigab7S9szufSnSeXVPT"
 
@@ -113,8 +113,8 @@ async def test_two_modules_connect_and_end_at_sigterm(spawn: Spawn, tmp_path: Pa
         {"listen": [at(port)], "bootstrap": [at(other)]} for port, other in (ports, reversed(ports))
     ]
     async with spawn("one", settings[0]) as one, spawn("two", settings[1]) as two:
-        await until(lambda: one.registry.is_ready and two.registry.is_ready, 60)
-        await until(lambda: one.registry.text == two.registry.text == "1 of 1 peers", 20)
+        await until(lambda: one.registry.is_ready and two.registry.is_ready)
+        await until(lambda: one.registry.text == two.registry.text == "1 of 1 peers")
         channel = open_channel(f"unix:{tmp_path}/one.sock")
         gossip: Any = gossip_pb2_grpc.GossipStub(channel)
         open_call = gossip.Subscribe()
@@ -126,7 +126,7 @@ async def test_two_modules_connect_and_end_at_sigterm(spawn: Spawn, tmp_path: Pa
         assert await asyncio.wait_for(one.process.wait(), 4) == 0  # it waits for no subscriber
         await channel.close()
         two.process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(two.process.wait(), 20) == 0
+        assert await asyncio.wait_for(two.process.wait(), 60) == 0
 
 
 async def peer_id(folder: Path, name: str) -> str:
@@ -143,7 +143,7 @@ async def test_the_identity_stays_after_a_kill(spawn: Spawn, tmp_path: Path) -> 
 
     for _ in range(2):
         async with spawn("one", settings) as module:
-            await until(lambda: module.registry.is_ready, 60)
+            await until(lambda: module.registry.is_ready)
             seen.append(await peer_id(tmp_path, "one"))
 
     assert seen[0] == seen[1]
@@ -153,7 +153,7 @@ async def test_the_identity_stays_after_a_kill(spawn: Spawn, tmp_path: Path) -> 
 async def test_a_seed_gives_the_identity_and_writes_no_key(spawn: Spawn, tmp_path: Path) -> None:
     """The value is NET-2's example."""
     async with spawn("one", {"listen": [at(free_ports(1)[0])], "seed": 7}) as module:
-        await until(lambda: module.registry.is_ready, 60)
+        await until(lambda: module.registry.is_ready)
 
         assert await peer_id(tmp_path, "one") == SEED_7_NODE1
         assert not (tmp_path / "one" / "identity.key").exists()
@@ -173,7 +173,7 @@ async def test_settings_that_cannot_work_end_the_process(
 async def test_a_port_in_use_ends_the_process_and_says_which(spawn: Spawn) -> None:
     port = free_ports(1)[0]
     async with spawn("one", {"listen": [at(port)]}) as first:
-        await until(lambda: first.registry.is_ready, 60)
+        await until(lambda: first.registry.is_ready)
 
         async with spawn("two", {"listen": [at(port)]}) as second:
             _, errors = await asyncio.wait_for(second.process.communicate(), 60)

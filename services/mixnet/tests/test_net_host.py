@@ -17,7 +17,7 @@ async def test_a_host_that_panics_ends_the_bridge(board: Switchboard) -> None:
     bridge.host.panic_for_test()
 
     with pytest.raises(RuntimeError, match="panicked"):
-        await asyncio.wait_for(bridge.run(), 5)
+        await asyncio.wait_for(bridge.run(), 60)
     bridge.close()
 
 
@@ -27,7 +27,7 @@ async def test_an_event_that_cannot_be_handled_ends_the_bridge(board: Switchboar
     bridge.start()
 
     with pytest.raises(ZeroDivisionError):
-        await asyncio.wait_for(bridge.run(), 5)
+        await asyncio.wait_for(bridge.run(), 60)
     bridge.close()
 
 

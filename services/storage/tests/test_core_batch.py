@@ -57,7 +57,7 @@ DATA = Dataset(4096 * 6 + 10, 4096)
 
 
 @pytest.mark.property
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data(), st.integers(1, 200_000), st.sampled_from([4096, 8192, 65536]))
 def test_keeps_exactly_what_was_asked_for_and_is_true(
     data: st.DataObject, size: int, block_size: int
@@ -77,7 +77,7 @@ def test_keeps_exactly_what_was_asked_for_and_is_true(
 
 
 @pytest.mark.property
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_no_changed_bit_gets_through(data: st.DataObject) -> None:
     body = bytearray(DATA.response([DATA.served(2), DATA.served(6)]))

@@ -117,7 +117,7 @@ def flipped(raw: bytes, bit: int) -> bytes:
 
 
 @pytest.mark.property
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data(), count=st.integers(1, 50), is_warm=st.booleans())
 def test_every_changed_bit_of_a_proof_is_refused(
     *, data: st.DataObject, count: int, is_warm: bool

@@ -53,7 +53,7 @@ def lives() -> Iterator["subprocess.Popen[str]"]:
     yield process
     assert process.stdin is not None
     process.stdin.close()
-    process.wait(10)
+    process.wait(60)
     assert process.stdout is not None
     process.stdout.close()
 

@@ -52,7 +52,7 @@ class Node:
         self._arrived.set()
 
     async def next(self, kind: type[E], choose: Callable[[E], bool] = lambda _: True) -> E:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 for event in self._events:
                     if isinstance(event, kind) and choose(event):
@@ -202,7 +202,7 @@ async def test_draining_in_steps_leaves_the_descriptor_readable() -> None:
         arrived = asyncio.Event()
         asyncio.get_running_loop().add_reader(second.host.fileno(), arrived.set)
         while received < 1_000_000:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await arrived.wait()
             arrived.clear()
             events = second.host.drain(1)
@@ -220,7 +220,7 @@ async def test_a_panic_is_an_error_of_every_later_call_and_of_nothing_else() -> 
 
     node.host.panic_for_test()
     error = ""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not error:
             await readable.wait()
             try:
