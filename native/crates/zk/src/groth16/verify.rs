@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::Proof;
 use crate::circuits::{Statement, width};
-use crate::field::Fr;
+use crate::field::{self, FIELD_BYTES, Fr};
 
 /// Why a proof cannot be looked at. A false proof is no error: it is `false`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,16 +112,14 @@ pub struct Verifier {
     beta: <Bn254 as Pairing>::G2Prepared,
     /// The pairing that is the same for every proof.
     alpha_beta: PairingOutput<Bn254>,
-    /// Of every public input's point, the multiples by 1 to 15.
+    /// Of every public input's point, the multiples by 1 to 255: 16 KiB.
     multiples: Vec<Multiples>,
 }
 
-type Multiples = [G1Affine; MAX_DIGIT];
+type Multiples = Box<[G1Affine; MAX_DIGIT]>;
 
-/// Bits of a public input that are weighed at once.
-const DIGIT_BITS: usize = 4;
-const MAX_DIGIT: usize = (1 << DIGIT_BITS) - 1;
-const DIGITS: usize = (Fr::MODULUS_BIT_SIZE as usize).div_ceil(DIGIT_BITS);
+/// A public input is weighed byte by byte.
+const MAX_DIGIT: usize = u8::MAX as usize;
 /// Bits of the random weights of a batch: a false proof passes with a chance of 2⁻¹²⁸.
 const WEIGHT_BITS: usize = 128;
 
@@ -209,17 +207,15 @@ impl Verifier {
     /// The points of the constant and of each input, summed. In this thread: a sum of so few is
     /// done before another has woken, and on a busy machine that takes long.
     fn weighed(&self, public: &[Fr]) -> G1Projective {
-        let values: Vec<_> = public.iter().map(|value| value.into_bigint()).collect();
+        let values: Vec<_> = public.iter().map(field::encode).collect();
         let mut sum = G1Projective::zero();
-        for digit in (0..DIGITS).rev() {
-            for _ in 0..DIGIT_BITS {
+        for digit in (0..FIELD_BYTES).rev() {
+            for _ in 0..u8::BITS {
                 sum.double_in_place();
             }
-            let (limb, shift) = (digit * DIGIT_BITS / 64, digit * DIGIT_BITS % 64);
             for (multiples, value) in self.multiples.iter().zip(&values) {
-                let times = (value.0[limb] >> shift) as usize & MAX_DIGIT;
-                if times > 0 {
-                    sum += multiples[times - 1];
+                if let Some(times) = usize::from(value[digit]).checked_sub(1) {
+                    sum += multiples[times];
                 }
             }
         }
@@ -228,12 +224,13 @@ impl Verifier {
 }
 
 fn multiples(point: &G1Affine) -> Multiples {
-    let mut all = [point.into_group(); MAX_DIGIT];
+    let mut all = vec![point.into_group(); MAX_DIGIT];
     for times in 1..MAX_DIGIT {
         all[times] = all[times - 1] + point;
     }
     let affine = G1Projective::normalize_batch(&all);
-    affine.try_into().expect("as many as there were")
+    let affine: Result<Multiples, _> = affine.into_boxed_slice().try_into();
+    affine.expect("as many as there were")
 }
 
 type Pairing1 = <Bn254 as Pairing>::G1Prepared;
