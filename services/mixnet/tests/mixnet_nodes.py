@@ -128,8 +128,8 @@ async def refused(code: grpc.StatusCode, reason: str) -> AsyncIterator[None]:
     assert (caught.value.code(), reason_of(caught.value)) == (code, reason)
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
+async def until(condition: Callable[[], Any]) -> None:
     """Waits until a condition holds."""
-    async with asyncio.timeout(timeout_s):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - any condition
             await asyncio.sleep(0.005)

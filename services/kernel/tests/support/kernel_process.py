@@ -114,11 +114,11 @@ class Node:
         return next(one for one in (await self.status()).modules if one.name == name)
 
     async def until(
-        self, is_so: Callable[[kernel_pb2.GetStatusResponse], object], timeout_s: float = WAIT_S
+        self, is_so: Callable[[kernel_pb2.GetStatusResponse], object]
     ) -> kernel_pb2.GetStatusResponse:
         """Polls the status until something is so; fails with the kernel's log otherwise."""
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(WAIT_S):
                 while True:
                     with suppress(grpc.aio.AioRpcError):
                         status = await self.status()

@@ -2,13 +2,14 @@
 
 use ark_bn254::{Bn254, G1Affine, G1Projective};
 use ark_ec::pairing::{Pairing, PairingOutput};
-use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
+use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, PrimeField, UniformRand, Zero};
 use ark_serialize::CanonicalSerialize;
 use rand::rngs::OsRng;
 use rayon::prelude::*;
 
 use super::Proof;
+use super::msm::multi_scalar;
 use crate::circuits::{Statement, width};
 use crate::field::{self, FIELD_BYTES, Fr};
 
@@ -185,8 +186,8 @@ impl Verifier {
                 .map(|(proof, weight)| (proof.a.mul_bigint(weight_limbs(weight)), proof.b.into()))
                 .unzip();
         let c_points: Vec<G1Affine> = proofs.iter().map(|proof| proof.c).collect();
-        let weighted_inputs = msm(&self.points.gamma_abc_g1, &inputs);
-        let weighted_c = msm(&c_points, &weights);
+        let weighted_inputs = multi_scalar(&self.points.gamma_abc_g1, &inputs);
+        let weighted_c = multi_scalar(&c_points, &weights);
         let alpha = self.points.alpha_g1 * inputs[0];
         for (point, key) in [
             (weighted_inputs, &self.gamma),
@@ -234,10 +235,6 @@ fn multiples(point: &G1Affine) -> Multiples {
 }
 
 type Pairing1 = <Bn254 as Pairing>::G1Prepared;
-
-fn msm(points: &[G1Affine], scalars: &[Fr]) -> G1Projective {
-    G1Projective::msm_unchecked(points, scalars)
-}
 
 fn weight_limbs(weight: &Fr) -> [u64; WEIGHT_BITS / 64] {
     let limbs = weight.into_bigint().0;

@@ -25,12 +25,14 @@ fn file(name: &str) -> Value {
 
 fn value(text: &Value) -> Fr {
     let digits = text.as_str().unwrap().strip_prefix("0x").unwrap();
-    let digits = format!("{digits:0>64}");
-    let bytes: Vec<u8> = (0..32)
-        .rev()
-        .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap())
-        .collect();
+    let mut bytes = hex(&format!("{digits:0>64}"));
+    bytes.reverse();
     decode(&bytes).unwrap()
+}
+
+fn hex(digits: &str) -> Vec<u8> {
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    (0..digits.len()).step_by(2).map(byte).collect()
 }
 
 fn values(list: &Value) -> Vec<Fr> {
@@ -164,9 +166,7 @@ fn proofs_that_snarkjs_made_verify() {
 #[test]
 fn a_bundle_that_an_old_zerokit_wrote_is_its_members_message() {
     let case = &file("bundle.json")["cases"][0];
-    let digits = case["bundle"].as_str().unwrap();
-    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
-    let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
+    let bytes = hex(case["bundle"].as_str().unwrap());
     let hashed = |key: &str| hash_to_field_le(case[key].as_str().unwrap().as_bytes());
 
     let proof = SingleProof::from_bundle(&bytes).unwrap();
