@@ -23,6 +23,7 @@ from logos_module.channels import open_channel, write
 from logos_module.errors import reason_of
 from logos_module.interceptor import Gate
 from logos_module.server import Server
+from logos_testnet.scenarios.broken_calls import WAYS, Breaking
 
 SERVICE = echo_service.define("test.routed")
 MIB = 1024 * 1024
@@ -43,6 +44,7 @@ class Callee(echo_service.Echo):
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     half_closed: asyncio.Event = field(default_factory=asyncio.Event)
+    half_closes: int = 0
     _epoch: str = "7"
 
     async def UnaryUnary(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -66,7 +68,7 @@ class Callee(echo_service.Echo):
         async for request in requests:
             await self._act(request.value, context)
             size += len(request.value)
-        self.half_closed.set()
+        self._end()
         return BytesValue(value=str(size).encode())
 
     async def StreamStream(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
@@ -76,8 +78,12 @@ class Callee(echo_service.Echo):
                 return
             await self._act(request.value, context)
             yield request
-        self.half_closed.set()
+        self._end()
         yield BytesValue(value=b"after the half-close")
+
+    def _end(self) -> None:
+        self.half_closes += 1
+        self.half_closed.set()
 
     def _note(self, context: Any) -> None:
         self.metadata = list(context.invocation_metadata())
@@ -111,6 +117,7 @@ class Routed:
     router: Router
     gate: Gate
     channel: grpc.aio.Channel
+    target: str
 
     def call(self, method: str) -> Any:
         return echo_service.stub(self.channel, SERVICE, method)
@@ -137,7 +144,7 @@ async def routed_to(callee: Callee, *, with_kinds: bool) -> AsyncIterator[Routed
         router.promised = {SERVICE: "routed", "test.later.Echo": "later"}
         to_front = open_channel(f"unix:{folder}/front.sock")
         try:
-            yield Routed(callee, router, gate, to_front)
+            yield Routed(callee, router, gate, to_front, f"unix:{folder}/front.sock")
         finally:
             await to_front.close()
             await front.stop(0)
@@ -284,6 +291,25 @@ async def test_a_cancelled_call_is_cancelled_at_the_callee(routed: Routed, metho
 
     await asyncio.wait_for(routed.callee.cancelled.wait(), 60)
     assert await routed.gate.wait_idle(5) == 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", ["StreamUnary", "StreamStream"])
+async def test_no_half_close_is_passed_on_that_the_caller_has_not_said(
+    routed: Routed, method: str, way: str
+) -> None:
+    breaking = Breaking(
+        lambda: open_channel(routed.target),
+        lambda channel, timeout: echo_service.stub(channel, SERVICE, method)(timeout=timeout),
+        [BytesValue(value=b"a"), BytesValue(value=b"b")],
+        way,
+    )
+    await breaking.run(300)
+
+    while routed.gate.in_flight:  # noqa: ASYNC110 - gRPC tells nobody
+        await asyncio.sleep(0.01)
+    assert routed.callee.begun.is_set()
+    assert routed.callee.half_closes == 0
 
 
 async def test_unexpected_errors_stay_in_the_callee(routed: Routed) -> None:

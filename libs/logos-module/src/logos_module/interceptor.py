@@ -8,7 +8,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import grpc
 from prometheus_client import Counter, Gauge, Histogram
 
 from logos_base.errors import LogosError
+from logos_module.calls import ServedCall
 from logos_module.errors import DeadlineError, ModuleDrainingError, abort, translated
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
             return handler
         method = details.method
         if handler.response_streaming:
-            wrapped = self._stream(method, handler.stream_stream or handler.unary_stream)
+            wrapped = self._stream(method, _writing(handler.stream_stream or handler.unary_stream))
         else:
             # A client's stream may be as long as it likes: its deadline is the client's.
             limit_s = None if handler.request_streaming else UNARY_LIMIT_S
@@ -114,12 +115,13 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self, method: str, behaviour: Callable[..., Awaitable[Any]], limit_s: float | None
     ) -> Callable[..., Any]:
         async def serve(request: Any, context: Any) -> Any:
-            async with self._served(method, context):
+            call = ServedCall(context)
+            async with self._served(method, call):
                 started = time.perf_counter()
                 limit = asyncio.timeout(limit_s)
                 try:
                     async with limit:
-                        return await behaviour(request, context)
+                        return await behaviour(call.told(request), call)
                 except TimeoutError as error:
                     if limit.expired():
                         raise DeadlineError(f"took longer than {limit_s} s") from error
@@ -130,21 +132,15 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
         return serve
 
-    def _stream(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
-        if not inspect.isasyncgenfunction(behaviour):
+    def _stream(
+        self, method: str, behaviour: Callable[..., Awaitable[None]]
+    ) -> Callable[..., Awaitable[None]]:
+        async def serve(request: Any, context: Any) -> None:
+            call = ServedCall(context)
+            async with self._served(method, call):
+                await behaviour(call.told(request), call)
 
-            async def write(request: Any, context: Any) -> None:
-                async with self._served(method, context):
-                    await behaviour(request, context)
-
-            return write
-
-        async def generate(request: Any, context: Any) -> AsyncIterator[Any]:
-            async with self._served(method, context), aclosing(behaviour(request, context)) as out:
-                async for response in out:
-                    yield response
-
-        return generate
+        return serve
 
     @asynccontextmanager
     async def _served(self, method: str, context: Any) -> AsyncGenerator[None, None]:
@@ -165,6 +161,19 @@ class Interceptor(grpc.aio.ServerInterceptor):
             _IN_FLIGHT.dec()
             code = context.code()
             _HANDLED.labels(method, code.name if hasattr(code, "name") else "OK").inc()
+
+
+def _writing(behaviour: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
+    """Returns a behaviour that writes its responses, for one that may yield them."""
+    if not inspect.isasyncgenfunction(behaviour):
+        return behaviour
+
+    async def write(request: Any, call: ServedCall) -> None:
+        async with aclosing(behaviour(request, call)) as responses:
+            async for response in responses:
+                await call.write(response)
+
+    return write
 
 
 _FACTORIES: Final[dict[tuple[bool, bool], Callable[..., Handler]]] = {

@@ -9,6 +9,7 @@ from logos_testnet.scenarios.fetches import (
     nobody_has_an_unknown_cid,
 )
 from logos_testnet.scenarios.files import a_file_of_any_size_crosses_the_network
+from logos_testnet.scenarios.puts import a_put_that_breaks_off_leaves_nothing
 from logos_testnet.scenarios.recovery import (
     a_killed_kernel_comes_back,
     a_killed_module_comes_back,
@@ -22,6 +23,7 @@ Scenario = Callable[[Testnet], Awaitable[None]]
 EVERY: Final[tuple[Scenario, ...]] = (
     a_file_of_any_size_crosses_the_network,
     nobody_has_an_unknown_cid,
+    a_put_that_breaks_off_leaves_nothing,
     a_second_up_changes_nothing,
     a_fetch_outlives_its_network_module,
     a_fetch_outlives_its_provider_for_a_while,

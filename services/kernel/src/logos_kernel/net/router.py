@@ -18,6 +18,7 @@ from grpc.aio import EOF
 from logos_base.errors import LogosError
 from logos_kernel.core.errors import NotReadyError, UnknownServiceError
 from logos_kernel.core.types import Described, MethodKind
+from logos_module.calls import ServedCall
 from logos_module.channels import write
 from logos_module.errors import abort
 from logos_module.interceptor import Gate, PassedHandler
@@ -82,11 +83,12 @@ class Router(grpc.GenericRpcHandler):
         gate = self._gate
 
         async def serve(request: Any, context: Any) -> Any:
+            call = ServedCall(context)
             if gate.refusal is not None:
-                await abort(context, gate.refusal)
+                await abort(call, gate.refusal)
             gate.enter()
             try:
-                return await behaviour(request, context)
+                return await behaviour(request, call)
             finally:
                 gate.leave()
 
@@ -169,7 +171,8 @@ def _pass_stream_stream(channel: grpc.aio.Channel, method: Any) -> Behaviour:
 async def _pass_requests(context: Any, call: Any) -> None:
     """Passes requests on until the caller half-closes or the call is over.
 
-    One message at a time: a callee that does not read stops the caller.
+    One message at a time: a callee that does not read stops the caller. Of a call that
+    broke off no half-close is passed on: the callee would take what came for the whole.
     """
     while (message := await context.read()) is not EOF:
         if not await write(call, message):

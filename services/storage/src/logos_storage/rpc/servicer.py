@@ -82,8 +82,6 @@ class StorageServicer(Contract):
             size_hint_bytes=header.size_hint_bytes,
         ) as upload:
             await _write_all(upload, request_iterator)
-            if context.cancelled():
-                raise asyncio.CancelledError
             record = await upload.finish()
         self._announcing.announce(record.cid)
         return storage_pb2.PutResponse(dataset=convert.from_record(record))

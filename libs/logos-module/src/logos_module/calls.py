@@ -1,0 +1,75 @@
+"""The context of a call that is being served, without what gRPC leaves open about its caller."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+
+class ServedCall:
+    """A servicer context that tells a stream's end from a call's end.
+
+    gRPC (1.85) reads the same end of a stream of requests where the caller half-closed
+    and where the call was cancelled, ran out of time or lost its connection. In the
+    latter cases it cancels the task that serves the call a moment later. Here the end is
+    an end only if the caller said so.
+
+    Made in the task in which gRPC runs the handler. Whatever is not defined here is the
+    context's own.
+    """
+
+    def __init__(self, context: Any) -> None:
+        serving = asyncio.current_task()
+        if serving is None:
+            raise RuntimeError("calls are served in tasks")
+        self._context = context
+        self._serving = serving
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    async def read(self) -> Any:
+        """Returns the next request, or `grpc.aio.EOF` once the caller has half-closed.
+
+        Raises:
+            asyncio.CancelledError: The call is over; what came of the stream is not the whole.
+        """
+        request = await self._context.read()
+        if request is grpc.aio.EOF:
+            # A read after the end completes after the cancellation of the task, never
+            # before: both go through the queue of the call, in this order.
+            await self._context.read()
+            if self._serving.cancelling():
+                raise asyncio.CancelledError
+        return request
+
+    def told(self, request: Any) -> Any:
+        """Returns what a handler is given: the request, or the stream of them read by `read`."""
+        return self._requests() if hasattr(request, "__anext__") else request
+
+    async def _requests(self) -> AsyncIterator[Any]:
+        while (request := await self.read()) is not grpc.aio.EOF:
+            yield request
+
+    async def write(self, response: Any) -> None:
+        """Sends a response.
+
+        Raises:
+            asyncio.CancelledError: The caller is gone.
+        """
+        try:
+            await self._context.write(response)
+        except grpc.aio.InternalError:
+            raise asyncio.CancelledError from None
+
+    async def send_initial_metadata(self, metadata: Any) -> None:
+        """Sends the initial metadata.
+
+        Raises:
+            asyncio.CancelledError: The caller is gone.
+        """
+        try:
+            await self._context.send_initial_metadata(metadata)
+        except grpc.aio.InternalError:
+            raise asyncio.CancelledError from None
