@@ -38,8 +38,8 @@ def topology(folder: Path) -> Path:
     """deploy/topologies/small.toml under another name, on other ports."""
     text = TOPOLOGY.read_text(encoding="utf-8")
     text = text.replace('name = "small"', f'name = "{NAME}"')
-    text = text.replace("front = 51000", f"front = {FRONT_PORTS}")
-    text = text.replace("p2p = 52000", f"p2p = {P2P_PORTS}")
+    text = text.replace("front = 17000", f"front = {FRONT_PORTS}")
+    text = text.replace("p2p = 18000", f"p2p = {P2P_PORTS}")
     path = folder / "topology.toml"
     path.write_text(text, encoding="utf-8")
     return path

@@ -28,8 +28,8 @@ const (
 )
 
 func main() {
-	putTo := flag.String("put", "127.0.0.1:51001", "address of the node that the file is put to")
-	getFrom := flag.String("get", "127.0.0.1:51004", "address of the node that it is got from")
+	putTo := flag.String("put", "127.0.0.1:17001", "address of the node that the file is put to")
+	getFrom := flag.String("get", "127.0.0.1:17004", "address of the node that it is got from")
 	flag.Parse()
 	if flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, "usage: go-client [-put ADDRESS] [-get ADDRESS] FILE")

@@ -17,7 +17,7 @@ def pieces(path: Path) -> Iterator[pb.PutRequest]:
             yield pb.PutRequest(data=data)
 
 
-def main(path: Path, put_to: str = "127.0.0.1:51001", get_from: str = "127.0.0.1:51004") -> int:
+def main(path: Path, put_to: str = "127.0.0.1:17001", get_from: str = "127.0.0.1:17004") -> int:
     with grpc.insecure_channel(put_to) as first, grpc.insecure_channel(get_from) as second:
         cid = pb_grpc.StorageStub(first).Put(pieces(path)).dataset.cid
         print(cid)

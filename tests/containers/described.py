@@ -12,8 +12,8 @@ def described(name: str) -> Description:
     text = (PLACES_ROOT / "deploy/topologies/small.toml").read_text(encoding="utf-8")
     for old, new in (
         ('name = "small"', f'name = "{name}"'),
-        ("front = 51000", "front = 21400"),
-        ("p2p = 52000", "p2p = 22400"),
+        ("front = 17000", "front = 21400"),
+        ("p2p = 18000", "p2p = 22400"),
         ("10.210.0.0/16", "10.212.0.0/16"),
     ):
         assert old in text

@@ -18,8 +18,8 @@ def described(name: str) -> Description:
     text = (ROOT / "deploy/topologies/small.toml").read_text(encoding="utf-8")
     for old, new in (
         ('name = "small"', f'name = "{name}"'),
-        ("front = 51000", f"front = {FRONT_PORTS}"),
-        ("p2p = 52000", f"p2p = {P2P_PORTS}"),
+        ("front = 17000", f"front = {FRONT_PORTS}"),
+        ("p2p = 18000", f"p2p = {P2P_PORTS}"),
     ):
         assert old in text
         text = text.replace(old, new)

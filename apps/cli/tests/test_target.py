@@ -17,8 +17,8 @@ def put_up(state: Path, testnet: str, node: str, kernel: str) -> None:
 
 
 def test_without_a_testnet_the_rule_for_ports_holds(state: Path) -> None:
-    assert address_of("node1") == "127.0.0.1:51001"
-    assert address_of("node40") == "127.0.0.1:51040"
+    assert address_of("node1") == "127.0.0.1:17001"
+    assert address_of("node40") == "127.0.0.1:17040"
     assert address_of("[::1]:5") == "[::1]:5"
 
 

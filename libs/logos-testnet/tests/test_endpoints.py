@@ -11,7 +11,7 @@ ENDPOINTS = Endpoints(
     "small",
     "processes",
     None,
-    (NodeEndpoints("node1", "127.0.0.1:51001", ("mixnet",), "16U", "/ip4/127.0.0.1/tcp/52001"),),
+    (NodeEndpoints("node1", "127.0.0.1:17001", ("mixnet",), "16U", "/ip4/127.0.0.1/tcp/18001"),),
 )
 
 

@@ -15,8 +15,8 @@ def mixnet_of(plan: Plan, position: int) -> Mapping[str, object]:
 
 
 def test_node_n_has_the_ports_base_plus_n(processes: Plan) -> None:
-    assert [node.front for node in processes.nodes][:2] == ["127.0.0.1:51001", "127.0.0.1:51002"]
-    assert processes.nodes[4].p2p_address == "/ip4/127.0.0.1/tcp/52005"
+    assert [node.front for node in processes.nodes][:2] == ["127.0.0.1:17001", "127.0.0.1:17002"]
+    assert processes.nodes[4].p2p_address == "/ip4/127.0.0.1/tcp/18005"
 
 
 def test_each_node_lists_up_to_four_lower_ones_and_the_first_the_second(processes: Plan) -> None:

@@ -17,7 +17,7 @@ runtime = "process"
 [modules.mixnet]
 manifest = "mixnet.toml"
 [modules.mixnet.settings]
-listen = ["/ip4/127.0.0.1/tcp/52001"]
+listen = ["/ip4/127.0.0.1/tcp/18001"]
 
 [modules.storage]
 manifest = "storage.toml"
@@ -48,7 +48,7 @@ def _variables(folder: Path, profile: str = PROFILE, **changes: str) -> dict[str
     return {
         "LOGOS_PROFILE": str(folder / "profile.toml"),
         "LOGOS_STATE_DIR": str(folder / "kernel"),
-        "LOGOS_FRONT": "127.0.0.1:51001",
+        "LOGOS_FRONT": "127.0.0.1:17001",
         "LOGOS_LISTEN": "unix:/run/node1/k.sock",
         "LOGOS_RUN_DIR": "/run/node1",
         "LOGOS_MODULES_STATE_DIR": str(folder / "modules"),

@@ -6,9 +6,9 @@ from logos_mixnet.config import parse
 
 
 def test_defaults() -> None:
-    config = parse({"listen": ["/ip4/127.0.0.1/tcp/52001"]})
+    config = parse({"listen": ["/ip4/127.0.0.1/tcp/18001"]})
 
-    assert [str(address) for address in config.listen] == ["/ip4/127.0.0.1/tcp/52001"]
+    assert [str(address) for address in config.listen] == ["/ip4/127.0.0.1/tcp/18001"]
     assert (config.bootstrap, config.seed, config.key_type) == ((), None, "secp256k1")
     assert (config.target_peers, config.max_peers) == (8, 250)
 

@@ -52,7 +52,7 @@ def test_a_number_beyond_the_order_is_no_secret() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "/ip4/127.0.0.1/tcp/52001",
+        "/ip4/127.0.0.1/tcp/18001",
         "/ip6/::1/tcp/1",
         "/dns4/node-1.mixnet/tcp/65535",
         "/dns/mixnet_1/tcp/0",

@@ -17,9 +17,9 @@ from logos_testnet.topology import NodeSpec, Topology
 
 NETWORK_MODULE: Final = "mixnet"
 MAX_BOOTSTRAP: Final = 4
-CONTAINER_FRONT_PORT: Final = 51000
+CONTAINER_FRONT_PORT: Final = 17000
 CONTAINER_GRPC_PORT: Final = 7000
-CONTAINER_P2P_PORT: Final = 52000
+CONTAINER_P2P_PORT: Final = 18000
 
 # How the /16 of a topology is cut up. Docker gives each network a gateway, the
 # first address; modules stand from the second on.

@@ -2,8 +2,12 @@
 
 import contextlib
 import errno
+import pwd
 import socket
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
 
@@ -48,16 +52,68 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def holder_of(port: int, proc: Path = _PROC) -> str:
-    """Names the process that listens at a port, as far as it can be seen."""
-    inodes = _listening_inodes(port, proc)
+    """Says who keeps others from listening at a port of 127.0.0.1, as far as it can be seen."""
+    uses = sorted(_uses_of(port, proc), key=lambda use: use.state != _LISTENING)
+    if not uses:
+        return "somebody who has just let go of it"
+    use = uses[0]
+    who = _process_with(f"socket:[{use.inode}]", proc) if use.inode != "0" else None
+    if use.state == _LISTENING:
+        return who or f"a process of {_user(use.uid)}, or a container engine"
+    what = f"a connection to {use.remote}"
+    if use.inode == "0":
+        return f"{what} that is closing; it is gone in a minute"
+    return f"{what}, of {who or f'a process of {_user(use.uid)}'}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A row of /proc/net/tcp (proc_net(5)) whose local port is the one in question."""
+
+    state: str
+    remote: str
+    uid: int
+    inode: str
+
+
+def _uses_of(port: int, proc: Path) -> Iterator[_Use]:
+    for table in ("tcp", "tcp6"):
+        try:
+            rows = (proc / "net" / table).read_text(encoding="ascii").splitlines()[1:]
+        except OSError:
+            continue
+        for row in rows:
+            _, local, remote, state, _, _, _, uid, _, inode = row.split()[:10]
+            host, local_port = _address(local)
+            if local_port == port and (host.is_loopback or host.is_unspecified):
+                yield _Use(state, _written(*_address(remote)), int(uid), inode)
+
+
+def _address(text: str) -> tuple[IPv4Address | IPv6Address, int]:
+    """Reads `0100007F:A704`: 32-bit words in the machine's byte order, then the port."""
+    words, port = text.split(":")
+    raw = b"".join(
+        int(words[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(words), 8)
+    )
+    host = ip_address(raw)
+    mapped = host.ipv4_mapped if isinstance(host, IPv6Address) else None
+    return mapped or host, int(port, 16)
+
+
+def _written(host: IPv4Address | IPv6Address, port: int) -> str:
+    return f"[{host}]:{port}" if isinstance(host, IPv6Address) else f"{host}:{port}"
+
+
+def _process_with(socket_link: str, proc: Path) -> str | None:
     for entry in proc.iterdir():
         if not entry.name.isdecimal():
             continue
         with contextlib.suppress(OSError):  # ended meanwhile, or another user's
-            if any(_target(link) in inodes for link in (entry / "fd").iterdir()):
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+            if any(_target(link) == socket_link for link in (entry / "fd").iterdir()):
+                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
+                command = words.decode(errors="replace").strip()
                 return f"process {entry.name} ({command[:120]})"
-    return "a process of another user, or a container engine"
+    return None
 
 
 def _target(link: Path) -> str:
@@ -67,15 +123,8 @@ def _target(link: Path) -> str:
         return ""  # closed since
 
 
-def _listening_inodes(port: int, proc: Path) -> set[str]:
-    inodes = set()
-    for table in ("tcp", "tcp6"):
-        try:
-            rows = (proc / "net" / table).read_text(encoding="ascii").splitlines()[1:]
-        except OSError:
-            continue
-        for row in rows:
-            fields = row.split()
-            if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                inodes.add(f"socket:[{fields[9]}]")
-    return inodes
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"

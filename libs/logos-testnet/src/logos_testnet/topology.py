@@ -17,8 +17,8 @@ NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 MODULE: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 PACKAGE: Final = re.compile(r"[a-z][a-z0-9_]*")
 MAX_NODES: Final = 100
-FRONT_PORT_BASE: Final = 51000
-P2P_PORT_BASE: Final = 52000
+FRONT_PORT_BASE: Final = 17000
+P2P_PORT_BASE: Final = 18000
 DEFAULT_SUBNET: Final = "10.210.0.0/16"
 
 _KEYS: Final = frozenset(
