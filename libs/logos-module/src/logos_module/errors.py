@@ -37,6 +37,20 @@ class ModuleNotReadyError(LogosError):
     retry_after_ms = 500
 
 
+class MalformedRequestError(LogosError):
+    """The bytes of a request are not those of its message type."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "MALFORMED_REQUEST"
+
+
+class UnimplementedError(LogosError):
+    """The service has the method, and this server does not implement it."""
+
+    kind = ErrorKind.UNIMPLEMENTED
+    reason = "METHOD_UNIMPLEMENTED"
+
+
 class DeadlineError(LogosError):
     """The call took longer than the server allows."""
 
@@ -84,13 +98,24 @@ async def translated(context: Aborts, log: Any) -> AsyncGenerator[None, None]:
     """
     try:
         yield
-    except LogosError as error:
-        await abort(context, error)
-    except grpc.aio.AbortError:
-        raise
-    except Exception:
-        log.exception("unexpected error in rpc")
-        await abort(context, InternalError("internal error; the module's log has the details"))
+    except Exception as error:
+        cause = _cause_of(error)
+        if isinstance(cause, grpc.aio.AbortError):
+            raise cause from None
+        if isinstance(cause, NotImplementedError):  # of a generated base class
+            cause = UnimplementedError("this server does not implement the method")
+        if not isinstance(cause, LogosError):
+            log.exception("unexpected error in rpc")
+            cause = InternalError("internal error; the module's log has the details")
+        await abort(context, cause)
+
+
+def _cause_of(error: Exception) -> Exception:
+    """Returns what ended a task group: the first rule that was broken, else the first error."""
+    if not isinstance(error, ExceptionGroup):
+        return error
+    causes = [_cause_of(each) for each in error.exceptions]
+    return next((cause for cause in causes if isinstance(cause, LogosError)), causes[0])
 
 
 def error_info_of(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo | None:

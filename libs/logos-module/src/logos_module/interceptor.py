@@ -16,7 +16,7 @@ import grpc
 from prometheus_client import Counter, Gauge, Histogram
 
 from logos_base.errors import LogosError
-from logos_module.calls import ServedCall
+from logos_module.calls import ServedCall, sparing
 from logos_module.errors import DeadlineError, ModuleDrainingError, abort, translated
 
 log = logging.getLogger(__name__)
@@ -109,13 +109,13 @@ class Interceptor(grpc.aio.ServerInterceptor):
             limit_s = None if handler.request_streaming else UNARY_LIMIT_S
             wrapped = self._unary(method, handler.stream_unary or handler.unary_unary, limit_s)
         kind = _FACTORIES[handler.request_streaming, handler.response_streaming]
-        return kind(wrapped, handler.request_deserializer, handler.response_serializer)
+        return kind(wrapped, sparing(handler.request_deserializer), handler.response_serializer)
 
     def _unary(
         self, method: str, behaviour: Callable[..., Awaitable[Any]], limit_s: float | None
     ) -> Callable[..., Any]:
         async def serve(request: Any, context: Any) -> Any:
-            call = ServedCall(context)
+            call = ServedCall(context, method)
             async with self._served(method, call):
                 started = time.perf_counter()
                 limit = asyncio.timeout(limit_s)
@@ -136,7 +136,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self, method: str, behaviour: Callable[..., Awaitable[None]]
     ) -> Callable[..., Awaitable[None]]:
         async def serve(request: Any, context: Any) -> None:
-            call = ServedCall(context)
+            call = ServedCall(context, method)
             async with self._served(method, call):
                 await behaviour(call.told(request), call)
 

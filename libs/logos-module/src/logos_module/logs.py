@@ -31,6 +31,28 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class Throttle:
+    """Lets one line through in a period, and counts those that are left out."""
+
+    def __init__(self, period_s: float = 1.0) -> None:
+        self._period_s = period_s
+        self._next_s = 0.0
+        self._left_out = 0
+
+    def admit(self, now_s: float) -> int | None:
+        """Returns how many lines were left out before this one; None if it is left out too.
+
+        Args:
+            now_s: The time on a clock that only goes forward, in seconds.
+        """
+        if now_s < self._next_s:
+            self._left_out += 1
+            return None
+        left_out, self._left_out = self._left_out, 0
+        self._next_s = now_s + self._period_s
+        return left_out
+
+
 def configure(module: str, level: str) -> None:
     """Sends every log of this process to stderr as JSON. `level` as in `logging`."""
     handler = logging.StreamHandler(sys.stderr)

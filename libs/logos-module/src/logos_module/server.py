@@ -5,12 +5,12 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2
-from grpc_health.v1._async import HealthServicer
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from logos_base.errors import ErrorKind, LogosError
 from logos_module.bulk import BulkMethod
 from logos_module.channels import SERVER_OPTIONS
+from logos_module.health import Health
 from logos_module.interceptor import Gate, Interceptor
 from logos_module.reflection import Reflection
 
@@ -69,7 +69,7 @@ class Server:
         self.gate = gate or Gate()
         self.reflection = Reflection()
         self._table = ServiceTable(fallback)
-        self._health = HealthServicer()
+        self._health = Health()
         self._server = grpc.aio.server(
             interceptors=[Interceptor(self.gate)], options=SERVER_OPTIONS
         )

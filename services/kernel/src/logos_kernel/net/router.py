@@ -83,7 +83,7 @@ class Router(grpc.GenericRpcHandler):
         gate = self._gate
 
         async def serve(request: Any, context: Any) -> Any:
-            call = ServedCall(context)
+            call = ServedCall(context, method)
             if gate.refusal is not None:
                 await abort(call, gate.refusal)
             gate.enter()
