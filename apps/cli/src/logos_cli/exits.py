@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from logos_base.errors import ConfigError, ErrorKind, LogosError
 from logos_cli.console import stderr
+from logos_cli.running import InterruptedBySignalError
 from logos_testnet.client import reason_of
 
 
@@ -89,6 +90,9 @@ def explained(address: str = "") -> Iterator[None]:
     except KeyboardInterrupt:
         _say("interrupted")
         raise typer.Exit(Exit.INTERRUPTED) from None
+    except InterruptedBySignalError as interruption:
+        _say(f"ended by {interruption}")
+        raise typer.Exit(128 + interruption.number) from None
 
 
 def _say_call(error: grpc.aio.AioRpcError, address: str) -> None:
