@@ -70,6 +70,20 @@ class Memory(storage_pb2_grpc.StorageServicer):
                 await asyncio.Event().wait()
 
 
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """Signals count even where those who run tests, as in the background, have them ignored."""
+    usual = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 async def storage() -> AsyncIterator[tuple[Memory, grpc.aio.Channel]]:
     servicer, server = Memory(), grpc.aio.server()
