@@ -9,8 +9,8 @@ from grpc_health.v1._async import HealthServicer
 class Health(HealthServicer):
     """Statuses by the full names of services; the empty name is the server as a whole."""
 
-    async def List(  # noqa: N802 - named by the contract
-        self, request: health_pb2.HealthListRequest, context: Any  # noqa: ARG002
+    async def List(
+        self, request: health_pb2.HealthListRequest, context: Any
     ) -> health_pb2.HealthListResponse:
         """Returns the status of every service that has one."""
         statuses = {
