@@ -6,7 +6,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1._async import HealthServicer
 
 
-class Health(HealthServicer):
+class Health(HealthServicer):  # type: ignore[misc]  # the package has no types
     """Statuses by the full names of services; the empty name is the server as a whole."""
 
     async def List(
