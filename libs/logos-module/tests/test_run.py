@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -144,7 +145,7 @@ async def test_a_module_lives_from_its_environment_to_a_clean_end(hello: Process
 
     assert code == 0
     assert (hello.folder / "state" / "left").exists()
-    assert hello.registry.left.is_set()
+    await hello.registry.left.wait()
     assert hello.registry.states[:2] != [module_pb2.MODULE_STATE_READY] * 2
 
 
@@ -177,6 +178,16 @@ async def test_the_exit_code_tells_what_a_restart_mends(
 
     assert code == expected
     assert said in output
+
+
+async def test_metrics_that_cannot_be_served_are_named(hello: Process) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as owner:
+        place = f"127.0.0.1:{owner.getsockname()[1]}"
+        hello.start(LOGOS_METRICS_LISTEN=place)
+        code, output = await hello.ended()
+
+    assert code == 2
+    assert output.startswith(f"ADDRESS_IN_USE: cannot listen at {place}")
 
 
 async def test_a_wrong_environment_is_named(hello: Process) -> None:

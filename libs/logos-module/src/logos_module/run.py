@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib import resources
+from pathlib import Path
 from typing import Final
 
 import uvloop
@@ -23,14 +24,16 @@ from logos_module.context import ModuleContext
 from logos_module.environment import Environment, parse_environment
 from logos_module.errors import ModuleNotReadyError
 from logos_module.host import ModuleHostServicer
+from logos_module.lock import FolderLock
 from logos_module.process import prepare_process
 from logos_module.reflection import describe
-from logos_module.server import Server
+from logos_module.server import AddressInUseError, Server
 from logos_module.session import KernelSession
 
 log = logging.getLogger(__name__)
 
 DRAIN_GRACE_S: Final = 5.0
+LOCK_POLL_S: Final = 0.1
 
 OK: Final = 0
 FAILED: Final = 1
@@ -65,9 +68,7 @@ def run(root: CompositionRoot, *, package: str) -> int:
 
 async def _live(root: CompositionRoot, manifest: Manifest, environment: Environment) -> int:
     environment.state_dir.mkdir(parents=True, exist_ok=True)
-    if environment.metrics_listen is not None:
-        host, port = environment.metrics_listen
-        start_http_server(port, host)
+    _serve_metrics(environment)
     server = Server()
     server.gate.refusal = ModuleNotReadyError(f"{manifest.name} is starting")
     instance_id = secrets.token_bytes(16)
@@ -77,7 +78,7 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
     kernel = open_channel(environment.kernel)
     held = KernelSession(kernel, environment, manifest, instance_id, lambda: server.gate.in_flight)
     await server.start([environment.listen])
-    life = _Life(root, manifest, server, held)
+    life = _Life(root, manifest, server, held, environment.state_dir)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, life.stop)
     try:
@@ -104,6 +105,16 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
     return OK
 
 
+def _serve_metrics(environment: Environment) -> None:
+    if environment.metrics_listen is None:
+        return
+    host, port = environment.metrics_listen
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        raise AddressInUseError(f"cannot listen at {host}:{port}: {error.strerror}") from error
+
+
 def _configuration_problem(error: BaseException) -> ConfigError | None:
     """Returns the ConfigError that a composition root has raised, out of its task groups."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
@@ -119,9 +130,15 @@ class _Life:
     """Registration, start, READY, drain, end."""
 
     def __init__(
-        self, root: CompositionRoot, manifest: Manifest, server: Server, held: KernelSession
+        self,
+        root: CompositionRoot,
+        manifest: Manifest,
+        server: Server,
+        held: KernelSession,
+        state_dir: Path,
     ) -> None:
         self._root = root
+        self._state_dir = state_dir
         self._manifest = manifest
         self._server = server
         self._held = held
@@ -137,6 +154,7 @@ class _Life:
         """Lives until stopped; raises what a task of the module raised."""
         try:
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._server.keep_listening(self._tell))
                 serving = tasks.create_task(self._serve(tasks, make_context))
                 await self._stopping.wait()
                 log.info("stopping")
@@ -147,11 +165,35 @@ class _Life:
         except* _EndedError:
             await self._held.leave()
 
+    def _tell(self, trouble: str) -> None:
+        self._held.say(trouble=trouble)
+
     async def _serve(
         self, beats: asyncio.TaskGroup, make_context: Callable[..., ModuleContext]
     ) -> None:
         await self._held.register()
         beats.create_task(self._held.run(self.stop))
+        with FolderLock(self._state_dir) as lock:
+            await self._take(lock)
+            await self._enter(make_context)
+
+    async def _take(self, lock: FolderLock) -> None:
+        """Waits until no other process of the module stands on its state (KER-8).
+
+        One that a kernel has lost sight of ends when it asks to be registered again. It is
+        the kernel's start timeout that ends this, if it does not.
+        """
+        if lock.take():
+            return
+        extra = {"pid": lock.holder(), "folder": str(lock.folder)}
+        log.warning("waiting for the process that holds the state", extra=extra)
+        self._held.say(text=f"waiting for process {lock.holder()}, which holds {lock.folder}")
+        while not lock.take():  # noqa: ASYNC110 -- another process gives it back
+            await asyncio.sleep(LOCK_POLL_S)
+        log.info("holds the state now")
+        self._held.say(text="")
+
+    async def _enter(self, make_context: Callable[..., ModuleContext]) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 context = make_context(tasks=tasks, stopping=self._stopping)
