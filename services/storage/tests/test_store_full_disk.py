@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from logos_base.errors import DiskFullError
 from logos_storage.core import wire
-from logos_storage.core.errors import DiskFullError
 from logos_storage.core.ports import DatasetRecord
 from logos_storage.core.wire import BlockRange, WantBlocks
 from logos_storage.store.datasets import DatasetStore
