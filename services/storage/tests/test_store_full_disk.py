@@ -118,6 +118,24 @@ async def test_a_disk_filled_by_others_to_the_last_byte_spoils_nothing(disk: Pat
         assert (await store.space()).datasets == 2
 
 
+async def test_a_start_without_room_says_so_and_later_ones_work(disk: Path) -> None:
+    async with opened(disk / "state", 0) as store:
+        kept = await put(store, 2 * MIB)
+    filler = disk / "filler"
+    fill(filler)
+
+    for folder in (disk / "state", disk / "fresh"):
+        with pytest.raises(DiskFullError):
+            async with opened(folder, 0):
+                pass
+
+    filler.unlink()
+    async with opened(disk / "state", 0) as store:
+        assert await is_whole(store, kept)
+    async with opened(disk / "fresh", 0) as store:
+        assert (await store.space()).datasets == 0
+
+
 def fill(path: Path) -> None:
     with path.open("wb", buffering=0) as file:
         try:
