@@ -159,6 +159,33 @@ async def test_a_seed_gives_the_identity_and_writes_no_key(spawn: Spawn, tmp_pat
         assert not (tmp_path / "one" / "identity.key").exists()
 
 
+async def test_state_that_cannot_be_used_ends_the_process_with_one_line(
+    spawn: Spawn, tmp_path: Path
+) -> None:
+    settings = {"listen": [at(free_ports(1)[0])]}
+    state = tmp_path / "one"
+    async with spawn("one", settings) as module:
+        await until(lambda: module.registry.is_ready)
+    kept = (state / "mixnet.sqlite").read_bytes(), (state / "identity.key").read_bytes()
+    for file, content, said in (
+        ("mixnet.sqlite", b"not a database", f"DATABASE_DAMAGED: {state}/mixnet.sqlite is not"),
+        ("identity.key", None, f"IDENTITY_LOST: {state}/identity.key is missing"),
+    ):
+        (state / "mixnet.sqlite").write_bytes(kept[0])
+        (state / "identity.key").write_bytes(kept[1])
+        if content is None:
+            (state / file).unlink()
+        else:
+            (state / file).write_bytes(content)
+
+        async with spawn("one", settings) as module:
+            _, errors = await asyncio.wait_for(module.process.communicate(), 60)
+
+        assert module.process.returncode == 2
+        assert errors.decode().splitlines()[-1].startswith(said)
+        assert "Traceback" not in errors.decode()
+
+
 @pytest.mark.parametrize("settings", [{"listen": "nowhere"}, {}])
 async def test_settings_that_cannot_work_end_the_process(
     spawn: Spawn, settings: dict[str, object]
