@@ -189,21 +189,26 @@ async def test_damage_that_is_met_later_is_named_too(
     monkeypatch.setattr(database, "CHECKED_BYTES", 4096)
 
     with pytest.raises(DatabaseDamagedError, match="begin without it"):
-        async with open_database(path, Base.metadata) as sessions, asyncio.TaskGroup() as tasks:
-            tasks.create_task(read_all(sessions))
-            await asyncio.Event().wait()
+        await execute(path, "SELECT sum(id) FROM parent")
 
 
-async def read_all(sessions: database.Sessions) -> None:
-    async with sessions() as session:
-        await session.execute(text("SELECT sum(id) FROM parent"))
+async def execute(path: Path, statement: str) -> None:
+    """Executes a statement in a task of a module whose database is open."""
+
+    async def task(sessions: database.Sessions) -> None:
+        async with sessions() as session:
+            await session.execute(text(statement))
+
+    async with open_database(path, Base.metadata) as sessions, asyncio.TaskGroup() as tasks:
+        tasks.create_task(task(sessions))
+        await asyncio.Event().wait()
 
 
 async def test_a_false_statement_is_not_called_damage(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseError, match="no such table"):
-        async with open_database(tmp_path / "a.sqlite", Base.metadata) as sessions:
-            async with sessions() as session:
-                await session.execute(text("SELECT * FROM other"))
+    with pytest.raises(ExceptionGroup) as caught:
+        await execute(tmp_path / "a.sqlite", "SELECT * FROM other")
+
+    assert caught.group_contains(DatabaseError, match="no such table")
 
 
 def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:

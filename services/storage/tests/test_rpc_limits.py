@@ -1,4 +1,4 @@
-"""Every limit that a comment of `logos/storage/v1/storage.proto` states: kept, and refused beyond."""
+"""Every limit that a comment of `storage.proto` states: kept at it, refused beyond."""
 
 import hashlib
 from collections.abc import AsyncIterator

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import hashlib
-import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from concurrent.futures import Executor, Future
 from contextlib import asynccontextmanager
@@ -89,7 +88,7 @@ class CancelledAt:
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[DatasetStore]:
-    folder.mkdir(exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, exist_ok=True)
     async with (
         open_database(folder / "storage.db", Base.metadata) as sessions,
         asyncio.TaskGroup() as tasks,
@@ -119,12 +118,16 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+def bytes_under(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*/*"))
+
+
 def open_files() -> set[str]:
     gc.collect()
     found = set()
-    for name in os.listdir("/proc/self/fd"):
+    for link in Path("/proc/self/fd").iterdir():
         try:
-            found.add(str(Path("/proc/self/fd", name).readlink()))
+            found.add(str(link.readlink()))
         except FileNotFoundError:
             continue  # the one that the list was read by
     return found
@@ -151,8 +154,7 @@ async def check(folder: Path) -> int:
             assert await read(store, record) == CONTENT
         assert store.aside.trees == 0
         assert names(folder / "trees") == {one.manifest.shape.name for one in records}
-        sizes = [path.stat().st_size for path in folder.glob("trees/*/*")]
-        assert (await store.space()).used_bytes == sum(sizes)
+        assert (await store.space()).used_bytes == bytes_under(folder / "trees")
     return len(records)
 
 

@@ -26,9 +26,7 @@ PACKED = 11 * 32
 
 
 def opened(folder: Path) -> AbstractAsyncContextManager[DatasetStore]:
-    return open_store(
-        folder, quota_bytes=1 << 30, monotonic_ms=lambda: 0, wall_clock_us=lambda: 0
-    )
+    return open_store(folder, quota_bytes=1 << 30, monotonic_ms=lambda: 0, wall_clock_us=lambda: 0)
 
 
 def content_of(salt: bytes) -> bytes:
@@ -161,15 +159,22 @@ async def test_a_lost_catalogue_beside_content_is_a_refusal_with_two_ways_out(
         path.unlink()
     shutil.copy(backup, folder / "storage.db")
     async with opened(folder) as store:
-        assert [await read(store, one) for one in records] == [content_of(b"one"), content_of(b"two")]
+        assert [await read(store, one) for one in records] == [
+            content_of(b"one"),
+            content_of(b"two"),
+        ]
         assert store.aside == Content()
     # The other: the command, as it is printed.
     shutil.rmtree(folder)
     (tmp_path / "other way").rename(folder)
-    subprocess.run(["sh", "-c", text.partition("begin without them: ")[2]], check=True)
+    run_shell(text.partition("begin without them: ")[2])
     assert files_under(folder / "lost") == before
     async with opened(folder) as store:
         assert await read(store, await put(store, b"one")) == content_of(b"one")
+
+
+def run_shell(command: str) -> None:
+    subprocess.run(["sh", "-c", command], check=True)
 
 
 @pytest.mark.parametrize("damage", [fill_with_text, cut_in_half])
@@ -282,9 +287,7 @@ async def test_names_are_durable_where_they_moved_to_before_where_they_left(
     await filled(tmp_path, b"one")
     shutil.copy(tmp_path / "backup", tmp_path / "storage.db")
     synced: list[str] = []
-    monkeypatch.setattr(
-        sweeping.tree_files, "sync_folder", lambda path: synced.append(path.name)
-    )
+    monkeypatch.setattr(sweeping.tree_files, "sync_folder", lambda path: synced.append(path.name))
 
     async with opened(tmp_path):
         pass
