@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,6 +114,28 @@ def test_the_way_out_works_as_it_is_printed(logos: Command, topology: str, place
         if name.endswith("/data")
     ]
     assert kept == [CONTENT]
+
+
+def test_content_that_the_catalogue_does_not_know_is_set_aside_and_told_of(
+    logos: Command, topology: str, places: Places
+) -> None:
+    stored(logos, topology)
+    state = layout_of(places.state_root, "lost").node("node1") / "modules" / "storage"
+    trees = contents(state / "trees")
+    with sqlite3.connect(state / "storage.db") as catalogue:  # as before the put
+        catalogue.execute("DELETE FROM dataset")
+        catalogue.execute("DELETE FROM tree")
+    catalogue.close()
+
+    assert logos("up", "--topology", topology).returncode == 0
+
+    assert contents(state / "aside") == trees
+    listed = json.loads(logos(*ON_NODE, "module", "list").stdout)
+    [storage] = [one for one in listed if one["module"] == "storage"]
+    size_bytes = sum(map(len, trees.values()))
+    assert storage["status"] == f"set aside: 1 tree of {size_bytes} bytes"
+    log = logos("logs", "--testnet", "lost", "node1", "storage").stdout.decode()
+    assert "content that the catalogue does not know was set aside" in log
 
 
 @pytest.mark.parametrize(
