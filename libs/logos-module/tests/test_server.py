@@ -264,7 +264,7 @@ async def test_a_flood_of_malformed_requests_is_counted_and_logged_once_a_second
 ) -> None:
     times = iter((1000.0, 1000.2, 1000.9, 1001.1))
     monkeypatch.setattr(calls, "_THROTTLE", Throttle())
-    monkeypatch.setattr(calls.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr(calls, "_clock_s", lambda: next(times))
     method = "/logos.kernel.v1.Kernel/GetInfo"
     labels = {"method": method}
     before = REGISTRY.get_sample_value("grpc_server_malformed_total", labels) or 0

@@ -18,6 +18,7 @@ _COUNT: Final = Counter(
     "grpc_server_malformed_total", "Requests that could not be decoded", ["method"]
 )
 _THROTTLE: Final = Throttle()
+_clock_s = time.monotonic
 
 Deserializer = Callable[[bytes], Any]
 
@@ -98,7 +99,7 @@ class ServedCall:
         if request is not _MALFORMED:
             return request
         _COUNT.labels(self._method).inc()
-        if (left_out := _THROTTLE.admit(time.monotonic())) is not None:
+        if (left_out := _THROTTLE.admit(_clock_s())) is not None:
             extra = {"method": self._method, "lines_left_out": left_out}
             log.warning("request cannot be decoded", extra=extra)
         raise MalformedRequestError(

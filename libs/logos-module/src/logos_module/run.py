@@ -1,6 +1,7 @@
 """The life of a module process, from its environment to its exit code."""
 
 import asyncio
+import errno
 import logging
 import secrets
 import signal
@@ -16,7 +17,7 @@ import uvloop
 from prometheus_client import start_http_server
 
 from logos.module.v1.module_host_pb2_grpc import add_ModuleHostServicer_to_server
-from logos_base.errors import ConfigError, LogosError
+from logos_base.errors import ConfigError, DiskFullError, LogosError, StateError
 from logos_base.manifest import Manifest, parse_manifest
 from logos_module import logs, session
 from logos_module.channels import open_channel
@@ -52,7 +53,7 @@ def run(root: CompositionRoot, *, package: str) -> int:
 
     Returns:
         The exit code: 0 stopped, 1 failed, 2 wrong environment, manifest or
-        settings, which a restart does not mend.
+        settings, or state that cannot be used, which a restart does not mend.
     """
     prepare_process()
     try:
@@ -62,8 +63,17 @@ def run(root: CompositionRoot, *, package: str) -> int:
         logs.configure(manifest.name, environment.log_level)
         return uvloop.run(_live(root, manifest, environment))
     except LogosError as error:
-        sys.stderr.write(f"{error.reason}: {error}\n")
+        _say(error)
         return MISCONFIGURED
+    except OSError as error:
+        if not _is_full(error):
+            raise
+        _say(_disk_full(error))
+        return FAILED
+
+
+def _say(error: LogosError) -> None:
+    sys.stderr.write(f"{error.reason}: {error}\n")
 
 
 async def _live(root: CompositionRoot, manifest: Manifest, environment: Environment) -> int:
@@ -94,9 +104,13 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
             )
         )
     except Exception as error:
-        if (problem := _configuration_problem(error)) is not None:
-            raise problem from error
-        log.exception("module failed")
+        cause = _cause_of(error)
+        if isinstance(cause, ConfigError | StateError):
+            raise cause from error
+        if isinstance(cause, LogosError) and not life.is_ready:
+            _say(cause)
+        else:
+            log.exception("module failed")
         return FAILED
     finally:
         await server.stop(0)
@@ -115,11 +129,20 @@ def _serve_metrics(environment: Environment) -> None:
         raise AddressInUseError(f"cannot listen at {host}:{port}: {error.strerror}") from error
 
 
-def _configuration_problem(error: BaseException) -> ConfigError | None:
-    """Returns the ConfigError that a composition root has raised, out of its task groups."""
+def _cause_of(error: BaseException) -> BaseException:
+    """Returns what a composition root has raised, out of its task groups."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    return error if isinstance(error, ConfigError) else None
+    return _disk_full(error) if isinstance(error, OSError) and _is_full(error) else error
+
+
+def _is_full(error: OSError) -> bool:
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+def _disk_full(error: OSError) -> DiskFullError:
+    place = "" if error.filename is None else f"{error.filename} cannot be written: "
+    return DiskFullError(f"{place}the disk is full; make room")
 
 
 class _EndedError(Exception):
@@ -144,7 +167,7 @@ class _Life:
         self._held = held
         self._stopping = asyncio.Event()
         self._drained = asyncio.Event()
-        self._ready = False
+        self.is_ready = False
 
     def stop(self) -> None:
         """Begins the end. May be called at any time, and again."""
@@ -158,7 +181,7 @@ class _Life:
                 serving = tasks.create_task(self._serve(tasks, make_context))
                 await self._stopping.wait()
                 log.info("stopping")
-                if self._ready:
+                if self.is_ready:
                     await self._drain()
                     await serving
                 raise _EndedError
@@ -208,7 +231,7 @@ class _Life:
             log.debug("module left")
 
     async def _announce(self) -> None:
-        self._ready = True
+        self.is_ready = True
         self._server.gate.refusal = None
         services = self._manifest.services
         self._server.reflection.replace(services, [describe(services)])
