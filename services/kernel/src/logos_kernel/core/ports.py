@@ -80,7 +80,7 @@ class Control(Protocol):
         ...
 
     def is_ready(self) -> bool:
-        """Says whether every module that should run is READY."""
+        """Says whether every module that should run is READY, and can reach the kernel."""
         ...
 
     async def register(self, introduction: Introduction) -> Grant:

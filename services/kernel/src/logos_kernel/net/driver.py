@@ -312,7 +312,7 @@ class Driver:
         return [self._view(name) for name in self._supervisor.modules]
 
     def is_ready(self) -> bool:
-        """Says whether every module that should run is READY."""
+        """Says whether every module that should run is READY, and can reach the kernel."""
         return self._supervisor.is_ready() and not self._trouble
 
     def unreachable(self, why: str) -> None:
