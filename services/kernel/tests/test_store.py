@@ -11,11 +11,13 @@ import pytest
 from full_disk import filled
 from module_store_contract import FULL, ModuleStoreContract
 
+from logos_base import errors
 from logos_kernel.core.errors import DiskFullError, StateLockedError, StoreFailedError
 from logos_kernel.core.types import Record
 from logos_kernel.store.lock import locked
 from logos_kernel.store.memory import MemoryModuleStore
 from logos_kernel.store.sql import SqlModuleStore, open_store
+from logos_module.database import DatabaseDamagedError
 
 
 class TestMemory(ModuleStoreContract):
@@ -40,7 +42,7 @@ class TestSql(ModuleStoreContract):
     async def test_what_is_not_a_database_is_refused_by_name(self, tmp_path: Path) -> None:
         (tmp_path / "kernel.sqlite").write_bytes(b"no database" * 1000)
 
-        with pytest.raises(StoreFailedError, match=r"kernel\.sqlite"):
+        with pytest.raises(DatabaseDamagedError, match=r"kernel\.sqlite"):
             async with open_store(tmp_path):
                 pass
 
@@ -64,7 +66,7 @@ class TestSql(ModuleStoreContract):
                         await store.save(Record("mixnet"), Record("storage", epoch=3))
             assert await store.load() == [FULL]
             await store.save(Record("storage", epoch=3))
-        with filled(disk), pytest.raises(DiskFullError):
+        with filled(disk), pytest.raises(errors.DiskFullError):
             async with open_store(disk):
                 pass
         async with open_store(disk) as store:

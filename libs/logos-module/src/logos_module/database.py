@@ -27,8 +27,8 @@ CHECKED_BYTES: Final = 16 * 1024 * 1024
 header, the schema and the first row of each table."""
 
 _HEADER: Final = b"SQLite format 3\0"
-_PAGE_BYTES: Final = 4096
-"""As much room as SQLite needs at the least."""
+_ROOM_BYTES: Final = 64 * 1024
+"""With less, SQLite cannot open a database: its index of the log takes 32 KiB at once."""
 
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL})
@@ -210,7 +210,7 @@ def _code_of(error: sqlite3.Error | OSError) -> int:
 
 def _is_full(folder: Path) -> bool:
     try:
-        return shutil.disk_usage(folder).free < _PAGE_BYTES
+        return shutil.disk_usage(folder).free < _ROOM_BYTES
     except OSError:
         return False
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -51,11 +51,8 @@ class KernelRow(Base):
 
 @asynccontextmanager
 async def open_store(folder: Path) -> AsyncIterator["SqlModuleStore"]:
-    """Opens the store of a kernel, or raises `DiskFullError` or `StoreFailedError`."""
-    async with AsyncExitStack() as stack:
-        with _refusing(folder):
-            database = open_database(folder / "kernel.sqlite", Base.metadata)
-            sessions = await stack.enter_async_context(database)
+    """Opens the store of a kernel; raises what `open_database` raises."""
+    async with open_database(folder / "kernel.sqlite", Base.metadata) as sessions:
         yield SqlModuleStore(sessions, folder)
 
 
