@@ -30,6 +30,14 @@ READY = module_pb2.MODULE_STATE_READY
 DRAINING = module_pb2.MODULE_STATE_DRAINING
 
 
+MAX_STATUS_BYTES: Final = 200
+"""Of a status text, in UTF-8 (KER-4)."""
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:MAX_STATUS_BYTES].decode(errors="ignore")
+
+
 class RegistrationRefusedError(LogosError):
     """The kernel will never register this process."""
 
@@ -83,9 +91,9 @@ class KernelSession:
         if state is not None:
             self.condition.state = state
         if text is not None:
-            self.condition.text = text[:200]
+            self.condition.text = _cut(text)
         if trouble is not None:
-            self.condition.trouble = trouble[:200]
+            self.condition.trouble = _cut(trouble)
         self._changed.set()
 
     async def register(self) -> None:

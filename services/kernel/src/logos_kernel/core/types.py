@@ -57,7 +57,7 @@ class Exit:
     code: int | None
     """Exit code; negative: the signal that ended it; None: not known, it was adopted."""
     last_line: str = ""
-    """Last line of its log, cut to 200 characters."""
+    """Last line of its log, cut to 1000 characters."""
 
     def __str__(self) -> str:
         if self.code is None:

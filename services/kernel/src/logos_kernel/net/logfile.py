@@ -9,7 +9,8 @@ from typing import BinaryIO, Final
 MAX_LINE_BYTES: Final = 64 * 1024
 ROTATE_BYTES: Final = 16 * 1024 * 1024
 FOLLOW_POLL_S: Final = 0.2
-LAST_LINE_CHARACTERS: Final = 200
+LAST_LINE_CHARACTERS: Final = 1000
+"""Enough for a refusal with its reason, the file and the way out."""
 
 _BLOCK_BYTES: Final = 64 * 1024
 
@@ -23,7 +24,7 @@ def open_for_append(path: Path) -> int:
 
 
 def last_line(path: Path) -> str:
-    """Returns the last line that is not empty, cut to 200 characters; empty if there is none."""
+    """Returns the last line that is not empty, cut to 1000 characters; empty if there is none."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
