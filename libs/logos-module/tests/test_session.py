@@ -228,9 +228,9 @@ async def test_news_are_sent_at_once(bench: Bench) -> None:
 
     async def check() -> None:
         await bench.beat()
-        bench.session.say(state=session.READY, text="x" * 300)
+        bench.session.say(state=session.READY, text="é" * 300)
         beat = await bench.beat()
-        assert (beat.state, beat.status_text) == (module_pb2.MODULE_STATE_READY, "x" * 200)
+        assert (beat.state, beat.status_text) == (module_pb2.MODULE_STATE_READY, "é" * 100)
 
     await _while_running(bench, check)
 
