@@ -3,11 +3,12 @@
 import contextlib
 import errno
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
 from logos_testnet.errors import PortInUseError
+from logos_testnet.processes import folder_held_by
 
 _PROC: Final = Path("/proc")
 _LISTENING: Final = "0A"
@@ -18,8 +19,12 @@ def taken_ports(ports: list[int], host: str = "127.0.0.1") -> list[int]:
     return [port for port in ports if not _is_free(host, port)]
 
 
-def refuse_taken(uses: Mapping[int, str]) -> None:
-    """Refuses ports at which somebody else listens; `uses` says what each is for.
+def refuse_taken(uses: Mapping[int, str], *, leaving: Collection[int] = ()) -> None:
+    """Refuses ports at which somebody else listens.
+
+    Args:
+        uses: The ports, and what each is for.
+        leaving: Process ids of holders that are about to end.
 
     Raises:
         PortInUseError: All that are taken, with their holders.
@@ -27,6 +32,7 @@ def refuse_taken(uses: Mapping[int, str]) -> None:
     problems = [
         f"port {port} ({uses[port]}) is taken by {holder_of(port)}"
         for port in taken_ports(list(uses))
+        if _holder(port, _PROC) not in leaving
     ]
     if problems:
         raise PortInUseError(
@@ -49,15 +55,26 @@ def _is_free(host: str, port: int) -> bool:
 
 def holder_of(port: int, proc: Path = _PROC) -> str:
     """Names the process that listens at a port, as far as it can be seen."""
+    pid = _holder(port, proc)
+    if pid is None:
+        return "a process of another user, or a container engine"
+    command = b""
+    with contextlib.suppress(OSError):  # ended meanwhile
+        command = (proc / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").strip()
+    folder = folder_held_by(pid, proc)
+    whose = f" of the testnet in {folder}" if folder is not None else ""
+    return f"process {pid} ({command.decode(errors='replace')[:120]}){whose}"
+
+
+def _holder(port: int, proc: Path) -> int | None:
     inodes = _listening_inodes(port, proc)
     for entry in proc.iterdir():
         if not entry.name.isdecimal():
             continue
         with contextlib.suppress(OSError):  # ended meanwhile, or another user's
             if any(_target(link) in inodes for link in (entry / "fd").iterdir()):
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
-                return f"process {entry.name} ({command[:120]})"
-    return "a process of another user, or a container engine"
+                return int(entry.name)
+    return None
 
 
 def _target(link: Path) -> str:
