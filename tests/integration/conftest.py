@@ -56,7 +56,8 @@ def logos(places: Places) -> Command:
 @pytest.fixture
 def tiny() -> Iterator[Tiny]:
     """A testnet of two small nodes that a test starts and stops; nothing of it stays."""
-    with tempfile.TemporaryDirectory(prefix="logos-test-") as name:  # short enough for sockets
+    # Short enough for sockets. A process that is ended may still write while it is removed.
+    with tempfile.TemporaryDirectory(prefix="logos-test-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
         (folder / "state").mkdir()
         one = Tiny(folder, folder / "state", claim_ports())

@@ -27,7 +27,7 @@ def test_where_none_is_remembered_none_is_meant(tmp_path: Path) -> None:
     assert chosen_to_start(tmp_path, None) is None
 
 
-@pytest.mark.parametrize("name", ["smal", "../small", "small/", "half"])
+@pytest.mark.parametrize("name", ["smal", "../small", "small/", "half", ""])
 def test_a_name_that_is_not_there_is_refused_and_the_others_are_told(
     tmp_path: Path, name: str
 ) -> None:

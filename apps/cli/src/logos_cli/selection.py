@@ -102,9 +102,9 @@ def _given(topology: Path, testnet: str | None, nodes: int | None = None) -> Des
     """A topology file that was named, beside a testnet's name or without."""
     description = described_by(topology, nodes)
     name = description.topology().name
-    if testnet and testnet != name:
+    if testnet is not None and testnet != name:
         raise AmbiguousTestnetError(
-            f"{topology} is that of {name}, but --testnet or LOGOS_TESTNET says {testnet}"
+            f"{topology} is that of {name}, but --testnet or LOGOS_TESTNET says {testnet!r}"
         )
     return description
 

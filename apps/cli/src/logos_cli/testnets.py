@@ -19,7 +19,7 @@ from logos_cli.selection import Runtime, open_chosen, places_of, refuse_other_ru
 from logos_cli.target import complete_node
 from logos_testnet.choosing import known_testnets
 from logos_testnet.endpoints import to_json
-from logos_testnet.errors import NodeFailedError
+from logos_testnet.errors import EngineError, NodeFailedError
 from logos_testnet.layout import layout_of
 from logos_testnet.opening import open_testnet, remember
 from logos_testnet.state import exclusive
@@ -138,7 +138,10 @@ def status(
 async def _survey(testnet: Testnet) -> list[dict[str, Any]]:
     """Every node of the plan, and whatever else runs."""
     addresses = {node.name: node.front for node in testnet.plan.nodes}
-    extra, troubles = await testnet.unplanned(), await testnet.troubles()
+    extra: dict[str, str] = {}
+    with contextlib.suppress(EngineError):  # the nodes themselves can be asked all the same
+        extra = await testnet.unplanned()
+    troubles = await testnet.troubles()
     addresses |= {name: address for name, address in extra.items() if address}
     rows = await survey(list(addresses.items()), 3.0)
     headless = [name for name in extra if name not in addresses]  # modules without a kernel
@@ -168,7 +171,7 @@ def logs(
     """Print the logs of nodes and modules."""
     with explained(), contextlib.suppress(KeyboardInterrupt):
         opened = open_chosen(places_of(), None, testnet, None)
-        names = [node] if node else [each.name for each in opened.plan.nodes]
+        names = [node] if node is not None else [each.name for each in opened.plan.nodes]
         lines = opened.log_lines(nodes=names, module=module, tail=tail, follow=follow)
         asyncio.run(_print_logs(lines, output, flush=follow))
 

@@ -35,7 +35,7 @@ def named(state_root: Path, name: str) -> str:
     if name in known:
         return name
     there = f"there are {', '.join(known)}" if known else "there is none"
-    raise UnknownTestnetError(f"there is no testnet {name} in {state_root}; {there}")
+    raise UnknownTestnetError(f"there is no testnet {name!r} in {state_root}; {there}")
 
 
 def chosen(state_root: Path, name: str | None) -> str | None:
@@ -53,7 +53,7 @@ def chosen(state_root: Path, name: str | None) -> str | None:
         UnknownTestnetError: None has that name.
         AmbiguousTestnetError: Several could be meant.
     """
-    if name:
+    if name is not None:
         return named(state_root, name)
     known = known_testnets(state_root)
     if len(known) <= 1:
@@ -68,7 +68,7 @@ def chosen(state_root: Path, name: str | None) -> str | None:
 
 def chosen_to_start(state_root: Path, name: str | None) -> str | None:
     """The testnet that is started again: as `chosen`, but whatever is up."""
-    if name:
+    if name is not None:
         return named(state_root, name)
     known = known_testnets(state_root)
     if len(known) > 1:
