@@ -11,14 +11,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
 import pytest
 
-from integration.commands import described
 from integration.fuzzing import Method, Requests, methods_of, told
 from logos.kernel.v1 import module_pb2
 from logos_module.channels import write
@@ -29,6 +28,7 @@ from logos_testnet.processes import find_processes
 from logos_testnet.progress import silent
 from logos_testnet.scenarios.waiting import until_whole
 from logos_testnet.testnet import Testnet
+from own_topology import described
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -47,7 +47,7 @@ LEFT_OUT: Final = frozenset({"/logos.module.v1.ModuleHost/PrepareStop"})
 @pytest.fixture
 def fuzzed(places: Places) -> Iterator[Testnet]:
     """Two nodes of their own: what valid calls do to them harms no other test."""
-    description = described("fuzzed", node_count=2, base=21800)
+    description = replace(described("fuzzed"), node_count=2)
     opened = open_testnet(description, places, runtime="processes")
     layout_of(places.state_root, "fuzzed").directory.mkdir(parents=True)
     remember(description, opened, places)

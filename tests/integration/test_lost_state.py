@@ -13,22 +13,23 @@ from integration.commands import Command
 from logos_testnet.layout import layout_of
 from logos_testnet.opening import Places
 from logos_testnet.scenarios.files import sample
+from own_topology import claim_ports
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
-FRONT = 21300
+PORTS = claim_ports()
 TOPOLOGY = f"""\
 schema = 1
 name = "lost"
 node_count = 1
 [ports]
-front = {FRONT}
-p2p = 22300
+front = {PORTS.front}
+p2p = {PORTS.p2p}
 [modules.mixnet]
 [modules.storage]
 """
 CONTENT = sample(3_000_000, "lost")
-ON_NODE = ("ctl", "--address", f"127.0.0.1:{FRONT + 1}", "--output", "json")
+ON_NODE = ("ctl", "--address", f"127.0.0.1:{PORTS.front + 1}", "--output", "json")
 
 
 @pytest.fixture

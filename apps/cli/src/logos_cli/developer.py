@@ -6,8 +6,8 @@ import typer
 
 from logos_cli import checks, locks, protos, tiers
 from logos_cli.exits import Exit, explained
+from logos_cli.selection import DEFAULT_TOPOLOGY
 from logos_cli.target import repository
-from logos_cli.testnets import DEFAULT_TOPOLOGY
 from logos_testnet.compose import render_compose
 from logos_testnet.manifests import load_manifests
 from logos_testnet.opening import described_by

@@ -10,7 +10,7 @@ from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc
 from logos_cli.console import print_rows
 from logos_cli.exits import explained
 from logos_cli.session import FormOption, session_of
-from logos_cli.target import known_endpoints
+from logos_cli.target import node_addresses
 from logos_testnet.client import channel_to, state_name, view
 from logos_testnet.ports import taken_ports
 from logos_testnet.topology import FRONT_PORT_BASE, MAX_NODES
@@ -36,9 +36,9 @@ def list_nodes(context: typer.Context, output: FormOption = None) -> None:
 
 def _addresses(testnet: str | None) -> list[tuple[str, str]]:
     """Nodes by name; where none is known, those whose port is taken, by the rule for ports."""
-    endpoints = known_endpoints(testnet)
-    if endpoints is not None:
-        return [(node.name, node.kernel) for node in endpoints.nodes]
+    known = node_addresses(testnet)
+    if known is not None:
+        return known
     ports = taken_ports(list(range(FRONT_PORT_BASE + 1, FRONT_PORT_BASE + MAX_NODES + 1)))
     return [(f"node{port - FRONT_PORT_BASE}", f"127.0.0.1:{port}") for port in ports]
 
