@@ -162,8 +162,9 @@ def test_a_seed_makes_the_same_identities_and_is_called_insecure(
 def test_fewer_nodes_stop_the_rest_and_keep_its_state(tiny: Tiny) -> None:
     tiny.up()
 
-    ended = tiny.up("--nodes", "1")
+    ended = tiny.up("--nodes", "1", "--output", "json")
 
+    assert json.loads(ended.stdout)["stopped"] == ["node2"]
     assert b"node2: is stopped: the testnet has 1 node now; its state stays" in ended.stderr
     assert {each.node for each in tiny.processes()} == {"node1"}
     assert tiny.layout.node("node2").is_dir()

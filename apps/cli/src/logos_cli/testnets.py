@@ -22,6 +22,7 @@ from logos_testnet.endpoints import to_json
 from logos_testnet.errors import EngineError, NodeFailedError
 from logos_testnet.layout import layout_of
 from logos_testnet.opening import open_testnet, remember
+from logos_testnet.plan import told_count
 from logos_testnet.state import exclusive
 from logos_testnet.testnet import LogLine, Started, Testnet
 
@@ -200,7 +201,8 @@ def _warn_of_seed(seed: int) -> None:
 def _tell_started(testnet: Testnet, started: Started, memory: int, output: Output) -> None:
     if output is Output.JSON:
         document = to_json(started.endpoints)
-        print_json(document | {"seconds": round(started.seconds, 2), "memory_bytes": memory})
+        document |= {"stopped": started.stopped, "memory_bytes": memory}
+        print_json(document | {"seconds": round(started.seconds, 2)})
         return
     rows = [
         {
@@ -225,8 +227,10 @@ def _tell_started(testnet: Testnet, started: Started, memory: int, output: Outpu
         (command("logs", name, "-f"), "what they say"),
         (command("down", name), f"stop; `{command('up', name)}` resumes"),
     ]
-    width = max(len(command) for command, _ in hints)
-    lines = "".join(f"  {command:<{width}}  {what}\n" for command, what in hints)
+    width = max(len(typed) for typed, _ in hints)
+    lines = "".join(f"  {typed:<{width}}  {what}\n" for typed, what in hints)
+    for node in started.stopped:
+        stderr.print(f"{node} was stopped: {told_count(testnet.plan)}; its state stays")
     stderr.print(
         f"\n{name} {took}, {sized(memory)} of memory ({kind})\n\n{lines}",
         highlight=False,

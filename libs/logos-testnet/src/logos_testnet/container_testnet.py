@@ -85,7 +85,7 @@ class ContainerTestnet:
         write_endpoints(self._layout.endpoints, endpoints)
         peers = {node.name: seen.peers for node, seen in zip(self._plan.nodes, views, strict=True)}
         names = tuple(node.name for node in missing)
-        return Started(endpoints, names, loop.time() - begun, peers)
+        return Started(endpoints, names, loop.time() - begun, peers, tuple(extra))
 
     async def down(self, report: Report, *, purge: bool = False) -> bool:
         had = await self._services()

@@ -52,6 +52,7 @@ class ProcessTestnet:
     async def up(self, report: Report) -> Started:
         loop = asyncio.get_running_loop()
         begun = loop.time()
+        stopped = tuple(await self.unplanned())
         missing = await self._make_room(report)
         turns = asyncio.Semaphore(os.cpu_count() or 1)
         await all_of(self._start(node, report, turns, missing) for node in self._plan.nodes)
@@ -64,7 +65,7 @@ class ProcessTestnet:
         write_endpoints(self._layout.endpoints, endpoints)
         peers = {node.name: seen.peers for node, seen in zip(self._plan.nodes, views, strict=True)}
         names = tuple(node.name for node in missing)
-        return Started(endpoints, names, loop.time() - begun, peers)
+        return Started(endpoints, names, loop.time() - begun, peers, stopped)
 
     async def down(self, report: Report, *, purge: bool = False) -> bool:
         processes = self._processes()

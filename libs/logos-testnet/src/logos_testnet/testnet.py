@@ -34,6 +34,8 @@ class Started:
     """From the first start to the last node READY and connected."""
     peers: dict[str, int]
     """Connections by node."""
+    stopped: tuple[str, ...] = ()
+    """Nodes that ran and are not in the plan."""
 
 
 class Testnet(Protocol):
