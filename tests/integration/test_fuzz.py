@@ -177,7 +177,10 @@ def _check_logs(folder: Path, begun: dict[Path, int]) -> None:
     for path in folder.glob("*.log"):
         new = path.read_bytes()[begun.get(path, 0) :].decode()
         lines = [json.loads(line) for line in new.splitlines()]
-        assert [line for line in lines if "exception" in line] == []
+        traces = [
+            f"{line['message']}: {line['exception']}" for line in lines if "exception" in line
+        ]
+        assert not traces, "\n".join(traces)
         seconds = {line["time"][:19] for line in lines if "decoded" in line["message"]}
         told_of = [line for line in lines if "decoded" in line["message"]]
         assert len(told_of) <= 2 * len(seconds)

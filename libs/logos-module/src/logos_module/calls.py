@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 import grpc
@@ -110,20 +110,25 @@ class ServedCall:
         """Sends a response.
 
         Raises:
-            asyncio.CancelledError: The caller is gone.
+            asyncio.CancelledError: The caller is gone; so in the methods below.
         """
-        try:
-            await self._context.write(response)
-        except grpc.aio.InternalError:
-            raise asyncio.CancelledError from None
+        await _sent(self._context.write(response))
 
     async def send_initial_metadata(self, metadata: Any) -> None:
-        """Sends the initial metadata.
+        """Sends the initial metadata."""
+        await _sent(self._context.send_initial_metadata(metadata))
 
-        Raises:
-            asyncio.CancelledError: The caller is gone.
-        """
-        try:
-            await self._context.send_initial_metadata(metadata)
-        except grpc.aio.InternalError:
-            raise asyncio.CancelledError from None
+    async def abort(self, *status: Any) -> None:
+        """Ends the call with a code, details and trailing metadata; raises."""
+        await _sent(self._context.abort(*status))
+
+    async def abort_with_status(self, status: Any) -> None:
+        """Ends the call with a rich status; raises."""
+        await _sent(self._context.abort_with_status(status))
+
+
+async def _sent(sending: Awaitable[None]) -> None:
+    try:
+        await sending
+    except grpc.aio.InternalError:  # what gRPC says where the call is over
+        raise asyncio.CancelledError from None
