@@ -12,6 +12,8 @@ from grpc_status import rpc_status
 from logos_base.errors import ErrorKind, LogosError
 
 DOMAIN: Final = "logos"
+MAX_TEXT_BYTES: Final = 1000
+"""Of a status' text. It is sent up to three times, escaped, and clients take 8 KiB of trailers."""
 
 
 class InternalError(LogosError):
@@ -44,6 +46,20 @@ class DeadlineError(LogosError):
     reason = "DEADLINE_EXCEEDED"
 
 
+class MalformedRequestError(LogosError):
+    """A request is no message of its method's type."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "MALFORMED_REQUEST"
+
+
+class MethodUnimplementedError(LogosError):
+    """The contract has the method, this server does not."""
+
+    kind = ErrorKind.UNIMPLEMENTED
+    reason = "METHOD_UNIMPLEMENTED"
+
+
 class Aborts(Protocol):
     """The part of a servicer context that ends a call."""
 
@@ -52,6 +68,7 @@ class Aborts(Protocol):
 
 def to_status(error: LogosError) -> status_pb2.Status:
     """Packs an error: ErrorInfo always; RetryInfo and BadRequest where they apply."""
+    text = str(error).encode(errors="replace")[:MAX_TEXT_BYTES].decode(errors="ignore")
     details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)]
     if error.retry_after_ms is not None:
         delay = duration_pb2.Duration()
@@ -59,10 +76,10 @@ def to_status(error: LogosError) -> status_pb2.Status:
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     if error.field is not None:
         violation = error_details_pb2.BadRequest.FieldViolation(
-            field=error.field, description=str(error), reason=error.reason
+            field=error.field, description=text, reason=error.reason
         )
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    status = status_pb2.Status(code=code_pb2.Code.Value(error.kind.value), message=str(error))
+    status = status_pb2.Status(code=code_pb2.Code.Value(error.kind.value), message=text)
     for detail in details:
         packed = any_pb2.Any()
         packed.Pack(detail)
@@ -84,13 +101,21 @@ async def translated(context: Aborts, log: Any) -> AsyncGenerator[None, None]:
     """
     try:
         yield
-    except LogosError as error:
-        await abort(context, error)
     except grpc.aio.AbortError:
         raise
-    except Exception:
-        log.exception("unexpected error in rpc")
-        await abort(context, InternalError("internal error; the module's log has the details"))
+    except Exception as error:
+        cause = _cause_of(error)
+        if not isinstance(cause, LogosError):
+            log.exception("unexpected error in rpc")
+            cause = InternalError("internal error; the module's log has the details")
+        await abort(context, cause)
+
+
+def _cause_of(error: Exception) -> Exception:
+    """Returns an error without the task groups that it has passed alone."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def error_info_of(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo | None:

@@ -3,6 +3,8 @@
 import json
 import logging
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -36,3 +38,25 @@ def configure(module: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(module))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class RateLimit(logging.Filter):
+    """Lets one record a second pass, which says in `left_out` how many did not since the last.
+
+    For what others cause: they must not be able to fill a disk. `clock` counts seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._open_at_s = 0.0
+        self._left_out = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now_s = self._clock()
+        if now_s < self._open_at_s:
+            self._left_out += 1
+            return False
+        record.left_out = self._left_out
+        self._open_at_s, self._left_out = now_s + 1, 0
+        return True

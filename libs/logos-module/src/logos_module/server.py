@@ -5,12 +5,12 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2
-from grpc_health.v1._async import HealthServicer
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from logos_base.errors import ErrorKind, LogosError
 from logos_module.bulk import BulkMethod
 from logos_module.channels import SERVER_OPTIONS
+from logos_module.health import HealthServicer
 from logos_module.interceptor import Gate, Interceptor
 from logos_module.reflection import Reflection
 
