@@ -20,7 +20,9 @@ from logos_module.channels import open_channel
 from logos_module.errors import reason_of
 from logos_module.interceptor import PassedHandler
 from logos_module.logs import RateLimit
+from logos_module.method_names import make_method_names_safe
 from logos_module.server import Server
+from raw_calls import call_raw
 
 GARBAGE = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 OTHER_TYPE = b"\x08\x01"
@@ -35,6 +37,9 @@ LIST = "/logos.storage.v1.Storage/List"
 GET = "/logos.storage.v1.Storage/Get"
 HEALTH = "/grpc.health.v1.Health/Check"
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+
+
+Served = tuple[Server, grpc.aio.Channel, str]
 
 
 class UnheardError(LogosError):
@@ -92,20 +97,21 @@ class Passing(grpc.GenericRpcHandler):
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[tuple[Server, grpc.aio.Channel]]:
+async def server() -> AsyncIterator[Served]:
     with tempfile.TemporaryDirectory(prefix="lm-") as folder:
         made = Server(fallback=Passing())
         made.serve(kernel_pb2_grpc.add_KernelServicer_to_server, Kernel())
         made.serve(registry_pb2_grpc.add_RegistryServicer_to_server, Registry())
         made.serve(storage_pb2_grpc.add_StorageServicer_to_server, Storage())
-        await made.start([f"unix:{folder}/s.sock"])
-        async with asyncio.timeout(60), open_channel(f"unix:{folder}/s.sock") as channel:
-            yield made, channel
+        address = f"unix:{folder}/s.sock"
+        await made.start([address])
+        async with asyncio.timeout(60), open_channel(address) as channel:
+            yield made, channel, address
         await made.stop(0)
 
 
 @pytest.fixture
-def channel(server: tuple[Server, grpc.aio.Channel]) -> grpc.aio.Channel:
+def channel(server: Served) -> grpc.aio.Channel:
     return server[1]
 
 
@@ -185,9 +191,9 @@ async def test_many_are_one_line_a_second(
 
 @pytest.mark.parametrize("method", [LIST, "/logos.kernel.v1.Kernel/GetStatus", SESSION + "s"])
 async def test_a_method_that_is_not_there_is_unimplemented(
-    server: tuple[Server, grpc.aio.Channel], method: str, caplog: pytest.LogCaptureFixture
+    server: Served, method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made, channel = server
+    made, channel, _ = server
     made._table._fallback = None
 
     code, reason = await _failure(channel, method, b"")
@@ -206,8 +212,8 @@ async def test_a_long_text_in_an_error_does_not_hide_it(
     assert await _failure(channel, RESOLVE, request) == ("NOT_FOUND", "UNHEARD")
 
 
-async def test_health_is_listed(server: tuple[Server, grpc.aio.Channel]) -> None:
-    made, channel = server
+async def test_health_is_listed(server: Served) -> None:
+    made, channel, _ = server
     health: Any = health_pb2_grpc.HealthStub(channel)
     await made.set_serving(["logos.kernel.v1.Kernel"], serving=True)
 
@@ -219,8 +225,8 @@ async def test_health_is_listed(server: tuple[Server, grpc.aio.Channel]) -> None
     }
 
 
-async def test_health_of_what_is_not_known(server: tuple[Server, grpc.aio.Channel]) -> None:
-    made, channel = server
+async def test_health_of_what_is_not_known(server: Served) -> None:
+    made, channel, _ = server
     health: Any = health_pb2_grpc.HealthStub(channel)
     unknown = health_pb2.HealthCheckRequest(service="not.Yet")
     watch = health.Watch(unknown)
@@ -230,3 +236,24 @@ async def test_health_of_what_is_not_known(server: tuple[Server, grpc.aio.Channe
     await made.set_serving(["not.Yet"], serving=True)
     assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
     watch.cancel()
+
+
+@pytest.mark.parametrize("path", [KERNEL.encode() + b"\xff", b"/\xc3\x28/\xed\xa0\x80", b"", b"/"])
+async def test_a_method_name_may_be_any_bytes(server: Served, path: bytes) -> None:
+    made, channel, address = server
+    made._table._fallback = None
+
+    for _ in range(3):
+        status = await asyncio.to_thread(call_raw, address, path)
+        assert status == grpc.StatusCode.UNIMPLEMENTED.value[0]
+
+    assert await _answers(channel, KERNEL, b"")
+
+
+async def test_other_bytes_are_decoded_as_strictly_as_before() -> None:
+    make_method_names_safe()
+
+    with pytest.raises(UnicodeDecodeError):
+        b"\xff".decode()
+    with pytest.raises(UnicodeEncodeError):
+        "\ud800".encode()

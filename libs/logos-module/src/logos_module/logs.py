@@ -33,13 +33,6 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def configure(module: str, level: str) -> None:
-    """Sends every log of this process to stderr as JSON. `level` as in `logging`."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(module))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-
-
 class RateLimit(logging.Filter):
     """Lets one record a second pass, which says in `left_out` how many did not since the last.
 
@@ -60,3 +53,21 @@ class RateLimit(logging.Filter):
         record.left_out = self._left_out
         self._open_at_s, self._left_out = now_s + 1, 0
         return True
+
+
+class _OfMetadata(RateLimit):
+    """The same for gRPC's lines about metadata that is no UTF-8: it logs a trace for each."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not str(record.msg).startswith("Invalid encoding"):
+            return True
+        record.exc_info = None
+        return super().filter(record)
+
+
+def configure(module: str, level: str) -> None:
+    """Sends every log of this process to stderr as JSON. `level` as in `logging`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(module))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_OfMetadata())

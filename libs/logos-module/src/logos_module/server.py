@@ -12,6 +12,7 @@ from logos_module.bulk import BulkMethod
 from logos_module.channels import SERVER_OPTIONS
 from logos_module.health import HealthServicer
 from logos_module.interceptor import Gate, Interceptor
+from logos_module.method_names import make_method_names_safe
 from logos_module.reflection import Reflection
 
 AddToServer = Callable[[Any, Any], None]
@@ -66,6 +67,7 @@ class Server:
     def __init__(
         self, *, fallback: grpc.GenericRpcHandler | None = None, gate: Gate | None = None
     ) -> None:
+        make_method_names_safe()
         self.gate = gate or Gate()
         self.reflection = Reflection()
         self._table = ServiceTable(fallback)
