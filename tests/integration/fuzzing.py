@@ -1,183 +1,200 @@
-"""Requests that fit a method's descriptors, and damage to their bytes. Seeded."""
+"""Requests for any method, by its descriptor: sound, odd, and damaged."""
 
-import random  # noqa: TID251 - a seed repeats a run
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from random import Random  # noqa: TID251 - a seed repeats a run
+from typing import Any
 
-import grpc
-from google.protobuf import descriptor_pool, message_factory
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
-from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
-    ProtoReflectionDescriptorDatabase,
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.message import DecodeError, Message
+
+TEXTS = (
+    "",
+    "a",
+    "a\0b",
+    "grüße \U0001f600",
+    "%s%n{0}",
+    "../../etc/passwd",
+    "x" * 5000,
+    "\0" * 3000,
+    "nobody",
+    "1.2.3",
+    "unix:/nowhere",
+    "127.0.0.1:1",
+    "localhost:99999",
+    "/ip4/127.0.0.1/tcp/1",
+    "/ip4/127.0.0.1/tcp/65536/p2p/x",
+    "/dns4/nowhere.invalid/tcp/1",
+    "/logos/fuzz/1",
+    "16Uiu2HAmUnknownUnknownUnknown",
+    "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN",
+    "zDvZRwzkzkd2mRsEqoYjKX7YJbQc6K2s3v1bTYeqQjXm5WxYbPzP",
+    "ffffffffffffffff",
+    "7fffffffffffffff",
+    "grpc.health.v1.Health",
+    "google/protobuf/timestamp.proto",
+    ".",
 )
+NUMBERS = (0, 1, 2, 3, 100, 4096, 65536, 2**31 - 1, 2**32 - 1, 2**53, 2**63 - 1, 2**64 - 1)
+SIZES = (0, 1, 16, 20, 32, 128, 5000)
+MAX_DEPTH = 3
 
-MAX_DEPTH: Final = 4
-MAX_REQUESTS: Final = 4
-
-TEXTS: Final = (
-    *("", "x", "fuzz-module", "é\0\u202e", "../..", "/fuzz/1", "node1", "\n", "*" * 300),
-    *("zDvZRwzmAZMxY7KEZyfyAHdXgTujdzPMVxo8GeEqWULkSRhCq7Xn", "z" * 129, "zzzz", "text/plain"),
-    "16Uiu2HAm2xnFDjRgFHwYJZTqEaJ6gK6hRzFzSUTm6RMJKwzTcTEN",
-    *("/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/udp/99999", "unix:/fuzz.sock", "127.0.0.1:1"),
-    *("1.2.3", "logos.fuzz.v1.Fuzz", "grpc.health.v1.Health", "a" * 70_000),
-)
-"""No name of a module is among them: a well-formed call must not stop one."""
-
-INTEGERS: Final = (0, 1, 2, 7, 100, 4095, 4096, 65_536, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1)
-SIZES: Final = (0, 1, 15, 16, 17, 32, 39, 64, 129, 5000)
-FLOATS: Final = (0.0, -1.5, float("inf"), float("-inf"), float("nan"), 1e308)
-
-_BITS: Final = {
-    FieldDescriptor.CPPTYPE_UINT32: (32, False),
-    FieldDescriptor.CPPTYPE_UINT64: (64, False),
-    FieldDescriptor.CPPTYPE_INT32: (32, True),
-    FieldDescriptor.CPPTYPE_INT64: (64, True),
+_BITS = {
+    FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.TYPE_SINT32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.TYPE_SFIXED32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.TYPE_ENUM: (-(2**31), 2**31 - 1),
+    FieldDescriptor.TYPE_UINT32: (0, 2**32 - 1),
+    FieldDescriptor.TYPE_FIXED32: (0, 2**32 - 1),
+    FieldDescriptor.TYPE_INT64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.TYPE_SINT64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.TYPE_SFIXED64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.TYPE_UINT64: (0, 2**64 - 1),
+    FieldDescriptor.TYPE_FIXED64: (0, 2**64 - 1),
 }
-"""Size of an integer, and whether it is signed."""
 
 
-@dataclass(frozen=True, slots=True)
 class Method:
     """A method as reflection describes it."""
 
-    service: str
-    name: str
-    request: type[Message]
-    request_streaming: bool
-    response_streaming: bool
+    def __init__(self, described: MethodDescriptor) -> None:
+        self.path = f"/{described.containing_service.full_name}/{described.name}"
+        self.request: type[Message] = message_factory.GetMessageClass(described.input_type)
 
-    @property
-    def path(self) -> str:
-        return f"/{self.service}/{self.name}"
-
-    def on(self, channel: grpc.aio.Channel) -> Callable[..., Any]:
-        """Returns what begins a call; requests and responses are bytes."""
-        one, many = "unary", "stream"
-        kind = (
-            f"{many if self.request_streaming else one}_{many if self.response_streaming else one}"
-        )
-        begin: Callable[..., Any] = getattr(channel, kind)(self.path)
-        return begin
+    def read(self, raw: bytes) -> Any:
+        """The message that bytes are; None if they are none."""
+        try:
+            return self.request.FromString(raw)
+        except DecodeError:
+            return None
 
 
-def methods_of(target: str) -> list[Method]:
-    """Asks a server by reflection for every method of every service."""
-    with grpc.insecure_channel(target) as channel:
-        database = ProtoReflectionDescriptorDatabase(channel)
-        pool = descriptor_pool.DescriptorPool(database)
-        return [
-            Method(
-                name,
-                method.name,
-                message_factory.GetMessageClass(method.input_type),
-                method.client_streaming,
-                method.server_streaming,
-            )
-            for name in sorted(database.get_services())
-            for method in pool.FindServiceByName(name).methods
-        ]
+def methods_of(files: Sequence[bytes], services: Sequence[str]) -> Iterator[Method]:
+    """The methods of services, from the files of their descriptors in any order."""
+    pool = descriptor_pool.DescriptorPool()
+    waiting = {
+        file.name: file for file in map(descriptor_pb2.FileDescriptorProto.FromString, files)
+    }
+
+    def add(name: str) -> None:
+        file = waiting.pop(name, None)
+        if file is not None:
+            for dependency in file.dependency:
+                add(dependency)
+            pool.Add(file)
+
+    for name in list(waiting):
+        add(name)
+    for service in services:
+        yield from map(Method, pool.FindServiceByName(service).methods)
 
 
 class Requests:
-    """Makes requests, most of them damaged."""
+    """Makes requests; the same ones for the same randomness."""
 
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - nothing secret
+    def __init__(self, rng: Random, texts: Sequence[str] = ()) -> None:
+        self._rng = rng
+        self._texts = (*TEXTS, *texts)
 
-    def some(self, method: Method) -> list[bytes]:
-        """Returns what one call sends: one message, or several where the method takes them."""
-        count = self._random.randint(0, MAX_REQUESTS) if method.request_streaming else 1
-        return [self._one(method.request) for _ in range(count)]
+    def next(self, method: Method) -> bytes:
+        """One request: one in three sound, the others damaged."""
+        raw = self._message(method.request.DESCRIPTOR, 0)
+        for _ in range(self._rng.choice((0, 1, 1, 1, 2, 5))):
+            raw = self._rng.choice(DAMAGES)(self._rng, raw)
+        return raw
 
-    def deadline_s(self) -> float:
-        """Returns how long a call may take."""
-        return self._random.choice((0.001, 0.05, 0.3, 0.3, 1.0))
+    def _message(self, descriptor: Descriptor, depth: int) -> bytes:
+        message = message_factory.GetMessageClass(descriptor)()
+        for field in descriptor.fields:
+            if self._rng.random() < 0.75:
+                self._fill(message, field, depth)
+        return message.SerializeToString()
 
-    def choose(self, methods: list[Method]) -> Method:
-        """Returns one of the methods."""
-        return self._random.choice(methods)
-
-    def _one(self, kind: type[Message]) -> bytes:
-        if self._random.random() < 0.1:
-            return self._random.randbytes(self._random.choice(SIZES))
-        message = kind()
-        self._fill(message, 0)
-        raw = bytearray(message.SerializeToString())
-        for _ in range(self._random.choice((0, 0, 1, 1, 2, 5))):
-            self._damage(raw)
-        return bytes(raw)
-
-    def _fill(self, message: Message, depth: int) -> None:
-        chosen = {
-            oneof.name: self._random.choice(oneof.fields).name
-            for oneof in message.DESCRIPTOR.oneofs
-        }
-        for field in message.DESCRIPTOR.fields:
-            oneof = field.containing_oneof
-            if oneof is not None and chosen[oneof.name] != field.name:
-                continue
-            if depth < MAX_DEPTH and self._random.random() < 0.75:
-                self._set(message, field, depth)
-
-    def _set(self, message: Message, field: FieldDescriptor, depth: int) -> None:
-        is_message = field.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE
-        if is_message and _is_map(field.message_type):
-            return  # no request of ours has one
-        if field.is_repeated:
-            container = getattr(message, field.name)
-            for _ in range(self._random.choice((0, 1, 2, 20))):
-                if is_message:
-                    self._fill(container.add(), depth + 1)
-                else:
-                    container.append(self._scalar(field))
-        elif is_message:
-            inner = getattr(message, field.name)
-            inner.SetInParent()
-            self._fill(inner, depth + 1)
+    def _fill(self, message: Message, field: FieldDescriptor, depth: int) -> None:
+        if field.message_type is not None:
+            if depth < MAX_DEPTH:
+                for _ in range(self._count(field)):
+                    part = getattr(message, field.name)
+                    part = part.add() if field.is_repeated else part
+                    part.MergeFromString(self._message(field.message_type, depth + 1))
+        elif field.is_repeated:
+            getattr(message, field.name).extend(
+                self._value(field) for _ in range(self._count(field))
+            )
         else:
-            setattr(message, field.name, self._scalar(field))
+            setattr(message, field.name, self._value(field))
 
-    def _scalar(self, field: FieldDescriptor) -> Any:
-        kind = field.cpp_type
-        if kind in _BITS:
-            return self._integer(*_BITS[kind])
-        if kind == FieldDescriptor.CPPTYPE_ENUM:
-            return self._random.choice((0, 1, 2, 3, 99, 2**31 - 1, -1))
-        if kind == FieldDescriptor.CPPTYPE_BOOL:
-            return self._random.random() < 0.5
+    def _count(self, field: FieldDescriptor) -> int:
+        return self._rng.choice((0, 1, 2, 30)) if field.is_repeated else 1
+
+    def _value(self, field: FieldDescriptor) -> Any:
+        rng = self._rng
+        if field.type == FieldDescriptor.TYPE_STRING:
+            return rng.choice(self._texts)
         if field.type == FieldDescriptor.TYPE_BYTES:
-            return self._random.randbytes(self._random.choice(SIZES))
-        return self._random.choice(TEXTS if kind == FieldDescriptor.CPPTYPE_STRING else FLOATS)
-
-    def _integer(self, bits: int, signed: bool) -> int:  # noqa: FBT001 - a pair of the table
-        value = self._random.choice(INTEGERS) % 2**bits
-        return value - 2 ** (bits - 1) if signed else value
-
-    def _damage(self, raw: bytearray) -> None:
-        at = self._random.randint(0, len(raw))
-        match self._random.randrange(6):
-            case 0:
-                del raw[at:]
-            case 1 if at < len(raw):
-                raw[at] ^= 1 << self._random.randrange(8)
-            case 2:
-                raw[at:at] = self._random.randbytes(self._random.randint(1, 8))
-            case 3:  # a piece of itself, elsewhere
-                start = self._random.randint(0, len(raw))
-                raw[at:at] = raw[start : start + 40]
-            case 4:  # a number or a length without end, behind any tag
-                raw[at:at] = bytes([self._random.randrange(256)]) + b"\xff" * 10 + b"\x01"
-            case _:  # a group in a group in a group
-                raw[at:at] = b"\x0b" * self._random.choice((1, 120))
+            return rng.randbytes(rng.choice(SIZES))
+        if field.type == FieldDescriptor.TYPE_BOOL:
+            return rng.random() < 0.5
+        if field.type in {FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT}:
+            return rng.choice((0.0, -1.0, 1e308, float("nan"), float("inf")))
+        low, high = _BITS[field.type]
+        return max(low, min(high, rng.choice((1, 1, -1)) * rng.choice(NUMBERS)))
 
 
-def _is_map(kind: Descriptor) -> bool:
-    return bool(kind.GetOptions().map_entry)
+def _flip(rng: Random, raw: bytes) -> bytes:
+    damaged = bytearray(raw or b"\0")
+    damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+    return bytes(damaged)
 
 
-def told(requests: list[bytes]) -> Iterator[str]:
-    """Yields requests as text for a message of failure."""
-    for raw in requests:
-        yield raw.hex() if len(raw) < 200 else f"{raw[:200].hex()}… ({len(raw)} bytes)"
+def _truncate(rng: Random, raw: bytes) -> bytes:
+    return raw[: rng.randrange(len(raw) + 1)]
+
+
+def _splice(rng: Random, raw: bytes) -> bytes:
+    at, start = rng.randrange(len(raw) + 1), rng.randrange(len(raw) + 1)
+    return raw[:at] + raw[start : start + rng.randrange(1, 40)] + raw[at:]
+
+
+def _noise(rng: Random, raw: bytes) -> bytes:
+    at = rng.randrange(len(raw) + 1)
+    return raw[:at] + rng.randbytes(rng.choice((1, 3, 11, 200))) + raw[at:]
+
+
+def _wrong_type(rng: Random, raw: bytes) -> bytes:
+    """A field of a small number in another wire type than it has, perhaps."""
+    tag = rng.randrange(1, 9) << 3 | rng.randrange(8)
+    return raw + bytes([tag]) + rng.choice((b"\x01", b"\x02ab", bytes(4), bytes(8), b""))
+
+
+def _huge_varint(rng: Random, raw: bytes) -> bytes:
+    tag = rng.randrange(1, 9) << 3 | rng.choice((0, 2))
+    return raw + bytes([tag]) + b"\xff" * rng.choice((4, 9, 10, 12)) + b"\x01"
+
+
+def _deep(rng: Random, raw: bytes) -> bytes:
+    """The message within itself, up to far deeper than protobuf reads."""
+    tag = bytes([rng.randrange(1, 9) << 3 | 2])
+    for _ in range(rng.choice((2, 20, 120))):
+        size, length = len(raw), b""
+        while size > 0x7F:
+            length += bytes([size & 0x7F | 0x80])
+            size >>= 7
+        raw = tag + length + bytes([size]) + raw
+    return raw
+
+
+def _not_utf8(_rng: Random, raw: bytes) -> bytes:
+    return raw + b"\x0a\x04\xed\xa0\x80\xff"
+
+
+DAMAGES: tuple[Callable[[Random, bytes], bytes], ...] = (
+    _flip,
+    _truncate,
+    _splice,
+    _noise,
+    _wrong_type,
+    _huge_varint,
+    _deep,
+    _not_utf8,
+)

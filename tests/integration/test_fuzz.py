@@ -1,55 +1,110 @@
-"""Damaged requests to every method that reflection names: refused by name, and nothing else.
+"""Damaged calls of every method that reflection names, of one node and of its modules directly.
 
-LOGOS_FUZZ_RPC_SECONDS says for how long; LOGOS_FUZZ_SEED repeats a run.
+`LOGOS_FUZZ_RPC_SECONDS` (4) says for how long; `LOGOS_FUZZ_SEED` repeats a run, but for how its
+calls fall between one another. The testnet is its own: sound calls ban, publish and store.
 """
 
 import asyncio
 import json
 import os
 import secrets
-import time
+import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random  # noqa: TID251 - a seed repeats a run
 from typing import Any, Final
 
 import grpc
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2
 
-from integration.fuzzing import Method, Requests, methods_of, told
-from logos.kernel.v1 import module_pb2
+from integration.fuzzing import Method, Requests, methods_of
+from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc, module_pb2
+from logos.storage.v1 import storage_pb2, storage_pb2_grpc
 from logos_module.channels import write
-from logos_testnet.client import open_channel
-from logos_testnet.layout import layout_of
-from logos_testnet.opening import Places, open_testnet, remember
+from logos_module.errors import reason_of
+from logos_module.reflection import describe
+from logos_testnet.client import channel_to
+from logos_testnet.layout import Layout, layout_of
+from logos_testnet.opening import Description, Places, open_testnet, remember
 from logos_testnet.processes import find_processes
 from logos_testnet.progress import silent
-from logos_testnet.scenarios.waiting import until_whole
 from logos_testnet.testnet import Testnet
-from own_topology import described
-
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+from own_topology import claim_ports
+from raw_calls import call_raw
 
 SECONDS: Final = float(os.environ.get("LOGOS_FUZZ_RPC_SECONDS", "4"))
-SEED: Final = int(os.environ.get("LOGOS_FUZZ_SEED") or secrets.randbits(32))
-WORKERS: Final = 8
-HUNG_S: Final = 60.0
-GROWTH_BYTES: Final = 96 * 1024 * 1024
-"""Pools fill and caches warm up; a leak of a few KiB a call would be far above it."""
 
-FAULTS: Final = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
-LEFT_OUT: Final = frozenset({"/logos.module.v1.ModuleHost/PrepareStop"})
-"""Well-formed whatever its bytes, nearly: it ends the module."""
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(SECONDS + 600)]
+
+PORTS: Final = claim_ports()
+TOPOLOGY: Final = f"""\
+schema = 1
+name = "fuzz"
+node_count = 2
+[ports]
+front = {PORTS.front}
+p2p = {PORTS.p2p}
+[modules.mixnet]
+[modules.storage]
+[modules.storage.settings]
+quota_bytes = 1073741824
+[modules.hello]
+"""
+WORKERS: Final = 12
+DEADLINES_S: Final = (0.001, 0.02, 0.2, 1.0)
+HANG_S: Final = 60.0
+GROWTH_BYTES: Final = 64 * 1024 * 1024
+"""What a process may still grow by once it has seen a third of the calls."""
+WARM_PART: Final = 1 / 3
+MODULE_HOST: Final = "logos.module.v1.ModuleHost"
+REFLECTION: Final = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+FAULTS: Final = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
+STOPPING: Final = {
+    "/logos.kernel.v1.Supervisor/StartModule",
+    "/logos.kernel.v1.Supervisor/StopModule",
+    "/logos.kernel.v1.Supervisor/RestartModule",
+}
+ODD_PATHS: Final = (
+    b"",
+    b"/",
+    b"//",
+    b"/\xff/\xc3",
+    b"/logos.storage.v1.Storage/G\xffet",
+    b"x" * 126,
+)
+ODD_VALUES: Final = (b"", b"\xff\xfe", b"\x01\x02", b"gr\xc3\xbc\xc3\x9fe", b"x" * 126)
 
 
-@pytest.fixture
-def fuzzed(places: Places) -> Iterator[Testnet]:
-    """Two nodes of their own: what valid calls do to them harms no other test."""
-    description = replace(described("fuzzed"), node_count=2)
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server, and what it serves."""
+
+    name: str
+    address: str
+    channel: grpc.aio.Channel
+    methods: tuple[Method, ...]
+
+
+@dataclass(slots=True)
+class Findings:
+    """What came out of the calls."""
+
+    answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Calls by code and reason."""
+    methods: set[str] = field(default_factory=set)
+    faults: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def small(places: Places) -> Iterator[Testnet]:
+    """Two nodes, READY and connected; purged at the end."""
+    description = Description(TOPOLOGY, "fuzz.toml")
     opened = open_testnet(description, places, runtime="processes")
-    layout_of(places.state_root, "fuzzed").directory.mkdir(parents=True)
+    layout_of(places.state_root, "fuzz").directory.mkdir(parents=True)
     remember(description, opened, places)
     try:
         asyncio.run(opened.up(silent))
@@ -58,129 +113,198 @@ def fuzzed(places: Places) -> Iterator[Testnet]:
         asyncio.run(opened.down(silent, purge=True))
 
 
-@dataclass
-class Fuzz:
-    """One target, and what it answered."""
-
-    target: str
-    methods: list[Method]
-    requests: Requests
-    codes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    faults: list[str] = field(default_factory=list)
-
-    async def run(self, until: float) -> None:
-        channel = open_channel(self.target)
-        try:
-            while time.monotonic() < until:
-                await asyncio.gather(*(self._call(channel) for _ in range(WORKERS)))
-        finally:
-            await channel.close()
-
-    async def _call(self, channel: grpc.aio.Channel) -> None:
-        method = self.requests.choose(self.methods)
-        some = self.requests.some(method)
-        call = _begin(method, channel, some, self.requests.deadline_s())
-        code = await asyncio.wait_for(_end_of(call, method, some), HUNG_S)
-        self.codes[method.path, code.name] += 1
-        if code in FAULTS:
-            said = f"{method.path} {code.name} {await call.details()}: {', '.join(told(some))}"
-            self.faults.append(said)
+@pytest.fixture
+def layout(places: Places) -> Layout:
+    return layout_of(places.state_root, "fuzz")
 
 
-def _begin(
-    method: Method, channel: grpc.aio.Channel, some: list[bytes], timeout: float
-) -> grpc.aio.Call:
-    begin = method.on(channel)
-    call: grpc.aio.Call
-    call = begin(timeout=timeout) if method.request_streaming else begin(some[0], timeout=timeout)
-    return call
+async def test_damaged_calls_are_the_callers_fault(small: Testnet, layout: Layout) -> None:
+    seed = int(os.environ.get("LOGOS_FUZZ_SEED") or secrets.randbits(32))
+    sys.stderr.write(f"LOGOS_FUZZ_SEED={seed}\n")
+    front = small.plan.nodes[0].front
+    async with AsyncExitStack() as stack:
+        door = await stack.enter_async_context(channel_to(front))
+        before = await _modules(door)
+        targets = [Target("front door", front, door, await _methods(door))]
+        for module in before:
+            channel = await stack.enter_async_context(channel_to(module.endpoint))
+            methods = await _methods(channel, also=[MODULE_HOST])
+            targets.append(Target(module.name, module.endpoint, channel, methods))
+        texts = [*(module.name for module in before), await _stored(door)]
+        texts += [node.p2p_address for node in small.plan.nodes]
+
+        warm, findings = Findings(), Findings()
+        await _fuzz(targets, texts, f"{seed}/warm", SECONDS * WARM_PART, warm)
+        memory = _memory(layout)
+        await _fuzz(targets, texts, f"{seed}", SECONDS * (1 - WARM_PART), findings)
+
+        _tell(findings)
+        assert warm.faults + findings.faults == []
+        assert {method.path for one in targets for method in one.methods} == (
+            warm.methods | findings.methods
+        ) or SECONDS < 30
+        assert findings.answers["INVALID_ARGUMENT", "MALFORMED_REQUEST"]
+        after = await _modules(door)
+        assert [_start_of(module) for module in after] == [_start_of(module) for module in before]
+        grown = {pid: size - memory[pid] for pid, size in _memory(layout).items()}
+        assert max(grown.values()) < GROWTH_BYTES, grown
+        assert _log_faults(layout) == []
 
 
-async def _end_of(call: Any, method: Method, some: list[bytes]) -> grpc.StatusCode:
-    try:
-        if method.request_streaming:
-            for raw in some:
-                if not await write(call, raw):
-                    break
-            with suppress(grpc.aio.InternalError):
-                await call.done_writing()
-        if method.response_streaming:
-            while await call.read() is not grpc.aio.EOF:
-                pass
-        else:
-            await call
-    except grpc.aio.AioRpcError:
-        pass
-    code: grpc.StatusCode = await call.code()
-    return code
-
-
-async def test_damaged_requests_are_refused_and_harm_nothing(
-    fuzzed: Testnet, places: Places
+async def _fuzz(
+    targets: list[Target], texts: list[str], seed: str, seconds: float, findings: Findings
 ) -> None:
-    before = {module.name: module for module in (await until_whole(fuzzed))[0].modules}
-    targets = [fuzzed.plan.nodes[0].front, *(module.endpoint for module in before.values())]
-    folder = layout_of(places.state_root, "fuzzed").directory
-    pids = [each.pid for each in find_processes(folder) if each.node == "node1"]
-    begun = _sizes(folder / "node1" / "logs")
-    fuzzes = [await _fuzz_of(target, number) for number, target in enumerate(targets)]
+    """Calls whatever there is for so many seconds."""
+    end_s = asyncio.get_running_loop().time() + seconds
+    async with asyncio.TaskGroup() as tasks:
+        for worker in range(WORKERS):
+            rng = Random(f"{seed}/{worker}")  # noqa: S311
+            tasks.create_task(_work(targets, Requests(rng, texts), rng, end_s, findings))
 
-    await _run(fuzzes, SECONDS / 3)
-    warm = _memory(pids)
-    await _run(fuzzes, SECONDS * 2 / 3)
-    grown = {pid: size - warm[pid] for pid, size in _memory(pids).items()}
 
-    assert [fault for one in fuzzes for fault in one.faults][:20] == [], f"seed {SEED}"
-    assert max(grown.values()) < GROWTH_BYTES, f"seed {SEED}: {grown}"
-    after = {module.name: module for module in (await until_whole(fuzzed))[0].modules}
-    assert _identities(after) == _identities(before), f"seed {SEED}"
-    malformed = sum(
-        count
-        for one in fuzzes
-        for (_, code), count in one.codes.items()
-        if code == "INVALID_ARGUMENT"
+async def _work(
+    targets: list[Target], requests: Requests, rng: Random, end_s: float, findings: Findings
+) -> None:
+    loop = asyncio.get_running_loop()
+    while loop.time() < end_s and len(findings.faults) < 20:
+        target = rng.choice(targets)
+        if rng.random() < 0.02:
+            await _call_raw(target, rng, findings)
+            continue
+        method = rng.choice(target.methods)
+        messages = [requests.next(method) for _ in range(rng.choice((0, 1, 1, 1, 1, 3)))]
+        messages = [raw for raw in messages if _is_harmless(method, raw)]
+        call = _call(target.channel, method.path, messages, rng)
+        text = f"{target.name} {method.path} {[raw[:300].hex() for raw in messages]}"
+        try:
+            async with asyncio.timeout(HANG_S):
+                code, reason = await call
+        except TimeoutError:
+            findings.faults.append(f"hangs: {text}")
+            continue
+        findings.methods.add(method.path)
+        findings.answers[code.name, reason] += 1
+        if code in FAULTS:
+            findings.faults.append(f"{code.name} {reason}: {text}")
+
+
+async def _call(
+    channel: grpc.aio.Channel, path: str, messages: list[bytes], rng: Random
+) -> tuple[grpc.StatusCode, str]:
+    """Makes a call as a stream in both directions, which every kind is on the wire."""
+    metadata = (("x-odd", rng.choice(("", "a b", "~" * 500))), ("x-odd-bin", rng.randbytes(9)))
+    leaves, stays = rng.random() < 0.1, rng.random() < 0.1
+    call = channel.stream_stream(path)(timeout=rng.choice(DEADLINES_S), metadata=metadata)
+    try:
+        for message in messages:
+            if not await write(call, message):
+                break
+        if leaves:
+            call.cancel()
+        elif not stays:
+            with suppress(grpc.aio.InternalError, asyncio.InvalidStateError):
+                await call.done_writing()
+        async for _answer in call:
+            pass
+    except grpc.aio.AioRpcError as error:
+        return error.code(), f"{reason_of(error)}"
+    except asyncio.CancelledError:
+        if not leaves:
+            raise
+    return await call.code(), ""
+
+
+async def _call_raw(target: Target, rng: Random, findings: Findings) -> None:
+    method = rng.choice(target.methods).path.encode()
+    path, value = rng.choice(((rng.choice(ODD_PATHS), b""), (method, rng.choice(ODD_VALUES))))
+    if b"PrepareStop" in path:
+        return
+    status = await asyncio.to_thread(call_raw, target.address, path, b"\xff", [(b"x-odd", value)])
+    findings.answers[str(status), "raw"] += 1
+    if status in {fault.value[0] for fault in FAULTS}:
+        findings.faults.append(f"{status}: {target.name} {path!r} {value!r}")
+
+
+def _is_harmless(method: Method, raw: bytes) -> bool:
+    """Whether a request asks for no process to be stopped."""
+    request = method.read(raw)
+    if request is None:
+        return True
+    if method.path in STOPPING:
+        return request.module not in {"mixnet", "storage", "hello"}
+    return not method.path.endswith("/PrepareStop")
+
+
+async def _modules(door: grpc.aio.Channel) -> list[module_pb2.Module]:
+    kernel: Any = kernel_pb2_grpc.KernelStub(door)
+    status = await kernel.GetStatus(kernel_pb2.GetStatusRequest(), timeout=HANG_S)
+    assert status.ready
+    return list(status.modules)
+
+
+def _start_of(module: module_pb2.Module) -> tuple[str, int, int, int]:
+    return module.name, module.pid, module.epoch, module.state
+
+
+async def _stored(door: grpc.aio.Channel) -> str:
+    """Stores a file; returns its CID, for requests that find something."""
+
+    async def content() -> AsyncIterator[storage_pb2.PutRequest]:
+        yield storage_pb2.PutRequest(header=storage_pb2.PutRequest.Header(filename="fuzz"))
+        yield storage_pb2.PutRequest(data=bytes(200_000))
+
+    storage: Any = storage_pb2_grpc.StorageStub(door)
+    return str((await storage.Put(content(), timeout=HANG_S)).dataset.cid)
+
+
+async def _methods(channel: grpc.aio.Channel, also: list[str] | None = None) -> tuple[Method, ...]:
+    """Asks a server for its methods."""
+    listed = await _reflect(channel, reflection_pb2.ServerReflectionRequest(list_services=""))
+    services = [one.name for one in listed.list_services_response.service]
+    files: list[bytes] = []
+    for service in services:
+        request = reflection_pb2.ServerReflectionRequest(file_containing_symbol=service)
+        answer = await _reflect(channel, request)
+        files += answer.file_descriptor_response.file_descriptor_proto
+    for service in also or ():
+        files += [file.SerializeToString() for file in describe([service]).file]
+    return tuple(methods_of(files, [*services, *(also or ())]))
+
+
+async def _reflect(channel: grpc.aio.Channel, request: Any) -> Any:
+    method: Any = channel.stream_stream(
+        REFLECTION,
+        reflection_pb2.ServerReflectionRequest.SerializeToString,
+        reflection_pb2.ServerReflectionResponse.FromString,
     )
-    assert malformed > 0
-    _check_logs(folder / "node1" / "logs", begun)
+    return await method(iter([request]), timeout=HANG_S).read()
 
 
-async def _fuzz_of(target: str, number: int) -> Fuzz:
-    methods = await asyncio.to_thread(methods_of, target)
-    chosen = [method for method in methods if method.path not in LEFT_OUT]
-    return Fuzz(target, chosen, Requests(SEED + number))
+def _memory(layout: Layout) -> dict[str, int]:
+    """Resident bytes of every process, by what it is and its id."""
+    sizes = {}
+    for process in find_processes(layout.directory):
+        pages = int(Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[1])
+        name = f"{process.node} {process.name} {process.pid}"
+        sizes[name] = pages * os.sysconf("SC_PAGE_SIZE")
+    return sizes
 
 
-async def _run(fuzzes: list[Fuzz], seconds: float) -> None:
-    until = time.monotonic() + seconds
-    await asyncio.gather(*(fuzz.run(until) for fuzz in fuzzes))
+def _log_faults(layout: Layout) -> list[str]:
+    """Traces in the logs, and more lines about damaged requests than one a second."""
+    faults = []
+    for path in sorted(layout.directory.glob("*/logs/*.log")):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        faults += [f"{path}: {line}" for line in lines if "exception" in line]
+        faults += [f"{path}: Traceback"] if "\nTraceback" in text else []
+        malformed = [line for line in lines if line["logger"].endswith(".malformed")]
+        if len({line["time"][:19] for line in malformed}) + 1 < len(malformed) / 2:
+            faults.append(f"{path}: {len(malformed)} lines about damaged requests")
+    return faults
 
 
-def _memory(pids: list[int]) -> dict[int, int]:
-    """Resident bytes by process."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    return {
-        pid: int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * page
-        for pid in pids
-    }
-
-
-def _identities(modules: dict[str, module_pb2.Module]) -> dict[str, tuple[int, int]]:
-    return {name: (module.pid, module.epoch) for name, module in modules.items()}
-
-
-def _sizes(folder: Path) -> dict[Path, int]:
-    return {path: path.stat().st_size for path in folder.glob("*.log")}
-
-
-def _check_logs(folder: Path, begun: dict[Path, int]) -> None:
-    """No stack trace, and of malformed requests at most a line a second."""
-    for path in folder.glob("*.log"):
-        new = path.read_bytes()[begun.get(path, 0) :].decode()
-        lines = [json.loads(line) for line in new.splitlines()]
-        traces = [
-            f"{line['message']}: {line['exception']}" for line in lines if "exception" in line
-        ]
-        assert not traces, "\n".join(traces)
-        seconds = {line["time"][:19] for line in lines if "decoded" in line["message"]}
-        told_of = [line for line in lines if "decoded" in line["message"]]
-        assert len(told_of) <= 2 * len(seconds)
+def _tell(findings: Findings) -> None:
+    sys.stderr.write(f"{findings.answers.total()} calls\n")
+    for (code, reason), count in findings.answers.most_common():
+        sys.stderr.write(f"{count:8} {code} {reason}\n")

@@ -154,7 +154,7 @@ class Gone:
 async def test_what_does_not_reach_a_caller_that_is_gone_ends_the_call(
     method: str, arguments: tuple[Any, ...]
 ) -> None:
-    call = ServedCall(Gone(), "/test.Streams/Read")
+    call = ServedCall(Gone())
 
     with pytest.raises(asyncio.CancelledError):
         await getattr(call, method)(*arguments)

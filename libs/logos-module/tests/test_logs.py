@@ -4,7 +4,9 @@ import json
 import logging
 import sys
 
-from logos_module.logs import JsonFormatter
+import pytest
+
+from logos_module.logs import JsonFormatter, configure
 
 
 def _line(record: logging.LogRecord) -> dict[str, object]:
@@ -46,3 +48,25 @@ def test_an_exception_stands_in_the_same_line() -> None:
         record = logging.makeLogRecord({"msg": "failed", "exc_info": sys.exc_info()})
 
     assert "ValueError: two\nlines" in str(_line(record)["exception"])
+
+
+def test_metadata_that_is_no_utf8_is_one_line_without_a_trace(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, grpc_log = logging.getLogger(), logging.getLogger("grpc._cython.cygrpc")
+    for logger in (root, grpc_log):
+        monkeypatch.setattr(logger, "filters", [])
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    configure("storage", "INFO")
+
+    for _ in range(20):
+        try:
+            b"\xff".decode()
+        except UnicodeDecodeError:
+            grpc_log.exception("Invalid encoding on %s", b"\xff")
+    grpc_log.error("something else")
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["message"] for line in lines] == ["Invalid encoding on b'\\xff'", "something else"]
+    assert "exception" not in lines[0]

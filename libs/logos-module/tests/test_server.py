@@ -16,15 +16,13 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
-from prometheus_client import REGISTRY
 
 from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc, supervisor_pb2, supervisor_pb2_grpc
 from logos_base.errors import ErrorKind, LogosError
-from logos_module import calls, interceptor
+from logos_module import interceptor
 from logos_module.channels import MAX_MESSAGE_BYTES, open_channel
 from logos_module.errors import reason_of
 from logos_module.interceptor import PassedHandler
-from logos_module.logs import Throttle
 from logos_module.reflection import describe
 from logos_module.server import AddressInUseError, Server
 
@@ -65,22 +63,6 @@ class SupervisorServicer(supervisor_pb2_grpc.SupervisorServicer):
         yield supervisor_pb2.StreamLogsResponse(line="one")
         if request.module:
             raise QuotaError("nothing left")
-
-
-class Sum:
-    """A method that takes a stream and answers once."""
-
-    async def Add(self, requests: Any, context: Any) -> Any:  # noqa: N802
-        async for _ in requests:
-            pass
-        return INFO
-
-
-def add_sum_to_server(servicer: Sum, server: Any) -> None:
-    handler = grpc.stream_unary_rpc_method_handler(
-        servicer.Add, supervisor_pb2.StartModuleRequest.FromString, lambda _: b""
-    )
-    server.add_registered_method_handlers("test.Sum", {"Add": handler})
 
 
 class Passing(grpc.GenericRpcHandler):
@@ -228,63 +210,6 @@ async def test_a_servicers_own_timeout_is_not_the_servers(served: Served) -> Non
     served.servicer.error = TimeoutError()
 
     assert reason_of(await _failure(served.kernel.GetInfo(INFO))) == "INTERNAL"
-
-
-@pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
-async def test_a_request_that_does_not_decode_is_the_callers_mistake(
-    kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    method = {
-        "unary_unary": "/grpc.health.v1.Health/Check",
-        "unary_stream": "/logos.kernel.v1.Supervisor/StreamLogs",
-        "stream_unary": "/test.Sum/Add",
-        "stream_stream": "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    }[kind]
-    with tempfile.TemporaryDirectory(prefix="lm-") as folder:
-        made = Served(folder)
-        made.server.serve(add_sum_to_server, Sum())
-        await made.server.start([made.address])
-        for damaged in (
-            b"\xff",
-            b"\x0a\x02\xc3\x28",
-            b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-        ):
-            request = iter([damaged]) if kind.startswith("stream") else damaged
-            call = getattr(made.channel, kind)(method)(request)
-            error = await _failure(call if kind.endswith("unary") else call.read())
-            assert error.code() is grpc.StatusCode.INVALID_ARGUMENT, error.details()
-            assert reason_of(error) == "MALFORMED_REQUEST"
-        await made.channel.close()
-        await made.server.stop(0)
-    assert not [one for one in caplog.records if one.exc_info]
-
-
-async def test_a_flood_of_malformed_requests_is_counted_and_logged_once_a_second(
-    served: Served, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    times = iter((1000.0, 1000.2, 1000.9, 1001.1))
-    monkeypatch.setattr(calls, "_THROTTLE", Throttle())
-    monkeypatch.setattr(calls, "_clock_s", lambda: next(times))
-    method = "/logos.kernel.v1.Kernel/GetInfo"
-    labels = {"method": method}
-    before = REGISTRY.get_sample_value("grpc_server_malformed_total", labels) or 0
-    for _ in range(4):
-        await _failure(served.channel.unary_unary(method)(b"\xff"))
-
-    assert REGISTRY.get_sample_value("grpc_server_malformed_total", labels) == before + 4
-    told = [one for one in caplog.records if one.message == "request cannot be decoded"]
-    assert [vars(one)["lines_left_out"] for one in told] == [0, 2]
-
-
-async def test_a_method_that_a_servicer_lacks_is_unimplemented(served: Served) -> None:
-    request = supervisor_pb2.StartModuleRequest(module="storage")
-
-    error = await _failure(served.supervisor.StartModule(request))
-
-    assert (error.code(), reason_of(error)) == (
-        grpc.StatusCode.UNIMPLEMENTED,
-        "METHOD_UNIMPLEMENTED",
-    )
 
 
 async def test_an_error_inside_a_task_group_comes_out_as_itself(served: Served) -> None:
@@ -463,17 +388,6 @@ async def test_health_is_what_it_was_set_to(served: Served) -> None:
     assert await health() == health_pb2.HealthCheckResponse.NOT_SERVING
     await served.server.set_serving([""], serving=True)
     assert await health() == health_pb2.HealthCheckResponse.SERVING
-
-
-async def test_health_lists_what_it_knows(served: Served) -> None:
-    await served.server.set_serving(["logos.kernel.v1.Kernel"], serving=True)
-
-    answer = await served.health.List(health_pb2.HealthListRequest())
-
-    assert {name: status.status for name, status in answer.statuses.items()} == {
-        "": health_pb2.HealthCheckResponse.NOT_SERVING,
-        "logos.kernel.v1.Kernel": health_pb2.HealthCheckResponse.SERVING,
-    }
 
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])

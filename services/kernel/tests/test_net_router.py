@@ -24,6 +24,7 @@ from logos_module.errors import reason_of
 from logos_module.interceptor import Gate
 from logos_module.server import Server
 from logos_testnet.scenarios.broken_calls import WAYS, Breaking
+from raw_calls import call_raw
 
 SERVICE = echo_service.define("test.routed")
 MIB = 1024 * 1024
@@ -228,6 +229,37 @@ async def test_a_rich_status_passes_unchanged(routed: Routed, method: str) -> No
         "google.rpc.ErrorInfo",
         "google.rpc.RetryInfo",
     ]
+
+
+@pytest.mark.parametrize("method", ["UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream"])
+async def test_what_does_not_decode_is_told_as_by_the_module(routed: Routed, method: str) -> None:
+    call = routed.channel.stream_stream(f"/{SERVICE}/{method}")(iter([b"\xff"]))
+
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await call.read()
+
+    assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert reason_of(failed.value) == "MALFORMED_REQUEST"
+
+
+@pytest.mark.parametrize("method", ["UnaryUnary", "UnaryStream"])
+async def test_a_call_without_its_request_is_answered(routed: Routed, method: str) -> None:
+    call = routed.channel.stream_stream(f"/{SERVICE}/{method}")(iter([]))
+
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await call.read()
+
+    assert reason_of(failed.value) == "MALFORMED_REQUEST"
+
+
+@pytest.mark.parametrize("value", [b"\xff\xc3", "grüße".encode(), b"a\0b"])
+async def test_metadata_that_cannot_be_sent_on_is_refused(routed: Routed, value: bytes) -> None:
+    path = f"/{SERVICE}/UnaryUnary".encode()
+
+    status = await asyncio.to_thread(call_raw, routed.target, path, b"", [(b"odd", value)])
+
+    assert status == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    assert routed.gate.in_flight == 0
 
 
 @pytest.mark.parametrize("method", ["UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream"])

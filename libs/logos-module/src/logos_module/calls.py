@@ -1,47 +1,10 @@
 """The context of a call that is being served, without what gRPC leaves open about its caller."""
 
 import asyncio
-import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any
 
 import grpc
-from prometheus_client import Counter
-
-from logos_module.errors import MalformedRequestError
-from logos_module.logs import Throttle
-
-log = logging.getLogger(__name__)
-
-_COUNT: Final = Counter(
-    "grpc_server_malformed_total", "Requests that could not be decoded", ["method"]
-)
-_THROTTLE: Final = Throttle()
-_clock_s = time.monotonic
-
-Deserializer = Callable[[bytes], Any]
-
-
-_MALFORMED: Final = object()
-"""Stands for a request that could not be decoded."""
-
-
-def sparing(deserialize: Deserializer | None) -> Deserializer | None:
-    """Returns a deserializer that never raises: gRPC would answer UNKNOWN, and log a trace.
-
-    `ServedCall` raises in its place.
-    """
-    if deserialize is None:
-        return None
-
-    def spare(raw: bytes) -> Any:
-        try:
-            return deserialize(raw)
-        except Exception:  # noqa: BLE001 - whatever a decoder says of bytes that are not its own
-            return _MALFORMED
-
-    return spare
 
 
 class ServedCall:
@@ -56,12 +19,11 @@ class ServedCall:
     context's own.
     """
 
-    def __init__(self, context: Any, method: str) -> None:
+    def __init__(self, context: Any) -> None:
         serving = asyncio.current_task()
         if serving is None:
             raise RuntimeError("calls are served in tasks")
         self._context = context
-        self._method = method
         self._serving = serving
 
     def __getattr__(self, name: str) -> Any:
@@ -81,30 +43,12 @@ class ServedCall:
             await self._context.read()
             if self._serving.cancelling():
                 raise asyncio.CancelledError
-        return self._decoded(request)
+        return request
 
-    def told(self, request: Any) -> Any:
-        """Returns what a handler is given: the request, or the stream of them read by `read`.
-
-        Raises:
-            MalformedRequestError: The request cannot be decoded.
-        """
-        return self._requests() if hasattr(request, "__anext__") else self._decoded(request)
-
-    async def _requests(self) -> AsyncIterator[Any]:
+    async def requests(self) -> AsyncIterator[Any]:
+        """Yields what `read` returns, until the caller has half-closed."""
         while (request := await self.read()) is not grpc.aio.EOF:
             yield request
-
-    def _decoded(self, request: Any) -> Any:
-        if request is not _MALFORMED:
-            return request
-        _COUNT.labels(self._method).inc()
-        if (left_out := _THROTTLE.admit(_clock_s())) is not None:
-            extra = {"method": self._method, "lines_left_out": left_out}
-            log.warning("request cannot be decoded", extra=extra)
-        raise MalformedRequestError(
-            "the request is not a message of the type that the method takes"
-        )
 
     async def write(self, response: Any) -> None:
         """Sends a response.

@@ -12,8 +12,9 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from logos_base.errors import ErrorKind, LogosError
 from logos_module.bulk import BulkMethod
 from logos_module.channels import SERVER_OPTIONS
-from logos_module.health import Health
+from logos_module.health import HealthServicer
 from logos_module.interceptor import Gate, Interceptor
+from logos_module.method_names import make_method_names_safe
 from logos_module.reflection import Reflection
 from logos_module.sockets import Socket, path_of, restore_folder
 
@@ -74,10 +75,11 @@ class Server:
     def __init__(
         self, *, fallback: grpc.GenericRpcHandler | None = None, gate: Gate | None = None
     ) -> None:
+        make_method_names_safe()
         self.gate = gate or Gate()
         self.reflection = Reflection()
         self._table = ServiceTable(fallback)
-        self._health = Health()
+        self._health = HealthServicer()
         self._servers: list[grpc.aio.Server] = []
         """One, and another for each time that a socket was lost: ports cannot be added later."""
         self._sockets: list[Socket] = []

@@ -53,6 +53,13 @@ class UnknownServiceError(LogosError):
     reason = "SERVICE_UNKNOWN"
 
 
+class MalformedMetadataError(LogosError):
+    """The metadata of a call cannot be passed on (KER-9)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "MALFORMED_METADATA"
+
+
 class HasDependentsError(LogosError):
     """Running modules require it."""
 
