@@ -1,4 +1,4 @@
-"""What every command keeps: docs/operations.md, "Exit codes". New commands are found by themselves."""
+"""What every command keeps: docs/operations.md, "Exit codes". A new command is found by itself."""
 
 import json
 import os
@@ -27,6 +27,8 @@ from logos_cli.program import built, walk
 
 CID = "zDvZRwzm5JgJH7RBLQ9Zx4w6rzTzPr4QNgyjZJxkjh9WHw3rLC2Z"
 PATIENCE_S = 170
+NOT_UTF8 = os.fsdecode(b"caf\xe9")
+TEXT_OPTIONS = ("--node", "--address", "--testnet", "--output", "--timeout")
 OUTPUTS = {"closed": 5, "full": 5, "unread": 0}
 """Where stdout may go, and the exit code of a command that has something to print there."""
 
@@ -150,6 +152,17 @@ def cases(address: str) -> dict[Key, dict[str, Any]]:
             add((*path, stdout), "logosctl", *on_node, stdout=stdout)
         on_none = ("--address", "127.0.0.1:1", *path, *words)
         add((*path, "nobody"), "logosctl", *on_none)
+        for index, _ in enumerate(words):
+            wrong = [*words[:index], NOT_UTF8, *words[index + 1 :]]
+            add((*path, str(index), NOT_UTF8), "logosctl", "--address", address, *path, *wrong)
+    for option in TEXT_OPTIONS:
+        add((option, NOT_UTF8), "logosctl", option, NOT_UTF8, "module", "list")
+    for option in ("--filename", "--mimetype"):
+        on_node = ("--address", address, "storage", "put", "FILE", option, NOT_UTF8)
+        add((option, NOT_UTF8), "logosctl", *on_node)
+    for seconds in ("inf", "1e300", "nan", "0"):
+        on_node = ("--address", address, "--timeout", seconds, "module", "list")
+        add(("--timeout", seconds), "logosctl", *on_node)
     return every
 
 
@@ -272,3 +285,35 @@ def test_commands_end_with_3_where_nobody_answers(
 
     assert (told["code"], told["out"]) == (3, "")
     assert "nobody answers at 127.0.0.1:1" in told["err"]
+
+
+WRONG_WORDS = [
+    (*path, str(index))
+    for path, words in OF_A_NODE.items()
+    for index, word in enumerate(words)
+    if word not in {"FILE", "OUT"}  # names of files are bytes
+]
+
+
+@pytest.mark.parametrize(
+    "place", [*WRONG_WORDS, *((each,) for each in (*TEXT_OPTIONS, "--filename", "--mimetype"))]
+)
+def test_text_that_is_not_utf8_is_wrong_usage(ended: dict[Key, Ended], place: Key) -> None:
+    told = ended[*place, NOT_UTF8]
+
+    assert (told["code"], told["out"]) == (2, "")
+    assert_ended_well(told)
+
+
+def test_names_of_files_may_be_any_bytes(ended: dict[Key, Ended]) -> None:
+    assert ended["storage", "get", "2", NOT_UTF8]["code"] == 0
+
+
+@pytest.mark.parametrize(("seconds", "code"), [("inf", 0), ("1e300", 0), ("nan", 2), ("0", 2)])
+def test_a_timeout_is_a_number_of_seconds_or_none(
+    ended: dict[Key, Ended], seconds: str, code: int
+) -> None:
+    told = ended["--timeout", seconds]
+
+    assert told["code"] == code, told["err"]
+    assert_ended_well(told)
