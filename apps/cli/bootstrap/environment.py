@@ -166,9 +166,9 @@ class Environment:
             folder=self._root,
             variables={**os.environ, "PATH": _path(self._folder / "bin")},
         )  # fmt: skip
-        self._make_relative()
+        self.make_relative()
 
-    def _make_relative(self) -> None:
+    def make_relative(self) -> None:
         """Names the sources relative to where Python looks for them.
 
         It reads these files in the locale's encoding: under LC_ALL=C it would not start
