@@ -24,7 +24,7 @@ def docker(*words: str) -> str:
 def logosctl(state: Path, *words: str, given: bytes | None = None) -> bytes:
     around = {**os.environ, "LOGOS_STATE": str(state)}
     return subprocess.run(
-        [sys.executable, "-P", "-c", "from logos_cli.main import main; main()", *words],
+        [sys.executable, "-P", "-c", "from logos_cli.entry import logosctl; logosctl()", *words],
         input=given,
         env=around,
         check=True,

@@ -100,7 +100,7 @@ def test_a_second_command_on_the_same_state_is_refused(tiny: Tiny) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ended = tiny.logos("up", "--topology", tiny.topology)
 
-    assert ended.returncode == 5
+    assert ended.returncode == 3  # it may help to try again
     assert "TESTNET_BUSY" in ended.stderr.decode()
     assert tiny.processes() == []
 

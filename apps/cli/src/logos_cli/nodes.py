@@ -43,12 +43,12 @@ def _addresses(testnet: str | None) -> list[tuple[str, str]]:
     return [(f"node{port - FRONT_PORT_BASE}", f"127.0.0.1:{port}") for port in ports]
 
 
-async def survey(addresses: list[tuple[str, str]], timeout_s: float) -> list[dict[str, Any]]:
+async def survey(addresses: list[tuple[str, str]], timeout_s: float | None) -> list[dict[str, Any]]:
     """Asks every node how it is. One that does not answer is told as such."""
     return list(await asyncio.gather(*(_ask(*node, timeout_s) for node in addresses)))
 
 
-async def _ask(name: str, address: str, timeout_s: float) -> dict[str, Any]:
+async def _ask(name: str, address: str, timeout_s: float | None) -> dict[str, Any]:
     row: dict[str, Any] = {"node": name, "address": address, "state": "unreachable"}
     async with channel_to(address) as channel:
         try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from logos_base.errors import ErrorKind, LogosError
+from logos_cli.streams import STDERR, ReaderGoneError, reader_is_gone
 
 
 class ProgramFailedError(LogosError):
@@ -27,11 +28,34 @@ def surroundings(**changes: str) -> dict[str, str]:
     return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}", **changes}
 
 
-def run(arguments: Sequence[str], root: Path, *, variables: Mapping[str, str] | None = None) -> int:
-    """Runs a program that prints for itself; returns its exit code."""
-    return subprocess.run(
-        arguments, cwd=root, env=variables or surroundings(), check=False
+def run(
+    arguments: Sequence[str],
+    root: Path,
+    *,
+    variables: Mapping[str, str] | None = None,
+    to_stderr: bool = False,
+) -> int:
+    """Runs a program that prints for itself; returns its exit code.
+
+    Args:
+        arguments: The program.
+        root: Where to run it.
+        variables: Its environment; None for ours.
+        to_stderr: Whether what it prints on stdout goes to stderr.
+
+    Raises:
+        ReaderGoneError: It failed where nobody reads our stdout any more.
+    """
+    code = subprocess.run(
+        arguments,
+        cwd=root,
+        env=variables or surroundings(),
+        stdout=STDERR if to_stderr else None,
+        check=False,
     ).returncode
+    if code != 0 and not to_stderr and reader_is_gone():
+        raise ReaderGoneError
+    return code
 
 
 def capture(

@@ -42,6 +42,7 @@ class BusyError(LogosError):
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "TESTNET_BUSY"
+    retry_after_ms = 1000
 
 
 class OtherRuntimeError(LogosError):
