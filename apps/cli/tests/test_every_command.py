@@ -134,36 +134,46 @@ def address() -> Iterator[str]:
     server.stop(0).wait()
 
 
+def case(program: str, *words: str, stdout: str = "pipe") -> dict[str, Any]:
+    return {"program": program, "words": words, "stdout": stdout}
+
+
 def cases(address: str) -> dict[Key, dict[str, Any]]:
     """All commands that are run, by the name of the case."""
-    every: dict[Key, dict[str, Any]] = {}
+    return dict([*cases_of_all(), *cases_of_a_node(address), *cases_of_options(address)])
 
-    def add(key: Key, program: str, *words: str, stdout: str = "pipe") -> None:
-        every[key] = {"program": program, "words": words, "stdout": stdout}
 
+def cases_of_all() -> Iterator[tuple[Key, dict[str, Any]]]:
     for program, path in COMMANDS:
         for word in ("-h", "--version", "--no-such-option"):
-            add((program, *path, word), program, *path, word)
+            yield (program, *path, word), case(program, *path, word)
         for stdout in OUTPUTS:
-            add((program, *path, "-h", stdout), program, *path, "-h", stdout=stdout)
+            yield (program, *path, "-h", stdout), case(program, *path, "-h", stdout=stdout)
+
+
+def cases_of_a_node(address: str) -> Iterator[tuple[Key, dict[str, Any]]]:
     for path, words in OF_A_NODE.items():
         on_node = ("--address", address, *path, *words, "--output", "json")
         for stdout in ("pipe", *OUTPUTS):
-            add((*path, stdout), "logosctl", *on_node, stdout=stdout)
+            yield (*path, stdout), case("logosctl", *on_node, stdout=stdout)
         on_none = ("--address", "127.0.0.1:1", *path, *words)
-        add((*path, "nobody"), "logosctl", *on_none)
+        yield (*path, "nobody"), case("logosctl", *on_none)
         for index, _ in enumerate(words):
             wrong = [*words[:index], NOT_UTF8, *words[index + 1 :]]
-            add((*path, str(index), NOT_UTF8), "logosctl", "--address", address, *path, *wrong)
+            key = (*path, str(index), NOT_UTF8)
+            yield key, case("logosctl", "--address", address, *path, *wrong)
+
+
+def cases_of_options(address: str) -> Iterator[tuple[Key, dict[str, Any]]]:
+    on_node = ("--address", address)
     for option in TEXT_OPTIONS:
-        add((option, NOT_UTF8), "logosctl", option, NOT_UTF8, "module", "list")
+        yield (option, NOT_UTF8), case("logosctl", option, NOT_UTF8, "module", "list")
     for option in ("--filename", "--mimetype"):
-        on_node = ("--address", address, "storage", "put", "FILE", option, NOT_UTF8)
-        add((option, NOT_UTF8), "logosctl", *on_node)
+        words = ("storage", "put", "FILE", option, NOT_UTF8)
+        yield (option, NOT_UTF8), case("logosctl", *on_node, *words)
     for seconds in ("inf", "1e300", "nan", "0"):
-        on_node = ("--address", address, "--timeout", seconds, "module", "list")
-        add(("--timeout", seconds), "logosctl", *on_node)
-    return every
+        words = ("--timeout", seconds, "module", "list")
+        yield ("--timeout", seconds), case("logosctl", *on_node, *words)
 
 
 @pytest.fixture(scope="module")

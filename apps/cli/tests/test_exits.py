@@ -23,7 +23,9 @@ def test_exit_codes_never_change() -> None:
         "UNREACHABLE": 3,
         "NOT_FOUND": 4,
         "FAILED": 5,
+        "HUNG_UP": 129,
         "INTERRUPTED": 130,
+        "TERMINATED": 143,
     }
 
 

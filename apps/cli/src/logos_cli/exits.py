@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from logos_base.errors import ConfigError, ErrorKind, LogosError
 from logos_cli.console import stderr
+from logos_cli.running import InterruptedBySignalError
 from logos_cli.streams import ReaderGoneError
 from logos_testnet.client import reason_of, retry_after_ms_of
 
@@ -30,7 +31,9 @@ class Exit(IntEnum):
     """What was asked for does not exist, as far as the node can tell."""
     FAILED = 5
     """It was tried, and it failed."""
+    HUNG_UP = 129
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 _OF_KIND: Final = {
@@ -103,7 +106,7 @@ def explained(address: str = "") -> Iterator[None]:
         yield
     except (typer.Exit, typer.Abort, typer.TyperException):
         raise  # Typer's own: it says them and ends
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, InterruptedBySignalError) as error:
         raise typer.Exit(tell(error, address)) from error
 
 
@@ -119,6 +122,8 @@ def tell(error: BaseException, address: str = "") -> Exit:
             pass  # it is not there to be told
         case KeyboardInterrupt():
             _say("interrupted")
+        case InterruptedBySignalError():
+            _say(f"ended by {error}")
         case ConfigError():
             for problem in error.problems:
                 _say(problem)
@@ -139,6 +144,8 @@ def tell(error: BaseException, address: str = "") -> Exit:
 
 def code_of(error: BaseException) -> Exit:
     """The exit code of whatever ended a command."""
+    if isinstance(error, InterruptedBySignalError):
+        return Exit(128 + error.number)
     if isinstance(error, LogosError):
         return _exit_of(error.kind, error.retry_after_ms)
     if isinstance(error, grpc.aio.AioRpcError):

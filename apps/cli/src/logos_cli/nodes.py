@@ -9,6 +9,7 @@ import typer
 from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc
 from logos_cli.console import print_rows
 from logos_cli.exits import explained
+from logos_cli.running import run_interruptibly
 from logos_cli.session import FormOption, session_of
 from logos_cli.target import node_addresses
 from logos_testnet.client import channel_to, state_name, view
@@ -30,7 +31,7 @@ def list_nodes(context: typer.Context, output: FormOption = None) -> None:
     """List the nodes of the testnet, and how each is."""
     session = session_of(context)
     with explained():
-        rows = asyncio.run(survey(_addresses(session.testnet), session.timeout_s))
+        rows = run_interruptibly(survey(_addresses(session.testnet), session.timeout_s))
     print_rows(rows, _COLUMNS, session.form(output))
 
 

@@ -1,6 +1,5 @@
 """What the commands of `logosctl` share: the node, its channel, the form of output."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
@@ -10,6 +9,7 @@ import typer
 
 from logos_cli.console import Output
 from logos_cli.exits import explained
+from logos_cli.running import run_interruptibly
 from logos_cli.target import address_of
 from logos_testnet.client import channel_to
 
@@ -38,7 +38,7 @@ class Session:
         with explained():
             address = address_of(self.node, self.testnet)
         with explained(f"{self.node} ({address})"):
-            return asyncio.run(_with_channel(address, work))
+            return run_interruptibly(_with_channel(address, work))
 
 
 async def _with_channel(address: str, work: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:

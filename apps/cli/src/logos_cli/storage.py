@@ -8,13 +8,16 @@ import grpc
 import typer
 
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
+from logos_cli.arguments import MAX_UINT32, MAX_UINT64, is_utf8, utf8
 from logos_cli.console import Output, print_json, print_rows, sized, stderr
 from logos_cli.session import FormOption, session_of
 from logos_cli.transfers import get_content, put_content
 
 storage = typer.Typer(help="Files by content id.", no_args_is_help=True)
 
-CidArgument = Annotated[str, typer.Argument(metavar="CID", help="Content id; starts with z.")]
+CidArgument = Annotated[
+    str, typer.Argument(metavar="CID", help="Content id; starts with z.", callback=utf8)
+]
 _COLUMNS: Final = ("cid", "size", "held", "filename", "stored_at")
 
 
@@ -29,17 +32,19 @@ def put(
     file: Annotated[str, typer.Argument(metavar="FILE", help="File, or - for stdin.")],
     *,
     filename: Annotated[
-        str | None, typer.Option(help="File name to note; default: that of FILE.")
+        str | None, typer.Option(help="File name to note; default: that of FILE.", callback=utf8)
     ] = None,
-    mimetype: Annotated[str, typer.Option(help="MIME type to note, e.g. text/plain.")] = "",
+    mimetype: Annotated[
+        str, typer.Option(help="MIME type to note, e.g. text/plain.", callback=utf8)
+    ] = "",
     block_size: Annotated[
-        int, typer.Option(min=0, help="Bytes in a block; 0 for the default, 65536.")
+        int, typer.Option(min=0, max=MAX_UINT32, help="Bytes in a block; 0 for the default, 65536.")
     ] = 0,
     output: FormOption = None,
 ) -> None:
     """Store a file on the node and print its CID."""
     session = session_of(context)
-    noted = filename if filename is not None else ("" if file == "-" else Path(file).name)
+    noted = filename if filename is not None else _name_of(file)
     header = storage_pb2.PutRequest.Header(
         block_size_bytes=block_size, filename=noted, mimetype=mimetype
     )
@@ -58,8 +63,10 @@ def get(
     file: Annotated[
         str, typer.Option("-o", "--output-file", metavar="OUT", help="File, or - for stdout.")
     ] = "-",
-    offset: Annotated[int, typer.Option(min=0, help="First byte wanted.")] = 0,
-    length: Annotated[int, typer.Option(min=0, help="Bytes wanted; 0 for all.")] = 0,
+    offset: Annotated[int, typer.Option(min=0, max=MAX_UINT64, help="First byte wanted.")] = 0,
+    length: Annotated[
+        int, typer.Option(min=0, max=MAX_UINT64, help="Bytes wanted; 0 for all.")
+    ] = 0,
     local: Annotated[bool, typer.Option(help="Do not ask other nodes.")] = False,
     output: FormOption = None,
 ) -> None:
@@ -152,6 +159,17 @@ def space(context: typer.Context, output: FormOption = None) -> None:
         return
     shown = {key.removesuffix("_bytes"): sized(n) for key, n in counts.items() if key != "datasets"}
     _print_one({**shown, "datasets": counts["datasets"]}, Output.TABLE)
+
+
+def _name_of(file: str) -> str:
+    """The name to note for a file; none for stdin, or where a manifest cannot hold it."""
+    if file == "-":
+        return ""
+    name = Path(file).name
+    if is_utf8(name):
+        return name
+    stderr.print(f"{file}: its name is not UTF-8, so it is stored without one", markup=False)
+    return ""
 
 
 def record(dataset: storage_pb2.Dataset) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`./logos up`, `down`, `status`, `logs`."""
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ from logos_cli.exits import Exit, explained
 from logos_cli.failure import tell_failure
 from logos_cli.nodes import survey
 from logos_cli.progress import watching
+from logos_cli.running import run_interruptibly
 from logos_cli.selection import Runtime, open_chosen, places_of, refuse_other_runtime, to_start
 from logos_cli.target import complete_node
 from logos_testnet.choosing import known_testnets
@@ -71,14 +71,14 @@ def up(
         layout = layout_of(places.state_root, opened.plan.topology.name)
         try:
             with exclusive(layout):
-                asyncio.run(refuse_other_runtime(places, opened))
+                run_interruptibly(refuse_other_runtime(places, opened))
                 remember(description, opened, places)
                 if opened.plan.seed is not None:
                     _warn_of_seed(opened.plan.seed)
                 with watching() as report:
-                    started, memory = asyncio.run(_start(opened, report))
+                    started, memory = run_interruptibly(_start(opened, report))
         except NodeFailedError as error:
-            asyncio.run(tell_failure(opened, error))
+            run_interruptibly(tell_failure(opened, error))
             raise typer.Exit(Exit.FAILED) from error
     _tell_started(opened, started, memory, output)
 
@@ -99,8 +99,8 @@ def down(
         opened = open_chosen(places, topology, testnet, runtime)
         name = opened.plan.topology.name
         with exclusive(layout_of(places.state_root, name)), watching() as report:
-            asyncio.run(refuse_other_runtime(places, opened))
-            had = asyncio.run(opened.down(report, purge=purge))
+            run_interruptibly(refuse_other_runtime(places, opened))
+            had = run_interruptibly(opened.down(report, purge=purge))
         if output is Output.JSON:
             print_json({"testnet": name, "was_running": had, "purged": purge})
         said = f"{name} stopped" if had else f"{name} was not running"
@@ -121,7 +121,7 @@ def status(
     """Say how every node of a testnet is; exit code 3 if one is not ready."""
     with explained():
         opened = open_chosen(places_of(), topology, testnet, None)
-        rows = asyncio.run(_survey(opened))
+        rows = run_interruptibly(_survey(opened))
         columns = ("node", "address", "state", "peers", "module_states", "peer_id")
         print_rows(rows, columns, output)
         name = opened.plan.topology.name
@@ -174,7 +174,7 @@ def logs(
         opened = open_chosen(places_of(), None, testnet, None)
         names = [node] if node is not None else [each.name for each in opened.plan.nodes]
         lines = opened.log_lines(nodes=names, module=module, tail=tail, follow=follow)
-        asyncio.run(_print_logs(lines, output, flush=follow))
+        run_interruptibly(_print_logs(lines, output, flush=follow))
 
 
 async def _print_logs(lines: AsyncIterator[LogLine], output: Output, *, flush: bool) -> None:

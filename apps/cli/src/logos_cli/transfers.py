@@ -1,14 +1,12 @@
-"""Files in and out of a node: 1 MiB frames, progress on stderr, no half file ever."""
+"""Files in and out of a node: 1 MiB frames, progress on stderr."""
 
 import asyncio
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import grpc
 from rich.progress import (
@@ -21,7 +19,9 @@ from rich.progress import (
 )
 
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
+from logos_cli import descriptors
 from logos_cli.console import stderr
+from logos_cli.outputs import output_to
 
 FRAME_BYTES: Final = 1024 * 1024
 
@@ -29,20 +29,23 @@ FRAME_BYTES: Final = 1024 * 1024
 async def put_content(
     channel: grpc.aio.Channel, file: str, header: storage_pb2.PutRequest.Header
 ) -> storage_pb2.Dataset:
-    """Stores a file, or stdin for `-`."""
-    with _source(file) as source, _bar(f"put {file}") as bar:
-        size = _size_of(source)
+    """Stores a file, or stdin for `-`.
+
+    Raises:
+        OSError: It cannot be read; nothing is stored.
+    """
+    with _source(file) as (name, descriptor), _bar(f"put {file}") as bar:
+        size = _size_of(descriptor)
         header.size_hint_bytes = size or 0
         task = bar.add_task("put", total=size)
 
-        async def requests() -> AsyncIterator[storage_pb2.PutRequest]:
-            yield storage_pb2.PutRequest(header=header)
-            while frame := await _read(source, is_file=size is not None):
-                yield storage_pb2.PutRequest(data=frame)
-                bar.advance(task, len(frame))
+        async def frames() -> AsyncIterator[bytes]:
+            with descriptors.named(name):
+                async for frame in descriptors.read_frames(descriptor, FRAME_BYTES):
+                    yield frame
+                    bar.advance(task, len(frame))
 
-        response = await storage_pb2_grpc.StorageStub(channel).Put(requests())
-    return response.dataset
+        return await _put(channel, header, frames())
 
 
 async def get_content(
@@ -50,27 +53,54 @@ async def get_content(
 ) -> storage_pb2.Dataset:
     """Fetches content into a file, or to stdout for `-`.
 
-    The file appears whole or not at all: what comes is written beside it, synced
-    and renamed.
+    Raises:
+        OSError: It cannot be written.
     """
     dataset = storage_pb2.Dataset()
-    with _bar(f"get {request.cid[:16]}…") as bar, _sink(file) as sink:
-        task = bar.add_task("get", total=None)
-        async for response in storage_pb2_grpc.StorageStub(channel).Get(request):
-            if response.WhichOneof("kind") == "dataset":
-                dataset = response.dataset
-                bar.update(task, total=_expected(dataset.size_bytes, request))
-            else:
-                sink.write(response.data)
-                bar.advance(task, len(response.data))
+    async with output_to(file) as output:
+        with _bar(f"get {request.cid[:16]}…") as bar:
+            task = bar.add_task("get", total=None)
+            async for response in storage_pb2_grpc.StorageStub(channel).Get(request):
+                if response.WhichOneof("kind") == "dataset":
+                    dataset = response.dataset
+                    bar.update(task, total=_expected(dataset.size_bytes, request))
+                else:
+                    await output.write(response.data)
+                    bar.advance(task, len(response.data))
     return dataset
 
 
-async def _read(source: IO[bytes], *, is_file: bool) -> bytes:
-    """Reads the next frame; a pipe may block, and then the connection must stay alive."""
-    return (
-        source.read(FRAME_BYTES) if is_file else await asyncio.to_thread(source.read, FRAME_BYTES)
-    )
+async def _put(
+    channel: grpc.aio.Channel,
+    header: storage_pb2.PutRequest.Header,
+    frames: AsyncIterator[bytes],
+) -> storage_pb2.Dataset:
+    """Sends frames as they come, and ends when the call does, though more were to come."""
+    call = storage_pb2_grpc.StorageStub(channel).Put()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(_send(call, header, frames))
+            await call.code()
+            sending.cancel()
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    finally:
+        call.cancel()
+    return (await call).dataset
+
+
+async def _send(
+    call: grpc.aio.StreamUnaryCall[storage_pb2.PutRequest, storage_pb2.PutResponse],
+    header: storage_pb2.PutRequest.Header,
+    frames: AsyncIterator[bytes],
+) -> None:
+    try:
+        await call.write(storage_pb2.PutRequest(header=header))
+        async for frame in frames:
+            await call.write(storage_pb2.PutRequest(data=frame))
+        await call.done_writing()
+    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        return  # the call has ended, and says itself why
 
 
 def _expected(size: int, request: storage_pb2.GetRequest) -> int:
@@ -96,56 +126,19 @@ def _bar(text: str) -> Iterator[Progress]:
 
 
 @contextmanager
-def _source(file: str) -> Iterator[IO[bytes]]:
+def _source(file: str) -> Iterator[tuple[str, int]]:
+    """The name for messages and the descriptor of what is read."""
     if file == "-":
-        yield sys.stdin.buffer
+        name = "standard input"
+        yield name, descriptors.standard(sys.stdin, name)
         return
-    with Path(file).open("rb", buffering=0) as source:
-        yield source
+    with descriptors.opened_to_read(file) as descriptor:
+        yield file, descriptor
 
 
-def _size_of(source: IO[bytes]) -> int | None:
-    """The size if it is a regular file: a pipe has none yet."""
-    status = os.fstat(source.fileno())
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
-
-
-@contextmanager
-def _sink(file: str) -> Iterator[IO[bytes]]:
-    if file == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    target = Path(file)
-    if target.exists() and not target.is_file():
-        with target.open("wb") as device:  # a pipe or /dev/null cannot be replaced
-            yield device
-        return
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    partial = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as sink:
-            yield sink
-            sink.flush()
-            os.fsync(sink.fileno())
-        partial.chmod(0o666 & ~_umask())
-        partial.replace(target)
-        _sync_folder(target.parent)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """The process's mask can only be read by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-def _sync_folder(folder: Path) -> None:
-    """A rename lasts once its folder is on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _size_of(descriptor: int) -> int | None:
+    """The bytes that are left to read of a regular file: a pipe has no size yet."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return max(0, status.st_size - os.lseek(descriptor, 0, os.SEEK_CUR))

@@ -1,0 +1,143 @@
+"""Reads and writes of files, pipes, sockets and terminals that never hold up the event loop.
+
+A thread that is stuck in a read cannot be cancelled, and O_NONBLOCK would be set for
+every process that shares a standard stream. So what may keep us waiting is polled, and
+read or written only once it is ready, whether or not it is non-blocking already.
+"""
+
+import asyncio
+import errno
+import os
+import select
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final, TextIO
+
+_POLL_S: Final = 0.1
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Names the file in an `OSError` of the body: that of a descriptor knows none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = name
+        raise
+
+
+def standard(stream: TextIO | None, name: str) -> int:
+    """The descriptor of a standard stream.
+
+    Args:
+        stream: `sys.stdin` or `sys.stdout`; None if it was closed at the start (`<&-`).
+        name: For the message.
+
+    Raises:
+        OSError: EBADF; by now, its number may be that of another file.
+    """
+    if stream is None:
+        raise OSError(errno.EBADF, "is closed", name)
+    return stream.fileno()
+
+
+async def read_frames(descriptor: int, size: int) -> AsyncIterator[bytes]:
+    """Reads to the end, in frames of `size` bytes; only the last may have less."""
+    frame = bytearray()
+    while block := await read_some(descriptor, size - len(frame)):
+        frame += block
+        if len(frame) == size:
+            yield bytes(frame)
+            frame.clear()
+    if frame:
+        yield bytes(frame)
+
+
+async def read_some(descriptor: int, size: int) -> bytes:
+    """Reads 1 to `size` bytes as soon as there are any; none at the end."""
+    while True:
+        await _ready(descriptor, select.POLLIN)
+        try:
+            return os.read(descriptor, size)
+        except BlockingIOError:
+            await asyncio.sleep(_POLL_S)  # somebody else who reads it was quicker
+
+
+async def write_all(descriptor: int, data: bytes) -> None:
+    """Writes all bytes, waiting for a reader that is slow."""
+    # Of a pipe that is ready, no more is sure to be taken at once.
+    is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    step = len(data) if is_regular else select.PIPE_BUF
+    rest = memoryview(data)
+    while rest:
+        await _ready(descriptor, select.POLLOUT)
+        try:
+            rest = rest[os.write(descriptor, rest[:step]) :]
+        except BlockingIOError:
+            await asyncio.sleep(_POLL_S)  # somebody else who writes to it was quicker
+
+
+@contextmanager
+def opened_to_read(file: str) -> Iterator[int]:
+    """Opens a file; a pipe that has no writer yet reads like one that says nothing yet.
+
+    Raises:
+        OSError: It cannot be opened, or is a folder.
+    """
+    # Without O_NONBLOCK, a pipe without a writer keeps us in the call.
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), file)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@asynccontextmanager
+async def opened_to_write(device: str) -> AsyncIterator[int]:
+    """Opens a device or a pipe, once the pipe has a reader.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    # Nothing tells of a pipe's first reader.
+    while (descriptor := _open_device(device)) is None:  # noqa: ASYNC110
+        await asyncio.sleep(_POLL_S)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _open_device(device: str) -> int | None:
+    """Opens a device or a pipe; None if it is a pipe that nobody reads yet."""
+    try:
+        return os.open(device, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError as error:
+        if error.errno == errno.ENXIO and Path(device).is_fifo():
+            return None
+        raise
+
+
+async def _ready(descriptor: int, event: int) -> None:
+    """Waits for POLLIN or POLLOUT. What cannot be waited for, as a file, is always ready."""
+    poll = select.poll()
+    poll.register(descriptor, event)
+    if poll.poll(0):
+        return
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    is_input = event == select.POLLIN
+    (loop.add_reader if is_input else loop.add_writer)(descriptor, _set, ready)
+    try:
+        await ready
+    finally:
+        (loop.remove_reader if is_input else loop.remove_writer)(descriptor)
+
+
+def _set(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
