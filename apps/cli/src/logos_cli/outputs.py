@@ -77,8 +77,10 @@ def _mode_of(file: str) -> int | None:
         mode = Path(file).stat().st_mode
     except FileNotFoundError:
         mode = None
-    if file.rpartition("/")[2] in _FOLDER_NAMES or (mode is not None and stat.S_ISDIR(mode)):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), file)
+    is_folder = mode is None or stat.S_ISDIR(mode)
+    if file.rpartition("/")[2] in _FOLDER_NAMES or (mode is not None and is_folder):
+        number = errno.EISDIR if is_folder else errno.ENOTDIR
+        raise OSError(number, os.strerror(number), file)
     return mode
 
 
