@@ -155,11 +155,10 @@ JSON_ENDED = {
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [(["test", "libs", "-x"], 5), (["check", "locks"], 0)], ids=lambda v: str(v)
+    ("words", "code"), [(["test", "libs", "-x"], 5), (["check", "locks"], 0)], ids=str
 )
 def test_developer_commands_print_json_alone_on_stdout(
     fake: Pytest,
-    state: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     words: list[str],
