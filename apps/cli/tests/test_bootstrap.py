@@ -272,6 +272,7 @@ def test_whatever_stops_the_bootstrap_has_an_exit_code(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    *,
     error: BaseException,
     code: int,
     words: list[str],

@@ -160,7 +160,6 @@ JSON_ENDED = {
 def test_developer_commands_print_json_alone_on_stdout(
     *,
     fake: Pytest,
-    state: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     words: list[str],

@@ -29,6 +29,7 @@ CID = "zDvZRwzm5JgJH7RBLQ9Zx4w6rzTzPr4QNgyjZJxkjh9WHw3rLC2Z"
 PATIENCE_S = 170
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 TEXT_OPTIONS = ("--node", "--address", "--testnet", "--output", "--timeout")
+PUT_OPTIONS = ("--filename", "--mimetype")
 OUTPUTS = {"closed": 5, "full": 5, "unread": 0}
 """Where stdout may go, and the exit code of a command that has something to print there."""
 
@@ -134,46 +135,50 @@ def address() -> Iterator[str]:
     server.stop(0).wait()
 
 
-def case(program: str, *words: str, stdout: str = "pipe") -> dict[str, Any]:
-    return {"program": program, "words": words, "stdout": stdout}
-
-
 def cases(address: str) -> dict[Key, dict[str, Any]]:
     """All commands that are run, by the name of the case."""
-    return dict([*cases_of_all(), *cases_of_a_node(address), *cases_of_options(address)])
+    return {
+        key: {"program": words[0], "words": words[1:], "stdout": stdout}
+        for key, words, stdout in [*of_every_command(), *on_a_node(address), *wrong_text(address)]
+    }
 
 
-def cases_of_all() -> Iterator[tuple[Key, dict[str, Any]]]:
+Case = tuple[Key, list[str], str]
+
+
+def of_every_command() -> Iterator[Case]:
     for program, path in COMMANDS:
         for word in ("-h", "--version", "--no-such-option"):
-            yield (program, *path, word), case(program, *path, word)
+            yield (program, *path, word), [program, *path, word], "pipe"
         for stdout in OUTPUTS:
-            yield (program, *path, "-h", stdout), case(program, *path, "-h", stdout=stdout)
+            yield (program, *path, "-h", stdout), [program, *path, "-h"], stdout
 
 
-def cases_of_a_node(address: str) -> Iterator[tuple[Key, dict[str, Any]]]:
+def on_a_node(address: str) -> Iterator[Case]:
     for path, words in OF_A_NODE.items():
-        on_node = ("--address", address, *path, *words, "--output", "json")
+        command = [*path, *words]
         for stdout in ("pipe", *OUTPUTS):
-            yield (*path, stdout), case("logosctl", *on_node, stdout=stdout)
-        on_none = ("--address", "127.0.0.1:1", *path, *words)
-        yield (*path, "nobody"), case("logosctl", *on_none)
+            yield (*path, stdout), logosctl(address, *command, "--output", "json"), stdout
+        yield (*path, "nobody"), logosctl("127.0.0.1:1", *command), "pipe"
+    for seconds in ("inf", "1e300", "nan", "0"):
+        words = logosctl(address, "--timeout", seconds, "module", "list")
+        yield ("--timeout", seconds), words, "pipe"
+
+
+def wrong_text(address: str) -> Iterator[Case]:
+    for path, words in OF_A_NODE.items():
         for index, _ in enumerate(words):
             wrong = [*words[:index], NOT_UTF8, *words[index + 1 :]]
-            key = (*path, str(index), NOT_UTF8)
-            yield key, case("logosctl", "--address", address, *path, *wrong)
-
-
-def cases_of_options(address: str) -> Iterator[tuple[Key, dict[str, Any]]]:
-    on_node = ("--address", address)
+            yield (*path, str(index), NOT_UTF8), logosctl(address, *path, *wrong), "pipe"
     for option in TEXT_OPTIONS:
-        yield (option, NOT_UTF8), case("logosctl", option, NOT_UTF8, "module", "list")
-    for option in ("--filename", "--mimetype"):
-        words = ("storage", "put", "FILE", option, NOT_UTF8)
-        yield (option, NOT_UTF8), case("logosctl", *on_node, *words)
-    for seconds in ("inf", "1e300", "nan", "0"):
-        words = ("--timeout", seconds, "module", "list")
-        yield ("--timeout", seconds), case("logosctl", *on_node, *words)
+        yield (option, NOT_UTF8), ["logosctl", option, NOT_UTF8, "module", "list"], "pipe"
+    for option in PUT_OPTIONS:
+        words = logosctl(address, "storage", "put", "FILE", option, NOT_UTF8)
+        yield (option, NOT_UTF8), words, "pipe"
+
+
+def logosctl(address: str, *words: str) -> list[str]:
+    return ["logosctl", "--address", address, *words]
 
 
 @pytest.fixture(scope="module")
@@ -306,7 +311,7 @@ WRONG_WORDS = [
 
 
 @pytest.mark.parametrize(
-    "place", [*WRONG_WORDS, *((each,) for each in (*TEXT_OPTIONS, "--filename", "--mimetype"))]
+    "place", [*WRONG_WORDS, *((each,) for each in (*TEXT_OPTIONS, *PUT_OPTIONS))]
 )
 def test_text_that_is_not_utf8_is_wrong_usage(ended: dict[Key, Ended], place: Key) -> None:
     told = ended[*place, NOT_UTF8]
