@@ -146,7 +146,7 @@ async def test_damaged_calls_are_the_callers_fault(small: Testnet, layout: Layou
         assert [_start_of(module) for module in after] == [_start_of(module) for module in before]
         grown = {pid: size - memory[pid] for pid, size in _memory(layout).items()}
         assert max(grown.values()) < GROWTH_BYTES, grown
-        assert _log_faults(layout) == []
+        assert "\n".join(_log_faults(layout)) == ""
 
 
 async def _fuzz(
@@ -294,7 +294,7 @@ def _log_faults(layout: Layout) -> list[str]:
     for path in sorted(layout.directory.glob("*/logs/*.log")):
         text = path.read_text(encoding="utf-8", errors="replace")
         lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-        faults += [f"{path}: {line}" for line in lines if "exception" in line]
+        faults += [f"{path}: {line['exception']}" for line in lines if "exception" in line]
         faults += [f"{path}: Traceback"] if "\nTraceback" in text else []
         malformed = [line for line in lines if line["logger"].endswith(".malformed")]
         if len({line["time"][:19] for line in malformed}) + 1 < len(malformed) / 2:
