@@ -1,6 +1,6 @@
 """Requests for any method, by its descriptor: sound, odd, and damaged."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random  # noqa: TID251 - a seed repeats a run
 from typing import Any
 
@@ -92,21 +92,24 @@ def methods_of(files: Sequence[bytes], services: Sequence[str]) -> Iterator[Meth
 class Requests:
     """Makes requests; the same ones for the same randomness."""
 
-    def __init__(self, rng: Random, texts: Sequence[str] = ()) -> None:
+    def __init__(self, rng: Random, known: Mapping[str, Sequence[str]]) -> None:
+        """`known` holds texts that mean something, by the name of the field."""
         self._rng = rng
-        self._texts = (*TEXTS, *texts)
+        self._known = known
 
     def next(self, method: Method) -> bytes:
         """One request: one in three sound, the others damaged."""
         raw = self._message(method.request.DESCRIPTOR, 0)
-        for _ in range(self._rng.choice((0, 1, 1, 1, 2, 5))):
+        for _ in range(self._rng.choice((0, 0, 1, 1, 2, 5))):
             raw = self._rng.choice(DAMAGES)(self._rng, raw)
         return raw
 
     def _message(self, descriptor: Descriptor, depth: int) -> bytes:
         message = message_factory.GetMessageClass(descriptor)()
+        chosen = {self._rng.choice(oneof.fields).name for oneof in descriptor.oneofs}
         for field in descriptor.fields:
-            if self._rng.random() < 0.75:
+            is_open = field.containing_oneof is None or field.name in chosen
+            if is_open and self._rng.random() < 0.75:
                 self._fill(message, field, depth)
         return message.SerializeToString()
 
@@ -130,7 +133,8 @@ class Requests:
     def _value(self, field: FieldDescriptor) -> Any:
         rng = self._rng
         if field.type == FieldDescriptor.TYPE_STRING:
-            return rng.choice(self._texts)
+            known = self._known.get(field.name, ())
+            return rng.choice(known if known and rng.random() < 0.5 else TEXTS)
         if field.type == FieldDescriptor.TYPE_BYTES:
             return rng.randbytes(rng.choice(SIZES))
         if field.type == FieldDescriptor.TYPE_BOOL:

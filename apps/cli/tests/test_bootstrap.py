@@ -268,7 +268,6 @@ def test_a_checkout_of_another_user_is_refused_with_a_way_out(
     ],
 )
 def test_whatever_stops_the_bootstrap_has_an_exit_code(
-    *,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
