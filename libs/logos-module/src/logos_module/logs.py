@@ -56,16 +56,13 @@ class RateLimit(logging.Filter):
 
 
 class _OfCallers(RateLimit):
-    """For what gRPC (1.85) logs with a trace although only a caller is to blame.
+    """The same for what gRPC (1.85) logs with a trace although only a caller is to blame.
 
-    An answer that did not reach a caller that was gone is left out; of metadata that is
-    no UTF-8, a line a second is told.
+    Metadata that is no UTF-8, and an answer that did not reach a caller that was gone.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if str(record.msg).startswith("ExecuteBatchError raised in core"):
-            return False
-        if not str(record.msg).startswith("Invalid encoding"):
+        if not str(record.msg).startswith(("Invalid encoding on", "ExecuteBatchError raised")):
             return True
         record.exc_info = None
         return super().filter(record)
