@@ -30,6 +30,22 @@ def test_a_file_is_put_on_one_node_and_got_from_another(logos: Command, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 
 
+def test_a_get_follows_a_link_and_keeps_the_mode_of_a_file(logos: Command, tmp_path: Path) -> None:
+    source, target, link = tmp_path / "in", tmp_path / "out", tmp_path / "link"
+    source.write_bytes(sample(150_000, "link"))
+    target.touch(mode=0o600)
+    link.symlink_to("out")
+
+    stored = logos("ctl", "storage", "put", str(source))
+    fetched = logos("ctl", "storage", "get", stored.stdout.decode().strip(), "-o", str(link))
+
+    assert fetched.returncode == 0, fetched.stderr
+    assert link.is_symlink()
+    assert target.read_bytes() == source.read_bytes()
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "link", "out"]
+
+
 def test_stdin_and_stdout_are_files_too(logos: Command) -> None:
     content = sample(70_000, "pipe")
 
@@ -61,6 +77,8 @@ def test_a_file_is_stated_listed_and_deleted(logos: Command) -> None:
         (("storage", "get", ABSENT, "--local"), 4, "INCOMPLETE_LOCAL"),
         (("storage", "stat", ABSENT), 4, "DATASET_UNKNOWN"),
         (("storage", "put", "/there/is/no/such/file"), 2, "No such file"),
+        (("storage", "put", "-", "--filename", "caf\udce9"), 2, "not UTF-8"),
+        (("storage", "get", ABSENT, "-o", "/there/is/no/folder/"), 2, "Is a directory"),
         (("--node", "node9", "peers"), 4, "NODE_UNKNOWN"),
         (("--address", "127.0.0.1:1", "peers"), 3, "nobody answers"),
         (("module", "logs", "telepathy"), 4, "MODULE_NOT_FOUND"),

@@ -59,7 +59,8 @@ async def output_to(file: str) -> AsyncIterator[Output]:
     """
     if file in _STDOUT:
         name = "standard output"
-        yield Output(name, descriptors.standard(sys.stdout, name))
+        with descriptors.not_blocking(descriptors.standard(sys.stdout, name)) as stdout:
+            yield Output(name, stdout)
         return
     mode = _mode_of(file)
     if mode is not None and not stat.S_ISREG(mode):

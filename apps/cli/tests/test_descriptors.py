@@ -1,0 +1,56 @@
+"""A stream that is not ready is waited for, and keeps nothing else from running."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from logos_cli import descriptors
+
+CONTENT = os.urandom(1_000_000)
+"""More than a pipe or a socket holds."""
+
+
+def pipe() -> tuple[int, int]:
+    return os.pipe()
+
+
+def sockets() -> tuple[int, int]:
+    reading, writing = socket.socketpair()
+    return reading.detach(), writing.detach()
+
+
+@pytest.mark.parametrize("ends", [pipe, sockets])
+@pytest.mark.parametrize("blocking", [True, False])
+async def test_what_is_written_is_read_and_nobody_is_held_up(
+    ends: Callable[[], tuple[int, int]], *, blocking: bool
+) -> None:
+    reading, writing = ends()
+    os.set_blocking(reading, blocking)
+    os.set_blocking(writing, blocking)
+
+    async def write() -> None:
+        await descriptors.write_all(writing, CONTENT)
+        os.close(writing)
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        tasks.create_task(write())
+        frames = [frame async for frame in descriptors.read_frames(reading, 300_000)]
+    os.close(reading)
+
+    assert b"".join(frames) == CONTENT
+    assert [len(frame) for frame in frames] == [300_000, 300_000, 300_000, 100_000]
+
+
+async def test_a_pipe_that_is_opened_anew_has_flags_of_its_own() -> None:
+    reading, writing = os.pipe()
+
+    with descriptors.not_blocking(writing) as own:
+        assert (os.get_blocking(own), os.get_blocking(writing)) == (False, True)
+        await descriptors.write_all(own, b"through both")
+
+    os.close(writing)
+    assert os.read(reading, 100) == b"through both"
+    os.close(reading)
