@@ -50,8 +50,13 @@ def test_an_exception_stands_in_the_same_line() -> None:
     assert "ValueError: two\nlines" in str(_line(record)["exception"])
 
 
-def test_metadata_that_is_no_utf8_is_one_line_without_a_trace(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "message", ["Invalid encoding on 'x'", "ExecuteBatchError raised in core by [/a.B/C]"]
+)
+def test_what_callers_make_grpc_log_is_one_line_without_a_trace(
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     root, grpc_log = logging.getLogger(), logging.getLogger("grpc._cython.cygrpc")
     for logger in (root, grpc_log):
@@ -64,9 +69,9 @@ def test_metadata_that_is_no_utf8_is_one_line_without_a_trace(
         try:
             b"\xff".decode()
         except UnicodeDecodeError:
-            grpc_log.exception("Invalid encoding on %s", b"\xff")
+            grpc_log.exception(message)
     grpc_log.error("something else")
 
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [line["message"] for line in lines] == ["Invalid encoding on b'\\xff'", "something else"]
+    assert [line["message"] for line in lines] == [message, "something else"]
     assert "exception" not in lines[0]

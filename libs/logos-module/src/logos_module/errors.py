@@ -105,6 +105,8 @@ async def translated(context: Aborts, log: Any) -> AsyncGenerator[None, None]:
         raise
     except Exception as error:
         cause = _cause_of(error)
+        if isinstance(cause, grpc.aio.InternalError):
+            raise cause from None  # nothing can be sent any more: the caller has gone
         if not isinstance(cause, LogosError):
             log.exception("unexpected error in rpc")
             cause = InternalError("internal error; the module's log has the details")

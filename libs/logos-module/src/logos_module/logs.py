@@ -55,11 +55,15 @@ class RateLimit(logging.Filter):
         return True
 
 
-class _OfMetadata(RateLimit):
-    """The same for gRPC's lines about metadata that is no UTF-8: it logs a trace for each."""
+class _OfCallers(RateLimit):
+    """The same for what gRPC logs with a trace each time that a caller causes it.
+
+    The one is metadata that is no UTF-8. The other is a caller that leaves while it is
+    answered, where that is noticed before the call is cancelled for it.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not str(record.msg).startswith("Invalid encoding"):
+        if not str(record.msg).startswith(("Invalid encoding on", "ExecuteBatchError raised")):
             return True
         record.exc_info = None
         return super().filter(record)
@@ -70,4 +74,4 @@ def configure(module: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(module))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("grpc._cython.cygrpc").addFilter(_OfMetadata())
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_OfCallers())
