@@ -1,4 +1,4 @@
-"""Damaged calls of every method that reflection names, of one node and of its modules directly.
+"""KER-14: damaged calls of every method that reflection names, of a node and of its modules.
 
 `LOGOS_FUZZ_RPC_SECONDS` (4) says for how long; `LOGOS_FUZZ_SEED` repeats a run, but for how its
 calls fall between one another. The testnet is its own: sound calls ban, publish and store.
@@ -140,9 +140,9 @@ async def test_damaged_calls_are_the_callers_fault(small: Testnet, layout: Layou
 
         _tell(findings)
         assert warm.faults + findings.faults == []
-        assert {method.path for one in targets for method in one.methods} == (
-            warm.methods | findings.methods
-        ) or SECONDS < 30
+        untried = {method.path for one in targets for method in one.methods}
+        untried -= warm.methods | findings.methods
+        assert not untried or SECONDS < 30
         assert findings.answers["INVALID_ARGUMENT", "MALFORMED_REQUEST"]
         after = await _modules(door)
         assert [_start_of(module) for module in after] == [_start_of(module) for module in before]
@@ -212,7 +212,7 @@ async def _call(
         async for _answer in call:
             pass
     except grpc.aio.AioRpcError as error:
-        return error.code(), f"{reason_of(error)}"
+        return error.code(), reason_of(error)
     except asyncio.CancelledError:
         if not leaves:
             raise
@@ -324,7 +324,7 @@ def _log_faults(layout: Layout) -> list[str]:
         faults += [f"{path}: {line['exception']}" for line in lines if "exception" in line]
         faults += [f"{path}: Traceback"] if "\nTraceback" in text else []
         malformed = [line for line in lines if line["logger"].endswith(".malformed")]
-        if len({line["time"][:19] for line in malformed}) + 1 < len(malformed) / 2:
+        if len(malformed) > 2 * len({line["time"][:19] for line in malformed}):
             faults.append(f"{path}: {len(malformed)} lines about damaged requests")
     return faults
 

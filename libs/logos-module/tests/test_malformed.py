@@ -1,4 +1,4 @@
-"""What a server answers to calls that no client of ours would make."""
+"""KER-14: what a server answers to calls that no client of ours would make."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from logos_base.errors import ErrorKind, LogosError
 from logos_module import interceptor
 from logos_module.bulk import BulkField, BulkMethod
 from logos_module.channels import open_channel
-from logos_module.errors import reason_of
+from logos_module.errors import reason_of, translated
 from logos_module.interceptor import PassedHandler
 from logos_module.logs import RateLimit
 from logos_module.method_names import make_method_names_safe
@@ -257,3 +257,40 @@ async def test_other_bytes_are_decoded_as_strictly_as_before() -> None:
         b"\xff".decode()
     with pytest.raises(UnicodeEncodeError):
         "\ud800".encode()
+
+
+async def test_an_error_that_task_groups_wrap_is_the_one_that_was_raised() -> None:
+    context = Ended()
+
+    with pytest.raises(grpc.aio.AbortError):
+        async with translated(context, logging.getLogger()), asyncio.TaskGroup() as outer:
+            outer.create_task(_fail_in_a_group(UnheardError("nobody")))
+
+    assert context.statuses == [grpc.StatusCode.NOT_FOUND]
+
+
+async def test_a_caller_that_has_gone_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    context = Ended()
+
+    with pytest.raises(grpc.aio.InternalError):
+        async with translated(context, logging.getLogger()):
+            await _fail_in_a_group(grpc.aio.InternalError("it could not be sent"))
+
+    assert context.statuses == []
+    assert caplog.records == []
+
+
+class Ended:
+    """Notes how a call was ended."""
+
+    def __init__(self) -> None:
+        self.statuses: list[grpc.StatusCode] = []
+
+    async def abort_with_status(self, status: Any) -> Any:
+        self.statuses.append(status.code)
+        raise grpc.aio.AbortError
+
+
+async def _fail_in_a_group(error: Exception) -> None:
+    async with asyncio.TaskGroup():
+        raise error

@@ -1,4 +1,4 @@
-"""What every call of a server passes through: one layer, in one place.
+"""What every call of a server passes through: one layer, in one place (KER-14).
 
 In this order: refuse while draining, bound the time of a unary call, count it
 as in flight, measure it, refuse what does not decode, translate errors.

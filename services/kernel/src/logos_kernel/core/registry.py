@@ -24,6 +24,7 @@ from logos_kernel.core.types import (
     INSTANCE_ID_BYTES,
     LEASE_ID_BYTES,
     MAX_ENDPOINT_BYTES,
+    MAX_EPOCH,
     MAX_SERVICES,
     MAX_STATUS_BYTES,
     Described,
@@ -192,6 +193,7 @@ def _check_form(introduction: Introduction) -> None:
     )
     need("endpoint", len(endpoint) <= MAX_ENDPOINT_BYTES, f"at most {MAX_ENDPOINT_BYTES} bytes")
     need("endpoint", _ENDPOINT.fullmatch(endpoint), "unix:/path or host:port")
+    need("epoch", introduction.epoch <= MAX_EPOCH, f"at most {MAX_EPOCH}")
     need("services", len(introduction.services) <= MAX_SERVICES, f"at most {MAX_SERVICES} names")
     for service in introduction.services:
         need("services", SERVICE.fullmatch(service), "full names of gRPC services")

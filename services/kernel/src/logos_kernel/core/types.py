@@ -12,6 +12,8 @@ LEASE_ID_BYTES: Final = 16
 MAX_STATUS_BYTES: Final = 200
 MAX_ENDPOINT_BYTES: Final = 255
 MAX_SERVICES: Final = 256
+MAX_EPOCH: Final = 2**53
+"""Of an instance that tells its own: more than any counts to, and less than the store holds."""
 
 
 class ModuleState(StrEnum):
