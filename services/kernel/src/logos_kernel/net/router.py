@@ -89,8 +89,6 @@ class Router(grpc.GenericRpcHandler):
             gate.enter()
             try:
                 return await behaviour(request, context)
-            except ExceptionGroup as group:  # the caller has gone: gRPC must know the error
-                raise group.exceptions[0] from None
             finally:
                 gate.leave()
 
