@@ -1,6 +1,5 @@
 """stdin, stdout and stderr, which may be closed, full, or read by nobody any more."""
 
-import errno
 import io
 import os
 import select
@@ -74,8 +73,8 @@ class _Descriptor(io.RawIOBase):
                 return len(data)
             if isinstance(error, BrokenPipeError):
                 raise ReaderGoneError from None
-            reason = "it is closed" if error.errno == errno.EBADF else error.strerror
-            raise OSError(error.errno, reason, _NAMES[self._number]) from None
+            error.filename = _NAMES[self._number]
+            raise
 
     def _write(self, data: bytes | memoryview) -> int:
         while True:
