@@ -10,6 +10,9 @@ STDOUT: Final = 1
 STDERR: Final = 2
 _NAMES: Final = ("stdin", "stdout", "stderr")
 
+_closed: Final[set[int]] = set()
+"""Which of them were closed when the program began."""
+
 
 class ReaderGoneError(Exception):
     """Whoever read our output is gone (`… | head`): that is their choice, and no failure.
@@ -32,8 +35,14 @@ def prepare() -> None:
             wrong_way = os.O_WRONLY if number == 0 else os.O_RDONLY
             os.open(os.devnull, wrong_way)  # the lowest number that is free: this one
             os.set_inheritable(number, True)
+            _closed.add(number)
     sys.stdout = _text(STDOUT, getattr(sys.stdout, "encoding", "utf-8"))
     sys.stderr = _text(STDERR, getattr(sys.stderr, "encoding", "utf-8"))
+
+
+def was_closed(number: int) -> bool:
+    """Whether a standard stream was closed when the program began (`>&-`)."""
+    return number in _closed
 
 
 def reader_is_gone() -> bool:
