@@ -20,7 +20,6 @@ from logos_cli.exits import Exit, exit_of, explained
 from logos_cli.streams import ReaderGoneError
 from logos_testnet.errors import BusyError, PortInUseError, UnknownNodeError
 
-
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 60
 

@@ -8,7 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from logos_cli.advice import command
-from logos_cli.console import Output, OutputOption, print_json, print_json_line, print_rows, sized, stderr
+from logos_cli.console import (
+    Output,
+    OutputOption,
+    print_json,
+    print_json_line,
+    print_rows,
+    sized,
+    stderr,
+)
 from logos_cli.exits import Exit, explained
 from logos_cli.failure import tell_failure
 from logos_cli.nodes import survey
