@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -177,6 +179,23 @@ def test_developer_commands_print_json_alone_on_stdout(
     assert printed == JSON_ENDED[words[0]]
     assert ended.value.code == code
     assert fake.calls in ([], [["pytest", "libs", "-x"]])
+
+
+@pytest.mark.parametrize(("program", "code"), [("false", 0), ("true", 7)])
+def test_a_program_that_fails_because_nobody_reads_is_no_failure(program: str, code: int) -> None:
+    words = (
+        "import sys; from logos_cli import entry, programs; from pathlib import Path;"
+        "sys.exit(entry.outcome_of(lambda: sys.exit(7 + programs.run(sys.argv[1:], Path()))))"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    ended = subprocess.run(
+        [sys.executable, "-c", words, program], stdout=writing, cwd=ROOT, check=False
+    )
+
+    os.close(writing)
+    assert ended.returncode == code
 
 
 def test_render_says_what_it_wrote(

@@ -160,6 +160,8 @@ def on_a_node(address: str) -> Iterator[Case]:
         for stdout in ("pipe", *OUTPUTS):
             yield (*path, stdout), logosctl(address, *command, "--output", "json"), stdout
         yield (*path, "nobody"), logosctl("127.0.0.1:1", *command), "pipe"
+    for stdout in OUTPUTS:
+        yield ("content", stdout), logosctl(address, "storage", "get", CID), stdout
     for seconds in ("inf", "1e300", "nan", "0"):
         words = logosctl(address, "--timeout", seconds, "module", "list")
         yield ("--timeout", seconds), words, "pipe"
@@ -251,6 +253,17 @@ def test_data_that_cannot_be_printed_ends_as_documented(
     ended: dict[Key, Ended], path: tuple[str, ...], stdout: str
 ) -> None:
     assert_told(ended[*path, stdout], stdout)
+
+
+@pytest.mark.parametrize("stdout", OUTPUTS)
+def test_content_that_cannot_be_printed_ends_as_documented(
+    ended: dict[Key, Ended], stdout: str
+) -> None:
+    told = ended["content", stdout]
+
+    assert told["code"] == OUTPUTS[stdout]
+    assert ("error: standard output: " in told["err"]) == (OUTPUTS[stdout] != 0)
+    assert_ended_well(told)
 
 
 def assert_told(told: Ended, stdout: str) -> None:

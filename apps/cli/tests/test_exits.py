@@ -2,6 +2,11 @@
 
 import errno
 import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import grpc
 import pytest
@@ -14,6 +19,9 @@ from logos_cli.entry import outcome_of
 from logos_cli.exits import Exit, exit_of, explained
 from logos_cli.streams import ReaderGoneError
 from logos_testnet.errors import BusyError, PortInUseError, UnknownNodeError
+
+ROOT = Path(__file__).parents[3]
+PATIENCE_S = 60
 
 
 def test_exit_codes_never_change() -> None:
@@ -138,6 +146,19 @@ def test_our_own_errors_may_say_so_too() -> None:
 def ending(error: BaseException | None) -> None:
     if error is not None:
         raise error
+
+
+def test_control_c_ends_logs_that_are_followed_as_it_ends_every_command(state: Path) -> None:
+    (state / "small" / "node1" / "logs").mkdir(parents=True)
+    shutil.copy(ROOT / "deploy" / "topologies" / "small.toml", state / "small" / "topology.toml")
+    (state / "small" / "node1" / "logs" / "kernel.log").write_text('{"message": "here"}\n')
+    words = [sys.executable, "-P", "-m", "logos_cli", "logs", "node1", "kernel", "-f"]
+
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as following:
+        assert following.stdout is not None
+        assert b"here" in following.stdout.readline()
+        following.send_signal(signal.SIGINT)
+        assert following.wait(PATIENCE_S) == Exit.INTERRUPTED
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,8 @@ def tell(error: BaseException, address: str = "") -> Exit:
             _say(f"not UTF-8: {error.object}", "NOT_UTF8")
         case OSError():
             name = os.fsdecode(error.filename) if error.filename else ""
-            reason = error.strerror or str(error) or "nothing happened in time"
+            closed = "it is closed" if error.errno == errno.EBADF else ""
+            reason = closed or error.strerror or str(error) or "nothing happened in time"
             _say(f"{name}: {reason}".removeprefix(": "))
         case _:
             _say_fault(error)

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from logos_cli.arguments import is_utf8
 from logos_cli.completion import complete_variable, install_callback, show_callback
 
 SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
@@ -78,9 +79,6 @@ def _print_version(context: Any, _: object, wanted: object) -> object:
 
 def _refuse_other_bytes(_: object, param: Any, value: object) -> object:
     """Refuses text that is not UTF-8: what goes to a node or names one is."""
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            raise typer.BadParameter(f"{value!a} is not UTF-8", param=param) from error
+    if isinstance(value, str) and not is_utf8(value):
+        raise typer.BadParameter(f"{value!a} is not UTF-8", param=param)
     return value

@@ -1,6 +1,5 @@
 """stdin, stdout and stderr, which may be closed, full, or read by nobody any more."""
 
-import errno
 import io
 import os
 import select
@@ -10,6 +9,9 @@ from typing import Any, Final
 STDOUT: Final = 1
 STDERR: Final = 2
 _NAMES: Final = ("stdin", "stdout", "stderr")
+
+_closed: Final[set[int]] = set()
+"""Which of them were closed when the program began."""
 
 
 class ReaderGoneError(Exception):
@@ -33,8 +35,14 @@ def prepare() -> None:
             wrong_way = os.O_WRONLY if number == 0 else os.O_RDONLY
             os.open(os.devnull, wrong_way)  # the lowest number that is free: this one
             os.set_inheritable(number, True)
+            _closed.add(number)
     sys.stdout = _text(STDOUT, getattr(sys.stdout, "encoding", "utf-8"))
     sys.stderr = _text(STDERR, getattr(sys.stderr, "encoding", "utf-8"))
+
+
+def was_closed(number: int) -> bool:
+    """Whether a standard stream was closed when the program began (`>&-`)."""
+    return number in _closed
 
 
 def reader_is_gone() -> bool:
@@ -74,8 +82,8 @@ class _Descriptor(io.RawIOBase):
                 return len(data)
             if isinstance(error, BrokenPipeError):
                 raise ReaderGoneError from None
-            reason = "it is closed" if error.errno == errno.EBADF else error.strerror
-            raise OSError(error.errno, reason, _NAMES[self._number]) from None
+            error.filename = _NAMES[self._number]
+            raise
 
     def _write(self, data: bytes | memoryview) -> int:
         while True:

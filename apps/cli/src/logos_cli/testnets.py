@@ -1,7 +1,6 @@
 """`./logos up`, `down`, `status`, `logs`."""
 
 import contextlib
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from logos_cli.advice import command
-from logos_cli.console import Output, OutputOption, print_json, print_rows, sized, stderr
+from logos_cli.console import (
+    Output,
+    OutputOption,
+    print_json,
+    print_json_line,
+    print_rows,
+    sized,
+    stderr,
+)
 from logos_cli.exits import Exit, explained
 from logos_cli.failure import tell_failure
 from logos_cli.nodes import survey
@@ -170,7 +177,7 @@ def logs(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Print the logs of nodes and modules."""
-    with explained(), contextlib.suppress(KeyboardInterrupt):
+    with explained():
         opened = open_chosen(places_of(), None, testnet, None)
         names = [node] if node is not None else [each.name for each in opened.plan.nodes]
         lines = opened.log_lines(nodes=names, module=module, tail=tail, follow=follow)
@@ -180,8 +187,7 @@ def logs(
 async def _print_logs(lines: AsyncIterator[LogLine], output: Output, *, flush: bool) -> None:
     async for line in lines:
         if output is Output.JSON:
-            document = {"node": line.node, "module": line.module, "line": line.text}
-            print(json.dumps(document, ensure_ascii=False), flush=flush)
+            print_json_line({"node": line.node, "module": line.module, "line": line.text})
         else:
             print(f"{line.node}/{line.module} | {line.text}", flush=flush)
 
