@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -196,6 +197,26 @@ def test_a_program_that_fails_because_nobody_reads_is_no_failure(program: str, c
 
     os.close(writing)
     assert ended.returncode == code
+
+
+def test_an_interrupt_lets_the_program_clean_up(tmp_path: Path) -> None:
+    # A second is more than subprocess.run leaves to a program before it kills it.
+    child = "trap 'sleep 1; touch cleaned; exit 1' INT; echo started; while :; do sleep 0.1; done"
+    words = (
+        "import sys; from logos_cli import entry, programs; from pathlib import Path;"
+        "sys.exit(entry.outcome_of(lambda: programs.run(['sh', '-c', sys.argv[1]], Path())))"
+    )
+    command = [sys.executable, "-c", words, child]
+
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"started\n"
+        running.send_signal(signal.SIGINT)
+        assert running.wait(60) == 130
+
+    assert (tmp_path / "cleaned").exists()
 
 
 def test_render_says_what_it_wrote(

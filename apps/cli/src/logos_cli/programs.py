@@ -1,13 +1,14 @@
 """Programs that the developer commands run, and how they end."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from logos_base.errors import ErrorKind, LogosError
-from logos_cli.streams import STDERR, ReaderGoneError, reader_is_gone
+from logos_cli.streams import STDERR, STDIN, ReaderGoneError, reader_is_gone
 
 
 class ProgramFailedError(LogosError):
@@ -37,6 +38,8 @@ def run(
 ) -> int:
     """Runs a program that prints for itself; returns its exit code.
 
+    An interrupt ends it first, and leaves it the time to clean up.
+
     Args:
         arguments: The program.
         root: Where to run it.
@@ -46,13 +49,19 @@ def run(
     Raises:
         ReaderGoneError: It failed where nobody reads our stdout any more.
     """
-    code = subprocess.run(
+    with subprocess.Popen(
         arguments,
         cwd=root,
         env=variables or surroundings(),
         stdout=STDERR if to_stderr else None,
-        check=False,
-    ).returncode
+    ) as process:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            if not os.isatty(STDIN):  # a terminal has interrupted it as well
+                process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
     if code != 0 and not to_stderr and reader_is_gone():
         raise ReaderGoneError
     return code

@@ -6,6 +6,7 @@ import select
 import sys
 from typing import Any, Final
 
+STDIN: Final = 0
 STDOUT: Final = 1
 STDERR: Final = 2
 _NAMES: Final = ("stdin", "stdout", "stderr")
@@ -32,7 +33,7 @@ def prepare() -> None:
         try:
             os.fstat(number)
         except OSError:
-            wrong_way = os.O_WRONLY if number == 0 else os.O_RDONLY
+            wrong_way = os.O_WRONLY if number == STDIN else os.O_RDONLY
             os.open(os.devnull, wrong_way)  # the lowest number that is free: this one
             os.set_inheritable(number, True)
             _closed.add(number)
