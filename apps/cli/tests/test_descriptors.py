@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -47,10 +48,35 @@ async def test_what_is_written_is_read_and_nobody_is_held_up(
 async def test_a_pipe_that_is_opened_anew_has_flags_of_its_own() -> None:
     reading, writing = os.pipe()
 
-    with descriptors.not_blocking(writing) as own:
+    with descriptors.not_blocking(writing, os.O_WRONLY) as own:
         assert (os.get_blocking(own), os.get_blocking(writing)) == (False, True)
         await descriptors.write_all(own, b"through both")
 
     os.close(writing)
     assert os.read(reading, 100) == b"through both"
     os.close(reading)
+
+
+async def test_a_line_that_a_terminal_has_dropped_is_not_waited_for() -> None:
+    keyboard, terminal = os.openpty()
+
+    with descriptors.not_blocking(terminal, os.O_RDONLY) as own:
+        assert (os.get_blocking(own), os.get_blocking(terminal)) == (False, True)
+        with pytest.raises(BlockingIOError):
+            os.read(own, 100)
+
+    os.close(keyboard)
+    os.close(terminal)
+
+
+async def test_a_named_pipe_whose_writer_has_left_has_an_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    (tmp_path / "pipe").write_bytes(b"all")
+
+    with descriptors.not_blocking(reading, os.O_RDONLY) as own:
+        async with asyncio.timeout(60):
+            frames = [frame async for frame in descriptors.read_frames(own, 100)]
+
+    os.close(reading)
+    assert frames == [b"all"]

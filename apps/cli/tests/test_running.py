@@ -33,6 +33,17 @@ def handled(number: signal.Signals, handler: Any) -> Iterator[None]:
         signal.signal(number, before)
 
 
+@contextmanager
+def heeded() -> Iterator[None]:
+    """Signals as a shell sets them, whatever those who run tests have them do."""
+    with (
+        handled(signal.SIGINT, signal.default_int_handler),
+        handled(signal.SIGTERM, signal.SIG_DFL),
+        handled(signal.SIGHUP, signal.SIG_DFL),
+    ):
+        yield
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
@@ -41,7 +52,7 @@ def test_a_signal_cancels_and_ends_with_128_and_its_number(
 ) -> None:
     put_away: list[str] = []
 
-    with pytest.raises(typer.Exit) as caught, explained():
+    with heeded(), pytest.raises(typer.Exit) as caught, explained():
         run_interruptibly(stalling(put_away, number))
 
     assert caught.value.exit_code == code
@@ -52,7 +63,11 @@ def test_a_signal_cancels_and_ends_with_128_and_its_number(
 def test_a_signal_that_was_ignored_stays_ignored() -> None:
     put_away: list[str] = []
 
-    with handled(signal.SIGHUP, signal.SIG_IGN), pytest.raises(InterruptedBySignalError) as caught:
+    with (
+        heeded(),
+        handled(signal.SIGHUP, signal.SIG_IGN),
+        pytest.raises(InterruptedBySignalError) as caught,
+    ):
         run_interruptibly(stalling(put_away, signal.SIGHUP, signal.SIGTERM))
 
     assert caught.value.number is signal.SIGTERM
@@ -65,10 +80,10 @@ def test_handlers_stand_as_before_once_it_has_ended() -> None:
     async def done() -> int:
         return 7
 
-    with handled(signal.SIGTERM, own):
+    with heeded(), handled(signal.SIGTERM, own):
         assert run_interruptibly(done()) == 7
         assert signal.getsignal(signal.SIGTERM) is own
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_cancellation_of_its_own_is_no_signal() -> None:

@@ -70,6 +70,16 @@ class Memory(storage_pb2_grpc.StorageServicer):
                 await asyncio.Event().wait()
 
 
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """Signals count even where those who run tests, as in the background, have them ignored."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 async def storage() -> AsyncIterator[tuple[Memory, grpc.aio.Channel]]:
     servicer, server = Memory(), grpc.aio.server()

@@ -64,7 +64,7 @@ async def read_some(descriptor: int, size: int) -> bytes:
         try:
             return os.read(descriptor, size)
         except BlockingIOError:
-            await asyncio.sleep(_POLL_S)  # somebody else who reads it was quicker
+            await asyncio.sleep(_POLL_S)  # somebody else took it, or Ctrl-C dropped it
 
 
 async def write_all(descriptor: int, data: bytes) -> None:
@@ -82,16 +82,24 @@ async def write_all(descriptor: int, data: bytes) -> None:
 
 
 @contextmanager
-def not_blocking(descriptor: int) -> Iterator[int]:
-    """Opens a pipe once more, so that O_NONBLOCK is set for this process alone.
+def not_blocking(descriptor: int, access: int) -> Iterator[int]:
+    """Opens a stream once more, where O_NONBLOCK is then set for this process alone.
 
-    That is several times as fast as to write PIPE_BUF bytes at a time. What is no
-    pipe, or one that another user made, is given back as it is.
+    Of a terminal, Ctrl-C drops a line that was ready, and a read that follows would
+    wait for the next. To a pipe, it is several times as fast as PIPE_BUF at a time.
+    What is neither, or may not be opened, is given back as it is. So is a pipe to read
+    from: opened after its last writer has left, it would have no end.
+
+    Args:
+        descriptor: Of a standard stream.
+        access: `os.O_RDONLY` or `os.O_WRONLY`.
     """
+    is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
     again = descriptor
-    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+    if os.isatty(descriptor) or (is_pipe and access == os.O_WRONLY):
         with suppress(OSError):
-            again = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
+            flags = access | os.O_NONBLOCK | os.O_NOCTTY
+            again = os.open(f"/proc/self/fd/{descriptor}", flags)
     try:
         yield again
     finally:

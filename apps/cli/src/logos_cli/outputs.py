@@ -59,7 +59,8 @@ async def output_to(file: str) -> AsyncIterator[Output]:
     """
     if file in _STDOUT:
         name = "standard output"
-        with descriptors.not_blocking(descriptors.standard(sys.stdout, name)) as stdout:
+        shared = descriptors.standard(sys.stdout, name)
+        with descriptors.not_blocking(shared, os.O_WRONLY) as stdout:
             yield Output(name, stdout)
         return
     mode = _mode_of(file)

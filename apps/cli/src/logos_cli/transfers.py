@@ -130,7 +130,9 @@ def _source(file: str) -> Iterator[tuple[str, int]]:
     """The name for messages and the descriptor of what is read."""
     if file == "-":
         name = "standard input"
-        yield name, descriptors.standard(sys.stdin, name)
+        shared = descriptors.standard(sys.stdin, name)
+        with descriptors.not_blocking(shared, os.O_RDONLY) as stdin:
+            yield name, stdin
         return
     with descriptors.opened_to_read(file) as descriptor:
         yield file, descriptor
