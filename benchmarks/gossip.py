@@ -71,7 +71,7 @@ async def paced(rate: int, seconds: int, tally: Tally, send: Send) -> None:
 @asynccontextmanager
 async def echoing(net: Running) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to an echo server on a Unix socket."""
-    address = f"unix:{net.layout.sockets}/echo.sock"
+    address = f"unix:{net.layout.run}/echo.sock"
     server = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "benchmarks.echo_server", address, cwd=ROOT
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from containers.described import PLACES_ROOT
 from logos_testnet.ports import taken_ports
+from own_topology import ROOT
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
 
@@ -16,9 +16,7 @@ PROJECT = "logos-small"
 
 
 def docker(*words: str) -> str:
-    done = subprocess.run(
-        ["docker", *words], cwd=PLACES_ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["docker", *words], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -26,7 +24,7 @@ def docker(*words: str) -> str:
 def logosctl(state: Path, *words: str, given: bytes | None = None) -> bytes:
     around = {**os.environ, "LOGOS_STATE": str(state)}
     return subprocess.run(
-        [sys.executable, "-P", "-c", "from logos_cli.main import main; main()", *words],
+        [sys.executable, "-P", "-c", "from logos_cli.entry import logosctl; logosctl()", *words],
         input=given,
         env=around,
         check=True,

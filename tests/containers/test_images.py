@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from containers.described import PLACES_ROOT
+from own_topology import ROOT
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
 
@@ -16,7 +16,7 @@ MOST_OVER_BASE_BYTES = 250 * 1024**2
 
 def docker(*words: str) -> str:
     return subprocess.run(
-        ["docker", *words], cwd=PLACES_ROOT, capture_output=True, text=True, check=True
+        ["docker", *words], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
 
 
@@ -65,8 +65,8 @@ def test_a_wheel_in_dist_is_taken_and_not_built_again() -> None:
     """The image computes the same key over the same sources as `./logos`."""
     program = "import sys, native_wheel as w; from pathlib import Path; r = Path(sys.argv[1]); "
     found = subprocess.run(
-        [sys.executable, "-c", program + "print(w.find_wheel(r, w.source_key(r)))", PLACES_ROOT],
-        env={"PYTHONPATH": str(PLACES_ROOT / "apps/cli/bootstrap")},
+        [sys.executable, "-c", program + "print(w.find_wheel(r, w.source_key(r)))", ROOT],
+        env={"PYTHONPATH": str(ROOT / "apps/cli/bootstrap")},
         capture_output=True,
         text=True,
         check=True,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from containers.described import PLACES_ROOT
+from own_topology import ROOT
 
 pytestmark = [pytest.mark.containers]
 
@@ -17,7 +17,7 @@ FORBIDDEN = {"privileged", "cap_add", "pid", "ipc", "network_mode", "devices", "
 def compose() -> dict[str, Any]:
     done = subprocess.run(
         ["docker", "compose", "config", "--format", "json"],
-        cwd=PLACES_ROOT,
+        cwd=ROOT,
         capture_output=True,
         check=True,
     )

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from containers.described import PLACES_ROOT, described
 from logos_testnet.compose import project_name
 from logos_testnet.container_testnet import ContainerTestnet
 from logos_testnet.engine import run_docker
@@ -14,6 +13,7 @@ from logos_testnet.opening import Places, open_testnet, remember
 from logos_testnet.plan import CONTAINER_FRONT_PORT, CONTAINER_GRPC_PORT, CONTAINER_P2P_PORT
 from logos_testnet.progress import silent
 from logos_testnet.scenarios.catalogue import EVERY, Scenario
+from own_topology import ROOT, described
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
 
@@ -37,7 +37,7 @@ for address in sys.argv[1:]:
 @pytest.fixture(scope="module")
 def testnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerTestnet]:
     """Five nodes in containers, READY and connected; purged at the end."""
-    places = Places(PLACES_ROOT, tmp_path_factory.mktemp("state"))
+    places = Places(ROOT, tmp_path_factory.mktemp("state"))
     description = described(NAME)
     opened = open_testnet(description, places, runtime="containers")
     assert isinstance(opened, ContainerTestnet)

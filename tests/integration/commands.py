@@ -1,26 +1,104 @@
-"""What the integration tests share: a topology of their own, and `./logos` as a function."""
+"""What the integration tests share: `./logos` as a function, and a testnet of tiny nodes."""
 
+import os
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
 
-from logos_testnet.opening import Description
+from logos_testnet.layout import Layout, layout_of
+from logos_testnet.processes import NodeProcess, find_processes, send_signal
+from logos_testnet.state import remember_start
+from own_topology import PortBlock
 
 ROOT = Path(__file__).parents[2]
-FRONT_PORTS = 21000
-P2P_PORTS = 22000
 
 Command = Callable[..., CompletedProcess[bytes]]
 
 
-def described(name: str) -> Description:
-    """The default topology under another name, on ports that no outgoing connection takes."""
-    text = (ROOT / "deploy/topologies/small.toml").read_text(encoding="utf-8")
-    for old, new in (
-        ('name = "small"', f'name = "{name}"'),
-        ("front = 17000", f"front = {FRONT_PORTS}"),
-        ("p2p = 18000", f"p2p = {P2P_PORTS}"),
-    ):
-        assert old in text
-        text = text.replace(old, new)
-    return Description(text, f"{name}.toml")
+def surroundings(state_root: Path) -> dict[str, str]:
+    """The environment of `./logos` with its state in a folder of the test's own."""
+    around = {key: value for key, value in os.environ.items() if not key.startswith("LOGOS_")}
+    return around | {"LOGOS_ROOT": str(ROOT), "LOGOS_STATE": str(state_root), "NO_COLOR": "1"}
+
+
+def program(*words: str) -> list[str]:
+    """`./logos` words, past the bootstrap."""
+    return [sys.executable, "-P", "-m", "logos_cli", *words]
+
+
+@dataclass
+class Tiny:
+    """A testnet of two small nodes with one small module each, in a state folder of its own."""
+
+    folder: Path
+    state_root: Path
+    ports: PortBlock
+
+    @property
+    def text(self) -> str:
+        return (
+            'schema = 1\nname = "tiny"\nnode_count = 2\n'
+            f"[ports]\nfront = {self.ports.front}\np2p = {self.ports.p2p}\n[modules.hello]\n"
+        )
+
+    @property
+    def topology(self) -> str:
+        """Path of its topology file, as a word of a command."""
+        return str(self.folder / "tiny.toml")
+
+    @property
+    def layout(self) -> Layout:
+        return layout_of(self.state_root, "tiny")
+
+    def write(self, text: str) -> None:
+        """Changes the topology file."""
+        Path(self.topology).write_text(text, encoding="utf-8")
+
+    def logos(self, *words: str, testnet: str = "") -> CompletedProcess[bytes]:
+        """Runs `./logos` words; `testnet` is LOGOS_TESTNET."""
+        return subprocess.run(
+            program(*words),
+            capture_output=True,
+            env=surroundings(self.state_root) | {"LOGOS_TESTNET": testnet},
+            check=False,
+            timeout=180,
+        )
+
+    def up(self, *words: str) -> CompletedProcess[bytes]:
+        """`./logos up` of the topology file; it must succeed."""
+        ended = self.logos("up", "--topology", self.topology, *words)
+        assert ended.returncode == 0, ended.stderr.decode()
+        return ended
+
+    def processes(self) -> list[NodeProcess]:
+        return find_processes(self.layout.directory)
+
+    def remember_another(self, name: str) -> None:
+        """Makes a testnet that was started once, and is down."""
+        layout = layout_of(self.state_root, name)
+        layout.directory.mkdir(parents=True)
+        text = self.text.replace('"tiny"', f'"{name}"')
+        remember_start(layout, topology=text, node_count=None, runtime="processes", seed=None)
+
+    def move(self) -> None:
+        """Moves the state folder, as `mv` of a checkout does."""
+        moved = self.state_root.with_name("moved")
+        self.state_root.rename(moved)
+        self.state_root = moved
+
+    def remove(self) -> None:
+        """Ends whatever was left."""
+        for topology in self.folder.rglob("topology.toml"):
+            send_signal(find_processes(topology.parent), signal.SIGKILL)
+
+
+def printed_commands(said: bytes) -> list[list[str]]:
+    """The `./logos` commands in what a command told its user, in order, each once."""
+    found = re.findall(r"`\./logos ([^`]+)`|^  \./logos (.+?)  ", said.decode(), re.MULTILINE)
+    commands = [(quoted or hint).split() for quoted, hint in found]
+    return [words for at, words in enumerate(commands) if words not in commands[:at]]

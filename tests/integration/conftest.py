@@ -1,18 +1,19 @@
 """One testnet of five nodes for all tests that need a whole one."""
 
 import asyncio
-import os
 import subprocess
-import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from integration.commands import ROOT, Command, described
+from integration.commands import ROOT, Command, Tiny, program, surroundings
 from logos_testnet.layout import layout_of
 from logos_testnet.opening import Places, open_testnet, remember
 from logos_testnet.progress import silent
 from logos_testnet.testnet import Testnet
+from own_topology import claim_ports, described
 
 
 @pytest.fixture(scope="session")
@@ -38,17 +39,31 @@ def testnet(places: Places) -> Iterator[Testnet]:
 @pytest.fixture
 def logos(places: Places) -> Command:
     """Runs `./logos` words, past the bootstrap, in the tests' own state folder."""
-    around = {key: value for key, value in os.environ.items() if not key.startswith("LOGOS_")}
-    around |= {"LOGOS_ROOT": str(ROOT), "LOGOS_STATE": str(places.state_root), "NO_COLOR": "1"}
 
     def run(*words: str, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            [sys.executable, "-P", "-m", "logos_cli", *words],
+            program(*words),
             input=given,
             capture_output=True,
-            env=around,
+            env=surroundings(places.state_root),
             check=False,
             timeout=180,
         )
 
     return run
+
+
+@pytest.fixture
+def tiny() -> Iterator[Tiny]:
+    """A testnet of two small nodes that a test starts and stops; nothing of it stays."""
+    # Short enough for sockets. A process that is ended may still write while it is removed.
+    with tempfile.TemporaryDirectory(prefix="logos-test-", ignore_cleanup_errors=True) as name:
+        folder = Path(name).resolve()
+        (folder / "state").mkdir()
+        one = Tiny(folder, folder / "state", claim_ports())
+        one.write(one.text)
+        try:
+            yield one
+        finally:
+            one.logos("down", "--topology", one.topology)
+            one.remove()

@@ -7,45 +7,84 @@ and sources, so a warm start costs the hashing of a few files.
 
 import fcntl
 import os
+import signal
 import sys
+import traceback
+from itertools import takewhile
 from pathlib import Path
 
-from environment import Environment
-from telling import SetupError, tell
+from environment import ALTERNATIVE, Environment
+from telling import FAILED, INTERRUPTED, SetupError, code_of, tell
 
 DEVELOPER_COMMANDS = {"test", "check", "lock", "proto"}
 NATIVE_COMMANDS = {"up", "test", "check"}
+TELLING = {"-h", "--help", "--version"}
 
 
 def main() -> int:
     """Prepares the environment and becomes the command; returns only if it cannot."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     root, arguments = Path(sys.argv[1]), sys.argv[2:]
-    environment = Environment(root)
     try:
+        environment = Environment(root)
         prepare(environment, root, arguments)
-    except SetupError as error:
-        tell(f"error: {error}")
-        return 2
-    except KeyboardInterrupt:
+        variables = {**os.environ, "LOGOS_ROOT": str(root)}
+        python = str(environment.python)
+        command = [python, "-P", "-m", "logos_cli", *arguments]
+        return os.execve(python, command, variables)  # noqa: S606 - no shell is wanted
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every outcome has a code
+        return told(error, root)
+
+
+def told(error: BaseException, root: Path) -> int:
+    """Says why the command cannot run; returns the exit code."""
+    if isinstance(error, KeyboardInterrupt):
         tell("interrupted; what was built so far is kept")
-        return 130
-    variables = {**os.environ, "LOGOS_ROOT": str(root)}
-    python = str(environment.python)
-    command = [python, "-P", "-m", "logos_cli", *arguments]
-    return os.execve(python, command, variables)  # noqa: S606 - no shell is wanted
+        return INTERRUPTED
+    if isinstance(error, SetupError):
+        tell(f"error: {error}")
+        return error.code
+    if isinstance(error, OSError):
+        name = os.fsdecode(error.filename or root)
+        tell(f"error: {name}: {error.strerror}\n  {_owners(root)}{ALTERNATIVE}")
+        return code_of(error)
+    tell(f"error: a fault of this program: {error!r} (INTERNAL)")
+    if os.environ.get("LOGOS_DEBUG"):
+        tell("".join(traceback.format_exception(error)))
+    else:
+        tell("  LOGOS_DEBUG=1 shows where; please report it")
+    return FAILED
 
 
 def prepare(environment: Environment, root: Path, arguments: list[str]) -> None:
     """Makes up what the command needs and the environment lacks; mostly nothing."""
-    command = next((word for word in arguments if not word.startswith("-")), "")
-    developer = command in DEVELOPER_COMMANDS
-    native = command in NATIVE_COMMANDS and not _in_containers(arguments)
+    words = list(takewhile(lambda word: word != "--", arguments))
+    command = next((word for word in words if not word.startswith("-")), "")
+    working = not TELLING & set(words)  # help needs no tools
+    developer = working and command in DEVELOPER_COMMANDS
+    native = working and command in NATIVE_COMMANDS and not _in_containers(arguments)
     if not environment.missing(developer=developer, native=native):
         return
+    if "_LOGOS_COMPLETE" in os.environ:
+        sys.exit(5)  # a key was pressed in a shell: nothing is installed for that
     (root / ".logos").mkdir(exist_ok=True)
+    environment.refuse_others()
     with (root / ".logos" / "bootstrap.lock").open("a") as lock:
         _take(lock.fileno())
         environment.prepare(environment.missing(developer=developer, native=native))
+
+
+def _owners(root: Path) -> str:
+    """Says whose the checkout is, where it is not ours: that is why it cannot be changed."""
+    for folder in (root, root / ".venv", root / ".logos", root / "dist"):
+        try:
+            if folder.lstat().st_uid != os.geteuid():
+                return f"{folder} belongs to another user: use a checkout of your own,\n  "
+        except OSError:
+            continue
+    return ""
 
 
 def _in_containers(arguments: list[str]) -> bool:

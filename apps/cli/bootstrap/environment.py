@@ -31,7 +31,12 @@ class Environment:
         return self._folder / "bin" / "python"
 
     def missing(self, *, developer: bool, native: bool) -> list[str]:
-        """Names what must be done before a command can run, in order."""
+        """Names what must be done before a command can run, in order.
+
+        Raises:
+            SetupError: It was made with another Python than LOGOS_PYTHON names.
+        """
+        self._refuse_other_python()
         held = self._held()
         wanted = ["packages", *(["developer"] if developer else []), "workspace"]
         if native:
@@ -59,6 +64,33 @@ class Environment:
             held = self._held() | {name: self._stamp(name)}
             self._stamps.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
 
+    def refuse_others(self) -> None:
+        """Refuses an environment that must be changed and may not be.
+
+        Raises:
+            SetupError: It belongs to somebody else, or cannot be written.
+        """
+        if self._folder.exists() and not os.access(self._folder, os.W_OK | os.X_OK):
+            raise SetupError(
+                f"{self._folder} is out of date, and you may not write it.\n"
+                f"  Let its owner run ./logos, use a checkout of your own, {ALTERNATIVE}"
+            )
+
+    def _refuse_other_python(self) -> None:
+        """What was chosen by name is used or refused, never passed over."""
+        chosen = os.environ.get("LOGOS_PYTHON")
+        if not chosen or not self.python.exists():
+            return
+        config = self._folder / "pyvenv.cfg"
+        text = config.read_text(encoding="utf-8", errors="replace") if config.exists() else ""
+        made = re.search(r"^version = (\d+\.\d+)", text, re.MULTILINE)
+        ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+        if made is not None and made[1] != ours:
+            raise SetupError(
+                f".venv was made with Python {made[1]}, and LOGOS_PYTHON names {chosen},"
+                f" which is {ours}.\n  Remove .venv to have it made anew, or unset LOGOS_PYTHON"
+            )
+
     def _held(self) -> dict[str, str]:
         try:
             return dict(json.loads(self._stamps.read_text(encoding="utf-8")))
@@ -77,7 +109,7 @@ class Environment:
             "developer": [self._root / "requirements-dev.lock"],
             "workspace": [member / "pyproject.toml" for member in self._members()],
         }[name]
-        digest = hashlib.sha256(str(self._folder).encode())
+        digest = hashlib.sha256(os.fsencode(self._folder))
         for file in files:
             digest.update(file.read_bytes() if file.exists() else b"")
         return digest.hexdigest()[:16]
@@ -102,7 +134,7 @@ class Environment:
         count = sum(
             line.count("==")
             for lock in locks
-            for line in (self._root / lock).open()
+            for line in (self._root / lock).open(encoding="utf-8")
             if line[0] != " "
         )
         files = [word for lock in locks for word in ("--requirement", lock)]
@@ -132,8 +164,20 @@ class Environment:
             label="installing the workspace",
             counted=r"^\s*\+ (\S+)==",
             folder=self._root,
-            variables={**os.environ, "PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}"},
+            variables={**os.environ, "PATH": _path(self._folder / "bin")},
         )  # fmt: skip
+        self.make_relative()
+
+    def make_relative(self) -> None:
+        """Names the sources relative to where Python looks for them.
+
+        It reads these files in the locale's encoding: under LC_ALL=C it would not start
+        at all where the checkout's path is not ASCII.
+        """
+        for file in self._folder.glob("lib/python*/site-packages/_editable_impl_logos_*.pth"):
+            lines = file.read_bytes().splitlines()
+            folder = os.fsencode(file.parent)
+            file.write_bytes(b"".join(os.path.relpath(line, folder) + b"\n" for line in lines))
 
     def _install_native(self) -> None:
         key = source_key(self._root)
@@ -151,7 +195,7 @@ class Environment:
     def _build_native(self, key: str) -> Path:
         """Builds in a folder of its own and renames: half a build is never found."""
         path = os.pathsep.join(
-            [str(self._folder / "bin"), os.environ["PATH"], str(Path.home() / ".cargo" / "bin")]
+            [_path(self._folder / "bin"), os.path.expanduser("~/.cargo/bin")]  # noqa: PTH111 - never fails
         )
         self._refuse_old_tools(path)
         crates = (self._root / "native" / "Cargo.lock").read_text(encoding="utf-8")
@@ -202,6 +246,10 @@ class Environment:
             raise SetupError(
                 f"cargo {said.stdout.strip() or 'here'} is older than Rust {wanted}.\n  {advice}"
             )
+
+
+def _path(first: Path) -> str:
+    return f"{first}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
 def _version(text: str) -> tuple[int, int]:

@@ -10,6 +10,7 @@ older sources is never taken for the current one.
 # ruff: noqa: INP001 - run as a folder, imported by nobody
 
 import hashlib
+import os
 import platform
 import shutil
 import sys
@@ -28,7 +29,7 @@ def source_key(root: Path) -> str:
         if _LEFT_OUT & set(place.parts) or not path.is_file():
             continue
         content = hashlib.sha256(path.read_bytes()).digest()
-        digest.update(str(place).encode() + b"\0" + content)
+        digest.update(os.fsencode(place) + b"\0" + content)
     return digest.hexdigest()[:KEY_LENGTH]
 
 

@@ -1,27 +1,42 @@
 """Progress of the preparation, on stderr: one moving line on a terminal, else plain lines."""
 # ruff: noqa: INP001 - run as a folder, imported by nobody
 
+import errno
 import re
 import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 KEPT_LINES = 40
 PLAIN_INTERVAL_S = 10.0
 TERMINAL_INTERVAL_S = 0.2
 
+USAGE, FAILED, INTERRUPTED = 2, 5, 130
+"""Exit codes, as in docs/operations.md."""
+
+_BROKEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOMEM, errno.EAGAIN}
+
 
 class SetupError(Exception):
     """The environment cannot be made. The text says what to do."""
 
+    def __init__(self, message: str, code: int = USAGE) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def code_of(error: OSError) -> int:
+    """The exit code of a failed system call: what the machine lacks is no wrong input."""
+    return FAILED if error.errno in _BROKEN else USAGE
+
 
 def tell(text: str) -> None:
-    """Says something once."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    """Says something once, if there is somebody to say it to."""
+    _write(f"{text}\n")
 
 
 def run(
@@ -47,7 +62,7 @@ def run(
     begun = time.monotonic()
     last, steps, newest = 0.0, 0, ""
     said: deque[str] = deque(maxlen=KEPT_LINES)
-    on_terminal = sys.stderr.isatty()
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
     interval = TERMINAL_INTERVAL_S if on_terminal else PLAIN_INTERVAL_S
     tell(f"{label} …")
     with subprocess.Popen(
@@ -60,23 +75,33 @@ def run(
         text=True,
         errors="replace",
     ) as process:
-        for line in process.stdout or ():
-            said.append(line.rstrip())
-            if (step := re.search(counted, line)) is None:
-                continue
-            steps, newest = steps + 1, step[1]
-            if time.monotonic() - last >= interval:
-                last = time.monotonic()
-                _move(f"  {steps} done, now {newest}, {last - begun:.0f} s", on_terminal)
+        try:
+            for line in process.stdout or ():
+                said.append(line.rstrip())
+                if (step := re.search(counted, line)) is None:
+                    continue
+                steps, newest = steps + 1, step[1]
+                if time.monotonic() - last >= interval:
+                    last = time.monotonic()
+                    _move(f"  {steps} done, now {newest}, {last - begun:.0f} s", on_terminal)
+        except BaseException:
+            process.terminate()  # it must not go on when we are gone
+            raise
     seconds = time.monotonic() - begun
     if process.returncode != 0:
         output = "\n".join(f"    {line}" for line in said)
-        raise SetupError(f"{label} failed with {process.returncode}:\n{output}")
+        raise SetupError(f"{label} failed with {process.returncode}:\n{output}", FAILED)
     _move(f"  {label}: done in {seconds:.0f} s", on_terminal)
     if on_terminal:
-        sys.stderr.write("\n")
+        _write("\n")
 
 
 def _move(text: str, on_terminal: bool) -> None:
-    sys.stderr.write(f"\r\x1b[K{text[:100]}" if on_terminal else f"{text}\n")
-    sys.stderr.flush()
+    _write(f"\r\x1b[K{text[:100]}" if on_terminal else f"{text}\n")
+
+
+def _write(text: str) -> None:
+    """Writes to stderr, which may be closed or full: there is nowhere to say that."""
+    with suppress(OSError, AttributeError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

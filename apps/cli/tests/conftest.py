@@ -12,4 +12,5 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LOGOS_ROOT", str(tmp_path))
     monkeypatch.setenv("LOGOS_STATE", str(tmp_path / "state"))
+    (tmp_path / "state").mkdir()
     return tmp_path / "state"

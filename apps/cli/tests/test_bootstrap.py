@@ -1,9 +1,14 @@
 """What `./logos` prepares before a command: native wheel, stamps, missing tools."""
 
+import errno
 import importlib.util
+import os
 import platform
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -137,3 +142,187 @@ def test_without_python_the_script_says_what_to_do(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert "Python 3.11" in ended.stderr
     assert "docker compose up --build --wait" in ended.stderr
+
+
+@pytest.mark.parametrize("named", ["/no/such/python", "/bin/true", "/bin/false", "."])
+def test_a_python_that_was_named_is_used_or_refused(named: str) -> None:
+    ended = subprocess.run(
+        ["/bin/sh", str(ROOT / "logos"), "--version"],
+        env={**os.environ, "LOGOS_PYTHON": named},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"LOGOS_PYTHON names {named}" in ended.stderr
+
+
+def test_an_environment_of_another_python_than_the_named_one_is_refused(
+    monkeypatch: pytest.MonkeyPatch, checkout: Path
+) -> None:
+    module = load("environment", monkeypatch)
+    environment = module.Environment(checkout)
+    environment.python.parent.mkdir(parents=True)
+    environment.python.touch()
+    (checkout / ".venv" / "pyvenv.cfg").write_text("version = 3.1.4\n")
+    monkeypatch.setenv("LOGOS_PYTHON", "python3.99")
+
+    with pytest.raises(Exception, match=r"made with Python 3\.1, and LOGOS_PYTHON names python3"):
+        environment.missing(developer=False, native=False)
+
+    monkeypatch.delenv("LOGOS_PYTHON")
+    (checkout / "pyproject.toml").write_text("[tool.uv.workspace]\nmembers = []\n")
+    assert environment.missing(developer=False, native=False)
+
+
+class Needs:
+    """An environment that has everything; notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, bool] = {}
+
+    def missing(self, **needs: bool) -> list[str]:
+        self.asked = needs
+        return []
+
+
+@pytest.mark.parametrize(
+    ("line", "developer", "native"),
+    [
+        ("test", True, True),
+        ("test unit -k cid", True, True),
+        ("test --help", False, False),
+        ("test -h", False, False),
+        ("check --version", False, False),
+        ("--help", False, False),
+        ("up", False, True),
+        ("up -h", False, False),
+        ("test -- -h", True, True),
+        ("lock", True, False),
+    ],
+)
+def test_help_and_version_need_nothing_to_be_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str, developer: bool, native: bool
+) -> None:
+    module, needs = load("__main__", monkeypatch), Needs()
+
+    module.prepare(needs, tmp_path, line.split())
+
+    assert needs.asked == {"developer": developer, "native": native}
+
+
+@pytest.fixture
+def other_users() -> Iterator[tuple[Path, dict[str, int]]]:
+    """A checkout that whoever runs us may read and not write; as whom to run a program there."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "checkout"
+        shutil.copytree(BOOTSTRAP, root / "apps" / "cli" / "bootstrap")
+        shutil.copy(ROOT / "logos", root)
+        for name in ("requirements.lock", "requirements-build.lock", "requirements-dev.lock"):
+            (root / name).write_text("x==1\n")
+        (root / "pyproject.toml").write_text("[tool.uv.workspace]\nmembers = []\n")
+        (root / "native").mkdir()
+        (root / ".venv" / "bin").mkdir(parents=True)
+        (root / ".venv" / "bin" / "python").symlink_to("/bin/true")
+        for path in (Path(folder), root, root / ".venv"):
+            path.chmod(0o555)
+        yield root, {"user": 65534} if os.geteuid() == 0 else {}
+        for path in (Path(folder), root, root / ".venv"):
+            path.chmod(0o755)
+
+
+@pytest.mark.parametrize("lacking", [".logos", ".venv"])
+def test_a_checkout_of_another_user_is_refused_with_a_way_out(
+    other_users: tuple[Path, dict[str, int]], lacking: str
+) -> None:
+    root, user = other_users
+    if lacking == ".venv":
+        root.chmod(0o755)
+        (root / ".logos").mkdir()
+        (root / ".logos").chmod(0o777)
+        root.chmod(0o555)
+
+    ended = subprocess.run(
+        ["/bin/sh", str(root / "logos"), "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        **user,
+    )
+
+    assert ended.returncode == 2
+    assert str(root / lacking) in ended.stderr
+    assert "checkout of your own" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 5, ["/x/y", "No space left"]),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, ["/x: Permission denied"]),
+        (OSError(errno.ENOEXEC, "Exec format error"), 2, ["Exec format error"]),
+        (KeyboardInterrupt(), 130, ["interrupted"]),
+        (ZeroDivisionError("oops"), 5, ["a fault of this program", "LOGOS_DEBUG=1"]),
+    ],
+)
+def test_whatever_stops_the_bootstrap_has_an_exit_code(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    error: BaseException,
+    code: int,
+    words: list[str],
+) -> None:
+    module = load("__main__", monkeypatch)
+
+    assert module.told(error, tmp_path) == code
+
+    said = capsys.readouterr().err
+    assert all(word in said for word in words)
+    assert "Traceback" not in said
+
+
+def test_a_program_that_fails_is_no_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module = load("telling", monkeypatch)
+
+    with pytest.raises(Exception, match="installing failed with 1") as caught:
+        module.run(["false"], label="installing", counted="x", folder=tmp_path)
+
+    assert getattr(caught.value, "code", None) == 5
+
+
+def test_nothing_is_said_where_stderr_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load("telling", monkeypatch)
+    monkeypatch.setattr(sys, "stderr", None)
+
+    module.tell("nobody hears this")
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_sources_below_a_path_beyond_ascii_are_found_in_every_locale(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, locale: str
+) -> None:
+    root = tmp_path / "kö"
+    (root / "libs" / "src").mkdir(parents=True)
+    (root / "libs" / "src" / "logos_some.py").write_text("print('found')\n")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", root / ".venv"], check=True)
+    [packages] = (root / ".venv").glob("lib/python*/site-packages")
+    listed = packages / "_editable_impl_logos_some.pth"
+    listed.write_text(f"{root / 'libs' / 'src'}\n", encoding="utf-8")
+
+    load("environment", monkeypatch).Environment(root).make_relative()
+
+    for flags in ([], ["-X", "utf8=0"]):
+        ended = subprocess.run(
+            [root / ".venv" / "bin" / "python", *flags, "-P", "-c", "import logos_some"],
+            env={"LC_ALL": locale, "PYTHONCOERCECLOCALE": "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (ended.returncode, ended.stdout) == (0, "found\n"), ended.stderr

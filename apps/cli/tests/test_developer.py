@@ -1,11 +1,21 @@
 """Lock files without addresses, generated code without drift, tiers by name."""
 
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from logos_cli import checks, tiers
+from logos_cli.exits import UsageError
 from logos_cli.locks import runtime_requirements
+from logos_cli.logos import app
+from logos_cli.program import built
+from logos_cli.programs import capture, tool
 
 ROOT = Path(__file__).parents[3]
 
@@ -42,7 +52,37 @@ def test_the_locks_cover_what_the_members_require() -> None:
 
 
 def test_an_unknown_check_is_refused(tmp_path: Path) -> None:
-    assert checks.run_checks(tmp_path, ["spelling-bee"]) is False
+    with pytest.raises(UsageError, match=r"spelling-bee; there are ruff, format"):
+        checks.run_checks(tmp_path, ["locks", "spelling-bee"])
+
+
+def test_checks_tell_how_each_ended(tmp_path: Path) -> None:
+    (tmp_path / "requirements.lock").write_text("--find-links /opt/wheels\n")
+
+    [checked] = checks.run_checks(tmp_path, ["locks"])
+
+    assert (checked.check, checked.passed) == ("locks", False)
+    assert "requirements.lock:1" in checked.said
+
+
+class Pytest:
+    """Stands for the programs that tiers run; notes how each was called."""
+
+    def __init__(self, code: int = 0) -> None:
+        self.code = code
+        self.calls: list[list[str]] = []
+
+    def run(self, arguments: list[str], root: Path, **how: object) -> int:
+        self.calls.append([Path(arguments[0]).name, *arguments[1:]])
+        return self.code
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Pytest:
+    fake = Pytest()
+    monkeypatch.setattr(tiers, "run", fake.run)
+    monkeypatch.setenv("CI", "1")  # no container engine is asked for
+    return fake
 
 
 @pytest.mark.parametrize(
@@ -51,25 +91,158 @@ def test_an_unknown_check_is_refused(tmp_path: Path) -> None:
         ((), list(tiers.TIERS)),
         (("unit", "native"), ["unit", "native"]),
         (("libs/logos-base", "-x"), ["pytest"]),
+        (("libs/logos-base/tests/test_errors.py::test_one",), ["pytest"]),
         (("unit", "-k", "cid"), ["unit"]),
+        (("-k", "unit"), ["pytest"]),
+        (("simulation", "tests/simulation", "-m", "native"), ["simulation"]),
     ],
 )
 def test_tiers_run_by_name_and_the_rest_goes_to_pytest(
-    monkeypatch: pytest.MonkeyPatch, selection: tuple[str, ...], runs: list[str]
+    fake: Pytest, selection: tuple[str, ...], runs: list[str]
 ) -> None:
-    ran: list[str] = []
+    done = tiers.run_tests(ROOT, selection)
 
-    def run_tier(root: Path, tier: str, rest: list[str]) -> bool:
-        ran.append(tier)
-        return True
+    assert [each.tier for each in done] == runs
+    rest = [word for word in selection if word not in runs or runs == ["pytest"]]
+    assert all(call[len(call) - len(rest) :] == rest for call in fake.calls)
 
-    def run(arguments: list[str], root: Path) -> int:
-        ran.append(Path(arguments[0]).name)
-        return 0
 
-    monkeypatch.setattr(tiers, "_run_tier", run_tier)
+@pytest.mark.parametrize("word", ["integraton", "unit/", "libs/nothing", "libs/nothing.py::test_x"])
+def test_what_is_neither_a_tier_nor_a_file_is_refused_before_anything_runs(
+    fake: Pytest, word: str
+) -> None:
+    for selection in ([word], ["unit", word], [word, "unit"]):
+        with pytest.raises(UsageError, match="tiers are unit, native"):
+            tiers.run_tests(ROOT, selection)
+    assert fake.calls == []
+
+
+@pytest.mark.parametrize(
+    ("code", "result"),
+    [(0, tiers.Result.PASSED), (1, tiers.Result.FAILED), (3, tiers.Result.FAILED)],
+)
+def test_a_run_ends_as_pytest_does(fake: Pytest, code: int, result: tiers.Result) -> None:
+    fake.code = code
+
+    assert tiers.run_tests(ROOT, ["libs"]) == [tiers.Run("pytest", result)]
+
+
+@pytest.mark.parametrize("code", [4, 5])
+@pytest.mark.parametrize("selection", [["libs", "--nope"], ["unit", "libs", "-k", "nothing"]])
+def test_what_pytest_refuses_or_does_not_find_is_wrong_usage(
+    fake: Pytest, selection: list[str], code: int
+) -> None:
+    fake.code = code
+
+    with pytest.raises(UsageError):
+        tiers.run_tests(ROOT, selection)
+
+
+def test_a_selection_may_be_empty_in_some_tiers_and_a_tier_never(
+    fake: Pytest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(arguments: list[str], root: Path, **how: object) -> int:
+        return 0 if "simulation" in arguments else 5
+
     monkeypatch.setattr(tiers, "run", run)
 
-    assert tiers.run_tests(ROOT, selection)
+    some = tiers.run_tests(ROOT, ["simulation", "integration", "-k", "x"])
+    assert [each.result for each in some] == ["passed", "empty"]
+    assert [each.result for each in tiers.run_tests(ROOT, ["integration"])] == ["failed"]
 
-    assert ran == runs
+
+JSON_ENDED = {
+    "test": {"passed": False, "runs": [{"tier": "pytest", "result": "failed"}]},
+    "check": {"passed": True, "checks": [{"check": "locks", "passed": True, "said": ""}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(["test", "libs", "-x"], 5), (["check", "locks"], 0)], ids=str
+)
+def test_developer_commands_print_json_alone_on_stdout(
+    *,
+    fake: Pytest,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    words: list[str],
+    code: int,
+) -> None:
+    fake.code = 1
+    monkeypatch.setenv("LOGOS_ROOT", str(ROOT))
+
+    with pytest.raises(SystemExit) as ended:
+        built(app).main([*words, "--output", "json"], prog_name="./logos")
+
+    printed = json.loads(capfd.readouterr().out)
+    for each in printed.get("checks", []):
+        del each["seconds"]
+    assert printed == JSON_ENDED[words[0]]
+    assert ended.value.code == code
+    assert fake.calls in ([], [["pytest", "libs", "-x"]])
+
+
+@pytest.mark.parametrize(("program", "code"), [("false", 0), ("true", 7)])
+def test_a_program_that_fails_because_nobody_reads_is_no_failure(program: str, code: int) -> None:
+    words = (
+        "import sys; from logos_cli import entry, programs; from pathlib import Path;"
+        "sys.exit(entry.outcome_of(lambda: sys.exit(7 + programs.run(sys.argv[1:], Path()))))"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    ended = subprocess.run(
+        [sys.executable, "-c", words, program], stdout=writing, cwd=ROOT, check=False
+    )
+
+    os.close(writing)
+    assert ended.returncode == code
+
+
+def test_an_interrupt_lets_the_program_clean_up(tmp_path: Path) -> None:
+    # A second is more than subprocess.run leaves to a program before it kills it.
+    child = "trap 'sleep 1; touch cleaned; exit 1' INT; echo started; while :; do sleep 0.1; done"
+    words = (
+        "import sys; from logos_cli import entry, programs; from pathlib import Path;"
+        "sys.exit(entry.outcome_of(lambda: programs.run(['sh', '-c', sys.argv[1]], Path())))"
+    )
+    command = [sys.executable, "-c", words, child]
+
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"started\n"
+        running.send_signal(signal.SIGINT)
+        assert running.wait(60) == 130
+
+    assert (tmp_path / "cleaned").exists()
+
+
+def test_render_says_what_it_wrote(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LOGOS_ROOT", str(tmp_path))
+    shutil.copytree(ROOT / "deploy" / "topologies", tmp_path / "deploy" / "topologies")
+
+    with pytest.raises(SystemExit) as ended:
+        built(app).main(["render", "--output", "json"], prog_name="./logos")
+
+    assert ended.value.code == 0
+    printed = json.loads(capfd.readouterr().out)
+    assert (tmp_path / printed["written"]).is_file()
+
+
+@pytest.mark.parametrize(("given", "wanted"), [({}, "ERROR"), ({"GRPC_VERBOSITY": "INFO"}, "INFO")])
+def test_grpc_keeps_its_own_lines_to_itself_unless_told_otherwise(
+    given: dict[str, str], wanted: str
+) -> None:
+    kept = {key: value for key, value in os.environ.items() if key != "GRPC_VERBOSITY"}
+    program = (
+        "import logos_cli, os, sys; assert 'grpc' not in sys.modules;"
+        "from logos_cli.programs import surroundings; print(surroundings()['GRPC_VERBOSITY'])"
+    )
+
+    told = capture([tool("python"), "-c", program], ROOT, variables={**kept, **given})
+
+    assert told == (0, f"{wanted}\n")

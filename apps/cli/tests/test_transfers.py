@@ -418,7 +418,7 @@ async def test_a_closed_standard_stream_is_told(
     async with running("sh", "-c", script, sys.executable) as process:
         code, said = await ended(process)
 
-    assert (code, said) == (2, f"error: {name}: is closed\n")
+    assert (code, said) == (5, f"error: {name}: it is closed\n")
 
 
 async def test_a_file_whose_name_is_not_utf8_is_stored_without_one(

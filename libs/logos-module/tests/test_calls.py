@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
+from logos_module.calls import ServedCall
 from logos_module.channels import open_channel
 from logos_module.server import Server
 from logos_testnet.scenarios.broken_calls import WAYS, Breaking
@@ -127,3 +128,33 @@ async def test_a_caller_that_half_closes_is_believed(
 
     await channel.close()
     assert (servicer.ended, servicer.broken, servicer.size) == (3, 0, 3)
+
+
+class Gone:
+    """The context of a call whose caller is gone, as gRPC has it."""
+
+    async def write(self, response: Any) -> None:
+        raise grpc.aio.InternalError("execute_batch")
+
+    send_initial_metadata = abort_with_status = write
+
+    async def abort(self, code: Any, details: str) -> None:
+        raise grpc.aio.InternalError("execute_batch")
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("write", (b"",)),
+        ("send_initial_metadata", ((),)),
+        ("abort", (grpc.StatusCode.NOT_FOUND, "nothing here")),
+        ("abort_with_status", (None,)),
+    ],
+)
+async def test_what_does_not_reach_a_caller_that_is_gone_ends_the_call(
+    method: str, arguments: tuple[Any, ...]
+) -> None:
+    call = ServedCall(Gone())
+
+    with pytest.raises(asyncio.CancelledError):
+        await getattr(call, method)(*arguments)

@@ -41,6 +41,28 @@ def test_the_others_are_read() -> None:
     assert environment.metrics_listen == ("127.0.0.1", 9100)
 
 
+@pytest.mark.parametrize("value", ["9090", ":9090", "host:", "host:x", "host:0", "host:65536"])
+def test_metrics_without_host_or_port_are_refused_with_what_is_right(value: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_environment(GIVEN | {"LOGOS_METRICS_LISTEN": value})
+
+    assert refused.value.problems == [
+        f"LOGOS_METRICS_LISTEN: must be host:port, such as 127.0.0.1:9090, is {value!r}"
+    ]
+
+
+def test_no_metrics_are_served_where_the_variable_is_empty() -> None:
+    environment = parse_environment(GIVEN | {"LOGOS_METRICS_LISTEN": ""})
+
+    assert environment.metrics_listen is None
+
+
+@pytest.mark.parametrize("value", ["9090", ":9090", "unix:relative", "localhost"])
+def test_an_address_without_a_host_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match="LOGOS_LISTEN: must be unix:/path or host:port"):
+        parse_environment(GIVEN | {"LOGOS_LISTEN": value})
+
+
 def test_all_problems_come_at_once() -> None:
     with pytest.raises(ConfigError) as refused:
         parse_environment(

@@ -4,7 +4,9 @@ import json
 import logging
 import sys
 
-from logos_module.logs import JsonFormatter
+import pytest
+
+from logos_module.logs import JsonFormatter, configure
 
 
 def _line(record: logging.LogRecord) -> dict[str, object]:
@@ -46,3 +48,30 @@ def test_an_exception_stands_in_the_same_line() -> None:
         record = logging.makeLogRecord({"msg": "failed", "exc_info": sys.exc_info()})
 
     assert "ValueError: two\nlines" in str(_line(record)["exception"])
+
+
+@pytest.mark.parametrize(
+    "message", ["Invalid encoding on 'x'", "ExecuteBatchError raised in core by [/a.B/C]"]
+)
+def test_what_callers_make_grpc_log_is_one_line_without_a_trace(
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root, grpc_log = logging.getLogger(), logging.getLogger("grpc._cython.cygrpc")
+    for logger in (root, grpc_log):
+        monkeypatch.setattr(logger, "filters", [])
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    configure("storage", "INFO")
+
+    for _ in range(20):
+        try:
+            b"\xff".decode()
+        except UnicodeDecodeError:
+            grpc_log.exception(message)
+    grpc_log.error("something else")
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["message"] for line in lines] == [message, "something else"]
+    assert "exception" not in lines[0]

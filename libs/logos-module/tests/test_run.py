@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,9 +23,9 @@ from logos_module.server import Server
 pytestmark = pytest.mark.integration
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, errno, sys
 from contextlib import asynccontextmanager
-from logos_base.errors import ConfigError
+from logos_base.errors import ConfigError, LogosError, StateError
 from logos_module import run
 
 @asynccontextmanager
@@ -34,6 +35,13 @@ async def node(context):
         raise ConfigError(["a: no", "b: no"])
     if what == "broken":
         raise RuntimeError("broken at the start")
+    if what == "state":
+        async with asyncio.TaskGroup():
+            raise StateError("a.sqlite is damaged")
+    if what == "disk":
+        raise OSError(errno.ENOSPC, "No space left on device", "identity.key")
+    if what == "refusal":
+        raise LogosError("not now")
     if what == "task":
         async def fail():
             raise RuntimeError("a task failed")
@@ -144,7 +152,7 @@ async def test_a_module_lives_from_its_environment_to_a_clean_end(hello: Process
 
     assert code == 0
     assert (hello.folder / "state" / "left").exists()
-    assert hello.registry.left.is_set()
+    await hello.registry.left.wait()
     assert hello.registry.states[:2] != [module_pb2.MODULE_STATE_READY] * 2
 
 
@@ -177,6 +185,37 @@ async def test_the_exit_code_tells_what_a_restart_mends(
 
     assert code == expected
     assert said in output
+
+
+async def test_metrics_that_cannot_be_served_are_named(hello: Process) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as owner:
+        place = f"127.0.0.1:{owner.getsockname()[1]}"
+        hello.start(LOGOS_METRICS_LISTEN=place)
+        code, output = await hello.ended()
+
+    assert code == 2
+    assert output.startswith(f"ADDRESS_IN_USE: cannot listen at {place}")
+
+
+@pytest.mark.parametrize(
+    ("what", "expected", "said"),
+    [
+        ("state", 2, "STATE_UNUSABLE: a.sqlite is damaged"),
+        ("disk", 1, "DISK_FULL: identity.key cannot be written: the disk is full; make room"),
+        ("refusal", 1, "INTERNAL: not now"),
+    ],
+)
+async def test_what_ends_a_start_is_said_in_one_line(
+    hello: Process, what: str, expected: int, said: str
+) -> None:
+    hello.registry.settings = {"what": what}
+    hello.start()
+
+    code, output = await hello.ended()
+
+    assert code == expected
+    assert output.splitlines()[-1] == said  # the line that the kernel shows as `last_exit`
+    assert "Traceback" not in output
 
 
 async def test_a_wrong_environment_is_named(hello: Process) -> None:

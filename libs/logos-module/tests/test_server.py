@@ -2,8 +2,12 @@
 
 import asyncio
 import logging
+import os
+import secrets
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -37,6 +41,7 @@ class KernelServicer(kernel_pb2_grpc.KernelServicer):
     """Does whatever a test gives it to do."""
 
     def __init__(self) -> None:
+        self.node = "node1"
         self.begun = asyncio.Event()
         self.error: Exception | None = None
         self.wait = asyncio.Event()
@@ -47,7 +52,7 @@ class KernelServicer(kernel_pb2_grpc.KernelServicer):
         await self.wait.wait()
         if self.error is not None:
             raise self.error
-        return kernel_pb2.GetInfoResponse(node="node1")
+        return kernel_pb2.GetInfoResponse(node=self.node)
 
     async def GetStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
         await context.abort(grpc.StatusCode.ABORTED, "by hand")
@@ -174,7 +179,7 @@ async def test_a_draining_server_finishes_what_it_has_and_refuses_the_rest(
         "MODULE_DRAINING",
     )
     assert (await call).node == "node1"
-    assert await served.server.gate.wait_idle(5) == 0
+    assert await served.server.gate.wait_idle(60) == 0
     health = await served.health.Check(health_pb2.HealthCheckRequest(service=""))
     assert health.status == health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -186,7 +191,7 @@ async def test_a_cancelled_call_leaves(served: Served) -> None:
 
     call.cancel()
 
-    assert await served.server.gate.wait_idle(5) == 0
+    assert await served.server.gate.wait_idle(60) == 0
 
 
 async def test_a_unary_call_is_bounded(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +210,15 @@ async def test_a_servicers_own_timeout_is_not_the_servers(served: Served) -> Non
     served.servicer.error = TimeoutError()
 
     assert reason_of(await _failure(served.kernel.GetInfo(INFO))) == "INTERNAL"
+
+
+async def test_an_error_inside_a_task_group_comes_out_as_itself(served: Served) -> None:
+    served.servicer.error = ExceptionGroup(
+        "of two tasks",
+        [ValueError("a secret"), ExceptionGroup("inner", [QuotaError("nothing left")])],
+    )
+
+    assert reason_of(await _failure(served.kernel.GetInfo(INFO))) == "QUOTA"
 
 
 async def test_unknown_methods_are_unimplemented(served: Served) -> None:
@@ -258,6 +272,112 @@ async def test_a_taken_address_is_an_error() -> None:
     taken.close()
     await first.stop(0)
     await second.stop(0)
+
+
+@asynccontextmanager
+async def _watched(server: Server) -> AsyncIterator["asyncio.Queue[str]"]:
+    """Keeps the sockets of a server; yields what is told of them."""
+    told: asyncio.Queue[str] = asyncio.Queue()
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(server.keep_listening(told.put_nowait))
+        yield told
+        watching.cancel()
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("logos_module.server.WATCH_S", 0.01)
+
+
+async def _asks(address: str) -> str:
+    """Asks as a new client."""
+    channel = open_channel(address)
+    kernel: Any = kernel_pb2_grpc.KernelStub(channel)
+    try:
+        info = await kernel.GetInfo(INFO, timeout=60, wait_for_ready=True)
+        return str(info.node)
+    finally:
+        await channel.close()
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("swept", ["a", "a/b", "a/b/s.sock"])
+async def test_a_socket_that_was_removed_is_bound_again(tmp_path: Path, swept: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="lm-") as folder:
+        (Path(folder) / "a" / "b").mkdir(parents=True)
+        made = Served(f"{folder}/a/b")
+        await made.server.start([made.address])
+        assert (await made.kernel.GetInfo(INFO)).node == "node1"
+
+        async with _watched(made.server) as told:
+            for _ in range(2):
+                (Path(folder) / swept).rename(tmp_path / secrets.token_hex(4))
+                assert await _asks(made.address) == "node1"
+            assert told.empty()
+
+        assert (await made.kernel.GetInfo(INFO)).node == "node1", "calls go on where they were"
+        assert (Path(folder) / "a").stat().st_mode & 0o777 == 0o700 or swept != "a"
+        await made.channel.close()
+        await made.server.stop(0)
+        assert list((Path(folder) / "a" / "b").iterdir()) == []
+
+
+@pytest.mark.usefixtures("often")
+async def test_nothing_appears_where_a_moved_checkout_was() -> None:
+    with tempfile.TemporaryDirectory(prefix="lm-") as folder:
+        old, new = Path(folder) / "old", Path(folder) / "new"
+        (old / "a" / "b").mkdir(parents=True)
+        made = Served(f"{old}/a/b")
+        await made.server.start([made.address])
+
+        async with _watched(made.server) as told:
+            old.rename(new)
+            why = await told.get()
+            assert f"{old}/a/b/s.sock was removed: " in why
+            assert not old.exists()
+            new.rename(old)
+            assert await told.get() == "", "it is there again"
+
+        assert await _asks(made.address) == "node1"
+        await made.channel.close()
+        await made.server.stop(0)
+
+
+@pytest.mark.usefixtures("often")
+async def test_the_socket_of_another_is_left_to_it(caplog: pytest.LogCaptureFixture) -> None:
+    with tempfile.TemporaryDirectory(prefix="lm-") as folder:
+        first, second = Served(folder), Served(folder)
+        await first.server.start([first.address])
+        await second.server.start([second.address])
+        second.servicer.node = "node2"
+
+        async with _watched(first.server) as told:
+            assert await told.get() == f"another process has taken {folder}/s.sock"
+            assert await _asks(first.address) == "node2"
+            assert told.empty()
+        await first.channel.close()
+        await first.server.stop(0)
+
+        assert await _asks(second.address) == "node2", "who ends takes only what is its own"
+        assert [one.message for one in caplog.records].count("clients cannot connect") == 1
+        await second.channel.close()
+        await second.server.stop(0)
+
+
+@pytest.mark.usefixtures("often")
+async def test_a_folder_of_somebody_else_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(prefix="lm-") as folder:
+        made = Served(folder)
+        await made.server.start([made.address])
+        monkeypatch.setattr("os.geteuid", lambda: 4711)
+
+        async with _watched(made.server) as told:
+            os.unlink(f"{folder}/s.sock")  # noqa: PTH108 -- as a sweeper does
+            assert "belongs to another user" in await told.get()
+
+        assert os.listdir(folder) == []  # noqa: PTH208 -- see above
+        await made.channel.close()
+        await made.server.stop(0)
 
 
 async def test_health_is_what_it_was_set_to(served: Served) -> None:

@@ -165,6 +165,40 @@ async def test_it_waits_for_a_kernel(bench: Bench) -> None:
         await bench.server.start([bench.address])
 
 
+async def test_it_says_once_why_it_waits_and_that_it_is_over(
+    bench: Bench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(session, "RETRY_MAX_S", 0.01)
+    bench.registry.register_error = ModuleNotReadyError("no room for your epoch")
+    async with asyncio.TaskGroup() as tasks:
+        registering = tasks.create_task(bench.session.register())
+        while len(bench.registry.registered) < 5:  # noqa: ASYNC110 -- it counts, and tells nobody
+            await asyncio.sleep(0.01)
+        bench.registry.register_error = None
+        await registering
+
+    said = [one for one in caplog.records if one.name == "logos_module.session"]
+    assert [(one.levelname, one.message) for one in said] == [
+        ("WARNING", "kernel does not register this module, trying on"),
+        ("INFO", "registered"),
+    ]
+    assert vars(said[0])["why"] == "no room for your epoch"
+    assert vars(said[0])["kernel"] == bench.address
+
+
+async def test_what_hinders_clients_is_said_before_all_else(bench: Bench) -> None:
+    await bench.session.register()
+    bench.session.say(text="fetching", trouble="the socket was removed")
+
+    async def check() -> None:
+        assert (await bench.beat()).status_text == "the socket was removed"
+        bench.session.say(trouble="")
+        assert (await bench.beat()).status_text == "fetching"
+
+    await _while_running(bench, check)
+
+
 @pytest.mark.parametrize("error", [StaleError("older"), NoSuchModuleError("unknown")])
 async def test_a_refusal_for_good_ends_it(bench: Bench, error: LogosError) -> None:
     bench.registry.register_error = error
@@ -194,9 +228,9 @@ async def test_news_are_sent_at_once(bench: Bench) -> None:
 
     async def check() -> None:
         await bench.beat()
-        bench.session.say(state=session.READY, text="x" * 300)
+        bench.session.say(state=session.READY, text="é" * 300)
         beat = await bench.beat()
-        assert (beat.state, beat.status_text) == (module_pb2.MODULE_STATE_READY, "x" * 200)
+        assert (beat.state, beat.status_text) == (module_pb2.MODULE_STATE_READY, "é" * 100)
 
     await _while_running(bench, check)
 

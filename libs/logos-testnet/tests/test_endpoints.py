@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from logos_testnet.endpoints import Endpoints, NodeEndpoints, read_endpoints, write_endpoints
+from logos_testnet.errors import UnreadableStateError
 
 ENDPOINTS = Endpoints(
     "small",
@@ -32,10 +33,15 @@ def test_programs_find_the_documented_fields(tmp_path: Path) -> None:
     assert document["nodes"][0].keys() == {"name", "kernel", "modules", "peer_id", "p2p_address"}
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": 2, "nodes": []}'])
-def test_what_is_not_understood_is_as_good_as_none(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "endpoints.json"
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": 2, "nodes": []}', '{"schema": 1}'])
+def test_what_is_not_understood_is_refused_and_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "small" / "endpoints.json"
+    path.parent.mkdir()
     path.write_text(text, encoding="utf-8")
 
-    assert read_endpoints(path) is None
+    with pytest.raises(UnreadableStateError, match=f"{path} .*up --testnet small"):
+        read_endpoints(path)
+
+
+def test_no_file_is_no_endpoints(tmp_path: Path) -> None:
     assert read_endpoints(tmp_path / "none") is None

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from logos_testnet.processes import NodeProcess, find_processes, proportional_bytes
+from logos_testnet.processes import NodeProcess, find_processes, folder_held_by, proportional_bytes
 
 DIRECTORY = Path("/state/small")
 
@@ -34,6 +34,29 @@ def test_kernels_and_modules_of_the_testnet_are_found_and_nobody_else(tmp_path: 
     found = find_processes(DIRECTORY, tmp_path)
 
     assert found == [NodeProcess(10, "node2", "kernel"), NodeProcess(11, "node2", "storage")]
+
+
+def test_what_runs_in_a_moved_folder_is_found_where_its_log_is_now(tmp_path: Path) -> None:
+    told = {"LOGOS_TESTNET_DIR": str(DIRECTORY), "LOGOS_PROFILE": "p"}
+    for pid, log in (
+        (10, "/moved/small/node1/logs/kernel.log"),
+        (11, "/moved/small/node2/logs/kernel.log.1 (deleted)"),
+        (12, "/state/small/node3/logs/kernel.log (deleted)"),
+        (13, "pipe:[4711]"),
+        (14, "/dev/null"),
+    ):
+        add(tmp_path, pid, **told, LOGOS_STATE_DIR=f"/state/small/node{pid - 9}/kernel")
+        fd = tmp_path / str(pid) / "fd"
+        fd.mkdir()
+        (fd / "1").symlink_to(log)
+
+    def nodes_in(directory: Path) -> list[str]:
+        return [process.node for process in find_processes(directory, tmp_path)]
+
+    assert nodes_in(Path("/moved/small")) == ["node1", "node2"]
+    assert nodes_in(DIRECTORY) == ["node3", "node4", "node5"]
+    assert folder_held_by(10, tmp_path) == Path("/moved/small")
+    assert folder_held_by(99, tmp_path) is None
 
 
 def test_memory_is_summed_over_what_still_lives(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from logos_testnet.plan import NodePlan, Plan
 from logos_testnet.progress import NodeProgress, Note, silent
 from logos_testnet.readiness import wait_until_ready, wanted_peers
 
-STARTING, READY, FAILED = (
+STARTING, BACKOFF, READY, FAILED = (
     module_pb2.MODULE_STATE_STARTING,
+    module_pb2.MODULE_STATE_BACKOFF,
     module_pb2.MODULE_STATE_READY,
     module_pb2.MODULE_STATE_FAILED,
 )
@@ -96,6 +97,29 @@ async def test_patience_ends_when_nothing_moves(kernel: tuple[Kernel, NodePlan])
 
     with pytest.raises(NodeFailedError, match="1 of 4 peers"):
         await wait_until_ready(node, peers=4, report=silent, patience_s=0.3)
+
+
+async def test_a_module_that_starts_again_and_again_makes_no_progress(
+    kernel: tuple[Kernel, NodePlan],
+) -> None:
+    servicer, node = kernel
+    servicer.script = [(STARTING, 0), (BACKOFF, 0)] * 100_000
+
+    with pytest.raises(NodeFailedError, match="mixnet: out of luck") as caught:
+        await wait_until_ready(node, peers=0, report=silent, patience_s=1)
+
+    assert (caught.value.node, caught.value.module) == ("node1", "mixnet")
+
+
+async def test_it_tells_that_it_waits_for_the_kernel() -> None:
+    told: list[NodeProgress | Note] = []
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        node = NodePlan("node1", nobody.getsockname()[1], "", ())
+        with pytest.raises(NodeFailedError, match="no progress"):
+            await wait_until_ready(node, peers=0, report=told.append, patience_s=0.3)
+
+    assert [event.text for event in told] == [f"waits for its kernel to answer at {node.front}"]
 
 
 def test_a_node_wants_as_many_peers_as_the_topology_asks_for_or_there_are(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from logos_testnet.errors import BusyError, SeedMismatchError
+from logos_testnet.errors import BusyError, SeedMismatchError, UnreadableStateError
 from logos_testnet.layout import Layout, layout_of
 from logos_testnet.state import Facts, exclusive, read_facts, remember_start, seed_of
 
@@ -29,7 +29,7 @@ def test_the_first_seed_holds_until_purged(layout: Layout) -> None:
     start(layout, "processes", 7)
 
     assert seed_of(layout, "processes", None) == 7
-    with pytest.raises(SeedMismatchError):
+    with pytest.raises(SeedMismatchError, match="down --testnet small --purge"):
         seed_of(layout, "processes", 8)
     assert seed_of(layout, "containers", None) is None
 
@@ -48,6 +48,18 @@ def test_the_last_runtime_and_number_of_nodes_are_remembered(layout: Layout) -> 
     facts = read_facts(layout)
     assert (facts.runtime, facts.node_count) == ("containers", 3)
     assert facts.seeds == {"processes": 7, "containers": None}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"runtime": "processes"}'])
+def test_facts_that_cannot_be_read_are_not_forgotten(layout: Layout, text: str) -> None:
+    start(layout, "processes", 7)
+    layout.facts.write_text(text, encoding="utf-8")
+
+    with pytest.raises(UnreadableStateError, match=str(layout.facts)):
+        seed_of(layout, "processes", None)
+    with pytest.raises(UnreadableStateError):
+        start(layout, "processes", None)
+    assert layout.facts.read_text(encoding="utf-8") == text
 
 
 def test_two_commands_do_not_change_one_testnet_at_once(layout: Layout) -> None:

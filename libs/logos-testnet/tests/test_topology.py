@@ -104,3 +104,31 @@ def test_a_number_of_nodes_contradicts_a_list_of_them() -> None:
     text = GOOD.replace("node_count = 3", "") + "[[nodes]]\n"
 
     assert "contradicts" in problems_of(text, node_count=2)[0]
+
+
+def nodes_named(*names: str, modules: str = "") -> str:
+    tables = "".join(f'[[nodes]]\nname = "{name}"\n' for name in names)
+    return f'schema = 1\nname = "x"\n[modules.mixnet]\n{modules}{tables}'
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        (nodes_named("a", "lock"), 7, "a file of the testnet's folder"),
+        (nodes_named("run"), 5, "folder of the sockets"),
+        (nodes_named("mesh"), 5, "network between the nodes"),
+        (nodes_named("a", "a-front"), 7, "front door's network of node 'a'"),
+        (nodes_named("a-b", "a", modules="[modules.c]\n[modules.b-c]\n"), 9, "'a-b-c'"),
+        (nodes_named("a", "a-b", modules="[modules.b-kernel]\n"), 8, "'a-b-kernel'"),
+        (nodes_named("a", modules="[modules.kernel]\n"), 4, "the node's kernel"),
+        (nodes_named("a", modules="[modules.profile]\n"), 4, "the node's profile"),
+        (nodes_named("a") + 'modules = ["mixnet", "mixnet"]\n', 6, "twice"),
+        (nodes_named("a") + "modules = [[1]]\n", 6, "a list of modules"),
+    ],
+)
+def test_names_that_would_meet_on_disk_or_between_containers_are_refused(
+    text: str, line: int, words: str
+) -> None:
+    problems = problems_of(text)
+
+    assert [problem for problem in problems if f"t.toml:{line}:" in problem and words in problem]

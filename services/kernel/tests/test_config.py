@@ -105,7 +105,19 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         "LOGOS_FRONT: must be set",
         "LOGOS_LISTEN: must be set",
         "LOGOS_LOG_LEVEL: must be one of DEBUG, INFO, WARNING, ERROR, is 'LOUD'",
-        "LOGOS_METRICS_LISTEN: must be host:port, ends with 'x'",
+        "LOGOS_METRICS_LISTEN: must be host:port, such as 127.0.0.1:9090, is '0.0.0.0:x'",
+    ]
+
+
+def test_addresses_without_a_host_are_refused(tmp_path: Path) -> None:
+    variables = _variables(
+        tmp_path, LOGOS_FRONT=":51001", LOGOS_LISTEN="k.sock", LOGOS_METRICS_LISTEN="9090"
+    )
+
+    assert _problems(variables, tmp_path) == [
+        "LOGOS_METRICS_LISTEN: must be host:port, such as 127.0.0.1:9090, is '9090'",
+        "LOGOS_FRONT: must be unix:/path or host:port, is ':51001'",
+        "LOGOS_LISTEN: must be unix:/path or host:port, is 'k.sock'",
     ]
 
 

@@ -40,6 +40,8 @@ def test_a_registration_is_answered_with_lease_epoch_and_settings() -> None:
         ("endpoint", "localhost"),
         ("endpoint", "dns:///elsewhere:1"),
         ("endpoint", "unix:/" + "a" * 250),
+        ("epoch", 2**53 + 1),
+        ("epoch", 2**64 - 1),
         ("services", ("no dots or spaces",)),
         ("services", ("grpc.health.v1.Health",)),
         ("services", ("logos.kernel.v1.Kernel",)),

@@ -1,15 +1,13 @@
 """KER-5, KER-6, KER-8, KER-10: what runs when, in virtual time."""
 
-from collections.abc import Iterable
-from contextlib import suppress
-
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from kernel_driver import World
 
-from logos_kernel.core.errors import ExternalRuntimeError, HasDependentsError, UnknownModuleError
+from logos_kernel.core.errors import (
+    ExternalRuntimeError,
+    HasDependentsError,
+    UnknownModuleError,
+)
 from logos_kernel.core.types import Desired, Exit, ModuleState, ProcessId, Record, Runtime
 
 PAIR = {"top": ["base"], "base": []}
@@ -184,8 +182,7 @@ def test_stop_drains_first_and_kills_after_the_grace() -> None:
     lease = world["base"].lease
     assert lease is not None
 
-    world.supervisor.stop("base", world.now_ms)
-    world.obey()
+    world.want("stop", "base")
     assert world.states() == {"base": "DRAINING"}
     assert world.asked == [lease.lease_id]
     assert world.terminated == ["base"]
@@ -203,12 +200,10 @@ def test_stop_is_refused_while_something_that_runs_requires_it() -> None:
     world.ready("base", "top")
 
     with pytest.raises(HasDependentsError, match="top require base"):
-        world.supervisor.stop("base", world.now_ms)
-    world.supervisor.stop("top", world.now_ms)
-    world.obey()
+        world.want("stop", "base")
+    world.want("stop", "top")
     world.exit("top")
-    world.supervisor.stop("base", world.now_ms)
-    world.obey()
+    world.want("stop", "base")
     world.exit("base")
 
     assert world.states() == {"base": "STOPPED", "top": "STOPPED"}
@@ -218,8 +213,7 @@ def test_stop_of_a_module_in_back_off_cancels_its_start() -> None:
     world = World({"base": []})
     world.exit("base", 1)
 
-    world.supervisor.stop("base", world.now_ms)
-    world.obey()
+    world.want("stop", "base")
     world.advance(1_000_000)
 
     assert world.states() == {"base": "STOPPED"}
@@ -231,12 +225,10 @@ def test_start_wants_what_is_required_too_and_revives_what_failed() -> None:
     world = World(PAIR, records=records)
     assert world.states() == {"base": "STOPPED", "top": "STOPPED"}
 
-    world.supervisor.start("top", world.now_ms)
-    world.obey()
+    world.want("start", "top")
     assert world.states() == {"base": "STARTING", "top": "BLOCKED"}
     world.exit("base", 2)
-    world.supervisor.start("top", world.now_ms)
-    world.obey()
+    world.want("start", "top")
 
     assert world.states() == {"base": "STARTING", "top": "BLOCKED"}
     assert world.saved["top"].desired is Desired.RUNNING
@@ -245,9 +237,8 @@ def test_start_wants_what_is_required_too_and_revives_what_failed() -> None:
 def test_start_while_stopping_starts_again_once_it_has_ended() -> None:
     world = World({"base": []})
     world.ready("base")
-    world.supervisor.stop("base", world.now_ms)
-    world.supervisor.start("base", world.now_ms)
-    world.obey()
+    world.want("stop", "base")
+    world.want("start", "base")
 
     world.exit("base")
 
@@ -259,8 +250,7 @@ def test_restart_waits_for_no_back_off_and_does_not_count() -> None:
     world = World(PAIR)
     world.ready("base", "top")
 
-    world.supervisor.restart("base", world.now_ms)
-    world.obey()
+    world.want("restart", "base")
     assert world.states() == {"base": "DRAINING", "top": "READY"}
     world.exit("base")
 
@@ -341,7 +331,7 @@ def adopted(**changes: object) -> Record:
 
 
 def test_a_living_process_is_taken_over_with_its_epoch() -> None:
-    world = World({"base": []}, records=[adopted()], alive=[LIVING])
+    world = World({"base": []}, records=[adopted()], alive={LIVING: "base"})
 
     assert world.spawned == []
     world.ready("base")
@@ -352,7 +342,7 @@ def test_a_living_process_is_taken_over_with_its_epoch() -> None:
 
 
 def test_a_living_process_that_does_not_come_back_in_a_ttl_is_replaced() -> None:
-    world = World({"base": []}, records=[adopted()], alive=[LIVING])
+    world = World({"base": []}, records=[adopted()], alive={LIVING: "base"})
 
     world.advance(14_999)
     assert LIVING in world.alive
@@ -374,7 +364,7 @@ def test_a_pid_that_is_used_again_is_not_taken_for_the_module() -> None:
 
 def test_a_living_process_that_should_be_stopped_is_stopped() -> None:
     record = adopted(desired=Desired.STOPPED)
-    world = World({"base": []}, records=[record], alive=[LIVING])
+    world = World({"base": []}, records=[record], alive={LIVING: "base"})
 
     assert world.states() == {"base": "DRAINING"}
     world.exit("base")
@@ -390,10 +380,10 @@ def test_an_observed_module_is_awaited_and_never_touched() -> None:
     world.advance(15_000)
     assert world.states() == {"base": "STARTING", "top": "STARTING"}
     assert world["top"].last_exit == "no beat for 15 s"
-    for refused in (world.supervisor.stop, world.supervisor.restart):
+    for refused in ("stop", "restart"):
         with pytest.raises(ExternalRuntimeError):
-            refused("base", world.now_ms)
-    world.supervisor.start("base", world.now_ms)
+            world.want(refused, "base")
+    world.want("start", "base")
     world.supervisor.close(world.now_ms)
     world.obey()
 
@@ -401,84 +391,95 @@ def test_an_observed_module_is_awaited_and_never_touched() -> None:
     assert world.supervisor.is_down()
 
 
+def test_a_restart_after_a_stop_and_a_start_replaces_the_process() -> None:
+    world = World({"base": []})
+    world.ready("base")
+    world.want("stop", "base")
+    world.exit("base")
+    world.want("start", "base")
+    world.ready("base")
+
+    world.want("restart", "base")
+    world.exit("base")
+
+    assert world["base"].epoch == 3
+
+
+FULL = [True]
+
+
+def test_a_start_whose_epoch_cannot_be_saved_is_not_made_and_tried_again() -> None:
+    world = World({"base": []})
+    world.ready("base")
+    world.want("restart", "base")
+
+    world.fates = FULL * 3  # for the end of the old process and two tries of the new one
+    world.exit("base")
+    assert world.states() == {"base": "BACKOFF"}
+    why = "its state cannot be saved: the disk is full"
+    assert world["base"].last_exit == f"not started: {why}"
+    assert world["base"].view(0).status_text == why
+    assert world.saved["base"].epoch == 1
+    world.advance(500)
+    assert world.states() == {"base": "BACKOFF"}
+    world.advance(1000)
+
+    assert world.states() == {"base": "STARTING"}
+    assert (world["base"].epoch, world.saved["base"].epoch) == (2, 2)
+    assert world["base"].view(0).status_text == ""
+
+
+def test_a_start_that_is_stopped_before_it_failed_is_stopped() -> None:
+    world = World({"base": []})
+    world.exit("base", 1)
+    world.now_ms += 500
+    world.supervisor.tick(world.now_ms)  # its start is asked for, and not made yet
+
+    world.fates = [False, *FULL]
+    world.want("stop", "base")
+
+    assert world.states() == {"base": "STOPPED"}
+    assert world.saved["base"].desired is Desired.STOPPED
+
+
+def test_a_running_module_whose_state_cannot_be_saved_runs_on_and_is_saved_later() -> None:
+    world = World({"base": []})
+    world.fates = FULL * 2
+    world.register("base")
+    world.say("base", text="all there")
+
+    assert world.states() == {"base": "READY"}
+    assert "the disk is full" in world["base"].view(0).status_text
+    world.advance(5_000, beating=True)
+    assert world.saved["base"].instance_id == b""
+    world.advance(5_000, beating=True)
+
+    assert world.saved["base"].instance_id == world["base"].instance_id
+    assert world["base"].view(0).status_text == "all there"
+    assert len(world.spawned) == 1
+
+
+def test_what_the_operator_wants_is_durable_or_changes_nothing() -> None:
+    world = World(PAIR)
+    world.ready("base", "top")
+
+    world.fates = FULL * 1
+    assert not world.want("stop", "top")
+    assert (world.states()["top"], world.terminated) == ("READY", [])
+    assert world.want("stop", "top")
+    world.exit("top")
+    world.want("stop", "base")
+    world.exit("base")
+    world.fates = FULL * 1
+    assert not world.want("start", "top")
+
+    assert world.states() == {"base": "STOPPED", "top": "STOPPED"}
+    assert {one.desired for one in world.saved.values()} == {Desired.STOPPED}
+
+
 def test_unknown_modules_are_refused() -> None:
     world = World({"base": []})
 
-    for refused in (world.supervisor.start, world.supervisor.stop, world.supervisor.restart):
+    for refused in ("start", "stop", "restart"):
         with pytest.raises(UnknownModuleError):
-            refused("../x", world.now_ms)
-
-
-names = st.sampled_from(sorted(DIAMOND))
-
-
-class Chaos(RuleBasedStateMachine):
-    """Anything may happen at any time: no illegal transition, no process lost sight of."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = World(DIAMOND)
-
-    def _living(self) -> Iterable[str]:
-        return self.world.alive.values()
-
-    @rule(name=names, code=st.sampled_from([0, 1, 2, -9]))
-    def exits(self, name: str, code: int) -> None:
-        if name in self._living():
-            self.world.exit(name, code)
-
-    @rule(name=names)
-    def gets_ready(self, name: str) -> None:
-        if self.world[name].state is ModuleState.STARTING:
-            self.world.ready(name)
-
-    @rule(name=names, said=st.sampled_from(["REGISTERED", "READY", "DRAINING"]))
-    def beats(self, name: str, said: str) -> None:
-        if self.world[name].lease is not None:
-            self.world.say(name, ModuleState(said))
-
-    @rule(name=names)
-    def leaves(self, name: str) -> None:
-        lease = self.world[name].lease
-        if lease is not None:
-            self.world.registry.deregister(lease.lease_id, self.world.now_ms)
-            self.world.obey()
-
-    @rule(ms=st.sampled_from([1, 500, 10_000, 15_000, 60_000, 300_000]), beating=st.booleans())
-    def time_passes(self, ms: int, beating: bool) -> None:  # noqa: FBT001
-        self.world.advance(ms, beating=beating)
-
-    @rule(name=names, wish=st.sampled_from(["start", "stop", "restart"]))
-    def operator_wants(self, name: str, wish: str) -> None:
-        with suppress(HasDependentsError):
-            getattr(self.world.supervisor, wish)(name, self.world.now_ms)
-        self.world.obey()
-
-    @rule()
-    def kernel_restarts(self) -> None:
-        old = self.world
-        self.world = World(DIAMOND, records=list(old.saved.values()), alive=list(old.alive))
-        assert set(self.world.alive) >= set(old.alive)
-
-    @invariant()
-    def processes_and_states_agree(self) -> None:
-        for name, module in self.world.supervisor.modules.items():
-            assert (module.process is not None) == (name in self._living())
-            if module.state in {ModuleState.STOPPED, ModuleState.BLOCKED}:
-                assert module.process is None
-            if module.state is ModuleState.READY:
-                assert module.lease is not None
-            if module.state in {ModuleState.BACKOFF, ModuleState.FAILED, ModuleState.STARTING}:
-                assert module.due_ms is not None, "or it would stay there for ever"
-            assert module.epoch == 0 or self.world.saved[name].epoch == module.epoch
-
-    def teardown(self) -> None:
-        self.world.supervisor.close(self.world.now_ms)
-        self.world.obey()
-        self.world.advance(1_000_000)
-        assert self.world.supervisor.is_down()
-        assert not self.world.alive
-
-
-Chaos.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
-TestChaos = pytest.mark.property(Chaos.TestCase)
+            world.want(refused, "../x")

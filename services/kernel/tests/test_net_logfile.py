@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -62,13 +63,19 @@ async def test_no_log_is_an_empty_log(tmp_path: Path) -> None:
     assert await _tail(tmp_path / "log", 2) == []
 
 
-async def test_following_goes_on_in_the_next_file(tmp_path: Path) -> None:
-    path = tmp_path / "log"
+@asynccontextmanager
+async def following(path: Path, *, tail: int = 1) -> AsyncIterator[AsyncIterator[bytes]]:
     async with (
         asyncio.timeout(60),
-        aclosing(logfile.read_lines(path, tail=1, follow=True)) as lines,
+        aclosing(logfile.read_lines(path, tail=tail, follow=True)) as lines,
     ):
-        path.write_bytes(b"old\nlast\n")
+        yield lines
+
+
+async def test_following_waits_for_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"old\nlast\n")
+    async with following(path) as lines:
         assert await anext(lines) == b"last"
         with path.open("ab") as file:
             file.write(b"half")
@@ -78,9 +85,41 @@ async def test_following_goes_on_in_the_next_file(tmp_path: Path) -> None:
             assert not reading.done(), "half a line is no line"
             file.write(b" done\n")
         assert await reading == b"half done"
-        path.replace(tmp_path / "log.1")
+
+
+async def test_following_goes_on_in_the_next_file(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"old\n")
+    async with following(path) as lines:
+        assert await anext(lines) == b"old"
+        with path.open("ab") as file:
+            path.replace(tmp_path / "log.1")
+            file.write(b"late\nhalf")
         path.write_bytes(b"new\n")
+
+        assert [await anext(lines) for _ in range(3)] == [b"late", b"half", b"new"]
+
+
+async def test_following_starts_again_after_a_truncation(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"a line of some length\n")
+    async with following(path) as lines:
+        assert await anext(lines) == b"a line of some length"
+        path.write_bytes(b"new\n")
+
         assert await anext(lines) == b"new"
+
+
+async def test_following_waits_for_a_log_and_misses_none_of_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    async with following(path) as lines:
+        reading = asyncio.ensure_future(anext(lines))  # noqa: TID251 -- read while it is written
+        await asyncio.sleep(0)
+        (tmp_path / "new").write_bytes(b"one\ntwo\n")
+        (tmp_path / "new").replace(path)
+
+        assert await reading == b"one"
+        assert await anext(lines) == b"two"
 
 
 def test_a_large_log_is_put_aside_at_a_start(tmp_path: Path) -> None:
@@ -102,7 +141,7 @@ def test_a_large_log_is_put_aside_at_a_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [(b"", ""), (b"a\nb\n\n", "b"), (b"x" * 9000, "x" * 200), (b"ok\n\xff\n", "\ufffd")],
+    [(b"", ""), (b"a\nb\n\n", "b"), (b"x" * 9000, "x" * 1000), (b"ok\n\xff\n", "\ufffd")],
 )
 def test_the_last_line_is_found(tmp_path: Path, content: bytes, expected: str) -> None:
     (tmp_path / "log").write_bytes(content)

@@ -1,19 +1,23 @@
 """KER-8: what outlives a kernel."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from full_disk import filled
 from module_store_contract import FULL, ModuleStoreContract
 
-from logos_kernel.core.errors import StateLockedError
+from logos_base import errors
+from logos_kernel.core.errors import DiskFullError, StateLockedError, StoreFailedError
+from logos_kernel.core.types import Record
 from logos_kernel.store.lock import locked
 from logos_kernel.store.memory import MemoryModuleStore
-from logos_kernel.store.sql import Base, SqlModuleStore
-from logos_module.database import open_database
+from logos_kernel.store.sql import SqlModuleStore, open_store
+from logos_module.database import DatabaseDamagedError
 
 
 class TestMemory(ModuleStoreContract):
@@ -25,16 +29,55 @@ class TestMemory(ModuleStoreContract):
 class TestSql(ModuleStoreContract):
     @pytest.fixture
     async def store(self, tmp_path: Path) -> AsyncIterator[SqlModuleStore]:
-        async with open_database(tmp_path / "kernel.sqlite", Base.metadata) as sessions:
-            yield SqlModuleStore(sessions)
+        async with open_store(tmp_path) as store:
+            yield store
 
     async def test_survives_being_closed(self, tmp_path: Path) -> None:
         for expected in (1, 2):
-            async with open_database(tmp_path / "kernel.sqlite", Base.metadata) as sessions:
-                store = SqlModuleStore(sessions)
+            async with open_store(tmp_path) as store:
                 assert await store.begin() == expected
                 assert await store.load() == ([FULL] if expected == 2 else [])
                 await store.save(FULL)
+
+    async def test_what_is_not_a_database_is_refused_by_name(self, tmp_path: Path) -> None:
+        (tmp_path / "kernel.sqlite").write_bytes(b"no database" * 1000)
+
+        with pytest.raises(DatabaseDamagedError, match=r"kernel\.sqlite"):
+            async with open_store(tmp_path):
+                pass
+
+    async def test_words_that_it_does_not_know_are_refused(self, tmp_path: Path) -> None:
+        async with open_store(tmp_path) as store:
+            await store.save(FULL)
+        with sqlite3.connect(tmp_path / "kernel.sqlite") as database:
+            database.execute("UPDATE module SET desired = 'FLYING'")
+        database.close()
+
+        async with open_store(tmp_path) as store:
+            with pytest.raises(StoreFailedError, match="FLYING"):
+                await store.load()
+
+    async def test_a_full_disk_changes_nothing_until_there_is_room(self, disk: Path) -> None:
+        async with open_store(disk) as store:
+            await store.save(FULL)
+            with filled(disk):
+                for _ in range(2):
+                    with pytest.raises(DiskFullError):
+                        await store.save(Record("mixnet"), Record("storage", epoch=3))
+            assert await store.load() == [FULL]
+            await store.save(Record("storage", epoch=3))
+        with filled(disk), pytest.raises(errors.DiskFullError):
+            async with open_store(disk):
+                pass
+        async with open_store(disk) as store:
+            assert await store.load() == [Record("storage", epoch=3)]
+
+
+def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StoreFailedError, match="file/state"), locked(tmp_path / "file" / "state"):
+        pass
 
 
 def test_a_locked_state_names_its_holder(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # what several of these tests share lies here
 
 from mixnet_fake_host import Switchboard
-from mixnet_nodes import RunningNode, fake_address, fake_peer_id, running
+from mixnet_nodes import RunningNode, fake_address, fake_peer_id, give_ports_back, running
+
+
+@pytest.fixture(autouse=True)
+def ports() -> Iterator[None]:
+    """A test keeps the ports that it took to its end."""
+    yield
+    give_ports_back()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Whole nodes for tests: a host, the rooms, and their servicers on a Unix socket."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -64,7 +65,7 @@ class _EndedError(Exception):
 @asynccontextmanager
 async def running(
     host: Any,
-    socket: Path,
+    path: Path,
     *,
     peers: Any = None,
     advertisements: Any = None,
@@ -83,8 +84,8 @@ async def running(
     )
     server, stopping = Server(), asyncio.Event()
     network.serve(server.serve)
-    await server.start([f"unix:{socket}"])
-    channel = open_channel(f"unix:{socket}")
+    await server.start([f"unix:{path}"])
+    channel = open_channel(f"unix:{path}")
     try:
         async with asyncio.TaskGroup() as tasks:
             await network.start(tasks, stopping)
@@ -98,6 +99,33 @@ async def running(
     finally:
         await channel.close()
         await server.stop(0)
+
+
+_ports: list[socket.socket] = []
+
+
+def own_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody else is given before `give_ports_back`.
+
+    Each is bound and not listened at: the system gives it to no outgoing connection and
+    to nobody who asks for any port, and a host that names it can listen there.
+    """
+    for _ in range(count):
+        held = socket.socket()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        _ports.append(held)
+    return [held.getsockname()[1] for held in _ports[len(_ports) - count :]]
+
+
+def give_ports_back() -> None:
+    while _ports:
+        _ports.pop().close()
+
+
+def at(port: int) -> str:
+    """The multiaddress of a port."""
+    return f"/ip4/127.0.0.1/tcp/{port}"
 
 
 class ManualClock:

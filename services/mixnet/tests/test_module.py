@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
-from mixnet_nodes import until
-from test_native import at, free_ports
+from mixnet_nodes import at, own_ports, refused, until
 
 from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
 from logos.network.v1 import gossip_pb2, gossip_pb2_grpc, peering_pb2, peering_pb2_grpc
@@ -108,7 +108,7 @@ def test_the_manifest_names_the_four_services() -> None:
 
 
 async def test_two_modules_connect_and_end_at_sigterm(spawn: Spawn, tmp_path: Path) -> None:
-    ports = free_ports(2)
+    ports = own_ports(2)
     settings = [
         {"listen": [at(port)], "bootstrap": [at(other)]} for port, other in (ports, reversed(ports))
     ]
@@ -123,7 +123,9 @@ async def test_two_modules_connect_and_end_at_sigterm(spawn: Spawn, tmp_path: Pa
 
         one.process.send_signal(signal.SIGTERM)
 
-        assert await asyncio.wait_for(one.process.wait(), 4) == 0  # it waits for no subscriber
+        async with refused(grpc.StatusCode.UNAVAILABLE, "MODULE_DRAINING"):
+            await open_call.read()  # it waits for no subscriber
+        assert await asyncio.wait_for(one.process.wait(), 60) == 0
         await channel.close()
         two.process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(two.process.wait(), 60) == 0
@@ -138,7 +140,7 @@ async def peer_id(folder: Path, name: str) -> str:
 
 
 async def test_the_identity_stays_after_a_kill(spawn: Spawn, tmp_path: Path) -> None:
-    settings = {"listen": [at(free_ports(1)[0])]}
+    settings = {"listen": [at(own_ports(1)[0])]}
     seen = []
 
     for _ in range(2):
@@ -152,11 +154,38 @@ async def test_the_identity_stays_after_a_kill(spawn: Spawn, tmp_path: Path) -> 
 
 async def test_a_seed_gives_the_identity_and_writes_no_key(spawn: Spawn, tmp_path: Path) -> None:
     """The value is NET-2's example."""
-    async with spawn("one", {"listen": [at(free_ports(1)[0])], "seed": 7}) as module:
+    async with spawn("one", {"listen": [at(own_ports(1)[0])], "seed": 7}) as module:
         await until(lambda: module.registry.is_ready)
 
         assert await peer_id(tmp_path, "one") == SEED_7_NODE1
         assert not (tmp_path / "one" / "identity.key").exists()
+
+
+async def test_state_that_cannot_be_used_ends_the_process_with_one_line(
+    spawn: Spawn, tmp_path: Path
+) -> None:
+    settings = {"listen": [at(own_ports(1)[0])]}
+    state = tmp_path / "one"
+    async with spawn("one", settings) as module:
+        await until(lambda: module.registry.is_ready)
+    kept = (state / "mixnet.sqlite").read_bytes(), (state / "identity.key").read_bytes()
+    for file, content, said in (
+        ("mixnet.sqlite", b"not a database", f"DATABASE_DAMAGED: {state}/mixnet.sqlite is not"),
+        ("identity.key", None, f"IDENTITY_LOST: {state}/identity.key is missing"),
+    ):
+        (state / "mixnet.sqlite").write_bytes(kept[0])
+        (state / "identity.key").write_bytes(kept[1])
+        if content is None:
+            (state / file).unlink()
+        else:
+            (state / file).write_bytes(content)
+
+        async with spawn("one", settings) as module:
+            _, errors = await asyncio.wait_for(module.process.communicate(), 60)
+
+        assert module.process.returncode == 2
+        assert errors.decode().splitlines()[-1].startswith(said)
+        assert "Traceback" not in errors.decode()
 
 
 @pytest.mark.parametrize("settings", [{"listen": "nowhere"}, {}])
@@ -171,7 +200,7 @@ async def test_settings_that_cannot_work_end_the_process(
 
 
 async def test_a_port_in_use_ends_the_process_and_says_which(spawn: Spawn) -> None:
-    port = free_ports(1)[0]
+    port = own_ports(1)[0]
     async with spawn("one", {"listen": [at(port)]}) as first:
         await until(lambda: first.registry.is_ready)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
-from mixnet_nodes import RunningNode, refused, running, until
+from mixnet_nodes import RunningNode, at, own_ports, refused, running, until
 
 from logos.network.v1 import discovery_pb2, gossip_pb2, peering_pb2, streams_pb2
 
@@ -28,19 +27,6 @@ CHAT = "/chat/1"
 Start = Callable[..., Awaitable[RunningNode]]
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago: no address need be known before a node starts."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
-
-
-def at(port: int) -> str:
-    return f"/ip4/127.0.0.1/tcp/{port}"
-
-
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
@@ -56,7 +42,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
 async def network(start: Start, count: int) -> list[RunningNode]:
     """Nodes that know one or two addresses each, and no ids; all of them connected."""
-    ports = free_ports(count)
+    ports = own_ports(count)
     nodes = []
     for index, port in enumerate(ports):
         others = {ports[0], ports[(index + 1) % count]} - {port}
@@ -92,7 +78,7 @@ async def read_message(call: Any) -> gossip_pb2.GossipMessage:
 
 async def look_up(node: RunningNode, key: bytes) -> set[str]:
     request = discovery_pb2.LookUpRequest(key=key)
-    return {found.peer_id async for found in node.discovery.LookUp(request, timeout=10)}
+    return {found.peer_id async for found in node.discovery.LookUp(request, timeout=60)}
 
 
 async def until_found(node: RunningNode, key: bytes, expected: set[str]) -> None:
@@ -130,7 +116,7 @@ async def test_gossip_reaches_all_and_only_what_is_accepted(start: Start) -> Non
 
 async def test_a_rejecting_node_stops_a_message(start: Start) -> None:
     """One knows two, two knows three; only two can pass anything on."""
-    ports = free_ports(3)
+    ports = own_ports(3)
     one = await start(ports[0], target_peers=0)
     two = await start(ports[1], ports[0], target_peers=0)
     three = await start(ports[2], ports[1], target_peers=0)
@@ -211,7 +197,7 @@ async def test_keys_are_found_from_every_node_and_the_loss_of_one_is_survived(
     start: Start, tmp_path: Path
 ) -> None:
     nodes = await network(start, 4)
-    ports = free_ports(1)
+    ports = own_ports(1)
     socket_path = tmp_path / "fifth.sock"
     identity = await nodes[0].peering.GetIdentity(peering_pb2.GetIdentityRequest())
     settings = {"listen": [at(ports[0])], "bootstrap": list(identity.listen_addresses)}
@@ -233,7 +219,7 @@ async def test_keys_are_found_from_every_node_and_the_loss_of_one_is_survived(
 
 
 async def test_keys_advertised_before_the_first_connection_are_found(start: Start) -> None:
-    ports = free_ports(2)
+    ports = own_ports(2)
     one = await start(ports[0])
     await one.discovery.Advertise(discovery_pb2.AdvertiseRequest(keys=[b"early"]))
 
@@ -243,7 +229,7 @@ async def test_keys_advertised_before_the_first_connection_are_found(start: Star
 
 
 async def test_a_banned_peer_stays_out_after_a_restart(start: Start) -> None:
-    ports = free_ports(3)
+    ports = own_ports(3)
     store, secret = MemoryPeerStore(), secrets.token_bytes(32)
     one = await start(ports[0], peers=store, secret=secret)
     two = await start(ports[1], ports[0])
@@ -264,13 +250,13 @@ async def test_a_banned_peer_stays_out_after_a_restart(start: Start) -> None:
 
 
 async def test_a_host_that_panics_ends_the_rooms(tmp_path: Path) -> None:
-    settings = {"listen": [at(free_ports(1)[0])]}
+    settings = {"listen": [at(own_ports(1)[0])]}
     host = open_host(parse(settings), secrets.token_bytes(32))
 
     async def live() -> None:
         async with running(host, tmp_path / "s.sock", **settings):
             host.panic_for_test()
-            await asyncio.sleep(20)
+            await asyncio.Event().wait()
 
     with pytest.raises(BaseExceptionGroup) as caught:
         await live()

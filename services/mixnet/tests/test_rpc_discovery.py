@@ -10,6 +10,7 @@ from mixnet_nodes import ManualClock, RunningNode, fake_address, fake_peer_id, r
 from logos.network.v1 import discovery_pb2 as pb
 from logos_mixnet.core.ports import Provider
 from logos_mixnet.net.discovery import MAX_FOUND, LookUp
+from logos_mixnet.rpc import discovery as rpc_discovery
 from logos_mixnet.rpc.discovery import search_time_s
 from logos_mixnet.store.memory import MemoryAdvertisementStore
 
@@ -22,7 +23,7 @@ async def advertise(node: RunningNode, *keys: bytes, **options: Any) -> None:
 
 
 async def look_up(node: RunningNode, key: bytes = KEY, **options: Any) -> list[str]:
-    call = node.discovery.LookUp(pb.LookUpRequest(key=key, **options), timeout=10)
+    call = node.discovery.LookUp(pb.LookUpRequest(key=key, **options), timeout=60)
     return [response.peer_id async for response in call]
 
 
@@ -61,18 +62,28 @@ async def test_addresses_of_a_provider_are_known_to_the_host_before_it_is_told_o
 
 
 async def test_a_search_that_does_not_end_ends_before_the_callers_deadline(
-    start_node: Start, board: Switchboard
+    start_node: Start, board: Switchboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    remaining: list[float | None] = []
+
+    def soon(remaining_s: float | None) -> float:
+        remaining.append(remaining_s)
+        return 0.2
+
+    monkeypatch.setattr(rpc_discovery, "search_time_s", soon)
     one, two = await star(start_node, 2)
     await advertise(one, KEY)
     await until(lambda: board.providers.get(KEY))
     two.host.search_hangs = True
-    call = two.discovery.LookUp(pb.LookUpRequest(key=KEY), timeout=1.0)
+    call = two.discovery.LookUp(pb.LookUpRequest(key=KEY), timeout=60)
 
     found = [response async for response in call]
 
-    assert [(r.peer_id, list(r.addresses)) for r in found] == [(one.peer_id, [fake_address(1)])]
     assert await call.code() == grpc.StatusCode.OK
+    assert {(r.peer_id, *r.addresses) for r in found} <= {(one.peer_id, fake_address(1))}
+    [remaining_s] = remaining
+    assert remaining_s is not None
+    assert 0 < remaining_s < 70  # gRPC rounds it up
 
 
 def test_a_search_ends_a_little_before_its_deadline() -> None:

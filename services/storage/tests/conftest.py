@@ -211,7 +211,7 @@ class Node:
 
         return (await self.stub.Put(requests())).dataset
 
-    async def get(self, cid: str, *, timeout: float = 20, **request: Any) -> bytes:
+    async def get(self, cid: str, *, timeout: float = 100, **request: Any) -> bytes:
         call = self.stub.Get(storage_pb2.GetRequest(cid=cid, **request), timeout=timeout)
         responses = [response async for response in call]
         assert responses[0].dataset.cid == cid
@@ -264,9 +264,9 @@ class Net:
                 discovery,
                 tasks,
                 monotonic_ms,
-                stall_ms=options.get("stall_ms", 1000),
+                stall_ms=options.get("stall_ms", 30_000),
             )
-            defaults = Defaults(65536, options.get("fetch_timeout_ms", 3000))
+            defaults = Defaults(65536, options.get("fetch_timeout_ms", 60_000))
             loops = (announcer.run(), announcer.sweep())
             loops += (server.serve_manifests(), server.serve_blocks())
             for task in [tasks.create_task(loop) for loop in loops]:

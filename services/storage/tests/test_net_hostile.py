@@ -141,7 +141,7 @@ async def test_a_fetch_survives_a_liar_beside_an_honest_provider(
     net: Any, lie: Callable[..., bytes]
 ) -> None:
     liar, cid = await liar_and_cid(net, lie)
-    two = await net.node("two", fetch_timeout_ms=10_000)
+    two = await net.node("two")
 
     assert await two.get(cid) == CONTENT
 
@@ -157,7 +157,7 @@ async def test_with_liars_alone_a_fetch_ends_in_data_loss_and_keeps_nothing(
 ) -> None:
     liar, cid = await liar_and_cid(net, lie)
     alone(net, cid)
-    two = await net.node("two", fetch_timeout_ms=10_000)
+    two = await net.node("two")
 
     assert await reason_for(two, cid) == (grpc.StatusCode.DATA_LOSS, "BAD_DATA")
 
@@ -180,7 +180,7 @@ async def test_a_staller_is_dropped_and_what_it_owes_comes_from_another(
     net: Any, lie: Callable[..., bytes | None]
 ) -> None:
     liar, cid = await liar_and_cid(net, lie)
-    two = await net.node("two", stall_ms=300, fetch_timeout_ms=10_000)
+    two = await net.node("two", stall_ms=300)
 
     assert await two.get(cid) == CONTENT
     assert liar.asked
@@ -202,7 +202,7 @@ async def test_a_wrong_manifest_is_not_believed(net: Any) -> None:
     true = manifests.decode(liar._raw_manifest)
     liar._raw_manifest = manifests.encode(replace(true, size_bytes=1))
     alone(net, cid)
-    two = await net.node("two", fetch_timeout_ms=10_000)
+    two = await net.node("two")
 
     assert await reason_for(two, cid) == (grpc.StatusCode.DATA_LOSS, "BAD_DATA")
     assert (await two.datasets.space()).datasets == 0
@@ -215,7 +215,7 @@ async def test_an_endless_manifest_is_cut_off(net: Any) -> None:
     liar, cid = await liar_and_cid(net, silent)
     liar._raw_manifest = bytes(70_000)
     alone(net, cid)
-    two = await net.node("two", fetch_timeout_ms=10_000)
+    two = await net.node("two")
 
     assert await reason_for(two, cid) == (grpc.StatusCode.DATA_LOSS, "BAD_DATA")
 
@@ -228,7 +228,7 @@ async def test_a_provider_that_goes_away_is_replaced(net: Any) -> None:
 
     _, cid = await liar_and_cid(net, truth)
     alone(net, cid)
-    two = await net.node("two", fetch_timeout_ms=10_000)
+    two = await net.node("two")
 
     async def leaving(stream: Any) -> None:
         reader = wire.FrameReader(wire.TYPE_REQUEST, wire.MAX_REQUEST_BYTES)

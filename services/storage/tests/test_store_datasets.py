@@ -515,19 +515,6 @@ async def test_a_lying_geometry_does_not_spoil_the_true_one(
         assert await read(store, record) == content
 
 
-async def test_the_sweep_removes_what_no_row_speaks_of(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        kept = await put(store, content_of(100_000))
-    files = files_under(tmp_path)
-    for orphan in ("trees/orphan", "uploads/half"):
-        (tmp_path / orphan).mkdir(parents=True)
-        (tmp_path / orphan / "data").write_bytes(bytes(1000))
-
-    async with opened(tmp_path) as store:
-        assert files_under(tmp_path) == files
-        assert await read(store, kept) == content_of(100_000)
-
-
 async def test_a_dataset_whose_files_are_gone_is_not_said_to_be_here(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         record = await put(store, content_of(100_000))

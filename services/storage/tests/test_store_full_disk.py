@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from logos_base.errors import DiskFullError
 from logos_storage.core import wire
-from logos_storage.core.errors import DiskFullError
 from logos_storage.core.ports import DatasetRecord
 from logos_storage.core.wire import BlockRange, WantBlocks
 from logos_storage.store.datasets import DatasetStore
@@ -116,6 +116,24 @@ async def test_a_disk_filled_by_others_to_the_last_byte_spoils_nothing(disk: Pat
         assert entries(disk / "state/uploads") == 0
     async with opened(disk / "state", 0) as store:
         assert (await store.space()).datasets == 2
+
+
+async def test_a_start_without_room_says_so_and_later_ones_work(disk: Path) -> None:
+    async with opened(disk / "state", 0) as store:
+        kept = await put(store, 2 * MIB)
+    filler = disk / "filler"
+    fill(filler)
+
+    for folder in (disk / "state", disk / "fresh"):
+        with pytest.raises(DiskFullError):
+            async with opened(folder, 0):
+                pass
+
+    filler.unlink()
+    async with opened(disk / "state", 0) as store:
+        assert await is_whole(store, kept)
+    async with opened(disk / "fresh", 0) as store:
+        assert (await store.space()).datasets == 0
 
 
 def fill(path: Path) -> None:

@@ -1,1 +1,7 @@
 """`logosctl`, and the commands behind `./logos`."""
+
+import os
+
+# gRPC's core reads this when it is imported; its INFO lines, as on a peer that goes away,
+# are no business of whoever runs a command.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

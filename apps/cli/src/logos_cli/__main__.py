@@ -1,6 +1,6 @@
 """What `./logos` runs once the environment stands."""
 
-from logos_cli.logos import main
+from logos_cli.entry import logos
 
 if __name__ == "__main__":
-    main()
+    logos()

@@ -3,10 +3,12 @@
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from logos_cli.console import stderr
+from logos_cli.exits import UsageError
 from logos_cli.programs import capture, surroundings, tool
 from logos_cli.protos import drift
 
@@ -17,24 +19,41 @@ Check = Callable[[Path], Verdict]
 _ADDRESS: Final = re.compile(r"https?://|--(extra-)?index-url|--find-links|git\+|file:")
 
 
-def run_checks(root: Path, only: Sequence[str]) -> bool:
-    """Runs the checks named in `only`, or all; tells each on stderr."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How one check ended."""
+
+    check: str
+    passed: bool
+    seconds: float
+    said: str
+    """What it had to say, if it failed."""
+
+
+def run_checks(root: Path, only: Sequence[str]) -> list[Checked]:
+    """Runs the checks named in `only`, or all; tells each on stderr.
+
+    Raises:
+        UsageError: There is no check of a name.
+    """
     unknown = [name for name in only if name not in CHECKS]
     if unknown:
-        stderr.print(f"no check is called {', '.join(unknown)}; there are {', '.join(CHECKS)}")
-        return False
-    failed = []
-    for name in only or CHECKS:
-        begun = time.monotonic()
-        passed, said = CHECKS[name](root)
-        mark = "[green]ok[/]    " if passed else "[red]FAILED[/]"
-        stderr.print(f"{mark} {name} [dim]{time.monotonic() - begun:.1f} s[/]", highlight=False)
-        if not passed:
-            failed.append(name)
-            stderr.print(said, highlight=False, markup=False, soft_wrap=True)
-    if failed:
+        raise UsageError(f"no check is called {', '.join(unknown)}; there are {', '.join(CHECKS)}")
+    done = [_checked(root, name) for name in only or CHECKS]
+    if failed := [each.check for each in done if not each.passed]:
         stderr.print(f"[red]{len(failed)} failed:[/] {', '.join(failed)}", highlight=False)
-    return not failed
+    return done
+
+
+def _checked(root: Path, name: str) -> Checked:
+    begun = time.monotonic()
+    passed, said = CHECKS[name](root)
+    seconds = round(time.monotonic() - begun, 1)
+    mark = "[green]ok[/]    " if passed else "[red]FAILED[/]"
+    stderr.print(f"{mark} {name} [dim]{seconds:.1f} s[/]", highlight=False)
+    if not passed:
+        stderr.print(said, highlight=False, markup=False, soft_wrap=True)
+    return Checked(name, passed, seconds, "" if passed else said)
 
 
 def _program(*arguments: str, folder: str = ".", **variables: str) -> Check:

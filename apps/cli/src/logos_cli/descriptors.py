@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final, TextIO
 
+from logos_cli import streams
+
 _POLL_S: Final = 0.1
 
 
@@ -32,13 +34,13 @@ def standard(stream: TextIO | None, name: str) -> int:
     """The descriptor of a standard stream.
 
     Args:
-        stream: `sys.stdin` or `sys.stdout`; None if it was closed at the start (`<&-`).
+        stream: `sys.stdin` or `sys.stdout`.
         name: For the message.
 
     Raises:
-        OSError: EBADF; by now, its number may be that of another file.
+        OSError: EBADF; it was closed at the start (`<&-`).
     """
-    if stream is None:
+    if stream is None or streams.was_closed(stream.fileno()):
         raise OSError(errno.EBADF, "is closed", name)
     return stream.fileno()
 

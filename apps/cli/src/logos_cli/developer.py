@@ -1,17 +1,40 @@
 """`./logos test`, `check`, `lock`, `proto`, `render`."""
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from logos_cli import checks, locks, protos, tiers
+from logos_cli.console import Output, OutputOption, print_json
 from logos_cli.exits import Exit, explained
+from logos_cli.selection import DEFAULT_TOPOLOGY
 from logos_cli.target import repository
-from logos_cli.testnets import DEFAULT_TOPOLOGY
 from logos_testnet.compose import render_compose
 from logos_testnet.manifests import load_manifests
 from logos_testnet.opening import described_by
 from logos_testnet.plan import container_plan
+
+_OWN = ("-h", "--help", "--version")
+
+
+class PassingOn(TyperCommand):
+    """A command whose words are another program's, but for our own options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Takes our options out of what stands before `--`; the rest is passed on as it is."""
+        words, own, rest = iter(args), [], []
+        for word in words:
+            if word == "--":
+                break
+            if word in _OWN or word.startswith("--output="):
+                own.append(word)
+            elif word == "--output":
+                own += [word, *(value for value in [next(words, None)] if value is not None)]
+            else:
+                rest.append(word)
+        return super().parse_args(ctx, [*own, "--", *rest, *words])
 
 
 def test(
@@ -22,35 +45,50 @@ def test(
             help="unit, native, simulation, integration, containers, or what pytest takes.",
         ),
     ],
+    output: OutputOption = Output.TABLE,  # noqa: PT028 - a command, no test
 ) -> None:
     """Run tests: all tiers, or those that are named."""
     with explained():
-        if not tiers.run_tests(repository(), selection):
+        as_json = output is Output.JSON
+        runs = tiers.run_tests(repository(), selection, to_stderr=as_json)
+        passed = not any(each.result is tiers.Result.FAILED for each in runs)
+        if as_json:
+            print_json({"passed": passed, "runs": [asdict(each) for each in runs]})
+        if not passed:
             raise typer.Exit(Exit.FAILED)
 
 
 def check(
     only: Annotated[list[str] | None, typer.Argument(help="Checks by name; all if none.")] = None,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Run every check that CI runs."""
     with explained():
-        if not checks.run_checks(repository(), only or []):
+        done = checks.run_checks(repository(), only or [])
+        passed = all(each.passed for each in done)
+        if output is Output.JSON:
+            print_json({"passed": passed, "checks": [asdict(each) for each in done]})
+        if not passed:
             raise typer.Exit(Exit.FAILED)
 
 
-def lock() -> None:
+def lock(output: OutputOption = Output.TABLE) -> None:
     """Resolve all dependencies anew into requirements*.lock."""
     with explained():
-        locks.write_locks(repository())
+        written = locks.write_locks(repository())
+        if output is Output.JSON:
+            print_json({"written": written})
 
 
-def proto() -> None:
+def proto(output: OutputOption = Output.TABLE) -> None:
     """Generate the code of libs/logos-api anew from proto/."""
     with explained():
-        protos.generate(repository())
+        contracts = protos.generate(repository())
+        if output is Output.JSON:
+            print_json({"contracts": contracts, "written": str(protos.GENERATED)})
 
 
-def render() -> None:
+def render(output: OutputOption = Output.TABLE) -> None:
     """Write docker-compose.yml anew from the default topology."""
     with explained():
         root = repository()
@@ -58,3 +96,5 @@ def render() -> None:
         plan = container_plan(topology, load_manifests(topology), None)
         text = render_compose(plan, source=str(DEFAULT_TOPOLOGY))
         (root / "docker-compose.yml").write_text(text, encoding="utf-8")
+        if output is Output.JSON:
+            print_json({"topology": str(DEFAULT_TOPOLOGY), "written": "docker-compose.yml"})

@@ -1,6 +1,8 @@
 """Exit codes, and the one place where failures become messages."""
 
-import sys
+import errno
+import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -13,7 +15,8 @@ from rich.markup import escape
 from logos_base.errors import ConfigError, ErrorKind, LogosError
 from logos_cli.console import stderr
 from logos_cli.running import InterruptedBySignalError
-from logos_testnet.client import reason_of
+from logos_cli.streams import ReaderGoneError
+from logos_testnet.client import reason_of, retry_after_ms_of
 
 
 class Exit(IntEnum):
@@ -28,7 +31,9 @@ class Exit(IntEnum):
     """What was asked for does not exist, as far as the node can tell."""
     FAILED = 5
     """It was tried, and it failed."""
+    HUNG_UP = 129
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 _OF_KIND: Final = {
@@ -38,6 +43,23 @@ _OF_KIND: Final = {
     ErrorKind.DEADLINE_EXCEEDED: Exit.UNREACHABLE,
     ErrorKind.NOT_FOUND: Exit.NOT_FOUND,
 }
+
+_NOT_THE_INPUT: Final = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF),
+        *(errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN),
+    }
+)
+"""A disk that is full or broken, a closed stdout, a machine at its limits; every other
+OSError is about what the user named."""
+
+_OF_ERROR: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Exit], ...]] = (
+    ((ReaderGoneError, BrokenPipeError), Exit.OK),
+    (KeyboardInterrupt, Exit.INTERRUPTED),
+    (UnicodeEncodeError, Exit.USAGE),
+    ((TimeoutError, ConnectionError), Exit.UNREACHABLE),
+)
+"""The first that fits."""
 
 _ADVICE: Final = {
     "NO_PROVIDERS": "check the CID, and that a node that holds it is up: `logosctl node list`",
@@ -53,11 +75,24 @@ _ADVICE: Final = {
 }
 
 
+class UsageError(LogosError):
+    """The command line asks for what there is not."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "USAGE"
+
+
 def exit_of(error: grpc.aio.AioRpcError) -> Exit:
     """The exit code of a failed call."""
     name = error.code().name
-    known = name in ErrorKind.__members__
-    return _OF_KIND.get(ErrorKind(name), Exit.FAILED) if known else Exit.FAILED
+    kind = ErrorKind(name) if name in ErrorKind.__members__ else ErrorKind.INTERNAL
+    return _exit_of(kind, retry_after_ms_of(error))
+
+
+def _exit_of(kind: ErrorKind, retry_after_ms: int | None) -> Exit:
+    """Who says when to try again says that it may help."""
+    otherwise = Exit.FAILED if retry_after_ms is None else Exit.UNREACHABLE
+    return _OF_KIND.get(kind, otherwise)
 
 
 @contextmanager
@@ -69,30 +104,59 @@ def explained(address: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except ConfigError as error:
-        for problem in error.problems:
-            _say(problem)
-        raise typer.Exit(Exit.USAGE) from error
-    except LogosError as error:
-        _say(str(error), error.reason)
-        raise typer.Exit(_OF_KIND.get(error.kind, Exit.FAILED)) from error
-    except grpc.aio.AioRpcError as error:
-        _say_call(error, address)
-        raise typer.Exit(exit_of(error)) from error
-    except BrokenPipeError:
-        # The reader of our output is gone (`… | head`): that is its choice. Python would
-        # complain once more when it flushes.
-        sys.stdout = None
-        raise typer.Exit(Exit.OK) from None
-    except OSError as error:
-        _say(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "))
-        raise typer.Exit(Exit.USAGE) from error
-    except KeyboardInterrupt:
-        _say("interrupted")
-        raise typer.Exit(Exit.INTERRUPTED) from None
-    except InterruptedBySignalError as interruption:
-        _say(f"ended by {interruption}")
-        raise typer.Exit(128 + interruption.number) from None
+    except (typer.Exit, typer.Abort, typer.TyperException):
+        raise  # Typer's own: it says them and ends
+    except (Exception, KeyboardInterrupt, InterruptedBySignalError) as error:
+        raise typer.Exit(tell(error, address)) from error
+
+
+def tell(error: BaseException, address: str = "") -> Exit:
+    """Says on stderr what went wrong; returns the exit code.
+
+    Args:
+        error: Whatever ended the command.
+        address: As for `explained`.
+    """
+    match error:
+        case ReaderGoneError() | BrokenPipeError():
+            pass  # it is not there to be told
+        case KeyboardInterrupt():
+            _say("interrupted")
+        case InterruptedBySignalError():
+            _say(f"ended by {error}")
+        case ConfigError():
+            for problem in error.problems:
+                _say(problem)
+        case LogosError():
+            _say(str(error), error.reason)
+        case grpc.aio.AioRpcError():
+            _say_call(error, address)
+        case UnicodeEncodeError():
+            _say(f"not UTF-8: {error.object}", "NOT_UTF8")
+        case OSError():
+            name = os.fsdecode(error.filename) if error.filename else ""
+            closed = "it is closed" if error.errno == errno.EBADF else ""
+            reason = closed or error.strerror or str(error) or "nothing happened in time"
+            _say(f"{name}: {reason}".removeprefix(": "))
+        case _:
+            _say_fault(error)
+    return code_of(error)
+
+
+def code_of(error: BaseException) -> Exit:
+    """The exit code of whatever ended a command."""
+    if isinstance(error, InterruptedBySignalError):
+        return Exit(128 + error.number)
+    if isinstance(error, LogosError):
+        return _exit_of(error.kind, error.retry_after_ms)
+    if isinstance(error, grpc.aio.AioRpcError):
+        return exit_of(error)
+    for types, code in _OF_ERROR:
+        if isinstance(error, types):
+            return code
+    if isinstance(error, OSError) and error.errno not in _NOT_THE_INPUT:
+        return Exit.USAGE
+    return Exit.FAILED
 
 
 def _say_call(error: grpc.aio.AioRpcError, address: str) -> None:
@@ -104,8 +168,18 @@ def _say_call(error: grpc.aio.AioRpcError, address: str) -> None:
         )
         return
     _say(error.details() or error.code().name.lower(), reason or error.code().name)
-    if reason in _ADVICE:
-        stderr.print(f"  {_ADVICE[reason]}", highlight=False, markup=False)
+    retry_ms = retry_after_ms_of(error)
+    advice = _ADVICE.get(reason) or (retry_ms is not None and f"try again in {retry_ms / 1000:g} s")
+    if advice:
+        stderr.print(f"  {advice}", highlight=False, markup=False)
+
+
+def _say_fault(error: BaseException) -> None:
+    _say(f"a fault of this program: {type(error).__name__}: {error}", "INTERNAL")
+    if os.environ.get("LOGOS_DEBUG"):
+        stderr.print("".join(traceback.format_exception(error)), highlight=False, markup=False)
+    else:
+        stderr.print("  LOGOS_DEBUG=1 shows where; please report it", highlight=False)
 
 
 def _say(message: str, reason: str = "") -> None:

@@ -4,6 +4,7 @@ from contextlib import aclosing
 
 import grpc
 
+from logos_cli.advice import command
 from logos_cli.console import stderr
 from logos_testnet.client import channel_to, state_name, view
 from logos_testnet.errors import NodeFailedError
@@ -37,9 +38,10 @@ async def tell_failure(testnet: Testnet, error: NodeFailedError) -> None:
     async with aclosing(lines) as open_lines:  # type: ignore[type-var]  # an async generator
         async for line in open_lines:
             stderr.print(f"    {line.text}", highlight=False, markup=False, soft_wrap=True)
+    name = testnet.plan.topology.name
     stderr.print(
-        f"\n  all is left as it is. `./logos logs {error.node}` says more, `./logos up` tries"
-        " again, `./logos down` stops it",
+        f"\n  all is left as it is. `{command('logs', name, error.node)}` says more,"
+        f" `{command('up', name)}` tries again, `{command('down', name)}` stops it",
         highlight=False,
         soft_wrap=True,
     )

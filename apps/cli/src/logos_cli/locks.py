@@ -18,12 +18,17 @@ OLDEST_PYTHON: Final = "3.11"
 _HEAD: Final = "# Written by `./logos lock` from the pyproject.toml files. Hashes, no addresses.\n"
 
 
-def write_locks(root: Path) -> None:
-    """Resolves all dependencies anew, for every platform and Python from 3.11 on."""
+def write_locks(root: Path) -> list[str]:
+    """Resolves all dependencies anew, for every platform and Python from 3.11 on.
+
+    Returns:
+        The files that were written.
+    """
     groups = _read(root / "pyproject.toml")["dependency-groups"]
     _write(root, RUNTIME, runtime_requirements(root), [])
     _write(root, BUILD, groups["build"], [RUNTIME])
     _write(root, DEVELOPER, groups["dev"], [RUNTIME, BUILD])
+    return [RUNTIME, BUILD, DEVELOPER]
 
 
 def runtime_requirements(root: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """`logosctl`: one node of a testnet, from the command line."""
 
-from typing import Annotated
+import math
+from typing import Annotated, Final
 
 import typer
 
@@ -8,16 +9,21 @@ from logos_cli.console import Output, OutputOption
 from logos_cli.modules import modules
 from logos_cli.nodes import nodes
 from logos_cli.peers import peers
+from logos_cli.program import EPILOG, SETTINGS
 from logos_cli.session import Session
 from logos_cli.storage import storage
 from logos_cli.target import complete_node
 
+_LONGEST_TIMEOUT_S: Final = 1e8
+"""Three years: what is longer, gRPC cannot count, and is no deadline."""
+
 app = typer.Typer(
     name="logosctl",
     help="Talk to one node of a Logos testnet.",
-    epilog="Exit codes: 0 done, 2 wrong input, 3 nobody answers, 4 not found, 5 failed.",
+    epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings=SETTINGS,
 )
 app.add_typer(nodes, name="node")
 app.add_typer(modules, name="module")
@@ -45,13 +51,11 @@ def select(
     ] = None,
     output: OutputOption = Output.TABLE,
     timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds that a short call may take.")
+        float, typer.Option(min=0.1, help="Seconds that a short call may take; inf: any number.")
     ] = 10.0,
 ) -> None:
     """Talk to one node of a Logos testnet."""
-    context.obj = Session(address or node, testnet, output, timeout)
-
-
-def main() -> None:
-    """The `logosctl` program."""
-    app()
+    if math.isnan(timeout):
+        raise typer.BadParameter("nan is no number of seconds", param_hint="'--timeout'")
+    deadline_s = timeout if timeout <= _LONGEST_TIMEOUT_S else None
+    context.obj = Session(address or node, testnet, output, deadline_s)

@@ -12,7 +12,7 @@ from logos.kernel.v1 import (
     supervisor_pb2,
     supervisor_pb2_grpc,
 )
-from logos_cli.console import print_rows, stderr
+from logos_cli.console import Output, print_json, print_json_line, print_rows, stderr
 from logos_cli.session import FormOption, Session, session_of
 from logos_testnet.client import state_name
 
@@ -45,23 +45,29 @@ def show_logs(
     context: typer.Context,
     module: NameArgument,
     tail: Annotated[int, typer.Option("--tail", "-n", min=1, help="Newest lines.")] = 100,
+    *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay for new lines.")] = False,
+    output: FormOption = None,
 ) -> None:
     """Print a module's log."""
     session = session_of(context)
     request = supervisor_pb2.StreamLogsRequest(module=module, tail=tail, follow=follow)
+    as_json = session.form(output) is Output.JSON
 
     async def work(channel: grpc.aio.Channel) -> None:
         stub = supervisor_pb2_grpc.SupervisorStub(channel)
         timeout = None if follow else session.timeout_s
         async for response in stub.StreamLogs(request, timeout=timeout):
-            print(response.line, flush=follow)
+            if as_json:
+                print_json_line({"node": session.node, "module": module, "line": response.line})
+            else:
+                print(response.line, flush=follow)
 
     session.call(work)
 
 
 @modules.command("start")
-def start(context: typer.Context, module: NameArgument) -> None:
+def start(context: typer.Context, module: NameArgument, output: FormOption = None) -> None:
     """Want a module running, and those that it requires."""
     session = session_of(context)
 
@@ -70,11 +76,11 @@ def start(context: typer.Context, module: NameArgument) -> None:
         request = supervisor_pb2.StartModuleRequest(module=module)
         return (await stub.StartModule(request, timeout=session.timeout_s)).module
 
-    _tell(session, session.call(work))
+    _tell(session, session.call(work), session.form(output))
 
 
 @modules.command("stop")
-def stop(context: typer.Context, module: NameArgument) -> None:
+def stop(context: typer.Context, module: NameArgument, output: FormOption = None) -> None:
     """Want a module stopped, also across restarts of the node."""
     session = session_of(context)
 
@@ -83,11 +89,11 @@ def stop(context: typer.Context, module: NameArgument) -> None:
         request = supervisor_pb2.StopModuleRequest(module=module)
         return (await stub.StopModule(request, timeout=session.timeout_s)).module
 
-    _tell(session, session.call(work))
+    _tell(session, session.call(work), session.form(output))
 
 
 @modules.command("restart")
-def restart(context: typer.Context, module: NameArgument) -> None:
+def restart(context: typer.Context, module: NameArgument, output: FormOption = None) -> None:
     """Stop a module's process and start a new one."""
     session = session_of(context)
 
@@ -96,7 +102,7 @@ def restart(context: typer.Context, module: NameArgument) -> None:
         request = supervisor_pb2.RestartModuleRequest(module=module)
         return (await stub.RestartModule(request, timeout=session.timeout_s)).module
 
-    _tell(session, session.call(work))
+    _tell(session, session.call(work), session.form(output))
 
 
 def record(module: module_pb2.Module) -> dict[str, Any]:
@@ -120,5 +126,7 @@ def record(module: module_pb2.Module) -> dict[str, Any]:
     }
 
 
-def _tell(session: Session, module: module_pb2.Module) -> None:
+def _tell(session: Session, module: module_pb2.Module, output: Output) -> None:
+    if output is Output.JSON:
+        print_json(record(module))
     stderr.print(f"{session.node}: {module.name} is {state_name(module)}", highlight=False)

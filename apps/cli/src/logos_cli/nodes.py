@@ -11,7 +11,7 @@ from logos_cli.console import print_rows
 from logos_cli.exits import explained
 from logos_cli.running import run_interruptibly
 from logos_cli.session import FormOption, session_of
-from logos_cli.target import known_endpoints
+from logos_cli.target import node_addresses
 from logos_testnet.client import channel_to, state_name, view
 from logos_testnet.ports import taken_ports
 from logos_testnet.topology import FRONT_PORT_BASE, MAX_NODES
@@ -37,19 +37,19 @@ def list_nodes(context: typer.Context, output: FormOption = None) -> None:
 
 def _addresses(testnet: str | None) -> list[tuple[str, str]]:
     """Nodes by name; where none is known, those whose port is taken, by the rule for ports."""
-    endpoints = known_endpoints(testnet)
-    if endpoints is not None:
-        return [(node.name, node.kernel) for node in endpoints.nodes]
+    known = node_addresses(testnet)
+    if known is not None:
+        return known
     ports = taken_ports(list(range(FRONT_PORT_BASE + 1, FRONT_PORT_BASE + MAX_NODES + 1)))
     return [(f"node{port - FRONT_PORT_BASE}", f"127.0.0.1:{port}") for port in ports]
 
 
-async def survey(addresses: list[tuple[str, str]], timeout_s: float) -> list[dict[str, Any]]:
+async def survey(addresses: list[tuple[str, str]], timeout_s: float | None) -> list[dict[str, Any]]:
     """Asks every node how it is. One that does not answer is told as such."""
     return list(await asyncio.gather(*(_ask(*node, timeout_s) for node in addresses)))
 
 
-async def _ask(name: str, address: str, timeout_s: float) -> dict[str, Any]:
+async def _ask(name: str, address: str, timeout_s: float | None) -> dict[str, Any]:
     row: dict[str, Any] = {"node": name, "address": address, "state": "unreachable"}
     async with channel_to(address) as channel:
         try:

@@ -1,12 +1,14 @@
 """Programs that the developer commands run, and how they end."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from logos_base.errors import ErrorKind, LogosError
+from logos_cli.streams import STDERR, STDIN, ReaderGoneError, reader_is_gone
 
 
 class ProgramFailedError(LogosError):
@@ -27,11 +29,42 @@ def surroundings(**changes: str) -> dict[str, str]:
     return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}", **changes}
 
 
-def run(arguments: Sequence[str], root: Path, *, variables: Mapping[str, str] | None = None) -> int:
-    """Runs a program that prints for itself; returns its exit code."""
-    return subprocess.run(
-        arguments, cwd=root, env=variables or surroundings(), check=False
-    ).returncode
+def run(
+    arguments: Sequence[str],
+    root: Path,
+    *,
+    variables: Mapping[str, str] | None = None,
+    to_stderr: bool = False,
+) -> int:
+    """Runs a program that prints for itself; returns its exit code.
+
+    An interrupt ends it first, and leaves it the time to clean up.
+
+    Args:
+        arguments: The program.
+        root: Where to run it.
+        variables: Its environment; None for ours.
+        to_stderr: Whether what it prints on stdout goes to stderr.
+
+    Raises:
+        ReaderGoneError: It failed where nobody reads our stdout any more.
+    """
+    with subprocess.Popen(
+        arguments,
+        cwd=root,
+        env=variables or surroundings(),
+        stdout=STDERR if to_stderr else None,
+    ) as process:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            if not os.isatty(STDIN):  # a terminal has interrupted it as well
+                process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+    if code != 0 and not to_stderr and reader_is_gone():
+        raise ReaderGoneError
+    return code
 
 
 def capture(

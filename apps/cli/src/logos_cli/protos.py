@@ -9,8 +9,12 @@ from logos_cli.programs import ProgramFailedError, capture, tool
 GENERATED: Final = Path("libs/logos-api/src")
 
 
-def generate(root: Path, target: Path | None = None) -> None:
-    """Generates all code into `target`, by default where it is committed."""
+def generate(root: Path, target: Path | None = None) -> list[str]:
+    """Generates all code into `target`, by default where it is committed.
+
+    Returns:
+        The contracts that it was generated from.
+    """
     out = target or root / GENERATED
     files = sorted(str(path.relative_to(root / "proto")) for path in root.glob("proto/**/*.proto"))
     code, said = capture(
@@ -23,6 +27,7 @@ def generate(root: Path, target: Path | None = None) -> None:
     )
     if code != 0:
         raise ProgramFailedError(f"protoc failed:\n{said}")
+    return [f"proto/{file}" for file in files]
 
 
 def drift(root: Path) -> list[str]:

@@ -27,7 +27,7 @@ class Session:
     node: str
     testnet: str | None
     output: Output
-    timeout_s: float
+    timeout_s: float | None
 
     def form(self, own: Output | None) -> Output:
         """The command's own --output, else the one before the noun."""

@@ -2,21 +2,36 @@
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from logos_testnet.endpoints import Endpoints, read_endpoints
+from logos_base.errors import ErrorKind, LogosError
+from logos_testnet.choosing import chosen
+from logos_testnet.endpoints import read_endpoints
 from logos_testnet.errors import UnknownNodeError
+from logos_testnet.layout import layout_of
+from logos_testnet.opening import remembered
 from logos_testnet.topology import FRONT_PORT_BASE, MAX_NODES
 
-DEFAULT_TESTNET: Final = "small"
 _NUMBERED: Final = re.compile(r"node([1-9]\d{0,2})")
 
 
+class UnknownFolderError(LogosError):
+    """A variable names a folder that is not there."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "FOLDER_UNKNOWN"
+
+
 def repository() -> Path:
-    """The checkout: what `./logos` says, else the folder above that holds topologies."""
+    """The checkout: what `./logos` says, else the folder above that holds topologies.
+
+    Raises:
+        UnknownFolderError: LOGOS_ROOT names what is not there.
+    """
     if told := os.environ.get("LOGOS_ROOT"):
-        return Path(told)
+        return _folder("LOGOS_ROOT", told)
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "deploy" / "topologies").is_dir():
@@ -24,22 +39,54 @@ def repository() -> Path:
     return here
 
 
-def state_root() -> Path:
-    """The folder that holds the state of all testnets."""
-    return Path(os.environ.get("LOGOS_STATE", repository() / ".logos"))
+def state_root(*, make: bool = False) -> Path:
+    """The folder that holds the state of all testnets.
+
+    Args:
+        make: Whether LOGOS_STATE may name a folder that is not there yet.
+
+    Raises:
+        UnknownFolderError: LOGOS_STATE names what is not there.
+    """
+    told = os.environ.get("LOGOS_STATE")
+    if not told:
+        return repository() / ".logos"
+    return Path(told) if make else _folder("LOGOS_STATE", told)
 
 
-def chosen_testnet(name: str | None) -> str:
-    """The testnet that was named; else the only one that is up; else the default."""
-    if name:
-        return name
-    up = sorted(path.parent.name for path in state_root().glob("*/endpoints.json"))
-    return up[0] if len(up) == 1 else DEFAULT_TESTNET
+def _folder(variable: str, told: str) -> Path:
+    folder = Path(told)
+    if not folder.is_dir():
+        raise UnknownFolderError(f"{variable} names {told}, which is not a folder")
+    return folder
 
 
-def known_endpoints(testnet: str | None) -> Endpoints | None:
-    """What `./logos up` wrote of the testnet, if it is up."""
-    return read_endpoints(state_root() / chosen_testnet(testnet) / "endpoints.json")
+def node_addresses(testnet: str | None) -> list[tuple[str, str]] | None:
+    """The nodes of a testnet by name, with the addresses of their front doors.
+
+    Args:
+        testnet: What the user named; see `choosing.chosen`.
+
+    Returns:
+        What `./logos up` wrote, else what the testnet's topology says; None if no
+        testnet is known, as where containers were started by compose alone.
+
+    Raises:
+        LogosError: The testnet that was named is unknown, several could be meant, or
+            what it remembers cannot be read.
+    """
+    root = state_root()
+    name = chosen(root, testnet)
+    if name is None:
+        return None
+    layout = layout_of(root, name)
+    if (endpoints := read_endpoints(layout.endpoints)) is not None:
+        return [(node.name, node.kernel) for node in endpoints.nodes]
+    description = remembered(layout)
+    if description is None:
+        return None
+    topology = description.topology()
+    return [(n.name, f"127.0.0.1:{topology.front_port_base + n.index}") for n in topology.nodes]
 
 
 def address_of(node: str, testnet: str | None = None) -> str:
@@ -47,25 +94,25 @@ def address_of(node: str, testnet: str | None = None) -> str:
 
     Args:
         node: A name, or an address already (it holds a colon).
-        testnet: Where to look; see `chosen_testnet`.
+        testnet: Where to look; see `node_addresses`.
 
     Raises:
         UnknownNodeError: The testnet has no such node.
+        LogosError: As `node_addresses`.
     """
     if ":" in node:
         return node
-    endpoints = known_endpoints(testnet)
-    if endpoints is not None:
-        for known in endpoints.nodes:
-            if known.name == node:
-                return known.kernel
-        names = ", ".join(known.name for known in endpoints.nodes)
-        raise UnknownNodeError(f"{endpoints.testnet} has no node {node}; it has {names}")
-    # Containers started by compose alone leave no endpoints file; the ports are the rule.
+    known = node_addresses(testnet)
+    if known is not None:
+        addresses = dict(known)
+        if node in addresses:
+            return addresses[node]
+        raise UnknownNodeError(f"the testnet has no node {node}; it has {', '.join(addresses)}")
+    # Containers started by compose alone leave no folder; the ports are the rule.
     match = _NUMBERED.fullmatch(node)
     if match is None or int(match[1]) > MAX_NODES:
         raise UnknownNodeError(
-            f"{node}: no testnet is up that has such a node; give node1 to node{MAX_NODES},"
+            f"{node}: no testnet is known that has such a node; give node1 to node{MAX_NODES},"
             " or --address HOST:PORT"
         )
     return f"127.0.0.1:{FRONT_PORT_BASE + int(match[1])}"
@@ -73,6 +120,7 @@ def address_of(node: str, testnet: str | None = None) -> str:
 
 def complete_node(incomplete: str) -> list[str]:
     """Node names for the shell."""
-    endpoints = known_endpoints(None)
-    names = [n.name for n in endpoints.nodes] if endpoints else [f"node{n}" for n in range(1, 6)]
+    names = [f"node{number}" for number in range(1, 6)]
+    with suppress(LogosError):
+        names = [name for name, _ in node_addresses(os.environ.get("LOGOS_TESTNET")) or []] or names
     return [name for name in names if name.startswith(incomplete)]

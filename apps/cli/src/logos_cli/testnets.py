@@ -1,57 +1,65 @@
 """`./logos up`, `down`, `status`, `logs`."""
 
-import asyncio
 import contextlib
-from enum import StrEnum
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
-from logos_cli.console import Output, OutputOption, print_json, print_rows, sized, stderr
+from logos_cli.advice import command
+from logos_cli.console import (
+    Output,
+    OutputOption,
+    print_json,
+    print_json_line,
+    print_rows,
+    sized,
+    stderr,
+)
 from logos_cli.exits import Exit, explained
 from logos_cli.failure import tell_failure
 from logos_cli.nodes import survey
 from logos_cli.progress import watching
-from logos_cli.target import chosen_testnet, complete_node, repository, state_root
+from logos_cli.running import run_interruptibly
+from logos_cli.selection import Runtime, open_chosen, places_of, refuse_other_runtime, to_start
+from logos_cli.target import complete_node
+from logos_testnet.choosing import known_testnets
 from logos_testnet.endpoints import to_json
-from logos_testnet.errors import NodeFailedError, OtherRuntimeError
+from logos_testnet.errors import EngineError, NodeFailedError
 from logos_testnet.layout import layout_of
-from logos_testnet.opening import (
-    Description,
-    Places,
-    described_by,
-    open_testnet,
-    remember,
-    remembered,
-)
-from logos_testnet.state import exclusive, read_facts
+from logos_testnet.opening import open_testnet, remember
+from logos_testnet.plan import told_count
+from logos_testnet.state import exclusive
 from logos_testnet.testnet import LogLine, Started, Testnet
-
-DEFAULT_TOPOLOGY: Final = Path("deploy/topologies/small.toml")
-
-
-class Runtime(StrEnum):
-    """Where nodes run."""
-
-    PROCESSES = "processes"
-    CONTAINERS = "containers"
-
 
 TopologyOption = Annotated[
     Path | None,
-    typer.Option("--topology", help="Topology file; default: deploy/topologies/small.toml."),
+    typer.Option("--topology", help="Topology file of the testnet, instead of its name."),
 ]
 RuntimeOption = Annotated[
     Runtime | None, typer.Option("--runtime", help="Default: the last one, else processes.")
 ]
 TestnetOption = Annotated[
-    str | None, typer.Option("--testnet", envvar="LOGOS_TESTNET", help="Which, if several are up.")
+    str | None,
+    typer.Option("--testnet", envvar="LOGOS_TESTNET", help="Which, if there are several."),
 ]
 
 
 def up(
-    topology: TopologyOption = None,
+    *,
+    topology: Annotated[
+        Path | None,
+        typer.Option(
+            "--topology",
+            help="Topology file. Default: the testnet that was started before, else"
+            " deploy/topologies/small.toml.",
+        ),
+    ] = None,
+    testnet: Annotated[
+        str | None,
+        typer.Option("--testnet", envvar="LOGOS_TESTNET", help="Start this one again, as it was."),
+    ] = None,
     nodes: Annotated[
         int | None, typer.Option("--nodes", min=1, help="Number of nodes, instead of the file's.")
     ] = None,
@@ -64,66 +72,101 @@ def up(
 ) -> None:
     """Start a testnet, or what is missing of it, and wait until it is ready."""
     with explained():
-        places = _places()
-        description = described_by(topology or places.repository / DEFAULT_TOPOLOGY, nodes)
-        testnet = open_testnet(description, places, runtime=runtime, seed=seed)
-        layout = layout_of(places.state_root, testnet.plan.topology.name)
+        places = places_of(make=True)
+        description = to_start(places, topology, testnet, nodes)
+        opened = open_testnet(description, places, runtime=runtime, seed=seed)
+        layout = layout_of(places.state_root, opened.plan.topology.name)
         try:
             with exclusive(layout):
-                asyncio.run(_refuse_other_runtime(description, places, testnet))
-                remember(description, testnet, places)
-                if testnet.plan.seed is not None:
-                    _warn_of_seed(testnet.plan.seed)
+                run_interruptibly(refuse_other_runtime(places, opened))
+                remember(description, opened, places)
+                if opened.plan.seed is not None:
+                    _warn_of_seed(opened.plan.seed)
                 with watching() as report:
-                    started, memory = asyncio.run(_start(testnet, report))
+                    started, memory = run_interruptibly(_start(opened, report))
         except NodeFailedError as error:
-            asyncio.run(tell_failure(testnet, error))
+            run_interruptibly(tell_failure(opened, error))
             raise typer.Exit(Exit.FAILED) from error
-    _tell_started(testnet, started, memory, output)
+    _tell_started(opened, started, memory, output)
 
 
 def down(
+    *,
     topology: TopologyOption = None,
     testnet: TestnetOption = None,
     runtime: RuntimeOption = None,
     purge: Annotated[
         bool, typer.Option("--purge", help="Forget identities and files too.")
     ] = False,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Stop a testnet; identities and files stay, unless --purge."""
     with explained():
-        opened = _open(topology, testnet, runtime)
-        layout = layout_of(_places().state_root, opened.plan.topology.name)
-        with exclusive(layout), watching() as report:
-            had = asyncio.run(opened.down(report, purge=purge))
-    name = opened.plan.topology.name
-    said = "stopped" if had else "was not running"
-    kept = "nothing of it is left" if purge else "`./logos up` resumes it, --purge forgets it"
-    stderr.print(f"{name} {said}; {kept}", highlight=False)
+        places = places_of()
+        opened = open_chosen(places, topology, testnet, runtime)
+        name = opened.plan.topology.name
+        with exclusive(layout_of(places.state_root, name)), watching() as report:
+            run_interruptibly(refuse_other_runtime(places, opened))
+            had = run_interruptibly(opened.down(report, purge=purge))
+        if output is Output.JSON:
+            print_json({"testnet": name, "was_running": had, "purged": purge})
+        said = f"{name} stopped" if had else f"{name} was not running"
+        if purge:
+            said += "; nothing of it is left"
+        elif name in known_testnets(places.state_root):
+            said += f"; `{command('up', name)}` resumes it,"
+            said += f" `{command('down', name, '--purge')}` forgets it"
+        stderr.print(said, highlight=False, markup=False)
 
 
 def status(
+    *,
     topology: TopologyOption = None,
     testnet: TestnetOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Say how every node of a testnet is; exit code 3 if one is not ready."""
     with explained():
-        opened = _open(topology, testnet, None)
-        addresses = [(node.name, node.front) for node in opened.plan.nodes]
-        rows = asyncio.run(survey(addresses, 3.0))
-    for row in rows:
-        modules = row.get("modules", {})
-        row["module_states"] = [f"{name} {state}" for name, state in modules.items()]
-    columns = ("node", "address", "state", "peers", "module_states", "peer_id")
-    print_rows(rows, columns, output)
-    if any(row["state"] != "ready" for row in rows):
+        opened = open_chosen(places_of(), topology, testnet, None)
+        rows = run_interruptibly(_survey(opened))
+        columns = ("node", "address", "state", "peers", "module_states", "peer_id")
+        print_rows(rows, columns, output)
+        name = opened.plan.topology.name
+        for row in rows:
+            if row["trouble"]:
+                said = f"{row['node']}: {row['trouble']}; `{command('up', name)}` mends it"
+                stderr.print(said, highlight=False, markup=False)
+        if all(row["state"] == "ready" for row in rows):
+            return
         if all(row["state"] == "unreachable" for row in rows):
-            stderr.print("nothing is up; `./logos up` starts it", highlight=False)
+            stderr.print(f"nothing is up; `{command('up', name)}` starts it", highlight=False)
         raise typer.Exit(Exit.UNREACHABLE)
 
 
+async def _survey(testnet: Testnet) -> list[dict[str, Any]]:
+    """Every node of the plan, and whatever else runs."""
+    addresses = {node.name: node.front for node in testnet.plan.nodes}
+    extra: dict[str, str] = {}
+    with contextlib.suppress(EngineError):  # the nodes themselves can be asked all the same
+        extra = await testnet.unplanned()
+    troubles = await testnet.troubles()
+    addresses |= {name: address for name, address in extra.items() if address}
+    rows = await survey(list(addresses.items()), 3.0)
+    headless = [name for name in extra if name not in addresses]  # modules without a kernel
+    rows += [{"node": name, "address": "", "state": "unreachable"} for name in headless]
+    for name, row in zip([*addresses, *headless], rows, strict=True):
+        modules = row.get("modules", {})
+        row["module_states"] = [f"{module} {state}" for module, state in modules.items()]
+        row["trouble"] = troubles.get(name, "")
+        if name in extra:
+            row["trouble"] = "it runs, and the testnet has no such node any more"
+        if row["trouble"] and row["state"] == "ready":
+            row["state"] = "degraded"
+    return rows
+
+
 def logs(
+    *,
     node: Annotated[
         str | None, typer.Argument(help="Node; all if left out.", autocompletion=complete_node)
     ] = None,
@@ -131,52 +174,22 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay for new lines.")] = False,
     tail: Annotated[int, typer.Option("--tail", "-n", min=1, help="Newest lines of each.")] = 50,
     testnet: TestnetOption = None,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Print the logs of nodes and modules."""
-    with explained(), contextlib.suppress(KeyboardInterrupt):
-        opened = _open(None, testnet, None)
-        names = [node] if node else [each.name for each in opened.plan.nodes]
-        asyncio.run(_print_logs(opened, names, module, tail=tail, follow=follow))
+    with explained():
+        opened = open_chosen(places_of(), None, testnet, None)
+        names = [node] if node is not None else [each.name for each in opened.plan.nodes]
+        lines = opened.log_lines(nodes=names, module=module, tail=tail, follow=follow)
+        run_interruptibly(_print_logs(lines, output, flush=follow))
 
 
-async def _print_logs(
-    testnet: Testnet, nodes: list[str], module: str | None, *, tail: int, follow: bool
-) -> None:
-    lines = testnet.log_lines(nodes=nodes, module=module, tail=tail, follow=follow)
+async def _print_logs(lines: AsyncIterator[LogLine], output: Output, *, flush: bool) -> None:
     async for line in lines:
-        print(_labelled(line), flush=follow)
-
-
-def _labelled(line: LogLine) -> str:
-    return f"{line.node}/{line.module} | {line.text}"
-
-
-def _places() -> Places:
-    return Places(repository(), state_root())
-
-
-def _open(topology: Path | None, testnet: str | None, runtime: Runtime | None) -> Testnet:
-    """Opens the testnet that was named or is remembered; else the default one."""
-    places = _places()
-    layout = layout_of(places.state_root, chosen_testnet(testnet))
-    description: Description | None = None
-    if topology is not None:
-        description = described_by(topology)
-    elif (description := remembered(layout)) is None:
-        description = described_by(places.repository / DEFAULT_TOPOLOGY)
-    return open_testnet(description, places, runtime=runtime)
-
-
-async def _refuse_other_runtime(description: Description, places: Places, testnet: Testnet) -> None:
-    """Two runtimes of one testnet would share its ports and its endpoints file."""
-    layout = layout_of(places.state_root, testnet.plan.topology.name)
-    last = read_facts(layout).runtime
-    if last in {"", testnet.runtime}:
-        return
-    other = open_testnet(remembered(layout) or description, places, runtime=last)
-    if await other.running():
-        name = testnet.plan.topology.name
-        raise OtherRuntimeError(f"{name} runs as {last}; `./logos down` first")
+        if output is Output.JSON:
+            print_json_line({"node": line.node, "module": line.module, "line": line.text})
+        else:
+            print(f"{line.node}/{line.module} | {line.text}", flush=flush)
 
 
 async def _start(testnet: Testnet, report: Any) -> tuple[Started, int]:
@@ -194,7 +207,8 @@ def _warn_of_seed(seed: int) -> None:
 def _tell_started(testnet: Testnet, started: Started, memory: int, output: Output) -> None:
     if output is Output.JSON:
         document = to_json(started.endpoints)
-        print_json(document | {"seconds": round(started.seconds, 2), "memory_bytes": memory})
+        document |= {"stopped": started.stopped, "memory_bytes": memory}
+        print_json(document | {"seconds": round(started.seconds, 2)})
         return
     rows = [
         {
@@ -214,13 +228,15 @@ def _tell_started(testnet: Testnet, started: Started, memory: int, output: Outpu
     else:
         took = "was up already"
     hints = [
-        *_storage_hints(started),
-        ("./logos status", "how every node is"),
-        ("./logos logs -f", "what they say"),
-        ("./logos down", "stop; `./logos up` resumes"),
+        *_storage_hints(name, started),
+        (command("status", name), "how every node is"),
+        (command("logs", name, "-f"), "what they say"),
+        (command("down", name), f"stop; `{command('up', name)}` resumes"),
     ]
-    width = max(len(command) for command, _ in hints)
-    lines = "".join(f"  {command:<{width}}  {what}\n" for command, what in hints)
+    width = max(len(typed) for typed, _ in hints)
+    lines = "".join(f"  {typed:<{width}}  {what}\n" for typed, what in hints)
+    for node in started.stopped:
+        stderr.print(f"{node} was stopped: {told_count(testnet.plan)}; its state stays")
     stderr.print(
         f"\n{name} {took}, {sized(memory)} of memory ({kind})\n\n{lines}",
         highlight=False,
@@ -228,12 +244,15 @@ def _tell_started(testnet: Testnet, started: Started, memory: int, output: Outpu
     )
 
 
-def _storage_hints(started: Started) -> list[tuple[str, str]]:
+def _storage_hints(name: str, started: Started) -> list[tuple[str, str]]:
     """The first thing to try, on the first and the last node that store files."""
     keepers = [node.name for node in started.endpoints.nodes if "storage" in node.modules]
     if not keepers:
-        return [("./logos ctl module list", "the modules of the first node")]
+        first = started.endpoints.nodes[0].name
+        return [(command("ctl", name, f"--node {first} module list"), f"the modules of {first}")]
+    put = f"--node {keepers[0]} storage put FILE"
+    get = f"--node {keepers[-1]} storage get CID -o OUT"
     return [
-        (f"./logos ctl --node {keepers[0]} storage put FILE", "store a file, print its CID"),
-        (f"./logos ctl --node {keepers[-1]} storage get CID -o OUT", "fetch it from another node"),
+        (command("ctl", name, put), "store a file, print its CID"),
+        (command("ctl", name, get), "fetch it from another node"),
     ]

@@ -3,10 +3,14 @@
 import asyncio
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
 from logos_cli.console import stderr
+from logos_cli.exits import UsageError
 from logos_cli.programs import run, surroundings, tool
 from logos_testnet.engine import engine_answers
 
@@ -17,34 +21,84 @@ _PYTEST: Final = {
     "containers": "containers",
 }
 TIERS: Final = ("unit", "native", "simulation", "integration", "containers")
+_USAGE: Final = 4
 _NOTHING_COLLECTED: Final = 5
 
 
-def run_tests(root: Path, selection: Sequence[str]) -> bool:
-    """Runs tiers named first in `selection`; what follows them goes to pytest.
+class Result(StrEnum):
+    """How a run ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    EMPTY = "empty"
+    """No test was selected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of tests."""
+
+    tier: str
+    """Its name; `pytest` where no tier was named."""
+    result: Result
+
+
+def run_tests(root: Path, selection: Sequence[str], *, to_stderr: bool = False) -> list[Run]:
+    """Runs the tiers that stand first in `selection`; what follows them goes to pytest.
 
     Without tiers: all of them, or just pytest with what was given.
+
+    Args:
+        root: The checkout.
+        selection: Tiers, paths, options of pytest.
+        to_stderr: Whether what the tests print goes to stderr.
+
+    Raises:
+        UsageError: It names neither tiers nor files, or pytest does not take it.
     """
-    named = [word for word in selection if word in TIERS]
-    rest = [word for word in selection if word not in TIERS]
+    named = list(takewhile(TIERS.__contains__, selection))
+    rest = list(selection[len(named) :])
+    _refuse_unknown(root, rest)
     if rest and not named:
-        return run([tool("pytest"), *rest], root) == 0
-    failed = [tier for tier in named or TIERS if not _run_tier(root, tier, rest)]
-    if failed:
+        runs = [Run("pytest", _pytest(root, rest, to_stderr=to_stderr))]
+    else:
+        wanted = named or TIERS
+        runs = [Run(tier, _run_tier(root, tier, rest, to_stderr=to_stderr)) for tier in wanted]
+    if failed := [each.tier for each in runs if each.result is Result.FAILED]:
         stderr.print(f"[red]failed:[/] {', '.join(failed)}", highlight=False)
-    return not failed
+    if all(each.result is Result.EMPTY for each in runs):
+        raise UsageError(f"no test is selected by {' '.join(selection)}")
+    return runs
 
 
-def _run_tier(root: Path, tier: str, rest: Sequence[str]) -> bool:
+def _refuse_unknown(root: Path, rest: Sequence[str]) -> None:
+    """A tier that is misspelled is no path; after an option, a word may be its value."""
+    for word in takewhile(lambda each: not each.startswith("-"), rest):
+        if not (root / word.split("::")[0]).exists():
+            raise UsageError(f"{word} is no tier and no file; tiers are {', '.join(TIERS)}")
+
+
+def _run_tier(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) -> Result:
     stderr.rule(tier)
     if tier == "native":
         around = surroundings()
         around["PATH"] += f"{os.pathsep}{Path.home() / '.cargo' / 'bin'}"
-        return (
-            run(["cargo", "test", "--release", "--locked"], root / "native", variables=around) == 0
-        )
+        words = ["cargo", "test", "--release", "--locked"]
+        code = run(words, root / "native", variables=around, to_stderr=to_stderr)
+        return Result.FAILED if code else Result.PASSED
     if tier == "containers" and not os.environ.get("CI") and not asyncio.run(engine_answers()):
         stderr.print("no container engine answers: skipped", highlight=False)
-        return True
-    code = run([tool("pytest"), "-m", _PYTEST[tier], *rest], root)
-    return code == 0 or (bool(rest) and code == _NOTHING_COLLECTED)
+        return Result.SKIPPED
+    result = _pytest(root, ["-m", _PYTEST[tier], *rest], to_stderr=to_stderr)
+    # A tier without tests is a fault, unless they were selected.
+    return Result.FAILED if result is Result.EMPTY and not rest else result
+
+
+def _pytest(root: Path, words: Sequence[str], *, to_stderr: bool) -> Result:
+    code = run([tool("pytest"), *words], root, to_stderr=to_stderr)
+    if code == _USAGE:
+        raise UsageError(f"pytest does not take {' '.join(words)}")
+    if code == _NOTHING_COLLECTED:
+        return Result.EMPTY
+    return Result.FAILED if code else Result.PASSED

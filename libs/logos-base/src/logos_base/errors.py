@@ -61,3 +61,21 @@ class ConfigError(LogosError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+class StateError(LogosError):
+    """Durable state that cannot be used as it is. A restart does not mend it.
+
+    Nothing was deleted or changed; the text names the files, what is wrong with them, and
+    what an operator can do.
+    """
+
+    kind = ErrorKind.DATA_LOSS
+    reason = "STATE_UNUSABLE"
+
+
+class DiskFullError(LogosError):
+    """The disk has no room."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "DISK_FULL"

@@ -1,46 +1,10 @@
 """The context of a call that is being served, without what gRPC leaves open about its caller."""
 
 import asyncio
-import logging
-import time
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any
 
 import grpc
-from prometheus_client import Counter
-
-from logos_module.errors import MalformedRequestError
-from logos_module.logs import Throttle
-
-log = logging.getLogger(__name__)
-
-_COUNT: Final = Counter(
-    "grpc_server_malformed_total", "Requests that could not be decoded", ["method"]
-)
-_THROTTLE: Final = Throttle()
-
-Deserializer = Callable[[bytes], Any]
-
-
-_MALFORMED: Final = object()
-"""Stands for a request that could not be decoded."""
-
-
-def sparing(deserialize: Deserializer | None) -> Deserializer | None:
-    """Returns a deserializer that never raises: gRPC would answer UNKNOWN, and log a trace.
-
-    `ServedCall` raises in its place.
-    """
-    if deserialize is None:
-        return None
-
-    def spare(raw: bytes) -> Any:
-        try:
-            return deserialize(raw)
-        except Exception:  # noqa: BLE001 - whatever a decoder says of bytes that are not its own
-            return _MALFORMED
-
-    return spare
 
 
 class ServedCall:
@@ -55,12 +19,11 @@ class ServedCall:
     context's own.
     """
 
-    def __init__(self, context: Any, method: str) -> None:
+    def __init__(self, context: Any) -> None:
         serving = asyncio.current_task()
         if serving is None:
             raise RuntimeError("calls are served in tasks")
         self._context = context
-        self._method = method
         self._serving = serving
 
     def __getattr__(self, name: str) -> Any:
@@ -80,49 +43,36 @@ class ServedCall:
             await self._context.read()
             if self._serving.cancelling():
                 raise asyncio.CancelledError
-        return self._decoded(request)
+        return request
 
-    def told(self, request: Any) -> Any:
-        """Returns what a handler is given: the request, or the stream of them read by `read`.
-
-        Raises:
-            MalformedRequestError: The request cannot be decoded.
-        """
-        return self._requests() if hasattr(request, "__anext__") else self._decoded(request)
-
-    async def _requests(self) -> AsyncIterator[Any]:
+    async def requests(self) -> AsyncIterator[Any]:
+        """Yields what `read` returns, until the caller has half-closed."""
         while (request := await self.read()) is not grpc.aio.EOF:
             yield request
-
-    def _decoded(self, request: Any) -> Any:
-        if request is not _MALFORMED:
-            return request
-        _COUNT.labels(self._method).inc()
-        if (left_out := _THROTTLE.admit(time.monotonic())) is not None:
-            extra = {"method": self._method, "lines_left_out": left_out}
-            log.warning("request cannot be decoded", extra=extra)
-        raise MalformedRequestError(
-            "the request is not a message of the type that the method takes"
-        )
 
     async def write(self, response: Any) -> None:
         """Sends a response.
 
         Raises:
-            asyncio.CancelledError: The caller is gone.
+            asyncio.CancelledError: The caller is gone; so in the methods below.
         """
-        try:
-            await self._context.write(response)
-        except grpc.aio.InternalError:
-            raise asyncio.CancelledError from None
+        await _sent(self._context.write(response))
 
     async def send_initial_metadata(self, metadata: Any) -> None:
-        """Sends the initial metadata.
+        """Sends the initial metadata."""
+        await _sent(self._context.send_initial_metadata(metadata))
 
-        Raises:
-            asyncio.CancelledError: The caller is gone.
-        """
-        try:
-            await self._context.send_initial_metadata(metadata)
-        except grpc.aio.InternalError:
-            raise asyncio.CancelledError from None
+    async def abort(self, *status: Any) -> None:
+        """Ends the call with a code, details and trailing metadata; raises."""
+        await _sent(self._context.abort(*status))
+
+    async def abort_with_status(self, status: Any) -> None:
+        """Ends the call with a rich status; raises."""
+        await _sent(self._context.abort_with_status(status))
+
+
+async def _sent(sending: Awaitable[None]) -> None:
+    try:
+        await sending
+    except grpc.aio.InternalError:  # what gRPC says where the call is over
+        raise asyncio.CancelledError from None

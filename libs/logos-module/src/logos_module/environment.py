@@ -1,13 +1,17 @@
 """The environment variables that a module process is started with."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from logos_base.errors import ConfigError
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+ADDRESS: Final = re.compile(r"unix:/[^\x00]+|[A-Za-z0-9.:_\[\]-]+:[0-9]{1,5}")
+"""What can be bound and dialled. Without a host gRPC would listen everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,25 @@ def parse_environment(variables: Mapping[str, str] = os.environ) -> Environment:
     level = variables.get("LOGOS_LOG_LEVEL", "INFO").upper()
     if level not in LEVELS:
         problems.append(f"LOGOS_LOG_LEVEL: must be one of {', '.join(LEVELS)}, is {level!r}")
-    host, _, port = variables.get("LOGOS_METRICS_LISTEN", "").rpartition(":")
-    if host and not port.isdecimal():
-        problems.append(f"LOGOS_METRICS_LISTEN: must be host:port, ends with {port!r}")
+    metrics = parse_metrics_listen(variables, problems)
+    if listen and not ADDRESS.fullmatch(listen):
+        problems.append(f"LOGOS_LISTEN: must be unix:/path or host:port, is {listen!r}")
     if problems:
         raise ConfigError(problems)
-    metrics = (host, int(port)) if host else None
     return Environment(module, kernel, listen, Path(state_dir), int(epoch), level, metrics)
+
+
+def parse_metrics_listen(
+    variables: Mapping[str, str], problems: list[str]
+) -> tuple[str, int] | None:
+    """Returns host and port of LOGOS_METRICS_LISTEN; None if it is not set, or is a problem."""
+    value = variables.get("LOGOS_METRICS_LISTEN", "")
+    host, _, port = value.rpartition(":")
+    if not value:
+        return None
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        problems.append(
+            f"LOGOS_METRICS_LISTEN: must be host:port, such as 127.0.0.1:9090, is {value!r}"
+        )
+        return None
+    return host.strip("[]"), int(port)

@@ -12,6 +12,8 @@ from grpc_status import rpc_status
 from logos_base.errors import ErrorKind, LogosError
 
 DOMAIN: Final = "logos"
+MAX_TEXT_BYTES: Final = 1000
+"""Of a status' text. It is sent up to three times, escaped, and clients take 8 KiB of trailers."""
 
 
 class InternalError(LogosError):
@@ -37,25 +39,25 @@ class ModuleNotReadyError(LogosError):
     retry_after_ms = 500
 
 
-class MalformedRequestError(LogosError):
-    """The bytes of a request are not those of its message type."""
-
-    kind = ErrorKind.INVALID_ARGUMENT
-    reason = "MALFORMED_REQUEST"
-
-
-class UnimplementedError(LogosError):
-    """The service has the method, and this server does not implement it."""
-
-    kind = ErrorKind.UNIMPLEMENTED
-    reason = "METHOD_UNIMPLEMENTED"
-
-
 class DeadlineError(LogosError):
     """The call took longer than the server allows."""
 
     kind = ErrorKind.DEADLINE_EXCEEDED
     reason = "DEADLINE_EXCEEDED"
+
+
+class MalformedRequestError(LogosError):
+    """A request is no message of its method's type."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "MALFORMED_REQUEST"
+
+
+class MethodUnimplementedError(LogosError):
+    """The contract has the method, this server does not."""
+
+    kind = ErrorKind.UNIMPLEMENTED
+    reason = "METHOD_UNIMPLEMENTED"
 
 
 class Aborts(Protocol):
@@ -66,6 +68,7 @@ class Aborts(Protocol):
 
 def to_status(error: LogosError) -> status_pb2.Status:
     """Packs an error: ErrorInfo always; RetryInfo and BadRequest where they apply."""
+    text = str(error).encode(errors="replace")[:MAX_TEXT_BYTES].decode(errors="ignore")
     details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)]
     if error.retry_after_ms is not None:
         delay = duration_pb2.Duration()
@@ -73,10 +76,10 @@ def to_status(error: LogosError) -> status_pb2.Status:
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     if error.field is not None:
         violation = error_details_pb2.BadRequest.FieldViolation(
-            field=error.field, description=str(error), reason=error.reason
+            field=error.field, description=text, reason=error.reason
         )
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    status = status_pb2.Status(code=code_pb2.Code.Value(error.kind.value), message=str(error))
+    status = status_pb2.Status(code=code_pb2.Code.Value(error.kind.value), message=text)
     for detail in details:
         packed = any_pb2.Any()
         packed.Pack(detail)
@@ -102,8 +105,6 @@ async def translated(context: Aborts, log: Any) -> AsyncGenerator[None, None]:
         cause = _cause_of(error)
         if isinstance(cause, grpc.aio.AbortError):
             raise cause from None
-        if isinstance(cause, NotImplementedError):  # of a generated base class
-            cause = UnimplementedError("this server does not implement the method")
         if not isinstance(cause, LogosError):
             log.exception("unexpected error in rpc")
             cause = InternalError("internal error; the module's log has the details")

@@ -1,20 +1,18 @@
-"""`grpc.health.v1.Health`, whole: the PyPI package (1.85) lacks `List`."""
+"""`grpc.health.v1.Health`, all of it: the PyPI package's servicer has no `List`."""
 
 from typing import Any
 
 from grpc_health.v1 import health_pb2
-from grpc_health.v1._async import HealthServicer
+from grpc_health.v1._async import HealthServicer as _HealthServicer
 
 
-class Health(HealthServicer):
-    """Statuses by the full names of services; the empty name is the server as a whole."""
+class HealthServicer(_HealthServicer):  # type: ignore[misc]  # it has no stubs
+    """The health of a server and of its services, as they were `set`."""
 
-    async def List(  # noqa: N802 - named by the contract
-        self, request: health_pb2.HealthListRequest, context: Any  # noqa: ARG002
+    async def List(  # noqa: N802 -- as the contract names it
+        self, _request: health_pb2.HealthListRequest, _context: Any
     ) -> health_pb2.HealthListResponse:
-        """Returns the status of every service that has one."""
-        statuses = {
-            service: health_pb2.HealthCheckResponse(status=status)
-            for service, status in self._server_status.items()
-        }
-        return health_pb2.HealthListResponse(statuses=statuses)
+        response = health_pb2.HealthListResponse()
+        for service, status in self._server_status.items():
+            response.statuses[service].status = status
+        return response

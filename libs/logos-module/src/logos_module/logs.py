@@ -3,6 +3,8 @@
 import json
 import logging
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -31,26 +33,39 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-class Throttle:
-    """Lets one line through in a period, and counts those that are left out."""
+class RateLimit(logging.Filter):
+    """Lets one record a second pass, which says in `left_out` how many did not since the last.
 
-    def __init__(self, period_s: float = 1.0) -> None:
-        self._period_s = period_s
-        self._next_s = 0.0
+    For what others cause: they must not be able to fill a disk. `clock` counts seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._open_at_s = 0.0
         self._left_out = 0
 
-    def admit(self, now_s: float) -> int | None:
-        """Returns how many lines were left out before this one; None if it is left out too.
-
-        Args:
-            now_s: The time on a clock that only goes forward, in seconds.
-        """
-        if now_s < self._next_s:
+    def filter(self, record: logging.LogRecord) -> bool:
+        now_s = self._clock()
+        if now_s < self._open_at_s:
             self._left_out += 1
-            return None
-        left_out, self._left_out = self._left_out, 0
-        self._next_s = now_s + self._period_s
-        return left_out
+            return False
+        record.left_out = self._left_out
+        self._open_at_s, self._left_out = now_s + 1, 0
+        return True
+
+
+class _OfCallers(RateLimit):
+    """The same for what gRPC (1.85) logs with a trace although only a caller is to blame.
+
+    Metadata that is no UTF-8, and an answer that did not reach a caller that was gone.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not str(record.msg).startswith(("Invalid encoding on", "ExecuteBatchError raised")):
+            return True
+        record.exc_info = None
+        return super().filter(record)
 
 
 def configure(module: str, level: str) -> None:
@@ -58,3 +73,4 @@ def configure(module: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(module))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_OfCallers())

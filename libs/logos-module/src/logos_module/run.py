@@ -1,6 +1,7 @@
 """The life of a module process, from its environment to its exit code."""
 
 import asyncio
+import errno
 import logging
 import secrets
 import signal
@@ -9,13 +10,14 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib import resources
+from pathlib import Path
 from typing import Final
 
 import uvloop
 from prometheus_client import start_http_server
 
 from logos.module.v1.module_host_pb2_grpc import add_ModuleHostServicer_to_server
-from logos_base.errors import ConfigError, LogosError
+from logos_base.errors import ConfigError, DiskFullError, LogosError, StateError
 from logos_base.manifest import Manifest, parse_manifest
 from logos_module import logs, session
 from logos_module.channels import open_channel
@@ -23,14 +25,16 @@ from logos_module.context import ModuleContext
 from logos_module.environment import Environment, parse_environment
 from logos_module.errors import ModuleNotReadyError
 from logos_module.host import ModuleHostServicer
+from logos_module.lock import FolderLock
 from logos_module.process import prepare_process
 from logos_module.reflection import describe
-from logos_module.server import Server
+from logos_module.server import AddressInUseError, Server
 from logos_module.session import KernelSession
 
 log = logging.getLogger(__name__)
 
 DRAIN_GRACE_S: Final = 5.0
+LOCK_POLL_S: Final = 0.1
 
 OK: Final = 0
 FAILED: Final = 1
@@ -49,7 +53,7 @@ def run(root: CompositionRoot, *, package: str) -> int:
 
     Returns:
         The exit code: 0 stopped, 1 failed, 2 wrong environment, manifest or
-        settings, which a restart does not mend.
+        settings, or state that cannot be used, which a restart does not mend.
     """
     prepare_process()
     try:
@@ -59,15 +63,22 @@ def run(root: CompositionRoot, *, package: str) -> int:
         logs.configure(manifest.name, environment.log_level)
         return uvloop.run(_live(root, manifest, environment))
     except LogosError as error:
-        sys.stderr.write(f"{error.reason}: {error}\n")
+        _say(error)
         return MISCONFIGURED
+    except OSError as error:
+        if not _is_full(error):
+            raise
+        _say(_disk_full(error))
+        return FAILED
+
+
+def _say(error: LogosError) -> None:
+    sys.stderr.write(f"{error.reason}: {error}\n")
 
 
 async def _live(root: CompositionRoot, manifest: Manifest, environment: Environment) -> int:
     environment.state_dir.mkdir(parents=True, exist_ok=True)
-    if environment.metrics_listen is not None:
-        host, port = environment.metrics_listen
-        start_http_server(port, host)
+    _serve_metrics(environment)
     server = Server()
     server.gate.refusal = ModuleNotReadyError(f"{manifest.name} is starting")
     instance_id = secrets.token_bytes(16)
@@ -77,7 +88,7 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
     kernel = open_channel(environment.kernel)
     held = KernelSession(kernel, environment, manifest, instance_id, lambda: server.gate.in_flight)
     await server.start([environment.listen])
-    life = _Life(root, manifest, server, held)
+    life = _Life(root, manifest, server, held, environment.state_dir)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, life.stop)
     try:
@@ -93,9 +104,13 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
             )
         )
     except Exception as error:
-        if (problem := _configuration_problem(error)) is not None:
-            raise problem from error
-        log.exception("module failed")
+        cause = _cause_of(error)
+        if isinstance(cause, ConfigError | StateError):
+            raise cause from error
+        if isinstance(cause, LogosError) and not life.is_ready:
+            _say(cause)
+        else:
+            log.exception("module failed")
         return FAILED
     finally:
         await server.stop(0)
@@ -104,11 +119,30 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
     return OK
 
 
-def _configuration_problem(error: BaseException) -> ConfigError | None:
-    """Returns the ConfigError that a composition root has raised, out of its task groups."""
+def _serve_metrics(environment: Environment) -> None:
+    if environment.metrics_listen is None:
+        return
+    host, port = environment.metrics_listen
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        raise AddressInUseError(f"cannot listen at {host}:{port}: {error.strerror}") from error
+
+
+def _cause_of(error: BaseException) -> BaseException:
+    """Returns what a composition root has raised, out of its task groups."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    return error if isinstance(error, ConfigError) else None
+    return _disk_full(error) if isinstance(error, OSError) and _is_full(error) else error
+
+
+def _is_full(error: OSError) -> bool:
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+def _disk_full(error: OSError) -> DiskFullError:
+    place = "" if error.filename is None else f"{error.filename} cannot be written: "
+    return DiskFullError(f"{place}the disk is full; make room")
 
 
 class _EndedError(Exception):
@@ -119,15 +153,21 @@ class _Life:
     """Registration, start, READY, drain, end."""
 
     def __init__(
-        self, root: CompositionRoot, manifest: Manifest, server: Server, held: KernelSession
+        self,
+        root: CompositionRoot,
+        manifest: Manifest,
+        server: Server,
+        held: KernelSession,
+        state_dir: Path,
     ) -> None:
         self._root = root
+        self._state_dir = state_dir
         self._manifest = manifest
         self._server = server
         self._held = held
         self._stopping = asyncio.Event()
         self._drained = asyncio.Event()
-        self._ready = False
+        self.is_ready = False
 
     def stop(self) -> None:
         """Begins the end. May be called at any time, and again."""
@@ -137,21 +177,46 @@ class _Life:
         """Lives until stopped; raises what a task of the module raised."""
         try:
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._server.keep_listening(self._tell))
                 serving = tasks.create_task(self._serve(tasks, make_context))
                 await self._stopping.wait()
                 log.info("stopping")
-                if self._ready:
+                if self.is_ready:
                     await self._drain()
                     await serving
                 raise _EndedError
         except* _EndedError:
             await self._held.leave()
 
+    def _tell(self, trouble: str) -> None:
+        self._held.say(trouble=trouble)
+
     async def _serve(
         self, beats: asyncio.TaskGroup, make_context: Callable[..., ModuleContext]
     ) -> None:
         await self._held.register()
         beats.create_task(self._held.run(self.stop))
+        with FolderLock(self._state_dir) as lock:
+            await self._take(lock)
+            await self._enter(make_context)
+
+    async def _take(self, lock: FolderLock) -> None:
+        """Waits until no other process of the module stands on its state (KER-8).
+
+        One that a kernel has lost sight of ends when it asks to be registered again. It is
+        the kernel's start timeout that ends this, if it does not.
+        """
+        if lock.take():
+            return
+        extra = {"pid": lock.holder(), "folder": str(lock.folder)}
+        log.warning("waiting for the process that holds the state", extra=extra)
+        self._held.say(text=f"waiting for process {lock.holder()}, which holds {lock.folder}")
+        while not lock.take():  # noqa: ASYNC110 -- another process gives it back
+            await asyncio.sleep(LOCK_POLL_S)
+        log.info("holds the state now")
+        self._held.say(text="")
+
+    async def _enter(self, make_context: Callable[..., ModuleContext]) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 context = make_context(tasks=tasks, stopping=self._stopping)
@@ -166,7 +231,7 @@ class _Life:
             log.debug("module left")
 
     async def _announce(self) -> None:
-        self._ready = True
+        self.is_ready = True
         self._server.gate.refusal = None
         services = self._manifest.services
         self._server.reflection.replace(services, [describe(services)])

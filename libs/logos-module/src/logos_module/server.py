@@ -1,7 +1,9 @@
 """One aio gRPC server with health, reflection, our options and our interceptor."""
 
+import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -10,9 +12,16 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from logos_base.errors import ErrorKind, LogosError
 from logos_module.bulk import BulkMethod
 from logos_module.channels import SERVER_OPTIONS
-from logos_module.health import Health
+from logos_module.health import HealthServicer
 from logos_module.interceptor import Gate, Interceptor
+from logos_module.method_names import make_method_names_safe
 from logos_module.reflection import Reflection
+from logos_module.sockets import Socket, path_of, restore_folder
+
+log = logging.getLogger(__name__)
+
+WATCH_S: Final = 1.0
+"""How often a server looks whether its Unix sockets are still there."""
 
 AddToServer = Callable[[Any, Any], None]
 """The generated `add_XServicer_to_server(servicer, server)`."""
@@ -66,14 +75,14 @@ class Server:
     def __init__(
         self, *, fallback: grpc.GenericRpcHandler | None = None, gate: Gate | None = None
     ) -> None:
+        make_method_names_safe()
         self.gate = gate or Gate()
         self.reflection = Reflection()
         self._table = ServiceTable(fallback)
-        self._health = Health()
-        self._server = grpc.aio.server(
-            interceptors=[Interceptor(self.gate)], options=SERVER_OPTIONS
-        )
-        self._server.add_generic_rpc_handlers((self._table,))
+        self._health = HealthServicer()
+        self._servers: list[grpc.aio.Server] = []
+        """One, and another for each time that a socket was lost: ports cannot be added later."""
+        self._sockets: list[Socket] = []
         add_HealthServicer_to_server(self._health, self._table)
         self.reflection.add_to(self._table)
 
@@ -90,14 +99,60 @@ class Server:
     async def start(self, addresses: Iterable[str]) -> None:
         """Listens at every address, or raises `AddressInUseError`."""
         await self.set_serving([""], serving=False)
+        server = self._new_server()
+        self._servers.append(server)
         for address in addresses:
-            try:
-                bound = self._server.add_insecure_port(address)
-            except RuntimeError as error:
-                raise AddressInUseError(f"cannot listen at {address}: {error}") from error
-            if bound == 0 and not address.startswith("unix:"):
-                raise AddressInUseError(f"cannot listen at {address}")
-        await self._server.start()
+            path = path_of(address)
+            if path is None:
+                _bind(server, address)
+            else:
+                socket = Socket(path)
+                _bind_socket(server, socket)
+                self._sockets.append(socket)
+        await server.start()
+
+    def _new_server(self) -> grpc.aio.Server:
+        server = grpc.aio.server(interceptors=[Interceptor(self.gate)], options=SERVER_OPTIONS)
+        server.add_generic_rpc_handlers((self._table,))
+        return server
+
+    async def keep_listening(self, tell: Callable[[str], None]) -> None:
+        """Binds Unix sockets again that were removed. Runs until cancelled.
+
+        `tell` is told why a socket is lost that cannot be bound again, and then the
+        empty string once it is.
+        """
+        told = ""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            troubles = [await self._keep(socket) for socket in self._sockets]
+            trouble = "; ".join(filter(None, troubles))
+            if trouble != told:
+                told = trouble
+                if trouble:
+                    log.warning("clients cannot connect", extra={"why": trouble})
+                tell(trouble)
+
+    async def _keep(self, socket: Socket) -> str:
+        """Binds a socket again if it is gone; returns why it cannot be, or nothing."""
+        if socket.is_ours():
+            return ""
+        if socket.is_there():
+            return f"another process has taken {socket.path}"
+        try:
+            restore_folder(socket.path.parent)
+        except OSError as error:
+            return f"{socket.path} was removed: {error}"
+        server = self._new_server()
+        try:
+            _bind_socket(server, socket)
+        except (OSError, AddressInUseError):
+            await server.stop(None)
+            return f"{socket.path} was removed, and cannot be bound again"
+        self._servers.append(server)
+        await server.start()
+        log.warning("socket was removed, listening again", extra={"path": str(socket.path)})
+        return ""
 
     async def set_serving(self, services: Iterable[str], *, serving: bool) -> None:
         """Sets the health of services; the empty name is the server as a whole."""
@@ -109,4 +164,25 @@ class Server:
         self.gate.drain()
         await self._health.enter_graceful_shutdown()
         await self.gate.wait_idle(grace_s)
-        await self._server.stop(None)
+        while self._sockets:
+            self._sockets.pop().remove()
+        for server in self._servers:
+            await server.stop(None)
+
+
+def _bind(server: grpc.aio.Server, address: str) -> None:
+    try:
+        bound = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise AddressInUseError(f"cannot listen at {address}: {error}") from error
+    if bound == 0:
+        raise AddressInUseError(f"cannot listen at {address}")
+
+
+def _bind_socket(server: grpc.aio.Server, socket: Socket) -> None:
+    private = socket.private_path()
+    try:
+        _bind(server, f"unix:{private}")
+        socket.claim(private)
+    except (OSError, AddressInUseError) as error:
+        raise AddressInUseError(f"cannot listen at unix:{socket.path}: {error}") from error

@@ -30,6 +30,14 @@ READY = module_pb2.MODULE_STATE_READY
 DRAINING = module_pb2.MODULE_STATE_DRAINING
 
 
+MAX_STATUS_BYTES: Final = 200
+"""Of a status text, in UTF-8 (KER-4)."""
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:MAX_STATUS_BYTES].decode(errors="ignore")
+
+
 class RegistrationRefusedError(LogosError):
     """The kernel will never register this process."""
 
@@ -43,6 +51,8 @@ class Condition:
 
     state: "module_pb2.ModuleState.ValueType" = REGISTERED
     text: str = ""
+    trouble: str = ""
+    """Why it cannot be reached; shown before `text`."""
 
 
 class KernelSession:
@@ -71,18 +81,25 @@ class KernelSession:
         self.settings: dict[str, object] = {}
 
     def say(
-        self, *, state: "module_pb2.ModuleState.ValueType | None" = None, text: str | None = None
+        self,
+        *,
+        state: "module_pb2.ModuleState.ValueType | None" = None,
+        text: str | None = None,
+        trouble: str | None = None,
     ) -> None:
         """Changes what the next beat says, and sends it at once."""
         if state is not None:
             self.condition.state = state
         if text is not None:
-            self.condition.text = text[:200]
+            self.condition.text = _cut(text)
+        if trouble is not None:
+            self.condition.trouble = _cut(trouble)
         self._changed.set()
 
     async def register(self) -> None:
         """Registers, trying until a kernel answers; raises if it refuses for good."""
         delay_s = RETRY_MIN_S
+        is_waiting = False
         while True:
             try:
                 await self._register_once()
@@ -90,7 +107,11 @@ class KernelSession:
                 reason = reason_of(error)
                 if reason in _FINAL_REASONS:
                     raise RegistrationRefusedError(f"{reason}: {error.details()}") from error
-                log.debug("kernel does not register", extra={"code": error.code().name})
+                if not is_waiting:  # its end is logged as a registration
+                    is_waiting = True
+                    why = {"code": error.code().name, "why": error.details()}
+                    extra = {"kernel": self._environment.kernel, **why}
+                    log.warning("kernel does not register this module, trying on", extra=extra)
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, RETRY_MAX_S)
             else:
@@ -135,7 +156,7 @@ class KernelSession:
             yield registry_pb2.SessionRequest(
                 lease_id=self._lease_id,
                 state=self.condition.state,
-                status_text=self.condition.text,
+                status_text=self.condition.trouble or self.condition.text,
                 in_flight=self._in_flight(),
             )
             try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import grpc
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -106,12 +107,20 @@ def state_name(module: module_pb2.Module) -> str:
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:
     """The stable reason of a failed call; empty if it carries none."""
+    info = error_details_pb2.ErrorInfo()
+    return str(info.reason) if _unpacked(error, info) else ""
+
+
+def retry_after_ms_of(error: grpc.aio.AioRpcError) -> int | None:
+    """When trying a failed call again makes sense, in milliseconds; None if it does not say."""
+    retry = error_details_pb2.RetryInfo()
+    return int(retry.retry_delay.ToMilliseconds()) if _unpacked(error, retry) else None
+
+
+def _unpacked(error: grpc.aio.AioRpcError, message: Message) -> bool:
+    """Fills `message` from the error's details; False if there is none of its type."""
     try:
         status = rpc_status.from_call(error)
-    except ValueError:
-        return ""  # the details contradict the status: not from a Logos node
-    info = error_details_pb2.ErrorInfo()
-    for detail in status.details if status is not None else ():
-        if detail.Unpack(info):
-            return str(info.reason)
-    return ""
+        return any(detail.Unpack(message) for detail in (status.details if status else ()))
+    except (ValueError, DecodeError):
+        return False  # the details contradict the status, or are none: not from a Logos node

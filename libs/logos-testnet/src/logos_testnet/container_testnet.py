@@ -14,11 +14,12 @@ from logos_testnet.endpoints import write_endpoints
 from logos_testnet.engine import run_docker
 from logos_testnet.errors import EngineError, NodeFailedError, NotStoppedError, UnknownNodeError
 from logos_testnet.layout import Layout
-from logos_testnet.plan import NodePlan, Plan
+from logos_testnet.plan import NodePlan, Plan, told_count
 from logos_testnet.ports import refuse_taken
 from logos_testnet.processes import KERNEL
 from logos_testnet.progress import NodeProgress, Note, Report
 from logos_testnet.readiness import wait_until_ready, wanted_peers
+from logos_testnet.stopping import refuse_living, refuse_namesake
 from logos_testnet.testnet import LogLine, Started, endpoints_of, node_of
 from logos_testnet.together import all_of
 
@@ -27,6 +28,7 @@ _LOG_LINE: Final = re.compile(r"^(?P<service>\S+)-\d+\s+\| ?(?P<text>.*)$")
 _CURSOR: Final = re.compile(r"^(\x1b\[[0-9;]*[A-Za-z])+")
 """Compose clears the line before each, also where it was told to use no such codes."""
 _PROGRESS: Final = re.compile(r"Container (?P<container>\S+) +(?P<what>Started|Error)\b")
+_PUBLISHED: Final = re.compile(r"127\.0\.0\.1:\d+(?=->)")
 _CULPRIT: Final = re.compile(r"container (?P<container>\S+) (is unhealthy|exited)")
 
 # Ends the module, not the init process above it, as a crash would: whatever the engine
@@ -62,11 +64,16 @@ class ContainerTestnet:
         before = await self.running()
         missing = [node for node in self._plan.nodes if (node.name, KERNEL) not in before]
         refuse_taken({node.front_port: f"front door of {node.name}" for node in missing})
-        if any((node.name, each) not in before for node, each in self._everything()):
+        extra = await self.unplanned()
+        for name in extra:
+            report(NodeProgress(name, f"is removed: {told_count(self._plan)}; its state stays"))
+        is_whole = all((node.name, each) in before for node, each in self._everything())
+        if not is_whole:
             report(Note("building images; the first time this takes minutes"))
             await self._compose("build", "--quiet")
             begun = loop.time()
             report(Note(f"starting containers of {file.name}"))
+        if extra or not is_whole:
             await self._start(report)
         views = await all_of(
             wait_until_ready(node, peers=wanted_peers(self._plan, node), report=report)
@@ -78,38 +85,62 @@ class ContainerTestnet:
         write_endpoints(self._layout.endpoints, endpoints)
         peers = {node.name: seen.peers for node, seen in zip(self._plan.nodes, views, strict=True)}
         names = tuple(node.name for node in missing)
-        return Started(endpoints, names, loop.time() - begun, peers)
+        return Started(endpoints, names, loop.time() - begun, peers, tuple(extra))
 
     async def down(self, report: Report, *, purge: bool = False) -> bool:
-        had = await self.running()
+        had = await self._services()
+        if not had:
+            await refuse_namesake(self._plan)
+        if purge:
+            refuse_living(self._layout)  # started as processes, from the same folder
         report(Note(f"removing {len(had)} containers"))
         volumes = ["--volumes"] if purge else []
         self._write_compose_file()
         await self._compose("down", "--remove-orphans", *volumes)
+        if left := await self._services():
+            raise NotStoppedError(f"containers still run: {', '.join(sorted(left))}")
         self._layout.endpoints.unlink(missing_ok=True)
         if purge:
+            await self._remove_volumes()
             shutil.rmtree(self._layout.directory)
-        left = await self.running()
-        if left:
-            raise NotStoppedError(f"containers still run: {sorted(left)}")
         return bool(had)
 
+    async def _remove_volumes(self) -> None:
+        """Those of nodes that have left the topology: the compose file does not name them."""
+        volumes = await run_docker(["volume", "ls", "--quiet", "--filter", self._label])
+        if names := volumes.split():
+            await run_docker(["volume", "rm", *names])
+
     async def running(self) -> frozenset[tuple[str, str]]:
-        listed = await run_docker(
-            [
-                "ps",
-                "--filter",
-                f"label=com.docker.compose.project={self._project}",
-                "--format",
-                '{{.Label "com.docker.compose.service"}}',
-            ]
-        )
-        names = set(listed.split())
+        names = await self._services()
         return frozenset(
             (node.name, module)
             for node, module in self._everything()
             if service_name(node.name, module) in names
         )
+
+    async def unplanned(self) -> dict[str, str]:
+        planned = {node.name for node in self._plan.nodes}
+        suffix = f"-{KERNEL}"
+        return {
+            service.removesuffix(suffix): (_PUBLISHED.search(ports) or [""])[0]
+            for service, ports in (await self._services()).items()
+            if service.endswith(suffix) and service.removesuffix(suffix) not in planned
+        }
+
+    async def troubles(self) -> dict[str, str]:
+        return {}  # a container has no socket that could be lost, and no path
+
+    async def _services(self) -> dict[str, str]:
+        """Every service of the testnet that runs, planned or not, with its published ports."""
+        form = '{{.Label "com.docker.compose.service"}}\t{{.Ports}}'
+        listed = await run_docker(["ps", "--filter", self._label, "--format", form])
+        pairs = (line.partition("\t") for line in listed.splitlines())
+        return {service: ports for service, _, ports in pairs if service}
+
+    @property
+    def _label(self) -> str:
+        return f"label=com.docker.compose.project={self._project}"
 
     async def kill(self, node: str, module: str, number: int) -> None:
         if module not in _modules_of(node_of(self._plan, node)):
@@ -171,7 +202,8 @@ class ContainerTestnet:
 
     async def _start(self, report: Report) -> None:
         try:
-            await self._compose("up", "--detach", "--no-build", "--quiet-pull", report=report)
+            words = ["up", "--detach", "--no-build", "--quiet-pull", "--remove-orphans"]
+            await self._compose(*words, report=report)
         except EngineError as error:
             culprit = _CULPRIT.search(str(error))
             if culprit is None:

@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from logos_testnet.errors import UnreadableStateError
+from logos_testnet.replacing import replace_text
+
 SCHEMA: Final = 1
 
 
@@ -39,17 +42,19 @@ def to_json(endpoints: Endpoints) -> dict[str, Any]:
 
 def write_endpoints(path: Path, endpoints: Endpoints) -> None:
     """Replaces the file in one step: a reader sees the old one or the new one."""
-    temporary = path.with_suffix(".json.new")
-    temporary.write_text(json.dumps(to_json(endpoints), indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    replace_text(path, json.dumps(to_json(endpoints), indent=2) + "\n")
 
 
 def read_endpoints(path: Path) -> Endpoints | None:
-    """Reads the file; None if there is none that this version understands."""
+    """Reads the file; None if there is none.
+
+    Raises:
+        UnreadableStateError: There is one, which this version does not understand.
+    """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["schema"] != SCHEMA:
-            return None
+            raise ValueError(f"its schema is {document['schema']!r}, not {SCHEMA}")
         nodes = tuple(
             NodeEndpoints(
                 name=node["name"],
@@ -61,5 +66,10 @@ def read_endpoints(path: Path) -> Endpoints | None:
             for node in document["nodes"]
         )
         return Endpoints(document["testnet"], document["runtime"], document["seed"], nodes)
-    except (OSError, ValueError, KeyError, TypeError):
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnreadableStateError(
+            f"{path} cannot be read ({type(error).__name__}: {error});"
+            f" `./logos up --testnet {path.parent.name}` writes it anew"
+        ) from error

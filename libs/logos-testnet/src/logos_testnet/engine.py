@@ -7,7 +7,7 @@ from pathlib import Path
 
 from logos_testnet.errors import EngineError
 
-ADVICE = "start it, or run the testnet as processes: `./logos up`"
+ADVICE = "start it, or run the testnet as processes: `./logos up --runtime processes`"
 
 
 async def engine_answers() -> bool:

@@ -9,6 +9,27 @@ class TopologyError(ConfigError):
     reason = "INVALID_TOPOLOGY"
 
 
+class UnknownTestnetError(LogosError):
+    """There is no testnet of that name."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "TESTNET_UNKNOWN"
+
+
+class AmbiguousTestnetError(LogosError):
+    """Several testnets may be meant, or two different ones were named."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "TESTNET_AMBIGUOUS"
+
+
+class UnreadableStateError(LogosError):
+    """A file that a testnet remembers itself by cannot be read. Names it, and the way out."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "STATE_UNREADABLE"
+
+
 class PortInUseError(LogosError):
     """Somebody else listens where a node should."""
 
@@ -21,6 +42,7 @@ class BusyError(LogosError):
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "TESTNET_BUSY"
+    retry_after_ms = 1000
 
 
 class OtherRuntimeError(LogosError):

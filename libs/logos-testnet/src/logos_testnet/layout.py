@@ -4,13 +4,19 @@
                       docker-compose.yml
 .logos/<testnet>/<node>/profile.toml, <module>.toml
 .logos/<testnet>/<node>/kernel/, modules/<module>/, logs/<name>.log
-/tmp/logos-<uid>-<hash>/<node>/<module>.sock   (a Unix path holds 107 bytes)
+.logos/<testnet>/run/<node>/<module>.sock
+/tmp/logos-<uid>-<hash>/<node>/<module>.sock   where the path above is too long
 """
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+MAX_SOCKET_PATH_BYTES: Final = 107
+"""sun_path of unix(7), without its zero byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +48,21 @@ class Layout:
         return self.directory / "docker-compose.yml"
 
     @property
-    def sockets(self) -> Path:
+    def run(self) -> Path:
+        """Where sockets stand: here nothing sweeps them, as it does temporary folders."""
+        return self.directory / "run"
+
+    @property
+    def temporary_run(self) -> Path:
+        """Where sockets stand whose path would be too long for the system."""
         digest = hashlib.sha256(bytes(self.directory)).hexdigest()[:8]
         return Path("/tmp") / f"logos-{os.getuid()}-{digest}"  # noqa: S108 - owned and 0700
+
+    def sockets_of(self, names: Iterable[tuple[str, str]]) -> Path:
+        """The folder for the sockets of these nodes and modules (or `kernel`)."""
+        paths = (self.run / node / f"{module}.sock" for node, module in names)
+        is_short = all(len(bytes(path)) <= MAX_SOCKET_PATH_BYTES for path in paths)
+        return self.run if is_short else self.temporary_run
 
     def node(self, name: str) -> Path:
         return self.directory / name

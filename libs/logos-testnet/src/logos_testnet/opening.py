@@ -4,16 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from logos_testnet.container_testnet import ContainerTestnet
+from logos_testnet.errors import TopologyError, UnreadableStateError
 from logos_testnet.layout import Layout, layout_of
 from logos_testnet.manifests import load_manifests
 from logos_testnet.plan import container_plan, process_plan
 from logos_testnet.process_testnet import ProcessTestnet
-from logos_testnet.state import read_facts, remember_start, seed_of
+from logos_testnet.state import CONTAINERS, PROCESSES, read_facts, remember_start, seed_of
 from logos_testnet.testnet import Testnet
 from logos_testnet.topology import Topology, parse_topology
-
-PROCESSES = "processes"
-CONTAINERS = "containers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +37,38 @@ class Description:
 
 
 def described_by(path: Path, node_count: int | None = None) -> Description:
-    """Reads a topology file; raises `OSError` if it cannot be read."""
-    return Description(path.read_text(encoding="utf-8"), str(path), node_count)
+    """Reads a topology file.
+
+    Raises:
+        TopologyError: It is not UTF-8.
+        OSError: It cannot be read.
+    """
+    try:
+        return Description(path.read_text(encoding="utf-8"), str(path), node_count)
+    except UnicodeDecodeError as error:
+        raise TopologyError([f"{path}: is not UTF-8"]) from error
 
 
 def remembered(layout: Layout) -> Description | None:
-    """What was started last in a testnet's folder; None if nothing was."""
-    if not layout.topology.is_file():
+    """What was started last in a testnet's folder; None if nothing was.
+
+    Raises:
+        UnreadableStateError: What is there cannot be used, or is another testnet's.
+    """
+    if not layout.topology.exists():
         return None
-    return described_by(layout.topology, read_facts(layout).node_count)
+    way_out = "`--topology FILE` names the file that it was started from"
+    description = described_by(layout.topology, read_facts(layout).node_count)
+    try:
+        name = description.topology().name
+    except TopologyError as error:
+        raise UnreadableStateError(f"{error}; {way_out}") from error
+    if name != layout.directory.name:
+        raise UnreadableStateError(
+            f"{layout.topology} is that of {name}, not of {layout.directory.name}; was the folder"
+            f" renamed? Give it back its name"
+        )
+    return description
 
 
 def open_testnet(

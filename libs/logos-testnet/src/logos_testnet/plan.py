@@ -97,6 +97,12 @@ class Plan:
         return "\n".join(lines) + "\n"
 
 
+def told_count(plan: Plan) -> str:
+    """Why a node is stopped that is not in the plan."""
+    count = len(plan.nodes)
+    return f"the testnet has {count} {'node' if count == 1 else 'nodes'} now"
+
+
 def process_plan(
     topology: Topology, manifests: Mapping[str, FoundManifest], seed: int | None
 ) -> Plan:

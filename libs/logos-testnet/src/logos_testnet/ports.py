@@ -5,13 +5,14 @@ import errno
 import pwd
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
 
 from logos_testnet.errors import PortInUseError
+from logos_testnet.processes import folder_held_by
 
 _PROC: Final = Path("/proc")
 _LISTENING: Final = "0A"
@@ -22,8 +23,12 @@ def taken_ports(ports: list[int], host: str = "127.0.0.1") -> list[int]:
     return [port for port in ports if not _is_free(host, port)]
 
 
-def refuse_taken(uses: Mapping[int, str]) -> None:
-    """Refuses ports at which somebody else listens; `uses` says what each is for.
+def refuse_taken(uses: Mapping[int, str], *, leaving: Collection[int] = ()) -> None:
+    """Refuses ports at which somebody else listens.
+
+    Args:
+        uses: The ports, and what each is for.
+        leaving: Process ids of holders that are about to end.
 
     Raises:
         PortInUseError: All that are taken, with their holders.
@@ -31,6 +36,7 @@ def refuse_taken(uses: Mapping[int, str]) -> None:
     problems = [
         f"port {port} ({uses[port]}) is taken by {holder_of(port)}"
         for port in taken_ports(list(uses))
+        if _listener(port, _PROC) not in leaving
     ]
     if problems:
         raise PortInUseError(
@@ -57,13 +63,30 @@ def holder_of(port: int, proc: Path = _PROC) -> str:
     if not uses:
         return "somebody who has just let go of it"
     use = uses[0]
-    who = _process_with(f"socket:[{use.inode}]", proc) if use.inode != "0" else None
     if use.state == _LISTENING:
-        return who or f"a process of {_user(use.uid)}, or a container engine"
+        return _owner(use, proc) or f"a process of {_user(use.uid)}, or a container engine"
     what = f"a connection to {use.remote}"
     if use.inode == "0":
         return f"{what} that is closing; it is gone in a minute"
-    return f"{what}, of {who or f'a process of {_user(use.uid)}'}"
+    return f"{what}, of {_owner(use, proc) or f'a process of {_user(use.uid)}'}"
+
+
+def _owner(use: "_Use", proc: Path) -> str | None:
+    pid = _process_with(use, proc)
+    if pid is None:
+        return None
+    command = b""
+    with contextlib.suppress(OSError):  # ended meanwhile
+        command = (proc / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").strip()
+    folder = folder_held_by(pid, proc)
+    whose = f" of the testnet in {folder}" if folder is not None else ""
+    return f"process {pid} ({command.decode(errors='replace')[:120]}){whose}"
+
+
+def _listener(port: int, proc: Path) -> int | None:
+    """Returns the process that listens at a port, if it can be seen."""
+    listening = (use for use in _uses_of(port, proc) if use.state == _LISTENING)
+    return next((pid for use in listening if (pid := _process_with(use, proc)) is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +127,17 @@ def _written(host: IPv4Address | IPv6Address, port: int) -> str:
     return f"[{host}]:{port}" if isinstance(host, IPv6Address) else f"{host}:{port}"
 
 
-def _process_with(socket_link: str, proc: Path) -> str | None:
+def _process_with(use: _Use, proc: Path) -> int | None:
+    """Returns the process that holds the socket of a row, if it can be seen."""
+    if use.inode == "0":
+        return None
+    socket_link = f"socket:[{use.inode}]"
     for entry in proc.iterdir():
         if not entry.name.isdecimal():
             continue
         with contextlib.suppress(OSError):  # ended meanwhile, or another user's
             if any(_target(link) == socket_link for link in (entry / "fd").iterdir()):
-                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
-                command = words.decode(errors="replace").strip()
-                return f"process {entry.name} ({command[:120]})"
+                return int(entry.name)
     return None
 
 

@@ -1,20 +1,20 @@
 """A testnet of local processes: one kernel for each node; the kernels start the modules."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
-import sys
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Final
 
 from logos_testnet.client import NodeView, channel_to, revive_failed
 from logos_testnet.endpoints import write_endpoints
 from logos_testnet.errors import NotStoppedError, UnknownNodeError
+from logos_testnet.kernels import Kernels
 from logos_testnet.layout import Layout
-from logos_testnet.log_files import read_logs
-from logos_testnet.plan import NETWORK_MODULE, NodePlan, Plan
+from logos_testnet.log_files import Logs, read_logs
+from logos_testnet.plan import NETWORK_MODULE, NodePlan, Plan, told_count
 from logos_testnet.ports import holder_of, refuse_taken, taken_ports
 from logos_testnet.processes import (
     KERNEL,
@@ -23,15 +23,16 @@ from logos_testnet.processes import (
     proportional_bytes,
     send_signal,
 )
-from logos_testnet.progress import NodeProgress, Note, Report
+from logos_testnet.progress import NodeProgress, Report
 from logos_testnet.readiness import wait_until_ready, wanted_peers
+from logos_testnet.sockets import lost_sockets, socket_folders
+from logos_testnet.stopping import refuse_living, refuse_namesake, stop_processes
 from logos_testnet.testnet import LogLine, Started, endpoints_of, node_of
 from logos_testnet.together import all_of
 
-STOP_GRACE_S: Final = 30.0
-STRAY_GRACE_S: Final = 5.0
-MAX_LOG_BYTES: Final = 16 * 1024 * 1024
-_POLL_S: Final = 0.1
+SOCKET_PATIENCE_S: Final = 10.0
+"""Servers bind a lost socket again by themselves, within seconds."""
+_POLL_S: Final = 0.5
 
 
 class ProcessTestnet:
@@ -42,10 +43,7 @@ class ProcessTestnet:
     def __init__(self, plan: Plan, layout: Layout, *, log_level: str = "INFO") -> None:
         self._plan = plan
         self._layout = layout
-        self._log_level = log_level
-        self._children: dict[str, int] = {}
-        """Process ids of the kernels, by node."""
-        self._exit_codes: dict[str, int] = {}
+        self._kernels = Kernels(plan, layout, log_level=log_level)
 
     @property
     def plan(self) -> Plan:
@@ -54,13 +52,8 @@ class ProcessTestnet:
     async def up(self, report: Report) -> Started:
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        processes = self._processes()
-        self._children |= {p.node: p.pid for p in processes if p.name == KERNEL}
-        living = {(process.node, process.name) for process in processes}
-        missing = [node for node in self._plan.nodes if (node.name, KERNEL) not in living]
-        self._refuse_taken_ports(missing, living)
-        for node in missing:
-            self._write_profile(node)
+        stopped = tuple(await self.unplanned())
+        missing = await self._make_room(report)
         turns = asyncio.Semaphore(os.cpu_count() or 1)
         await all_of(self._start(node, report, turns, missing) for node in self._plan.nodes)
         views = await all_of(
@@ -72,27 +65,53 @@ class ProcessTestnet:
         write_endpoints(self._layout.endpoints, endpoints)
         peers = {node.name: seen.peers for node, seen in zip(self._plan.nodes, views, strict=True)}
         names = tuple(node.name for node in missing)
-        return Started(endpoints, names, loop.time() - begun, peers)
+        return Started(endpoints, names, loop.time() - begun, peers, stopped)
 
     async def down(self, report: Report, *, purge: bool = False) -> bool:
         processes = self._processes()
+        taken: list[str] = []
         if processes:
-            await self._stop(processes, report)
-        shutil.rmtree(self._layout.sockets, ignore_errors=True)
+            await stop_processes(self._processes, report)
+            ports = taken_ports([node.front_port for node in self._plan.nodes])
+            taken = [f"port {port}: {holder_of(port)}" for port in ports]
+        refuse_living(self._layout, also=taken)
+        if not processes:
+            await refuse_namesake(self._plan)
+        self._remove_sockets(processes)
         self._layout.endpoints.unlink(missing_ok=True)
         if purge:
             shutil.rmtree(self._layout.directory)
-        self._refuse_remains(had_processes=bool(processes))
         return bool(processes)
 
     async def running(self) -> frozenset[tuple[str, str]]:
         return frozenset((process.node, process.name) for process in self._processes())
 
+    async def unplanned(self) -> dict[str, str]:
+        planned = {node.name for node in self._plan.nodes}
+        fronts = {p.node: "" for p in self._processes() if p.node not in planned}
+        for process in self._processes():
+            if process.node in fronts and process.name == KERNEL:
+                fronts[process.node] = process.variables.get("LOGOS_FRONT", "")
+        return fronts
+
+    async def troubles(self) -> dict[str, str]:
+        processes = self._processes()
+        outdated = {each.node: each.folder for each in self._outdated(processes)}
+        told = {}
+        for node in self._plan.nodes:
+            if node.name in outdated:
+                told[node.name] = f"it runs as it was started, from {outdated[node.name]}"
+            elif (node.name, KERNEL) in {(each.node, each.name) for each in processes}:
+                lost = await lost_sockets(node.front, self._kernels.socket(node.name))
+                if lost:
+                    told[node.name] = self._tell_lost(node, lost)
+        return told
+
     async def kill(self, node: str, module: str, number: int) -> None:
-        chosen = [p for p in self._processes() if (p.node, p.name) == (node, module)]
-        if not chosen:
+        found = [p for p in self._processes() if (p.node, p.name) == (node, module)]
+        if not found:
             raise UnknownNodeError(f"no process of {module} on {node}")
-        send_signal(chosen, signal.Signals(number))
+        send_signal(found, signal.Signals(number))
 
     async def memory_bytes(self) -> int:
         return proportional_bytes(self._processes())
@@ -100,43 +119,112 @@ class ProcessTestnet:
     def log_lines(
         self, *, nodes: Sequence[str], module: str | None, tail: int, follow: bool
     ) -> AsyncIterator[LogLine]:
-        files: list[tuple[str, str, Path]] = []
         for name in nodes:
-            node = node_of(self._plan, name)
-            modules = [KERNEL, *(plan.manifest.name for plan in node.modules)]
+            modules = self._modules_of(name)
             if module is not None and module not in modules:
                 raise UnknownNodeError(f"{name} has no {module}; it has {', '.join(modules)}")
-            files += [
+
+        def logs() -> Logs:
+            return [
                 (name, each, self._layout.log(name, each))
-                for each in modules
-                if module in {None, each}
+                for name in nodes
+                for each in ([module] if module is not None else self._logs_of(name))
             ]
-        return read_logs(files, tail=tail, follow=follow)
 
-    def _processes(self) -> list[NodeProcess]:
-        self._reap()
-        return find_processes(self._layout.directory)
+        return read_logs(logs, tail=tail, follow=follow)
 
-    def _refuse_taken_ports(self, missing: list[NodePlan], living: set[tuple[str, str]]) -> None:
+    def _modules_of(self, node: str) -> list[str]:
+        return [KERNEL, *(m.manifest.name for m in node_of(self._plan, node).modules)]
+
+    def _logs_of(self, node: str) -> list[str]:
+        """The modules of a node, and what else has a log: one that came with a later topology."""
+        there = sorted(path.stem for path in self._layout.logs(node).glob("*.log"))
+        return list(dict.fromkeys([*self._modules_of(node), *there]))
+
+    def _processes(self, nodes: Collection[str] | None = None) -> list[NodeProcess]:
+        """The processes of these nodes, or all."""
+        self._kernels.reap()
+        found = find_processes(self._layout.directory)
+        return [each for each in found if nodes is None or each.node in nodes]
+
+    def _outdated(self, processes: list[NodeProcess]) -> list[NodeProcess]:
+        """Processes of planned nodes that were started with other paths or addresses."""
+        planned = {node.name for node in self._plan.nodes}
+        return [p for p in processes if p.node in planned and not self._kernels.is_current(p)]
+
+    async def _make_room(self, report: Report) -> list[NodePlan]:
+        """Stops what cannot stay as it runs; returns the nodes that are to be started."""
+        processes = self._processes()
+        doomed = await self._doomed(processes, report)
+        living = {(p.node, p.name) for p in processes if p.node not in doomed}
+        missing = [node for node in self._plan.nodes if (node.name, KERNEL) not in living]
+        leaving = [each for each in processes if each.node in doomed]
+        self._refuse_taken_ports(missing, living, {each.pid for each in leaving})
+        for name, why in doomed.items():
+            report(NodeProgress(name, why))
+        if leaving:
+            await stop_processes(lambda: self._processes(doomed), report)
+            if left := self._processes(doomed):
+                raise NotStoppedError(f"still there: {', '.join(f'process {p.pid}' for p in left)}")
+            if not self._processes():
+                self._remove_sockets(leaving)
+        self._kernels.adopt(p for p in processes if p.node not in doomed)
+        return missing
+
+    def _remove_sockets(self, ended: list[NodeProcess]) -> None:
+        for folder in socket_folders(self._layout, ended):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(folder)
+
+    async def _doomed(self, processes: list[NodeProcess], report: Report) -> dict[str, str]:
+        """The running nodes that are stopped first, and why."""
+        planned = [node.name for node in self._plan.nodes]
+        doomed = {}
+        for process in processes:
+            if process.node not in planned:
+                doomed[process.node] = f"is stopped: {told_count(self._plan)}; its state stays"
+        for process in self._outdated(processes):
+            doomed[process.node] = f"is started anew: it ran from {process.folder}"
+            if process.folder == self._layout.directory:
+                doomed[process.node] = "is started anew: its addresses have changed"
+        kernels = [p.node for p in processes if p.name == KERNEL and p.node not in doomed]
+        lost = await all_of(
+            self._lost_for_good(node, report) for node in self._plan.nodes if node.name in kernels
+        )
+        names = [node.name for node in self._plan.nodes if node.name in kernels]
+        doomed |= {
+            name: f"is started anew: {what}" for name, what in zip(names, lost, strict=True) if what
+        }
+        return doomed
+
+    async def _lost_for_good(self, node: NodePlan, report: Report) -> str:
+        """Says which sockets of a running node are gone and stay so; empty: none."""
+        loop = asyncio.get_running_loop()
+        until, said = loop.time() + SOCKET_PATIENCE_S, ""
+        while lost := await lost_sockets(node.front, self._kernels.socket(node.name)):
+            what = self._tell_lost(node, lost)
+            if loop.time() > until:
+                return what
+            if what != said:
+                report(NodeProgress(node.name, f"{what}; waits for them to come back"))
+                said = what
+            await asyncio.sleep(_POLL_S)
+        return ""
+
+    def _tell_lost(self, node: NodePlan, lost: list[str]) -> str:
+        folder = self._kernels.socket(node.name).parent
+        return f"nobody reaches the sockets of {', '.join(lost)} in {folder}"
+
+    def _refuse_taken_ports(
+        self, missing: list[NodePlan], living: set[tuple[str, str]], leaving: set[int]
+    ) -> None:
         """A mixnet that outlived its kernel keeps its port: the new kernel takes it over."""
         ports: dict[int, str] = {}
         for node in missing:
             ports[node.front_port] = f"front door of {node.name}"
             if (node.name, NETWORK_MODULE) not in living:
                 ports[int(node.p2p_address.rpartition("/")[2])] = f"libp2p of {node.name}"
-        refuse_taken(ports)
-
-    def _write_profile(self, node: NodePlan) -> None:
-        folder = self._layout.node(node.name)
-        for path in (folder / "kernel", folder / "modules", self._layout.logs(node.name)):
-            path.mkdir(parents=True, exist_ok=True)
-        sockets = self._layout.sockets
-        sockets.mkdir(mode=0o700, exist_ok=True)
-        (sockets / node.name).mkdir(mode=0o700, exist_ok=True)
-        (folder / "profile.toml").write_text(self._plan.profile(node), encoding="utf-8")
-        for module in node.modules:
-            path = folder / f"{module.manifest.name}.toml"
-            path.write_text(module.manifest_text, encoding="utf-8")
+        refuse_taken(ports, leaving=leaving)
 
     async def _start(
         self, node: NodePlan, report: Report, turns: asyncio.Semaphore, missing: list[NodePlan]
@@ -144,7 +232,7 @@ class ProcessTestnet:
         """Starts a node and lets its modules boot before it gives its turn to the next."""
         async with turns:
             if node in missing:
-                self._spawn(node)
+                self._kernels.spawn(node)
                 report(NodeProgress(node.name, "kernel started"))
             else:
                 async with channel_to(node.front) as channel:
@@ -154,91 +242,5 @@ class ProcessTestnet:
 
     async def _wait(self, node: NodePlan, peers: int, report: Report) -> NodeView:
         return await wait_until_ready(
-            node, peers=peers, report=report, obituary=lambda: self._obituary(node.name)
+            node, peers=peers, report=report, obituary=lambda: self._kernels.obituary(node.name)
         )
-
-    def _spawn(self, node: NodePlan) -> None:
-        """Spawned, not forked: threads of gRPC do not survive a fork."""
-        folder = self._layout.node(node.name)
-        log = self._layout.log(node.name, KERNEL)
-        if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
-            log.replace(log.with_suffix(".log.1"))
-        sockets = self._layout.sockets / node.name
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("LOGOS_")}
-        variables = {
-            "GRPC_VERBOSITY": "ERROR",  # a peer that goes away is no line for a log of JSON
-            "PYTHONSAFEPATH": "1",
-            **kept,
-            "LOGOS_TESTNET_DIR": str(self._layout.directory),
-            "LOGOS_PROFILE": str(folder / "profile.toml"),
-            "LOGOS_STATE_DIR": str(folder / "kernel"),
-            "LOGOS_FRONT": node.front,
-            "LOGOS_LISTEN": f"unix:{sockets / 'kernel.sock'}",
-            "LOGOS_RUN_DIR": str(sockets),
-            "LOGOS_MODULES_STATE_DIR": str(folder / "modules"),
-            "LOGOS_MODULES_LOG_DIR": str(self._layout.logs(node.name)),
-            "LOGOS_LOG_LEVEL": self._log_level,
-        }
-        self._exit_codes.pop(node.name, None)
-        append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        self._children[node.name] = os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-m", "logos_kernel"],
-            variables,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(log), append, 0o644),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-        )
-
-    def _reap(self) -> None:
-        """Collects kernels of ours that ended, so that none stays a zombie."""
-        for node, pid in list(self._children.items()):
-            try:
-                done, status = os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                continue  # started by an earlier command
-            if done:
-                self._exit_codes[node] = os.waitstatus_to_exitcode(status)
-                del self._children[node]
-
-    def _obituary(self, node: str) -> str | None:
-        self._reap()
-        if node in self._exit_codes:
-            return f"exit code {self._exit_codes[node]}"
-        return None if Path(f"/proc/{self._children[node]}").exists() else "its process is gone"
-
-    async def _stop(self, processes: list[NodeProcess], report: Report) -> None:
-        kernels = [process for process in processes if process.name == KERNEL]
-        report(Note(f"stopping {len(processes)} processes"))
-        send_signal(kernels, signal.SIGTERM)
-        if not kernels or await self._remain(STOP_GRACE_S, watched=KERNEL):
-            report(Note("stopping what the kernels left"))
-        strays = self._processes()
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            send_signal(strays, number)
-            strays = await self._remain(STRAY_GRACE_S)
-            if not strays:
-                return
-
-    async def _remain(self, grace_s: float, watched: str | None = None) -> list[NodeProcess]:
-        """Waits until no process is left, or none named `watched`; returns what is left."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + grace_s
-        while True:
-            left = [p for p in self._processes() if watched in {None, p.name}]
-            if not left or loop.time() > until:
-                return left
-            await asyncio.sleep(_POLL_S)
-
-    def _refuse_remains(self, *, had_processes: bool) -> None:
-        remains = [f"process {process.pid} ({process.name})" for process in self._processes()]
-        if had_processes:
-            ports = taken_ports([node.front_port for node in self._plan.nodes])
-            remains += [f"port {port}: {holder_of(port)}" for port in ports]
-        if self._layout.sockets.exists():
-            remains.append(str(self._layout.sockets))
-        if remains:
-            raise NotStoppedError(f"still there: {', '.join(remains)}")

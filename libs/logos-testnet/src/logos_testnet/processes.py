@@ -1,17 +1,20 @@
-"""The processes of a testnet, found by their environment. Linux: reads /proc.
+"""The processes of a testnet, found by what they hold. Linux: reads /proc.
 
 A process id alone says little: it may have been given to somebody else. What a
-process was started with cannot be taken over.
+process was started with cannot be taken over, and the log that it holds open is
+where the testnet's folder is now, also after the folder was moved.
 """
 
 import os
 import signal
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 KERNEL: Final = "kernel"
 _PROC: Final = Path("/proc")
+_DELETED: Final = " (deleted)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +25,58 @@ class NodeProcess:
     node: str
     name: str
     """Module, or `kernel`."""
+    variables: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """The LOGOS_ variables that it was started with."""
+
+    @property
+    def folder(self) -> Path:
+        """The testnet's folder as it was when the process was started."""
+        return Path(self.variables.get("LOGOS_TESTNET_DIR", ""))
+
+    @property
+    def sockets(self) -> Path | None:
+        """The folder of its socket; None if it has none."""
+        kind, _, path = self.variables.get("LOGOS_LISTEN", "").partition(":")
+        return Path(path).parent if kind == "unix" else None
 
 
 def find_processes(directory: Path, proc: Path = _PROC) -> list[NodeProcess]:
-    """Finds every kernel and module whose LOGOS_TESTNET_DIR is `directory`."""
-    found = []
+    """Finds every kernel and module of the testnet whose folder is `directory` now."""
+    found = [process for folder, process in _processes(proc) if folder == directory]
+    return sorted(found, key=lambda process: (process.node, process.name != KERNEL, process.pid))
+
+
+def folder_held_by(pid: int, proc: Path = _PROC) -> Path | None:
+    """The folder of the testnet that a process belongs to; None if it belongs to none."""
+    entry = proc / str(pid)
+    variables = read_environment(entry)
+    return _folder_now(entry, variables) if "LOGOS_TESTNET_DIR" in variables else None
+
+
+def _processes(proc: Path) -> Iterator[tuple[Path, NodeProcess]]:
+    """Every process of every testnet, with the testnet's folder."""
     for entry in proc.iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
             continue
         variables = read_environment(entry)
-        if variables.get("LOGOS_TESTNET_DIR") != str(directory):
-            continue
         name = variables.get("LOGOS_MODULE") or (KERNEL if "LOGOS_PROFILE" in variables else None)
-        if name is not None:
-            found.append(NodeProcess(int(entry.name), _node_of(directory, variables), name))
-    return sorted(found, key=lambda process: (process.node, process.name != KERNEL, process.pid))
+        if name is None or "LOGOS_TESTNET_DIR" not in variables:
+            continue
+        own = {key: value for key, value in variables.items() if key.startswith("LOGOS_")}
+        process = NodeProcess(int(entry.name), _node_of(variables), name, own)
+        yield _folder_now(entry, variables), process
+
+
+def _folder_now(entry: Path, variables: Mapping[str, str]) -> Path:
+    """The folder of a process's testnet: where its log lies; else what it was told."""
+    for number in ("1", "2"):
+        try:
+            log = Path(str((entry / "fd" / number).readlink()).removesuffix(_DELETED))
+        except OSError:
+            continue  # closed, or not ours to see
+        if log.is_absolute() and log.parent.name == "logs":
+            return log.parents[2]
+    return Path(variables["LOGOS_TESTNET_DIR"])
 
 
 def read_environment(entry: Path) -> dict[str, str]:
@@ -45,13 +85,13 @@ def read_environment(entry: Path) -> dict[str, str]:
         raw = (entry / "environ").read_bytes()
     except OSError:
         return {}
-    pairs = (item.decode("utf-8", "replace").partition("=") for item in raw.split(b"\0") if item)
+    pairs = (os.fsdecode(item).partition("=") for item in raw.split(b"\0") if item)
     return {name: value for name, _, value in pairs}
 
 
-def _node_of(directory: Path, variables: dict[str, str]) -> str:
-    state = Path(variables.get("LOGOS_STATE_DIR", ""))
-    return state.relative_to(directory).parts[0] if state.is_relative_to(directory) else ""
+def _node_of(variables: Mapping[str, str]) -> str:
+    state, folder = Path(variables.get("LOGOS_STATE_DIR", "")), variables["LOGOS_TESTNET_DIR"]
+    return state.relative_to(folder).parts[0] if state.is_relative_to(folder) else ""
 
 
 def send_signal(processes: list[NodeProcess], number: signal.Signals) -> None:

@@ -1,4 +1,8 @@
-"""Waits until nodes are READY and connected; patience counts from the last progress."""
+"""Waits until nodes are READY and connected; patience counts from the last progress.
+
+Progress is a state that was not seen before: a module that is started again and again
+makes none.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +10,7 @@ from typing import Final
 
 import grpc
 
-from logos_testnet.client import FAILED, NodeView, channel_to, state_name, view
+from logos_testnet.client import FAILED, READY, NodeView, channel_to, state_name, view
 from logos_testnet.errors import NodeFailedError
 from logos_testnet.plan import NETWORK_MODULE, NodePlan, Plan
 from logos_testnet.progress import NodeProgress, Report
@@ -41,25 +45,29 @@ async def wait_until_ready(
     """Waits until every module is READY and the node has `peers` connections.
 
     Raises:
-        NodeFailedError: The kernel ended, a module FAILED, or nothing has moved
-            for `patience_s`.
+        NodeFailedError: The kernel ended, a module FAILED, or the node made no
+            progress for `patience_s`.
     """
     loop = asyncio.get_running_loop()
     said, moved_at = "", loop.time()
+    told: set[str] = set()
     async with channel_to(node.front) as channel:
         while True:
             seen = await _look(channel)
             if seen is not None and seen.ready and seen.peers >= peers:
                 return seen
-            text = _describe(seen, peers)
+            text = _describe(node, seen, peers)
+            if text not in told:
+                told.add(text)
+                moved_at = loop.time()
             if text != said:
-                said, moved_at = text, loop.time()
+                said = text
                 report(NodeProgress(node.name, text))
             _refuse_failure(node, seen, obituary())
             if loop.time() - moved_at > patience_s:
                 module = _blocker(seen)
                 raise NodeFailedError(
-                    f"{node.name}: nothing has moved for {patience_s:.0f} s: {said}",
+                    f"{node.name}: no progress for {patience_s:.0f} s: {said}{_reasons(seen)}",
                     node=node.name,
                     module=module,
                 )
@@ -73,12 +81,19 @@ async def _look(channel: grpc.aio.Channel) -> NodeView | None:
         return None
 
 
-def _describe(seen: NodeView | None, peers: int) -> str:
+def _describe(node: NodePlan, seen: NodeView | None, peers: int) -> str:
     if seen is None:
-        return "kernel is starting"
+        return f"waits for its kernel to answer at {node.front}"
     if not seen.ready:
         return ", ".join(f"{m.name} {state_name(m)}" for m in seen.modules)
     return f"ready, {seen.peers} of {peers} peers"
+
+
+def _reasons(seen: NodeView | None) -> str:
+    """What the modules that are not READY say, or why they ended last."""
+    waiting = [m for m in (seen.modules if seen is not None else ()) if m.state != READY]
+    said = [f"{m.name}: {m.status_text or m.last_exit}" for m in waiting]
+    return "".join(f"; {text}" for text in said if not text.endswith(": "))
 
 
 def _refuse_failure(node: NodePlan, seen: NodeView | None, obituary: str | None) -> None:

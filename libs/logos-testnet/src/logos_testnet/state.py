@@ -5,9 +5,14 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from typing import Final
 
-from logos_testnet.errors import BusyError, SeedMismatchError
+from logos_testnet.errors import BusyError, SeedMismatchError, UnreadableStateError
 from logos_testnet.layout import Layout
+from logos_testnet.replacing import replace_text
+
+PROCESSES: Final = "processes"
+CONTAINERS: Final = "containers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +28,11 @@ class Facts:
 
 
 def read_facts(layout: Layout) -> Facts:
-    """Reads what is remembered; nothing where there is no such testnet."""
+    """Reads what is remembered; nothing where there is no such testnet.
+
+    Raises:
+        UnreadableStateError: The file is there and says nothing: the seed would be forgotten.
+    """
     try:
         document = json.loads(layout.facts.read_text(encoding="utf-8"))
         return Facts(
@@ -31,8 +40,13 @@ def read_facts(layout: Layout) -> Facts:
             node_count=document["node_count"],
             seeds=dict(document["seeds"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except FileNotFoundError:
         return Facts()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnreadableStateError(
+            f"{layout.facts} cannot be read ({type(error).__name__}: {error}); mend it, or remove"
+            " it and give `./logos up` the --runtime, --nodes and --seed of the first start again"
+        ) from error
 
 
 def seed_of(layout: Layout, runtime: str, seed: int | None) -> int | None:
@@ -47,8 +61,8 @@ def seed_of(layout: Layout, runtime: str, seed: int | None) -> int | None:
         if seed is not None and seed != held:
             made = "real randomness" if held is None else f"seed {held}"
             raise SeedMismatchError(
-                f"the identities of this testnet were made with {made};"
-                " `./logos down --purge` forgets them"
+                f"the identities of {layout.directory.name} were made with {made};"
+                f" `./logos down --testnet {layout.directory.name} --purge` forgets them"
             )
         return held
     return seed
@@ -58,13 +72,11 @@ def remember_start(
     layout: Layout, *, topology: str, node_count: int | None, runtime: str, seed: int | None
 ) -> None:
     """Notes what is about to be started."""
-    layout.topology.write_text(topology, encoding="utf-8")
     facts = read_facts(layout)
     seeds = {**facts.seeds, runtime: seed}
     facts = replace(facts, runtime=runtime, node_count=node_count, seeds=seeds)
-    temporary = layout.facts.with_suffix(".json.new")
-    temporary.write_text(json.dumps({"schema": 1, **asdict(facts)}) + "\n", encoding="utf-8")
-    temporary.replace(layout.facts)
+    replace_text(layout.facts, json.dumps({"schema": 1, **asdict(facts)}) + "\n")
+    replace_text(layout.topology, topology)
 
 
 @contextmanager

@@ -34,6 +34,8 @@ class Started:
     """From the first start to the last node READY and connected."""
     peers: dict[str, int]
     """Connections by node."""
+    stopped: tuple[str, ...] = ()
+    """Nodes that ran and are not in the plan."""
 
 
 class Testnet(Protocol):
@@ -50,6 +52,8 @@ class Testnet(Protocol):
     async def up(self, report: Report) -> Started:
         """Starts what is not running; returns when all is READY and connected.
 
+        Nodes that are no longer in the plan are stopped; their state stays.
+
         Raises:
             PortInUseError: Before anything was started.
             NodeFailedError: A node did not become ready. All is left in place.
@@ -61,12 +65,21 @@ class Testnet(Protocol):
         """Stops everything, and with `purge` forgets it too; False if nothing ran.
 
         Raises:
-            NotStoppedError: Something remains.
+            NotStoppedError: Something remains, or a testnet of this name runs elsewhere.
+                Nothing was forgotten.
         """
         ...
 
     async def running(self) -> frozenset[tuple[str, str]]:
         """Pairs of node and module (or `kernel`) that run now."""
+        ...
+
+    async def unplanned(self) -> dict[str, str]:
+        """Nodes that run and are not in the plan, with the addresses of their front doors."""
+        ...
+
+    async def troubles(self) -> dict[str, str]:
+        """What is wrong with nodes though they answer, by node; `up` mends it."""
         ...
 
     async def kill(self, node: str, module: str, number: int) -> None:

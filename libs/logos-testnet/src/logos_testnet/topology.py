@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from logos_testnet.errors import TopologyError
 from logos_testnet.toml_text import KeyPath, key_lines, line_of
@@ -16,6 +16,12 @@ from logos_testnet.toml_text import KeyPath, key_lines, line_of
 NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 MODULE: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 PACKAGE: Final = re.compile(r"[a-z][a-z0-9_]*")
+RESERVED_NODES: Final = {
+    "lock": "a file of the testnet's folder",
+    "run": "the folder of the sockets",
+    "mesh": "the network between the nodes",
+}
+RESERVED_MODULES: Final = {"kernel": "the node's kernel", "profile": "the node's profile"}
 MAX_NODES: Final = 100
 FRONT_PORT_BASE: Final = 17000
 P2P_PORT_BASE: Final = 18000
@@ -103,6 +109,7 @@ class _Reader:
         name = self._word(("name",), document.get("name"), NAME)
         modules = self._modules()
         nodes = self._nodes(modules, node_count)
+        self._refuse_collisions(nodes)
         target_peers = self._number(("target_peers",), 4, 0, MAX_NODES)
         front, p2p = self._ports(len(nodes))
         subnet = self._subnet()
@@ -149,6 +156,8 @@ class _Reader:
         for name, value in tables.items():
             path: KeyPath = ("modules", name)
             self._word(path, name, MODULE)
+            if name in RESERVED_MODULES:
+                self._problem(path, f"{name!r} is the name of {RESERVED_MODULES[name]}")
             table = self._table(path, value)
             self._unknown(path, table, frozenset({"package", "settings", "image"}))
             package = table.get("package", f"logos_{name.replace('-', '_')}")
@@ -196,9 +205,11 @@ class _Reader:
         self._unknown(path, table, frozenset({"name", "modules", "settings"}))
         name = self._word((*path, "name"), table.get("name", f"node{position + 1}"), NAME)
         wanted = table.get("modules", list(modules))
-        if not isinstance(wanted, list) or not wanted:
+        if not _is_words(wanted) or not wanted:
             self._problem((*path, "modules"), "must be a list of modules")
             wanted = []
+        elif len(set(wanted)) < len(wanted):
+            self._problem((*path, "modules"), "names a module twice")
         settings = self._table((*path, "settings"), table.get("settings", {}))
         for module in settings:
             if module not in wanted:
@@ -213,6 +224,26 @@ class _Reader:
             merged = {**spec.settings, **own}
             chosen.append(ModuleSpec(spec.name, spec.package, merged, spec.image))
         return NodeSpec(name, position + 1, tuple(chosen))
+
+    def _refuse_collisions(self, nodes: tuple[NodeSpec, ...]) -> None:
+        """Folders, sockets, services and networks are named after nodes and modules."""
+        services: dict[str, str] = {}
+        fronts = {f"{node.name}-front": node.name for node in nodes}
+        for position, node in enumerate(nodes):
+            path: KeyPath = ("nodes", position, "name")
+            if node.name in RESERVED_NODES:
+                self._problem(path, f"{node.name!r} is the name of {RESERVED_NODES[node.name]}")
+            if node.name in fronts:
+                self._problem(
+                    path,
+                    f"{node.name!r} is the name of the front door's network of node"
+                    f" {fronts[node.name]!r}",
+                )
+            for name in dict.fromkeys(["kernel", *(module.name for module in node.modules)]):
+                service = f"{node.name}-{name}"
+                holder = services.setdefault(service, node.name)
+                if holder != node.name:
+                    self._problem(path, f"{service!r} would be a container of node {holder!r} too")
 
     def _ports(self, count: int) -> tuple[int, int]:
         table = self._table(("ports",), self._document.get("ports", {}))
@@ -235,3 +266,7 @@ class _Reader:
         if subnet.prefixlen != 16 or not subnet.is_private:
             self._problem(("containers", "subnet"), "must be a private network with prefix /16")
         return subnet
+
+
+def _is_words(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(word, str) for word in value)

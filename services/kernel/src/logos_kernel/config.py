@@ -14,13 +14,13 @@ from logos_kernel.core import resolve
 from logos_kernel.core.registry import RESERVED_SERVICES
 from logos_kernel.core.supervise import RestartPolicy
 from logos_kernel.core.types import Plan, Runtime
+from logos_module.environment import ADDRESS, LEVELS, parse_metrics_listen
 
 SCHEMA: Final = 1
 MAX_PROFILE_BYTES: Final = 1024 * 1024
 MAX_SOCKET_PATH_BYTES: Final = 107
 """sun_path of unix(7), without its zero byte."""
 
-_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _KEYS: Final = frozenset({"schema", "testnet", "node", "runtime", "modules", "kernel"})
 _MODULE_KEYS: Final = frozenset({"manifest", "settings"})
 _POLICY_KEYS: Final = frozenset(
@@ -79,11 +79,12 @@ def parse(variables: Mapping[str, str]) -> Config:
         required(name) for name in ("LOGOS_STATE_DIR", "LOGOS_FRONT", "LOGOS_LISTEN")
     )
     level = variables.get("LOGOS_LOG_LEVEL", "INFO").upper()
-    if level not in _LEVELS:
-        problems.append(f"LOGOS_LOG_LEVEL: must be one of {', '.join(_LEVELS)}, is {level!r}")
-    host, _, port = variables.get("LOGOS_METRICS_LISTEN", "").rpartition(":")
-    if host and not port.isdecimal():
-        problems.append(f"LOGOS_METRICS_LISTEN: must be host:port, ends with {port!r}")
+    if level not in LEVELS:
+        problems.append(f"LOGOS_LOG_LEVEL: must be one of {', '.join(LEVELS)}, is {level!r}")
+    metrics_listen = parse_metrics_listen(variables, problems)
+    for name, address in (("LOGOS_FRONT", front), ("LOGOS_LISTEN", listen)):
+        if address and not ADDRESS.fullmatch(address):
+            problems.append(f"{name}: must be unix:/path or host:port, is {address!r}")
     profile = _Profile(problems)
     if profile_path:
         profile.read(Path(profile_path))
@@ -105,7 +106,7 @@ def parse(variables: Mapping[str, str]) -> Config:
         listen=listen,
         places=places,
         log_level=level,
-        metrics_listen=(host, int(port)) if host else None,
+        metrics_listen=metrics_listen,
     )
 
 

@@ -9,7 +9,6 @@ import socket
 import sys
 import time
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 import uvloop
@@ -33,19 +32,19 @@ from logos_kernel.rpc.probe import describe
 from logos_kernel.rpc.registry import RegistryServicer
 from logos_kernel.rpc.supervisor import SupervisorServicer
 from logos_kernel.store.lock import locked
-from logos_kernel.store.sql import Base, SqlModuleStore
+from logos_kernel.store.sql import open_store
 from logos_module import logs
-from logos_module.database import open_database
 from logos_module.interceptor import Gate
 from logos_module.process import prepare_process
 from logos_module.server import AddressInUseError, Server
+from logos_module.sockets import FOLDER_MODE, path_of
 
 log = logging.getLogger(__name__)
 
 OK: Final = 0
 FAILED: Final = 1
 REFUSED: Final = 2
-"""Wrong configuration, locked state or taken address: nothing was started."""
+"""Wrong configuration, state that cannot be used, taken address: nothing was started."""
 
 
 def run() -> int:
@@ -70,8 +69,7 @@ async def _live(told: config.Config) -> int:
     router = Router(gate)
     server = Server(fallback=router, gate=gate)
     front = Front(server)
-    async with open_database(told.state_dir / "kernel.sqlite", Base.metadata) as sessions:
-        store = SqlModuleStore(sessions)
+    async with open_store(told.state_dir) as store:
         identity = Identity(
             node=told.node,
             testnet=told.testnet,
@@ -106,7 +104,10 @@ async def _supervise(told: config.Config, server: Server, front: Front, driver: 
     log.info("kernel started", extra={"node": told.node, "front": told.front})
     try:
         await front.open()
-        await driver.run()
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(server.keep_listening(driver.unreachable))
+            await driver.run()
+            listening.cancel()
     except Exception:
         log.exception("kernel failed")
         return FAILED
@@ -146,12 +147,12 @@ def _wall_ms() -> int:
 def _refuse_taken_socket(address: str) -> None:
     """Raises `AddressInUseError` if somebody listens at a Unix socket.
 
-    gRPC would take it from him: it removes whatever is at the path before it binds.
+    Binding would take it from him.
     """
-    if not address.startswith("unix:"):
+    path = path_of(address)
+    if path is None:
         return
-    path = Path(address.removeprefix("unix:").removeprefix("//"))
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1)
         try:

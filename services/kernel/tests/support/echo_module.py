@@ -3,6 +3,9 @@
 Settings: `misconfigured` is refused; `fails_while` names a file whose presence
 makes the start fail; `peer` makes it call that module every 20 ms and note in
 `<state>/calls` how many calls were done and how many failed.
+
+While it is entered, its pid stands in `<state>/inside`. A process that finds
+another there notes it in `<state>/overlap`.
 """
 
 import asyncio
@@ -27,12 +30,30 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
     if Path(str(context.settings.get("fails_while", "/nonexistent"))).exists():  # noqa: ASYNC240
         raise RuntimeError("the marker is there")
     service = f"test.{context.module}.Echo"
+    inside = context.state_dir / "inside"
+    if inside.exists() and _is_alive(inside.read_text()):
+        (context.state_dir / "overlap").touch()
+    inside.write_text(str(os.getpid()))
     context.serve(echo_service.adder(service), echo_service.Echo(context.epoch))
-    (context.state_dir / "started").write_text(f"{os.getpid()} {context.epoch}")
+    _write(context.state_dir / "started", f"{os.getpid()} {context.epoch}")
     if "peer" in context.settings:
         peer = str(context.settings["peer"])
         context.tasks.create_task(_call(context, peer))
-    yield
+    try:
+        yield
+    finally:
+        inside.unlink()
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file whole: tests read it at any time."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)
+
+
+def _is_alive(pid: str) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 async def _call(context: ModuleContext, peer: str) -> None:
@@ -45,6 +66,5 @@ async def _call(context: ModuleContext, peer: str) -> None:
             done += 1
         except grpc.aio.AioRpcError:
             failed += 1
-        (context.state_dir / "calls.new").write_text(f"{done} {failed}")
-        (context.state_dir / "calls.new").replace(context.state_dir / "calls")
+        _write(context.state_dir / "calls", f"{done} {failed}")
         await asyncio.sleep(0.02)

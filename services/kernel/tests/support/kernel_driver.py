@@ -60,20 +60,26 @@ class World:
         runtime: Runtime = Runtime.PROCESS,
         policy: RestartPolicy | None = None,
         records: Sequence[Record] = (),
-        alive: Sequence[ProcessId] = (),
+        alive: Mapping[ProcessId, str] | None = None,
+        lost: Mapping[ProcessId, str] | None = None,
+        epochs: Mapping[ProcessId, int] | None = None,
     ) -> None:
         self.now_ms = 1_000_000
         self.policy = policy or RestartPolicy()
         self.supervisor = Supervisor(plans(requires, runtime), self.policy, Half())
         self.registry = Registry(self.supervisor)
-        self.alive: dict[ProcessId, str] = {}
+        self.alive = dict(alive or {})
+        """Processes that this kernel knows, with their modules."""
+        self.lost = dict(lost or {})
+        """Living processes that no kernel knows any more."""
+        self.epochs = dict(epochs or {})
+        """Of all processes, also those that have ended."""
+        self.fates: list[bool] = []
+        """Whether each of the next saves fails; those after them do not."""
         self.terminated: list[str] = []
         self.asked: list[bytes] = []
         self.spawned: list[tuple[int, str]] = []
         self.saved = {record.name: record for record in records}
-        for process in alive:
-            name = next(one.name for one in records if one.process == process)
-            self.alive[process] = name
         self.supervisor.boot(self.saved, lambda process: process in self.alive, self.now_ms)
         self.obey()
 
@@ -92,13 +98,15 @@ class World:
 
     def _execute(self, effect: Effect) -> None:
         match effect:
-            case Save(record=record):
-                self.saved[record.name] = record
+            case Save(module=name):
+                self._save(name)
             case Spawn(module=name, epoch=epoch):
-                assert self.saved[name].epoch == epoch, "an epoch is durable before its process"
+                if not self._save(name, spawn=epoch):
+                    return
+                assert self.saved[name].epoch == epoch
                 assert name not in self.alive.values(), "one process of a module at a time"
                 process = ProcessId(next(_PIDS), self.now_ms)
-                self.alive[process] = name
+                self.alive[process], self.epochs[process] = name, epoch
                 self.spawned.append((self.now_ms, name))
                 self.supervisor.spawned(name, epoch, process, self.now_ms)
             case Watch(process=process):
@@ -109,6 +117,29 @@ class World:
                 self.terminated.append(name)
             case AskStop(lease_id=lease_id):
                 self.asked.append(lease_id)
+
+    def _save(self, name: str, *, spawn: int | None = None) -> bool:
+        if self.store([self[name].record()]):
+            self.supervisor.saved(name)
+            return True
+        self.supervisor.save_failed(name, "the disk is full", self.now_ms, spawn=spawn)
+        return False
+
+    def store(self, records: Sequence[Record]) -> bool:
+        """Makes records durable, or fails; says whether it did."""
+        if self.fates and self.fates.pop(0):
+            return False
+        self.saved |= {record.name: record for record in records}
+        return True
+
+    def want(self, wish: str, name: str) -> bool:
+        """An operator asks; says whether it was acknowledged."""
+        records = getattr(self.supervisor, f"to_{wish}")(name)
+        is_durable = not records or self.store(records)
+        if is_durable:
+            getattr(self.supervisor, wish)(name, self.now_ms)
+        self.obey()
+        return is_durable
 
     def _end(self, process: ProcessId, exit_: Exit) -> None:
         name = self.alive.pop(process, None)
@@ -166,10 +197,12 @@ class World:
         """Registers an instance that answers for itself."""
         introduction = self.introduce(name, **changes)
         self.registry.check(introduction)
+        described = answers or Described(name, introduction.instance_id)
+        records = self.registry.to_register(introduction, described, is_rival_alive=rival_alive)
+        assert not records or self.store(records)
         grant = self.registry.register(
             introduction,
-            answers or Described(name, introduction.instance_id),
-            is_rival_alive=rival_alive,
+            described,
             lease_id=f"lease {next(_LEASES)}".encode().ljust(16, b"."),
             now_ms=self.now_ms,
         )

@@ -4,12 +4,12 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,9 @@ SUPPORT = Path(__file__).parent
 WAIT_S = 60.0
 
 FAST = {
-    "lease_ttl_ms": 4000,
     "backoff_base_ms": 50,
     "backoff_max_ms": 400,
-    "stop_grace_ms": 3000,
+    "max_restarts": 1000,
 }
 
 
@@ -34,8 +33,12 @@ class Node:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.front = f"127.0.0.1:{free_port()}"
-        self.listen = f"unix:{root}/k.sock"
+        self.front = f"unix:{root}/front.sock"
+        self.sockets = root / "sockets"
+        """What is swept away where sockets stand in a folder for temporary files."""
+        self.run_dir = self.sockets / "run"
+        self.listen = f"unix:{self.run_dir}/k.sock"
+        self.state_dir = root / "kernel"
         self.kernel: subprocess.Popen[bytes] | None = None
         self.channel: Any = None
         self.modules: dict[str, dict[str, Any]] = {}
@@ -80,10 +83,10 @@ class Node:
             **os.environ,
             "PYTHONPATH": f"{SUPPORT}:{self.root / 'packages'}",
             "LOGOS_PROFILE": str(self.root / "profile.toml"),
-            "LOGOS_STATE_DIR": str(self.root / "kernel"),
+            "LOGOS_STATE_DIR": str(self.state_dir),
             "LOGOS_FRONT": self.front,
             "LOGOS_LISTEN": self.listen,
-            "LOGOS_RUN_DIR": str(self.root / "run"),
+            "LOGOS_RUN_DIR": str(self.run_dir),
             "LOGOS_MODULES_STATE_DIR": str(self.root / "modules"),
             "LOGOS_MODULES_LOG_DIR": str(self.root / "logs"),
         }
@@ -147,6 +150,20 @@ class Node:
         files = [self.root / "kernel.log", *sorted((self.root / "logs").glob("*.log"))]
         return "\n".join(f"--- {one.name}\n{one.read_text()[-6000:]}" for one in files)
 
+    def record(self, module: str) -> dict[str, Any]:
+        """Returns what the kernel has noted of a module, from its database."""
+        with closing(sqlite3.connect(self.state_dir / "kernel.sqlite")) as database:
+            database.row_factory = sqlite3.Row
+            query = "SELECT * FROM module WHERE name = ?"
+            return dict(database.execute(query, (module,)).fetchone())
+
+    def forget_process(self, module: str) -> None:
+        """Leaves the database as if the kernel had been killed right after a start."""
+        with closing(sqlite3.connect(self.state_dir / "kernel.sqlite")) as database:
+            query = "UPDATE module SET pid = NULL, start_ticks = NULL, endpoint = '' WHERE name = ?"
+            assert database.execute(query, (module,)).rowcount == 1
+            database.commit()
+
     def pids(self) -> list[int]:
         """Returns the processes that this node's modules have ever noted and that still live."""
         noted = (int(one.read_text().split()[0]) for one in self.root.glob("modules/*/started"))
@@ -177,13 +194,6 @@ def is_alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return text.rpartition(")")[2].split()[0] != "Z"
-
-
-def free_port() -> int:
-    """Returns a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -33,6 +33,11 @@ class ModuleStoreContract:
 
         assert await store.load() == [Record("storage", epoch=3)]
 
+    async def test_stores_several_at_once(self, store: ModuleStore) -> None:
+        await store.save(FULL, Record("mixnet"))
+
+        assert await store.load() == [Record("mixnet"), FULL]
+
     async def test_forgets(self, store: ModuleStore) -> None:
         await store.save(FULL)
 

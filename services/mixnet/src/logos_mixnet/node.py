@@ -45,12 +45,13 @@ LISTENING_TIMEOUT_S: Final = 2.0
 async def node(context: ModuleContext) -> AsyncIterator[None]:
     """Runs the network of one node while the context is entered."""
     config = parse(context.settings)
+    database = context.state_dir / "mixnet.sqlite"
     if config.seed is None:
-        secret = load_or_create_secret(context.state_dir / "identity.key")
+        secret = load_or_create_secret(context.state_dir / "identity.key", database=database)
     else:
         secret = seeded_secret(config.seed, context.node)
         log.warning("identity follows from a seed: insecure, for testnets only")
-    async with open_database(context.state_dir / "mixnet.sqlite", Base.metadata) as sessions:
+    async with open_database(database, Base.metadata) as sessions:
         network = Network(
             open_host(config, secret),
             config,

@@ -37,6 +37,8 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         monotonic_ms=monotonic_ms,
         wall_clock_us=wall_clock_us,
     ) as datasets:
+        if datasets.aside.trees:
+            context.status(f"set aside: {datasets.aside}")
         channel = await context.channel("mixnet")
         streams, discovery = streams_of(channel), DiscoveryStub(channel)
         announcer = Announcer(discovery, datasets, interval_s=config.advertise_interval_s)

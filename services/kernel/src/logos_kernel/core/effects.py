@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from logos_kernel.core.types import ProcessId, Record
+from logos_kernel.core.types import ProcessId
 
 
 class Signal(StrEnum):
@@ -15,14 +15,18 @@ class Signal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Make this durable before what follows."""
+    """Make a module's record durable, as it is now; answer with `saved` or `save_failed`."""
 
-    record: Record
+    module: str
 
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Start a process of a module; answer with `spawned` or `spawn_failed`."""
+    """Save the module's record as `Save` does, and only then start a process of it (KER-8).
+
+    Answer with `spawned` or `spawn_failed`, after `saved`; or with `save_failed` alone,
+    which is told the epoch.
+    """
 
     module: str
     epoch: int

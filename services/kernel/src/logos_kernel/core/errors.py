@@ -53,6 +53,13 @@ class UnknownServiceError(LogosError):
     reason = "SERVICE_UNKNOWN"
 
 
+class MalformedMetadataError(LogosError):
+    """The metadata of a call cannot be passed on (KER-9)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "MALFORMED_METADATA"
+
+
 class HasDependentsError(LogosError):
     """Running modules require it."""
 
@@ -72,3 +79,17 @@ class StateLockedError(LogosError):
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "STATE_LOCKED"
+
+
+class StoreFailedError(LogosError):
+    """What the kernel remembers cannot be read or written (KER-8)."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "STORE_FAILED"
+
+
+class DiskFullError(StoreFailedError):
+    """It cannot be written because the disk has no room."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "DISK_FULL"

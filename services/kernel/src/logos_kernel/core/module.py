@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from logos_kernel.core.lease import Lease, PastLeases
 from logos_kernel.core.supervise import History, RestartPolicy
@@ -13,6 +14,8 @@ from logos_kernel.core.types import (
     Record,
     Runtime,
 )
+
+UNSAVED: Final = "its state cannot be saved"
 
 
 class After(StrEnum):
@@ -62,6 +65,10 @@ class Module:
         self.due_ms: int | None = None
         """When the present state has lasted too long, or long enough."""
         self.after = After.BACKOFF
+        self.unsaved = ""
+        """Why the record could not be made durable; empty if it is, or soon will be."""
+        self.save_due_ms: int | None = None
+        """When to try that again."""
         self.history = History(policy)
         self.lease: Lease | None = None
         self.past_leases = PastLeases()
@@ -100,7 +107,7 @@ class Module:
             epoch=self.epoch,
             restart_count=self.restart_count,
             last_exit=self.last_exit,
-            status_text=self.status_text,
+            status_text=f"{UNSAVED}: {self.unsaved}" if self.unsaved else self.status_text,
             services=self.services,
             requires=self.plan.manifest.requires,
             pid=0 if self.process is None else self.process.pid,

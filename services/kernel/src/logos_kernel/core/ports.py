@@ -18,7 +18,11 @@ from logos_kernel.core.types import (
 
 
 class ModuleStore(Protocol):
-    """What outlives a kernel (KER-8). Every method is durable when it returns."""
+    """What outlives a kernel (KER-8). Every method is durable when it returns.
+
+    Raises:
+        DiskFullError, StoreFailedError: It was not done, or nobody knows whether it was.
+    """
 
     async def begin(self) -> int:
         """Counts a start of a kernel on this state; returns its number, from 1."""
@@ -28,8 +32,8 @@ class ModuleStore(Protocol):
         """Returns all records, by name."""
         ...
 
-    async def save(self, record: Record) -> None:
-        """Stores a record in place of the one of that name."""
+    async def save(self, *records: Record) -> None:
+        """Stores records in place of those of their names: all of them, or none."""
         ...
 
     async def forget(self, name: str) -> None:
@@ -76,7 +80,7 @@ class Control(Protocol):
         ...
 
     def is_ready(self) -> bool:
-        """Says whether every module that should run is READY."""
+        """Says whether every module that should run is READY, and can reach the kernel."""
         ...
 
     async def register(self, introduction: Introduction) -> Grant:

@@ -5,6 +5,7 @@ Works on the modules of a `Supervisor`; its effects come out there.
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from logos_base.manifest import SERVICE, VERSION
@@ -23,12 +24,14 @@ from logos_kernel.core.types import (
     INSTANCE_ID_BYTES,
     LEASE_ID_BYTES,
     MAX_ENDPOINT_BYTES,
+    MAX_EPOCH,
     MAX_SERVICES,
     MAX_STATUS_BYTES,
     Described,
     Grant,
     Introduction,
     Location,
+    Record,
 )
 from logos_kernel.core.types import ModuleState as S
 
@@ -60,18 +63,14 @@ class Registry:
         _check_started(module, introduction)
         return None
 
-    def register(
-        self,
-        introduction: Introduction,
-        described: Described,
-        *,
-        is_rival_alive: bool,
-        lease_id: bytes,
-        now_ms: int,
-    ) -> Grant:
-        """Grants a lease to an instance that has answered for itself.
+    def to_register(
+        self, introduction: Introduction, described: Described, *, is_rival_alive: bool
+    ) -> list[Record]:
+        """Returns what must be durable before `register`, or refuses.
 
-        `described` is what answered at the endpoint; `lease_id` is fresh and random.
+        `described` is what answered at the endpoint. The epoch of an observed
+        instance must be: nothing else tells it from the next one (KER-7). That of a
+        process is, since before it was started.
         """
         rival = self.check(introduction)  # again: time has passed
         module = self._supervisor.module(introduction.module)
@@ -79,6 +78,16 @@ class Registry:
             raise ModuleUnreachableError(f"another process answers at {introduction.endpoint}")
         if rival is not None and is_rival_alive:
             raise StaleEpochError(f"another instance of {module.name} is there and answers")
+        return [_next(module, introduction)] if _is_new_observed(module, introduction) else []
+
+    def register(
+        self, introduction: Introduction, described: Described, *, lease_id: bytes, now_ms: int
+    ) -> Grant:
+        """Grants a lease to an instance that has answered for itself.
+
+        `lease_id` is fresh and random.
+        """
+        module = self._supervisor.module(introduction.module)
         self._admit(module, introduction, described, lease_id, now_ms)
         return Grant(
             lease_id, module.epoch, self._supervisor.policy.lease_ttl_ms, module.plan.settings_json
@@ -96,9 +105,9 @@ class Registry:
         # A broken stream made it come back: what it said of itself still holds.
         is_ready = module.state is S.READY and introduction.instance_id == module.instance_id
         supervisor.end_lease(module)
-        if module.is_external and introduction.instance_id != module.instance_id:
-            module.restart_count += 1 if module.epoch else 0
-            module.epoch = max(module.epoch + 1, introduction.epoch)
+        if _is_new_observed(module, introduction):
+            following = _next(module, introduction)
+            module.epoch, module.restart_count = following.epoch, following.restart_count
         ttl_ms = supervisor.policy.lease_ttl_ms
         module.lease = Lease(lease_id, module.epoch, ttl_ms, now_ms + ttl_ms)
         module.version, module.services = introduction.version, introduction.services
@@ -184,6 +193,7 @@ def _check_form(introduction: Introduction) -> None:
     )
     need("endpoint", len(endpoint) <= MAX_ENDPOINT_BYTES, f"at most {MAX_ENDPOINT_BYTES} bytes")
     need("endpoint", _ENDPOINT.fullmatch(endpoint), "unix:/path or host:port")
+    need("epoch", introduction.epoch <= MAX_EPOCH, f"at most {MAX_EPOCH}")
     need("services", len(introduction.services) <= MAX_SERVICES, f"at most {MAX_SERVICES} names")
     for service in introduction.services:
         need("services", SERVICE.fullmatch(service), "full names of gRPC services")
@@ -203,6 +213,21 @@ def _check_services(introduction: Introduction, modules: Iterable[Module]) -> No
             raise InvalidRegistrationError(
                 f"services: {service} is that of {owners[service]}", field="services"
             )
+
+
+def _is_new_observed(module: Module, introduction: Introduction) -> bool:
+    return module.is_external and introduction.instance_id != module.instance_id
+
+
+def _next(module: Module, introduction: Introduction) -> Record:
+    """Returns the record of an observed module with its next instance."""
+    return replace(
+        module.record(),
+        epoch=max(module.epoch + 1, introduction.epoch),
+        restart_count=module.restart_count + (1 if module.epoch else 0),
+        endpoint=introduction.endpoint,
+        instance_id=introduction.instance_id,
+    )
 
 
 def _check_started(module: Module, introduction: Introduction) -> None:

@@ -4,23 +4,30 @@ Events come in as method calls with the time in monotonic milliseconds; what is
 to be done is collected and taken out with `take_effects`, which must follow
 every call.
 
-Rules: KER-1 states, KER-5 restarts, KER-6 order, KER-8 adoption, KER-10 stop.
+What the operator wants is made durable first: `to_start`, `to_stop` and `to_restart`
+refuse, or return the records to store before `start`, `stop` and `restart` (KER-8).
+
+Rules: KER-1 states, KER-5 restarts, KER-6 order, KER-8 adoption and durability, KER-10 stop.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from logos_kernel.core import resolve
 from logos_kernel.core.effects import AskStop, Changed, Effect, End, Save, Signal, Spawn, Watch
 from logos_kernel.core.errors import ExternalRuntimeError, HasDependentsError, UnknownModuleError
 from logos_kernel.core.lifecycle import LIVE, check_transition
-from logos_kernel.core.module import After, Module
+from logos_kernel.core.module import UNSAVED, After, Module
 from logos_kernel.core.supervise import RestartPolicy, Rng
 from logos_kernel.core.types import Desired, Exit, Plan, ProcessId, Record
 from logos_kernel.core.types import ModuleState as S
 
 MISCONFIGURED: Final = 2
 """Exit code of a module that a restart does not mend."""
+
+SAVE_RETRY_MS: Final = 5_000
+"""Between attempts to save what could not be saved."""
 
 _IDLE: Final = frozenset({S.STOPPED, S.BLOCKED, S.FAILED})
 
@@ -65,7 +72,11 @@ class Supervisor:
         times = [
             time_ms
             for module in self.modules.values()
-            for time_ms in (module.due_ms, module.lease.ends_ms if module.lease else None)
+            for time_ms in (
+                module.due_ms,
+                module.lease.ends_ms if module.lease else None,
+                module.save_due_ms,
+            )
             if time_ms is not None
         ]
         return min(times, default=None)
@@ -115,6 +126,28 @@ class Supervisor:
         module = self.modules[name]
         if module.epoch == epoch:
             self._ended(module, f"could not be started: {why}", now_ms)
+            self.save(module)
+        self.settle(now_ms)
+
+    def saved(self, name: str) -> None:
+        """Notes that the record of a module is durable, as it is now."""
+        module = self.modules[name]
+        if module.unsaved:
+            self._effects.append(Changed(name))
+        module.unsaved, module.save_due_ms = "", None
+
+    def save_failed(self, name: str, why: str, now_ms: int, *, spawn: int | None = None) -> None:
+        """Notes that the record of a module is not durable: it is tried again.
+
+        `spawn` is the epoch of the start that it was saved for, if any: that one is not
+        made, and the next start has its epoch (KER-8).
+        """
+        module = self.modules[name]
+        module.unsaved, module.save_due_ms = why, now_ms + SAVE_RETRY_MS
+        self._effects.append(Changed(name))
+        if module.epoch == spawn:
+            module.epoch -= 1
+            self._ended(module, f"not started: {UNSAVED}: {why}", now_ms)
         self.settle(now_ms)
 
     def exited(self, name: str, process: ProcessId, exit_: Exit, now_ms: int) -> None:
@@ -124,6 +157,7 @@ class Supervisor:
             return  # of an earlier start: already accounted for
         is_final = exit_.code == MISCONFIGURED
         self._ended(module, str(exit_), now_ms, is_final=is_final)
+        self.save(module)
         self.settle(now_ms)
 
     def tick(self, now_ms: int) -> None:
@@ -138,6 +172,9 @@ class Supervisor:
                 if module.lease is not None:
                     module.lease.renew(now_ms)
         for module in self.modules.values():
+            if module.save_due_ms is not None and now_ms >= module.save_due_ms:
+                module.save_due_ms = None
+                self.save(module)
             if module.lease is not None and module.lease.is_over(now_ms):
                 self._lose_lease(module, now_ms)
             elif module.due_ms is not None and now_ms >= module.due_ms:
@@ -146,6 +183,16 @@ class Supervisor:
 
     # -- the operator ------------------------------------------------------------------------
 
+    def to_start(self, name: str) -> list[Record]:
+        """Returns what must be durable before `start`."""
+        self.module(name)
+        wanted = [self.modules[one] for one in resolve.requirements(self.requires, name)]
+        return [
+            replace(module.record(), desired=Desired.RUNNING)
+            for module in wanted
+            if module.desired is not Desired.RUNNING
+        ]
+
     def start(self, name: str, now_ms: int) -> None:
         """Wants a module and all that it requires; ends back-offs."""
         self.module(name)
@@ -153,8 +200,8 @@ class Supervisor:
             self._want(self.modules[wanted], now_ms)
         self.settle(now_ms)
 
-    def stop(self, name: str, now_ms: int) -> None:
-        """Wants a module no longer; it drains first."""
+    def to_stop(self, name: str) -> list[Record]:
+        """Returns what must be durable before `stop`, or refuses."""
         module = self._own(name)
         running = [
             other
@@ -166,15 +213,24 @@ class Supervisor:
             raise HasDependentsError(
                 f"{', '.join(running)} require {name}: stop them first, or restart {name} instead"
             )
+        return [replace(module.record(), desired=Desired.STOPPED)]
+
+    def stop(self, name: str, now_ms: int) -> None:
+        """Wants a module no longer; it drains first."""
+        module = self.module(name)
         module.desired = Desired.STOPPED
         self.save(module)
         self._drain(module, After.STOP, now_ms)
         self.settle(now_ms)
 
+    def to_restart(self, name: str) -> list[Record]:
+        """Returns what must be durable before `restart`, or refuses."""
+        return [] if self._is_replaceable(self._own(name)) else self.to_start(name)
+
     def restart(self, name: str, now_ms: int) -> None:
         """Replaces the process of a module; those that require it stay."""
-        module = self._own(name)
-        if module.state in LIVE and module.after is not After.STOP:
+        module = self.module(name)
+        if self._is_replaceable(module):
             self._drain(module, After.RESTART, now_ms)
             self.settle(now_ms)
         else:
@@ -199,7 +255,7 @@ class Supervisor:
 
     def save(self, module: Module) -> None:
         """Has a module's record made durable."""
-        self._effects.append(Save(module.record()))
+        self._effects.append(Save(module.name))
 
     def start_deadline(self, module: Module, now_ms: int) -> int | None:
         """Returns when a module that is starting now has taken too long."""
@@ -244,6 +300,10 @@ class Supervisor:
             )
         return module
 
+    def _is_replaceable(self, module: Module) -> bool:
+        is_stopping = module.state is S.DRAINING and module.after is After.STOP
+        return module.state in LIVE and not is_stopping
+
     def _is_unblocked(self, module: Module) -> bool:
         return all(self.modules[name].state is S.READY for name in self.requires[module.name])
 
@@ -280,7 +340,6 @@ class Supervisor:
             return
         module.epoch += 1
         module.endpoint, module.instance_id, module.described = "", b"", None
-        self.save(module)
         self._effects.append(Spawn(module.name, module.epoch))
         self.enter(module, S.STARTING, now_ms, due_ms=self.start_deadline(module, now_ms))
 
@@ -307,7 +366,6 @@ class Supervisor:
         module.process = None
         self.end_lease(module)
         module.endpoint, module.instance_id, module.described = "", b"", None
-        self.save(module)
         if module.state in {S.BACKOFF, S.FAILED}:
             self._effects.append(Changed(module.name))
             return  # it was killed; its failure is counted and its next start is due

@@ -12,6 +12,8 @@ LEASE_ID_BYTES: Final = 16
 MAX_STATUS_BYTES: Final = 200
 MAX_ENDPOINT_BYTES: Final = 255
 MAX_SERVICES: Final = 256
+MAX_EPOCH: Final = 2**53
+"""Of an instance that tells its own: more than any counts to, and less than the store holds."""
 
 
 class ModuleState(StrEnum):
@@ -57,7 +59,7 @@ class Exit:
     code: int | None
     """Exit code; negative: the signal that ended it; None: not known, it was adopted."""
     last_line: str = ""
-    """Last line of its log, cut to 200 characters."""
+    """Last line of its log, cut to 1000 characters."""
 
     def __str__(self) -> str:
         if self.code is None:

@@ -1,17 +1,23 @@
-"""The driver loop: obeys the machines of `core`, and is what servicers talk to."""
+"""The driver loop: obeys the machines of `core`, and is what servicers talk to.
+
+Durable comes first (KER-8). The loop alone writes to the store, and does one thing at a
+time: a request of the operator, or an observed instance, is stored before the machine hears
+of it, and an epoch before its process is started.
+"""
 
 import asyncio
 import logging
 import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import grpc
 
 from logos_kernel.core.effects import AskStop, Changed, Effect, End, Save, Signal, Spawn, Watch
-from logos_kernel.core.errors import ModuleUnreachableError
+from logos_kernel.core.errors import ModuleUnreachableError, StoreFailedError
 from logos_kernel.core.module import View
 from logos_kernel.core.ports import ModuleStore, Runtime
 from logos_kernel.core.registry import Registry
@@ -35,6 +41,8 @@ log = logging.getLogger(__name__)
 
 DESCRIBE_TIMEOUT_S: Final = 5.0
 CLOSE_GRACE_S: Final = 5.0
+DISMISS_GRACE_S: Final = 10.0
+"""For the process of a module that left the profile, to end before it is killed."""
 
 Describe = Callable[[grpc.aio.Channel, float], Awaitable[Described]]
 """Asks who answers; raises `ModuleUnreachableError` after so many seconds."""
@@ -48,6 +56,24 @@ class Announce(Protocol):
     ) -> None:
         """Takes all modules, what the READY ones say of themselves, and whether the node is."""
         ...
+
+
+def _future() -> "asyncio.Future[Any]":
+    return asyncio.get_running_loop().create_future()
+
+
+@dataclass(eq=False, slots=True)
+class _Request:
+    """What a servicer asks of the loop."""
+
+    module: str
+    first: Callable[[], list[Record]]
+    """Refuses, or returns what must be durable before `then`."""
+    then: Callable[[], Any]
+    is_saved: bool
+    """Whether it also fails if what follows from it cannot be saved for this module."""
+    answer: Any = None
+    done: "asyncio.Future[Any]" = field(default_factory=_future)
 
 
 class Driver:
@@ -74,14 +100,19 @@ class Driver:
         self._describe = describe
         self._announce = announce
         self._wall_ms = wall_ms
-        self._records: dict[str, Record] = {}
+        self._durable: dict[str, Record] = {}
+        """What the store holds for certain."""
         self._since: dict[str, tuple[int, int]] = {}
         """Monotonic and wall clock when a module entered its state; the two drift apart."""
         self._upstreams: dict[str, Upstream] = {}
         self._closing = asyncio.TaskGroup()
         self._stops: defaultdict[bytes, asyncio.Event] = defaultdict(asyncio.Event)
         self._woken = asyncio.Event()
-        self._waiting: list[asyncio.Future[None]] = []
+        self._failures: dict[str, StoreFailedError] = {}
+        """Of which modules a save has failed in this turn of the loop."""
+        self._requests: list[_Request] = []
+        self._trouble = ""
+        self._is_news = False
 
     # -- the loop ----------------------------------------------------------------------------
 
@@ -90,15 +121,16 @@ class Driver:
 
         one that outlived that kernel may register as soon as this one serves.
         """
-        self._records = {record.name: record for record in await self._store.load()}
-        self._supervisor.boot(self._records, self._runtime.is_alive, self._now_ms())
+        self._durable = {record.name: record for record in await self._store.load()}
+        self._supervisor.boot(self._durable, self._runtime.is_alive, self._now_ms())
 
     async def run(self) -> None:
         """Starts and supervises the loaded modules until `close` has ended them all."""
-        for name in self._records.keys() - self._supervisor.modules.keys():
-            await self._dismiss(self._records[name])
+        gone = self._durable.keys() - self._supervisor.modules.keys()
         try:
             async with self._closing:
+                for name in gone:
+                    self._closing.create_task(self._dismiss(self._durable.pop(name)))
                 await self._obey()
                 while not self._supervisor.is_down():
                     await self._sleep()
@@ -110,12 +142,22 @@ class Driver:
                 await upstream.channel.close()
 
     async def _dismiss(self, record: Record) -> None:
-        """Ends a module that the profile no longer has, and forgets it."""
+        """Ends a module that the profile no longer has, and then forgets it."""
         if record.process is not None and self._runtime.is_alive(record.process):
             log.warning("ending a module that left the profile", extra={"of": record.name})
-            self._runtime.watch(record.name, record.process, lambda _exit: None)
+            ended = asyncio.Event()
+            self._runtime.watch(record.name, record.process, lambda _exit: ended.set())
             self._runtime.end(record.process, Signal.TERM)
-        await self._store.forget(record.name)
+            try:
+                async with asyncio.timeout(DISMISS_GRACE_S):
+                    await ended.wait()
+            except TimeoutError:
+                self._runtime.end(record.process, Signal.KILL)
+                await ended.wait()
+        try:
+            await self._store.forget(record.name)
+        except StoreFailedError as error:  # the next kernel tries again
+            log.warning("cannot forget", extra={"of": record.name, "why": str(error)})
 
     def close(self) -> None:
         """Begins to end every process; `run` returns when none is left."""
@@ -133,34 +175,68 @@ class Driver:
         self._woken.clear()
 
     async def _obey(self) -> None:
-        """Does what is to be done, and tells who waits for it."""
-        waiting, self._waiting = self._waiting, []
-        failure: Exception | None = None
-        has_changed = False
-        while effects := self._supervisor.take_effects():
+        """Does what is asked and what follows from it, and tells who waits for it."""
+        requests, self._requests = self._requests, []
+        for request in requests:
+            await self._carry_out(request)
+        self._failures.clear()
+        has_changed, self._is_news = self._is_news, False
+        while (effects := self._supervisor.take_effects()) or has_changed:
             for effect in effects:
                 has_changed |= isinstance(effect, Changed)
                 try:
                     await self._execute(effect)
-                except Exception as error:  # supervision goes on whatever the disk does
+                except Exception:  # a bug: supervision of the others goes on
                     log.exception("effect failed", extra={"effect": type(effect).__name__})
-                    failure = error
             if has_changed:
                 await self._publish()
-        for one in waiting:
-            if one.done():
+                has_changed = False
+        for request in requests:
+            if request.done.done():
                 continue
+            failure = self._failures.get(request.module) if request.is_saved else None
             if failure is None:
-                one.set_result(None)
+                request.done.set_result(request.answer)
             else:
-                one.set_exception(failure)
+                request.done.set_exception(failure)
+
+    async def _carry_out(self, request: _Request) -> None:
+        if request.done.done():
+            return  # whoever asked has gone, and nothing was begun
+        try:
+            await self._make_durable(*request.first())
+            request.answer = request.then()
+        except Exception as error:  # noqa: BLE001 -- it is the caller's; the loop goes on
+            if not request.done.done():
+                request.done.set_exception(error)
+
+    async def _make_durable(self, *records: Record) -> None:
+        news = [record for record in records if self._durable.get(record.name) != record]
+        if not news:
+            return
+        for record in news:
+            self._durable.pop(record.name, None)  # if it fails, nobody knows
+        await self._store.save(*news)
+        self._durable.update((record.name, record) for record in news)
+
+    async def _save(self, module: str, *, spawn: int | None = None) -> bool:
+        try:
+            await self._make_durable(self._supervisor.modules[module].record())
+        except StoreFailedError as error:
+            log.warning("state not saved", extra={"of": module, "why": str(error)})
+            self._failures[module] = error
+            self._supervisor.save_failed(module, str(error), self._now_ms(), spawn=spawn)
+            return False
+        self._supervisor.saved(module)
+        return True
 
     async def _execute(self, effect: Effect) -> None:
         match effect:
-            case Save(record=record):
-                await self._store.save(record)
+            case Save(module=module):
+                await self._save(module)
             case Spawn(module=module, epoch=epoch):
-                self._spawn(module, epoch)
+                if await self._save(module, spawn=epoch):
+                    self._spawn(module, epoch)
             case Watch(module=module, process=process):
                 log.info("module taken over", extra={"of": module, "pid": process.pid})
                 self._runtime.watch(module, process, partial(self._exited, module, process))
@@ -208,12 +284,23 @@ class Driver:
         """Closes a channel once its calls have ended: with the process behind it, at the latest."""
         self._closing.create_task(channel.close(CLOSE_GRACE_S))
 
-    async def _settled(self) -> None:
-        """Returns when all that the last event asked for is done and durable."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(done)
+    async def _submit(
+        self,
+        module: str,
+        first: Callable[[], list[Record]],
+        then: Callable[[], Any],
+        *,
+        is_saved: bool = False,
+    ) -> Any:
+        """Has the loop do `then` once what `first` returns is durable; returns its answer.
+
+        Returns when all that follows at once is done too. Raises what refused it, with
+        nothing changed; if `is_saved`, also that what followed could not be saved.
+        """
+        request = _Request(module, first, then, is_saved)
+        self._requests.append(request)
         self._woken.set()
-        await done
+        return await request.done
 
     def _now_ms(self) -> int:
         return int(asyncio.get_running_loop().time() * 1000)
@@ -225,8 +312,14 @@ class Driver:
         return [self._view(name) for name in self._supervisor.modules]
 
     def is_ready(self) -> bool:
-        """Says whether every module that should run is READY."""
-        return self._supervisor.is_ready()
+        """Says whether every module that should run is READY, and can reach the kernel."""
+        return self._supervisor.is_ready() and not self._trouble
+
+    def unreachable(self, why: str) -> None:
+        """Notes why modules cannot reach this kernel; empty if they can."""
+        self._trouble = why
+        self._is_news = True
+        self._woken.set()
 
     async def register(self, introduction: Introduction) -> Grant:
         """Registers an instance once it has proved that it answers."""
@@ -239,26 +332,38 @@ class Driver:
         )
         # Calls in flight to an instance that comes back keep their channel.
         channel = held.channel if held and is_known else open_channel(introduction.endpoint)
-        is_taken = False
         try:
             described = await self._describe(channel, DESCRIBE_TIMEOUT_S)
             is_rival_alive = rival is not None and await self._answers(held, rival)
-            grant = self._registry.register(
-                introduction,
-                described,
-                is_rival_alive=is_rival_alive,
-                lease_id=secrets.token_bytes(LEASE_ID_BYTES),
-                now_ms=self._now_ms(),
-            )
-            is_taken = True
-        finally:
-            if not is_taken and not is_known:
+        except BaseException:
+            if not is_known:
                 await channel.close()
+            raise
+        upstream = Upstream(introduction.endpoint, described, channel)
+        check = partial(self._registry.to_register, is_rival_alive=is_rival_alive)
+        try:
+            grant: Grant = await self._submit(
+                introduction.module,
+                partial(check, introduction, described),
+                partial(self._admit, introduction, upstream),
+            )
+        except Exception:  # not when cancelled: then the loop may have taken it
+            if not is_known:
+                await channel.close()
+            raise
+        return grant
+
+    def _admit(self, introduction: Introduction, upstream: Upstream) -> Grant:
+        grant = self._registry.register(
+            introduction,
+            upstream.described,
+            lease_id=secrets.token_bytes(LEASE_ID_BYTES),
+            now_ms=self._now_ms(),
+        )
         replaced = self._upstreams.get(introduction.module)
-        self._upstreams[introduction.module] = Upstream(introduction.endpoint, described, channel)
-        if replaced is not None and replaced.channel is not channel:
+        self._upstreams[introduction.module] = upstream
+        if replaced is not None and replaced.channel is not upstream.channel:
             self._close(replaced.channel)
-        await self._settled()
         return grant
 
     async def _answers(self, held: Upstream | None, rival: Described) -> bool:
@@ -290,9 +395,12 @@ class Driver:
 
     async def deregister(self, lease_id: bytes) -> None:
         """Ends a lease, if there is one."""
-        self._registry.deregister(lease_id, self._now_ms())
-        self._stops.pop(lease_id, None)
-        await self._settled()
+
+        def then() -> None:
+            self._registry.deregister(lease_id, self._now_ms())
+            self._stops.pop(lease_id, None)
+
+        await self._submit("", list, then)
 
     def resolve(self, name: str) -> Location:
         """Says where a READY module is."""
@@ -300,20 +408,25 @@ class Driver:
 
     async def start(self, name: str) -> View:
         """Wants a module and what it requires; ends back-offs."""
-        self._supervisor.start(name, self._now_ms())
-        await self._settled()
-        return self._view(name)
+        return await self._wanted(name, self._supervisor.to_start, self._supervisor.start)
 
     async def stop(self, name: str) -> View:
         """Wants a module no longer."""
-        self._supervisor.stop(name, self._now_ms())
-        await self._settled()
-        return self._view(name)
+        return await self._wanted(name, self._supervisor.to_stop, self._supervisor.stop)
 
     async def restart(self, name: str) -> View:
         """Replaces a module's process."""
-        self._supervisor.restart(name, self._now_ms())
-        await self._settled()
+        return await self._wanted(name, self._supervisor.to_restart, self._supervisor.restart)
+
+    async def _wanted(
+        self,
+        name: str,
+        first: Callable[[str], list[Record]],
+        then: Callable[[str, int], None],
+    ) -> View:
+        await self._submit(
+            name, lambda: first(name), lambda: then(name, self._now_ms()), is_saved=True
+        )
         return self._view(name)
 
     def lines(self, name: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
@@ -327,4 +440,7 @@ class Driver:
         if at_ms != module.since_ms:
             wall_ms = self._wall_ms() - (self._now_ms() - module.since_ms)
             self._since[name] = module.since_ms, wall_ms
-        return module.view(wall_ms)
+        view = module.view(wall_ms)
+        if self._trouble and not view.status_text:
+            return replace(view, status_text=self._trouble)
+        return view

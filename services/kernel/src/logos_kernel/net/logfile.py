@@ -9,7 +9,8 @@ from typing import BinaryIO, Final
 MAX_LINE_BYTES: Final = 64 * 1024
 ROTATE_BYTES: Final = 16 * 1024 * 1024
 FOLLOW_POLL_S: Final = 0.2
-LAST_LINE_CHARACTERS: Final = 200
+LAST_LINE_CHARACTERS: Final = 1000
+"""Enough for a refusal with its reason, the file and the way out."""
 
 _BLOCK_BYTES: Final = 64 * 1024
 
@@ -23,7 +24,7 @@ def open_for_append(path: Path) -> int:
 
 
 def last_line(path: Path) -> str:
-    """Returns the last line that is not empty, cut to 200 characters; empty if there is none."""
+    """Returns the last line that is not empty, cut to 1000 characters; empty if there is none."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -86,35 +87,62 @@ class LineCutter:
 
 def open_for_reading(path: Path) -> BinaryIO | None:
     """Opens a log; None if nothing was logged yet."""
-    return path.open("rb") if path.exists() else None
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return None
 
 
 def is_replaced(path: Path, file: BinaryIO) -> bool:
     """Says whether the log goes on in another file than the open one."""
-    return path.exists() and path.stat().st_ino != os.fstat(file.fileno()).st_ino
+    try:
+        return not os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False  # put aside; the next one is not there yet
+
+
+def is_truncated(path: Path, file: BinaryIO) -> bool:
+    """Says whether a log was cut off before the place that was read to."""
+    return path.exists() and os.fstat(file.fileno()).st_size < file.tell()
+
+
+async def _wait_for(path: Path) -> BinaryIO:
+    while (file := open_for_reading(path)) is None:  # noqa: ASYNC110 -- made by another process
+        await asyncio.sleep(FOLLOW_POLL_S)
+    return file
 
 
 async def read_lines(path: Path, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
-    """Streams the last `tail` lines, then new ones if `follow`. Memory stays bounded."""
-    while (file := open_for_reading(path)) is None:
-        if not follow:
-            return
-        await asyncio.sleep(FOLLOW_POLL_S)
-    cutter = LineCutter()
-    try:
+    """Streams the last `tail` lines, then new ones if `follow`. Memory stays bounded.
+
+    Following goes on in the file that replaces a log, from its start; from the start
+    of a log that was truncated; and with a log that is not there yet, once it is.
+    """
+    file = open_for_reading(path)
+    if file is not None:
         await asyncio.to_thread(seek_tail, file, tail)
+    elif follow:
+        file = await _wait_for(path)
+    else:
+        return
+    cutter = LineCutter()
+    is_over = not follow
+    try:
         while True:
             while block := await asyncio.to_thread(file.read, _BLOCK_BYTES):
                 for line in cutter.feed(block):
                     yield line
+            if is_over and (rest := cutter.flush()):
+                yield rest
             if not follow:
-                break
-            if is_replaced(path, file) and (newer := open_for_reading(path)) is not None:
+                return
+            if is_over and (newer := open_for_reading(path)) is not None:
+                # Opened anew after a truncation too: a buffer may hold what stood there.
                 file.close()
-                file = newer
+                file, is_over = newer, False
+            elif is_replaced(path, file) or is_truncated(path, file):
+                is_over = True  # and read to its end once more: lines may have come until then
             else:
                 await asyncio.sleep(FOLLOW_POLL_S)
-        if rest := cutter.flush():
-            yield rest
     finally:
         file.close()

@@ -19,6 +19,7 @@ from typing import Final
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.types import Exit, Plan, ProcessId
 from logos_kernel.net import logfile
+from logos_module.sockets import FOLDER_MODE, restore_folder
 
 _NUMBERS: Final = {Signal.TERM: signal.SIGTERM, Signal.KILL: signal.SIGKILL}
 _KEPT: Final = ("LOGOS_LOG_LEVEL", "LOGOS_TESTNET_DIR")
@@ -60,6 +61,7 @@ class Processes:
         self._places = places
         self._watched: dict[ProcessId, _Watched] = {}
         self._children: dict[ProcessId, subprocess.Popen[bytes]] = {}
+        self._has_folders = False
 
     def is_alive(self, process: ProcessId) -> bool:
         """Says whether this very process still runs."""
@@ -69,8 +71,8 @@ class Processes:
         """Starts a process of a module, or raises `OSError`."""
         places = self._places
         state_dir = places.state_dir / module
-        state_dir.mkdir(parents=True, exist_ok=True)
-        places.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_folders()
+        state_dir.mkdir(exist_ok=True)
         log = logfile.open_for_append(places.log(module))
         try:
             child = subprocess.Popen(  # noqa: S603 -- the command is the profile's
@@ -130,6 +132,20 @@ class Processes:
         """Watches no longer. Ends nothing."""
         for process in list(self._watched):
             self._unwatch(process)
+
+    def _make_folders(self) -> None:
+        """Makes them at the first start; later only sockets may have been swept away.
+
+        If the others are gone, they were moved with the checkout: nothing new shall
+        appear where they were.
+        """
+        places = self._places
+        if self._has_folders:
+            restore_folder(places.run_dir)
+            return
+        places.state_dir.mkdir(parents=True, exist_ok=True)
+        places.run_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        self._has_folders = True
 
     def _unwatch(self, process: ProcessId) -> None:
         pidfd = self._watched.pop(process).pidfd

@@ -16,9 +16,8 @@ import grpc
 from grpc.aio import EOF
 
 from logos_base.errors import LogosError
-from logos_kernel.core.errors import NotReadyError, UnknownServiceError
+from logos_kernel.core.errors import MalformedMetadataError, NotReadyError, UnknownServiceError
 from logos_kernel.core.types import Described, MethodKind
-from logos_module.calls import ServedCall
 from logos_module.channels import write
 from logos_module.errors import abort
 from logos_module.interceptor import Gate, PassedHandler
@@ -83,12 +82,13 @@ class Router(grpc.GenericRpcHandler):
         gate = self._gate
 
         async def serve(request: Any, context: Any) -> Any:
-            call = ServedCall(context, method)
             if gate.refusal is not None:
-                await abort(call, gate.refusal)
+                await abort(context, gate.refusal)
+            if not _is_metadata_sound(context):
+                await abort(context, MalformedMetadataError("metadata must be printable ASCII"))
             gate.enter()
             try:
-                return await behaviour(request, call)
+                return await behaviour(request, context)
             finally:
                 gate.leave()
 
@@ -235,6 +235,14 @@ async def _finish(channel: grpc.aio.Channel, call: Any, context: Any) -> None:
     if code in _LOST and is_lost and not trailing:
         await abort(context, NotReadyError(f"the module cannot be reached: {details}"))
     await context.abort(code, details or "", tuple(trailing or ()))
+
+
+def _is_metadata_sound(context: Any) -> bool:
+    """Whether it may be sent on: gRPC receives values that it then refuses to send."""
+    return all(
+        isinstance(value, bytes) or (value.isascii() and value.isprintable())
+        for _key, value in context.invocation_metadata()
+    )
 
 
 def _metadata_of(context: Any) -> Metadata:

@@ -19,9 +19,9 @@ class MemoryModuleStore:
         """Returns all records, by name."""
         return [self._records[name] for name in sorted(self._records)]
 
-    async def save(self, record: Record) -> None:
-        """Stores a record in place of the one of that name."""
-        self._records[record.name] = record
+    async def save(self, *records: Record) -> None:
+        """Stores records in place of those of their names."""
+        self._records |= {record.name: record for record in records}
 
     async def forget(self, name: str) -> None:
         """Removes a record, if there is one."""

@@ -1,6 +1,6 @@
 """Errors of the network services, one class per rule. Reasons are those of the contracts."""
 
-from logos_base.errors import ErrorKind, LogosError
+from logos_base.errors import ErrorKind, LogosError, StateError
 
 
 class InvalidPeerIdError(LogosError):
@@ -233,3 +233,9 @@ class DrainingError(LogosError):
     kind = ErrorKind.UNAVAILABLE
     reason = "MODULE_DRAINING"
     retry_after_ms = 1000
+
+
+class IdentityLostError(StateError):
+    """The key of a node that has run before is missing (NET-2)."""
+
+    reason = "IDENTITY_LOST"

@@ -22,8 +22,7 @@ class DiscoveryServicer(pb_grpc.DiscoveryServicer):
         self._network = network
 
     async def Advertise(self, request: pb.AdvertiseRequest, context: Any) -> pb.AdvertiseResponse:
-        ttl_ms = request.ttl.ToMilliseconds() if request.HasField("ttl") else None
-        await self._network.advertise(check_keys(request.keys), check_ttl(ttl_ms))
+        await self._network.advertise(check_keys(request.keys), check_ttl(ttl_ms(request)))
         return pb.AdvertiseResponse()
 
     async def Withdraw(self, request: pb.WithdrawRequest, context: Any) -> pb.WithdrawResponse:
@@ -49,6 +48,11 @@ class DiscoveryServicer(pb_grpc.DiscoveryServicer):
                             return
             except TimeoutError:
                 return  # what was found was found; the end of the time is no error
+
+
+def ttl_ms(request: pb.AdvertiseRequest) -> int | None:
+    """Returns the time asked for, rounded up: a limit is not passed by less than 1 ms."""
+    return -(-request.ttl.ToNanoseconds() // 1_000_000) if request.HasField("ttl") else None
 
 
 def search_time_s(remaining_s: float | None) -> float:

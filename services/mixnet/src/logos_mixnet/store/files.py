@@ -6,22 +6,32 @@ from pathlib import Path
 from typing import Final
 
 from logos_base.errors import ConfigError
+from logos_mixnet.core.errors import IdentityLostError
 from logos_mixnet.core.identity import SECRET_KEY_BYTES, is_valid_secret
+from logos_module.database import database_files, set_aside_command
 
 PRIVATE: Final = 0o600
 
 
-def load_or_create_secret(path: Path) -> bytes:
-    """Returns the secret key in a file, written there first if there is none.
+def load_or_create_secret(path: Path, *, database: Path) -> bytes:
+    """Returns the secret key in a file, written there first if the node is new.
 
-    The file is complete or absent at any time, and only its owner can read it.
+    The file is complete or absent at any time, and only its owner can read it. It is
+    durable before there is a database, so a database without it has lost it.
 
     Raises:
         ConfigError: The file holds anything but a secret key.
+        IdentityLostError: It is missing beside the database.
     """
     try:
         secret = path.read_bytes()
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if files := database_files(database):
+            raise IdentityLostError(
+                f"{path} is missing, but {database.name} beside it is of a node that had an"
+                " identity; restore the key from a backup, set `seed` again if there was one,"
+                f" or begin with a new identity: {set_aside_command(database.parent, files)}"
+            ) from error
         return _create(path)
     if not is_valid_secret(secret):
         raise ConfigError([f"{path}: holds no secret key of {SECRET_KEY_BYTES} bytes"])

@@ -1,6 +1,6 @@
 """What can go wrong, one class per rule. The reasons are stable API."""
 
-from logos_base.errors import ErrorKind, LogosError
+from logos_base.errors import ErrorKind, LogosError, StateError
 
 
 class CidMalformedError(LogosError):
@@ -29,6 +29,14 @@ class HeaderExpectedError(LogosError):
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "HEADER_EXPECTED"
+
+
+class FrameTooLargeError(LogosError):
+    """A request of a put carries more than 4 MiB of content."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "FRAME_TOO_LARGE"
+    field = "data"
 
 
 class InvalidBlockSizeError(LogosError):
@@ -109,13 +117,6 @@ class QuotaExceededError(LogosError):
     reason = "QUOTA_EXCEEDED"
 
 
-class DiskFullError(LogosError):
-    """The disk has no room."""
-
-    kind = ErrorKind.RESOURCE_EXHAUSTED
-    reason = "DISK_FULL"
-
-
 class DatasetBusyError(LogosError):
     """It is being read, fetched or served."""
 
@@ -150,3 +151,9 @@ class BlockRefusedError(LogosError):
 
     kind = ErrorKind.DATA_LOSS
     reason = "BLOCK_REFUSED"
+
+
+class CatalogueLostError(StateError):
+    """There is content, and no catalogue that could speak of it (STO-15)."""
+
+    reason = "CATALOGUE_LOST"

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from logos_base.errors import LogosError
 from logos_storage.core import merkle
-from logos_storage.core.cid import Cid
+from logos_storage.core.cid import TREE, Cid, parse_text
 from logos_storage.core.errors import InvalidBlockSizeError
 
 MIN_BLOCK_BYTES: Final = 4 * 1024
@@ -64,6 +65,16 @@ class TreeShape:
             offset // self.block_size_bytes,
             -(-(offset + length) // self.block_size_bytes),
         )
+
+
+def shape_of_name(name: str) -> TreeShape | None:
+    """Reads what `TreeShape.name` gives; None for any other text."""
+    try:
+        text, block_size, block_count = name.rsplit("-", 2)
+        shape = TreeShape(parse_text(text, TREE), int(block_size), int(block_count))
+    except (LogosError, ValueError):
+        return None
+    return shape if shape.name == name else None
 
 
 def block_count_of(size_bytes: int, block_size_bytes: int) -> int:

@@ -15,6 +15,7 @@ from logos_module.bulk import BulkField, BulkMethod
 from logos_storage.core.cid import Cid
 from logos_storage.core.errors import (
     DatasetUnknownError,
+    FrameTooLargeError,
     HeaderExpectedError,
     IncompleteLocalError,
     RangeNotSatisfiableError,
@@ -31,6 +32,9 @@ from logos_storage.core.ports import (
 from logos_storage.rpc import convert
 
 FRAME_BYTES: Final = 1024 * 1024
+"""The most that a response of Get carries; a whole number of blocks of every size."""
+MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
+"""The most content that a request of Put carries."""
 READ_AHEAD: Final = 2
 """Frames read and verified before they can be sent."""
 
@@ -201,6 +205,10 @@ async def _write_all(
     async for request in requests:
         if not isinstance(request, memoryview):
             raise HeaderExpectedError("the header comes once, and then the content")
+        if len(request) > MAX_REQUEST_BYTES:
+            raise FrameTooLargeError(
+                f"a request carries at most {MAX_REQUEST_BYTES} bytes, this one {len(request)}"
+            )
         await upload.write(request)
 
 

@@ -2,7 +2,7 @@
 
 The order of things is what makes it safe to be killed at any moment: files are
 durable and in place before a row speaks of them; a row is gone before its files
-go. What no row speaks of is removed at the next start.
+go. What no row speaks of is set aside at the next start.
 
 Spec: docs/protocol/storage.md, STO-10 to STO-16.
 """
@@ -14,20 +14,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from logos_base.errors import DiskFullError
 from logos_storage.core import manifest as manifests
 from logos_storage.core.cid import MANIFEST, Cid, cid_of
 from logos_storage.core.errors import (
     DatasetBusyError,
     DatasetUnknownError,
-    DiskFullError,
     QuotaExceededError,
 )
 from logos_storage.core.manifest import Manifest
 from logos_storage.core.ports import DatasetRecord, SpaceReport
 from logos_storage.core.types import TreeShape, WallClockUs, check_block_size
 from logos_storage.store import files as tree_files
-from logos_storage.store.files import BITMAP, DATA, TREE, TreeFiles, read_presence
+from logos_storage.store.files import BITMAP, TreeFiles, read_presence
 from logos_storage.store.sql import Catalog, StoredDataset, StoredTree
+from logos_storage.store.sweep import TREES, UPLOADS, Content, sweep
 from logos_storage.store.trees import OpenTree, Workshop, open_files
 from logos_storage.store.uploads import UploadFiles
 
@@ -46,8 +47,11 @@ class DatasetStore:
     ) -> None:
         self._workshop = workshop
         self._catalog = catalog
-        self._trees_folder = folder / "trees"
-        self._uploads_folder = folder / "uploads"
+        self.aside = Content()
+        """What the start has set aside, this time or before."""
+        self._folder = folder
+        self._trees_folder = folder / TREES
+        self._uploads_folder = folder / UPLOADS
         self._wall_clock_us = wall_clock_us
         self._open: dict[str, OpenTree] = {}
         self._changing = asyncio.Lock()
@@ -55,11 +59,12 @@ class DatasetStore:
         self._slots = asyncio.Semaphore(_UPLOAD_JOBS)
 
     async def start(self) -> None:
-        """Removes what no row speaks of, and counts what is used."""
+        """Sets aside what no row speaks of, and counts what is used."""
         trees = await self._catalog.trees()
-        sound = await self._workshop.run(_sweep, self._trees_folder, self._uploads_folder, trees)
+        swept = await self._workshop.run(sweep, self._folder, trees)
+        self.aside = swept.aside
         for tree in trees:
-            is_complete = tree.is_complete and tree.shape.name in sound
+            is_complete = tree.is_complete and tree.shape.name in swept.sound
             if is_complete != tree.is_complete:
                 await self._catalog.set_complete(tree.shape, is_complete=False)
             stored = StoredTree(tree.shape, tree.size_bytes, is_complete)
@@ -84,6 +89,8 @@ class DatasetStore:
                 await self._workshop.through(self._discard(upload))
 
     async def _discard(self, upload: UploadFiles) -> None:
+        async with self._changing:  # after a commit that has begun, or instead of it
+            upload.is_discarded = True
         await upload.settle()
         upload.close()
         await self._workshop.run(tree_files.remove_folder, upload.folder)
@@ -104,31 +111,49 @@ class DatasetStore:
         return await self._workshop.through(self._place(upload, shape, raw))
 
     async def _place(self, upload: UploadFiles, shape: TreeShape, raw: bytes) -> DatasetRecord:
+        replaced: Path | None = None
         async with self._changing:
+            if upload.is_discarded:
+                raise asyncio.CancelledError
             before = await self._catalog.tree(shape)
             used_before = 0 if before is None else await self._used_bytes(before)
             is_new = before is None or not before.is_complete
             if is_new:
-                await self._workshop.run(self._move_in, upload.folder, shape)
+                replaced = await self._workshop.run(self._move_in, upload.folder, shape)
             tree = StoredTree(shape, upload.size_bytes, is_complete=True)
-            stored = await self._catalog.add(
-                cid_of(MANIFEST, raw), raw, tree, self._wall_clock_us()
-            )
+            try:
+                stored = await self._catalog.add(
+                    cid_of(MANIFEST, raw), raw, tree, self._wall_clock_us()
+                )
+            except BaseException:
+                if is_new:
+                    await self._workshop.run(self._move_back, upload.folder, shape, replaced)
+                raise
             upload.release()
             used = await self._used_bytes(stored.tree)
             self._workshop.ledger.used_bytes += used - used_before
             if is_new:
                 await self._replace_open(shape)
+        if replaced is not None:
+            await self._workshop.run(tree_files.remove_folder, replaced)
         return await self._to_record(stored)
 
-    def _move_in(self, folder: Path, shape: TreeShape) -> None:
+    def _move_in(self, folder: Path, shape: TreeShape) -> Path | None:
+        """Moves a finished put into place; returns where what was there is now."""
         target = self._trees_folder / shape.name
         with tree_files.disk_errors():
             tree_files.sync_folder(folder)
-            if target.exists():
-                self._move_out(shape)
+            replaced = self._move_out(shape) if target.exists() else None
             folder.rename(target)
             tree_files.sync_folder(self._trees_folder)
+        return replaced
+
+    def _move_back(self, folder: Path, shape: TreeShape, replaced: Path | None) -> None:
+        """Undoes `_move_in`: the row could not be written."""
+        target = self._trees_folder / shape.name
+        target.rename(folder)
+        if replaced is not None:
+            replaced.rename(target)
 
     def _move_out(self, shape: TreeShape) -> Path:
         trash = self._uploads_folder / secrets.token_hex(16)
@@ -363,20 +388,3 @@ def _make_empty(folder: Path) -> None:
     TreeFiles(folder, create=True).close()
     tree_files.sync_folder(folder)
     tree_files.sync_folder(folder.parent)
-
-
-def _sweep(trees_folder: Path, uploads_folder: Path, trees: list[StoredTree]) -> set[str]:
-    """Removes what no row speaks of; returns the trees whose files look whole."""
-    for folder in (trees_folder, uploads_folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    known = {tree.shape.name for tree in trees}
-    for entry in [*uploads_folder.iterdir(), *trees_folder.iterdir()]:
-        if entry.parent == uploads_folder or entry.name not in known:
-            tree_files.remove_folder(entry)
-    sound = set()
-    for tree in trees:
-        folder = trees_folder / tree.shape.name
-        sizes = {one.name: one.stat().st_size for one in folder.glob("*")}
-        if DATA in sizes and sizes.get(TREE) == tree.shape.packed_bytes:
-            sound.add(tree.shape.name)
-    return sound

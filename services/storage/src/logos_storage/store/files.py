@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from logos_base.errors import DiskFullError
 from logos_storage.core import merkle
 from logos_storage.core.batch import VerifiedBlock, runs_of
-from logos_storage.core.errors import BadDataError, DiskFullError
+from logos_storage.core.errors import BadDataError
 from logos_storage.core.presence import Presence
 from logos_storage.core.types import TreeShape
 

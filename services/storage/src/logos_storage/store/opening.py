@@ -14,6 +14,7 @@ from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.fresh import FreshBlocks
 from logos_storage.store.ledger import Ledger
 from logos_storage.store.sql import Base, Catalog
+from logos_storage.store.sweep import CATALOGUE, check_catalogue
 from logos_storage.store.trees import Workshop
 
 HEADROOM_BYTES: Final = 8 * 1024 * 1024
@@ -32,12 +33,18 @@ async def open_store(
     wall_clock_us: WallClockUs,
     headroom_bytes: int = HEADROOM_BYTES,
 ) -> AsyncIterator[DatasetStore]:
-    """Opens and sweeps a store; what is under way when it closes is finished or undone."""
+    """Opens and sweeps a store; what is under way when it closes is finished or undone.
+
+    Raises:
+        CatalogueLostError: There is content without a catalogue; nothing was changed.
+        DatabaseDamagedError, DatabaseUnavailableError, DiskFullError: As `open_database`.
+    """
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(check_catalogue, folder)
     threads = ThreadPoolExecutor(max(4, os.cpu_count() or 1), "storage-disk")
     with threads:
         async with (
-            open_database(folder / "storage.db", Base.metadata) as sessions,
+            open_database(folder / CATALOGUE, Base.metadata) as sessions,
             asyncio.TaskGroup() as tasks,
         ):
             workshop = Workshop(

@@ -26,9 +26,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from logos_base.errors import DiskFullError
 from logos_storage.core import cid as cids
 from logos_storage.core.cid import Cid, parse_text
-from logos_storage.core.errors import DiskFullError
 from logos_storage.core.types import TreeShape
 
 P = ParamSpec("P")

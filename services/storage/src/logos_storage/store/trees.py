@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
@@ -47,9 +47,22 @@ class Workshop:
     fresh: FreshBlocks
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Does blocking work in a worker thread, to its end even if nobody waits for it."""
+        """Does blocking work in a worker thread, to its end.
+
+        A caller that is cancelled is let go only then: what it cleans up next must not
+        meet a thread that still works on it.
+        """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.executor, lambda: work(*args, **kwargs))
+        job = loop.run_in_executor(self.executor, lambda: work(*args, **kwargs))
+        try:
+            return await asyncio.shield(job)
+        except asyncio.CancelledError:
+            while not job.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait((job,))
+            if not job.cancelled():
+                job.exception()  # nobody is left to be told
+            raise
 
     async def through(self, work: Coroutine[Any, Any, T]) -> T:
         """Does work that must not be torn apart, also where the caller is cancelled."""

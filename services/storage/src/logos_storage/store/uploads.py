@@ -38,6 +38,8 @@ class UploadFiles:
         self.folder = folder
         self.size_bytes = 0
         self.block_size_bytes = block_size_bytes
+        self.is_discarded = False
+        """Its put has ended without it; it must not become a dataset any more."""
         self._workshop = workshop
         self._slots = slots
         self._reservation = reservation

@@ -72,6 +72,8 @@ class RegistryServicer:
         ABORTED              STALE_EPOCH: a newer instance was started since
         FAILED_PRECONDITION  MODULE_UNREACHABLE: nobody answers at `endpoint`, or
         somebody else does
+        RESOURCE_EXHAUSTED   DISK_FULL: an observed instance's epoch cannot be
+        saved; come again. STORE_FAILED (UNAVAILABLE): so too
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,6 +49,8 @@ class RegistryStub:
       ABORTED              STALE_EPOCH: a newer instance was started since
       FAILED_PRECONDITION  MODULE_UNREACHABLE: nobody answers at `endpoint`, or
                            somebody else does
+      RESOURCE_EXHAUSTED   DISK_FULL: an observed instance's epoch cannot be
+                           saved; come again. STORE_FAILED (UNAVAILABLE): so too
     """
     Session: _grpc.StreamStreamMultiCallable[_registry_pb2.SessionRequest, _registry_pb2.SessionResponse]
     """Renews a lease for as long as it is open: the module sends beats at a third
@@ -84,6 +86,8 @@ class RegistryAsyncStub(RegistryStub):
       ABORTED              STALE_EPOCH: a newer instance was started since
       FAILED_PRECONDITION  MODULE_UNREACHABLE: nobody answers at `endpoint`, or
                            somebody else does
+      RESOURCE_EXHAUSTED   DISK_FULL: an observed instance's epoch cannot be
+                           saved; come again. STORE_FAILED (UNAVAILABLE): so too
     """
     Session: _aio.StreamStreamMultiCallable[_registry_pb2.SessionRequest, _registry_pb2.SessionResponse]  # type: ignore[assignment]
     """Renews a lease for as long as it is open: the module sends beats at a third
@@ -122,6 +126,8 @@ class RegistryServicer(metaclass=_abc_1.ABCMeta):
           ABORTED              STALE_EPOCH: a newer instance was started since
           FAILED_PRECONDITION  MODULE_UNREACHABLE: nobody answers at `endpoint`, or
                                somebody else does
+          RESOURCE_EXHAUSTED   DISK_FULL: an observed instance's epoch cannot be
+                               saved; come again. STORE_FAILED (UNAVAILABLE): so too
         """
 
     @_abc_1.abstractmethod

@@ -6,7 +6,9 @@ Starting, stopping and watching the modules of one node.
 Scope:     the operator of the node.
 Stability: v1 is additive-only once tagged; `./logos check` guards it.
 Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
-           MODULE_NOT_FOUND (NOT_FOUND) on every method.
+           MODULE_NOT_FOUND (NOT_FOUND) on every method; DISK_FULL
+           (RESOURCE_EXHAUSTED) or STORE_FAILED (UNAVAILABLE) where what is
+           wanted cannot be saved, and then nothing was changed.
 """
 
 from google.protobuf import descriptor as _descriptor

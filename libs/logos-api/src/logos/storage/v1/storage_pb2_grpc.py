@@ -97,7 +97,8 @@ class StorageServicer:
 
         Errors:
         INVALID_ARGUMENT    HEADER_EXPECTED, INVALID_BLOCK_SIZE, INVALID_FILENAME,
-        INVALID_MIMETYPE (STO-9)
+        INVALID_MIMETYPE (STO-9); FRAME_TOO_LARGE: a request
+        with more than 4 MiB of content
         RESOURCE_EXHAUSTED  QUOTA_EXCEEDED: over the node's quota
         RESOURCE_EXHAUSTED  DISK_FULL: the disk has no room
         """

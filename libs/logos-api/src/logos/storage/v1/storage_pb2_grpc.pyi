@@ -55,7 +55,8 @@ class StorageStub:
 
     Errors:
       INVALID_ARGUMENT    HEADER_EXPECTED, INVALID_BLOCK_SIZE, INVALID_FILENAME,
-                          INVALID_MIMETYPE (STO-9)
+                          INVALID_MIMETYPE (STO-9); FRAME_TOO_LARGE: a request
+                          with more than 4 MiB of content
       RESOURCE_EXHAUSTED  QUOTA_EXCEEDED: over the node's quota
       RESOURCE_EXHAUSTED  DISK_FULL: the disk has no room
     """
@@ -119,7 +120,8 @@ class StorageAsyncStub(StorageStub):
 
     Errors:
       INVALID_ARGUMENT    HEADER_EXPECTED, INVALID_BLOCK_SIZE, INVALID_FILENAME,
-                          INVALID_MIMETYPE (STO-9)
+                          INVALID_MIMETYPE (STO-9); FRAME_TOO_LARGE: a request
+                          with more than 4 MiB of content
       RESOURCE_EXHAUSTED  QUOTA_EXCEEDED: over the node's quota
       RESOURCE_EXHAUSTED  DISK_FULL: the disk has no room
     """
@@ -186,7 +188,8 @@ class StorageServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           INVALID_ARGUMENT    HEADER_EXPECTED, INVALID_BLOCK_SIZE, INVALID_FILENAME,
-                              INVALID_MIMETYPE (STO-9)
+                              INVALID_MIMETYPE (STO-9); FRAME_TOO_LARGE: a request
+                              with more than 4 MiB of content
           RESOURCE_EXHAUSTED  QUOTA_EXCEEDED: over the node's quota
           RESOURCE_EXHAUSTED  DISK_FULL: the disk has no room
         """

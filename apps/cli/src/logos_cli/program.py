@@ -1,0 +1,84 @@
+"""The command line as a whole: what every command has, and how a program runs it."""
+
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Annotated, Any, Final, cast
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from logos_cli.arguments import is_utf8
+from logos_cli.completion import complete_variable, install_callback, show_callback
+
+SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
+"""For the apps; commands inherit it."""
+
+EPILOG: Final = (
+    "Exit codes: 0 done, 2 wrong input, 3 nobody answers or not now, 4 not found, 5 failed,"
+    " 128 + n ended by signal n."
+)
+
+_FILE_NAMES: Final = frozenset({"file", "selection"})
+"""Parameters that are names of files: any bytes, as the system has it."""
+
+_shared = typer.Typer(add_completion=False)
+
+
+@_shared.command()
+def _every_command(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, expose_value=False, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Holds the options that every command has."""
+
+
+def run_program(app: typer.Typer, name: str) -> None:
+    """Runs the command that the arguments name; ends by SystemExit.
+
+    Args:
+        app: The commands.
+        name: The program, as its users type it.
+    """
+    built(app).main(prog_name=name, complete_var=complete_variable(name))
+
+
+def built(app: typer.Typer) -> TyperGroup:
+    """The commands of an app, with what all of them have."""
+    root = cast(TyperGroup, get_command(app))
+    [show_version] = get_command(_shared).params
+    show_version.callback = _print_version
+    for _, command in walk(root):
+        command.params.append(show_version)
+        for param in command.params:
+            if param.callback is None and param.name not in _FILE_NAMES:
+                param.callback = _refuse_other_bytes
+    own = {param.name: param for param in root.params}
+    own["install_completion"].callback = install_callback
+    own["show_completion"].callback = show_callback
+    return root
+
+
+def walk(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command and group below `command`, itself first, with the words that name it."""
+    yield path, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from walk(below, *path, name)
+
+
+def _print_version(context: Any, _: object, wanted: object) -> object:
+    if wanted and not context.resilient_parsing:
+        print(f"{context.find_root().info_name} {version('logos-cli')}")
+        raise typer.Exit
+    return wanted
+
+
+def _refuse_other_bytes(_: object, param: Any, value: object) -> object:
+    """Refuses text that is not UTF-8: what goes to a node or names one is."""
+    if isinstance(value, str) and not is_utf8(value):
+        raise typer.BadParameter(f"{value!a} is not UTF-8", param=param)
+    return value

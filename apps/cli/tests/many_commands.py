@@ -1,0 +1,56 @@
+"""Runs many commands, a process each, without importing them anew for each: a test's helper.
+
+Reads a JSON list of commands from stdin: `program` is a function of `logos_cli.entry`,
+`words` its arguments, `stdout` where its output goes. Writes a JSON list of how they ended.
+"""
+
+import gc
+import json
+import os
+import sys
+import tempfile
+from typing import IO, Any
+
+import logos_cli.logos
+import logos_cli.main
+import logos_cli.program  # noqa: F401 - so that no process has to import it
+from logos_cli import entry
+
+
+def ended(command: dict[str, Any]) -> dict[str, Any]:
+    """Runs one command; returns its exit code and what it wrote."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        if (child := os.fork()) == 0:
+            become(command, out, err)
+        _, status = os.waitpid(child, 0)
+        out.seek(0)
+        err.seek(0)
+        return {
+            "code": os.waitstatus_to_exitcode(status),
+            "out": out.read().decode(),
+            "err": err.read().decode(),
+        }
+
+
+def become(command: dict[str, Any], out: IO[bytes], err: IO[bytes]) -> None:
+    """Ends as a process of its own would: with the exit of the interpreter."""
+    os.dup2(err.fileno(), 2)
+    match command["stdout"]:
+        case "closed":
+            os.close(1)
+        case "full":
+            os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+        case "unread":
+            reading, writing = os.pipe()
+            os.close(reading)
+            os.dup2(writing, 1)
+        case _:
+            os.dup2(out.fileno(), 1)
+    sys.argv = [command["program"], *command["words"]]
+    getattr(entry, command["program"])()
+
+
+if __name__ == "__main__":
+    gc.freeze()  # a collection in a child would copy all that it shares with us
+    commands = json.loads(sys.stdin.read())
+    sys.stdout.write(json.dumps([ended(each) for each in commands]))

@@ -1,0 +1,347 @@
+"""What every command keeps: docs/operations.md, "Exit codes". A new command is found by itself."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from logos.kernel.v1 import (
+    kernel_pb2,
+    kernel_pb2_grpc,
+    module_pb2,
+    supervisor_pb2,
+    supervisor_pb2_grpc,
+)
+from logos.network.v1 import peering_pb2, peering_pb2_grpc
+from logos.storage.v1 import storage_pb2, storage_pb2_grpc
+from logos_cli.logos import app as logos_app
+from logos_cli.main import app as logosctl_app
+from logos_cli.program import built, walk
+
+CID = "zDvZRwzm5JgJH7RBLQ9Zx4w6rzTzPr4QNgyjZJxkjh9WHw3rLC2Z"
+PATIENCE_S = 170
+NOT_UTF8 = os.fsdecode(b"caf\xe9")
+TEXT_OPTIONS = ("--node", "--address", "--testnet", "--output", "--timeout")
+PUT_OPTIONS = ("--filename", "--mimetype")
+OUTPUTS = {"closed": 5, "full": 5, "unread": 0}
+"""Where stdout may go, and the exit code of a command that has something to print there."""
+
+EVERY = [
+    (program, path, command)
+    for program, app in {"logos": logos_app, "logosctl": logosctl_app}.items()
+    for path, command in walk(built(app))
+    if path[:1] != ("ctl",) or len(path) == 1  # what is below is logosctl's
+]
+COMMANDS = [(program, path) for program, path, _ in EVERY]
+LEAVES = [
+    pytest.param(command, id=" ".join([program, *path]))
+    for program, path, command in EVERY
+    if not hasattr(command, "commands")
+]
+OF_A_NODE: dict[tuple[str, ...], list[str]] = {
+    ("node", "list"): [],
+    ("module", "list"): [],
+    ("module", "logs"): ["storage"],
+    ("module", "start"): ["storage"],
+    ("module", "stop"): ["storage"],
+    ("module", "restart"): ["storage"],
+    ("storage", "put"): ["FILE"],
+    ("storage", "get"): [CID, "-o", "OUT"],
+    ("storage", "stat"): [CID],
+    ("storage", "exists"): [CID],
+    ("storage", "list"): [],
+    ("storage", "delete"): [CID],
+    ("storage", "space"): [],
+    ("peers",): [],
+}
+"""Every command of logosctl, with the arguments that it needs."""
+
+Ended = dict[str, Any]
+Key = tuple[str, ...]
+
+
+class Node(
+    kernel_pb2_grpc.KernelServicer,
+    supervisor_pb2_grpc.SupervisorServicer,
+    peering_pb2_grpc.PeeringServicer,
+    storage_pb2_grpc.StorageServicer,
+):
+    """A node that has an answer to every command."""
+
+    module = module_pb2.Module(name="storage", state=module_pb2.MODULE_STATE_READY)
+    dataset = storage_pb2.Dataset(cid=CID, size_bytes=1, block_count=1)
+
+    def GetStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return kernel_pb2.GetStatusResponse(modules=[self.module], ready=True)
+
+    def StartModule(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return supervisor_pb2.StartModuleResponse(module=self.module)
+
+    def StopModule(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return supervisor_pb2.StopModuleResponse(module=self.module)
+
+    def RestartModule(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return supervisor_pb2.RestartModuleResponse(module=self.module)
+
+    def StreamLogs(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        yield supervisor_pb2.StreamLogsResponse(line='{"message": "ready"}')
+
+    def ListPeers(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return peering_pb2.ListPeersResponse(peers=[peering_pb2.Peer(peer_id="16U")])
+
+    def Put(self, requests: Iterator[Any], context: Any) -> Any:  # noqa: N802
+        for _ in requests:
+            pass
+        return storage_pb2.PutResponse(dataset=self.dataset)
+
+    def Get(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        yield storage_pb2.GetResponse(dataset=self.dataset)
+        yield storage_pb2.GetResponse(data=b"x")
+
+    def Stat(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return storage_pb2.StatResponse(dataset=self.dataset)
+
+    def Exists(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return storage_pb2.ExistsResponse(exists=True)
+
+    def List(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return storage_pb2.ListResponse(datasets=[self.dataset])
+
+    def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return storage_pb2.DeleteResponse(freed_bytes=1)
+
+    def Space(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return storage_pb2.SpaceResponse(quota_bytes=2, used_bytes=1)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Where a node answers."""
+    node, server = Node(), grpc.server(ThreadPoolExecutor(4))
+    kernel_pb2_grpc.add_KernelServicer_to_server(node, server)
+    supervisor_pb2_grpc.add_SupervisorServicer_to_server(node, server)
+    peering_pb2_grpc.add_PeeringServicer_to_server(node, server)
+    storage_pb2_grpc.add_StorageServicer_to_server(node, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(0).wait()
+
+
+def cases(address: str) -> dict[Key, dict[str, Any]]:
+    """All commands that are run, by the name of the case."""
+    return {
+        key: {"program": words[0], "words": words[1:], "stdout": stdout}
+        for key, words, stdout in [*of_every_command(), *on_a_node(address), *wrong_text(address)]
+    }
+
+
+Case = tuple[Key, list[str], str]
+
+
+def of_every_command() -> Iterator[Case]:
+    for program, path in COMMANDS:
+        for word in ("-h", "--version", "--no-such-option"):
+            yield (program, *path, word), [program, *path, word], "pipe"
+        for stdout in OUTPUTS:
+            yield (program, *path, "-h", stdout), [program, *path, "-h"], stdout
+
+
+def on_a_node(address: str) -> Iterator[Case]:
+    for path, words in OF_A_NODE.items():
+        command = [*path, *words]
+        for stdout in ("pipe", *OUTPUTS):
+            yield (*path, stdout), logosctl(address, *command, "--output", "json"), stdout
+        yield (*path, "nobody"), logosctl("127.0.0.1:1", *command), "pipe"
+    for stdout in OUTPUTS:
+        yield ("content", stdout), logosctl(address, "storage", "get", CID), stdout
+    for seconds in ("inf", "1e300", "nan", "0"):
+        words = logosctl(address, "--timeout", seconds, "module", "list")
+        yield ("--timeout", seconds), words, "pipe"
+
+
+def wrong_text(address: str) -> Iterator[Case]:
+    for path, words in OF_A_NODE.items():
+        for index, _ in enumerate(words):
+            wrong = [*words[:index], NOT_UTF8, *words[index + 1 :]]
+            yield (*path, str(index), NOT_UTF8), logosctl(address, *path, *wrong), "pipe"
+    for option in TEXT_OPTIONS:
+        yield (option, NOT_UTF8), ["logosctl", option, NOT_UTF8, "module", "list"], "pipe"
+    for option in PUT_OPTIONS:
+        words = logosctl(address, "storage", "put", "FILE", option, NOT_UTF8)
+        yield (option, NOT_UTF8), words, "pipe"
+
+
+def logosctl(address: str, *words: str) -> list[str]:
+    return ["logosctl", "--address", address, *words]
+
+
+@pytest.fixture(scope="module")
+def ended(address: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Key, Ended]:
+    """How each of the cases ended."""
+    folder = tmp_path_factory.mktemp("checkout")
+    (folder / "FILE").write_bytes(b"x")
+    endpoints = folder / "state" / "some" / "endpoints.json"
+    endpoints.parent.mkdir(parents=True)
+    node = {"name": "node1", "kernel": address, "modules": [], "peer_id": "", "p2p_address": ""}
+    document = {"schema": 1, "testnet": "some", "runtime": "processes", "seed": None}
+    endpoints.write_text(json.dumps({**document, "nodes": [node]}))
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("LOGOS_")}
+    every = cases(address)
+    done = subprocess.run(
+        [sys.executable, "-P", str(Path(__file__).parent / "many_commands.py")],
+        input=json.dumps(list(every.values())),
+        stdout=subprocess.PIPE,
+        env={**kept, "LOGOS_ROOT": str(folder), "LOGOS_STATE": str(folder / "state")},
+        cwd=folder,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+    )
+    return dict(zip(every, json.loads(done.stdout), strict=True))
+
+
+def assert_ended_well(ended: Ended) -> None:
+    """Whatever the exit code: no traceback, and nothing from Python's own exit."""
+    assert "Traceback" not in ended["err"]
+    assert "Exception ignored" not in ended["err"]
+
+
+@pytest.mark.parametrize(("program", "path"), COMMANDS)
+def test_help_and_version_are_everywhere(
+    ended: dict[Key, Ended], program: str, path: tuple[str, ...]
+) -> None:
+    told = ended[program, *path, "-h"]
+    assert (told["code"], told["err"]) == (0, "")
+    assert "Usage:" in told["out"]
+    version = ended[program, *path, "--version"]
+    assert (version["code"], version["err"]) == (0, "")
+    assert program in version["out"]
+
+
+@pytest.mark.parametrize(
+    ("program", "path"),
+    [each for each in COMMANDS if each[1] != ("test",)],  # its options are pytest's
+)
+def test_an_unknown_option_is_wrong_usage(
+    ended: dict[Key, Ended], program: str, path: tuple[str, ...]
+) -> None:
+    refused = ended[program, *path, "--no-such-option"]
+
+    assert (refused["code"], refused["out"]) == (2, "")
+    assert "--no-such-option" in refused["err"]
+
+
+@pytest.mark.parametrize("stdout", OUTPUTS)
+@pytest.mark.parametrize(("program", "path"), COMMANDS)
+def test_help_that_cannot_be_printed_ends_as_documented(
+    ended: dict[Key, Ended], program: str, path: tuple[str, ...], stdout: str
+) -> None:
+    assert_told(ended[program, *path, "-h", stdout], stdout)
+
+
+@pytest.mark.parametrize("stdout", OUTPUTS)
+@pytest.mark.parametrize("path", OF_A_NODE, ids=" ".join)
+def test_data_that_cannot_be_printed_ends_as_documented(
+    ended: dict[Key, Ended], path: tuple[str, ...], stdout: str
+) -> None:
+    assert_told(ended[*path, stdout], stdout)
+
+
+@pytest.mark.parametrize("stdout", OUTPUTS)
+def test_content_that_cannot_be_printed_ends_as_documented(
+    ended: dict[Key, Ended], stdout: str
+) -> None:
+    told = ended["content", stdout]
+
+    assert told["code"] == OUTPUTS[stdout]
+    assert ("error: standard output: " in told["err"]) == (OUTPUTS[stdout] != 0)
+    assert_ended_well(told)
+
+
+def assert_told(told: Ended, stdout: str) -> None:
+    words = {
+        "closed": "error: stdout: it is closed",
+        "full": "error: stdout: No space left on device",
+        "unread": "",
+    }[stdout]
+    assert told["code"] == OUTPUTS[stdout]
+    assert words in told["err"]
+    assert ("error" in told["err"]) == bool(words)
+    assert_ended_well(told)
+
+
+@pytest.mark.parametrize("command", LEAVES)
+def test_every_command_takes_output(command: Any) -> None:
+    [output] = [param for param in command.params if param.name == "output"]
+
+    assert output.opts == ["--output"]
+    assert [str(choice) for choice in output.type_descriptor.choices] == ["table", "json"]
+
+
+def test_each_command_of_logosctl_is_tried_on_a_node() -> None:
+    found = {
+        path
+        for program, path, command in EVERY
+        if program == "logosctl" and not hasattr(command, "commands")
+    }
+    assert found == OF_A_NODE.keys()
+
+
+@pytest.mark.parametrize("path", OF_A_NODE, ids=" ".join)
+def test_every_command_of_logosctl_prints_json(
+    ended: dict[Key, Ended], path: tuple[str, ...]
+) -> None:
+    told = ended[*path, "pipe"]
+
+    assert told["code"] == 0, told["err"]
+    assert isinstance(json.loads(told["out"]), dict | list)
+
+
+@pytest.mark.parametrize("path", OF_A_NODE.keys() - {("node", "list")}, ids=" ".join)
+def test_commands_end_with_3_where_nobody_answers(
+    ended: dict[Key, Ended], path: tuple[str, ...]
+) -> None:
+    told = ended[*path, "nobody"]
+
+    assert (told["code"], told["out"]) == (3, "")
+    assert "nobody answers at 127.0.0.1:1" in told["err"]
+
+
+WRONG_WORDS = [
+    (*path, str(index))
+    for path, words in OF_A_NODE.items()
+    for index, word in enumerate(words)
+    if word not in {"FILE", "OUT"}  # names of files are bytes
+]
+
+
+@pytest.mark.parametrize(
+    "place", [*WRONG_WORDS, *((each,) for each in (*TEXT_OPTIONS, *PUT_OPTIONS))]
+)
+def test_text_that_is_not_utf8_is_wrong_usage(ended: dict[Key, Ended], place: Key) -> None:
+    told = ended[*place, NOT_UTF8]
+
+    assert (told["code"], told["out"]) == (2, "")
+    assert_ended_well(told)
+
+
+def test_names_of_files_may_be_any_bytes(ended: dict[Key, Ended]) -> None:
+    assert ended["storage", "get", "2", NOT_UTF8]["code"] == 0
+
+
+@pytest.mark.parametrize(("seconds", "code"), [("inf", 0), ("1e300", 0), ("nan", 2), ("0", 2)])
+def test_a_timeout_is_a_number_of_seconds_or_none(
+    ended: dict[Key, Ended], seconds: str, code: int
+) -> None:
+    told = ended["--timeout", seconds]
+
+    assert told["code"] == code, told["err"]
+    assert_ended_well(told)

@@ -1,0 +1,48 @@
+"""One process at a time in a folder, by an advisory lock of the operating system."""
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class FolderLock:
+    """The file `lock` in a folder, held with flock(2).
+
+    The operating system gives the lock back when the process ends, however it ends.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Opens the file, or raises `OSError`. Holds nothing yet."""
+        self.folder = folder
+        self._file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+    def take(self) -> bool:
+        """Takes the lock unless another process holds it; says whether it did."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        pid = f"{os.getpid()}\n".encode()
+        with suppress(OSError):  # a full disk: the pid is for messages only
+            os.pwrite(self._file, pid, 0)
+            os.ftruncate(self._file, len(pid))
+        return True
+
+    def holder(self) -> str:
+        """Returns the pid that the holder has noted; for messages only."""
+        return os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Gives the lock back."""
+        os.close(self._file)

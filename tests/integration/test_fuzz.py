@@ -1,0 +1,335 @@
+"""KER-14: damaged calls of every method that reflection names, of a node and of its modules.
+
+`LOGOS_FUZZ_RPC_SECONDS` (4) says for how long; `LOGOS_FUZZ_SEED` repeats a run, but for how its
+calls fall between one another. The testnet is its own: sound calls ban, publish and store.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random  # noqa: TID251 - a seed repeats a run
+from typing import Any, Final
+
+import grpc
+import pytest
+from grpc_reflection.v1alpha import reflection_pb2
+
+from integration.fuzzing import Method, Requests, methods_of
+from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc, module_pb2
+from logos.network.v1 import peering_pb2, peering_pb2_grpc
+from logos.storage.v1 import storage_pb2, storage_pb2_grpc
+from logos_module.channels import write
+from logos_module.errors import reason_of
+from logos_module.reflection import describe
+from logos_testnet.client import channel_to
+from logos_testnet.layout import Layout, layout_of
+from logos_testnet.opening import Description, Places, open_testnet, remember
+from logos_testnet.processes import find_processes
+from logos_testnet.progress import silent
+from logos_testnet.testnet import Testnet
+from own_topology import claim_ports
+from raw_calls import call_raw
+
+SECONDS: Final = float(os.environ.get("LOGOS_FUZZ_RPC_SECONDS", "4"))
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(SECONDS + 600)]
+
+PORTS: Final = claim_ports()
+TOPOLOGY: Final = f"""\
+schema = 1
+name = "fuzz"
+node_count = 2
+[ports]
+front = {PORTS.front}
+p2p = {PORTS.p2p}
+[modules.mixnet]
+[modules.storage]
+[modules.storage.settings]
+quota_bytes = 1073741824
+[modules.hello]
+"""
+WORKERS: Final = 12
+DEADLINES_S: Final = (0.001, 0.02, 0.2, 1.0)
+HANG_S: Final = 60.0
+GROWTH_BYTES: Final = 32 * 1024 * 1024
+"""What a process may still grow by once it has seen a third of the calls."""
+WARM_PART: Final = 1 / 3
+MODULE_HOST: Final = "logos.module.v1.ModuleHost"
+REFLECTION: Final = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+FAULTS: Final = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
+STOPPING: Final = {
+    "/logos.kernel.v1.Supervisor/StartModule",
+    "/logos.kernel.v1.Supervisor/StopModule",
+    "/logos.kernel.v1.Supervisor/RestartModule",
+}
+ODD_PATHS: Final = (
+    b"",
+    b"/",
+    b"//",
+    b"/\xff/\xc3",
+    b"/logos.storage.v1.Storage/G\xffet",
+    b"x" * 126,
+)
+ODD_VALUES: Final = (b"", b"\xff\xfe", b"\x01\x02", b"gr\xc3\xbc\xc3\x9fe", b"x" * 126)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server, and what it serves."""
+
+    name: str
+    address: str
+    channel: grpc.aio.Channel
+    methods: tuple[Method, ...]
+
+
+@dataclass(slots=True)
+class Findings:
+    """What came out of the calls."""
+
+    answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Calls by code and reason."""
+    methods: set[str] = field(default_factory=set)
+    faults: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def small(places: Places) -> Iterator[Testnet]:
+    """Two nodes, READY and connected; purged at the end."""
+    description = Description(TOPOLOGY, "fuzz.toml")
+    opened = open_testnet(description, places, runtime="processes")
+    layout_of(places.state_root, "fuzz").directory.mkdir(parents=True)
+    remember(description, opened, places)
+    try:
+        asyncio.run(opened.up(silent))
+        yield opened
+    finally:
+        asyncio.run(opened.down(silent, purge=True))
+
+
+@pytest.fixture
+def layout(places: Places) -> Layout:
+    return layout_of(places.state_root, "fuzz")
+
+
+async def test_damaged_calls_are_the_callers_fault(small: Testnet, layout: Layout) -> None:
+    seed = int(os.environ.get("LOGOS_FUZZ_SEED") or secrets.randbits(32))
+    sys.stderr.write(f"LOGOS_FUZZ_SEED={seed}\n")
+    front = small.plan.nodes[0].front
+    async with AsyncExitStack() as stack:
+        door = await stack.enter_async_context(channel_to(front))
+        before = await _modules(door)
+        targets = [Target("front door", front, door, await _methods(door))]
+        for module in before:
+            channel = await stack.enter_async_context(channel_to(module.endpoint))
+            methods = await _methods(channel, also=[MODULE_HOST])
+            targets.append(Target(module.name, module.endpoint, channel, methods))
+        known = await _known(door, before)
+
+        warm, findings = Findings(), Findings()
+        await _fuzz(targets, known, f"{seed}/warm", SECONDS * WARM_PART, warm)
+        memory = _memory(layout)
+        await _fuzz(targets, known, f"{seed}", SECONDS * (1 - WARM_PART), findings)
+
+        _tell(findings)
+        assert warm.faults + findings.faults == []
+        untried = {method.path for one in targets for method in one.methods}
+        untried -= warm.methods | findings.methods
+        assert not untried or SECONDS < 30
+        assert findings.answers["INVALID_ARGUMENT", "MALFORMED_REQUEST"]
+        after = await _modules(door)
+        assert [_start_of(module) for module in after] == [_start_of(module) for module in before]
+        grown = {name: size - memory[name] for name, size in _memory(layout).items()}
+        sys.stderr.write(f"{ {name: size // 1024 for name, size in grown.items()} }\n")
+        assert max(grown.values()) < GROWTH_BYTES, grown
+        assert "\n".join(_log_faults(layout)) == ""
+
+
+async def _fuzz(
+    targets: list[Target],
+    known: dict[str, list[str]],
+    seed: str,
+    seconds: float,
+    findings: Findings,
+) -> None:
+    """Calls whatever there is for so many seconds."""
+    end_s = asyncio.get_running_loop().time() + seconds
+    async with asyncio.TaskGroup() as tasks:
+        for worker in range(WORKERS):
+            rng = Random(f"{seed}/{worker}")  # noqa: S311
+            tasks.create_task(_work(targets, Requests(rng, known), rng, end_s, findings))
+
+
+async def _work(
+    targets: list[Target], requests: Requests, rng: Random, end_s: float, findings: Findings
+) -> None:
+    loop = asyncio.get_running_loop()
+    while loop.time() < end_s and len(findings.faults) < 20:
+        target = rng.choice(targets)
+        if rng.random() < 0.02:
+            await _call_raw(target, rng, findings)
+            continue
+        method = rng.choice(target.methods)
+        messages = [requests.next(method) for _ in range(rng.choice((0, 1, 1, 1, 1, 3)))]
+        messages = [raw for raw in messages if _is_harmless(method, raw)]
+        call = _call(target.channel, method.path, messages, rng)
+        text = f"{target.name} {method.path} {[raw[:300].hex() for raw in messages]}"
+        try:
+            async with asyncio.timeout(HANG_S):
+                code, reason = await call
+        except TimeoutError:
+            findings.faults.append(f"hangs: {text}")
+            continue
+        findings.methods.add(method.path)
+        findings.answers[code.name, reason] += 1
+        if code in FAULTS:
+            findings.faults.append(f"{code.name} {reason}: {text}")
+
+
+async def _call(
+    channel: grpc.aio.Channel, path: str, messages: list[bytes], rng: Random
+) -> tuple[grpc.StatusCode, str]:
+    """Makes a call as a stream in both directions, which every kind is on the wire."""
+    metadata = (("x-odd", rng.choice(("", "a b", "~" * 500))), ("x-odd-bin", rng.randbytes(9)))
+    leaves, stays = rng.random() < 0.1, rng.random() < 0.1
+    call = channel.stream_stream(path)(timeout=rng.choice(DEADLINES_S), metadata=metadata)
+    try:
+        for message in messages:
+            if not await write(call, message):
+                break
+        if leaves:
+            call.cancel()
+        elif not stays:
+            with suppress(grpc.aio.InternalError, asyncio.InvalidStateError):
+                await call.done_writing()
+        async for _answer in call:
+            pass
+    except grpc.aio.AioRpcError as error:
+        return error.code(), reason_of(error)
+    except asyncio.CancelledError:
+        if not leaves:
+            raise
+    return await call.code(), ""
+
+
+async def _call_raw(target: Target, rng: Random, findings: Findings) -> None:
+    method = rng.choice(target.methods).path.encode()
+    path, value = rng.choice(((rng.choice(ODD_PATHS), b""), (method, rng.choice(ODD_VALUES))))
+    if b"PrepareStop" in path:
+        return
+    status = await asyncio.to_thread(call_raw, target.address, path, b"\xff", [(b"x-odd", value)])
+    findings.answers[str(status), "raw"] += 1
+    if status in {fault.value[0] for fault in FAULTS}:
+        findings.faults.append(f"{status}: {target.name} {path!r} {value!r}")
+
+
+def _is_harmless(method: Method, raw: bytes) -> bool:
+    """Whether a request asks for no process to be stopped."""
+    request = method.read(raw)
+    if request is None:
+        return True
+    if method.path in STOPPING:
+        return request.module not in {"mixnet", "storage", "hello"}
+    return not method.path.endswith("/PrepareStop")
+
+
+async def _modules(door: grpc.aio.Channel) -> list[module_pb2.Module]:
+    kernel: Any = kernel_pb2_grpc.KernelStub(door)
+    status = await kernel.GetStatus(kernel_pb2.GetStatusRequest(), timeout=HANG_S)
+    assert status.ready
+    return list(status.modules)
+
+
+def _start_of(module: module_pb2.Module) -> tuple[str, int, int, int]:
+    return module.name, module.pid, module.epoch, module.state
+
+
+async def _known(door: grpc.aio.Channel, modules: list[module_pb2.Module]) -> dict[str, list[str]]:
+    """What requests must name so that there is something to find."""
+    peering: Any = peering_pb2_grpc.PeeringStub(door)
+    listed = await peering.ListPeers(peering_pb2.ListPeersRequest(), timeout=HANG_S)
+    return {
+        "cid": [await _stored(door)],
+        "peer_id": [peer.peer_id for peer in listed.peers],
+        "address": [address for peer in listed.peers for address in peer.addresses],
+        "module": [module.name for module in modules],
+        "endpoint": [module.endpoint for module in modules],
+        "services": [service for module in modules for service in module.services],
+        "version": ["0.1.0"],
+        "topic": ["fuzz"],
+        "protocol": ["/fuzz/1"],
+        "reason": ["fuzz"],
+        "filename": ["fuzz"],
+        "mimetype": ["text/plain"],
+    }
+
+
+async def _stored(door: grpc.aio.Channel) -> str:
+    """Stores a file; returns its CID, for requests that find something."""
+
+    async def content() -> AsyncIterator[storage_pb2.PutRequest]:
+        yield storage_pb2.PutRequest(header=storage_pb2.PutRequest.Header(filename="fuzz"))
+        yield storage_pb2.PutRequest(data=bytes(200_000))
+
+    storage: Any = storage_pb2_grpc.StorageStub(door)
+    return str((await storage.Put(content(), timeout=HANG_S)).dataset.cid)
+
+
+async def _methods(channel: grpc.aio.Channel, also: list[str] | None = None) -> tuple[Method, ...]:
+    """Asks a server for its methods."""
+    listed = await _reflect(channel, reflection_pb2.ServerReflectionRequest(list_services=""))
+    services = [one.name for one in listed.list_services_response.service]
+    files: list[bytes] = []
+    for service in services:
+        request = reflection_pb2.ServerReflectionRequest(file_containing_symbol=service)
+        answer = await _reflect(channel, request)
+        files += answer.file_descriptor_response.file_descriptor_proto
+    for service in also or ():
+        files += [file.SerializeToString() for file in describe([service]).file]
+    return tuple(methods_of(files, [*services, *(also or ())]))
+
+
+async def _reflect(channel: grpc.aio.Channel, request: Any) -> Any:
+    method: Any = channel.stream_stream(
+        REFLECTION,
+        reflection_pb2.ServerReflectionRequest.SerializeToString,
+        reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    return await method(iter([request]), timeout=HANG_S).read()
+
+
+def _memory(layout: Layout) -> dict[str, int]:
+    """Resident bytes of every process, by what it is and its id."""
+    sizes = {}
+    for process in find_processes(layout.directory):
+        pages = int(Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[1])
+        name = f"{process.node} {process.name} {process.pid}"
+        sizes[name] = pages * os.sysconf("SC_PAGE_SIZE")
+    return sizes
+
+
+def _log_faults(layout: Layout) -> list[str]:
+    """Traces in the logs, and more lines about damaged requests than one a second."""
+    faults = []
+    for path in sorted(layout.directory.glob("*/logs/*.log")):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        faults += [f"{path}: {line['exception']}" for line in lines if "exception" in line]
+        faults += [f"{path}: Traceback"] if "\nTraceback" in text else []
+        malformed = [line for line in lines if line["logger"].endswith(".malformed")]
+        if len(malformed) > 2 * len({line["time"][:19] for line in malformed}):
+            faults.append(f"{path}: {len(malformed)} lines about damaged requests")
+    return faults
+
+
+def _tell(findings: Findings) -> None:
+    sys.stderr.write(f"{findings.answers.total()} calls\n")
+    for (code, reason), count in findings.answers.most_common():
+        sys.stderr.write(f"{count:8} {code} {reason}\n")
