@@ -269,17 +269,6 @@ async def test_an_error_that_task_groups_wrap_is_the_one_that_was_raised() -> No
     assert context.statuses == [grpc.StatusCode.NOT_FOUND]
 
 
-async def test_a_caller_that_has_gone_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    context = Ended()
-
-    with pytest.raises(grpc.aio.InternalError):
-        async with translated(context, logging.getLogger()):
-            await _fail_in_a_group(grpc.aio.InternalError("it could not be sent"))
-
-    assert context.statuses == []
-    assert caplog.records == []
-
-
 class Ended:
     """Notes how a call was ended."""
 

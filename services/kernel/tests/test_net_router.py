@@ -503,26 +503,3 @@ async def test_much_is_streamed_both_ways_in_little_memory(routed: Routed) -> No
     assert received == total
     # caller, router and callee share this process
     assert peak - before < 48 * MIB
-
-
-async def test_an_answer_that_cannot_be_sent_is_told_to_grpc_as_it_was(
-    routed: Routed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gone = grpc.aio.InternalError("it could not be sent")
-
-    async def send(_request: Any, _context: Any) -> None:
-        async with asyncio.TaskGroup():
-            raise gone
-
-    class Context:
-        def invocation_metadata(self) -> tuple[()]:
-            return ()
-
-    monkeypatch.setattr("logos_kernel.net.router._behaviour", lambda *_: send)
-    handler = routed.router._passing(routed.router.routes[SERVICE], f"/{SERVICE}/StreamStream")
-
-    with pytest.raises(grpc.aio.InternalError) as raised:
-        await handler.stream_stream(None, Context())
-
-    assert raised.value is gone
-    assert routed.gate.in_flight == 0
