@@ -44,6 +44,7 @@ class Callee(echo_service.Echo):
     time_remaining: float | None = None
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
+    hanging: asyncio.Event = field(default_factory=asyncio.Event)
     half_closed: asyncio.Event = field(default_factory=asyncio.Event)
     half_closes: int = 0
     _epoch: str = "7"
@@ -104,6 +105,7 @@ class Callee(echo_service.Echo):
                     grpc.StatusCode.DATA_LOSS, "grüße\n", (("why", "because"), ("x-bin", b"\1"))
                 )
             case b"hang":
+                self.hanging.set()
                 try:
                     await echo_service.forever()
                 finally:
@@ -319,7 +321,7 @@ async def test_a_deadline_reaches_the_callee_and_ends_it(routed: Routed, method:
 @pytest.mark.parametrize("method", ["UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream"])
 async def test_a_cancelled_call_is_cancelled_at_the_callee(routed: Routed, method: str) -> None:
     call = _begin(routed, method, b"hang")
-    await routed.callee.begun.wait()
+    await routed.callee.hanging.wait()
     assert routed.gate.in_flight == 1
 
     call.cancel()
@@ -411,7 +413,7 @@ async def test_a_callee_that_fails_under_a_flood_is_heard(routed: Routed, method
 @pytest.mark.parametrize("method", ["UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream"])
 async def test_a_call_whose_module_is_lost_says_so(routed: Routed, method: str) -> None:
     call = _begin(routed, method, b"hang")
-    await routed.callee.begun.wait()
+    await routed.callee.hanging.wait()
 
     await routed.router.routes[SERVICE].channel.close()
 
