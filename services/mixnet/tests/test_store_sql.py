@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 from mixnet_store_contract import ONE, AdvertisementStoreContract, PeerStoreContract
 from sqlalchemy import text
 
-from logos_mixnet.core.address_book import Changes
+from logos_mixnet.core.address_book import Ban, Changes
 from logos_mixnet.core.errors import StoreError
 from logos_mixnet.store.sql import Base, SqlAdvertisementStore, SqlPeerStore
 from logos_module.database import Sessions, open_database
@@ -37,6 +38,19 @@ async def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
     async with open_database(tmp_path / "db", Base.metadata) as second:
         assert await SqlPeerStore(second).load_peers() == [ONE]
         assert await SqlAdvertisementStore(second).count() == 1
+
+
+async def test_bans_of_one_peer_at_once_do_not_meet(sessions: Sessions) -> None:
+    store = SqlPeerStore(sessions)
+
+    for _ in range(10):
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(20):
+                tasks.create_task(store.save_ban(Ban("peer", number, "")))
+                tasks.create_task(store.remove_ban("peer"))
+
+    await store.save_ban(Ban("peer", 1, "last"))
+    assert await store.load_bans() == [Ban("peer", 1, "last")]
 
 
 async def test_a_full_disk_is_an_error_of_ours_and_passes(sessions: Sessions) -> None:

@@ -93,9 +93,8 @@ class SqlPeerStore:
 
     async def save_ban(self, ban: Ban) -> None:
         async with transaction(self._sessions) as session:
-            await session.merge(
-                BanRow(peer_id=ban.peer_id, until_ms=ban.until_ms, reason=ban.reason)
-            )
+            values = {"peer_id": ban.peer_id, "until_ms": ban.until_ms, "reason": ban.reason}
+            await session.execute(_PUT_BAN, [values])
 
     async def remove_ban(self, peer_id: str) -> None:
         async with transaction(self._sessions) as session:
@@ -211,6 +210,11 @@ _PUT_PEER = _NEW_PEER.on_conflict_do_update(
         "wanted": _NEW_PEER.excluded.wanted,
         "last_seen_ms": _NEW_PEER.excluded.last_seen_ms,
     },
+)
+_NEW_BAN = insert(BanRow)
+_PUT_BAN = _NEW_BAN.on_conflict_do_update(
+    index_elements=[BanRow.peer_id],
+    set_={"until_ms": _NEW_BAN.excluded.until_ms, "reason": _NEW_BAN.excluded.reason},
 )
 _NEW_ADVERTISEMENT = insert(AdvertisementRow)
 _PUT_ADVERTISEMENT = _NEW_ADVERTISEMENT.on_conflict_do_update(
