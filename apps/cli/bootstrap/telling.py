@@ -35,7 +35,7 @@ def code_of(error: OSError) -> int:
 
 
 def tell(text: str) -> None:
-    """Says something once, if there is somebody to say it to."""
+    """Prints a line to stderr, if it is open."""
     _write(f"{text}\n")
 
 

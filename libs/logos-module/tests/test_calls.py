@@ -101,7 +101,7 @@ async def test_a_call_that_breaks_off_has_no_end(
     )
     await breaking.run(CALLS)
     async with asyncio.timeout(60):
-        while servicer.serving:  # noqa: ASYNC110 - gRPC tells nobody
+        while servicer.serving:  # noqa: ASYNC110 - gRPC has no event for it
             await asyncio.sleep(0.01)
 
     assert servicer.ended == 0

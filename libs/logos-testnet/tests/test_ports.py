@@ -63,7 +63,7 @@ def test_a_port_of_an_outgoing_connection_is_told_as_that(connection: tuple[int,
         ),
         (
             {"local": "0500000A", "state": "01", "uid": 0, "inode": 77},
-            "somebody who has just let go of it",
+            "a process that has just released it",
         ),
     ],
     ids=["another user listens", "another user is connected", "TIME_WAIT", "another address"],

@@ -343,7 +343,7 @@ async def test_no_half_close_is_passed_on_that_the_caller_has_not_said(
     )
     await breaking.run(300)
 
-    while routed.gate.in_flight:  # noqa: ASYNC110 - gRPC tells nobody
+    while routed.gate.in_flight:  # noqa: ASYNC110 - gRPC has no event for it
         await asyncio.sleep(0.01)
     assert routed.callee.begun.is_set()
     assert routed.callee.half_closes == 0

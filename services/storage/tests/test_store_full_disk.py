@@ -1,8 +1,6 @@
 """A disk without room: a small tmpfs, filled up."""
 
 import hashlib
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
@@ -10,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from full_disk import small_disk
 from logos_base.errors import DiskFullError
 from logos_storage.core import wire
 from logos_storage.core.ports import DatasetRecord
@@ -23,19 +22,8 @@ MIB = 1 << 20
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 16 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        assert "CI" not in os.environ, mounted.stderr
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with small_disk(tmp_path / "disk", mebibytes=16) as folder:
+        yield folder
 
 
 def opened(

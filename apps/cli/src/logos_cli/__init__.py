@@ -3,5 +3,5 @@
 import os
 
 # gRPC's core reads this when it is imported; its INFO lines, as on a peer that goes away,
-# are no business of whoever runs a command.
+# do not concern the user of a command.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

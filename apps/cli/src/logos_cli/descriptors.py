@@ -64,7 +64,7 @@ async def read_some(descriptor: int, size: int) -> bytes:
         try:
             return os.read(descriptor, size)
         except BlockingIOError:
-            await asyncio.sleep(_POLL_S)  # somebody else took it, or Ctrl-C dropped it
+            await asyncio.sleep(_POLL_S)  # another reader took it, or Ctrl-C dropped it
 
 
 async def write_all(descriptor: int, data: bytes) -> None:
@@ -78,7 +78,7 @@ async def write_all(descriptor: int, data: bytes) -> None:
         try:
             rest = rest[os.write(descriptor, rest[:step]) :]
         except BlockingIOError:
-            await asyncio.sleep(_POLL_S)  # somebody else who writes to it was quicker
+            await asyncio.sleep(_POLL_S)  # another writer was quicker
 
 
 @contextmanager
@@ -141,7 +141,7 @@ async def opened_to_write(device: str) -> AsyncIterator[int]:
 
 
 def _open_device(device: str) -> int | None:
-    """Opens a device or a pipe; None if it is a pipe that nobody reads yet."""
+    """Opens a device or a pipe; None if it is a pipe without a reader yet."""
     try:
         return os.open(device, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:

@@ -47,7 +47,7 @@ def run(
         to_stderr: Whether what it prints on stdout goes to stderr.
 
     Raises:
-        ReaderGoneError: It failed where nobody reads our stdout any more.
+        ReaderGoneError: It failed, and the reader of our stdout has closed it.
     """
     with subprocess.Popen(
         arguments,

@@ -1,4 +1,4 @@
-"""stdin, stdout and stderr, which may be closed, full, or read by nobody any more."""
+"""stdin, stdout and stderr, which may be closed, full, or without a reader."""
 
 import io
 import os
@@ -16,7 +16,7 @@ _closed: Final[set[int]] = set()
 
 
 class ReaderGoneError(Exception):
-    """Whoever read our output is gone (`… | head`): that is their choice, and no failure.
+    """The reader of our output has closed it (`… | head`): not a failure.
 
     Not an OSError: libraries take those for their own, and exit with 1.
     """
@@ -47,7 +47,7 @@ def was_closed(number: int) -> bool:
 
 
 def reader_is_gone() -> bool:
-    """Whether stdout is a pipe that nobody reads any more."""
+    """Whether stdout is a pipe whose reader has closed it."""
     poll = select.poll()
     poll.register(STDOUT, 0)  # errors are told unasked
     return any(events & select.POLLERR for _, events in poll.poll(0))

@@ -57,7 +57,7 @@ def restore_folder(folder: Path) -> None:
     No more than that: below a checkout that was moved nothing shall come back.
 
     Raises:
-        OSError: It cannot be made, what it stood in is gone too, or it is somebody else's.
+        OSError: It cannot be made, what it stood in is gone too, or it belongs to another user.
     """
     for one in (folder.parent, folder):
         if _identity(one) is None:

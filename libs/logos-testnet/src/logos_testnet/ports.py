@@ -19,12 +19,12 @@ _LISTENING: Final = "0A"
 
 
 def taken_ports(ports: list[int], host: str = "127.0.0.1") -> list[int]:
-    """Returns those of `ports` at which nobody can listen now."""
+    """Returns those of `ports` that cannot be bound now."""
     return [port for port in ports if not _is_free(host, port)]
 
 
 def refuse_taken(uses: Mapping[int, str], *, leaving: Collection[int] = ()) -> None:
-    """Refuses ports at which somebody else listens.
+    """Refuses ports that another process holds.
 
     Args:
         uses: The ports, and what each is for.
@@ -61,7 +61,7 @@ def holder_of(port: int, proc: Path = _PROC) -> str:
     """Says who keeps others from listening at a port of 127.0.0.1, as far as it can be seen."""
     uses = sorted(_uses_of(port, proc), key=lambda use: use.state != _LISTENING)
     if not uses:
-        return "somebody who has just let go of it"
+        return "a process that has just released it"
     use = uses[0]
     if use.state == _LISTENING:
         return _owner(use, proc) or f"a process of {_user(use.uid)}, or a container engine"

@@ -10,11 +10,11 @@ import pytest
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """Mounts a disk of 1 MiB at a new folder; skips where that is not allowed."""
+def small_disk(folder: Path, *, mebibytes: int = 1) -> Iterator[Path]:
+    """Mounts a small disk at a new folder; skips where that is not allowed, never in CI."""
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder],
+        ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", folder],
         capture_output=True,
         text=True,
         check=False,
