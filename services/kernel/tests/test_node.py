@@ -13,10 +13,10 @@ from typing import Any
 import echo_service
 import grpc
 import pytest
-from full_disk import filled
 from google.protobuf.wrappers_pb2 import BytesValue
 from kernel_process import WAIT_S, Node, is_alive, made_node
 
+from full_disk import filled
 from logos.kernel.v1 import module_pb2, supervisor_pb2
 from logos_module.channels import open_channel
 from logos_module.errors import reason_of

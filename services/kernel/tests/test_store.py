@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from full_disk import filled
 from module_store_contract import FULL, ModuleStoreContract
 
+from full_disk import filled
 from logos_base import errors
 from logos_kernel.core.errors import DiskFullError, StateLockedError, StoreFailedError
 from logos_kernel.core.types import Record

@@ -114,7 +114,7 @@ def _locks(root: Path) -> Verdict:
 
 
 CHECKS: Final[dict[str, Check]] = {
-    "ruff": _program(tool("ruff"), "check", "."),
+    "ruff": _program(tool("ruff"), "check", "--no-cache", "."),
     "format": _program(tool("ruff"), "format", "--check", "."),
     "types": _types,
     "imports": _program(tool("lint-imports"), "--no-cache"),
