@@ -1,0 +1,199 @@
+"""Runs a protocol machine (`logos_base.machine`) on an event loop.
+
+- Inputs are worked on one at a time, in the order in which they came, and the effects of
+  one are performed in order before the next is looked at.
+- Where performing an effect returns something to wait for, nothing else is done until that
+  has ended: what must be durable first is. What may take its time is begun with `start`.
+- What becomes of an effect is told with `report`, and comes before inputs that wait.
+- The machine is woken when it wants to be; a clock that jumps is noticed within a minute.
+- A question (`ask`) is not put where its asker has gone before.
+- An error that nothing has turned into an input is a fault of ours: `run` raises it, and
+  the module ends, unless `failed` takes it.
+"""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final, Generic, TypeVar, TypeVarTuple
+
+from logos_base.errors import ErrorKind, LogosError
+from logos_base.machine import Answer, Machine, Refuse, Ticket
+
+MAX_SLEEP_MS: Final = 60_000
+"""A wall clock may be set: no timer rests on it for longer."""
+
+Effect = TypeVar("Effect")
+Args = TypeVarTuple("Args")
+
+Effects = Sequence[Effect | Answer | Refuse]
+Input = tuple[Ticket | None, Callable[[int], Effects[Effect]]]
+Perform = Callable[[Effect], Awaitable[None] | None]
+
+
+class StoppedError(LogosError):
+    """The one that would have answered has ended."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "STOPPING"
+
+
+class _StopError(Exception):
+    """Ends the tasks of a driver."""
+
+
+class Driver(Generic[Effect]):
+    """One machine and its loop. Not thread-safe; inputs wait until `run` begins."""
+
+    def __init__(
+        self,
+        machine: Machine[Effect],
+        perform: Perform[Effect],
+        now_ms: Callable[[], int],
+        *,
+        failed: Callable[[Exception], None] | None = None,
+    ) -> None:
+        self._machine = machine
+        self._perform = perform
+        self._now_ms = now_ms
+        self._failed = failed
+        self._inputs: deque[Input[Effect]] = deque()
+        self._outcomes: deque[Input[Effect]] = deque()
+        self._effects: deque[Effect | Answer | Refuse] = deque()
+        self._tickets = map(Ticket, itertools.count(1))
+        self._asked: dict[Ticket, asyncio.Future[Any]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._awaited: Awaitable[None] | None = None
+        self._is_busy = False
+        self._is_over = False
+        self._fault: Exception | None = None
+        self._news = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def put(self, step: Callable[[*Args, int], Effects[Effect]], *args: *Args) -> None:
+        """Gives the machine an input: a method of it, and its arguments but the time."""
+        self._inputs.append((None, lambda now_ms: step(*args, now_ms)))
+        self._work()
+
+    def report(self, step: Callable[[*Args, int], Effects[Effect]], *args: *Args) -> None:
+        """Tells what became of an effect, ahead of the inputs that wait."""
+        self._outcomes.append((None, lambda now_ms: step(*args, now_ms)))
+        self._work()
+
+    async def ask(self, step: Callable[[Ticket, *Args, int], Effects[Effect]], *args: *Args) -> Any:
+        """Puts a question; returns its answer, or raises what refused it, or StoppedError."""
+        ticket = next(self._tickets)
+        outcome = self._asked[ticket] = asyncio.get_running_loop().create_future()
+        self._inputs.append((ticket, lambda now_ms: step(ticket, *args, now_ms)))
+        if self._is_over:
+            self._abandon()
+        self._work()
+        try:
+            return await outcome
+        finally:
+            del self._asked[ticket]
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begins work that an effect asks for; it ends with the driver at the latest."""
+        assert self._tasks is not None  # noqa: S101 -- effects come while it runs
+        return self._tasks.create_task(work)
+
+    async def run(self) -> None:
+        """Works until `stop`, or until cancelled; nothing that was begun is left then."""
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                self._work()
+                while not self._is_over:
+                    await self._news.wait()
+                    self._news.clear()
+                    await self._wait_for_effect()
+                raise self._fault or _StopError
+        except* _StopError:
+            pass
+        finally:
+            self._is_over, self._tasks = True, None
+            if self._timer is not None:
+                self._timer.cancel()
+            self._abandon()
+
+    def stop(self) -> None:
+        """Ends `run`, and with it whatever was begun. Idempotent."""
+        self._is_over = True
+        self._news.set()
+
+    def _abandon(self) -> None:
+        for outcome in self._asked.values():
+            if not outcome.done():
+                outcome.set_exception(StoppedError("it has stopped; try again in a moment"))
+
+    async def _wait_for_effect(self) -> None:
+        try:
+            if self._awaited is not None:
+                await self._awaited
+        except Exception as error:  # noqa: BLE001 -- `_fail` decides
+            self._fail(error)
+        self._awaited, self._is_busy = None, False
+        self._work()
+
+    def _work(self) -> None:
+        """Works until no input is left, or an effect must be waited for."""
+        if self._is_busy or self._tasks is None:
+            return
+        self._is_busy = True
+        while self._awaited is None and self._take():
+            try:
+                self._awaited = self._do(self._effects.popleft()) if self._effects else None
+            except Exception as error:  # noqa: BLE001 -- `_fail` decides, not the giver of the input
+                self._fail(error)
+        if self._awaited is not None:
+            self._news.set()
+            return
+        self._is_busy = False
+        self._arm()
+
+    def _take(self) -> bool:
+        """Works on the next input if no effect is left; returns False if there is nothing."""
+        waiting = self._outcomes or self._inputs
+        if self._is_over or self._effects or not waiting:
+            return bool(self._effects) and not self._is_over
+        ticket, step = waiting.popleft()
+        outcome = None if ticket is None else self._asked.get(ticket)
+        if ticket is not None and (outcome is None or outcome.done()):
+            return True
+        try:
+            self._effects.extend(step(self._now_ms()))
+        except Exception as error:  # noqa: BLE001 -- the asker's, or `_fail` decides
+            if outcome is None:
+                self._fail(error)
+            else:
+                outcome.set_exception(error)
+        return True
+
+    def _do(self, effect: Effect | Answer | Refuse) -> Awaitable[None] | None:
+        if not isinstance(effect, Answer | Refuse):
+            return self._perform(effect)
+        outcome = self._asked.get(effect.ticket)
+        if outcome is not None and not outcome.done():
+            if isinstance(effect, Answer):
+                outcome.set_result(effect.value)
+            else:
+                outcome.set_exception(effect.error)
+        return None
+
+    def _fail(self, error: Exception) -> None:
+        if self._failed is not None:
+            self._failed(error)
+            return
+        self._fault = self._fault or error
+        self.stop()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wake_ms = None if self._is_over else self._machine.next_wake_ms()
+        if wake_ms is not None:
+            delay_s = max(0, min(wake_ms - self._now_ms(), MAX_SLEEP_MS)) / 1000
+            self._timer = asyncio.get_running_loop().call_later(
+                delay_s, self.put, self._machine.tick
+            )
