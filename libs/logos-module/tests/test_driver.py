@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from logos_base.machine import Answer, Refuse, Ticket
-from logos_module.driver import Driver, StoppedError
+from logos_module.driver import Driver
+from logos_module.errors import ModuleDrainingError
 
 Effects = Sequence[str | Answer | Refuse]
 
@@ -83,12 +84,9 @@ class Rig:
 
 @asynccontextmanager
 async def running(rig: Rig) -> AsyncIterator[Rig]:
-    async with asyncio.TaskGroup() as tasks:
-        run = tasks.create_task(rig.driver.run())
+    async with rig.driver.running():
         await asyncio.sleep(0)
         yield rig
-        rig.driver.stop()
-        await run
 
 
 async def test_inputs_before_run_wait_for_it_in_order() -> None:
@@ -292,7 +290,7 @@ async def test_the_end_cancels_what_was_begun_and_refuses_who_waits() -> None:
             ended.set()
 
     async def ask(name: str) -> None:
-        with pytest.raises(StoppedError):
+        with pytest.raises(ModuleDrainingError):
             await rig.driver.ask(rig.machine.question, name)
 
     async with asyncio.TaskGroup() as tasks:
@@ -304,6 +302,14 @@ async def test_the_end_cancels_what_was_begun_and_refuses_who_waits() -> None:
 
     await ask("name")
     assert rig.machine.seen == ["later"]
+
+
+async def test_what_the_body_raises_comes_out_of_running_as_it_is() -> None:
+    rig = Rig()
+
+    with pytest.raises(LookupError):
+        async with rig.driver.running():
+            await rig.driver.ask(rig.machine.question, "refused")
 
 
 async def test_no_wake_comes_after_the_end() -> None:

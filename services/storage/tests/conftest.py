@@ -7,7 +7,6 @@ coroutine that speaks on the other end of such a stream.
 
 import asyncio
 import itertools
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -20,7 +19,6 @@ import pytest
 from logos.network.v1 import discovery_pb2, streams_pb2
 from logos.network.v1.discovery_pb2_grpc import (
     DiscoveryServicer,
-    DiscoveryStub,
     add_DiscoveryServicer_to_server,
 )
 from logos.network.v1.streams_pb2_grpc import (
@@ -32,11 +30,8 @@ from logos.storage.v1.storage_pb2_grpc import StorageStub, add_StorageServicer_t
 from logos_base.errors import ErrorKind, LogosError
 from logos_module.channels import open_channel
 from logos_module.server import Server
-from logos_storage.net.announce import Announcer
-from logos_storage.net.fetcher import Fetcher
-from logos_storage.net.server import ExchangeServer
-from logos_storage.net.streams import streams_of
-from logos_storage.rpc.servicer import Defaults, StorageServicer
+from logos_storage.config import Config
+from logos_storage.node import Storage, monotonic_ms, wall_clock_us
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.opening import open_store
 
@@ -57,11 +52,13 @@ class StreamEnd:
     def __init__(self) -> None:
         self.incoming: asyncio.Queue[bytes | StreamResetError | None] = asyncio.Queue(8)
         self.other: StreamEnd = self
+        self.has_ended = False
 
     async def send(self, data: bytes) -> None:
         await self.other.incoming.put(data)
 
     async def end(self) -> None:
+        self.has_ended = True
         await self.other.incoming.put(None)
 
     async def receive(self) -> bytes | None:
@@ -152,20 +149,18 @@ class FakeNetwork(StreamsServicer, DiscoveryServicer):
             yield streams_pb2.CarryResponse(end=True)
             await sending
         finally:
-            if not sending.done():
-                sending.cancel()
+            sending.cancel()  # it may have been already, by the end of the call
+            if not end.has_ended:
                 end.reset()
 
     async def _pump(self, requests: Any, end: StreamEnd) -> None:
-        has_ended = False
         with suppress(Exception):
             async for request in requests:
-                has_ended = request.WhichOneof("kind") == "end"
-                if has_ended:
+                if request.WhichOneof("kind") == "end":
                     await end.end()
                 else:
                     await end.send(request.data)
-        if not has_ended:
+        if not end.has_ended:
             end.reset()
 
     async def Advertise(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -188,10 +183,6 @@ class FakeNetwork(StreamsServicer, DiscoveryServicer):
         for peer in self._hub.providers[request.key]:
             if peer != self._peer:
                 yield discovery_pb2.LookUpResponse(peer_id=peer)
-
-
-def monotonic_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
 
 
 @dataclass
@@ -252,27 +243,17 @@ class Net:
                     folder,
                     quota_bytes=options.get("quota_bytes", 1 << 30),
                     monotonic_ms=monotonic_ms,
-                    wall_clock_us=lambda: time.time_ns() // 1000,
+                    wall_clock_us=wall_clock_us,
                 )
             )
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            streams, discovery = streams_of(channel), DiscoveryStub(channel)
-            announcer = Announcer(discovery, datasets, interval_s=3600)
-            server = ExchangeServer(streams, datasets)
-            fetcher = Fetcher(
-                streams,
-                discovery,
-                tasks,
-                monotonic_ms,
-                stall_ms=options.get("stall_ms", 30_000),
+            config = Config(
+                stall_timeout_ms=options.get("stall_ms", 30_000),
+                fetch_timeout_ms=options.get("fetch_timeout_ms", 60_000),
+                advertise_interval_s=3600,
             )
-            defaults = Defaults(65536, options.get("fetch_timeout_ms", 60_000))
-            loops = (announcer.run(), announcer.sweep())
-            loops += (server.serve_manifests(), server.serve_blocks())
-            for task in [tasks.create_task(loop) for loop in loops]:
-                stack.callback(task.cancel)
+            rooms = Storage(channel, datasets, config)
+            servicer = await stack.enter_async_context(rooms.running())
             storage = Server()
-            servicer = StorageServicer(datasets, fetcher, announcer, defaults)
             storage.serve(add_StorageServicer_to_server, servicer)
             front = await self._connect(stack, storage, f"{peer}-storage")
             self.hub.nodes[peer] = network

@@ -4,18 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logos_base.machine import Answer, Refuse, Ticket
+from logos_storage.core.errors import (
+    BadDataError,
+    NoProvidersError,
+    ProvidersUnreachableError,
+)
 from logos_storage.core.fetch import (
     Close,
     CloseReason,
     Effect,
-    Failed,
-    FailureReason,
-    FetchMachine,
+    Fetch,
     FetchSettings,
     Open,
     Request,
     Search,
-    WakeAt,
 )
 from logos_storage.core.presence import Presence
 
@@ -30,13 +33,13 @@ class Driver:
 
     def __init__(self, block_count: int, settings: FetchSettings = SETTINGS) -> None:
         self.presence = Presence(block_count)
-        self.machine = FetchMachine(settings, self.presence)
+        self.machine = Fetch(settings, self.presence)
         self.now = 0
-        self.wake: int | None = None
         self.open: set[str] = set()
         self.asked: dict[int, tuple[str, list[int]]] = {}
         self.closed: list[Close] = []
-        self.failed: list[Failed] = []
+        self.failed: list[type[Exception]] = []
+        self.answered: list[int] = []
         self.searches = 0
         self.is_searching = False
 
@@ -57,18 +60,24 @@ class Driver:
                     assert not self.is_searching
                     self.is_searching = True
                     self.searches += 1
-                case Failed():
-                    self.failed.append(effect)
-                case WakeAt(time_ms=time_ms):
-                    assert time_ms > self.now
-                    self.wake = time_ms
+                case Answer(ticket=ticket):
+                    self.answered.append(ticket)
+                case Refuse(error=error):
+                    self.failed.append(type(error))
+        wake_ms = self.machine.next_wake_ms()
+        assert wake_ms is None or wake_ms > self.now
 
     def forget(self, peer: str) -> None:
         self.open.remove(peer)
         self.asked = {key: value for key, value in self.asked.items() if value[0] != peer}
 
     def want(self, first: int, end: int, reader: int = 1) -> None:
-        self.obey(self.machine.want(reader, first, end, patience_ms=PATIENCE_MS, now_ms=self.now))
+        self.obey(self.machine.want(reader, first, end, PATIENCE_MS, self.now))
+        self.wait(first, end, reader)
+
+    def wait(self, first: int, end: int, reader: int = 1) -> None:
+        """The reader's question; its ticket is the reader."""
+        self.obey(self.machine.wait(Ticket(reader), reader, first, end, self.now))
 
     def find(self, *peers: str) -> None:
         self.obey(self.machine.found(peers, self.now))
@@ -105,8 +114,8 @@ class Driver:
     def pass_time(self, milliseconds: int) -> None:
         """Ticks whenever the machine has asked for it."""
         end = self.now + milliseconds
-        while self.wake is not None and self.wake <= end:
-            self.now, self.wake = self.wake, None
+        while (wake_ms := self.machine.next_wake_ms()) is not None and wake_ms <= end:
+            self.now = wake_ms
             self.obey(self.machine.tick(self.now))
         self.now = end
 
@@ -133,7 +142,7 @@ def test_fetches_everything_from_one_provider_in_growing_batches() -> None:
         number, (_, blocks) = next(iter(driver.asked.items()))
         sizes.append(len(blocks))
         driver.answer(number)
-        driver.obey(driver.machine.advance(1, driver.presence.next_missing(0, 50), driver.now))
+        driver.wait(driver.presence.next_missing(0, 50), 50)
 
     assert driver.presence.is_full
     assert sizes[0] == 2
@@ -183,7 +192,7 @@ def test_every_block_is_asked_for_once_and_in_bounds(
         asked += driver.asked[number][1]
         driver.answer(number)
         position = driver.presence.next_missing(first, end)
-        driver.obey(driver.machine.advance(1, position, driver.now))
+        driver.wait(position, end)
 
     assert sorted(asked) == [index for index in range(first, end) if index not in held]
 
@@ -197,7 +206,7 @@ def test_stays_within_the_window_of_a_reader_who_does_not_advance() -> None:
     assert driver.presence.held == SETTINGS.window_blocks
     assert driver.presence.holds(0, SETTINGS.window_blocks)
 
-    driver.obey(driver.machine.advance(1, 10, driver.now))
+    driver.wait(10, 200)
     while driver.asked:
         driver.answer_all()
     assert driver.presence.holds(0, SETTINGS.window_blocks + 10)
@@ -244,7 +253,7 @@ def test_when_all_are_false_it_says_so_after_one_more_search() -> None:
     assert driver.searches >= searches
     driver.end_search()
 
-    assert driver.failed == [Failed(1, FailureReason.BAD_DATA)]
+    assert driver.failed == [BadDataError]
     assert driver.now < PATIENCE_MS
 
 
@@ -345,7 +354,7 @@ def test_nobody_found_is_told_when_patience_ends_and_not_before() -> None:
     assert not driver.failed
     driver.pass_time(1)
 
-    assert driver.failed == [Failed(1, FailureReason.NO_PROVIDERS)]
+    assert driver.failed == [NoProvidersError]
     assert driver.searches > 3
 
 
@@ -359,7 +368,7 @@ def test_providers_that_never_answer_are_unreachable() -> None:
         if "a" in driver.open:
             driver.lose("a")
 
-    assert driver.failed == [Failed(1, FailureReason.PROVIDERS_UNREACHABLE)]
+    assert driver.failed == [ProvidersUnreachableError]
 
 
 def test_one_false_and_one_unreachable_provider_are_unreachable() -> None:
@@ -373,7 +382,7 @@ def test_one_false_and_one_unreachable_provider_are_unreachable() -> None:
         driver.end_search()
         driver.pass_time(100)
 
-    assert driver.failed == [Failed(1, FailureReason.PROVIDERS_UNREACHABLE)]
+    assert driver.failed == [ProvidersUnreachableError]
 
 
 def test_those_who_lack_the_rest_do_not_count_as_providers() -> None:
@@ -384,7 +393,7 @@ def test_those_who_lack_the_rest_do_not_count_as_providers() -> None:
         driver.pass_time(100)
 
     assert driver.presence.holds(0, 2)
-    assert driver.failed == [Failed(1, FailureReason.NO_PROVIDERS)]
+    assert driver.failed == [NoProvidersError]
 
 
 def test_what_one_lacks_is_asked_of_another_at_once_and_of_it_again_later() -> None:
@@ -421,7 +430,6 @@ def test_without_readers_nothing_is_asked_for_or_searched() -> None:
     driver.pass_time(60_000)
 
     assert not driver.asked
-    assert not driver.machine.has_readers
     assert driver.searches == searches
 
 

@@ -9,7 +9,7 @@ import pytest
 from logos.storage.v1 import storage_pb2
 from logos_module.errors import reason_of
 from logos_storage.core.cid import BLOCK, MANIFEST, TREE, Cid, parse_text
-from logos_storage.rpc.servicer import Defaults, StorageServicer
+from logos_storage.rpc.servicer import StorageServicer
 
 CONTENT = hashlib.shake_128(b"rpc").digest(3 * 65536 + 100)
 UNKNOWN = str(Cid(MANIFEST, hashlib.sha256(b"nobody has this").digest()))
@@ -126,7 +126,9 @@ def test_patience_ends_before_the_callers_deadline(
     remaining_s: float | None, patience_ms: int
 ) -> None:
     nothing: Any = None
-    servicer = StorageServicer(nothing, nothing, nothing, Defaults(65536, 20_000))
+    servicer = StorageServicer(
+        nothing, put=nothing, get=nothing, delete=nothing, fetch_timeout_ms=20_000
+    )
 
     class Context:
         def time_remaining(self) -> float | None:

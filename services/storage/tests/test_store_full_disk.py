@@ -11,6 +11,7 @@ import pytest
 from full_disk import small_disk
 from logos_base.errors import DiskFullError
 from logos_storage.core import wire
+from logos_storage.core.batch import check_batch
 from logos_storage.core.ports import DatasetRecord
 from logos_storage.core.wire import BlockRange, WantBlocks
 from logos_storage.store.datasets import DatasetStore
@@ -151,7 +152,8 @@ async def test_a_fetch_that_fills_the_disk_fails_and_keeps_what_it_has(
                 )
                 body = memoryview(b"".join(frame)[5:])
                 try:
-                    await tree.keep(body, WantBlocks(1, shape.tree_cid, span), 20 * MIB)
+                    request = WantBlocks(1, shape.tree_cid, span)
+                    await tree.keep(check_batch(body, request, shape, 20 * MIB), 20 * MIB)
                 except DiskFullError:
                     failed_at = first
                     break

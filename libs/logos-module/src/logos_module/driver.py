@@ -1,41 +1,28 @@
 """Runs a protocol machine (`logos_base.machine`) on an event loop.
 
-- Inputs are worked on one at a time, in the order in which they came, and the effects of
-  one are performed in order before the next is looked at.
-- Where performing an effect returns something to wait for, nothing else is done until that
-  has ended: what must be durable first is. What may take its time is begun with `start`.
-- What becomes of an effect is told with `report`, and comes before inputs that wait.
-- The machine is woken when it wants to be; a clock that jumps is noticed within a minute.
-- A question (`ask`) is not put where its asker has gone before.
-- An error that nothing has turned into an input is a fault of ours: `run` raises it, and
-  the module ends, unless `failed` takes it.
+Inputs are worked on one at a time, in the order in which they came; the effects of one are
+performed in order before the next is looked at. Where performing an effect returns something
+to wait for, all else waits for it: what must be durable first is. What may take its time is
+begun with `start`. A question is not put where its asker has gone before. An error that
+nothing has turned into an input is a fault of ours: `run` raises it, unless `failed` takes it.
 """
 
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, Generic, TypeVar, TypeVarTuple
 
-from logos_base.errors import ErrorKind, LogosError
 from logos_base.machine import Answer, Machine, Refuse, Ticket
+from logos_module.errors import ModuleDrainingError
 
 MAX_SLEEP_MS: Final = 60_000
 """A wall clock may be set: no timer rests on it for longer."""
 
 Effect = TypeVar("Effect")
 Args = TypeVarTuple("Args")
-
 Effects = Sequence[Effect | Answer | Refuse]
-Input = tuple[Ticket | None, Callable[[int], Effects[Effect]]]
-Perform = Callable[[Effect], Awaitable[None] | None]
-
-
-class StoppedError(LogosError):
-    """The one that would have answered has ended."""
-
-    kind = ErrorKind.UNAVAILABLE
-    reason = "STOPPING"
 
 
 class _StopError(Exception):
@@ -48,7 +35,7 @@ class Driver(Generic[Effect]):
     def __init__(
         self,
         machine: Machine[Effect],
-        perform: Perform[Effect],
+        perform: Callable[[Effect], Awaitable[None] | None],
         now_ms: Callable[[], int],
         *,
         failed: Callable[[Exception], None] | None = None,
@@ -57,8 +44,8 @@ class Driver(Generic[Effect]):
         self._perform = perform
         self._now_ms = now_ms
         self._failed = failed
-        self._inputs: deque[Input[Effect]] = deque()
-        self._outcomes: deque[Input[Effect]] = deque()
+        self._inputs: deque[tuple[Ticket | None, Callable[[int], Effects[Effect]]]] = deque()
+        self._outcomes = self._inputs.copy()
         self._effects: deque[Effect | Answer | Refuse] = deque()
         self._tickets = map(Ticket, itertools.count(1))
         self._asked: dict[Ticket, asyncio.Future[Any]] = {}
@@ -81,12 +68,12 @@ class Driver(Generic[Effect]):
         self._work()
 
     async def ask(self, step: Callable[[Ticket, *Args, int], Effects[Effect]], *args: *Args) -> Any:
-        """Puts a question; returns its answer, or raises what refused it, or StoppedError."""
+        """Puts a question; returns its answer, or raises what refused it."""
+        if self._is_over:
+            raise ModuleDrainingError("it has ended; try again in a moment")
         ticket = next(self._tickets)
         outcome = self._asked[ticket] = asyncio.get_running_loop().create_future()
         self._inputs.append((ticket, lambda now_ms: step(ticket, *args, now_ms)))
-        if self._is_over:
-            self._abandon()
         self._work()
         try:
             return await outcome
@@ -114,24 +101,37 @@ class Driver(Generic[Effect]):
             self._is_over, self._tasks = True, None
             if self._timer is not None:
                 self._timer.cancel()
-            self._abandon()
+            for outcome in self._asked.values():
+                if not outcome.done():
+                    outcome.set_exception(
+                        ModuleDrainingError("it has ended; try again in a moment")
+                    )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Runs as long as this is open."""
+        failure: Exception | None = None
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.run())
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001 -- raised again, not in a group
+                failure = error
+            self.stop()
+        if failure:
+            raise failure
 
     def stop(self) -> None:
-        """Ends `run`, and with it whatever was begun. Idempotent."""
+        """Ends `run`, and all that was begun. Idempotent."""
         self._is_over = True
         self._news.set()
 
-    def _abandon(self) -> None:
-        for outcome in self._asked.values():
-            if not outcome.done():
-                outcome.set_exception(StoppedError("it has stopped; try again in a moment"))
-
     async def _wait_for_effect(self) -> None:
-        try:
-            if self._awaited is not None:
+        if self._awaited is not None:
+            try:
                 await self._awaited
-        except Exception as error:  # noqa: BLE001 -- `_fail` decides
-            self._fail(error)
+            except Exception as error:  # noqa: BLE001 -- `_fail` decides
+                self._fail(error)
         self._awaited, self._is_busy = None, False
         self._work()
 
@@ -173,24 +173,25 @@ class Driver(Generic[Effect]):
         if not isinstance(effect, Answer | Refuse):
             return self._perform(effect)
         outcome = self._asked.get(effect.ticket)
-        if outcome is not None and not outcome.done():
-            if isinstance(effect, Answer):
-                outcome.set_result(effect.value)
-            else:
-                outcome.set_exception(effect.error)
+        if outcome is None or outcome.done():
+            return None
+        if isinstance(effect, Answer):
+            outcome.set_result(effect.value)
+        else:
+            outcome.set_exception(effect.error)
         return None
 
     def _fail(self, error: Exception) -> None:
         if self._failed is not None:
             self._failed(error)
             return
-        self._fault = self._fault or error
+        self._fault = error
         self.stop()
 
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer = None
         wake_ms = None if self._is_over else self._machine.next_wake_ms()
         if wake_ms is not None:
             delay_s = max(0, min(wake_ms - self._now_ms(), MAX_SLEEP_MS)) / 1000

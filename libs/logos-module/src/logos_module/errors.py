@@ -102,7 +102,7 @@ async def translated(context: Aborts, log: Any) -> AsyncGenerator[None, None]:
     try:
         yield
     except Exception as error:
-        cause = _cause_of(error)
+        cause = cause_of(error)
         if isinstance(cause, grpc.aio.AbortError):
             raise cause from None
         if not isinstance(cause, LogosError):
@@ -111,11 +111,14 @@ async def translated(context: Aborts, log: Any) -> AsyncGenerator[None, None]:
         await abort(context, cause)
 
 
-def _cause_of(error: Exception) -> Exception:
-    """Returns what ended a task group: the first rule that was broken, else the first error."""
+def cause_of(error: Exception) -> Exception:
+    """Returns what ended a task group: the first rule that was broken, else the first error.
+
+    An error that is no group is returned as it is.
+    """
     if not isinstance(error, ExceptionGroup):
         return error
-    causes = [_cause_of(each) for each in error.exceptions]
+    causes = [cause_of(each) for each in error.exceptions]
     return next((cause for cause in causes if isinstance(cause, LogosError)), causes[0])
 
 

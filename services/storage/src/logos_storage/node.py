@@ -5,15 +5,23 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import grpc
+
 from logos.network.v1.discovery_pb2_grpc import DiscoveryStub
 from logos.storage.v1.storage_pb2_grpc import add_StorageServicer_to_server
 from logos_module import ModuleContext
-from logos_storage.config import parse
-from logos_storage.net.announce import Announcer
-from logos_storage.net.fetcher import Fetcher
-from logos_storage.net.server import ExchangeServer
+from logos_storage.config import Config, parse
+from logos_storage.core.ports import Datasets
+from logos_storage.net.discovery import NetworkProviders
+from logos_storage.net.exchange import ExchangeListener, StreamExchange
 from logos_storage.net.streams import streams_of
-from logos_storage.rpc.servicer import Defaults, StorageServicer
+from logos_storage.operations.announce import Announcer
+from logos_storage.operations.delete import Delete
+from logos_storage.operations.fetch import Fetches
+from logos_storage.operations.get import Get
+from logos_storage.operations.put import Put
+from logos_storage.operations.serve import ServeBlocks
+from logos_storage.rpc.servicer import StorageServicer
 from logos_storage.store.opening import open_store
 
 
@@ -40,25 +48,50 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         if datasets.aside.trees:
             context.status(f"set aside: {datasets.aside}")
         channel = await context.channel("mixnet")
-        streams, discovery = streams_of(channel), DiscoveryStub(channel)
-        announcer = Announcer(discovery, datasets, interval_s=config.advertise_interval_s)
-        server = ExchangeServer(streams, datasets)
+        async with Storage(channel, datasets, config).running() as servicer:
+            context.serve(add_StorageServicer_to_server, servicer)
+            yield
+
+
+class Storage:
+    """The rooms of one node, joined."""
+
+    def __init__(self, network: grpc.aio.Channel, datasets: Datasets, config: Config) -> None:
+        streams = streams_of(network)
+        self._config = config
+        self._datasets = datasets
+        self._exchange = StreamExchange(streams)
+        self._listener = ExchangeListener(streams)
+        self._providers = NetworkProviders(DiscoveryStub(network))
+        self._announcer = Announcer(
+            self._providers, datasets, monotonic_ms, interval_ms=config.advertise_interval_s * 1000
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[StorageServicer]:
+        """Serves other nodes and advertises as long as this is open."""
         async with asyncio.TaskGroup() as tasks:
-            fetcher = Fetcher(
-                streams, discovery, tasks, monotonic_ms, stall_ms=config.stall_timeout_ms
-            )
-            defaults = Defaults(config.block_size_bytes, config.fetch_timeout_ms)
-            servicer = StorageServicer(datasets, fetcher, announcer, defaults)
             loops = [
                 tasks.create_task(loop)
                 for loop in (
-                    announcer.run(),
-                    announcer.sweep(),
-                    server.serve_manifests(),
-                    server.serve_blocks(),
+                    self._announcer.run(),
+                    self._listener.serve_manifests(self._datasets.manifest),
+                    self._listener.serve_blocks(ServeBlocks(self._datasets)),
                 )
             ]
-            context.serve(add_StorageServicer_to_server, servicer)
-            yield
+            yield self._servicer(tasks)
             for loop in loops:
                 loop.cancel()
+
+    def _servicer(self, tasks: asyncio.TaskGroup) -> StorageServicer:
+        config, datasets, announcer = self._config, self._datasets, self._announcer
+        fetches = Fetches(
+            self._exchange, self._providers, tasks, monotonic_ms, stall_ms=config.stall_timeout_ms
+        )
+        return StorageServicer(
+            datasets,
+            put=Put(datasets, announcer, config.block_size_bytes),
+            get=Get(datasets, fetches, announcer),
+            delete=Delete(datasets, announcer),
+            fetch_timeout_ms=config.fetch_timeout_ms,
+        )

@@ -125,10 +125,16 @@ class DatasetBusyError(LogosError):
     retry_after_ms = 1000
 
 
-class ProofRefusedError(LogosError):
-    """A Merkle proof that proves nothing (STO-7)."""
+class FalseDataError(LogosError):
+    """What a peer sent is false or breaks the protocol: the peer's fault."""
 
     kind = ErrorKind.DATA_LOSS
+    reason = "FALSE_DATA"
+
+
+class ProofRefusedError(FalseDataError):
+    """A Merkle proof that proves nothing (STO-7)."""
+
     reason = "PROOF_REFUSED"
 
 
@@ -139,18 +145,30 @@ class ManifestMalformedError(LogosError):
     reason = "MANIFEST_MALFORMED"
 
 
-class FrameMalformedError(LogosError):
+class FrameMalformedError(FalseDataError):
     """Bytes from a peer that break the exchange protocol (STO-20 onwards)."""
 
-    kind = ErrorKind.DATA_LOSS
     reason = "FRAME_MALFORMED"
 
 
-class BlockRefusedError(LogosError):
+class BlockRefusedError(FalseDataError):
     """An answer whose blocks are not what was asked for (STO-25)."""
 
-    kind = ErrorKind.DATA_LOSS
     reason = "BLOCK_REFUSED"
+
+
+class StreamLostError(LogosError):
+    """A stream to a peer cannot be opened, or has broken: nobody's fault that we know of."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "STREAM_LOST"
+
+
+class NetworkUnavailableError(LogosError):
+    """The network module did not take a call."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "NETWORK_UNAVAILABLE"
 
 
 class CatalogueLostError(StateError):

@@ -1,11 +1,9 @@
-"""Fetches the blocks of one tree from several providers.
+"""Fetches the blocks of one tree from several providers: a machine (`logos_base.machine`).
 
-Pure protocol core. No sockets and no clock: what happened and when comes in, and
-what should happen next comes out as effects. Readers say what they want and how
-far they have come; the machine keeps a bounded number of batches under way, in
-the order of the readers' need and never far ahead of them. Who sends false data
-is banned, who stalls or goes away is tried again later, and what either owed is
-asked of another.
+Readers say what they want and how far they have come; the machine keeps a bounded number
+of batches in flight, in the order of the readers' need and never far ahead of them. A
+provider that sends false data is banned, one that stalls or disconnects is retried later,
+and what either of them owed is requested from another.
 
 Spec: docs/protocol/storage.md, STO-30 to STO-36.
 """
@@ -15,7 +13,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
+from logos_base.machine import Answer, Refuse, Ticket
 from logos_storage.core.batch import runs_of
+from logos_storage.core.errors import BadDataError, NoProvidersError, ProvidersUnreachableError
 from logos_storage.core.presence import Presence
 from logos_storage.core.wire import BlockRange
 
@@ -45,14 +45,14 @@ class FetchSettings:
     hedge_ms: int = 2_000
     """What a provider owes for so long is asked of another as well."""
     search_ms: int = 2_000
-    """Between two searches while nobody can help."""
+    """Between two searches while no provider delivers."""
     idle_search_ms: int = 15_000
-    """Between two searches while somebody can."""
+    """Between two searches while one does."""
     retry_ms: int = 500
     """First pause after a provider failed; doubled each time."""
     max_retry_ms: int = 4_000
     lack_ms: int = 1_000
-    """After so long a provider is asked again for a block that it lacked; doubled
+    """After so long a block is requested again from a provider that lacked it; doubled
     up to eight times while it has nothing at all."""
 
 
@@ -93,30 +93,7 @@ class Search:
     """Look for providers; answer with `found` for each and with `search_ended`."""
 
 
-class FailureReason(Enum):
-    """Why a reader will not get its blocks."""
-
-    NO_PROVIDERS = "NO_PROVIDERS"
-    PROVIDERS_UNREACHABLE = "PROVIDERS_UNREACHABLE"
-    BAD_DATA = "BAD_DATA"
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """Give up for one reader; it is released."""
-
-    reader: int
-    reason: FailureReason
-
-
-@dataclass(frozen=True, slots=True)
-class WakeAt:
-    """Call `tick` at this time (ms). Replaces any earlier WakeAt."""
-
-    time_ms: int
-
-
-Effect = Open | Request | Close | Search | Failed | WakeAt
+Effect = Open | Request | Close | Search | Answer | Refuse
 
 
 class _Phase(Enum):
@@ -168,14 +145,16 @@ class _Reader:
     end: int
     patience_ms: int
     since_ms: int
-    """When it last had reason to hope: its start, or a block that came."""
+    """When it began, or a block last came."""
+    waits: dict[Ticket, int] = field(default_factory=dict)
+    """Questions that wait, and up to which block each."""
+    failure: Exception | None = None
 
 
-class FetchMachine:
+class Fetch:
     """State of one fetch. Not thread-safe.
 
-    `presence` is read here and written by whoever stores blocks, before it calls
-    `stored`. Every input returns the effects that follow, in order.
+    `presence` is read here, and written by the store before it reports `stored`.
     """
 
     def __init__(self, settings: FetchSettings, presence: Presence) -> None:
@@ -188,24 +167,36 @@ class FetchMachine:
         self._search_at_ms: int | None = None
         """When the next search may start; None before the first."""
         self._ban_unsearched = False
-        """Whether somebody was banned since the last search began."""
+        """Whether a provider was banned since the last search began."""
+        self._wake_ms: int | None = None
 
     def want(
-        self, reader: int, first: int, end: int, *, patience_ms: int, now_ms: int
+        self, reader: int, first: int, end: int, patience_ms: int, now_ms: int
     ) -> list[Effect]:
         """A reader wants [first, end), and gives up when nothing comes for its patience."""
         self._readers[reader] = _Reader(first, end, patience_ms, now_ms)
         return self._plan(now_ms)
 
-    def advance(self, reader: int, position: int, now_ms: int) -> list[Effect]:
-        """A reader has everything below `position`."""
-        if reader in self._readers:
-            self._readers[reader].position = position
+    def wait(self, ticket: Ticket, reader: int, first: int, end: int, now_ms: int) -> list[Effect]:
+        """Answers once [first, end) is here; the reader is done with everything before `first`.
+
+        Refused with NoProvidersError, ProvidersUnreachableError, BadDataError, or what
+        `fail` was given.
+        """
+        waiting = self._readers[reader]
+        waiting.position = max(first, waiting.position)
+        waiting.waits[ticket] = end
         return self._plan(now_ms)
 
     def release(self, reader: int, now_ms: int) -> list[Effect]:
-        """A reader wants nothing more. What is under way for it still comes."""
+        """A reader wants nothing more. What is in flight for it still comes."""
         self._readers.pop(reader, None)
+        return self._plan(now_ms)
+
+    def fail(self, error: Exception, now_ms: int) -> list[Effect]:
+        """This node cannot keep blocks: no reader will get any."""
+        for reader in self._readers.values():
+            reader.failure = reader.failure or error
         return self._plan(now_ms)
 
     def found(self, peers: Iterable[str], now_ms: int) -> list[Effect]:
@@ -281,8 +272,12 @@ class FetchMachine:
         return effects + self._plan(now_ms)
 
     def tick(self, now_ms: int) -> list[Effect]:
-        """Time has passed."""
+        """Drops those that stall, asks again, searches again, gives up."""
         return self._plan(now_ms)
+
+    def next_wake_ms(self) -> int | None:
+        """Returns when `tick` is due."""
+        return self._wake_ms
 
     @property
     def has_readers(self) -> bool:
@@ -290,20 +285,33 @@ class FetchMachine:
 
     def _plan(self, now_ms: int) -> list[Effect]:
         effects = list(self._drop_stalled(now_ms))
-        effects += self._give_up(now_ms)
-        if any(True for _ in self._missing_of_readers()):
+        self._give_up(now_ms)
+        effects += self._answer()
+        if self._needy():
             effects += self._open(now_ms)
             effects += self._assign(now_ms)
             effects += self._search(now_ms)
-        wake = self._next_time(now_ms)
-        if wake is not None:
-            effects.append(WakeAt(wake))
+        self._wake_ms = self._next_time(now_ms)
         return effects
 
-    def _missing_of_readers(self) -> Iterator[_Reader]:
+    def _answer(self) -> Iterator[Effect]:
+        """Answers the questions of readers that have what they wait for, or never will."""
         for reader in self._readers.values():
-            if not self._presence.holds(reader.position, reader.end):
-                yield reader
+            for ticket, end in list(reader.waits.items()):
+                if self._presence.holds(reader.position, end):
+                    del reader.waits[ticket]
+                    yield Answer(ticket)
+                elif reader.failure is not None:
+                    del reader.waits[ticket]
+                    yield Refuse(ticket, reader.failure)
+
+    def _needy(self) -> list[_Reader]:
+        """Returns the readers that lack blocks and have not given up."""
+        return [
+            reader
+            for reader in self._readers.values()
+            if reader.failure is None and not self._presence.holds(reader.position, reader.end)
+        ]
 
     def _drop_stalled(self, now_ms: int) -> Iterator[Effect]:
         for provider in self._providers.values():
@@ -323,20 +331,17 @@ class FetchMachine:
         provider.depth = 1
         provider.batch_blocks = self._settings.first_batch_blocks
 
-    def _give_up(self, now_ms: int) -> Iterator[Effect]:
+    def _give_up(self, now_ms: int) -> None:
         """Ends the readers whose patience is at its end (STO-34)."""
         if any(one.arrived for one in self._providers.values()):
             return  # blocks may be about to be kept; the disk is no provider's fault
-        for key, reader in list(self._readers.items()):
-            if self._presence.holds(reader.position, reader.end):
-                continue
-            is_hopeless = self._is_everybody_false()
+        is_hopeless = self._are_all_false()
+        for reader in self._needy():
             if is_hopeless or now_ms >= reader.since_ms + reader.patience_ms:
-                del self._readers[key]
-                yield Failed(key, self._reason())
+                reader.failure = self._failure()
 
-    def _is_everybody_false(self) -> bool:
-        """Whether all are banned, and a later search found nobody else."""
+    def _are_all_false(self) -> bool:
+        """Whether all are banned, and a later search found no other."""
         return (
             bool(self._providers)
             and not self._ban_unsearched
@@ -344,14 +349,14 @@ class FetchMachine:
             and all(one.phase is _Phase.BANNED for one in self._providers.values())
         )
 
-    def _reason(self) -> FailureReason:
+    def _failure(self) -> Exception:
         """Says why nothing comes (STO-35): first of all whether trying again makes sense."""
         others = [one for one in self._providers.values() if one.phase is not _Phase.BANNED]
         if any(one.failures or (one.is_open and not one.has_answered) for one in others):
-            return FailureReason.PROVIDERS_UNREACHABLE
+            return ProvidersUnreachableError("the providers that were found do not answer")
         if self._providers and not others:
-            return FailureReason.BAD_DATA
-        return FailureReason.NO_PROVIDERS
+            return BadDataError("every provider sent false data")
+        return NoProvidersError("no node was found that holds all of it")
 
     def _open(self, now_ms: int) -> Iterator[Effect]:
         room = self._settings.max_open - sum(one.is_open for one in self._providers.values())
@@ -370,7 +375,7 @@ class FetchMachine:
             yield Open(provider.peer)
 
     def _close_useless(self, now_ms: int) -> Iterator[Effect]:
-        """Makes room where somebody who lacks everything keeps another out."""
+        """Makes room where a provider that lacks what is needed keeps another out."""
         for provider in self._providers.values():
             if provider.phase is _Phase.READY and not provider.batches and provider.lacks:
                 self._cool(provider, now_ms, is_fault=False)
@@ -401,7 +406,7 @@ class FetchMachine:
     def _choose(self, provider: _Provider, now_ms: int) -> tuple[int, ...]:
         """Returns the blocks that are needed first and that the provider may have."""
         taken = self._under_way(provider, now_ms)
-        needy = list(self._missing_of_readers())
+        needy = self._needy()
         turn = self._next_request % max(1, len(needy))
         for reader in needy[turn:] + needy[:turn]:
             chosen: list[int] = []
@@ -416,7 +421,7 @@ class FetchMachine:
         return ()
 
     def _under_way(self, asker: _Provider, now_ms: int) -> set[int]:
-        """Returns what need not be asked of a provider: it or a prompt one owes it."""
+        """Returns the blocks not to request from a provider: it or a prompt one owes them."""
         return {
             index
             for one in self._providers.values()
@@ -428,7 +433,7 @@ class FetchMachine:
         }
 
     def _search(self, now_ms: int) -> Iterator[Effect]:
-        """Looks for providers: often while nobody delivers, rarely otherwise (STO-33)."""
+        """Looks for providers: often while none delivers, rarely otherwise (STO-33)."""
         if self._searching:
             return
         if self._search_at_ms is not None and now_ms < self._search_due_ms():
@@ -450,7 +455,7 @@ class FetchMachine:
 
     def _next_time(self, now_ms: int) -> int | None:
         """Returns when something is due even if nothing happens."""
-        needy = list(self._missing_of_readers())
+        needy = self._needy()
         times = [reader.since_ms + reader.patience_ms for reader in needy]
         for provider in self._providers.values():
             if provider.is_open and provider.owes:

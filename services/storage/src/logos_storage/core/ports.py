@@ -1,15 +1,16 @@
-"""What the rooms around the core offer one another."""
+"""What operations need of the store and of the network."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from logos_storage.core.batch import VerifiedBatch
 from logos_storage.core.cid import Cid
 from logos_storage.core.manifest import Manifest
 from logos_storage.core.presence import Presence
 from logos_storage.core.types import TreeShape
-from logos_storage.core.wire import BlockRange, ServedBlock, WantBlocks
+from logos_storage.core.wire import BlockRange, Response, ServedBlock, WantBlocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,14 @@ class Tree(Protocol):
         """Reads what is here of the ranges, verified, with proofs."""
         ...
 
-    async def keep(self, body: memoryview, request: WantBlocks, size_bytes: int) -> frozenset[int]:
-        """Checks the answer to a request and keeps its blocks; returns which.
+    async def keep(self, batch: VerifiedBatch, size_bytes: int) -> None:
+        """Keeps blocks; `presence` has them when this returns.
+
+        Args:
+            batch: Verified against this tree.
+            size_bytes: Size of the content; the padding after it is not written.
 
         Raises:
-            FrameMalformedError, BlockRefusedError, ProofRefusedError: It is false,
-                and nothing of it was kept.
             QuotaExceededError, DiskFullError: There is no room.
         """
         ...
@@ -135,43 +138,75 @@ class Datasets(Protocol):
     async def space(self) -> SpaceReport: ...
 
 
-class Fetching(Protocol):
-    """Gets from other nodes what this one lacks."""
+class Providers(Protocol):
+    """Who holds what, as the network says."""
 
-    async def manifest(self, cid: Cid, *, patience_ms: int) -> bytes:
-        """Fetches and verifies a manifest.
+    def find(self, cid: Cid) -> AsyncGenerator[str, None]:
+        """Yields the peers that advertise a manifest; ends early where the search fails."""
+        ...
+
+    async def advertise(self, cids: Sequence[Cid]) -> None:
+        """Advertises up to 1000 manifests from now on; NetworkUnavailableError."""
+        ...
+
+    async def withdraw(self, cids: Sequence[Cid]) -> None:
+        """Advertises up to 1000 manifests no longer; NetworkUnavailableError."""
+        ...
+
+
+class Provider(Protocol):
+    """An open stream to a peer that serves blocks. One sender and one receiver."""
+
+    async def request(self, request: WantBlocks) -> None:
+        """Sends a request; waits while the peer is slow. StreamLostError."""
+        ...
+
+    def responses(self) -> AsyncIterator[Response]:
+        """Yields what the peer answers until it ends the stream.
 
         Raises:
-            NoProvidersError, ProvidersUnreachableError, BadDataError
+            FrameMalformedError, StreamLostError
         """
         ...
 
-    def blocks(
-        self, record: DatasetRecord, tree: Tree, first: int, end: int, *, patience_ms: int
-    ) -> AbstractAsyncContextManager["Arrivals"]:
-        """Fetches what is missing of [first, end) for as long as this is open."""
-        ...
 
+class Exchange(Protocol):
+    """Asks other nodes for manifests and blocks."""
 
-class Arrivals(Protocol):
-    """One reader of a fetch."""
-
-    async def wait(self, first: int, end: int) -> None:
-        """Returns once [first, end) is here; everything below `first` is done with.
+    async def manifest(self, peer: str, cid: Cid) -> bytes | None:
+        """Asks a peer for a manifest: its bytes, not verified, or None if it has none.
 
         Raises:
-            NoProvidersError, ProvidersUnreachableError, BadDataError,
-            QuotaExceededError, DiskFullError
+            FrameMalformedError, StreamLostError
+        """
+        ...
+
+    def connect(self, peer: str, *, limit_bytes: int) -> AbstractAsyncContextManager[Provider]:
+        """Opens a stream for blocks; no response of more than `limit_bytes` is taken.
+
+        Raises:
+            StreamLostError
         """
         ...
 
 
-class Announcing(Protocol):
-    """Tells other nodes what this one holds, when the network lets it."""
+class Consumer(Protocol):
+    """An open stream from a peer that wants blocks. One sender and one receiver."""
 
-    def announce(self, cid: Cid) -> None: ...
+    def requests(self, idle: Callable[[], Awaitable[None]]) -> AsyncIterator[WantBlocks]:
+        """Yields what the peer asks for until it ends; calls `idle` when it asks for nothing.
 
-    def withdraw(self, cid: Cid) -> None: ...
+        Raises:
+            FrameMalformedError, StreamLostError, TimeoutError
+        """
+        ...
 
+    async def respond(
+        self, request: WantBlocks, leaf_count: int, blocks: Sequence[ServedBlock]
+    ) -> None:
+        """Sends blocks; StreamLostError, or TimeoutError where the peer does not read."""
+        ...
 
-ByteStream = AsyncIterator[bytes]
+    async def end(self) -> None:
+        """Says that nothing more will be sent."""
+        ...

@@ -113,6 +113,15 @@ class Blocks:
 
 
 @dataclass(frozen=True, slots=True)
+class Response:
+    """An answer to a request, not decoded and not verified: `batch.check_batch` does both."""
+
+    request_id: int
+    body: memoryview
+    """Of the frame of type 2."""
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One frame, without its length."""
 

@@ -1,1 +1,1 @@
-"""Drives the core over the node's network: streams, searches and timers."""
+"""Adapters to the network module of the node."""

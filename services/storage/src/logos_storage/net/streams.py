@@ -10,6 +10,7 @@ from logos.network.v1 import streams_pb2
 from logos.network.v1.streams_pb2_grpc import StreamsStub
 from logos_module.bulk import BulkField, BulkMethod, Piece
 from logos_module.channels import write
+from logos_storage.core.errors import StreamLostError
 
 if TYPE_CHECKING:  # the stubs of the asynchronous kind exist in the .pyi files alone
     from logos.network.v1.streams_pb2_grpc import StreamsAsyncStub
@@ -27,10 +28,6 @@ def streams_of(channel: grpc.aio.Channel) -> "StreamsAsyncStub":
     stub: Any = StreamsStub(channel)
     stub.Carry = channel.stream_stream("/logos.network.v1.Streams/Carry", **_CARRY.serializers())
     return stub  # type: ignore[no-any-return]  # the asynchronous kind exists in the stubs alone
-
-
-class StreamLostError(Exception):
-    """The stream cannot be opened, or has broken. Nothing says whose fault it is."""
 
 
 class PeerStream:

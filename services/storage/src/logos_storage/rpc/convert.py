@@ -9,6 +9,8 @@ from logos_base.errors import LogosError
 from logos_storage.core.cid import MANIFEST, Cid, parse_text
 from logos_storage.core.errors import InvalidPageError
 from logos_storage.core.ports import DatasetRecord, SpaceReport
+from logos_storage.operations.get import Wanted
+from logos_storage.operations.put import Description
 
 DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 1000
@@ -23,6 +25,17 @@ def to_cid(text: str) -> Cid:
     except LogosError as error:
         error.field = "cid"
         raise
+
+
+def to_wanted(request: storage_pb2.GetRequest) -> Wanted:
+    """Reads what a caller wants; CID_* errors name the field."""
+    return Wanted(to_cid(request.cid), request.offset, request.length, request.local_only)
+
+
+def to_description(header: storage_pb2.PutRequest.Header) -> Description:
+    return Description(
+        header.block_size_bytes, header.filename, header.mimetype, header.size_hint_bytes
+    )
 
 
 def from_record(record: DatasetRecord) -> storage_pb2.Dataset:

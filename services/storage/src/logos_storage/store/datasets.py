@@ -24,7 +24,7 @@ from logos_storage.core.errors import (
 )
 from logos_storage.core.manifest import Manifest
 from logos_storage.core.ports import DatasetRecord, SpaceReport
-from logos_storage.core.types import TreeShape, WallClockUs, check_block_size
+from logos_storage.core.types import TreeShape, WallClockUs
 from logos_storage.store import files as tree_files
 from logos_storage.store.files import BITMAP, TreeFiles, read_presence
 from logos_storage.store.sql import Catalog, StoredDataset, StoredTree
@@ -75,9 +75,6 @@ class DatasetStore:
         self, *, block_size_bytes: int, filename: str, mimetype: str, size_hint_bytes: int
     ) -> AsyncIterator["Put"]:
         """Opens a put; what is not finished at the end leaves nothing."""
-        check_block_size(block_size_bytes)
-        manifests.check_filename(filename)
-        manifests.check_mimetype(mimetype)
         folder = self._uploads_folder / secrets.token_hex(16)
         with self._workshop.ledger.reservation(size_hint_bytes) as reservation:
             self._check_disk(size_hint_bytes)

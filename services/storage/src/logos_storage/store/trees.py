@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from logos_base.errors import LogosError
-from logos_storage.core.batch import VerifiedBlock, check_batch, runs_of, verify_stored
+from logos_storage.core.batch import VerifiedBatch, runs_of, verify_stored
 from logos_storage.core.errors import BadDataError, ProofRefusedError
 from logos_storage.core.presence import Presence
 from logos_storage.core.types import MonotonicMs, TreeShape
-from logos_storage.core.wire import BlockRange, ServedBlock, WantBlocks
+from logos_storage.core.wire import BlockRange, ServedBlock
 from logos_storage.store.files import TreeFiles, read_presence
 from logos_storage.store.fresh import FreshBlocks
 from logos_storage.store.ledger import Ledger, Reservation
@@ -140,16 +140,15 @@ class OpenTree:
         )
         return await self._work(_serve, self._shape, held)
 
-    async def keep(self, body: memoryview, request: WantBlocks, size_bytes: int) -> frozenset[int]:
-        """Checks the answer to a request and keeps its blocks; returns which."""
-        kept = await self._work(_keep, self._shape, body, request, size_bytes)
-        new = [block for block in kept if block.index not in self._presence]
+    async def keep(self, batch: VerifiedBatch, size_bytes: int) -> None:
+        """Keeps blocks that were verified against this tree."""
+        await self._work(_keep, self._shape, batch, size_bytes)
+        new = [block for block in batch.blocks if block.index not in self._presence]
         for block in new:
             self._presence.add(block.index)
         self._workshop.fresh.add(self._name, new)
         self._spend(len(new) * self._shape.block_size_bytes)
         await self._flush_if_due()
-        return frozenset(block.index for block in kept)
 
     @asynccontextmanager
     async def reserve(self, first: int, end: int) -> AsyncIterator[None]:
@@ -280,13 +279,9 @@ def _serve(files: TreeFiles, shape: TreeShape, held: list[int]) -> list[ServedBl
     return served
 
 
-def _keep(
-    files: TreeFiles, shape: TreeShape, body: memoryview, request: WantBlocks, size_bytes: int
-) -> tuple[VerifiedBlock, ...]:
-    batch = check_batch(body, request, shape, size_bytes)
+def _keep(files: TreeFiles, shape: TreeShape, batch: VerifiedBatch, size_bytes: int) -> None:
     files.write_blocks(batch.blocks, shape, size_bytes)
     files.write_nodes(batch.nodes)
-    return batch.blocks
 
 
 def open_files(

@@ -1,0 +1,48 @@
+"""`Providers` through the network module of this node (STO-29)."""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import TYPE_CHECKING, Final
+
+import grpc
+
+from logos.network.v1 import discovery_pb2
+from logos_storage.core.cid import Cid
+from logos_storage.core.errors import NetworkUnavailableError
+
+if TYPE_CHECKING:  # the stubs of the asynchronous kind exist in the .pyi files alone
+    from logos.network.v1.discovery_pb2_grpc import DiscoveryAsyncStub
+
+LOOK_UP_TIMEOUT_S: Final = 15.0
+CALL_TIMEOUT_S: Final = 30.0
+
+
+class NetworkProviders:
+    """Looks up and advertises manifests by their binary CIDs (STO-29)."""
+
+    def __init__(self, stub: "DiscoveryAsyncStub") -> None:
+        self._stub = stub
+
+    async def find(self, cid: Cid) -> AsyncGenerator[str, None]:
+        """Yields the peers that advertise a manifest; ends early where the search fails."""
+        request = discovery_pb2.LookUpRequest(key=cid.binary)
+        try:
+            async for found in self._stub.LookUp(request, timeout=LOOK_UP_TIMEOUT_S):
+                yield found.peer_id
+        except grpc.aio.AioRpcError:
+            return
+
+    async def advertise(self, cids: Sequence[Cid]) -> None:
+        """Advertises manifests from now on."""
+        request = discovery_pb2.AdvertiseRequest(keys=[cid.binary for cid in cids])
+        try:
+            await self._stub.Advertise(request, timeout=CALL_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            raise NetworkUnavailableError(f"not advertised: {error.code().name}") from error
+
+    async def withdraw(self, cids: Sequence[Cid]) -> None:
+        """Advertises manifests no longer."""
+        request = discovery_pb2.WithdrawRequest(keys=[cid.binary for cid in cids])
+        try:
+            await self._stub.Withdraw(request, timeout=CALL_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            raise NetworkUnavailableError(f"not withdrawn: {error.code().name}") from error

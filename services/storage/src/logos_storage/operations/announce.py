@@ -1,0 +1,63 @@
+"""Tells other nodes what this one holds (STO-29)."""
+
+import logging
+from collections.abc import Awaitable
+
+from logos_module.driver import Driver
+from logos_storage.core.announce import Advertise, Announce, Effect, Sweep, Withdraw
+from logos_storage.core.cid import Cid
+from logos_storage.core.errors import NetworkUnavailableError
+from logos_storage.core.ports import Datasets, Providers
+from logos_storage.core.types import MonotonicMs
+
+log = logging.getLogger(__name__)
+
+
+class Announcer:
+    """Advertises what is put and fetched, and all that is held now and then."""
+
+    def __init__(
+        self,
+        providers: Providers,
+        datasets: Datasets,
+        monotonic_ms: MonotonicMs,
+        *,
+        interval_ms: int,
+    ) -> None:
+        self._providers = providers
+        self._datasets = datasets
+        self._machine = Announce(interval_ms)
+        self._driver: Driver[Effect] = Driver(self._machine, self._perform, monotonic_ms)
+
+    async def run(self) -> None:
+        """Advertises until cancelled."""
+        await self._driver.run()
+
+    def announce(self, cid: Cid) -> None:
+        """Advertises a manifest soon."""
+        self._driver.put(self._machine.announce, cid)
+
+    def withdraw(self, cid: Cid) -> None:
+        """Advertises a manifest no longer, soon."""
+        self._driver.put(self._machine.withdraw, cid)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Sweep():
+                self._driver.start(self._sweep())
+            case Advertise(cids=cids):
+                self._driver.start(self._pass_on(self._providers.advertise(cids)))
+            case Withdraw(cids=cids):
+                self._driver.start(self._pass_on(self._providers.withdraw(cids)))
+
+    async def _sweep(self) -> None:
+        self._driver.put(self._machine.swept, await self._datasets.held_cids())
+
+    async def _pass_on(self, call: Awaitable[None]) -> None:
+        try:
+            await call
+        except NetworkUnavailableError as error:
+            log.info("trying again", extra={"error": str(error)})
+            self._driver.put(self._machine.not_passed_on)
+        else:
+            self._driver.put(self._machine.passed_on)

@@ -1,0 +1,21 @@
+"""Deletes a dataset and stops announcing it."""
+
+from dataclasses import dataclass
+
+from logos_storage.core.cid import Cid
+from logos_storage.core.ports import Datasets
+from logos_storage.operations.announce import Announcer
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Deletes from one node."""
+
+    datasets: Datasets
+    announcer: Announcer
+
+    async def __call__(self, cid: Cid) -> int:
+        """Returns the bytes freed: 0 where this node holds nothing of it; DatasetBusyError."""
+        freed_bytes = await self.datasets.delete(cid)
+        self.announcer.withdraw(cid)
+        return freed_bytes

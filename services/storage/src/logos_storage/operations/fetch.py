@@ -1,0 +1,241 @@
+"""Fetches blocks that this node lacks: one fetch for each tree, shared by its readers.
+
+Spec: docs/protocol/storage.md, STO-30 to STO-36.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from logos_base.errors import LogosError
+from logos_module.driver import Driver
+from logos_module.errors import cause_of
+from logos_storage.core import wire
+from logos_storage.core.batch import check_batch
+from logos_storage.core.cid import Cid
+from logos_storage.core.errors import FalseDataError, FrameMalformedError, StreamLostError
+from logos_storage.core.fetch import Close, Effect, Fetch, FetchSettings, Open, Request, Search
+from logos_storage.core.ports import DatasetRecord, Exchange, Provider, Providers, Tree
+from logos_storage.core.types import MonotonicMs
+from logos_storage.operations.fetch_manifest import fetch_manifest
+
+log = logging.getLogger(__name__)
+
+WINDOW_BYTES: Final = 32 * 1024 * 1024
+FIRST_BATCH_BYTES: Final = 128 * 1024
+BATCH_BYTES: Final = 2 * 1024 * 1024
+
+
+def settings_for(block_size_bytes: int, stall_ms: int) -> FetchSettings:
+    """Turns bytes into blocks; every count is at least one."""
+    return FetchSettings(
+        window_blocks=WINDOW_BYTES // block_size_bytes,
+        first_batch_blocks=max(1, FIRST_BATCH_BYTES // block_size_bytes),
+        max_batch_blocks=BATCH_BYTES // block_size_bytes,
+        stall_ms=stall_ms,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One reader of a fetch."""
+
+    number: int
+    fetch: "_TreeFetch"
+
+    async def wait(self, first: int, end: int) -> None:
+        """Returns once [first, end) is here; everything before `first` is done with.
+
+        Raises:
+            NoProvidersError, ProvidersUnreachableError, BadDataError,
+            QuotaExceededError, DiskFullError
+        """
+        await self.fetch.driver.ask(self.fetch.machine.wait, self.number, first, end)
+
+
+class Fetches:
+    """The fetches of one node."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        providers: Providers,
+        tasks: asyncio.TaskGroup,
+        monotonic_ms: MonotonicMs,
+        *,
+        stall_ms: int,
+    ) -> None:
+        self._exchange = exchange
+        self._providers = providers
+        self._tasks = tasks
+        self._monotonic_ms = monotonic_ms
+        self._stall_ms = stall_ms
+        self._running: dict[str, _TreeFetch] = {}
+        self._holders: dict[Cid, str] = {}
+        """The peer that sent a manifest a moment ago: the first to be asked for the blocks."""
+
+    async def manifest(self, cid: Cid, *, patience_ms: int) -> bytes:
+        """Fetches and verifies a manifest.
+
+        Raises:
+            NoProvidersError, ProvidersUnreachableError, BadDataError
+        """
+        found = await fetch_manifest(
+            cid, self._exchange, self._providers, self._monotonic_ms, patience_ms=patience_ms
+        )
+        self._holders[cid] = found.peer
+        return found.raw
+
+    @asynccontextmanager
+    async def blocks(
+        self, record: DatasetRecord, tree: Tree, first: int, end: int, *, patience_ms: int
+    ) -> AsyncIterator[Reader]:
+        """Fetches what is missing of [first, end) for as long as this is open."""
+        name = tree.shape.name
+        fetch = self._running.get(name)
+        if fetch is None:
+            fetch = _TreeFetch(
+                self._exchange,
+                self._providers,
+                self._monotonic_ms,
+                record=record,
+                tree=tree,
+                settings=settings_for(tree.shape.block_size_bytes, self._stall_ms),
+            )
+            fetch.task = self._tasks.create_task(fetch.driver.run())
+            self._running[name] = fetch
+        reader = fetch.join(first, end, patience_ms, self._holders.pop(record.cid, None))
+        try:
+            yield reader
+        finally:
+            fetch.leave(reader)
+            if not fetch.readers and self._running.get(name) is fetch:
+                del self._running[name]
+                await fetch.close()
+
+
+@dataclass(eq=False, slots=True)
+class _Link:
+    """The stream to one provider, from `Open` until it ends."""
+
+    peer: str
+    outbox: asyncio.Queue[wire.WantBlocks] = field(default_factory=asyncio.Queue)
+    asked: dict[int, wire.WantBlocks] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+
+
+class _TreeFetch:
+    """The fetch of one tree: performs what its machine decides."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        providers: Providers,
+        monotonic_ms: MonotonicMs,
+        *,
+        record: DatasetRecord,
+        tree: Tree,
+        settings: FetchSettings,
+    ) -> None:
+        self.machine = Fetch(settings, tree.presence)
+        self.driver: Driver[Effect] = Driver(self.machine, self._perform, monotonic_ms)
+        self.task: asyncio.Task[None] | None = None
+        self.readers: set[int] = set()
+        self._exchange = exchange
+        self._providers = providers
+        self._cid = record.cid
+        self._size_bytes = record.manifest.size_bytes
+        self._tree = tree
+        self._limit_bytes = wire.response_limit(
+            tree.shape.block_size_bytes, settings.max_batch_blocks
+        )
+        self._numbers = itertools.count(1)
+        self._links: dict[str, _Link] = {}
+
+    def join(self, first: int, end: int, patience_ms: int, holder: str | None) -> Reader:
+        reader = Reader(next(self._numbers), self)
+        self.readers.add(reader.number)
+        if holder is not None:
+            self.driver.put(self.machine.found, (holder,))
+        self.driver.put(self.machine.want, reader.number, first, end, patience_ms)
+        return reader
+
+    def leave(self, reader: Reader) -> None:
+        self.readers.discard(reader.number)
+        self.driver.put(self.machine.release, reader.number)
+
+    async def close(self) -> None:
+        """Ends all streams, and waits until nothing of this fetch runs."""
+        self.driver.stop()
+        if self.task is not None:
+            await asyncio.wait((self.task,))
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Open(peer=peer):
+                link = self._links[peer] = _Link(peer)
+                link.task = self.driver.start(self._provide(link))
+            case Request(peer=peer, request_id=request_id, ranges=ranges):
+                link = self._links[peer]
+                request = wire.WantBlocks(request_id, self._tree.shape.tree_cid, ranges)
+                link.asked[request_id] = request
+                link.outbox.put_nowait(request)
+            case Close(peer=peer, reason=reason):
+                log.info("provider dropped", extra={"peer": peer, "why": reason.value})
+                dropped = self._links.pop(peer, None)
+                if dropped is not None and dropped.task is not None:
+                    dropped.task.cancel()
+            case Search():
+                self.driver.start(self._search())
+
+    async def _search(self) -> None:
+        async with aclosing(self._providers.find(self._cid)) as peers:
+            async for peer in peers:
+                self.driver.put(self.machine.found, (peer,))
+        self.driver.put(self.machine.search_ended)
+
+    async def _provide(self, link: _Link) -> None:
+        """Talks to one provider until the stream ends or is not wanted."""
+        try:
+            connection = self._exchange.connect(link.peer, limit_bytes=self._limit_bytes)
+            async with connection as provider, asyncio.TaskGroup() as tasks:
+                self.driver.put(self.machine.opened, link.peer)
+                sending = tasks.create_task(_send_requests(provider, link))
+                async for response in provider.responses():
+                    request = link.asked.pop(response.request_id, None)
+                    if request is None:
+                        raise FrameMalformedError("response answers no request")
+                    tasks.create_task(self._keep(link, request, response))
+                sending.cancel()
+        except* StreamLostError:
+            pass
+        except* FalseDataError as group:
+            self._refuse(link, str(cause_of(group)))
+        except* LogosError as group:  # no room on this node: of no use to any reader
+            self.driver.put(self.machine.fail, cause_of(group))
+        finally:
+            if self._links.get(link.peer) is link:
+                del self._links[link.peer]
+                self.driver.put(self.machine.lost, link.peer)
+
+    async def _keep(self, link: _Link, request: wire.WantBlocks, response: wire.Response) -> None:
+        self.driver.put(self.machine.arrived, link.peer, request.request_id)
+        shape, size = self._tree.shape, self._size_bytes
+        batch = await asyncio.to_thread(check_batch, response.body, request, shape, size)
+        await self._tree.keep(batch, size)
+        kept = frozenset(block.index for block in batch.blocks)
+        self.driver.put(self.machine.stored, link.peer, request.request_id, kept)
+
+    def _refuse(self, link: _Link, why: str) -> None:
+        log.warning("provider sent false data", extra={"peer": link.peer, "why": why})
+        if self._links.get(link.peer) is link:
+            self.driver.put(self.machine.refused, link.peer)
+
+
+async def _send_requests(provider: Provider, link: _Link) -> None:
+    while True:
+        await provider.request(await link.outbox.get())

@@ -1,0 +1,60 @@
+"""Fetches a manifest that this node does not hold (STO-21, STO-22)."""
+
+import asyncio
+from contextlib import aclosing
+from typing import Final
+
+from logos_module.driver import Driver
+from logos_storage.core.cid import Cid
+from logos_storage.core.errors import FalseDataError, StreamLostError
+from logos_storage.core.fetch_manifest import Ask, Effect, FetchManifest, Found, Search
+from logos_storage.core.ports import Exchange, Providers
+from logos_storage.core.types import MonotonicMs
+
+ASK_TIMEOUT_S: Final = 5.0
+
+
+async def fetch_manifest(
+    cid: Cid,
+    exchange: Exchange,
+    providers: Providers,
+    monotonic_ms: MonotonicMs,
+    *,
+    patience_ms: int,
+) -> Found:
+    """Returns a manifest, verified, and the peer that sent it.
+
+    Raises:
+        NoProvidersError, ProvidersUnreachableError, BadDataError
+    """
+    machine = FetchManifest(cid)
+
+    def perform(effect: Effect) -> None:
+        match effect:
+            case Search():
+                driver.start(search())
+            case Ask(peer=peer):
+                driver.start(ask(peer))
+
+    driver: Driver[Effect] = Driver(machine, perform, monotonic_ms)
+
+    async def search() -> None:
+        async with aclosing(providers.find(cid)) as peers:
+            async for peer in peers:
+                driver.put(machine.found, peer)
+        driver.put(machine.search_ended)
+
+    async def ask(peer: str) -> None:
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT_S):
+                raw = await exchange.manifest(peer, cid)
+        except (StreamLostError, TimeoutError):
+            driver.put(machine.unreachable, peer)
+        except FalseDataError:
+            driver.put(machine.lied, peer)
+        else:
+            driver.put(machine.answered, peer, raw)
+
+    async with driver.running():
+        found: Found = await driver.ask(machine.fetch, patience_ms)
+    return found

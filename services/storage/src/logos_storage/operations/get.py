@@ -1,0 +1,156 @@
+"""Reads content, and fetches first what this node lacks of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from logos_module.errors import cause_of
+from logos_storage.core.cid import Cid
+from logos_storage.core.errors import IncompleteLocalError, RangeNotSatisfiableError
+from logos_storage.core.ports import DatasetRecord, Datasets, Tree
+from logos_storage.operations.announce import Announcer
+from logos_storage.operations.fetch import Fetches, Reader
+
+FRAME_BYTES: Final = 1024 * 1024
+"""The most that is read at a time; a whole number of blocks of every size."""
+READ_AHEAD: Final = 2
+"""Frames read and verified before they can be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a caller wants of a dataset."""
+
+    cid: Cid
+    offset: int = 0
+    length: int = 0
+    """0: to the end."""
+    local_only: bool = False
+    """Fail rather than ask other nodes."""
+
+
+Frame = list[memoryview]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A range of a dataset that is being read."""
+
+    record: DatasetRecord
+    blocks_held: int
+    """When the reading began."""
+    waiting: asyncio.Queue[Frame | None]
+    """Read, but not yet taken; None at the end."""
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """Yields the bytes in order, in frames of up to 1 MiB."""
+        while (frame := await self.waiting.get()) is not None:
+            yield frame
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """Gets content through one node."""
+
+    datasets: Datasets
+    fetches: Fetches
+    announcer: Announcer
+
+    @asynccontextmanager
+    async def __call__(self, wanted: Wanted, *, patience_ms: int) -> AsyncIterator[Content]:
+        """Opens a range of a dataset. What fails while it is read is raised into the body's end.
+
+        Args:
+            wanted: The range.
+            patience_ms: A fetch fails when nothing has come for so long.
+
+        Raises:
+            IncompleteLocalError, RangeNotSatisfiableError, DatasetUnknownError,
+            NoProvidersError, ProvidersUnreachableError, BadDataError,
+            QuotaExceededError, DiskFullError
+        """
+        here = await self.datasets.find(wanted.cid)
+        record = here or await self._adopt(wanted, patience_ms)
+        span = _span_of(wanted, record)
+        try:
+            async with self.datasets.open(record) as tree, AsyncExitStack() as stack:
+                reader = await self._fetch(stack, wanted, record, tree, patience_ms)
+                content = Content(record, tree.presence.held, asyncio.Queue(READ_AHEAD))
+                tasks = await stack.enter_async_context(asyncio.TaskGroup())
+                reading = tasks.create_task(_read(tree, reader, span, content.waiting))
+                yield content
+                reading.cancel()
+        except ExceptionGroup as group:
+            raise cause_of(group) from group
+        finally:
+            if here is None or not here.is_complete:
+                await self._settle(wanted.cid)
+
+    async def _adopt(self, wanted: Wanted, patience_ms: int) -> DatasetRecord:
+        """Fetches the manifest of a dataset that is not here."""
+        if wanted.local_only:
+            raise IncompleteLocalError("this node does not hold it; get it without local_only")
+        raw = await self.fetches.manifest(wanted.cid, patience_ms=patience_ms)
+        return await self.datasets.adopt(wanted.cid, raw)
+
+    async def _fetch(
+        self,
+        stack: AsyncExitStack,
+        wanted: Wanted,
+        record: DatasetRecord,
+        tree: Tree,
+        patience_ms: int,
+    ) -> Reader | None:
+        """Begins to fetch what is missing; returns None if nothing is."""
+        offset, end = _span_of(wanted, record)
+        first, last = tree.shape.blocks_of(offset, end - offset)
+        if tree.presence.holds(first, last):
+            return None
+        if wanted.local_only:
+            raise IncompleteLocalError("blocks are missing; get it without local_only")
+        await stack.enter_async_context(tree.reserve(first, last))
+        fetch = self.fetches.blocks(record, tree, first, last, patience_ms=patience_ms)
+        return await stack.enter_async_context(fetch)
+
+    async def _settle(self, cid: Cid) -> None:
+        """After a fetch: announces what came, and forgets a dataset of which nothing did."""
+        await self.datasets.drop_if_empty(cid)
+        record = await self.datasets.find(cid)
+        if record is not None and (record.blocks_held or record.is_complete):
+            self.announcer.announce(cid)
+
+
+async def _read(
+    tree: Tree, reader: Reader | None, span: tuple[int, int], frames: asyncio.Queue[Frame | None]
+) -> None:
+    """Reads ahead of the caller, but not far."""
+    offset, end = span
+    size = tree.shape.block_size_bytes
+    step = FRAME_BYTES // size
+    first, last = tree.shape.blocks_of(offset, end - offset)
+    for start in range(first, last, step):
+        stop = min(start + step, last)
+        if reader is not None:
+            await reader.wait(start, stop)
+        pieces = await tree.read(start, stop)
+        await frames.put(list(_cut(pieces, offset - start * size, end - start * size)))
+    await frames.put(None)
+
+
+def _span_of(wanted: Wanted, record: DatasetRecord) -> tuple[int, int]:
+    size = record.manifest.size_bytes
+    if wanted.offset > size:
+        raise RangeNotSatisfiableError(f"the content has {size} bytes", field="offset")
+    if not wanted.length:
+        return wanted.offset, size
+    return wanted.offset, min(size, wanted.offset + wanted.length)
+
+
+def _cut(pieces: Iterable[memoryview], low: int, high: int) -> Iterator[memoryview]:
+    """Yields bytes [low, high) of joined pieces; both may lie outside."""
+    at = 0
+    for piece in pieces:
+        yield piece[max(low - at, 0) : max(high - at, 0)]
+        at += len(piece)
