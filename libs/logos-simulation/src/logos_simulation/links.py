@@ -1,0 +1,69 @@
+"""The network between nodes: late, out of order, lossy, and parted now and then."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from logos_simulation.node import Node
+from logos_simulation.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """What a network does to messages."""
+
+    min_delay_ms: int = 5
+    max_delay_ms: int = 100
+    """Each message takes its own time, so they overtake one another."""
+    loss_percent: float = 0.0
+
+
+class Links:
+    """Carries messages between the nodes of one world."""
+
+    def __init__(self, world: World, weather: Weather) -> None:
+        self.weather = weather
+        self._world = world
+        self._side: dict[str, int] = {}
+
+    def delay_ms(self) -> int:
+        """Draws how long a message takes."""
+        return self._world.chance.between(self.weather.min_delay_ms, self.weather.max_delay_ms)
+
+    def part(self, names: Iterable[str], *, for_ms: int) -> None:
+        """Cuts some nodes off from all others for a while."""
+        parted = list(names)
+        for name in parted:
+            self._side[name] = 1
+        self._world.note("network", "parts", *parted)
+
+        def heal() -> None:
+            for name in parted:
+                self._side.pop(name, None)
+            self._world.note("network", "heals", *parted)
+
+        self._world.after(for_ms, heal)
+
+    def are_joined(self, one: str, other: str) -> bool:
+        """Says whether two nodes can reach each other."""
+        return self._side.get(one, 0) == self._side.get(other, 0)
+
+    def send(
+        self,
+        sender: Node,
+        receiver: Node,
+        arrives: Callable[[], None],
+        lost: Callable[[], None] | None = None,
+    ) -> None:
+        """Has a message arrive, or be lost: then the sender is told, if it asks to be.
+
+        A node that is down when it arrives counts as lost, as a reset connection does.
+        """
+        is_lost = self._world.chance.hits(self.weather.loss_percent)
+
+        def arrive() -> None:
+            if receiver.is_up and not is_lost and self.are_joined(sender.name, receiver.name):
+                receiver.after(0, arrives)
+            elif lost is not None:
+                sender.after(self.delay_ms(), lost)
+
+        sender.after(self.delay_ms(), arrive)

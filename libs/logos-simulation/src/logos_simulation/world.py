@@ -1,0 +1,84 @@
+"""Virtual time, and what happens in it."""
+
+import heapq
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import Final
+
+from logos_simulation.chance import Chance
+
+TRACE_LINES: Final = 400
+SEED_VARIABLE: Final = "LOGOS_SIMULATION_SEED"
+
+
+class InvariantError(AssertionError):
+    """Something that must hold does not. The text has the seed and the last events."""
+
+
+class World:
+    """One run. Time is in milliseconds from 0 and moves only to the next event."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.chance = Chance(seed)
+        self.now_ms = 0
+        self._events: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = count()
+        self._trace: deque[tuple[int, str, tuple[object, ...]]] = deque(maxlen=TRACE_LINES)
+        self._invariants: list[Callable[[], str | None]] = []
+
+    def after(self, delay_ms: int, what: Callable[[], None]) -> None:
+        """Does something later; what is due at one time is done in the order of these calls."""
+        heapq.heappush(self._events, (self.now_ms + delay_ms, next(self._order), what))
+
+    def run(self, until_ms: int) -> None:
+        """Lets time pass until nothing is left to happen, or the time is over.
+
+        Raises:
+            InvariantError: With the trace, also for whatever else is raised.
+        """
+        try:
+            while self._events and self._events[0][0] <= until_ms:
+                self.now_ms, _, what = heapq.heappop(self._events)
+                what()
+                self._check()
+            self.now_ms = max(self.now_ms, until_ms) if self._events else self.now_ms
+        except InvariantError:
+            raise
+        except Exception as error:
+            raise self._broken(f"{type(error).__name__}: {error}") from error
+
+    def note(self, who: str, *what: object) -> None:
+        """Adds a line to the trace; it is put into words only if it is shown."""
+        self._trace.append((self.now_ms, who, what))
+
+    def always(self, holds: Callable[[], str | None]) -> None:
+        """Checks after every event that a function returns None, and not what is wrong."""
+        self._invariants.append(holds)
+
+    def require(self, holds: object, what: str) -> None:
+        """Raises `InvariantError` with the trace unless something holds."""
+        if not holds:
+            raise self._broken(what)
+
+    def _check(self) -> None:
+        for holds in self._invariants:
+            wrong = holds()
+            if wrong is not None:
+                raise self._broken(wrong)
+
+    def _broken(self, what: str) -> InvariantError:
+        lines = [
+            f"{at_ms / 1000:10.3f}  {who:12} {' '.join(map(str, words))}"
+            for at_ms, who, words in self._trace
+        ]
+        again = f"{SEED_VARIABLE}={self.seed} repeats it"
+        return InvariantError("\n".join([f"{what} (seed {self.seed}; {again})", *lines]))
+
+
+def seeds(number: int) -> Iterable[int]:
+    """Returns the seeds to run: so many, or the one that LOGOS_SIMULATION_SEED names."""
+    alone = os.environ.get(SEED_VARIABLE)
+    return range(number) if alone is None else (int(alone),)
