@@ -18,6 +18,7 @@ from logos_module.database import (
     DatabaseInUseError,
     DatabaseUnavailableError,
     open_database,
+    postgresql,
 )
 
 Place = Path | str
@@ -221,7 +222,10 @@ async def test_connections_that_the_server_has_ended_are_replaced(postgresql_url
         assert await store.parents() == [1, 2]
 
 
-async def test_a_server_gives_a_database_to_one_process_at_a_time(postgresql_url: str) -> None:
+async def test_a_server_gives_a_database_to_one_process_at_a_time(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "OWNER_WAIT_MS", 50)
     async with open_database(postgresql_url, SCHEMA):
         with pytest.raises(DatabaseInUseError) as caught:
             await parents_in(postgresql_url)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -29,12 +29,17 @@ except ModuleNotFoundError as error:
 DRIVER: Final = "postgresql+asyncpg"
 CONNECT_TIMEOUT_S: Final = 10
 STATEMENT_TIMEOUT_S: Final = 30
+OWNER_WAIT_MS: Final = 5000
+"""How long the former owner, which may just have ended, has to let go."""
 
 _DISK_FULL: Final = "53100"
 """SQLSTATE `disk_full`."""
 
+_LOCKED: Final = "55P03"
+"""SQLSTATE `lock_not_available`."""
+
 _TAKE: Final = text(
-    "SELECT pg_try_advisory_lock(hashtext('logos'), hashtext(coalesce(current_schema(), '')))"
+    "SELECT pg_advisory_lock(hashtext('logos'), hashtext(coalesce(current_schema(), '')))"
 )
 
 
@@ -60,18 +65,24 @@ class PostgresqlServer:
 
     @asynccontextmanager
     async def owned(self) -> AsyncIterator[None]:
-        """Holds an advisory lock on a connection of its own, which the server gives back when
-        that ends, however it ends."""
-        engine = self.upgrade_engine().execution_options(isolation_level="AUTOCOMMIT")
+        """Holds an advisory lock on a connection of its own.
+
+        The server gives it back when that connection ends, however it ends.
+        """
+        settings = {"lock_timeout": str(OWNER_WAIT_MS), "idle_session_timeout": "0"}
+        engine = self._unhurried_engine(settings, isolation_level="AUTOCOMMIT")
         try:
             connection = await engine.connect()
         except self.failures as error:
-            raise DatabaseUnavailableError(
-                f"{self.place} cannot be opened: {cause_of(error)}"
-            ) from error
+            raise self._unavailable(error) from error
         try:
-            if not await connection.scalar(_TAKE):
-                raise DatabaseInUseError(f"another process has {self.place} open")
+            await connection.execute(_TAKE)
+        except self.failures as error:
+            await connection.close()
+            if getattr(cause_of(error), "sqlstate", None) == _LOCKED:
+                raise DatabaseInUseError(f"another process has {self.place} open") from error
+            raise self._unavailable(error) from error
+        try:
             yield
         finally:
             await connection.close()
@@ -102,9 +113,18 @@ class PostgresqlServer:
 
     def upgrade_engine(self) -> AsyncEngine:
         """Returns an engine without a limit on how long a statement takes."""
+        return self._unhurried_engine({})
+
+    def _unhurried_engine(self, settings: dict[str, str], **options: Any) -> AsyncEngine:
         return create_async_engine(
-            self._url, poolclass=NullPool, connect_args={"timeout": CONNECT_TIMEOUT_S}
+            self._url,
+            poolclass=NullPool,
+            connect_args={"timeout": CONNECT_TIMEOUT_S, "server_settings": settings},
+            **options,
         )
+
+    def _unavailable(self, error: Exception) -> DatabaseUnavailableError:
+        return DatabaseUnavailableError(f"{self.place} cannot be opened: {cause_of(error)}")
 
     def check_references(self, connection: Connection) -> None:
         """Does nothing: PostgreSQL has checked them."""
