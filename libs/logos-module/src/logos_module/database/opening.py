@@ -76,11 +76,20 @@ async def open_database(place: Path | str, schema: Schema) -> AsyncIterator[Data
     try:
         async with backend.owned():
             try:
-                await _bring_up_to_date(backend, schema)
+                fit = await backend.check(schema)
+                if fit is Fit.OLDER:
+                    await _upgrade(backend, schema)
             except DatabaseDamagedError as error:
                 raise backend.with_advice(error) from error
-            async with _serving(backend) as database:
-                yield database
+            async with _connections(backend.engine) as (engine, shielded):
+                await shielded.run(_begin(engine, schema, fit))
+                yield Database(
+                    engine,
+                    place=backend.place,
+                    failures=backend.failures,
+                    failure=backend.failure,
+                    shielded=shielded,
+                )
     except Exception as error:
         refusal = backend.refusal(_single(error))
         if refusal is None:
@@ -96,37 +105,24 @@ def _backend(place: Path | str) -> Backend:
     return PostgresqlServer(place)
 
 
-@asynccontextmanager
-async def _serving(backend: Backend) -> AsyncIterator[Database]:
-    async with _connections(backend.engine) as (engine, shielded):
-        async with engine.connect():
-            pass  # what keeps it from being opened is said now, not at the first transaction
-        yield Database(
-            engine,
-            place=backend.place,
-            failures=backend.failures,
-            failure=backend.failure,
-            shielded=shielded,
-        )
-
-
-async def _bring_up_to_date(backend: Backend, schema: Schema) -> None:
-    fit = await backend.check(schema)
-    if fit is not Fit.CURRENT:
-        async with _connections(backend.upgrade_engine) as (engine, shielded):
-            await shielded.run(_change(engine, backend, schema, fit))
-
-
-async def _change(engine: AsyncEngine, backend: Backend, schema: Schema, fit: Fit) -> None:
-    """Makes or upgrades the tables in one transaction, which is undone where it fails."""
+async def _begin(engine: AsyncEngine, schema: Schema, fit: Fit) -> None:
+    """Connects, so that what hinders it is said now, and makes the tables of a new database."""
     async with engine.begin() as connection:
         if fit is Fit.NEW:
             await connection.run_sync(schema.create)
-        else:
-            await connection.run_sync(_upgrade, backend, schema)
 
 
-def _upgrade(connection: Connection, backend: Backend, schema: Schema) -> None:
+async def _upgrade(backend: Backend, schema: Schema) -> None:
+    async with _connections(backend.upgrade_engine) as (engine, shielded):
+        await shielded.run(_upgraded(engine, backend, schema))
+
+
+async def _upgraded(engine: AsyncEngine, backend: Backend, schema: Schema) -> None:
+    async with engine.begin() as connection:  # which a failure rolls back
+        await connection.run_sync(_run_scripts, backend, schema)
+
+
+def _run_scripts(connection: Connection, backend: Backend, schema: Schema) -> None:
     from logos_module.database.upgrade import upgrade  # noqa: PLC0415  takes half a second
 
     try:
