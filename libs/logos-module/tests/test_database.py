@@ -1,4 +1,4 @@
-"""A module's own database: durable, strict about its keys, and refused when it is damaged."""
+"""A module's own file of SQLite: durable, strict about its keys, and refused when it is damaged."""
 
 import asyncio
 import os
@@ -9,63 +9,39 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import ForeignKey, text
-from sqlalchemy.exc import DatabaseError, IntegrityError
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from families import SCHEMA, Families
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
-from logos_module import database
+from full_disk import filled, small_disk
+from logos_base.errors import DiskFullError, StoreFailedError
 from logos_module.database import (
     DatabaseDamagedError,
     DatabaseUnavailableError,
+    Fit,
     check_database,
+    files,
     open_database,
 )
 
 
-class Base(DeclarativeBase):
-    pass
-
-
-class Parent(Base):
-    __tablename__ = "parent"
-    id: Mapped[int] = mapped_column(primary_key=True)
-
-
-class Child(Base):
-    __tablename__ = "child"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    parent_id: Mapped[int] = mapped_column(ForeignKey("parent.id"))
-
-
-async def test_what_was_committed_is_there_again(tmp_path: Path) -> None:
-    path = tmp_path / "a.sqlite"
-    async with open_database(path, Base.metadata) as sessions, sessions.begin() as session:
-        session.add(Parent(id=7))
-    async with open_database(path, Base.metadata) as sessions, sessions() as session:
-        found = await session.get(Parent, 7)
-
-    assert found is not None
-
-
 async def test_commits_reach_the_disk_and_keys_are_kept(tmp_path: Path) -> None:
-    async with open_database(tmp_path / "a.sqlite", Base.metadata) as sessions:
-        async with sessions() as session:
-            values = [
-                (await session.execute(text(f"PRAGMA {name}"))).scalar()
-                for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-            ]
+    async with open_database(tmp_path / "a.sqlite", SCHEMA) as database:
+        values = [
+            await database.read(lambda session, name=name: session.scalar(text(f"PRAGMA {name}")))
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        ]
         assert values == ["wal", 2, 1, 5000]
         with pytest.raises(IntegrityError):
-            async with sessions.begin() as session:
-                session.add(Child(id=1, parent_id=99))
+            await Families(database).add_child(1, parent=99)
 
 
 def made(path: Path, *, rows: int = 2000) -> Path:
     """A database as a module leaves it: all in its main file."""
 
     async def make() -> None:
-        async with open_database(path, Base.metadata) as sessions, sessions.begin() as session:
-            session.add_all([Parent(id=number) for number in range(rows)])
+        async with open_database(path, SCHEMA) as database:
+            await Families(database).add(*range(rows))
 
     asyncio.run(make())
     return path
@@ -73,7 +49,7 @@ def made(path: Path, *, rows: int = 2000) -> Path:
 
 def enter(path: Path) -> None:
     async def opened() -> None:
-        async with open_database(path, Base.metadata):
+        async with open_database(path, SCHEMA):
             pass
 
     asyncio.run(opened())
@@ -116,10 +92,14 @@ def orphan_log_of_no_file(path: Path) -> None:
     path.unlink()
 
 
-def other_columns(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("ALTER TABLE parent ADD COLUMN name TEXT")
-    connection.close()
+def executed(statement: str) -> Callable[[Path], None]:
+    def execute_on(path: Path) -> None:
+        connection = sqlite3.connect(path)
+        connection.execute(statement)
+        connection.commit()
+        connection.close()
+
+    return execute_on
 
 
 DAMAGES = [
@@ -131,7 +111,9 @@ DAMAGES = [
     lambda path: overwrite(path, 100, b"x" * 3996),
     orphan_log_of_an_empty_file,
     orphan_log_of_no_file,
-    other_columns,
+    executed("ALTER TABLE parent ADD COLUMN name TEXT"),
+    executed("DROP TABLE child"),
+    executed("UPDATE alembic_version SET version_num = 'one'"),
 ]
 
 
@@ -172,7 +154,7 @@ def test_a_large_database_is_looked_at_but_not_read_whole(
     path = made(tmp_path / "a.sqlite")
     last_page = path.stat().st_size - 4096
     overwrite(path, last_page, b"x" * 4096)
-    monkeypatch.setattr(database, "CHECKED_BYTES", 4096)
+    monkeypatch.setattr(files, "CHECKED_BYTES", 4096)
 
     enter(path)
     overwrite(path, 0, b"x")
@@ -186,7 +168,7 @@ async def test_damage_that_is_met_later_is_named_too(
     path = tmp_path / "a.sqlite"
     await asyncio.to_thread(made, path)
     overwrite(path, path.stat().st_size - 4096, b"x" * 4096)
-    monkeypatch.setattr(database, "CHECKED_BYTES", 4096)
+    monkeypatch.setattr(files, "CHECKED_BYTES", 4096)
 
     with pytest.raises(DatabaseDamagedError, match="begin without it"):
         await execute(path, "SELECT sum(id) FROM parent")
@@ -195,12 +177,8 @@ async def test_damage_that_is_met_later_is_named_too(
 async def execute(path: Path, statement: str) -> None:
     """Executes a statement in a task of a module whose database is open."""
 
-    async def task(sessions: database.Sessions) -> None:
-        async with sessions() as session:
-            await session.execute(text(statement))
-
-    async with open_database(path, Base.metadata) as sessions, asyncio.TaskGroup() as tasks:
-        tasks.create_task(task(sessions))
+    async with open_database(path, SCHEMA) as database, asyncio.TaskGroup() as tasks:
+        tasks.create_task(database.read(lambda session: session.execute(text(statement))))
         await asyncio.Event().wait()
 
 
@@ -208,7 +186,24 @@ async def test_a_false_statement_is_not_called_damage(tmp_path: Path) -> None:
     with pytest.raises(ExceptionGroup) as caught:
         await execute(tmp_path / "a.sqlite", "SELECT * FROM other")
 
-    assert caught.group_contains(DatabaseError, match="no such table")
+    assert caught.group_contains(StoreFailedError, match="no such table")
+
+
+async def test_a_full_disk_takes_nothing_and_passes(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        path = disk / "a.sqlite"
+        async with open_database(path, SCHEMA) as database:
+            store = Families(database)
+            await store.add(1)
+            with filled(disk):
+                for _ in range(2):
+                    with pytest.raises(DiskFullError, match=r"a\.sqlite cannot be written"):
+                        await store.add(*range(2, 10_000))
+                assert await store.parents() == [1]
+            await store.add(2)
+        with filled(disk), pytest.raises(DiskFullError):
+            async with open_database(path, SCHEMA):
+                pass
 
 
 def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
@@ -218,21 +213,20 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
         enter(tmp_path / "a.sqlite")
 
 
-def test_tables_are_missed_but_an_unfinished_beginning_is_no_damage(tmp_path: Path) -> None:
+def test_an_unfinished_beginning_is_no_damage(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
-    assert not check_database(path, Base.metadata)
+    assert check_database(path, SCHEMA) is Fit.NEW
     assert not path.exists()
     path.touch()
-    assert not check_database(path, Base.metadata)
+    assert check_database(path, SCHEMA) is Fit.NEW
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
     connection.close()
-    assert not check_database(path, Base.metadata)
+    assert check_database(path, SCHEMA) is Fit.NEW
 
     enter(path)
 
-    assert check_database(path, Base.metadata)
+    assert check_database(path, SCHEMA) is Fit.CURRENT
 
 
 def test_a_log_that_a_killed_process_left_is_read(tmp_path: Path) -> None:
@@ -246,7 +240,7 @@ def test_a_log_that_a_killed_process_left_is_read(tmp_path: Path) -> None:
     writer.close()
     killed = tmp_path / "killed" / "a.sqlite"
 
-    assert check_database(killed, Base.metadata)
+    assert check_database(killed, SCHEMA) is Fit.CURRENT
     enter(killed)
 
     reader = sqlite3.connect(killed)

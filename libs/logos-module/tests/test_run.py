@@ -201,7 +201,11 @@ async def test_metrics_that_cannot_be_served_are_named(hello: Process) -> None:
     ("what", "expected", "said"),
     [
         ("state", 2, "STATE_UNUSABLE: a.sqlite is damaged"),
-        ("disk", 1, "DISK_FULL: identity.key cannot be written: the disk is full; make room"),
+        (
+            "disk",
+            1,
+            "DISK_FULL: identity.key cannot be written: the disk is full; make room and try again",
+        ),
         ("refusal", 1, "INTERNAL: not now"),
     ],
 )

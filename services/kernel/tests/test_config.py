@@ -121,6 +121,18 @@ def test_addresses_without_a_host_are_refused(tmp_path: Path) -> None:
     ]
 
 
+def test_a_database_is_a_url_of_postgresql_and_not_shown(tmp_path: Path) -> None:
+    url = "postgresql+asyncpg://logos:secret@db.internal/node1"
+
+    assert parse(_variables(tmp_path, LOGOS_DATABASE="")).database is None
+    config = parse(_variables(tmp_path, LOGOS_DATABASE=url))
+    assert config.database == url
+    assert "secret" not in repr(config)
+    assert _problems(_variables(tmp_path, LOGOS_DATABASE="mysql://logos:secret@db"), tmp_path) == [
+        "LOGOS_DATABASE: must begin with postgresql+asyncpg://"
+    ]
+
+
 def test_all_problems_are_named_with_their_lines(tmp_path: Path) -> None:
     profile = """schema = 2
 testnet = "Small"

@@ -10,8 +10,8 @@ import grpc
 import pytest
 from kernel_driver import Half, plans
 
+from logos_base.errors import DiskFullError
 from logos_kernel.core.effects import Signal
-from logos_kernel.core.errors import DiskFullError
 from logos_kernel.core.supervise import RestartPolicy
 from logos_kernel.core.supervisor import Supervisor
 from logos_kernel.core.types import (

@@ -408,7 +408,7 @@ async def test_a_full_disk_of_the_kernel_starts_nothing_and_stops_nothing(
 
         base, idle = (await node.status()).modules
         assert (base.pid, base.epoch) == (0, 1)
-        assert "the disk of " in base.status_text
+        assert "the disk is full" in base.status_text
         assert idle.pid == pids["idle"]
         assert (idle.state, idle.desired) == (
             module_pb2.MODULE_STATE_READY,

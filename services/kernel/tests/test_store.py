@@ -11,19 +11,34 @@ import pytest
 from module_store_contract import FULL, ModuleStoreContract
 
 from full_disk import filled
-from logos_base import errors
-from logos_kernel.core.errors import DiskFullError, StateLockedError, StoreFailedError
+from logos_base.errors import DiskFullError, StoreFailedError
+from logos_kernel.core.errors import StateLockedError
 from logos_kernel.core.types import Record
 from logos_kernel.store.lock import locked
 from logos_kernel.store.memory import MemoryModuleStore
-from logos_kernel.store.sql import SqlModuleStore, open_store
-from logos_module.database import DatabaseDamagedError
+from logos_kernel.store.sql import SCHEMA, SqlModuleStore, open_store
+from logos_module.database import DatabaseDamagedError, Schema
+from schema_contract import SchemaContract
 
 
 class TestMemory(ModuleStoreContract):
     @pytest.fixture
     def store(self) -> MemoryModuleStore:
         return MemoryModuleStore()
+
+
+class TestSchema(SchemaContract):
+    @pytest.fixture
+    def schema(self) -> Schema:
+        return SCHEMA
+
+
+class TestPostgresql(ModuleStoreContract):
+    @pytest.fixture
+    async def store(self, tmp_path: Path, postgresql_url: str) -> AsyncIterator[SqlModuleStore]:
+        async with open_store(tmp_path, postgresql_url) as store:
+            yield store
+        assert not (tmp_path / "kernel.sqlite").exists()
 
 
 class TestSql(ModuleStoreContract):
@@ -66,7 +81,7 @@ class TestSql(ModuleStoreContract):
                         await store.save(Record("mixnet"), Record("storage", epoch=3))
             assert await store.load() == [FULL]
             await store.save(Record("storage", epoch=3))
-        with filled(disk), pytest.raises(errors.DiskFullError):
+        with filled(disk), pytest.raises(DiskFullError):
             async with open_store(disk):
                 pass
         async with open_store(disk) as store:

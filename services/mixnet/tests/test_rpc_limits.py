@@ -10,9 +10,8 @@ from mixnet_fake_host import Switchboard
 from mixnet_nodes import RunningNode, fake_address, fake_peer_id, refused, until
 
 from logos.network.v1 import discovery_pb2, gossip_pb2, peering_pb2, streams_pb2
-from logos_mixnet.core.errors import BatchSizeError, InvalidPageError
+from logos_mixnet.core.errors import BatchSizeError
 from logos_mixnet.rpc.convert import check_batch
-from logos_mixnet.rpc.peering import page_size
 
 Start = Callable[..., Awaitable[RunningNode]]
 Call = Callable[[RunningNode], Awaitable[Any]]
@@ -158,12 +157,6 @@ def test_a_batch_has_at_most_1000_messages_and_4_mib() -> None:
     for beyond in (batch(1001, 4 << 20), batch(1000, (4 << 20) + 1)):
         with pytest.raises(BatchSizeError):
             check_batch(beyond)
-
-
-def test_a_page_has_100_or_at_most_1000_peers() -> None:
-    assert [page_size(asked) for asked in (0, 1, 1000, 1001, 2**31 - 1)] == [100, 1, *[1000] * 3]
-    with pytest.raises(InvalidPageError):
-        page_size(-1)
 
 
 @pytest.mark.parametrize(("limit", "found"), [(0, 20), (1, 1), (21, 21)])

@@ -4,44 +4,51 @@ from pathlib import Path
 
 import pytest
 from mixnet_store_contract import ONE, AdvertisementStoreContract, PeerStoreContract
-from sqlalchemy import text
 
+from full_disk import filled, small_disk
 from logos_mixnet.core.address_book import Ban, Changes
 from logos_mixnet.core.errors import StoreError
-from logos_mixnet.store.sql import Base, SqlAdvertisementStore, SqlPeerStore
-from logos_module.database import Sessions, open_database
+from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlPeerStore
+from logos_module.database import Database, Schema, open_database
+from schema_contract import SchemaContract
 
 
 @pytest.fixture
-async def sessions(tmp_path: Path) -> AsyncIterator[Sessions]:
-    async with open_database(tmp_path / "mixnet.sqlite", Base.metadata) as opened:
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with open_database(tmp_path / "mixnet.sqlite", SCHEMA) as opened:
         yield opened
+
+
+class TestSchema(SchemaContract):
+    @pytest.fixture
+    def schema(self) -> Schema:
+        return SCHEMA
 
 
 class TestSqlPeerStore(PeerStoreContract):
     @pytest.fixture
-    def store(self, sessions: Sessions) -> SqlPeerStore:
-        return SqlPeerStore(sessions)
+    def store(self, database: Database) -> SqlPeerStore:
+        return SqlPeerStore(database)
 
 
 class TestSqlAdvertisementStore(AdvertisementStoreContract):
     @pytest.fixture
-    def store(self, sessions: Sessions) -> SqlAdvertisementStore:
-        return SqlAdvertisementStore(sessions)
+    def store(self, database: Database) -> SqlAdvertisementStore:
+        return SqlAdvertisementStore(database)
 
 
 async def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
-    async with open_database(tmp_path / "db", Base.metadata) as first:
+    async with open_database(tmp_path / "db", SCHEMA) as first:
         await SqlPeerStore(first).save_peers(Changes((ONE,), ()))
         await SqlAdvertisementStore(first).extend([b"a"], expires_ms=1, limit=1)
 
-    async with open_database(tmp_path / "db", Base.metadata) as second:
+    async with open_database(tmp_path / "db", SCHEMA) as second:
         assert await SqlPeerStore(second).load_peers() == [ONE]
         assert await SqlAdvertisementStore(second).count() == 1
 
 
-async def test_bans_of_one_peer_at_once_do_not_meet(sessions: Sessions) -> None:
-    store = SqlPeerStore(sessions)
+async def test_bans_of_one_peer_at_once_do_not_meet(database: Database) -> None:
+    store = SqlPeerStore(database)
 
     for _ in range(10):
         async with asyncio.TaskGroup() as tasks:
@@ -53,17 +60,15 @@ async def test_bans_of_one_peer_at_once_do_not_meet(sessions: Sessions) -> None:
     assert await store.load_bans() == [Ban("peer", 1, "last")]
 
 
-async def test_a_full_disk_is_an_error_of_ours_and_passes(sessions: Sessions) -> None:
-    store = SqlAdvertisementStore(sessions)
-    async with sessions() as session:
-        await session.execute(text("PRAGMA max_page_count = 8"))  # of this connection
+async def test_a_full_disk_is_an_error_of_ours_and_passes(tmp_path: Path) -> None:
     keys = [n.to_bytes(128, "big") for n in range(1000)]
+    with small_disk(tmp_path / "disk") as disk:
+        async with open_database(disk / "mixnet.sqlite", SCHEMA) as database:
+            store = SqlAdvertisementStore(database)
+            with filled(disk), pytest.raises(StoreError) as caught:
+                await store.extend(keys, expires_ms=1, limit=1000)
 
-    with pytest.raises(StoreError) as caught:
-        await store.extend(keys, expires_ms=1, limit=1000)
-
-    assert caught.value.reason == "STORE_UNAVAILABLE"
-    assert await store.count() == 0
-    async with sessions() as session:
-        await session.execute(text("PRAGMA max_page_count = 1000000"))
-    await store.extend(keys, expires_ms=1, limit=1000)
+            assert caught.value.reason == "STORE_UNAVAILABLE"
+            assert "the disk is full" in str(caught.value)
+            assert await store.count() == 0
+            await store.extend(keys, expires_ms=1, limit=1000)

@@ -9,8 +9,6 @@ import pytest
 
 from logos.storage.v1 import storage_pb2
 from logos_module.errors import reason_of
-from logos_storage.core.errors import InvalidPageError
-from logos_storage.rpc import convert
 
 MIB = 1 << 20
 BLOCK_SIZES = [4096 << step for step in range(8)]
@@ -112,10 +110,3 @@ async def test_a_long_text_is_no_cid(net: Any, size: int) -> None:
     refusal = await refusal_of(node.stub.Stat(storage_pb2.StatRequest(cid="z" + "1" * size)))
 
     assert refusal == (grpc.StatusCode.INVALID_ARGUMENT, "CID_MALFORMED")
-
-
-def test_a_page_has_100_or_at_most_1000_datasets() -> None:
-    asked = (0, 1, 1000, 1001, 2**31 - 1)
-    assert [convert.to_page_size(size) for size in asked] == [100, 1, *[1000] * 3]
-    with pytest.raises(InvalidPageError):
-        convert.to_page_size(-1)

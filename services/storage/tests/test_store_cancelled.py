@@ -14,11 +14,12 @@ import pytest
 
 from logos_base.errors import DiskFullError
 from logos_module.database import open_database
+from logos_module.shielded import Shielded
 from logos_storage.core.ports import DatasetRecord
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.fresh import FreshBlocks
 from logos_storage.store.ledger import Ledger
-from logos_storage.store.sql import Base, Catalog
+from logos_storage.store.sql import SCHEMA, Catalog
 from logos_storage.store.trees import Workshop
 
 CONTENT = hashlib.shake_128(b"cancelled").digest(10 * (1 << 20))  # more than there are slots
@@ -90,12 +91,13 @@ class CancelledAt:
 async def opened(folder: Path) -> AsyncIterator[DatasetStore]:
     await asyncio.to_thread(folder.mkdir, exist_ok=True)
     async with (
-        open_database(folder / "storage.db", Base.metadata) as sessions,
+        open_database(folder / "storage.db", SCHEMA) as database,
+        Shielded() as shielded,
         asyncio.TaskGroup() as tasks,
     ):
         ledger = Ledger(1 << 30)
-        workshop = Workshop(NewestFirst(), tasks, ledger, lambda: 0, 0, FreshBlocks(0))
-        store = DatasetStore(workshop, Catalog(sessions, workshop.through), folder, lambda: 0)
+        workshop = Workshop(NewestFirst(), tasks, shielded, ledger, lambda: 0, 0, FreshBlocks(0))
+        store = DatasetStore(workshop, Catalog(database), folder, lambda: 0)
         await store.start()
         yield store
 

@@ -101,7 +101,7 @@ def spoil_its_schema(path: Path) -> None:
         file.write(b"x" * 3996)
 
 
-def take_its_tables(path: Path) -> None:
+def take_a_table(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE dataset")
     connection.close()
@@ -129,7 +129,7 @@ def give_it_other_columns(path: Path) -> None:
         (fill_with_text, "is not an SQLite database"),
         (cut_in_half, "is damaged"),
         (spoil_its_schema, "is damaged"),
-        (take_its_tables, "lacks its tables"),
+        (take_a_table, "lacks the table dataset"),
         (make_it_another_one, "lacks its tables"),
         (give_it_other_columns, "is not of this version"),
     ],

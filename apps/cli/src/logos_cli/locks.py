@@ -32,14 +32,19 @@ def write_locks(root: Path) -> list[str]:
 
 
 def runtime_requirements(root: Path) -> list[str]:
-    """What the members of the workspace require, apart from one another."""
+    """What the members of the workspace require, extras too, apart from one another."""
     members = _read(root / "pyproject.toml")["tool"]["uv"]["workspace"]["members"]
     wanted: set[str] = set()
     for pattern in members:
         for folder in root.glob(pattern):
             file = folder / "pyproject.toml"
             if file.is_file():
-                wanted |= set(_read(file)["project"]["dependencies"])
+                project = _read(file)["project"]
+                for some in (
+                    project["dependencies"],
+                    *project.get("optional-dependencies", {}).values(),
+                ):
+                    wanted |= set(some)
     return sorted(each for each in wanted if not each.startswith("logos-"))
 
 

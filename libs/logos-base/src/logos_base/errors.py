@@ -74,7 +74,17 @@ class StateError(LogosError):
     reason = "STATE_UNUSABLE"
 
 
-class DiskFullError(LogosError):
+class StoreFailedError(LogosError):
+    """Durable state could not be read or written just now.
+
+    It was not done, or nobody knows whether it was.
+    """
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "STORE_FAILED"
+
+
+class DiskFullError(StoreFailedError):
     """The disk has no room."""
 
     kind = ErrorKind.RESOURCE_EXHAUSTED

@@ -1,7 +1,6 @@
 """The life of a module process, from its environment to its exit code."""
 
 import asyncio
-import errno
 import logging
 import secrets
 import signal
@@ -17,11 +16,12 @@ import uvloop
 from prometheus_client import start_http_server
 
 from logos.module.v1.module_host_pb2_grpc import add_ModuleHostServicer_to_server
-from logos_base.errors import ConfigError, DiskFullError, LogosError, StateError
+from logos_base.errors import ConfigError, LogosError, StateError
 from logos_base.manifest import Manifest, parse_manifest
 from logos_module import logs, session
 from logos_module.channels import open_channel
 from logos_module.context import ModuleContext
+from logos_module.disk import disk_full, is_full
 from logos_module.environment import Environment, parse_environment
 from logos_module.errors import ModuleNotReadyError
 from logos_module.host import ModuleHostServicer
@@ -66,9 +66,9 @@ def run(root: CompositionRoot, *, package: str) -> int:
         _say(error)
         return MISCONFIGURED
     except OSError as error:
-        if not _is_full(error):
+        if not is_full(error):
             raise
-        _say(_disk_full(error))
+        _say(disk_full(error.filename))
         return FAILED
 
 
@@ -133,16 +133,7 @@ def _cause_of(error: BaseException) -> BaseException:
     """Returns what a composition root has raised, out of its task groups."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    return _disk_full(error) if isinstance(error, OSError) and _is_full(error) else error
-
-
-def _is_full(error: OSError) -> bool:
-    return error.errno in {errno.ENOSPC, errno.EDQUOT}
-
-
-def _disk_full(error: OSError) -> DiskFullError:
-    place = "" if error.filename is None else f"{error.filename} cannot be written: "
-    return DiskFullError(f"{place}the disk is full; make room")
+    return disk_full(error.filename) if isinstance(error, OSError) and is_full(error) else error
 
 
 class _EndedError(Exception):

@@ -4,7 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,10 +21,12 @@ MAX_PROFILE_BYTES: Final = 1024 * 1024
 MAX_SOCKET_PATH_BYTES: Final = 107
 """sun_path of unix(7), without its zero byte."""
 
+DATABASE_SCHEME: Final = "postgresql+asyncpg://"
+
 _KEYS: Final = frozenset({"schema", "testnet", "node", "runtime", "modules", "kernel"})
 _MODULE_KEYS: Final = frozenset({"manifest", "settings"})
 _POLICY_KEYS: Final = frozenset(
-    field.name for field in fields(RestartPolicy) if field.type in {int, "int"}
+    one.name for one in fields(RestartPolicy) if one.type in {int, "int"}
 )
 _HEADER: Final = re.compile(r"\s*\[\s*([A-Za-z0-9_.\-\"' ]+?)\s*\]")
 _ASSIGNMENT: Final = re.compile(r"\s*([A-Za-z0-9_\-]+)\s*=")
@@ -57,6 +59,8 @@ class Config:
     """None where the kernel only observes."""
     log_level: str = "INFO"
     metrics_listen: tuple[str, int] | None = None
+    database: str | None = field(default=None, repr=False)
+    """URL of a PostgreSQL database instead of a file in `state_dir`; may hold a password."""
 
     @property
     def kernel_target(self) -> str:
@@ -85,6 +89,9 @@ def parse(variables: Mapping[str, str]) -> Config:
     for name, address in (("LOGOS_FRONT", front), ("LOGOS_LISTEN", listen)):
         if address and not ADDRESS.fullmatch(address):
             problems.append(f"{name}: must be unix:/path or host:port, is {address!r}")
+    database = variables.get("LOGOS_DATABASE") or None
+    if database is not None and not database.startswith(DATABASE_SCHEME):
+        problems.append(f"LOGOS_DATABASE: must begin with {DATABASE_SCHEME}")
     profile = _Profile(problems)
     if profile_path:
         profile.read(Path(profile_path))
@@ -107,6 +114,7 @@ def parse(variables: Mapping[str, str]) -> Config:
         places=places,
         log_level=level,
         metrics_listen=metrics_listen,
+        database=database,
     )
 
 

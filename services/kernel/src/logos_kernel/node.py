@@ -69,7 +69,7 @@ async def _live(told: config.Config) -> int:
     router = Router(gate)
     server = Server(fallback=router, gate=gate)
     front = Front(server)
-    async with open_store(told.state_dir) as store:
+    async with open_store(told.state_dir, told.database) as store:
         identity = Identity(
             node=told.node,
             testnet=told.testnet,

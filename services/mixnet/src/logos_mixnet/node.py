@@ -28,7 +28,7 @@ from logos_mixnet.rpc.gossip import GossipServicer
 from logos_mixnet.rpc.peering import PeeringServicer
 from logos_mixnet.rpc.streams import StreamsServicer
 from logos_mixnet.store.files import load_or_create_secret
-from logos_mixnet.store.sql import Base, SqlAdvertisementStore, SqlPeerStore
+from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlPeerStore
 from logos_module import ModuleContext
 from logos_module.database import open_database
 from logos_module.server import AddToServer
@@ -51,12 +51,12 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
     else:
         secret = seeded_secret(config.seed, context.node)
         log.warning("identity follows from a seed: insecure, for testnets only")
-    async with open_database(database, Base.metadata) as sessions:
+    async with open_database(database, SCHEMA) as opened:
         network = Network(
             open_host(config, secret),
             config,
-            peers=SqlPeerStore(sessions),
-            advertisements=SqlAdvertisementStore(sessions),
+            peers=SqlPeerStore(opened),
+            advertisements=SqlAdvertisementStore(opened),
             status=context.status,
         )
         try:

@@ -79,17 +79,3 @@ class StateLockedError(LogosError):
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "STATE_LOCKED"
-
-
-class StoreFailedError(LogosError):
-    """What the kernel remembers cannot be read or written (KER-8)."""
-
-    kind = ErrorKind.UNAVAILABLE
-    reason = "STORE_FAILED"
-
-
-class DiskFullError(StoreFailedError):
-    """It cannot be written because the disk has no room."""
-
-    kind = ErrorKind.RESOURCE_EXHAUSTED
-    reason = "DISK_FULL"

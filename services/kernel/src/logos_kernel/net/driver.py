@@ -16,8 +16,9 @@ from typing import Any, Final, Protocol
 
 import grpc
 
+from logos_base.errors import StoreFailedError
 from logos_kernel.core.effects import AskStop, Changed, Effect, End, Save, Signal, Spawn, Watch
-from logos_kernel.core.errors import ModuleUnreachableError, StoreFailedError
+from logos_kernel.core.errors import ModuleUnreachableError
 from logos_kernel.core.module import View
 from logos_kernel.core.ports import ModuleStore, Runtime
 from logos_kernel.core.registry import Registry

@@ -1,11 +1,12 @@
 """One kernel per state folder, by an advisory lock of the operating system (KER-8)."""
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from logos_kernel.core.errors import DiskFullError, StateLockedError, StoreFailedError
+from logos_base.errors import StoreFailedError
+from logos_kernel.core.errors import StateLockedError
+from logos_module.disk import disk_full, is_full
 from logos_module.lock import FolderLock
 
 
@@ -21,8 +22,8 @@ def locked(state_dir: Path) -> Iterator[None]:
         state_dir.mkdir(parents=True, exist_ok=True)
         lock = FolderLock(state_dir)
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise DiskFullError(f"the disk of {state_dir} is full") from error
+        if is_full(error):
+            raise disk_full(state_dir) from error
         raise StoreFailedError(f"{state_dir}: {error.strerror}") from error
     with lock:
         if not lock.take():

@@ -19,13 +19,6 @@ class InvalidAddressError(LogosError):
     field = "address"
 
 
-class InvalidPageError(LogosError):
-    """A page size or token that no listing has given out."""
-
-    kind = ErrorKind.INVALID_ARGUMENT
-    reason = "INVALID_PAGE"
-
-
 class InvalidBanError(LogosError):
     """A ban that ends before it begins, or with too long a reason."""
 

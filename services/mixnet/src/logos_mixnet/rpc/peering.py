@@ -7,13 +7,12 @@ from logos.network.v1 import peering_pb2 as pb
 from logos.network.v1 import peering_pb2_grpc as pb_grpc
 from logos_mixnet.core.address_book import Ban
 from logos_mixnet.core.addresses import parse_address
-from logos_mixnet.core.errors import InvalidBanError, InvalidPageError, InvalidPeerIdError
+from logos_mixnet.core.errors import InvalidBanError
 from logos_mixnet.core.identity import parse_peer_id
 from logos_mixnet.core.ports import Clock, PeerNetwork
 from logos_mixnet.rpc.convert import notice_to_pb, peer_to_pb
+from logos_module.pages import page_size, page_start
 
-DEFAULT_PAGE: Final = 100
-MAX_PAGE: Final = 1000
 MAX_REASON_BYTES: Final = 200
 MAX_UNTIL_MS: Final = 2**45
 """Unix time of the year 3084: far from the end of what a Timestamp can say."""
@@ -38,7 +37,7 @@ class PeeringServicer(pb_grpc.PeeringServicer):
 
     async def ListPeers(self, request: pb.ListPeersRequest, context: Any) -> pb.ListPeersResponse:
         peers, more = self._network.page(
-            after=page_start(request.page_token),
+            after=page_start(request.page_token, parse_peer_id) or "",
             limit=page_size(request.page_size),
             connected_only=request.connected_only,
         )
@@ -77,23 +76,6 @@ class PeeringServicer(pb_grpc.PeeringServicer):
         with self._network.watch() as notices:
             async for notice in notices:
                 yield notice_to_pb(notice)
-
-
-def page_size(asked: int) -> int:
-    """Returns the size of a page; 0 means 100, more than 1000 means 1000."""
-    if asked < 0:
-        raise InvalidPageError("a page has no negative size", field="page_size")
-    return min(asked or DEFAULT_PAGE, MAX_PAGE)
-
-
-def page_start(token: str) -> str:
-    """Returns the peer id that a page begins beyond; a token is the last one's id."""
-    if not token:
-        return ""
-    try:
-        return parse_peer_id(token)
-    except InvalidPeerIdError as error:
-        raise InvalidPageError("not a page token", field="page_token") from error
 
 
 def parse_ban(request: pb.BanRequest, now_ms: int) -> Ban:

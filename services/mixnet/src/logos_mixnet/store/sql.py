@@ -1,20 +1,19 @@
 """The stores in the module's database. One transaction per call."""
 
 import json
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import BigInteger, LargeBinary, String, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
 from logos_mixnet.core.advertisements import Advertisement
 from logos_mixnet.core.errors import StoreError, TooManyKeysError
-from logos_module.database import Sessions
+from logos_module.database import Database, Schema, reading, writing
 
 CHUNK: Final = 500
 """Values of one `IN (...)`; SQLite takes more, older ones 999."""
@@ -58,120 +57,117 @@ class AdvertisementRow(Base):
     failures: Mapped[int] = mapped_column(default=0)
 
 
-@asynccontextmanager
-async def transaction(sessions: Sessions) -> AsyncGenerator[AsyncSession, None]:
-    """Commits what the body does, or raises `StoreError` and has done nothing."""
-    try:
-        async with sessions.begin() as session:
-            yield session
-    except DBAPIError as error:
-        raise StoreError(f"the database does not answer: {error.orig}") from error
+SCHEMA: Final = Schema(Base.metadata, Path(__file__).parent / "versions")
 
 
 class SqlPeerStore:
     """`PeerStore` over SQLAlchemy."""
 
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
+    def __init__(self, database: Database) -> None:
+        self.database = database.raising(StoreError)
 
-    async def load_peers(self) -> list[PeerRecord]:
-        async with transaction(self._sessions) as session:
-            rows = await session.scalars(select(PeerRow).order_by(PeerRow.peer_id))
-            return [_to_record(row) for row in rows]
+    @reading
+    async def load_peers(self, session: AsyncSession) -> list[PeerRecord]:
+        rows = await session.scalars(select(PeerRow).order_by(PeerRow.peer_id))
+        return [_to_record(row) for row in rows]
 
-    async def save_peers(self, changes: Changes) -> None:
-        async with transaction(self._sessions) as session:
-            for some in chunks(changes.removed):
-                await session.execute(delete(PeerRow).where(PeerRow.peer_id.in_(some)))
-            if changes.changed:
-                await session.execute(_PUT_PEER, [_record_values(r) for r in changes.changed])
+    @writing
+    async def save_peers(self, session: AsyncSession, changes: Changes) -> None:
+        for some in chunks(changes.removed):
+            await session.execute(delete(PeerRow).where(PeerRow.peer_id.in_(some)))
+        if changes.changed:
+            await session.execute(_PUT_PEER, [_record_values(r) for r in changes.changed])
 
-    async def load_bans(self) -> list[Ban]:
-        async with transaction(self._sessions) as session:
-            rows = await session.scalars(select(BanRow).order_by(BanRow.peer_id))
-            return [Ban(row.peer_id, row.until_ms, row.reason) for row in rows]
+    @reading
+    async def load_bans(self, session: AsyncSession) -> list[Ban]:
+        rows = await session.scalars(select(BanRow).order_by(BanRow.peer_id))
+        return [Ban(row.peer_id, row.until_ms, row.reason) for row in rows]
 
-    async def save_ban(self, ban: Ban) -> None:
-        async with transaction(self._sessions) as session:
-            values = {"peer_id": ban.peer_id, "until_ms": ban.until_ms, "reason": ban.reason}
-            await session.execute(_PUT_BAN, [values])
+    @writing
+    async def save_ban(self, session: AsyncSession, ban: Ban) -> None:
+        values = {"peer_id": ban.peer_id, "until_ms": ban.until_ms, "reason": ban.reason}
+        await session.execute(_PUT_BAN, [values])
 
-    async def remove_ban(self, peer_id: str) -> None:
-        async with transaction(self._sessions) as session:
-            await session.execute(delete(BanRow).where(BanRow.peer_id == peer_id))
+    @writing
+    async def remove_ban(self, session: AsyncSession, peer_id: str) -> None:
+        await session.execute(delete(BanRow).where(BanRow.peer_id == peer_id))
 
 
 class SqlAdvertisementStore:
     """`AdvertisementStore` over SQLAlchemy."""
 
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
+    def __init__(self, database: Database) -> None:
+        self.database = database.raising(StoreError)
 
-    async def count(self) -> int:
-        async with transaction(self._sessions) as session:
-            return await _count(session)
+    @reading
+    async def count(self, session: AsyncSession) -> int:
+        return await _count(session)
 
-    async def extend(self, keys: Sequence[bytes], *, expires_ms: int, limit: int) -> list[bytes]:
-        async with transaction(self._sessions) as session:
-            known: set[bytes] = set()
-            for some in chunks(keys):
-                query = select(AdvertisementRow.key).where(AdvertisementRow.key.in_(some))
-                known |= set(await session.scalars(query))
-            fresh = [key for key in keys if key not in known]
-            if await _count(session) + len(fresh) > limit:
-                raise TooManyKeysError(f"this node advertises at most {limit} keys")
-            values = [
-                {"key": key, "expires_ms": expires_ms, "next_provide_ms": 0, "failures": 0}
-                for key in keys
-            ]
-            if values:
-                await session.execute(_PUT_ADVERTISEMENT, values)
-            return fresh
+    @writing
+    async def extend(
+        self, session: AsyncSession, keys: Sequence[bytes], *, expires_ms: int, limit: int
+    ) -> list[bytes]:
+        known: set[bytes] = set()
+        for some in chunks(keys):
+            query = select(AdvertisementRow.key).where(AdvertisementRow.key.in_(some))
+            known |= set(await session.scalars(query))
+        fresh = [key for key in keys if key not in known]
+        if await _count(session) + len(fresh) > limit:
+            raise TooManyKeysError(f"this node advertises at most {limit} keys")
+        values = [
+            {"key": key, "expires_ms": expires_ms, "next_provide_ms": 0, "failures": 0}
+            for key in keys
+        ]
+        if values:
+            await session.execute(_PUT_ADVERTISEMENT, values)
+        return fresh
 
-    async def remove(self, keys: Sequence[bytes]) -> None:
-        async with transaction(self._sessions) as session:
-            for some in chunks(keys):
-                query = delete(AdvertisementRow).where(AdvertisementRow.key.in_(some))
-                await session.execute(query)
+    @writing
+    async def remove(self, session: AsyncSession, keys: Sequence[bytes]) -> None:
+        for some in chunks(keys):
+            query = delete(AdvertisementRow).where(AdvertisementRow.key.in_(some))
+            await session.execute(query)
 
-    async def due(self, now_ms: int, limit: int) -> list[Advertisement]:
+    @reading
+    async def due(self, session: AsyncSession, now_ms: int, limit: int) -> list[Advertisement]:
         query = (
             select(AdvertisementRow)
             .where(AdvertisementRow.next_provide_ms <= now_ms)
             .order_by(AdvertisementRow.next_provide_ms, AdvertisementRow.key)
             .limit(limit)
         )
-        async with transaction(self._sessions) as session:
-            return [_to_advertisement(row) for row in await session.scalars(query)]
+        return [_to_advertisement(row) for row in await session.scalars(query)]
 
-    async def expired(self, now_ms: int, limit: int) -> list[bytes]:
+    @reading
+    async def expired(self, session: AsyncSession, now_ms: int, limit: int) -> list[bytes]:
         query = (
             select(AdvertisementRow.key)
             .where(AdvertisementRow.expires_ms <= now_ms)
             .order_by(AdvertisementRow.expires_ms)
             .limit(limit)
         )
-        async with transaction(self._sessions) as session:
-            return list(await session.scalars(query))
+        return list(await session.scalars(query))
 
-    async def reschedule(self, advertisements: Sequence[Advertisement]) -> None:
-        async with transaction(self._sessions) as session:
-            for each in advertisements:
-                values = {"next_provide_ms": each.next_provide_ms, "failures": each.failures}
-                where = AdvertisementRow.key == each.key
-                await session.execute(update(AdvertisementRow).where(where).values(**values))
+    @writing
+    async def reschedule(
+        self, session: AsyncSession, advertisements: Sequence[Advertisement]
+    ) -> None:
+        for each in advertisements:
+            values = {"next_provide_ms": each.next_provide_ms, "failures": each.failures}
+            where = AdvertisementRow.key == each.key
+            await session.execute(update(AdvertisementRow).where(where).values(**values))
 
-    async def make_all_due(self, *, only_failed: bool) -> None:
+    @writing
+    async def make_all_due(self, session: AsyncSession, *, only_failed: bool) -> None:
         query = update(AdvertisementRow).values(next_provide_ms=0)
         if only_failed:
             query = query.where(AdvertisementRow.failures > 0)
-        async with transaction(self._sessions) as session:
-            await session.execute(query)
+        await session.execute(query)
 
-    async def next_event_ms(self) -> int | None:
-        async with transaction(self._sessions) as session:
-            due = await session.scalar(select(func.min(AdvertisementRow.next_provide_ms)))
-            over = await session.scalar(select(func.min(AdvertisementRow.expires_ms)))
+    @reading
+    async def next_event_ms(self, session: AsyncSession) -> int | None:
+        due = await session.scalar(select(func.min(AdvertisementRow.next_provide_ms)))
+        over = await session.scalar(select(func.min(AdvertisementRow.expires_ms)))
         return None if due is None or over is None else min(due, over)
 
 

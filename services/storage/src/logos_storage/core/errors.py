@@ -60,13 +60,6 @@ class InvalidMimetypeError(LogosError):
     reason = "INVALID_MIMETYPE"
 
 
-class InvalidPageError(LogosError):
-    """A page token or page size that is not valid."""
-
-    kind = ErrorKind.INVALID_ARGUMENT
-    reason = "INVALID_PAGE"
-
-
 class RangeNotSatisfiableError(LogosError):
     """The offset is past the end."""
 

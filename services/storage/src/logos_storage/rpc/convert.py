@@ -1,21 +1,13 @@
 """Between the contract's messages and the core's values."""
 
-from typing import Final
-
 from google.protobuf import timestamp_pb2
 
 from logos.storage.v1 import storage_pb2
 from logos_base.errors import LogosError
 from logos_storage.core.cid import MANIFEST, Cid, parse_text
-from logos_storage.core.errors import InvalidPageError
 from logos_storage.core.ports import DatasetRecord, SpaceReport
 from logos_storage.operations.get import Wanted
 from logos_storage.operations.put import Description
-
-DEFAULT_PAGE: Final = 100
-MAX_PAGE: Final = 1000
-
-_TOKEN_BYTES: Final = 8
 
 
 def to_cid(text: str) -> Cid:
@@ -63,27 +55,3 @@ def from_space(report: SpaceReport) -> storage_pb2.SpaceResponse:
         disk_free_bytes=report.disk_free_bytes,
         datasets=report.datasets,
     )
-
-
-def to_page_size(size: int) -> int:
-    """Reads a page size: 0 is the default, what is too large is cut."""
-    if size < 0:
-        raise InvalidPageError("page size is negative", field="page_size")
-    return min(size or DEFAULT_PAGE, MAX_PAGE)
-
-
-def to_page_bound(token: str) -> int | None:
-    """Reads a page token: the number of the last dataset of the page before."""
-    if not token:
-        return None
-    try:
-        raw = bytes.fromhex(token)
-    except ValueError as error:
-        raise InvalidPageError("page token is not one of ours", field="page_token") from error
-    if len(raw) != _TOKEN_BYTES or raw[0] >= 0x80:
-        raise InvalidPageError("page token is not one of ours", field="page_token")
-    return int.from_bytes(raw, "big")
-
-
-def from_page_bound(number: int) -> str:
-    return number.to_bytes(_TOKEN_BYTES, "big").hex()

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from logos.storage.v1 import storage_pb2
 from logos.storage.v1.storage_pb2_grpc import StorageServicer as Contract
 from logos_module.bulk import BulkField, BulkMethod
+from logos_module.pages import number_to_token, page_size, page_start, token_to_number
 from logos_storage.core.errors import (
     DatasetUnknownError,
     FrameTooLargeError,
@@ -95,11 +96,11 @@ class StorageServicer(Contract):
         self, request: storage_pb2.ListRequest, context: Context
     ) -> storage_pb2.ListResponse:
         """Lists the datasets of this node, newest first."""
-        size = convert.to_page_size(request.page_size)
-        below = convert.to_page_bound(request.page_token)
+        size = page_size(request.page_size)
+        below = page_start(request.page_token, token_to_number)
         records = await self._datasets.page(below=below, limit=size + 1)
         shown = records[:size]
-        token = convert.from_page_bound(shown[-1].number) if len(records) > size else ""
+        token = number_to_token(shown[-1].number) if len(records) > size else ""
         return storage_pb2.ListResponse(
             datasets=[convert.from_record(record) for record in shown], next_page_token=token
         )

@@ -83,7 +83,7 @@ class DatasetStore:
                 await upload.open()
                 yield Put(self, upload, filename, mimetype)
             finally:
-                await self._workshop.through(self._discard(upload))
+                await self._workshop.shielded.run(self._discard(upload))
 
     async def _discard(self, upload: UploadFiles) -> None:
         async with self._changing:  # after a commit that has begun, or instead of it
@@ -105,7 +105,7 @@ class DatasetStore:
         size = upload.size_bytes
         manifest = Manifest(shape.tree_cid, size, shape.block_size_bytes, filename, mimetype)
         raw = manifests.encode(manifest)
-        return await self._workshop.through(self._place(upload, shape, raw))
+        return await self._workshop.shielded.run(self._place(upload, shape, raw))
 
     async def _place(self, upload: UploadFiles, shape: TreeShape, raw: bytes) -> DatasetRecord:
         replaced: Path | None = None
@@ -188,7 +188,7 @@ class DatasetStore:
             raise QuotaExceededError(
                 f"the dataset has {manifest.size_bytes} bytes, the quota is {quota_bytes}"
             )
-        return await self._workshop.through(self._adopt(cid, raw, manifest))
+        return await self._workshop.shielded.run(self._adopt(cid, raw, manifest))
 
     async def _adopt(self, cid: Cid, raw: bytes, manifest: Manifest) -> DatasetRecord:
         shape = manifest.shape
@@ -217,7 +217,7 @@ class DatasetStore:
         try:
             yield tree
         finally:
-            await self._workshop.through(self._release(tree, str(record.cid)))
+            await self._workshop.shielded.run(self._release(tree, str(record.cid)))
 
     @asynccontextmanager
     async def open_served(self, tree_cid: Cid) -> AsyncIterator[OpenTree | None]:
@@ -232,7 +232,7 @@ class DatasetStore:
             yield tree
         finally:
             if tree is not None:
-                await self._workshop.through(self._release(tree, _SERVED))
+                await self._workshop.shielded.run(self._release(tree, _SERVED))
 
     def _open_held(self, tree: StoredTree) -> int:
         opened = self._open.get(tree.shape.name)
@@ -286,7 +286,7 @@ class DatasetStore:
         Raises:
             DatasetBusyError: It is being read, fetched or served.
         """
-        return await self._workshop.through(self._delete(cid))
+        return await self._workshop.shielded.run(self._delete(cid))
 
     async def _delete(self, cid: Cid) -> int:
         async with self._changing:

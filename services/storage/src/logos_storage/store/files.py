@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from logos_base.errors import DiskFullError
+from logos_module.disk import disk_full, is_full
 from logos_storage.core import merkle
 from logos_storage.core.batch import VerifiedBlock, runs_of
 from logos_storage.core.errors import BadDataError
@@ -30,8 +31,6 @@ _CHUNK_BYTES: Final = 1024 * 1024
 _MAX_VECTORS: Final = 512
 """Below the kernel's limit of 1024 buffers a call."""
 
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
@@ -39,8 +38,8 @@ def disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
-            raise DiskFullError("the disk of this node is full; make room and try again") from error
+        if is_full(error):
+            raise disk_full() from error
         if error.errno == errno.EIO:
             raise BadDataError("the disk of this node does not give its bytes back") from error
         raise

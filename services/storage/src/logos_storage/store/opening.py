@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from logos_module.database import open_database
+from logos_module.shielded import Shielded
 from logos_storage.core.types import MonotonicMs, WallClockUs
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.fresh import FreshBlocks
 from logos_storage.store.ledger import Ledger
-from logos_storage.store.sql import Base, Catalog
+from logos_storage.store.sql import SCHEMA, Catalog
 from logos_storage.store.sweep import CATALOGUE, check_catalogue
 from logos_storage.store.trees import Workshop
 
@@ -44,18 +45,20 @@ async def open_store(
     threads = ThreadPoolExecutor(max(4, os.cpu_count() or 1), "storage-disk")
     with threads:
         async with (
-            open_database(folder / CATALOGUE, Base.metadata) as sessions,
+            open_database(folder / CATALOGUE, SCHEMA) as database,
+            Shielded() as shielded,
             asyncio.TaskGroup() as tasks,
         ):
             workshop = Workshop(
                 threads,
                 tasks,
+                shielded,
                 Ledger(quota_bytes),
                 monotonic_ms,
                 headroom_bytes,
                 FreshBlocks(FRESH_BYTES),
             )
-            catalog = Catalog(sessions, workshop.through)
+            catalog = Catalog(database)
             store = DatasetStore(workshop, catalog, folder, wall_clock_us)
             await store.start()
             yield store

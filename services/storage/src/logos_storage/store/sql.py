@@ -6,11 +6,9 @@ and gone only after it is gone.
 Spec: docs/protocol/storage.md, STO-10, STO-15.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+from pathlib import Path
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -22,19 +20,13 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from logos_base.errors import DiskFullError
+from logos_module.database import Database, Schema, reading, writing
 from logos_storage.core import cid as cids
 from logos_storage.core.cid import Cid, parse_text
 from logos_storage.core.types import TreeShape
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-_DISK_IS_FULL: Final = "database or disk is full"
 
 
 class Base(DeclarativeBase):
@@ -87,124 +79,95 @@ class StoredDataset:
     tree: StoredTree
 
 
-class Through(Protocol):
-    """Does work to its end even where its caller is cancelled."""
-
-    def __call__(self, work: Coroutine[Any, Any, T], /) -> Awaitable[T]: ...
-
-
-Method = Callable[Concatenate["Catalog", P], Coroutine[Any, Any, T]]
-
-
-def uninterrupted(method: Method[P, T]) -> Method[P, T]:
-    """A connection whose statement is cancelled is lost; so none is."""
-
-    @wraps(method)
-    async def call(self: "Catalog", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.through(method(self, *args, **kwargs))
-
-    return call
+SCHEMA: Final = Schema(Base.metadata, Path(__file__).parent / "versions")
 
 
 class Catalog:
     """Rows of one node. One transaction a call."""
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession], through: Through) -> None:
-        self.through = through
-        self._sessions = sessions
+    def __init__(self, database: Database) -> None:
+        self.database = database
 
-    @uninterrupted
-    async def dataset(self, cid: Cid) -> StoredDataset | None:
-        async with self._sessions() as session:
-            query = select(DatasetRow, TreeRow).join(TreeRow).where(DatasetRow.cid == str(cid))
-            row = (await session.execute(query)).first()
+    @reading
+    async def dataset(self, session: AsyncSession, cid: Cid) -> StoredDataset | None:
+        query = select(DatasetRow, TreeRow).join(TreeRow).where(DatasetRow.cid == str(cid))
+        row = (await session.execute(query)).first()
         return None if row is None else _to_dataset(row[0], row[1])
 
-    @uninterrupted
-    async def datasets(self, *, below: int | None, limit: int) -> list[StoredDataset]:
+    @reading
+    async def datasets(
+        self, session: AsyncSession, *, below: int | None, limit: int
+    ) -> list[StoredDataset]:
         query = select(DatasetRow, TreeRow).join(TreeRow).order_by(DatasetRow.number.desc())
         if below is not None:
             query = query.where(DatasetRow.number < below)
-        async with self._sessions() as session:
-            rows = (await session.execute(query.limit(limit))).all()
+        rows = (await session.execute(query.limit(limit))).all()
         return [_to_dataset(row[0], row[1]) for row in rows]
 
-    @uninterrupted
-    async def count(self) -> int:
-        async with self._sessions() as session:
-            return await session.scalar(select(func.count()).select_from(DatasetRow)) or 0
+    @reading
+    async def count(self, session: AsyncSession) -> int:
+        return await session.scalar(select(func.count()).select_from(DatasetRow)) or 0
 
-    @uninterrupted
-    async def tree(self, shape: TreeShape) -> StoredTree | None:
-        async with self._sessions() as session:
-            row = await session.get(TreeRow, shape.name)
+    @reading
+    async def tree(self, session: AsyncSession, shape: TreeShape) -> StoredTree | None:
+        row = await session.get(TreeRow, shape.name)
         return None if row is None else _to_tree(row)
 
-    @uninterrupted
-    async def trees(self, tree_cid: Cid | None = None) -> list[StoredTree]:
+    @reading
+    async def trees(self, session: AsyncSession, tree_cid: Cid | None = None) -> list[StoredTree]:
         query = select(TreeRow)
         if tree_cid is not None:
             query = query.where(TreeRow.tree_cid == str(tree_cid))
-        async with self._sessions() as session:
-            return [_to_tree(row) for row in await session.scalars(query)]
+        return [_to_tree(row) for row in await session.scalars(query)]
 
-    @uninterrupted
+    @writing
     async def add(
-        self, cid: Cid, raw_manifest: bytes, tree: StoredTree, stored_at_us: int
+        self,
+        session: AsyncSession,
+        cid: Cid,
+        raw_manifest: bytes,
+        tree: StoredTree,
+        stored_at_us: int,
     ) -> StoredDataset:
         """Adds a dataset and, if it is new, its tree. The same one again changes nothing."""
-        async with self._writing() as session:
-            tree_row = await session.get(TreeRow, tree.shape.name)
-            if tree_row is None:
-                tree_row = _from_tree(tree)
-                session.add(tree_row)
-            tree_row.is_complete = tree_row.is_complete or tree.is_complete
-            tree_row.size_bytes = max(tree_row.size_bytes, tree.size_bytes)
-            row = await session.scalar(select(DatasetRow).where(DatasetRow.cid == str(cid)))
-            if row is None:
-                row = DatasetRow(
-                    cid=str(cid),
-                    tree_name=tree.shape.name,
-                    manifest=raw_manifest,
-                    stored_at_us=stored_at_us,
-                )
-                session.add(row)
-                await session.flush()
-            return _to_dataset(row, tree_row)
-
-    @uninterrupted
-    async def set_complete(self, shape: TreeShape, *, is_complete: bool) -> None:
-        async with self._writing() as session:
-            await session.execute(
-                update(TreeRow).where(TreeRow.name == shape.name).values(is_complete=is_complete)
+        tree_row = await session.get(TreeRow, tree.shape.name)
+        if tree_row is None:
+            tree_row = _from_tree(tree)
+            session.add(tree_row)
+        tree_row.is_complete = tree_row.is_complete or tree.is_complete
+        tree_row.size_bytes = max(tree_row.size_bytes, tree.size_bytes)
+        row = await session.scalar(select(DatasetRow).where(DatasetRow.cid == str(cid)))
+        if row is None:
+            row = DatasetRow(
+                cid=str(cid),
+                tree_name=tree.shape.name,
+                manifest=raw_manifest,
+                stored_at_us=stored_at_us,
             )
+            session.add(row)
+            await session.flush()
+        return _to_dataset(row, tree_row)
 
-    @uninterrupted
-    async def is_shared(self, shape: TreeShape) -> bool:
+    @writing
+    async def set_complete(
+        self, session: AsyncSession, shape: TreeShape, *, is_complete: bool
+    ) -> None:
+        await session.execute(
+            update(TreeRow).where(TreeRow.name == shape.name).values(is_complete=is_complete)
+        )
+
+    @reading
+    async def is_shared(self, session: AsyncSession, shape: TreeShape) -> bool:
         """Says whether more than one dataset stands on a tree."""
         query = select(func.count()).where(DatasetRow.tree_name == shape.name)
-        async with self._sessions() as session:
-            return (await session.scalar(query) or 0) > 1
+        return (await session.scalar(query) or 0) > 1
 
-    @uninterrupted
-    async def remove(self, cid: Cid) -> None:
+    @writing
+    async def remove(self, session: AsyncSession, cid: Cid) -> None:
         """Removes a dataset, and its tree if no other stands on it."""
-        async with self._writing() as session:
-            await session.execute(delete(DatasetRow).where(DatasetRow.cid == str(cid)))
-            used = select(DatasetRow.tree_name)
-            await session.execute(delete(TreeRow).where(TreeRow.name.not_in(used)))
-
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncSession]:
-        try:
-            async with self._sessions.begin() as session:
-                yield session
-        except OperationalError as error:
-            if _DISK_IS_FULL in str(error.orig):
-                raise DiskFullError(
-                    "the disk of this node is full; make room and try again"
-                ) from error
-            raise
+        await session.execute(delete(DatasetRow).where(DatasetRow.cid == str(cid)))
+        used = select(DatasetRow.tree_name)
+        await session.execute(delete(TreeRow).where(TreeRow.name.not_in(used)))
 
 
 def _from_tree(tree: StoredTree) -> TreeRow:

@@ -15,6 +15,7 @@ from typing import Final
 
 from logos_module.database import (
     DatabaseDamagedError,
+    Fit,
     check_database,
     database_files,
     free_name,
@@ -24,7 +25,7 @@ from logos_storage.core.errors import CatalogueLostError
 from logos_storage.core.types import shape_of_name
 from logos_storage.store import files as tree_files
 from logos_storage.store.files import BITMAP, DATA, TREE
-from logos_storage.store.sql import Base, StoredTree
+from logos_storage.store.sql import SCHEMA, StoredTree
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def check_catalogue(folder: Path) -> None:
     if not any(_is_tree(entry) for entry in _entries(trees)):
         return
     try:
-        if check_database(catalogue, Base.metadata):
+        if check_database(catalogue, SCHEMA) is not Fit.NEW:
             return
         problem = f"{catalogue} {_lack_of(catalogue)}"
     except DatabaseDamagedError as error:

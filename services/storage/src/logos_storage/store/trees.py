@@ -9,7 +9,7 @@ Spec: docs/protocol/storage.md, STO-13 to STO-16.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from logos_base.errors import LogosError
+from logos_module.shielded import Shielded
 from logos_storage.core.batch import VerifiedBatch, runs_of, verify_stored
 from logos_storage.core.errors import BadDataError, ProofRefusedError
 from logos_storage.core.presence import Presence
@@ -41,6 +42,8 @@ class Workshop:
 
     executor: Executor
     tasks: asyncio.TaskGroup
+    shielded: Shielded
+    """Changes that must not be torn apart, also where their caller is cancelled."""
     ledger: Ledger
     monotonic_ms: MonotonicMs
     headroom_bytes: int
@@ -63,23 +66,6 @@ class Workshop:
             if not job.cancelled():
                 job.exception()  # nobody is left to be told
             raise
-
-    async def through(self, work: Coroutine[Any, Any, T]) -> T:
-        """Does work that must not be torn apart, also where the caller is cancelled."""
-        outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self.tasks.create_task(_settle(work, outcome))
-        return await asyncio.shield(outcome)
-
-
-async def _settle(work: Coroutine[Any, Any, T], outcome: asyncio.Future[T]) -> None:
-    try:
-        outcome.set_result(await work)
-    except asyncio.CancelledError:
-        outcome.cancel()
-        raise
-    except Exception as error:  # noqa: BLE001  whoever waits gets it, or nobody needs it
-        outcome.set_exception(error)
-        outcome.exception()
 
 
 class OpenTree:

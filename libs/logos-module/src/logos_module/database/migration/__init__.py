@@ -1,0 +1,1 @@
+"""Where Alembic runs the scripts of a store."""

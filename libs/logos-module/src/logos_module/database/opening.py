@@ -1,0 +1,162 @@
+"""Opening: refuse, make or upgrade, serve, close; in this order, for every kind of database."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from logos_base.errors import LogosError
+from logos_module.database.errors import DatabaseDamagedError, UpgradeFailedError, cause_of
+from logos_module.database.schema import Fit, Schema
+from logos_module.database.sqlite import SqliteFile
+from logos_module.database.transactions import Database
+from logos_module.shielded import Shielded
+
+
+class Backend(Protocol):
+    """A kind of database, and one of it."""
+
+    place: str
+    """What it is called in messages; without secrets."""
+    failures: tuple[type[Exception], ...]
+    """What its driver raises."""
+
+    def owned(self) -> AbstractAsyncContextManager[None]:
+        """Keeps other processes out while it is entered."""
+        ...
+
+    async def check(self, schema: Schema) -> Fit:
+        """Refuses what is damaged or newer, before anything changes it."""
+        ...
+
+    def engine(self) -> AsyncEngine: ...
+
+    def upgrade_engine(self) -> AsyncEngine: ...
+
+    def check_references(self, connection: Connection) -> None:
+        """Raises ValueError where an upgrade has left a row without what it refers to."""
+        ...
+
+    def with_advice(self, error: DatabaseDamagedError) -> DatabaseDamagedError:
+        """Adds to damage what an operator can do about it."""
+        ...
+
+    def refusal(self, error: Exception, /) -> LogosError | None:
+        """Says why it could not be opened or had to be given up; None if it was not it."""
+        ...
+
+    def failure(self, error: Exception) -> LogosError:
+        """Says what it means that a transaction failed."""
+        ...
+
+
+@asynccontextmanager
+async def open_database(place: Path | str, schema: Schema) -> AsyncIterator[Database]:
+    """Opens a database, brings its tables to the newest version, and closes it at the end.
+
+    What is found out about it while the body runs, and the body does not handle, is raised
+    in the same way.
+
+    Args:
+        place: The file of an SQLite database, which the caller's folder lock keeps others
+            from; or the URL of a PostgreSQL database, `postgresql+asyncpg://…`.
+        schema: Its tables.
+
+    Raises:
+        DatabaseDamagedError: It is damaged or not ours. It was not changed.
+        DatabaseNewerError: A later release has written it. It was not changed.
+        UpgradeFailedError: It could not be upgraded, and is as it was before.
+        DatabaseInUseError, DatabaseUnavailableError: It cannot be opened.
+        DiskFullError: There is no room to open it.
+    """
+    backend = _backend(place)
+    try:
+        async with backend.owned():
+            try:
+                fit = await backend.check(schema)
+                if fit is Fit.OLDER:
+                    await _upgrade(backend, schema)
+            except DatabaseDamagedError as error:
+                raise backend.with_advice(error) from error
+            async with _connections(backend.engine) as (engine, shielded):
+                await shielded.run(_begin(engine, schema, fit))
+                yield Database(
+                    engine,
+                    place=backend.place,
+                    failures=backend.failures,
+                    failure=backend.failure,
+                    shielded=shielded,
+                )
+    except Exception as error:
+        refusal = backend.refusal(_single(error))
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _backend(place: Path | str) -> Backend:
+    if isinstance(place, Path):
+        return SqliteFile(place)
+    from logos_module.database.postgresql import PostgresqlServer  # noqa: PLC0415  few need it
+
+    return PostgresqlServer(place)
+
+
+async def _begin(engine: AsyncEngine, schema: Schema, fit: Fit) -> None:
+    """Connects, so that what hinders it is said now, and makes the tables of a new database."""
+    async with engine.begin() as connection:
+        if fit is Fit.NEW:
+            await connection.run_sync(schema.create)
+
+
+async def _upgrade(backend: Backend, schema: Schema) -> None:
+    async with _connections(backend.upgrade_engine) as (engine, shielded):
+        await shielded.run(_upgraded(engine, backend, schema))
+
+
+async def _upgraded(engine: AsyncEngine, backend: Backend, schema: Schema) -> None:
+    async with engine.begin() as connection:  # which a failure rolls back
+        await connection.run_sync(_run_scripts, backend, schema)
+
+
+def _run_scripts(connection: Connection, backend: Backend, schema: Schema) -> None:
+    from logos_module.database.upgrade import upgrade  # noqa: PLC0415  takes half a second
+
+    try:
+        upgrade(connection, schema)
+        backend.check_references(connection)
+        schema.check_tables(connection, backend.place)
+    except LogosError:
+        raise
+    except Exception as error:
+        refusal = backend.refusal(error)
+        if refusal is not None:
+            raise refusal from error
+        raise UpgradeFailedError(
+            f"{backend.place} cannot be upgraded to version {schema.numbers[-1]}, and is as it"
+            f" was: {cause_of(error)}; install the former release again, and report this"
+        ) from error
+
+
+@asynccontextmanager
+async def _connections(
+    make: Callable[[], AsyncEngine],
+) -> AsyncIterator[tuple[AsyncEngine, Shielded]]:
+    """Ends transactions, then connections, even where the caller is cancelled meanwhile."""
+    engine = make()
+    async with Shielded() as closing:
+        try:
+            async with Shielded() as shielded:
+                yield engine, shielded
+        finally:
+            await closing.run(engine.dispose())
+
+
+def _single(error: Exception) -> Exception:
+    """Returns the one error in exception groups."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,145 @@
+"""A database of a PostgreSQL server, for one process at a time. Needs `asyncpg`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from logos_base.errors import ConfigError, LogosError, StoreFailedError
+from logos_module.database.errors import (
+    DatabaseDamagedError,
+    DatabaseInUseError,
+    DatabaseUnavailableError,
+    cause_of,
+)
+from logos_module.database.schema import Fit, Schema
+from logos_module.disk import disk_full
+
+try:
+    import asyncpg
+except ModuleNotFoundError as error:
+    raise DatabaseUnavailableError(
+        "PostgreSQL needs the package asyncpg: install logos-module[postgresql]"
+    ) from error
+
+DRIVER: Final = "postgresql+asyncpg"
+CONNECT_TIMEOUT_S: Final = 10
+STATEMENT_TIMEOUT_S: Final = 30
+OWNER_WAIT_MS: Final = 5000
+"""How long the former owner, which may just have ended, has to let go."""
+
+_DISK_FULL: Final = "53100"
+"""SQLSTATE `disk_full`."""
+
+_LOCKED: Final = "55P03"
+"""SQLSTATE `lock_not_available`."""
+
+_TAKE: Final = text(
+    "SELECT pg_advisory_lock(hashtext('logos'), hashtext(coalesce(current_schema(), '')))"
+)
+
+
+class PostgresqlServer:
+    """One schema of one database."""
+
+    failures: tuple[type[Exception], ...] = (
+        SQLAlchemyError,
+        OSError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+    )
+
+    def __init__(self, url: str) -> None:
+        """Raises `ConfigError` for anything but a URL of PostgreSQL."""
+        try:
+            self._url = make_url(url)
+        except ArgumentError as error:
+            raise ConfigError(["the database's URL cannot be read"]) from error
+        if self._url.drivername != DRIVER:
+            raise ConfigError([f"a database's URL begins with {DRIVER}://"])
+        self.place = self._url.render_as_string(hide_password=True)
+
+    @asynccontextmanager
+    async def owned(self) -> AsyncIterator[None]:
+        """Holds an advisory lock on a connection of its own.
+
+        The server gives it back when that connection ends, however it ends.
+        """
+        settings = {"lock_timeout": str(OWNER_WAIT_MS), "idle_session_timeout": "0"}
+        engine = self._unhurried_engine(settings, isolation_level="AUTOCOMMIT")
+        try:
+            connection = await engine.connect()
+        except self.failures as error:
+            raise self._unavailable(error) from error
+        try:
+            await connection.execute(_TAKE)
+        except self.failures as error:
+            await connection.close()
+            if getattr(cause_of(error), "sqlstate", None) == _LOCKED:
+                raise DatabaseInUseError(f"another process has {self.place} open") from error
+            raise self._unavailable(error) from error
+        try:
+            yield
+        finally:
+            await connection.close()
+
+    async def check(self, schema: Schema) -> Fit:
+        """Says how the database stands to the code; raises what `Schema.fit_of` raises."""
+        engine = self.upgrade_engine()
+        try:
+            async with engine.connect() as connection:
+                return await connection.run_sync(schema.fit_of, self.place)
+        except self.failures as error:
+            raise DatabaseUnavailableError(
+                f"{self.place} cannot be opened: {cause_of(error)}"
+            ) from error
+
+    def engine(self) -> AsyncEngine:
+        """Returns the engine of the module's own transactions."""
+        return create_async_engine(
+            self._url,
+            isolation_level="REPEATABLE READ",
+            pool_pre_ping=True,
+            connect_args={
+                "timeout": CONNECT_TIMEOUT_S,
+                "command_timeout": STATEMENT_TIMEOUT_S,
+                "server_settings": {"synchronous_commit": "on"},
+            },
+        )
+
+    def upgrade_engine(self) -> AsyncEngine:
+        """Returns an engine without a limit on how long a statement takes."""
+        return self._unhurried_engine({})
+
+    def _unhurried_engine(self, settings: dict[str, str], **options: Any) -> AsyncEngine:
+        return create_async_engine(
+            self._url,
+            poolclass=NullPool,
+            connect_args={"timeout": CONNECT_TIMEOUT_S, "server_settings": settings},
+            **options,
+        )
+
+    def _unavailable(self, error: Exception) -> DatabaseUnavailableError:
+        return DatabaseUnavailableError(f"{self.place} cannot be opened: {cause_of(error)}")
+
+    def check_references(self, connection: Connection) -> None:
+        """Does nothing: PostgreSQL has checked them."""
+
+    def with_advice(self, error: DatabaseDamagedError) -> DatabaseDamagedError:
+        """Returns damage as it is: restoring is the server's operator's business."""
+        return error
+
+    def refusal(self, _error: Exception, /) -> LogosError | None:
+        """Returns None: what goes wrong while a server is used is said where it does."""
+        return None
+
+    def failure(self, error: Exception) -> LogosError:
+        """Says what it means that a transaction failed."""
+        cause = cause_of(error)
+        if getattr(cause, "sqlstate", None) == _DISK_FULL:
+            return disk_full(self.place)
+        return StoreFailedError(f"{self.place}: {cause}")

@@ -1,0 +1,116 @@
+"""A database in a file of the module's folder, for one process at a time."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from logos_base.errors import LogosError, StoreFailedError
+from logos_module.database.errors import DatabaseDamagedError, cause_of
+from logos_module.database.files import (
+    check_database,
+    database_files,
+    is_about_room,
+    is_about_the_file,
+    refusal_of,
+    set_aside_command,
+)
+from logos_module.database.schema import Fit, Schema
+from logos_module.database.transactions import BEGIN
+from logos_module.disk import disk_full
+
+
+class SqliteFile:
+    """Write-ahead log, every commit on disk, keys enforced.
+
+    Nothing here keeps other processes out: the module's folder lock does.
+    """
+
+    failures: tuple[type[Exception], ...] = (SQLAlchemyError,)
+
+    def __init__(self, path: Path) -> None:
+        self.place = str(path)
+        self._path = path
+
+    @asynccontextmanager
+    async def owned(self) -> AsyncIterator[None]:
+        """Does nothing: who has the folder has the file."""
+        yield
+
+    async def check(self, schema: Schema) -> Fit:
+        """Looks at the file before anything changes it, as `check_database` does."""
+        return await asyncio.to_thread(check_database, self._path, schema)
+
+    def engine(self) -> AsyncEngine:
+        """Returns the engine of the module's own transactions."""
+        return self._engine(foreign_keys="ON")
+
+    def upgrade_engine(self) -> AsyncEngine:
+        """Returns an engine that may rebuild a table to which others refer."""
+        engine = self._engine(foreign_keys="OFF")
+        return engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+
+    def _engine(self, *, foreign_keys: str) -> AsyncEngine:
+        # Without an isolation level the driver leaves transactions to `_begin`; with one, it
+        # would commit before each CREATE.
+        factory = partial(_connect, foreign_keys=foreign_keys)
+        engine = create_async_engine(
+            URL.create("sqlite+aiosqlite", database=self.place),
+            connect_args={"isolation_level": None, "factory": factory},
+        )
+        event.listen(engine.sync_engine, "begin", _begin)
+        return engine
+
+    def check_references(self, connection: Connection) -> None:
+        """Raises ValueError where a row refers to one that is not there."""
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            raise ValueError(f"a row of {broken[0]} refers to one of {broken[2]} that is missing")
+
+    def with_advice(self, error: DatabaseDamagedError) -> DatabaseDamagedError:
+        """Adds to damage what an operator can do about it."""
+        command = set_aside_command(self._path.parent, database_files(self._path))
+        return DatabaseDamagedError(
+            f"{error}; restore it from a backup, or begin without it: {command}"
+        )
+
+    def refusal(self, error: Exception, /) -> LogosError | None:
+        """Says what is wrong with the file, also where a transaction met it; None if nothing."""
+        while isinstance(error, LogosError) and isinstance(error.__cause__, Exception):
+            error = error.__cause__
+        if not is_about_the_file(error):
+            return None
+        refusal = refusal_of(self._path, error)
+        if isinstance(refusal, DatabaseDamagedError):
+            return self.with_advice(refusal)
+        return refusal
+
+    def failure(self, error: Exception) -> LogosError:
+        """Says what it means that a transaction failed."""
+        if is_about_room(self._path, error):
+            return disk_full(self._path)
+        return StoreFailedError(f"{self._path}: {cause_of(error)}")
+
+
+def _connect(*args: Any, foreign_keys: str, **options: Any) -> sqlite3.Connection:
+    """Opens a file in the thread of its connection, or leaves nothing open."""
+    connection = sqlite3.Connection(*args, **options)
+    try:
+        connection.execute("PRAGMA busy_timeout=5000")
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"foreign_keys={foreign_keys}"):
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))

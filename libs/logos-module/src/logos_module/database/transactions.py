@@ -1,0 +1,127 @@
+"""Transactions that are whole, whatever happens to their callers."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from copy import copy
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypeVar
+
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from logos_base.errors import LogosError
+from logos_module.shielded import Shielded
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Work = Callable[[AsyncSession], Coroutine[Any, Any, T]]
+
+BEGIN: Final = "begin_statement"
+"""Execution option: what SQLite begins a transaction with."""
+
+_FAULTS_OF_OURS: Final = (DataError, IntegrityError, ProgrammingError)
+
+
+class Database:
+    """An open database.
+
+    A transaction runs in a task of its own: a caller that is cancelled is let go at once,
+    and the transaction is committed or rolled back all the same. Writing transactions of one
+    process follow one another in the order of their calls, so what one has read is still
+    true when it writes.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        place: str,
+        failures: tuple[type[Exception], ...],
+        failure: Callable[[Exception], LogosError],
+        shielded: Shielded,
+    ) -> None:
+        self.place = place
+        """What it is called in messages; without secrets."""
+        self._failures = failures
+        self._failure = failure
+        self._shielded = shielded
+        self._reads = async_sessionmaker(engine, expire_on_commit=False)
+        self._writes = async_sessionmaker(
+            engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"}), expire_on_commit=False
+        )
+        self._write_lock = asyncio.Lock()
+
+    def raising(self, failure: Callable[[str], LogosError]) -> Self:
+        """Returns the same database for a store with an error of its own for what fails."""
+        one = copy(self)
+        one._failure = lambda error: failure(str(self._failure(error)))  # noqa: SLF001
+        return one
+
+    async def read(self, work: Work[T]) -> T:
+        """Does work on one state of the database; what it writes is rolled back.
+
+        Raises:
+            StoreFailedError: The database or its disk does not do it.
+        """
+        return await self._shielded.run(self._read(work))
+
+    async def write(self, work: Work[T]) -> T:
+        """Does work and commits it: all of it, or nothing. Durable when this returns.
+
+        Raises:
+            DiskFullError, StoreFailedError: It was not done, or, of a database beyond a
+                network, nobody knows whether it was.
+        """
+        return await self._shielded.run(self._write(work))
+
+    async def _read(self, work: Work[T]) -> T:
+        try:
+            async with self._reads() as session:
+                return await work(session)
+        except _FAULTS_OF_OURS:
+            raise
+        except self._failures as error:
+            raise self._failure(error) from error
+
+    async def _write(self, work: Work[T]) -> T:
+        try:
+            async with self._write_lock, self._writes.begin() as session:
+                return await work(session)
+        except _FAULTS_OF_OURS:
+            raise
+        except self._failures as error:
+            raise self._failure(error) from error
+
+
+class HasDatabase(Protocol):
+    """A store, whose methods are transactions of its database."""
+
+    @property
+    def database(self) -> Database: ...
+
+
+S = TypeVar("S", bound=HasDatabase)
+
+Method = Callable[Concatenate[S, AsyncSession, P], Coroutine[Any, Any, T]]
+Call = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
+
+
+def reading(method: Method[S, P, T]) -> Call[S, P, T]:
+    """Makes a method of a store one reading transaction, whose session it gets first."""
+
+    @wraps(method)
+    async def call(store: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await store.database.read(lambda session: method(store, session, *args, **kwargs))
+
+    return call
+
+
+def writing(method: Method[S, P, T]) -> Call[S, P, T]:
+    """Makes a method of a store one writing transaction, whose session it gets first."""
+
+    @wraps(method)
+    async def call(store: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await store.database.write(lambda session: method(store, session, *args, **kwargs))
+
+    return call

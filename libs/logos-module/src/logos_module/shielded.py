@@ -1,0 +1,59 @@
+"""Work that is done to its end even where its caller is cancelled."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, Self, TypeVar
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Shielded:
+    """Runs work in tasks of its own, which are never cancelled; left when all is done.
+
+    Not a `TaskGroup`: that cancels its tasks when its body fails, and half of a change is
+    what must not be left behind.
+    """
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Does work and returns its result.
+
+        A caller that is cancelled is let go at once; the work goes on, and what it raises
+        then is logged.
+        """
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_log_failure)
+            raise
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Waits until all work is done, even where the caller is cancelled meanwhile."""
+        cancelled: asyncio.CancelledError | None = None
+        while self._running:
+            try:
+                await asyncio.wait(self._running)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+
+def _log_failure(task: asyncio.Task[Any]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.warning("work of a cancelled caller failed", exc_info=error)

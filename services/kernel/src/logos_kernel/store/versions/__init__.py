@@ -1,0 +1,1 @@
+"""Versions of the kernel's database, one script each."""

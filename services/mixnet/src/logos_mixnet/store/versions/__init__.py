@@ -1,0 +1,1 @@
+"""Versions of the mixnet's database, one script each."""

@@ -1,0 +1,1 @@
+"""Versions of storage's catalogue, one script each."""
