@@ -132,8 +132,8 @@ def trees(rounds: int) -> list[Figure]:
     scattered = [(5000 + 1031 * at, leaf) for at, leaf in enumerate(leaves[:1000])]
     scattered_s = _seconds(lambda: members.set_many(scattered))
     return [
-        Figure(f"ledger tree of {LEAVES:,} leaves, built", build_s, "s", at_most=1.5),
-        Figure("ledger tree, one path", 1e6 * path_s / len(asked), "µs", at_most=50),
+        Figure(f"quota tree of {LEAVES:,} leaves, built", build_s, "s", at_most=1.5),
+        Figure("quota tree, one path", 1e6 * path_s / len(asked), "µs", at_most=50),
         Figure("RLN tree, 1,000 leaves in a row", 1e3 * insert_s, "ms", at_most=60),
         Figure("RLN tree, 1,000 leaves far apart", 1e3 * scattered_s, "ms", at_most=60),
     ]

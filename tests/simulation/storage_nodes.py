@@ -13,12 +13,13 @@ from itertools import count
 from logos_simulation.links import Links
 from logos_simulation.node import Node, Run
 from logos_simulation.world import World
-from logos_storage.core import merkle, wire
+from logos_storage.core import flush, merkle, wire
 from logos_storage.core.batch import check_batch
+from logos_storage.core.bitfield import Bitfield
 from logos_storage.core.cid import TREE, Cid
 from logos_storage.core.errors import FalseDataError
 from logos_storage.core.fetch import Close, Effect, Fetch, FetchSettings, Open, Request, Search
-from logos_storage.core.presence import Presence
+from logos_storage.core.flush import Flush
 from logos_storage.core.types import TreeShape
 from logos_storage.core.wire import ServedBlock, WantBlocks
 
@@ -26,6 +27,7 @@ BLOCK_BYTES = 4096
 SETTINGS = FetchSettings(window_blocks=64, first_batch_blocks=2, max_batch_blocks=16)
 PATIENCE_MS = 20_000
 RETRY_MS = 1000
+DATA, BITMAP = "data", "bitmap"
 
 
 class Nature(Enum):
@@ -77,26 +79,33 @@ class StorageNode:
         self.tries_again = True
         """Whether its user gets again what it could not get."""
         self.failures: list[Exception] = []
+        self.numbers = count()
+        """Of streams: none is used again, also after a crash."""
         self.node = Node(city.world, name, self._boot)
-        self.presence = Presence(len(city.dataset.blocks))
+        self.bitfield = Bitfield(len(city.dataset.blocks))
+        disk = self.node.disk
         for index in range(held):
-            self.node.disk.write(index, city.dataset.blocks[index])
-        self.node.disk.sync()
+            disk.write(DATA, index, city.dataset.blocks[index])
+            self.bitfield.add(index)
+        disk.sync(DATA)
+        disk.write(BITMAP, 0, self.bitfield.to_bytes())
+        disk.sync(BITMAP)
 
     @property
     def is_done(self) -> bool:
-        return self.presence.is_full
+        return self.bitfield.is_full
 
     def _boot(self, node: Node) -> None:
-        count_ = len(self.city.dataset.blocks)
-        self.presence = Presence(count_)
-        for index in node.disk:
-            self.presence.add(index)  # type: ignore[arg-type]  # the keys are block numbers
+        bits = node.disk.read(BITMAP, 0)
+        self.bitfield = Bitfield(
+            len(self.city.dataset.blocks), bits if isinstance(bits, bytes) else None
+        )
+        self.flush = Flush(self.bitfield, node.now_ms)
+        self.flushes: Run[flush.Effect] = Run(node, self.flush, self._make_durable)
         self.banned: set[str] = set()
         self.links: dict[str, int] = {}
         self.asked: dict[tuple[str, int], WantBlocks] = {}
-        self.numbers = count()
-        self.machine = Fetch(SETTINGS, self.presence)
+        self.machine = Fetch(SETTINGS, self.bitfield)
         self.run: Run[Effect] = Run(node, self.machine, self._perform)
         if self.wants and not self.is_done:
             self._want()
@@ -109,7 +118,7 @@ class StorageNode:
     def _read_on(self) -> None:
         """Waits for the next block, as a reader that follows closely does."""
         end = len(self.city.dataset.blocks)
-        position = self.presence.next_missing(0, end)
+        position = self.bitfield.next_missing(0, end)
         if position == end:
             self.run.put(self.machine.release, 1)
             return
@@ -141,7 +150,7 @@ class StorageNode:
         peers = [
             name
             for name, other in self.city.nodes.items()
-            if other is not self and (other.presence.held or other.nature is not Nature.HONEST)
+            if other is not self and (other.bitfield.held or other.nature is not Nature.HONEST)
         ]
         self.run.put(self.machine.found, peers)
         self.run.put(self.machine.search_ended)
@@ -206,14 +215,14 @@ class StorageNode:
         require(len(self.asked) < SETTINGS.max_in_flight, "batches in flight are bounded")
         require(wanted.block_count <= SETTINGS.max_batch_blocks, "batches are bounded")
         require(not owed & blocks, "a provider is asked once for what it owes")
-        require(not any(at in self.presence for at in blocks), "what is here is not fetched")
+        require(not any(at in self.bitfield for at in blocks), "what is here is not fetched")
 
     def serve(self, request: WantBlocks) -> bytes:
         """Answers with what is here; a liar changes a byte, and what proves it as it can."""
         dataset = self.city.dataset
         blocks = []
         for index in (at for one in request.ranges for at in range(one.start, one.end)):
-            data = self.node.disk.read(index)
+            data = self.node.disk.read(DATA, index)
             if self.nature is Nature.LIAR:
                 true = dataset.blocks[index]
                 data = true[:100] + bytes((true[100] ^ 1,)) + true[101:]
@@ -236,11 +245,30 @@ class StorageNode:
             self.run.put(self.machine.refused, peer)
             return
         for block in batch.blocks:
-            self.node.disk.write(block.index, bytes(block.data))
-            self.presence.add(block.index)
-        self.node.disk.sync()
+            self.node.disk.write(DATA, block.index, bytes(block.data))
+            self.bitfield.add(block.index)
+        self.flushes.put(self.flush.written, len(batch.blocks) * BLOCK_BYTES)
         kept = frozenset(block.index for block in batch.blocks)
         self.run.put(self.machine.stored, peer, request.request_id, kept)
+
+    def _make_durable(self, effect: flush.Effect) -> None:
+        disk, slow_ms = self.node.disk, self.city.world.chance.between(1, 500)
+
+        def sync() -> None:
+            disk.sync(DATA)
+            self.flushes.put(self.flush.synced)
+
+        def note(bits: bytes) -> None:
+            disk.write(BITMAP, 0, bits)
+            self.flushes.put(self.flush.noted)
+
+        match effect:
+            case flush.Sync():
+                self.node.after(slow_ms, sync)
+            case flush.Note(bits=bits):
+                self.node.after(slow_ms, lambda: note(bits))
+            case flush.Complete():
+                self.node.after(slow_ms, lambda: note(self.bitfield.to_bytes()))
 
     def _forget(self, peer: str) -> None:
         self.links.pop(peer, None)
@@ -276,8 +304,9 @@ class City:
         return added
 
     def check(self) -> None:
-        """What a node holds is true, at any time."""
+        """What a node says that it holds is there and true."""
         for name, one in self.nodes.items():
-            for index in one.node.disk:
-                true = self.dataset.blocks[index]  # type: ignore[call-overload]  # a number
-                self.world.require(one.node.disk.read(index) == true, f"{name} keeps a false block")
+            for index, true in enumerate(self.dataset.blocks):
+                if index in one.bitfield:
+                    is_true = one.node.disk.read(DATA, index) == true
+                    self.world.require(is_true, f"{name} holds a false block, or lacks it")

@@ -56,7 +56,7 @@ def test_all_get_everything_though_some_lie_stall_and_crash(hundred: int) -> Non
 
         city.check()
         for one in leechers:
-            city.world.require(one.is_done, f"{one.node.name} has {one.presence.held} blocks")
+            city.world.require(one.is_done, f"{one.node.name} has {one.bitfield.held} blocks")
             city.world.require(one.banned <= {"liar0"}, "an honest provider is banned")
 
 
@@ -78,7 +78,7 @@ def failures_of(
     for one in leechers:
         kinds = [type(failure) for failure in one.failures]
         city.world.require(kinds == [error], f"{one.node.name}: {kinds}")
-        city.world.require(one.presence.held == held, f"{one.node.name} has {one.presence.held}")
+        city.world.require(one.bitfield.held == held, f"{one.node.name} has {one.bitfield.held}")
 
 
 def test_liars_alone_end_in_bad_data_and_nothing_is_kept() -> None:
@@ -108,4 +108,4 @@ def test_a_hundred_nodes_for_ten_minutes() -> None:
 
     city.check()
     for one in leechers:
-        city.world.require(one.is_done, f"{one.node.name} has {one.presence.held} blocks")
+        city.world.require(one.is_done, f"{one.node.name} has {one.bitfield.held} blocks")

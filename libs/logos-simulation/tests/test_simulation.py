@@ -139,17 +139,19 @@ def test_questions_are_answered_or_refused() -> None:
 
 def test_a_crash_keeps_what_was_synchronised_and_any_of_the_rest() -> None:
     kept = set()
-    for seed in range(40):
+    for seed in range(60):
         disk = Disk(Chance(seed))
-        disk.write("a", 1)
-        disk.sync()
-        disk.write("a", 2)
-        disk.write("b", 3)
-        assert disk.read("a") == 2
+        disk.write("file", 1, "old")
+        disk.write("other", 1, "lost or not")
+        disk.sync("file")
+        disk.write("file", 1, "new")
+        disk.write("file", 2, "new")
+        assert disk.read("file", 1) == "new"
+        assert set(disk.keys("file")) == {1, 2}
         disk.crash()
-        kept.add((disk.read("a"), disk.read("b")))
+        kept.add((disk.read("file", 1), disk.read("file", 2)))
 
-    assert kept == {(1, None), (1, 3), (2, None), (2, 3)}
+    assert kept == {("old", None), ("old", "new"), ("new", None), ("new", "new")}
 
 
 def test_a_full_disk_refuses() -> None:
@@ -157,8 +159,8 @@ def test_a_full_disk_refuses() -> None:
     disk.is_full = True
 
     with pytest.raises(OSError, match="space"):
-        disk.write("a", 1)
-    assert list(disk) == []
+        disk.write("file", 1, "a")
+    assert list(disk.keys("file")) == []
 
 
 def test_messages_are_late_overtake_and_are_lost() -> None:

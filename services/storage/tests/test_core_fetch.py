@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logos_base.machine import Answer, Refuse, Ticket
+from logos_storage.core.bitfield import Bitfield
 from logos_storage.core.errors import (
     BadDataError,
     NoProvidersError,
@@ -20,7 +21,6 @@ from logos_storage.core.fetch import (
     Request,
     Search,
 )
-from logos_storage.core.presence import Presence
 
 SETTINGS = FetchSettings(
     window_blocks=32, first_batch_blocks=2, max_batch_blocks=8, max_depth=3, max_in_flight=6
@@ -32,8 +32,8 @@ class Driver:
     """Obeys effects and nothing else; time moves only when a test says so."""
 
     def __init__(self, block_count: int, settings: FetchSettings = SETTINGS) -> None:
-        self.presence = Presence(block_count)
-        self.machine = Fetch(settings, self.presence)
+        self.bitfield = Bitfield(block_count)
+        self.machine = Fetch(settings, self.bitfield)
         self.now = 0
         self.open: set[str] = set()
         self.asked: dict[int, tuple[str, list[int]]] = {}
@@ -103,7 +103,7 @@ class Driver:
         peer, blocks = self.asked.pop(number)
         kept = frozenset(blocks) - frozenset(lacking)
         for index in kept:
-            self.presence.add(index)
+            self.bitfield.add(index)
         self.obey(self.machine.stored(peer, number, kept, self.now))
 
     def answer_all(self, *, lacking: Iterable[int] = (), of: str = "") -> None:
@@ -142,9 +142,9 @@ def test_fetches_everything_from_one_provider_in_growing_batches() -> None:
         number, (_, blocks) = next(iter(driver.asked.items()))
         sizes.append(len(blocks))
         driver.answer(number)
-        driver.wait(driver.presence.next_missing(0, 50), 50)
+        driver.wait(driver.bitfield.next_missing(0, 50), 50)
 
-    assert driver.presence.is_full
+    assert driver.bitfield.is_full
     assert sizes[0] == 2
     assert max(sizes) == 8
 
@@ -152,7 +152,7 @@ def test_fetches_everything_from_one_provider_in_growing_batches() -> None:
 def test_asks_for_what_is_missing_only() -> None:
     driver = Driver(10)
     for index in (0, 1, 4, 9):
-        driver.presence.add(index)
+        driver.bitfield.add(index)
     driver.want(1, 9)
     driver.find("a")
     driver.opened("a")
@@ -160,8 +160,8 @@ def test_asks_for_what_is_missing_only() -> None:
     while driver.asked:
         driver.answer_all()
 
-    assert [index for index in range(10) if index in driver.presence] == list(range(10))
-    assert driver.presence.held == 10
+    assert [index for index in range(10) if index in driver.bitfield] == list(range(10))
+    assert driver.bitfield.held == 10
 
 
 @pytest.mark.property
@@ -177,7 +177,7 @@ def test_every_block_is_asked_for_once_and_in_bounds(
     first, end = min(bounds), max(bounds)
     driver = Driver(100)
     for index in held:
-        driver.presence.add(index)
+        driver.bitfield.add(index)
     names = [str(number) for number in range(peers)]
     driver.want(first, end)
     driver.find(*names)
@@ -191,7 +191,7 @@ def test_every_block_is_asked_for_once_and_in_bounds(
         number = next(iter(driver.asked))
         asked += driver.asked[number][1]
         driver.answer(number)
-        position = driver.presence.next_missing(first, end)
+        position = driver.bitfield.next_missing(first, end)
         driver.wait(position, end)
 
     assert sorted(asked) == [index for index in range(first, end) if index not in held]
@@ -203,14 +203,14 @@ def test_stays_within_the_window_of_a_reader_who_does_not_advance() -> None:
     while driver.asked:
         driver.answer_all()
 
-    assert driver.presence.held == SETTINGS.window_blocks
-    assert driver.presence.holds(0, SETTINGS.window_blocks)
+    assert driver.bitfield.held == SETTINGS.window_blocks
+    assert driver.bitfield.holds(0, SETTINGS.window_blocks)
 
     driver.wait(10, 200)
     while driver.asked:
         driver.answer_all()
-    assert driver.presence.holds(0, SETTINGS.window_blocks + 10)
-    assert driver.presence.held == SETTINGS.window_blocks + 10
+    assert driver.bitfield.holds(0, SETTINGS.window_blocks + 10)
+    assert driver.bitfield.held == SETTINGS.window_blocks + 10
 
 
 def test_two_readers_at_different_places_both_come_forward() -> None:
@@ -223,8 +223,8 @@ def test_two_readers_at_different_places_both_come_forward() -> None:
     for _ in range(3):
         driver.answer(next(iter(driver.asked)))
 
-    assert 0 in driver.presence
-    assert 150 in driver.presence
+    assert 0 in driver.bitfield
+    assert 150 in driver.bitfield
 
 
 def test_false_data_bans_for_good_and_another_takes_over() -> None:
@@ -238,7 +238,7 @@ def test_false_data_bans_for_good_and_another_takes_over() -> None:
     while driver.asked:
         assert not driver.asked_of("liar")
         driver.answer_all()
-    assert driver.presence.is_full
+    assert driver.bitfield.is_full
     driver.pass_time(PATIENCE_MS)
     assert driver.open == {"honest"}
 
@@ -268,7 +268,7 @@ def test_a_late_honest_provider_saves_a_fetch_from_a_liar() -> None:
     while driver.asked:
         driver.answer_all()
 
-    assert driver.presence.is_full
+    assert driver.bitfield.is_full
     assert not driver.failed
 
 
@@ -286,7 +286,7 @@ def test_what_a_staller_owes_is_asked_of_another_and_then_it_is_dropped() -> Non
     driver.answer_all(of="fast")
     driver.pass_time(SETTINGS.stall_ms)
     assert driver.closed == [Close("slow", CloseReason.STALLED)]
-    assert driver.presence.is_full
+    assert driver.bitfield.is_full
 
 
 def test_an_answer_that_is_being_checked_is_not_held_against_its_sender() -> None:
@@ -300,7 +300,7 @@ def test_an_answer_that_is_being_checked_is_not_held_against_its_sender() -> Non
     assert not driver.failed
     assert not driver.asked_of("b")
     driver.answer(number)
-    assert driver.presence.is_full
+    assert driver.bitfield.is_full
 
 
 def test_who_answers_now_and_then_is_not_dropped() -> None:
@@ -326,7 +326,7 @@ def test_who_does_not_open_is_dropped_and_tried_again() -> None:
     driver.opened("a")
     driver.answer_all()
     driver.answer_all()
-    assert driver.presence.is_full
+    assert driver.bitfield.is_full
 
 
 def test_a_lost_provider_is_opened_again_after_growing_pauses() -> None:
@@ -385,6 +385,21 @@ def test_one_false_and_one_unreachable_provider_are_unreachable() -> None:
     assert driver.failed == [ProvidersUnreachableError]
 
 
+def test_a_provider_that_came_late_and_lacks_everything_is_not_unreachable() -> None:
+    driver = Driver(4)
+    driver.want(0, 4)
+    driver.find("late")
+    driver.lose("late")
+    driver.end_search()
+
+    for _ in range(PATIENCE_MS // 100 + 100):
+        driver.opened(*driver.open)
+        driver.answer_all(lacking=range(4))
+        driver.pass_time(100)
+
+    assert driver.failed == [NoProvidersError]
+
+
 def test_those_who_lack_the_rest_do_not_count_as_providers() -> None:
     driver = ready(4, "partial")
 
@@ -392,7 +407,7 @@ def test_those_who_lack_the_rest_do_not_count_as_providers() -> None:
         driver.answer_all(lacking=[2, 3])
         driver.pass_time(100)
 
-    assert driver.presence.holds(0, 2)
+    assert driver.bitfield.holds(0, 2)
     assert driver.failed == [NoProvidersError]
 
 
@@ -448,7 +463,7 @@ def test_a_crowd_of_dead_providers_does_not_keep_a_live_one_out() -> None:
     while driver.asked:
         driver.answer_all()
 
-    assert driver.presence.is_full
+    assert driver.bitfield.is_full
 
 
 def test_answers_of_who_was_dropped_count_as_nothing_owed() -> None:
@@ -456,8 +471,8 @@ def test_answers_of_who_was_dropped_count_as_nothing_owed() -> None:
     number = next(iter(driver.asked))
     driver.pass_time(SETTINGS.stall_ms)
 
-    driver.presence.add(0)
-    driver.presence.add(1)
+    driver.bitfield.add(0)
+    driver.bitfield.add(1)
     driver.obey(driver.machine.stored("slow", number, frozenset({0, 1}), driver.now))
     driver.pass_time(PATIENCE_MS)
 

@@ -16,11 +16,11 @@ from logos_base.errors import DiskFullError
 from logos_module.database import open_database
 from logos_module.shielded import Shielded
 from logos_storage.core.ports import DatasetRecord
+from logos_storage.core.quota import Quota
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.fresh import FreshBlocks
-from logos_storage.store.ledger import Ledger
 from logos_storage.store.sql import SCHEMA, Catalog
-from logos_storage.store.trees import Workshop
+from logos_storage.store.trees import DiskExecutor
 
 CONTENT = hashlib.shake_128(b"cancelled").digest(10 * (1 << 20))  # more than there are slots
 STEPS_OF_A_JOB = 50
@@ -95,9 +95,9 @@ async def opened(folder: Path) -> AsyncIterator[DatasetStore]:
         Shielded() as shielded,
         asyncio.TaskGroup() as tasks,
     ):
-        ledger = Ledger(1 << 30)
-        workshop = Workshop(NewestFirst(), tasks, shielded, ledger, lambda: 0, 0, FreshBlocks(0))
-        store = DatasetStore(workshop, Catalog(database), folder, lambda: 0)
+        quota = Quota(1 << 30)
+        executor = DiskExecutor(NewestFirst(), tasks, shielded, quota, lambda: 0, 0, FreshBlocks(0))
+        store = DatasetStore(executor, Catalog(database), folder, lambda: 0)
         await store.start()
         yield store
 

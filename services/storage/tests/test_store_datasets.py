@@ -22,13 +22,13 @@ from logos_storage.core.errors import (
     DatasetUnknownError,
     QuotaExceededError,
 )
+from logos_storage.core.flush import FLUSH_MS
 from logos_storage.core.manifest import Manifest
 from logos_storage.core.ports import DatasetRecord, Tree
 from logos_storage.core.types import MonotonicMs
 from logos_storage.core.wire import BlockRange, ServedBlock, WantBlocks
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.opening import open_store
-from logos_storage.store.trees import FLUSH_MS
 
 MIB = 1 << 20
 GENERATED = json.loads(
@@ -367,7 +367,7 @@ async def test_blocks_of_others_are_kept_and_make_a_dataset(
             for span in ((18, 21), (0, 4), (4, 18)):
                 body = await answer_of(provider, there, *span)
                 await keep(tree, body, request_for(there, *span), len(content))
-                assert tree.presence.holds(*span)
+                assert tree.bitfield.holds(*span)
                 assert (await whole(tree, *span))[:5] == content[span[0] * 65536 :][:5]
             (served,) = await tree.serve((BlockRange(20, 1),))
             assert served.data[:5] == content[-5:]
@@ -402,7 +402,7 @@ async def test_what_was_kept_is_known_after_a_restart(
         assert record.blocks_held == 6
         assert (await store.space()).used_bytes == used_bytes
         async with store.open(record) as tree:
-            assert tree.presence.holds(3, 9)
+            assert tree.bitfield.holds(3, 9)
             assert await whole(tree, 3, 9) == content_of(20 * 65536)[3 * 65536 : 9 * 65536]
             assert [one.index for one in await tree.serve((BlockRange(0, 20),))] == [*range(3, 9)]
         assert await store.delete(there.cid) == used_bytes
@@ -449,7 +449,7 @@ async def test_a_fetch_without_an_answer_leaves_no_trace(
     async with opened(tmp_path / "mine") as store:
         record = await adopted(store, there)
         async with store.open(record) as tree:
-            assert tree.presence.held == 0
+            assert tree.bitfield.held == 0
 
         assert bytes_under(tmp_path, "mine/trees/*/*") == b""
         await store.drop_if_empty(there.cid)
@@ -468,7 +468,7 @@ async def test_a_put_completes_a_tree_that_is_being_fetched(
             body = await answer_of(provider, there, 0, 2)
             await keep(tree, body, request_for(there, 0, 2), len(content))
             other = await put(store, content, filename="other")
-            assert tree.presence.is_full
+            assert tree.bitfield.is_full
             assert await whole(tree, 0, 8) == content
             await keep(tree, body, request_for(there, 0, 2), len(content))
 

@@ -158,7 +158,7 @@ async def test_a_fetch_that_fills_the_disk_fails_and_keeps_what_it_has(
                     failed_at = first
                     break
             assert failed_at is not None
-            assert tree.presence.held == failed_at
+            assert tree.bitfield.held == failed_at
             assert len(b"".join(await tree.read(0, failed_at))) == failed_at * 65536
 
         assert await store.delete(there.cid) > 0

@@ -15,8 +15,8 @@ from typing import Final
 
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_storage.core.batch import runs_of
+from logos_storage.core.bitfield import Bitfield
 from logos_storage.core.errors import BadDataError, NoProvidersError, ProvidersUnreachableError
-from logos_storage.core.presence import Presence
 from logos_storage.core.wire import BlockRange
 
 MAX_PROVIDERS: Final = 64
@@ -113,7 +113,7 @@ class _Provider:
     failures: int = 0
     """In a row."""
     has_answered: bool = False
-    """Since its stream was opened."""
+    """Since it last failed."""
     empty_answers: int = 0
     """In a row."""
     since_ms: int = 0
@@ -154,12 +154,12 @@ class _Reader:
 class Fetch:
     """State of one fetch. Not thread-safe.
 
-    `presence` is read here, and written by the store before it reports `stored`.
+    `bitfield` is read here, and written by the store before it reports `stored`.
     """
 
-    def __init__(self, settings: FetchSettings, presence: Presence) -> None:
+    def __init__(self, settings: FetchSettings, bitfield: Bitfield) -> None:
         self._settings = settings
-        self._presence = presence
+        self._presence = bitfield
         self._providers: dict[str, _Provider] = {}
         self._readers: dict[int, _Reader] = {}
         self._next_request = 1
@@ -327,7 +327,7 @@ class Fetch:
         provider.phase = _Phase.COOLING
         provider.retry_at_ms = now_ms + min(pause_ms, self._settings.max_retry_ms)
         provider.failures += is_fault
-        provider.has_answered = False
+        provider.has_answered = provider.has_answered and not is_fault
         provider.depth = 1
         provider.batch_blocks = self._settings.first_batch_blocks
 
@@ -352,7 +352,7 @@ class Fetch:
     def _failure(self) -> Exception:
         """Says why nothing comes (STO-35): first of all whether trying again makes sense."""
         others = [one for one in self._providers.values() if one.phase is not _Phase.BANNED]
-        if any(one.failures or (one.is_open and not one.has_answered) for one in others):
+        if any((one.failures or one.is_open) and not one.has_answered for one in others):
             return ProvidersUnreachableError("the providers that were found do not answer")
         if self._providers and not others:
             return BadDataError("every provider sent false data")

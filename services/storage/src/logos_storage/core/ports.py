@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from logos_storage.core.batch import VerifiedBatch
+from logos_storage.core.bitfield import Bitfield
 from logos_storage.core.cid import Cid
 from logos_storage.core.manifest import Manifest
-from logos_storage.core.presence import Presence
 from logos_storage.core.types import TreeShape
 from logos_storage.core.wire import BlockRange, Response, ServedBlock, WantBlocks
 
@@ -59,7 +59,7 @@ class Tree(Protocol):
     def shape(self) -> TreeShape: ...
 
     @property
-    def presence(self) -> Presence: ...
+    def bitfield(self) -> Bitfield: ...
 
     async def read(self, first: int, end: int) -> list[memoryview]:
         """Returns whole blocks [first, end), padded and verified, in pieces of any size.
@@ -74,7 +74,7 @@ class Tree(Protocol):
         ...
 
     async def keep(self, batch: VerifiedBatch, size_bytes: int) -> None:
-        """Keeps blocks; `presence` has them when this returns.
+        """Keeps blocks; `bitfield` has them when this returns.
 
         Args:
             batch: Verified against this tree.

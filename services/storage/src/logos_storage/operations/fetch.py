@@ -141,7 +141,7 @@ class _TreeFetch:
         tree: Tree,
         settings: FetchSettings,
     ) -> None:
-        self.machine = Fetch(settings, tree.presence)
+        self.machine = Fetch(settings, tree.bitfield)
         self.driver: Driver[Effect] = Driver(self.machine, self._perform, monotonic_ms)
         self.task: asyncio.Task[None] | None = None
         self.readers: set[int] = set()

@@ -77,7 +77,7 @@ class Get:
         try:
             async with self.datasets.open(record) as tree, AsyncExitStack() as stack:
                 reader = await self._fetch(stack, wanted, record, tree, patience_ms)
-                content = Content(record, tree.presence.held, asyncio.Queue(READ_AHEAD))
+                content = Content(record, tree.bitfield.held, asyncio.Queue(READ_AHEAD))
                 tasks = await stack.enter_async_context(asyncio.TaskGroup())
                 reading = tasks.create_task(_read(tree, reader, span, content.waiting))
                 yield content
@@ -106,7 +106,7 @@ class Get:
         """Begins to fetch what is missing; returns None if nothing is."""
         offset, end = _span_of(wanted, record)
         first, last = tree.shape.blocks_of(offset, end - offset)
-        if tree.presence.holds(first, last):
+        if tree.bitfield.holds(first, last):
             return None
         if wanted.local_only:
             raise IncompleteLocalError("blocks are missing; get it without local_only")

@@ -26,10 +26,10 @@ from logos_storage.core.manifest import Manifest
 from logos_storage.core.ports import DatasetRecord, SpaceReport
 from logos_storage.core.types import TreeShape, WallClockUs
 from logos_storage.store import files as tree_files
-from logos_storage.store.files import BITMAP, TreeFiles, read_presence
+from logos_storage.store.files import BITMAP, TreeFiles, read_bitfield
 from logos_storage.store.sql import Catalog, StoredDataset, StoredTree
 from logos_storage.store.sweep import TREES, UPLOADS, Content, sweep
-from logos_storage.store.trees import OpenTree, Workshop, open_files
+from logos_storage.store.trees import DiskExecutor, OpenTree, open_files
 from logos_storage.store.uploads import UploadFiles
 
 _UPLOAD_JOBS: Final = 8
@@ -43,9 +43,9 @@ class DatasetStore:
     """`Datasets` over a folder and a database. One per folder at a time."""
 
     def __init__(
-        self, workshop: Workshop, catalog: Catalog, folder: Path, wall_clock_us: WallClockUs
+        self, executor: DiskExecutor, catalog: Catalog, folder: Path, wall_clock_us: WallClockUs
     ) -> None:
-        self._workshop = workshop
+        self._executor = executor
         self._catalog = catalog
         self.aside = Content()
         """What the start has set aside, this time or before."""
@@ -61,14 +61,14 @@ class DatasetStore:
     async def start(self) -> None:
         """Sets aside what no row speaks of, and counts what is used."""
         trees = await self._catalog.trees()
-        swept = await self._workshop.run(sweep, self._folder, trees)
+        swept = await self._executor.run(sweep, self._folder, trees)
         self.aside = swept.aside
         for tree in trees:
             is_complete = tree.is_complete and tree.shape.name in swept.sound
             if is_complete != tree.is_complete:
                 await self._catalog.set_complete(tree.shape, is_complete=False)
             stored = StoredTree(tree.shape, tree.size_bytes, is_complete)
-            self._workshop.ledger.used_bytes += await self._used_bytes(stored)
+            self._executor.quota.used_bytes += await self._used_bytes(stored)
 
     @asynccontextmanager
     async def put(
@@ -76,25 +76,25 @@ class DatasetStore:
     ) -> AsyncIterator["Put"]:
         """Opens a put; what is not finished at the end leaves nothing."""
         folder = self._uploads_folder / secrets.token_hex(16)
-        with self._workshop.ledger.reservation(size_hint_bytes) as reservation:
+        with self._executor.quota.reservation(size_hint_bytes) as reservation:
             self._check_disk(size_hint_bytes)
-            upload = UploadFiles(self._workshop, self._slots, reservation, folder, block_size_bytes)
+            upload = UploadFiles(self._executor, self._slots, reservation, folder, block_size_bytes)
             try:
                 await upload.open()
                 yield Put(self, upload, filename, mimetype)
             finally:
-                await self._workshop.shielded.run(self._discard(upload))
+                await self._executor.shielded.run(self._discard(upload))
 
     async def _discard(self, upload: UploadFiles) -> None:
         async with self._changing:  # after a commit that has begun, or instead of it
             upload.is_discarded = True
         await upload.settle()
         upload.close()
-        await self._workshop.run(tree_files.remove_folder, upload.folder)
+        await self._executor.run(tree_files.remove_folder, upload.folder)
 
     def _check_disk(self, size_bytes: int) -> None:
         free_bytes = tree_files.disk_free(self._trees_folder)
-        if size_bytes + self._workshop.headroom_bytes > free_bytes:
+        if size_bytes + self._executor.headroom_bytes > free_bytes:
             raise DiskFullError(
                 f"the disk of this node has {free_bytes} bytes left; make room and try again"
             )
@@ -105,7 +105,7 @@ class DatasetStore:
         size = upload.size_bytes
         manifest = Manifest(shape.tree_cid, size, shape.block_size_bytes, filename, mimetype)
         raw = manifests.encode(manifest)
-        return await self._workshop.shielded.run(self._place(upload, shape, raw))
+        return await self._executor.shielded.run(self._place(upload, shape, raw))
 
     async def _place(self, upload: UploadFiles, shape: TreeShape, raw: bytes) -> DatasetRecord:
         replaced: Path | None = None
@@ -116,7 +116,7 @@ class DatasetStore:
             used_before = 0 if before is None else await self._used_bytes(before)
             is_new = before is None or not before.is_complete
             if is_new:
-                replaced = await self._workshop.run(self._move_in, upload.folder, shape)
+                replaced = await self._executor.run(self._move_in, upload.folder, shape)
             tree = StoredTree(shape, upload.size_bytes, is_complete=True)
             try:
                 stored = await self._catalog.add(
@@ -124,15 +124,15 @@ class DatasetStore:
                 )
             except BaseException:
                 if is_new:
-                    await self._workshop.run(self._move_back, upload.folder, shape, replaced)
+                    await self._executor.run(self._move_back, upload.folder, shape, replaced)
                 raise
             upload.release()
             used = await self._used_bytes(stored.tree)
-            self._workshop.ledger.used_bytes += used - used_before
+            self._executor.quota.used_bytes += used - used_before
             if is_new:
                 await self._replace_open(shape)
         if replaced is not None:
-            await self._workshop.run(tree_files.remove_folder, replaced)
+            await self._executor.run(tree_files.remove_folder, replaced)
         return await self._to_record(stored)
 
     def _move_in(self, folder: Path, shape: TreeShape) -> Path | None:
@@ -162,7 +162,7 @@ class DatasetStore:
         """Lets who fetches a tree go on with the one that was put."""
         tree = self._open.get(shape.name)
         if tree is not None:
-            files = await self._workshop.run(TreeFiles, self._trees_folder / shape.name)
+            files = await self._executor.run(TreeFiles, self._trees_folder / shape.name)
             tree.replace(files)
 
     async def find(self, cid: Cid) -> DatasetRecord | None:
@@ -183,12 +183,12 @@ class DatasetStore:
                 part of it is wanted; nothing is allocated for it.
         """
         manifest = manifests.decode(raw)
-        quota_bytes = self._workshop.ledger.quota_bytes
+        quota_bytes = self._executor.quota.limit_bytes
         if manifest.size_bytes > quota_bytes:
             raise QuotaExceededError(
                 f"the dataset has {manifest.size_bytes} bytes, the quota is {quota_bytes}"
             )
-        return await self._workshop.shielded.run(self._adopt(cid, raw, manifest))
+        return await self._executor.shielded.run(self._adopt(cid, raw, manifest))
 
     async def _adopt(self, cid: Cid, raw: bytes, manifest: Manifest) -> DatasetRecord:
         shape = manifest.shape
@@ -197,13 +197,13 @@ class DatasetStore:
             before = await self._catalog.tree(shape)
             used_before = 0 if before is None else await self._used_bytes(before)
             if before is None:
-                self._workshop.ledger.require(shape.packed_bytes)
+                self._executor.quota.require(shape.packed_bytes)
             if before is None and is_empty:
-                await self._workshop.run(_make_empty, self._trees_folder / shape.name)
+                await self._executor.run(_make_empty, self._trees_folder / shape.name)
             tree = StoredTree(shape, manifest.size_bytes, is_complete=is_empty)
             stored = await self._catalog.add(cid, raw, tree, self._wall_clock_us())
             used = await self._used_bytes(stored.tree)
-            self._workshop.ledger.used_bytes += used - used_before
+            self._executor.quota.used_bytes += used - used_before
         return await self._to_record(stored)
 
     @asynccontextmanager
@@ -217,7 +217,7 @@ class DatasetStore:
         try:
             yield tree
         finally:
-            await self._workshop.shielded.run(self._release(tree, str(record.cid)))
+            await self._executor.shielded.run(self._release(tree, str(record.cid)))
 
     @asynccontextmanager
     async def open_served(self, tree_cid: Cid) -> AsyncIterator[OpenTree | None]:
@@ -232,23 +232,23 @@ class DatasetStore:
             yield tree
         finally:
             if tree is not None:
-                await self._workshop.shielded.run(self._release(tree, _SERVED))
+                await self._executor.shielded.run(self._release(tree, _SERVED))
 
     def _open_held(self, tree: StoredTree) -> int:
         opened = self._open.get(tree.shape.name)
-        return 0 if opened is None else opened.presence.held
+        return 0 if opened is None else opened.bitfield.held
 
     async def _acquire(self, stored: StoredTree, user: str) -> OpenTree:
         tree = self._open.get(stored.shape.name)
         if tree is None:
-            files, presence = await self._workshop.run(
+            files, bitfield = await self._executor.run(
                 open_files,
                 self._trees_folder / stored.shape.name,
                 stored.shape,
                 is_complete=stored.is_complete,
-                headroom_bytes=self._workshop.headroom_bytes,
+                headroom_bytes=self._executor.headroom_bytes,
             )
-            tree = OpenTree(self._workshop, stored.shape, files, presence, self._completed)
+            tree = OpenTree(self._executor, stored.shape, files, bitfield, self._completed)
             self._open[stored.shape.name] = tree
         tree.uses[user] += 1
         return tree
@@ -267,9 +267,9 @@ class DatasetStore:
         stored = await self._catalog.tree(shape)
         if stored is not None:  # from here on it counts without the padding of its last block
             padded_bytes = shape.block_count * shape.block_size_bytes
-            self._workshop.ledger.free(padded_bytes - stored.size_bytes)
+            self._executor.quota.free(padded_bytes - stored.size_bytes)
         bitmap = self._trees_folder / shape.name / BITMAP
-        await self._workshop.run(bitmap.unlink, missing_ok=True)
+        await self._executor.run(bitmap.unlink, missing_ok=True)
 
     async def drop_if_empty(self, cid: Cid) -> None:
         """Deletes a dataset of which no block came."""
@@ -286,7 +286,7 @@ class DatasetStore:
         Raises:
             DatasetBusyError: It is being read, fetched or served.
         """
-        return await self._workshop.shielded.run(self._delete(cid))
+        return await self._executor.shielded.run(self._delete(cid))
 
     async def _delete(self, cid: Cid) -> int:
         async with self._changing:
@@ -302,12 +302,12 @@ class DatasetStore:
             await self._catalog.remove(cid)
             if is_shared:
                 return 0
-            self._workshop.ledger.free(used_bytes)
+            self._executor.quota.free(used_bytes)
             trash = None
-            if await self._workshop.run((self._trees_folder / shape.name).exists):
-                trash = await self._workshop.run(self._move_out, shape)
+            if await self._executor.run((self._trees_folder / shape.name).exists):
+                trash = await self._executor.run(self._move_out, shape)
         if trash is not None:
-            await self._workshop.run(tree_files.remove_folder, trash)
+            await self._executor.run(tree_files.remove_folder, trash)
         return used_bytes
 
     async def page(self, *, below: int | None, limit: int) -> list[DatasetRecord]:
@@ -325,11 +325,11 @@ class DatasetStore:
         return cids
 
     async def space(self) -> SpaceReport:
-        ledger = self._workshop.ledger
+        quota = self._executor.quota
         return SpaceReport(
-            quota_bytes=ledger.quota_bytes,
-            used_bytes=ledger.used_bytes,
-            reserved_bytes=ledger.reserved_bytes,
+            quota_bytes=quota.limit_bytes,
+            used_bytes=quota.used_bytes,
+            reserved_bytes=quota.reserved_bytes,
             disk_free_bytes=tree_files.disk_free(self._trees_folder),
             datasets=await self._catalog.count(),
         )
@@ -346,11 +346,11 @@ class DatasetStore:
     async def _held(self, tree: StoredTree) -> int:
         opened = self._open.get(tree.shape.name)
         if opened is not None:
-            return opened.presence.held
+            return opened.bitfield.held
         if tree.is_complete:
             return tree.shape.block_count
         folder = self._trees_folder / tree.shape.name
-        return (await self._workshop.run(read_presence, folder, tree.shape)).held
+        return (await self._executor.run(read_bitfield, folder, tree.shape)).held
 
     async def _used_bytes(self, tree: StoredTree) -> int:
         """Returns what a tree counts for: what is held of it, and the whole tree file."""

@@ -19,8 +19,8 @@ from logos_base.errors import DiskFullError
 from logos_module.disk import disk_full, is_full
 from logos_storage.core import merkle
 from logos_storage.core.batch import VerifiedBlock, runs_of
+from logos_storage.core.bitfield import Bitfield
 from logos_storage.core.errors import BadDataError
-from logos_storage.core.presence import Presence
 from logos_storage.core.types import TreeShape
 
 DATA: Final = "data"
@@ -201,27 +201,26 @@ class TreeFiles:
             os.fdatasync(self._data)
             os.fdatasync(self._tree)
 
-    def flush(self, bitmap: bytes) -> None:
-        """Makes data and tree durable, then notes which blocks there are (STO-14).
+    def write_bitmap(self, bits: bytes) -> None:
+        """Notes which blocks there are; they were made durable before (STO-14).
 
-        The bitmap must be older than the call. It is written over in place: bits
-        are only ever added, so a torn write says too little, never too much.
+        It is written over in place: bits are only ever added, so a torn write says too
+        little, never too much.
         """
-        self.sync()
         with disk_errors():
             file = os.open(self.folder / BITMAP, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                write_at(file, [bitmap], 0)
+                write_at(file, [bits], 0)
             finally:
                 os.close(file)
 
 
-def read_presence(folder: Path, shape: TreeShape) -> Presence:
+def read_bitfield(folder: Path, shape: TreeShape) -> Bitfield:
     """Reads the bitmap of a partial tree; none, or one of a wrong length, is empty."""
     try:
         raw = (folder / BITMAP).read_bytes()
     except FileNotFoundError:
-        return Presence(shape.block_count)
+        return Bitfield(shape.block_count)
     if len(raw) != (shape.block_count + 7) // 8:
-        return Presence(shape.block_count)
-    return Presence(shape.block_count, raw)
+        return Bitfield(shape.block_count)
+    return Bitfield(shape.block_count, raw)

@@ -10,13 +10,13 @@ from typing import Final
 
 from logos_module.database import open_database
 from logos_module.shielded import Shielded
+from logos_storage.core.quota import Quota
 from logos_storage.core.types import MonotonicMs, WallClockUs
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.fresh import FreshBlocks
-from logos_storage.store.ledger import Ledger
 from logos_storage.store.sql import SCHEMA, Catalog
 from logos_storage.store.sweep import CATALOGUE, check_catalogue
-from logos_storage.store.trees import Workshop
+from logos_storage.store.trees import DiskExecutor
 
 HEADROOM_BYTES: Final = 8 * 1024 * 1024
 """Left free on the disk, so that the catalogue can still note what goes (STO-17)."""
@@ -49,16 +49,16 @@ async def open_store(
             Shielded() as shielded,
             asyncio.TaskGroup() as tasks,
         ):
-            workshop = Workshop(
+            executor = DiskExecutor(
                 threads,
                 tasks,
                 shielded,
-                Ledger(quota_bytes),
+                Quota(quota_bytes),
                 monotonic_ms,
                 headroom_bytes,
                 FreshBlocks(FRESH_BYTES),
             )
             catalog = Catalog(database)
-            store = DatasetStore(workshop, catalog, folder, wall_clock_us)
+            store = DatasetStore(executor, catalog, folder, wall_clock_us)
             await store.start()
             yield store

@@ -14,37 +14,36 @@ from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from logos_base.errors import LogosError
+from logos_module.driver import Driver
 from logos_module.shielded import Shielded
 from logos_storage.core.batch import VerifiedBatch, runs_of, verify_stored
+from logos_storage.core.bitfield import Bitfield
 from logos_storage.core.errors import BadDataError, ProofRefusedError
-from logos_storage.core.presence import Presence
+from logos_storage.core.flush import Complete, Effect, Flush, Note, Sync
+from logos_storage.core.quota import Quota, Reservation
 from logos_storage.core.types import MonotonicMs, TreeShape
 from logos_storage.core.wire import BlockRange, ServedBlock
-from logos_storage.store.files import TreeFiles, read_presence
+from logos_storage.store.files import TreeFiles, read_bitfield
 from logos_storage.store.fresh import FreshBlocks
-from logos_storage.store.ledger import Ledger, Reservation
 
 log = logging.getLogger(__name__)
-
-FLUSH_BYTES: Final = 64 * 1024 * 1024
-FLUSH_MS: Final = 1000
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
-    """What every part of the store works with."""
+class DiskExecutor:
+    """What every part of the store works with: threads, quota, clock."""
 
-    executor: Executor
+    threads: Executor
     tasks: asyncio.TaskGroup
     shielded: Shielded
     """Changes that must not be torn apart, also where their caller is cancelled."""
-    ledger: Ledger
+    quota: Quota
     monotonic_ms: MonotonicMs
     headroom_bytes: int
     fresh: FreshBlocks
@@ -56,7 +55,7 @@ class Workshop:
         meet a thread that still works on it.
         """
         loop = asyncio.get_running_loop()
-        job = loop.run_in_executor(self.executor, lambda: work(*args, **kwargs))
+        job = loop.run_in_executor(self.threads, lambda: work(*args, **kwargs))
         try:
             return await asyncio.shield(job)
         except asyncio.CancelledError:
@@ -73,35 +72,36 @@ class OpenTree:
 
     def __init__(
         self,
-        workshop: Workshop,
+        executor: DiskExecutor,
         shape: TreeShape,
         files: TreeFiles,
-        presence: Presence,
+        bitfield: Bitfield,
         completed: Callable[[TreeShape], Awaitable[None]],
     ) -> None:
         self.uses: Counter[str] = Counter()
-        self._workshop = workshop
+        self._executor = executor
         self._shape = shape
         self._name = shape.name
         self._files = files
         self._replaced: list[TreeFiles] = []
         self._running: set[asyncio.Future[Any]] = set()
         """Work in threads, which goes on where its caller is cancelled."""
-        self._presence = presence
+        self._bitfield = bitfield
         self._completed = completed
-        self._is_noted_complete = presence.is_full
         self._reservations: list[Reservation] = []
-        self._dirty_bytes = 0
-        self._flushed_at_ms = workshop.monotonic_ms()
-        self._flushing = asyncio.Lock()
+        self._flush = Flush(bitfield, executor.monotonic_ms())
+        self._driver: Driver[Effect] = Driver(self._flush, self._perform, executor.monotonic_ms)
+        self._driving: asyncio.Task[None] | None = None
+        if not bitfield.is_full:
+            self._driving = executor.tasks.create_task(self._driver.run())
 
     @property
     def shape(self) -> TreeShape:
         return self._shape
 
     @property
-    def presence(self) -> Presence:
-        return self._presence
+    def bitfield(self) -> Bitfield:
+        return self._bitfield
 
     async def read(self, first: int, end: int) -> list[memoryview]:
         """Reads whole blocks [first, end), padded and verified (STO-18), in pieces.
@@ -109,7 +109,7 @@ class OpenTree:
         Raises:
             BadDataError: They have decayed.
         """
-        fresh = self._workshop.fresh.take(self._name, first, end)
+        fresh = self._executor.fresh.take(self._name, first, end)
         if fresh is not None:
             return fresh
         return [await self._work(_read_verified, self._shape, first, end)]
@@ -121,7 +121,7 @@ class OpenTree:
                 index
                 for one in ranges
                 for index in range(one.start, min(one.end, self._shape.block_count))
-                if index in self._presence
+                if index in self._bitfield
             }
         )
         return await self._work(_serve, self._shape, held)
@@ -129,23 +129,26 @@ class OpenTree:
     async def keep(self, batch: VerifiedBatch, size_bytes: int) -> None:
         """Keeps blocks that were verified against this tree."""
         await self._work(_keep, self._shape, batch, size_bytes)
-        new = [block for block in batch.blocks if block.index not in self._presence]
+        new = [block for block in batch.blocks if block.index not in self._bitfield]
         for block in new:
-            self._presence.add(block.index)
-        self._workshop.fresh.add(self._name, new)
-        self._spend(len(new) * self._shape.block_size_bytes)
-        await self._flush_if_due()
+            self._bitfield.add(block.index)
+        self._executor.fresh.add(self._name, new)
+        size = len(new) * self._shape.block_size_bytes
+        self._spend(size)
+        self._driver.put(self._flush.written, size)
+        if new and self._bitfield.is_full:
+            await self._driver.ask(self._flush.finish)
 
     @asynccontextmanager
     async def reserve(self, first: int, end: int) -> AsyncIterator[None]:
         """Reserves room for what is missing of [first, end); QuotaExceededError."""
         missing = 0
-        index = self._presence.next_missing(first, end)
+        index = self._bitfield.next_missing(first, end)
         while index < end:
             missing += 1
-            index = self._presence.next_missing(index + 1, end)
+            index = self._bitfield.next_missing(index + 1, end)
         amount = missing * self._shape.block_size_bytes
-        with self._workshop.ledger.reservation(amount) as reservation:
+        with self._executor.quota.reservation(amount) as reservation:
             self._reservations.append(reservation)
             try:
                 yield
@@ -155,30 +158,32 @@ class OpenTree:
     def replace(self, files: TreeFiles) -> None:
         """Goes on with a complete tree that was put meanwhile.
 
-        The files so far stay open while somebody may work with them; their folder
-        is gone already.
+        The files so far stay open while work on them may run; their folder is gone already.
         """
         self._replaced.append(self._files)
         self._files = files
         for index in range(self._shape.block_count):
-            self._presence.add(index)
-        self._is_noted_complete = True
+            self._bitfield.add(index)
+        self._driver.put(self._flush.replaced)
 
     async def close(self) -> None:
         """Notes what came last, and lets go of the files."""
         try:
-            async with self._flushing:
-                await self._flush()
+            if self._driving is not None:
+                await self._driver.ask(self._flush.finish)
         finally:
+            self._driver.stop()
+            if self._driving is not None:
+                await asyncio.wait((self._driving,))
             if self._running:
                 await asyncio.wait(self._running)
-            self._workshop.fresh.forget(self._name)
+            self._executor.fresh.forget(self._name)
             for files in (self._files, *self._replaced):
                 files.close()
 
     async def _work(self, work: Callable[..., T], *args: Any) -> T:
         loop = asyncio.get_running_loop()
-        job = loop.run_in_executor(self._workshop.executor, work, self._files, *args)
+        job = loop.run_in_executor(self._executor.threads, work, self._files, *args)
         self._running.add(job)
         job.add_done_callback(self._worked)
         return await asyncio.shield(job)
@@ -186,51 +191,35 @@ class OpenTree:
     def _worked(self, job: asyncio.Future[Any]) -> None:
         self._running.discard(job)
         if not job.cancelled():
-            job.exception()  # whoever still waits gets it
+            job.exception()  # its caller gets it, if it still waits
 
     def _spend(self, amount: int) -> None:
-        self._dirty_bytes += amount
         for reservation in self._reservations:
             step = min(amount, reservation.left_bytes)
             reservation.spend(step)
             amount -= step
         # Without a reservation only what was asked for before its reader went
         # away: a bounded rest, which is not worth throwing away.
-        self._workshop.ledger.used_bytes += amount
+        self._executor.quota.used_bytes += amount
 
-    async def _flush_if_due(self) -> None:
-        if self._presence.is_full:
-            async with self._flushing:
-                await self._flush()
-            return
-        late_ms = self._workshop.monotonic_ms() - self._flushed_at_ms
-        is_due = self._dirty_bytes >= FLUSH_BYTES or (self._dirty_bytes and late_ms >= FLUSH_MS)
-        if is_due and not self._flushing.locked():
-            self._workshop.tasks.create_task(self._flush_beside())
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Sync():
+                self._driver.start(self._do(self._work(TreeFiles.sync), self._flush.synced))
+            case Note(bits=bits):
+                note = self._work(TreeFiles.write_bitmap, bits)
+                self._driver.start(self._do(note, self._flush.noted))
+            case Complete():
+                self._driver.start(self._do(self._completed(self._shape), self._flush.noted))
 
-    async def _flush_beside(self) -> None:
-        """Flushes while blocks go on coming: a slow disk must not look like a slow peer."""
-        async with self._flushing:
-            try:
-                await self._flush()
-            except (LogosError, OSError) as error:
-                log.warning("blocks are not noted yet", extra={"error": str(error)})
-
-    async def _flush(self) -> None:
-        """Makes durable what came so far, and notes it. Holds `_flushing`."""
-        if self._is_noted_complete or not self._dirty_bytes:
-            return
-        dirty_bytes, self._dirty_bytes = self._dirty_bytes, 0
-        self._flushed_at_ms = self._workshop.monotonic_ms()
-        is_full = self._presence.is_full
+    async def _do(self, work: Awaitable[None], done: Callable[[int], list[Effect]]) -> None:
         try:
-            await self._work(TreeFiles.flush, self._presence.to_bytes())
-        except BaseException:
-            self._dirty_bytes += dirty_bytes
-            raise
-        if is_full:
-            self._is_noted_complete = True
-            await self._completed(self._shape)
+            await work
+        except (LogosError, OSError) as error:
+            log.warning("blocks are not noted yet", extra={"error": str(error)})
+            self._driver.put(self._flush.failed, error)
+        else:
+            self._driver.put(done)
 
 
 def _read_verified(files: TreeFiles, shape: TreeShape, first: int, end: int) -> memoryview:
@@ -272,10 +261,10 @@ def _keep(files: TreeFiles, shape: TreeShape, batch: VerifiedBatch, size_bytes: 
 
 def open_files(
     folder: Path, shape: TreeShape, *, is_complete: bool, headroom_bytes: int
-) -> tuple[TreeFiles, Presence]:
+) -> tuple[TreeFiles, Bitfield]:
     """Opens what is on disk of a tree; a partial one is made if it is not there."""
     if is_complete:
         files = TreeFiles(folder, headroom_bytes=headroom_bytes)
-        return files, Presence.full(shape.block_count)
+        return files, Bitfield.full(shape.block_count)
     files = TreeFiles(folder, create=True, headroom_bytes=headroom_bytes)
-    return files, read_presence(folder, shape)
+    return files, read_bitfield(folder, shape)

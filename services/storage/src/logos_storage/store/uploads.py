@@ -14,10 +14,10 @@ from typing import Final
 
 from logos_storage.core import merkle
 from logos_storage.core.cid import TREE, Cid
+from logos_storage.core.quota import Reservation
 from logos_storage.core.types import TreeShape, block_count_of
 from logos_storage.store.files import TreeFiles
-from logos_storage.store.ledger import Reservation
-from logos_storage.store.trees import Workshop
+from logos_storage.store.trees import DiskExecutor
 
 JOB_BYTES: Final = 1024 * 1024
 SYNC_BYTES: Final = 64 * 1024 * 1024
@@ -29,7 +29,7 @@ class UploadFiles:
 
     def __init__(
         self,
-        workshop: Workshop,
+        executor: DiskExecutor,
         slots: asyncio.Semaphore,
         reservation: Reservation,
         folder: Path,
@@ -40,7 +40,7 @@ class UploadFiles:
         self.block_size_bytes = block_size_bytes
         self.is_discarded = False
         """Its put has ended without it; it must not become a dataset any more."""
-        self._workshop = workshop
+        self._executor = executor
         self._slots = slots
         self._reservation = reservation
         self._charged_bytes = 0
@@ -53,8 +53,8 @@ class UploadFiles:
         self._failure: BaseException | None = None
 
     async def open(self) -> None:
-        self._files = await self._workshop.run(
-            TreeFiles, self.folder, create=True, headroom_bytes=self._workshop.headroom_bytes
+        self._files = await self._executor.run(
+            TreeFiles, self.folder, create=True, headroom_bytes=self._executor.headroom_bytes
         )
 
     async def write(self, data: bytes | memoryview) -> None:
@@ -88,9 +88,9 @@ class UploadFiles:
         count = block_count_of(self.size_bytes, self.block_size_bytes)
         root = merkle.EMPTY_ROOT
         if count:
-            root = await self._workshop.run(files.build_layers, count)
+            root = await self._executor.run(files.build_layers, count)
         shape = TreeShape(Cid(TREE, root), self.block_size_bytes, count)
-        await self._workshop.run(files.sync)
+        await self._executor.run(files.sync)
         self._charge(shape.packed_bytes)
         return shape
 
@@ -113,8 +113,8 @@ class UploadFiles:
         self._charged_bytes += amount
         lacking = self._charged_bytes - self._reservation.left_bytes
         if lacking > 0:
-            ledger = self._workshop.ledger
-            left = ledger.quota_bytes - ledger.used_bytes - ledger.reserved_bytes
+            quota = self._executor.quota
+            left = quota.limit_bytes - quota.used_bytes - quota.reserved_bytes
             self._reservation.grow(max(lacking, min(RESERVE_STEP_BYTES, left)))
 
     async def _start(self, data: memoryview) -> None:
@@ -123,7 +123,7 @@ class UploadFiles:
         loop = asyncio.get_running_loop()
         offset, self._written_bytes = self._written_bytes, self._written_bytes + len(data)
         job = loop.run_in_executor(
-            self._workshop.executor, _hash_and_write, files, data, offset, self.block_size_bytes
+            self._executor.threads, _hash_and_write, files, data, offset, self.block_size_bytes
         )
         self._jobs.add(job)
         job.add_done_callback(self._job_done)
@@ -131,7 +131,7 @@ class UploadFiles:
             if self._sync is not None:
                 await asyncio.wait((self._sync,))
             self._synced_bytes = self._written_bytes
-            self._sync = loop.run_in_executor(self._workshop.executor, files.sync_data)
+            self._sync = loop.run_in_executor(self._executor.threads, files.sync_data)
             self._sync.add_done_callback(self._note_failure)
 
     def _job_done(self, job: asyncio.Future[None]) -> None:

@@ -10,7 +10,7 @@ from logos_storage.core.errors import BadDataError
 _FULL: Final = 0xFF
 
 
-class Presence:
+class Bitfield:
     """A set of block indices below `block_count`. Memory: a bit each."""
 
     def __init__(self, block_count: int, bits: bytes | None = None) -> None:
@@ -18,7 +18,7 @@ class Presence:
         if bits is None:
             bits = bytes(size)
         if len(bits) != size:
-            raise BadDataError("a presence bitmap has another length than its tree")
+            raise BadDataError("a bitfield has another length than its tree")
         self._bits = bytearray(bits)
         self._block_count = block_count
         if block_count % 8:
@@ -27,7 +27,7 @@ class Presence:
         """How many blocks are here."""
 
     @classmethod
-    def full(cls, block_count: int) -> "Presence":
+    def full(cls, block_count: int) -> "Bitfield":
         return cls(block_count, b"\xff" * ((block_count + 7) // 8))
 
     @property

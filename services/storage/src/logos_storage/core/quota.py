@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from logos_storage.core.errors import QuotaExceededError
 
 
-class Ledger:
-    """Accounts of one store, in bytes. For one thread."""
+class Quota:
+    """What one store uses, in bytes. For one thread."""
 
-    def __init__(self, quota_bytes: int) -> None:
-        self.quota_bytes = quota_bytes
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
         self.used_bytes = 0
         self.reserved_bytes = 0
 
@@ -28,10 +28,10 @@ class Ledger:
 
     def require(self, amount: int) -> None:
         """Raises QuotaExceededError unless so much is left."""
-        left = self.quota_bytes - self.used_bytes - self.reserved_bytes
+        left = self.limit_bytes - self.used_bytes - self.reserved_bytes
         if amount > left:
             raise QuotaExceededError(
-                f"quota exceeded: {amount} bytes wanted, {max(left, 0)} of {self.quota_bytes} left;"
+                f"quota exceeded: {amount} bytes wanted, {max(left, 0)} of {self.limit_bytes} left;"
                 " delete datasets or raise quota_bytes"
             )
 
@@ -52,8 +52,8 @@ class Ledger:
 class Reservation:
     """Room that only its owner may spend."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, quota: Quota) -> None:
+        self._ledger = quota
         self.left_bytes = 0
 
     def grow(self, amount: int) -> None:
