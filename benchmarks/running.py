@@ -53,16 +53,16 @@ class Running:
         return find_processes(self.layout.directory)
 
 
-def planned(node_count: int) -> Plan:
+def planned(node_count: int, layout: Layout) -> Plan:
     """The plan of deploy/topologies/small.toml for so many nodes, on ports of its own."""
     text = TOPOLOGY.read_text(encoding="utf-8")
     topology = replace(
         parse_topology(text, node_count=node_count),
         name="benchmark",
         front_port_base=FRONT_PORTS,
-        p2p_port_base=P2P_PORTS,
+        port_bases={"p2p": P2P_PORTS},
     )
-    return process_plan(topology, load_manifests(topology), seed=None)
+    return process_plan(topology, load_manifests(topology), None, layout)
 
 
 @asynccontextmanager
@@ -71,7 +71,7 @@ async def running(node_count: int) -> AsyncIterator[Running]:
     prepare_process()  # what a client written with the SDK does too
     (ROOT / ".logos").mkdir(exist_ok=True)
     layout = Layout(Path(tempfile.mkdtemp(prefix="benchmark-", dir=ROOT / ".logos")))
-    testnet = ProcessTestnet(planned(node_count), layout)
+    testnet = ProcessTestnet(planned(node_count, layout), layout)
     say(f"starting {node_count} nodes")
     try:
         yield Running(testnet.plan, layout, await testnet.up(silent))

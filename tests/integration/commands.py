@@ -43,7 +43,7 @@ class Tiny:
     def text(self) -> str:
         return (
             'schema = 1\nname = "tiny"\nnode_count = 2\n'
-            f"[ports]\nfront = {self.ports.front}\np2p = {self.ports.p2p}\n[modules.hello]\n"
+            f"[ports]\nfront = {self.ports.front}\n[modules.hello]\n"
         )
 
     @property

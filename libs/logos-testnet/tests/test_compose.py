@@ -1,13 +1,16 @@
 """The compose file: what it says, and that the committed one is current."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
 from logos_testnet.compose import render_compose
-from logos_testnet.manifests import load_manifests
+from logos_testnet.manifests import FoundManifest, load_manifests
 from logos_testnet.opening import described_by
 from logos_testnet.plan import Plan, container_plan
+from logos_testnet.topology import MAX_NODES, parse_topology
 
 ROOT = Path(__file__).parents[3]
 TOPOLOGY = Path("deploy/topologies/small.toml")
@@ -30,11 +33,84 @@ def test_a_module_waits_for_what_it_requires(containers: Plan) -> None:
     assert services["node3-storage"]["depends_on"] == {"node3-mixnet": healthy}
 
 
+def with_genesis(manifests: Mapping[str, FoundManifest]) -> Plan:
+    """Two nodes, of which the second has no module with a genesis job."""
+    text = 'schema = 1\nname = "x"\n[modules.mixnet]\n[modules.rln]\n[[nodes]]\n'
+    text += '[[nodes]]\nmodules = ["mixnet"]\n[[nodes]]\nname = "last"\n'
+    return container_plan(parse_topology(text), manifests, 7)
+
+
+def test_a_module_waits_for_its_genesis_and_sees_its_own_part_of_it_alone(
+    manifests: Mapping[str, FoundManifest],
+) -> None:
+    document = yaml.safe_load(render_compose(with_genesis(manifests), source="x"))
+    services = document["services"]
+
+    done = {"condition": "service_completed_successfully"}
+    assert services["last-rln"]["depends_on"]["genesis.rln"] == done
+    assert services["last-rln"]["volumes"] == [
+        "last-rln:/data",
+        "genesis.rln:/genesis/public:ro",
+        "genesis.rln.last:/genesis/private:ro",
+    ]
+    volumes = {volume for service in services.values() for volume in service["volumes"]}
+    assert not [volume for volume in volumes if volume.startswith("genesis.rln.node2")]
+    assert {volume.partition(":")[0] for volume in volumes} == document["volumes"].keys()
+
+
+def test_a_genesis_job_runs_once_and_is_told_of_its_nodes(
+    manifests: Mapping[str, FoundManifest],
+) -> None:
+    job = yaml.safe_load(render_compose(with_genesis(manifests), source="x"))["services"][
+        "genesis.rln"
+    ]
+
+    assert (job["restart"], job["network_mode"]) == ("no", "none")
+    assert job["command"][-3:] == ["python", "-m", "logos_rln.genesis"]
+    told = json.loads(job["environment"]["LOGOS_GENESIS"])
+    assert (told["testnet"], told["module"], told["seed"]) == ("x", "rln", 7)
+    assert told["public"] == "/genesis/public"
+    assert {name: node["folder"] for name, node in told["nodes"].items()} == {
+        "node1": "/genesis/nodes/1",
+        "last": "/genesis/nodes/3",
+    }
+    assert [volume.partition(":")[2] for volume in job["volumes"]] == [
+        "/genesis/public",
+        "/genesis/nodes/1",
+        "/genesis/nodes/3",
+    ]
+
+
+def test_the_image_has_a_folder_for_each_node_that_a_testnet_can_have() -> None:
+    assert f"$(seq {MAX_NODES})" in (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
+
+
+def test_a_container_has_the_limits_that_its_module_names(
+    manifests: Mapping[str, FoundManifest],
+) -> None:
+    services = yaml.safe_load(render_compose(with_genesis(manifests), source="x"))["services"]
+
+    def limits(service: str) -> tuple[object, ...]:
+        return tuple(services[service][key] for key in ("mem_limit", "cpus", "pids_limit"))
+
+    assert limits("node1-rln") == limits("genesis.rln") == ("1024m", 0.5, 256)
+    assert limits("node1-mixnet") == limits("node1-kernel") == ("512m", 1.0, 256)
+
+
+def test_only_a_module_on_the_mesh_meets_other_nodes(containers: Plan) -> None:
+    services = yaml.safe_load(render_compose(containers, source="x"))["services"]
+
+    on_mesh = {name for name, service in services.items() if "mesh" in service["networks"]}
+    assert on_mesh == {f"node{index}-mixnet" for index in range(1, 6)}
+
+
 def test_each_image_is_built_once(containers: Plan) -> None:
     services = yaml.safe_load(render_compose(containers, source="x"))["services"]
 
     built = [name for name, service in services.items() if "build" in service]
     assert built == ["node1-kernel", "node1-mixnet", "node1-storage"]
+    build = services["node1-storage"]["build"]
+    assert (build["target"], build["args"]) == ("module", {"SERVICE": "storage"})
     assert services["node1-storage"]["image"] == "logos/storage:0.2.0"
     assert services["node2-storage"]["pull_policy"] == "never"
 

@@ -5,8 +5,12 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from itertools import pairwise
 
+import pytest
+
+from logos_testnet.errors import TopologyError
+from logos_testnet.layout import Layout
 from logos_testnet.manifests import FoundManifest
-from logos_testnet.plan import Plan, container_plan, mesh_network
+from logos_testnet.plan import Plan, container_plan, mesh_network, process_plan
 from logos_testnet.topology import parse_topology
 
 
@@ -51,6 +55,58 @@ def test_a_profile_says_what_the_kernel_reads(processes: Plan) -> None:
         "settings": {"quota_bytes": 7},
     }
     assert profile["modules"]["mixnet"]["settings"]["target_peers"] == 3
+
+
+def wanted(text: str, manifests: Mapping[str, FoundManifest], layout: Layout) -> list[list[int]]:
+    plan = process_plan(parse_topology(text), manifests, None, layout)
+    return [[module.wanted for module in node.modules] for node in plan.nodes]
+
+
+def test_a_module_wants_as_many_others_as_the_topology_asks_for_or_as_have_it(
+    manifests: Mapping[str, FoundManifest], layout: Layout
+) -> None:
+    head = 'schema = 1\nname = "x"\n{}\n[modules.mixnet]\n[modules.rln]\n'
+
+    assert wanted(head.format("node_count = 6"), manifests, layout) == [[4, 0]] * 6
+    assert wanted(head.format("node_count = 2"), manifests, layout) == [[1, 0]] * 2
+    listed = head.format("") + "[[nodes]]\n" * 2 + '[[nodes]]\nmodules = ["rln"]\n'
+    assert wanted(listed, manifests, layout) == [[1, 0], [1, 0], [0]]
+
+
+def test_only_nodes_that_have_a_module_are_told_to_it(
+    manifests: Mapping[str, FoundManifest], layout: Layout
+) -> None:
+    text = 'schema = 1\nname = "x"\n[modules.mixnet]\n[modules.rln]\n'
+    nodes = '[[nodes]]\n[[nodes]]\nmodules = ["rln"]\n[[nodes]]\nmodules = ["mixnet"]\n'
+
+    plan = process_plan(parse_topology(text + nodes), manifests, None, layout)
+
+    assert plan.nodes[0].modules[0].settings["bootstrap"] == ["/ip4/127.0.0.1/tcp/18003"]
+    assert plan.nodes[1].p2p_address == ""
+    assert plan.nodes[2].modules[0].ports == {"p2p": 18003}
+
+
+def test_a_genesis_is_found_where_the_runtime_puts_it(
+    manifests: Mapping[str, FoundManifest], layout: Layout
+) -> None:
+    topology = parse_topology('schema = 1\nname = "x"\nnode_count = 2\n[modules.rln]\n')
+
+    process = process_plan(topology, manifests, None, layout).nodes[1].modules[0].settings
+    container = container_plan(topology, manifests, None).nodes[1].modules[0].settings
+
+    assert process == {
+        "common": str(layout.directory / "genesis/rln"),
+        "own": str(layout.directory / "node2/genesis/rln"),
+    }
+    assert container == {"common": "/genesis/public", "own": "/genesis/private"}
+
+
+def test_a_node_in_containers_has_no_more_modules_than_addresses(layout: Layout) -> None:
+    text = 'schema = 1\nname = "x"\nnode_count = 1\n'
+    text += "".join(f"[modules.m{number}]\n" for number in range(13))
+
+    with pytest.raises(TopologyError, match="at most 12 modules"):
+        container_plan(parse_topology(text), {}, None)
 
 
 def test_a_hundred_nodes_have_networks_that_do_not_touch(

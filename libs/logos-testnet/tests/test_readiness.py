@@ -2,16 +2,20 @@
 
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import grpc
 import pytest
 
 from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc, module_pb2
 from logos.network.v1 import peering_pb2, peering_pb2_grpc
+from logos_base.manifest import Manifest
+from logos_base.needs import Needs, ReadyFigure
+from logos_testnet.client import PEERING
 from logos_testnet.errors import NodeFailedError
-from logos_testnet.plan import NodePlan, Plan
+from logos_testnet.plan import ModulePlan, NodePlan
 from logos_testnet.progress import NodeProgress, Note, silent
-from logos_testnet.readiness import wait_until_ready, wanted_peers
+from logos_testnet.readiness import wait_until_ready
 
 STARTING, BACKOFF, READY, FAILED = (
     module_pb2.MODULE_STATE_STARTING,
@@ -19,6 +23,14 @@ STARTING, BACKOFF, READY, FAILED = (
     module_pb2.MODULE_STATE_READY,
     module_pb2.MODULE_STATE_FAILED,
 )
+
+
+FIGURE = ReadyFigure(call=f"{PEERING}/GetIdentity", field=3, counts="friends", at_least=4)
+
+
+def module_that_wants(count: int) -> ModulePlan:
+    manifest = Manifest("net", "0.1.0", needs=Needs(ready=FIGURE))
+    return ModulePlan(manifest, "", {}, wanted=count)
 
 
 class Kernel(kernel_pb2_grpc.KernelServicer, peering_pb2_grpc.PeeringServicer):
@@ -31,7 +43,9 @@ class Kernel(kernel_pb2_grpc.KernelServicer, peering_pb2_grpc.PeeringServicer):
         self, request: kernel_pb2.GetStatusRequest, context: object
     ) -> kernel_pb2.GetStatusResponse:
         state = self.script[0][0]
-        module = module_pb2.Module(name="mixnet", state=state, last_exit="out of luck")
+        module = module_pb2.Module(
+            name="net", state=state, last_exit="out of luck", services=[PEERING]
+        )
         if len(self.script) > 1 and state != READY:
             self.script.pop(0)
         return kernel_pb2.GetStatusResponse(modules=[module], ready=state == READY)
@@ -52,7 +66,7 @@ async def kernel() -> AsyncIterator[tuple[Kernel, NodePlan]]:
     peering_pb2_grpc.add_PeeringServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    yield servicer, NodePlan("node1", port, "", ())
+    yield servicer, NodePlan("node1", port, "", (module_that_wants(4),))
     await server.stop(0)
 
 
@@ -63,10 +77,32 @@ async def test_waits_through_the_start_until_the_peers_are_there(
     servicer.script = [(STARTING, 0), (READY, 0), (READY, 4)]
     told: list[NodeProgress | Note] = []
 
-    seen = await wait_until_ready(node, peers=4, report=told.append)
+    seen = await wait_until_ready(node, report=told.append)
 
     assert (seen.ready, seen.peers, seen.peer_id) == (True, 4, "16U")
-    assert [event.text for event in told] == ["mixnet starting", "ready, 0 of 4 peers"]
+    assert [event.text for event in told] == ["net starting", "ready; net: 0 of 4 friends"]
+
+
+async def test_ready_is_enough_where_no_figure_is_asked_for(
+    kernel: tuple[Kernel, NodePlan],
+) -> None:
+    servicer, node = kernel
+    servicer.script = [(READY, 0)]
+
+    assert (await wait_until_ready(node, report=silent, figures=False)).peers == 0
+
+
+async def test_a_module_without_its_method_is_not_ready(kernel: tuple[Kernel, NodePlan]) -> None:
+    _, node = kernel
+    figure = replace(FIGURE, call="other.v1.Service/Method")
+    module = module_that_wants(1)
+    manifest = replace(module.manifest, needs=Needs(ready=figure))
+    node = replace(node, modules=(replace(module, manifest=manifest),))
+
+    with pytest.raises(NodeFailedError, match="does not answer other") as caught:
+        await wait_until_ready(node, report=silent, patience_s=0.3)
+
+    assert caught.value.module == "net"
 
 
 async def test_a_failed_module_ends_the_wait_with_its_reason(
@@ -76,9 +112,9 @@ async def test_a_failed_module_ends_the_wait_with_its_reason(
     servicer.script = [(FAILED, 0)]
 
     with pytest.raises(NodeFailedError, match="out of luck") as caught:
-        await wait_until_ready(node, peers=0, report=silent)
+        await wait_until_ready(node, report=silent)
 
-    assert (caught.value.node, caught.value.module) == ("node1", "mixnet")
+    assert (caught.value.node, caught.value.module) == ("node1", "net")
 
 
 async def test_a_dead_kernel_ends_the_wait() -> None:
@@ -86,7 +122,7 @@ async def test_a_dead_kernel_ends_the_wait() -> None:
         nobody.bind(("127.0.0.1", 0))
         node = NodePlan("node1", nobody.getsockname()[1], "", ())
         with pytest.raises(NodeFailedError, match="exit code 3") as caught:
-            await wait_until_ready(node, peers=0, report=silent, obituary=lambda: "exit code 3")
+            await wait_until_ready(node, report=silent, obituary=lambda: "exit code 3")
 
     assert caught.value.module == "kernel"
 
@@ -95,8 +131,8 @@ async def test_patience_ends_when_nothing_moves(kernel: tuple[Kernel, NodePlan])
     servicer, node = kernel
     servicer.script = [(READY, 1)]
 
-    with pytest.raises(NodeFailedError, match="1 of 4 peers"):
-        await wait_until_ready(node, peers=4, report=silent, patience_s=0.3)
+    with pytest.raises(NodeFailedError, match="1 of 4 friends"):
+        await wait_until_ready(node, report=silent, patience_s=0.3)
 
 
 async def test_a_module_that_starts_again_and_again_makes_no_progress(
@@ -105,10 +141,10 @@ async def test_a_module_that_starts_again_and_again_makes_no_progress(
     servicer, node = kernel
     servicer.script = [(STARTING, 0), (BACKOFF, 0)] * 100_000
 
-    with pytest.raises(NodeFailedError, match="mixnet: out of luck") as caught:
-        await wait_until_ready(node, peers=0, report=silent, patience_s=1)
+    with pytest.raises(NodeFailedError, match="net: out of luck") as caught:
+        await wait_until_ready(node, report=silent, patience_s=1)
 
-    assert (caught.value.node, caught.value.module) == ("node1", "mixnet")
+    assert (caught.value.node, caught.value.module) == ("node1", "net")
 
 
 async def test_it_tells_that_it_waits_for_the_kernel() -> None:
@@ -117,16 +153,6 @@ async def test_it_tells_that_it_waits_for_the_kernel() -> None:
         nobody.bind(("127.0.0.1", 0))
         node = NodePlan("node1", nobody.getsockname()[1], "", ())
         with pytest.raises(NodeFailedError, match="no progress"):
-            await wait_until_ready(node, peers=0, report=told.append, patience_s=0.3)
+            await wait_until_ready(node, report=told.append, patience_s=0.3)
 
     assert [event.text for event in told] == [f"waits for its kernel to answer at {node.front}"]
-
-
-def test_a_node_wants_as_many_peers_as_the_topology_asks_for_or_there_are(
-    processes: Plan,
-) -> None:
-    two = Plan(processes.topology, processes.runtime, processes.nodes[:2])
-
-    assert wanted_peers(processes, processes.nodes[0]) == 3
-    assert wanted_peers(two, two.nodes[0]) == 1
-    assert wanted_peers(processes, NodePlan("x", 1, "", ())) == 0

@@ -1,7 +1,7 @@
 """What a module says of itself before it runs: its `module.toml`.
 
-Read by the kernel, by the harness and by whoever renders a testnet. The format
-is in docs/protocol/kernel.md, KER-2.
+Read by the kernel, by the harness and by the testnet. Every key is described in
+docs/modules.md; the rule is KER-2.
 """
 
 import re
@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from logos_base.errors import ConfigError
+from logos_base.needs import Needs, parse_needs
 
 NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 SERVICE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+")
 VERSION: Final = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?")
 MAX_MANIFEST_BYTES: Final = 64 * 1024
 
-_KEYS: Final = frozenset({"name", "version", "description", "command", "requires", "services"})
+_KEYS: Final = frozenset(
+    {"name", "version", "description", "command", "requires", "services", "testnet"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Manifest:
     """Modules that must be READY before this one is started."""
     services: tuple[str, ...] = field(default=())
     """Full names of the gRPC services that the node's front door routes to it."""
+    needs: Needs = field(default_factory=Needs)
+    """What it needs of a testnet; nothing that the kernel reads."""
 
 
 def parse_manifest(text: str) -> Manifest:
@@ -53,9 +58,10 @@ def parse_manifest(text: str) -> Manifest:
     services = _list(document, "services", SERVICE, problems)
     if name in requires:
         problems.append("requires: a module cannot require itself")
+    needs = parse_needs(document.get("testnet", {}), problems)
     if problems:
         raise ConfigError(problems)
-    return Manifest(name, version, str(description), command, requires, services)
+    return Manifest(name, version, str(description), command, requires, services, needs)
 
 
 def _text(

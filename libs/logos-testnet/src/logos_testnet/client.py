@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import grpc
+from google.protobuf import empty_pb2
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -18,9 +20,11 @@ from logos.kernel.v1 import (
     supervisor_pb2_grpc,
 )
 from logos.network.v1 import peering_pb2, peering_pb2_grpc
+from logos_base.needs import ReadyFigure
 
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 CALL_TIMEOUT_S: Final = 3.0
+PEERING: Final = peering_pb2.DESCRIPTOR.services_by_name["Peering"].full_name
 
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -44,6 +48,7 @@ class NodeView:
     modules: tuple[module_pb2.Module, ...]
     ready: bool
     peer_id: str = ""
+    """Empty where no module of the node has peers, or it is not READY."""
     peers: int = 0
 
 
@@ -67,7 +72,7 @@ async def view(channel: grpc.aio.Channel, *, networked: bool = True) -> NodeView
 
     Args:
         channel: To its front door.
-        networked: Whether to ask its mixnet too, once it is READY.
+        networked: Whether to ask for its peers too, once the module that has them is READY.
 
     Raises:
         grpc.aio.AioRpcError: The kernel does not answer.
@@ -76,7 +81,7 @@ async def view(channel: grpc.aio.Channel, *, networked: bool = True) -> NodeView
         kernel_pb2.GetStatusRequest(), timeout=CALL_TIMEOUT_S
     )
     modules = tuple(status.modules)
-    if networked and any(m.name == "mixnet" and m.state == READY for m in modules):
+    if networked and any(PEERING in m.services and m.state == READY for m in modules):
         try:
             identity = await peering_pb2_grpc.PeeringStub(channel).GetIdentity(
                 peering_pb2.GetIdentityRequest(), timeout=CALL_TIMEOUT_S
@@ -85,6 +90,25 @@ async def view(channel: grpc.aio.Channel, *, networked: bool = True) -> NodeView
             return NodeView(modules, status.ready)  # it left between the two calls
         return NodeView(modules, status.ready, identity.peer_id, identity.connected_peers)
     return NodeView(modules, status.ready)
+
+
+async def read_figure(channel: grpc.aio.Channel, figure: ReadyFigure) -> int | None:
+    """Asks a module for the number that says how far it is; None: it does not answer.
+
+    The figure names a field by its number, so the module's generated code is not needed.
+    """
+    call: grpc.aio.UnaryUnaryMultiCallable[bytes, empty_pb2.Empty] = channel.unary_unary(
+        f"/{figure.call}", response_deserializer=empty_pb2.Empty.FromString
+    )
+    try:
+        response = await call(b"", timeout=CALL_TIMEOUT_S)
+    except grpc.aio.AioRpcError:
+        return None
+    fields = UnknownFieldSet(response)  # to Empty, every field is unknown
+    numbers = [
+        fields[at].data for at in range(len(fields)) if fields[at].field_number == figure.field
+    ]
+    return numbers[-1] if numbers and isinstance(numbers[-1], int) else 0  # proto3 omits a zero
 
 
 async def revive_failed(channel: grpc.aio.Channel) -> None:

@@ -3,13 +3,18 @@
 Written as text, not dumped: people read this file, and a test compares it byte by byte.
 """
 
+import json
 import textwrap
+from pathlib import PurePosixPath
 from typing import Final
 
+from logos_base.needs import MESH, Limits
+from logos_testnet.genesis import VARIABLE, holders, job_document, modules_with_genesis
 from logos_testnet.plan import (
     CONTAINER_FRONT_PORT,
     CONTAINER_GRPC_PORT,
-    NETWORK_MODULE,
+    CONTAINER_PRIVATE_GENESIS,
+    CONTAINER_PUBLIC_GENESIS,
     ModulePlan,
     NodePlan,
     Plan,
@@ -19,6 +24,9 @@ from logos_testnet.plan import (
 KERNEL_VERSION: Final = "0.1.0"
 STATE_DIR: Final = "/data"
 PROBE: Final = "/opt/logos/libs/logos_module/probe.py"
+GENESIS_RUNNER: Final = "/opt/logos/libs/logos_module/genesis.py"
+NODES_GENESIS: Final = "/genesis/nodes"
+"""Where a genesis job finds a folder for each node, named by its index: the image has those."""
 PROBE_INTERVAL: Final = "3s"
 
 _HEAD: Final = """\
@@ -28,7 +36,8 @@ _HEAD: Final = """\
 #   docker compose down -v              # -v forgets identities and files too
 #
 # Each node has a network of its own for its modules, without a way out, and one for its
-# front door, on which only its kernel stands. Only the mixnets share the network `mesh`.
+# front door, on which only its kernel stands. The modules that talk to other nodes share
+# the network `mesh`.
 
 name: {project}
 
@@ -49,9 +58,9 @@ x-service: &service
   init: true
   restart: unless-stopped
   stop_grace_period: 20s
-  mem_limit: 512m
-  pids_limit: 256
-  cpus: 1.0
+  mem_limit: {memory_mib}m
+  pids_limit: {processes}
+  cpus: {cpus}
   ulimits:
     nofile: {{ soft: 8192, hard: 8192 }}
   logging:
@@ -71,6 +80,14 @@ def service_name(node: str, module: str) -> str:
     return f"{node}-{module}"
 
 
+def genesis_name(module: str) -> str:
+    """What compose calls a module's genesis job, and the volume of what it made for all nodes.
+
+    No node's services or volumes are called so: their names have no full stop.
+    """
+    return f"genesis.{module}"
+
+
 def image_name(module: ModulePlan) -> str:
     """The image of a module."""
     return module.image or f"logos/{module.manifest.name}:{module.manifest.version}"
@@ -84,7 +101,11 @@ def render_compose(plan: Plan, *, source: str) -> str:
         source: The topology file, as readers shall find it.
     """
     base = plan.topology.front_port_base
+    usual = Limits()
     head = _HEAD.format(
+        memory_mib=usual.memory_mib,
+        processes=usual.processes,
+        cpus=usual.cpus,
         source=source,
         base=base,
         project=project_name(plan.topology.name),
@@ -93,6 +114,7 @@ def render_compose(plan: Plan, *, source: str) -> str:
     )
     built: set[str] = set()
     services = [_manifest_variables(plan), "services:"]
+    services += [_genesis(plan, module, built) for module in modules_with_genesis(plan).values()]
     for node in plan.nodes:
         services.append(_kernel(plan, node, built))
         services += [_module(node, module, built) for module in node.modules]
@@ -119,9 +141,9 @@ def _block(text: str, indent: int) -> str:
     return textwrap.indent(text.rstrip("\n").replace("$", "$$"), " " * indent)
 
 
-def _image(image: str, target: str | None, built: set[str]) -> list[str]:
-    """Each image is built by the first service that uses it."""
-    if target is None:
+def _image(image: str, build: list[str], built: set[str]) -> list[str]:
+    """Each image is built by the first service that uses it; without `build`, by nobody here."""
+    if not build:
         return [f"    image: {image}"]
     if image in built:
         return [f"    image: {image}", "    pull_policy: never"]
@@ -131,8 +153,13 @@ def _image(image: str, target: str | None, built: set[str]) -> list[str]:
         "    build:",
         "      context: .",
         "      dockerfile: deploy/Dockerfile",
-        f"      target: {target}",
+        *build,
     ]
+
+
+def _module_image(module: ModulePlan, built: set[str]) -> list[str]:
+    build = ["      target: module", f"      args: {{ SERVICE: {module.name} }}"]
+    return _image(image_name(module), [] if module.image else build, built)
 
 
 def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
@@ -143,7 +170,7 @@ def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
     lines = [
         f"  {service_name(node.name, 'kernel')}:",
         "    <<: *service",
-        *_image(f"logos/kernel:{KERNEL_VERSION}", "kernel", built),
+        *_image(f"logos/kernel:{KERNEL_VERSION}", ["      target: kernel"], built),
         "    # The kernel alone: as a whole the node serves once its modules do.",
         "    healthcheck:",
         "      <<: *health",
@@ -171,17 +198,22 @@ def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
 def _module(node: NodePlan, module: ModulePlan, built: set[str]) -> str:
     if node.networks is None:
         raise ValueError("the plan is not one for containers")
-    name = module.manifest.name
+    name, needs = module.name, module.manifest.needs
     needed = module.manifest.requires or ("kernel",)
     lines = [
         f"  {service_name(node.name, name)}:",
         "    <<: *service",
-        *_image(image_name(module), None if module.image else name, built),
+        *_module_image(module, built),
+        *_limits(needs.limits),
         "    depends_on:",
         *(
             f"      {service_name(node.name, each)}: {{ condition: service_healthy }}"
             for each in needed
         ),
+    ]
+    if needs.genesis:
+        lines.append(f"      {genesis_name(name)}: {{ condition: service_completed_successfully }}")
+    lines += [
         "    environment:",
         f"      LOGOS_MODULE: {name}",
         f"      LOGOS_KERNEL: {node.networks.kernel}:{CONTAINER_GRPC_PORT}",
@@ -190,16 +222,72 @@ def _module(node: NodePlan, module: ModulePlan, built: set[str]) -> str:
         "    networks:",
         f"      {node.name}: {{ ipv4_address: {module.address} }}",
     ]
-    if name == NETWORK_MODULE:
-        lines.append(f"      mesh: {{ ipv4_address: {node.networks.mesh} }}")
-    lines += ["    volumes:", f"      - {node.name}-{name}:{STATE_DIR}", ""]
+    if needs.is_on_mesh:
+        lines.append(f"      {MESH}: {{ ipv4_address: {node.networks.mesh} }}")
+    lines += ["    volumes:", f"      - {node.name}-{name}:{STATE_DIR}"]
+    if needs.genesis:
+        lines += [
+            f"      - {genesis_name(name)}:{CONTAINER_PUBLIC_GENESIS}:ro",
+            f"      - {_private_volume(name, node)}:{CONTAINER_PRIVATE_GENESIS}:ro",
+        ]
+    return "\n".join([*lines, ""])
+
+
+def _limits(limits: Limits) -> list[str]:
+    """Those that are not what every service has."""
+    usual = Limits()
+    return [
+        line
+        for line, differs in (
+            (f"    mem_limit: {limits.memory_mib}m", limits.memory_mib != usual.memory_mib),
+            (f"    pids_limit: {limits.processes}", limits.processes != usual.processes),
+            (f"    cpus: {limits.cpus}", limits.cpus != usual.cpus),
+        )
+        if differs
+    ]
+
+
+def _genesis(plan: Plan, module: ModulePlan, built: set[str]) -> str:
+    """A service that ends once the genesis of a module is there."""
+    name = module.name
+    folders = {
+        node.name: PurePosixPath(NODES_GENESIS, str(node.index)) for node in plan.topology.nodes
+    }
+    document = job_document(plan, name, CONTAINER_PUBLIC_GENESIS, folders)
+    command = ["python", "-I", "-S", GENESIS_RUNNER, *module.manifest.needs.genesis]
+    lines = [
+        f"  {genesis_name(name)}:",
+        "    <<: *service",
+        *_module_image(module, built),
+        *_limits(module.manifest.needs.limits),
+        "    # Runs once: at a later start it finds its work done.",
+        f"    command: {_block(json.dumps(command, ensure_ascii=False), 0)}",
+        '    restart: "no"',
+        "    healthcheck: { disable: true }",
+        "    network_mode: none",
+        "    environment:",
+        f"      {VARIABLE}: |",
+        _block(document, 8),
+        "    volumes:",
+        f"      - {genesis_name(name)}:{CONTAINER_PUBLIC_GENESIS}",
+        *(
+            f"      - {_private_volume(name, node)}:{folders[node.name]}"
+            for node in holders(plan, name)
+        ),
+        "",
+    ]
     return "\n".join(lines)
+
+
+def _private_volume(module: str, node: NodePlan) -> str:
+    """The volume of what a genesis job made for one node."""
+    return f"{genesis_name(module)}.{node.name}"
 
 
 def _networks(plan: Plan) -> str:
     lines = [
         "networks:",
-        "  mesh:",
+        f"  {MESH}:",
         "    internal: true",
         f"    ipam: {{ config: [{{ subnet: {mesh_network(plan.topology)} }}] }}",
     ]
@@ -221,4 +309,7 @@ def _volumes(plan: Plan) -> str:
     for node in plan.nodes:
         lines.append(f"  {node.name}-kernel: {{}}")
         lines += [f"  {node.name}-{module.manifest.name}: {{}}" for module in node.modules]
+    for name in modules_with_genesis(plan):
+        lines.append(f"  {genesis_name(name)}: {{}}")
+        lines += [f"  {_private_volume(name, node)}: {{}}" for node in holders(plan, name)]
     return "\n".join(lines) + "\n"

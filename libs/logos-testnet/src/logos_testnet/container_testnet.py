@@ -9,16 +9,17 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from logos_testnet.compose import project_name, render_compose, service_name
+from logos_testnet.compose import genesis_name, project_name, render_compose, service_name
 from logos_testnet.endpoints import write_endpoints
 from logos_testnet.engine import run_docker
 from logos_testnet.errors import EngineError, NodeFailedError, NotStoppedError, UnknownNodeError
+from logos_testnet.genesis import genesis_failed
 from logos_testnet.layout import Layout
 from logos_testnet.plan import NodePlan, Plan, told_count
 from logos_testnet.ports import refuse_taken
 from logos_testnet.processes import KERNEL
 from logos_testnet.progress import NodeProgress, Note, Report
-from logos_testnet.readiness import wait_until_ready, wanted_peers
+from logos_testnet.readiness import wait_until_ready
 from logos_testnet.stopping import refuse_living, refuse_namesake
 from logos_testnet.testnet import LogLine, Started, endpoints_of, node_of
 from logos_testnet.together import all_of
@@ -29,6 +30,7 @@ _CURSOR: Final = re.compile(r"^(\x1b\[[0-9;]*[A-Za-z])+")
 """Compose clears the line before each, also where it was told to use no such codes."""
 _PROGRESS: Final = re.compile(r"Container (?P<container>\S+) +(?P<what>Started|Error)\b")
 _PUBLISHED: Final = re.compile(r"127\.0\.0\.1:\d+(?=->)")
+_GENESIS: Final = re.compile(r'service "genesis\.(?P<module>[a-z0-9-]+)" didn\'t complete')
 _CULPRIT: Final = re.compile(r"container (?P<container>\S+) (is unhealthy|exited)")
 
 # Ends the module, not the init process above it, as a crash would: whatever the engine
@@ -75,10 +77,7 @@ class ContainerTestnet:
             report(Note(f"starting containers of {file.name}"))
         if extra or not is_whole:
             await self._start(report)
-        views = await all_of(
-            wait_until_ready(node, peers=wanted_peers(self._plan, node), report=report)
-            for node in self._plan.nodes
-        )
+        views = await all_of(wait_until_ready(node, report=report) for node in self._plan.nodes)
         for node, seen in zip(self._plan.nodes, views, strict=True):
             report(NodeProgress(node.name, f"ready, {seen.peers} peers", done=True))
         endpoints = endpoints_of(self._plan, self.runtime, views)
@@ -205,6 +204,11 @@ class ContainerTestnet:
             words = ["up", "--detach", "--no-build", "--quiet-pull", "--remove-orphans"]
             await self._compose(*words, report=report)
         except EngineError as error:
+            if genesis := _GENESIS.search(str(error)):
+                module = genesis["module"]
+                log = ["logs", "--no-color", "--no-log-prefix", "--tail", "20"]
+                said = await self._compose(*log, genesis_name(module))
+                raise genesis_failed(module, said) from error
             culprit = _CULPRIT.search(str(error))
             if culprit is None:
                 raise

@@ -71,6 +71,13 @@ class NodeFailedError(LogosError):
         self.module = module
 
 
+class GenesisError(LogosError):
+    """A module's genesis job failed, or what it made is for other nodes. Nothing was started."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "GENESIS_FAILED"
+
+
 class NotStoppedError(LogosError):
     """Something of the testnet remains after it was stopped."""
 

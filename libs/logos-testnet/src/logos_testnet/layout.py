@@ -3,6 +3,8 @@
 .logos/<testnet>/lock, testnet.json, topology.toml, endpoints.json,
                       docker-compose.yml
 .logos/<testnet>/<node>/profile.toml, <module>.toml
+.logos/<testnet>/genesis/<module>/                what its genesis job made for all nodes
+.logos/<testnet>/<node>/genesis/<module>/         and for this one
 .logos/<testnet>/<node>/kernel/, modules/<module>/, logs/<name>.log
 .logos/<testnet>/run/<node>/<module>.sock
 /tmp/logos-<uid>-<hash>/<node>/<module>.sock   where the path above is too long
@@ -66,6 +68,14 @@ class Layout:
 
     def node(self, name: str) -> Path:
         return self.directory / name
+
+    def public_genesis(self, module: str) -> Path:
+        """What a module's genesis job made for all nodes."""
+        return self.directory / "genesis" / module
+
+    def private_genesis(self, node: str, module: str) -> Path:
+        """What it made for one."""
+        return self.node(node) / "genesis" / module
 
     def logs(self, node: str) -> Path:
         return self.node(node) / "logs"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from logos_base.errors import ConfigError
 from logos_base.manifest import Manifest, parse_manifest
+from logos_testnet.agreement import contradictions
 from logos_testnet.errors import TopologyError
 from logos_testnet.topology import Topology
 
@@ -23,8 +24,8 @@ def load_manifests(topology: Topology) -> Mapping[str, FoundManifest]:
     """Reads the manifest of every module of a topology, by module name.
 
     Raises:
-        TopologyError: A package or its manifest is missing or wrong, or a node
-            lacks a module that another of its modules requires.
+        TopologyError: A package or its manifest is missing or wrong, or the modules
+            do not go together: see `agreement`.
     """
     problems: list[str] = []
     found: dict[str, FoundManifest] = {}
@@ -43,7 +44,8 @@ def load_manifests(topology: Topology) -> Mapping[str, FoundManifest]:
                     f"module {module.name}: the manifest of {module.package} is for {manifest.name}"
                 )
             found[module.name] = FoundManifest(manifest, text)
-    problems += _missing_requirements(topology, found)
+    manifests = {name: each.manifest for name, each in found.items()}
+    problems += contradictions(topology, manifests)
     if problems:
         raise TopologyError(list(dict.fromkeys(problems)))
     return found
@@ -58,16 +60,3 @@ def _read(package: str) -> str:
     if spec is None:
         raise ConfigError([f"the Python package {package} is not installed"])
     raise ConfigError([f"the Python package {package} holds no module.toml"])
-
-
-def _missing_requirements(topology: Topology, found: Mapping[str, FoundManifest]) -> list[str]:
-    problems = []
-    for node in topology.nodes:
-        names = {module.name for module in node.modules}
-        for name in sorted(names & found.keys()):
-            problems += [
-                f"{node.name}: {name} requires {required}, which the node does not have"
-                for required in found[name].manifest.requires
-                if required not in names
-            ]
-    return problems

@@ -94,7 +94,7 @@ def open_testnet(
     if chosen == CONTAINERS:
         plan = container_plan(topology, manifests, held)
         return ContainerTestnet(plan, layout, places.repository)
-    return ProcessTestnet(process_plan(topology, manifests, held), layout)
+    return ProcessTestnet(process_plan(topology, manifests, held, layout), layout)
 
 
 def remember(description: Description, testnet: Testnet, places: Places) -> None:

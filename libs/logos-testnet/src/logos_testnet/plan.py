@@ -2,30 +2,36 @@
 
 Two planners, one result: `process_plan` (loopback ports, Unix sockets) and
 `container_plan` (one network for the modules of a node, one for its front door,
-one between the mixnets).
+and one between the nodes).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
 from logos_base.manifest import Manifest
+from logos_testnet.agreement import port_base
+from logos_testnet.derived import Seat, derive
+from logos_testnet.errors import TopologyError
+from logos_testnet.layout import Layout
 from logos_testnet.manifests import FoundManifest
 from logos_testnet.toml_text import to_toml
-from logos_testnet.topology import NodeSpec, Topology
+from logos_testnet.topology import ModuleSpec, NodeSpec, Topology
 
-NETWORK_MODULE: Final = "mixnet"
-MAX_BOOTSTRAP: Final = 4
 CONTAINER_FRONT_PORT: Final = 17000
 CONTAINER_GRPC_PORT: Final = 7000
-CONTAINER_P2P_PORT: Final = 18000
+CONTAINER_PUBLIC_GENESIS: Final = "/genesis/public"
+CONTAINER_PRIVATE_GENESIS: Final = "/genesis/private"
+_LOOPBACK: Final = IPv4Address("127.0.0.1")
 
 # How the /16 of a topology is cut up. Docker gives each network a gateway, the
 # first address; modules stand from the second on.
 _MODULE_NETS: Final = (16, 28)  # third byte of the first, prefix
 _FRONT_NETS: Final = (64, 29)
 _FIRST_MESH_HOST: Final = 10
+MAX_MODULES: Final = 12
+"""Of a node in containers: what is left of the 16 addresses of its network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,15 @@ class ModulePlan:
     image: str | None = None
     address: IPv4Address | None = None
     """On the node's own network; containers only."""
+    ports: Mapping[str, int] = field(default_factory=dict)
+    """At which it listens beside its gRPC address, by name."""
+    wanted: int = 0
+    """What its manifest's figure must reach (`Needs.ready`)."""
+
+    @property
+    def name(self) -> str:
+        """The module's name."""
+        return self.manifest.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +74,7 @@ class NodePlan:
     front_port: int
     """Its front door on 127.0.0.1."""
     p2p_address: str
-    """Multiaddress at which other nodes reach it."""
+    """Multiaddress at which other nodes reach it; empty: at none."""
     modules: tuple[ModulePlan, ...]
     networks: Networks | None = None
 
@@ -104,48 +119,111 @@ def told_count(plan: Plan) -> str:
 
 
 def process_plan(
-    topology: Topology, manifests: Mapping[str, FoundManifest], seed: int | None
+    topology: Topology,
+    manifests: Mapping[str, FoundManifest],
+    seed: int | None,
+    layout: Layout,
 ) -> Plan:
-    """Plans a testnet of local processes."""
-    addresses = [
-        f"/ip4/127.0.0.1/tcp/{topology.p2p_port_base + node.index}" for node in topology.nodes
-    ]
-    nodes = tuple(
-        NodePlan(
-            node.name,
-            topology.front_port_base + node.index,
-            addresses[node.index - 1],
-            _modules(topology, node, manifests, addresses, seed=seed),
-        )
-        for node in topology.nodes
-    )
-    return Plan(topology, "process", nodes, seed)
+    """Plans a testnet of local processes, in the folders of `layout`."""
+
+    def seat(node: NodeSpec, module: ModuleSpec) -> Seat:
+        manifest = manifests[module.name].manifest
+        ports = {
+            name: port_base(topology, name, manifest) + node.index for name in manifest.needs.ports
+        }
+        public = layout.public_genesis(module.name)
+        private = layout.private_genesis(node.name, module.name)
+        return Seat(_LOOPBACK, ports, str(public), str(private))
+
+    return Plan(topology, "process", _nodes(topology, manifests, seat, seed), seed)
 
 
 def container_plan(
     topology: Topology, manifests: Mapping[str, FoundManifest], seed: int | None
 ) -> Plan:
-    """Plans a testnet of containers."""
-    networks = [_networks(topology.subnet, node.index) for node in topology.nodes]
-    addresses = [f"/ip4/{nets.mesh}/tcp/{CONTAINER_P2P_PORT}" for nets in networks]
+    """Plans a testnet of containers.
+
+    Raises:
+        TopologyError: A node has more modules than its network has addresses.
+    """
+    crowded = [node.name for node in topology.nodes if len(node.modules) > MAX_MODULES]
+    if crowded:
+        raise TopologyError(
+            [f"{name}: in containers, a node has at most {MAX_MODULES} modules" for name in crowded]
+        )
+
+    def seat(node: NodeSpec, module: ModuleSpec) -> Seat:
+        needs = manifests[module.name].manifest.needs
+        networks = _networks(topology.subnet, node.index)
+        host = networks.mesh if needs.is_on_mesh else _own_address(networks, node, module)
+        return Seat(host, needs.ports, CONTAINER_PUBLIC_GENESIS, CONTAINER_PRIVATE_GENESIS)
+
     nodes = tuple(
+        _contained(node, spec, _networks(topology.subnet, spec.index))
+        for node, spec in zip(_nodes(topology, manifests, seat, seed), topology.nodes, strict=True)
+    )
+    return Plan(topology, "external", nodes, seed)
+
+
+def _nodes(
+    topology: Topology,
+    manifests: Mapping[str, FoundManifest],
+    seat: Callable[[NodeSpec, ModuleSpec], Seat],
+    seed: int | None,
+) -> tuple[NodePlan, ...]:
+    """Plans the nodes, but for what only containers have."""
+    seats: dict[str, dict[str, Seat]] = {}
+    for node in topology.nodes:
+        for module in node.modules:
+            seats.setdefault(module.name, {})[node.name] = seat(node, module)
+
+    def planned(node: NodeSpec, module: ModuleSpec) -> ModulePlan:
+        found, places = manifests[module.name], seats[module.name]
+        needs = found.manifest.needs
+        given = derive(needs, node.name, places, target_peers=topology.target_peers, seed=seed)
+        wanted = 0
+        if needs.ready is not None:
+            others = min(len(places) - 1, topology.target_peers)
+            wanted = others if needs.ready.at_least is None else needs.ready.at_least
+        return ModulePlan(
+            found.manifest,
+            found.text,
+            {**module.settings, **given},
+            module.image,
+            ports=places[node.name].ports,
+            wanted=wanted,
+        )
+
+    def reached_at(node: NodeSpec) -> str:
+        for module in node.modules:
+            needs = manifests[module.name].manifest.needs
+            if needs.is_on_mesh and needs.ports:
+                return seats[module.name][node.name].multiaddress(next(iter(needs.ports)))
+        return ""
+
+    return tuple(
         NodePlan(
             node.name,
             topology.front_port_base + node.index,
-            addresses[node.index - 1],
-            _modules(
-                topology,
-                node,
-                manifests,
-                addresses,
-                seed=seed,
-                networks=networks[node.index - 1],
-            ),
-            networks[node.index - 1],
+            reached_at(node),
+            tuple(planned(node, module) for module in node.modules),
         )
         for node in topology.nodes
     )
-    return Plan(topology, "external", nodes, seed)
+
+
+def _contained(node: NodePlan, spec: NodeSpec, networks: Networks) -> NodePlan:
+    """Gives a node its networks and its modules their addresses there."""
+    modules = tuple(
+        replace(module, address=_own_address(networks, spec, given))
+        for module, given in zip(node.modules, spec.modules, strict=True)
+    )
+    return replace(node, modules=modules, networks=networks)
+
+
+def _own_address(networks: Networks, node: NodeSpec, module: ModuleSpec) -> IPv4Address:
+    """A module's address on the network of its node: they stand behind the kernel, in order."""
+    return networks.kernel + 1 + node.modules.index(module)
 
 
 def mesh_network(topology: Topology) -> IPv4Network:
@@ -168,37 +246,3 @@ def _networks(subnet: IPv4Network, index: int) -> Networks:
 def _nth(subnet: IPv4Network, third_byte: int, prefix: int, index: int) -> IPv4Network:
     first = int(subnet.network_address) + third_byte * 256
     return IPv4Network((first + index * 2 ** (32 - prefix), prefix))
-
-
-def _modules(
-    topology: Topology,
-    node: NodeSpec,
-    manifests: Mapping[str, FoundManifest],
-    addresses: list[str],
-    *,
-    seed: int | None,
-    networks: Networks | None = None,
-) -> tuple[ModulePlan, ...]:
-    plans = []
-    for position, module in enumerate(node.modules):
-        settings = dict(module.settings)
-        if module.name == NETWORK_MODULE:
-            settings |= {
-                "listen": [addresses[node.index - 1]],
-                "bootstrap": _bootstrap(node.index, addresses),
-                "target_peers": topology.target_peers,
-            }
-            if seed is not None:
-                settings["seed"] = seed
-        found = manifests[module.name]
-        address = None if networks is None else networks.kernel + 1 + position
-        plans.append(ModulePlan(found.manifest, found.text, settings, module.image, address))
-    return tuple(plans)
-
-
-def _bootstrap(index: int, addresses: list[str]) -> list[str]:
-    """Up to four nodes with lower numbers; the first node lists the second."""
-    if index == 1:
-        return addresses[1:2]
-    lower = addresses[: index - 1]
-    return lower[-MAX_BOOTSTRAP:]

@@ -11,10 +11,11 @@ from typing import Final
 from logos_testnet.client import NodeView, channel_to, revive_failed
 from logos_testnet.endpoints import write_endpoints
 from logos_testnet.errors import NotStoppedError, UnknownNodeError
+from logos_testnet.genesis import run_genesis
 from logos_testnet.kernels import Kernels
 from logos_testnet.layout import Layout
 from logos_testnet.log_files import Logs, read_logs
-from logos_testnet.plan import NETWORK_MODULE, NodePlan, Plan, told_count
+from logos_testnet.plan import NodePlan, Plan, told_count
 from logos_testnet.ports import holder_of, refuse_taken, taken_ports
 from logos_testnet.processes import (
     KERNEL,
@@ -24,7 +25,7 @@ from logos_testnet.processes import (
     send_signal,
 )
 from logos_testnet.progress import NodeProgress, Report
-from logos_testnet.readiness import wait_until_ready, wanted_peers
+from logos_testnet.readiness import wait_until_ready
 from logos_testnet.sockets import lost_sockets, socket_folders
 from logos_testnet.stopping import refuse_living, refuse_namesake, stop_processes
 from logos_testnet.testnet import LogLine, Started, endpoints_of, node_of
@@ -54,11 +55,11 @@ class ProcessTestnet:
         begun = loop.time()
         stopped = tuple(await self.unplanned())
         missing = await self._make_room(report)
+        if missing:
+            await run_genesis(self._plan, self._layout, report)
         turns = asyncio.Semaphore(os.cpu_count() or 1)
         await all_of(self._start(node, report, turns, missing) for node in self._plan.nodes)
-        views = await all_of(
-            self._wait(node, wanted_peers(self._plan, node), report) for node in self._plan.nodes
-        )
+        views = await all_of(self._wait(node, report) for node in self._plan.nodes)
         for node, seen in zip(self._plan.nodes, views, strict=True):
             report(NodeProgress(node.name, f"ready, {seen.peers} peers", done=True))
         endpoints = endpoints_of(self._plan, self.runtime, views)
@@ -218,12 +219,14 @@ class ProcessTestnet:
     def _refuse_taken_ports(
         self, missing: list[NodePlan], living: set[tuple[str, str]], leaving: set[int]
     ) -> None:
-        """A mixnet that outlived its kernel keeps its port: the new kernel takes it over."""
+        """A module that outlived its kernel keeps its ports: the new kernel takes it over."""
         ports: dict[int, str] = {}
         for node in missing:
             ports[node.front_port] = f"front door of {node.name}"
-            if (node.name, NETWORK_MODULE) not in living:
-                ports[int(node.p2p_address.rpartition("/")[2])] = f"libp2p of {node.name}"
+            for module in node.modules:
+                if (node.name, module.name) not in living:
+                    for name, port in module.ports.items():
+                        ports[port] = f"{name} of {module.name} on {node.name}"
         refuse_taken(ports, leaving=leaving)
 
     async def _start(
@@ -237,10 +240,13 @@ class ProcessTestnet:
             else:
                 async with channel_to(node.front) as channel:
                     await revive_failed(channel)
-            await self._wait(node, 0, report)
+            await self._wait(node, report, figures=False)
             report(NodeProgress(node.name, "modules are ready"))
 
-    async def _wait(self, node: NodePlan, peers: int, report: Report) -> NodeView:
+    async def _wait(self, node: NodePlan, report: Report, *, figures: bool = True) -> NodeView:
         return await wait_until_ready(
-            node, peers=peers, report=report, obituary=lambda: self._kernels.obituary(node.name)
+            node,
+            report=report,
+            figures=figures,
+            obituary=lambda: self._kernels.obituary(node.name),
         )

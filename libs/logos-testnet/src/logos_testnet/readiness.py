@@ -1,4 +1,4 @@
-"""Waits until nodes are READY and connected; patience counts from the last progress.
+"""Waits until nodes are READY, as their modules declare it; patience counts from the last progress.
 
 Progress is a state that was not seen before: a module that is started again and again
 makes none.
@@ -10,9 +10,18 @@ from typing import Final
 
 import grpc
 
-from logos_testnet.client import FAILED, READY, NodeView, channel_to, state_name, view
+from logos_testnet.client import (
+    FAILED,
+    READY,
+    NodeView,
+    channel_to,
+    read_figure,
+    state_name,
+    view,
+)
 from logos_testnet.errors import NodeFailedError
-from logos_testnet.plan import NETWORK_MODULE, NodePlan, Plan
+from logos_testnet.plan import ModulePlan, NodePlan
+from logos_testnet.processes import KERNEL
 from logos_testnet.progress import NodeProgress, Report
 
 POLL_S: Final = 0.15
@@ -22,27 +31,22 @@ Obituary = Callable[[], str | None]
 """Says why the node's kernel is no more; None while it lives."""
 
 
-def wanted_peers(plan: Plan, node: NodePlan) -> int:
-    """How many peers the node must have before it counts as connected."""
-    networked = [n.name for n in plan.nodes if _is_networked(n)]
-    if node.name not in networked:
-        return 0
-    return min(len(networked) - 1, plan.topology.target_peers)
-
-
-def _is_networked(node: NodePlan) -> bool:
-    return any(module.manifest.name == NETWORK_MODULE for module in node.modules)
-
-
 async def wait_until_ready(
     node: NodePlan,
     *,
-    peers: int,
     report: Report,
+    figures: bool = True,
     obituary: Obituary = lambda: None,
     patience_s: float = PATIENCE_S,
 ) -> NodeView:
-    """Waits until every module is READY and the node has `peers` connections.
+    """Waits until every module is READY and has reached the figure that its manifest names.
+
+    Args:
+        node: The node.
+        report: Gets each change.
+        figures: False: READY is enough.
+        obituary: Why its kernel ended.
+        patience_s: Seconds without progress that are too many.
 
     Raises:
         NodeFailedError: The kernel ended, a module FAILED, or the node made no
@@ -51,12 +55,16 @@ async def wait_until_ready(
     loop = asyncio.get_running_loop()
     said, moved_at = "", loop.time()
     told: set[str] = set()
+    wanted = [module for module in node.modules if figures and module.wanted]
     async with channel_to(node.front) as channel:
         while True:
-            seen = await _look(channel)
-            if seen is not None and seen.ready and seen.peers >= peers:
-                return seen
-            text = _describe(node, seen, peers)
+            seen = await _look(channel, networked=False)
+            short = await _short_of(channel, wanted) if seen is not None and seen.ready else {}
+            if seen is not None and seen.ready and not short:
+                whole = await _look(channel, networked=True)
+                if whole is not None and whole.ready:
+                    return whole
+            text = _describe(node, seen, short)
             if text not in told:
                 told.add(text)
                 moved_at = loop.time()
@@ -65,7 +73,7 @@ async def wait_until_ready(
                 report(NodeProgress(node.name, text))
             _refuse_failure(node, seen, obituary())
             if loop.time() - moved_at > patience_s:
-                module = _blocker(seen)
+                module = _blocker(seen, short)
                 raise NodeFailedError(
                     f"{node.name}: no progress for {patience_s:.0f} s: {said}{_reasons(seen)}",
                     node=node.name,
@@ -74,19 +82,34 @@ async def wait_until_ready(
             await asyncio.sleep(POLL_S)
 
 
-async def _look(channel: grpc.aio.Channel) -> NodeView | None:
+async def _short_of(channel: grpc.aio.Channel, wanted: list[ModulePlan]) -> dict[str, str]:
+    """What modules have not reached yet, by name."""
+    short = {}
+    for module in wanted:
+        figure = module.manifest.needs.ready
+        if figure is None:
+            continue
+        reached = await read_figure(channel, figure)
+        if reached is None:
+            short[module.name] = f"{module.name} does not answer {figure.call}"
+        elif reached < module.wanted:
+            short[module.name] = f"{module.name}: {reached} of {module.wanted} {figure.counts}"
+    return short
+
+
+async def _look(channel: grpc.aio.Channel, *, networked: bool) -> NodeView | None:
     try:
-        return await view(channel)
+        return await view(channel, networked=networked)
     except grpc.aio.AioRpcError:
         return None
 
 
-def _describe(node: NodePlan, seen: NodeView | None, peers: int) -> str:
+def _describe(node: NodePlan, seen: NodeView | None, short: dict[str, str]) -> str:
     if seen is None:
         return f"waits for its kernel to answer at {node.front}"
     if not seen.ready:
         return ", ".join(f"{m.name} {state_name(m)}" for m in seen.modules)
-    return f"ready, {seen.peers} of {peers} peers"
+    return f"ready; {', '.join(short.values())}"
 
 
 def _reasons(seen: NodeView | None) -> str:
@@ -99,7 +122,7 @@ def _reasons(seen: NodeView | None) -> str:
 def _refuse_failure(node: NodePlan, seen: NodeView | None, obituary: str | None) -> None:
     if obituary is not None:
         raise NodeFailedError(
-            f"{node.name}: its kernel ended: {obituary}", node=node.name, module="kernel"
+            f"{node.name}: its kernel ended: {obituary}", node=node.name, module=KERNEL
         )
     for module in seen.modules if seen is not None else ():
         if module.state == FAILED:
@@ -111,11 +134,9 @@ def _refuse_failure(node: NodePlan, seen: NodeView | None, obituary: str | None)
             )
 
 
-def _blocker(seen: NodeView | None) -> str:
-    """The module to look at first: the earliest that is not READY."""
+def _blocker(seen: NodeView | None, short: dict[str, str]) -> str:
+    """The module to look at first: the earliest that is not READY, or short of its figure."""
     if seen is None:
-        return "kernel"
-    for module in seen.modules:
-        if state_name(module) != "ready":
-            return str(module.name)
-    return NETWORK_MODULE
+        return KERNEL
+    waiting = [str(module.name) for module in seen.modules if module.state != READY]
+    return [*waiting, *short, KERNEL][0]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any, Final, TypeGuard
 
+from logos_base.needs import FRONT
 from logos_testnet.errors import TopologyError
 from logos_testnet.toml_text import KeyPath, key_lines, line_of
 
@@ -18,13 +19,13 @@ MODULE: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 PACKAGE: Final = re.compile(r"[a-z][a-z0-9_]*")
 RESERVED_NODES: Final = {
     "lock": "a file of the testnet's folder",
+    "genesis": "the folder of what genesis jobs made",
     "run": "the folder of the sockets",
     "mesh": "the network between the nodes",
 }
 RESERVED_MODULES: Final = {"kernel": "the node's kernel", "profile": "the node's profile"}
 MAX_NODES: Final = 100
 FRONT_PORT_BASE: Final = 17000
-P2P_PORT_BASE: Final = 18000
 DEFAULT_SUBNET: Final = "10.210.0.0/16"
 
 _KEYS: Final = frozenset(
@@ -41,7 +42,7 @@ class ModuleSpec:
     """Python package that holds its `module.toml`."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     image: str | None = None
-    """Container image; None means that deploy/Dockerfile has a target of the module's name."""
+    """Container image; None: built by deploy/Dockerfile from `services/<name>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,10 @@ class Topology:
     target_peers: int = 4
     """Connections that each node keeps up, as far as there are that many nodes."""
     front_port_base: int = FRONT_PORT_BASE
-    p2p_port_base: int = P2P_PORT_BASE
+    port_bases: Mapping[str, int] = field(default_factory=dict)
+    """Of ports of modules, by name, where they are not those of the manifest."""
     subnet: IPv4Network = field(default_factory=lambda: IPv4Network(DEFAULT_SUBNET))
     """A /16 for the networks of containers."""
-
-    @property
-    def wanted_peers(self) -> int:
-        """Peers that every node must have before the testnet counts as connected."""
-        return min(len(self.nodes) - 1, self.target_peers)
 
 
 def parse_topology(
@@ -111,13 +108,13 @@ class _Reader:
         nodes = self._nodes(modules, node_count)
         self._refuse_collisions(nodes)
         target_peers = self._number(("target_peers",), 4, 0, MAX_NODES)
-        front, p2p = self._ports(len(nodes))
+        front, ports = self._ports(len(nodes))
         subnet = self._subnet()
         if self._problems:
             raise TopologyError(
                 [f"{self._source}:{line}: {what}" for line, what in sorted(self._problems)]
             )
-        return Topology(name, nodes, target_peers, front, p2p, subnet)
+        return Topology(name, nodes, target_peers, front, ports, subnet)
 
     def _problem(self, path: KeyPath, what: str) -> None:
         label = ".".join(str(word) for word in path)
@@ -245,15 +242,15 @@ class _Reader:
                 if holder != node.name:
                     self._problem(path, f"{service!r} would be a container of node {holder!r} too")
 
-    def _ports(self, count: int) -> tuple[int, int]:
+    def _ports(self, count: int) -> tuple[int, Mapping[str, int]]:
+        """Bases of ports. Whose they are, the manifests say: see `manifests`."""
         table = self._table(("ports",), self._document.get("ports", {}))
-        self._unknown(("ports",), table, frozenset({"front", "p2p"}))
         most = 65535 - count
-        front = self._number(("ports", "front"), FRONT_PORT_BASE, 1023, most)
-        p2p = self._number(("ports", "p2p"), P2P_PORT_BASE, 1023, most)
-        if abs(front - p2p) < count:
-            self._problem(("ports",), f"the two ranges of {count} ports overlap")
-        return front, p2p
+        bases = {
+            name: self._number(("ports", name), FRONT_PORT_BASE, 1023, most)
+            for name in (FRONT, *table)
+        }
+        return bases.pop(FRONT), bases
 
     def _subnet(self) -> IPv4Network:
         table = self._table(("containers",), self._document.get("containers", {}))

@@ -6,7 +6,7 @@ import grpc
 
 from logos_testnet.client import READY, NodeView, channel_to, view
 from logos_testnet.progress import silent
-from logos_testnet.readiness import wait_until_ready, wanted_peers
+from logos_testnet.readiness import wait_until_ready
 from logos_testnet.testnet import Testnet, node_of
 from logos_testnet.together import all_of
 
@@ -16,13 +16,7 @@ RECOVERY_S = 60.0
 async def until_whole(testnet: Testnet) -> list[NodeView]:
     """Waits until every node is READY and connected."""
     return await all_of(
-        wait_until_ready(
-            node,
-            peers=wanted_peers(testnet.plan, node),
-            report=silent,
-            patience_s=RECOVERY_S,
-        )
-        for node in testnet.plan.nodes
+        wait_until_ready(node, report=silent, patience_s=RECOVERY_S) for node in testnet.plan.nodes
     )
 
 

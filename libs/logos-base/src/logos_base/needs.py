@@ -1,0 +1,200 @@
+"""What a module needs of a testnet: the `[testnet]` table of its `module.toml`.
+
+The kernel does not read it. docs/modules.md says what each key means, and how a testnet
+of processes and one of containers meet it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+MESH: Final = "mesh"
+"""The network between the nodes. Every module stands on its node's own network."""
+NETWORKS: Final = frozenset({MESH})
+
+FRONT: Final = "front"
+"""Name of the front door's port, which no module can have."""
+PORT: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
+CALL: Final = re.compile(
+    r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+/[A-Za-z_][A-Za-z0-9_]*"
+)
+
+SEED: Final = "seed"
+TARGET_PEERS: Final = "target_peers"
+GENESIS_PUBLIC: Final = "genesis.public"
+GENESIS_PRIVATE: Final = "genesis.private"
+ADDRESSES: Final = frozenset({"listen", "address", "bootstrap", "peers"})
+"""What follows the name of a port, as in `p2p.listen`."""
+ADDRESSES_OF_OTHERS: Final = frozenset({"bootstrap", "peers"})
+
+OTHERS: Final = "others"
+"""As many as the topology's `target_peers`, or as there are other nodes with the module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a container of the module may use."""
+
+    memory_mib: int = 512
+    cpus: float = 1.0
+    processes: int = 256
+    """Processes and threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyFigure:
+    """A number that the module must reach before the testnet counts it as ready."""
+
+    call: str
+    """A unary method, as `package.Service/Method`, that answers an empty request."""
+    field: int
+    """Number of the integer field of its response."""
+    counts: str
+    """What it counts, for people: `peers`."""
+    at_least: int | None
+    """None: as many as `OTHERS` says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one module needs. Without a table: its node's own network and nothing else."""
+
+    networks: frozenset[str] = frozenset()
+    """Beside the node's own."""
+    ports: Mapping[str, int] = field(default_factory=dict)
+    """By name. In a container the number is the port; processes of node N add N to it."""
+    limits: Limits = Limits()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The module's settings that the topology gives, each with the name of its value."""
+    ready: ReadyFigure | None = None
+    genesis: tuple[str, ...] = ()
+    """Command of the genesis job; empty: there is none."""
+
+    @property
+    def is_on_mesh(self) -> bool:
+        """Whether other nodes reach it."""
+        return MESH in self.networks
+
+
+def parse_needs(table: object, problems: list[str]) -> Needs:
+    """Reads the table; adds all that is wrong with it to `problems`, as `key: problem`."""
+    return _Reader(problems).needs(table)
+
+
+class _Reader:
+    def __init__(self, problems: list[str]) -> None:
+        self._problems = problems
+
+    def needs(self, table: object) -> Needs:
+        keys = ("networks", "ports", "limits", "settings", "ready", "genesis")
+        document = self._table("testnet", table, keys)
+        needs = Needs(
+            networks=self._networks(document.get("networks", [])),
+            ports=self._ports(document.get("ports", {})),
+            limits=self._limits(document.get("limits", {})),
+            settings=self._settings(document.get("settings", {})),
+            ready=self._ready(document["ready"]) if "ready" in document else None,
+            genesis=self._genesis(document["genesis"]) if "genesis" in document else (),
+        )
+        for setting, value in needs.settings.items():
+            if problem := _problem_of(value, needs):
+                self._problem(f"testnet.settings.{setting}", problem)
+        return needs
+
+    def _problem(self, key: str, what: str) -> None:
+        self._problems.append(f"{key}: {what}")
+
+    def _table(self, key: str, value: object, known: tuple[str, ...] = ()) -> Mapping[str, Any]:
+        if not isinstance(value, dict):
+            self._problem(key, "must be a table")
+            return {}
+        for unknown in sorted(value.keys() - set(known)) if known else ():
+            self._problem(f"{key}.{unknown}", f"unknown key; known are {', '.join(known)}")
+        return value
+
+    def _networks(self, value: object) -> frozenset[str]:
+        if isinstance(value, list) and all(item in NETWORKS for item in value):
+            return frozenset(value)
+        self._problem("testnet.networks", f"must be a list of {', '.join(sorted(NETWORKS))}")
+        return frozenset()
+
+    def _ports(self, value: object) -> Mapping[str, int]:
+        ports = {}
+        for name, number in self._table("testnet.ports", value).items():
+            key = f"testnet.ports.{name}"
+            if not PORT.fullmatch(name) or name == FRONT:
+                self._problem(key, f"its name must be like {PORT.pattern}, and not {FRONT}")
+            ports[name] = self._number(key, number, 1024, 65_000)
+        return ports
+
+    def _limits(self, value: object) -> Limits:
+        table = self._table("testnet.limits", value, ("memory_mib", "cpus", "processes"))
+        default, key = Limits(), "testnet.limits"
+        cpus = table.get("cpus", default.cpus)
+        if isinstance(cpus, bool) or not isinstance(cpus, int | float) or not 0 < cpus <= 1024:
+            self._problem(f"{key}.cpus", f"must be a number over 0 and up to 1024, is {cpus!r}")
+            cpus = default.cpus
+        memory = table.get("memory_mib", default.memory_mib)
+        processes = table.get("processes", default.processes)
+        return Limits(
+            memory_mib=self._number(f"{key}.memory_mib", memory, 16, 1024**2),
+            cpus=float(cpus),
+            processes=self._number(f"{key}.processes", processes, 1, 2**22),
+        )
+
+    def _settings(self, value: object) -> Mapping[str, str]:
+        settings = {}
+        for name, wanted in self._table("testnet.settings", value).items():
+            if isinstance(wanted, str):
+                settings[name] = wanted
+            else:
+                self._problem(f"testnet.settings.{name}", "must be the name of a value")
+        return settings
+
+    def _ready(self, value: object) -> ReadyFigure:
+        key = "testnet.ready"
+        table = self._table(key, value, ("call", "field", "counts", "at_least"))
+        call, counts = table.get("call"), table.get("counts")
+        if not (isinstance(call, str) and CALL.fullmatch(call)):
+            self._problem(f"{key}.call", f"must be like package.Service/Method, is {call!r}")
+        if not (isinstance(counts, str) and 0 < len(counts) <= 64):
+            self._problem(f"{key}.counts", "must be a word or two: what the number counts")
+        at_least = table.get("at_least")
+        if at_least != OTHERS:
+            at_least = self._number(f"{key}.at_least", at_least, 1, 2**31, f" or {OTHERS!r}")
+        return ReadyFigure(
+            call=str(call),
+            field=self._number(f"{key}.field", table.get("field"), 1, 2**29 - 1),
+            counts=str(counts),
+            at_least=None if at_least == OTHERS else at_least,
+        )
+
+    def _genesis(self, value: object) -> tuple[str, ...]:
+        command = self._table("testnet.genesis", value, ("command",)).get("command")
+        if isinstance(command, list) and command and all(isinstance(x, str) for x in command):
+            return tuple(command)
+        self._problem("testnet.genesis.command", "must be a program and its arguments")
+        return ()
+
+    def _number(self, key: str, value: object, low: int, high: int, also: str = "") -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        self._problem(key, f"must be a whole number from {low} to {high}{also}, is {value!r}")
+        return low
+
+
+def _problem_of(value: str, needs: Needs) -> str:
+    """What is wrong with the name of a value; empty: nothing."""
+    if value in {SEED, TARGET_PEERS}:
+        return ""
+    if value in {GENESIS_PUBLIC, GENESIS_PRIVATE}:
+        return "" if needs.genesis else f"{value} is made by a genesis job, and there is none"
+    port, _, kind = value.rpartition(".")
+    if kind not in ADDRESSES or not port:
+        return f"there is no value {value!r}; docs/modules.md lists them"
+    if port not in needs.ports:
+        return f"{value}: [testnet.ports] names no port {port!r}"
+    if kind in ADDRESSES_OF_OTHERS and not needs.is_on_mesh:
+        return f"{value}: the module does not stand on the network {MESH}"
+    return ""

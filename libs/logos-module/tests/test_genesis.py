@@ -1,0 +1,100 @@
+"""The runner of genesis jobs: as a program, as a testnet runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from logos_module import genesis
+
+COMMAND = """
+import os, pathlib, sys
+sys.path.insert(0, sys.argv[1])
+from genesis import read_job
+job = read_job()
+(job.public / "all").write_text(f"{job.testnet} {job.seed}")
+for name, node in job.nodes.items():
+    (node.folder / "own").write_text(name + str(node.settings["size"]))
+with open(sys.argv[2], "a") as ran:
+    ran.write("x")
+sys.exit(int(sys.argv[3]))
+"""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs a job for these nodes, which ends with `code`."""
+
+    def run(*names: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        nodes = {
+            name: {"settings": {"size": 3}, "folder": str(tmp_path / "private" / name)}
+            for name in names
+        }
+        job = {"testnet": "t", "module": "m", "seed": None, "public": str(tmp_path / "public")}
+        folder = Path(genesis.__file__).parent
+        command = ["python", "-c", COMMAND, str(folder), str(tmp_path / "ran"), str(code)]
+        return subprocess.run(
+            [sys.executable, "-I", "-S", genesis.__file__, *command],
+            env={**os.environ, "LOGOS_GENESIS": json.dumps(job | {"nodes": nodes})},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def runs(tmp_path: Path) -> int:
+    return len((tmp_path / "ran").read_text(encoding="ascii"))
+
+
+def test_the_job_fills_a_public_folder_and_a_private_one_for_each_node(
+    run: Run, tmp_path: Path
+) -> None:
+    assert run("node1", "node2").returncode == 0
+
+    assert (tmp_path / "public/all").read_text(encoding="utf-8") == "t None"
+    for name in ("node1", "node2"):
+        folder = tmp_path / "private" / name
+        assert (folder / "own").read_text(encoding="utf-8") == f"{name}3"
+        assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_it_runs_once_also_where_fewer_nodes_are_left(run: Run, tmp_path: Path) -> None:
+    assert [run("a", "b").returncode, run("a", "b").returncode, run("b").returncode] == [0, 0, 0]
+    assert runs(tmp_path) == 1
+
+
+def test_a_genesis_is_not_that_of_nodes_that_came_later(run: Run, tmp_path: Path) -> None:
+    run("a")
+
+    refused = run("a", "b")
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("GENESIS_MISMATCH: the genesis of m was made for a, and not")
+    assert not (tmp_path / "private/b").exists()
+
+
+def test_a_run_that_failed_leaves_nothing_to_the_next(run: Run, tmp_path: Path) -> None:
+    failed = run("a", code=7)
+    (tmp_path / "public/rest").mkdir()
+    again = run("a")
+
+    assert (failed.returncode, again.returncode) == (1, 0)
+    assert "GENESIS_FAILED: the genesis job of m ended with 7" in failed.stderr
+    assert runs(tmp_path) == 2
+    assert not (tmp_path / "public/rest").exists()
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", "[]", "no JSON", '{"nodes": {"a": 1}}'])
+def test_a_variable_that_says_nothing_is_refused(text: str | None) -> None:
+    variables = {} if text is None else {"LOGOS_GENESIS": text}
+
+    with pytest.raises(ValueError, match="LOGOS_GENESIS"):
+        genesis.read_job(variables)

@@ -1,0 +1,77 @@
+"""Whether a topology and the manifests of its modules agree."""
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+from logos_base.manifest import Manifest
+from logos_base.needs import FRONT, MESH
+from logos_testnet.topology import NodeSpec, Topology
+
+
+def contradictions(topology: Topology, manifests: Mapping[str, Manifest]) -> list[str]:
+    """Returns all in which they do not agree, as sentences; empty: they do.
+
+    Args:
+        topology: The testnet.
+        manifests: By module; one that could not be read is left out, and not judged.
+    """
+    problems = [
+        problem
+        for node in topology.nodes
+        for problem in (*_requirements(node, manifests), *_settings(node, manifests))
+    ]
+    for node in topology.nodes:
+        on_mesh = [name for name in _modules(node, manifests) if manifests[name].needs.is_on_mesh]
+        if len(on_mesh) > 1:
+            problems.append(
+                f"{node.name}: {' and '.join(on_mesh)} stand on the network {MESH};"
+                " one module of a node may"
+            )
+    return [*problems, *_ports(topology, manifests)]
+
+
+def port_base(topology: Topology, name: str, manifest: Manifest) -> int:
+    """The number that a port of a module has on node 0, which does not exist."""
+    return topology.port_bases.get(name, manifest.needs.ports[name])
+
+
+def _modules(node: NodeSpec, manifests: Mapping[str, Manifest]) -> list[str]:
+    return [module.name for module in node.modules if module.name in manifests]
+
+
+def _requirements(node: NodeSpec, manifests: Mapping[str, Manifest]) -> Iterator[str]:
+    names = {module.name for module in node.modules}
+    for name in sorted(names & manifests.keys()):
+        for required in manifests[name].requires:
+            if required not in names:
+                yield f"{node.name}: {name} requires {required}, which the node does not have"
+
+
+def _settings(node: NodeSpec, manifests: Mapping[str, Manifest]) -> Iterator[str]:
+    """A setting has one source: what is derived would replace what the topology says."""
+    for module in node.modules:
+        if module.name not in manifests:
+            continue
+        derived = manifests[module.name].needs.settings
+        for setting in sorted(module.settings.keys() & derived.keys()):
+            yield (
+                f"{node.name}: the setting {setting} of {module.name} is not the topology's:"
+                f" its manifest takes it from {derived[setting]}"
+            )
+
+
+def _ports(topology: Topology, manifests: Mapping[str, Manifest]) -> Iterator[str]:
+    bases = {FRONT: topology.front_port_base}
+    owners = {FRONT: "the front door"}
+    for module, manifest in manifests.items():
+        for name in manifest.needs.ports:
+            if name in owners:
+                yield f"ports.{name}: {owners[name]} and {module} have a port of that name"
+            owners[name] = module
+            bases[name] = port_base(topology, name, manifest)
+    for name in sorted(topology.port_bases.keys() - bases.keys()):
+        yield f"ports.{name}: no module has a port of that name"
+    count = max((node.index for node in topology.nodes), default=0)
+    for (first, one), (second, other) in combinations(bases.items(), 2):
+        if abs(one - other) < count:
+            yield f"ports.{second}: its range of {count} ports overlaps that of {first}"
