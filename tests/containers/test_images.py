@@ -10,8 +10,15 @@ from own_topology import ROOT
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
 
-MODULES = ("kernel", "mixnet", "storage")
+MODULES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
 MOST_OVER_BASE_BYTES = 250 * 1024**2
+
+
+FILE = ("--file", "deploy/Dockerfile")
+
+
+def image(module: str) -> str:
+    return f"logos/{module}:0.1.0"
 
 
 def docker(*words: str) -> str:
@@ -22,8 +29,11 @@ def docker(*words: str) -> str:
 
 @pytest.fixture(scope="module")
 def images() -> dict[str, dict[str, object]]:
-    docker("compose", "build", "--quiet")
-    names = [f"logos/{module}:0.1.0" for module in MODULES]
+    for module in MODULES:
+        target = ["--target", "kernel"] if module == "kernel" else ["--target", "module"]
+        argument = ["--build-arg", f"SERVICE={module}"]
+        docker("build", "--quiet", *FILE, *target, *argument, "--tag", image(module), ".")
+    names = [image(module) for module in MODULES]
     return dict(zip(MODULES, json.loads(docker("image", "inspect", *names)), strict=True))
 
 
@@ -56,7 +66,7 @@ def test_images_are_small_and_share_all_but_their_own_layer(
 def test_the_history_holds_no_secret_and_no_certificate_setting(
     images: dict[str, dict[str, object]], module: str
 ) -> None:
-    history = docker("history", "--no-trunc", f"logos/{module}:0.1.0").lower()
+    history = docker("history", "--no-trunc", image(module)).lower()
 
     assert not any(word in history for word in ("token", "password", "index-url", "secret"))
 
@@ -75,9 +85,7 @@ def test_a_wheel_in_dist_is_taken_and_not_built_again() -> None:
         pytest.skip("dist/ holds no wheel of these sources; `./logos test` makes one")
 
     tag = "logos/test-prebuilt"
-    docker(
-        "build", "--quiet", "--file", "deploy/Dockerfile", "--target", "prebuilt", "-t", tag, "."
-    )
+    docker("build", "--quiet", *FILE, "--target", "prebuilt", "-t", tag, ".")
     try:
         assert docker("run", "--rm", tag, "ls", "/wheel").strip() == found.rpartition("/")[2]
     finally:

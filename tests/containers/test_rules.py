@@ -6,11 +6,20 @@ from typing import Any
 
 import pytest
 
+from logos_testnet.manifests import load_manifests
+from logos_testnet.opening import described_by
+from logos_testnet.plan import Plan, container_plan
 from own_topology import ROOT
 
 pytestmark = [pytest.mark.containers]
 
 FORBIDDEN = {"privileged", "cap_add", "pid", "ipc", "network_mode", "devices", "container_name"}
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    topology = described_by(ROOT / "deploy/topologies/small.toml").topology()
+    return container_plan(topology, load_manifests(topology), None)
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +33,8 @@ def compose() -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-def test_every_service_is_confined(compose: dict[str, Any]) -> None:
-    assert len(compose["services"]) == 15
+def test_every_service_is_confined(compose: dict[str, Any], plan: Plan) -> None:
+    assert len(compose["services"]) == sum(1 + len(node.modules) for node in plan.nodes)
     for name, service in compose["services"].items():
         assert service["cap_drop"] == ["ALL"], name
         assert "no-new-privileges:true" in service["security_opt"], name
@@ -57,16 +66,18 @@ def test_only_kernels_publish_and_only_on_loopback(compose: dict[str, Any]) -> N
             assert ports == [], name
 
 
-def test_networks_join_only_what_must_meet(compose: dict[str, Any]) -> None:
-    networks = compose["networks"]
-    for name, service in compose["services"].items():
-        node, _, module = name.partition("-")
-        wanted = {"kernel": {node, f"{node}-front"}, "mixnet": {node, "mesh"}}.get(module, {node})
-        assert service["networks"].keys() == wanted, name
-        assert networks[node]["internal"] is True
+def test_networks_join_only_what_must_meet(compose: dict[str, Any], plan: Plan) -> None:
+    networks, services = compose["networks"], compose["services"]
+    for node in plan.nodes:
+        own, front = node.name, f"{node.name}-front"
+        assert services[f"{own}-kernel"]["networks"].keys() == {own, front}
+        for module in node.modules:
+            wanted = {own, "mesh"} if module.manifest.needs.is_on_mesh else {own}
+            assert services[f"{own}-{module.name}"]["networks"].keys() == wanted
+        assert networks[own]["internal"] is True
     assert networks["mesh"]["internal"] is True
     subnets = [network["ipam"]["config"][0]["subnet"] for network in networks.values()]
-    assert len(set(subnets)) == len(subnets) == 11
+    assert len(set(subnets)) == len(subnets) == 1 + 2 * len(plan.nodes)
 
 
 def test_nothing_is_given_to_the_engine_itself(compose: dict[str, Any]) -> None:

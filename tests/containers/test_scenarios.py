@@ -10,7 +10,7 @@ from logos_testnet.container_testnet import ContainerTestnet
 from logos_testnet.engine import run_docker
 from logos_testnet.layout import layout_of
 from logos_testnet.opening import Places, open_testnet, remember
-from logos_testnet.plan import CONTAINER_FRONT_PORT, CONTAINER_GRPC_PORT, CONTAINER_P2P_PORT
+from logos_testnet.plan import CONTAINER_FRONT_PORT, CONTAINER_GRPC_PORT
 from logos_testnet.progress import silent
 from logos_testnet.scenarios.catalogue import EVERY, Scenario
 from own_topology import ROOT, described
@@ -67,7 +67,8 @@ async def test_no_address_of_another_node_answers_a_storage(testnet: ContainerTe
         first.networks.mesh,
         *(module.address for module in second.modules),
     ]
-    ports = (CONTAINER_GRPC_PORT, CONTAINER_FRONT_PORT, CONTAINER_P2P_PORT)
+    declared = [port for module in second.modules for port in module.ports.values()]
+    ports = (CONTAINER_GRPC_PORT, CONTAINER_FRONT_PORT, *declared)
     strange = [f"{host}:{port}" for host in hosts for port in ports]
     own = f"{first.networks.kernel}:{CONTAINER_GRPC_PORT}"
 
@@ -79,7 +80,7 @@ async def test_no_address_of_another_node_answers_a_storage(testnet: ContainerTe
 
 
 async def test_the_limits_hold_inside_the_containers(testnet: ContainerTestnet) -> None:
-    for module in ("kernel", "mixnet", "storage"):
+    for module in ("kernel", *(each.name for each in testnet.plan.nodes[0].modules)):
         said = await testnet.compose("exec", "-T", f"node1-{module}", "sh", "-c", LOOK_AROUND)
         fields = dict(line.split(":\t", 1) for line in said.splitlines() if ":\t" in line)
 

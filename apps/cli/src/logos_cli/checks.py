@@ -73,9 +73,10 @@ def _types(root: Path) -> Verdict:
         str(path.relative_to(root))
         for pattern in ("libs/*/src", "services/*/src", "apps/*/src")
         for path in root.glob(pattern)
-        if path.parent.name != "logos-api"
     )
-    runs = [_program(tool("mypy"), *sources)]
+    bases = ":".join([*sources, "native/crates/python"])
+    sources.remove("libs/logos-api/src")
+    runs = [_program(tool("mypy"), *sources, MYPYPATH=bases)]
     worlds = {"apps/cli/bootstrap": "apps/cli/bootstrap"}
     for package in root.glob("examples/*/src/logos_*"):
         place = package.relative_to(root)
@@ -117,7 +118,7 @@ CHECKS: Final[dict[str, Check]] = {
     "ruff": _program(tool("ruff"), "check", "--no-cache", "."),
     "format": _program(tool("ruff"), "format", "--check", "."),
     "types": _types,
-    "imports": _program(tool("lint-imports"), "--no-cache"),
+    "imports": _program(tool("python"), "tests/architecture/contracts.py"),
     "contracts": _program(tool("buf"), "lint", "proto"),
     "breaking": _breaking,
     "generated": _generated,
