@@ -1,0 +1,112 @@
+"""Adding a module is one folder in services/ and one table in a topology: on containers."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from logos_testnet.container_testnet import ContainerTestnet
+from logos_testnet.engine import run_docker
+from logos_testnet.errors import GenesisError
+from logos_testnet.layout import layout_of
+from logos_testnet.opening import Description, Places, open_testnet, remember
+from logos_testnet.progress import silent
+from own_module import NAME, add_module, copy_checkout, greeting
+from own_topology import claim_ports
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
+
+IMAGE = f"logos/{NAME}:0.1.0"
+LIST = "find /genesis -type f | sort; touch /genesis/public/mark /genesis/private/mark 2>&1; true"
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the checkout with the module in its services/."""
+    folder = copy_checkout(tmp_path_factory.mktemp("checkout"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(add_module(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def testnet(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerTestnet]:
+    """Two nodes with that module and no other; purged at the end."""
+    opened = opened_with(checkout, tmp_path_factory.mktemp("state"), node_count=2)
+    try:
+        asyncio.run(opened.up(silent))
+        yield opened
+    finally:
+        asyncio.run(opened.down(silent, purge=True))
+        asyncio.run(run_docker(["image", "rm", "--force", IMAGE]))
+    mine = f"label=com.docker.compose.project=logos-{NAME}"
+    assert asyncio.run(run_docker(["volume", "ls", "--quiet", "--filter", mine])) == ""
+
+
+def opened_with(checkout: Path, state: Path, *, node_count: int) -> ContainerTestnet:
+    ports = claim_ports()
+    text = (
+        f'schema = 1\nname = "{NAME}"\nnode_count = {node_count}\n'
+        f"[ports]\nfront = {ports.front}\nweb = {ports.p2p}\n"
+        f'[containers]\nsubnet = "{ports.subnet}"\n[modules.{NAME}]\n'
+    )
+    description = Description(text, "greeter.toml")
+    places = Places(checkout, state)
+    opened = open_testnet(description, places, runtime="containers")
+    assert isinstance(opened, ContainerTestnet)
+    layout_of(state, NAME).directory.mkdir(parents=True, exist_ok=True)
+    remember(description, opened, places)
+    return opened
+
+
+async def shell(testnet: ContainerTestnet, service: str, command: str) -> list[str]:
+    return (await testnet.compose("exec", "-T", service, "sh", "-c", command)).splitlines()
+
+
+async def test_its_containers_see_their_own_genesis_and_answer(testnet: ContainerTestnet) -> None:
+    secrets = set()
+    for node in testnet.plan.nodes:
+        service = f"{node.name}-{NAME}"
+        lines = await shell(testnet, service, LIST)
+        assert lines[:3] == [
+            "/genesis/private/secret",
+            "/genesis/public/.genesis.json",
+            "/genesis/public/names",
+        ]
+        assert sum("Read-only file system" in line for line in lines) == 2
+        assert await shell(testnet, service, "cat /genesis/public/names") == ["node1 node2"]
+        secret = (await shell(testnet, service, "cat /genesis/private/secret"))[0]
+        assert secret.startswith(f"{node.name}: ")
+        assert await greeting(node.front, "Ada") == f"Ada meets {secret}"
+        secrets.add(secret)
+        assert await shell(testnet, f"{node.name}-kernel", "find /genesis -type f") == []
+    assert len(secrets) == 2
+
+
+async def test_its_container_has_the_limits_that_it_named(testnet: ContainerTestnet) -> None:
+    configuration = await testnet.configuration()
+
+    assert int(configuration["services"][f"node1-{NAME}"]["mem_limit"]) == 256 * 1024**2
+
+
+async def test_compose_alone_starts_it_again_with_the_same_genesis(
+    testnet: ContainerTestnet,
+) -> None:
+    before = await shell(testnet, f"node2-{NAME}", "cat /genesis/private/secret")
+
+    await testnet.compose("down")
+    await testnet.compose("up", "--wait", "--detach")
+
+    assert await shell(testnet, f"node2-{NAME}", "cat /genesis/private/secret") == before
+
+
+async def test_a_genesis_is_not_that_of_nodes_that_came_later(
+    testnet: ContainerTestnet, checkout: Path, tmp_path: Path
+) -> None:
+    larger = opened_with(checkout, tmp_path, node_count=3)
+    try:
+        with pytest.raises(GenesisError, match="made for node1, node2, and not for node3"):
+            await larger.up(silent)
+    finally:
+        await larger.compose("down")
