@@ -13,7 +13,7 @@ from logos_testnet.compose import genesis_name, project_name, render_compose, se
 from logos_testnet.endpoints import write_endpoints
 from logos_testnet.engine import run_docker
 from logos_testnet.errors import EngineError, NodeFailedError, NotStoppedError, UnknownNodeError
-from logos_testnet.genesis import genesis_failed
+from logos_testnet.genesis import genesis_failed, modules_with_genesis
 from logos_testnet.layout import Layout
 from logos_testnet.plan import NodePlan, Plan, told_count
 from logos_testnet.ports import refuse_taken
@@ -30,7 +30,6 @@ _CURSOR: Final = re.compile(r"^(\x1b\[[0-9;]*[A-Za-z])+")
 """Compose clears the line before each, also where it was told to use no such codes."""
 _PROGRESS: Final = re.compile(r"Container (?P<container>\S+) +(?P<what>Started|Error)\b")
 _PUBLISHED: Final = re.compile(r"127\.0\.0\.1:\d+(?=->)")
-_GENESIS: Final = re.compile(r'service "genesis\.(?P<module>[a-z0-9-]+)" didn\'t complete')
 _CULPRIT: Final = re.compile(r"container (?P<container>\S+) (is unhealthy|exited)")
 
 # Ends the module, not the init process above it, as a crash would: whatever the engine
@@ -75,6 +74,8 @@ class ContainerTestnet:
             await self._compose("build", "--quiet")
             begun = loop.time()
             report(Note(f"starting containers of {file.name}"))
+        if not is_whole:
+            await self._make_genesis()
         if extra or not is_whole:
             await self._start(report)
         views = await all_of(wait_until_ready(node, report=report) for node in self._plan.nodes)
@@ -199,16 +200,19 @@ class ContainerTestnet:
         """Runs any compose command on this testnet."""
         return await self._compose(*arguments)
 
+    async def _make_genesis(self) -> None:
+        """Runs every genesis job by itself: if one fails, no container has been touched."""
+        for module in modules_with_genesis(self._plan):
+            try:
+                await self._compose("run", "--rm", "--no-TTY", "--no-deps", genesis_name(module))
+            except EngineError as error:
+                raise genesis_failed(module, str(error).partition("\n")[2]) from error
+
     async def _start(self, report: Report) -> None:
         try:
             words = ["up", "--detach", "--no-build", "--quiet-pull", "--remove-orphans"]
             await self._compose(*words, report=report)
         except EngineError as error:
-            if genesis := _GENESIS.search(str(error)):
-                module = genesis["module"]
-                log = ["logs", "--no-color", "--no-log-prefix", "--tail", "20"]
-                said = await self._compose(*log, genesis_name(module))
-                raise genesis_failed(module, said) from error
             culprit = _CULPRIT.search(str(error))
             if culprit is None:
                 raise
