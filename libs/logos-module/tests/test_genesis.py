@@ -31,14 +31,16 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def run(tmp_path: Path) -> Run:
     """Runs a job for these nodes, which ends with `code`."""
 
-    def run(*names: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    def run(
+        *names: str, code: int = 0, program: str = "python"
+    ) -> subprocess.CompletedProcess[str]:
         nodes = {
             name: {"settings": {"size": 3}, "folder": str(tmp_path / "private" / name)}
             for name in names
         }
         job = {"testnet": "t", "module": "m", "seed": None, "public": str(tmp_path / "public")}
         folder = Path(genesis.__file__).parent
-        command = ["python", "-c", COMMAND, str(folder), str(tmp_path / "ran"), str(code)]
+        command = [program, "-c", COMMAND, str(folder), str(tmp_path / "ran"), str(code)]
         return subprocess.run(
             [sys.executable, "-I", "-S", genesis.__file__, *command],
             env={**os.environ, "LOGOS_GENESIS": json.dumps(job | {"nodes": nodes})},
@@ -90,6 +92,27 @@ def test_a_run_that_failed_leaves_nothing_to_the_next(run: Run, tmp_path: Path) 
     assert "GENESIS_FAILED: the genesis job of m ended with 7" in failed.stderr
     assert runs(tmp_path) == 2
     assert not (tmp_path / "public/rest").exists()
+
+
+def test_a_program_that_is_not_there_is_named(run: Run) -> None:
+    failed = run("a", program="no-such-program")
+
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("GENESIS_FAILED: no-such-program cannot be started: No such")
+
+
+@pytest.mark.parametrize("note", ["", "[]", '{"nodes": 3}'])
+def test_a_note_that_cannot_be_read_is_not_taken_for_none(
+    run: Run, tmp_path: Path, note: str
+) -> None:
+    run("a")
+    (tmp_path / "public" / genesis.DONE).write_text(note, encoding="utf-8")
+
+    refused = run("a")
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("GENESIS_DAMAGED: ")
+    assert runs(tmp_path) == 1
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", "no JSON", '{"nodes": {"a": 1}}'])

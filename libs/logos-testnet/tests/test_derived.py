@@ -5,17 +5,19 @@ from ipaddress import IPv4Address
 import pytest
 
 from logos_base.needs import Needs
-from logos_testnet.derived import Seat, Value, derive
+from logos_testnet.derived import Placement, Value, derive
 
-SEATS = {
-    f"node{number}": Seat(IPv4Address("10.0.0.1"), {"api": 8000 + number}, "/public", "/private")
+PLACEMENTS = {
+    f"node{number}": Placement(
+        IPv4Address("10.0.0.1"), {"api": 8000 + number}, "/public", "/private"
+    )
     for number in range(1, 8)
 }
 
 
 def value(name: str, node: str, seed: int | None = None) -> Value | None:
     needs = Needs(ports={"api": 8000}, settings={"it": name})
-    return derive(needs, node, SEATS, target_peers=3, seed=seed).get("it")
+    return derive(needs, node, PLACEMENTS, target_peers=3, seed=seed).get("it")
 
 
 @pytest.mark.parametrize(

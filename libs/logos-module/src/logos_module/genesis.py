@@ -78,7 +78,11 @@ def read_job(variables: Mapping[str, str] = os.environ) -> GenesisJob:
 
 def run_once(job: GenesisJob, command: Sequence[str]) -> int:
     """Runs the command where its work is not done; returns an exit code."""
-    made_for = _made_for(job)
+    try:
+        made_for = _made_for(job)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _say("GENESIS_DAMAGED", f"{job.public / DONE} cannot be read: {error}; purge the testnet")
+        return 1
     if made_for is not None:
         strange = [name for name in job.nodes if name not in made_for]
         if strange:
@@ -88,10 +92,14 @@ def run_once(job: GenesisJob, command: Sequence[str]) -> int:
                 f" {', '.join(strange)}; a testnet that is purged makes a new one",
             )
         return 1 if strange else 0
-    for folder in (job.public, *(node.folder for node in job.nodes.values())):
+    for folder in _folders(job):
         _empty(folder)
     program = sys.executable if command[0] == "python" else command[0]
-    ended = subprocess.run([program, *command[1:]], check=False)  # noqa: S603 - the manifest's
+    try:
+        ended = subprocess.run([program, *command[1:]], check=False)  # noqa: S603 - the manifest's
+    except OSError as error:
+        _say("GENESIS_FAILED", f"{program} cannot be started: {error.strerror}")
+        return 1
     if ended.returncode != 0:
         _say("GENESIS_FAILED", f"the genesis job of {job.module} ended with {ended.returncode}")
         return 1
@@ -102,9 +110,14 @@ def run_once(job: GenesisJob, command: Sequence[str]) -> int:
 def _made_for(job: GenesisJob) -> list[str] | None:
     """The nodes that it was made for; None if it was not, or not to the end."""
     try:
-        return list(json.loads((job.public / DONE).read_text(encoding="utf-8"))["nodes"])
+        text = (job.public / DONE).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
+    return [str(name) for name in json.loads(text)["nodes"]]
+
+
+def _folders(job: GenesisJob) -> list[Path]:
+    return [job.public, *(node.folder for node in job.nodes.values())]
 
 
 def _empty(folder: Path) -> None:
@@ -116,10 +129,23 @@ def _empty(folder: Path) -> None:
 
 def _note_done(job: GenesisJob) -> None:
     """All that was written is on the disk before the note that says so."""
-    os.sync()
+    for folder in _folders(job):
+        for path in (folder, *folder.rglob("*")):
+            if path.is_dir() or path.is_file():
+                _flush(path)
     written = job.public / f"{DONE}.part"
     written.write_text(json.dumps({"nodes": list(job.nodes)}), encoding="utf-8")
+    _flush(written)
     written.replace(job.public / DONE)
+    _flush(job.public)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _say(reason: str, text: str) -> None:

@@ -13,7 +13,7 @@ Value = int | str | list[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class Placement:
     """Where one module of one node is reached, and where it finds its genesis."""
 
     host: IPv4Address
@@ -29,7 +29,7 @@ class Seat:
 def derive(
     needs: Needs,
     node: str,
-    seats: Mapping[str, Seat],
+    placements: Mapping[str, Placement],
     *,
     target_peers: int,
     seed: int | None,
@@ -39,11 +39,11 @@ def derive(
     Args:
         needs: The module's.
         node: Name of its node.
-        seats: The module's places, by node, in the topology's order.
+        placements: The module's places, by node, in the topology's order.
         target_peers: The topology's.
         seed: The testnet's. None: it has none, and neither has the module.
     """
-    own = seats[node]
+    own = placements[node]
     plain: dict[str, Value | None] = {
         SEED: seed,
         TARGET_PEERS: target_peers,
@@ -52,16 +52,18 @@ def derive(
     }
     settings = {}
     for setting, name in needs.settings.items():
-        value = plain[name] if name in plain else _address(name, node, seats)
+        value = plain[name] if name in plain else _address(name, node, placements)
         if value is not None:
             settings[setting] = value
     return settings
 
 
-def _address(name: str, node: str, seats: Mapping[str, Seat]) -> str | list[str]:
+def _address(name: str, node: str, placements: Mapping[str, Placement]) -> str | list[str]:
     port, _, kind = name.rpartition(".")
-    own = seats[node]
-    others = [seat.multiaddress(port) for other, seat in seats.items() if other != node]
+    own = placements[node]
+    others = [
+        placement.multiaddress(port) for other, placement in placements.items() if other != node
+    ]
     match kind:
         case "listen":
             return [own.multiaddress(port)]
@@ -70,7 +72,7 @@ def _address(name: str, node: str, seats: Mapping[str, Seat]) -> str | list[str]
         case "peers":
             return others
         case "bootstrap":
-            before = list(seats).index(node)
+            before = list(placements).index(node)
             # The first has none before it: it lists the second.
             return others[max(0, before - MAX_BOOTSTRAP) : before] if before else others[:1]
         case _:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from logos_base.manifest import Manifest
 from logos_testnet.agreement import port_base
-from logos_testnet.derived import Seat, derive
+from logos_testnet.derived import Placement, derive
 from logos_testnet.errors import TopologyError
 from logos_testnet.layout import Layout
 from logos_testnet.manifests import FoundManifest
@@ -126,16 +126,16 @@ def process_plan(
 ) -> Plan:
     """Plans a testnet of local processes, in the folders of `layout`."""
 
-    def seat(node: NodeSpec, module: ModuleSpec) -> Seat:
+    def placement(node: NodeSpec, module: ModuleSpec) -> Placement:
         manifest = manifests[module.name].manifest
         ports = {
             name: port_base(topology, name, manifest) + node.index for name in manifest.needs.ports
         }
         public = layout.public_genesis(module.name)
         private = layout.private_genesis(node.name, module.name)
-        return Seat(_LOOPBACK, ports, str(public), str(private))
+        return Placement(_LOOPBACK, ports, str(public), str(private))
 
-    return Plan(topology, "process", _nodes(topology, manifests, seat, seed), seed)
+    return Plan(topology, "process", _nodes(topology, manifests, placement, seed), seed)
 
 
 def container_plan(
@@ -152,15 +152,17 @@ def container_plan(
             [f"{name}: in containers, a node has at most {MAX_MODULES} modules" for name in crowded]
         )
 
-    def seat(node: NodeSpec, module: ModuleSpec) -> Seat:
+    def placement(node: NodeSpec, module: ModuleSpec) -> Placement:
         needs = manifests[module.name].manifest.needs
         networks = _networks(topology.subnet, node.index)
         host = networks.mesh if needs.is_on_mesh else _own_address(networks, node, module)
-        return Seat(host, needs.ports, CONTAINER_PUBLIC_GENESIS, CONTAINER_PRIVATE_GENESIS)
+        return Placement(host, needs.ports, CONTAINER_PUBLIC_GENESIS, CONTAINER_PRIVATE_GENESIS)
 
     nodes = tuple(
         _contained(node, spec, _networks(topology.subnet, spec.index))
-        for node, spec in zip(_nodes(topology, manifests, seat, seed), topology.nodes, strict=True)
+        for node, spec in zip(
+            _nodes(topology, manifests, placement, seed), topology.nodes, strict=True
+        )
     )
     return Plan(topology, "external", nodes, seed)
 
@@ -168,17 +170,17 @@ def container_plan(
 def _nodes(
     topology: Topology,
     manifests: Mapping[str, FoundManifest],
-    seat: Callable[[NodeSpec, ModuleSpec], Seat],
+    placement: Callable[[NodeSpec, ModuleSpec], Placement],
     seed: int | None,
 ) -> tuple[NodePlan, ...]:
     """Plans the nodes, but for what only containers have."""
-    seats: dict[str, dict[str, Seat]] = {}
+    placements: dict[str, dict[str, Placement]] = {}
     for node in topology.nodes:
         for module in node.modules:
-            seats.setdefault(module.name, {})[node.name] = seat(node, module)
+            placements.setdefault(module.name, {})[node.name] = placement(node, module)
 
     def planned(node: NodeSpec, module: ModuleSpec) -> ModulePlan:
-        found, places = manifests[module.name], seats[module.name]
+        found, places = manifests[module.name], placements[module.name]
         needs = found.manifest.needs
         given = derive(needs, node.name, places, target_peers=topology.target_peers, seed=seed)
         wanted = 0
@@ -198,7 +200,7 @@ def _nodes(
         for module in node.modules:
             needs = manifests[module.name].manifest.needs
             if needs.is_on_mesh and needs.ports:
-                return seats[module.name][node.name].multiaddress(next(iter(needs.ports)))
+                return placements[module.name][node.name].multiaddress(next(iter(needs.ports)))
         return ""
 
     return tuple(
