@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from logos_base.manifest import Manifest
 from logos_base.needs import (
     ADDRESSES,
     GENESIS_PRIVATE,
@@ -22,6 +23,7 @@ from logos_base.needs import (
 ROOT = Path(__file__).parents[2]
 TESTNET = ROOT / "libs/logos-testnet/src/logos_testnet"
 PAGE = (ROOT / "docs/modules.md").read_text(encoding="utf-8")
+KINDS = (Manifest, Needs, Limits, ReadyFigure)
 
 
 def named_modules() -> list[str]:
@@ -45,7 +47,7 @@ def test_the_testnet_names_no_module(module: str) -> None:
 @pytest.mark.parametrize(
     "word",
     [
-        *(each.name for kind in (Needs, Limits, ReadyFigure) for each in fields(kind)),
+        *(each.name for kind in KINDS for each in fields(kind) if each.name != "needs"),
         *(SEED, TARGET_PEERS, GENESIS_PUBLIC, GENESIS_PRIVATE, OTHERS),
         *(f"PORT.{kind}" for kind in sorted(ADDRESSES)),
         *sorted(NETWORKS),

@@ -61,7 +61,7 @@ def parse_manifest(text: str) -> Manifest:
     needs = parse_needs(document.get("testnet", {}), problems)
     if problems:
         raise ConfigError(problems)
-    return Manifest(name, version, str(description), command, requires, services, needs)
+    return Manifest(name, version, str(description), command, requires, services, needs=needs)
 
 
 def _text(
