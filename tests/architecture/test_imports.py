@@ -14,6 +14,7 @@ CONTRACTS = Path(__file__).with_name("contracts.py")
 PLANTED = {
     "Cores do no I/O": ("storage/src/logos_storage/core", "import socket"),
     "Rooms of a service": ("storage/src/logos_storage/core", "import logos_storage.node"),
+    "Servicers call operations": ("storage/src/logos_storage/rpc", "import logos_storage.net"),
     "Only stores speak SQL": ("kernel/src/logos_kernel/rpc", "import sqlite3"),
     "Libraries sit under services": ("kernel/src/logos_kernel/net", "import logos_storage"),
     "Only the mixnet's bridge": ("storage/src/logos_storage/net", "import logos_native"),
