@@ -77,7 +77,7 @@ class StateError(LogosError):
 class StoreFailedError(LogosError):
     """Durable state could not be read or written just now.
 
-    It was not done, or nobody knows whether it was.
+    It was not done, or it is not known whether it was.
     """
 
     kind = ErrorKind.UNAVAILABLE

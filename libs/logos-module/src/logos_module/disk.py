@@ -22,7 +22,7 @@ def disk_full(place: object = None) -> DiskFullError:
 
 
 def has_room(folder: Path, size_bytes: int) -> bool:
-    """Says whether a disk has so many bytes left; True where nobody knows."""
+    """Says whether a disk has so many bytes left; True where that is not known."""
     try:
         return shutil.disk_usage(folder).free >= size_bytes
     except OSError:

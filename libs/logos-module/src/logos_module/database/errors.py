@@ -32,7 +32,7 @@ class DatabaseInUseError(LogosError):
 
 
 class DatabaseUnavailableError(LogosError):
-    """It cannot be opened now, e.g. because of its permissions, or nobody answers at its URL."""
+    """It cannot be opened now, e.g. because of its permissions, or no server answers at its URL."""
 
     kind = ErrorKind.UNAVAILABLE
     reason = "DATABASE_UNAVAILABLE"

@@ -71,7 +71,7 @@ class Database:
 
         Raises:
             DiskFullError, StoreFailedError: It was not done, or, of a database beyond a
-                network, nobody knows whether it was.
+                network, it is not known whether it was.
         """
         return await self._shielded.run(self._write(work))
 

@@ -98,5 +98,5 @@ def parse_binary(raw: bytes, *codecs: int) -> Cid:
     if hash_code != SHA2_256 or size != DIGEST_BYTES:
         raise CidHashUnknownError("only sha2-256 with 32 bytes is known")
     if len(raw) - offset != DIGEST_BYTES:
-        raise CidMalformedError("cid is cut off or goes on behind its digest")
+        raise CidMalformedError("cid is too short, or has bytes after its digest")
     return Cid(codec, bytes(raw[offset:]))

@@ -82,7 +82,7 @@ class IncompleteLocalError(LogosError):
 
 
 class NoProvidersError(LogosError):
-    """Nobody that holds it was found."""
+    """No node that holds it was found."""
 
     kind = ErrorKind.NOT_FOUND
     reason = "NO_PROVIDERS"
@@ -151,7 +151,7 @@ class BlockRefusedError(FalseDataError):
 
 
 class StreamLostError(LogosError):
-    """A stream to a peer cannot be opened, or has broken: nobody's fault that we know of."""
+    """A stream to a peer cannot be opened, or has broken; whose fault it is cannot be told."""
 
     kind = ErrorKind.UNAVAILABLE
     reason = "STREAM_LOST"

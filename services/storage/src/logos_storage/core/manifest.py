@@ -221,7 +221,7 @@ def _check(manifest: Manifest) -> None:
         check_filename(manifest.filename)
     except (InvalidBlockSizeError, InvalidFilenameError) as error:
         raise ManifestMalformedError(f"manifest: {error}") from error
-    # Others write parameters behind the type; so this is laxer than for a put.
+    # Others write parameters after the type; so this is laxer than for a put.
     if len(manifest.mimetype.encode()) > MAX_MIMETYPE_BYTES or any(
         _is_control(character) for character in manifest.mimetype
     ):

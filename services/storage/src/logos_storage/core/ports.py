@@ -44,7 +44,7 @@ class Upload(Protocol):
     """A put under way."""
 
     async def write(self, data: bytes | memoryview) -> None:
-        """Takes the next bytes; waits while the disk is behind."""
+        """Takes the next bytes; waits while the disk is busy."""
         ...
 
     async def finish(self) -> DatasetRecord:

@@ -39,7 +39,7 @@ class TreeShape:
 
     Two manifests may share it though their sizes differ: zero padding and zeros
     of the content look the same in the last block (STO-4). A manifest may also
-    lie about the geometry of somebody else's tree; then it names another shape,
+    lie about the geometry of another's tree; then it names another shape,
     and spoils nothing.
     """
 
@@ -58,7 +58,7 @@ class TreeShape:
         return merkle.node_count(self.block_count) * merkle.NODE_BYTES
 
     def blocks_of(self, offset: int, length: int) -> tuple[int, int]:
-        """Returns the first block of a range of bytes and the one behind its last."""
+        """Returns the first block of a range of bytes and the block after its last."""
         if length == 0:
             return 0, 0
         return (

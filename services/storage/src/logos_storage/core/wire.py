@@ -440,4 +440,4 @@ class _Cursor:
 
     def end(self) -> None:
         if self._offset != len(self._raw):
-            raise FrameMalformedError("frame goes on behind its end")
+            raise FrameMalformedError("frame has bytes after its end")

@@ -46,7 +46,7 @@ class PeerStream:
         self.peer_id = response.established.peer_id
 
     async def send(self, pieces: Sequence[Piece]) -> None:
-        """Sends bytes; waits while the peer is behind."""
+        """Sends bytes; waits while the peer does not read."""
         for message in messages_of(pieces):
             await self._write(message)
 

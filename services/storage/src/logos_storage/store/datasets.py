@@ -278,7 +278,7 @@ class DatasetStore:
             try:
                 await self.delete(cid)
             except DatasetBusyError:
-                return  # somebody else still hopes
+                return  # another get of it goes on
 
     async def delete(self, cid: Cid) -> int:
         """Deletes a dataset; returns the bytes freed.
@@ -372,7 +372,7 @@ class Put:
         self._mimetype = mimetype
 
     async def write(self, data: bytes | memoryview) -> None:
-        """Takes the next bytes; waits while the disk is behind."""
+        """Takes the next bytes; waits while the disk is busy."""
         await self._upload.write(data)
 
     async def finish(self) -> DatasetRecord:

@@ -62,7 +62,7 @@ def write_at(file: int, views: Sequence[bytes | memoryview], offset: int) -> Non
 
 
 def read_at(file: int, size: int, offset: int) -> bytearray:
-    """Reads `size` bytes; what is behind the end of the file reads as zeros."""
+    """Reads `size` bytes; what lies after the end of the file reads as zeros."""
     data = bytearray(size)
     view = memoryview(data)
     with disk_errors():

@@ -63,7 +63,7 @@ class DiskExecutor:
                 with suppress(asyncio.CancelledError):
                     await asyncio.wait((job,))
             if not job.cancelled():
-                job.exception()  # nobody is left to be told
+                job.exception()  # its caller is gone
             raise
 
 

@@ -1,7 +1,7 @@
 """Puts under way: bytes come in, blocks are hashed and written beside one another.
 
 Jobs of about one MiB go to worker threads; a bounded number of them is under way
-in the whole store, so a disk that is behind slows the sender down. The disk is
+in the whole store, so a slow disk slows the sender down. The disk is
 asked to write early, so that little is left to wait for at the end.
 
 Spec: docs/protocol/storage.md, STO-11.
@@ -58,7 +58,7 @@ class UploadFiles:
         )
 
     async def write(self, data: bytes | memoryview) -> None:
-        """Takes the next bytes; waits while the disk is behind.
+        """Takes the next bytes; waits while the disk is busy.
 
         Raises:
             QuotaExceededError, DiskFullError: The put has failed.

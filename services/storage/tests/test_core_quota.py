@@ -1,0 +1,47 @@
+import pytest
+
+from logos_storage.core.errors import QuotaExceededError
+from logos_storage.core.quota import Quota
+
+
+def test_used_and_reserved_room_count_against_the_limit() -> None:
+    quota = Quota(100)
+    quota.use(60)
+
+    with quota.reservation(30):
+        with pytest.raises(QuotaExceededError, match="10 of 100 left"):
+            quota.require(11)
+        quota.require(10)
+
+    quota.require(40)
+    quota.free(60)
+    quota.require(100)
+
+
+def test_what_a_reservation_has_spent_stays_used() -> None:
+    quota = Quota(100)
+
+    with quota.reservation(50) as reservation:
+        reservation.spend(20)
+        assert (quota.used_bytes, quota.reserved_bytes) == (20, 30)
+
+    assert (quota.used_bytes, quota.reserved_bytes) == (20, 0)
+
+
+def test_spending_more_than_was_reserved_takes_from_the_rest() -> None:
+    quota = Quota(100)
+
+    with quota.reservation(50) as reservation:
+        reservation.spend(70)
+        assert (quota.used_bytes, quota.reserved_bytes) == (70, 0)
+        with pytest.raises(QuotaExceededError):
+            reservation.spend(31)
+
+
+def test_a_reservation_that_does_not_fit_reserves_nothing() -> None:
+    quota = Quota(100)
+
+    with pytest.raises(QuotaExceededError), quota.reservation(101):
+        pass
+
+    assert quota.reserved_bytes == 0
