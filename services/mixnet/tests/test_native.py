@@ -16,7 +16,7 @@ from logos.network.v1 import discovery_pb2, gossip_pb2, peering_pb2, streams_pb2
 pytest.importorskip("logos_native")
 
 from logos_mixnet.config import parse
-from logos_mixnet.net.gossip import message_id
+from logos_mixnet.core.gossip import message_id
 from logos_mixnet.node import open_host
 from logos_mixnet.store.memory import MemoryAdvertisementStore, MemoryPeerStore
 

@@ -19,10 +19,11 @@ from logos_mixnet.core.peering import Peering
 from logos_mixnet.core.ports import Clock, PeerStore
 from logos_mixnet.net.clock import SystemClock
 from logos_mixnet.net.discovery import Discovery
-from logos_mixnet.net.gossip import Gossip
+from logos_mixnet.net.gossip import NativeGossip
 from logos_mixnet.net.host import HostBridge
 from logos_mixnet.net.peering import PeerDriver
 from logos_mixnet.net.streams import StreamTable
+from logos_mixnet.operations.gossip import GossipOperations
 from logos_mixnet.rpc.discovery import DiscoveryServicer
 from logos_mixnet.rpc.gossip import GossipServicer
 from logos_mixnet.rpc.peering import PeeringServicer
@@ -106,7 +107,9 @@ class Network:
         )
         self._config = config
         self._bridge = HostBridge(host)
-        self._gossip = Gossip(self._bridge, clock)
+        native_gossip = NativeGossip(self._bridge)
+        self.gossip = GossipOperations(native_gossip, clock)
+        native_gossip.deliver(self.gossip.machine, self.gossip.driver)
         self._streams = StreamTable(self._bridge)
         self._discovery = Discovery(
             self._bridge,
@@ -125,7 +128,7 @@ class Network:
             first_peers=self._discovery.peers_came,
         )
         self._servicers: list[tuple[AddToServer, Any]] = [
-            (add_GossipServicer_to_server, GossipServicer(self._gossip)),
+            (add_GossipServicer_to_server, GossipServicer(self.gossip)),
             (add_StreamsServicer_to_server, StreamsServicer(self._streams)),
             (add_DiscoveryServicer_to_server, DiscoveryServicer(self._discovery)),
             (add_PeeringServicer_to_server, PeeringServicer(self._peering, clock)),
@@ -140,7 +143,7 @@ class Network:
             tasks.create_task(self._bridge.run()),
             tasks.create_task(self._peering.run()),
             tasks.create_task(self._peering.keep_saved()),
-            tasks.create_task(self._gossip.run()),
+            tasks.create_task(self.gossip.driver.run()),
             tasks.create_task(self._discovery.run()),
             tasks.create_task(self._drain_when(stopping)),
         ]
@@ -165,6 +168,6 @@ class Network:
 
     async def _drain_when(self, stopping: asyncio.Event) -> None:
         await stopping.wait()  # calls that have no end of their own end now
-        self._gossip.close()
+        self.gossip.readers.drain()
         self._streams.close()
         self._peering.close()

@@ -7,9 +7,8 @@ from typing import Protocol
 
 from logos_mixnet.core.address_book import Ban, Changes, PeerEntry, PeerRecord
 from logos_mixnet.core.addresses import Address
-from logos_mixnet.core.mailbox import Batch
+from logos_mixnet.core.gossip import Verdict
 from logos_mixnet.core.peering import Notice
-from logos_mixnet.core.verdicts import Verdict
 
 
 class Clock(Protocol):
@@ -76,18 +75,20 @@ class PeerNetwork(Protocol):
     def watch(self) -> AbstractContextManager[AsyncIterator[Notice]]: ...
 
 
-class Subscription(Protocol):
-    """One local subscription. `take` waits for messages."""
+class GossipHost(Protocol):
+    """Gossip between nodes."""
 
-    async def take(self) -> Batch: ...
-    def judge(self, message_id: bytes, verdict: Verdict) -> None: ...
+    async def publish(self, topic: str, data: bytes) -> None:
+        """Hands a message to the network at once, and waits until a peer has it.
 
+        Raises:
+            DuplicateMessageError, QueueFullError, MessageSizeError, NoPeersError
+        """
+        ...
 
-class GossipNetwork(Protocol):
-    """Publish and subscribe."""
-
-    async def publish(self, topic: str, data: bytes) -> bytes: ...
-    def subscribe(self, topic: str, *, validates: bool) -> AbstractContextManager[Subscription]: ...
+    def judge(self, message_id: bytes, from_peer_id: str, verdict: Verdict) -> None: ...
+    def follow(self, topic: str) -> None: ...
+    def leave(self, topic: str) -> None: ...
 
 
 class Stream(Protocol):

@@ -7,10 +7,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from logos.network.v1 import gossip_pb2, peering_pb2
 from logos_base.errors import LogosError
 from logos_mixnet.core.errors import BatchSizeError, InvalidVerdictError
+from logos_mixnet.core.gossip import Verdict
 from logos_mixnet.core.mailbox import Batch
 from logos_mixnet.core.peering import Notice, PeerEvent
 from logos_mixnet.core.ports import PeerView
-from logos_mixnet.core.verdicts import Verdict
 
 MAX_BATCH_MESSAGES: Final = 1000
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
