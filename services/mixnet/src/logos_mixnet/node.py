@@ -22,8 +22,9 @@ from logos_mixnet.net.discovery import Discovery
 from logos_mixnet.net.gossip import NativeGossip
 from logos_mixnet.net.host import HostBridge
 from logos_mixnet.net.peering import PeerDriver
-from logos_mixnet.net.streams import StreamTable
+from logos_mixnet.net.streams import NativeStreams
 from logos_mixnet.operations.gossip import GossipOperations
+from logos_mixnet.operations.streams import StreamOperations
 from logos_mixnet.rpc.discovery import DiscoveryServicer
 from logos_mixnet.rpc.gossip import GossipServicer
 from logos_mixnet.rpc.peering import PeeringServicer
@@ -110,7 +111,9 @@ class Network:
         native_gossip = NativeGossip(self._bridge)
         self.gossip = GossipOperations(native_gossip, clock)
         native_gossip.deliver(self.gossip.machine, self.gossip.driver)
-        self._streams = StreamTable(self._bridge)
+        native_streams = NativeStreams(self._bridge)
+        self.streams = StreamOperations(native_streams, clock)
+        native_streams.deliver(self.streams.machine, self.streams.driver)
         self._discovery = Discovery(
             self._bridge,
             advertisements,
@@ -129,7 +132,7 @@ class Network:
         )
         self._servicers: list[tuple[AddToServer, Any]] = [
             (add_GossipServicer_to_server, GossipServicer(self.gossip)),
-            (add_StreamsServicer_to_server, StreamsServicer(self._streams)),
+            (add_StreamsServicer_to_server, StreamsServicer(self.streams)),
             (add_DiscoveryServicer_to_server, DiscoveryServicer(self._discovery)),
             (add_PeeringServicer_to_server, PeeringServicer(self._peering, clock)),
         ]
@@ -144,6 +147,7 @@ class Network:
             tasks.create_task(self._peering.run()),
             tasks.create_task(self._peering.keep_saved()),
             tasks.create_task(self.gossip.driver.run()),
+            tasks.create_task(self.streams.driver.run()),
             tasks.create_task(self._discovery.run()),
             tasks.create_task(self._drain_when(stopping)),
         ]
@@ -169,5 +173,5 @@ class Network:
     async def _drain_when(self, stopping: asyncio.Event) -> None:
         await stopping.wait()  # calls that have no end of their own end now
         self.gossip.readers.drain()
-        self._streams.close()
+        self.streams.listeners.drain()
         self._peering.close()

@@ -124,20 +124,27 @@ class Stream(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A stream that a peer has opened."""
-
-    stream_id: int
-    peer_id: str
-
-
-class StreamNetwork(Protocol):
+class StreamHost(Protocol):
     """Streams to and from peers."""
 
-    def listen(self, protocol: str) -> AbstractContextManager[AsyncIterator[Incoming]]: ...
-    async def open(self, peer_id: str, protocol: str) -> Stream: ...
-    def accept(self, stream_id: int) -> Stream: ...
+    def listen(self, protocol: str) -> None: ...
+    def unlisten(self, protocol: str) -> None: ...
+    async def open(self, peer_id: str, protocol: str) -> Stream:
+        """Opens a stream to a peer.
+
+        Raises:
+            PeerBannedError, PeerUnreachableError, ProtocolNotSupportedError, StreamResetError,
+            TooManyStreamsError
+        """
+        ...
+
+    def accept(self, stream_id: int) -> Stream:
+        """Lets the first bytes of an announced stream in."""
+        ...
+
+    def reset(self, stream_id: int) -> None:
+        """Drops a stream, unless it has ended."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
