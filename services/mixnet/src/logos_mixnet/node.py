@@ -18,11 +18,12 @@ from logos_mixnet.core.identity import seeded_secret
 from logos_mixnet.core.peering import Peering
 from logos_mixnet.core.ports import Clock, PeerStore
 from logos_mixnet.net.clock import SystemClock
-from logos_mixnet.net.discovery import Discovery
+from logos_mixnet.net.discovery import NativeDiscovery
 from logos_mixnet.net.gossip import NativeGossip
 from logos_mixnet.net.host import HostBridge
 from logos_mixnet.net.peering import PeerDriver
 from logos_mixnet.net.streams import NativeStreams
+from logos_mixnet.operations.discovery import DiscoveryOperations
 from logos_mixnet.operations.gossip import GossipOperations
 from logos_mixnet.operations.streams import StreamOperations
 from logos_mixnet.rpc.discovery import DiscoveryServicer
@@ -114,13 +115,8 @@ class Network:
         native_streams = NativeStreams(self._bridge)
         self.streams = StreamOperations(native_streams, clock)
         native_streams.deliver(self.streams.machine, self.streams.driver)
-        self._discovery = Discovery(
-            self._bridge,
-            advertisements,
-            clock,
-            rng,
-            connected_peers=lambda: len(machine.connected),
-            own_peer_id=host.peer_id,
+        self.discovery = DiscoveryOperations(
+            NativeDiscovery(self._bridge), advertisements, clock, rng, own_peer_id=host.peer_id
         )
         self._peering = PeerDriver(
             self._bridge,
@@ -128,12 +124,12 @@ class Network:
             peers,
             clock,
             status=status,
-            first_peers=self._discovery.peers_came,
+            peers_changed=self.discovery.peers_changed,
         )
         self._servicers: list[tuple[AddToServer, Any]] = [
             (add_GossipServicer_to_server, GossipServicer(self.gossip)),
             (add_StreamsServicer_to_server, StreamsServicer(self.streams)),
-            (add_DiscoveryServicer_to_server, DiscoveryServicer(self._discovery)),
+            (add_DiscoveryServicer_to_server, DiscoveryServicer(self.discovery)),
             (add_PeeringServicer_to_server, PeeringServicer(self._peering, clock)),
         ]
         self._running: list[asyncio.Task[None]] = []
@@ -148,7 +144,7 @@ class Network:
             tasks.create_task(self._peering.keep_saved()),
             tasks.create_task(self.gossip.driver.run()),
             tasks.create_task(self.streams.driver.run()),
-            tasks.create_task(self._discovery.run()),
+            tasks.create_task(self.discovery.driver.run()),
             tasks.create_task(self._drain_when(stopping)),
         ]
         await self._peering.wait_listening(len(self._config.listen), LISTENING_TIMEOUT_S)

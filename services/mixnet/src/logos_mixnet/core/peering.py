@@ -14,9 +14,9 @@ from enum import Enum
 from typing import Final
 
 from logos_mixnet.core.address_book import AddressBook, Ban, Connection, PeerEntry
-from logos_mixnet.core.addresses import Address, parse_address
+from logos_mixnet.core.addresses import Address, transport_of
 from logos_mixnet.core.backoff import DIAL, Backoff, Rng
-from logos_mixnet.core.errors import InvalidAddressError, PeerBannedError
+from logos_mixnet.core.errors import PeerBannedError
 
 MAX_DIALS: Final = 16
 EARLY_MS: Final = 30_000
@@ -381,12 +381,3 @@ def due_address(entry: PeerEntry, now_ms: int) -> Iterator[Address]:
         if entry.addresses[address].next_dial_ms <= now_ms:
             yield Address(address, entry.peer_id)
             return
-
-
-def transport_of(address: str) -> str | None:
-    """Returns an address without `/p2p`; None where no node of ours could be dialled."""
-    try:
-        parsed = parse_address(address)
-    except InvalidAddressError:
-        return None
-    return parsed.transport if parsed.port else None

@@ -1,12 +1,13 @@
 """What the servicers need from the network, and the network from its stores."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from logos_mixnet.core.address_book import Ban, Changes, PeerEntry, PeerRecord
 from logos_mixnet.core.addresses import Address
+from logos_mixnet.core.discovery import Provider
 from logos_mixnet.core.gossip import Verdict
 from logos_mixnet.core.peering import Notice
 
@@ -147,17 +148,22 @@ class StreamHost(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """A peer that says it has something."""
-
-    peer_id: str
-    addresses: list[str]
+Found = Callable[[Sequence[Provider], bool], None]
+"""Takes providers that others name, and whether the search is over."""
 
 
-class DiscoveryNetwork(Protocol):
-    """Provider records."""
+class DiscoveryHost(Protocol):
+    """Provider records in the network."""
 
-    async def advertise(self, keys: Sequence[bytes], ttl_ms: int) -> None: ...
-    async def withdraw(self, keys: Sequence[bytes]) -> None: ...
-    def look_up(self, key: bytes) -> AbstractContextManager[AsyncIterator[Provider]]: ...
+    async def provide(self, key: bytes) -> str | None:
+        """Announces a key; returns why it could not, or None."""
+        ...
+
+    def stop_providing(self, key: bytes) -> None: ...
+    def search(self, key: bytes, found: Found) -> AbstractContextManager[None]:
+        """Searches for providers of a key for as long as the context is open."""
+        ...
+
+    def add_address(self, peer_id: str, address: str) -> None:
+        """Takes note of an address at which a peer can be dialled."""
+        ...

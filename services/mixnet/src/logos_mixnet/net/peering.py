@@ -83,14 +83,14 @@ class PeerDriver:
         clock: Clock,
         *,
         status: Callable[[str], None],
-        first_peers: Callable[[], None],
+        peers_changed: Callable[[int], None],
     ) -> None:
         self._bridge = bridge
         self._machine = machine
         self._store = store
         self._clock = clock
         self._say = status
-        self._first_peers = first_peers
+        self._peers_changed = peers_changed
         self._said = ""
         self._listening: dict[str, None] = {}
         self._listens = asyncio.Event()
@@ -256,7 +256,6 @@ class PeerDriver:
         self._listens.set()
 
     def _connected(self, event: Any) -> None:
-        alone = not self._machine.connected
         self._obey(
             self._machine.connection_made(
                 event.peer_id,
@@ -265,8 +264,7 @@ class PeerDriver:
                 now_ms=self._clock.now_ms(),
             )
         )
-        if alone:
-            self._first_peers()
+        self._peers_changed(len(self._machine.connected))
         self._changed.set()
 
     def _disconnected(self, event: Any) -> None:
@@ -277,6 +275,7 @@ class PeerDriver:
             now_ms=self._clock.now_ms(),
         )
         self._obey(notices)
+        self._peers_changed(len(self._machine.connected))
         if notices:
             error = PeerNotConnectedError(f"peer {event.peer_id} went away")
             for future in self._pings.pop(event.peer_id, set()):
