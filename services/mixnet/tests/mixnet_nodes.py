@@ -55,7 +55,7 @@ class RunningNode:
     @property
     def connected(self) -> int:
         """Connections that the rooms know of."""
-        return len(self.network._peering._machine.connected)
+        return len(self.network.peering.machine.connected)
 
 
 class _EndedError(Exception):

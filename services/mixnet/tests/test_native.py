@@ -244,7 +244,7 @@ async def test_a_banned_peer_stays_out_after_a_restart(start: Start) -> None:
     third = await start(ports[2], ports[0])
     await until(lambda: again.connected == 1)
 
-    assert list(again.network._peering._machine.connected) == [third.peer_id]
+    assert list(again.network.peering.machine.connected) == [third.peer_id]
     await again.peering.Unban(peering_pb2.UnbanRequest(peer_id=two.peer_id))
     await until(lambda: again.connected == 2)
 

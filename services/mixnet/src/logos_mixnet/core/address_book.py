@@ -224,6 +224,11 @@ class AddressBook:
             page.append(entry)
         return page, False
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is anything to store."""
+        return bool(self._changed or self._removed)
+
     def take_changes(self) -> Changes:
         """Returns what was changed since the last call."""
         changed = tuple(self._peers[name].record() for name in sorted(self._changed))

@@ -1,15 +1,13 @@
 """What the servicers need from the network, and the network from its stores."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
-from logos_mixnet.core.address_book import Ban, Changes, PeerEntry, PeerRecord
+from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.discovery import Provider
 from logos_mixnet.core.gossip import Verdict
-from logos_mixnet.core.peering import Notice
 
 
 class Clock(Protocol):
@@ -44,36 +42,23 @@ class PeerStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who this node is to others."""
+class PeerHost(Protocol):
+    """Connections to peers."""
 
-    peer_id: str
-    listen_addresses: list[str]
-    connected_peers: int
+    async def dial(self, address: Address) -> str:
+        """Returns the peer id of the node at an address, connected; or raises `DialFailedError`."""
+        ...
 
+    def disconnect(self, peer_id: str) -> None: ...
+    def block(self, peer_id: str) -> None:
+        """Closes connections with a peer, and refuses others."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class PeerView:
-    """A peer of the book, and what the node means to do about it."""
-
-    entry: PeerEntry
-    next_dial_ms: int | None
-
-
-class PeerNetwork(Protocol):
-    """Peers and connections."""
-
-    def identity(self) -> Identity: ...
-    def page(
-        self, *, after: str, limit: int, connected_only: bool
-    ) -> tuple[list[PeerView], bool]: ...
-    async def connect(self, address: Address) -> str: ...
-    async def disconnect(self, peer_id: str) -> None: ...
-    async def ban(self, ban: Ban) -> None: ...
-    async def unban(self, peer_id: str) -> None: ...
-    async def ping(self, peer_id: str) -> int: ...
-    def watch(self) -> AbstractContextManager[AsyncIterator[Notice]]: ...
+    def unblock(self, peer_id: str) -> None: ...
+    def ping(self, peer_id: str) -> None: ...
+    def search(self) -> None:
+        """Searches for this node's neighbours in the network, and connects to them."""
+        ...
 
 
 class GossipHost(Protocol):

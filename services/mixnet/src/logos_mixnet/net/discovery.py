@@ -17,13 +17,12 @@ class NativeDiscovery:
         self._searches: dict[int, Found] = {}
         bridge.answers("ProvideDone")
         bridge.on("ProvidersFound", self._providers_found)
+        self.stop_providing = bridge.host.stop_providing
+        self.add_address = bridge.host.add_address
 
     async def provide(self, key: bytes) -> str | None:
         error: str | None = (await self._bridge.answer(self._bridge.host.provide(key))).error
         return error
-
-    def stop_providing(self, key: bytes) -> None:
-        self._bridge.host.stop_providing(key)
 
     @contextmanager
     def search(self, key: bytes, found: Found) -> Iterator[None]:
@@ -33,9 +32,6 @@ class NativeDiscovery:
             yield
         finally:
             del self._searches[request_id]
-
-    def add_address(self, peer_id: str, address: str) -> None:
-        self._bridge.host.add_address(peer_id, address)
 
     def _providers_found(self, event: Any) -> None:
         found = self._searches.get(event.request_id)

@@ -9,7 +9,7 @@ from logos_mixnet.core.errors import (
     NoPeersError,
     QueueFullError,
 )
-from logos_mixnet.core.gossip import Effect, Gossip, Verdict
+from logos_mixnet.core.gossip import Effect, Gossip
 from logos_mixnet.core.mailbox import Message
 from logos_mixnet.net.host import HostBridge
 from logos_module.driver import Driver
@@ -21,6 +21,9 @@ class NativeGossip:
     def __init__(self, bridge: HostBridge) -> None:
         self._bridge = bridge
         bridge.answers("PublishDone")
+        self.judge = bridge.host.judge
+        self.follow = bridge.host.subscribe
+        self.leave = bridge.host.unsubscribe
 
     def deliver(self, machine: Gossip, driver: Driver[Effect]) -> None:
         """Gives a machine what the host receives."""
@@ -44,15 +47,6 @@ class NativeGossip:
         done = await self._bridge.answer(self._bridge.host.publish(topic, data))
         if done.error is not None:
             raise publish_error(done.error)
-
-    def judge(self, message_id: bytes, from_peer_id: str, verdict: Verdict) -> None:
-        self._bridge.host.judge(message_id, from_peer_id, verdict)
-
-    def follow(self, topic: str) -> None:
-        self._bridge.host.subscribe(topic)
-
-    def leave(self, topic: str) -> None:
-        self._bridge.host.unsubscribe(topic)
 
 
 def publish_error(error: str) -> LogosError:

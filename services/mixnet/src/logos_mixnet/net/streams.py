@@ -138,6 +138,8 @@ class NativeStreams:
         self.bridge = bridge
         self.incoming_pool = Pool()
         self.outgoing_pool = Pool()
+        self.listen = bridge.host.accept_streams
+        self.unlisten = bridge.host.refuse_streams
         self._streams: dict[int, NativeStream] = {}
         self._opening: dict[int, tuple[str, asyncio.Future[NativeStream]]] = {}
 
@@ -161,12 +163,6 @@ class NativeStreams:
         self.bridge.on("StreamData", self._data)
         self.bridge.on("StreamWritten", self._written)
         self.bridge.on("StreamEnded", self._ended)
-
-    def listen(self, protocol: str) -> None:
-        self.bridge.host.accept_streams(protocol)
-
-    def unlisten(self, protocol: str) -> None:
-        self.bridge.host.refuse_streams(protocol)
 
     async def open(self, peer_id: str, protocol: str) -> NativeStream:
         future: asyncio.Future[NativeStream] = asyncio.get_running_loop().create_future()

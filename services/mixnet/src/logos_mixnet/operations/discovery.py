@@ -9,24 +9,9 @@ from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from logos_mixnet.core import discovery as core
 from logos_mixnet.core.advertisements import AdvertisementStore
 from logos_mixnet.core.backoff import Rng
-from logos_mixnet.core.discovery import (
-    BATCH,
-    Discovery,
-    Effect,
-    Expire,
-    Extend,
-    LookUp,
-    MakeDue,
-    Provide,
-    Provider,
-    ReadDue,
-    Remove,
-    Reschedule,
-    StopProviding,
-    StoreEffect,
-)
 from logos_mixnet.core.errors import StoreError, TooManyKeysError
 from logos_mixnet.core.ports import Clock, DiscoveryHost
 from logos_mixnet.operations.inbox import Inbox
@@ -49,8 +34,8 @@ class DiscoveryOperations:
         *,
         own_peer_id: str,
     ) -> None:
-        self.machine = Discovery(rng)
-        self.driver: Driver[Effect] = Driver(self.machine, self._perform, clock.now_ms)
+        self.machine = core.Discovery(rng)
+        self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, clock.now_ms)
         self._host = host
         self._store = store
         self._own_peer_id = own_peer_id
@@ -64,12 +49,12 @@ class DiscoveryOperations:
         await self.driver.ask(self.machine.withdraw, keys)
 
     @contextmanager
-    def look_up(self, key: bytes) -> Iterator[Inbox[Provider]]:
+    def look_up(self, key: bytes) -> Iterator[Inbox[core.Provider]]:
         """Searches for providers of a key for as long as the context is open."""
-        search = LookUp(self._own_peer_id)
+        search = core.LookUp(self._own_peer_id)
         providers = Inbox(search.take)
 
-        def found(claimed: Sequence[Provider], is_over: bool) -> None:  # noqa: FBT001 - a port
+        def found(claimed: Sequence[core.Provider], is_over: bool) -> None:  # noqa: FBT001 - a port
             for provider in search.found(claimed):
                 for address in provider.addresses:  # so that a stream can be opened to it at once
                     self._host.add_address(provider.peer_id, address)
@@ -84,11 +69,11 @@ class DiscoveryOperations:
         """Takes the number of connected peers."""
         self.driver.put(self.machine.peers_changed, count)
 
-    def _perform(self, effect: Effect) -> Awaitable[None] | None:
+    def _perform(self, effect: core.Effect) -> Awaitable[None] | None:
         match effect:
-            case Provide(key):
+            case core.Provide(key):
                 self.driver.start(self._provide(key))
-            case StopProviding(keys):
+            case core.StopProviding(keys):
                 for key in keys:
                     self._host.stop_providing(key)
             case _:
@@ -105,35 +90,35 @@ class DiscoveryOperations:
             log.debug("key not announced", extra={"error": error})
         self.driver.report(self.machine.provided, key, error)
 
-    async def _change_store(self, effect: StoreEffect) -> None:
+    async def _change_store(self, effect: core.StoreEffect) -> None:
         try:
             await self._try_store(effect)
         except (StoreError, TooManyKeysError) as error:
-            if isinstance(effect, Extend | Remove):
+            if isinstance(effect, core.Extend | core.Remove):
                 self.driver.report(self.machine.refused, effect.ticket, error)
             else:  # e.g. a full disk: records run out, the rest goes on
                 log.warning("advertisements not kept", extra={"error": str(error)})
                 self.driver.report(self.machine.store_failed)
 
-    async def _try_store(self, effect: StoreEffect) -> None:
+    async def _try_store(self, effect: core.StoreEffect) -> None:
         store, machine, report = self._store, self.machine, self.driver.report
         match effect:
-            case Extend(ticket, keys, expires_ms, limit):
+            case core.Extend(ticket, keys, expires_ms, limit):
                 await store.extend(keys, expires_ms=expires_ms, limit=limit)
                 report(machine.extended, ticket)
-            case Remove(ticket, keys):
+            case core.Remove(ticket, keys):
                 await store.remove(keys)
                 report(machine.removed, ticket, keys)
-            case MakeDue(only_failed):
+            case core.MakeDue(only_failed):
                 await store.make_all_due(only_failed=only_failed)
                 report(machine.made_due)
-            case Expire(now_ms):
-                over = await store.expired(now_ms, BATCH)
+            case core.Expire(now_ms):
+                over = await store.expired(now_ms, core.BATCH)
                 if over:
                     await store.remove(over)
                     report(machine.expired, over)
-            case ReadDue(now_ms, limit):
+            case core.ReadDue(now_ms, limit):
                 due = await store.due(now_ms, limit) if limit else []
                 report(machine.due, due, await store.next_event_ms())
-            case Reschedule(advertisements):
+            case core.Reschedule(advertisements):
                 await store.reschedule(advertisements)

@@ -7,19 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from logos_mixnet.core.gossip import (
-    Arrived,
-    Effect,
-    Follow,
-    Gossip,
-    Judge,
-    Leave,
-    Reader,
-    Verdict,
-    check_message,
-    check_topic,
-    message_id,
-)
+from logos_mixnet.core import gossip as core
 from logos_mixnet.core.mailbox import Batch
 from logos_mixnet.core.ports import Clock, GossipHost
 from logos_mixnet.operations.inbox import Inbox, Inboxes
@@ -31,7 +19,7 @@ class Subscription:
     """One local reader of one topic."""
 
     batches: Inbox[Batch]
-    judge: Callable[[bytes, Verdict], None]
+    judge: Callable[[bytes, core.Verdict], None]
     """Takes the id of a message and a verdict; unknown messages are ignored."""
 
 
@@ -39,25 +27,25 @@ class GossipOperations:
     """The gossip of one node."""
 
     def __init__(self, host: GossipHost, clock: Clock) -> None:
-        self.machine = Gossip()
-        self.driver: Driver[Effect] = Driver(self.machine, self._perform, clock.now_ms)
-        self.readers: Inboxes[Reader, Batch] = Inboxes()
+        self.machine = core.Gossip()
+        self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, clock.now_ms)
+        self.readers: Inboxes[core.Reader, Batch] = Inboxes()
         self._host = host
 
     async def publish(self, topic: str, data: bytes) -> bytes:
         """Publishes a message; returns its id (NET-6)."""
-        check_topic(topic)
-        check_message(data)
+        core.check_topic(topic)
+        core.check_message(data)
         await self._host.publish(topic, data)
-        return message_id(data)
+        return core.message_id(data)
 
     @asynccontextmanager
     async def subscribe(self, topic: str, *, validates: bool) -> AsyncIterator[Subscription]:
         """Subscribes for as long as the context is open."""
-        reader = Reader(topic, validates)
+        reader = core.Reader(topic, validates)
 
-        def judge(message_id: bytes, verdict: Verdict) -> None:
-            self.driver.put(self.machine.judge, reader, message_id, verdict)
+        def judge(name: bytes, verdict: core.Verdict) -> None:
+            self.driver.put(self.machine.judge, reader, name, verdict)
 
         with self.readers.open(reader, reader.mailbox.take) as batches:
             try:
@@ -66,13 +54,13 @@ class GossipOperations:
             finally:
                 self.driver.put(self.machine.leave, reader)
 
-    def _perform(self, effect: Effect) -> None:
+    def _perform(self, effect: core.Effect) -> None:
         match effect:
-            case Arrived(reader):
+            case core.Arrived(reader):
                 self.readers.wake(reader)
-            case Judge(name, peer_id, verdict):
+            case core.Judge(name, peer_id, verdict):
                 self._host.judge(name, peer_id, verdict)
-            case Follow(topic):
+            case core.Follow(topic):
                 self._host.follow(topic)
-            case Leave(topic):
+            case core.Leave(topic):
                 self._host.leave(topic)

@@ -50,6 +50,9 @@ class Inboxes(Generic[Key, Item]):
     def __len__(self) -> int:
         return len(self._open)
 
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._open)
+
     @contextmanager
     def open(self, key: Key, take: Callable[[], Item | None]) -> Iterator[Inbox[Item]]:
         """Adds a reader for as long as the context is open."""

@@ -7,19 +7,8 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from logos_mixnet.core import streams as core
 from logos_mixnet.core.ports import Clock, Stream, StreamHost
-from logos_mixnet.core.streams import (
-    ACCEPT_TIMEOUT_MS,
-    Arrived,
-    Effect,
-    Incoming,
-    Listen,
-    Listener,
-    Reset,
-    Streams,
-    Unlisten,
-    check_protocol,
-)
 from logos_mixnet.operations.inbox import Inbox, Inboxes
 from logos_module.driver import Driver
 
@@ -30,17 +19,17 @@ class StreamOperations:
     """The streams of one node."""
 
     def __init__(
-        self, host: StreamHost, clock: Clock, *, accept_timeout_ms: int = ACCEPT_TIMEOUT_MS
+        self, host: StreamHost, clock: Clock, *, accept_timeout_ms: int = core.ACCEPT_TIMEOUT_MS
     ) -> None:
-        self.machine = Streams(accept_timeout_ms=accept_timeout_ms)
-        self.driver: Driver[Effect] = Driver(self.machine, self._perform, clock.now_ms)
-        self.listeners: Inboxes[Listener, Incoming] = Inboxes()
+        self.machine = core.Streams(accept_timeout_ms=accept_timeout_ms)
+        self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, clock.now_ms)
+        self.listeners: Inboxes[core.Listener, core.Incoming] = Inboxes()
         self._host = host
 
     @asynccontextmanager
-    async def listen(self, protocol: str) -> AsyncIterator[Inbox[Incoming]]:
+    async def listen(self, protocol: str) -> AsyncIterator[Inbox[core.Incoming]]:
         """Lets peers open streams of a protocol for as long as the context is open."""
-        listener = Listener(protocol)
+        listener = core.Listener(protocol)
         with self.listeners.open(listener, listener.take) as incoming:
             try:
                 await self.driver.ask(self.machine.listen, listener)
@@ -50,7 +39,7 @@ class StreamOperations:
 
     async def open(self, peer_id: str, protocol: str) -> Stream:
         """Opens a stream to a peer, or raises why it cannot."""
-        check_protocol(protocol)
+        core.check_protocol(protocol)
         return await self._host.open(peer_id, protocol)
 
     def accept(self, stream_id: int) -> Stream:
@@ -59,14 +48,14 @@ class StreamOperations:
         self.driver.put(self.machine.accepted, stream_id)
         return self._host.accept(stream_id)
 
-    def _perform(self, effect: Effect) -> None:
+    def _perform(self, effect: core.Effect) -> None:
         match effect:
-            case Arrived(listener):
+            case core.Arrived(listener):
                 self.listeners.wake(listener)
-            case Listen(protocol):
+            case core.Listen(protocol):
                 self._host.listen(protocol)
-            case Unlisten(protocol):
+            case core.Unlisten(protocol):
                 self._host.unlisten(protocol)
-            case Reset(stream_id, reason):
+            case core.Reset(stream_id, reason):
                 log.debug("stream reset", extra={"stream_id": stream_id, "reason": reason})
                 self._host.reset(stream_id)

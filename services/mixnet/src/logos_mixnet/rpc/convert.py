@@ -9,8 +9,8 @@ from logos_base.errors import LogosError
 from logos_mixnet.core.errors import BatchSizeError, InvalidVerdictError
 from logos_mixnet.core.gossip import Verdict
 from logos_mixnet.core.mailbox import Batch
-from logos_mixnet.core.peering import Notice, PeerEvent
-from logos_mixnet.core.ports import PeerView
+from logos_mixnet.core.notices import Notice, PeerEvent
+from logos_mixnet.operations.peering import PeerView
 
 MAX_BATCH_MESSAGES: Final = 1000
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
