@@ -17,13 +17,11 @@ from logos_mixnet.core.discovery import (
     MAX_FOUND,
     STORE_RETRY_MS,
     Discovery,
-    Expire,
     Extend,
     LookUp,
-    MakeDue,
     Provide,
     Provider,
-    ReadDue,
+    Read,
     Remove,
     Reschedule,
     StopProviding,
@@ -89,27 +87,22 @@ class World:
                     if each.key in kept:
                         kept[each.key] = replace(each, expires_ms=kept[each.key].expires_ms)
                 return []
-        return self.read(effect)
-
-    def read(self, effect: Any) -> list[Any]:
-        kept = self.kept
-        match effect:
-            case MakeDue(only_failed):
-                for key, each in kept.items():
-                    if each.failures or not only_failed:
-                        kept[key] = replace(each, next_provide_ms=0)
-                return [(self.machine.made_due,)]
-            case Expire(now_ms):
-                over = [each.key for each in kept.values() if each.expires_ms <= now_ms][:BATCH]
-                for key in over:
-                    del kept[key]
-                return [(self.machine.expired, over)] if over else []
-            case ReadDue(now_ms, limit):
-                self.reads += 1
-                due = [each for each in kept.values() if each.next_provide_ms <= now_ms][:limit]
-                times = [min(each.next_provide_ms, each.expires_ms) for each in kept.values()]
-                return [(self.machine.due, due, min(times, default=None))]
+            case Read(now_ms, limit, make_due):
+                return self.read(now_ms, limit, make_due)
         raise AssertionError(effect)
+
+    def read(self, now_ms: int, limit: int, make_due: str | None) -> list[Any]:
+        self.reads += 1
+        kept = self.kept
+        for key, each in kept.items():
+            if make_due == "all" or (make_due == "failed" and each.failures):
+                kept[key] = replace(each, next_provide_ms=0)
+        over = [each.key for each in kept.values() if each.expires_ms <= now_ms][:BATCH]
+        due = [each for each in kept.values() if each.next_provide_ms <= now_ms][:limit]
+        times = [min(each.next_provide_ms, each.expires_ms) for each in kept.values()]
+        for key in over:
+            del kept[key]
+        return [(self.machine.read, over, due, min(times, default=None))]
 
     def advertise(self, *keys: bytes, ttl_ms: int = 20 * HOUR_MS) -> None:
         self.do(self.machine.advertise(TICKET, keys, ttl_ms, self.now_ms))

@@ -9,7 +9,7 @@ key's next time is: core/advertisements.py.
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_mixnet.core.addresses import transport_of
@@ -44,30 +44,21 @@ class Remove:
 
 
 @dataclass(frozen=True, slots=True)
-class MakeDue:
-    """Make all keys due, or those that failed last; report with `made_due`."""
+class Read:
+    """Read up to `limit` keys that are due; read and remove up to 64 whose time is over.
 
-    only_failed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Expire:
-    """Remove up to 64 keys whose time is over from the store; report with `expired`."""
-
-    now_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReadDue:
-    """Read up to `limit` keys that are due, and when the next will be; report with `due`."""
+    Report with `read`.
+    """
 
     now_ms: int
     limit: int
+    make_due: Literal["all", "failed"] | None
+    """Keys to make due before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reschedule:
-    """Store when keys are announced next; report only a failure."""
+    """Store when keys are announced next."""
 
     advertisements: Sequence[Advertisement]
 
@@ -86,7 +77,7 @@ class StopProviding:
     keys: Sequence[bytes]
 
 
-StoreEffect = Extend | Remove | MakeDue | Expire | ReadDue | Reschedule
+StoreEffect = Extend | Remove | Read | Reschedule
 """Waited for before the next input. A failure is reported with `store_failed`."""
 Effect = StoreEffect | Provide | StopProviding
 Effects = list[Effect | Answer | Refuse]
@@ -99,7 +90,7 @@ class Discovery:
         self._rng = rng
         self._max_keys = max_keys
         self._peers = 0
-        self._make_due: MakeDue | None = MakeDue(only_failed=False)
+        self._make_due: Literal["all", "failed"] | None = "all"
         self._waiting: deque[Advertisement] = deque()
         self._providing: dict[bytes, Advertisement | None] = {}  # None: withdrawn meanwhile
         self._provided: list[Advertisement] = []
@@ -139,30 +130,29 @@ class Discovery:
     def peers_changed(self, count: int, now_ms: int) -> Effects:
         """Takes the number of connected peers; with the first, what failed is tried again."""
         if count and not self._peers:
-            self._make_due = self._make_due or MakeDue(only_failed=True)
+            self._make_due = self._make_due or "failed"
             self._wake_ms = now_ms
         self._peers = count
         return []
 
-    def made_due(self, now_ms: int) -> Effects:
-        """Takes note that keys have been made due."""
-        self._make_due = None
-        return self.tick(now_ms)
-
-    def expired(self, keys: Sequence[bytes], now_ms: int) -> Effects:
-        """Takes keys whose time was over."""
-        self._wake_ms = now_ms  # there may be more
-        return [StopProviding(keys)]
-
-    def due(
-        self, advertisements: Sequence[Advertisement], next_ms: int | None, now_ms: int
+    def read(
+        self,
+        expired: Sequence[bytes],
+        due: Sequence[Advertisement],
+        next_ms: int | None,
+        now_ms: int,
     ) -> Effects:
-        """Takes keys that are due, and when the next is due or over; None if there is none."""
-        self._waiting.extend(advertisements)
-        if self._wake_ms is None and next_ms is not None:
-            idle_ms = now_ms + IDLE_MS
+        """Takes keys whose time was over, keys that are due, and when the next is either."""
+        self._make_due = None
+        idle_ms = now_ms + IDLE_MS
+        if expired:
+            self._wake_ms = now_ms  # there may be more
+        elif next_ms is None:
+            self._wake_ms = None
+        else:
             self._wake_ms = min(next_ms, idle_ms) if self._peers else idle_ms
-        return self._provide_next()
+        self._waiting.extend(each for each in due if each.key not in expired)
+        return [StopProviding(expired), *self._provide_next()]
 
     def provided(self, key: bytes, error: str | None, now_ms: int) -> Effects:
         """Takes how an announcement ended; None means well."""
@@ -185,11 +175,8 @@ class Discovery:
         wake_ms = self.next_wake_ms()
         if wake_ms is None or wake_ms > now_ms:
             return []
-        if self._make_due is not None:
-            return [self._make_due]
-        self._wake_ms = None
         limit = BATCH if self._peers else 0  # without peers there is no one to announce them to
-        return [Expire(now_ms), ReadDue(now_ms, limit)]
+        return [Read(now_ms, limit, self._make_due)]
 
     def next_wake_ms(self) -> int | None:
         """Returns when the next batch is due; None while one is announced, or without keys."""

@@ -227,14 +227,6 @@ class StoreError(LogosError):
     retry_after_ms = 1000
 
 
-class DrainingError(LogosError):
-    """This module is about to stop; the call can be made again soon."""
-
-    kind = ErrorKind.UNAVAILABLE
-    reason = "MODULE_DRAINING"
-    retry_after_ms = 1000
-
-
 class IdentityLostError(StateError):
     """The key of a node that has run before is missing (NET-2)."""
 

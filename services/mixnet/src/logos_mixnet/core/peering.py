@@ -376,6 +376,18 @@ class Peering:
         made = [(e.peer_id, e.connection) for e in self.connected.values() if e.connection]
         return Watcher(Notice(PeerEvent.CONNECTED, n, c.address, c.since_ms) for n, c in made)
 
+    def page(
+        self, after: str, limit: int, *, connected_only: bool
+    ) -> tuple[list[tuple[PeerEntry, int | None]], bool]:
+        """Returns peers with ids beyond `after`, in order, and whether more follow.
+
+        With each comes when it will be dialled; None if connected, banned or not wanted.
+        """
+        entries, more = self.book.page(
+            after, limit, lambda entry: entry.connection is not None or not connected_only
+        )
+        return [(entry, self.dials.next_ms(entry)) for entry in entries], more
+
     def already_at(self, address: Address) -> str | None:
         """Returns the connected peer that an address means, or None.
 

@@ -109,16 +109,14 @@ class DiscoveryOperations:
             case core.Remove(ticket, keys):
                 await store.remove(keys)
                 report(machine.removed, ticket, keys)
-            case core.MakeDue(only_failed):
-                await store.make_all_due(only_failed=only_failed)
-                report(machine.made_due)
-            case core.Expire(now_ms):
-                over = await store.expired(now_ms, core.BATCH)
-                if over:
-                    await store.remove(over)
-                    report(machine.expired, over)
-            case core.ReadDue(now_ms, limit):
+            case core.Read(now_ms, limit, make_due):
+                if make_due is not None:
+                    await store.make_all_due(only_failed=make_due == "failed")
+                expired = await store.expired(now_ms, core.BATCH)
                 due = await store.due(now_ms, limit) if limit else []
-                report(machine.due, due, await store.next_event_ms())
+                next_ms = await store.next_event_ms()
+                if expired:
+                    await store.remove(expired)
+                report(machine.read, expired, due, next_ms)
             case core.Reschedule(advertisements):
                 await store.reschedule(advertisements)

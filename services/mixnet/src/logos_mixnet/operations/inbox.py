@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-from logos_mixnet.core.errors import DrainingError
+from logos_module.errors import ModuleDrainingError
 
 Item = TypeVar("Item")
 Key = TypeVar("Key")
@@ -74,4 +74,4 @@ class Inboxes(Generic[Key, Item]):
         """Ends every reader, also those to come: the module is about to stop."""
         self._is_draining = True
         for inbox in self._open.values():
-            inbox.end(DrainingError("the network module is about to stop"))
+            inbox.end(ModuleDrainingError("the network module is about to stop"))

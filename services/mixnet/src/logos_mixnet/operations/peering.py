@@ -7,11 +7,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from logos_mixnet.core import peering as core
-from logos_mixnet.core.address_book import Changes, PeerEntry
+from logos_mixnet.core.address_book import Changes
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.errors import DialFailedError, StoreError
 from logos_mixnet.core.notices import Notice, Watcher
@@ -22,23 +21,6 @@ from logos_module.driver import Driver
 log = logging.getLogger(__name__)
 
 LISTENING_TIMEOUT_S: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who this node is to others."""
-
-    peer_id: str
-    listen_addresses: list[str]
-    connected_peers: int
-
-
-@dataclass(frozen=True, slots=True)
-class PeerView:
-    """A peer of the book, and when the node means to dial it."""
-
-    entry: PeerEntry
-    next_dial_ms: int | None
 
 
 class PeeringOperations:
@@ -81,18 +63,6 @@ class PeeringOperations:
             await self._store.save_peers(self.machine.unsaved())
         except StoreError as error:  # e.g. a full disk: what it knew before is kept
             log.warning("address book not saved", extra={"error": str(error)})
-
-    def identity(self) -> Identity:
-        """Returns who this node is."""
-        machine = self.machine
-        return Identity(machine.own_peer_id, list(machine.own_addresses), len(machine.connected))
-
-    def page(self, *, after: str, limit: int, connected_only: bool) -> tuple[list[PeerView], bool]:
-        """Returns peers with ids beyond `after`, in order, and whether more follow."""
-        entries, more = self.machine.book.page(
-            after, limit, lambda entry: entry.connection is not None or not connected_only
-        )
-        return [PeerView(entry, self.machine.dials.next_ms(entry)) for entry in entries], more
 
     async def connect(self, address: Address) -> str:
         """Connects to a node and keeps it connected; returns its peer id."""

@@ -24,22 +24,22 @@ class PeeringServicer(pb_grpc.PeeringServicer):
     async def GetIdentity(
         self, request: pb.GetIdentityRequest, context: Any
     ) -> pb.GetIdentityResponse:
-        identity = self._peering.identity()
+        machine = self._peering.machine
         return pb.GetIdentityResponse(
-            peer_id=identity.peer_id,
-            listen_addresses=identity.listen_addresses,
-            connected_peers=identity.connected_peers,
+            peer_id=machine.own_peer_id,
+            listen_addresses=machine.own_addresses,
+            connected_peers=len(machine.connected),
         )
 
     async def ListPeers(self, request: pb.ListPeersRequest, context: Any) -> pb.ListPeersResponse:
-        peers, more = self._peering.page(
-            after=page_start(request.page_token),
-            limit=page_size(request.page_size),
+        peers, more = self._peering.machine.page(
+            page_start(request.page_token),
+            page_size(request.page_size),
             connected_only=request.connected_only,
         )
         return pb.ListPeersResponse(
-            peers=[peer_to_pb(peer) for peer in peers],
-            next_page_token=peers[-1].entry.peer_id if more else "",
+            peers=[peer_to_pb(entry, next_dial_ms) for entry, next_dial_ms in peers],
+            next_page_token=peers[-1][0].peer_id if more else "",
         )
 
     async def Connect(self, request: pb.ConnectRequest, context: Any) -> pb.ConnectResponse:
