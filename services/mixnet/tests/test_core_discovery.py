@@ -205,7 +205,7 @@ def test_keys_run_out_without_peers_too() -> None:
     assert sorted(world.stopped) == keys_of(200)
 
 
-def test_a_key_that_reached_nobody_is_tried_again_and_at_once_with_the_first_peer() -> None:
+def test_a_key_that_reached_no_peer_is_tried_again_and_at_once_with_the_first_peer() -> None:
     world = World()
     world.advertise(b"a")
     world.run(0, announces=False)

@@ -116,7 +116,7 @@ def test_the_first_reader_follows_a_topic_and_the_last_leaves_it() -> None:
     assert topics.machine.leave(second, 0) == []
 
 
-def test_messages_are_accepted_at_once_where_nobody_validates() -> None:
+def test_messages_are_accepted_at_once_without_a_validator() -> None:
     topics = Subscribers()
     one, _ = topics.join()
     two, _ = topics.join()

@@ -191,7 +191,7 @@ def test_a_wanted_peer_is_dialled_though_there_are_enough() -> None:
     assert dials(peering.tick(700)) == [f"{AT_A}/p2p/{A}"]
 
 
-def test_nobody_is_dialled_at_the_limit() -> None:
+def test_no_peer_is_dialled_at_the_limit() -> None:
     peering = machine(AT_A, max_peers=1)
     connect(peering, B, AT_B)
 

@@ -185,9 +185,9 @@ async def test_streams_that_cannot_be_opened_say_why(start: Start) -> None:
 
     async with refused(grpc.StatusCode.UNIMPLEMENTED, "PROTOCOL_NOT_SUPPORTED"):
         await open_one(one.peer_id)
-    nobody = "16Uiu2HAkuRfynyeQUyaKG6D44mPBuzAaiqVCWqAW9GHmv9rSiQ3z"
+    unknown = "16Uiu2HAkuRfynyeQUyaKG6D44mPBuzAaiqVCWqAW9GHmv9rSiQ3z"
     async with refused(grpc.StatusCode.UNAVAILABLE, "PEER_UNREACHABLE"):
-        await open_one(nobody)
+        await open_one(unknown)
     await two.peering.Ban(peering_pb2.BanRequest(peer_id=one.peer_id))
     async with refused(grpc.StatusCode.FAILED_PRECONDITION, "PEER_BANNED"):
         await open_one(one.peer_id)

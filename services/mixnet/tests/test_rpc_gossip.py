@@ -114,7 +114,7 @@ async def test_a_rejected_message_goes_no_further(start_node: Start) -> None:
     assert three.host.seen == set()
 
 
-async def test_a_message_that_nobody_judges_is_ignored_after_four_seconds(
+async def test_a_message_that_is_not_judged_is_ignored_after_four_seconds(
     start_node: Start,
 ) -> None:
     clock = ManualClock()

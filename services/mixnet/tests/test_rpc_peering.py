@@ -81,7 +81,7 @@ async def test_the_book_is_read_in_pages(start_node: Start) -> None:
 
 
 @pytest.mark.parametrize("options", [{"page_size": -1}, {"page_token": "nonsense"}])
-async def test_pages_that_nobody_gave_out_are_refused(
+async def test_pages_that_were_never_given_out_are_refused(
     start_node: Start, options: dict[str, Any]
 ) -> None:
     one = await start_node(1)
@@ -107,9 +107,9 @@ async def test_connect_says_why_it_cannot(start_node: Start, board: Switchboard)
 
     async with refused(grpc.StatusCode.UNAVAILABLE, "DIAL_FAILED"):
         await one.peering.Connect(pb.ConnectRequest(address=fake_address(99)))
-    somebody_else = f"{fake_address(2)}/p2p/{fake_peer_id(77)}"
+    another_peer = f"{fake_address(2)}/p2p/{fake_peer_id(77)}"
     async with refused(grpc.StatusCode.UNAVAILABLE, "DIAL_FAILED"):
-        await one.peering.Connect(pb.ConnectRequest(address=somebody_else))
+        await one.peering.Connect(pb.ConnectRequest(address=another_peer))
     itself = f"{fake_address(1)}/p2p/{one.peer_id}"
     async with refused(grpc.StatusCode.UNAVAILABLE, "DIAL_FAILED"):
         await one.peering.Connect(pb.ConnectRequest(address=itself))

@@ -332,7 +332,7 @@ def incoming_halves(host: FakeHost) -> list[Half]:
     return list(host.streams.values())
 
 
-async def test_a_stream_that_nobody_accepts_in_time_is_reset(board: Switchboard) -> None:
+async def test_a_stream_that_is_not_accepted_in_time_is_reset(board: Switchboard) -> None:
     async with (
         streams_of(board, accept_timeout_ms=50) as (streams, host, peer),
         streams.listen(CHAT) as incoming,

@@ -41,7 +41,7 @@ class PeerBannedError(LogosError):
 
 
 class DialFailedError(LogosError):
-    """Nobody, or somebody else, answers at an address."""
+    """No node answers at an address, or another one than was asked for."""
 
     kind = ErrorKind.UNAVAILABLE
     reason = "DIAL_FAILED"
@@ -55,7 +55,7 @@ class PeerNotConnectedError(LogosError):
 
 
 class ReaderTooSlowError(LogosError):
-    """A reader has fallen too far behind."""
+    """A reader does not keep up: too much waits for it."""
 
     kind = ErrorKind.RESOURCE_EXHAUSTED
     reason = "READER_TOO_SLOW"

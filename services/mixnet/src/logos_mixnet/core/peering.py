@@ -309,7 +309,7 @@ class Peering:
 
         Raises:
             DialFailedError: The address is this node's own. (Or refuses: nothing answers.)
-            PeerBannedError: The peer is banned. (Or refuses: the one that answers is.)
+            PeerBannedError: The peer is banned. (Or refuses: the peer that answers is.)
         """
         if address.peer_id == self.own_peer_id:
             raise DialFailedError("that address is this node's own")
