@@ -224,13 +224,40 @@ def test_a_key_that_reached_no_peer_is_tried_again_and_at_once_with_the_first_pe
 
 def test_more_peers_do_not_make_anything_due() -> None:
     world = World()
+    world.advertise(b"a", b"b")
+    world.run(0, announces=False)
+    world.finish("no answer")
+    world.finish()
+
+    world.do(world.machine.peers_changed(2, 0))
+    world.run(700)
+
+    assert world.announced == [(0, b"b")]
+
+
+def test_a_key_that_ran_out_while_the_node_was_down_is_not_announced() -> None:
+    world = World()
+    world.now_ms = HOUR_MS
+    world.kept[b"a"] = Advertisement(b"a", HOUR_MS - 1)
+    world.kept[b"b"] = Advertisement(b"b", HOUR_MS + 1)
+
+    world.run(0)
+
+    assert world.announced == [(HOUR_MS, b"b")]
+    assert world.stopped == [b"a"]
+
+
+def test_a_key_withdrawn_and_advertised_again_in_its_batch_is_announced_again() -> None:
+    world = World()
+    world.advertise(b"a", b"b")
+    world.run(0, announces=False)
+    world.finish()
+
+    world.withdraw(b"a")
     world.advertise(b"a")
     world.run(0)
 
-    world.do(world.machine.peers_changed(2, 0))
-    world.run(0)
-
-    assert len(world.announced) == 1
+    assert [key for _, key in world.announced] == [b"a", b"b", b"a"]
 
 
 def test_an_expired_key_is_announced_no_longer() -> None:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logos_mixnet.core.flow import MAX_WINDOW_BYTES, Inflow, Outflow, Pool, Window
+from logos_mixnet.core.flow import MAX_WINDOW_BYTES, MIN_WINDOW_BYTES, Inflow, Outflow, Pool, Window
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=200))
@@ -55,3 +55,17 @@ def test_a_caller_waits_only_while_a_window_is_under_way(steps: list[tuple[bool,
         assert under_way < (4 << 20) + (1 << 20)
         assert flow.is_full is (under_way >= flow._window.size)
         assert not (flow.is_full and under_way < 256 * 1024)
+
+
+def test_a_window_away_from_this_node_doubles_only_when_it_is_full() -> None:
+    pool = Pool()
+    flow = Outflow(pool)
+    before = pool.free
+
+    flow.sent(MIN_WINDOW_BYTES - 1)
+    assert pool.free == before
+    flow.sent(1)
+    assert before - pool.free == MIN_WINDOW_BYTES
+    assert not flow.is_full
+    flow.close()
+    assert pool.free == before

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mixnet_nodes import fake_address, fake_peer_id, seeded
 
 from logos_base.machine import Answer, Refuse, Ticket
-from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
+from logos_mixnet.core.address_book import Ban, PeerRecord
 from logos_mixnet.core.addresses import Address, parse_address
 from logos_mixnet.core.dials import EARLY_DELAY_MS, EARLY_MS
 from logos_mixnet.core.errors import (
@@ -254,9 +254,17 @@ def test_the_status_is_told_when_it_changes() -> None:
     assert of(Status, peering.tick(0)) == []
     assert of(Status, peering.connection_made(A, AT_A, "outbound", 0)) == [Status(1, 2)]
     assert of(Status, lose(peering, A)) == [Status(0, 2)]
+
+
+def test_a_status_that_changed_unseen_is_told_at_once() -> None:
+    peering = machine(f"{AT_B}/p2p/{B}")
+    peering.tick(0)
+    assert peering.next_wake_ms() != 0
+
     ban(peering, B)
+
     assert peering.next_wake_ms() == 0
-    assert of(Status, peering.tick(0)) == [Status(0, 1)]
+    assert of(Status, peering.tick(0)) == [Status(0, 0)]
 
 
 # Bans
@@ -337,6 +345,18 @@ def test_a_ban_ends_when_it_is_asked_for_however_often() -> None:
 
     assert first == [Unblock(A), Notice(PeerEvent.UNBANNED, A, "", 0), Answer(TICKET)]
     assert second == [Answer(OTHER)]
+
+
+def test_a_peer_that_is_banned_no_longer_is_dialled_at_once_if_there_are_too_few() -> None:
+    peering = machine()
+    load(peering, PeerRecord(A, (AT_A,), wanted=False, last_seen_ms=0), bans=(Ban(A, None),))
+    peering.tick(500)
+    peering.tick(501)
+
+    peering.ban_removed(TICKET, A, 600)
+
+    assert peering.dials.next_wake_ms() == 600
+    assert dials(peering.tick(600)) == [f"{AT_A}/p2p/{A}"]
 
 
 def test_a_new_ban_takes_the_place_of_an_old_one() -> None:
@@ -432,13 +452,17 @@ def test_the_caller_learns_when_the_host_listens() -> None:
 
 
 def test_a_ping_is_answered_refused_in_time_or_when_the_peer_goes_away() -> None:
-    peering = machine()
+    peering = machine(target_peers=0)
     with pytest.raises(PeerNotConnectedError):
         peering.ping(TICKET, A, 0)
     connect(peering, A, AT_A)
     connect(peering, B, AT_B)
 
+    peering.unsaved()
+    peering.tick(0)
+
     assert peering.ping(TICKET, A, 0) == [Ping(A)]
+    assert peering.next_wake_ms() == PING_TIMEOUT_MS
     peering.ping(OTHER, B, 0)
     assert peering.pinged(A, 1234, 1) == [Answer(TICKET, 1234)]
     assert peering.book.get(A).round_trip_us == 1234
@@ -472,10 +496,14 @@ def test_one_save_is_made_at_a_time() -> None:
     peering.tick(0)
     assert of(Save, peering.tick(SAVE_DELAY_MS))
 
+    connect(peering, B, AT_B, SAVE_DELAY_MS)
+    peering.tick(SAVE_DELAY_MS)
+    assert peering.next_wake_ms() is None
     assert of(Save, peering.disconnect(TICKET, A, SAVE_DELAY_MS)) == []
     [save] = of(Save, peering.saved(SAVE_DELAY_MS + 9))
 
-    assert save.changes == Changes((), (A,))
+    assert save.changes.removed == (A,)
+    assert [record.peer_id for record in save.changes.changed] == [B]
     assert answers(peering.saved(SAVE_DELAY_MS + 10)) == [(TICKET, None)]
 
 

@@ -488,7 +488,6 @@ class Peering:
         return [] if before == self._status else [self._status]
 
     def _search_soon(self, now_ms: int) -> None:
-        self.dials.look_again(now_ms)
         self._searches = 0
         self._next_search_ms = now_ms + SEARCH_SETTLE_MS
 
