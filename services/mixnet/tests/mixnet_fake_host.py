@@ -131,7 +131,7 @@ class FakeHost:
         elif there is self:
             error = "that is this host"
         elif wanted not in {"", there.peer_id}:
-            error = "somebody else answers"
+            error = "another peer answers"
         elif there.peer_id in self.banned or self.peer_id in there.banned:
             error = "banned"
         if there is None or error is not None:

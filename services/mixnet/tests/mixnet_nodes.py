@@ -55,7 +55,7 @@ class RunningNode:
     @property
     def connected(self) -> int:
         """Connections that the rooms know of."""
-        return len(self.network._peering._machine.connected)
+        return len(self.network.peering.machine.connected)
 
 
 class _EndedError(Exception):
@@ -105,10 +105,10 @@ _ports: list[socket.socket] = []
 
 
 def own_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody else is given before `give_ports_back`.
+    """Ports of loopback that no other program is given before `give_ports_back`.
 
     Each is bound and not listened at: the system gives it to no outgoing connection and
-    to nobody who asks for any port, and a host that names it can listen there.
+    to no program that asks for any port, and a host that names it can listen there.
     """
     for _ in range(count):
         held = socket.socket()

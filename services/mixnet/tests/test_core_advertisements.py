@@ -12,7 +12,6 @@ from logos_mixnet.core.advertisements import (
     check_ttl,
 )
 from logos_mixnet.core.errors import InvalidKeyError, InvalidTtlError
-from logos_mixnet.core.flow import Pool, Window
 
 KEY = b"key"
 
@@ -58,24 +57,3 @@ def test_advertisements_last_up_to_a_day() -> None:
     for ttl_ms in (0, -1, MAX_TTL_MS + 1):
         with pytest.raises(InvalidTtlError):
             check_ttl(ttl_ms)
-
-
-@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=200))
-def test_windows_never_take_more_than_the_pool_and_give_all_of_it_back(
-    steps: list[tuple[int, bool]],
-) -> None:
-    pool = Pool(10_000)
-    windows = [Window(pool, minimum=100, maximum=4000) for _ in range(10)]
-
-    for index, grows in steps:
-        if grows:
-            windows[index].grow()
-        else:
-            windows[index].close()
-        assert pool.free >= 0
-        assert sum(window.size for window in windows) == 1000 + 10_000 - pool.free
-        assert all(100 <= window.size <= 4000 for window in windows)
-
-    for window in windows:
-        window.close()
-    assert pool.free == 10_000

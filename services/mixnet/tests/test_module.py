@@ -27,7 +27,7 @@ SEED_7_NODE1 = "16Uiu2HAm1y6ts52Jtnv3vMnfQMT4fXtdkigab7S9szufSnSeXVPT"
 
 
 class OneModuleRegistry(registry_pb2_grpc.RegistryServicer):
-    """Registers whoever comes, and remembers what it says of itself."""
+    """Registers every module that asks, and remembers what it reports."""
 
     def __init__(self, settings: dict[str, object]) -> None:
         self._settings = settings

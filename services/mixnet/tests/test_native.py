@@ -16,7 +16,7 @@ from logos.network.v1 import discovery_pb2, gossip_pb2, peering_pb2, streams_pb2
 pytest.importorskip("logos_native")
 
 from logos_mixnet.config import parse
-from logos_mixnet.net.gossip import message_id
+from logos_mixnet.core.gossip import message_id
 from logos_mixnet.node import open_host
 from logos_mixnet.store.memory import MemoryAdvertisementStore, MemoryPeerStore
 
@@ -185,9 +185,9 @@ async def test_streams_that_cannot_be_opened_say_why(start: Start) -> None:
 
     async with refused(grpc.StatusCode.UNIMPLEMENTED, "PROTOCOL_NOT_SUPPORTED"):
         await open_one(one.peer_id)
-    nobody = "16Uiu2HAkuRfynyeQUyaKG6D44mPBuzAaiqVCWqAW9GHmv9rSiQ3z"
+    unknown = "16Uiu2HAkuRfynyeQUyaKG6D44mPBuzAaiqVCWqAW9GHmv9rSiQ3z"
     async with refused(grpc.StatusCode.UNAVAILABLE, "PEER_UNREACHABLE"):
-        await open_one(nobody)
+        await open_one(unknown)
     await two.peering.Ban(peering_pb2.BanRequest(peer_id=one.peer_id))
     async with refused(grpc.StatusCode.FAILED_PRECONDITION, "PEER_BANNED"):
         await open_one(one.peer_id)
@@ -244,7 +244,7 @@ async def test_a_banned_peer_stays_out_after_a_restart(start: Start) -> None:
     third = await start(ports[2], ports[0])
     await until(lambda: again.connected == 1)
 
-    assert list(again.network._peering._machine.connected) == [third.peer_id]
+    assert list(again.network.peering.machine.connected) == [third.peer_id]
     await again.peering.Unban(peering_pb2.UnbanRequest(peer_id=two.peer_id))
     await until(lambda: again.connected == 2)
 

@@ -5,11 +5,9 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from mixnet_fake_host import Switchboard
-from mixnet_nodes import ManualClock, RunningNode, fake_address, fake_peer_id, refused, until
+from mixnet_nodes import ManualClock, RunningNode, fake_address, refused, until
 
 from logos.network.v1 import discovery_pb2 as pb
-from logos_mixnet.core.ports import Provider
-from logos_mixnet.net.discovery import MAX_FOUND, LookUp
 from logos_mixnet.rpc import discovery as rpc_discovery
 from logos_mixnet.rpc.discovery import search_time_s
 from logos_mixnet.store.memory import MemoryAdvertisementStore
@@ -242,7 +240,7 @@ async def test_advertisements_beyond_the_limits_are_refused(
 
 async def test_keys_over_the_nodes_limit_are_refused(start_node: Start) -> None:
     one = await start_node(1)
-    one.network._discovery._max_keys = 2
+    one.network.discovery.machine._max_keys = 2
 
     async with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_KEYS"):
         await advertise(one, b"a", b"b", b"c")
@@ -253,13 +251,3 @@ async def test_a_look_up_needs_a_key(start_node: Start) -> None:
 
     async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_KEY"):
         await look_up(one, b"")
-
-
-def test_a_search_that_finds_too_many_is_bounded() -> None:
-    search = LookUp()
-
-    for number in range(10_000):
-        search.add(Provider(fake_peer_id(number), []))
-
-    assert len(search._found) == MAX_FOUND
-    assert len(search._seen) == MAX_FOUND

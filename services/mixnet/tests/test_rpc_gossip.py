@@ -6,7 +6,7 @@ import pytest
 from mixnet_nodes import ManualClock, RunningNode, fake_address, refused, settled, until
 
 from logos.network.v1 import gossip_pb2 as pb
-from logos_mixnet.net.gossip import message_id
+from logos_mixnet.core.gossip import message_id
 
 Start = Callable[..., Awaitable[RunningNode]]
 
@@ -114,7 +114,7 @@ async def test_a_rejected_message_goes_no_further(start_node: Start) -> None:
     assert three.host.seen == set()
 
 
-async def test_a_message_that_nobody_judges_is_ignored_after_four_seconds(
+async def test_a_message_that_is_not_judged_is_ignored_after_four_seconds(
     start_node: Start,
 ) -> None:
     clock = ManualClock()
@@ -162,7 +162,7 @@ async def test_a_slow_reader_loses_messages_and_learns_how_many(start_node: Star
     for number in range(count):
         await publish(one, number.to_bytes(4, "big") * (size // 4))
     await until(lambda: not two.host._events)
-    reader = next(iter(two.network._gossip._subscriptions))
+    reader = next(iter(two.network.gossip.readers._open))
     assert reader.mailbox._bytes <= 16 * 1024 * 1024
 
     got = lost = 0
@@ -207,7 +207,7 @@ async def test_a_topic_is_left_with_its_last_subscriber(start_node: Start) -> No
     first, second = await subscribe(one), await subscribe(one)
 
     first.cancel()
-    await until(lambda: len(one.network._gossip._subscriptions) == 1)
+    await until(lambda: len(one.network.gossip.readers) == 1)
     assert one.host.topics == {"t"}
     second.cancel()
     await until(lambda: not one.host.topics)

@@ -10,8 +10,11 @@ from mixnet_nodes import RunningNode, fake_address, fake_peer_id, refused, settl
 
 from logos.network.v1.streams_pb2 import CarryRequest, ListenRequest
 from logos_mixnet.core.flow import MAX_WINDOW_BYTES, MIB
+from logos_mixnet.core.streams import MAX_ANNOUNCED_PER_PEER
+from logos_mixnet.net.clock import SystemClock
 from logos_mixnet.net.host import HostBridge
-from logos_mixnet.net.streams import MAX_ANNOUNCED_PER_PEER, StreamTable
+from logos_mixnet.net.streams import NativeStreams
+from logos_mixnet.operations.streams import StreamOperations
 from logos_module.errors import reason_of
 
 Start = Callable[..., Awaitable[RunningNode]]
@@ -305,17 +308,22 @@ async def test_a_draining_module_ends_listeners(start_node: Start) -> None:
     assert reason_of(caught.value) == "MODULE_DRAINING"
 
 
-# The table itself, with its times and limits at hand.
+# Streams without a server, with their times and limits at hand.
 
 
 @asynccontextmanager
-async def table(board: Switchboard, *, accept_timeout_s: float) -> Any:
+async def streams_of(board: Switchboard, *, accept_timeout_ms: int = 60_000) -> Any:
     host, peer = board.host(fake_peer_id(1), fake_address(1)), board.host(fake_peer_id(2), "/x")
     peer.join(host)
     bridge = HostBridge(host)
-    streams = StreamTable(bridge, accept_timeout_s=accept_timeout_s)
+    native = NativeStreams(bridge)
+    streams = StreamOperations(native, SystemClock(), accept_timeout_ms=accept_timeout_ms)
+    native.deliver(streams.machine, streams.driver)
     bridge.start()
-    yield streams, host, peer
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(streams.driver.run())
+        yield streams, host, peer
+        streams.driver.stop()
     bridge.close()
     peer.close()
 
@@ -324,44 +332,44 @@ def incoming_halves(host: FakeHost) -> list[Half]:
     return list(host.streams.values())
 
 
-async def test_a_stream_that_nobody_accepts_in_time_is_reset(board: Switchboard) -> None:
-    async with table(board, accept_timeout_s=0.05) as (streams, host, peer):
-        with streams.listen(CHAT) as incoming:
-            peer.open_stream(host.peer_id, CHAT)
-            announced = await anext(incoming)
+async def test_a_stream_that_is_not_accepted_in_time_is_reset(board: Switchboard) -> None:
+    async with (
+        streams_of(board, accept_timeout_ms=50) as (streams, host, peer),
+        streams.listen(CHAT) as incoming,
+    ):
+        peer.open_stream(host.peer_id, CHAT)
+        announced = await anext(incoming)
 
-            await until(lambda: not host.streams)
+        await until(lambda: not host.streams)
 
-            with pytest.raises(Exception, match="waits to be accepted"):
-                streams.accept(announced.stream_id)
+        with pytest.raises(Exception, match="waits to be accepted"):
+            streams.accept(announced.stream_id)
 
 
 async def test_one_peer_cannot_take_all_places(board: Switchboard) -> None:
-    async with table(board, accept_timeout_s=60) as (streams, host, peer):
-        with streams.listen(CHAT) as incoming:
-            for _ in range(MAX_ANNOUNCED_PER_PEER + 10):
-                peer.open_stream(host.peer_id, CHAT)
-            await anext(incoming)
+    async with streams_of(board) as (streams, host, peer), streams.listen(CHAT) as incoming:
+        for _ in range(MAX_ANNOUNCED_PER_PEER + 10):
+            peer.open_stream(host.peer_id, CHAT)
+        await anext(incoming)
 
-            assert len(host.streams) == MAX_ANNOUNCED_PER_PEER
+        assert len(host.streams) == MAX_ANNOUNCED_PER_PEER
 
 
 async def test_streams_that_went_away_are_not_announced(board: Switchboard) -> None:
-    async with table(board, accept_timeout_s=60) as (streams, host, peer):
-        with streams.listen(CHAT) as incoming:
-            for _ in range(1000):
-                peer.open_stream(host.peer_id, CHAT)
-                peer.stream_reset(next(iter(peer.streams)))
+    async with streams_of(board) as (streams, host, peer), streams.listen(CHAT) as incoming:
+        for _ in range(1000):
             peer.open_stream(host.peer_id, CHAT)
-            await until(lambda: not host._events)
+            peer.stream_reset(next(iter(peer.streams)))
+        peer.open_stream(host.peer_id, CHAT)
+        await until(lambda: not host._events)
 
-            [left] = host.streams
-            assert len(incoming.waiting) == 1
-            assert (await anext(incoming)).stream_id == left
+        [left] = host.streams
+        assert len(streams.machine._listeners[CHAT].waiting) == 1
+        assert (await anext(incoming)).stream_id == left
 
 
 async def test_a_stream_that_stands_too_late_for_its_caller_is_reset(board: Switchboard) -> None:
-    async with table(board, accept_timeout_s=60) as (streams, host, peer):
+    async with streams_of(board) as (streams, host, peer):
         peer.accept_streams(CHAT)
         async with asyncio.TaskGroup() as tasks:
             opening = tasks.create_task(streams.open(peer.peer_id, CHAT))
@@ -373,9 +381,9 @@ async def test_a_stream_that_stands_too_late_for_its_caller_is_reset(board: Swit
 
 
 async def test_all_windows_return_to_the_pools(board: Switchboard) -> None:
-    async with table(board, accept_timeout_s=60) as (streams, _host, peer):
+    async with streams_of(board) as (streams, _host, peer):
         peer.accept_streams(CHAT)
-        before = streams.incoming_pool.free, streams.outgoing_pool.free
+        before = streams._host.incoming_pool.free, streams._host.outgoing_pool.free
         stream_ = await streams.open(peer.peer_id, CHAT)
         [half] = incoming_halves(peer)
         peer.stream_grant(half.stream_id, 100 * MIB)
@@ -383,8 +391,8 @@ async def test_all_windows_return_to_the_pools(board: Switchboard) -> None:
         for _ in range(8):
             await stream_.write(bytes(MIB))
             await stream_.read()
-        assert (streams.incoming_pool.free, streams.outgoing_pool.free) < before
+        assert (streams._host.incoming_pool.free, streams._host.outgoing_pool.free) < before
 
         stream_.reset()
 
-        assert (streams.incoming_pool.free, streams.outgoing_pool.free) == before
+        assert (streams._host.incoming_pool.free, streams._host.outgoing_pool.free) == before

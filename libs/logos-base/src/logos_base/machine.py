@@ -6,9 +6,9 @@ in order: `opened(peer, now_ms) -> list[Effect]`. Whatever the machine decides l
 an effect, and what becomes of an effect comes back as another input. `tick` is the input for
 time alone, and `next_wake_ms` says when it is due.
 
-An input whose outcome a caller waits for is a **question**: it takes a ticket first, and is answered
-by an `Answer` or a `Refuse` with that ticket, at once or after any number of other inputs.
-What a question raises refuses it with nothing changed.
+An input whose outcome a caller waits for is a **question**: it takes a ticket first, and is
+answered by an `Answer` or a `Refuse` with that ticket, at once or after any number of other
+inputs. What a question raises refuses it with nothing changed.
 
 `logos_module.driver` runs machines on an event loop, `logos_simulation` on virtual time.
 """

@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from logos.network.v1.discovery_pb2_grpc import add_DiscoveryServicer_to_server
 from logos.network.v1.gossip_pb2_grpc import add_GossipServicer_to_server
@@ -13,16 +13,19 @@ from logos.network.v1.peering_pb2_grpc import add_PeeringServicer_to_server
 from logos.network.v1.streams_pb2_grpc import add_StreamsServicer_to_server
 from logos_mixnet.config import Config, parse
 from logos_mixnet.core.advertisements import AdvertisementStore
-from logos_mixnet.core.errors import StoreError
 from logos_mixnet.core.identity import seeded_secret
 from logos_mixnet.core.peering import Peering
 from logos_mixnet.core.ports import Clock, PeerStore
 from logos_mixnet.net.clock import SystemClock
-from logos_mixnet.net.discovery import Discovery
-from logos_mixnet.net.gossip import Gossip
+from logos_mixnet.net.discovery import NativeDiscovery
+from logos_mixnet.net.gossip import NativeGossip
 from logos_mixnet.net.host import HostBridge
-from logos_mixnet.net.peering import PeerDriver
-from logos_mixnet.net.streams import StreamTable
+from logos_mixnet.net.peering import NativePeers
+from logos_mixnet.net.streams import NativeStreams
+from logos_mixnet.operations.discovery import DiscoveryOperations
+from logos_mixnet.operations.gossip import GossipOperations
+from logos_mixnet.operations.peering import PeeringOperations
+from logos_mixnet.operations.streams import StreamOperations
 from logos_mixnet.rpc.discovery import DiscoveryServicer
 from logos_mixnet.rpc.gossip import GossipServicer
 from logos_mixnet.rpc.peering import PeeringServicer
@@ -37,8 +40,6 @@ if TYPE_CHECKING:
     from logos_native import Host
 
 log = logging.getLogger(__name__)
-
-LISTENING_TIMEOUT_S: Final = 2.0
 
 
 @asynccontextmanager
@@ -96,6 +97,15 @@ class Network:
         clock: Clock | None = None,
     ) -> None:
         clock, rng = clock or SystemClock(), secrets.SystemRandom()
+        self._config = config
+        self._bridge = HostBridge(host)
+        native_gossip, native_streams = NativeGossip(self._bridge), NativeStreams(self._bridge)
+        native_peers = NativePeers(self._bridge)
+        self.gossip = GossipOperations(native_gossip, clock)
+        self.streams = StreamOperations(native_streams, clock)
+        self.discovery = DiscoveryOperations(
+            NativeDiscovery(self._bridge), advertisements, clock, rng, own_peer_id=host.peer_id
+        )
         machine = Peering(
             own_peer_id=host.peer_id,
             bootstrap=config.bootstrap,
@@ -104,47 +114,34 @@ class Network:
             rng=rng,
             started_ms=clock.now_ms(),
         )
-        self._config = config
-        self._bridge = HostBridge(host)
-        self._gossip = Gossip(self._bridge, clock)
-        self._streams = StreamTable(self._bridge)
-        self._discovery = Discovery(
-            self._bridge,
-            advertisements,
-            clock,
-            rng,
-            connected_peers=lambda: len(machine.connected),
-            own_peer_id=host.peer_id,
-        )
-        self._peering = PeerDriver(
-            self._bridge,
+        self.peering = PeeringOperations(
             machine,
+            native_peers,
             peers,
             clock,
             status=status,
-            first_peers=self._discovery.peers_came,
+            peers_changed=self.discovery.peers_changed,
         )
+        native_gossip.deliver(self.gossip.machine, self.gossip.driver)
+        native_streams.deliver(self.streams.machine, self.streams.driver)
+        native_peers.deliver(machine, self.peering.driver)
         self._servicers: list[tuple[AddToServer, Any]] = [
-            (add_GossipServicer_to_server, GossipServicer(self._gossip)),
-            (add_StreamsServicer_to_server, StreamsServicer(self._streams)),
-            (add_DiscoveryServicer_to_server, DiscoveryServicer(self._discovery)),
-            (add_PeeringServicer_to_server, PeeringServicer(self._peering, clock)),
+            (add_GossipServicer_to_server, GossipServicer(self.gossip)),
+            (add_StreamsServicer_to_server, StreamsServicer(self.streams)),
+            (add_DiscoveryServicer_to_server, DiscoveryServicer(self.discovery)),
+            (add_PeeringServicer_to_server, PeeringServicer(self.peering)),
         ]
+        self._features = (self.gossip, self.streams, self.discovery, self.peering)
         self._running: list[asyncio.Task[None]] = []
 
     async def start(self, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
         """Begins to connect. A host that breaks fails a task of the group (NET-14)."""
-        await self._peering.load()
+        await self.peering.load()
         self._bridge.start()
-        self._running = [
-            tasks.create_task(self._bridge.run()),
-            tasks.create_task(self._peering.run()),
-            tasks.create_task(self._peering.keep_saved()),
-            tasks.create_task(self._gossip.run()),
-            tasks.create_task(self._discovery.run()),
-            tasks.create_task(self._drain_when(stopping)),
-        ]
-        await self._peering.wait_listening(len(self._config.listen), LISTENING_TIMEOUT_S)
+        drivers = [each.driver.run() for each in self._features]
+        work = [self._bridge.run(), self._drain_when(stopping), *drivers]
+        self._running = [tasks.create_task(each) for each in work]
+        await self.peering.wait_listening(len(self._config.listen))
 
     def serve(self, serve: Callable[[AddToServer, Any], object]) -> None:
         """Hands the four services to a server."""
@@ -157,14 +154,12 @@ class Network:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         try:
-            await self._peering.save()
-        except StoreError as error:  # e.g. a full disk: what it knew before is kept
-            log.warning("address book not saved", extra={"error": str(error)})
+            await self.peering.save()
         finally:
             self._bridge.close()
 
     async def _drain_when(self, stopping: asyncio.Event) -> None:
         await stopping.wait()  # calls that have no end of their own end now
-        self._gossip.close()
-        self._streams.close()
-        self._peering.close()
+        self.gossip.readers.drain()
+        self.streams.listeners.drain()
+        self.peering.watchers.drain()

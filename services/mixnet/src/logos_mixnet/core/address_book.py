@@ -161,7 +161,7 @@ class AddressBook:
         self._touch(peer_id)
 
     def announce(self, peer_id: str, addresses: Iterable[str]) -> None:
-        """Adds addresses that a peer, or somebody else, claims for it."""
+        """Adds addresses that the peer itself or another one claims for it."""
         entry = self.add(peer_id)
         for address in addresses:
             if address in entry.addresses:
@@ -223,6 +223,11 @@ class AddressBook:
                 return page, True
             page.append(entry)
         return page, False
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is anything to store."""
+        return bool(self._changed or self._removed)
 
     def take_changes(self) -> Changes:
         """Returns what was changed since the last call."""

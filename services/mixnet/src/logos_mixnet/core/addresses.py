@@ -68,6 +68,15 @@ def parse_address(text: str, *, field: str = "address") -> Address:
     return Address("/".join(parts), peer_id)
 
 
+def transport_of(address: str) -> str | None:
+    """Returns an address without `/p2p`; None where no node of ours could be dialled."""
+    try:
+        parsed = parse_address(address)
+    except InvalidAddressError:
+        return None
+    return parsed.transport if parsed.port else None
+
+
 def _check_transport(parts: list[str]) -> None:
     if len(parts) != _TRANSPORT_PARTS or parts[0] or parts[3] != "tcp":
         raise ValueError("expected /ip4/HOST/tcp/PORT")

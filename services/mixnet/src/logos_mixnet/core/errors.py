@@ -34,7 +34,7 @@ class PeerBannedError(LogosError):
 
 
 class DialFailedError(LogosError):
-    """Nobody, or somebody else, answers at an address."""
+    """No node answers at an address, or another one than was asked for."""
 
     kind = ErrorKind.UNAVAILABLE
     reason = "DIAL_FAILED"
@@ -48,7 +48,7 @@ class PeerNotConnectedError(LogosError):
 
 
 class ReaderTooSlowError(LogosError):
-    """A reader has fallen too far behind."""
+    """A reader does not keep up: too much waits for it."""
 
     kind = ErrorKind.RESOURCE_EXHAUSTED
     reason = "READER_TOO_SLOW"
@@ -217,14 +217,6 @@ class StoreError(LogosError):
 
     kind = ErrorKind.UNAVAILABLE
     reason = "STORE_UNAVAILABLE"
-    retry_after_ms = 1000
-
-
-class DrainingError(LogosError):
-    """This module is about to stop; the call can be made again soon."""
-
-    kind = ErrorKind.UNAVAILABLE
-    reason = "MODULE_DRAINING"
     retry_after_ms = 1000
 
 

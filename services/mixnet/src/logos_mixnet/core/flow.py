@@ -49,3 +49,58 @@ class Window:
         """Gives back what was taken from the pool. Idempotent."""
         self._pool.free += self.size - self._minimum
         self.size = self._minimum
+
+
+class Inflow:
+    """Bytes that a peer may send on one stream: granted as the local caller reads."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._window = Window(pool)
+        self._granted = 0
+
+    def start(self) -> int:
+        """Returns how many bytes to grant at first."""
+        self._granted = self._window.size
+        return self._granted
+
+    def arrived(self, count: int) -> None:
+        """Takes note of bytes from the peer."""
+        self._granted -= count
+
+    def read(self, count: int) -> int:
+        """Takes note of bytes that the caller has read; returns how many to grant for them."""
+        if self._granted <= 0:  # the peer has used all it had: give it more
+            count += self._window.grow()
+        self._granted += count
+        return count
+
+    def close(self) -> None:
+        """Ends the stream. Idempotent."""
+        self._window.close()
+
+
+class Outflow:
+    """Bytes of one stream that wait to be written on the connection."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._window = Window(pool)
+        self._unwritten = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the caller has to wait before it sends more."""
+        return self._unwritten >= self._window.size
+
+    def sent(self, count: int) -> None:
+        """Takes note of bytes from the caller."""
+        self._unwritten += count
+        if self.is_full:
+            self._window.grow()
+
+    def written(self, count: int) -> None:
+        """Takes note of bytes that are on the connection."""
+        self._unwritten -= count
+
+    def close(self) -> None:
+        """Ends the stream. Idempotent."""
+        self._window.close()

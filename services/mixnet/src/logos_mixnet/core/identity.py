@@ -42,8 +42,8 @@ def parse_peer_id(text: str, *, field: str = "peer_id") -> str:
 def seeded_secret(seed: int, node: str) -> bytes:
     """Derives the secret key of a node of a seeded testnet (NET-2).
 
-    Known to whoever knows the seed: for testnets that must come up the same
-    every time, never for a node that holds anything.
+    Everyone who knows the seed knows it: for testnets that must start the same
+    every time, never for a node that holds anything of value.
 
     Args:
         seed: 0 to 2^64 - 1.

@@ -66,8 +66,10 @@ class Mailbox:
         """Counts messages that were lost before they came here."""
         self._lost += count
 
-    def take(self) -> Batch:
-        """Takes what waits, up to 256 messages or 1 MiB, but at least one message."""
+    def take(self) -> Batch | None:
+        """Takes what waits, up to 256 messages or 1 MiB but at least one; None if nothing does."""
+        if not self:
+            return None
         messages: list[Message] = []
         size = 0
         while self._waiting and len(messages) < MAX_BATCH_MESSAGES:

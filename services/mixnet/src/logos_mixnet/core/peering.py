@@ -1,52 +1,45 @@
-"""Which peer to dial next, and when: keeps a node connected.
+"""Connections to peers: made, searched for, refused, and what of them is stored.
 
-Pure. What happens to connections comes in with the time; dials, searches and
-notices go out as effects. Three reasons to dial, in this order: the profile
-names the peer (bootstrap), a module asked for it (wanted), or there are fewer
-connections than `target_peers`.
-
-Spec: docs/protocol/network.md, NET-4 (dialling), NET-9 (book, bans), NET-13 (searches).
+Spec: docs/protocol/network.md, NET-9 (book, bans), NET-13 (searches). Dials: core/dials.py.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from typing import Final
+from typing import Final, Literal
 
-from logos_mixnet.core.address_book import AddressBook, Ban, Connection, PeerEntry
-from logos_mixnet.core.addresses import Address, parse_address
-from logos_mixnet.core.backoff import DIAL, Backoff, Rng
-from logos_mixnet.core.errors import InvalidAddressError, PeerBannedError
+from logos_base.machine import Answer, Refuse, Ticket
+from logos_mixnet.core.address_book import (
+    AddressBook,
+    Ban,
+    Changes,
+    Connection,
+    PeerEntry,
+    PeerRecord,
+)
+from logos_mixnet.core.addresses import Address, transport_of
+from logos_mixnet.core.backoff import Backoff, Rng
+from logos_mixnet.core.dials import Dials
+from logos_mixnet.core.errors import (
+    DialFailedError,
+    InvalidBanError,
+    InvalidPeerIdError,
+    PeerBannedError,
+    PeerNotConnectedError,
+)
+from logos_mixnet.core.notices import Notice, PeerEvent, Watcher
 
-MAX_DIALS: Final = 16
-EARLY_MS: Final = 30_000
-"""Nodes of a testnet start together: bootstrap peers may be a moment late."""
-EARLY_DELAY_MS: Final = 1000
+Direction = Literal["inbound", "outbound"]
+
 SEARCH_SETTLE_MS: Final = 200
 SEARCH: Final = Backoff(1000, 60_000)
-SCAN_MS: Final = 1000
 MAX_PROTOCOLS: Final = 64
-
-
-class PeerEvent(Enum):
-    """What may happen to a peer."""
-
-    CONNECTED = "connected"
-    DISCONNECTED = "disconnected"
-    DIAL_FAILED = "dial_failed"
-    BANNED = "banned"
-    UNBANNED = "unbanned"
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Tell whoever watches."""
-
-    event: PeerEvent
-    peer_id: str
-    """Empty where a dial failed and nobody knows whom it would have reached."""
-    detail: str
-    at_ms: int
+PING_TIMEOUT_MS: Final = 10_000
+SAVE_DELAY_MS: Final = 2_000
+"""Changes of the book are stored together: at most one transaction in this time."""
+STORE_RETRY_MS: Final = 5_000
+MAX_BAN_REASON_BYTES: Final = 200
+MAX_UNTIL_MS: Final = 2**45
+"""Unix time of the year 3084: far from the end of what a Timestamp can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +55,72 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
-    """Refuse a peer, and close its connections."""
+class Block:
+    """Refuse connections with a peer, and close those there are."""
 
     peer_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Allow:
-    """Refuse a peer no longer, and forget its ban."""
+class Unblock:
+    """Refuse connections with a peer no longer."""
 
     peer_id: str
 
 
-Effect = Notice | Dial | Search | Refuse | Allow
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Close the connections with a peer."""
+
+    peer_id: str
 
 
-@dataclass(slots=True)
-class Target:
-    """A bootstrap address of the profile."""
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Measure the round trip to a peer, and report with `pinged`."""
 
-    address: Address
-    peer_id: str | None
-    """Who answered there last, or must."""
-    failures: int = 0
-    next_dial_ms: int = 0
+    peer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreBan:
+    """Store a ban before anything else, and report with `ban_stored` or `refused`."""
+
+    ticket: Ticket
+    ban: Ban
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveBan:
+    """Remove a ban from the store before anything else.
+
+    Report with `ban_removed`, or `refused`, or `ban_kept` where there is no ticket.
+    """
+
+    ticket: Ticket | None
+    """None where the ban's time is over."""
+    peer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Store changes of the book, and report with `saved` or `not_saved`."""
+
+    changes: Changes
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Tell how many peers are connected, and how many are known and not banned."""
+
+    connected: int
+    known: int
+
+
+HostEffect = Dial | Search | Block | Unblock | Disconnect | Ping
+StoreEffect = StoreBan | RemoveBan | Save
+Effect = HostEffect | StoreEffect | Notice | Status
+Effects = list[Effect | Answer | Refuse]
 
 
 class Peering:
@@ -105,43 +139,51 @@ class Peering:
         self.book = AddressBook(rng)
         self.connected: dict[str, PeerEntry] = {}
         self.own_peer_id = own_peer_id
-        self._own_addresses: set[str] = set()
-        self._targets = [Target(a, a.peer_id) for a in bootstrap if a.peer_id != own_peer_id]
-        self._target_peers = target_peers
-        self._max_peers = max_peers
+        self.own_addresses: dict[str, None] = {}
+        self.dials = Dials(
+            self.book,
+            self.connected,
+            own_peer_id=own_peer_id,
+            bootstrap=bootstrap,
+            target_peers=target_peers,
+            max_peers=max_peers,
+            rng=rng,
+            started_ms=started_ms,
+        )
         self._rng = rng
-        self._started_ms = started_ms
-        self._dialling: set[Address] = set()
+        self._connecting: dict[Address, list[Ticket]] = {}
+        self._pings: dict[Ticket, tuple[str, int]] = {}  # peer and deadline, the oldest first
+        self._listening: dict[Ticket, int] = {}
         self._bans: dict[str, Ban] = {}
+        self._ban_ends_ms: dict[str, int] = {}
         self._searches = 0
         self._next_search_ms: int | None = None
-        for target in self._targets:
-            if target.peer_id is not None:
-                self.book.add(target.peer_id).bootstrap = True
-
-    @property
-    def status(self) -> str:
-        """Connections in a few words."""
-        known = sum(entry.ban is None for entry in self.book)
-        return f"{len(self.connected)} of {known} peers"
+        self._save_ms: int | None = None
+        self._saving: Save | None = None
+        self._saving_for: list[Ticket] = []
+        self._unsaved_for: list[Ticket] = []
+        self._status: Status | None = None
 
     # What has happened
 
-    def load_bans(self, bans: Iterable[Ban]) -> list[Effect]:
-        """Takes over the bans that were written down."""
+    def loaded(self, peers: Iterable[PeerRecord], bans: Iterable[Ban], now_ms: int) -> Effects:
+        """Takes over what was stored in the last run."""
+        self.book.load(peers)
         for ban in bans:
-            self._bans[ban.peer_id] = self.book.add(ban.peer_id).ban = ban
-        return [Refuse(peer_id) for peer_id in self._bans]
+            self._add_ban(ban)
+        return [Block(peer_id) for peer_id in self._bans]
 
-    def listens_at(self, address: str) -> None:
-        """Notes an address of this node's own, which is never dialled."""
-        self._own_addresses.add(address)
-        self._targets = [t for t in self._targets if t.address.transport != address]
+    def listens_at(self, address: str, now_ms: int) -> Effects:
+        """Takes an address of this node's own, which is never dialled."""
+        self.own_addresses[address] = None
+        self.dials.exclude(address)
+        return self._answer_listening()
 
     def connection_made(
-        self, peer_id: str, address: str, *, outbound: bool, now_ms: int
-    ) -> list[Effect]:
+        self, peer_id: str, address: str, direction: Direction, now_ms: int
+    ) -> Effects:
         """Takes one more connection to a peer."""
+        outbound = direction == "outbound"
         entry = self.book.add(peer_id)
         transport = transport_of(address)
         if outbound and transport is not None:
@@ -149,15 +191,13 @@ class Peering:
         if entry.connection is not None:
             return []
         entry.connection = Connection(address, outbound, now_ms)
-        entry.bootstrap = any(target.peer_id == peer_id for target in self._targets)
+        entry.bootstrap = self.dials.is_bootstrap(peer_id)
         self.connected[peer_id] = entry
         self.book.seen(peer_id, now_ms)
         self._search_soon(now_ms)
-        return [Notice(PeerEvent.CONNECTED, peer_id, address, now_ms)]
+        return [Notice(PeerEvent.CONNECTED, peer_id, address, now_ms), *self._tell_status()]
 
-    def connection_lost(
-        self, peer_id: str, *, remaining: int, reason: str, now_ms: int
-    ) -> list[Effect]:
+    def connection_lost(self, peer_id: str, remaining: int, reason: str, now_ms: int) -> Effects:
         """Takes the end of a connection; `remaining` others to the peer stand."""
         entry = self.connected.get(peer_id)
         if entry is None or remaining:
@@ -167,62 +207,186 @@ class Peering:
         entry.round_trip_us = None
         if self.book.get(peer_id) is entry:
             self.book.seen(peer_id, now_ms)
-        again_ms = now_ms + DIAL.delay_ms(0, self._rng)
-        self.book.retry_at(peer_id, again_ms)
-        for target in self._targets:
-            if target.peer_id == peer_id:
-                target.next_dial_ms = again_ms
-        return [Notice(PeerEvent.DISCONNECTED, peer_id, reason, now_ms)]
+        self.dials.lost(peer_id, now_ms)
+        return [
+            Notice(PeerEvent.DISCONNECTED, peer_id, reason, now_ms),
+            *self._tell_status(),
+            *self._end_pings(peer_id, PeerNotConnectedError(f"peer {peer_id} went away")),
+        ]
 
     def identified(
         self,
         peer_id: str,
-        *,
         agent: str,
         protocols: Sequence[str],
         addresses: Sequence[str],
         now_ms: int,
-    ) -> None:
+    ) -> Effects:
         """Takes what a connected peer claims of itself."""
         entry = self.connected.get(peer_id)
-        if entry is None:
-            return
-        entry.agent = agent
-        entry.protocols = tuple(protocols[:MAX_PROTOCOLS])
-        transports = (transport_of(address) for address in addresses)
-        self.book.announce(peer_id, [t for t in transports if t and t not in self._own_addresses])
-        self._search_soon(now_ms)
+        if entry is not None:
+            entry.agent = agent
+            entry.protocols = tuple(protocols[:MAX_PROTOCOLS])
+            transports = [transport_of(address) for address in addresses]
+            self.book.announce(
+                peer_id, [t for t in transports if t and t not in self.own_addresses]
+            )
+            self._search_soon(now_ms)
+        return []
 
-    def round_trip(self, peer_id: str, microseconds: int) -> None:
+    def pinged(self, peer_id: str, microseconds: int, now_ms: int) -> Effects:
         """Takes a measured round trip."""
         entry = self.connected.get(peer_id)
         if entry is not None:
             entry.round_trip_us = microseconds
+        return self._end_pings(peer_id, microseconds)
 
     def dialled(
         self, address: Address, peer_id: str | None, error: str | None, now_ms: int
-    ) -> list[Effect]:
-        """Takes the end of a dial: who answered, or why nobody did."""
-        self._dialling.discard(address)
-        targets = [target for target in self._targets if target.address == address]
+    ) -> Effects:
+        """Takes the end of a dial: which peer answered, or why none did."""
+        asked = self._connecting.pop(address, [])
         if peer_id is not None:
-            self.book.reached(peer_id, address.transport, now_ms)
-            for target in targets:
-                self._learn(target, peer_id)
-            return []
-        for target in targets:
-            target.failures += 1
-            delay_ms = DIAL.delay_ms(target.failures, self._rng)
-            if now_ms - self._started_ms < EARLY_MS:
-                delay_ms = min(delay_ms, EARLY_DELAY_MS)
-            target.next_dial_ms = now_ms + delay_ms
-        if address.peer_id is not None:
-            self.book.failed(address.peer_id, address.transport, now_ms)
-            if address.peer_id in self.connected:
-                return []
-        return [Notice(PeerEvent.DIAL_FAILED, address.peer_id or "", f"{address}: {error}", now_ms)]
+            self.dials.succeeded(address, peer_id, now_ms)
+            return [self._keep_connected(ticket, peer_id, address) for ticket in asked]
+        refusal = DialFailedError(error or "nothing answers")
+        effects: Effects = [Refuse(ticket, refusal) for ticket in asked]
+        if address in self.dials:  # else the caller alone has tried, and knows
+            self.dials.failed(address, now_ms)
+            if address.peer_id not in self.connected:
+                detail = f"{address}: {refusal}"
+                name = address.peer_id or ""
+                effects.append(Notice(PeerEvent.DIAL_FAILED, name, detail, now_ms))
+        return effects
+
+    def ban_stored(self, ticket: Ticket, ban: Ban, now_ms: int) -> Effects:
+        """Refuses a peer from now on."""
+        self._add_ban(ban)
+        notice = Notice(PeerEvent.BANNED, ban.peer_id, ban.reason, now_ms)
+        return [Block(ban.peer_id), notice, Answer(ticket)]
+
+    def ban_removed(self, ticket: Ticket | None, peer_id: str, now_ms: int) -> Effects:
+        """Refuses a peer no longer."""
+        answer: Effects = [] if ticket is None else [Answer(ticket)]
+        if self._bans.pop(peer_id, None) is None:
+            return answer
+        self._ban_ends_ms.pop(peer_id, None)
+        entry = self.book.get(peer_id)
+        if entry is not None:
+            entry.ban = None
+        self.dials.look_again(now_ms)
+        return [Unblock(peer_id), Notice(PeerEvent.UNBANNED, peer_id, "", now_ms), *answer]
+
+    def ban_kept(self, peer_id: str, now_ms: int) -> Effects:
+        """Takes note that a ban whose time is over could not be removed: it is tried again."""
+        self._ban_ends_ms[peer_id] = now_ms + STORE_RETRY_MS
+        return []
+
+    def refused(self, ticket: Ticket, error: Exception, now_ms: int) -> Effects:
+        """Takes note that what a question asked for could not be stored."""
+        return [Refuse(ticket, error)]
+
+    def saved(self, now_ms: int) -> Effects:
+        """Takes note that changes of the book are stored."""
+        self._saving = None
+        return [*map(Answer, self._saving_for), *self._save_due(now_ms)]
+
+    def not_saved(self, error: Exception, now_ms: int) -> Effects:
+        """Takes back changes that could not be stored; they are tried again."""
+        self._take_back()
+        self._save_ms = now_ms + STORE_RETRY_MS
+        return [Refuse(ticket, error) for ticket in self._saving_for]
 
     # What is asked for
+
+    def listening(self, ticket: Ticket, count: int, now_ms: int) -> Effects:
+        """Waits until the host has told `count` addresses that it listens at."""
+        self._listening[ticket] = count
+        return self._answer_listening()
+
+    def connect(self, ticket: Ticket, address: Address, now_ms: int) -> Effects:
+        """Connects to a node and keeps it connected; answers with its peer id.
+
+        Raises:
+            DialFailedError: The address is this node's own. (Or refuses: nothing answers.)
+            PeerBannedError: The peer is banned. (Or refuses: the peer that answers is.)
+        """
+        if address.peer_id == self.own_peer_id:
+            raise DialFailedError("that address is this node's own")
+        peer_id = self.already_at(address)
+        if peer_id is not None:
+            return [self._keep_connected(ticket, peer_id, address)]
+        is_begun = address in self._connecting or address in self.dials
+        self._connecting.setdefault(address, []).append(ticket)
+        return [] if is_begun else [Dial(address)]
+
+    def disconnect(self, ticket: Ticket, peer_id: str, now_ms: int) -> Effects:
+        """Removes a peer from the book, also on disk; a banned one stays banned."""
+        self.book.remove(peer_id)
+        ban = self._bans.get(peer_id)
+        if ban is not None:
+            self._add_ban(ban)
+        self._unsaved_for.append(ticket)
+        self._save_ms = now_ms
+        return [Disconnect(peer_id), *self._save_due(now_ms)]
+
+    def ban(
+        self, ticket: Ticket, peer_id: str, duration_ms: int | None, reason: str, now_ms: int
+    ) -> Effects:
+        """Refuses a peer for a time, or until it is unbanned; also after a restart.
+
+        Raises:
+            InvalidPeerIdError: The peer is this node.
+            InvalidBanError: The duration or the reason is not valid.
+        """
+        if peer_id == self.own_peer_id:
+            raise InvalidPeerIdError("that is this node itself")
+        if len(reason.encode()) > MAX_BAN_REASON_BYTES:
+            message = f"a reason has at most {MAX_BAN_REASON_BYTES} bytes"
+            raise InvalidBanError(message, field="reason")
+        until_ms = None if duration_ms is None else now_ms + duration_ms
+        if until_ms is not None and not now_ms < until_ms <= MAX_UNTIL_MS:
+            raise InvalidBanError("a ban lasts at least 1 ms, at most 1000 years", field="duration")
+        return [StoreBan(ticket, Ban(peer_id, until_ms, reason))]
+
+    def unban(self, ticket: Ticket, peer_id: str, now_ms: int) -> Effects:
+        """Refuses a peer no longer. Idempotent."""
+        return [RemoveBan(ticket, peer_id)]
+
+    def ping(self, ticket: Ticket, peer_id: str, now_ms: int) -> Effects:
+        """Measures the round trip to a peer; answers with microseconds.
+
+        Raises:
+            PeerNotConnectedError: It is not connected. (Or refuses: it does not answer.)
+        """
+        if peer_id not in self.connected:
+            raise PeerNotConnectedError(f"peer {peer_id} is not connected")
+        self._pings[ticket] = (peer_id, now_ms + PING_TIMEOUT_MS)
+        return [Ping(peer_id)]
+
+    # What can be read
+
+    def unsaved(self) -> Changes:
+        """Returns all that is not known to be stored, for the end."""
+        self._take_back()
+        return self.book.take_changes()
+
+    def watch(self) -> Watcher:
+        """Returns a watcher that knows of the peers that are connected."""
+        made = [(e.peer_id, e.connection) for e in self.connected.values() if e.connection]
+        return Watcher(Notice(PeerEvent.CONNECTED, n, c.address, c.since_ms) for n, c in made)
+
+    def page(
+        self, after: str, limit: int, *, connected_only: bool
+    ) -> tuple[list[tuple[PeerEntry, int | None]], bool]:
+        """Returns peers with ids beyond `after`, in order, and whether more follow.
+
+        With each comes when it will be dialled; None if connected, banned or not wanted.
+        """
+        entries, more = self.book.page(
+            after, limit, lambda entry: entry.connection is not None or not connected_only
+        )
+        return [(entry, self.dials.next_ms(entry)) for entry in entries], more
 
     def already_at(self, address: Address) -> str | None:
         """Returns the connected peer that an address means, or None.
@@ -240,131 +404,88 @@ class Peering:
                 return peer_id
         return None
 
-    def want(self, peer_id: str, address: Address) -> None:
-        """Keeps a peer connected from now on."""
-        self.book.want(peer_id)
-        self.book.announce(peer_id, [address.transport])
-
-    def forget(self, peer_id: str) -> None:
-        """Removes a peer from the book; a banned one stays banned."""
-        self.book.remove(peer_id)
-        ban = self._bans.get(peer_id)
-        if ban is not None:
-            self.book.add(peer_id).ban = ban
-
-    def ban(self, ban: Ban, now_ms: int) -> list[Effect]:
-        """Refuses a peer from now on."""
-        self._bans[ban.peer_id] = self.book.add(ban.peer_id).ban = ban
-        return [
-            Refuse(ban.peer_id),
-            Notice(PeerEvent.BANNED, ban.peer_id, ban.reason, now_ms),
-        ]
-
-    def unban(self, peer_id: str, now_ms: int) -> list[Effect]:
-        """Refuses a peer no longer. Idempotent."""
-        if self._bans.pop(peer_id, None) is None:
-            return []
-        entry = self.book.get(peer_id)
-        if entry is not None:
-            entry.ban = None
-        return [Allow(peer_id), Notice(PeerEvent.UNBANNED, peer_id, "", now_ms)]
-
-    def is_banned(self, peer_id: str) -> bool:
-        """Says whether a peer is refused."""
-        return peer_id in self._bans
-
-    def next_dial_ms(self, entry: PeerEntry) -> int | None:
-        """Returns when a peer will be dialled; None if connected, banned or not wanted."""
-        if entry.connection is not None or entry.ban is not None:
-            return None
-        times = [t.next_dial_ms for t in self._targets if t.peer_id == entry.peer_id]
-        if entry.wanted and entry.next_dial_ms is not None:
-            times.append(entry.next_dial_ms)
-        return min(times, default=None)
-
     # What is to be done
 
-    def advance(self, now_ms: int) -> list[Effect]:
-        """Returns what is due. Call it after every event and at `wake_ms`."""
-        over = [b.peer_id for b in self._bans.values() if b.until_ms and b.until_ms <= now_ms]
-        effects: list[Effect] = [e for peer_id in over for e in self.unban(peer_id, now_ms)]
-        for address in self._due(now_ms):
-            if len(self._dialling) >= MAX_DIALS:
-                break
-            if address not in self._dialling:
-                self._dialling.add(address)
-                effects.append(Dial(address))
+    def tick(self, now_ms: int) -> Effects:
+        """Ends bans and pings whose time is over, dials, searches and saves."""
+        over = [peer_id for peer_id, end_ms in self._ban_ends_ms.items() if end_ms <= now_ms]
+        effects: Effects = [RemoveBan(None, peer_id) for peer_id in over]
+        for ticket, (peer_id, deadline_ms) in list(self._pings.items()):
+            if deadline_ms <= now_ms:
+                del self._pings[ticket]
+                error = PeerNotConnectedError(f"peer {peer_id} does not answer")
+                effects.append(Refuse(ticket, error))
+        effects += [Dial(address) for address in self.dials.begin(now_ms)]
         if self._search_is_due(now_ms):
             self._searches += 1
             self._next_search_ms = now_ms + SEARCH.delay_ms(self._searches, self._rng)
             effects.append(Search())
-        return effects
+        return [*effects, *self._save_due(now_ms), *self._tell_status()]
 
-    def wake_ms(self, now_ms: int) -> int:
-        """Returns when `advance` has something to do at the latest."""
-        times = [now_ms + 60_000]
-        times += [ban.until_ms for ban in self._bans.values() if ban.until_ms is not None]
-        if self._may_dial:  # else the next event changes that
-            times += [t.next_dial_ms for t in self._open_targets()]
-            times += [e.next_dial_ms for e in self._open_wanted() if e.next_dial_ms is not None]
-        if self._below_target and len(self.book) > len(self.connected):
-            times.append(now_ms + SCAN_MS)
-        if self._below_target and self.connected and self._next_search_ms is not None:
+    def next_wake_ms(self) -> int | None:
+        """Returns when `tick` has something to do."""
+        times = list(self._ban_ends_ms.values())
+        times += [deadline_ms for _, deadline_ms in self._pings.values()]
+        dial_ms = self.dials.next_wake_ms()
+        if dial_ms is not None:
+            times.append(dial_ms)
+        if self.dials.below_target and self.connected and self._next_search_ms is not None:
             times.append(self._next_search_ms)
-        return max(min(times), now_ms)
+        if self._saving is None and (self._save_ms is not None or self.book.is_changed):
+            times.append(self._save_ms or 0)
+        if self._current_status() != self._status:
+            times.append(0)
+        return min(times, default=None)
 
-    @property
-    def _below_target(self) -> bool:
-        return len(self.connected) < self._target_peers
+    def _keep_connected(self, ticket: Ticket, peer_id: str, address: Address) -> Answer | Refuse:
+        if peer_id in self._bans:
+            return Refuse(ticket, PeerBannedError(f"peer {peer_id} is banned on this node"))
+        self.book.want(peer_id)
+        self.book.announce(peer_id, [address.transport])
+        return Answer(ticket, peer_id)
 
-    @property
-    def _may_dial(self) -> bool:
-        return len(self.connected) < self._max_peers and len(self._dialling) < MAX_DIALS
+    def _add_ban(self, ban: Ban) -> None:
+        self._bans[ban.peer_id] = self.book.add(ban.peer_id).ban = ban
+        self._ban_ends_ms.pop(ban.peer_id, None)
+        if ban.until_ms is not None:
+            self._ban_ends_ms[ban.peer_id] = ban.until_ms
 
-    def _due(self, now_ms: int) -> Iterator[Address]:
-        if not self._may_dial:
-            return
-        for target in self._open_targets():
-            if target.next_dial_ms <= now_ms:
-                yield target.address
-        for entry in self._open_wanted():
-            yield from due_address(entry, now_ms)
-        missing = self._target_peers - len(self.connected) - len(self._dialling)
-        if missing <= 0:
-            return
-        for entry in sorted(self._spare(now_ms), key=lambda e: e.dial_failures)[:missing]:
-            yield from due_address(entry, now_ms)
+    def _end_pings(self, peer_id: str, outcome: int | Exception) -> Effects:
+        tickets = [ticket for ticket, (name, _) in self._pings.items() if name == peer_id]
+        for ticket in tickets:
+            del self._pings[ticket]
+        if isinstance(outcome, Exception):
+            return [Refuse(ticket, outcome) for ticket in tickets]
+        return [Answer(ticket, outcome) for ticket in tickets]
 
-    def _spare(self, now_ms: int) -> Iterator[PeerEntry]:
-        for entry in self.book:
-            if entry.connection is None and entry.ban is None:
-                next_ms = entry.next_dial_ms
-                if next_ms is not None and next_ms <= now_ms and not self._is_dialled(entry):
-                    yield entry
+    def _answer_listening(self) -> Effects:
+        there = len(self.own_addresses)
+        tickets = [ticket for ticket, count in self._listening.items() if count <= there]
+        for ticket in tickets:
+            del self._listening[ticket]
+        return [Answer(ticket) for ticket in tickets]
 
-    def _is_dialled(self, entry: PeerEntry) -> bool:
-        return any(Address(a, entry.peer_id) in self._dialling for a in entry.addresses)
+    def _save_due(self, now_ms: int) -> Effects:
+        if self._save_ms is None and self.book.is_changed:
+            self._save_ms = now_ms + SAVE_DELAY_MS
+        if self._saving is not None or self._save_ms is None or self._save_ms > now_ms:
+            return []
+        self._save_ms = None
+        self._saving_for, self._unsaved_for = self._unsaved_for, []
+        self._saving = Save(self.book.take_changes())
+        return [self._saving]
 
-    def _open_targets(self) -> Iterator[Target]:
-        for target in self._targets:
-            known = target.peer_id
-            idle = target.address not in self._dialling
-            if idle and (known is None or not (known in self.connected or known in self._bans)):
-                yield target
+    def _take_back(self) -> None:
+        if self._saving is not None:
+            self.book.put_back(self._saving.changes)
+            self._saving = None
 
-    def _open_wanted(self) -> Iterator[PeerEntry]:
-        for peer_id in self.book.wanted:
-            entry = self.book.get(peer_id)
-            if entry and entry.connection is None and not entry.ban and not self._is_dialled(entry):
-                yield entry
+    def _current_status(self) -> Status:
+        return Status(len(self.connected), len(self.book) - len(self._bans))
 
-    def _learn(self, target: Target, peer_id: str) -> None:
-        former, target.peer_id = target.peer_id, peer_id
-        target.failures = 0
-        for changed in {former, peer_id} - {None}:
-            entry = self.book.get(str(changed))
-            if entry is not None:
-                entry.bootstrap = any(t.peer_id == changed for t in self._targets)
+    def _tell_status(self) -> Effects:
+        before, self._status = self._status, self._current_status()
+        return [] if before == self._status else [self._status]
 
     def _search_soon(self, now_ms: int) -> None:
         self._searches = 0
@@ -372,21 +493,4 @@ class Peering:
 
     def _search_is_due(self, now_ms: int) -> bool:
         due = self._next_search_ms is not None and self._next_search_ms <= now_ms
-        return due and self._below_target and bool(self.connected)
-
-
-def due_address(entry: PeerEntry, now_ms: int) -> Iterator[Address]:
-    """Yields the best address of a peer that may be dialled now, if there is one."""
-    for address in entry.best_first():
-        if entry.addresses[address].next_dial_ms <= now_ms:
-            yield Address(address, entry.peer_id)
-            return
-
-
-def transport_of(address: str) -> str | None:
-    """Returns an address without `/p2p`; None where no node of ours could be dialled."""
-    try:
-        parsed = parse_address(address)
-    except InvalidAddressError:
-        return None
-    return parsed.transport if parsed.port else None
+        return due and self.dials.below_target and bool(self.connected)

@@ -1,15 +1,13 @@
 """What the servicers need from the network, and the network from its stores."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
-from logos_mixnet.core.address_book import Ban, Changes, PeerEntry, PeerRecord
+from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
 from logos_mixnet.core.addresses import Address
-from logos_mixnet.core.mailbox import Batch
-from logos_mixnet.core.peering import Notice
-from logos_mixnet.core.verdicts import Verdict
+from logos_mixnet.core.discovery import Provider
+from logos_mixnet.core.gossip import Verdict
 
 
 class Clock(Protocol):
@@ -44,50 +42,39 @@ class PeerStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who this node is to others."""
+class PeerHost(Protocol):
+    """Connections to peers."""
 
-    peer_id: str
-    listen_addresses: list[str]
-    connected_peers: int
+    async def dial(self, address: Address) -> str:
+        """Returns the peer id of the node at an address, connected; or raises `DialFailedError`."""
+        ...
 
+    def disconnect(self, peer_id: str) -> None: ...
+    def block(self, peer_id: str) -> None:
+        """Closes connections with a peer, and refuses others."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class PeerView:
-    """A peer of the book, and what the node means to do about it."""
-
-    entry: PeerEntry
-    next_dial_ms: int | None
-
-
-class PeerNetwork(Protocol):
-    """Peers and connections."""
-
-    def identity(self) -> Identity: ...
-    def page(
-        self, *, after: str, limit: int, connected_only: bool
-    ) -> tuple[list[PeerView], bool]: ...
-    async def connect(self, address: Address) -> str: ...
-    async def disconnect(self, peer_id: str) -> None: ...
-    async def ban(self, ban: Ban) -> None: ...
-    async def unban(self, peer_id: str) -> None: ...
-    async def ping(self, peer_id: str) -> int: ...
-    def watch(self) -> AbstractContextManager[AsyncIterator[Notice]]: ...
+    def unblock(self, peer_id: str) -> None: ...
+    def ping(self, peer_id: str) -> None: ...
+    def search(self) -> None:
+        """Searches for this node's neighbours in the network, and connects to them."""
+        ...
 
 
-class Subscription(Protocol):
-    """One local subscription. `take` waits for messages."""
+class GossipHost(Protocol):
+    """Gossip between nodes."""
 
-    async def take(self) -> Batch: ...
-    def judge(self, message_id: bytes, verdict: Verdict) -> None: ...
+    async def publish(self, topic: str, data: bytes) -> None:
+        """Hands a message to the network at once, and waits until a peer has it.
 
+        Raises:
+            DuplicateMessageError, QueueFullError, MessageSizeError, NoPeersError
+        """
+        ...
 
-class GossipNetwork(Protocol):
-    """Publish and subscribe."""
-
-    async def publish(self, topic: str, data: bytes) -> bytes: ...
-    def subscribe(self, topic: str, *, validates: bool) -> AbstractContextManager[Subscription]: ...
+    def judge(self, message_id: bytes, from_peer_id: str, verdict: Verdict) -> None: ...
+    def follow(self, topic: str) -> None: ...
+    def leave(self, topic: str) -> None: ...
 
 
 class Stream(Protocol):
@@ -123,33 +110,45 @@ class Stream(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A stream that a peer has opened."""
-
-    stream_id: int
-    peer_id: str
-
-
-class StreamNetwork(Protocol):
+class StreamHost(Protocol):
     """Streams to and from peers."""
 
-    def listen(self, protocol: str) -> AbstractContextManager[AsyncIterator[Incoming]]: ...
-    async def open(self, peer_id: str, protocol: str) -> Stream: ...
-    def accept(self, stream_id: int) -> Stream: ...
+    def listen(self, protocol: str) -> None: ...
+    def unlisten(self, protocol: str) -> None: ...
+    async def open(self, peer_id: str, protocol: str) -> Stream:
+        """Opens a stream to a peer.
+
+        Raises:
+            PeerBannedError, PeerUnreachableError, ProtocolNotSupportedError, StreamResetError,
+            TooManyStreamsError
+        """
+        ...
+
+    def accept(self, stream_id: int) -> Stream:
+        """Lets the first bytes of an announced stream in."""
+        ...
+
+    def reset(self, stream_id: int) -> None:
+        """Drops a stream, unless it has ended."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """A peer that says it has something."""
-
-    peer_id: str
-    addresses: list[str]
+Found = Callable[[Sequence[Provider], bool], None]
+"""Takes providers that others name, and whether the search is over."""
 
 
-class DiscoveryNetwork(Protocol):
-    """Provider records."""
+class DiscoveryHost(Protocol):
+    """Provider records in the network."""
 
-    async def advertise(self, keys: Sequence[bytes], ttl_ms: int) -> None: ...
-    async def withdraw(self, keys: Sequence[bytes]) -> None: ...
-    def look_up(self, key: bytes) -> AbstractContextManager[AsyncIterator[Provider]]: ...
+    async def provide(self, key: bytes) -> str | None:
+        """Announces a key; returns why it could not, or None."""
+        ...
+
+    def stop_providing(self, key: bytes) -> None: ...
+    def search(self, key: bytes, found: Found) -> AbstractContextManager[None]:
+        """Searches for providers of a key for as long as the context is open."""
+        ...
+
+    def add_address(self, peer_id: str, address: str) -> None:
+        """Takes note of an address at which a peer can be dialled."""
+        ...

@@ -1,7 +1,7 @@
 """The bridge from the libp2p host's event queue to the event loop.
 
-The host calls nobody: its eventfd says that events wait, and `_drain` hands each
-to whoever asked for its kind or for its request. A host that has panicked ends
+The host calls no Python: its eventfd signals that events wait, and `_drain` passes each
+to the handler of its class or the future of its request. A host that has panicked ends
 `run`, and with it the process (NET-14).
 """
 
@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:  # the wheel is needed to run a host, not to test what stands around it
+if TYPE_CHECKING:  # the wheel is needed to run a host, not to test what is around it
     from logos_native import Host
 
 log = logging.getLogger(__name__)
@@ -95,4 +95,4 @@ class HostBridge:
 
 
 def _ignore(_event: Any) -> None:
-    """Takes events that nobody asked for."""
+    """Drops events without a handler."""

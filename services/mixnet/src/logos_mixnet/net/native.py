@@ -8,7 +8,7 @@ from typing import Final, Literal
 from logos_base.errors import ErrorKind, LogosError
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.advertisements import RECORD_TTL_S
-from logos_mixnet.core.topics import MAX_MESSAGE_BYTES
+from logos_mixnet.core.gossip import MAX_MESSAGE_BYTES
 from logos_native import Host, peer_id_of
 
 log = logging.getLogger(__name__)

@@ -6,11 +6,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from logos.network.v1 import gossip_pb2, peering_pb2
 from logos_base.errors import LogosError
+from logos_mixnet.core.address_book import PeerEntry
 from logos_mixnet.core.errors import BatchSizeError, InvalidVerdictError
+from logos_mixnet.core.gossip import Verdict
 from logos_mixnet.core.mailbox import Batch
-from logos_mixnet.core.peering import Notice, PeerEvent
-from logos_mixnet.core.ports import PeerView
-from logos_mixnet.core.verdicts import Verdict
+from logos_mixnet.core.notices import Notice, PeerEvent
 
 MAX_BATCH_MESSAGES: Final = 1000
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
@@ -79,9 +79,8 @@ def notice_to_pb(notice: Notice) -> peering_pb2.WatchPeersResponse:
     )
 
 
-def peer_to_pb(view: PeerView) -> peering_pb2.Peer:
+def peer_to_pb(entry: PeerEntry, next_dial_ms: int | None) -> peering_pb2.Peer:
     """Packs a peer of the address book."""
-    entry = view.entry
     peer = peering_pb2.Peer(
         peer_id=entry.peer_id,
         addresses=entry.best_first(),
@@ -96,8 +95,8 @@ def peer_to_pb(view: PeerView) -> peering_pb2.Peer:
         peer.connected_since.FromMilliseconds(entry.connection.since_ms)
     if entry.round_trip_us is not None:
         peer.round_trip.FromMicroseconds(entry.round_trip_us)
-    if view.next_dial_ms is not None:
-        peer.next_dial_at.FromMilliseconds(view.next_dial_ms)
+    if next_dial_ms is not None:
+        peer.next_dial_at.FromMilliseconds(next_dial_ms)
     if entry.ban is not None:
         if entry.ban.until_ms is None:
             peer.banned_until.FromJsonString(FOREVER)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from logos.network.v1 import discovery_pb2 as pb
 from logos.network.v1 import discovery_pb2_grpc as pb_grpc
 from logos_mixnet.core.advertisements import check_key, check_keys, check_ttl
-from logos_mixnet.core.ports import DiscoveryNetwork
+from logos_mixnet.operations.discovery import DiscoveryOperations
 
 DEFAULT_LIMIT: Final = 20
 MAX_SEARCH_S: Final = 60.0
@@ -18,15 +18,15 @@ MAX_MARGIN_S: Final = 0.1
 class DiscoveryServicer(pb_grpc.DiscoveryServicer):
     """One instance per process; holds no state of its own."""
 
-    def __init__(self, network: DiscoveryNetwork) -> None:
-        self._network = network
+    def __init__(self, discovery: DiscoveryOperations) -> None:
+        self._discovery = discovery
 
     async def Advertise(self, request: pb.AdvertiseRequest, context: Any) -> pb.AdvertiseResponse:
-        await self._network.advertise(check_keys(request.keys), check_ttl(ttl_ms(request)))
+        await self._discovery.advertise(check_keys(request.keys), check_ttl(ttl_ms(request)))
         return pb.AdvertiseResponse()
 
     async def Withdraw(self, request: pb.WithdrawRequest, context: Any) -> pb.WithdrawResponse:
-        await self._network.withdraw(check_keys(request.keys))
+        await self._discovery.withdraw(check_keys(request.keys))
         return pb.WithdrawResponse()
 
     async def LookUp(  # type: ignore[override]  # writes by its context
@@ -34,7 +34,7 @@ class DiscoveryServicer(pb_grpc.DiscoveryServicer):
     ) -> None:
         check_key(request.key, field="key")
         left = request.limit or DEFAULT_LIMIT
-        with self._network.look_up(request.key) as providers:
+        with self._discovery.look_up(request.key) as providers:
             try:
                 async with asyncio.timeout(search_time_s(context.time_remaining())):
                     async for provider in providers:

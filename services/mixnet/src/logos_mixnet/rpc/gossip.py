@@ -9,7 +9,7 @@ import grpc
 from logos.network.v1 import gossip_pb2 as pb
 from logos.network.v1 import gossip_pb2_grpc as pb_grpc
 from logos_mixnet.core.errors import StartExpectedError, UnexpectedRequestError
-from logos_mixnet.core.ports import GossipNetwork, Subscription
+from logos_mixnet.operations.gossip import GossipOperations, Subscription
 from logos_mixnet.rpc.convert import batch_to_pb, check_batch, outcome_to_pb, verdict_of
 from logos_mixnet.rpc.duplex import until_written
 
@@ -17,12 +17,12 @@ from logos_mixnet.rpc.duplex import until_written
 class GossipServicer(pb_grpc.GossipServicer):
     """One instance per process; holds no state of its own."""
 
-    def __init__(self, network: GossipNetwork) -> None:
-        self._network = network
+    def __init__(self, gossip: GossipOperations) -> None:
+        self._gossip = gossip
 
     async def Publish(self, request: pb.PublishRequest, context: Any) -> pb.PublishResponse:
         return pb.PublishResponse(
-            message_id=await self._network.publish(request.topic, request.data)
+            message_id=await self._gossip.publish(request.topic, request.data)
         )
 
     async def PublishMany(  # type: ignore[override]  # reads and writes by its context
@@ -32,7 +32,7 @@ class GossipServicer(pb_grpc.GossipServicer):
             check_batch(request)
             # All go to the host before the first outcome is awaited: in order, and at once.
             outcomes = await asyncio.gather(
-                *(self._network.publish(item.topic, item.data) for item in request.messages),
+                *(self._gossip.publish(item.topic, item.data) for item in request.messages),
                 return_exceptions=True,
             )
             await context.write(
@@ -46,7 +46,7 @@ class GossipServicer(pb_grpc.GossipServicer):
         if first is grpc.aio.EOF or not first.HasField("start"):
             raise StartExpectedError("the first request of Subscribe is `start`")
         start = first.start
-        with self._network.subscribe(start.topic, validates=start.validate) as subscription:
+        async with self._gossip.subscribe(start.topic, validates=start.validate) as subscription:
             _judge(subscription, first)
             await context.write(pb.SubscribeResponse())
             await until_written(
@@ -56,8 +56,8 @@ class GossipServicer(pb_grpc.GossipServicer):
 
 
 async def _write_messages(context: Any, subscription: Subscription) -> None:
-    while True:
-        await context.write(batch_to_pb(await subscription.take()))
+    async for batch in subscription.batches:
+        await context.write(batch_to_pb(batch))
 
 
 async def _read_verdicts(context: Any, subscription: Subscription) -> None:

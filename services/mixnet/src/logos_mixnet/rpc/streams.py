@@ -10,7 +10,8 @@ from logos.network.v1 import streams_pb2_grpc as pb_grpc
 from logos_mixnet.core.errors import FrameSizeError, StartExpectedError, UnexpectedRequestError
 from logos_mixnet.core.flow import MAX_FRAME_BYTES
 from logos_mixnet.core.identity import parse_peer_id
-from logos_mixnet.core.ports import Stream, StreamNetwork
+from logos_mixnet.core.ports import Stream
+from logos_mixnet.operations.streams import StreamOperations
 from logos_mixnet.rpc.duplex import until_written
 from logos_module.bulk import BulkField, BulkMethod
 
@@ -22,13 +23,13 @@ class StreamsServicer(pb_grpc.StreamsServicer):
         "Carry": BulkMethod(BulkField(pb.CarryRequest), BulkField(pb.CarryResponse))
     }
 
-    def __init__(self, network: StreamNetwork) -> None:
-        self._network = network
+    def __init__(self, streams: StreamOperations) -> None:
+        self._streams = streams
 
     async def Listen(
         self, request: pb.ListenRequest, context: Any
     ) -> AsyncIterator[pb.ListenResponse]:
-        with self._network.listen(request.protocol) as incoming:
+        async with self._streams.listen(request.protocol) as incoming:
             yield pb.ListenResponse()
             async for stream in incoming:
                 yield pb.ListenResponse(stream_id=stream.stream_id, peer_id=stream.peer_id)
@@ -48,9 +49,9 @@ class StreamsServicer(pb_grpc.StreamsServicer):
         kind = first.WhichOneof("kind") if isinstance(first, pb.CarryRequest) else None
         if kind == "open":
             peer_id = parse_peer_id(first.open.peer_id, field="open.peer_id")
-            return await self._network.open(peer_id, first.open.protocol)
+            return await self._streams.open(peer_id, first.open.protocol)
         if kind == "accept":
-            return self._network.accept(first.accept.stream_id)
+            return self._streams.accept(first.accept.stream_id)
         raise StartExpectedError("the first request of Carry is `open` or `accept`")
 
 

@@ -1,0 +1,201 @@
+"""Which peer to dial next, and when.
+
+Three reasons to dial, in this order: the profile names the peer (bootstrap), a module asked
+for it (wanted), or there are fewer connections than `target_peers`.
+
+Spec: docs/protocol/network.md, NET-4.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from logos_mixnet.core.address_book import AddressBook, PeerEntry
+from logos_mixnet.core.addresses import Address
+from logos_mixnet.core.backoff import DIAL, Rng
+
+MAX_DIALS: Final = 16
+EARLY_MS: Final = 30_000
+"""Nodes of a testnet start together: bootstrap peers may be a moment late."""
+EARLY_DELAY_MS: Final = 1000
+SCAN_MS: Final = 1000
+
+
+@dataclass(slots=True)
+class Target:
+    """A bootstrap address of the profile."""
+
+    address: Address
+    peer_id: str | None
+    """Who answered there last, or must."""
+    failures: int = 0
+    next_dial_ms: int = 0
+
+
+class Dials:
+    """The dials of one node: its bootstrap addresses, and peers of its book."""
+
+    def __init__(
+        self,
+        book: AddressBook,
+        connected: Mapping[str, PeerEntry],
+        *,
+        own_peer_id: str,
+        bootstrap: Sequence[Address],
+        target_peers: int,
+        max_peers: int,
+        rng: Rng,
+        started_ms: int,
+    ) -> None:
+        self._book = book
+        self._connected = connected
+        self._targets = [Target(a, a.peer_id) for a in bootstrap if a.peer_id != own_peer_id]
+        self._target_peers = target_peers
+        self._max_peers = max_peers
+        self._rng = rng
+        self._started_ms = started_ms
+        self._under_way: set[Address] = set()
+        self._scan_ms = 0
+        for target in self._targets:
+            if target.peer_id is not None:
+                book.add(target.peer_id).bootstrap = True
+
+    @property
+    def below_target(self) -> bool:
+        """Whether more peers should be connected."""
+        return len(self._connected) < self._target_peers
+
+    def __contains__(self, address: Address) -> bool:
+        return address in self._under_way
+
+    def is_bootstrap(self, peer_id: str) -> bool:
+        """Says whether a peer was found at a bootstrap address, or must be there."""
+        return any(target.peer_id == peer_id for target in self._targets)
+
+    def exclude(self, address: str) -> None:
+        """Never dials an address of this node's own."""
+        self._targets = [t for t in self._targets if t.address.transport != address]
+
+    def look_again(self, now_ms: int) -> None:
+        """Has the book looked through at once: it has changed."""
+        self._scan_ms = now_ms
+
+    def begin(self, now_ms: int) -> list[Address]:
+        """Returns the addresses to dial now."""
+        self._scan_ms = now_ms + SCAN_MS
+        begun: list[Address] = []
+        for address in self._due(now_ms):
+            if len(self._under_way) >= MAX_DIALS:
+                break
+            if address not in self._under_way:
+                self._under_way.add(address)
+                begun.append(address)
+        return begun
+
+    def succeeded(self, address: Address, peer_id: str, now_ms: int) -> None:
+        """Takes the peer that answered at an address."""
+        self._under_way.discard(address)
+        self._scan_ms = now_ms
+        self._book.reached(peer_id, address.transport, now_ms)
+        for target in self._targets:
+            if target.address == address:
+                self._learn(target, peer_id)
+
+    def failed(self, address: Address, now_ms: int) -> None:
+        """Takes note that nothing answered at an address."""
+        self._under_way.discard(address)
+        self._scan_ms = now_ms
+        for target in self._targets:
+            if target.address == address:
+                target.failures += 1
+                delay_ms = DIAL.delay_ms(target.failures, self._rng)
+                if now_ms - self._started_ms < EARLY_MS:
+                    delay_ms = min(delay_ms, EARLY_DELAY_MS)
+                target.next_dial_ms = now_ms + delay_ms
+        if address.peer_id is not None:
+            self._book.failed(address.peer_id, address.transport, now_ms)
+
+    def lost(self, peer_id: str, now_ms: int) -> None:
+        """Puts off the next dial of a peer whose last connection has ended."""
+        self._scan_ms = now_ms
+        again_ms = now_ms + DIAL.delay_ms(0, self._rng)
+        self._book.retry_at(peer_id, again_ms)
+        for target in self._targets:
+            if target.peer_id == peer_id:
+                target.next_dial_ms = again_ms
+
+    def next_ms(self, entry: PeerEntry) -> int | None:
+        """Returns when a peer will be dialled; None if connected, banned or not wanted."""
+        if entry.connection is not None or entry.ban is not None:
+            return None
+        times = [t.next_dial_ms for t in self._targets if t.peer_id == entry.peer_id]
+        if entry.wanted and entry.next_dial_ms is not None:
+            times.append(entry.next_dial_ms)
+        return min(times, default=None)
+
+    def next_wake_ms(self) -> int | None:
+        """Returns when there may be something to dial; None: not before something happens."""
+        if not self._may_dial:
+            return None
+        times = [target.next_dial_ms for target in self._open_targets()]
+        times += [e.next_dial_ms for e in self._open_wanted() if e.next_dial_ms is not None]
+        if self.below_target and len(self._book) > len(self._connected):
+            times.append(self._scan_ms)
+        return min(times, default=None)
+
+    @property
+    def _may_dial(self) -> bool:
+        return len(self._connected) < self._max_peers and len(self._under_way) < MAX_DIALS
+
+    def _due(self, now_ms: int) -> Iterator[Address]:
+        if not self._may_dial:
+            return
+        for target in self._open_targets():
+            if target.next_dial_ms <= now_ms:
+                yield target.address
+        for entry in self._open_wanted():
+            yield from due_address(entry, now_ms)
+        missing = self._target_peers - len(self._connected) - len(self._under_way)
+        if missing <= 0:
+            return
+        for entry in sorted(self._spare(now_ms), key=lambda e: e.dial_failures)[:missing]:
+            yield from due_address(entry, now_ms)
+
+    def _spare(self, now_ms: int) -> Iterator[PeerEntry]:
+        for entry in self._book:
+            if entry.connection is None and entry.ban is None:
+                next_ms = entry.next_dial_ms
+                if next_ms is not None and next_ms <= now_ms and not self._is_dialled(entry):
+                    yield entry
+
+    def _is_dialled(self, entry: PeerEntry) -> bool:
+        return any(Address(a, entry.peer_id) in self._under_way for a in entry.addresses)
+
+    def _open_targets(self) -> Iterator[Target]:
+        for target in self._targets:
+            known = None if target.peer_id is None else self._book.get(target.peer_id)
+            is_open = known is None or (known.connection is None and known.ban is None)
+            if is_open and target.address not in self._under_way:
+                yield target
+
+    def _open_wanted(self) -> Iterator[PeerEntry]:
+        for peer_id in self._book.wanted:
+            entry = self._book.get(peer_id)
+            if entry and entry.connection is None and not entry.ban and not self._is_dialled(entry):
+                yield entry
+
+    def _learn(self, target: Target, peer_id: str) -> None:
+        former, target.peer_id = target.peer_id, peer_id
+        target.failures = 0
+        for changed in {former, peer_id} - {None}:
+            entry = self._book.get(str(changed))
+            if entry is not None:
+                entry.bootstrap = self.is_bootstrap(str(changed))
+
+
+def due_address(entry: PeerEntry, now_ms: int) -> Iterator[Address]:
+    """Yields the best address of a peer that may be dialled now, if there is one."""
+    for address in entry.best_first():
+        if entry.addresses[address].next_dial_ms <= now_ms:
+            yield Address(address, entry.peer_id)
+            return

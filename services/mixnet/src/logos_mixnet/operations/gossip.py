@@ -1,0 +1,66 @@
+"""Gossip: publish messages, subscribe to topics, judge what came.
+
+The rules are in core/gossip.py.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from logos_mixnet.core import gossip as core
+from logos_mixnet.core.mailbox import Batch
+from logos_mixnet.core.ports import Clock, GossipHost
+from logos_mixnet.operations.inbox import Inbox, Inboxes
+from logos_module.driver import Driver
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One local reader of one topic."""
+
+    batches: Inbox[Batch]
+    judge: Callable[[bytes, core.Verdict], None]
+    """Takes the id of a message and a verdict; unknown messages are ignored."""
+
+
+class GossipOperations:
+    """The gossip of one node."""
+
+    def __init__(self, host: GossipHost, clock: Clock) -> None:
+        self.machine = core.Gossip()
+        self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, clock.now_ms)
+        self.readers: Inboxes[core.Reader, Batch] = Inboxes()
+        self._host = host
+
+    async def publish(self, topic: str, data: bytes) -> bytes:
+        """Publishes a message; returns its id (NET-6)."""
+        core.check_topic(topic)
+        core.check_message(data)
+        await self._host.publish(topic, data)
+        return core.message_id(data)
+
+    @asynccontextmanager
+    async def subscribe(self, topic: str, *, validates: bool) -> AsyncIterator[Subscription]:
+        """Subscribes for as long as the context is open."""
+        reader = core.Reader(topic, validates)
+
+        def judge(name: bytes, verdict: core.Verdict) -> None:
+            self.driver.put(self.machine.judge, reader, name, verdict)
+
+        with self.readers.open(reader, reader.mailbox.take) as batches:
+            try:
+                await self.driver.ask(self.machine.join, reader)
+                yield Subscription(batches, judge)
+            finally:
+                self.driver.put(self.machine.leave, reader)
+
+    def _perform(self, effect: core.Effect) -> None:
+        match effect:
+            case core.Arrived(reader):
+                self.readers.wake(reader)
+            case core.Judge(name, peer_id, verdict):
+                self._host.judge(name, peer_id, verdict)
+            case core.Follow(topic):
+                self._host.follow(topic)
+            case core.Leave(topic):
+                self._host.leave(topic)

@@ -1,0 +1,166 @@
+"""Peering: connect to peers, ban them, measure them, list and watch them.
+
+The rules are in core/peering.py.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from logos_mixnet.core import peering as core
+from logos_mixnet.core.address_book import Changes
+from logos_mixnet.core.addresses import Address
+from logos_mixnet.core.errors import DialFailedError, StoreError
+from logos_mixnet.core.notices import Notice, Watcher
+from logos_mixnet.core.ports import Clock, PeerHost, PeerStore
+from logos_mixnet.operations.inbox import Inbox, Inboxes
+from logos_module.driver import Driver
+
+log = logging.getLogger(__name__)
+
+LISTENING_TIMEOUT_S: Final = 2.0
+
+
+class PeeringOperations:
+    """The connections of one node."""
+
+    def __init__(
+        self,
+        machine: core.Peering,
+        host: PeerHost,
+        store: PeerStore,
+        clock: Clock,
+        *,
+        status: Callable[[str], None],
+        peers_changed: Callable[[int], None],
+    ) -> None:
+        self.machine = machine
+        self.driver: Driver[core.Effect] = Driver(machine, self._perform, clock.now_ms)
+        self.watchers: Inboxes[Watcher, Notice] = Inboxes()
+        self._host = host
+        self._store = store
+        self._tell_status = status
+        self._peers_changed = peers_changed
+
+    async def load(self) -> None:
+        """Takes over the book and the bans of the last run."""
+        peers, bans = await self._store.load_peers(), await self._store.load_bans()
+        self.driver.put(self.machine.loaded, peers, bans)
+
+    async def wait_listening(self, count: int) -> None:
+        """Waits until the host has said where it listens, 2 s at most."""
+        try:
+            async with asyncio.timeout(LISTENING_TIMEOUT_S):
+                await self.driver.ask(self.machine.listening, count)
+        except TimeoutError:
+            log.warning("host has not said where it listens", extra={"expected": count})
+
+    async def save(self) -> None:
+        """Writes what is not yet stored of the book, when the driver has ended."""
+        try:
+            await self._store.save_peers(self.machine.unsaved())
+        except StoreError as error:  # e.g. a full disk: what it knew before is kept
+            log.warning("address book not saved", extra={"error": str(error)})
+
+    async def connect(self, address: Address) -> str:
+        """Connects to a node and keeps it connected; returns its peer id."""
+        peer_id: str = await self.driver.ask(self.machine.connect, address)
+        return peer_id
+
+    async def disconnect(self, peer_id: str) -> None:
+        """Closes the connections to a peer and forgets it, also on disk."""
+        await self.driver.ask(self.machine.disconnect, peer_id)
+
+    async def ban(self, peer_id: str, duration_ms: int | None, reason: str) -> None:
+        """Refuses a peer for a time, or until it is unbanned; also after a restart."""
+        await self.driver.ask(self.machine.ban, peer_id, duration_ms, reason)
+
+    async def unban(self, peer_id: str) -> None:
+        """Refuses a peer no longer."""
+        await self.driver.ask(self.machine.unban, peer_id)
+
+    async def ping(self, peer_id: str) -> int:
+        """Measures the round trip to a peer, in microseconds."""
+        microseconds: int = await self.driver.ask(self.machine.ping, peer_id)
+        return microseconds
+
+    @contextmanager
+    def watch(self) -> Iterator[Inbox[Notice]]:
+        """Tells what happens to peers, first which are connected."""
+        watcher = self.machine.watch()
+        with self.watchers.open(watcher, watcher.take) as notices:
+            yield notices
+
+    def _perform(self, effect: core.Effect) -> Awaitable[None] | None:
+        match effect:
+            case Notice():
+                self._tell(effect)
+            case core.Status(connected, known):
+                self._tell_status(f"{connected} of {known} peers")
+                self._peers_changed(connected)
+            case core.Dial(address):
+                self.driver.start(self._dial(address))
+            case core.Save(changes):
+                self.driver.start(self._save(changes))
+            case core.StoreBan() | core.RemoveBan():
+                return self._store_ban(effect)
+            case _:
+                self._change_host(effect)
+        return None
+
+    def _change_host(
+        self, effect: core.Search | core.Block | core.Unblock | core.Disconnect | core.Ping
+    ) -> None:
+        match effect:
+            case core.Search():
+                self._host.search()
+            case core.Block(peer_id):
+                self._host.block(peer_id)
+            case core.Unblock(peer_id):
+                self._host.unblock(peer_id)
+            case core.Disconnect(peer_id):
+                self._host.disconnect(peer_id)
+            case core.Ping(peer_id):
+                self._host.ping(peer_id)
+
+    def _tell(self, notice: Notice) -> None:
+        what = {"event": notice.event.value, "peer_id": notice.peer_id, "detail": notice.detail}
+        log.info("peer event", extra=what)
+        for watcher in self.watchers:
+            watcher.put(notice)
+            self.watchers.wake(watcher)
+
+    async def _dial(self, address: Address) -> None:
+        peer_id, reason = None, None
+        try:
+            peer_id = await self._host.dial(address)
+        except DialFailedError as error:
+            reason = str(error)
+        self.driver.report(self.machine.dialled, address, peer_id, reason)
+
+    async def _save(self, changes: Changes) -> None:
+        try:
+            await self._store.save_peers(changes)
+        except StoreError as error:  # e.g. a full disk: the network goes on without
+            log.warning("address book not saved", extra={"error": str(error)})
+            self.driver.report(self.machine.not_saved, error)
+        else:
+            self.driver.report(self.machine.saved)
+
+    async def _store_ban(self, effect: core.StoreBan | core.RemoveBan) -> None:
+        machine, report = self.machine, self.driver.report
+        try:
+            if isinstance(effect, core.StoreBan):
+                await self._store.save_ban(effect.ban)
+                report(machine.ban_stored, effect.ticket, effect.ban)
+            else:
+                await self._store.remove_ban(effect.peer_id)
+                report(machine.ban_removed, effect.ticket, effect.peer_id)
+        except StoreError as error:
+            if effect.ticket is not None:
+                report(machine.refused, effect.ticket, error)
+            elif isinstance(effect, core.RemoveBan):
+                log.warning("ban not removed", extra={"peer_id": effect.peer_id})
+                report(machine.ban_kept, effect.peer_id)
