@@ -1,0 +1,55 @@
+"""`python -P -m logos_forkserver FD MODULE…`: loads the modules, then forks on request."""
+
+import gc
+import importlib
+import logging
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from logos_forkserver.child import live
+from logos_forkserver.launch import ROOM
+from logos_forkserver.proc_entry import NoRoomError, ProcEntry
+from logos_forkserver.server import Server
+from logos_forkserver.sources import loaded_sources
+
+OK: Final = 0
+REFUSED: Final = 2
+
+
+def main(arguments: list[str]) -> int:
+    """Serves at the socket with this descriptor; in a child, runs what it was asked for."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    begun_ns = time.time_ns()
+    number = int(arguments[0])
+    os.closerange(number + 1, os.sysconf("SC_OPEN_MAX"))  # what it was started with besides
+    listener = socket.socket(fileno=number)
+    os.set_inheritable(number, False)  # noqa: FBT003 -- positional only
+    try:
+        entry = ProcEntry.own()
+        own = {name: value for name, value in os.environ.items() if name != ROOM}
+        entry.show(f"logos fork server of {own.get('LOGOS_TESTNET_DIR', '')}", own)
+    except NoRoomError as error:
+        logging.error("%s", error)  # noqa: TRY400, LOG015 -- one line for people
+        return REFUSED
+    gc.disable()  # what is garbage while loading stays in pages of its own
+    for name in arguments[1:]:
+        importlib.import_module(name)
+        if (count := len(list(Path("/proc/self/task").iterdir()))) != 1:
+            logging.error("%s starts %d threads when it is imported", name, count - 1)  # noqa: LOG015
+            return REFUSED
+    sources = loaded_sources(begun_ns)
+    gc.collect()
+    gc.freeze()
+    with Server(listener) as server:
+        connection = server.serve()
+    if connection is not None:
+        live(connection, entry, sources)
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
