@@ -91,18 +91,37 @@ def fork(path: Path, request: Request, output: int, *, timeout_s: float = FORK_T
 
 
 def check(path: Path, *, timeout_s: float) -> None:
-    """Returns if the server at a path can fork.
+    """Returns if the server at a path can fork; errors are those of `end_check`."""
+    end_check(begin_check(path, timeout_s=timeout_s))
+
+
+def begin_check(path: Path, *, timeout_s: float = FORK_TIMEOUT_S) -> socket.socket:
+    """Asks a server whether it can fork. The connection is readable once it has answered.
 
     Raises:
-        OutdatedError: Its code has changed since it was loaded.
-        ForkServerError: It does not answer within `timeout_s`.
+        ForkServerError: Nobody listens at the path.
     """
-    with _connect(path, timeout_s) as connection:
+    connection = _connect(path, timeout_s)
+    try:
+        wire.send(connection, {})
+    except OSError as error:
+        connection.close()
+        raise ForkServerError(f"{path} takes no question: {error}") from error
+    return connection
+
+
+def end_check(connection: socket.socket) -> None:
+    """Takes the answer, and closes the connection.
+
+    Raises:
+        OutdatedError: The server's code has changed since it was loaded.
+        ForkServerError: It has died, or does not answer in time.
+    """
+    with connection:
         try:
-            wire.send(connection, {})
             answer, _ = wire.receive(connection)
         except (OSError, BadPacketError) as error:
-            raise ForkServerError(f"{path} does not answer: {error}") from error
+            raise ForkServerError(f"the fork server does not answer: {error}") from error
     _refuse(answer)
 
 

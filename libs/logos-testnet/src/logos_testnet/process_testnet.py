@@ -57,6 +57,7 @@ class ProcessTestnet:
         missing = await self._make_room(report)
         if missing:
             await run_genesis(self._plan, self._layout, report)
+        await self._kernels.fork_server.begin(report)
         turns = asyncio.Semaphore(os.cpu_count() or 1)
         await all_of(self._start(node, report, turns, missing) for node in self._plan.nodes)
         views = await all_of(self._wait(node, report) for node in self._plan.nodes)
@@ -75,6 +76,7 @@ class ProcessTestnet:
             await stop_processes(self._processes, report)
             ports = taken_ports([node.front_port for node in self._plan.nodes])
             taken = [f"port {port}: {holder_of(port)}" for port in ports]
+        await self._kernels.fork_server.end()
         refuse_living(self._layout, also=taken)
         if not processes:
             await refuse_namesake(self._plan)
@@ -115,7 +117,7 @@ class ProcessTestnet:
         send_signal(found, signal.Signals(number))
 
     async def memory_bytes(self) -> int:
-        return proportional_bytes(self._processes())
+        return proportional_bytes([*self._processes(), *self._kernels.fork_server.processes()])
 
     def log_lines(
         self, *, nodes: Sequence[str], module: str | None, tail: int, follow: bool
