@@ -25,10 +25,11 @@ from logos_testnet.plan import Plan
 from logos_testnet.processes import NodeProcess, read_environment, send_signal
 from logos_testnet.progress import Note, Report
 
-KERNEL_MODULES: Final = ("logos_kernel.node",)
+KERNEL_MODULES: Final = ("logos_kernel.node", "aiosqlite")
 LOAD_PATIENCE_S: Final = 90.0
 END_GRACE_S: Final = 5.0
 _POLL_S: Final = 0.05
+_ALL: Final = 1000
 _PROC: Final = Path("/proc")
 _DIGEST: Final = "LOGOS_FORK_SERVER_DIGEST"
 """Marks a server, and says what it was started with."""
@@ -55,6 +56,11 @@ class ForkServer:
     def variables(self) -> dict[str, str]:
         """What kernels are told of it."""
         return {"LOGOS_FORK_SERVER": str(self._path)} if self._serves else {}
+
+    @property
+    def turns(self) -> int:
+        """How many nodes boot at a time: a node that loads its own code takes a processor."""
+        return _ALL if self._serves else os.cpu_count() or 1
 
     async def begin(self, report: Report) -> None:
         """Makes sure that it serves, or notes why processes start by their own command."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import shutil
 import signal
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -58,7 +57,7 @@ class ProcessTestnet:
         if missing:
             await run_genesis(self._plan, self._layout, report)
         await self._kernels.fork_server.begin(report)
-        turns = asyncio.Semaphore(os.cpu_count() or 1)
+        turns = asyncio.Semaphore(self._kernels.fork_server.turns)
         await all_of(self._start(node, report, turns, missing) for node in self._plan.nodes)
         views = await all_of(self._wait(node, report) for node in self._plan.nodes)
         for node, seen in zip(self._plan.nodes, views, strict=True):
