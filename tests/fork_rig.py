@@ -18,6 +18,8 @@ class Rig:
 
     folder: Path
     pid: int
+    python_path: str
+    """As the server was started with."""
 
     @property
     def socket(self) -> Path:
@@ -34,7 +36,7 @@ class Rig:
             "program",
             ("an argument",),
             str(self.folder),
-            {"PYTHONPATH": str(self.folder), **variables},
+            {"PYTHONPATH": self.python_path, **variables},
         )
         output = os.open(self.output, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:

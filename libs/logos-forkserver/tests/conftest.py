@@ -24,7 +24,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         pid = launch.start(path, modules, variables=environment, output=tmp_path / "server.log")
         pids.append(pid)
         client.check(path, timeout_s=READY_S)
-        return Rig(tmp_path, pid)
+        return Rig(tmp_path, pid, str(tmp_path))
 
     yield start
     for pid in pids:

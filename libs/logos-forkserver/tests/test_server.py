@@ -107,9 +107,18 @@ def test_a_folder_that_is_not_there_is_told_as_by_exec(rig: Rig) -> None:
     output = os.open(os.devnull, os.O_WRONLY)
 
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        client.fork(rig.socket, Request("program", (), "/nowhere"), output)
+        client.fork(
+            rig.socket,
+            Request("program", (), "/nowhere", {"PYTHONPATH": rig.python_path}),
+            output,
+        )
 
     os.close(output)
+
+
+def test_what_the_interpreter_reads_at_its_start_must_be_the_servers(rig: Rig) -> None:
+    with pytest.raises(ForkServerError, match="other LC_ALL, PYTHONPATH"):
+        rig.fork(WAIT, PYTHONPATH="/elsewhere", LC_ALL="C", PYTHONUNBUFFERED="1")
 
 
 def test_an_environment_that_is_too_large_is_told(rig: Rig) -> None:
@@ -134,6 +143,23 @@ def test_a_process_that_is_not_told_to_go_never_runs(rig: Rig) -> None:
     os.close(files[0])
     os.close(output)
     assert rig.output.read_bytes() == b""
+
+
+def test_the_exit_of_a_process_that_never_read_its_go_is_told(rig: Rig) -> None:
+    (rig.folder / "program.py").write_text(WAIT, encoding="utf-8")
+    request = Request("program", (), str(rig.folder), {"PYTHONPATH": rig.python_path})
+    output = os.open(os.devnull, os.O_WRONLY)
+    with connected(rig.socket) as connection:
+        wire.send(connection, request.to_document(), [output])
+        answer, files = wire.receive(connection)
+        os.kill(answer["pid"], signal.SIGSTOP)
+        wire.send(connection, wire.GO)
+
+        os.kill(answer["pid"], signal.SIGKILL)
+
+        assert wire.receive(connection)[0] == {"code": -signal.SIGKILL}
+    for file in (output, *files):
+        os.close(file)
 
 
 @pytest.mark.parametrize("packet", [b"not JSON", b"[]", b'{"module": "program"}'])

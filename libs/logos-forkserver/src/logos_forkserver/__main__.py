@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 from typing import Final
 
-from logos_forkserver.child import live
-from logos_forkserver.launch import ROOM
+from logos_forkserver.child import Origin, live
 from logos_forkserver.proc_entry import NoRoomError, ProcEntry
 from logos_forkserver.server import Server
 from logos_forkserver.sources import loaded_sources
+from logos_forkserver.surroundings import read_at_start, started_with
 
 OK: Final = 0
 REFUSED: Final = 2
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     os.set_inheritable(number, False)  # noqa: FBT003 -- positional only
     try:
         entry = ProcEntry.own()
-        own = {name: value for name, value in os.environ.items() if name != ROOM}
+        own = started_with()
         entry.show(f"logos fork server of {own.get('LOGOS_TESTNET_DIR', '')}", own)
     except NoRoomError as error:
         logging.error("%s", error)  # noqa: TRY400, LOG015 -- one line for people
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
     with Server(listener) as server:
         connection = server.serve()
     if connection is not None:
-        live(connection, entry, sources)
+        live(connection, Origin(entry, sources, read_at_start(own)))
     return OK
 
 

@@ -7,16 +7,35 @@ import runpy
 import signal
 import socket
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from logos_forkserver import wire
 from logos_forkserver.proc_entry import NoRoomError, ProcEntry, set_name, start_ticks
 from logos_forkserver.sources import LoadedSources
-from logos_forkserver.wire import NO_ROOM, OUTDATED, BadPacketError, Request
+from logos_forkserver.surroundings import read_at_start
+from logos_forkserver.wire import (
+    NO_ROOM,
+    OTHER_SURROUNDINGS,
+    OUTDATED,
+    BadPacketError,
+    Request,
+)
 
 PATIENCE_S: Final = 30.0
 """For a client to say what to run, and for its `go`."""
 _REFUSED: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a child has from its server."""
+
+    entry: ProcEntry
+    sources: LoadedSources
+    surroundings: Mapping[str, str]
+    """The variables that were read when the server was started."""
 
 
 def restore_signals() -> None:
@@ -26,15 +45,15 @@ def restore_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def live(connection: socket.socket, entry: ProcEntry, sources: LoadedSources) -> None:
+def live(connection: socket.socket, origin: Origin) -> None:
     """Becomes what the client asks for. Returns or raises as its program does.
 
     Ends the process at once where the client refuses, leaves, or asks for what cannot be.
     """
-    entry.show("python: waits for what to run", {})
+    origin.entry.show("python: waits for what to run", {})
     connection.settimeout(PATIENCE_S)
     try:
-        request = _prepare(connection, entry, sources)
+        request = _prepare(connection, origin)
         if request is None or wire.receive(connection)[0] != wire.GO:
             os._exit(_REFUSED)
     except (OSError, BadPacketError):
@@ -44,10 +63,10 @@ def live(connection: socket.socket, entry: ProcEntry, sources: LoadedSources) ->
     _run(request)
 
 
-def _prepare(connection: socket.socket, entry: ProcEntry, sources: LoadedSources) -> Request | None:
+def _prepare(connection: socket.socket, origin: Origin) -> Request | None:
     """Sets the process up and tells the client; None if it cannot be, and the client was told."""
     document, files = wire.receive(connection)
-    changed = sources.changed()
+    changed = origin.sources.changed()
     if changed is not None:
         wire.send(connection, {"refused": OUTDATED, "text": f"{changed} has changed"})
         return None
@@ -55,8 +74,14 @@ def _prepare(connection: socket.socket, entry: ProcEntry, sources: LoadedSources
         wire.send(connection, {"current": True})
         return None
     request = Request.from_document(document)
+    wanted = read_at_start(request.variables)
+    if wanted != origin.surroundings:
+        differ = sorted(name for name, _ in wanted.items() ^ origin.surroundings.items())
+        text = f"the fork server was started with other {', '.join(differ)}"
+        wire.send(connection, {"refused": OTHER_SURROUNDINGS, "text": text})
+        return None
     try:
-        _enter(request, entry, files)
+        _enter(request, origin.entry, files)
     except NoRoomError as error:
         wire.send(connection, {"refused": NO_ROOM, "text": str(error)})
         return None

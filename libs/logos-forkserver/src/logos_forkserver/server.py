@@ -139,6 +139,7 @@ class Server:
         os.close(child.pidfd)
         _, status = os.waitpid(child.pid, 0)
         with suppress(OSError):  # its client may be gone
+            _read_to_the_end(child.connection)
             wire.send(child.connection, {"code": os.waitstatus_to_exitcode(status)})
         child.connection.close()
 
@@ -162,6 +163,13 @@ def _accept(listener: socket.socket) -> socket.socket | None:
         return None
     connection.settimeout(None)
     return connection
+
+
+def _read_to_the_end(connection: socket.socket) -> None:
+    """Takes what a child has not read: closing would reset the connection, and lose the code."""
+    connection.shutdown(socket.SHUT_RD)
+    while connection.recv(wire.MAX_PACKET_BYTES):
+        continue
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -12,6 +12,8 @@ MAX_FILES: Final = 1
 GO: Final = {"go": True}
 OUTDATED: Final = "OUTDATED"
 """Reason of a refusal: the code on disk is not the code that was loaded."""
+OTHER_SURROUNDINGS: Final = "OTHER_SURROUNDINGS"
+"""Reason of a refusal: a variable that is read at the start has another value in the server."""
 NO_ROOM: Final = "NO_ROOM"
 """Reason of a refusal: the environment is larger than the server's."""
 

@@ -18,6 +18,7 @@ from typing import Final
 
 from logos_forkserver import client, launch
 from logos_forkserver.client import Forked, ForkServerError
+from logos_forkserver.surroundings import read_at_start
 from logos_forkserver.wire import Request
 from logos_testnet.errors import UnknownStartError
 from logos_testnet.layout import Layout
@@ -33,11 +34,6 @@ _ALL: Final = 1000
 _PROC: Final = Path("/proc")
 _DIGEST: Final = "LOGOS_FORK_SERVER_DIGEST"
 """Marks a server, and says what it was started with."""
-_READ_AT_START: Final = (
-    "GLIBC_TUNABLES", "GRPC_", "LANG", "LC_", "LD_", "MALLOC_", "OPENSSL_", "PYTHON", "RUST_",
-    "SSL_", "TZ",
-)  # fmt: skip
-"""Beginnings of variables that interpreter and libraries may have read before a fork."""
 
 
 class ForkServer:
@@ -45,7 +41,7 @@ class ForkServer:
 
     def __init__(self, plan: Plan, layout: Layout, sockets: Path) -> None:
         self._layout = layout
-        self._modules = _modules_of(plan)
+        self._modules = modules_of(plan)
         self._path = sockets / "forks.sock"
         self._serves = False
         self._pid = 0
@@ -156,7 +152,7 @@ class ForkServer:
         client.end_check(connection)
 
     def _digest(self) -> str:
-        read = {key: value for key, value in os.environ.items() if key.startswith(_READ_AT_START)}
+        read = read_at_start(os.environ)
         started_with = [self._modules, sys.executable, str(self._layout.directory), read]
         return hashlib.sha256(json.dumps(started_with, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -190,6 +186,7 @@ def _folder_now(entry: Path, variables: Mapping[str, str]) -> Path:
     return log.parent if log.is_absolute() else Path(variables["LOGOS_TESTNET_DIR"])
 
 
-def _modules_of(plan: Plan) -> tuple[str, ...]:
+def modules_of(plan: Plan) -> tuple[str, ...]:
+    """The Python modules that the server of a testnet loads, in order, each once."""
     modules = [module.manifest.preload for node in plan.nodes for module in node.modules]
     return tuple(dict.fromkeys([*KERNEL_MODULES, *(name for each in modules for name in each)]))

@@ -45,6 +45,8 @@ class Places:
     """Of the kernel itself."""
     fork_server: Path | None = None
     """Socket of the testnet's fork server, if it has one."""
+    fork_timeout_s: float = client.FORK_TIMEOUT_S
+    """The kernel does nothing else for so long while it waits for a fork."""
 
     def socket(self, module: str) -> Path:
         """Returns the Unix socket of a module."""
@@ -141,7 +143,7 @@ class Processes:
         _, _, package, *arguments = plan.manifest.command  # preload says that it is `python -m`
         request = Request(package, tuple(arguments), str(folder), variables)
         try:
-            forked = client.fork(path, request, output)
+            forked = client.fork(path, request, output, timeout_s=self._places.fork_timeout_s)
         except ForkServerError as error:
             extra = {"of": module, "reason": error.reason, "why": str(error)}
             log.warning("module starts by its own command", extra=extra)
