@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -10,6 +11,7 @@ from typing import Final
 from logos_testnet.client import NodeView, channel_to, revive_failed
 from logos_testnet.endpoints import write_endpoints
 from logos_testnet.errors import NotStoppedError, UnknownNodeError
+from logos_testnet.fork_server import starts_by_fork
 from logos_testnet.genesis import run_genesis
 from logos_testnet.kernels import Kernels
 from logos_testnet.layout import Layout
@@ -52,6 +54,7 @@ class ProcessTestnet:
     async def up(self, report: Report) -> Started:
         loop = asyncio.get_running_loop()
         begun = loop.time()
+        starts_by_fork(os.environ)  # refuses before anything is stopped
         stopped = tuple(await self.unplanned())
         missing = await self._make_room(report)
         if missing:
