@@ -250,7 +250,7 @@ def test_sockets_stand_elsewhere_where_the_path_would_be_too_long(tiny: Tiny) ->
     tiny.up()
 
     assert not tiny.layout.run.exists()
-    assert len(list(tiny.layout.temporary_run.rglob("*.sock"))) == 4
+    assert len(list(tiny.layout.temporary_run.rglob("node*/*.sock"))) == 4
     assert tiny.logos("down").returncode == 0
     assert not tiny.layout.temporary_run.exists()
 
