@@ -35,14 +35,13 @@ def main(arguments: list[str]) -> int:
     except NoRoomError as error:
         logging.error("%s", error)  # noqa: TRY400, LOG015 -- one line for people
         return REFUSED
-    gc.disable()  # what is garbage while loading stays in pages of its own
+    gc.disable()  # room that is freed here would be written to, and so copied, by every child
     for name in arguments[1:]:
         importlib.import_module(name)
         if (count := len(list(Path("/proc/self/task").iterdir()))) != 1:
             logging.error("%s starts %d threads when it is imported", name, count - 1)  # noqa: LOG015
             return REFUSED
     sources = loaded_sources(begun_ns)
-    gc.collect()
     gc.freeze()
     with Server(listener) as server:
         connection = server.serve()
