@@ -40,6 +40,7 @@ class Origin:
 
 def restore_signals() -> None:
     """Gives signals the handlers that a program starts with. For a fresh child."""
+    signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,11 +32,12 @@ def loaded_sources(begun_ns: int) -> LoadedSources:
     # Copies, which stand side by side: each child looks at all of them, and whatever page it
     # touches is no longer shared. It saves 1 MiB a process.
     paths = [os.fsdecode(os.fsencode(path)) for path in files if isinstance(path, str)]
-    signatures = {path: _signature(path) for path in paths}
+    now_ns = time.time_ns()
+    found = {path: _signature(path) for path in paths}
     return LoadedSources(
         {
-            path: signature if signature is not None and signature[0] < begun_ns else None
-            for path, signature in signatures.items()
+            path: None if one is not None and begun_ns <= one[0] <= now_ns else one
+            for path, one in found.items()
         }
     )
 

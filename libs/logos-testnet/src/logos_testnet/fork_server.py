@@ -24,7 +24,7 @@ from logos_testnet.errors import UnknownStartError
 from logos_testnet.layout import Layout
 from logos_testnet.plan import Plan
 from logos_testnet.processes import NodeProcess, read_environment, send_signal
-from logos_testnet.progress import Note, Report
+from logos_testnet.progress import Note, Report, silent
 
 KERNEL_MODULES: Final = ("logos_kernel.node", "aiosqlite")
 LOAD_PATIENCE_S: Final = 90.0
@@ -44,6 +44,7 @@ class ForkServer:
         self._modules = modules_of(plan)
         self._path = sockets / "forks.sock"
         self._serves = False
+        self._report: Report = silent
         self._pid = 0
         """Of a server that this process has started, and must reap."""
         self._kernels: dict[str, Forked] = {}
@@ -60,14 +61,15 @@ class ForkServer:
 
     async def begin(self, report: Report) -> None:
         """Makes sure that it serves, or notes why processes start by their own command."""
-        self._serves = False
+        self._serves, self._report = False, report
         if not starts_by_fork(os.environ):
             send_signal(self.processes(), signal.SIGTERM)
             return
         try:
             await self._begin()
         except (ForkServerError, OSError) as error:
-            report(Note(f"starts every process by its own command: {error}"))
+            why = f"{error}; {self._layout.fork_server_log} may tell more"
+            report(Note(f"starts every process by its own command: {why}"))
         else:
             self._serves = True
 
@@ -79,7 +81,8 @@ class ForkServer:
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             forked = client.fork(self._path, request, output)
-        except ForkServerError:
+        except ForkServerError as error:
+            self._report(Note(f"{node} starts by its own command: {error}"))
             return None
         finally:
             os.close(output)
@@ -109,6 +112,9 @@ class ForkServer:
             while self.processes() and loop.time() < until:  # noqa: ASYNC110 - other processes
                 await asyncio.sleep(_POLL_S)
         self._path.unlink(missing_ok=True)
+        for forked in self._kernels.values():
+            forked.close()
+        self._kernels.clear()
 
     def processes(self) -> list[NodeProcess]:
         """The fork servers of the testnet: one, and any that waits for its last children."""
