@@ -21,8 +21,8 @@ from logos_testnet.layout import layout_of
 from logos_testnet.processes import find_processes, proportional_bytes
 
 NAME: Final = "benchmark-up"
-SECONDS_BAR: Final = 20
-PSS_BAR_MB: Final = 1000
+SECONDS_BAR: Final = 4
+PSS_BAR_MB: Final = 450
 JUDGED_NODES: Final = 5
 SETTLE_S: Final = 5
 
