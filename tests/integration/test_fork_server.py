@@ -5,11 +5,12 @@ import signal
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from integration.commands import Tiny, program, surroundings
-from logos_testnet.client import READY, NodeView, channel_to, view
+from logos_testnet.client import READY, channel_to, view
 from logos_testnet.processes import KERNEL, NodeProcess, send_signal
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -33,7 +34,7 @@ def module_of(tiny: Tiny, node: str) -> NodeProcess:
 def until_replaced(tiny: Tiny, node: int, pid: int) -> NodeProcess:
     """Waits until the module of a node is READY as another process."""
 
-    async def wait() -> NodeView:
+    async def wait() -> NodeProcess:
         async with (
             asyncio.timeout(PATIENCE_S),
             channel_to(f"127.0.0.1:{tiny.ports.front + node}") as channel,
@@ -41,14 +42,22 @@ def until_replaced(tiny: Tiny, node: int, pid: int) -> NodeProcess:
             while True:
                 seen = await view(channel, networked=False)
                 is_ready = all(module.state == READY for module in seen.modules)
-                if is_ready and module_of(tiny, f"node{node}").pid != pid:
-                    return seen
+                for each in tiny.processes() if is_ready else ():
+                    if (each.node, each.name) == (f"node{node}", "hello") and each.pid != pid:
+                        return each
                 await asyncio.sleep(0.05)
 
-    while not any(each.pid != pid for each in tiny.processes() if each.name == "hello"):
-        continue
-    asyncio.run(wait())
-    return module_of(tiny, f"node{node}")
+    return asyncio.run(wait())
+
+
+def up(tiny: Tiny, **variables: str) -> CompletedProcess[bytes]:
+    return subprocess.run(
+        program("up", "--topology", tiny.topology),
+        capture_output=True,
+        env=surroundings(tiny.state_root) | variables,
+        check=False,
+        timeout=180,
+    )
 
 
 def test_kernels_and_modules_are_forked_and_down_ends_the_server(tiny: Tiny) -> None:
@@ -116,6 +125,27 @@ def test_a_kernel_that_is_killed_is_forked_by_the_next_up_and_adopts(tiny: Tiny)
     assert parents(tiny.processes()) == {server.pid}
 
 
+def test_up_in_other_surroundings_starts_another_server(tiny: Tiny) -> None:
+    tiny.up()
+    before = tiny.processes()
+    (first,) = tiny.fork_servers()
+    ended = up(tiny, TZ="Antarctica/Troll")
+    assert ended.returncode == 0, ended.stderr
+
+    assert tiny.processes() == before
+    (second,) = [each for each in tiny.fork_servers() if each.pid != first.pid]
+    # The first one still waits for its children; what they start has their own surroundings.
+    assert parents(tiny.processes()) == {first.pid}
+    killed = module_of(tiny, "node1")
+    send_signal([killed], signal.SIGKILL)
+    assert parent(until_replaced(tiny, 1, killed.pid)) not in {first.pid, second.pid}
+    assert "other TZ" in tiny.layout.log("node1", KERNEL).read_text(encoding="utf-8")
+
+    assert tiny.logos("down").returncode == 0
+
+    assert tiny.fork_servers() == []
+
+
 def test_up_without_a_server_says_so_and_starts_by_exec(tiny: Tiny) -> None:
     tiny.layout.directory.mkdir(parents=True)
     tiny.layout.fork_server_log.mkdir()  # it can be no log: the server cannot be started
@@ -130,13 +160,7 @@ def test_up_without_a_server_says_so_and_starts_by_exec(tiny: Tiny) -> None:
 
 @pytest.mark.parametrize("start", ["exec", "vfork"])
 def test_logos_start_chooses(tiny: Tiny, start: str) -> None:
-    ended = subprocess.run(
-        program("up", "--topology", tiny.topology),
-        capture_output=True,
-        env=surroundings(tiny.state_root) | {"LOGOS_START": start},
-        check=False,
-        timeout=180,
-    )
+    ended = up(tiny, LOGOS_START=start)
 
     assert tiny.fork_servers() == []
     if start == "exec":

@@ -9,7 +9,7 @@ from typing import Final
 
 ROOM: Final = "LOGOS_ROOM"
 """A variable of the server that only makes room for the environments of children."""
-OWN_ROOM_BYTES: Final = 4096
+OWN_ROOM_BYTES: Final = 16 * 1024
 """For the LOGOS_ variables of a child, beside the environment that it shares with the server."""
 _BACKLOG: Final = 1024
 _SOCKET_MODE: Final = 0o600

@@ -30,7 +30,7 @@ KERNEL_MODULES: Final = ("logos_kernel.node", "aiosqlite")
 LOAD_PATIENCE_S: Final = 90.0
 END_GRACE_S: Final = 5.0
 _POLL_S: Final = 0.05
-_ALL: Final = 1000
+_ALL_AT_ONCE: Final = 1000
 _PROC: Final = Path("/proc")
 _DIGEST: Final = "LOGOS_FORK_SERVER_DIGEST"
 """Marks a server, and says what it was started with."""
@@ -57,7 +57,7 @@ class ForkServer:
     @property
     def turns(self) -> int:
         """How many nodes boot at a time: a node that loads its own code takes a processor."""
-        return _ALL if self._serves else os.cpu_count() or 1
+        return _ALL_AT_ONCE if self._serves else os.cpu_count() or 1
 
     async def begin(self, report: Report) -> None:
         """Makes sure that it serves, or notes why processes start by their own command."""
