@@ -16,12 +16,13 @@ from typing import Final
 from benchmarks.report import Figure, arguments, publish, say
 from benchmarks.running import FRONT_PORTS, P2P_PORTS, ROOT, TOPOLOGY
 
+from logos_testnet.fork_server import find_fork_servers
 from logos_testnet.layout import layout_of
 from logos_testnet.processes import find_processes, proportional_bytes
 
 NAME: Final = "benchmark-up"
-SECONDS_BAR: Final = 20
-PSS_BAR_MB: Final = 1000
+SECONDS_BAR: Final = 4
+PSS_BAR_MB: Final = 450
 JUDGED_NODES: Final = 5
 SETTLE_S: Final = 5
 
@@ -59,7 +60,8 @@ def start(path: Path, nodes: int) -> Start:
         seconds = time.perf_counter() - began
         time.sleep(SETTLE_S)
         directory = layout_of(ROOT / ".logos", NAME).directory
-        return Start(seconds, proportional_bytes(find_processes(directory)) / 1e6)
+        processes = [*find_processes(directory), *find_fork_servers(directory)]
+        return Start(seconds, proportional_bytes(processes) / 1e6)
     finally:
         logos("down", "--topology", str(path), "--purge")
 

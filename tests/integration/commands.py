@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
 
+from logos_testnet.fork_server import find_fork_servers
 from logos_testnet.layout import Layout, layout_of
 from logos_testnet.processes import NodeProcess, find_processes, send_signal
 from logos_testnet.state import remember_start
@@ -78,6 +79,9 @@ class Tiny:
     def processes(self) -> list[NodeProcess]:
         return find_processes(self.layout.directory)
 
+    def fork_servers(self) -> list[NodeProcess]:
+        return find_fork_servers(self.layout.directory)
+
     def remember_another(self, name: str) -> None:
         """Makes a testnet that was started once, and is down."""
         layout = layout_of(self.state_root, name)
@@ -94,7 +98,8 @@ class Tiny:
     def remove(self) -> None:
         """Ends whatever was left."""
         for topology in self.folder.rglob("topology.toml"):
-            send_signal(find_processes(topology.parent), signal.SIGKILL)
+            servers = find_fork_servers(topology.parent)
+            send_signal([*find_processes(topology.parent), *servers], signal.SIGKILL)
 
 
 def printed_commands(said: bytes) -> list[list[str]]:

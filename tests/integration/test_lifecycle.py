@@ -226,7 +226,8 @@ def test_sockets_stand_beside_the_state_and_up_mends_them(tiny: Tiny) -> None:
     run = tiny.layout.run
     before = sorted(path.relative_to(run) for path in run.rglob("*.sock"))
     assert [str(path) for path in before] == [
-        f"node{number}/{name}.sock" for number in (1, 2) for name in ("hello", "kernel")
+        "forks.sock",
+        *(f"node{number}/{name}.sock" for number in (1, 2) for name in ("hello", "kernel")),
     ]
     shutil.rmtree(run)
     run.write_text("no folder can be made here", encoding="utf-8")
@@ -249,7 +250,7 @@ def test_sockets_stand_elsewhere_where_the_path_would_be_too_long(tiny: Tiny) ->
     tiny.up()
 
     assert not tiny.layout.run.exists()
-    assert len(list(tiny.layout.temporary_run.rglob("*.sock"))) == 4
+    assert len(list(tiny.layout.temporary_run.rglob("node*/*.sock"))) == 4
     assert tiny.logos("down").returncode == 0
     assert not tiny.layout.temporary_run.exists()
 

@@ -13,6 +13,7 @@ STORAGE = """name = "storage"
 version = "0.1.0-rc.1+build"
 description = "Content-addressed storage"
 command = ["python", "-m", "logos_storage"]
+preload = ["logos_storage.node"]
 requires = ["mixnet"]
 services = ["logos.storage.v1.Storage"]
 """
@@ -26,6 +27,7 @@ def test_a_manifest_is_read() -> None:
         command=("python", "-m", "logos_storage"),
         requires=("mixnet",),
         services=("logos.storage.v1.Storage",),
+        preload=("logos_storage.node",),
     )
 
 
@@ -58,6 +60,8 @@ def test_names_may_not_be(name: str) -> None:
         ('requires = ["storage"]', "requires: a module cannot require itself"),
         ('services = ["Storage"]', "services: 'Storage' is not like"),
         ('services = ["a.B", "a.B"]', "services: names one thing twice"),
+        ('command = ["python", "-m", "a"]\npreload = ["a-b"]', "preload: 'a-b' is not like"),
+        ('command = ["serve"]\npreload = ["a"]', "preload: only for a command that begins with"),
     ],
 )
 def test_what_is_wrong_is_named(line: str, problem: str) -> None:

@@ -79,7 +79,15 @@ def test_a_profile_and_its_manifests_are_read(tmp_path: Path) -> None:
     assert config.policy.lease_ttl_ms == 2000
     assert config.policy.stop_grace_ms == 10_000
     assert config.places is not None
+    assert config.places.fork_server is None
     assert config.kernel_target == "unix:/run/node1/k.sock"
+
+
+def test_a_fork_server_is_optional(tmp_path: Path) -> None:
+    places = _parsed(tmp_path, LOGOS_FORK_SERVER="/run/forks.sock").places
+
+    assert places is not None
+    assert places.fork_server == Path("/run/forks.sock")
 
 
 def test_modules_reach_a_kernel_that_listens_everywhere(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Where modules live as processes of this machine."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     made = Processes(plans, places)
     yield made
     for child in made._children.values():
+        assert isinstance(child, subprocess.Popen)
         child.wait()
 
 

@@ -15,10 +15,11 @@ from logos_base.needs import Needs, parse_needs
 NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 SERVICE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+")
 VERSION: Final = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?")
+PYTHON_MODULE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 MAX_MANIFEST_BYTES: Final = 64 * 1024
 
 _KEYS: Final = frozenset(
-    {"name", "version", "description", "command", "requires", "services", "testnet"}
+    {"name", "version", "description", "command", "requires", "services", "preload", "testnet"}
 )
 
 
@@ -35,6 +36,8 @@ class Manifest:
     """Modules that must be READY before this one is started."""
     services: tuple[str, ...] = field(default=())
     """Full names of the gRPC services that the node's front door routes to it."""
+    preload: tuple[str, ...] = ()
+    """Python modules that a testnet's fork server may load for it; none: it is not forked."""
     needs: Needs = field(default_factory=Needs)
     """What it needs of a testnet; nothing that the kernel reads."""
 
@@ -56,12 +59,15 @@ def parse_manifest(text: str) -> Manifest:
     command = _list(document, "command", None, problems)
     requires = _list(document, "requires", NAME, problems)
     services = _list(document, "services", SERVICE, problems)
+    preload = _list(document, "preload", PYTHON_MODULE, problems)
+    if preload and (len(command) < 3 or command[:2] != ("python", "-m")):
+        problems.append("preload: only for a command that begins with python -m MODULE")
     if name in requires:
         problems.append("requires: a module cannot require itself")
     needs = parse_needs(document.get("testnet", {}), problems)
     if problems:
         raise ConfigError(problems)
-    return Manifest(name, version, str(description), command, requires, services, needs=needs)
+    return Manifest(name, version, str(description), command, requires, services, preload, needs)
 
 
 def _text(

@@ -85,6 +85,13 @@ class NotStoppedError(LogosError):
     reason = "NOT_STOPPED"
 
 
+class UnknownStartError(LogosError):
+    """LOGOS_START names no way to start processes."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "START_UNKNOWN"
+
+
 class EngineError(LogosError):
     """The container engine is missing, or refused."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from logos_testnet.fork_server import ForkServer
 from logos_testnet.layout import Layout
 from logos_testnet.plan import NodePlan, Plan
 from logos_testnet.processes import KERNEL, NodeProcess
@@ -29,6 +30,7 @@ class Kernels:
             for name in (KERNEL, *(module.manifest.name for module in node.modules))
         )
         """Holds a folder for each node."""
+        self.fork_server = ForkServer(plan, layout, self.sockets)
 
     def socket(self, node: str) -> Path:
         """The socket of a node's kernel, for its modules."""
@@ -52,7 +54,7 @@ class Kernels:
         return is_here and process.sockets == self.sockets / node.name
 
     def spawn(self, node: NodePlan) -> None:
-        """Starts a kernel. Spawned, not forked: threads of gRPC do not survive a fork."""
+        """Starts a kernel: by the fork server, else by its own command."""
         self._write_profile(node)
         log = self._layout.log(node.name, KERNEL)
         if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
@@ -63,10 +65,16 @@ class Kernels:
             "PYTHONSAFEPATH": "1",
             **kept,
             **self._variables(node),
+            **self.fork_server.variables,
         }
         self._exit_codes.pop(node.name, None)
+        forked = self.fork_server.start_kernel(node.name, variables, log)
+        self._pids[node.name] = forked or self._execute(variables, log)
+
+    def _execute(self, variables: dict[str, str], log: Path) -> int:
+        """Starts a kernel by its own command. This process has threads: it must not fork."""
         append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        self._pids[node.name] = os.posix_spawn(
+        return os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", "logos_kernel"],
             variables,
@@ -80,6 +88,9 @@ class Kernels:
 
     def reap(self) -> None:
         """Collects kernels of ours that ended, so that none stays a zombie."""
+        for node, code in self.fork_server.reap().items():
+            self._exit_codes[node] = code
+            del self._pids[node]
         for node, pid in list(self._pids.items()):
             try:
                 done, status = os.waitpid(pid, os.WNOHANG)

@@ -1,12 +1,12 @@
 """Where a testnet keeps what on disk.
 
 .logos/<testnet>/lock, testnet.json, topology.toml, endpoints.json,
-                      docker-compose.yml
+                      docker-compose.yml, forks.log
 .logos/<testnet>/<node>/profile.toml, <module>.toml
 .logos/<testnet>/genesis/<module>/                what its genesis job made for all nodes
 .logos/<testnet>/<node>/genesis/<module>/         and for this one
 .logos/<testnet>/<node>/kernel/, modules/<module>/, logs/<name>.log
-.logos/<testnet>/run/<node>/<module>.sock
+.logos/<testnet>/run/forks.sock, run/<node>/<module>.sock
 /tmp/logos-<uid>-<hash>/<node>/<module>.sock   where the path above is too long
 """
 
@@ -44,6 +44,10 @@ class Layout:
     @property
     def endpoints(self) -> Path:
         return self.directory / "endpoints.json"
+
+    @property
+    def fork_server_log(self) -> Path:
+        return self.directory / "forks.log"
 
     @property
     def compose_file(self) -> Path:

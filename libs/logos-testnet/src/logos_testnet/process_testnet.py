@@ -11,6 +11,7 @@ from typing import Final
 from logos_testnet.client import NodeView, channel_to, revive_failed
 from logos_testnet.endpoints import write_endpoints
 from logos_testnet.errors import NotStoppedError, UnknownNodeError
+from logos_testnet.fork_server import starts_by_fork
 from logos_testnet.genesis import run_genesis
 from logos_testnet.kernels import Kernels
 from logos_testnet.layout import Layout
@@ -53,11 +54,13 @@ class ProcessTestnet:
     async def up(self, report: Report) -> Started:
         loop = asyncio.get_running_loop()
         begun = loop.time()
+        starts_by_fork(os.environ)  # refuses before anything is stopped
         stopped = tuple(await self.unplanned())
         missing = await self._make_room(report)
         if missing:
             await run_genesis(self._plan, self._layout, report)
-        turns = asyncio.Semaphore(os.cpu_count() or 1)
+        await self._kernels.fork_server.begin(report)
+        turns = asyncio.Semaphore(self._kernels.fork_server.turns)
         await all_of(self._start(node, report, turns, missing) for node in self._plan.nodes)
         views = await all_of(self._wait(node, report) for node in self._plan.nodes)
         for node, seen in zip(self._plan.nodes, views, strict=True):
@@ -75,6 +78,7 @@ class ProcessTestnet:
             await stop_processes(self._processes, report)
             ports = taken_ports([node.front_port for node in self._plan.nodes])
             taken = [f"port {port}: {holder_of(port)}" for port in ports]
+        await self._kernels.fork_server.end()
         refuse_living(self._layout, also=taken)
         if not processes:
             await refuse_namesake(self._plan)
@@ -115,7 +119,7 @@ class ProcessTestnet:
         send_signal(found, signal.Signals(number))
 
     async def memory_bytes(self) -> int:
-        return proportional_bytes(self._processes())
+        return proportional_bytes([*self._processes(), *self._kernels.fork_server.processes()])
 
     def log_lines(
         self, *, nodes: Sequence[str], module: str | None, tail: int, follow: bool

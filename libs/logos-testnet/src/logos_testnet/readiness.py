@@ -24,7 +24,7 @@ from logos_testnet.plan import ModulePlan, NodePlan
 from logos_testnet.processes import KERNEL
 from logos_testnet.progress import NodeProgress, Report
 
-POLL_S: Final = 0.15
+POLL_S: Final = 0.05
 PATIENCE_S: Final = 90.0
 
 Obituary = Callable[[], str | None]

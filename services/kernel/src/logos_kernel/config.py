@@ -39,6 +39,8 @@ class ProcessPlaces:
     run_dir: Path
     state_dir: Path
     log_dir: Path
+    fork_server: Path | None = None
+    """Socket of the testnet's fork server, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,11 @@ def parse(variables: Mapping[str, str]) -> Config:
     places = None
     if profile.runtime is Runtime.PROCESS:
         names = ("LOGOS_RUN_DIR", "LOGOS_MODULES_STATE_DIR", "LOGOS_MODULES_LOG_DIR")
-        places = ProcessPlaces(*(Path(required(name)) for name in names))
+        fork_server = variables.get("LOGOS_FORK_SERVER")
+        run_dir, modules_dir, log_dir = (Path(required(name)) for name in names)
+        places = ProcessPlaces(
+            run_dir, modules_dir, log_dir, Path(fork_server) if fork_server else None
+        )
         _check_sockets(places, profile.plans, problems)
     if problems:
         raise ConfigError(problems)

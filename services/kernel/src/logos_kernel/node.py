@@ -126,6 +126,7 @@ def _runtime(told: config.Config) -> Runtime:
         state_dir=told.places.state_dir,
         log_dir=told.places.log_dir,
         environment=os.environ,
+        fork_server=told.places.fork_server,
     )
     return Processes({plan.manifest.name: plan for plan in told.plans}, places)
 

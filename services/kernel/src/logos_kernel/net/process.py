@@ -1,25 +1,32 @@
 """Modules as processes of this machine.
 
-They are spawned, never forked; their output goes to a file, not to a pipe, and
-nothing ties them to this process: they outlive a kernel that is killed, and the
-next one watches them again by pidfd (KER-8).
+The testnet's fork server starts those whose code it has loaded; the others, and all where it
+does not answer, start by their own command. Their output goes to a file, not to a pipe, and
+nothing ties them to this process: they outlive a kernel that is killed, and the next one
+watches them again by pidfd (KER-8).
 """
 
 import asyncio
+import logging
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from logos_forkserver import client
+from logos_forkserver.client import Forked, ForkServerError
+from logos_forkserver.wire import Request
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.types import Exit, Plan, ProcessId
 from logos_kernel.net import logfile
+from logos_kernel.net.exits import Exits, Parent
 from logos_module.sockets import FOLDER_MODE, restore_folder
+
+log = logging.getLogger(__name__)
 
 _NUMBERS: Final = {Signal.TERM: signal.SIGTERM, Signal.KILL: signal.SIGKILL}
 _KEPT: Final = ("LOGOS_LOG_LEVEL", "LOGOS_TESTNET_DIR")
@@ -36,6 +43,10 @@ class Places:
     log_dir: Path
     environment: Mapping[str, str]
     """Of the kernel itself."""
+    fork_server: Path | None = None
+    """Socket of the testnet's fork server, if it has one."""
+    fork_timeout_s: float = client.FORK_TIMEOUT_S
+    """The kernel does nothing else for so long while it waits for a fork."""
 
     def socket(self, module: str) -> Path:
         """Returns the Unix socket of a module."""
@@ -46,21 +57,15 @@ class Places:
         return self.log_dir / f"{module}.log"
 
 
-@dataclass(slots=True)
-class _Watched:
-    pidfd: int
-    child: subprocess.Popen[bytes] | None
-    """None: started by an earlier kernel."""
-
-
 class Processes:
     """Starts, watches and ends processes. For use on one event loop."""
 
     def __init__(self, plans: Mapping[str, Plan], places: Places) -> None:
         self._plans = plans
         self._places = places
-        self._watched: dict[ProcessId, _Watched] = {}
-        self._children: dict[ProcessId, subprocess.Popen[bytes]] = {}
+        self._watched: dict[ProcessId, Exits] = {}
+        self._children: dict[ProcessId, subprocess.Popen[bytes] | Forked] = {}
+        """Started, and not watched yet."""
         self._has_folders = False
 
     def is_alive(self, process: ProcessId) -> bool:
@@ -73,56 +78,36 @@ class Processes:
         state_dir = places.state_dir / module
         self._make_folders()
         state_dir.mkdir(exist_ok=True)
-        log = logfile.open_for_append(places.log(module))
+        variables = self._environment(module, epoch, state_dir)
+        output = logfile.open_for_append(places.log(module))
         try:
-            child = subprocess.Popen(  # noqa: S603 -- the command is the profile's
-                _command(self._plans[module]),
-                cwd=state_dir,
-                env=self._environment(module, epoch, state_dir),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
+            process, child = self._fork(module, state_dir, variables, output) or _execute(
+                self._plans[module], state_dir, variables, output
             )
         finally:
-            os.close(log)
-        # Not reaped before its pidfd is read: the pid is its own until then.
-        process = ProcessId(child.pid, start_ticks(child.pid, dead_too=True) or 0)
+            os.close(output)
         self._children[process] = child
         return process
 
     def watch(self, module: str, process: ProcessId, ended: Callable[[Exit], None]) -> None:
         """Has `ended` called once, on the event loop, when the process has ended."""
-        loop = asyncio.get_running_loop()
-        child = self._children.pop(process, None)
-        try:
-            pidfd = os.pidfd_open(process.pid)
-        except ProcessLookupError:
-            loop.call_soon(ended, Exit(None))
+        parent = self._children.pop(process, None)
+        pidfd = self._pidfd_of(process, parent)
+        if pidfd is None:
+            asyncio.get_running_loop().call_soon(ended, Exit(None))
             return
-        if child is None and not self.is_alive(process):
-            os.close(pidfd)
-            loop.call_soon(ended, Exit(None))
-            return
-        self._watched[process] = _Watched(pidfd, child)
 
-        def readable() -> None:
-            self._unwatch(process)
-            _kill_group(process.pid)
-            code = None if child is None else child.wait()
+        def end(code: int | None) -> None:
+            del self._watched[process]
             ended(Exit(code, logfile.last_line(self._places.log(module))))
 
-        loop.add_reader(pidfd, readable)
+        self._watched[process] = Exits(process.pid, pidfd, parent, end)
 
     def end(self, process: ProcessId, signal_: Signal) -> None:
         """Signals a process; one that has ended is no error."""
         watched = self._watched.get(process)
-        if watched is None:
-            return
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(watched.pidfd, _NUMBERS[signal_])
-        if signal_ is Signal.KILL:
-            _kill_group(process.pid)
+        if watched is not None:
+            watched.send(_NUMBERS[signal_])
 
     def lines(self, module: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
         """Streams a module's log, oldest line first."""
@@ -130,8 +115,9 @@ class Processes:
 
     def close(self) -> None:
         """Watches no longer. Ends nothing."""
-        for process in list(self._watched):
-            self._unwatch(process)
+        for watched in self._watched.values():
+            watched.close()
+        self._watched.clear()
 
     def _make_folders(self) -> None:
         """Makes them at the first start; later only sockets may have been swept away.
@@ -147,10 +133,35 @@ class Processes:
         places.run_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         self._has_folders = True
 
-    def _unwatch(self, process: ProcessId) -> None:
-        pidfd = self._watched.pop(process).pidfd
-        asyncio.get_running_loop().remove_reader(pidfd)
-        os.close(pidfd)
+    def _fork(
+        self, module: str, folder: Path, variables: dict[str, str], output: int
+    ) -> tuple[ProcessId, Forked] | None:
+        """Has the fork server start a module; None where it has to start by its own command."""
+        path, plan = self._places.fork_server, self._plans[module]
+        if path is None or not plan.manifest.preload:
+            return None
+        _, _, package, *arguments = plan.manifest.command  # preload says that it is `python -m`
+        request = Request(package, tuple(arguments), str(folder), variables)
+        try:
+            forked = client.fork(path, request, output, timeout_s=self._places.fork_timeout_s)
+        except ForkServerError as error:
+            extra = {"of": module, "reason": error.reason, "why": str(error)}
+            log.warning("module starts by its own command", extra=extra)
+            return None
+        return ProcessId(forked.pid, forked.start_ticks), forked
+
+    def _pidfd_of(self, process: ProcessId, parent: Parent) -> int | None:
+        """Returns a pidfd of this very process; None if it is gone."""
+        if isinstance(parent, Forked):
+            return parent.pidfd
+        try:
+            pidfd = os.pidfd_open(process.pid)
+        except ProcessLookupError:
+            return None
+        if parent is None and not self.is_alive(process):
+            os.close(pidfd)
+            return None
+        return pidfd
 
     def _environment(self, module: str, epoch: int, state_dir: Path) -> dict[str, str]:
         own = self._places.environment
@@ -182,12 +193,19 @@ def start_ticks(pid: int, *, dead_too: bool = False) -> int | None:
     return int(fields[19])
 
 
-def _command(plan: Plan) -> list[str]:
+def _execute(
+    plan: Plan, folder: Path, variables: dict[str, str], output: int
+) -> tuple[ProcessId, subprocess.Popen[bytes]]:
+    """Starts a module by its own command, or raises `OSError`."""
     program, *arguments = plan.manifest.command
-    return [sys.executable if program == "python" else program, *arguments]
-
-
-def _kill_group(pid: int) -> None:
-    """Ends what a module has started itself and left behind."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+    child = subprocess.Popen(  # noqa: S603 -- the command is the profile's
+        [sys.executable if program == "python" else program, *arguments],
+        cwd=folder,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+    # Not reaped before its pidfd is read: the pid is its own until then.
+    return ProcessId(child.pid, start_ticks(child.pid, dead_too=True) or 0), child

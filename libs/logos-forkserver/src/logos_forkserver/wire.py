@@ -1,0 +1,74 @@
+"""Packets between the fork server, its children and its clients: JSON with file descriptors."""
+
+import json
+import socket
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+MAX_PACKET_BYTES: Final = 128 * 1024
+"""Of one packet. What Linux takes by default is somewhat more."""
+MAX_FILES: Final = 1
+GO: Final = {"go": True}
+OUTDATED: Final = "OUTDATED"
+"""Reason of a refusal: the code on disk is not the code that was loaded."""
+OTHER_SURROUNDINGS: Final = "OTHER_SURROUNDINGS"
+"""Reason of a refusal: a variable that is read at the start has another value in the server."""
+NO_ROOM: Final = "NO_ROOM"
+"""Reason of a refusal: the environment is larger than the server's."""
+
+
+class BadPacketError(Exception):
+    """The other side has sent what it should not, or has gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a new process shall run: `python -m module arguments…`."""
+
+    module: str
+    arguments: tuple[str, ...] = ()
+    folder: str = "/"
+    """Working folder."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """The whole environment; bytes that are no UTF-8 as `os.fsdecode` gives them."""
+
+    def to_document(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_document(document: dict[str, Any]) -> "Request":
+        """Reads a request, or raises `BadPacketError`."""
+        try:
+            return Request(
+                module=str(document["module"]),
+                arguments=tuple(map(str, document["arguments"])),
+                folder=str(document["folder"]),
+                variables={str(name): str(value) for name, value in document["variables"].items()},
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise BadPacketError(f"no request: {error!r}") from error
+
+
+def send(connection: socket.socket, document: dict[str, Any], files: Sequence[int] = ()) -> None:
+    """Sends one packet, or raises `OSError`; EMSGSIZE if it is too long."""
+    socket.send_fds(connection, [json.dumps(document).encode()], list(files), socket.MSG_NOSIGNAL)
+
+
+def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Takes one packet, with the descriptors that came along: the caller's to close.
+
+    Raises:
+        BadPacketError: The other side has gone, or it is no JSON object.
+        OSError: The connection is broken, or its timeout is over.
+    """
+    data, files, _, _ = socket.recv_fds(connection, MAX_PACKET_BYTES, MAX_FILES)
+    if not data:
+        raise BadPacketError("the other side has gone")
+    try:
+        document = json.loads(data)
+    except ValueError as error:
+        raise BadPacketError(f"no JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise BadPacketError(f"no JSON object but {type(document).__name__}")
+    return document, files
