@@ -17,6 +17,7 @@ from logos_forkserver import client, launch
 from logos_forkserver.wire import Request
 from logos_testnet.errors import UnknownStartError
 from logos_testnet.fork_server import find_fork_servers, modules_of, starts_by_fork
+from logos_testnet.layout import Layout
 from logos_testnet.manifests import load_manifests
 from logos_testnet.plan import process_plan
 from logos_testnet.topology import parse_topology
@@ -32,7 +33,8 @@ SMALL = ROOT / "deploy" / "topologies" / "small.toml"
 def modules() -> tuple[str, ...]:
     """What `./logos up` has the server load."""
     topology = parse_topology(SMALL.read_text(encoding="utf-8"))
-    return modules_of(process_plan(topology, load_manifests(topology), None))
+    layout = Layout(Path("/state/small"))
+    return modules_of(process_plan(topology, load_manifests(topology), None, layout))
 
 
 @pytest.fixture(scope="module")
