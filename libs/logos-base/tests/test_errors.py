@@ -1,6 +1,17 @@
 """Errors carry what a caller can act on."""
 
-from logos_base.errors import ConfigError, ErrorKind, LogosError
+import pytest
+
+from logos_base.errors import (
+    ConfigError,
+    DiskFullError,
+    ErrorKind,
+    LocalFaultError,
+    LogosError,
+    RemoteFaultError,
+    StateError,
+    StoreFailedError,
+)
 
 
 class BusyError(LogosError):
@@ -23,3 +34,32 @@ def test_a_configuration_error_holds_all_problems() -> None:
     assert error.problems == ["a: no", "b: no"]
     assert str(error) == "a: no; b: no"
     assert (error.kind, error.reason) == (ErrorKind.INVALID_ARGUMENT, "INVALID_CONFIG")
+
+
+class LyingPeerError(RemoteFaultError):
+    kind = ErrorKind.DATA_LOSS
+    reason = "LYING_PEER"
+
+
+@pytest.mark.parametrize(
+    ("error", "whose"),
+    [
+        (LyingPeerError("no"), "theirs"),
+        (DiskFullError("full"), "ours"),
+        (StoreFailedError("no"), "ours"),
+        (StateError("damaged"), "ours"),
+        (BusyError("wait"), "unsaid"),
+    ],
+)
+def test_an_error_says_whose_fault_it_is_also_in_a_group(error: LogosError, whose: str) -> None:
+    said = []
+    try:
+        raise ExceptionGroup("of a task group", [error])
+    except* RemoteFaultError:
+        said.append("theirs")
+    except* LocalFaultError:
+        said.append("ours")
+    except* LogosError:
+        said.append("unsaid")
+
+    assert said == [whose]

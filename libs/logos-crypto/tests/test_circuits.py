@@ -21,7 +21,7 @@ from logos_crypto.circuits import (
     selectors,
     witness,
 )
-from logos_native import ZkError
+from logos_crypto.refusals import RefusedError
 
 WITNESSES = int(os.environ.get("LOGOS_ZK_WITNESSES", "12"))
 """Random witnesses for each circuit. 1,000 take four minutes for all five."""
@@ -113,7 +113,7 @@ def test_adversarial_witnesses_satisfy_exactly_where_the_statement_is_true(circu
             one.check()
         else:
             refused += 1
-            with pytest.raises(ZkError) as named:
+            with pytest.raises(RefusedError) as named:
                 one.check()
             assert named.value.reason == "WITNESS_RELATION", case.name
     assert asked >= ENOUGH
@@ -170,7 +170,7 @@ def test_a_cached_part_serves_every_message_of_its_epoch(keys: dict[str, Circuit
     assert not key.verifier().verify(native(first).public, proof)
     assert key.verifier().verify_all([(native(second).public, proof)] * 3)
     other = native(SATISFIED[of.SIGNATURE_2](4))
-    with pytest.raises(ZkError) as refused:
+    with pytest.raises(RefusedError) as refused:
         other.prove(key, Cancellation(), cached)
     assert refused.value.reason == "FIXED_PART_CHANGED"
 
@@ -179,7 +179,7 @@ def test_a_cancelled_proof_is_none(keys: dict[str, CircuitKey]) -> None:
     cancellation = Cancellation()
     cancellation.cancel()
 
-    with pytest.raises(ZkError) as cancelled:
+    with pytest.raises(RefusedError) as cancelled:
         native(SATISFIED[of.POC](1)).prove(keys[of.POC], cancellation)
 
     assert cancelled.value.reason == "CANCELLED"
@@ -189,7 +189,7 @@ def test_secrets_are_in_no_repr_and_in_no_error() -> None:
     case = SATISFIED[of.POC](2)
     one = native(case.but("another nullifier", None, voucher_nullifier=1))
 
-    with pytest.raises(ZkError) as refused:
+    with pytest.raises(RefusedError) as refused:
         one.check()
 
     secret = case.private["secret_voucher"]
@@ -209,6 +209,6 @@ def test_values_that_do_not_fit_the_layout_are_refused_by_name() -> None:
     with pytest.raises(LayoutError, match="32 bytes"):
         key_halves(bytes(31))
     assert key_halves(bytes([1, *bytes(15), 2, *bytes(15)])) == (1, 2)
-    with pytest.raises(ZkError) as refused:
-        logos_native.circuit_check("signature2", bytes(31), b"")
+    with pytest.raises(RefusedError) as refused:
+        Witness("signature2", bytes(31), b"").check()
     assert refused.value.reason == "FIELD_LENGTH"

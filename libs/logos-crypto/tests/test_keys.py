@@ -10,7 +10,7 @@ from test_circuits import native
 
 from logos_crypto.circuits import Cancellation, CircuitKey
 from logos_crypto.keys import CircuitKeys, InsecureKeyError, KeySet, KeySetError
-from logos_native import ZkError
+from logos_crypto.refusals import RefusedError
 
 CIRCUIT = "signature2"
 SECURE, SEEDED, OTHER = range(3)
@@ -58,7 +58,7 @@ def test_another_testnets_key_is_refused_with_both_hashes(
     there, wanted = made[SEEDED], made[OTHER]
     store.add(there)
     for load in (genesis(wanted).load_key, genesis(wanted).load_verifier):
-        with pytest.raises(ZkError) as refused:
+        with pytest.raises(RefusedError) as refused:
             load(store, CIRCUIT)
 
         assert refused.value.reason == "KEY_OTHER"
@@ -73,7 +73,7 @@ def test_another_circuits_key_is_refused_by_name(
     path.rename(path.with_name(path.name.replace(CIRCUIT, "claim")))
     keys = KeySet({"claim": made[SECURE].verifying_key_hash}, is_insecure=False)
 
-    with pytest.raises(ZkError, match="signature2, not of circuit claim") as refused:
+    with pytest.raises(RefusedError, match="signature2, not of circuit claim") as refused:
         keys.load_key(store, "claim")
 
     assert refused.value.reason == "KEY_OTHER_CIRCUIT"
@@ -85,7 +85,7 @@ def test_a_missing_a_torn_and_a_changed_key_are_refused(
     keys = genesis(made[SECURE])
 
     def reason() -> str:
-        with pytest.raises(ZkError) as refused:
+        with pytest.raises(RefusedError) as refused:
             keys.load_key(store, CIRCUIT)
         return refused.value.reason
 
@@ -96,7 +96,7 @@ def test_a_missing_a_torn_and_a_changed_key_are_refused(
     assert reason() == "KEY_TORN"
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert reason() == "KEY_DAMAGED"
-    with pytest.raises(ZkError) as unknown:
+    with pytest.raises(RefusedError) as unknown:
         store.load("nothing", bytes(32))
     assert unknown.value.reason == "CIRCUIT_UNKNOWN"
 
@@ -115,7 +115,7 @@ def test_an_insecure_key_needs_a_genesis_that_says_so(
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
 
-    with pytest.raises(ZkError, match="file") as refused:
+    with pytest.raises(RefusedError, match="file") as refused:
         CircuitKeys(tmp_path / "file" / "keys")
 
     assert refused.value.reason == "KEY_IO"

@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("logos_native")
 
 from logos_crypto import rln
-from logos_crypto.rln import Expected, Identity, Membership, Proof, RateLimitProof, ZkError
+from logos_crypto.refusals import RefusedError
+from logos_crypto.rln import Expected, Identity, Membership, Proof, RateLimitProof
 
 pytestmark = pytest.mark.native
 
@@ -70,7 +71,7 @@ def multi(member: Membership) -> Proof:
 
 
 def reason(call: Callable[[], object]) -> str:
-    with pytest.raises(ZkError) as caught:
+    with pytest.raises(RefusedError) as caught:
         call()
     assert isinstance(caught.value, ValueError)
     return caught.value.reason
@@ -271,7 +272,7 @@ def test_no_secret_is_in_a_repr_or_a_refusal(member: Membership) -> None:
     identity = Identity.from_secret(SECRET)
     shown = [repr(identity), repr(member), repr(member.cached())]
 
-    with pytest.raises(ZkError) as caught:
+    with pytest.raises(RefusedError) as caught:
         Membership.of(identity, limit=LIMIT + 1, siblings=SIBLINGS, index=3, root=ROOT)
     shown.append(repr(caught.value))
 

@@ -52,6 +52,18 @@ class LogosError(Exception):
             self.retry_after_ms = retry_after_ms
 
 
+class LocalFaultError(LogosError):
+    """This node is at fault: its disk, its state, its limits, its own use of a library.
+
+    No peer is to be blamed for it. A base for classes of one rule each, as
+    `RemoteFaultError`: an error that is neither does not say whose fault it is.
+    """
+
+
+class RemoteFaultError(LogosError):
+    """A peer is at fault: what it sent breaks a rule. It may be refused or banned for it."""
+
+
 class ConfigError(LogosError):
     """A configuration that cannot be used. Holds all of its problems at once."""
 
@@ -63,7 +75,7 @@ class ConfigError(LogosError):
         self.problems = problems
 
 
-class StateError(LogosError):
+class StateError(LocalFaultError):
     """Durable state that cannot be used as it is. A restart does not mend it.
 
     Nothing was deleted or changed; the text names the files, what is wrong with them, and
@@ -74,7 +86,7 @@ class StateError(LogosError):
     reason = "STATE_UNUSABLE"
 
 
-class StoreFailedError(LogosError):
+class StoreFailedError(LocalFaultError):
     """Durable state could not be read or written just now.
 
     It was not done, or it is not known whether it was.

@@ -7,6 +7,8 @@ Source: multiformats/multibase, base58btc.
 
 from typing import Final
 
+from logos_crypto.refusals import Base58Error
+
 _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _VALUES: Final = {character: value for value, character in enumerate(_ALPHABET)}
 
@@ -26,13 +28,13 @@ def decode(text: str) -> bytes:
     """Decodes text.
 
     Raises:
-        ValueError: A character is not of the alphabet.
+        Base58Error: A character is not of the alphabet.
     """
     number = 0
     for character in text:
         value = _VALUES.get(character)
         if value is None:
-            raise ValueError(f"not a base58 character: {character!r}")
+            raise Base58Error(f"not a base58 character: {character!r}")
         number = number * 58 + value
     zeros = len(text) - len(text.lstrip("1"))
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")

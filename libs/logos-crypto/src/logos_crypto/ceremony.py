@@ -1,173 +1,87 @@
-"""The ceremony's command: `python -m logos_crypto.ceremony`.
+"""A setup to which many contribute (CER-1), over the native core.
 
-A setup is sound if one of its contributors forgot his secret, so anybody may add to it:
-get the transcript, contribute, publish your hash, pass the transcript on. Whoever has it
-can verify every step.
-
-Exit codes: 0 done, 1 the transcript or the key was refused, 2 the command line was wrong
-or a file cannot be read or written.
+It is sound if one of its contributors forgot their secret. `logos_ceremony` is its command.
 
 Spec: docs/protocol/zk-keys.md, CER-1 to CER-6.
 """
 
-import argparse
-import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import logos_native
-from logos_native import Ceremony, CircuitKey, CircuitKeys, ZkError
-
-OK: Final = 0
-REFUSED: Final = 1
-USAGE: Final = 2
-
-Result = dict[str, object]
+from logos_crypto.circuits import CircuitKey
+from logos_crypto.translation import refusals
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        result: Result = options.command(options)
-    except ZkError as error:
-        _fail(options, error.reason, str(error))
-        return USAGE if error.reason == "KEY_IO" else REFUSED
-    except OSError as error:
-        _fail(options, "KEY_IO", str(error))
-        return USAGE
-    if options.output == "json":
-        _answer(json.dumps(result))
-    else:
-        _answer(_text(result))
-    return OK
+class Ceremony:
+    """A transcript: a first key, and what was contributed. One thread at a time.
 
+    What a transcript breaks is its authors' fault, and of the classes of
+    `logos_crypto.circuit_refusals`; the text names the contribution and its author.
+    """
 
-def _begin(options: argparse.Namespace) -> Result:
-    if options.file.exists():
-        raise FileExistsError(f"{options.file} exists already: contribute to it, or name another")
-    _say(f"making the first key of {options.circuit}")
-    ceremony = Ceremony.begin(CircuitKey.generate(options.circuit))
-    ceremony.save(options.file)
-    return _shown(ceremony)
+    def __init__(self, native: logos_native.Ceremony) -> None:
+        self._native = native
 
+    @classmethod
+    def begin(cls, key: CircuitKey) -> "Ceremony":
+        """Begins on the key of a setup by one party."""
+        with refusals:
+            return cls(logos_native.Ceremony.begin(key.native))
 
-def _contribute(options: argparse.Namespace) -> Result:
-    entropy = options.entropy_file.read_bytes() if options.entropy_file else b""
-    ceremony = _load(options.file)
-    _verify_all(ceremony)
-    _say("contributing: the secret is made, used and forgotten")
-    mine = ceremony.contribute(options.name, entropy)
-    _say(f"writing {options.file}")
-    ceremony.save(options.file)
-    return {**_shown(ceremony), "mine": mine.hex(), "verified": True}
+    @classmethod
+    def load(cls, path: Path) -> "Ceremony":
+        """Reads a transcript strictly, and verifies nothing yet. Untrusted.
 
+        Raises:
+            KeyFileError: The file cannot be read.
+            TranscriptHeaderError, ContributionMalformedError and others: It is malformed.
+        """
+        with refusals:
+            return cls(logos_native.Ceremony.load(path))
 
-def _verify(options: argparse.Namespace) -> Result:
-    ceremony = _load(options.file)
-    _verify_all(ceremony)
-    return {**_shown(ceremony), "verified": True}
+    def save(self, path: Path) -> None:
+        """Writes the whole transcript, or nothing; KeyFileError."""
+        with refusals:
+            self._native.save(path)
 
+    @property
+    def circuit(self) -> str:
+        return self._native.circuit
 
-def _show(options: argparse.Namespace) -> Result:
-    return {**_shown(_load(options.file)), "verified": False}
+    @property
+    def is_insecure(self) -> bool:
+        """As of its first key (KEY-5)."""
+        return self._native.is_insecure
 
+    @property
+    def hash(self) -> bytes:
+        """32 bytes, of all there is so far: what contributors publish and compare."""
+        return self._native.hash
 
-def _finish(options: argparse.Namespace) -> Result:
-    ceremony = _load(options.file)
-    _verify_all(ceremony)
-    key = ceremony.finish()
-    path = CircuitKeys(options.keys).add(key)
-    made: Result = {"verifying_key_hash": key.verifying_key_hash.hex(), "key": str(path)}
-    return {**_shown(ceremony), "verified": True, **made}
+    @property
+    def contributions(self) -> list[tuple[str, bytes]]:
+        """Name and hash of each."""
+        return self._native.contributions
 
+    def verify_step(self) -> int:
+        """Verifies the first key or a contribution; returns how many of them are left."""
+        with refusals:
+            return self._native.verify_step()
 
-def _load(path: Path) -> Ceremony:
-    _say(f"reading {path}")
-    return Ceremony.load(path)
+    def contribute(self, name: str, entropy: bytes) -> bytes:
+        """Verifies what is left, adds a contribution, and returns its hash.
 
+        Raises:
+            ContributorNameError: The name is not 1 to 64 bytes of printable characters.
+        """
+        with refusals:
+            return self._native.contribute(name, entropy)
 
-def _verify_all(ceremony: Ceremony) -> None:
-    total = len(ceremony.contributions)
-    _say("verifying the first key")
-    while (left := ceremony.verify_step()) > 0:
-        _say(f"verifying contribution {total - left + 1} of {total}")
+    def finish(self) -> CircuitKey:
+        """Verifies what is left, and returns the key that came out.
 
-
-def _shown(ceremony: Ceremony) -> Result:
-    return {
-        "circuit": ceremony.circuit,
-        "insecure": ceremony.is_insecure,
-        "contributions": [
-            {"number": number, "name": name, "hash": digest.hex()}
-            for number, (name, digest) in enumerate(ceremony.contributions, 1)
-        ],
-        "hash": ceremony.hash.hex(),
-    }
-
-
-def _text(result: Result) -> str:
-    lines = [f"circuit       {result['circuit']}{'  INSECURE' if result['insecure'] else ''}"]
-    contributions = result["contributions"]
-    if isinstance(contributions, list):
-        lines += [f"{each['number']:>12}  {each['hash']}  {each['name']}" for each in contributions]
-    lines.append(f"hash          {result['hash']}")
-    if "mine" in result:
-        lines.append(f"yours         {result['mine']}   publish it")
-    if "key" in result:
-        lines.append(f"key           {result['key']}")
-        lines.append(f"its hash      {result['verifying_key_hash']}   for the genesis")
-    if "verified" in result:
-        lines.append("verified" if result["verified"] else "not verified: use `verify`")
-    return "\n".join(lines)
-
-
-def _answer(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-
-
-def _fail(options: argparse.Namespace, reason: str, text: str) -> None:
-    if options.output == "json":
-        _answer(json.dumps({"error": {"reason": reason, "message": text}}))
-    else:
-        _say(f"{reason}: {text}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m logos_crypto.ceremony", description="Add to a circuit's setup, or check it."
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text)
-        added.add_argument("file", type=Path, metavar="FILE", help="the transcript")
-        added.add_argument("--output", choices=("text", "json"), default="text")
-        added.set_defaults(command=run)
-        return added
-
-    begin = command("begin", _begin, "Make the first key of a circuit, and a transcript of it.")
-    begin.add_argument("--circuit", required=True, choices=logos_native.circuit_names())
-    contribute = command("contribute", _contribute, "Verify a transcript and add to it.")
-    contribute.add_argument("--name", required=True, help="yours: 1 to 64 bytes, for all to see")
-    contribute.add_argument(
-        "--entropy-file",
-        type=Path,
-        metavar="FILE",
-        help="anything only you know, mixed with the system's randomness",
-    )
-    command("verify", _verify, "Verify every step of a transcript.")
-    command("show", _show, "Show a transcript without verifying it.")
-    finish = command("finish", _finish, "Verify a transcript and write the key that comes out.")
-    finish.add_argument("--keys", type=Path, required=True, metavar="FOLDER", help="where keys are")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        Raises:
+            CeremonyEmptyError: Nobody has contributed.
+        """
+        with refusals:
+            return CircuitKey(self._native.finish())

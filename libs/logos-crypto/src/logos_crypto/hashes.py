@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import logos_native
-from logos_crypto.refusals import refusals
+from logos_crypto.translation import refusals
 
 FIELD_BYTES: Final = 32
 

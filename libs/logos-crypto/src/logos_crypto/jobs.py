@@ -1,14 +1,15 @@
 """What a prover makes: `ProofJob`s over the chain's circuits and over RLN.
 
-They hold secrets, and print none. What the native core refuses comes out as
-`WitnessError`, which names the relation, or as `ProofFailedError`.
+They hold secrets, and print none. What is refused comes out as `WitnessError`, which names
+the relation, or as `ProofFailedError`.
 """
 
 from dataclasses import dataclass, field
 
 from logos_crypto.circuits import CachedPart, Cancellation, CircuitKey, Witness
 from logos_crypto.prover import ProofFailedError, WitnessError
-from logos_crypto.rln import CachedMembership, Proof, ZkError
+from logos_crypto.refusals import RefusedError
+from logos_crypto.rln import CachedMembership, Proof
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,14 +29,14 @@ class CircuitJob:
         """Raises `WitnessError` with the first relation that the values do not keep."""
         try:
             self.witness.check()
-        except ZkError as error:
+        except RefusedError as error:
             raise WitnessError(self.circuit, error.relation or error.reason) from None
 
     def run(self, cancelled: Cancellation) -> bytes:
         """Proves, asking `cancelled` at each step: at most some 0.2 s apart."""
         try:
             return self.witness.prove(self.key, cancelled, self.cached)
-        except ZkError as error:
+        except RefusedError as error:
             raise ProofFailedError(self.circuit, error.reason) from None
 
 
@@ -64,5 +65,5 @@ class RlnJob:
             raise ProofFailedError(self.circuit, "CANCELLED")
         try:
             return self.membership.prove(self.external_nullifier, self.x, *self.message_ids)
-        except ZkError as error:
+        except RefusedError as error:
             raise WitnessError(self.circuit, error.reason) from None

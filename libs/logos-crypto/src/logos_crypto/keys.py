@@ -7,11 +7,13 @@ Spec: docs/protocol/zk-keys.md, KEY-5 to KEY-10.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import logos_native
-from logos_base.errors import ErrorKind, LogosError
-from logos_native import CircuitKey, CircuitKeys, CircuitVerifier
+from logos_base.errors import ErrorKind, LocalFaultError, LogosError
+from logos_crypto.circuits import CircuitKey, CircuitVerifier
+from logos_crypto.translation import refusals
 
 __all__ = ["CircuitKeys", "InsecureKeyError", "KeySet", "KeySetError"]
 
@@ -28,11 +30,49 @@ class KeySetError(LogosError):
     reason = "KEY_SET_INVALID"
 
 
-class InsecureKeyError(LogosError):
+class InsecureKeyError(LocalFaultError):
     """A key is INSECURE and the genesis does not say that its keys are."""
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "KEY_INSECURE"
+
+
+class CircuitKeys:
+    """A folder of keys, found by circuit and hash. Holds nothing in memory (KEY-7)."""
+
+    def __init__(self, folder: Path) -> None:
+        """Makes the folder where there is none; `KeyFileError` where that is not possible."""
+        with refusals:
+            self._native = logos_native.CircuitKeys(folder)
+
+    def add(self, key: CircuitKey) -> Path:
+        """Writes a key, and beside it its verifying key alone; returns where the key is.
+
+        Raises:
+            KeyFileError: It cannot be written.
+        """
+        with refusals:
+            return self._native.add(key.native)
+
+    def load(self, circuit: str, verifying_key_hash: bytes) -> CircuitKey:
+        """Loads the key that a genesis names (KEY-8), joined with its circuit (KEY-9).
+
+        Raises:
+            KeyOtherError: It is another; the text names both hashes.
+            KeyMissingError, KeyOtherCircuitError, KeyOtherConstraintsError, KeyTornError,
+                KeyDamagedError, CircuitUnknownError and others of
+                `logos_crypto.circuit_refusals`.
+            KeySetError: The hash has not 32 bytes.
+        """
+        _check_hash(verifying_key_hash)
+        with refusals:
+            return CircuitKey(self._native.load(circuit, verifying_key_hash))
+
+    def load_verifier(self, circuit: str, verifying_key_hash: bytes) -> CircuitVerifier:
+        """Loads its verifying key alone, prepared, with the checks of `load`."""
+        _check_hash(verifying_key_hash)
+        with refusals:
+            return CircuitVerifier(self._native.load_verifier(circuit, verifying_key_hash))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +96,7 @@ class KeySet:
         Raises:
             KeySetError: The genesis names none.
             InsecureKeyError: It does not say that the key is INSECURE.
-            ZkError: `KEY_OTHER` (names both hashes), `KEY_MISSING`, `KEY_OTHER_CIRCUIT`,
-                `KEY_OTHER_CONSTRAINTS`, `KEY_DAMAGED` and others (KEY-8, KEY-9).
+            RefusedError: As `CircuitKeys.load` (KEY-8, KEY-9).
         """
         key = store.load(circuit, self.hash_of(circuit))
         self._check_mark(circuit, is_insecure=key.is_insecure)
@@ -91,6 +130,11 @@ class KeySet:
         if not isinstance(hashes, dict) or hashes.keys() - set(logos_native.circuit_names()):
             raise KeySetError("must be a table by circuits' names", field=_HASHES)
         return cls({circuit: _hash(circuit, hashes[circuit]) for circuit in hashes}, mark)
+
+
+def _check_hash(raw: bytes) -> None:
+    if len(raw) != HASH_BYTES:
+        raise KeySetError(f"the hash of a key has {HASH_BYTES} bytes, this has {len(raw)}")
 
 
 def _hash(circuit: str, text: object) -> bytes:

@@ -7,7 +7,7 @@ Whoever catches their errors needs this half only.
 from enum import IntEnum
 from typing import Final, Generic, Protocol, TypeVar
 
-from logos_base.errors import ErrorKind, LogosError
+from logos_base.errors import ErrorKind, LocalFaultError
 from logos_crypto.circuits import Cancellation
 
 DEFAULT_CAPACITY: Final = 64
@@ -50,7 +50,7 @@ class ProofJob(Protocol[R_co]):
         ...
 
 
-class WitnessError(LogosError):
+class WitnessError(LocalFaultError):
     """A witness does not satisfy a relation of its circuit. No value of it is named."""
 
     kind = ErrorKind.INVALID_ARGUMENT
@@ -62,21 +62,21 @@ class WitnessError(LogosError):
         self.relation = relation
 
 
-class ProverQueueFullError(LogosError):
+class ProverQueueFullError(LocalFaultError):
     """Too many jobs of this priority wait already."""
 
     kind = ErrorKind.RESOURCE_EXHAUSTED
     reason = "PROVER_QUEUE_FULL"
 
 
-class ProverClosedError(LogosError):
+class ProverClosedError(LocalFaultError):
     """The prover takes no more jobs, or gave this one up because it ends."""
 
     kind = ErrorKind.UNAVAILABLE
     reason = "PROVER_CLOSED"
 
 
-class ProofFailedError(LogosError):
+class ProofFailedError(LocalFaultError):
     """Proving broke down though the witness was right: a fault of the prover.
 
     It names the class of the failure alone: the text of it could hold secrets.

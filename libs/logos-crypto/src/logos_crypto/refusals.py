@@ -1,21 +1,51 @@
-"""What the native side refuses, as the house's errors: one class per rule.
+"""What is refused, as the house's errors: one class per rule.
 
-`ValueError` is a base of each, so callers that only know bad input from good
-need not know the rules.
+Each error that leaves this package is of a rule's class and says whose fault it is: values
+that this node made up are its own (`LocalFaultError`), bytes that are decoded or verified
+are their sender's (`RemoteFaultError`). `ValueError` is a base of each, so callers that
+only know bad input from good need not know the rules.
 """
 
-from types import TracebackType
-from typing import ClassVar, Final
+from typing import Any, ClassVar
 
-from logos_base.errors import ErrorKind, LogosError
-from logos_native import ZkError
+from logos_base.errors import ErrorKind, LocalFaultError, LogosError, RemoteFaultError
 
 
 class RefusedError(LogosError, ValueError):
-    """A value, a leaf, an index or a snapshot was refused; nothing was changed."""
+    """A value, a leaf, an index or some bytes were refused; nothing was changed."""
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "CRYPTO_REFUSED"
+
+    relation: str | None = None
+    """Of a witness: which relation of its circuit the values do not keep."""
+
+    of_reason: ClassVar[dict[str, type["RefusedError"]]] = {}
+    """Every class, by its reason."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        RefusedError.of_reason.setdefault(cls.reason, cls)
+
+
+class OwnRefusedError(RefusedError, LocalFaultError):
+    """A rule that only this node's own use of the library can break."""
+
+
+class PeerRefusedError(RefusedError, RemoteFaultError):
+    """A rule that only what came from elsewhere can break."""
+
+
+class Base58Error(RefusedError):
+    """A character is not of the alphabet."""
+
+    reason = "BASE58_MALFORMED"
+
+
+class VarintError(RefusedError):
+    """A variable-length integer is cut off, too long or too large."""
+
+    reason = "VARINT_MALFORMED"
 
 
 class FieldLengthError(RefusedError):
@@ -111,34 +141,3 @@ class TreeBrokenError(RefusedError):
 
     kind = ErrorKind.INTERNAL
     reason = "TREE_BROKEN"
-
-
-_CLASSES: Final = {
-    each.reason: each
-    for parent in (RefusedError, SnapshotError)
-    for each in parent.__subclasses__()
-}
-
-
-class _Refusals:
-    """Turns `ZkError` into the class of its reason. Holds no state: one serves all."""
-
-    # An index below zero or above 64 bits does not reach the native side.
-    _beyond: ClassVar = IndexOutOfRangeError
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, ZkError):
-            raise _CLASSES.get(error.reason, RefusedError)(str(error)) from None
-        if isinstance(error, OverflowError):
-            raise self._beyond("the number is negative or too large") from None
-
-
-refusals: Final = _Refusals()

@@ -2,8 +2,10 @@
 
 Types over the native core, which does the proving, and keeps every secret. Field
 values are 32 bytes, little-endian, below the modulus of BN254's scalar field. What
-breaks a rule raises `ZkError`, whose `reason` is stable. Proving and verifying
-release the interpreter but block the thread: call them off the event loop.
+breaks a rule raises the class of that rule, of `logos_crypto.rln_refusals` or
+`logos_crypto.refusals`, whose `reason` is stable; what was decoded or verified is its
+sender's fault. Proving and verifying release the interpreter but block the thread: call
+them off the event loop.
 
 A valid proof can be changed by anybody into another that is as valid, so the
 nullifier names a message, and a proof's bytes do not.
@@ -15,13 +17,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from logos_crypto.hashes import MODULUS
+from logos_crypto.refusals import RefusedError
+from logos_crypto.rln_refusals import (
+    EpochError,
+    IdentifierError,
+    LimitError,
+    MessageIdError,
+    PathIndexError,
+)
+from logos_crypto.translation import own_fault, peer_refusals, refusals
 from logos_native import (
     RlnCachedMembership,
     RlnIdentity,
     RlnMembership,
     RlnProof,
     RlnRateLimitProof,
-    ZkError,
     rln_epoch_number,
     rln_external_nullifier,
     rln_load_keys,
@@ -44,7 +55,6 @@ __all__ = [
     "Proof",
     "RateLimitProof",
     "Share",
-    "ZkError",
     "epoch_bytes",
     "epoch_number",
     "external_nullifier",
@@ -60,6 +70,7 @@ EPOCH_BYTES: Final = 32
 MAX_MESSAGE_LIMIT: Final = 65_535
 RATE_LIMIT_PROOF_BYTES: Final = 301
 TREE_DEPTH: Final = 20
+IDENTIFIER_BYTES: Final = 32
 
 
 def load_keys() -> None:
@@ -73,12 +84,19 @@ def verifying_key_json(*, multi: bool = False) -> str:
 
 
 def rate_commitment(commitment: bytes, limit: int) -> bytes:
-    """The leaf of a member: `Poseidon(commitment, limit)`, the limit 1 to 65,535."""
-    return rln_rate_commitment(commitment, limit)
+    """The leaf of a member: `Poseidon(commitment, limit)`, the limit 1 to 65,535.
+
+    Raises:
+        LimitError, FieldLengthError, FieldValueError: As the names say.
+    """
+    with refusals:
+        return rln_rate_commitment(commitment, _small(limit, LimitError))
 
 
 def epoch_bytes(number: int) -> bytes:
-    """An epoch's number of 64 bits as 32 bytes, little-endian."""
+    """An epoch's number of 64 bits as 32 bytes, little-endian; `EpochError` for another."""
+    if not 0 <= number < 1 << 64:
+        raise own_fault(EpochError)("an epoch is a number of 64 bits")
     return number.to_bytes(8, "little") + bytes(EPOCH_BYTES - 8)
 
 
@@ -86,9 +104,11 @@ def epoch_number(epoch: bytes) -> int:
     """The number of an epoch. Untrusted.
 
     Raises:
-        ZkError: `EPOCH_NOT_NUMBER` if it takes more than 64 bits, `FIELD_LENGTH`.
+        EpochError: It takes more than 64 bits.
+        FieldLengthError: It has not 32 bytes.
     """
-    return rln_epoch_number(epoch)
+    with peer_refusals:
+        return rln_epoch_number(epoch)
 
 
 def external_nullifier(epoch: bytes, rln_identifier: bytes, *, raw: bool = False) -> bytes:
@@ -99,8 +119,16 @@ def external_nullifier(epoch: bytes, rln_identifier: bytes, *, raw: bool = False
         rln_identifier: The application's name; zeros are added.
         raw: Reads both as field values, as the mix plugin does. By default both
             are hashed to the field first, which is defined for all bytes.
+
+    Raises:
+        IdentifierError: The identifier is too long, or no field value where `raw`.
+        FieldLengthError, FieldValueError: The epoch is not what it must be.
     """
-    return rln_external_nullifier(epoch, rln_identifier, raw=raw)
+    is_value = int.from_bytes(rln_identifier, "little") < MODULUS
+    if len(rln_identifier) > IDENTIFIER_BYTES or (raw and not is_value):
+        raise IdentifierError(f"an rln identifier has at most {IDENTIFIER_BYTES} bytes")
+    with peer_refusals:
+        return rln_external_nullifier(epoch, rln_identifier, raw=raw)
 
 
 def signal_x(signal: bytes) -> bytes:
@@ -145,13 +173,23 @@ class Identity:
 
     @classmethod
     def from_seed(cls, seed: bytes, *, extended: bool = False) -> "Identity":
-        """zerokit's identity of a seed of at least 16 bytes; `extended` as Semaphore's."""
-        return cls.of_native(RlnIdentity.from_seed(seed, extended=extended))
+        """zerokit's identity of a seed of at least 16 bytes; `extended` as Semaphore's.
+
+        Raises:
+            SeedError: It is shorter.
+        """
+        with refusals:
+            return cls.of_native(RlnIdentity.from_seed(seed, extended=extended))
 
     @classmethod
     def from_secret(cls, secret: bytes) -> "Identity":
-        """A stored identity: 32 bytes, a field value, not zero."""
-        return cls.of_native(RlnIdentity.from_secret(secret))
+        """A stored identity: 32 bytes, a field value, not zero.
+
+        Raises:
+            SecretZeroError, FieldLengthError, FieldValueError: As the names say.
+        """
+        with refusals:
+            return cls.of_native(RlnIdentity.from_secret(secret))
 
     @classmethod
     def of_native(cls, native: RlnIdentity) -> "Identity":
@@ -163,8 +201,8 @@ class Identity:
         return self.native.secret()
 
     def rate_commitment(self, limit: int) -> bytes:
-        """This member's leaf."""
-        return rln_rate_commitment(self.commitment, limit)
+        """This member's leaf; `LimitError`."""
+        return rate_commitment(self.commitment, limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +219,13 @@ class Proof:
     def from_bytes(
         cls, raw: bytes, *, multi: bool = False, big_endian_values: bool = False
     ) -> "Proof":
-        """Reads zerokit's encoding: 289 bytes, or 509 of a multi proof. Untrusted."""
-        native = RlnProof.from_bytes(raw, multi=multi, big_endian_values=big_endian_values)
+        """Reads zerokit's encoding: 289 bytes, or 509 of a multi proof. Untrusted.
+
+        Raises:
+            RemoteFaultError: It is malformed: `ENCODING_*`, `POINT_*`, `FIELD_*` and others.
+        """
+        with peer_refusals:
+            native = RlnProof.from_bytes(raw, multi=multi, big_endian_values=big_endian_values)
         return cls.of_native(native)
 
     @classmethod
@@ -218,25 +261,33 @@ class Proof:
 
     @classmethod
     def from_bundle(cls, raw: bytes) -> "Proof":
-        """Reads the 288 bytes that zerokit wrote up to 0.9 (RLN-15). Untrusted."""
-        return cls.of_native(RlnProof.from_bundle(raw))
+        """Reads the 288 bytes that zerokit wrote up to 0.9 (RLN-15). Untrusted.
+
+        Raises:
+            RemoteFaultError: As `from_bytes`.
+        """
+        with peer_refusals:
+            return cls.of_native(RlnProof.from_bundle(raw))
 
     def to_bundle(self) -> bytes:
-        """The same; of a single proof only."""
-        return self.native.to_bundle()
+        """The same; of a single proof only, `EncodingTagError` of another."""
+        with refusals:
+            return self.native.to_bundle()
 
     def verify(self, expected: Expected) -> None:
         """Checks the epoch, the root, the signal, and then the proof. Some 2 ms.
 
         Raises:
-            ZkError: `EXTERNAL_NULLIFIER_MISMATCH`, `ROOT_UNKNOWN`, `SIGNAL_MISMATCH`,
-                `NULLIFIER_REPEATED` or `PROOF_INVALID`.
+            ExternalNullifierError, RootUnknownError, SignalError, NullifierRepeatedError,
+                ProofInvalidError: Its sender's fault.
+            FieldLengthError, FieldValueError: Of `expected`, and so this node's.
         """
-        self.native.verify(
-            roots=list(expected.roots),
-            external_nullifier=expected.external_nullifier,
-            x=expected.x,
-        )
+        with refusals:
+            self.native.verify(
+                roots=list(expected.roots),
+                external_nullifier=expected.external_nullifier,
+                x=expected.x,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +300,9 @@ class CachedMembership:
 
     def prove(self, external_nullifier: bytes, x: bytes, *message_ids: int) -> Proof:
         """As `Membership.prove`; of one id, unless cached for multi proofs."""
-        ids = list(message_ids)
-        native = self.native.prove(external_nullifier=external_nullifier, x=x, message_ids=ids)
+        ids = [_small(each, MessageIdError) for each in message_ids]
+        with refusals:
+            native = self.native.prove(external_nullifier=external_nullifier, x=x, message_ids=ids)
         return Proof.of_native(native)
 
 
@@ -272,39 +324,51 @@ class Membership:
         """Checks that the member's leaf is at `index` under `root`.
 
         Raises:
-            ZkError: `PATH_NOT_TO_ROOT`, `PATH_LENGTH`, `LIMIT_OUT_OF_RANGE` and others.
+            PathNotToRootError, PathLengthError, PathIndexError, LimitError,
+                FieldLengthError, FieldValueError: As the names say.
         """
-        native = RlnMembership(
-            identity.native, limit=limit, siblings=list(siblings), index=index, root=root
-        )
+        with refusals:
+            native = RlnMembership(
+                identity.native,
+                limit=_small(limit, LimitError),
+                siblings=list(siblings),
+                index=_small(index, PathIndexError),
+                root=root,
+            )
         return cls(root, native)
 
     def prove(self, external_nullifier: bytes, x: bytes, message_id: int) -> Proof:
         """Proves a message under one id, 0 to one below the limit.
 
         Raises:
-            ZkError: `MESSAGE_ID_OUT_OF_RANGE`, before any proving.
+            MessageIdError: It is not, which is found before any proving.
+            FieldLengthError, FieldValueError: Of the other values.
         """
-        native = self.native.prove(
-            external_nullifier=external_nullifier, x=x, message_id=message_id
-        )
+        with refusals:
+            native = self.native.prove(
+                external_nullifier=external_nullifier,
+                x=x,
+                message_id=_small(message_id, MessageIdError),
+            )
         return Proof.of_native(native)
 
     def prove_multi(self, external_nullifier: bytes, x: bytes, message_ids: Iterable[int]) -> Proof:
         """Proves a message that burns one to four different ids.
 
         Raises:
-            ZkError: `MESSAGE_ID_COUNT`, `MESSAGE_ID_REPEATED`, `MESSAGE_ID_OUT_OF_RANGE`.
+            MessageIdCountError, MessageIdRepeatedError, MessageIdError: As the names say.
         """
-        ids = list(message_ids)
-        native = self.native.prove_multi(
-            external_nullifier=external_nullifier, x=x, message_ids=ids
-        )
+        ids = [_small(each, MessageIdError) for each in message_ids]
+        with refusals:
+            native = self.native.prove_multi(
+                external_nullifier=external_nullifier, x=x, message_ids=ids
+            )
         return Proof.of_native(native)
 
     def cached(self, *, multi: bool = False) -> CachedMembership:
         """Does once what all proofs of this path share. Make a new one when it changes."""
-        return CachedMembership(self.root, multi, self.native.cached(multi=multi))
+        with refusals:
+            return CachedMembership(self.root, multi, self.native.cached(multi=multi))
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,13 +380,24 @@ class RateLimitProof:
 
     @classmethod
     def of(cls, proof: Proof, epoch: bytes) -> "RateLimitProof":
-        """The message of a single proof made in this epoch (32 bytes)."""
-        return cls(epoch, RlnRateLimitProof(proof.native, epoch))
+        """The message of a single proof made in this epoch (32 bytes).
+
+        Raises:
+            EncodingTagError: The proof is a multi proof.
+            FieldLengthError: The epoch has not 32 bytes.
+        """
+        with refusals:
+            return cls(epoch, RlnRateLimitProof(proof.native, epoch))
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "RateLimitProof":
-        """Reads the one encoding there is. Untrusted."""
-        native = RlnRateLimitProof.from_bytes(raw)
+        """Reads the one encoding there is. Untrusted.
+
+        Raises:
+            RemoteFaultError: As `Proof.from_bytes`.
+        """
+        with peer_refusals:
+            native = RlnRateLimitProof.from_bytes(raw)
         return cls(native.epoch, native)
 
     def to_bytes(self) -> bytes:
@@ -330,8 +405,9 @@ class RateLimitProof:
         return self.native.to_bytes()
 
     def proof(self, external_nullifier: bytes) -> Proof:
-        """The proof to verify, with the external nullifier of `epoch`."""
-        return Proof.of_native(self.native.proof(external_nullifier))
+        """The proof to verify, with the external nullifier of `epoch`, a field value."""
+        with refusals:
+            return Proof.of_native(self.native.proof(external_nullifier))
 
 
 def verify_all(messages: Sequence[tuple[Proof, Expected]]) -> list[str | None]:
@@ -343,12 +419,13 @@ def verify_all(messages: Sequence[tuple[Proof, Expected]]) -> list[str | None]:
     Returns:
         For each, the reason that `Proof.verify` would raise; None if it is accepted.
     """
-    return rln_verify_all(
-        [
-            (proof.native, list(expected.roots), expected.external_nullifier, expected.x)
-            for proof, expected in messages
-        ]
-    )
+    with refusals:
+        return rln_verify_all(
+            [
+                (proof.native, list(expected.roots), expected.external_nullifier, expected.x)
+                for proof, expected in messages
+            ]
+        )
 
 
 def recover(one: Iterable[Share], other: Iterable[Share]) -> Identity:
@@ -357,13 +434,22 @@ def recover(one: Iterable[Share], other: Iterable[Share]) -> Identity:
     Compare its `rate_commitment` with the leaf before anybody is slashed.
 
     Raises:
-        ZkError: `SHARES_OF_DIFFERENT_EPOCHS`, `SHARES_OF_DIFFERENT_NULLIFIERS`,
-            `SHARES_OF_ONE_MESSAGE` or `SHARES_INCONSISTENT`.
+        SharesOfDifferentEpochsError, SharesOfDifferentNullifiersError,
+            SharesOfOneMessageError, SharesInconsistentError: As the names say.
+        FieldLengthError, FieldValueError: A share's value is no field value.
     """
-    return Identity.of_native(
-        rln_recover([_parts(share) for share in one], [_parts(s) for s in other])
-    )
+    with refusals:
+        return Identity.of_native(
+            rln_recover([_parts(share) for share in one], [_parts(s) for s in other])
+        )
 
 
 def _parts(share: Share) -> tuple[bytes, bytes, bytes, bytes]:
     return share.external_nullifier, share.nullifier, share.x, share.y
+
+
+def _small(number: int, beyond: type[RefusedError]) -> int:
+    """Returns a number that the native core can take; of its range, the core is the judge."""
+    if not 0 <= number < 1 << 32:
+        raise beyond(f"{number} is negative or too large")
+    return number

@@ -13,12 +13,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 
 import logos_native
-from logos_crypto.refusals import refusals
+from logos_base.errors import LocalFaultError
+from logos_crypto.refusals import HistorySizeError
+from logos_crypto.translation import Translator, peer_refusals, refusals
 from logos_native import MerklePath
 
 LEDGER_DEPTH: Final = 32
 SORTED_DEPTH: Final = 20
 RLN_DEPTH: Final = 20
+
+_OF_HISTORY: Final = Translator(LocalFaultError, beyond=HistorySizeError)
 
 __all__ = [
     "LEDGER_DEPTH",
@@ -41,7 +45,7 @@ def merkle_path(index: int, siblings: Sequence[bytes]) -> MerklePath:
         IndexOutOfRangeError: A tree of this depth has no such index.
         FieldLengthError, FieldValueError: A sibling is no field value.
     """
-    with refusals:
+    with peer_refusals:
         return MerklePath(index, list(siblings))
 
 
@@ -85,7 +89,7 @@ class _PathTree(_Tree[Tree]):
             PathLengthError: The path is of a tree of another depth.
             FieldLengthError, FieldValueError: The leaf is no field value.
         """
-        with refusals:
+        with peer_refusals:
             return bool(cls._class.path_root(leaf, path) == root)
 
 
@@ -119,7 +123,7 @@ class _HistoryTree(_KeptTree[Remembering], _PathTree[Remembering]):
         Raises:
             HistorySizeError: `history` is something else.
         """
-        with refusals:
+        with _OF_HISTORY:
             self._native = self._class(history=history)
 
     def contains_root(self, root: bytes) -> bool:

@@ -8,6 +8,8 @@ Source: multiformats/unsigned-varint; Protocol Buffers, encoding.
 
 from typing import Final
 
+from logos_crypto.refusals import VarintError
+
 MAX_BYTES: Final = 10
 """Enough for 64 bits."""
 
@@ -15,9 +17,9 @@ _U64: Final = 1 << 64
 
 
 def encode(value: int) -> bytes:
-    """Encodes 0 to 2**64-1, as short as it can be."""
+    """Encodes 0 to 2**64-1, as short as it can be; VarintError for other numbers."""
     if not 0 <= value < _U64:
-        raise ValueError("not an unsigned 64-bit integer")
+        raise VarintError("not an unsigned 64-bit integer")
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -30,18 +32,18 @@ def decode(raw: bytes, offset: int = 0, *, minimal: bool = True) -> tuple[int, i
     """Reads one integer at `offset` and returns it with the offset behind it.
 
     Raises:
-        ValueError: It is cut off, over 64 bits, or (where `minimal`) too long.
+        VarintError: It is cut off, over 64 bits, or (where `minimal`) too long.
     """
     value = 0
     for position in range(MAX_BYTES):
         if offset + position >= len(raw):
-            raise ValueError("varint is cut off")
+            raise VarintError("varint is cut off")
         byte = raw[offset + position]
         value |= (byte & 0x7F) << (7 * position)
         if byte < 0x80:
             if minimal and position and byte == 0:
-                raise ValueError("varint is longer than it need be")
+                raise VarintError("varint is longer than it need be")
             if value >= _U64:
-                raise ValueError("varint is over 64 bits")
+                raise VarintError("varint is over 64 bits")
             return value, offset + position + 1
-    raise ValueError("varint is over 64 bits")
+    raise VarintError("varint is over 64 bits")

@@ -1,6 +1,12 @@
 """What can go wrong, one class per rule. The reasons are stable API."""
 
-from logos_base.errors import ErrorKind, LogosError, StateError
+from logos_base.errors import (
+    ErrorKind,
+    LocalFaultError,
+    LogosError,
+    RemoteFaultError,
+    StateError,
+)
 
 
 class CidMalformedError(LogosError):
@@ -96,14 +102,14 @@ class ProvidersUnreachableError(LogosError):
     retry_after_ms = 5000
 
 
-class BadDataError(LogosError):
+class BadDataError(LocalFaultError):
     """False data: from every provider, or decayed on this node's disk."""
 
     kind = ErrorKind.DATA_LOSS
     reason = "BAD_DATA"
 
 
-class QuotaExceededError(LogosError):
+class QuotaExceededError(LocalFaultError):
     """Over the node's quota."""
 
     kind = ErrorKind.RESOURCE_EXHAUSTED
@@ -118,7 +124,7 @@ class DatasetBusyError(LogosError):
     retry_after_ms = 1000
 
 
-class FalseDataError(LogosError):
+class FalseDataError(RemoteFaultError):
     """What a peer sent is false or breaks the protocol: the peer's fault."""
 
     kind = ErrorKind.DATA_LOSS
@@ -131,7 +137,7 @@ class ProofRefusedError(FalseDataError):
     reason = "PROOF_REFUSED"
 
 
-class ManifestMalformedError(LogosError):
+class ManifestMalformedError(RemoteFaultError):
     """Bytes that are no manifest (STO-8)."""
 
     kind = ErrorKind.DATA_LOSS

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from logos_crypto.ceremony import OK, REFUSED, USAGE, main
+from logos_ceremony.command import OK, REFUSED, USAGE, main
 from logos_crypto.keys import CircuitKeys, KeySet
 
 Capture = pytest.CaptureFixture[str]

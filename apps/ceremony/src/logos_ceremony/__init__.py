@@ -1,0 +1,1 @@
+"""The command of a setup to which many contribute: `python -m logos_ceremony`."""
