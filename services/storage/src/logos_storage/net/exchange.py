@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import grpc
 
 from logos.network.v1 import streams_pb2
-from logos_base.errors import LogosError
+from logos_base.errors import RemoteFaultError
 from logos_storage.core import wire
 from logos_storage.core.cid import Cid
 from logos_storage.core.errors import StreamLostError
@@ -163,7 +163,7 @@ class ExchangeListener:
                     await serve(stream)
             except* (StreamLostError, TimeoutError):
                 pass  # the peer went away
-            except* LogosError as group:
+            except* RemoteFaultError as group:
                 log.info("peer refused", extra={"error": str(group.exceptions[0])})
             except* Exception:
                 log.exception("unexpected error while serving a peer")
