@@ -21,6 +21,7 @@ class Figure:
     """The value divided by that of the yardstick."""
     yardstick: str = ""
     ratio_at_least: float | None = None
+    ratio_at_most: float | None = None
 
     @property
     def met(self) -> bool | None:
@@ -32,6 +33,8 @@ class Figure:
             judgements.append(self.value <= self.at_most)
         if self.ratio_at_least is not None:
             judgements.append(self.ratio is not None and self.ratio >= self.ratio_at_least)
+        if self.ratio_at_most is not None:
+            judgements.append(self.ratio is not None and self.ratio <= self.ratio_at_most)
         return all(judgements) if judgements else None
 
     @property
@@ -44,6 +47,8 @@ class Figure:
             words.append(f"<= {self.at_most:g} {self.unit}")
         if self.ratio_at_least is not None:
             words.append(f"ratio >= {self.ratio_at_least:.2g}")
+        if self.ratio_at_most is not None:
+            words.append(f"ratio <= {self.ratio_at_most:.2g}")
         return ", ".join(words)
 
 

@@ -1,7 +1,8 @@
 """Makes the environment that a command needs, then runs it. Standard library only.
 
 Nothing is done twice: stamps in `.venv` say what was installed from which lock files
-and sources, so a warm start costs the hashing of a few files.
+and sources, so a warm start costs the hashing of a few files. Where it is `.venv`'s own
+Python that runs this, the command runs in this process; else in one of that Python.
 """
 # ruff: noqa: INP001 - run as a folder, imported by nobody
 
@@ -10,6 +11,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
 
@@ -23,19 +25,27 @@ TELLING = {"-h", "--help", "--version"}
 
 def main() -> int:
     """Prepares the environment and becomes the command; returns only if it cannot."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda number, _: sys.exit(128 + number))
     root, arguments = Path(sys.argv[1]), sys.argv[2:]
     try:
         environment = Environment(root)
-        prepare(environment, root, arguments)
-        variables = {**os.environ, "LOGOS_ROOT": str(root)}
-        python = str(environment.python)
-        command = [python, "-P", "-m", "logos_cli", *arguments]
-        return os.execve(python, command, variables)  # noqa: S606 - no shell is wanted
+        is_changed = prepare(environment, root, arguments)
+        os.environ["LOGOS_ROOT"] = str(root)
+        if is_changed or not environment.is_ours():
+            python = str(environment.python)
+            os.execv(python, [python, "-P", "-m", "logos_cli", *arguments])  # noqa: S606 - no shell is wanted
+        logos = _program(root, arguments)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every outcome has a code
         return told(error, root)
+    return logos()
+
+
+def _program(root: Path, arguments: list[str]) -> Callable[[], int]:
+    """The command line, in this process: it sees nothing of the bootstrap."""
+    sys.path.remove(str(Path(__file__).parent))
+    sys.argv = [str(root / "logos"), *arguments]
+    from logos_cli.entry import logos  # noqa: PLC0415 - not before the environment stands
+
+    return logos
 
 
 def told(error: BaseException, root: Path) -> int:
@@ -58,22 +68,26 @@ def told(error: BaseException, root: Path) -> int:
     return FAILED
 
 
-def prepare(environment: Environment, root: Path, arguments: list[str]) -> None:
-    """Makes up what the command needs and the environment lacks; mostly nothing."""
+def prepare(environment: Environment, root: Path, arguments: list[str]) -> bool:
+    """Makes up what the command needs and the environment lacks; says whether that was anything."""
     words = list(takewhile(lambda word: word != "--", arguments))
     command = next((word for word in words if not word.startswith("-")), "")
     working = not TELLING & set(words)  # help needs no tools
     developer = working and command in DEVELOPER_COMMANDS
     native = working and command in NATIVE_COMMANDS and not _in_containers(arguments)
     if not environment.missing(developer=developer, native=native):
-        return
+        return False
     if "_LOGOS_COMPLETE" in os.environ:
         sys.exit(5)  # a key was pressed in a shell: nothing is installed for that
     (root / ".logos").mkdir(exist_ok=True)
     environment.refuse_others()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     with (root / ".logos" / "bootstrap.lock").open("a") as lock:
         _take(lock.fileno())
         environment.prepare(environment.missing(developer=developer, native=native))
+    return True
 
 
 def _owners(root: Path) -> str:

@@ -30,6 +30,10 @@ class Environment:
         """Its interpreter."""
         return self._folder / "bin" / "python"
 
+    def is_ours(self) -> bool:
+        """Whether its interpreter is the one that runs this."""
+        return Path(sys.prefix) == self._folder
+
     def missing(self, *, developer: bool, native: bool) -> list[str]:
         """Names what must be done before a command can run, in order.
 

@@ -11,10 +11,12 @@ import sys
 import tempfile
 from typing import IO, Any
 
-import logos_cli.logos
-import logos_cli.main
-import logos_cli.program  # noqa: F401 - so that no process has to import it
+import typer._adapters
+import typer.rich_utils  # noqa: F401 - so that no process has to import them
+
 from logos_cli import entry
+from logos_cli.logos import app
+from logos_cli.program import built, walk
 
 
 def ended(command: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +53,7 @@ def become(command: dict[str, Any], out: IO[bytes], err: IO[bytes]) -> None:
 
 
 if __name__ == "__main__":
+    list(walk(built(app)))  # imports every command
     gc.freeze()  # a collection in a child would copy all that it shares with us
     commands = json.loads(sys.stdin.read())
     sys.stdout.write(json.dumps([ended(each) for each in commands]))

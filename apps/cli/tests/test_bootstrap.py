@@ -130,9 +130,10 @@ def test_a_missing_tool_is_named_with_the_alternative(
 def test_without_python_the_script_says_what_to_do(tmp_path: Path) -> None:
     for tool in ("readlink", "dirname", "cat"):
         (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
+    shutil.copy(ROOT / "logos", tmp_path)
 
     ended = subprocess.run(
-        ["/bin/sh", str(ROOT / "logos"), "up"],
+        ["/bin/sh", str(tmp_path / "logos"), "up"],
         env={"PATH": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -326,3 +327,76 @@ def test_sources_below_a_path_beyond_ascii_are_found_in_every_locale(
             check=False,
         )
         assert (ended.returncode, ended.stdout) == (0, "found\n"), ended.stderr
+
+
+PROGRAM = """
+import os, sys
+def logos():
+    print(os.getpid(), *sys.argv[1:], os.environ["LOGOS_ROOT"], sep="|")
+    print([name for name in ("environment", "telling") if importable(name)])
+def importable(name):
+    import importlib.machinery
+    return importlib.machinery.PathFinder.find_spec(name)
+"""
+
+
+@pytest.fixture
+def ready(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> Path:
+    """A checkout whose environment lacks nothing."""
+    shutil.copytree(BOOTSTRAP, checkout / "apps" / "cli" / "bootstrap")
+    shutil.copy(ROOT / "logos", checkout)
+    (checkout / "pyproject.toml").write_text("[tool.uv.workspace]\nmembers = []\n")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", checkout / ".venv"], check=True)
+    [packages] = (checkout / ".venv").glob("lib/python*/site-packages")
+    (packages / "logos_cli").mkdir()
+    (packages / "logos_cli" / "entry.py").write_text(PROGRAM)
+    environment = load("environment", monkeypatch).Environment(checkout)
+    for name in ("_install", "_install_workspace", "_install_native"):
+        monkeypatch.setattr(environment, name, nothing)
+    environment.prepare(["packages", "workspace"])
+    return checkout
+
+
+def start(checkout: Path, *words: str, path: str) -> tuple[int, str, str]:
+    """Runs `./logos`; returns its process id and what it wrote."""
+    with subprocess.Popen(
+        ["/bin/sh", str(checkout / "logos"), *words],
+        env={"PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        out, err = process.communicate()
+        return process.pid, out, err
+
+
+@pytest.fixture
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PATH with what the script needs, and what stands for a Python of the machine."""
+    folder = tmp_path_factory.mktemp("tools")
+    for tool in ("readlink", "dirname"):
+        (folder / tool).symlink_to(f"/usr/bin/{tool}")
+    python = folder / "python3"
+    python.write_text('#!/bin/sh\n[ "$2" = -S ] && echo True || echo "searched for"\n')
+    python.chmod(0o755)
+    return folder
+
+
+def test_an_environment_that_stands_is_used_without_a_search_and_in_one_process(
+    ready: Path, tools: Path
+) -> None:
+    pid, out, err = start(ready, "ctl", "two words", path=str(tools))
+
+    assert err == ""
+    assert out == f"{pid}|ctl|two words|{ready}\n[]\n"
+
+
+@pytest.mark.parametrize("lacking", ["bin/python", "logos-stamps.json"])
+def test_a_python_is_searched_for_where_the_environment_does_not_stand(
+    ready: Path, tools: Path, lacking: str
+) -> None:
+    (ready / ".venv" / lacking).unlink()
+
+    _, out, err = start(ready, "ctl", path=str(tools))
+
+    assert (out, err) == ("searched for\n", "")

@@ -38,6 +38,16 @@ def test_names_cannot_break_a_row_or_move_the_cursor(capsys: pytest.CaptureFixtu
     assert r"a\nb\x1b[2Jc\udcff" in lines[1]
 
 
+def test_columns_stand_below_one_another_whatever_the_characters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_rows(
+        [{"a": "奶酪", "b": 1}, {"a": "e\u0301", "b": True}, {"b": None}], ("a", "b"), Output.TABLE
+    )
+
+    assert capsys.readouterr().out == "A     B\n奶酪  1\ne\u0301     yes\n-     -\n"
+
+
 def test_json_is_valid_where_stdout_holds_ascii_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.BytesIO()
     narrow = io.TextIOWrapper(written, encoding="ascii", errors="backslashreplace")

@@ -16,7 +16,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 from logos_base.errors import ConfigError, ErrorKind, LogosError
 from logos_cli.entry import outcome_of
-from logos_cli.exits import Exit, exit_of, explained
+from logos_cli.exits import Exit, explained
+from logos_cli.messages import exit_of
 from logos_cli.streams import ReaderGoneError
 from logos_testnet.errors import BusyError, PortInUseError, UnknownNodeError
 

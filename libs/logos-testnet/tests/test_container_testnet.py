@@ -9,12 +9,12 @@ import grpc
 import pytest
 
 from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc
-from logos_testnet.choosing import is_up
 from logos_testnet.container_testnet import ContainerTestnet
 from logos_testnet.errors import NotStoppedError
 from logos_testnet.layout import Layout, layout_of
 from logos_testnet.manifests import FoundManifest
 from logos_testnet.plan import container_plan
+from logos_testnet.presence import is_up
 from logos_testnet.progress import NodeProgress, Note, silent
 from logos_testnet.state import remember_start
 from logos_testnet.topology import parse_topology

@@ -41,7 +41,7 @@ def run_checks(root: Path, only: Sequence[str]) -> list[Checked]:
         raise UsageError(f"no check is called {', '.join(unknown)}; there are {', '.join(CHECKS)}")
     done = [_checked(root, name) for name in only or CHECKS]
     if failed := [each.check for each in done if not each.passed]:
-        stderr.print(f"[red]{len(failed)} failed:[/] {', '.join(failed)}", highlight=False)
+        stderr().print(f"[red]{len(failed)} failed:[/] {', '.join(failed)}", highlight=False)
     return done
 
 
@@ -50,9 +50,9 @@ def _checked(root: Path, name: str) -> Checked:
     passed, said = CHECKS[name](root)
     seconds = round(time.monotonic() - begun, 1)
     mark = "[green]ok[/]    " if passed else "[red]FAILED[/]"
-    stderr.print(f"{mark} {name} [dim]{seconds:.1f} s[/]", highlight=False)
+    stderr().print(f"{mark} {name} [dim]{seconds:.1f} s[/]", highlight=False)
     if not passed:
-        stderr.print(said, highlight=False, markup=False, soft_wrap=True)
+        stderr().print(said, highlight=False, markup=False, soft_wrap=True)
     return Checked(name, passed, seconds, "" if passed else said)
 
 

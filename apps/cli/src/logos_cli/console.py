@@ -5,15 +5,14 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.cells import cell_len
 
-stderr = Console(stderr=True, soft_wrap=True)
-
-_WIDEST: Final = 100_000
+if TYPE_CHECKING:  # it takes longer to import than a call to a node takes
+    from rich.console import Console
 
 
 class Output(StrEnum):
@@ -26,6 +25,14 @@ class Output(StrEnum):
 OutputOption = Annotated[
     Output, typer.Option("--output", envvar="LOGOS_OUTPUT", help="How to print data on stdout.")
 ]
+
+
+@cache
+def stderr() -> "Console":
+    """Where everything goes that is no data."""
+    from rich.console import Console  # noqa: PLC0415 - see above
+
+    return Console(stderr=True, soft_wrap=True)
 
 
 def print_json(document: object) -> None:
@@ -52,12 +59,22 @@ def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], output: O
     if output is Output.JSON:
         print_json(list(rows))
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.replace("_", " ").upper(), no_wrap=True, overflow="ignore")
-    for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console(width=_WIDEST, markup=False, highlight=False).print(table)
+    _print_table(
+        [column.replace("_", " ").upper() for column in columns],
+        [[_cell(row.get(column)) for column in columns] for row in rows],
+    )
+
+
+def _print_table(header: list[str], rows: list[list[str]]) -> None:
+    """Prints aligned columns, two blanks between them."""
+    widths = [max(map(cell_len, column)) for column in zip(header, *rows, strict=True)]
+    for line in (header, *rows):
+        cells = (
+            f"{cell}{' ' * (width - cell_len(cell))}"
+            for cell, width in zip(line, widths, strict=True)
+        )
+        text = "  ".join(cells).rstrip()
+        typer.secho(text, bold=line is header)
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:

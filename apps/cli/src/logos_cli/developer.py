@@ -37,6 +37,10 @@ class PassingOn(TyperCommand):
         return super().parse_args(ctx, [*own, "--", *rest, *words])
 
 
+tests = typer.Typer(add_completion=False)
+
+
+@tests.command(cls=PassingOn)
 def test(
     selection: Annotated[
         list[str],

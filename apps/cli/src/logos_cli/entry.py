@@ -71,7 +71,7 @@ def _code_of(work: Callable[[], object]) -> int:
 
 def _told(error: BaseException) -> int:
     try:
-        from logos_cli.exits import tell  # noqa: PLC0415 - see above
+        from logos_cli.messages import tell  # noqa: PLC0415 - see above
 
         return tell(error)
     except BaseException:  # noqa: BLE001 - it cannot even be imported, or was interrupted again

@@ -49,7 +49,7 @@ def runtime_requirements(root: Path) -> list[str]:
 
 
 def _write(root: Path, name: str, requirements: list[str], constraints: list[str]) -> None:
-    stderr.print(f"resolving {name}", highlight=False)
+    stderr().print(f"resolving {name}", highlight=False)
     bounds = [word for lock in constraints for word in ("--constraint", lock)]
     code, said = capture(
         [

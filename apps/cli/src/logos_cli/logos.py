@@ -1,26 +1,40 @@
 """`./logos`: testnets up and down, and everything a developer runs."""
 
+from typing import ClassVar
+
 import typer
 
-from logos_cli import developer, testnets
-from logos_cli.main import app as logosctl
+from logos_cli.commands import Group, Place
 from logos_cli.program import EPILOG, SETTINGS
+
+
+class _Commands(Group):
+    places: ClassVar = {
+        "up": Place("logos_cli.testnets", "up"),
+        "down": Place("logos_cli.testnets", "down"),
+        "status": Place("logos_cli.testnets", "status"),
+        "logs": Place("logos_cli.testnets", "logs"),
+        "test": Place("logos_cli.developer", "tests"),
+        "check": Place("logos_cli.developer", "check"),
+        "lock": Place("logos_cli.developer", "lock"),
+        "proto": Place("logos_cli.developer", "proto"),
+        "render": Place("logos_cli.developer", "render"),
+        "ctl": Place("logos_cli.main", "app", help="Talk to one node (the same as logosctl)."),
+    }
+
 
 app = typer.Typer(
     name="logos",
+    cls=_Commands,
     help="A complete Logos network on this machine.",
     epilog=EPILOG,
+    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings=SETTINGS,
 )
-app.command("up")(testnets.up)
-app.command("down")(testnets.down)
-app.command("status")(testnets.status)
-app.command("logs")(testnets.logs)
-app.add_typer(logosctl, name="ctl", help="Talk to one node (the same as logosctl).")
-app.command("test", cls=developer.PassingOn)(developer.test)
-app.command("check")(developer.check)
-app.command("lock")(developer.lock)
-app.command("proto")(developer.proto)
-app.command("render")(developer.render)
+
+
+@app.callback()
+def group() -> None:
+    """A complete Logos network on this machine."""

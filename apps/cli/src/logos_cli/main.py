@@ -1,34 +1,39 @@
 """`logosctl`: one node of a testnet, from the command line."""
 
 import math
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 import typer
 
+from logos_cli.commands import Group, Place
 from logos_cli.console import Output, OutputOption
-from logos_cli.modules import modules
-from logos_cli.nodes import nodes
-from logos_cli.peers import peers
 from logos_cli.program import EPILOG, SETTINGS
 from logos_cli.session import Session
-from logos_cli.storage import storage
 from logos_cli.target import complete_node
 
 _LONGEST_TIMEOUT_S: Final = 1e8
 """Three years: what is longer, gRPC cannot count, and is no deadline."""
 
+
+class _Commands(Group):
+    places: ClassVar = {
+        "peers": Place("logos_cli.peers", "peers"),
+        "node": Place("logos_cli.nodes", "nodes"),
+        "module": Place("logos_cli.modules", "modules"),
+        "storage": Place("logos_cli.storage", "storage"),
+    }
+
+
 app = typer.Typer(
     name="logosctl",
+    cls=_Commands,
     help="Talk to one node of a Logos testnet.",
     epilog=EPILOG,
+    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings=SETTINGS,
 )
-app.add_typer(nodes, name="node")
-app.add_typer(modules, name="module")
-app.add_typer(storage, name="storage")
-app.command("peers")(peers)
 
 
 @app.callback()

@@ -16,7 +16,7 @@ from logos_cli.console import Output, print_json, print_json_line, print_rows, s
 from logos_cli.session import FormOption, Session, session_of
 from logos_testnet.client import state_name
 
-modules = typer.Typer(help="The modules of a node.", no_args_is_help=True)
+modules = typer.Typer(help="The modules of a node.", add_completion=False, no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the module, e.g. storage.")]
 _COLUMNS: Final = ("module", "state", "version", "restarts", "endpoint", "status", "last_exit")
@@ -129,4 +129,4 @@ def record(module: module_pb2.Module) -> dict[str, Any]:
 def _tell(session: Session, module: module_pb2.Module, output: Output) -> None:
     if output is Output.JSON:
         print_json(record(module))
-    stderr.print(f"{session.node}: {module.name} is {state_name(module)}", highlight=False)
+    stderr().print(f"{session.node}: {module.name} is {state_name(module)}", highlight=False)

@@ -16,7 +16,7 @@ from logos_testnet.client import channel_to, state_name, view
 from logos_testnet.ports import taken_ports
 from logos_testnet.topology import FRONT_PORT_BASE, MAX_NODES
 
-nodes = typer.Typer(help="The nodes of the testnet.", no_args_is_help=True)
+nodes = typer.Typer(help="The nodes of the testnet.", add_completion=False, no_args_is_help=True)
 
 _COLUMNS: Final = ("node", "address", "state", "peers", "peer_id", "version", "epoch")
 

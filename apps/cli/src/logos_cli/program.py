@@ -1,14 +1,15 @@
 """The command line as a whole: what every command has, and how a program runs it."""
 
-from collections.abc import Iterator
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from typing import Annotated, Any, Final, cast
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_command
+from typer.main import get_command, get_install_completion_arguments
 
-from logos_cli.arguments import is_utf8
+from logos_cli.arguments import is_utf8, skip_conversion
+from logos_cli.commands import Group
 from logos_cli.completion import complete_variable, install_callback, show_callback
 
 SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
@@ -50,17 +51,40 @@ def run_program(app: typer.Typer, name: str) -> None:
 def built(app: typer.Typer) -> TyperGroup:
     """The commands of an app, with what all of them have."""
     root = cast(TyperGroup, get_command(app))
-    [show_version] = get_command(_shared).params
-    show_version.callback = _print_version
-    for _, command in walk(root):
-        command.params.append(show_version)
-        for param in command.params:
-            if param.callback is None and param.name not in _FILE_NAMES:
-                param.callback = _refuse_other_bytes
-    own = {param.name: param for param in root.params}
-    own["install_completion"].callback = install_callback
-    own["show_completion"].callback = show_callback
+    install, show = get_install_completion_arguments()
+    install.callback, show.callback = install_callback, show_callback
+    root.params += [install, show]
+    _finish(root)
     return root
+
+
+def _finish(command: Any) -> None:
+    """Adds what every command has to `command` and to those below it."""
+    for param in command.params:
+        if param.callback is None and param.name not in _FILE_NAMES:
+            param.callback = _refuse_other_bytes
+    command.params.append(_version_option())
+    command.get_params = partial(_params, command.get_params)
+    if isinstance(command, Group):
+        command.finish_each(_finish)
+    else:
+        for below in getattr(command, "commands", {}).values():
+            _finish(below)
+
+
+def _params(of_command: Callable[[Any], list[Any]], context: Any) -> list[Any]:
+    """The parameters of a command, with that for help, which exists only now."""
+    params = of_command(context)
+    for param in params:
+        skip_conversion(param)
+    return params
+
+
+@cache
+def _version_option() -> Any:
+    [option] = get_command(_shared).params
+    option.callback = _print_version
+    return option
 
 
 def walk(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -72,6 +96,8 @@ def walk(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
 
 def _print_version(context: Any, _: object, wanted: object) -> object:
     if wanted and not context.resilient_parsing:
+        from importlib.metadata import version  # noqa: PLC0415 - no other command needs it
+
         print(f"{context.find_root().info_name} {version('logos-cli')}")
         raise typer.Exit
     return wanted

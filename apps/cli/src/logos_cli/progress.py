@@ -1,9 +1,21 @@
-"""Progress of a testnet on stderr: a live table on a terminal, plain lines elsewhere."""
+"""Progress on stderr.
+
+Of a testnet: a live table on a terminal, plain lines elsewhere. Of a transfer: a bar, on a
+terminal only.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -15,17 +27,17 @@ from logos_testnet.progress import NodeProgress, Note, Report
 @contextmanager
 def watching() -> Iterator[Report]:
     """A report to hand to a testnet."""
-    if not stderr.is_terminal:
+    if not stderr().is_terminal:
         yield _print_line
         return
     board = _Board()
-    with Live(board, console=stderr, refresh_per_second=8, transient=True):
+    with Live(board, console=stderr(), refresh_per_second=8, transient=True):
         yield board.take
 
 
 def _print_line(event: NodeProgress | Note) -> None:
     where = f"{event.node}: " if isinstance(event, NodeProgress) else ""
-    stderr.print(f"{where}{event.text}", highlight=False, markup=False, soft_wrap=True)
+    stderr().print(f"{where}{event.text}", highlight=False, markup=False, soft_wrap=True)
 
 
 class _Board:
@@ -51,3 +63,33 @@ class _Board:
         if self._note:
             table.add_row(self._spinner, Text("testnet", style="bold"), Text(self._note))
         return table
+
+
+@contextmanager
+def transferring(text: str) -> Iterator["_Bar"]:
+    """A bar for a transfer."""
+    progress = Progress(
+        TextColumn(text, markup=False),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=stderr(),
+        transient=True,
+    )
+    with progress:
+        yield _Bar(progress)
+
+
+class _Bar:
+    """One transfer; see `transfers.Bar`."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=None)
+
+    def expect(self, size: int | None) -> None:
+        self._progress.update(self._task, total=size)
+
+    def advance(self, size: int) -> None:
+        self._progress.advance(self._task, size)

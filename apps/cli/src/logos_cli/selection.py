@@ -116,7 +116,7 @@ def _tell_changed(held: Description, default: Path) -> None:
         name = now.topology().name
         if now.text != held.text and name == held.topology().name:
             file = os.path.relpath(default)
-            stderr.print(
+            stderr().print(
                 f"{name} resumes with the topology that it was started with; {file} has changed"
                 f" since, and `./logos up --topology {file}` takes that",
                 highlight=False,

@@ -11,7 +11,7 @@ from logos_cli.console import Output
 from logos_cli.exits import explained
 from logos_cli.running import run_interruptibly
 from logos_cli.target import address_of
-from logos_testnet.client import channel_to
+from logos_testnet.channels import channel_to
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from logos_cli.console import Output, print_json, print_rows, sized, stderr
 from logos_cli.session import FormOption, session_of
 from logos_cli.transfers import get_content, put_content
 
-storage = typer.Typer(help="Files by content id.", no_args_is_help=True)
+storage = typer.Typer(help="Files by content id.", add_completion=False, no_args_is_help=True)
 
 CidArgument = Annotated[
     str, typer.Argument(metavar="CID", help="Content id; starts with z.", callback=utf8)
@@ -140,7 +140,7 @@ def delete(context: typer.Context, cid: CidArgument, output: FormOption = None) 
     if session.form(output) is Output.JSON:
         print_json({"cid": cid, "freed_bytes": freed})
     else:
-        stderr.print(f"freed {sized(freed)}", highlight=False)
+        stderr().print(f"freed {sized(freed)}", highlight=False)
 
 
 @storage.command("space")
@@ -168,7 +168,7 @@ def _name_of(file: str) -> str:
     name = Path(file).name
     if is_utf8(name):
         return name
-    stderr.print(f"{file}: its name is not UTF-8, so it is stored without one", markup=False)
+    stderr().print(f"{file}: its name is not UTF-8, so it is stored without one", markup=False)
     return ""
 
 

@@ -1,20 +1,14 @@
 """Which node a command talks to, and where that node is."""
 
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from logos_base.errors import ErrorKind, LogosError
 from logos_testnet.choosing import chosen
 from logos_testnet.endpoints import read_endpoints
 from logos_testnet.errors import UnknownNodeError
 from logos_testnet.layout import layout_of
-from logos_testnet.opening import remembered
-from logos_testnet.topology import FRONT_PORT_BASE, MAX_NODES
-
-_NUMBERED: Final = re.compile(r"node([1-9]\d{0,2})")
 
 
 class UnknownFolderError(LogosError):
@@ -82,11 +76,9 @@ def node_addresses(testnet: str | None) -> list[tuple[str, str]] | None:
     layout = layout_of(root, name)
     if (endpoints := read_endpoints(layout.endpoints)) is not None:
         return [(node.name, node.kernel) for node in endpoints.nodes]
-    description = remembered(layout)
-    if description is None:
-        return None
-    topology = description.topology()
-    return [(n.name, f"127.0.0.1:{topology.front_port_base + n.index}") for n in topology.nodes]
+    from logos_cli.addresses import of_topology  # noqa: PLC0415 - not for what is up
+
+    return of_topology(layout)
 
 
 def address_of(node: str, testnet: str | None = None) -> str:
@@ -108,14 +100,9 @@ def address_of(node: str, testnet: str | None = None) -> str:
         if node in addresses:
             return addresses[node]
         raise UnknownNodeError(f"the testnet has no node {node}; it has {', '.join(addresses)}")
-    # Containers started by compose alone leave no folder; the ports are the rule.
-    match = _NUMBERED.fullmatch(node)
-    if match is None or int(match[1]) > MAX_NODES:
-        raise UnknownNodeError(
-            f"{node}: no testnet is known that has such a node; give node1 to node{MAX_NODES},"
-            " or --address HOST:PORT"
-        )
-    return f"127.0.0.1:{FRONT_PORT_BASE + int(match[1])}"
+    from logos_cli.addresses import by_rule  # noqa: PLC0415 - not for what is up
+
+    return by_rule(node)
 
 
 def complete_node(incomplete: str) -> list[str]:

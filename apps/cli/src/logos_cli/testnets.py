@@ -116,7 +116,7 @@ def down(
         elif name in known_testnets(places.state_root):
             said += f"; `{command('up', name)}` resumes it,"
             said += f" `{command('down', name, '--purge')}` forgets it"
-        stderr.print(said, highlight=False, markup=False)
+        stderr().print(said, highlight=False, markup=False)
 
 
 def status(
@@ -135,11 +135,11 @@ def status(
         for row in rows:
             if row["trouble"]:
                 said = f"{row['node']}: {row['trouble']}; `{command('up', name)}` mends it"
-                stderr.print(said, highlight=False, markup=False)
+                stderr().print(said, highlight=False, markup=False)
         if all(row["state"] == "ready" for row in rows):
             return
         if all(row["state"] == "unreachable" for row in rows):
-            stderr.print(f"nothing is up; `{command('up', name)}` starts it", highlight=False)
+            stderr().print(f"nothing is up; `{command('up', name)}` starts it", highlight=False)
         raise typer.Exit(Exit.UNREACHABLE)
 
 
@@ -198,7 +198,7 @@ async def _start(testnet: Testnet, report: Any) -> tuple[Started, int]:
 
 
 def _warn_of_seed(seed: int) -> None:
-    stderr.print(
+    stderr().print(
         f"[bold red]INSECURE[/]: identities are made from seed {seed}; anyone can make the same",
         highlight=False,
     )
@@ -236,8 +236,8 @@ def _tell_started(testnet: Testnet, started: Started, memory: int, output: Outpu
     width = max(len(typed) for typed, _ in hints)
     lines = "".join(f"  {typed:<{width}}  {what}\n" for typed, what in hints)
     for node in started.stopped:
-        stderr.print(f"{node} was stopped: {told_count(testnet.plan)}; its state stays")
-    stderr.print(
+        stderr().print(f"{node} was stopped: {told_count(testnet.plan)}; its state stays")
+    stderr().print(
         f"\n{name} {took}, {sized(memory)} of memory ({kind})\n\n{lines}",
         highlight=False,
         markup=False,

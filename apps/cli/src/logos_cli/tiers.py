@@ -66,7 +66,7 @@ def run_tests(root: Path, selection: Sequence[str], *, to_stderr: bool = False) 
         wanted = named or TIERS
         runs = [Run(tier, _run_tier(root, tier, rest, to_stderr=to_stderr)) for tier in wanted]
     if failed := [each.tier for each in runs if each.result is Result.FAILED]:
-        stderr.print(f"[red]failed:[/] {', '.join(failed)}", highlight=False)
+        stderr().print(f"[red]failed:[/] {', '.join(failed)}", highlight=False)
     if all(each.result is Result.EMPTY for each in runs):
         raise UsageError(f"no test is selected by {' '.join(selection)}")
     return runs
@@ -80,7 +80,7 @@ def _refuse_unknown(root: Path, rest: Sequence[str]) -> None:
 
 
 def _run_tier(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) -> Result:
-    stderr.rule(tier)
+    stderr().rule(tier)
     if tier == "native":
         around = surroundings()
         around["PATH"] += f"{os.pathsep}{Path.home() / '.cargo' / 'bin'}"
@@ -88,7 +88,7 @@ def _run_tier(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) ->
         code = run(words, root / "native", variables=around, to_stderr=to_stderr)
         return Result.FAILED if code else Result.PASSED
     if tier == "containers" and not os.environ.get("CI") and not asyncio.run(engine_answers()):
-        stderr.print("no container engine answers: skipped", highlight=False)
+        stderr().print("no container engine answers: skipped", highlight=False)
         return Result.SKIPPED
     result = _pytest(root, ["-m", _PYTEST[tier], *rest], to_stderr=to_stderr)
     # A tier without tests is a fault, unless they were selected.

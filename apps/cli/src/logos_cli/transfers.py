@@ -6,21 +6,12 @@ import stat
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 import grpc
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
 from logos_cli import descriptors
-from logos_cli.console import stderr
 from logos_cli.outputs import output_to
 
 FRAME_BYTES: Final = 1024 * 1024
@@ -37,13 +28,13 @@ async def put_content(
     with _source(file) as (name, descriptor), _bar(f"put {file}") as bar:
         size = _size_of(descriptor)
         header.size_hint_bytes = size or 0
-        task = bar.add_task("put", total=size)
+        bar.expect(size)
 
         async def frames() -> AsyncIterator[bytes]:
             with descriptors.named(name):
                 async for frame in descriptors.read_frames(descriptor, FRAME_BYTES):
                     yield frame
-                    bar.advance(task, len(frame))
+                    bar.advance(len(frame))
 
         return await _put(channel, header, frames())
 
@@ -59,14 +50,13 @@ async def get_content(
     dataset = storage_pb2.Dataset()
     async with output_to(file) as output:
         with _bar(f"get {request.cid[:16]}…") as bar:
-            task = bar.add_task("get", total=None)
             async for response in storage_pb2_grpc.StorageStub(channel).Get(request):
                 if response.WhichOneof("kind") == "dataset":
                     dataset = response.dataset
-                    bar.update(task, total=_expected(dataset.size_bytes, request))
+                    bar.expect(_expected(dataset.size_bytes, request))
                 else:
                     await output.write(response.data)
-                    bar.advance(task, len(response.data))
+                    bar.advance(len(response.data))
     return dataset
 
 
@@ -108,21 +98,34 @@ def _expected(size: int, request: storage_pb2.GetRequest) -> int:
     return min(rest, request.length) if request.length else rest
 
 
+class Bar(Protocol):
+    """Shows how far a transfer is."""
+
+    def expect(self, size: int | None) -> None:
+        """Notes the bytes that there are in all, if that is known."""
+
+    def advance(self, size: int) -> None:
+        """Notes that so many more are through."""
+
+
+class _NoBar(Bar):
+    def expect(self, size: int | None) -> None:
+        """Nobody looks."""
+
+    def advance(self, size: int) -> None:
+        """Nobody looks."""
+
+
 @contextmanager
-def _bar(text: str) -> Iterator[Progress]:
+def _bar(text: str) -> Iterator[Bar]:
     """A progress bar on a terminal; nothing elsewhere."""
-    progress = Progress(
-        TextColumn(text, markup=False),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=stderr,
-        disable=not stderr.is_terminal,
-        transient=True,
-    )
-    with progress:
-        yield progress
+    if not sys.stderr.isatty():
+        yield _NoBar()
+        return
+    from logos_cli.progress import transferring  # noqa: PLC0415 - it takes long to import
+
+    with transferring(text) as bar:
+        yield bar
 
 
 @contextmanager

@@ -4,20 +4,10 @@ A testnet exists when its folder below the state root holds the topology that wa
 started last. Nothing here guesses: several are a question, an unknown name is an error.
 """
 
-import asyncio
 from pathlib import Path
 
-from logos_testnet.compose import project_name
-from logos_testnet.engine import run_docker
-from logos_testnet.errors import (
-    AmbiguousTestnetError,
-    EngineError,
-    UnknownTestnetError,
-    UnreadableStateError,
-)
-from logos_testnet.layout import Layout, layout_of
-from logos_testnet.processes import find_processes
-from logos_testnet.state import CONTAINERS, read_facts
+from logos_testnet.errors import AmbiguousTestnetError, UnknownTestnetError
+from logos_testnet.layout import layout_of
 
 
 def known_testnets(state_root: Path) -> list[str]:
@@ -58,6 +48,8 @@ def chosen(state_root: Path, name: str | None) -> str | None:
     known = known_testnets(state_root)
     if len(known) <= 1:
         return next(iter(known), None)
+    from logos_testnet.presence import is_up  # noqa: PLC0415 - mostly there is but one
+
     up = [each for each in known if is_up(layout_of(state_root, each))]
     if len(up) == 1:
         return up[0]
@@ -74,26 +66,6 @@ def chosen_to_start(state_root: Path, name: str | None) -> str | None:
     if len(known) > 1:
         raise _question("several testnets are here", known)
     return next(iter(known), None)
-
-
-def is_up(layout: Layout) -> bool:
-    """Whether a testnet was started and not stopped since, or anything of it runs."""
-    return (
-        layout.endpoints.exists()
-        or bool(find_processes(layout.directory))
-        or _has_containers(layout)
-    )
-
-
-def _has_containers(layout: Layout) -> bool:
-    """An `up` that was interrupted leaves containers and no endpoints."""
-    label = f"label=com.docker.compose.project={project_name(layout.directory.name)}"
-    try:
-        if read_facts(layout).runtime != CONTAINERS:
-            return False
-        return bool(asyncio.run(run_docker(["ps", "--quiet", "--filter", label])).strip())
-    except (EngineError, UnreadableStateError):
-        return False  # whoever works on this very testnet is told
 
 
 def _question(why: str, names: list[str]) -> AmbiguousTestnetError:

@@ -1,7 +1,5 @@
 """A node as its clients see it: through its front door, by gRPC."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,21 +19,11 @@ from logos.kernel.v1 import (
 )
 from logos.network.v1 import peering_pb2, peering_pb2_grpc
 from logos_base.needs import ReadyFigure
+from logos_testnet.channels import channel_to as channel_to  # noqa: PLC0414 - a client's, too
+from logos_testnet.channels import open_channel as open_channel  # noqa: PLC0414 - likewise
 
-MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 CALL_TIMEOUT_S: Final = 3.0
 PEERING: Final = peering_pb2.DESCRIPTOR.services_by_name["Peering"].full_name
-
-_OPTIONS: Final = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 500),
-    # Also how long a connection may take to come up: on a busy machine some hundred ms.
-    ("grpc.min_reconnect_backoff_ms", 5000),
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.enable_http_proxy", 0),
-)
 
 READY: Final = module_pb2.MODULE_STATE_READY
 FAILED: Final = module_pb2.MODULE_STATE_FAILED
@@ -50,21 +38,6 @@ class NodeView:
     peer_id: str = ""
     """Empty where no module of the node has peers, or it is not READY."""
     peers: int = 0
-
-
-def open_channel(target: str) -> grpc.aio.Channel:
-    """Opens a plaintext channel to a front door."""
-    return grpc.aio.insecure_channel(target, options=_OPTIONS)
-
-
-@asynccontextmanager
-async def channel_to(target: str) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel for the length of a block."""
-    channel = open_channel(target)
-    try:
-        yield channel
-    finally:
-        await channel.close()
 
 
 async def view(channel: grpc.aio.Channel, *, networked: bool = True) -> NodeView:

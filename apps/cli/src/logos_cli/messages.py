@@ -1,0 +1,144 @@
+"""The one place where failures become messages and exit codes."""
+
+import errno
+import os
+import traceback
+from typing import Final
+
+import grpc
+from rich.markup import escape
+
+from logos_base.errors import ConfigError, ErrorKind, LogosError
+from logos_cli.console import stderr
+from logos_cli.exits import Exit
+from logos_cli.running import InterruptedBySignalError
+from logos_cli.streams import ReaderGoneError
+from logos_testnet.client import reason_of, retry_after_ms_of
+
+_OF_KIND: Final = {
+    ErrorKind.INVALID_ARGUMENT: Exit.USAGE,
+    ErrorKind.OUT_OF_RANGE: Exit.USAGE,
+    ErrorKind.UNAVAILABLE: Exit.UNREACHABLE,
+    ErrorKind.DEADLINE_EXCEEDED: Exit.UNREACHABLE,
+    ErrorKind.NOT_FOUND: Exit.NOT_FOUND,
+}
+
+_NOT_THE_INPUT: Final = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF),
+        *(errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN),
+    }
+)
+"""A disk that is full or broken, a closed stdout, a machine at its limits; every other
+OSError is about what the user named."""
+
+_OF_ERROR: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Exit], ...]] = (
+    ((ReaderGoneError, BrokenPipeError), Exit.OK),
+    (KeyboardInterrupt, Exit.INTERRUPTED),
+    (UnicodeEncodeError, Exit.USAGE),
+    ((TimeoutError, ConnectionError), Exit.UNREACHABLE),
+)
+"""The first that fits."""
+
+_ADVICE: Final = {
+    "NO_PROVIDERS": "check the CID, and that a node that holds it is up: `logosctl node list`",
+    "DATASET_UNKNOWN": "`logosctl storage get CID -o FILE` fetches it from other nodes",
+    "MODULE_NOT_READY": "`logosctl module list` says what it waits for; try again",
+    "MODULE_DRAINING": "it is restarting; try again",
+    "QUOTA_EXCEEDED": "`logosctl storage space`, then `logosctl storage delete CID`",
+    "DISK_FULL": "make room on the disk that holds the node's state",
+    "SERVICE_UNKNOWN": "this node runs no such module: `logosctl module list`",
+    "RUNTIME_EXTERNAL": "the container engine owns it: `docker compose restart NODE-MODULE`,"
+    " `./logos logs NODE MODULE`",
+    "HAS_DEPENDENTS": "stop the modules that require it first",
+}
+
+
+def exit_of(error: grpc.aio.AioRpcError) -> Exit:
+    """The exit code of a failed call."""
+    name = error.code().name
+    kind = ErrorKind(name) if name in ErrorKind.__members__ else ErrorKind.INTERNAL
+    return _exit_of(kind, retry_after_ms_of(error))
+
+
+def _exit_of(kind: ErrorKind, retry_after_ms: int | None) -> Exit:
+    """Who says when to try again says that it may help."""
+    otherwise = Exit.FAILED if retry_after_ms is None else Exit.UNREACHABLE
+    return _OF_KIND.get(kind, otherwise)
+
+
+def tell(error: BaseException, address: str = "") -> Exit:
+    """Says on stderr what went wrong; returns the exit code.
+
+    Args:
+        error: Whatever ended the command.
+        address: As for `explained`.
+    """
+    match error:
+        case ReaderGoneError() | BrokenPipeError():
+            pass  # it is not there to be told
+        case KeyboardInterrupt():
+            _say("interrupted")
+        case InterruptedBySignalError():
+            _say(f"ended by {error}")
+        case ConfigError():
+            for problem in error.problems:
+                _say(problem)
+        case LogosError():
+            _say(str(error), error.reason)
+        case grpc.aio.AioRpcError():
+            _say_call(error, address)
+        case UnicodeEncodeError():
+            _say(f"not UTF-8: {error.object}", "NOT_UTF8")
+        case OSError():
+            name = os.fsdecode(error.filename) if error.filename else ""
+            closed = "it is closed" if error.errno == errno.EBADF else ""
+            reason = closed or error.strerror or str(error) or "nothing happened in time"
+            _say(f"{name}: {reason}".removeprefix(": "))
+        case _:
+            _say_fault(error)
+    return code_of(error)
+
+
+def code_of(error: BaseException) -> Exit:
+    """The exit code of whatever ended a command."""
+    if isinstance(error, InterruptedBySignalError):
+        return Exit(128 + error.number)
+    if isinstance(error, LogosError):
+        return _exit_of(error.kind, error.retry_after_ms)
+    if isinstance(error, grpc.aio.AioRpcError):
+        return exit_of(error)
+    for types, code in _OF_ERROR:
+        if isinstance(error, types):
+            return code
+    if isinstance(error, OSError) and error.errno not in _NOT_THE_INPUT:
+        return Exit.USAGE
+    return Exit.FAILED
+
+
+def _say_call(error: grpc.aio.AioRpcError, address: str) -> None:
+    reason = reason_of(error)
+    if not reason and error.code() is grpc.StatusCode.UNAVAILABLE:
+        _say(
+            f"nobody answers at {address}; `./logos status` says what is up, `./logos up` starts"
+            " the testnet"
+        )
+        return
+    _say(error.details() or error.code().name.lower(), reason or error.code().name)
+    retry_ms = retry_after_ms_of(error)
+    advice = _ADVICE.get(reason) or (retry_ms is not None and f"try again in {retry_ms / 1000:g} s")
+    if advice:
+        stderr().print(f"  {advice}", highlight=False, markup=False)
+
+
+def _say_fault(error: BaseException) -> None:
+    _say(f"a fault of this program: {type(error).__name__}: {error}", "INTERNAL")
+    if os.environ.get("LOGOS_DEBUG"):
+        stderr().print("".join(traceback.format_exception(error)), highlight=False, markup=False)
+    else:
+        stderr().print("  LOGOS_DEBUG=1 shows where; please report it", highlight=False)
+
+
+def _say(message: str, reason: str = "") -> None:
+    label = f" [dim]({escape(reason)})[/]" if reason else ""
+    stderr().print(f"[red]error:[/] {escape(message)}{label}", highlight=False, soft_wrap=True)

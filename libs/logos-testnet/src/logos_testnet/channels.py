@@ -1,0 +1,35 @@
+"""Channels to the front doors of nodes; with as few imports as that takes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import grpc
+
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    # Also how long a connection may take to come up: on a busy machine some hundred ms.
+    ("grpc.min_reconnect_backoff_ms", 5000),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+def open_channel(target: str) -> grpc.aio.Channel:
+    """Opens a plaintext channel to a front door."""
+    return grpc.aio.insecure_channel(target, options=_OPTIONS)
+
+
+@asynccontextmanager
+async def channel_to(target: str) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel for the length of a block."""
+    channel = open_channel(target)
+    try:
+        yield channel
+    finally:
+        await channel.close()
