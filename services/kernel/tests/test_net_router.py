@@ -17,8 +17,8 @@ from grpc_status import rpc_status
 
 from logos.module.v1 import module_host_pb2
 from logos_base.errors import ErrorKind, LogosError
+from logos_kernel.net.probe import described_from_pb
 from logos_kernel.net.router import Router, Upstream
-from logos_kernel.rpc.convert import described_from_pb
 from logos_module.channels import open_channel, write
 from logos_module.errors import reason_of
 from logos_module.interceptor import Gate
@@ -130,7 +130,7 @@ class Routed:
 async def routed_to(callee: Callee, *, with_kinds: bool) -> AsyncIterator[Routed]:
     with tempfile.TemporaryDirectory(prefix="lk-") as folder:
         gate = Gate()
-        router = Router(gate)
+        router = Router(gate, {})
         upstream, front = Server(), Server(fallback=router, gate=gate)
         upstream.serve(echo_service.adder(SERVICE), callee)
         await upstream.start([f"unix:{folder}/up.sock"])

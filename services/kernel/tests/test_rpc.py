@@ -5,6 +5,7 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from kernel_driver import Half, plans
+from kernel_world import Half, plans
 
 from logos.kernel.v1 import (
     kernel_pb2,
@@ -26,22 +27,16 @@ from logos.kernel.v1 import (
 )
 from logos.module.v1.module_host_pb2_grpc import add_ModuleHostServicer_to_server
 from logos_base.manifest import Manifest
-from logos_kernel.core.supervise import RestartPolicy
-from logos_kernel.core.supervisor import Supervisor
-from logos_kernel.core.types import Described, Identity, Runtime
-from logos_kernel.net.driver import Driver
+from logos_kernel.core.modules import Modules
+from logos_kernel.core.restarts import RestartPolicy
+from logos_kernel.core.types import Described, Identity, ModuleState, Runtime
 from logos_kernel.net.external import External
-from logos_kernel.net.router import Router
-from logos_kernel.rpc.front import Front
-from logos_kernel.rpc.kernel import KernelServicer
-from logos_kernel.rpc.probe import describe
-from logos_kernel.rpc.registry import RegistryServicer
-from logos_kernel.rpc.supervisor import SupervisorServicer
+from logos_kernel.net.probe import describe
+from logos_kernel.node import Node
 from logos_kernel.store.memory import MemoryModuleStore
 from logos_module.channels import open_channel
 from logos_module.errors import reason_of
 from logos_module.host import ModuleHostServicer
-from logos_module.interceptor import Gate
 from logos_module.server import Server
 
 READY = module_pb2.MODULE_STATE_READY
@@ -62,36 +57,24 @@ class Kernel:
     def __init__(self, folder: str, modules: Sequence[str], policy: RestartPolicy) -> None:
         self.folder = folder
         self.describe_s = 60.0
-        gate = Gate()
-        router = Router(gate)
-        self.server = Server(fallback=router, gate=gate)
-        self.front = Front(self.server)
-        self.driver = Driver(
-            supervisor=Supervisor(
-                plans(dict.fromkeys(modules, ()), Runtime.EXTERNAL), policy, Half()
-            ),
+        self.modules = Modules(
+            plans(dict.fromkeys(modules, ()), Runtime.EXTERNAL), [], policy, Half()
+        )
+        self.node = Node(
+            NODE,
+            self.modules,
             runtime=External(),
             store=MemoryModuleStore(),
-            router=router,
-            describe=self._describe,
-            announce=self.front.update,
-            identity=NODE,
+            probe=self._describe,
             wall_ms=lambda: 1_700_000_000_000,
-        )
-        self.server.serve(kernel_pb2_grpc.add_KernelServicer_to_server, KernelServicer(self.driver))
-        self.server.serve(
-            registry_pb2_grpc.add_RegistryServicer_to_server, RegistryServicer(self.driver)
-        )
-        self.server.serve(
-            supervisor_pb2_grpc.add_SupervisorServicer_to_server, SupervisorServicer(self.driver)
         )
         self.channel = open_channel(f"unix:{folder}/kernel.sock")
         self.kernel: Any = kernel_pb2_grpc.KernelStub(self.channel)
         self.registry: Any = registry_pb2_grpc.RegistryStub(self.channel)
         self.supervisor: Any = supervisor_pb2_grpc.SupervisorStub(self.channel)
 
-    async def _describe(self, channel: grpc.aio.Channel, _timeout_s: float) -> Described:
-        return await describe(channel, self.describe_s)
+    async def _describe(self, endpoint: str) -> Described:
+        return await describe(endpoint, self.describe_s)
 
     async def register(self, one: "FakeModule", **changes: Any) -> Any:
         fields: dict[str, Any] = {
@@ -160,17 +143,14 @@ async def running(*modules: str, **policy: int) -> AsyncIterator[Kernel]:
     with tempfile.TemporaryDirectory(prefix="lk-") as folder:
         slow = {"lease_ttl_ms": TTL_MS, "reconnect_grace_ms": TTL_MS}
         made = Kernel(folder, modules, RestartPolicy(**(slow | policy)))
-        await made.driver.load()
-        await made.server.start([f"unix:{folder}/kernel.sock"])
-        await made.front.open()
+        await made.node.open(f"unix:{folder}/kernel.sock")
         async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
-            tasks.create_task(made.driver.run())
+            tasks.create_task(made.node.run())
             try:
                 yield made
             finally:
-                made.driver.close()
+                made.node.executor.close()
                 await made.channel.close()
-                await made.server.stop(0)
 
 
 @pytest.fixture
@@ -234,7 +214,7 @@ async def test_a_module_registers_beats_and_is_found(kernel: Kernel, start: Any)
     status = await kernel.kernel.GetStatus(kernel_pb2.GetStatusRequest())
     assert not status.ready, "top is awaited"
     session.cancel()
-    lease = kernel.driver._supervisor.modules["base"].lease
+    lease = kernel.modules.find("base").lease
     assert lease is not None
     while not lease.is_doubted:  # noqa: ASYNC110 -- a client is not told
         await asyncio.sleep(0.01)
@@ -383,11 +363,11 @@ async def test_reflection_follows_the_modules(kernel: Kernel, start: Any) -> Non
 async def test_the_time_a_state_began_at_stays(kernel: Kernel, start: Any) -> None:
     # The wall clock of this kernel stands still, so it drifts away from the monotonic one.
     await kernel.make_ready(await start("base"))
-    before = kernel.driver.views()
+    before = kernel.node.kernel.views.all()
 
     await asyncio.sleep(0.01)
 
-    assert kernel.driver.views() == before
+    assert kernel.node.kernel.views.all() == before
 
 
 async def test_calls_are_routed_once_a_module_is_ready(kernel: Kernel, start: Any) -> None:
@@ -419,9 +399,11 @@ async def test_a_module_that_comes_back_keeps_the_calls_it_has(kernel: Kernel, s
 async def test_descriptors_that_cannot_be_read_do_no_harm(kernel: Kernel, start: Any) -> None:
     base = await start("base")
     described = Described("base", base.instance_id, b"", {})
-    views = [view for view in kernel.driver.views() if view.name == "base"]
+    view = kernel.node.kernel.views.one("base")
 
-    await kernel.front.update(views, {"base": described}, is_ready=False)
+    await kernel.node.front.update(
+        [replace(view, state=ModuleState.READY, described=described)], is_ready=False
+    )
 
     assert "test.base.Echo" in await kernel.reflected()
     answer = await kernel.reflect(file_containing_symbol="test.base.Echo")

@@ -12,7 +12,7 @@ from logos_base.errors import ConfigError
 from logos_base.manifest import NAME, Manifest, parse_manifest
 from logos_kernel.core import resolve
 from logos_kernel.core.registry import RESERVED_SERVICES
-from logos_kernel.core.supervise import RestartPolicy
+from logos_kernel.core.restarts import RestartPolicy
 from logos_kernel.core.types import Plan, Runtime
 from logos_module.environment import ADDRESS, LEVELS, parse_metrics_listen
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Final
 
@@ -19,16 +20,20 @@ from logos.kernel.v1.registry_pb2_grpc import add_RegistryServicer_to_server
 from logos.kernel.v1.supervisor_pb2_grpc import add_SupervisorServicer_to_server
 from logos_base.errors import ConfigError, LogosError
 from logos_kernel import config
-from logos_kernel.core.ports import Runtime
+from logos_kernel.core.modules import Modules
+from logos_kernel.core.ports import ModuleStore, Probe, Runtime
+from logos_kernel.core.registry import Registry
 from logos_kernel.core.supervisor import Supervisor
 from logos_kernel.core.types import Identity
-from logos_kernel.net.driver import Driver
+from logos_kernel.core.views import Views
+from logos_kernel.net.executor import Executor, monotonic_ms
 from logos_kernel.net.external import External
+from logos_kernel.net.probe import describe
 from logos_kernel.net.process import Places, Processes
 from logos_kernel.net.router import Router
+from logos_kernel.operations.kernel import Kernel
 from logos_kernel.rpc.front import Front
 from logos_kernel.rpc.kernel import KernelServicer
-from logos_kernel.rpc.probe import describe
 from logos_kernel.rpc.registry import RegistryServicer
 from logos_kernel.rpc.supervisor import SupervisorServicer
 from logos_kernel.store.lock import locked
@@ -63,12 +68,63 @@ def run() -> int:
     return REFUSED
 
 
+class Node:
+    """The rooms of one kernel, joined. Times of its views are those of `wall_ms`."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        modules: Modules,
+        *,
+        runtime: Runtime,
+        store: ModuleStore,
+        probe: Probe = describe,
+        wall_ms: Callable[[], int],
+    ) -> None:
+        gate = Gate()
+        profile = {service: one.name for one in modules for service in one.plan.manifest.services}
+        router = Router(gate, profile)
+        self.server = Server(fallback=router, gate=gate)
+        self.front = Front(self.server)
+        supervisor = Supervisor(modules)
+        views = Views(modules, lambda at_ms: wall_ms() - (monotonic_ms() - at_ms))
+        self.executor = Executor(
+            supervisor, views, runtime=runtime, store=store, router=router, front=self.front
+        )
+        self.kernel = Kernel(
+            identity=identity,
+            driver=self.executor.driver,
+            supervisor=supervisor,
+            registry=Registry(modules),
+            views=views,
+            runtime=runtime,
+            probe=probe,
+        )
+        self.server.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
+        self.server.serve(add_RegistryServicer_to_server, RegistryServicer(self.kernel))
+        self.server.serve(add_SupervisorServicer_to_server, SupervisorServicer(self.kernel))
+
+    async def open(self, *addresses: str) -> None:
+        """Listens at every address, with nothing started yet, or raises `AddressInUseError`."""
+        self.executor.boot()
+        await self.server.start(addresses)
+        await self.front.open()
+
+    async def run(self) -> None:
+        """Supervises the modules until `executor.close` has ended them all; then serves no more."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                listening = tasks.create_task(
+                    self.server.keep_listening(self.executor.note_trouble)
+                )
+                await self.executor.run()
+                listening.cancel()
+        finally:
+            await self.server.stop(0)
+
+
 async def _live(told: config.Config) -> int:
     _serve_metrics(told)
-    gate = Gate()
-    router = Router(gate)
-    server = Server(fallback=router, gate=gate)
-    front = Front(server)
     async with open_store(told.state_dir, told.database) as store:
         identity = Identity(
             node=told.node,
@@ -77,44 +133,22 @@ async def _live(told: config.Config) -> int:
             epoch=await store.begin(),
             started_at_ms=_wall_ms(),
         )
-        driver = Driver(
-            supervisor=Supervisor(told.plans, told.policy, secrets.SystemRandom()),
-            runtime=_runtime(told),
-            store=store,
-            router=router,
-            describe=describe,
-            announce=front.update,
-            identity=identity,
-            wall_ms=_wall_ms,
-        )
-        server.serve(add_KernelServicer_to_server, KernelServicer(driver))
-        server.serve(add_RegistryServicer_to_server, RegistryServicer(driver))
-        server.serve(add_SupervisorServicer_to_server, SupervisorServicer(driver))
+        modules = Modules(told.plans, await store.load(), told.policy, secrets.SystemRandom())
+        runtime = _runtime(told)
+        node = Node(identity, modules, runtime=runtime, store=store, wall_ms=_wall_ms)
         for address in (told.front, told.listen):
             _refuse_taken_socket(address)
-        await driver.load()
-        await server.start([told.front, told.listen])
-        return await _supervise(told, server, front, driver)
-
-
-async def _supervise(told: config.Config, server: Server, front: Front, driver: Driver) -> int:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, driver.close)
-    log.info("kernel started", extra={"node": told.node, "front": told.front})
-    try:
-        await front.open()
-        async with asyncio.TaskGroup() as tasks:
-            listening = tasks.create_task(server.keep_listening(driver.unreachable))
-            await driver.run()
-            listening.cancel()
-    except Exception:
-        log.exception("kernel failed")
-        return FAILED
-    finally:
-        await server.stop(0)
-    log.info("kernel stopped")
-    return OK
+        await node.open(told.front, told.listen)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, node.executor.close)
+        log.info("kernel started", extra={"node": told.node, "front": told.front})
+        try:
+            await node.run()
+        except Exception:
+            log.exception("kernel failed")
+            return FAILED
+        log.info("kernel stopped")
+        return OK
 
 
 def _runtime(told: config.Config) -> Runtime:
@@ -146,10 +180,7 @@ def _wall_ms() -> int:
 
 
 def _refuse_taken_socket(address: str) -> None:
-    """Raises `AddressInUseError` if somebody listens at a Unix socket.
-
-    Binding would take it from him.
-    """
+    """Raises `AddressInUseError` if a process listens at a Unix socket: binding would take it."""
     path = path_of(address)
     if path is None:
         return

@@ -7,7 +7,7 @@ both directions, which every kind is on the wire.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,8 +17,9 @@ from grpc.aio import EOF
 
 from logos_base.errors import LogosError
 from logos_kernel.core.errors import MalformedMetadataError, NotReadyError, UnknownServiceError
-from logos_kernel.core.types import Described, MethodKind
-from logos_module.channels import write
+from logos_kernel.core.types import Described, MethodKind, ModuleState
+from logos_kernel.core.views import View
+from logos_module.channels import open_channel, write
 from logos_module.errors import abort
 from logos_module.interceptor import Gate, PassedHandler
 
@@ -47,14 +48,43 @@ class Upstream:
 
 
 class Router(grpc.GenericRpcHandler):
-    """Finds the module that serves a method, and passes the call to it."""
+    """Finds the module that serves a method, and passes the call to it.
 
-    def __init__(self, gate: Gate) -> None:
+    `promised`: services of the modules of the profile, and the names of those.
+    """
+
+    def __init__(self, gate: Gate, promised: Mapping[str, str]) -> None:
+        self._gate = gate
+        self._profile = promised
+        self.promised = promised
         self.routes: Mapping[str, Upstream] = {}
         """Services of READY modules."""
-        self.promised: Mapping[str, str] = {}
-        """Services of all modules of the profile, and the names of those."""
-        self._gate = gate
+        self._upstreams: dict[str, Upstream] = {}
+        """The instances of modules, by module."""
+
+    def update(self, views: Sequence[View]) -> list[grpc.aio.Channel]:
+        """Routes to the modules as they are now; returns the channels that it has given up."""
+        given_up: list[grpc.aio.Channel] = []
+        routes: dict[str, Upstream] = {}
+        promised = dict(self._profile)
+        for view in views:
+            promised |= dict.fromkeys(view.services, view.name)
+            held = self._upstreams.pop(view.name, None)
+            upstream = _follow(view, held)
+            if held is not None and (upstream is None or upstream.channel is not held.channel):
+                given_up.append(held.channel)
+            if upstream is None:
+                continue
+            self._upstreams[view.name] = upstream
+            if view.state is ModuleState.READY:
+                routes |= dict.fromkeys(view.services, upstream)
+        self.routes, self.promised = routes, promised
+        return given_up
+
+    async def close(self) -> None:
+        """Closes all channels."""
+        for upstream in self._upstreams.values():
+            await upstream.channel.close()
 
     def service(self, handler_call_details: Any) -> Any:
         method: str = handler_call_details.method
@@ -101,6 +131,23 @@ class Router(grpc.GenericRpcHandler):
         if kind is not None:
             upstream.handlers[method] = handler
         return handler
+
+
+def _follow(view: View, held: Upstream | None) -> Upstream | None:
+    """Returns the instance of a module now; one that comes back keeps its channel."""
+    if held is not None and view.described is held.described:
+        return held
+    if view.described is None or not view.endpoint:
+        return None
+    is_known = held is not None and (held.endpoint, held.described.instance_id) == (
+        view.endpoint,
+        view.described.instance_id,
+    )
+    if held is not None and is_known:
+        return Upstream(held.endpoint, view.described, held.channel)
+    channel = open_channel(view.endpoint)
+    channel.get_state(try_to_connect=True)
+    return Upstream(view.endpoint, view.described, channel)
 
 
 def _behaviour(channel: grpc.aio.Channel, method: str, kind: MethodKind) -> Behaviour:

@@ -1,28 +1,20 @@
 """Between `logos.kernel.v1` and the core's words."""
 
-from collections.abc import Iterable
 from typing import Final
 
-from google.protobuf import descriptor_pb2
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from logos.kernel.v1 import module_pb2, registry_pb2
-from logos.module.v1 import module_host_pb2
-from logos_kernel.core.module import View
 from logos_kernel.core.types import (
-    Described,
     Desired,
     Grant,
     Identity,
     Introduction,
-    MethodKind,
     ModuleState,
     Runtime,
 )
-
-MAX_DESCRIPTOR_SET_BYTES: Final = 4 * 1024 * 1024
+from logos_kernel.core.views import View
 
 _RUNTIMES: Final = {
     Runtime.PROCESS: module_pb2.MODULE_RUNTIME_PROCESS,
@@ -104,30 +96,3 @@ def grant_to_pb(grant: Grant, identity: Identity) -> registry_pb2.RegisterRespon
         node=identity.node,
         testnet=identity.testnet,
     )
-
-
-def described_from_pb(response: module_host_pb2.DescribeResponse) -> Described:
-    """Converts a description. Descriptors that cannot be read are left out."""
-    text = response.file_descriptor_set
-    files = descriptor_pb2.FileDescriptorSet()
-    try:
-        files.ParseFromString(text if len(text) <= MAX_DESCRIPTOR_SET_BYTES else b"")
-    except DecodeError:
-        text, files = b"", descriptor_pb2.FileDescriptorSet()
-    return Described(
-        module=response.module,
-        instance_id=response.instance_id,
-        file_descriptor_set=text,
-        methods=dict(_methods(files.file)),
-    )
-
-
-def _methods(
-    files: Iterable[descriptor_pb2.FileDescriptorProto],
-) -> Iterable[tuple[str, MethodKind]]:
-    for file in files:
-        for service in file.service:
-            full_name = f"{file.package}.{service.name}" if file.package else service.name
-            for method in service.method:
-                kind = MethodKind(method.client_streaming, method.server_streaming)
-                yield f"/{full_name}/{method.name}", kind

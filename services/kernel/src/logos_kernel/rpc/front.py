@@ -1,13 +1,13 @@
 """Health and reflection of the front door, as modules come and go (KER-13)."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from typing import Final
 
 from google.protobuf import descriptor_pb2
 
-from logos_kernel.core.module import View
 from logos_kernel.core.types import Described, ModuleState
+from logos_kernel.core.views import View
 from logos_module.reflection import describe
 from logos_module.server import Server
 
@@ -31,12 +31,10 @@ class Front:
     async def open(self) -> None:
         """Lets the kernel's own services be found. The node is not ready yet."""
         await self._server.set_serving(OWN_SERVICES, serving=True)
-        await self.update([], {}, is_ready=False)
+        await self.update([], is_ready=False)
 
-    async def update(
-        self, views: Iterable[View], ready: Mapping[str, Described], *, is_ready: bool
-    ) -> None:
-        """Shows the modules as they are now; `ready` holds those that are READY."""
+    async def update(self, views: Sequence[View], *, is_ready: bool) -> None:
+        """Shows the modules as they are now."""
         health = {
             service: view.state is ModuleState.READY for view in views for service in view.services
         }
@@ -47,19 +45,18 @@ class Front:
         for service, value in news.items():
             await self._server.set_serving([service], serving=value)
         self._health = health
-        self._reflect([one for one in views if one.name in ready], ready)
+        ready = [view for view in views if view.state is ModuleState.READY]
+        self._reflect([(view, view.described) for view in ready if view.described is not None])
 
-    def _reflect(self, views: Iterable[View], ready: Mapping[str, Described]) -> None:
-        key = tuple(ready[view.name].instance_id for view in views)
+    def _reflect(self, ready: Sequence[tuple[View, Described]]) -> None:
+        key = tuple(described.instance_id for _, described in ready)
         if key == self._reflected:
             return
         self._reflected = key
         services, described = list(OWN_SERVICES), [describe(OWN_SERVICES)]
         self._server.reflection.replace(services, described)
-        for view in views:
-            files = descriptor_pb2.FileDescriptorSet.FromString(
-                ready[view.name].file_descriptor_set
-            )
+        for view, text in ready:
+            files = descriptor_pb2.FileDescriptorSet.FromString(text.file_descriptor_set)
             try:
                 self._server.reflection.replace([*services, *view.services], [*described, files])
             except (TypeError, ValueError):
