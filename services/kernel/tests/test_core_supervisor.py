@@ -457,13 +457,13 @@ def test_a_module_that_left_the_profile_and_has_ended_is_forgotten_at_once() -> 
 def test_a_kernel_that_modules_cannot_reach_is_not_ready_and_says_why() -> None:
     world = World({}, runtime=Runtime.EXTERNAL)
     assert world.modules.is_ready()
-    world.put(world.supervisor.note_trouble, "/run/k.sock was removed")
+    world.put(world.supervisor.note_trouble, "front", "/run/k.sock was removed")
     assert not world.modules.is_ready()
-    world.put(world.supervisor.note_trouble, "")
+    world.put(world.supervisor.note_trouble, "front", "")
     assert world.modules.is_ready()
 
     world = World({"base": []})
-    world.put(world.supervisor.note_trouble, "/run/k.sock was removed")
+    world.put(world.supervisor.note_trouble, "front", "/run/k.sock was removed")
     assert world.views.one("base").status_text == "/run/k.sock was removed"
 
 

@@ -124,9 +124,9 @@ async def running(
     )
     identity = Identity("node1", "small", "0.1.0", 1, 0)
     node = Node(identity, modules, runtime=runtime, store=disk, probe=_probe, wall_ms=lambda: 0)
-    await node.open()
+    node.executor.boot()
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
-        tasks.create_task(node.run())
+        tasks.create_task(node.executor.run())
         yield node.kernel
         node.executor.close()
 

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -39,7 +40,7 @@ from logos_kernel.rpc.supervisor import SupervisorServicer
 from logos_kernel.store.lock import locked
 from logos_kernel.store.sql import open_store
 from logos_module import logs
-from logos_module.interceptor import Gate
+from logos_module.access import Authorizer, Listener
 from logos_module.process import prepare_process
 from logos_module.server import AddressInUseError, Server
 from logos_module.sockets import FOLDER_MODE, path_of
@@ -79,13 +80,16 @@ class Node:
         runtime: Runtime,
         store: ModuleStore,
         probe: Probe = describe,
+        authorizer: Authorizer | None = None,
         wall_ms: Callable[[], int],
     ) -> None:
-        gate = Gate()
-        profile = {service: one.name for one in modules for service in one.plan.manifest.services}
-        router = Router(gate, profile)
-        self.server = Server(fallback=router, gate=gate)
-        self.front = Front(self.server)
+        router = Router(
+            {service: one.name for one in modules for service in one.plan.manifest.services}
+        )
+        front = Server(listener=Listener.FRONT, authorizer=authorizer, fallback=router)
+        inner = Server(listener=Listener.INNER, authorizer=authorizer)
+        self._servers = {Listener.FRONT: front, Listener.INNER: inner}
+        self.front = Front(front, inner)
         supervisor = Supervisor(modules)
         views = Views(modules, lambda at_ms: wall_ms() - (monotonic_ms() - at_ms))
         self.executor = Executor(
@@ -100,27 +104,33 @@ class Node:
             runtime=runtime,
             probe=probe,
         )
-        self.server.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
-        self.server.serve(add_RegistryServicer_to_server, RegistryServicer(self.kernel))
-        self.server.serve(add_SupervisorServicer_to_server, SupervisorServicer(self.kernel))
+        front.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
+        front.serve(add_SupervisorServicer_to_server, SupervisorServicer(self.kernel))
+        inner.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
+        inner.serve(add_RegistryServicer_to_server, RegistryServicer(self.kernel))
 
-    async def open(self, *addresses: str) -> None:
-        """Listens at every address, with nothing started yet, or raises `AddressInUseError`."""
+    async def open(self, front: str, inner: str) -> None:
+        """Listens at both addresses, with nothing started yet, or raises `AddressInUseError`."""
         self.executor.boot()
-        await self.server.start(addresses)
+        await self._servers[Listener.FRONT].start([front])
+        await self._servers[Listener.INNER].start([inner])
         await self.front.open()
 
     async def run(self) -> None:
-        """Supervises the modules until `executor.close` has ended them all; then serves no more."""
+        """Supervises the modules until `executor.close` has ended them all; serves until then."""
+        note = self.executor.note_trouble
         try:
             async with asyncio.TaskGroup() as tasks:
-                listening = tasks.create_task(
-                    self.server.keep_listening(self.executor.note_trouble)
-                )
+                listening = [
+                    tasks.create_task(server.keep_listening(partial(note, listener)))
+                    for listener, server in self._servers.items()
+                ]
                 await self.executor.run()
-                listening.cancel()
+                for task in listening:
+                    task.cancel()
         finally:
-            await self.server.stop(0)
+            for server in self._servers.values():
+                await server.stop(0)
 
 
 async def _live(told: config.Config) -> int:

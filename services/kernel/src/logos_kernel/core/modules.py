@@ -31,8 +31,8 @@ class Modules:
         noted = {record.name: record for record in records}
         self.requires = {name: plan.manifest.requires for name, plan in by_name.items()}
         self.policy = policy
-        self.trouble = ""
-        """Why modules cannot reach the kernel; empty if they can."""
+        self.troubles: dict[str, str] = {}
+        """Why listeners of the kernel cannot be reached; empty texts where they can."""
         self.is_closing = False
         self.departed = {name: noted[name].process for name in noted.keys() - by_name.keys()}
         """Modules that left the profile, and their processes."""
@@ -62,8 +62,13 @@ class Modules:
         """Returns the modules that require `name` themselves."""
         return [self._modules[other] for other in resolve.dependents(self.requires, name)]
 
+    @property
+    def trouble(self) -> str:
+        """Why the kernel cannot be reached; empty if it can."""
+        return "; ".join(filter(None, self.troubles.values()))
+
     def is_ready(self) -> bool:
-        """Says whether every module that should run is READY, and can reach the kernel."""
+        """Says whether every module that should run is READY, and the kernel can be reached."""
         wanted = (module for module in self if module.desired is Desired.RUNNING)
         return not self.trouble and all(module.state is S.READY for module in wanted)
 

@@ -76,9 +76,9 @@ class Supervisor:
         self._modules.is_closing = True
         return self._modules.settle(now_ms)
 
-    def note_trouble(self, trouble: str, _now_ms: int) -> Effects:
-        """Notes why modules cannot reach this kernel; empty if they can."""
-        self._modules.trouble = trouble
+    def note_trouble(self, listener: str, trouble: str, _now_ms: int) -> Effects:
+        """Notes why a listener of this kernel cannot be reached; empty if it can."""
+        self._modules.troubles[listener] = trouble
         return [Changed("")]
 
     def next_wake_ms(self) -> int | None:

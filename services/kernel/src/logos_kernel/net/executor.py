@@ -73,9 +73,9 @@ class Executor:
         """Begins to end every process; `run` returns when none is left."""
         self.driver.put(self._supervisor.close)
 
-    def note_trouble(self, trouble: str) -> None:
-        """Notes why modules cannot reach this kernel; empty if they can."""
-        self.driver.put(self._supervisor.note_trouble, trouble)
+    def note_trouble(self, listener: str, trouble: str) -> None:
+        """Notes why a listener of this kernel cannot be reached; empty if it can."""
+        self.driver.put(self._supervisor.note_trouble, listener, trouble)
 
     def _failed(self, error: Exception) -> None:
         log.error("effect failed", exc_info=error)  # a bug: supervision of the others goes on

@@ -15,13 +15,11 @@ from typing import Any, Final
 import grpc
 from grpc.aio import EOF
 
-from logos_base.errors import LogosError
 from logos_kernel.core.errors import MalformedMetadataError, NotReadyError, UnknownServiceError
 from logos_kernel.core.types import Described, MethodKind, ModuleState
 from logos_kernel.core.views import View
 from logos_module.channels import open_channel, write
-from logos_module.errors import abort
-from logos_module.interceptor import Gate, PassedHandler
+from logos_module.interceptor import PassedHandler
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +51,7 @@ class Router(grpc.GenericRpcHandler):
     `promised`: services of the modules of the profile, and the names of those.
     """
 
-    def __init__(self, gate: Gate, promised: Mapping[str, str]) -> None:
-        self._gate = gate
+    def __init__(self, promised: Mapping[str, str]) -> None:
         self._profile = promised
         self.promised = promised
         self.routes: Mapping[str, Upstream] = {}
@@ -95,40 +92,26 @@ class Router(grpc.GenericRpcHandler):
         return upstream.handlers.get(method) or self._passing(upstream, method)
 
     def _refusing(self, service: str) -> PassedHandler:
-        error: LogosError
-        if service in self.promised:
-            error = NotReadyError(f"{self.promised[service]}, which serves {service}, is not READY")
-        else:
-            error = UnknownServiceError(f"no module of this node serves {service[:200]}")
-
-        async def refuse(_requests: Any, context: Any) -> None:
-            await abort(context, error)
+        async def refuse(_requests: Any, _call: Any) -> None:
+            if service in self.promised:
+                name = self.promised[service]
+                raise NotReadyError(f"{name}, which serves {service}, is not READY")
+            raise UnknownServiceError(f"no module of this node serves {service[:200]}")
 
         return PassedHandler(refuse, request_streaming=True, response_streaming=True)
 
     def _passing(self, upstream: Upstream, method: str) -> PassedHandler:
-        kind = upstream.described.methods.get(method)
-        behaviour = _behaviour(upstream.channel, method, kind or _BOTH_STREAM)
-        gate = self._gate
+        known = upstream.described.methods.get(method)
+        kind = known or _BOTH_STREAM
+        behaviour = _behaviour(upstream.channel, method, kind)
 
-        async def serve(request: Any, context: Any) -> Any:
-            if gate.refusal is not None:
-                await abort(context, gate.refusal)
-            if not _is_metadata_sound(context):
-                await abort(context, MalformedMetadataError("metadata must be printable ASCII"))
-            gate.enter()
-            try:
-                return await behaviour(request, context)
-            finally:
-                gate.leave()
+        async def serve(request: Any, call: Any) -> Any:
+            if not _is_metadata_sound(call):
+                raise MalformedMetadataError("metadata must be printable ASCII")
+            return await behaviour(request, call)
 
-        request_streaming, response_streaming = (
-            (kind.request_streaming, kind.response_streaming) if kind else (True, True)
-        )
-        handler = PassedHandler(
-            serve, request_streaming=request_streaming, response_streaming=response_streaming
-        )
-        if kind is not None:
+        handler = PassedHandler(serve, kind.request_streaming, kind.response_streaming)
+        if known is not None:
             upstream.handlers[method] = handler
         return handler
 
@@ -280,7 +263,7 @@ async def _finish(channel: grpc.aio.Channel, call: Any, context: Any) -> None:
         return
     is_lost = channel.get_state() is not grpc.ChannelConnectivity.READY
     if code in _LOST and is_lost and not trailing:
-        await abort(context, NotReadyError(f"the module cannot be reached: {details}"))
+        raise NotReadyError(f"the module cannot be reached: {details}")
     await context.abort(code, details or "", tuple(trailing or ()))
 
 

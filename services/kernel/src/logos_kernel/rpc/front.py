@@ -13,28 +13,32 @@ from logos_module.server import Server
 
 log = logging.getLogger(__name__)
 
-OWN_SERVICES: Final = (
-    "logos.kernel.v1.Kernel",
-    "logos.kernel.v1.Registry",
-    "logos.kernel.v1.Supervisor",
-)
+FRONT_SERVICES: Final = ("logos.kernel.v1.Kernel", "logos.kernel.v1.Supervisor")
+INNER_SERVICES: Final = ("logos.kernel.v1.Kernel", "logos.kernel.v1.Registry")
 
 
 class Front:
-    """Keeps a server's health and reflection in step with the modules."""
+    """Keeps the health and reflection of the front door in step with the modules.
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    Of the inner listener, only whether the node is ready changes.
+    """
+
+    def __init__(self, front: Server, inner: Server) -> None:
+        self._server = front
+        self._inner = inner
         self._health: dict[str, bool] = {}
         self._reflected: tuple[bytes, ...] | None = None
 
     async def open(self) -> None:
         """Lets the kernel's own services be found. The node is not ready yet."""
-        await self._server.set_serving(OWN_SERVICES, serving=True)
+        await self._server.set_serving(FRONT_SERVICES, serving=True)
+        await self._inner.set_serving(INNER_SERVICES, serving=True)
+        self._inner.reflection.replace(INNER_SERVICES, [describe(INNER_SERVICES)])
         await self.update([], is_ready=False)
 
     async def update(self, views: Sequence[View], *, is_ready: bool) -> None:
         """Shows the modules as they are now."""
+        await self._inner.set_serving([""], serving=is_ready)
         health = {
             service: view.state is ModuleState.READY for view in views for service in view.services
         }
@@ -53,7 +57,7 @@ class Front:
         if key == self._reflected:
             return
         self._reflected = key
-        services, described = list(OWN_SERVICES), [describe(OWN_SERVICES)]
+        services, described = list(FRONT_SERVICES), [describe(FRONT_SERVICES)]
         self._server.reflection.replace(services, described)
         for view, text in ready:
             files = descriptor_pb2.FileDescriptorSet.FromString(text.file_descriptor_set)
