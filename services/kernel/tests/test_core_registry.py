@@ -3,7 +3,7 @@
 import pytest
 from kernel_world import World
 
-from logos_base.errors import LogosError
+from logos_base.errors import DiskFullError, LogosError
 from logos_kernel.core.errors import (
     InvalidRegistrationError,
     ModuleUnreachableError,
@@ -12,7 +12,7 @@ from logos_kernel.core.errors import (
     UnknownLeaseError,
     UnknownModuleError,
 )
-from logos_kernel.core.types import Described, ModuleState, Runtime
+from logos_kernel.core.types import Candidate, Described, ModuleState, Runtime
 
 SECOND = b"another-process."
 
@@ -293,6 +293,30 @@ class TestObserved:
             world.ask(world.registry.beat, old.lease_id, ModuleState.READY, "")
         with pytest.raises(StaleEpochError):
             world.register("base", instance_id=b"first-process...", epoch=1)
+
+    def test_an_instance_is_refused_with_nothing_changed_if_its_epoch_cannot_be_saved(self) -> None:
+        world = self.world()
+        world.fates = [True]
+
+        with pytest.raises(DiskFullError):
+            world.register("base", instance_id=SECOND, epoch=0)
+        assert (world["base"].epoch, world.saved["base"].epoch) == (1, 1)
+        assert world["base"].instance_id == b"first-process..."
+
+        assert world.register("base", instance_id=SECOND, epoch=0).epoch == 2
+        assert world.saved["base"].epoch == 2
+
+    def test_a_rival_that_came_after_the_check_is_not_replaced_unasked(self) -> None:
+        world = self.world()
+        said = world.introduce("base", instance_id=SECOND, epoch=0)
+        gone = world.registry.check(said)
+        world.register("base", instance_id=b"third-process...", epoch=0)
+
+        with pytest.raises(StaleEpochError):
+            world.ask(
+                world.registry.register,
+                Candidate(said, Described("base", SECOND), gone, b"sixteen bytes..."),
+            )
 
     def test_an_epoch_survives_a_kernel_that_has_forgotten_it(self) -> None:
         world = World({"base": []}, runtime=Runtime.EXTERNAL)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from kernel_world import Half, plans
+from memory_store import MemoryModuleStore
 
 from logos_base.errors import DiskFullError
 from logos_kernel.core.effects import Effects, Signal
@@ -31,7 +32,6 @@ from logos_kernel.operations.register import register
 from logos_kernel.operations.restart import restart
 from logos_kernel.operations.start import start
 from logos_kernel.operations.stop import stop
-from logos_kernel.store.memory import MemoryModuleStore
 
 INSTANCE = b"sixteen bytes..."
 
@@ -128,7 +128,7 @@ async def running(
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         tasks.create_task(node.executor.run())
         yield node.kernel
-        node.executor.close()
+        node.close()
 
 
 async def _until(is_so: Callable[[], object]) -> None:

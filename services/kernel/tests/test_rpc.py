@@ -15,6 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from kernel_world import Half, plans
+from memory_store import MemoryModuleStore
 
 from logos.kernel.v1 import (
     kernel_pb2,
@@ -34,7 +35,6 @@ from logos_kernel.core.types import Described, Identity, ModuleState, Runtime
 from logos_kernel.net.external import External
 from logos_kernel.net.probe import describe
 from logos_kernel.node import Node
-from logos_kernel.store.memory import MemoryModuleStore
 from logos_module.access import Caller, Listener
 from logos_module.channels import open_channel
 from logos_module.errors import reason_of
@@ -176,7 +176,7 @@ async def running(*modules: str, **policy: int) -> AsyncIterator[Kernel]:
             try:
                 yield made
             finally:
-                made.node.executor.close()
+                made.node.close()
                 await made.channel.close()
                 await made.inner_channel.close()
 

@@ -8,6 +8,7 @@ renamed: the path is taken at once, and left only by whom it belongs to.
 import errno
 import os
 import secrets
+import socket
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +50,17 @@ def path_of(address: str) -> Path | None:
     """Returns the path of a gRPC address `unix:PATH` or `unix:///PATH`; None for others."""
     scheme, _, path = address.partition(":")
     return Path(path.removeprefix("//")) if scheme == "unix" else None
+
+
+def is_listening(path: Path) -> bool:
+    """Says whether a process listens at a socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
 
 
 def restore_folder(folder: Path) -> None:

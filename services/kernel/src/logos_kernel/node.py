@@ -5,7 +5,6 @@ import logging
 import os
 import secrets
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from importlib.metadata import version
 from typing import Final
 
 import uvloop
-from prometheus_client import start_http_server
 
 from logos.kernel.v1.kernel_pb2_grpc import add_KernelServicer_to_server
 from logos.kernel.v1.registry_pb2_grpc import add_RegistryServicer_to_server
@@ -41,9 +39,10 @@ from logos_kernel.store.lock import locked
 from logos_kernel.store.sql import open_store
 from logos_module import logs
 from logos_module.access import Authorizer, Listener
+from logos_module.metrics import serve_metrics
 from logos_module.process import prepare_process
 from logos_module.server import AddressInUseError, Server
-from logos_module.sockets import FOLDER_MODE, path_of
+from logos_module.sockets import FOLDER_MODE, is_listening, path_of
 
 log = logging.getLogger(__name__)
 
@@ -95,15 +94,8 @@ class Node:
         self.executor = Executor(
             supervisor, views, runtime=runtime, store=store, router=router, front=self.front
         )
-        self.kernel = Kernel(
-            identity=identity,
-            driver=self.executor.driver,
-            supervisor=supervisor,
-            registry=Registry(modules),
-            views=views,
-            runtime=runtime,
-            probe=probe,
-        )
+        driver, registry = self.executor.driver, Registry(modules)
+        self.kernel = Kernel(identity, driver, supervisor, registry, views, runtime, probe)
         front.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
         front.serve(add_SupervisorServicer_to_server, SupervisorServicer(self.kernel))
         inner.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
@@ -116,13 +108,16 @@ class Node:
         await self._servers[Listener.INNER].start([inner])
         await self.front.open()
 
+    def close(self) -> None:
+        """Begins to end every process; `run` returns when none is left."""
+        self.kernel.driver.put(self.kernel.supervisor.close)
+
     async def run(self) -> None:
-        """Supervises the modules until `executor.close` has ended them all; serves until then."""
-        note = self.executor.note_trouble
+        """Supervises the modules until `close` has ended them all; serves until then."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 listening = [
-                    tasks.create_task(server.keep_listening(partial(note, listener)))
+                    tasks.create_task(server.keep_listening(partial(self._note, listener)))
                     for listener, server in self._servers.items()
                 ]
                 await self.executor.run()
@@ -132,9 +127,12 @@ class Node:
             for server in self._servers.values():
                 await server.stop(0)
 
+    def _note(self, listener: str, trouble: str) -> None:
+        self.kernel.driver.put(self.kernel.supervisor.note_trouble, listener, trouble)
+
 
 async def _live(told: config.Config) -> int:
-    _serve_metrics(told)
+    serve_metrics(told.metrics_listen)
     async with open_store(told.state_dir, told.database) as store:
         identity = Identity(
             node=told.node,
@@ -150,7 +148,7 @@ async def _live(told: config.Config) -> int:
             _refuse_taken_socket(address)
         await node.open(told.front, told.listen)
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, node.executor.close)
+            asyncio.get_running_loop().add_signal_handler(number, node.close)
         log.info("kernel started", extra={"node": told.node, "front": told.front})
         try:
             await node.run()
@@ -175,16 +173,6 @@ def _runtime(told: config.Config) -> Runtime:
     return Processes({plan.manifest.name: plan for plan in told.plans}, places)
 
 
-def _serve_metrics(told: config.Config) -> None:
-    if told.metrics_listen is None:
-        return
-    host, port = told.metrics_listen
-    try:
-        start_http_server(port, host)
-    except OSError as error:
-        raise AddressInUseError(f"cannot listen at {host}:{port}: {error.strerror}") from error
-
-
 def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -195,10 +183,5 @@ def _refuse_taken_socket(address: str) -> None:
     if path is None:
         return
     path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(1)
-        try:
-            probe.connect(str(path))
-        except (FileNotFoundError, ConnectionRefusedError):
-            return
-    raise AddressInUseError(f"cannot listen at {address}: another process does")
+    if is_listening(path):
+        raise AddressInUseError(f"cannot listen at {address}: another process does")

@@ -5,13 +5,7 @@ from enum import StrEnum
 from logos_base.machine import Ticket
 from logos_kernel.core.lease import Lease, PastLeases
 from logos_kernel.core.restarts import History, RestartPolicy
-from logos_kernel.core.types import (
-    Described,
-    ModuleState,
-    Plan,
-    Record,
-    Runtime,
-)
+from logos_kernel.core.types import Described, ModuleState, Plan, Record, Runtime
 
 
 class After(StrEnum):
@@ -40,8 +34,8 @@ class Module:
         self.due_ms: int | None = None
         """When the present state has lasted too long, or long enough."""
         self.after = After.BACKOFF
-        self.asker: Ticket | None = None
-        """The question that is answered once the start under way is durable."""
+        self.askers: list[Ticket] = []
+        """Questions that are answered once the start under way is durable."""
         self.given: Record | None = record
         """The record that was last given to the store; None if that has failed."""
         self.unsaved = ""
@@ -66,6 +60,17 @@ class Module:
     def is_begun(self) -> bool:
         """Whether its start waits until the epoch is durable."""
         return self.state is ModuleState.STARTING and self.process is None and not self.is_external
+
+    def due_times(self) -> list[int]:
+        """Returns when something is to be done about it."""
+        lease_ms = None if self.lease is None else self.lease.ends_ms
+        times = (self.due_ms, lease_ms, self.save_due_ms)
+        return [time_ms for time_ms in times if time_ms is not None]
+
+    def take_askers(self) -> list[Ticket]:
+        """Returns the questions about its start, to be answered now."""
+        askers, self.askers = self.askers, []
+        return askers
 
     def record(self) -> Record:
         """Returns what is remembered of it."""

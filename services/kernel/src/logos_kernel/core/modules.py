@@ -122,16 +122,16 @@ class Modules:
     def left(self, module: Module, now_ms: int) -> Effects:
         """A module has given its lease up: its process is about to end."""
         effects: Effects = []
+        due_ms = now_ms + self.policy.stop_grace_ms
         self.end_lease(module)
         if module.is_external:
             module.last_exit = "left"
             effects = self.enter(module, S.STARTING, now_ms)
         elif module.state is not S.DRAINING:
             module.after = After.BACKOFF
-            grace_ms = now_ms + self.policy.stop_grace_ms
-            effects = self.enter(module, S.DRAINING, now_ms, due_ms=grace_ms)
+            effects = self.enter(module, S.DRAINING, now_ms, due_ms=due_ms)
         elif module.due_ms is None:
-            module.due_ms = now_ms + self.policy.stop_grace_ms
+            module.due_ms = due_ms
         return [*effects, *self.settle(now_ms)]
 
     # -- steps -------------------------------------------------------------------------------

@@ -83,16 +83,7 @@ class Supervisor:
 
     def next_wake_ms(self) -> int | None:
         """Returns when `tick` has something to do, at the latest."""
-        times = [
-            time_ms
-            for module in self._modules
-            for time_ms in (
-                module.due_ms,
-                module.lease.ends_ms if module.lease else None,
-                module.save_due_ms,
-            )
-            if time_ms is not None
-        ]
+        times = [time_ms for module in self._modules for time_ms in module.due_times()]
         return min([*times, *self._kill_due_ms.values()], default=None)
 
     def tick(self, now_ms: int) -> Effects:
@@ -134,9 +125,8 @@ class Supervisor:
             case None:
                 return effects
             case Begin(name, epoch):
-                asker = self._take_asker(name)
-                answer = [] if asker is None else [Answer(asker)]
-                return [*effects, Spawn(name, epoch), *answer]
+                askers = self._modules.find(name).take_askers()
+                return [*effects, Spawn(name, epoch), *map(Answer, askers)]
             case Operate():
                 return [*effects, *self._operate(save.then, now_ms)]
             case Admit():
@@ -161,8 +151,7 @@ class Supervisor:
                 module.epoch -= 1
                 why = f"not started: {UNSAVED}: {error}"
                 effects += self._modules.ended(module, why, now_ms)
-                asker = self._take_asker(module.name)
-                effects += [] if asker is None else [Refuse(asker, error)]
+                effects += [Refuse(asker, error) for asker in module.take_askers()]
         return [*effects, *self._modules.settle(now_ms)]
 
     def spawned(self, name: str, process: ProcessId, _now_ms: int) -> Effects:
@@ -240,7 +229,7 @@ class Supervisor:
                 effects += self._revive(wanted, now_ms)
         effects += self._modules.settle(now_ms)
         if module.is_begun:
-            module.asker = then.ticket  # it is also refused if that start cannot be saved
+            module.askers = [then.ticket]  # it is also refused if that start cannot be saved
             return effects
         return [*effects, Answer(then.ticket)]
 
@@ -263,11 +252,6 @@ class Supervisor:
                 f"this kernel only observes {name}: use the engine that runs it"
             )
         return module
-
-    def _take_asker(self, name: str) -> Ticket | None:
-        module = self._modules.find(name)
-        asker, module.asker = module.asker, None
-        return asker
 
     # -- steps -------------------------------------------------------------------------------
 

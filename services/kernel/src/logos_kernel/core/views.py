@@ -42,18 +42,18 @@ class Views:
     """
 
     def __init__(self, modules: Modules, to_wall_ms: Callable[[int], int]) -> None:
-        self._modules = modules
+        self.modules = modules
         self._to_wall_ms = to_wall_ms
         self._since: dict[str, tuple[int, int]] = {}
         """Of each module, when its state began: monotonic and wall clock."""
 
     def all(self) -> list[View]:
         """Returns every module of the profile, dependencies first."""
-        return [self.one(module.name) for module in self._modules]
+        return [self.one(module.name) for module in self.modules]
 
     def one(self, name: str) -> View:
         """Returns a module, or raises `UnknownModuleError`."""
-        module = self._modules.find(name)
+        module = self.modules.find(name)
         return View(
             name=name,
             version=module.version,
@@ -72,14 +72,10 @@ class Views:
             described=module.described,
         )
 
-    def is_ready(self) -> bool:
-        """Says whether every module that should run is READY, and can reach the kernel."""
-        return self._modules.is_ready()
-
     def _status_text(self, module: Module) -> str:
         if module.unsaved:
             return f"{UNSAVED}: {module.unsaved}"
-        return module.status_text or self._modules.trouble
+        return module.status_text or self.modules.trouble
 
     def _since_ms(self, module: Module) -> int:
         at_ms, wall_ms = self._since.get(module.name, (-1, 0))

@@ -60,7 +60,7 @@ class Executor:
         self.driver.put(lambda _now_ms: effects)
 
     async def run(self) -> None:
-        """Supervises the modules until `close` has ended them all."""
+        """Supervises the modules until `Supervisor.close` has ended them all."""
         try:
             await self.driver.run()
         finally:
@@ -68,14 +68,6 @@ class Executor:
             await self._router.close()
         if self._fault is not None:
             raise self._fault
-
-    def close(self) -> None:
-        """Begins to end every process; `run` returns when none is left."""
-        self.driver.put(self._supervisor.close)
-
-    def note_trouble(self, listener: str, trouble: str) -> None:
-        """Notes why a listener of this kernel cannot be reached; empty if it can."""
-        self.driver.put(self._supervisor.note_trouble, listener, trouble)
 
     def _failed(self, error: Exception) -> None:
         log.error("effect failed", exc_info=error)  # a bug: supervision of the others goes on
@@ -144,4 +136,4 @@ class Executor:
         views = self._views.all()
         for channel in self._router.update(views):
             self.driver.start(channel.close(CLOSE_GRACE_S))
-        await self._front.update(views, is_ready=self._views.is_ready())
+        await self._front.update(views, is_ready=self._views.modules.is_ready())

@@ -44,6 +44,9 @@ class Upstream:
     handlers: dict[str, PassedHandler] = field(default_factory=dict)
     """By method; only of methods whose kind is known, so that it stays small."""
 
+    def serves(self, endpoint: str, instance_id: bytes) -> bool:
+        return (self.endpoint, self.described.instance_id) == (endpoint, instance_id)
+
 
 class Router(grpc.GenericRpcHandler):
     """Finds the module that serves a method, and passes the call to it.
@@ -122,11 +125,7 @@ def _follow(view: View, held: Upstream | None) -> Upstream | None:
         return held
     if view.described is None or not view.endpoint:
         return None
-    is_known = held is not None and (held.endpoint, held.described.instance_id) == (
-        view.endpoint,
-        view.described.instance_id,
-    )
-    if held is not None and is_known:
+    if held is not None and held.serves(view.endpoint, view.described.instance_id):
         return Upstream(held.endpoint, view.described, held.channel)
     channel = open_channel(view.endpoint)
     channel.get_state(try_to_connect=True)

@@ -1,30 +1,11 @@
 """Between `logos.kernel.v1` and the core's words."""
 
-from typing import Final
-
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from logos.kernel.v1 import module_pb2, registry_pb2
-from logos_kernel.core.types import (
-    Desired,
-    Grant,
-    Identity,
-    Introduction,
-    ModuleState,
-    Runtime,
-)
+from logos_kernel.core.types import Grant, Identity, Introduction, ModuleState
 from logos_kernel.core.views import View
-
-_RUNTIMES: Final = {
-    Runtime.PROCESS: module_pb2.MODULE_RUNTIME_PROCESS,
-    Runtime.EXTERNAL: module_pb2.MODULE_RUNTIME_EXTERNAL,
-}
-
-
-def state_to_pb(state: ModuleState) -> module_pb2.ModuleState.ValueType:
-    """Converts a state."""
-    return module_pb2.ModuleState.Value(f"MODULE_STATE_{state}")
 
 
 def state_from_pb(value: module_pb2.ModuleState.ValueType) -> ModuleState | None:
@@ -33,11 +14,6 @@ def state_from_pb(value: module_pb2.ModuleState.ValueType) -> ModuleState | None
         return ModuleState(module_pb2.ModuleState.Name(value).removeprefix("MODULE_STATE_"))
     except ValueError:
         return None
-
-
-def desired_to_pb(desired: Desired) -> module_pb2.DesiredState.ValueType:
-    """Converts a desired state."""
-    return module_pb2.DesiredState.Value(f"DESIRED_STATE_{desired}")
 
 
 def timestamp(time_ms: int) -> Timestamp:
@@ -59,9 +35,9 @@ def module_to_pb(view: View) -> module_pb2.Module:
     return module_pb2.Module(
         name=view.name,
         version=view.version,
-        state=state_to_pb(view.state),
-        desired=desired_to_pb(view.desired),
-        runtime=_RUNTIMES[view.runtime],
+        state=module_pb2.ModuleState.Value(f"MODULE_STATE_{view.state}"),
+        desired=module_pb2.DesiredState.Value(f"DESIRED_STATE_{view.desired}"),
+        runtime=module_pb2.ModuleRuntime.Value(f"MODULE_RUNTIME_{view.runtime.name}"),
         endpoint=view.endpoint,
         epoch=view.epoch,
         restart_count=view.restart_count,

@@ -26,4 +26,4 @@ class KernelServicer(kernel_pb2_grpc.KernelServicer):
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Any) -> pb.GetStatusResponse:
         modules = [module_to_pb(view) for view in self._kernel.views.all()]
-        return pb.GetStatusResponse(modules=modules, ready=self._kernel.views.is_ready())
+        return pb.GetStatusResponse(modules=modules, ready=self._kernel.views.modules.is_ready())
