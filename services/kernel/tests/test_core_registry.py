@@ -249,7 +249,7 @@ def test_a_module_that_drains_of_its_own_accord_is_started_again_when_it_has_end
 
 
 class TestObserved:
-    """Modules that somebody else starts."""
+    """Modules that the kernel only observes."""
 
     def world(self) -> World:
         world = World({"base": []}, runtime=Runtime.EXTERNAL)

@@ -72,7 +72,7 @@ class Disk(MemoryModuleStore):
 
 
 class Processes:
-    """Processes that end when they are told to; asks the disk what it knows whenever it acts."""
+    """Processes that end when they are signalled; asks the disk what it knows whenever it acts."""
 
     def __init__(self, disk: Disk, alive: Sequence[ProcessId] = ()) -> None:
         self._disk = disk

@@ -128,16 +128,16 @@ class Server:
     async def keep_listening(self, tell: Callable[[str], None]) -> None:
         """Binds Unix sockets again that were removed. Runs until cancelled.
 
-        `tell` is told why a socket is lost that cannot be bound again, and then the
+        `tell` is called with why a socket is lost that cannot be bound again, and then the
         empty string once it is.
         """
-        told = ""
+        known = ""
         while True:
             await asyncio.sleep(WATCH_S)
             troubles = [await self._keep(socket) for socket in self._sockets]
             trouble = "; ".join(filter(None, troubles))
-            if trouble != told:
-                told = trouble
+            if trouble != known:
+                known = trouble
                 if trouble:
                     log.warning("clients cannot connect", extra={"why": trouble})
                 tell(trouble)

@@ -1,7 +1,7 @@
 """The Unix sockets of a server: who stands at a path, and that it is given up at the end.
 
 gRPC removes whatever stands at a path when it binds and when it ends, also the socket of
-somebody else. So it binds at a name of its own beside the path, and the socket is then
+another process. So it binds at a name of its own beside the path, and the socket is then
 renamed: the path is taken at once, and left only by whom it belongs to.
 """
 

@@ -1,4 +1,4 @@
-"""What a kernel is told: its environment, the node's profile and the manifests (KER-11)."""
+"""Settings of a kernel: its environment, the node's profile and the manifests (KER-11)."""
 
 import json
 import tomllib
@@ -43,7 +43,7 @@ class ProcessPlaces:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that a kernel is told."""
+    """The settings of a kernel."""
 
     testnet: str
     node: str

@@ -56,10 +56,10 @@ def run() -> int:
     """Runs the kernel of a node until SIGTERM or SIGINT; returns the exit code."""
     prepare_process()
     try:
-        told = config.parse(os.environ)
-        logs.configure("kernel", told.log_level)
-        with locked(told.state_dir):
-            return uvloop.run(_live(told))
+        settings = config.parse(os.environ)
+        logs.configure("kernel", settings.log_level)
+        with locked(settings.state_dir):
+            return uvloop.run(_live(settings))
     except ConfigError as error:
         for problem in error.problems:
             sys.stderr.write(f"{error.reason}: {problem}\n")
@@ -104,8 +104,12 @@ class Node:
     async def open(self, front: str, inner: str) -> None:
         """Listens at both addresses, with nothing started yet, or raises `AddressInUseError`."""
         self.executor.boot()
-        await self._servers[Listener.FRONT].start([front])
-        await self._servers[Listener.INNER].start([inner])
+        try:
+            await self._servers[Listener.FRONT].start([front])
+            await self._servers[Listener.INNER].start([inner])
+        except AddressInUseError:
+            await self._stop()
+            raise
         await self.front.open()
 
     def close(self) -> None:
@@ -124,32 +128,37 @@ class Node:
                 for task in listening:
                     task.cancel()
         finally:
-            for server in self._servers.values():
-                await server.stop(0)
+            await self._stop()
+
+    async def _stop(self) -> None:
+        for server in self._servers.values():
+            await server.stop(0)
 
     def _note(self, listener: str, trouble: str) -> None:
         self.kernel.driver.put(self.kernel.supervisor.note_trouble, listener, trouble)
 
 
-async def _live(told: config.Config) -> int:
-    serve_metrics(told.metrics_listen)
-    async with open_store(told.state_dir, told.database) as store:
+async def _live(settings: config.Config) -> int:
+    serve_metrics(settings.metrics_listen)
+    async with open_store(settings.state_dir, settings.database) as store:
         identity = Identity(
-            node=told.node,
-            testnet=told.testnet,
+            node=settings.node,
+            testnet=settings.testnet,
             version=version("logos-kernel"),
             epoch=await store.begin(),
             started_at_ms=_wall_ms(),
         )
-        modules = Modules(told.plans, await store.load(), told.policy, secrets.SystemRandom())
-        runtime = _runtime(told)
+        modules = Modules(
+            settings.plans, await store.load(), settings.policy, secrets.SystemRandom()
+        )
+        runtime = _runtime(settings)
         node = Node(identity, modules, runtime=runtime, store=store, wall_ms=_wall_ms)
-        for address in (told.front, told.listen):
+        for address in (settings.front, settings.listen):
             _refuse_taken_socket(address)
-        await node.open(told.front, told.listen)
+        await node.open(settings.front, settings.listen)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, node.close)
-        log.info("kernel started", extra={"node": told.node, "front": told.front})
+        log.info("kernel started", extra={"node": settings.node, "front": settings.front})
         try:
             await node.run()
         except Exception:
@@ -159,18 +168,18 @@ async def _live(told: config.Config) -> int:
         return OK
 
 
-def _runtime(told: config.Config) -> Runtime:
-    if told.places is None:
+def _runtime(settings: config.Config) -> Runtime:
+    if settings.places is None:
         return External()
     places = Places(
-        kernel_target=told.kernel_target,
-        run_dir=told.places.run_dir,
-        state_dir=told.places.state_dir,
-        log_dir=told.places.log_dir,
+        kernel_target=settings.kernel_target,
+        run_dir=settings.places.run_dir,
+        state_dir=settings.places.state_dir,
+        log_dir=settings.places.log_dir,
         environment=os.environ,
-        fork_server=told.places.fork_server,
+        fork_server=settings.places.fork_server,
     )
-    return Processes({plan.manifest.name: plan for plan in told.plans}, places)
+    return Processes({plan.manifest.name: plan for plan in settings.plans}, places)
 
 
 def _wall_ms() -> int:

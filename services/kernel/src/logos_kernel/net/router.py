@@ -120,7 +120,7 @@ class Router(grpc.GenericRpcHandler):
 
 
 def _follow(view: View, held: Upstream | None) -> Upstream | None:
-    """Returns the instance of a module now; one that comes back keeps its channel."""
+    """Returns the instance of a module now; an instance that comes back keeps its channel."""
     if held is not None and view.described is held.described:
         return held
     if view.described is None or not view.endpoint:
@@ -238,7 +238,7 @@ def _raise_if_cancelled() -> None:
     """Ends this task if its caller has cancelled it.
 
     gRPC raises the same error where the channel was closed under a call, since
-    the instance behind it is gone. That is for `_finish` to tell.
+    the instance at its other end is gone. `_finish` reports that.
     """
     task = asyncio.current_task()
     if task is None or task.cancelling():

@@ -9,8 +9,6 @@ from logos_kernel.rpc.convert import module_to_pb, timestamp
 
 
 class KernelServicer(kernel_pb2_grpc.KernelServicer):
-    """Holds no state of its own."""
-
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 

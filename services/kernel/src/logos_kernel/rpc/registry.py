@@ -31,8 +31,6 @@ class _Answers:
 
 
 class RegistryServicer(registry_pb2_grpc.RegistryServicer):
-    """Holds no state of its own."""
-
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 

@@ -17,8 +17,6 @@ DEFAULT_TAIL: Final = 100
 
 
 class SupervisorServicer(supervisor_pb2_grpc.SupervisorServicer):
-    """Holds no state of its own."""
-
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
