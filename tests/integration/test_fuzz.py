@@ -127,6 +127,9 @@ async def test_damaged_calls_are_the_callers_fault(small: Testnet, layout: Layou
         door = await stack.enter_async_context(channel_to(front))
         before = await _modules(door)
         targets = [Target("front door", front, door, await _methods(door))]
+        inner = before[0].endpoint.rpartition("/")[0] + "/kernel.sock"
+        inside = await stack.enter_async_context(channel_to(inner))
+        targets.append(Target("inner listener", inner, inside, await _methods(inside)))
         for module in before:
             channel = await stack.enter_async_context(channel_to(module.endpoint))
             methods = await _methods(channel, also=[MODULE_HOST])

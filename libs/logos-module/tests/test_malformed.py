@@ -17,7 +17,7 @@ from logos_base.errors import ErrorKind, LogosError
 from logos_module import interceptor
 from logos_module.bulk import BulkField, BulkMethod
 from logos_module.channels import open_channel
-from logos_module.errors import reason_of, translated
+from logos_module.errors import abort_for, reason_of
 from logos_module.interceptor import PassedHandler
 from logos_module.logs import RateLimit
 from logos_module.method_names import make_method_names_safe
@@ -262,9 +262,11 @@ async def test_other_bytes_are_decoded_as_strictly_as_before() -> None:
 async def test_an_error_that_task_groups_wrap_is_the_one_that_was_raised() -> None:
     context = Ended()
 
-    with pytest.raises(grpc.aio.AbortError):
-        async with translated(context, logging.getLogger()), asyncio.TaskGroup() as outer:
+    with pytest.raises(ExceptionGroup) as raised:
+        async with asyncio.TaskGroup() as outer:
             outer.create_task(_fail_in_a_group(UnheardError("nobody")))
+    with pytest.raises(grpc.aio.AbortError):
+        await abort_for(context, raised.value, logging.getLogger())
 
     assert context.statuses == [grpc.StatusCode.NOT_FOUND]
 

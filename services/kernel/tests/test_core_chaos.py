@@ -8,9 +8,11 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from kernel_driver import World
+from kernel_world import World
 
 from logos_kernel.core.errors import HasDependentsError, StaleEpochError
+from logos_kernel.core.lifecycle import LIVE
+from logos_kernel.core.module import After
 from logos_kernel.core.types import Desired, ModuleState, Record
 
 DIAMOND = {"top": ["left", "right"], "left": ["base"], "right": ["base"], "base": []}
@@ -50,10 +52,8 @@ class Chaos(RuleBasedStateMachine):
 
     @rule(name=names)
     def leaves(self, name: str) -> None:
-        lease = self.world[name].lease
-        if lease is not None:
-            self.world.registry.deregister(lease.lease_id, self.world.now_ms)
-            self.world.obey()
+        if self.world[name].lease is not None:
+            self.world.ask(self.world.registry.deregister, self.world.lease_id(name))
 
     @rule(ms=st.sampled_from([1, 500, 10_000, 15_000, 60_000, 300_000]), beating=st.booleans())
     def time_passes(self, ms: int, beating: bool) -> None:  # noqa: FBT001
@@ -65,16 +65,30 @@ class Chaos(RuleBasedStateMachine):
 
     @rule(name=names, wish=st.sampled_from(["start", "stop", "restart"]))
     def operator_wants(self, name: str, wish: str) -> None:
-        before = {one: module.desired for one, module in self.world.supervisor.modules.items()}
+        before, wanted = self._desired(), self._wanted(wish, name)
+        is_done = False
         with suppress(HasDependentsError):
-            records = getattr(self.world.supervisor, f"to_{wish}")(name)
-            if self.world.want(wish, name):
-                self.acknowledged |= {one.name: one.desired for one in records}
-                assert (wish, self.acknowledged[name]) != ("stop", Desired.RUNNING)
-                assert (wish, self.acknowledged[name]) != ("start", Desired.STOPPED)
-                return
-        modules = self.world.supervisor.modules.values()
-        assert before == {module.name: module.desired for module in modules}
+            is_done = self.world.want(wish, name)
+        if is_done:
+            assert self._desired() == wanted
+        elif self._desired() != before:
+            assert self._desired() == wanted
+            assert self.world[name].unsaved, "it failed because the start could not be saved"
+        self.acknowledged = self._desired()
+
+    def _desired(self) -> dict[str, Desired]:
+        return {module.name: module.desired for module in self.world.modules}
+
+    def _wanted(self, wish: str, name: str) -> dict[str, Desired]:
+        """Returns the desired states after a request that is acknowledged."""
+        module = self.world[name]
+        is_stopping = module.state is ModuleState.DRAINING and module.after is After.STOP
+        if wish == "stop":
+            return self._desired() | {name: Desired.STOPPED}
+        if wish == "restart" and module.state in LIVE and not is_stopping:
+            return self._desired()
+        required = self.world.modules.required(name)
+        return self._desired() | dict.fromkeys((one.name for one in required), Desired.RUNNING)
 
     @rule()
     def kernel_restarts(self) -> None:
@@ -106,14 +120,16 @@ class Chaos(RuleBasedStateMachine):
         assert {name: record.desired for name, record in saved.items()} == self.acknowledged
         for process, name in (self.world.alive | self.world.lost).items():
             assert saved[name].epoch >= self.world.epochs[process]
-        for name, module in self.world.supervisor.modules.items():
+        for module in self.world.modules:
+            name = module.name
             assert module.epoch <= saved[name].epoch, "the epoch of a failed start is used again"
             is_saved = module.record() == replace(saved[name], restart_count=module.restart_count)
             assert is_saved or module.save_due_ms is not None, "or it would stay so for ever"
 
     @invariant()
     def processes_and_states_agree(self) -> None:
-        for name, module in self.world.supervisor.modules.items():
+        for module in self.world.modules:
+            name = module.name
             assert (module.process is not None) == (name in self._living())
             if module.state in {ModuleState.STOPPED, ModuleState.BLOCKED}:
                 assert module.process is None
@@ -123,10 +139,9 @@ class Chaos(RuleBasedStateMachine):
                 assert module.due_ms is not None, "or it would stay there for ever"
 
     def teardown(self) -> None:
-        self.world.supervisor.close(self.world.now_ms)
-        self.world.obey()
+        self.world.put(self.world.supervisor.close)
         self.world.advance(1_000_000)
-        assert self.world.supervisor.is_down()
+        assert self.world.modules.is_down()
         assert not self.world.alive
 
 

@@ -1,9 +1,9 @@
 """KER-3, KER-4, KER-7: registrations, leases, epochs."""
 
 import pytest
-from kernel_driver import World
+from kernel_world import World
 
-from logos_base.errors import LogosError
+from logos_base.errors import DiskFullError, LogosError
 from logos_kernel.core.errors import (
     InvalidRegistrationError,
     ModuleUnreachableError,
@@ -12,7 +12,7 @@ from logos_kernel.core.errors import (
     UnknownLeaseError,
     UnknownModuleError,
 )
-from logos_kernel.core.types import Described, ModuleState, Runtime
+from logos_kernel.core.types import Candidate, Described, ModuleState, Runtime
 
 SECOND = b"another-process."
 
@@ -147,7 +147,7 @@ def test_a_process_keeps_its_lease_when_its_session_ends() -> None:
     lease = world["base"].lease
     assert lease is not None
 
-    world.registry.session_ended(lease.lease_id, world.now_ms)
+    world.put(world.registry.session_ended, lease.lease_id)
     world.advance(14_999)
 
     assert world.states() == {"base": "READY"}
@@ -186,7 +186,7 @@ def test_beats_on_other_leases_are_refused(lease_id: bytes, error: type[LogosErr
     world.ready("base")
 
     with pytest.raises(error):
-        world.registry.beat(lease_id, ModuleState.READY, "", world.now_ms)
+        world.ask(world.registry.beat, lease_id, ModuleState.READY, "")
 
 
 def test_a_beat_of_an_older_start_is_told_from_one_of_a_lost_lease() -> None:
@@ -197,11 +197,11 @@ def test_a_beat_of_an_older_start_is_told_from_one_of_a_lost_lease() -> None:
     world.exit("base", 1)
 
     with pytest.raises(UnknownLeaseError):
-        world.registry.beat(lease.lease_id, ModuleState.READY, "", world.now_ms)
+        world.ask(world.registry.beat, lease.lease_id, ModuleState.READY, "")
     world.advance(500)
 
     with pytest.raises(StaleEpochError):
-        world.registry.beat(lease.lease_id, ModuleState.READY, "", world.now_ms)
+        world.ask(world.registry.beat, lease.lease_id, ModuleState.READY, "")
 
 
 def test_a_module_that_registers_again_stays_ready_and_leaves_its_old_lease() -> None:
@@ -215,7 +215,7 @@ def test_a_module_that_registers_again_stays_ready_and_leaves_its_old_lease() ->
 
     assert world.states() == {"base": "READY"}
     with pytest.raises(UnknownLeaseError):
-        world.registry.beat(old.lease_id, ModuleState.READY, "", world.now_ms)
+        world.ask(world.registry.beat, old.lease_id, ModuleState.READY, "")
     world.say("base")
 
 
@@ -225,9 +225,8 @@ def test_a_module_that_leaves_is_given_its_grace_and_started_again() -> None:
     lease = world["base"].lease
     assert lease is not None
 
-    world.registry.deregister(lease.lease_id, world.now_ms)
-    world.registry.deregister(lease.lease_id, world.now_ms)
-    world.obey()
+    world.ask(world.registry.deregister, lease.lease_id)
+    world.ask(world.registry.deregister, lease.lease_id)
     assert world.states() == {"base": "DRAINING"}
     world.advance(10_000)
     assert not world.alive, "it said that it would end, and did not"
@@ -250,7 +249,7 @@ def test_a_module_that_drains_of_its_own_accord_is_started_again_when_it_has_end
 
 
 class TestObserved:
-    """Modules that somebody else starts."""
+    """Modules that the kernel only observes."""
 
     def world(self) -> World:
         world = World({"base": []}, runtime=Runtime.EXTERNAL)
@@ -291,9 +290,33 @@ class TestObserved:
         assert world["base"].restart_count == 1
         assert world.states() == {"base": "REGISTERED"}
         with pytest.raises(StaleEpochError):
-            world.registry.beat(old.lease_id, ModuleState.READY, "", world.now_ms)
+            world.ask(world.registry.beat, old.lease_id, ModuleState.READY, "")
         with pytest.raises(StaleEpochError):
             world.register("base", instance_id=b"first-process...", epoch=1)
+
+    def test_an_instance_is_refused_with_nothing_changed_if_its_epoch_cannot_be_saved(self) -> None:
+        world = self.world()
+        world.fates = [True]
+
+        with pytest.raises(DiskFullError):
+            world.register("base", instance_id=SECOND, epoch=0)
+        assert (world["base"].epoch, world.saved["base"].epoch) == (1, 1)
+        assert world["base"].instance_id == b"first-process..."
+
+        assert world.register("base", instance_id=SECOND, epoch=0).epoch == 2
+        assert world.saved["base"].epoch == 2
+
+    def test_a_rival_that_came_after_the_check_is_not_replaced_unasked(self) -> None:
+        world = self.world()
+        said = world.introduce("base", instance_id=SECOND, epoch=0)
+        gone = world.registry.check(said)
+        world.register("base", instance_id=b"third-process...", epoch=0)
+
+        with pytest.raises(StaleEpochError):
+            world.ask(
+                world.registry.register,
+                Candidate(said, Described("base", SECOND), gone, b"sixteen bytes..."),
+            )
 
     def test_an_epoch_survives_a_kernel_that_has_forgotten_it(self) -> None:
         world = World({"base": []}, runtime=Runtime.EXTERNAL)
@@ -305,15 +328,15 @@ class TestObserved:
         lease = world["base"].lease
         assert lease is not None
 
-        world.registry.session_ended(lease.lease_id, world.now_ms)
+        world.put(world.registry.session_ended, lease.lease_id)
         world.advance(2_999)
         world.say("base")
         world.advance(14_999)
         assert world.states() == {"base": "READY"}
 
         world.say("base")
-        world.registry.session_ended(b"another lease...", world.now_ms)
-        world.registry.session_ended(lease.lease_id, world.now_ms)
+        world.put(world.registry.session_ended, b"another lease...")
+        world.put(world.registry.session_ended, lease.lease_id)
         world.advance(3_000)
         assert world.states() == {"base": "STARTING"}
         assert world["base"].last_exit == "its session ended"
@@ -324,8 +347,7 @@ class TestObserved:
         assert lease is not None
 
         world.say("base", ModuleState.DRAINING)
-        world.registry.deregister(lease.lease_id, world.now_ms)
-        world.obey()
+        world.ask(world.registry.deregister, lease.lease_id)
 
         assert world.states() == {"base": "STARTING"}
         assert world.register("base", instance_id=SECOND, epoch=0).epoch == 2

@@ -1,7 +1,7 @@
 """KER-5, KER-6, KER-8, KER-10: what runs when, in virtual time."""
 
 import pytest
-from kernel_driver import World
+from kernel_world import World
 
 from logos_kernel.core.errors import (
     ExternalRuntimeError,
@@ -32,7 +32,7 @@ def test_modules_start_when_what_they_require_is_ready_and_side_by_side_otherwis
     world.ready("right")
     world.ready("top")
 
-    assert world.supervisor.is_ready()
+    assert world.modules.is_ready()
 
 
 def test_a_module_that_ends_is_started_again_after_the_back_off_and_alone() -> None:
@@ -179,12 +179,14 @@ def test_a_killed_process_that_does_not_end_is_waited_for() -> None:
 def test_stop_drains_first_and_kills_after_the_grace() -> None:
     world = World({"base": []})
     world.ready("base")
-    lease = world["base"].lease
-    assert lease is not None
+    asker = world.begin(world.registry.wait_stop, world.lease_id("base"))
+    assert asker not in world.answers
 
     world.want("stop", "base")
     assert world.states() == {"base": "DRAINING"}
-    assert world.asked == [lease.lease_id]
+    assert asker in world.answers
+    late = world.begin(world.registry.wait_stop, world.lease_id("base"))
+    assert late in world.answers
     assert world.terminated == ["base"]
     assert world.saved["base"].desired is Desired.STOPPED
     world.advance(9_999, beating=True)
@@ -260,15 +262,8 @@ def test_restart_waits_for_no_back_off_and_does_not_count() -> None:
 
 def test_a_process_that_cannot_be_started_backs_off() -> None:
     world = World(PAIR)
+    world.cannot_spawn = "no such file"
     world.ready("base")
-    epoch = world["top"].epoch
-    process = world["top"].process
-    assert process is not None
-    world.alive.pop(process)
-    world["top"].process = None
-
-    world.supervisor.spawn_failed("top", epoch, "no such file", world.now_ms)
-    world.obey()
 
     assert world.states()["top"] == "BACKOFF"
     assert world["top"].last_exit == "could not be started: no such file"
@@ -278,8 +273,7 @@ def test_the_end_of_an_earlier_process_means_nothing() -> None:
     world = World({"base": []})
     world.ready("base")
 
-    world.supervisor.exited("base", ProcessId(1, 1), Exit(1), world.now_ms)
-    world.obey()
+    world.put(world.supervisor.exited, "base", ProcessId(1, 1), Exit(1))
 
     assert world.states() == {"base": "READY"}
 
@@ -288,18 +282,17 @@ def test_close_ends_dependents_first() -> None:
     world = World(DIAMOND)
     world.ready("base", "left", "right", "top")
 
-    world.supervisor.close(world.now_ms)
-    world.obey()
+    world.put(world.supervisor.close)
     assert world.terminated == ["top"]
     world.exit("top")
     assert sorted(world.terminated) == ["left", "right", "top"]
     world.exit("left")
     assert "base" not in world.terminated
     world.exit("right")
-    assert not world.supervisor.is_down()
+    assert not world.modules.is_down()
     world.exit("base")
 
-    assert world.supervisor.is_down()
+    assert world.modules.is_down()
     assert all(record.desired is Desired.RUNNING for record in world.saved.values())
     assert all(record.process is None for record in world.saved.values())
 
@@ -307,10 +300,9 @@ def test_close_ends_dependents_first() -> None:
 def test_nothing_is_started_while_closing() -> None:
     world = World(PAIR)
     world.exit("base", 1)
-    world.supervisor.close(world.now_ms)
-    world.obey()
+    world.put(world.supervisor.close)
 
-    assert world.supervisor.is_down()
+    assert world.modules.is_down()
     world.advance(1_000_000)
     assert len(world.spawned) == 1
 
@@ -384,11 +376,10 @@ def test_an_observed_module_is_awaited_and_never_touched() -> None:
         with pytest.raises(ExternalRuntimeError):
             world.want(refused, "base")
     world.want("start", "base")
-    world.supervisor.close(world.now_ms)
-    world.obey()
+    world.put(world.supervisor.close)
 
     assert world.spawned == []
-    assert world.supervisor.is_down()
+    assert world.modules.is_down()
 
 
 def test_a_restart_after_a_stop_and_a_start_replaces_the_process() -> None:
@@ -413,12 +404,12 @@ def test_a_start_whose_epoch_cannot_be_saved_is_not_made_and_tried_again() -> No
     world.ready("base")
     world.want("restart", "base")
 
-    world.fates = FULL * 3  # for the end of the old process and two tries of the new one
+    world.fates = FULL * 2  # for two tries of the new process
     world.exit("base")
     assert world.states() == {"base": "BACKOFF"}
     why = "its state cannot be saved: the disk is full"
     assert world["base"].last_exit == f"not started: {why}"
-    assert world["base"].view(0).status_text == why
+    assert world.views.one("base").status_text == why
     assert world.saved["base"].epoch == 1
     world.advance(500)
     assert world.states() == {"base": "BACKOFF"}
@@ -426,20 +417,54 @@ def test_a_start_whose_epoch_cannot_be_saved_is_not_made_and_tried_again() -> No
 
     assert world.states() == {"base": "STARTING"}
     assert (world["base"].epoch, world.saved["base"].epoch) == (2, 2)
-    assert world["base"].view(0).status_text == ""
+    assert world.views.one("base").status_text == ""
 
 
-def test_a_start_that_is_stopped_before_it_failed_is_stopped() -> None:
+def test_a_start_that_cannot_be_saved_is_refused_though_it_stays_wanted() -> None:
+    world = World({"base": []}, records=[Record("base", Desired.STOPPED)])
+
+    world.fates = [False, *FULL]  # what is wanted can be saved, and the epoch cannot
+    assert not world.want("start", "base")
+
+    assert world.states() == {"base": "BACKOFF"}
+    assert world.saved["base"].desired is Desired.RUNNING
+    world.advance(500)
+    assert world.states() == {"base": "STARTING"}
+
+
+def test_a_module_that_left_the_profile_is_ended_and_then_forgotten() -> None:
+    world = World({}, records=[adopted(name="old")], alive={LIVING: "old"})
+    assert world.terminated == ["old"]
+    world.put(world.supervisor.close)
+    assert not world.modules.is_down()
+
+    world.advance(9_999)
+    assert world.alive
+    assert world.saved
+    world.advance(1)
+
+    assert not world.alive
+    assert not world.saved
+    assert world.modules.is_down()
+
+
+def test_a_module_that_left_the_profile_and_has_ended_is_forgotten_at_once() -> None:
+    world = World({}, records=[adopted(name="old"), Record("older")])
+
+    assert not world.saved
+
+
+def test_a_kernel_that_modules_cannot_reach_is_not_ready_and_says_why() -> None:
+    world = World({}, runtime=Runtime.EXTERNAL)
+    assert world.modules.is_ready()
+    world.put(world.supervisor.note_trouble, "front", "/run/k.sock was removed")
+    assert not world.modules.is_ready()
+    world.put(world.supervisor.note_trouble, "front", "")
+    assert world.modules.is_ready()
+
     world = World({"base": []})
-    world.exit("base", 1)
-    world.now_ms += 500
-    world.supervisor.tick(world.now_ms)  # its start is asked for, and not made yet
-
-    world.fates = [False, *FULL]
-    world.want("stop", "base")
-
-    assert world.states() == {"base": "STOPPED"}
-    assert world.saved["base"].desired is Desired.STOPPED
+    world.put(world.supervisor.note_trouble, "front", "/run/k.sock was removed")
+    assert world.views.one("base").status_text == "/run/k.sock was removed"
 
 
 def test_a_running_module_whose_state_cannot_be_saved_runs_on_and_is_saved_later() -> None:
@@ -449,13 +474,13 @@ def test_a_running_module_whose_state_cannot_be_saved_runs_on_and_is_saved_later
     world.say("base", text="all there")
 
     assert world.states() == {"base": "READY"}
-    assert "the disk is full" in world["base"].view(0).status_text
+    assert "the disk is full" in world.views.one("base").status_text
     world.advance(5_000, beating=True)
     assert world.saved["base"].instance_id == b""
     world.advance(5_000, beating=True)
 
     assert world.saved["base"].instance_id == world["base"].instance_id
-    assert world["base"].view(0).status_text == "all there"
+    assert world.views.one("base").status_text == "all there"
     assert len(world.spawned) == 1
 
 

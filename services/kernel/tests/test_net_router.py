@@ -17,8 +17,8 @@ from grpc_status import rpc_status
 
 from logos.module.v1 import module_host_pb2
 from logos_base.errors import ErrorKind, LogosError
+from logos_kernel.net.probe import described_from_pb
 from logos_kernel.net.router import Router, Upstream
-from logos_kernel.rpc.convert import described_from_pb
 from logos_module.channels import open_channel, write
 from logos_module.errors import reason_of
 from logos_module.interceptor import Gate
@@ -129,9 +129,8 @@ class Routed:
 @asynccontextmanager
 async def routed_to(callee: Callee, *, with_kinds: bool) -> AsyncIterator[Routed]:
     with tempfile.TemporaryDirectory(prefix="lk-") as folder:
-        gate = Gate()
-        router = Router(gate)
-        upstream, front = Server(), Server(fallback=router, gate=gate)
+        router = Router({})
+        upstream, front = Server(), Server(fallback=router)
         upstream.serve(echo_service.adder(SERVICE), callee)
         await upstream.start([f"unix:{folder}/up.sock"])
         await front.start([f"unix:{folder}/front.sock"])
@@ -147,7 +146,7 @@ async def routed_to(callee: Callee, *, with_kinds: bool) -> AsyncIterator[Routed
         router.promised = {SERVICE: "routed", "test.later.Echo": "later"}
         to_front = open_channel(f"unix:{folder}/front.sock")
         try:
-            yield Routed(callee, router, gate, to_front, f"unix:{folder}/front.sock")
+            yield Routed(callee, router, front.gate, to_front, f"unix:{folder}/front.sock")
         finally:
             await to_front.close()
             await front.stop(0)
@@ -261,7 +260,7 @@ async def test_metadata_that_cannot_be_sent_on_is_refused(routed: Routed, value:
     status = await asyncio.to_thread(call_raw, routed.target, path, b"", [(b"odd", value)])
 
     assert status == grpc.StatusCode.INVALID_ARGUMENT.value[0]
-    assert routed.gate.in_flight == 0
+    assert await routed.gate.wait_idle(60) == 0
 
 
 @pytest.mark.parametrize("method", ["UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream"])

@@ -5,6 +5,7 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from kernel_driver import Half, plans
+from kernel_world import Half, plans
+from memory_store import MemoryModuleStore
 
 from logos.kernel.v1 import (
     kernel_pb2,
@@ -25,23 +27,18 @@ from logos.kernel.v1 import (
     supervisor_pb2_grpc,
 )
 from logos.module.v1.module_host_pb2_grpc import add_ModuleHostServicer_to_server
+from logos_base.errors import ErrorKind, LogosError
 from logos_base.manifest import Manifest
-from logos_kernel.core.supervise import RestartPolicy
-from logos_kernel.core.supervisor import Supervisor
-from logos_kernel.core.types import Described, Identity, Runtime
-from logos_kernel.net.driver import Driver
+from logos_kernel.core.modules import Modules
+from logos_kernel.core.restarts import RestartPolicy
+from logos_kernel.core.types import Described, Identity, ModuleState, Runtime
 from logos_kernel.net.external import External
-from logos_kernel.net.router import Router
-from logos_kernel.rpc.front import Front
-from logos_kernel.rpc.kernel import KernelServicer
-from logos_kernel.rpc.probe import describe
-from logos_kernel.rpc.registry import RegistryServicer
-from logos_kernel.rpc.supervisor import SupervisorServicer
-from logos_kernel.store.memory import MemoryModuleStore
+from logos_kernel.net.probe import describe
+from logos_kernel.node import Node
+from logos_module.access import Caller, Listener
 from logos_module.channels import open_channel
 from logos_module.errors import reason_of
 from logos_module.host import ModuleHostServicer
-from logos_module.interceptor import Gate
 from logos_module.server import Server
 
 READY = module_pb2.MODULE_STATE_READY
@@ -56,42 +53,53 @@ TTL_MS = 3_600_000
 """Nobody beats in these tests: no lease shall end because a machine is slow."""
 
 
+class NotAllowedError(LogosError):
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "NOT_ALLOWED"
+
+
+class Without:
+    """Refuses some methods, and remembers the callers of all."""
+
+    def __init__(self) -> None:
+        self.refused: set[str] = set()
+        self.callers: dict[str, list[tuple[str, str, Any]]] = {}
+
+    def authorize(self, caller: Caller, method: str) -> None:
+        known = (caller.listener, caller.peer, caller.metadata)
+        self.callers.setdefault(method, []).append(known)
+        if method in self.refused:
+            raise NotAllowedError("not for you")
+
+
 class Kernel:
     """A kernel that only observes, and stubs to talk to it."""
 
     def __init__(self, folder: str, modules: Sequence[str], policy: RestartPolicy) -> None:
+        self.authorizer = Without()
         self.folder = folder
         self.describe_s = 60.0
-        gate = Gate()
-        router = Router(gate)
-        self.server = Server(fallback=router, gate=gate)
-        self.front = Front(self.server)
-        self.driver = Driver(
-            supervisor=Supervisor(
-                plans(dict.fromkeys(modules, ()), Runtime.EXTERNAL), policy, Half()
-            ),
+        self.modules = Modules(
+            plans(dict.fromkeys(modules, ()), Runtime.EXTERNAL), [], policy, Half()
+        )
+        self.node = Node(
+            NODE,
+            self.modules,
             runtime=External(),
             store=MemoryModuleStore(),
-            router=router,
-            describe=self._describe,
-            announce=self.front.update,
-            identity=NODE,
+            probe=self._describe,
+            authorizer=self.authorizer,
             wall_ms=lambda: 1_700_000_000_000,
         )
-        self.server.serve(kernel_pb2_grpc.add_KernelServicer_to_server, KernelServicer(self.driver))
-        self.server.serve(
-            registry_pb2_grpc.add_RegistryServicer_to_server, RegistryServicer(self.driver)
-        )
-        self.server.serve(
-            supervisor_pb2_grpc.add_SupervisorServicer_to_server, SupervisorServicer(self.driver)
-        )
-        self.channel = open_channel(f"unix:{folder}/kernel.sock")
+        self.front, self.inner = f"unix:{folder}/front.sock", f"unix:{folder}/inner.sock"
+        self.channel = open_channel(self.front)
+        self.inner_channel = open_channel(self.inner)
         self.kernel: Any = kernel_pb2_grpc.KernelStub(self.channel)
-        self.registry: Any = registry_pb2_grpc.RegistryStub(self.channel)
+        self.registry: Any = registry_pb2_grpc.RegistryStub(self.inner_channel)
         self.supervisor: Any = supervisor_pb2_grpc.SupervisorStub(self.channel)
 
-    async def _describe(self, channel: grpc.aio.Channel, _timeout_s: float) -> Described:
-        return await describe(channel, self.describe_s)
+    async def _describe(self, endpoint: str) -> Described:
+        return await describe(endpoint, self.describe_s)
 
     async def register(self, one: "FakeModule", **changes: Any) -> Any:
         fields: dict[str, Any] = {
@@ -122,20 +130,22 @@ class Kernel:
         await self.until(module.name, READY)
         return session
 
-    async def health(self, service: str) -> str:
-        stub: Any = health_pb2_grpc.HealthStub(self.channel)
+    async def health(self, service: str, *, inner: bool = False) -> str:
+        channel = self.inner_channel if inner else self.channel
+        stub: Any = health_pb2_grpc.HealthStub(channel)
         response = await stub.Check(health_pb2.HealthCheckRequest(service=service))
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
 
-    async def reflect(self, **request: Any) -> Any:
-        stub: Any = reflection_pb2_grpc.ServerReflectionStub(self.channel)
+    async def reflect(self, *, inner: bool = False, **request: Any) -> Any:
+        channel = self.inner_channel if inner else self.channel
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
         call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(**request)]))
         async for answer in call:
             return answer
         raise AssertionError("no answer")
 
-    async def reflected(self) -> set[str]:
-        answer = await self.reflect(list_services="")
+    async def reflected(self, *, inner: bool = False) -> set[str]:
+        answer = await self.reflect(list_services="", inner=inner)
         return {one.name for one in answer.list_services_response.service}
 
 
@@ -160,17 +170,15 @@ async def running(*modules: str, **policy: int) -> AsyncIterator[Kernel]:
     with tempfile.TemporaryDirectory(prefix="lk-") as folder:
         slow = {"lease_ttl_ms": TTL_MS, "reconnect_grace_ms": TTL_MS}
         made = Kernel(folder, modules, RestartPolicy(**(slow | policy)))
-        await made.driver.load()
-        await made.server.start([f"unix:{folder}/kernel.sock"])
-        await made.front.open()
+        await made.node.open(made.front, made.inner)
         async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
-            tasks.create_task(made.driver.run())
+            tasks.create_task(made.node.run())
             try:
                 yield made
             finally:
-                made.driver.close()
+                made.node.close()
                 await made.channel.close()
-                await made.server.stop(0)
+                await made.inner_channel.close()
 
 
 @pytest.fixture
@@ -234,7 +242,7 @@ async def test_a_module_registers_beats_and_is_found(kernel: Kernel, start: Any)
     status = await kernel.kernel.GetStatus(kernel_pb2.GetStatusRequest())
     assert not status.ready, "top is awaited"
     session.cancel()
-    lease = kernel.driver._supervisor.modules["base"].lease
+    lease = kernel.modules.find("base").lease
     assert lease is not None
     while not lease.is_doubted:  # noqa: ASYNC110 -- a client is not told
         await asyncio.sleep(0.01)
@@ -348,8 +356,11 @@ async def test_observed_modules_are_not_the_kernels_to_stop(kernel: Kernel) -> N
 
 
 async def test_health_follows_the_modules(kernel: Kernel, start: Any) -> None:
-    assert await kernel.health("logos.kernel.v1.Registry") == "SERVING"
+    assert await kernel.health("logos.kernel.v1.Supervisor") == "SERVING"
+    assert await kernel.health("logos.kernel.v1.Registry", inner=True) == "SERVING"
+    assert await kernel.health("logos.kernel.v1.Kernel", inner=True) == "SERVING"
     assert await kernel.health("") == "NOT_SERVING"
+    assert await kernel.health("", inner=True) == "NOT_SERVING"
     assert await kernel.health("test.base.Echo") == "NOT_SERVING"
 
     session = await kernel.make_ready(await start("base"))
@@ -357,6 +368,7 @@ async def test_health_follows_the_modules(kernel: Kernel, start: Any) -> None:
     assert await kernel.health("") == "NOT_SERVING"
     await kernel.make_ready(await start("top"))
     assert await kernel.health("") == "SERVING"
+    assert await kernel.health("", inner=True) == "SERVING"
     session.cancel()
 
 
@@ -383,11 +395,11 @@ async def test_reflection_follows_the_modules(kernel: Kernel, start: Any) -> Non
 async def test_the_time_a_state_began_at_stays(kernel: Kernel, start: Any) -> None:
     # The wall clock of this kernel stands still, so it drifts away from the monotonic one.
     await kernel.make_ready(await start("base"))
-    before = kernel.driver.views()
+    before = kernel.node.kernel.views.all()
 
     await asyncio.sleep(0.01)
 
-    assert kernel.driver.views() == before
+    assert kernel.node.kernel.views.all() == before
 
 
 async def test_calls_are_routed_once_a_module_is_ready(kernel: Kernel, start: Any) -> None:
@@ -419,10 +431,70 @@ async def test_a_module_that_comes_back_keeps_the_calls_it_has(kernel: Kernel, s
 async def test_descriptors_that_cannot_be_read_do_no_harm(kernel: Kernel, start: Any) -> None:
     base = await start("base")
     described = Described("base", base.instance_id, b"", {})
-    views = [view for view in kernel.driver.views() if view.name == "base"]
+    view = kernel.node.kernel.views.one("base")
 
-    await kernel.front.update(views, {"base": described}, is_ready=False)
+    await kernel.node.front.update(
+        [replace(view, state=ModuleState.READY, described=described)], is_ready=False
+    )
 
     assert "test.base.Echo" in await kernel.reflected()
     answer = await kernel.reflect(file_containing_symbol="test.base.Echo")
     assert answer.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+
+
+async def test_each_listener_has_its_own_services(kernel: Kernel, start: Any) -> None:
+    await kernel.make_ready(await start("base"))
+    own = {name for name in await kernel.reflected() if name.startswith(("logos.", "test."))}
+    inner = {name for name in await kernel.reflected(inner=True) if name.startswith("logos.")}
+    assert own == {"logos.kernel.v1.Kernel", "logos.kernel.v1.Supervisor", "test.base.Echo"}
+    assert inner == {"logos.kernel.v1.Kernel", "logos.kernel.v1.Registry"}
+
+    outside: Any = registry_pb2_grpc.RegistryStub(kernel.channel)
+    within: Any = supervisor_pb2_grpc.SupervisorStub(kernel.inner_channel)
+    routed = echo_service.stub(kernel.inner_channel, "test.base.Echo", "UnaryUnary")
+    refused = [
+        await _reason(outside.Resolve(registry_pb2.ResolveRequest(module="base"))),
+        await _reason(within.StartModule(supervisor_pb2.StartModuleRequest(module="base"))),
+        await _reason(routed(echo_service.Bytes(value=b"x"))),
+    ]
+
+    assert [code for code, _ in refused] == ["UNIMPLEMENTED"] * 3
+
+
+async def test_every_call_of_both_listeners_is_asked_about_once(kernel: Kernel, start: Any) -> None:
+    await kernel.make_ready(await start("base"))
+    info, session = "/logos.kernel.v1.Kernel/GetInfo", "/logos.kernel.v1.Registry/Session"
+    logs, echo = "/logos.kernel.v1.Supervisor/StreamLogs", "/test.base.Echo/"
+    kernel.authorizer.callers.clear()
+    inner: Any = kernel_pb2_grpc.KernelStub(kernel.inner_channel)
+    one = echo_service.stub(kernel.channel, "test.base.Echo", "UnaryUnary")
+    many = echo_service.stub(kernel.channel, "test.base.Echo", "StreamStream")
+    credentials = (("authorization", "Bearer x"),)
+
+    async def call(which: str) -> Any:
+        match which:
+            case "front":
+                return await kernel.kernel.GetInfo(kernel_pb2.GetInfoRequest())
+            case "inner":
+                return await inner.GetInfo(kernel_pb2.GetInfoRequest())
+            case "session":
+                return await kernel.registry.Session(iter([registry_pb2.SessionRequest()])).read()
+            case "logs":
+                request = supervisor_pb2.StreamLogsRequest(module="base")
+                return await kernel.supervisor.StreamLogs(request).read()
+            case "routed":
+                return await one(echo_service.Bytes(value=b"x"), metadata=credentials)
+        return await many(iter([echo_service.Bytes(value=b"x")])).read()
+
+    for which in ("front", "inner", "routed", "routed stream"):
+        await call(which)
+    asked = kernel.authorizer.callers
+    assert [listener for listener, _, _ in asked[info]] == [Listener.FRONT, Listener.INNER]
+    [(listener, peer, metadata)] = asked[echo + "UnaryUnary"]
+    assert (listener, peer) == (Listener.FRONT, "unix:")
+    assert credentials[0] in metadata
+    assert len(asked[echo + "StreamStream"]) == 1
+
+    kernel.authorizer.refused = {info, session, logs, echo + "UnaryUnary", echo + "StreamStream"}
+    for which in ("front", "inner", "session", "logs", "routed", "routed stream"):
+        assert await _reason(call(which)) == ("FAILED_PRECONDITION", "NOT_ALLOWED")

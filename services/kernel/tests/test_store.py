@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from memory_store import MemoryModuleStore
 from module_store_contract import FULL, ModuleStoreContract
 
 from full_disk import filled
@@ -15,7 +16,6 @@ from logos_base.errors import DiskFullError, StoreFailedError
 from logos_kernel.core.errors import StateLockedError
 from logos_kernel.core.types import Record
 from logos_kernel.store.lock import locked
-from logos_kernel.store.memory import MemoryModuleStore
 from logos_kernel.store.sql import SCHEMA, SqlModuleStore, open_store
 from logos_module.database import DatabaseDamagedError, Schema
 from schema_contract import SchemaContract

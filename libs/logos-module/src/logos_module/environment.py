@@ -45,15 +45,21 @@ def parse_environment(variables: Mapping[str, str] = os.environ) -> Environment:
     epoch = variables.get("LOGOS_EPOCH", "0")
     if not epoch.isdecimal():
         problems.append(f"LOGOS_EPOCH: must be a number, is {epoch!r}")
-    level = variables.get("LOGOS_LOG_LEVEL", "INFO").upper()
-    if level not in LEVELS:
-        problems.append(f"LOGOS_LOG_LEVEL: must be one of {', '.join(LEVELS)}, is {level!r}")
+    level = parse_log_level(variables, problems)
     metrics = parse_metrics_listen(variables, problems)
     if listen and not ADDRESS.fullmatch(listen):
         problems.append(f"LOGOS_LISTEN: must be unix:/path or host:port, is {listen!r}")
     if problems:
         raise ConfigError(problems)
     return Environment(module, kernel, listen, Path(state_dir), int(epoch), level, metrics)
+
+
+def parse_log_level(variables: Mapping[str, str], problems: list[str]) -> str:
+    """Returns LOGOS_LOG_LEVEL in capitals, INFO if it is not set."""
+    level = variables.get("LOGOS_LOG_LEVEL", "INFO").upper()
+    if level not in LEVELS:
+        problems.append(f"LOGOS_LOG_LEVEL: must be one of {', '.join(LEVELS)}, is {level!r}")
+    return level
 
 
 def parse_metrics_listen(

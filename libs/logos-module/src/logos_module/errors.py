@@ -1,7 +1,5 @@
 """Errors to gRPC statuses and back. The only module that knows status codes."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
 
 import grpc
@@ -92,23 +90,19 @@ async def abort(context: Aborts, error: LogosError) -> None:
     await context.abort_with_status(rpc_status.to_status(to_status(error)))
 
 
-@asynccontextmanager
-async def translated(context: Aborts, log: Any) -> AsyncGenerator[None, None]:
-    """Aborts the call with a rich status if the body raises.
+async def abort_for(context: Aborts, error: Exception, log: Any) -> None:
+    """Ends a call with a rich status for what was raised while it was served; does not return.
 
     Unexpected errors become INTERNAL with no detail: what leaked into the
     message could identify a user. They are logged in full instead.
     """
-    try:
-        yield
-    except Exception as error:
-        cause = cause_of(error)
-        if isinstance(cause, grpc.aio.AbortError):
-            raise cause from None
-        if not isinstance(cause, LogosError):
-            log.exception("unexpected error in rpc")
-            cause = InternalError("internal error; the module's log has the details")
-        await abort(context, cause)
+    cause = cause_of(error)
+    if isinstance(cause, grpc.aio.AbortError):
+        raise cause from None
+    if not isinstance(cause, LogosError):
+        log.error("unexpected error in rpc", exc_info=error)
+        cause = InternalError("internal error; the module's log has the details")
+    await abort(context, cause)
 
 
 def cause_of(error: Exception) -> Exception:

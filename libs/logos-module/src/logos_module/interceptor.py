@@ -1,7 +1,8 @@
 """What every call of a server passes through: one layer, in one place (KER-14).
 
-In this order: refuse while draining, bound the time of a unary call, count it
-as in flight, measure it, refuse what does not decode, translate errors.
+In this order: measure, translate errors, ask whether the caller may, refuse while draining,
+count as in flight, bound the time of a unary call, refuse what does not decode. Calls that
+are passed through meet all of it but the measures and the bound.
 """
 
 import asyncio
@@ -10,6 +11,8 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -17,6 +20,7 @@ from google.protobuf.message import DecodeError
 from prometheus_client import Counter, Gauge, Histogram
 
 from logos_base.errors import LogosError
+from logos_module.access import Authorizer, Caller, Listener
 from logos_module.calls import ServedCall
 from logos_module.errors import (
     DeadlineError,
@@ -24,7 +28,7 @@ from logos_module.errors import (
     MethodUnimplementedError,
     ModuleDrainingError,
     abort,
-    translated,
+    abort_for,
 )
 from logos_module.logs import RateLimit
 
@@ -81,73 +85,92 @@ class Gate:
             self._idle.set()
 
 
+@dataclass(frozen=True, slots=True)
 class PassedHandler:
-    """A handler that the interceptor leaves alone: it takes and returns bytes as they are.
+    """A method whose messages stay bytes, for what passes calls through.
 
-    It counts its calls at the gate, bounds their time and ends them with a
-    status itself. For what passes calls through, and must not cost a layer.
+    Its calls meet the same rules as all others, but are neither bounded in time nor
+    measured: those that serve them do that. `behaviour` is called with the one request,
+    or with all, and the `ServedCall`; it writes the responses if they are a stream.
     """
 
-    request_streaming = True
-    """For gRPC, as in `Interceptor.intercept_service`."""
-    request_deserializer = None
-    response_serializer = None
-    unary_unary = unary_stream = None
-
-    def __init__(
-        self, behaviour: Callable[..., Any], *, request_streaming: bool, response_streaming: bool
-    ) -> None:
-        self.response_streaming = response_streaming
-        serve = _given_all(behaviour) if request_streaming else _given_one(behaviour)
-        self.stream_unary = None if response_streaming else serve
-        self.stream_stream = serve if response_streaming else None
+    behaviour: Callable[..., Awaitable[Any]]
+    request_streaming: bool
+    response_streaming: bool
 
 
-def _given_all(behaviour: Callable[..., Any]) -> Callable[..., Any]:
-    async def serve(_requests: Any, context: Any) -> Any:
-        call = ServedCall(context)
-        return await behaviour(call.requests(), call)
+class _Admission:
+    """What every call meets: may its caller, does the server drain; and how errors leave.
 
-    return serve
+    No generator: those cost a call more than all that is done here.
+    """
 
+    def __init__(self, method: str, call: ServedCall, gate: Gate, may: Callable[[], None]) -> None:
+        self._call = call
+        self._may = may
+        self._gate = None if method.startswith(_ALWAYS_SERVED) else gate
 
-def _given_one(behaviour: Callable[..., Any]) -> Callable[..., Any]:
-    async def serve(_requests: Any, context: Any) -> Any:
-        call = ServedCall(context)
-        request = await call.read()
-        if request is grpc.aio.EOF:
-            await abort(call, MalformedRequestError(_NO_REQUEST))
-        return await behaviour(request, call)
+    async def __aenter__(self) -> None:
+        try:
+            self._may()
+        except LogosError as error:
+            await abort(self._call, error)
+        if self._gate is not None and self._gate.refusal is not None:
+            await abort(self._call, self._gate.refusal)
+        if self._gate is not None:
+            self._gate.enter()
 
-    return serve
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        try:
+            if isinstance(error, Exception):
+                await abort_for(self._call, error, log)
+        finally:
+            if self._gate is not None:
+                self._gate.leave()
 
 
 class Interceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, authorizer: Authorizer, listener: Listener) -> None:
         self._gate = gate
+        self._authorizer = authorizer
+        self._listener = listener
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Handler]], details: Any
     ) -> Handler:
         handler = await continuation(details)
-        if handler is None or isinstance(handler, PassedHandler):
-            return handler
+        if handler is None:
+            return None
         # To gRPC every method takes a stream, as every one does on the wire: where it reads a
         # single request itself, it answers one that does not decode with UNKNOWN, and a trace
         # in the log, and a call that ends without a request not at all.
         method, is_stream = details.method, handler.request_streaming
-        read = _deserializer(method, handler.request_deserializer)
+        read = write = None
+        if isinstance(handler, PassedHandler):
+            answer = self._passed(method, handler)
+        else:
+            read = _deserializer(method, handler.request_deserializer)
+            write = handler.response_serializer
+            if handler.response_streaming:
+                behaviour = handler.stream_stream or handler.unary_stream
+                answer = self._stream(method, behaviour, is_stream=is_stream)
+            else:
+                behaviour = handler.stream_unary or handler.unary_unary
+                answer = self._unary(method, behaviour, is_stream=is_stream)
         if handler.response_streaming:
-            answer = self._stream(
-                method, handler.stream_stream or handler.unary_stream, is_stream=is_stream
-            )
-            return grpc.stream_stream_rpc_method_handler(answer, read, handler.response_serializer)
-        answer = self._unary(
-            method, handler.stream_unary or handler.unary_unary, is_stream=is_stream
-        )
-        return grpc.stream_unary_rpc_method_handler(answer, read, handler.response_serializer)
+            return grpc.stream_stream_rpc_method_handler(answer, read, write)
+        return grpc.stream_unary_rpc_method_handler(answer, read, write)
+
+    def _passed(self, method: str, handler: PassedHandler) -> Callable[..., Any]:
+        async def serve(_requests: Any, context: Any) -> Any:
+            call = ServedCall(context)
+            async with self._admitted(method, call):
+                given = await _given(call, is_stream=handler.request_streaming)
+                return await handler.behaviour(given, call)
+
+        return serve
 
     def _unary(
         self, method: str, behaviour: Callable[..., Awaitable[Any]], *, is_stream: bool
@@ -157,7 +180,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
         async def serve(_requests: Any, context: Any) -> Any:
             call = ServedCall(context)
-            async with self._served(method, call):
+            async with self._measured(method, call):
                 started = time.perf_counter()
                 limit = asyncio.timeout(limit_s)
                 try:
@@ -179,7 +202,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
     ) -> Callable[..., Awaitable[None]]:
         async def serve(_requests: Any, context: Any) -> None:
             call = ServedCall(context)
-            async with self._served(method, call):
+            async with self._measured(method, call):
                 given = await _given(call, is_stream=is_stream)
                 if not inspect.isasyncgenfunction(behaviour):
                     await _begin(behaviour, given, call)
@@ -190,24 +213,23 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
         return serve
 
+    def _admitted(self, method: str, call: ServedCall) -> _Admission:
+        may = partial(self._authorizer.authorize, Caller(self._listener, call), method)
+        return _Admission(method, call, self._gate, may)
+
     @asynccontextmanager
-    async def _served(self, method: str, context: Any) -> AsyncGenerator[None, None]:
-        if self._gate.refusal is not None and not method.startswith(_ALWAYS_SERVED):
-            _HANDLED.labels(method, self._gate.refusal.reason).inc()
-            await abort(context, self._gate.refusal)
-        if method.startswith(_ALWAYS_SERVED):  # open for as long as a watcher likes
-            async with translated(context, log):
+    async def _measured(self, method: str, call: ServedCall) -> AsyncGenerator[None, None]:
+        if method.startswith(_ALWAYS_SERVED):
+            async with self._admitted(method, call):
                 yield
             return
-        self._gate.enter()
         _IN_FLIGHT.inc()
         try:
-            async with translated(context, log):
+            async with self._admitted(method, call):
                 yield
         finally:
-            self._gate.leave()
             _IN_FLIGHT.dec()
-            code = context.code()
+            code = call.code()
             _HANDLED.labels(method, code.name if hasattr(code, "name") else "OK").inc()
 
 

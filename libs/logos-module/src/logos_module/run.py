@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from prometheus_client import start_http_server
 
 from logos.module.v1.module_host_pb2_grpc import add_ModuleHostServicer_to_server
 from logos_base.errors import ConfigError, LogosError, StateError
@@ -26,9 +25,10 @@ from logos_module.environment import Environment, parse_environment
 from logos_module.errors import ModuleNotReadyError
 from logos_module.host import ModuleHostServicer
 from logos_module.lock import FolderLock
+from logos_module.metrics import serve_metrics
 from logos_module.process import prepare_process
 from logos_module.reflection import describe
-from logos_module.server import AddressInUseError, Server
+from logos_module.server import Server
 from logos_module.session import KernelSession
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def _say(error: LogosError) -> None:
 
 async def _live(root: CompositionRoot, manifest: Manifest, environment: Environment) -> int:
     environment.state_dir.mkdir(parents=True, exist_ok=True)
-    _serve_metrics(environment)
+    serve_metrics(environment.metrics_listen)
     server = Server()
     server.gate.refusal = ModuleNotReadyError(f"{manifest.name} is starting")
     instance_id = secrets.token_bytes(16)
@@ -117,16 +117,6 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
         await kernel.close()
     log.info("stopped")
     return OK
-
-
-def _serve_metrics(environment: Environment) -> None:
-    if environment.metrics_listen is None:
-        return
-    host, port = environment.metrics_listen
-    try:
-        start_http_server(port, host)
-    except OSError as error:
-        raise AddressInUseError(f"cannot listen at {host}:{port}: {error.strerror}") from error
 
 
 def _cause_of(error: BaseException) -> BaseException:

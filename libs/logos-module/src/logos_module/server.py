@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from logos_base.errors import ErrorKind, LogosError
+from logos_module.access import Authorizer, Listener, OpenAccess
 from logos_module.bulk import BulkMethod
 from logos_module.channels import SERVER_OPTIONS
 from logos_module.health import HealthServicer
@@ -70,13 +71,21 @@ class ServiceTable(grpc.GenericRpcHandler):
 
 
 class Server:
-    """A gRPC server on one or more addresses. NOT_SERVING until told otherwise."""
+    """A gRPC server on one or more addresses. NOT_SERVING until `set_serving`.
+
+    `authorizer` is asked about every call, also about those that `fallback` passes through.
+    """
 
     def __init__(
-        self, *, fallback: grpc.GenericRpcHandler | None = None, gate: Gate | None = None
+        self,
+        *,
+        listener: Listener = Listener.INNER,
+        authorizer: Authorizer | None = None,
+        fallback: grpc.GenericRpcHandler | None = None,
     ) -> None:
         make_method_names_safe()
-        self.gate = gate or Gate()
+        self.gate = Gate()
+        self._interceptor = Interceptor(self.gate, authorizer or OpenAccess(), listener)
         self.reflection = Reflection()
         self._table = ServiceTable(fallback)
         self._health = HealthServicer()
@@ -112,23 +121,23 @@ class Server:
         await server.start()
 
     def _new_server(self) -> grpc.aio.Server:
-        server = grpc.aio.server(interceptors=[Interceptor(self.gate)], options=SERVER_OPTIONS)
+        server = grpc.aio.server(interceptors=[self._interceptor], options=SERVER_OPTIONS)
         server.add_generic_rpc_handlers((self._table,))
         return server
 
     async def keep_listening(self, tell: Callable[[str], None]) -> None:
         """Binds Unix sockets again that were removed. Runs until cancelled.
 
-        `tell` is told why a socket is lost that cannot be bound again, and then the
+        `tell` is called with why a socket is lost that cannot be bound again, and then the
         empty string once it is.
         """
-        told = ""
+        known = ""
         while True:
             await asyncio.sleep(WATCH_S)
             troubles = [await self._keep(socket) for socket in self._sockets]
             trouble = "; ".join(filter(None, troubles))
-            if trouble != told:
-                told = trouble
+            if trouble != known:
+                known = trouble
                 if trouble:
                     log.warning("clients cannot connect", extra={"why": trouble})
                 tell(trouble)

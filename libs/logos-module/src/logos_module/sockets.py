@@ -1,13 +1,14 @@
 """The Unix sockets of a server: who stands at a path, and that it is given up at the end.
 
 gRPC removes whatever stands at a path when it binds and when it ends, also the socket of
-somebody else. So it binds at a name of its own beside the path, and the socket is then
+another process. So it binds at a name of its own beside the path, and the socket is then
 renamed: the path is taken at once, and left only by whom it belongs to.
 """
 
 import errno
 import os
 import secrets
+import socket
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +50,17 @@ def path_of(address: str) -> Path | None:
     """Returns the path of a gRPC address `unix:PATH` or `unix:///PATH`; None for others."""
     scheme, _, path = address.partition(":")
     return Path(path.removeprefix("//")) if scheme == "unix" else None
+
+
+def is_listening(path: Path) -> bool:
+    """Says whether a process listens at a socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
 
 
 def restore_folder(folder: Path) -> None:

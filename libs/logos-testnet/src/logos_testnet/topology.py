@@ -11,8 +11,8 @@ from ipaddress import IPv4Network
 from typing import Any, Final, TypeGuard
 
 from logos_base.needs import FRONT
+from logos_base.toml_lines import KeyPath, key_lines, line_of
 from logos_testnet.errors import TopologyError
-from logos_testnet.toml_text import KeyPath, key_lines, line_of
 
 NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 MODULE: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")

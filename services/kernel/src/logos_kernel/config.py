@@ -1,7 +1,6 @@
-"""What a kernel is told: its environment, the node's profile and the manifests (KER-11)."""
+"""Settings of a kernel: its environment, the node's profile and the manifests (KER-11)."""
 
 import json
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -10,11 +9,12 @@ from typing import Final
 
 from logos_base.errors import ConfigError
 from logos_base.manifest import NAME, Manifest, parse_manifest
+from logos_base.toml_lines import KeyPath, key_lines
 from logos_kernel.core import resolve
 from logos_kernel.core.registry import RESERVED_SERVICES
-from logos_kernel.core.supervise import RestartPolicy
+from logos_kernel.core.restarts import RestartPolicy
 from logos_kernel.core.types import Plan, Runtime
-from logos_module.environment import ADDRESS, LEVELS, parse_metrics_listen
+from logos_module.environment import ADDRESS, parse_log_level, parse_metrics_listen
 
 SCHEMA: Final = 1
 MAX_PROFILE_BYTES: Final = 1024 * 1024
@@ -28,8 +28,6 @@ _MODULE_KEYS: Final = frozenset({"manifest", "settings"})
 _POLICY_KEYS: Final = frozenset(
     one.name for one in fields(RestartPolicy) if one.type in {int, "int"}
 )
-_HEADER: Final = re.compile(r"\s*\[\s*([A-Za-z0-9_.\-\"' ]+?)\s*\]")
-_ASSIGNMENT: Final = re.compile(r"\s*([A-Za-z0-9_\-]+)\s*=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class ProcessPlaces:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that a kernel is told."""
+    """The settings of a kernel."""
 
     testnet: str
     node: str
@@ -84,9 +82,7 @@ def parse(variables: Mapping[str, str]) -> Config:
     state_dir, front, listen = (
         required(name) for name in ("LOGOS_STATE_DIR", "LOGOS_FRONT", "LOGOS_LISTEN")
     )
-    level = variables.get("LOGOS_LOG_LEVEL", "INFO").upper()
-    if level not in LEVELS:
-        problems.append(f"LOGOS_LOG_LEVEL: must be one of {', '.join(LEVELS)}, is {level!r}")
+    level = parse_log_level(variables, problems)
     metrics_listen = parse_metrics_listen(variables, problems)
     for name, address in (("LOGOS_FRONT", front), ("LOGOS_LISTEN", listen)):
         if address and not ADDRESS.fullmatch(address):
@@ -142,7 +138,7 @@ class _Profile:
         self.plans: list[Plan] = []
         self._problems = problems
         self._path = Path()
-        self._lines: dict[str, int] = {}
+        self._lines: dict[KeyPath, int] = {}
 
     def read(self, path: Path) -> None:
         """Reads all that a profile says."""
@@ -155,7 +151,7 @@ class _Profile:
         except tomllib.TOMLDecodeError as error:
             self._problems.append(f"{path}: not TOML: {error}")
             return
-        self._lines = _line_numbers(text)
+        self._lines = key_lines(text)
         for key in sorted(document.keys() - _KEYS):
             self._blame(key, "unknown key")
         if document.get("schema") != SCHEMA:
@@ -264,21 +260,8 @@ class _Profile:
 
     def _blame(self, key: str, what: str) -> None:
         """Adds a problem with the line of a dotted key, or of the table it would stand in."""
-        parts = key.split(".")
-        places = (".".join(parts[:size]) for size in range(len(parts), 0, -1))
+        parts = tuple(key.split("."))
+        places = (parts[:size] for size in range(len(parts), 0, -1))
         line = next((self._lines[place] for place in places if place in self._lines), None)
         at = f"{self._path}:{line}" if line else str(self._path)
         self._problems.append(f"{at}: {key}: {what}")
-
-
-def _line_numbers(text: str) -> dict[str, int]:
-    """Returns the lines of tables and keys as they are usually written: for messages only."""
-    found: dict[str, int] = {}
-    table = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := _HEADER.match(line):
-            table = header[1].replace('"', "").replace(" ", "")
-            found.setdefault(table, number)
-        elif assignment := _ASSIGNMENT.match(line):
-            found.setdefault(f"{table}.{assignment[1]}" if table else assignment[1], number)
-    return found

@@ -1,32 +1,56 @@
-"""What the machines want done. Obey in order."""
+"""What the machine wants done, in order."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from logos_kernel.core.types import ProcessId
+from logos_base.machine import Answer, Refuse, Ticket
+from logos_kernel.core.types import Candidate, Desired, ProcessId, Record
 
 
 class Signal(StrEnum):
-    """How a process is told to end."""
+    """How a process is asked, or made, to end."""
 
     TERM = "TERM"
     KILL = "KILL"
 
 
 @dataclass(frozen=True, slots=True)
-class Save:
-    """Make a module's record durable, as it is now; answer with `saved` or `save_failed`."""
+class Begin:
+    """A start of a module: its epoch must be durable before the process exists."""
 
     module: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Operate:
+    """An operator's request: the desired states that it changes must be durable first."""
+
+    ticket: Ticket
+    module: str
+    desired: Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """A registration. Of an observed instance, the epoch must be durable first."""
+
+    ticket: Ticket
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Make records durable, all or none; then `saved` or `save_failed`, before any other input."""
+
+    records: tuple[Record, ...]
+    then: Begin | Operate | Admit | None = None
+    """What rests on them (KER-8)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Save the module's record as `Save` does, and only then start a process of it (KER-8).
-
-    Answer with `spawned` or `spawn_failed`, after `saved`; or with `save_failed` alone,
-    which is told the epoch.
-    """
+    """Start a process of a module; then `spawned` or `spawn_failed`, and `exited` at its end."""
 
     module: str
     epoch: int
@@ -34,7 +58,7 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Watch a living process that an earlier kernel started; answer with `exited`."""
+    """Watch a living process that an earlier kernel started; then `exited`, at its end."""
 
     module: str
     process: ProcessId
@@ -44,16 +68,15 @@ class Watch:
 class End:
     """Signal a process of a module."""
 
-    module: str
     process: ProcessId
     signal: Signal
 
 
 @dataclass(frozen=True, slots=True)
-class AskStop:
-    """Send a stop directive to whoever holds this lease."""
+class Forget:
+    """Remove the record of a module that is no longer in the profile."""
 
-    lease_id: bytes
+    module: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +84,13 @@ class Changed:
     """The state, the instance or the services of a module are not what they were."""
 
     module: str
+    """Empty: what changed concerns the node as a whole."""
 
 
-Effect = Save | Spawn | Watch | End | AskStop | Changed
+@dataclass(frozen=True, slots=True)
+class Down:
+    """The kernel is closing, and none of its processes is left."""
+
+
+Effect = Save | Spawn | Watch | End | Forget | Changed | Down
+Effects = list[Effect | Answer | Refuse]

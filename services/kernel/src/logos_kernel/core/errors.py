@@ -25,7 +25,7 @@ class StaleEpochError(LogosError):
 
 
 class ModuleUnreachableError(LogosError):
-    """Nobody answers at the endpoint, or somebody else does."""
+    """Nothing answers at the endpoint, or another process does."""
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "MODULE_UNREACHABLE"

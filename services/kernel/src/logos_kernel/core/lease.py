@@ -4,6 +4,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from logos_base.machine import Answer, Ticket
+
 PAST_LEASES: Final = 16
 """How many former leases of a module are remembered, to tell STALE_EPOCH from LEASE_UNKNOWN."""
 
@@ -18,6 +20,10 @@ class Lease:
     ends_ms: int
     is_doubted: bool = False
     """The stream of beats has ended, and no beat came since."""
+    is_stopping: bool = False
+    """Its holder shall drain and exit."""
+    stop_asker: Ticket | None = None
+    """The question of the newest session, which waits for that."""
 
     def renew(self, now_ms: int) -> None:
         """Counts a beat."""
@@ -28,6 +34,12 @@ class Lease:
         """Counts the end of the stream of beats: the next must come soon."""
         self.ends_ms = min(self.ends_ms, now_ms + grace_ms)
         self.is_doubted = True
+
+    def stop(self) -> list[Answer]:
+        """Tells the holder to drain and exit, now or as soon as it asks."""
+        self.is_stopping = True
+        asker, self.stop_asker = self.stop_asker, None
+        return [] if asker is None else [Answer(asker)]
 
     def is_over(self, now_ms: int) -> bool:
         """Says whether a whole ttl has passed without a beat."""

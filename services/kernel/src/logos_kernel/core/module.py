@@ -1,21 +1,11 @@
 """One module as the kernel holds it in memory."""
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
+from logos_base.machine import Ticket
 from logos_kernel.core.lease import Lease, PastLeases
-from logos_kernel.core.supervise import History, RestartPolicy
-from logos_kernel.core.types import (
-    Described,
-    Desired,
-    ModuleState,
-    Plan,
-    Record,
-    Runtime,
-)
-
-UNSAVED: Final = "its state cannot be saved"
+from logos_kernel.core.restarts import History, RestartPolicy
+from logos_kernel.core.types import Described, ModuleState, Plan, Record, Runtime
 
 
 class After(StrEnum):
@@ -27,31 +17,10 @@ class After(StrEnum):
     """It drained of its own accord: started again like any that ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """A module as others see it."""
-
-    name: str
-    version: str
-    state: ModuleState
-    desired: Desired
-    runtime: Runtime
-    endpoint: str
-    epoch: int
-    restart_count: int
-    last_exit: str
-    status_text: str
-    services: tuple[str, ...]
-    requires: tuple[str, ...]
-    pid: int
-    since_ms: int
-    """Wall clock, milliseconds since 1970 UTC."""
-
-
 class Module:
-    """Mutable; `Supervisor` and `Registry` alone change it. Times are monotonic milliseconds."""
+    """Mutable; only the machine changes it. Times are monotonic milliseconds."""
 
-    def __init__(self, plan: Plan, record: Record, policy: RestartPolicy, now_ms: int) -> None:
+    def __init__(self, plan: Plan, record: Record, policy: RestartPolicy) -> None:
         self.plan = plan
         self.name = plan.manifest.name
         self.desired = record.desired
@@ -61,10 +30,14 @@ class Module:
         self.endpoint = record.endpoint
         self.instance_id = record.instance_id
         self.state = ModuleState.STOPPED
-        self.since_ms = now_ms
+        self.since_ms = 0
         self.due_ms: int | None = None
         """When the present state has lasted too long, or long enough."""
         self.after = After.BACKOFF
+        self.askers: list[Ticket] = []
+        """Questions that are answered once the start under way is durable."""
+        self.given: Record | None = record
+        """The record that was last given to the store; None if that has failed."""
         self.unsaved = ""
         """Why the record could not be made durable; empty if it is, or soon will be."""
         self.save_due_ms: int | None = None
@@ -80,8 +53,24 @@ class Module:
 
     @property
     def is_external(self) -> bool:
-        """Whether somebody else starts it."""
+        """Whether the kernel only observes it."""
         return self.plan.runtime is Runtime.EXTERNAL
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether its start waits until the epoch is durable."""
+        return self.state is ModuleState.STARTING and self.process is None and not self.is_external
+
+    def due_times(self) -> list[int]:
+        """Returns when something is to be done about it."""
+        lease_ms = None if self.lease is None else self.lease.ends_ms
+        times = (self.due_ms, lease_ms, self.save_due_ms)
+        return [time_ms for time_ms in times if time_ms is not None]
+
+    def take_askers(self) -> list[Ticket]:
+        """Returns the questions about its start, to be answered now."""
+        askers, self.askers = self.askers, []
+        return askers
 
     def record(self) -> Record:
         """Returns what is remembered of it."""
@@ -93,23 +82,4 @@ class Module:
             self.process,
             self.endpoint,
             self.instance_id,
-        )
-
-    def view(self, since_wall_ms: int) -> View:
-        """Returns what others see. `since_wall_ms`: when `since_ms` was, on the wall clock."""
-        return View(
-            name=self.name,
-            version=self.version,
-            state=self.state,
-            desired=self.desired,
-            runtime=self.plan.runtime,
-            endpoint=self.endpoint if self.lease is not None else "",
-            epoch=self.epoch,
-            restart_count=self.restart_count,
-            last_exit=self.last_exit,
-            status_text=f"{UNSAVED}: {self.unsaved}" if self.unsaved else self.status_text,
-            services=self.services,
-            requires=self.plan.manifest.requires,
-            pid=0 if self.process is None else self.process.pid,
-            since_ms=since_wall_ms,
         )

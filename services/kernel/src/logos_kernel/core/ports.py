@@ -1,27 +1,18 @@
-"""What the kernel's rooms offer one another."""
+"""What the kernel needs of the rooms around its core."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 from logos_kernel.core.effects import Signal
-from logos_kernel.core.module import View
-from logos_kernel.core.types import (
-    Exit,
-    Grant,
-    Identity,
-    Introduction,
-    Location,
-    ModuleState,
-    ProcessId,
-    Record,
-)
+from logos_kernel.core.types import Described, Exit, ProcessId, Record
+from logos_kernel.core.views import View
 
 
 class ModuleStore(Protocol):
     """What outlives a kernel (KER-8). Every method is durable when it returns.
 
     Raises:
-        DiskFullError, StoreFailedError: It was not done, or nobody knows whether it was.
+        DiskFullError, StoreFailedError: It was not done, or that is not known.
     """
 
     async def begin(self) -> int:
@@ -69,56 +60,13 @@ class Runtime(Protocol):
         ...
 
 
-class Control(Protocol):
-    """The running kernel, as its servicers see it. Errors are those of `core.errors`."""
+class Front(Protocol):
+    """Shows clients the modules."""
 
-    @property
-    def identity(self) -> Identity: ...
-
-    def views(self) -> list[View]:
-        """Returns every module of the profile, dependencies first."""
+    async def update(self, views: Sequence[View], *, is_ready: bool) -> None:
+        """Takes all modules as they are now, and whether the node is ready."""
         ...
 
-    def is_ready(self) -> bool:
-        """Says whether every module that should run is READY, and can reach the kernel."""
-        ...
 
-    async def register(self, introduction: Introduction) -> Grant:
-        """Registers an instance once it has proved that it answers."""
-        ...
-
-    async def beat(self, lease_id: bytes, said: ModuleState, status_text: str) -> int:
-        """Renews a lease; returns its ttl in milliseconds."""
-        ...
-
-    async def wait_stop(self, lease_id: bytes) -> None:
-        """Returns when the holder of the lease shall drain and exit."""
-        ...
-
-    def session_ended(self, lease_id: bytes) -> None:
-        """Notes that the stream of a lease's beats has ended."""
-        ...
-
-    async def deregister(self, lease_id: bytes) -> None:
-        """Ends a lease, if there is one."""
-        ...
-
-    def resolve(self, name: str) -> Location:
-        """Says where a READY module is."""
-        ...
-
-    async def start(self, name: str) -> View:
-        """Wants a module and what it requires; ends back-offs."""
-        ...
-
-    async def stop(self, name: str) -> View:
-        """Wants a module no longer."""
-        ...
-
-    async def restart(self, name: str) -> View:
-        """Replaces a module's process."""
-        ...
-
-    def lines(self, name: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
-        """Streams the log of a module, oldest line first."""
-        ...
+Probe = Callable[[str], Awaitable[Described]]
+"""Asks at an endpoint who answers there; raises `ModuleUnreachableError`."""

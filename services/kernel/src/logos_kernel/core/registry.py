@@ -1,14 +1,12 @@
-"""Who is there, and for how long that is believed (KER-3, KER-4, KER-7).
-
-Works on the modules of a `Supervisor`; its effects come out there.
-"""
+"""Which instances are registered, and for how long that holds (KER-3, KER-4, KER-7)."""
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Final
 
+from logos_base.machine import Answer, Ticket
 from logos_base.manifest import SERVICE, VERSION
+from logos_kernel.core.effects import Admit, Effects, Save
 from logos_kernel.core.errors import (
     InvalidRegistrationError,
     ModuleUnreachableError,
@@ -18,8 +16,8 @@ from logos_kernel.core.errors import (
 )
 from logos_kernel.core.lease import Lease
 from logos_kernel.core.lifecycle import REGISTRABLE
-from logos_kernel.core.module import After, Module
-from logos_kernel.core.supervisor import Supervisor
+from logos_kernel.core.module import Module
+from logos_kernel.core.modules import Modules, is_new_observed, next_record
 from logos_kernel.core.types import (
     INSTANCE_ID_BYTES,
     LEASE_ID_BYTES,
@@ -27,11 +25,10 @@ from logos_kernel.core.types import (
     MAX_EPOCH,
     MAX_SERVICES,
     MAX_STATUS_BYTES,
-    Described,
-    Grant,
+    Candidate,
+    Instance,
     Introduction,
     Location,
-    Record,
 )
 from logos_kernel.core.types import ModuleState as S
 
@@ -43,84 +40,49 @@ _SAYABLE: Final = frozenset({S.REGISTERED, S.READY, S.DRAINING})
 
 
 class Registry:
-    """Registrations and leases of the modules of one node."""
+    """Registrations and leases: inputs beside those of `Supervisor`."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
 
-    def check(self, introduction: Introduction) -> Described | None:
-        """Refuses what can be refused before anybody is asked.
+    def check(self, said: Introduction) -> Instance | None:
+        """Refuses what can be refused before the endpoint is called.
 
         Returns:
-            The instance that holds a live lease and would be replaced: ask at
-            its endpoint first whether it still answers. Usually None.
+            The instance that holds a live lease and would be replaced: find out first
+            whether it still answers. Usually None.
         """
-        module = self._supervisor.module(introduction.module)
-        _check_form(introduction)
-        _check_services(introduction, self._supervisor.modules.values())
+        module = self._modules.find(said.module)
+        _check_form(said)
+        _check_services(said, self._modules)
         if module.is_external:
-            return _check_observed(module, introduction)
-        _check_started(module, introduction)
+            return _check_observed(module, said)
+        _check_started(module, said)
         return None
 
-    def to_register(
-        self, introduction: Introduction, described: Described, *, is_rival_alive: bool
-    ) -> list[Record]:
-        """Returns what must be durable before `register`, or refuses.
+    def register(self, ticket: Ticket, candidate: Candidate, now_ms: int) -> Effects:
+        """Registers an instance that `check` has allowed; answers with a `Grant`.
 
-        `described` is what answered at the endpoint. The epoch of an observed
-        instance must be: nothing else tells it from the next one (KER-7). That of a
-        process is, since before it was started.
+        The epoch of an observed instance must be durable first: nothing else tells it from
+        the next one (KER-7). That of a process is, since before it was started.
         """
-        rival = self.check(introduction)  # again: time has passed
-        module = self._supervisor.module(introduction.module)
-        if (described.module, described.instance_id) != (module.name, introduction.instance_id):
-            raise ModuleUnreachableError(f"another process answers at {introduction.endpoint}")
-        if rival is not None and is_rival_alive:
+        said, described = candidate.introduction, candidate.described
+        rival = self.check(said)  # again: time has passed
+        module = self._modules.find(said.module)
+        if (described.module, described.instance_id) != (module.name, said.instance_id):
+            raise ModuleUnreachableError(f"another process answers at {said.endpoint}")
+        if rival not in {None, candidate.gone}:
             raise StaleEpochError(f"another instance of {module.name} is there and answers")
-        return [_next(module, introduction)] if _is_new_observed(module, introduction) else []
+        admit = Admit(ticket, candidate)
+        if not is_new_observed(module, said):
+            return self._modules.admit(admit, now_ms)
+        module.given = next_record(module, said)
+        return [Save((module.given,), admit)]
 
-    def register(
-        self, introduction: Introduction, described: Described, *, lease_id: bytes, now_ms: int
-    ) -> Grant:
-        """Grants a lease to an instance that has answered for itself.
-
-        `lease_id` is fresh and random.
-        """
-        module = self._supervisor.module(introduction.module)
-        self._admit(module, introduction, described, lease_id, now_ms)
-        return Grant(
-            lease_id, module.epoch, self._supervisor.policy.lease_ttl_ms, module.plan.settings_json
-        )
-
-    def _admit(
-        self,
-        module: Module,
-        introduction: Introduction,
-        described: Described,
-        lease_id: bytes,
-        now_ms: int,
-    ) -> None:
-        supervisor = self._supervisor
-        # A broken stream made it come back: what it said of itself still holds.
-        is_ready = module.state is S.READY and introduction.instance_id == module.instance_id
-        supervisor.end_lease(module)
-        if _is_new_observed(module, introduction):
-            following = _next(module, introduction)
-            module.epoch, module.restart_count = following.epoch, following.restart_count
-        ttl_ms = supervisor.policy.lease_ttl_ms
-        module.lease = Lease(lease_id, module.epoch, ttl_ms, now_ms + ttl_ms)
-        module.version, module.services = introduction.version, introduction.services
-        module.endpoint, module.instance_id = introduction.endpoint, introduction.instance_id
-        module.described = described
-        supervisor.save(module)
-        deadline_ms = None if is_ready else supervisor.start_deadline(module, now_ms)
-        state = S.READY if is_ready else S.REGISTERED
-        supervisor.enter(module, state, now_ms, due_ms=deadline_ms)
-        supervisor.settle(now_ms)
-
-    def beat(self, lease_id: bytes, said: S, status_text: str, now_ms: int) -> int:
-        """Renews a lease and notes what its holder says; returns the ttl in milliseconds."""
+    def beat(
+        self, ticket: Ticket, lease_id: bytes, said: S, status_text: str, now_ms: int
+    ) -> Effects:
+        """Renews a lease and notes what its holder says; answers with the ttl in milliseconds."""
         if said not in _SAYABLE:
             raise InvalidRegistrationError(f"a module cannot be {said} of its own", field="state")
         module, lease = self._holder(lease_id)
@@ -128,49 +90,47 @@ class Registry:
         text = status_text.encode()[:MAX_STATUS_BYTES].decode(errors="ignore")
         is_news = text != module.status_text
         module.status_text = text
-        self._note(module, said, now_ms, is_news=is_news)
-        self._supervisor.settle(now_ms)
-        return lease.ttl_ms
+        heard = self._modules.heard(module, said, now_ms, is_news=is_news)
+        return [*heard, Answer(ticket, lease.ttl_ms)]
 
-    def _note(self, module: Module, said: S, now_ms: int, *, is_news: bool) -> None:
-        if module.state is S.DRAINING:
-            return  # it is on its way out, whatever it says
-        if said is S.READY and module.state is not S.READY:
-            self._supervisor.enter(module, S.READY, now_ms)
-        elif said is S.DRAINING:
-            module.after = After.BACKOFF
-            self._supervisor.enter(module, S.DRAINING, now_ms)
-        elif said is S.REGISTERED and (module.state is S.READY or is_news):
-            deadline_ms = self._supervisor.start_deadline(module, now_ms)
-            self._supervisor.enter(module, S.REGISTERED, now_ms, due_ms=deadline_ms)
+    def wait_stop(self, ticket: Ticket, lease_id: bytes, _now_ms: int) -> Effects:
+        """Answers when the holder of a lease shall drain and exit; the newest question alone."""
+        module = self._find(lease_id)
+        if module is None or module.lease is None:
+            return []  # the next beat is refused
+        module.lease.stop_asker = ticket
+        return [*module.lease.stop()] if module.lease.is_stopping else []
 
-    def deregister(self, lease_id: bytes, now_ms: int) -> None:
+    def deregister(self, ticket: Ticket, lease_id: bytes, now_ms: int) -> Effects:
         """Ends a lease, if there is one."""
-        for module in self._supervisor.modules.values():
-            if module.lease is not None and module.lease.lease_id == lease_id:
-                self._supervisor.left(module, now_ms)
-        self._supervisor.settle(now_ms)
+        module = self._find(lease_id)
+        left = [] if module is None else self._modules.left(module, now_ms)
+        return [*left, Answer(ticket)]
 
-    def session_ended(self, lease_id: bytes, now_ms: int) -> None:
-        """Doubts an observed module: nobody else tells that its process has ended (KER-3)."""
-        for module in self._supervisor.modules.values():
-            lease = module.lease
-            if lease is not None and lease.lease_id == lease_id and module.is_external:
-                lease.doubt(now_ms, self._supervisor.policy.reconnect_grace_ms)
+    def session_ended(self, lease_id: bytes, now_ms: int) -> Effects:
+        """Doubts an observed module: nothing else tells that its process has ended (KER-3)."""
+        module = self._find(lease_id)
+        if module is not None and module.lease is not None and module.is_external:
+            module.lease.doubt(now_ms, self._modules.policy.reconnect_grace_ms)
+        return []
 
     def resolve(self, name: str) -> Location:
         """Says where a READY module is."""
-        module = self._supervisor.module(name)
+        module = self._modules.find(name)
         if module.state is not S.READY:
             raise NotReadyError(f"{name} is {module.state}")
         return Location(module.endpoint, module.epoch)
+
+    def _find(self, lease_id: bytes) -> Module | None:
+        holders = (one for one in self._modules if one.lease and one.lease.lease_id == lease_id)
+        return next(holders, None)
 
     def _holder(self, lease_id: bytes) -> tuple[Module, Lease]:
         if len(lease_id) != LEASE_ID_BYTES:
             raise InvalidRegistrationError(
                 f"a lease is {LEASE_ID_BYTES} bytes, not {len(lease_id)}", field="lease_id"
             )
-        for module in self._supervisor.modules.values():
+        for module in self._modules:
             if module.lease is not None and module.lease.lease_id == lease_id:
                 return module, module.lease
             epoch = module.past_leases.epoch_of(lease_id)
@@ -215,21 +175,6 @@ def _check_services(introduction: Introduction, modules: Iterable[Module]) -> No
             )
 
 
-def _is_new_observed(module: Module, introduction: Introduction) -> bool:
-    return module.is_external and introduction.instance_id != module.instance_id
-
-
-def _next(module: Module, introduction: Introduction) -> Record:
-    """Returns the record of an observed module with its next instance."""
-    return replace(
-        module.record(),
-        epoch=max(module.epoch + 1, introduction.epoch),
-        restart_count=module.restart_count + (1 if module.epoch else 0),
-        endpoint=introduction.endpoint,
-        instance_id=introduction.instance_id,
-    )
-
-
 def _check_started(module: Module, introduction: Introduction) -> None:
     """Admits the one process that the kernel started last, and no other (KER-7)."""
     name, epoch = module.name, module.epoch
@@ -242,7 +187,7 @@ def _check_started(module: Module, introduction: Introduction) -> None:
         raise StaleEpochError(f"another process of {name} has registered in epoch {epoch}")
 
 
-def _check_observed(module: Module, introduction: Introduction) -> Described | None:
+def _check_observed(module: Module, introduction: Introduction) -> Instance | None:
     """Admits the instance that is known, or a new one whose predecessor is gone (KER-7)."""
     if introduction.instance_id == module.instance_id:
         if introduction.epoch not in {0, module.epoch}:
@@ -252,4 +197,4 @@ def _check_observed(module: Module, introduction: Introduction) -> Described | N
         raise StaleEpochError(f"the running start of {module.name} is epoch {module.epoch}")
     if module.lease is None:
         return None
-    return Described(module.name, module.instance_id)
+    return Instance(module.endpoint, module.instance_id)

@@ -1,27 +1,36 @@
-"""Which module runs when: one machine for all modules of a node.
+"""Which module runs when: the machine of a kernel (`logos_base.machine`).
 
-Events come in as method calls with the time in monotonic milliseconds; what is
-to be done is collected and taken out with `take_effects`, which must follow
-every call.
-
-What the operator wants is made durable first: `to_start`, `to_stop` and `to_restart`
-refuse, or return the records to store before `start`, `stop` and `restart` (KER-8).
+Its inputs, and those of `Registry`, work on one `Modules`. Times are monotonic milliseconds.
+Nothing is done before what it rests on is durable: that waits for `saved` (KER-8).
 
 Rules: KER-1 states, KER-5 restarts, KER-6 order, KER-8 adoption and durability, KER-10 stop.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, assert_never
 
-from logos_kernel.core import resolve
-from logos_kernel.core.effects import AskStop, Changed, Effect, End, Save, Signal, Spawn, Watch
-from logos_kernel.core.errors import ExternalRuntimeError, HasDependentsError, UnknownModuleError
-from logos_kernel.core.lifecycle import LIVE, check_transition
-from logos_kernel.core.module import UNSAVED, After, Module
-from logos_kernel.core.supervise import RestartPolicy, Rng
-from logos_kernel.core.types import Desired, Exit, Plan, ProcessId, Record
+from logos_base.machine import Answer, Refuse, Ticket
+from logos_kernel.core.effects import (
+    Admit,
+    Begin,
+    Changed,
+    Effects,
+    End,
+    Forget,
+    Operate,
+    Save,
+    Signal,
+    Spawn,
+    Watch,
+)
+from logos_kernel.core.errors import ExternalRuntimeError, HasDependentsError
+from logos_kernel.core.lifecycle import LIVE
+from logos_kernel.core.module import After, Module
+from logos_kernel.core.modules import Modules
+from logos_kernel.core.types import Desired, Exit, ProcessId
 from logos_kernel.core.types import ModuleState as S
+from logos_kernel.core.views import UNSAVED
 
 MISCONFIGURED: Final = 2
 """Exit code of a module that a restart does not mend."""
@@ -29,400 +38,277 @@ MISCONFIGURED: Final = 2
 SAVE_RETRY_MS: Final = 5_000
 """Between attempts to save what could not be saved."""
 
+DEPARTED_GRACE_MS: Final = 10_000
+"""For the process of a module that left the profile, to end before it is killed."""
+
 _IDLE: Final = frozenset({S.STOPPED, S.BLOCKED, S.FAILED})
 
 
 class Supervisor:
-    """The modules of a node, dependencies first."""
+    """Starts, watches and ends the modules of a node."""
 
-    def __init__(self, plans: Iterable[Plan], policy: RestartPolicy, rng: Rng) -> None:
-        by_name = {plan.manifest.name: plan for plan in plans}
-        self.requires = {name: plan.manifest.requires for name, plan in by_name.items()}
-        self._plans = {name: by_name[name] for name in resolve.start_order(self.requires)}
-        self.policy = policy
-        self.modules: dict[str, Module] = {}
-        self._rng = rng
-        self._effects: list[Effect] = []
-        self._is_closing = False
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+        self._kill_due_ms: dict[str, int] = {}
+        """When the process of a departed module is killed."""
 
-    # -- what others ask ---------------------------------------------------------------------
+    # -- life of the kernel ------------------------------------------------------------------
 
-    def module(self, name: str) -> Module:
-        """Returns a module of the profile, or raises `UnknownModuleError`."""
-        if name not in self.modules:
-            raise UnknownModuleError(f"no module {name!r} in this node's profile")
-        return self.modules[name]
+    def boot(self, is_alive: Callable[[ProcessId], bool], now_ms: int) -> Effects:
+        """Takes over what an earlier kernel left, and begins what should run (KER-8)."""
+        effects: Effects = []
+        for module in self._modules:
+            module.since_ms = now_ms
+            effects += self._take_over(module, is_alive, now_ms)
+        for module in self._modules:
+            if module.desired is Desired.RUNNING and module.state is S.STOPPED:
+                effects += self._modules.begin(module, now_ms)
+        for name, process in list(self._modules.departed.items()):
+            if process is not None and is_alive(process):
+                self._kill_due_ms[name] = now_ms + DEPARTED_GRACE_MS
+                effects += [Watch(name, process), End(process, Signal.TERM)]
+            else:
+                effects += self._forget(name)
+        return [*effects, *self._modules.settle(now_ms)]
 
-    def is_ready(self) -> bool:
-        """Says whether every module that should run is READY."""
-        return all(
-            module.state is S.READY
-            for module in self.modules.values()
-            if module.desired is Desired.RUNNING
-        )
+    def close(self, now_ms: int) -> Effects:
+        """Ends every process, dependents first (KER-10). Desired states stay."""
+        self._modules.is_closing = True
+        return self._modules.settle(now_ms)
 
-    def is_down(self) -> bool:
-        """Says whether the kernel was told to end and none of its processes is left."""
-        return self._is_closing and all(
-            module.is_external or module.state is S.STOPPED for module in self.modules.values()
-        )
+    def note_trouble(self, listener: str, trouble: str, _now_ms: int) -> Effects:
+        """Notes why a listener of this kernel cannot be reached; empty if it can."""
+        self._modules.troubles[listener] = trouble
+        return [Changed("")]
 
     def next_wake_ms(self) -> int | None:
         """Returns when `tick` has something to do, at the latest."""
-        times = [
-            time_ms
-            for module in self.modules.values()
-            for time_ms in (
-                module.due_ms,
-                module.lease.ends_ms if module.lease else None,
-                module.save_due_ms,
-            )
-            if time_ms is not None
-        ]
-        return min(times, default=None)
+        times = [time_ms for module in self._modules for time_ms in module.due_times()]
+        return min([*times, *self._kill_due_ms.values()], default=None)
 
-    def take_effects(self) -> list[Effect]:
-        """Returns what is to be done since the last call, in order."""
-        effects, self._effects = self._effects, []
-        return effects
-
-    # -- events ------------------------------------------------------------------------------
-
-    def boot(
-        self, records: Mapping[str, Record], is_alive: Callable[[ProcessId], bool], now_ms: int
-    ) -> None:
-        """Takes over what an earlier kernel left, and begins what should run (KER-8)."""
-        for name, plan in self._plans.items():
-            module = Module(plan, records.get(name, Record(name)), self.policy, now_ms)
-            self.modules[name] = module
-            if module.is_external:
-                module.process, module.desired = None, Desired.RUNNING
-                self.enter(module, S.STARTING, now_ms)
-            elif module.process is not None and is_alive(module.process):
-                self._adopt(module, module.process, now_ms)
-            elif module.process is not None:
-                module.process, module.endpoint, module.instance_id = None, "", b""
-                module.last_exit = "ended while no kernel watched"
-                self.save(module)
-        for module in self.modules.values():
-            if module.desired is Desired.RUNNING and module.state is S.STOPPED:
-                self._begin(module, now_ms)
-        self.settle(now_ms)
-
-    def spawned(self, name: str, epoch: int, process: ProcessId, now_ms: int) -> None:
-        """Notes the process that a `Spawn` has started."""
-        module = self.modules[name]
-        if module.epoch != epoch:
-            raise AssertionError(f"{name}: two starts at a time")
-        module.process = process
-        self.save(module)
-        self._effects.append(Changed(name))
-        if module.state is S.DRAINING:  # stopped meanwhile
-            module.due_ms = now_ms + self.policy.stop_grace_ms
-            self._effects.append(End(name, process, Signal.TERM))
-
-    def spawn_failed(self, name: str, epoch: int, why: str, now_ms: int) -> None:
-        """Notes that a `Spawn` has started nothing."""
-        module = self.modules[name]
-        if module.epoch == epoch:
-            self._ended(module, f"could not be started: {why}", now_ms)
-            self.save(module)
-        self.settle(now_ms)
-
-    def saved(self, name: str) -> None:
-        """Notes that the record of a module is durable, as it is now."""
-        module = self.modules[name]
-        if module.unsaved:
-            self._effects.append(Changed(name))
-        module.unsaved, module.save_due_ms = "", None
-
-    def save_failed(self, name: str, why: str, now_ms: int, *, spawn: int | None = None) -> None:
-        """Notes that the record of a module is not durable: it is tried again.
-
-        `spawn` is the epoch of the start that it was saved for, if any: that one is not
-        made, and the next start has its epoch (KER-8).
-        """
-        module = self.modules[name]
-        module.unsaved, module.save_due_ms = why, now_ms + SAVE_RETRY_MS
-        self._effects.append(Changed(name))
-        if module.epoch == spawn:
-            module.epoch -= 1
-            self._ended(module, f"not started: {UNSAVED}: {why}", now_ms)
-        self.settle(now_ms)
-
-    def exited(self, name: str, process: ProcessId, exit_: Exit, now_ms: int) -> None:
-        """Notes the end of a process."""
-        module = self.modules[name]
-        if module.process != process:
-            return  # of an earlier start: already accounted for
-        is_final = exit_.code == MISCONFIGURED
-        self._ended(module, str(exit_), now_ms, is_final=is_final)
-        self.save(module)
-        self.settle(now_ms)
-
-    def tick(self, now_ms: int) -> None:
+    def tick(self, now_ms: int) -> Effects:
         """Does what is due.
 
         If it comes late, this process has stood still, and beats may wait to be
         read: then no lease ends before another ttl (KER-3).
         """
         due_ms = self.next_wake_ms()
-        if due_ms is not None and now_ms - due_ms > self.policy.lease_ttl_ms // 3:
-            for module in self.modules.values():
+        if due_ms is not None and now_ms - due_ms > self._modules.policy.lease_ttl_ms // 3:
+            for module in self._modules:
                 if module.lease is not None:
                     module.lease.renew(now_ms)
-        for module in self.modules.values():
+        effects: Effects = []
+        for module in self._modules:
             if module.save_due_ms is not None and now_ms >= module.save_due_ms:
                 module.save_due_ms = None
-                self.save(module)
+                effects += self._modules.save(module)
             if module.lease is not None and module.lease.is_over(now_ms):
-                self._lose_lease(module, now_ms)
+                effects += self._lose_lease(module, now_ms)
             elif module.due_ms is not None and now_ms >= module.due_ms:
-                self._meet_due(module, now_ms)
-        self.settle(now_ms)
+                effects += self._meet_due(module, now_ms)
+        for name in [name for name, time_ms in self._kill_due_ms.items() if now_ms >= time_ms]:
+            del self._kill_due_ms[name]
+            process = self._modules.departed[name]
+            effects += [] if process is None else [End(process, Signal.KILL)]
+        return [*effects, *self._modules.settle(now_ms)]
 
-    # -- the operator ------------------------------------------------------------------------
+    # -- outcomes ----------------------------------------------------------------------------
 
-    def to_start(self, name: str) -> list[Record]:
-        """Returns what must be durable before `start`."""
-        self.module(name)
-        wanted = [self.modules[one] for one in resolve.requirements(self.requires, name)]
-        return [
-            replace(module.record(), desired=Desired.RUNNING)
-            for module in wanted
-            if module.desired is not Desired.RUNNING
-        ]
+    def saved(self, save: Save, now_ms: int) -> Effects:
+        """Does what rests on records that are durable now."""
+        effects: Effects = []
+        for record in save.records:
+            module = self._modules.find(record.name)
+            effects += [Changed(module.name)] if module.unsaved else []
+            module.unsaved, module.save_due_ms = "", None
+        match save.then:
+            case None:
+                return effects
+            case Begin(name, epoch):
+                askers = self._modules.find(name).take_askers()
+                return [*effects, Spawn(name, epoch), *map(Answer, askers)]
+            case Operate():
+                return [*effects, *self._operate(save.then, now_ms)]
+            case Admit():
+                return [*effects, *self._modules.admit(save.then, now_ms)]
+        assert_never(save.then)
 
-    def start(self, name: str, now_ms: int) -> None:
+    def save_failed(self, save: Save, error: Exception, now_ms: int) -> Effects:
+        """Refuses what rests on records that are not durable; others are saved later.
+
+        A start is not made, and the next one has its epoch.
+        """
+        modules = [self._modules.find(record.name) for record in save.records]
+        for module in modules:
+            module.given = None
+        if isinstance(save.then, Operate | Admit):
+            return [Refuse(save.then.ticket, error)]
+        effects: Effects = []
+        for module in modules:
+            module.unsaved, module.save_due_ms = str(error), now_ms + SAVE_RETRY_MS
+            effects.append(Changed(module.name))
+            if save.then is not None:
+                module.epoch -= 1
+                why = f"not started: {UNSAVED}: {error}"
+                effects += self._modules.ended(module, why, now_ms)
+                effects += [Refuse(asker, error) for asker in module.take_askers()]
+        return [*effects, *self._modules.settle(now_ms)]
+
+    def spawned(self, name: str, process: ProcessId, _now_ms: int) -> Effects:
+        """Notes the process that a `Spawn` has started."""
+        module = self._modules.find(name)
+        module.process = process
+        return [Changed(name), *self._modules.save(module)]
+
+    def spawn_failed(self, name: str, why: str, now_ms: int) -> Effects:
+        """Notes that a `Spawn` has started nothing."""
+        module = self._modules.find(name)
+        ended = self._modules.ended(module, f"could not be started: {why}", now_ms)
+        return [*ended, *self._modules.save(module), *self._modules.settle(now_ms)]
+
+    def exited(self, name: str, process: ProcessId, exit_: Exit, now_ms: int) -> Effects:
+        """Notes the end of a process."""
+        if self._modules.departed.get(name) == process:
+            self._kill_due_ms.pop(name, None)
+            return [*self._forget(name), *self._modules.settle(now_ms)]
+        module = self._modules.find(name)
+        if module.process != process:
+            return []  # of an earlier start: already accounted for
+        is_final = exit_.code == MISCONFIGURED
+        ended = self._modules.ended(module, str(exit_), now_ms, is_final=is_final)
+        return [*ended, *self._modules.save(module), *self._modules.settle(now_ms)]
+
+    # -- the operator's questions ------------------------------------------------------------
+
+    def start(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
         """Wants a module and all that it requires; ends back-offs."""
-        self.module(name)
-        for wanted in resolve.requirements(self.requires, name):
-            self._want(self.modules[wanted], now_ms)
-        self.settle(now_ms)
+        wanted = self._modules.required(name)
+        return self._want(wanted, Operate(ticket, name, Desired.RUNNING), now_ms)
 
-    def to_stop(self, name: str) -> list[Record]:
-        """Returns what must be durable before `stop`, or refuses."""
+    def stop(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
+        """Ends a module once it has drained; refused while running modules require it."""
         module = self._own(name)
         running = [
-            other
-            for other in resolve.dependents(self.requires, name)
-            if self.modules[other].desired is Desired.RUNNING
-            and self.modules[other].state not in _IDLE
+            other.name
+            for other in self._modules.dependents(name)
+            if other.desired is Desired.RUNNING and other.state not in _IDLE
         ]
         if running:
             raise HasDependentsError(
                 f"{', '.join(running)} require {name}: stop them first, or restart {name} instead"
             )
-        return [replace(module.record(), desired=Desired.STOPPED)]
+        return self._want([module], Operate(ticket, name, Desired.STOPPED), now_ms)
 
-    def stop(self, name: str, now_ms: int) -> None:
-        """Wants a module no longer; it drains first."""
-        module = self.module(name)
-        module.desired = Desired.STOPPED
-        self.save(module)
-        self._drain(module, After.STOP, now_ms)
-        self.settle(now_ms)
-
-    def to_restart(self, name: str) -> list[Record]:
-        """Returns what must be durable before `restart`, or refuses."""
-        return [] if self._is_replaceable(self._own(name)) else self.to_start(name)
-
-    def restart(self, name: str, now_ms: int) -> None:
+    def restart(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
         """Replaces the process of a module; those that require it stay."""
-        module = self.module(name)
-        if self._is_replaceable(module):
-            self._drain(module, After.RESTART, now_ms)
-            self.settle(now_ms)
+        module = self._own(name)
+        is_stopping = module.state is S.DRAINING and module.after is After.STOP
+        if module.state not in LIVE or is_stopping:
+            return self.start(ticket, name, now_ms)
+        drained = self._modules.drain(module, After.RESTART, now_ms)
+        return [*drained, *self._modules.settle(now_ms), Answer(ticket)]
+
+    def _want(self, modules: list[Module], then: Operate, now_ms: int) -> Effects:
+        """Makes the desired states durable, before anything else changes."""
+        changed = [module for module in modules if module.desired is not then.desired]
+        records = tuple(replace(module.record(), desired=then.desired) for module in changed)
+        if not records:
+            return self._operate(then, now_ms)
+        for module, record in zip(changed, records, strict=True):
+            module.given = record
+        return [Save(records, then)]
+
+    def _operate(self, then: Operate, now_ms: int) -> Effects:
+        module = self._modules.find(then.module)
+        effects: Effects = []
+        if then.desired is Desired.STOPPED:
+            module.desired = Desired.STOPPED
+            effects += self._modules.drain(module, After.STOP, now_ms)
         else:
-            self.start(name, now_ms)
+            for wanted in self._modules.required(then.module):
+                effects += self._revive(wanted, now_ms)
+        effects += self._modules.settle(now_ms)
+        if module.is_begun:
+            module.askers = [then.ticket]  # it is also refused if that start cannot be saved
+            return effects
+        return [*effects, Answer(then.ticket)]
 
-    def close(self, now_ms: int) -> None:
-        """Ends every process, dependents first (KER-10). Desired states stay."""
-        self._is_closing = True
-        self.settle(now_ms)
-
-    # -- the registry ------------------------------------------------------------------------
-
-    def enter(self, module: Module, state: S, now_ms: int, *, due_ms: int | None = None) -> None:
-        """Moves a module to a state, which lasts until `due_ms` at most."""
-        if state is not module.state:
-            check_transition(module.name, module.state, state)
-            if state not in {S.BACKOFF, S.FAILED}:  # `_fail` has done it
-                self._forgive(module, now_ms)
-            module.state, module.since_ms = state, now_ms
-        module.due_ms = due_ms
-        self._effects.append(Changed(module.name))
-
-    def save(self, module: Module) -> None:
-        """Has a module's record made durable."""
-        self._effects.append(Save(module.name))
-
-    def start_deadline(self, module: Module, now_ms: int) -> int | None:
-        """Returns when a module that is starting now has taken too long."""
-        return None if module.is_external else now_ms + self.policy.start_timeout_ms
-
-    def end_lease(self, module: Module) -> None:
-        """Forgets where a module was reached."""
-        if module.lease is not None:
-            module.past_leases.add(module.lease)
-        module.lease = None
-        module.status_text = ""
-
-    def left(self, module: Module, now_ms: int) -> None:
-        """A module has given its lease up: its process is about to end."""
-        self.end_lease(module)
-        if module.is_external:
-            module.last_exit = "left"
-            self.enter(module, S.STARTING, now_ms)
-        elif module.state is not S.DRAINING:
-            module.after = After.BACKOFF
-            self.enter(module, S.DRAINING, now_ms, due_ms=now_ms + self.policy.stop_grace_ms)
-        elif module.due_ms is None:
-            module.due_ms = now_ms + self.policy.stop_grace_ms
-
-    def settle(self, now_ms: int) -> None:
-        """Begins what is no longer blocked, and ends what nobody needs any more."""
-        for module in self.modules.values():
-            if module.state is S.BLOCKED and self._is_unblocked(module):
-                self._begin(module, now_ms)
-        if self._is_closing:
-            for module in reversed(self.modules.values()):
-                if not module.is_external and self._has_no_live_dependents(module):
-                    self._drain(module, After.STOP, now_ms)
-
-    # -- steps -------------------------------------------------------------------------------
+    def _revive(self, module: Module, now_ms: int) -> Effects:
+        module.desired = Desired.RUNNING
+        if module.state is S.DRAINING and module.after is After.STOP:
+            module.after = After.RESTART
+        elif module.state in {S.STOPPED, S.BACKOFF, S.FAILED}:
+            module.history.forget()
+            if module.process is None:
+                return self._modules.begin(module, now_ms)
+            module.after = After.RESTART  # killed, but not yet gone
+            return self._modules.enter(module, S.DRAINING, now_ms)
+        return []
 
     def _own(self, name: str) -> Module:
-        module = self.module(name)
+        module = self._modules.find(name)
         if module.is_external:
             raise ExternalRuntimeError(
                 f"this kernel only observes {name}: use the engine that runs it"
             )
         return module
 
-    def _is_replaceable(self, module: Module) -> bool:
-        is_stopping = module.state is S.DRAINING and module.after is After.STOP
-        return module.state in LIVE and not is_stopping
+    # -- steps -------------------------------------------------------------------------------
 
-    def _is_unblocked(self, module: Module) -> bool:
-        return all(self.modules[name].state is S.READY for name in self.requires[module.name])
-
-    def _has_no_live_dependents(self, module: Module) -> bool:
-        return all(
-            self.modules[name].state is S.STOPPED
-            for name in resolve.dependents(self.requires, module.name)
-        )
-
-    def _adopt(self, module: Module, process: ProcessId, now_ms: int) -> None:
-        self._effects.append(Watch(module.name, process))
+    def _take_over(
+        self, module: Module, is_alive: Callable[[ProcessId], bool], now_ms: int
+    ) -> Effects:
+        if module.is_external:
+            module.process, module.desired = None, Desired.RUNNING
+            return self._modules.enter(module, S.STARTING, now_ms)
+        if module.process is None:
+            return []
+        if not is_alive(module.process):
+            module.process, module.endpoint, module.instance_id = None, "", b""
+            module.last_exit = "ended while no kernel watched"
+            return self._modules.save(module)
         # It has run for a while: no lease yet, but a whole ttl to come back (KER-8).
-        self.enter(module, S.STARTING, now_ms, due_ms=now_ms + self.policy.lease_ttl_ms)
+        due_ms = now_ms + self._modules.policy.lease_ttl_ms
+        effects = [
+            Watch(module.name, module.process),
+            *self._modules.enter(module, S.STARTING, now_ms, due_ms=due_ms),
+        ]
         if module.desired is Desired.STOPPED:
-            self._drain(module, After.STOP, now_ms)
+            effects += self._modules.drain(module, After.STOP, now_ms)
+        return effects
 
-    def _want(self, module: Module, now_ms: int) -> None:
-        if module.desired is not Desired.RUNNING:
-            module.desired = Desired.RUNNING
-            self.save(module)
-        if module.state is S.DRAINING and module.after is After.STOP:
-            module.after = After.RESTART
-        elif module.state in {S.STOPPED, S.BACKOFF, S.FAILED}:
-            module.history.forget()
-            if module.process is None:
-                self._begin(module, now_ms)
-            else:  # killed, but not yet gone
-                module.after = After.RESTART
-                self.enter(module, S.DRAINING, now_ms)
+    def _forget(self, departed: str) -> Effects:
+        del self._modules.departed[departed]
+        return [Forget(departed)]
 
-    def _begin(self, module: Module, now_ms: int) -> None:
-        if not self._is_unblocked(module):
-            self.enter(module, S.BLOCKED, now_ms)
-            return
-        module.epoch += 1
-        module.endpoint, module.instance_id, module.described = "", b"", None
-        self._effects.append(Spawn(module.name, module.epoch))
-        self.enter(module, S.STARTING, now_ms, due_ms=self.start_deadline(module, now_ms))
-
-    def _drain(self, module: Module, after: After, now_ms: int) -> None:
-        """Asks a module's process to end; or ends at once what has none."""
-        if module.state is S.STOPPED or (module.state is S.DRAINING and module.after is After.STOP):
-            return
-        has_process = module.process is not None or module.state in LIVE
-        if not has_process:
-            self.enter(module, S.STOPPED, now_ms)
-            return
-        was_asked = module.state is S.DRAINING and module.after is not After.BACKOFF
-        module.after = after
-        if was_asked:
-            return
-        if module.lease is not None:
-            self._effects.append(AskStop(module.lease.lease_id))
-        if module.process is not None:
-            self._effects.append(End(module.name, module.process, Signal.TERM))
-        self.enter(module, S.DRAINING, now_ms, due_ms=now_ms + self.policy.stop_grace_ms)
-
-    def _ended(self, module: Module, why: str, now_ms: int, *, is_final: bool = False) -> None:
-        """The process is gone: what now?"""
-        module.process = None
-        self.end_lease(module)
-        module.endpoint, module.instance_id, module.described = "", b"", None
-        if module.state in {S.BACKOFF, S.FAILED}:
-            self._effects.append(Changed(module.name))
-            return  # it was killed; its failure is counted and its next start is due
-        module.last_exit = why
-        if module.state is S.DRAINING and module.after is After.STOP:
-            self.enter(module, S.STOPPED, now_ms)
-        elif module.state is S.DRAINING and module.after is After.RESTART:
-            self._begin(module, now_ms)
-        else:
-            self._fail(module, now_ms, is_final=is_final)
-
-    def _fail(self, module: Module, now_ms: int, *, is_final: bool = False) -> None:
-        self.end_lease(module)
-        self._forgive(module, now_ms)
-        retry = module.history.fail(now_ms, self._rng, is_final=is_final)
-        state = S.FAILED if retry.is_failed else S.BACKOFF
-        self.enter(module, state, now_ms, due_ms=now_ms + retry.delay_ms)
-
-    def _forgive(self, module: Module, now_ms: int) -> None:
-        """Forgets the history of a module that has been READY for long enough."""
-        is_ready = module.state is S.READY
-        if is_ready and now_ms - module.since_ms >= self.policy.healthy_after_ms:
-            module.history.forget()
-
-    def _lose_lease(self, module: Module, now_ms: int) -> None:
+    def _lose_lease(self, module: Module, now_ms: int) -> Effects:
         is_doubted = module.lease is not None and module.lease.is_doubted
-        seconds = f"{self.policy.lease_ttl_ms / 1000:g} s"
+        seconds = f"{self._modules.policy.lease_ttl_ms / 1000:g} s"
         why = "its session ended" if is_doubted else f"no beat for {seconds}"
         if module.is_external:
             module.last_exit = why
-            self.end_lease(module)
-            self.enter(module, S.STARTING, now_ms)
-        elif module.state is S.DRAINING and module.after is not After.BACKOFF:
-            self.end_lease(module)  # it is being stopped: its grace decides
-        else:
-            self._kill(module, why, now_ms)
+            self._modules.end_lease(module)
+            return self._modules.enter(module, S.STARTING, now_ms)
+        if module.state is S.DRAINING and module.after is not After.BACKOFF:
+            self._modules.end_lease(module)  # it is being stopped: its grace decides
+            return []
+        return self._kill(module, why, now_ms)
 
-    def _meet_due(self, module: Module, now_ms: int) -> None:
+    def _meet_due(self, module: Module, now_ms: int) -> Effects:
         if module.state is S.DRAINING:
             module.due_ms = None
-            self._signal_kill(module)
-        elif module.state in {S.BACKOFF, S.FAILED}:
+            return self._modules.signal(module, Signal.KILL)
+        if module.state in {S.BACKOFF, S.FAILED}:
             if module.process is None:
                 module.restart_count += 1
-                self._begin(module, now_ms)
-            else:
-                module.due_ms = now_ms + self.policy.backoff_base_ms  # killed, but not yet gone
-        elif module.described is None:
-            self._kill(module, "did not register in time", now_ms)
-        else:
-            self._kill(module, "was not READY in time", now_ms)
+                return self._modules.begin(module, now_ms)
+            module.due_ms = now_ms + self._modules.policy.backoff_base_ms  # killed, not yet gone
+            return []
+        is_registered = module.described is not None
+        why = "was not READY in time" if is_registered else "did not register in time"
+        return self._kill(module, why, now_ms)
 
-    def _kill(self, module: Module, why: str, now_ms: int) -> None:
-        self._signal_kill(module)
+    def _kill(self, module: Module, why: str, now_ms: int) -> Effects:
+        killed = self._modules.signal(module, Signal.KILL)
         module.last_exit = why
-        self._fail(module, now_ms)
-
-    def _signal_kill(self, module: Module) -> None:
-        if module.process is not None:
-            self._effects.append(End(module.name, module.process, Signal.KILL))
+        return [*killed, *self._modules.fail(module, now_ms)]

@@ -106,6 +106,14 @@ class Introduction:
 
 
 @dataclass(frozen=True, slots=True)
+class Instance:
+    """One process of a module, and where it is."""
+
+    endpoint: str
+    instance_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class MethodKind:
     """Which sides of a gRPC method stream."""
 
@@ -123,6 +131,19 @@ class Described:
     """Serialised google.protobuf.FileDescriptorSet; empty if it cannot be read."""
     methods: Mapping[str, MethodKind] = field(default_factory=dict)
     """Kinds of `/<service>/<method>`, as far as the descriptors tell them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An instance that asks to be registered, after its endpoint was called."""
+
+    introduction: Introduction
+    described: Described
+    """What answered there."""
+    gone: Instance | None
+    """The instance that it replaces, which no longer answers."""
+    lease_id: bytes
+    """Fresh and random."""
 
 
 @dataclass(frozen=True, slots=True)

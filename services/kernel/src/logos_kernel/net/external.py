@@ -9,22 +9,18 @@ from logos_kernel.core.types import Exit, ProcessId
 
 
 class External:
-    """No process is this kernel's own. `Supervisor` asks for none."""
+    """No process is this kernel's own: it refuses what `Supervisor` never asks for."""
 
     def is_alive(self, process: ProcessId) -> bool:
-        """No process is known here."""
         return False
 
     def start(self, module: str, epoch: int) -> ProcessId:
-        """Refuses."""
         raise ExternalRuntimeError(f"this kernel does not start {module}")
 
     def watch(self, module: str, process: ProcessId, ended: Callable[[Exit], None]) -> None:
-        """Refuses."""
         raise ExternalRuntimeError(f"this kernel has not started {module}")
 
     def end(self, process: ProcessId, signal: Signal) -> None:
-        """Refuses."""
         raise ExternalRuntimeError("this kernel has started no process")
 
     def lines(self, module: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:

@@ -7,7 +7,7 @@ both directions, which every kind is on the wire.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,12 +15,11 @@ from typing import Any, Final
 import grpc
 from grpc.aio import EOF
 
-from logos_base.errors import LogosError
 from logos_kernel.core.errors import MalformedMetadataError, NotReadyError, UnknownServiceError
-from logos_kernel.core.types import Described, MethodKind
-from logos_module.channels import write
-from logos_module.errors import abort
-from logos_module.interceptor import Gate, PassedHandler
+from logos_kernel.core.types import Described, MethodKind, ModuleState
+from logos_kernel.core.views import View
+from logos_module.channels import open_channel, write
+from logos_module.interceptor import PassedHandler
 
 log = logging.getLogger(__name__)
 
@@ -45,16 +44,47 @@ class Upstream:
     handlers: dict[str, PassedHandler] = field(default_factory=dict)
     """By method; only of methods whose kind is known, so that it stays small."""
 
+    def serves(self, endpoint: str, instance_id: bytes) -> bool:
+        return (self.endpoint, self.described.instance_id) == (endpoint, instance_id)
+
 
 class Router(grpc.GenericRpcHandler):
-    """Finds the module that serves a method, and passes the call to it."""
+    """Finds the module that serves a method, and passes the call to it.
 
-    def __init__(self, gate: Gate) -> None:
+    `promised`: services of the modules of the profile, and the names of those.
+    """
+
+    def __init__(self, promised: Mapping[str, str]) -> None:
+        self._profile = promised
+        self.promised = promised
         self.routes: Mapping[str, Upstream] = {}
         """Services of READY modules."""
-        self.promised: Mapping[str, str] = {}
-        """Services of all modules of the profile, and the names of those."""
-        self._gate = gate
+        self._upstreams: dict[str, Upstream] = {}
+        """The instances of modules, by module."""
+
+    def update(self, views: Sequence[View]) -> list[grpc.aio.Channel]:
+        """Routes to the modules as they are now; returns the channels that it has given up."""
+        given_up: list[grpc.aio.Channel] = []
+        routes: dict[str, Upstream] = {}
+        promised = dict(self._profile)
+        for view in views:
+            promised |= dict.fromkeys(view.services, view.name)
+            held = self._upstreams.pop(view.name, None)
+            upstream = _follow(view, held)
+            if held is not None and (upstream is None or upstream.channel is not held.channel):
+                given_up.append(held.channel)
+            if upstream is None:
+                continue
+            self._upstreams[view.name] = upstream
+            if view.state is ModuleState.READY:
+                routes |= dict.fromkeys(view.services, upstream)
+        self.routes, self.promised = routes, promised
+        return given_up
+
+    async def close(self) -> None:
+        """Closes all channels."""
+        for upstream in self._upstreams.values():
+            await upstream.channel.close()
 
     def service(self, handler_call_details: Any) -> Any:
         method: str = handler_call_details.method
@@ -65,42 +95,41 @@ class Router(grpc.GenericRpcHandler):
         return upstream.handlers.get(method) or self._passing(upstream, method)
 
     def _refusing(self, service: str) -> PassedHandler:
-        error: LogosError
-        if service in self.promised:
-            error = NotReadyError(f"{self.promised[service]}, which serves {service}, is not READY")
-        else:
-            error = UnknownServiceError(f"no module of this node serves {service[:200]}")
-
-        async def refuse(_requests: Any, context: Any) -> None:
-            await abort(context, error)
+        async def refuse(_requests: Any, _call: Any) -> None:
+            if service in self.promised:
+                name = self.promised[service]
+                raise NotReadyError(f"{name}, which serves {service}, is not READY")
+            raise UnknownServiceError(f"no module of this node serves {service[:200]}")
 
         return PassedHandler(refuse, request_streaming=True, response_streaming=True)
 
     def _passing(self, upstream: Upstream, method: str) -> PassedHandler:
-        kind = upstream.described.methods.get(method)
-        behaviour = _behaviour(upstream.channel, method, kind or _BOTH_STREAM)
-        gate = self._gate
+        known = upstream.described.methods.get(method)
+        kind = known or _BOTH_STREAM
+        behaviour = _behaviour(upstream.channel, method, kind)
 
-        async def serve(request: Any, context: Any) -> Any:
-            if gate.refusal is not None:
-                await abort(context, gate.refusal)
-            if not _is_metadata_sound(context):
-                await abort(context, MalformedMetadataError("metadata must be printable ASCII"))
-            gate.enter()
-            try:
-                return await behaviour(request, context)
-            finally:
-                gate.leave()
+        async def serve(request: Any, call: Any) -> Any:
+            if not _is_metadata_sound(call):
+                raise MalformedMetadataError("metadata must be printable ASCII")
+            return await behaviour(request, call)
 
-        request_streaming, response_streaming = (
-            (kind.request_streaming, kind.response_streaming) if kind else (True, True)
-        )
-        handler = PassedHandler(
-            serve, request_streaming=request_streaming, response_streaming=response_streaming
-        )
-        if kind is not None:
+        handler = PassedHandler(serve, kind.request_streaming, kind.response_streaming)
+        if known is not None:
             upstream.handlers[method] = handler
         return handler
+
+
+def _follow(view: View, held: Upstream | None) -> Upstream | None:
+    """Returns the instance of a module now; an instance that comes back keeps its channel."""
+    if held is not None and view.described is held.described:
+        return held
+    if view.described is None or not view.endpoint:
+        return None
+    if held is not None and held.serves(view.endpoint, view.described.instance_id):
+        return Upstream(held.endpoint, view.described, held.channel)
+    channel = open_channel(view.endpoint)
+    channel.get_state(try_to_connect=True)
+    return Upstream(view.endpoint, view.described, channel)
 
 
 def _behaviour(channel: grpc.aio.Channel, method: str, kind: MethodKind) -> Behaviour:
@@ -209,7 +238,7 @@ def _raise_if_cancelled() -> None:
     """Ends this task if its caller has cancelled it.
 
     gRPC raises the same error where the channel was closed under a call, since
-    the instance behind it is gone. That is for `_finish` to tell.
+    the instance at its other end is gone. `_finish` reports that.
     """
     task = asyncio.current_task()
     if task is None or task.cancelling():
@@ -233,7 +262,7 @@ async def _finish(channel: grpc.aio.Channel, call: Any, context: Any) -> None:
         return
     is_lost = channel.get_state() is not grpc.ChannelConnectivity.READY
     if code in _LOST and is_lost and not trailing:
-        await abort(context, NotReadyError(f"the module cannot be reached: {details}"))
+        raise NotReadyError(f"the module cannot be reached: {details}")
     await context.abort(code, details or "", tuple(trailing or ()))
 
 

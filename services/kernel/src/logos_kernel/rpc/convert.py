@@ -1,38 +1,11 @@
 """Between `logos.kernel.v1` and the core's words."""
 
-from collections.abc import Iterable
-from typing import Final
-
-from google.protobuf import descriptor_pb2
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from logos.kernel.v1 import module_pb2, registry_pb2
-from logos.module.v1 import module_host_pb2
-from logos_kernel.core.module import View
-from logos_kernel.core.types import (
-    Described,
-    Desired,
-    Grant,
-    Identity,
-    Introduction,
-    MethodKind,
-    ModuleState,
-    Runtime,
-)
-
-MAX_DESCRIPTOR_SET_BYTES: Final = 4 * 1024 * 1024
-
-_RUNTIMES: Final = {
-    Runtime.PROCESS: module_pb2.MODULE_RUNTIME_PROCESS,
-    Runtime.EXTERNAL: module_pb2.MODULE_RUNTIME_EXTERNAL,
-}
-
-
-def state_to_pb(state: ModuleState) -> module_pb2.ModuleState.ValueType:
-    """Converts a state."""
-    return module_pb2.ModuleState.Value(f"MODULE_STATE_{state}")
+from logos_kernel.core.types import Grant, Identity, Introduction, ModuleState
+from logos_kernel.core.views import View
 
 
 def state_from_pb(value: module_pb2.ModuleState.ValueType) -> ModuleState | None:
@@ -41,11 +14,6 @@ def state_from_pb(value: module_pb2.ModuleState.ValueType) -> ModuleState | None
         return ModuleState(module_pb2.ModuleState.Name(value).removeprefix("MODULE_STATE_"))
     except ValueError:
         return None
-
-
-def desired_to_pb(desired: Desired) -> module_pb2.DesiredState.ValueType:
-    """Converts a desired state."""
-    return module_pb2.DesiredState.Value(f"DESIRED_STATE_{desired}")
 
 
 def timestamp(time_ms: int) -> Timestamp:
@@ -67,9 +35,9 @@ def module_to_pb(view: View) -> module_pb2.Module:
     return module_pb2.Module(
         name=view.name,
         version=view.version,
-        state=state_to_pb(view.state),
-        desired=desired_to_pb(view.desired),
-        runtime=_RUNTIMES[view.runtime],
+        state=module_pb2.ModuleState.Value(f"MODULE_STATE_{view.state}"),
+        desired=module_pb2.DesiredState.Value(f"DESIRED_STATE_{view.desired}"),
+        runtime=module_pb2.ModuleRuntime.Value(f"MODULE_RUNTIME_{view.runtime.name}"),
         endpoint=view.endpoint,
         epoch=view.epoch,
         restart_count=view.restart_count,
@@ -104,30 +72,3 @@ def grant_to_pb(grant: Grant, identity: Identity) -> registry_pb2.RegisterRespon
         node=identity.node,
         testnet=identity.testnet,
     )
-
-
-def described_from_pb(response: module_host_pb2.DescribeResponse) -> Described:
-    """Converts a description. Descriptors that cannot be read are left out."""
-    text = response.file_descriptor_set
-    files = descriptor_pb2.FileDescriptorSet()
-    try:
-        files.ParseFromString(text if len(text) <= MAX_DESCRIPTOR_SET_BYTES else b"")
-    except DecodeError:
-        text, files = b"", descriptor_pb2.FileDescriptorSet()
-    return Described(
-        module=response.module,
-        instance_id=response.instance_id,
-        file_descriptor_set=text,
-        methods=dict(_methods(files.file)),
-    )
-
-
-def _methods(
-    files: Iterable[descriptor_pb2.FileDescriptorProto],
-) -> Iterable[tuple[str, MethodKind]]:
-    for file in files:
-        for service in file.service:
-            full_name = f"{file.package}.{service.name}" if file.package else service.name
-            for method in service.method:
-                kind = MethodKind(method.client_streaming, method.server_streaming)
-                yield f"/{full_name}/{method.name}", kind

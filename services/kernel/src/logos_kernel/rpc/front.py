@@ -1,42 +1,44 @@
 """Health and reflection of the front door, as modules come and go (KER-13)."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from typing import Final
 
 from google.protobuf import descriptor_pb2
 
-from logos_kernel.core.module import View
 from logos_kernel.core.types import Described, ModuleState
+from logos_kernel.core.views import View
 from logos_module.reflection import describe
 from logos_module.server import Server
 
 log = logging.getLogger(__name__)
 
-OWN_SERVICES: Final = (
-    "logos.kernel.v1.Kernel",
-    "logos.kernel.v1.Registry",
-    "logos.kernel.v1.Supervisor",
-)
+FRONT_SERVICES: Final = ("logos.kernel.v1.Kernel", "logos.kernel.v1.Supervisor")
+INNER_SERVICES: Final = ("logos.kernel.v1.Kernel", "logos.kernel.v1.Registry")
 
 
 class Front:
-    """Keeps a server's health and reflection in step with the modules."""
+    """Keeps the health and reflection of the front door in step with the modules.
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    Of the inner listener, only whether the node is ready changes.
+    """
+
+    def __init__(self, front: Server, inner: Server) -> None:
+        self._server = front
+        self._inner = inner
         self._health: dict[str, bool] = {}
         self._reflected: tuple[bytes, ...] | None = None
 
     async def open(self) -> None:
         """Lets the kernel's own services be found. The node is not ready yet."""
-        await self._server.set_serving(OWN_SERVICES, serving=True)
-        await self.update([], {}, is_ready=False)
+        await self._server.set_serving(FRONT_SERVICES, serving=True)
+        await self._inner.set_serving(INNER_SERVICES, serving=True)
+        self._inner.reflection.replace(INNER_SERVICES, [describe(INNER_SERVICES)])
+        await self.update([], is_ready=False)
 
-    async def update(
-        self, views: Iterable[View], ready: Mapping[str, Described], *, is_ready: bool
-    ) -> None:
-        """Shows the modules as they are now; `ready` holds those that are READY."""
+    async def update(self, views: Sequence[View], *, is_ready: bool) -> None:
+        """Shows the modules as they are now."""
+        await self._inner.set_serving([""], serving=is_ready)
         health = {
             service: view.state is ModuleState.READY for view in views for service in view.services
         }
@@ -47,19 +49,18 @@ class Front:
         for service, value in news.items():
             await self._server.set_serving([service], serving=value)
         self._health = health
-        self._reflect([one for one in views if one.name in ready], ready)
+        ready = [view for view in views if view.state is ModuleState.READY]
+        self._reflect([(view, view.described) for view in ready if view.described is not None])
 
-    def _reflect(self, views: Iterable[View], ready: Mapping[str, Described]) -> None:
-        key = tuple(ready[view.name].instance_id for view in views)
+    def _reflect(self, ready: Sequence[tuple[View, Described]]) -> None:
+        key = tuple(described.instance_id for _, described in ready)
         if key == self._reflected:
             return
         self._reflected = key
-        services, described = list(OWN_SERVICES), [describe(OWN_SERVICES)]
+        services, described = list(FRONT_SERVICES), [describe(FRONT_SERVICES)]
         self._server.reflection.replace(services, described)
-        for view in views:
-            files = descriptor_pb2.FileDescriptorSet.FromString(
-                ready[view.name].file_descriptor_set
-            )
+        for view, text in ready:
+            files = descriptor_pb2.FileDescriptorSet.FromString(text.file_descriptor_set)
             try:
                 self._server.reflection.replace([*services, *view.services], [*described, files])
             except (TypeError, ValueError):

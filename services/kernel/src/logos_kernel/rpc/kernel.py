@@ -4,18 +4,16 @@ from typing import Any
 
 from logos.kernel.v1 import kernel_pb2 as pb
 from logos.kernel.v1 import kernel_pb2_grpc
-from logos_kernel.core.ports import Control
+from logos_kernel.operations.kernel import Kernel
 from logos_kernel.rpc.convert import module_to_pb, timestamp
 
 
 class KernelServicer(kernel_pb2_grpc.KernelServicer):
-    """Holds no state of its own."""
-
-    def __init__(self, control: Control) -> None:
-        self._control = control
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
 
     async def GetInfo(self, request: pb.GetInfoRequest, context: Any) -> pb.GetInfoResponse:
-        identity = self._control.identity
+        identity = self._kernel.identity
         return pb.GetInfoResponse(
             node=identity.node,
             testnet=identity.testnet,
@@ -25,5 +23,5 @@ class KernelServicer(kernel_pb2_grpc.KernelServicer):
         )
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Any) -> pb.GetStatusResponse:
-        modules = [module_to_pb(view) for view in self._control.views()]
-        return pb.GetStatusResponse(modules=modules, ready=self._control.is_ready())
+        modules = [module_to_pb(view) for view in self._kernel.views.all()]
+        return pb.GetStatusResponse(modules=modules, ready=self._kernel.views.modules.is_ready())

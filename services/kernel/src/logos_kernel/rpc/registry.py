@@ -1,4 +1,4 @@
-"""`logos.kernel.v1.Registry`: where modules say that they are there."""
+"""`logos.kernel.v1.Registry`: where modules register and renew their leases."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,11 @@ from logos.kernel.v1 import registry_pb2 as pb
 from logos.kernel.v1 import registry_pb2_grpc
 from logos_base.errors import LogosError
 from logos_kernel.core.errors import InvalidRegistrationError
-from logos_kernel.core.ports import Control
+from logos_kernel.operations.beat import beat, session_ended, wait_stop
+from logos_kernel.operations.deregister import deregister
+from logos_kernel.operations.kernel import Kernel
+from logos_kernel.operations.register import register
+from logos_kernel.operations.resolve import resolve
 from logos_kernel.rpc.convert import duration, grant_to_pb, introduction_from_pb, state_from_pb
 
 
@@ -27,14 +31,12 @@ class _Answers:
 
 
 class RegistryServicer(registry_pb2_grpc.RegistryServicer):
-    """Holds no state of its own."""
-
-    def __init__(self, control: Control) -> None:
-        self._control = control
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
 
     async def Register(self, request: pb.RegisterRequest, context: Any) -> pb.RegisterResponse:
-        grant = await self._control.register(introduction_from_pb(request))
-        return grant_to_pb(grant, self._control.identity)
+        grant = await register(self._kernel, introduction_from_pb(request))
+        return grant_to_pb(grant, self._kernel.identity)
 
     async def Session(  # type: ignore[override]  # a coroutine that writes does as well
         self, request_iterator: AsyncIterator[pb.SessionRequest], context: Any
@@ -44,38 +46,38 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
             stopper: asyncio.Task[None] | None = None
             lease_id, error = b"", None
             try:
-                async for beat in request_iterator:
-                    if lease_id and beat.lease_id != lease_id:
+                async for request in request_iterator:
+                    if lease_id and request.lease_id != lease_id:
                         raise InvalidRegistrationError("one lease in a session", field="lease_id")
-                    await answers.write(pb.SessionResponse(ttl=await self._beat(beat)))
+                    await answers.write(pb.SessionResponse(ttl=await self._beat(request)))
                     if stopper is None:
-                        lease_id = beat.lease_id
+                        lease_id = request.lease_id
                         stopper = tasks.create_task(self._pass_stop(lease_id, answers))
             except LogosError as raised:
                 error = raised  # outside of the group, which would wrap it
             finally:
-                self._control.session_ended(lease_id)
+                session_ended(self._kernel, lease_id)
             if stopper is not None:
                 stopper.cancel()
         if error is not None:
             raise error
 
-    async def _beat(self, beat: pb.SessionRequest) -> Duration:
-        said = state_from_pb(beat.state)
+    async def _beat(self, request: pb.SessionRequest) -> Duration:
+        said = state_from_pb(request.state)
         if said is None:
             raise InvalidRegistrationError("state: must be one a module may be in", field="state")
-        return duration(await self._control.beat(beat.lease_id, said, beat.status_text))
+        return duration(await beat(self._kernel, request.lease_id, said, request.status_text))
 
     async def _pass_stop(self, lease_id: bytes, answers: "_Answers") -> None:
-        await self._control.wait_stop(lease_id)
+        await wait_stop(self._kernel, lease_id)
         await answers.write(pb.SessionResponse(stop=True))
 
     async def Deregister(
         self, request: pb.DeregisterRequest, context: Any
     ) -> pb.DeregisterResponse:
-        await self._control.deregister(request.lease_id)
+        await deregister(self._kernel, request.lease_id)
         return pb.DeregisterResponse()
 
     async def Resolve(self, request: pb.ResolveRequest, context: Any) -> pb.ResolveResponse:
-        location = self._control.resolve(request.module)
+        location = resolve(self._kernel, request.module)
         return pb.ResolveResponse(endpoint=location.endpoint, epoch=location.epoch)

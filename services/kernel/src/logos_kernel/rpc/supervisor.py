@@ -1,4 +1,4 @@
-"""`logos.kernel.v1.Supervisor`: what the operator wants."""
+"""`logos.kernel.v1.Supervisor`: what operators want."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -6,42 +6,43 @@ from typing import Any, Final, cast
 
 from logos.kernel.v1 import supervisor_pb2 as pb
 from logos.kernel.v1 import supervisor_pb2_grpc
-from logos_kernel.core.ports import Control
+from logos_kernel.operations.kernel import Kernel
+from logos_kernel.operations.logs import logs
+from logos_kernel.operations.restart import restart
+from logos_kernel.operations.start import start
+from logos_kernel.operations.stop import stop
 from logos_kernel.rpc.convert import module_to_pb
 
 DEFAULT_TAIL: Final = 100
 
 
 class SupervisorServicer(supervisor_pb2_grpc.SupervisorServicer):
-    """Holds no state of its own."""
-
-    def __init__(self, control: Control) -> None:
-        self._control = control
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
 
     async def StartModule(
         self, request: pb.StartModuleRequest, context: Any
     ) -> pb.StartModuleResponse:
-        return pb.StartModuleResponse(
-            module=module_to_pb(await self._control.start(request.module))
-        )
+        view = await start(self._kernel, request.module)
+        return pb.StartModuleResponse(module=module_to_pb(view))
 
     async def StopModule(
         self, request: pb.StopModuleRequest, context: Any
     ) -> pb.StopModuleResponse:
-        return pb.StopModuleResponse(module=module_to_pb(await self._control.stop(request.module)))
+        view = await stop(self._kernel, request.module)
+        return pb.StopModuleResponse(module=module_to_pb(view))
 
     async def RestartModule(
         self, request: pb.RestartModuleRequest, context: Any
     ) -> pb.RestartModuleResponse:
-        view = await self._control.restart(request.module)
+        view = await restart(self._kernel, request.module)
         return pb.RestartModuleResponse(module=module_to_pb(view))
 
     async def StreamLogs(
         self, request: pb.StreamLogsRequest, context: Any
     ) -> AsyncIterator[pb.StreamLogsResponse]:
-        lines = self._control.lines(
-            request.module, tail=request.tail or DEFAULT_TAIL, follow=request.follow
-        )
+        tail = request.tail or DEFAULT_TAIL
+        lines = logs(self._kernel, request.module, tail=tail, follow=request.follow)
         async with aclosing(cast("AsyncGenerator[bytes]", lines)):
             async for line in lines:
                 yield pb.StreamLogsResponse(line=line.decode(errors="replace"))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logos_kernel.core.supervise import History, RestartPolicy
+from logos_kernel.core.restarts import History, RestartPolicy
 
 POLICY = RestartPolicy()
 

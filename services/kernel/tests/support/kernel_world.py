@@ -1,15 +1,22 @@
-"""Obeys a supervisor's effects in virtual time, as the driver loop does in real time."""
+"""The machine of a kernel in virtual time, with effects performed as the driver performs them."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
+from logos_base.errors import DiskFullError
+from logos_base.machine import Answer, Refuse, Ticket
 from logos_base.manifest import Manifest
-from logos_kernel.core.effects import AskStop, Effect, End, Save, Signal, Spawn, Watch
+from logos_kernel.core.effects import Effect, Effects, End, Forget, Save, Signal, Spawn, Watch
 from logos_kernel.core.module import Module
+from logos_kernel.core.modules import Modules
 from logos_kernel.core.registry import Registry
-from logos_kernel.core.supervise import RestartPolicy
+from logos_kernel.core.restarts import RestartPolicy
 from logos_kernel.core.supervisor import Supervisor
 from logos_kernel.core.types import (
+    Candidate,
     Described,
     Exit,
     Grant,
@@ -20,9 +27,11 @@ from logos_kernel.core.types import (
     Record,
     Runtime,
 )
+from logos_kernel.core.views import Views
 
 _PIDS = itertools.count(100)
 _LEASES = itertools.count()
+_TICKETS = map(Ticket, itertools.count())
 
 
 class Half:
@@ -65,9 +74,11 @@ class World:
         epochs: Mapping[ProcessId, int] | None = None,
     ) -> None:
         self.now_ms = 1_000_000
-        self.policy = policy or RestartPolicy()
-        self.supervisor = Supervisor(plans(requires, runtime), self.policy, Half())
-        self.registry = Registry(self.supervisor)
+        policy = policy or RestartPolicy()
+        self.modules = Modules(plans(requires, runtime), records, policy, Half())
+        self.supervisor = Supervisor(self.modules)
+        self.registry = Registry(self.modules)
+        self.views = Views(self.modules, lambda at_ms: at_ms)
         self.alive = dict(alive or {})
         """Processes that this kernel knows, with their modules."""
         self.lost = dict(lost or {})
@@ -76,81 +87,95 @@ class World:
         """Of all processes, also those that have ended."""
         self.fates: list[bool] = []
         """Whether each of the next saves fails; those after them do not."""
+        self.cannot_spawn = ""
         self.terminated: list[str] = []
-        self.asked: list[bytes] = []
         self.spawned: list[tuple[int, str]] = []
         self.saved = {record.name: record for record in records}
-        self.supervisor.boot(self.saved, lambda process: process in self.alive, self.now_ms)
-        self.obey()
+        self.answers: dict[Ticket, object] = {}
+        self._outcomes: deque[Callable[[int], Effects]] = deque()
+        self._inputs: deque[Callable[[int], Effects]] = deque()
+        self.put(self.supervisor.boot, self.alive.__contains__)
 
     def __getitem__(self, name: str) -> Module:
-        return self.supervisor.modules[name]
+        return self.modules.find(name)
 
     def states(self) -> dict[str, str]:
         """Returns the state of every module."""
-        return {name: module.state.value for name, module in self.supervisor.modules.items()}
+        return {module.name: module.state.value for module in self.modules}
 
-    def obey(self) -> None:
-        """Does what is to be done."""
-        while effects := self.supervisor.take_effects():
-            for effect in effects:
-                self._execute(effect)
+    def put(self, step: Callable[..., Effects], *args: Any) -> None:
+        """Gives an input; the outcomes of its effects come next, and then their consequences."""
+        self._inputs.append(partial(step, *args))
+        while waiting := self._outcomes or self._inputs:
+            for effect in waiting.popleft()(self.now_ms):
+                self._perform(effect)
 
-    def _execute(self, effect: Effect) -> None:
+    def begin(self, step: Callable[..., Effects], *args: Any) -> Ticket:
+        """Puts a question; its answer comes in `answers`."""
+        ticket = next(_TICKETS)
+        self.put(step, ticket, *args)
+        return ticket
+
+    def ask(self, step: Callable[..., Effects], *args: Any) -> Any:
+        """Puts a question; returns its answer, or raises what refused it."""
+        answer = self.answers[self.begin(step, *args)]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _perform(self, effect: Effect | Answer | Refuse) -> None:
         match effect:
-            case Save(module=name):
-                self._save(name)
-            case Spawn(module=name, epoch=epoch):
-                if not self._save(name, spawn=epoch):
-                    return
+            case Answer(ticket, answer) | Refuse(ticket, answer):
+                assert ticket not in self.answers
+                self.answers[ticket] = answer
+            case Save(records):
+                self._save(effect, records)
+            case Spawn(name, epoch):
                 assert self.saved[name].epoch == epoch
+                if self.cannot_spawn:
+                    failed = partial(self.supervisor.spawn_failed, name, self.cannot_spawn)
+                    self._outcomes.append(failed)
+                    return
                 assert name not in self.alive.values(), "one process of a module at a time"
                 process = ProcessId(next(_PIDS), self.now_ms)
                 self.alive[process], self.epochs[process] = name, epoch
                 self.spawned.append((self.now_ms, name))
-                self.supervisor.spawned(name, epoch, process, self.now_ms)
+                self._outcomes.append(partial(self.supervisor.spawned, name, process))
             case Watch(process=process):
                 assert process in self.alive
-            case End(process=process, signal=Signal.KILL):
+            case End(process, Signal.KILL):
                 self._end(process, Exit(-9))
-            case End(module=name):
-                self.terminated.append(name)
-            case AskStop(lease_id=lease_id):
-                self.asked.append(lease_id)
+            case End(process):
+                self.terminated.append(self.alive[process])
+            case Forget(name):
+                del self.saved[name]
 
-    def _save(self, name: str, *, spawn: int | None = None) -> bool:
-        if self.store([self[name].record()]):
-            self.supervisor.saved(name)
-            return True
-        self.supervisor.save_failed(name, "the disk is full", self.now_ms, spawn=spawn)
-        return False
-
-    def store(self, records: Sequence[Record]) -> bool:
-        """Makes records durable, or fails; says whether it did."""
+    def _save(self, save: Save, records: Sequence[Record]) -> None:
         if self.fates and self.fates.pop(0):
-            return False
-        self.saved |= {record.name: record for record in records}
-        return True
+            failed = partial(self.supervisor.save_failed, save, DiskFullError("the disk is full"))
+            self._outcomes.append(failed)
+        else:
+            self.saved |= {record.name: record for record in records}
+            self._outcomes.append(partial(self.supervisor.saved, save))
 
     def want(self, wish: str, name: str) -> bool:
         """An operator asks; says whether it was acknowledged."""
-        records = getattr(self.supervisor, f"to_{wish}")(name)
-        is_durable = not records or self.store(records)
-        if is_durable:
-            getattr(self.supervisor, wish)(name, self.now_ms)
-        self.obey()
-        return is_durable
+        try:
+            self.ask(getattr(self.supervisor, wish), name)
+        except DiskFullError:
+            return False
+        return True
 
     def _end(self, process: ProcessId, exit_: Exit) -> None:
         name = self.alive.pop(process, None)
         if name is not None:
-            self.supervisor.exited(name, process, exit_, self.now_ms)
+            self._inputs.append(partial(self.supervisor.exited, name, process, exit_))
 
     def exit(self, name: str, code: int = 0) -> None:
         """A process ends by itself."""
         process = next(one for one, owner in self.alive.items() if owner == name)
-        self._end(process, Exit(code, "last words"))
-        self.obey()
+        del self.alive[process]
+        self.put(self.supervisor.exited, name, process, Exit(code, "last words"))
 
     def advance(self, ms: int, *, beating: bool = False) -> None:
         """Lets time pass, from one due time to the next; with beats if `beating`."""
@@ -164,12 +189,11 @@ class World:
             self.now_ms = max(self.now_ms, due_ms)
             if beating:
                 self._renew()
-            self.supervisor.tick(self.now_ms)
-            self.obey()
+            self.put(self.supervisor.tick)
         self.now_ms = end_ms
 
     def _renew(self) -> None:
-        for module in self.supervisor.modules.values():
+        for module in self.modules:
             if module.lease is not None:
                 module.lease.renew(self.now_ms)
 
@@ -195,26 +219,23 @@ class World:
         **changes: object,
     ) -> Grant:
         """Registers an instance that answers for itself."""
-        introduction = self.introduce(name, **changes)
-        self.registry.check(introduction)
-        described = answers or Described(name, introduction.instance_id)
-        records = self.registry.to_register(introduction, described, is_rival_alive=rival_alive)
-        assert not records or self.store(records)
-        grant = self.registry.register(
-            introduction,
-            described,
-            lease_id=f"lease {next(_LEASES)}".encode().ljust(16, b"."),
-            now_ms=self.now_ms,
-        )
-        self.obey()
+        said = self.introduce(name, **changes)
+        rival = self.registry.check(said)
+        described = answers or Described(name, said.instance_id)
+        lease_id = f"lease {next(_LEASES)}".encode().ljust(16, b".")
+        candidate = Candidate(said, described, None if rival_alive else rival, lease_id)
+        grant: Grant = self.ask(self.registry.register, candidate)
         return grant
+
+    def lease_id(self, name: str) -> bytes:
+        """Returns the lease of a module that has one."""
+        lease = self[name].lease
+        assert lease is not None
+        return lease.lease_id
 
     def say(self, name: str, said: ModuleState = ModuleState.READY, text: str = "") -> int:
         """A module beats."""
-        lease = self[name].lease
-        assert lease is not None
-        ttl_ms = self.registry.beat(lease.lease_id, said, text, self.now_ms)
-        self.obey()
+        ttl_ms: int = self.ask(self.registry.beat, self.lease_id(name), said, text)
         return ttl_ms
 
     def ready(self, *names: str) -> None:

@@ -1,19 +1,19 @@
-"""KER-8: the loop does nothing before what it rests on is durable."""
+"""KER-8: effects on real event loops; nothing is done before what it rests on is durable."""
 
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
-import grpc
 import pytest
-from kernel_driver import Half, plans
+from kernel_world import Half, plans
+from memory_store import MemoryModuleStore
 
 from logos_base.errors import DiskFullError
-from logos_kernel.core.effects import Signal
-from logos_kernel.core.supervise import RestartPolicy
-from logos_kernel.core.supervisor import Supervisor
+from logos_kernel.core.effects import Effects, Signal
+from logos_kernel.core.lifecycle import IllegalTransitionError
+from logos_kernel.core.modules import Modules
+from logos_kernel.core.restarts import RestartPolicy
 from logos_kernel.core.types import (
     Described,
     Desired,
@@ -25,11 +25,13 @@ from logos_kernel.core.types import (
     Record,
     Runtime,
 )
-from logos_kernel.net.driver import Driver
 from logos_kernel.net.external import External
-from logos_kernel.net.router import Router
-from logos_kernel.store.memory import MemoryModuleStore
-from logos_module.interceptor import Gate
+from logos_kernel.node import Node
+from logos_kernel.operations.kernel import Kernel
+from logos_kernel.operations.register import register
+from logos_kernel.operations.restart import restart
+from logos_kernel.operations.start import start
+from logos_kernel.operations.stop import stop
 
 INSTANCE = b"sixteen bytes..."
 
@@ -41,6 +43,7 @@ class Disk(MemoryModuleStore):
         super().__init__()
         self._records = {record.name: record for record in records}
         self.full_for: set[str] = set()
+        self.bug: Exception | None = None
         self.held = asyncio.Event()
         self.held.set()
         self.begun = asyncio.Event()
@@ -48,6 +51,8 @@ class Disk(MemoryModuleStore):
     async def save(self, *records: Record) -> None:
         self.begun.set()
         await self.held.wait()
+        if self.bug is not None:
+            raise self.bug
         self._refuse(*(record.name for record in records))
         await super().save(*records)
 
@@ -67,15 +72,15 @@ class Disk(MemoryModuleStore):
 
 
 class Processes:
-    """Processes that end when they are told to; asks the disk what it knows whenever it acts."""
+    """Processes that end when they are signalled; asks the disk what it knows whenever it acts."""
 
     def __init__(self, disk: Disk, alive: Sequence[ProcessId] = ()) -> None:
         self._disk = disk
         self._pids = itertools.count(1)
         self.alive = set(alive)
         self.started: list[tuple[str, int]] = []
-        self.is_deaf = False
-        """TERM does not end them."""
+        self.bug_of = ""
+        """Names a module whose start raises what no start may."""
         self._ended: dict[ProcessId, Callable[[Exit], None]] = {}
 
     def is_alive(self, process: ProcessId) -> bool:
@@ -83,6 +88,8 @@ class Processes:
 
     def start(self, module: str, epoch: int) -> ProcessId:
         assert self._disk[module].epoch == epoch, "durable before its process"
+        if module == self.bug_of:
+            raise RuntimeError("a bug")
         self.started.append((module, epoch))
         process = ProcessId(next(self._pids), epoch)
         self.alive.add(process)
@@ -92,7 +99,7 @@ class Processes:
         self._ended[process] = ended
 
     def end(self, process: ProcessId, signal: Signal) -> None:
-        if process in self.alive and not (self.is_deaf and signal is Signal.TERM):
+        if process in self.alive:
             self.alive.remove(process)
             asyncio.get_running_loop().call_soon(self._ended[process], Exit(0))
 
@@ -103,40 +110,29 @@ class Processes:
         pass
 
 
-async def _announce(views: Any, ready: Any, *, is_ready: bool) -> None:
-    pass
-
-
-async def _describe(channel: grpc.aio.Channel, timeout_s: float) -> Described:
+async def _probe(endpoint: str) -> Described:
     return Described("base", INSTANCE)
 
 
 @asynccontextmanager
 async def running(
-    disk: Disk, runtime: Processes | External, *modules: str, **policy: int
-) -> AsyncIterator[Driver]:
+    disk: Disk, runtime: Processes | External, *names: str, **policy: int
+) -> AsyncIterator[Kernel]:
     kind = Runtime.EXTERNAL if isinstance(runtime, External) else Runtime.PROCESS
-    driver = Driver(
-        supervisor=Supervisor(
-            plans(dict.fromkeys(modules, ()), kind), RestartPolicy(**policy), Half()
-        ),
-        runtime=runtime,
-        store=disk,
-        router=Router(Gate()),
-        describe=_describe,
-        announce=_announce,
-        identity=Identity("node1", "small", "0.1.0", 1, 0),
-        wall_ms=lambda: 0,
+    modules = Modules(
+        plans(dict.fromkeys(names, ()), kind), await disk.load(), RestartPolicy(**policy), Half()
     )
-    await driver.load()
+    identity = Identity("node1", "small", "0.1.0", 1, 0)
+    node = Node(identity, modules, runtime=runtime, store=disk, probe=_probe, wall_ms=lambda: 0)
+    node.executor.boot()
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
-        tasks.create_task(driver.run())
-        yield driver
-        driver.close()
+        tasks.create_task(node.executor.run())
+        yield node.kernel
+        node.close()
 
 
 async def _until(is_so: Callable[[], object]) -> None:
-    while not is_so():  # noqa: ASYNC110 -- the driver tells servicers, not tests
+    while not is_so():  # noqa: ASYNC110 -- the machine answers questions, and has none of these
         await asyncio.sleep(0.01)
 
 
@@ -144,9 +140,9 @@ async def test_no_process_is_started_while_its_epoch_cannot_be_saved() -> None:
     disk = Disk()
     disk.full_for = {"base"}
     processes = Processes(disk)
-    async with running(disk, processes, "base", "top", backoff_base_ms=10) as driver:
-        await _until(lambda: driver.views()[0].restart_count >= 2)
-        base, top = driver.views()
+    async with running(disk, processes, "base", "top", backoff_base_ms=10) as kernel:
+        await _until(lambda: kernel.views.all()[0].restart_count >= 2)
+        base, top = kernel.views.all()
         assert base.state in {ModuleState.BACKOFF, ModuleState.STARTING}
         assert base.last_exit == "not started: its state cannot be saved: the disk is full"
         assert base.status_text == "its state cannot be saved: the disk is full"
@@ -154,7 +150,7 @@ async def test_no_process_is_started_while_its_epoch_cannot_be_saved() -> None:
         assert processes.started == [("top", 1)], "the others are started all the same"
 
         disk.full_for.clear()
-        await _until(lambda: driver.views()[0].pid)
+        await _until(lambda: kernel.views.all()[0].pid)
 
     assert processes.started[1:] == [("base", 1)]
 
@@ -162,56 +158,56 @@ async def test_no_process_is_started_while_its_epoch_cannot_be_saved() -> None:
 async def test_a_stop_that_cannot_be_saved_fails_and_stops_nothing() -> None:
     disk = Disk()
     processes = Processes(disk)
-    async with running(disk, processes, "base") as driver:
-        await _until(lambda: driver.views()[0].pid)
+    async with running(disk, processes, "base") as kernel:
+        await _until(lambda: kernel.views.all()[0].pid)
         disk.full_for = {"base"}
         with pytest.raises(DiskFullError):
-            await driver.stop("base")
-        assert (driver.views()[0].desired, len(processes.alive)) == (Desired.RUNNING, 1)
+            await stop(kernel, "base")
+        assert (kernel.views.all()[0].desired, len(processes.alive)) == (Desired.RUNNING, 1)
 
         disk.full_for.clear()
-        await driver.stop("base")
+        await stop(kernel, "base")
         assert disk["base"].desired is Desired.STOPPED
-        await _until(lambda: driver.views()[0].state is ModuleState.STOPPED)
+        await _until(lambda: kernel.views.all()[0].state is ModuleState.STOPPED)
         disk.full_for = {"base"}
         with pytest.raises(DiskFullError):
-            await driver.start("base")
+            await start(kernel, "base")
 
-        assert driver.views()[0].state is ModuleState.STOPPED
+        assert kernel.views.all()[0].state is ModuleState.STOPPED
         assert disk["base"].desired is Desired.STOPPED
 
 
 async def test_a_start_whose_epoch_cannot_be_saved_is_told_to_who_asked() -> None:
     disk = Disk()
     disk.full_for = {"base"}
-    async with running(disk, Processes(disk), "base") as driver:
+    async with running(disk, Processes(disk), "base") as kernel:
         with pytest.raises(DiskFullError):
-            await driver.start("base")
+            await start(kernel, "base")
 
 
 async def test_the_failure_of_one_module_is_not_told_to_who_asked_for_another() -> None:
     disk = Disk()
     disk.full_for = {"base"}
-    async with running(disk, Processes(disk), "base", "top", backoff_base_ms=1) as driver:
+    async with running(disk, Processes(disk), "base", "top", backoff_base_ms=1) as kernel:
         for _ in range(20):
-            await driver.restart("top")
+            await restart(kernel, "top")
 
-        assert driver.views()[0].status_text
+        assert kernel.views.all()[0].status_text
 
 
 async def test_what_was_begun_is_carried_out_when_who_asked_has_gone() -> None:
     disk = Disk()
     processes = Processes(disk)
-    async with running(disk, processes, "base") as driver, asyncio.TaskGroup() as tasks:
-        await _until(lambda: driver.views()[0].pid and disk["base"].process)
+    async with running(disk, processes, "base") as kernel, asyncio.TaskGroup() as tasks:
+        await _until(lambda: kernel.views.all()[0].pid and disk["base"].process)
         disk.begun.clear()
         disk.held.clear()
-        stopping = tasks.create_task(driver.stop("base"))
+        stopping = tasks.create_task(stop(kernel, "base"))
         await disk.begun.wait()
         stopping.cancel()
         disk.held.set()
 
-        await _until(lambda: driver.views()[0].state is ModuleState.STOPPED)
+        await _until(lambda: kernel.views.all()[0].state is ModuleState.STOPPED)
         assert disk["base"].desired is Desired.STOPPED
 
 
@@ -219,13 +215,16 @@ async def test_an_observed_instance_is_registered_once_its_epoch_is_durable() ->
     disk = Disk()
     disk.full_for = {"base"}
     introduction = Introduction("base", "0.1.0", INSTANCE, "127.0.0.1:1", 0, ("test.base.Echo",))
-    async with running(disk, External(), "base") as driver:
+    async with running(disk, External(), "base") as kernel:
         with pytest.raises(DiskFullError):
-            await driver.register(introduction)
-        assert (driver.views()[0].state, driver.views()[0].epoch) == (ModuleState.STARTING, 0)
+            await register(kernel, introduction)
+        assert (kernel.views.all()[0].state, kernel.views.all()[0].epoch) == (
+            ModuleState.STARTING,
+            0,
+        )
 
         disk.full_for.clear()
-        grant = await driver.register(introduction)
+        grant = await register(kernel, introduction)
 
         assert grant.epoch == disk["base"].epoch == 1
 
@@ -233,48 +232,74 @@ async def test_an_observed_instance_is_registered_once_its_epoch_is_durable() ->
 async def test_a_process_is_registered_whatever_the_disk_does() -> None:
     disk = Disk()
     introduction = Introduction("base", "0.1.0", INSTANCE, "127.0.0.1:1", 1, ("test.base.Echo",))
-    async with running(disk, Processes(disk), "base") as driver:
-        await _until(lambda: driver.views()[0].pid and disk["base"].process)
+    async with running(disk, Processes(disk), "base") as kernel:
+        await _until(lambda: kernel.views.all()[0].pid and disk["base"].process)
         disk.full_for = {"base"}
 
-        assert (await driver.register(introduction)).epoch == 1
-        assert "the disk is full" in driver.views()[0].status_text
+        assert (await register(kernel, introduction)).epoch == 1
+        assert "the disk is full" in kernel.views.all()[0].status_text
 
 
-@pytest.mark.parametrize("is_deaf", [False, True])
-async def test_what_left_the_profile_is_forgotten_once_it_has_ended(
-    is_deaf: bool,  # noqa: FBT001
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("logos_kernel.net.driver.DISMISS_GRACE_S", 0.05)
+async def test_what_left_the_profile_is_forgotten_once_it_has_ended() -> None:
     old = ProcessId(1000, 1)
     disk = Disk(Record("old", epoch=1, process=old))
     processes = Processes(disk, alive=[old])
-    processes.is_deaf = is_deaf
     async with running(disk, processes, "base"):
         await _until(lambda: "old" not in disk)
 
         assert old not in processes.alive
-        processes.is_deaf = False
 
 
 async def test_what_left_the_profile_and_cannot_be_forgotten_hinders_nobody() -> None:
     disk = Disk(Record("old", epoch=1))
     disk.full_for = {"old"}
     processes = Processes(disk)
-    async with running(disk, processes, "base") as driver:
-        await _until(lambda: driver.views()[0].pid)
+    async with running(disk, processes, "base") as kernel:
+        await _until(lambda: kernel.views.all()[0].pid)
 
     assert "old" in disk
 
 
-async def test_a_kernel_that_modules_cannot_reach_is_not_ready_and_says_why() -> None:
-    async with running(Disk(), External()) as driver:
-        assert driver.is_ready()
-        driver.unreachable("/run/k.sock was removed")
-        assert not driver.is_ready()
-        driver.unreachable("")
-        assert driver.is_ready()
-    async with running(Disk(), External(), "base") as driver:
-        driver.unreachable("/run/k.sock was removed")
-        assert driver.views()[0].status_text == "/run/k.sock was removed"
+async def test_a_bug_of_the_store_refuses_the_question_and_supervision_goes_on() -> None:
+    disk = Disk()
+    processes = Processes(disk)
+    async with running(disk, processes, "base") as kernel:
+        await _until(lambda: kernel.views.all()[0].pid and disk["base"].process)
+        disk.bug = RuntimeError("a bug")
+        with pytest.raises(RuntimeError, match="a bug"):
+            await stop(kernel, "base")
+
+        disk.bug = None
+        await stop(kernel, "base")
+        await _until(lambda: kernel.views.all()[0].state is ModuleState.STOPPED)
+
+
+async def test_an_effect_that_fails_by_a_bug_is_logged_and_supervision_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    disk = Disk()
+    processes = Processes(disk)
+    processes.bug_of = "base"
+    async with running(disk, processes, "base", "top") as kernel:
+        await _until(lambda: kernel.views.all()[1].pid)
+
+        assert kernel.views.all()[0].state is ModuleState.STARTING
+        kernel.driver.put(kernel.supervisor.spawn_failed, "base", "given up by the test")
+
+    assert [one.message for one in caplog.records if one.exc_info] == ["effect failed"]
+
+
+async def test_an_illegal_transition_ends_the_kernel() -> None:
+    def step(now_ms: int) -> Effects:
+        raise IllegalTransitionError("base: STOPPED cannot become READY")
+
+    async def live() -> None:
+        disk = Disk()
+        async with running(disk, Processes(disk), "base") as kernel:
+            kernel.driver.put(step)
+            await asyncio.Event().wait()
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await live()
+
+    assert raised.group_contains(IllegalTransitionError)

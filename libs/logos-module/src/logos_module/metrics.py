@@ -1,0 +1,16 @@
+"""Metrics of a process, for Prometheus."""
+
+from prometheus_client import start_http_server
+
+from logos_module.server import AddressInUseError
+
+
+def serve_metrics(listen: tuple[str, int] | None) -> None:
+    """Serves metrics at a host and port, if there are any; raises `AddressInUseError`."""
+    if listen is None:
+        return
+    host, port = listen
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        raise AddressInUseError(f"cannot listen at {host}:{port}: {error.strerror}") from error

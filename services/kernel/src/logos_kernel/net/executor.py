@@ -1,0 +1,139 @@
+"""Performs what the machine wants done: on the store, the runtime and the front door."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from functools import partial
+from typing import Final
+
+from logos_base.errors import StoreFailedError
+from logos_kernel.core.effects import Changed, Down, Effect, End, Forget, Save, Spawn, Watch
+from logos_kernel.core.lifecycle import IllegalTransitionError
+from logos_kernel.core.ports import Front, ModuleStore, Runtime
+from logos_kernel.core.supervisor import Supervisor
+from logos_kernel.core.types import Exit, ProcessId
+from logos_kernel.core.views import Views
+from logos_kernel.net.router import Router
+from logos_module.driver import Driver
+
+log = logging.getLogger(__name__)
+
+CLOSE_GRACE_S: Final = 5.0
+"""For the calls of an instance that is gone, to end with its process."""
+
+
+def monotonic_ms() -> int:
+    """Returns the time of the event loop."""
+    return int(asyncio.get_running_loop().time() * 1000)
+
+
+class Executor:
+    """The driver of a `Supervisor`, and its effects."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        views: Views,
+        *,
+        runtime: Runtime,
+        store: ModuleStore,
+        router: Router,
+        front: Front,
+    ) -> None:
+        self._supervisor = supervisor
+        self._views = views
+        self._runtime = runtime
+        self._store = store
+        self._router = router
+        self._front = front
+        self._fault: IllegalTransitionError | None = None
+        self.driver: Driver[Effect] = Driver(
+            supervisor, self._perform, monotonic_ms, failed=self._failed
+        )
+
+    def boot(self) -> None:
+        """Takes over what an earlier kernel left, in memory alone until `run`.
+
+        A module that outlived that kernel may register as soon as this one serves.
+        """
+        effects = self._supervisor.boot(self._runtime.is_alive, monotonic_ms())
+        self.driver.put(lambda _now_ms: effects)
+
+    async def run(self) -> None:
+        """Supervises the modules until `Supervisor.close` has ended them all."""
+        try:
+            await self.driver.run()
+        finally:
+            self._runtime.close()
+            await self._router.close()
+        if self._fault is not None:
+            raise self._fault
+
+    def _failed(self, error: Exception) -> None:
+        log.error("effect failed", exc_info=error)  # a bug: supervision of the others goes on
+        if isinstance(error, IllegalTransitionError):
+            self._fault = error
+            self.driver.stop()
+
+    def _perform(self, effect: Effect) -> Awaitable[None] | None:
+        match effect:
+            case Save():
+                return self._save(effect)
+            case Forget(name):
+                return self._forget(name)
+            case Changed(name):
+                return self._show(name)
+            case Spawn(name, epoch):
+                self._spawn(name, epoch)
+            case Watch(name, process):
+                log.info("module taken over", extra={"of": name, "pid": process.pid})
+                self._watch(name, process)
+            case End(process, signal):
+                self._runtime.end(process, signal)
+            case Down():
+                self.driver.stop()
+        return None
+
+    async def _save(self, save: Save) -> None:
+        try:
+            await self._store.save(*save.records)
+        except Exception as error:
+            is_bug = not isinstance(error, StoreFailedError)
+            names = [record.name for record in save.records]
+            log.warning("state not saved", extra={"of": names, "why": str(error)}, exc_info=is_bug)
+            self.driver.report(self._supervisor.save_failed, save, error)
+        else:
+            self.driver.report(self._supervisor.saved, save)
+
+    async def _forget(self, name: str) -> None:
+        try:
+            await self._store.forget(name)
+        except StoreFailedError as error:  # the next kernel tries again
+            log.warning("cannot forget", extra={"of": name, "why": str(error)})
+
+    def _spawn(self, name: str, epoch: int) -> None:
+        try:
+            process = self._runtime.start(name, epoch)
+        except OSError as error:
+            self.driver.report(self._supervisor.spawn_failed, name, str(error))
+            return
+        self.driver.report(self._supervisor.spawned, name, process)
+        self._watch(name, process)
+
+    def _watch(self, name: str, process: ProcessId) -> None:
+        self._runtime.watch(name, process, partial(self._exited, name, process))
+
+    def _exited(self, name: str, process: ProcessId, exit_: Exit) -> None:
+        log.info("module ended", extra={"of": name, "pid": process.pid, "how": str(exit_)})
+        self.driver.put(self._supervisor.exited, name, process, exit_)
+
+    async def _show(self, name: str) -> None:
+        """Lets the front door know the modules as they are now."""
+        if name:
+            view = self._views.one(name)
+            extra = {"of": name, "state": view.state, "epoch": view.epoch}
+            log.info("module changed", extra={**extra, "last_exit": view.last_exit})
+        views = self._views.all()
+        for channel in self._router.update(views):
+            self.driver.start(channel.close(CLOSE_GRACE_S))
+        await self._front.update(views, is_ready=self._views.modules.is_ready())
