@@ -218,6 +218,19 @@ def test_a_broken_invariant_tells_the_seed_and_what_happened() -> None:
     assert node.is_up
 
 
+def test_a_machine_that_wants_to_be_woken_for_ever_is_found() -> None:
+    world = World(0)
+    node = Node(world, "one", lambda _: None)
+    node.start()
+    ticker = Ticker()
+    ticker.tick = lambda _: []  # type: ignore[method-assign]
+    ticker.tick.__name__ = "tick"
+    Run(node, ticker, lambda _: None)
+
+    with pytest.raises(InvariantError, match="time stands still"):
+        world.run(10)
+
+
 def test_a_bug_in_a_machine_is_shown_with_the_trace() -> None:
     world = World(1)
     world.after(5, lambda: {}["nothing"])

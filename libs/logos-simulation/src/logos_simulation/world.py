@@ -10,6 +10,8 @@ from typing import Final
 from logos_simulation.chance import Chance
 
 TRACE_LINES: Final = 400
+MAX_EVENTS_AT_ONCE: Final = 20_000
+"""More at one time are a machine that is woken for nothing, over and over."""
 SEED_VARIABLE: Final = "LOGOS_SIMULATION_SEED"
 
 
@@ -40,10 +42,14 @@ class World:
             InvariantError: With the trace, also for whatever else is raised.
         """
         try:
+            at_once = 0
             while self._events and self._events[0][0] <= until_ms:
+                before_ms = self.now_ms
                 self.now_ms, _, what = heapq.heappop(self._events)
                 what()
                 self._check()
+                at_once = at_once + 1 if self.now_ms == before_ms else 0
+                self.require(at_once < MAX_EVENTS_AT_ONCE, "time stands still")
             self.now_ms = max(self.now_ms, until_ms) if self._events else self.now_ms
         except InvariantError:
             raise
