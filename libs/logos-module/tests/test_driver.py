@@ -223,6 +223,7 @@ async def test_an_earlier_wake_replaces_a_later_one() -> None:
         rig.driver.put(rig.machine.say(), "first")
         rig.machine.wake_ms = 1
         rig.driver.put(rig.machine.say(), "second")
+        rig.now_ms = 1
 
         await rig.until("woken")
 
@@ -234,6 +235,7 @@ async def test_a_wake_that_is_no_longer_wanted_does_not_come(wake_ms: int | None
         rig.driver.put(rig.machine.say(), "first")
         rig.machine.wake_ms = wake_ms
         rig.driver.put(rig.machine.say(), "second")
+        rig.now_ms = 1
 
         await asyncio.sleep(0.05)  # a wake at 1 ms would have come
 
@@ -315,7 +317,7 @@ async def test_what_the_body_raises_comes_out_of_running_as_it_is() -> None:
 async def test_no_wake_comes_after_the_end() -> None:
     rig = Rig()
     async with running(rig):
-        rig.machine.wake_ms = 1
+        rig.machine.wake_ms = rig.now_ms = 1
         rig.driver.put(rig.machine.say(), "first")
 
     await asyncio.sleep(0.05)  # a wake at 1 ms would have come

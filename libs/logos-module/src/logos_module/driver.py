@@ -3,8 +3,8 @@
 Inputs are worked on one at a time, in the order in which they came; the effects of one are
 performed in order before the next is looked at. Where performing an effect returns something
 to wait for, all else waits for it: what must be durable first is. What may take its time is
-begun with `start`. A question is not put where its asker has gone before. An error that
-nothing has turned into an input is a fault of ours: `run` raises it, unless `failed` takes it.
+begun with `start`. A question whose asker has gone is not put. An error that nothing has turned
+into an input is a fault of ours: `run` raises it, unless `failed` takes it.
 """
 
 import asyncio
@@ -44,18 +44,19 @@ class Driver(Generic[Effect]):
         self._perform = perform
         self._now_ms = now_ms
         self._failed = failed
-        self._inputs: deque[tuple[Ticket | None, Callable[[int], Effects[Effect]]]] = deque()
+        self._inputs: deque[tuple[asyncio.Future[Any] | None, Any]] = deque()
         self._outcomes = self._inputs.copy()
         self._effects: deque[Effect | Answer | Refuse] = deque()
         self._tickets = map(Ticket, itertools.count(1))
         self._asked: dict[Ticket, asyncio.Future[Any]] = {}
-        self._tasks: asyncio.TaskGroup | None = None
+        self._tasks = asyncio.TaskGroup()
         self._awaited: Awaitable[None] | None = None
-        self._is_busy = False
+        self._is_busy = True  # until `run`
         self._is_over = False
         self._fault: Exception | None = None
         self._news = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_ms = 0
 
     def put(self, step: Callable[[*Args, int], Effects[Effect]], *args: *Args) -> None:
         """Gives the machine an input: a method of it, and its arguments but the time."""
@@ -70,10 +71,10 @@ class Driver(Generic[Effect]):
     async def ask(self, step: Callable[[Ticket, *Args, int], Effects[Effect]], *args: *Args) -> Any:
         """Puts a question; returns its answer, or raises what refused it."""
         if self._is_over:
-            raise ModuleDrainingError("it has ended; try again in a moment")
+            raise ModuleDrainingError("it has ended")
         ticket = next(self._tickets)
         outcome = self._asked[ticket] = asyncio.get_running_loop().create_future()
-        self._inputs.append((ticket, lambda now_ms: step(ticket, *args, now_ms)))
+        self._inputs.append((outcome, lambda now_ms: step(ticket, *args, now_ms)))
         self._work()
         try:
             return await outcome
@@ -82,30 +83,34 @@ class Driver(Generic[Effect]):
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Begins work that an effect asks for; it ends with the driver at the latest."""
-        assert self._tasks is not None  # noqa: S101 -- effects come while it runs
         return self._tasks.create_task(work)
 
     async def run(self) -> None:
         """Works until `stop`, or until cancelled; nothing that was begun is left then."""
         try:
-            async with asyncio.TaskGroup() as self._tasks:
+            async with self._tasks:
+                self._is_busy = False
                 self._work()
                 while not self._is_over:
                     await self._news.wait()
                     self._news.clear()
-                    await self._wait_for_effect()
+                    try:
+                        if self._awaited is not None:
+                            await self._awaited
+                    except Exception as error:  # noqa: BLE001 -- `_fail` decides
+                        self._fail(error)
+                    self._awaited, self._is_busy = None, False
+                    self._work()
                 raise self._fault or _StopError
         except* _StopError:
             pass
         finally:
-            self._is_over, self._tasks = True, None
-            if self._timer is not None:
+            self._is_over = True
+            if self._timer:
                 self._timer.cancel()
             for outcome in self._asked.values():
                 if not outcome.done():
-                    outcome.set_exception(
-                        ModuleDrainingError("it has ended; try again in a moment")
-                    )
+                    outcome.set_exception(ModuleDrainingError("it has ended"))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -126,18 +131,9 @@ class Driver(Generic[Effect]):
         self._is_over = True
         self._news.set()
 
-    async def _wait_for_effect(self) -> None:
-        if self._awaited is not None:
-            try:
-                await self._awaited
-            except Exception as error:  # noqa: BLE001 -- `_fail` decides
-                self._fail(error)
-        self._awaited, self._is_busy = None, False
-        self._work()
-
     def _work(self) -> None:
         """Works until no input is left, or an effect must be waited for."""
-        if self._is_busy or self._tasks is None:
+        if self._is_busy:
             return
         self._is_busy = True
         while self._awaited is None and self._take():
@@ -156,9 +152,8 @@ class Driver(Generic[Effect]):
         waiting = self._outcomes or self._inputs
         if self._is_over or self._effects or not waiting:
             return bool(self._effects) and not self._is_over
-        ticket, step = waiting.popleft()
-        outcome = None if ticket is None else self._asked.get(ticket)
-        if ticket is not None and (outcome is None or outcome.done()):
+        outcome, step = waiting.popleft()
+        if outcome is not None and outcome.done():
             return True
         try:
             self._effects.extend(step(self._now_ms()))
@@ -170,15 +165,14 @@ class Driver(Generic[Effect]):
         return True
 
     def _do(self, effect: Effect | Answer | Refuse) -> Awaitable[None] | None:
-        if not isinstance(effect, Answer | Refuse):
+        if not isinstance(effect, (Answer, Refuse)):
             return self._perform(effect)
         outcome = self._asked.get(effect.ticket)
-        if outcome is None or outcome.done():
-            return None
-        if isinstance(effect, Answer):
-            outcome.set_result(effect.value)
-        else:
-            outcome.set_exception(effect.error)
+        if outcome and not outcome.done():
+            if isinstance(effect, Answer):
+                outcome.set_result(effect.value)
+            else:
+                outcome.set_exception(effect.error)
         return None
 
     def _fail(self, error: Exception) -> None:
@@ -189,12 +183,18 @@ class Driver(Generic[Effect]):
         self.stop()
 
     def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None
         wake_ms = None if self._is_over else self._machine.next_wake_ms()
-        if wake_ms is not None:
+        if self._timer and (wake_ms is None or wake_ms < self._timer_ms):
+            self._timer.cancel()
+            self._timer = None
+        if wake_ms is not None and not self._timer:
             delay_s = max(0, min(wake_ms - self._now_ms(), MAX_SLEEP_MS)) / 1000
-            self._timer = asyncio.get_running_loop().call_later(
-                delay_s, self.put, self._machine.tick
-            )
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._wake)
+            self._timer_ms = wake_ms
+
+    def _wake(self) -> None:
+        self._timer, wake_ms = None, self._machine.next_wake_ms()
+        if wake_ms is None or wake_ms > self._now_ms():
+            self._arm()
+        else:
+            self.put(self._machine.tick)
