@@ -17,8 +17,7 @@ from typing import Any, Final, Generic, TypeVar, TypeVarTuple
 from logos_base.machine import Answer, Machine, Refuse, Ticket
 from logos_module.errors import ModuleDrainingError
 
-MAX_SLEEP_MS: Final = 60_000
-"""A wall clock may be set: no timer rests on it for longer."""
+MAX_SLEEP_MS: Final = 60_000  # a wall clock may be set: no timer rests on it for longer
 
 Effect = TypeVar("Effect")
 Args = TypeVarTuple("Args")
