@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,12 @@ def defined_by(page: Path) -> set[str]:
     return set(DEFINED.findall(page.read_text(encoding="utf-8")))
 
 
+@cache
 def defined() -> set[str]:
     return {rule for page in PAGES for rule in defined_by(page)}
 
 
+@cache
 def cited() -> set[str]:
     listed = subprocess.run(
         ["git", "ls-files", *CITING], cwd=ROOT, check=True, capture_output=True, text=True

@@ -39,7 +39,11 @@ from raw_calls import call_raw
 
 SECONDS: Final = float(os.environ.get("LOGOS_FUZZ_RPC_SECONDS", "4"))
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(SECONDS + 600)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.stress,
+    pytest.mark.timeout(SECONDS + 600),
+]
 
 PORTS: Final = claim_ports()
 TOPOLOGY: Final = f"""\

@@ -305,7 +305,7 @@ def test_every_command_of_logosctl_prints_json(
     assert isinstance(json.loads(told["out"]), dict | list)
 
 
-@pytest.mark.parametrize("path", OF_A_NODE.keys() - {("node", "list")}, ids=" ".join)
+@pytest.mark.parametrize("path", sorted(OF_A_NODE.keys() - {("node", "list")}), ids=" ".join)
 def test_commands_end_with_3_where_nobody_answers(
     ended: dict[Key, Ended], path: tuple[str, ...]
 ) -> None:

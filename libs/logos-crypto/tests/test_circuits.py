@@ -23,6 +23,8 @@ from logos_crypto.circuits import (
 )
 from logos_crypto.refusals import RefusedError
 
+pytestmark = pytest.mark.proofs
+
 WITNESSES = int(os.environ.get("LOGOS_ZK_WITNESSES", "12"))
 """Random witnesses for each circuit. 1,000 take four minutes for all five."""
 

@@ -11,6 +11,8 @@ from logos_crypto.prover import ProofFailedError, WitnessError
 from logos_crypto.rln import Expected, Identity, Membership
 from logos_crypto.trees import RlnTree
 
+pytestmark = pytest.mark.proofs
+
 EPOCH, X = b"\x01" + bytes(31), b"\x02" + bytes(31)
 
 

@@ -16,6 +16,8 @@ from oracle.poseidon2 import P
 from oracle.snarkjs import Snarkjs
 from py_ecc.optimized_bn128.optimized_curve import field_modulus
 
+pytestmark = pytest.mark.proofs
+
 VECTORS = json.loads(
     (Path(__file__).parents[3] / "vectors/logos-blockchain/groth16-proofs.json").read_text("utf-8")
 )

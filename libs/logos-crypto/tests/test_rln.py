@@ -14,7 +14,7 @@ from logos_crypto import rln
 from logos_crypto.refusals import RefusedError
 from logos_crypto.rln import Expected, Identity, Membership, Proof, RateLimitProof
 
-pytestmark = pytest.mark.native
+pytestmark = [pytest.mark.native, pytest.mark.proofs]
 
 MODULUS: Final = 0x30644E72E131A029B85045B68181585D2833E84879B9709143E1F593F0000001
 IDENTIFIER: Final = b"mix-rln-spam-protection/v1"

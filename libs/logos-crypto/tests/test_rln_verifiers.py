@@ -15,7 +15,7 @@ from logos_crypto import rln
 from logos_crypto.rln import Expected, Identity, Membership, Proof
 from logos_crypto.trees import RlnTree
 
-pytestmark = [pytest.mark.native, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.native, pytest.mark.proofs, pytest.mark.timeout(600)]
 
 PUBLISHED: Final[dict[str, Any]] = json.loads(
     (Path(__file__).parents[3] / "vectors/zerokit/groth16-proofs.json").read_text(encoding="utf-8")

@@ -1,7 +1,9 @@
 """Every call of a server is asked about once, whatever its kind, before anything is read."""
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -11,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from logos_base.errors import ErrorKind, LogosError
 from logos_module.access import Caller, Listener
-from logos_module.channels import open_channel
+from logos_module.channels import open_channel, write
 from logos_module.errors import ModuleDrainingError, reason_of
 from logos_module.interceptor import PassedHandler
 from logos_module.server import Server
@@ -102,7 +104,12 @@ class Rig:
         self.server.serve(lambda own, server: own.add_to(server), Own(self.served))
 
     async def call(self, method: str) -> Any:
-        return await self.channel.stream_stream(method)(iter([EMPTY])).read()
+        call = self.channel.stream_stream(method)()
+        # An iterator of requests would cancel a call that is refused before its first request.
+        if await write(call, EMPTY):
+            with suppress(asyncio.InvalidStateError):  # it has ended since
+                await call.done_writing()
+        return await call.read()
 
     async def refused(self, method: str) -> str:
         with pytest.raises(grpc.aio.AioRpcError) as failed:

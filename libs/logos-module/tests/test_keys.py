@@ -31,6 +31,7 @@ async def test_keys_are_made_marked_and_loaded(
     assert len(loaded) == 2 * (seed is not None)
 
 
+@pytest.mark.proofs
 def test_a_seed_makes_the_same_keys_of_all_circuits(tmp_path: Path) -> None:
     first = make_keys(CircuitKeys(tmp_path / "one"), insecure_seed=bytes(32))
     second = make_keys(CircuitKeys(tmp_path / "two"), insecure_seed=bytes(32))

@@ -13,6 +13,8 @@ import pytest
 
 from logos_storage.store.opening import open_store
 
+pytestmark = pytest.mark.stress
+
 POINTS = 20
 
 # Forks a child per line, so that each life costs a fork and not a second of imports.

@@ -46,7 +46,7 @@ def test(
         list[str],
         typer.Argument(
             default_factory=list,
-            help="unit, native, simulation, integration, containers, or what pytest takes.",
+            help=f"{', '.join(tiers.TIERS)}, or what pytest takes.",
         ),
     ],
     output: OutputOption = Output.TABLE,  # noqa: PT028 - a command, no test

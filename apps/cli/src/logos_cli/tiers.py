@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import takewhile
 from pathlib import Path
@@ -15,12 +16,16 @@ from logos_cli.programs import run, surroundings, tool
 from logos_testnet.engine import engine_answers
 
 _PYTEST: Final = {
-    "unit": "not simulation and not integration and not containers",
+    "unit": "not (proofs or stress or simulation or integration or containers)",
+    "proofs": "proofs and not stress",
     "simulation": "simulation",
-    "integration": "integration",
+    "stress": "stress",
+    "integration": "integration and not stress",
     "containers": "containers",
 }
-TIERS: Final = ("unit", "native", "simulation", "integration", "containers")
+TIERS: Final = ("unit", "native", "proofs", "simulation", "stress", "integration", "containers")
+_PARALLEL: Final = ("unit", "simulation")
+"""Tiers whose tests run in a process for each core: they start nothing that fills the machine."""
 _USAGE: Final = 4
 _NOTHING_COLLECTED: Final = 5
 
@@ -42,6 +47,7 @@ class Run:
     tier: str
     """Its name; `pytest` where no tier was named."""
     result: Result
+    seconds: float = field(default=0.0, compare=False)
 
 
 def run_tests(root: Path, selection: Sequence[str], *, to_stderr: bool = False) -> list[Run]:
@@ -64,12 +70,27 @@ def run_tests(root: Path, selection: Sequence[str], *, to_stderr: bool = False) 
         runs = [Run("pytest", _pytest(root, rest, to_stderr=to_stderr))]
     else:
         wanted = named or TIERS
-        runs = [Run(tier, _run_tier(root, tier, rest, to_stderr=to_stderr)) for tier in wanted]
+        runs = [_timed(root, tier, rest, to_stderr=to_stderr) for tier in wanted]
+        _show_times(runs)
     if failed := [each.tier for each in runs if each.result is Result.FAILED]:
         stderr().print(f"[red]failed:[/] {', '.join(failed)}", highlight=False)
     if all(each.result is Result.EMPTY for each in runs):
         raise UsageError(f"no test is selected by {' '.join(selection)}")
     return runs
+
+
+def _timed(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) -> Run:
+    begun = time.monotonic()
+    result = _run_tier(root, tier, rest, to_stderr=to_stderr)
+    return Run(tier, result, time.monotonic() - begun)
+
+
+def _show_times(runs: Sequence[Run]) -> None:
+    """Says where the time went."""
+    stderr().rule("time")
+    for each in runs:
+        stderr().print(f"{each.tier:12} {each.seconds:7.1f} s  {each.result}", highlight=False)
+    stderr().print(f"{'all':12} {sum(each.seconds for each in runs):7.1f} s", highlight=False)
 
 
 def _refuse_unknown(root: Path, rest: Sequence[str]) -> None:
@@ -90,7 +111,9 @@ def _run_tier(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) ->
     if tier == "containers" and not os.environ.get("CI") and not asyncio.run(engine_answers()):
         stderr().print("no container engine answers: skipped", highlight=False)
         return Result.SKIPPED
-    result = _pytest(root, ["-m", _PYTEST[tier], *rest], to_stderr=to_stderr)
+    processes = ["-n", str(os.cpu_count() or 1), "--dist", "worksteal"]
+    words = [*(processes if tier in _PARALLEL and not rest else []), "-m", _PYTEST[tier], *rest]
+    result = _pytest(root, words, to_stderr=to_stderr)
     # A tier without tests is a fault, unless they were selected.
     return Result.FAILED if result is Result.EMPTY and not rest else result
 

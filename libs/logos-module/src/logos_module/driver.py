@@ -55,7 +55,6 @@ class Driver(Generic[Effect]):
         self._fault: Exception | None = None
         self._news = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_ms = 0
 
     def put(self, step: Callable[[*Args, int], Effects[Effect]], *args: *Args) -> None:
         """Gives the machine an input: a method of it, and its arguments but the time."""
@@ -183,13 +182,14 @@ class Driver(Generic[Effect]):
 
     def _arm(self) -> None:
         wake_ms = None if self._is_over else self._machine.next_wake_ms()
-        if self._timer and (wake_ms is None or wake_ms < self._timer_ms):
+        if wake_ms is None:
+            return  # a timer that is set comes for nothing
+        loop = asyncio.get_running_loop()
+        due_s = loop.time() + max(0, min(wake_ms - self._now_ms(), MAX_SLEEP_MS)) / 1000
+        if self._timer and self._timer.when() > due_s + 0.001:  # else it is set again then
             self._timer.cancel()
             self._timer = None
-        if wake_ms is not None and not self._timer:
-            delay_s = max(0, min(wake_ms - self._now_ms(), MAX_SLEEP_MS)) / 1000
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._wake)
-            self._timer_ms = wake_ms
+        self._timer = self._timer or loop.call_at(due_s, self._wake)
 
     def _wake(self) -> None:
         self._timer, wake_ms = None, self._machine.next_wake_ms()
