@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -16,12 +15,13 @@ from logos_kernel.operations.kernel import Kernel
 from logos_kernel.operations.register import register
 from logos_kernel.operations.resolve import resolve
 from logos_kernel.rpc.convert import duration, grant_to_pb, introduction_from_pb, state_from_pb
+from logos_module.contexts import Context
 
 
 class _Answers:
     """A stream of answers that two tasks write to: gRPC takes one message at a time."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
         self._turn = asyncio.Lock()
 
@@ -34,12 +34,12 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
-    async def Register(self, request: pb.RegisterRequest, context: Any) -> pb.RegisterResponse:
+    async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
         grant = await register(self._kernel, introduction_from_pb(request))
         return grant_to_pb(grant, self._kernel.identity)
 
     async def Session(  # type: ignore[override]  # a coroutine that writes does as well
-        self, request_iterator: AsyncIterator[pb.SessionRequest], context: Any
+        self, request_iterator: AsyncIterator[pb.SessionRequest], context: Context
     ) -> None:
         answers = _Answers(context)
         async with asyncio.TaskGroup() as tasks:
@@ -73,11 +73,11 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
         await answers.write(pb.SessionResponse(stop=True))
 
     async def Deregister(
-        self, request: pb.DeregisterRequest, context: Any
+        self, request: pb.DeregisterRequest, context: Context
     ) -> pb.DeregisterResponse:
         await deregister(self._kernel, request.lease_id)
         return pb.DeregisterResponse()
 
-    async def Resolve(self, request: pb.ResolveRequest, context: Any) -> pb.ResolveResponse:
+    async def Resolve(self, request: pb.ResolveRequest, context: Context) -> pb.ResolveResponse:
         location = resolve(self._kernel, request.module)
         return pb.ResolveResponse(endpoint=location.endpoint, epoch=location.epoch)

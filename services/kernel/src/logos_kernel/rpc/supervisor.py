@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from logos.kernel.v1 import supervisor_pb2 as pb
 from logos.kernel.v1 import supervisor_pb2_grpc
@@ -12,6 +12,7 @@ from logos_kernel.operations.restart import restart
 from logos_kernel.operations.start import start
 from logos_kernel.operations.stop import stop
 from logos_kernel.rpc.convert import module_to_pb
+from logos_module.contexts import Context
 
 DEFAULT_TAIL: Final = 100
 
@@ -21,25 +22,25 @@ class SupervisorServicer(supervisor_pb2_grpc.SupervisorServicer):
         self._kernel = kernel
 
     async def StartModule(
-        self, request: pb.StartModuleRequest, context: Any
+        self, request: pb.StartModuleRequest, context: Context
     ) -> pb.StartModuleResponse:
         view = await start(self._kernel, request.module)
         return pb.StartModuleResponse(module=module_to_pb(view))
 
     async def StopModule(
-        self, request: pb.StopModuleRequest, context: Any
+        self, request: pb.StopModuleRequest, context: Context
     ) -> pb.StopModuleResponse:
         view = await stop(self._kernel, request.module)
         return pb.StopModuleResponse(module=module_to_pb(view))
 
     async def RestartModule(
-        self, request: pb.RestartModuleRequest, context: Any
+        self, request: pb.RestartModuleRequest, context: Context
     ) -> pb.RestartModuleResponse:
         view = await restart(self._kernel, request.module)
         return pb.RestartModuleResponse(module=module_to_pb(view))
 
     async def StreamLogs(
-        self, request: pb.StreamLogsRequest, context: Any
+        self, request: pb.StreamLogsRequest, context: Context
     ) -> AsyncIterator[pb.StreamLogsResponse]:
         tail = request.tail or DEFAULT_TAIL
         lines = logs(self._kernel, request.module, tail=tail, follow=request.follow)

@@ -1,12 +1,13 @@
 """`logos.network.v1.Discovery`."""
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 from logos.network.v1 import discovery_pb2 as pb
 from logos.network.v1 import discovery_pb2_grpc as pb_grpc
 from logos_mixnet.core.advertisements import check_key, check_keys, check_ttl
 from logos_mixnet.operations.discovery import DiscoveryOperations
+from logos_module.contexts import Context
 
 DEFAULT_LIMIT: Final = 20
 MAX_SEARCH_S: Final = 60.0
@@ -21,16 +22,18 @@ class DiscoveryServicer(pb_grpc.DiscoveryServicer):
     def __init__(self, discovery: DiscoveryOperations) -> None:
         self._discovery = discovery
 
-    async def Advertise(self, request: pb.AdvertiseRequest, context: Any) -> pb.AdvertiseResponse:
+    async def Advertise(
+        self, request: pb.AdvertiseRequest, context: Context
+    ) -> pb.AdvertiseResponse:
         await self._discovery.advertise(check_keys(request.keys), check_ttl(ttl_ms(request)))
         return pb.AdvertiseResponse()
 
-    async def Withdraw(self, request: pb.WithdrawRequest, context: Any) -> pb.WithdrawResponse:
+    async def Withdraw(self, request: pb.WithdrawRequest, context: Context) -> pb.WithdrawResponse:
         await self._discovery.withdraw(check_keys(request.keys))
         return pb.WithdrawResponse()
 
     async def LookUp(  # type: ignore[override]  # writes by its context
-        self, request: pb.LookUpRequest, context: Any
+        self, request: pb.LookUpRequest, context: Context
     ) -> None:
         check_key(request.key, field="key")
         left = request.limit or DEFAULT_LIMIT

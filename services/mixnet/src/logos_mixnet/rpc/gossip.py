@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import grpc
 
@@ -12,6 +11,7 @@ from logos_mixnet.core.errors import StartExpectedError, UnexpectedRequestError
 from logos_mixnet.operations.gossip import GossipOperations, Subscription
 from logos_mixnet.rpc.convert import batch_to_pb, check_batch, outcome_to_pb, verdict_of
 from logos_mixnet.rpc.duplex import until_written
+from logos_module.contexts import Context
 
 
 class GossipServicer(pb_grpc.GossipServicer):
@@ -20,13 +20,13 @@ class GossipServicer(pb_grpc.GossipServicer):
     def __init__(self, gossip: GossipOperations) -> None:
         self._gossip = gossip
 
-    async def Publish(self, request: pb.PublishRequest, context: Any) -> pb.PublishResponse:
+    async def Publish(self, request: pb.PublishRequest, context: Context) -> pb.PublishResponse:
         return pb.PublishResponse(
             message_id=await self._gossip.publish(request.topic, request.data)
         )
 
     async def PublishMany(  # type: ignore[override]  # reads and writes by its context
-        self, request_iterator: AsyncIterator[pb.PublishManyRequest], context: Any
+        self, request_iterator: AsyncIterator[pb.PublishManyRequest], context: Context
     ) -> None:
         while (request := await context.read()) is not grpc.aio.EOF:
             check_batch(request)
@@ -40,7 +40,7 @@ class GossipServicer(pb_grpc.GossipServicer):
             )
 
     async def Subscribe(  # type: ignore[override]  # reads and writes by its context
-        self, request_iterator: AsyncIterator[pb.SubscribeRequest], context: Any
+        self, request_iterator: AsyncIterator[pb.SubscribeRequest], context: Context
     ) -> None:
         first = await context.read()
         if first is grpc.aio.EOF or not first.HasField("start"):
@@ -55,12 +55,12 @@ class GossipServicer(pb_grpc.GossipServicer):
             )
 
 
-async def _write_messages(context: Any, subscription: Subscription) -> None:
+async def _write_messages(context: Context, subscription: Subscription) -> None:
     async for batch in subscription.batches:
         await context.write(batch_to_pb(batch))
 
 
-async def _read_verdicts(context: Any, subscription: Subscription) -> None:
+async def _read_verdicts(context: Context, subscription: Subscription) -> None:
     while (request := await context.read()) is not grpc.aio.EOF:
         if request.HasField("start"):
             raise UnexpectedRequestError("a subscription is started once")

@@ -14,6 +14,7 @@ from logos_mixnet.core.ports import Stream
 from logos_mixnet.operations.streams import StreamOperations
 from logos_mixnet.rpc.duplex import until_written
 from logos_module.bulk import BulkField, BulkMethod
+from logos_module.contexts import Context
 
 
 class StreamsServicer(pb_grpc.StreamsServicer):
@@ -27,7 +28,7 @@ class StreamsServicer(pb_grpc.StreamsServicer):
         self._streams = streams
 
     async def Listen(
-        self, request: pb.ListenRequest, context: Any
+        self, request: pb.ListenRequest, context: Context
     ) -> AsyncIterator[pb.ListenResponse]:
         async with self._streams.listen(request.protocol) as incoming:
             yield pb.ListenResponse()
@@ -35,7 +36,7 @@ class StreamsServicer(pb_grpc.StreamsServicer):
                 yield pb.ListenResponse(stream_id=stream.stream_id, peer_id=stream.peer_id)
 
     async def Carry(  # type: ignore[override]  # reads and writes by its context
-        self, request_iterator: AsyncIterator[pb.CarryRequest], context: Any
+        self, request_iterator: AsyncIterator[pb.CarryRequest], context: Context
     ) -> None:
         stream = await self._stand(await context.read())
         try:
@@ -55,14 +56,14 @@ class StreamsServicer(pb_grpc.StreamsServicer):
         raise StartExpectedError("the first request of Carry is `open` or `accept`")
 
 
-async def _receive(context: Any, stream: Stream) -> None:
+async def _receive(context: Context, stream: Stream) -> None:
     while pieces := await stream.read():
         await context.write(pieces)
     await context.write(pb.CarryResponse(end=True))
     await stream.wait_closed()
 
 
-async def _send(context: Any, stream: Stream) -> None:
+async def _send(context: Context, stream: Stream) -> None:
     while (request := await context.read()) is not grpc.aio.EOF:
         if isinstance(request, memoryview):
             if len(request) > MAX_FRAME_BYTES:

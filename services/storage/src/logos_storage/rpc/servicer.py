@@ -4,11 +4,12 @@ What a method can fail with stands in the contract; here errors are only raised.
 """
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from logos.storage.v1 import storage_pb2
 from logos.storage.v1.storage_pb2_grpc import StorageServicer as Contract
 from logos_module.bulk import BulkField, BulkMethod
+from logos_module.contexts import Context
 from logos_module.pages import number_to_token, page_size, page_start, token_to_number
 from logos_storage.core.errors import (
     DatasetUnknownError,
@@ -23,8 +24,6 @@ from logos_storage.rpc import convert
 
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 """The most content that a request of Put carries."""
-
-Context = Any  # the generated stubs name the synchronous kind
 
 
 class StorageServicer(Contract):
