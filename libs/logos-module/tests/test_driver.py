@@ -1,10 +1,12 @@
 """The driver of machines: order, waiting, questions, time, errors and the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+import uvloop
 
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_module.driver import Driver
@@ -62,7 +64,7 @@ class Rig:
             self.machine, self.perform, lambda: self.now_ms, failed=failed
         )
 
-    def perform(self, effect: str) -> Awaitable[None] | None:
+    def perform(self, effect: str) -> Coroutine[Any, Any, None] | None:
         self.performed.append(effect)
         self.happened.set()
         if effect == "broken":
@@ -306,6 +308,18 @@ async def test_the_end_cancels_what_was_begun_and_refuses_who_waits() -> None:
     assert rig.machine.seen == ["later"]
 
 
+async def test_a_driver_that_is_cancelled_before_an_effect_begins_leaves_no_coroutine() -> None:
+    rig = Rig()
+    rig.waits["durable"] = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        run = tasks.create_task(rig.driver.run())
+        await asyncio.sleep(0)
+        rig.driver.put(rig.machine.say("durable"), "first")
+        run.cancel()
+
+    assert rig.performed == ["durable"]
+
+
 async def test_what_the_body_raises_comes_out_of_running_as_it_is() -> None:
     rig = Rig()
 
@@ -323,3 +337,17 @@ async def test_no_wake_comes_after_the_end() -> None:
     await asyncio.sleep(0.05)  # a wake at 1 ms would have come
 
     assert rig.machine.seen == ["first"]
+
+
+def test_the_loop_that_modules_run_on_sets_timers_too() -> None:
+    """uvloop, whose handle of a wake that is due at once is of another kind."""
+
+    async def wake_often() -> None:
+        async with running(Rig()) as rig:
+            for wake_ms in (0, 1_000_000, 0, 5, 0):
+                rig.machine.wake_ms = wake_ms
+                rig.driver.put(rig.machine.say(), "input")
+            await rig.until("woken")
+            assert rig.machine.seen[-1] == "tick at 0"
+
+    uvloop.run(wake_often())

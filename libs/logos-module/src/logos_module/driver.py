@@ -1,16 +1,15 @@
 """Runs a protocol machine (`logos_base.machine`) on an event loop.
 
-Inputs are worked on one at a time, in the order in which they came; the effects of one are
-performed in order before the next is looked at. Where performing an effect returns something
-to wait for, all else waits for it: what must be durable first is. What may take its time is
-begun with `start`. A question whose asker has gone is not put. An error that nothing has turned
-into an input is a fault of ours: `run` raises it, unless `failed` takes it.
+Inputs are worked on one at a time, in order; the effects of one are performed in order before
+the next is looked at. Where performing an effect returns a coroutine, all else waits for it:
+what must be durable first is. What may take its time is begun with `start`. An error that
+nothing has turned into an input is a fault of ours: `run` raises it, unless `failed` takes it.
 """
 
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Generic, TypeVar, TypeVarTuple
 
@@ -18,14 +17,12 @@ from logos_base.machine import Answer, Machine, Refuse, Ticket
 from logos_module.errors import ModuleDrainingError
 
 MAX_SLEEP_MS: Final = 60_000  # a wall clock may be set: no timer rests on it for longer
-
 Effect = TypeVar("Effect")
 Args = TypeVarTuple("Args")
 Effects = Sequence[Effect | Answer | Refuse]
 
 
-class _StopError(Exception):
-    """Ends the tasks of a driver."""
+class _StopError(Exception): ...
 
 
 class Driver(Generic[Effect]):
@@ -34,7 +31,7 @@ class Driver(Generic[Effect]):
     def __init__(
         self,
         machine: Machine[Effect],
-        perform: Callable[[Effect], Awaitable[None] | None],
+        perform: Callable[[Effect], Coroutine[Any, Any, None] | None],
         now_ms: Callable[[], int],
         *,
         failed: Callable[[Exception], None] | None = None,
@@ -49,12 +46,13 @@ class Driver(Generic[Effect]):
         self._tickets = map(Ticket, itertools.count(1))
         self._asked: dict[Ticket, asyncio.Future[Any]] = {}
         self._tasks = asyncio.TaskGroup()
-        self._awaited: Awaitable[None] | None = None
+        self._awaited: Coroutine[Any, Any, None] | None = None
         self._is_busy = True  # until `run`
         self._is_over = False
         self._fault: Exception | None = None
         self._news = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = 0.0
 
     def put(self, step: Callable[[*Args, int], Effects[Effect]], *args: *Args) -> None:
         """Gives the machine an input: a method of it, and its arguments but the time."""
@@ -106,6 +104,8 @@ class Driver(Generic[Effect]):
             self._is_over = True
             if self._timer:
                 self._timer.cancel()
+            if self._awaited:
+                self._awaited.close()  # cancelled before it began
             for outcome in self._asked.values():
                 if not outcome.done():
                     outcome.set_exception(ModuleDrainingError("it has ended"))
@@ -162,7 +162,7 @@ class Driver(Generic[Effect]):
                 outcome.set_exception(error)
         return True
 
-    def _do(self, effect: Effect | Answer | Refuse) -> Awaitable[None] | None:
+    def _do(self, effect: Effect | Answer | Refuse) -> Coroutine[Any, Any, None] | None:
         if not isinstance(effect, (Answer, Refuse)):
             return self._perform(effect)
         outcome = self._asked.get(effect.ticket)
@@ -186,10 +186,10 @@ class Driver(Generic[Effect]):
             return  # a timer that is set comes for nothing
         loop = asyncio.get_running_loop()
         due_s = loop.time() + max(0, min(wake_ms - self._now_ms(), MAX_SLEEP_MS)) / 1000
-        if self._timer and self._timer.when() > due_s + 0.001:  # else it is set again then
-            self._timer.cancel()
-            self._timer = None
-        self._timer = self._timer or loop.call_at(due_s, self._wake)
+        if self._timer is None or self._timer_s > due_s + 0.001:  # else it is set again then
+            if self._timer:
+                self._timer.cancel()
+            self._timer_s, self._timer = due_s, loop.call_at(due_s, self._wake)
 
     def _wake(self) -> None:
         self._timer, wake_ms = None, self._machine.next_wake_ms()

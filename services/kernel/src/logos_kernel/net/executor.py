@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from logos_base.errors import StoreFailedError
 from logos_kernel.core.effects import Changed, Down, Effect, End, Forget, Save, Spawn, Watch
@@ -75,7 +75,7 @@ class Executor:
             self._fault = error
             self.driver.stop()
 
-    def _perform(self, effect: Effect) -> Awaitable[None] | None:
+    def _perform(self, effect: Effect) -> Coroutine[Any, Any, None] | None:
         match effect:
             case Save():
                 return self._save(effect)

@@ -5,9 +5,9 @@ The rules are in core/discovery.py.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from logos_mixnet.core import discovery as core
 from logos_mixnet.core.advertisements import AdvertisementStore
@@ -69,7 +69,7 @@ class DiscoveryOperations:
         """Takes the number of connected peers."""
         self.driver.put(self.machine.peers_changed, count)
 
-    def _perform(self, effect: core.Effect) -> Awaitable[None] | None:
+    def _perform(self, effect: core.Effect) -> Coroutine[Any, Any, None] | None:
         match effect:
             case core.Provide(key):
                 self.driver.start(self._provide(key))

@@ -5,9 +5,9 @@ The rules are in core/peering.py.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from logos_mixnet.core import peering as core
 from logos_mixnet.core.address_book import Changes
@@ -93,7 +93,7 @@ class PeeringOperations:
         with self.watchers.open(watcher, watcher.take) as notices:
             yield notices
 
-    def _perform(self, effect: core.Effect) -> Awaitable[None] | None:
+    def _perform(self, effect: core.Effect) -> Coroutine[Any, Any, None] | None:
         match effect:
             case Notice():
                 self._tell(effect)
