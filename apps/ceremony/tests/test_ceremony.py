@@ -9,6 +9,8 @@ import pytest
 from logos_ceremony.command import OK, REFUSED, USAGE, main
 from logos_crypto.keys import CircuitKeys, KeySet
 
+pytestmark = pytest.mark.proofs
+
 Capture = pytest.CaptureFixture[str]
 
 

@@ -6,7 +6,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,7 @@ from logos_cli.exits import UsageError
 from logos_cli.locks import runtime_requirements
 from logos_cli.logos import app
 from logos_cli.program import built
-from logos_cli.programs import capture, tool
+from logos_cli.programs import capture, run, tool
 
 ROOT = Path(__file__).parents[3]
 
@@ -107,6 +110,59 @@ def test_tiers_run_by_name_and_the_rest_goes_to_pytest(
     assert all(call[len(call) - len(rest) :] == rest for call in fake.calls)
 
 
+MARKS = ("stress", "proofs", "simulation", "integration", "containers")
+ALL_MARKS = [marks for count in range(len(MARKS) + 1) for marks in combinations(MARKS, count)]
+
+
+@pytest.mark.parametrize("marks", ALL_MARKS, ids=" ".join)
+def test_a_test_is_of_exactly_one_tier(marks: tuple[str, ...]) -> None:
+    borne = {mark: mark in marks for mark in MARKS}
+    of_pytest = [tier for tier in tiers.TIERS if tier != "native"]
+
+    chosen = [tier for tier in of_pytest if eval(tiers.selected(tier), {}, borne)]  # noqa: S307 - Python's own words
+
+    assert chosen == [marks[0] if marks else "unit"]
+
+
+def test_every_tier_has_a_mark_that_pytest_knows() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    known = {
+        each.partition(":")[0] for each in settings["tool"]["pytest"]["ini_options"]["markers"]
+    }
+
+    assert set(MARKS) <= known
+    assert {*MARKS, "unit", "native"} == set(tiers.TIERS)
+
+
+@pytest.mark.parametrize(
+    ("words", "is_parallel"),
+    [
+        (["unit"], True),
+        (["simulation"], True),
+        (["proofs"], False),
+        (["integration"], False),
+        (["unit", "--pdb"], False),
+    ],
+    ids=str,
+)
+def test_quick_tiers_run_in_several_processes_unless_something_is_picked(
+    fake: Pytest, words: list[str], is_parallel: bool
+) -> None:
+    tiers.run_tests(ROOT, words)
+
+    [call] = fake.calls
+    assert ("-n" in call) == is_parallel
+
+
+def test_the_time_of_each_tier_is_told_at_the_end(
+    fake: Pytest, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tiers.run_tests(ROOT, ["unit", "integration"])
+
+    told = capfd.readouterr().err.splitlines()[-3:]
+    assert [line.split()[0] for line in told] == ["unit", "integration", "all"]
+
+
 @pytest.mark.parametrize("word", ["integraton", "unit/", "libs/nothing", "libs/nothing.py::test_x"])
 def test_what_is_neither_a_tier_nor_a_file_is_refused_before_anything_runs(
     fake: Pytest, word: str
@@ -142,7 +198,7 @@ def test_a_selection_may_be_empty_in_some_tiers_and_a_tier_never(
     fake: Pytest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(arguments: list[str], root: Path, **how: object) -> int:
-        return 0 if "simulation" in arguments else 5
+        return 0 if tiers.selected("simulation") in arguments else 5
 
     monkeypatch.setattr(tiers, "run", run)
 
@@ -217,6 +273,45 @@ def test_an_interrupt_lets_the_program_clean_up(tmp_path: Path) -> None:
         assert running.wait(60) == 130
 
     assert (tmp_path / "cleaned").exists()
+
+
+def test_an_interrupt_ends_a_program_that_was_just_being_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
+
+    def start(*arguments: Any, **how: Any) -> subprocess.Popen[bytes]:
+        started.append(popen(*arguments, **how))
+        signal.raise_signal(signal.SIGINT)
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr("os.isatty", lambda _: False)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(["sleep", "20"], tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert started[0].returncode == -signal.SIGINT
+
+
+def test_ci_ends_with_the_time_of_every_step(tmp_path: Path) -> None:
+    checks_ended = {"checks": [{"check": "ruff", "seconds": 1.5}]}
+    (tmp_path / "check.json").write_text(json.dumps(checks_ended))
+    (tmp_path / "test.json").write_text("")  # what is there when it was interrupted
+
+    ended = subprocess.run(
+        [sys.executable, ROOT / ".ci" / "times.py", tmp_path, "10"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    told = [line.rsplit(maxsplit=2)[:2] for line in ended.stderr.splitlines()[2:]]
+    assert told == [["  check ruff", "1.5"], ["  everything else", "8.5"], ["  all", "10.0"]]
 
 
 def test_render_says_what_it_wrote(

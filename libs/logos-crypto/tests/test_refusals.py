@@ -39,6 +39,8 @@ from logos_crypto.keys import CircuitKeys, KeySet, KeySetError
 from logos_crypto.refusals import Base58Error, RefusedError, VarintError
 from logos_crypto.rln import Expected, Identity, Membership, Proof, RateLimitProof, Share
 
+pytestmark = pytest.mark.proofs
+
 NATIVE_SOURCES = Path(__file__).parents[3] / "native" / "crates"
 MODULES = [base58, ceremony, circuits, hashes, jobs, keys, rln, trees, varint]
 

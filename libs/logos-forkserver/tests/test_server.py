@@ -215,6 +215,7 @@ def test_a_server_that_is_told_to_end_waits_for_its_children(start: Start) -> No
     os.close(server)
 
 
+@pytest.mark.stress
 def test_a_server_whose_socket_is_gone_ends_once_it_has_no_child(rig: Rig) -> None:
     server = os.pidfd_open(rig.pid)
 

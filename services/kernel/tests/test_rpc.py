@@ -296,6 +296,7 @@ async def test_nobody_at_the_endpoint_or_somebody_else_is_refused(
     )
 
 
+@pytest.mark.stress
 async def test_a_second_instance_waits_until_the_first_is_gone(kernel: Kernel, start: Any) -> None:
     first, second = await start("base"), await start("base")
     session = await kernel.make_ready(first)

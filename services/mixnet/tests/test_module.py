@@ -21,7 +21,7 @@ from logos_base.manifest import parse_manifest
 from logos_module.channels import open_channel
 from logos_module.server import Server
 
-pytestmark = pytest.mark.native
+pytestmark = [pytest.mark.native, pytest.mark.integration]
 
 SEED_7_NODE1 = "16Uiu2HAm1y6ts52Jtnv3vMnfQMT4fXtdkigab7S9szufSnSeXVPT"
 

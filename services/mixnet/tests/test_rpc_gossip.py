@@ -114,6 +114,7 @@ async def test_a_rejected_message_goes_no_further(start_node: Start) -> None:
     assert three.host.seen == set()
 
 
+@pytest.mark.stress
 async def test_a_message_that_is_not_judged_is_ignored_after_four_seconds(
     start_node: Start,
 ) -> None:

@@ -138,7 +138,7 @@ def test_patience_ends_before_the_callers_deadline(
 
 
 async def test_providers_that_cannot_be_dialled_are_unreachable(net: Any) -> None:
-    node = await net.node("one", fetch_timeout_ms=5000)
+    node = await net.node("one", fetch_timeout_ms=1000)
     net.hub.providers[parse_text(UNKNOWN, MANIFEST).binary] = ["gone"]
 
     assert await failure_of(node.get(UNKNOWN)) == (

@@ -160,6 +160,7 @@ async def check(folder: Path) -> int:
     return len(records)
 
 
+@pytest.mark.stress
 async def test_a_put_leaves_nothing_or_a_dataset_wherever_it_is_cancelled(tmp_path: Path) -> None:
     stored = []
     was_cancelled = True

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from logos_base.errors import ErrorKind, LogosError
@@ -49,13 +50,17 @@ def run(
     Raises:
         ReaderGoneError: It failed, and the reader of our stdout has closed it.
     """
-    with subprocess.Popen(
-        arguments,
-        cwd=root,
-        env=variables or surroundings(),
-        stdout=STDERR if to_stderr else None,
-    ) as process:
+    with _interrupts_held() as came:
+        process = subprocess.Popen(
+            arguments,
+            cwd=root,
+            env=variables or surroundings(),
+            stdout=STDERR if to_stderr else None,
+        )
+    with process:
         try:
+            if came:
+                raise KeyboardInterrupt
             code = process.wait()
         except KeyboardInterrupt:
             if not os.isatty(STDIN):  # a terminal has interrupted it as well
@@ -65,6 +70,21 @@ def run(
     if code != 0 and not to_stderr and reader_is_gone():
         raise ReaderGoneError
     return code
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[list[int]]:
+    """Holds interrupts back and notes them: a program that is being started would miss them."""
+    came: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:
+        yield came
+        return
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def capture(

@@ -15,17 +15,11 @@ from logos_cli.exits import UsageError
 from logos_cli.programs import run, surroundings, tool
 from logos_testnet.engine import engine_answers
 
-_PYTEST: Final = {
-    "unit": "not (proofs or stress or simulation or integration or containers)",
-    "proofs": "proofs and not stress",
-    "simulation": "simulation",
-    "stress": "stress",
-    "integration": "integration and not stress",
-    "containers": "containers",
-}
 TIERS: Final = ("unit", "native", "proofs", "simulation", "stress", "integration", "containers")
+_MARKS: Final = ("stress", "proofs", "simulation", "integration", "containers")
+"""A test is of the first of these tiers whose mark it bears, and of `unit` if it bears none."""
 _PARALLEL: Final = ("unit", "simulation")
-"""Tiers whose tests run in a process for each core: they start nothing that fills the machine."""
+"""Tiers whose tests run in several processes: they start nothing that fills the machine."""
 _USAGE: Final = 4
 _NOTHING_COLLECTED: Final = 5
 
@@ -79,10 +73,23 @@ def run_tests(root: Path, selection: Sequence[str], *, to_stderr: bool = False) 
     return runs
 
 
+def selected(tier: str) -> str:
+    """What pytest's `-m` takes for a tier: each test is of exactly one."""
+    others = _MARKS[: _MARKS.index(tier)] if tier in _MARKS else _MARKS
+    words = [tier] if tier in _MARKS else []
+    return " and ".join(words + [f"not {each}" for each in others])
+
+
+def _processes() -> int:
+    """How many processes run tests: more than there are cores, since many tests wait."""
+    cores = os.cpu_count() or 1
+    return cores + (cores + 1) // 2
+
+
 def _timed(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) -> Run:
     begun = time.monotonic()
     result = _run_tier(root, tier, rest, to_stderr=to_stderr)
-    return Run(tier, result, time.monotonic() - begun)
+    return Run(tier, result, round(time.monotonic() - begun, 1))
 
 
 def _show_times(runs: Sequence[Run]) -> None:
@@ -111,8 +118,8 @@ def _run_tier(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) ->
     if tier == "containers" and not os.environ.get("CI") and not asyncio.run(engine_answers()):
         stderr().print("no container engine answers: skipped", highlight=False)
         return Result.SKIPPED
-    processes = ["-n", str(os.cpu_count() or 1), "--dist", "worksteal"]
-    words = [*(processes if tier in _PARALLEL and not rest else []), "-m", _PYTEST[tier], *rest]
+    processes = ["-n", str(_processes()), "--dist", "worksteal"]
+    words = [*(processes if tier in _PARALLEL and not rest else []), "-m", selected(tier), *rest]
     result = _pytest(root, words, to_stderr=to_stderr)
     # A tier without tests is a fault, unless they were selected.
     return Result.FAILED if result is Result.EMPTY and not rest else result
