@@ -298,20 +298,17 @@ def test_an_interrupt_ends_a_program_that_was_just_being_started(
     assert started[0].returncode == -signal.SIGINT
 
 
-def test_ci_ends_with_the_time_of_every_step(tmp_path: Path) -> None:
-    checks_ended = {"checks": [{"check": "ruff", "seconds": 1.5}]}
-    (tmp_path / "check.json").write_text(json.dumps(checks_ended))
-    (tmp_path / "test.json").write_text("")  # what is there when it was interrupted
+def test_a_run_of_tiers_ends_with_the_time_of_each(
+    fake: Pytest, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tiers.run_tests(ROOT, ["unit", "simulation"])
 
-    ended = subprocess.run(
-        [sys.executable, ROOT / ".ci" / "times.py", tmp_path, "10"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    told = [line.rsplit(maxsplit=2)[:2] for line in ended.stderr.splitlines()[2:]]
-    assert told == [["  check ruff", "1.5"], ["  everything else", "8.5"], ["  all", "10.0"]]
+    lines = [line.split() for line in capfd.readouterr().err.splitlines()]
+    assert [(words[0], words[2:]) for words in lines[-3:]] == [
+        ("unit", ["s", "passed"]),
+        ("simulation", ["s", "passed"]),
+        ("all", ["s"]),
+    ]
 
 
 def test_render_says_what_it_wrote(
