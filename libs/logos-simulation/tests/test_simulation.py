@@ -87,7 +87,7 @@ def test_a_machine_is_woken_and_not_after_a_crash() -> None:
     assert len(lives[1].ticks) == 1
 
 
-def test_a_stalled_node_is_late_and_a_clock_that_jumps_wakes_within_a_minute() -> None:
+def test_a_stalled_node_is_late_and_a_clock_that_is_set_is_noticed_within_a_minute() -> None:
     world = World(0)
     node, lives = ticking(world)
     world.run(50)
@@ -97,6 +97,10 @@ def test_a_stalled_node_is_late_and_a_clock_that_jumps_wakes_within_a_minute() -
 
     node.jump(-3_600_000)
     world.run(60_000 + 451)
+    assert lives[0].ticks == [0, 350]  # as with the driver: nothing is due
+
+    node.jump(3_600_000)
+    world.run(120_000 + 451)
 
     assert len(lives[0].ticks) >= 3
 

@@ -83,13 +83,19 @@ class Run(Generic[Effect]):
     """Does for a machine on a node what the driver of `logos_module` does on an event loop.
 
     `perform` returns how long all else waits for an effect, in milliseconds, or None for not
-    at all; with 0 the wait is over at once, but other events of that time come first.
+    at all; with 0 the wait is over at once, but other events of that time come first. `now_ms`
+    is the clock that the machine goes by, if not the node's own.
     """
 
     def __init__(
-        self, node: Node, machine: Machine[Effect], perform: Callable[[Effect], int | None]
+        self,
+        node: Node,
+        machine: Machine[Effect],
+        perform: Callable[[Effect], int | None],
+        now_ms: Callable[[], int] | None = None,
     ) -> None:
         self._node = node
+        self._now_ms = now_ms or (lambda: node.now_ms)
         self._machine = machine
         self._perform = perform
         self._inputs: deque[tuple[str, tuple[object, ...], Callable[[int], Effects[Effect]]]]
@@ -155,7 +161,7 @@ class Run(Generic[Effect]):
         if not waiting:
             return False
         name, args, step = waiting.popleft()
-        effects = step(self._node.now_ms)
+        effects = step(self._now_ms())
         self._node.world.note(self._node.name, name, *args, "->" if effects else "", *effects)
         self._effects.extend(effects)
         return True
@@ -176,10 +182,14 @@ class Run(Generic[Effect]):
         self._armed += 1
         if wake_ms is not None:
             number = self._armed
-            delay_ms = max(0, min(wake_ms - self._node.now_ms, MAX_SLEEP_MS))
+            delay_ms = max(0, min(wake_ms - self._now_ms(), MAX_SLEEP_MS))
             self._node.after(delay_ms, lambda: self._wake(number))
 
     def _wake(self, number: int) -> None:
-        if number == self._armed:
-            self._wake_ms = None
+        if number != self._armed:
+            return
+        self._wake_ms, wake_ms = None, self._machine.next_wake_ms()
+        if wake_ms is None or wake_ms > self._now_ms():
+            self._arm()
+        else:
             self.put(self._machine.tick)

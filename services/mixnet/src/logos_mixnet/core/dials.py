@@ -55,6 +55,7 @@ class Dials:
         self._rng = rng
         self._started_ms = started_ms
         self._under_way: set[Address] = set()
+        self._asked: set[Address] = set()  # dials of callers, which are under way too
         self._scan_ms = 0
         for target in self._targets:
             if target.peer_id is not None:
@@ -64,9 +65,6 @@ class Dials:
     def below_target(self) -> bool:
         """Whether more peers should be connected."""
         return len(self._connected) < self._target_peers
-
-    def __contains__(self, address: Address) -> bool:
-        return address in self._under_way
 
     def is_bootstrap(self, peer_id: str) -> bool:
         """Says whether a peer was found at a bootstrap address, or must be there."""
@@ -80,6 +78,13 @@ class Dials:
         """Has the book looked through at once: it has changed."""
         self._scan_ms = now_ms
 
+    def ask(self, address: Address) -> bool:
+        """Takes note that a caller asks for a dial; says whether it must be begun."""
+        if self._is_under_way(address):
+            return False
+        self._asked.add(address)
+        return True
+
     def begin(self, now_ms: int) -> list[Address]:
         """Returns the addresses to dial now."""
         self._scan_ms = now_ms + SCAN_MS
@@ -87,23 +92,24 @@ class Dials:
         for address in self._due(now_ms):
             if len(self._under_way) >= MAX_DIALS:
                 break
-            if address not in self._under_way:
+            if not self._is_under_way(address):
                 self._under_way.add(address)
                 begun.append(address)
         return begun
 
     def succeeded(self, address: Address, peer_id: str, now_ms: int) -> None:
         """Takes the peer that answered at an address."""
-        self._under_way.discard(address)
+        self._end(address)
         self._scan_ms = now_ms
         self._book.reached(peer_id, address.transport, now_ms)
         for target in self._targets:
             if target.address == address:
                 self._learn(target, peer_id)
 
-    def failed(self, address: Address, now_ms: int) -> None:
-        """Takes note that nothing answered at an address."""
-        self._under_way.discard(address)
+    def failed(self, address: Address, now_ms: int) -> bool:
+        """Takes note that nothing answered at an address; says whether only a caller had asked."""
+        if self._end(address):
+            return True
         self._scan_ms = now_ms
         for target in self._targets:
             if target.address == address:
@@ -114,6 +120,7 @@ class Dials:
                 target.next_dial_ms = now_ms + delay_ms
         if address.peer_id is not None:
             self._book.failed(address.peer_id, address.transport, now_ms)
+        return False
 
     def lost(self, peer_id: str, now_ms: int) -> None:
         """Puts off the next dial of a peer whose last connection has ended."""
@@ -147,6 +154,15 @@ class Dials:
     def _may_dial(self) -> bool:
         return len(self._connected) < self._max_peers and len(self._under_way) < MAX_DIALS
 
+    def _is_under_way(self, address: Address) -> bool:
+        return address in self._under_way or address in self._asked
+
+    def _end(self, address: Address) -> bool:
+        is_asked = address in self._asked
+        self._asked.discard(address)
+        self._under_way.discard(address)
+        return is_asked
+
     def _due(self, now_ms: int) -> Iterator[Address]:
         if not self._may_dial:
             return
@@ -169,13 +185,13 @@ class Dials:
                     yield entry
 
     def _is_dialled(self, entry: PeerEntry) -> bool:
-        return any(Address(a, entry.peer_id) in self._under_way for a in entry.addresses)
+        return any(self._is_under_way(Address(a, entry.peer_id)) for a in entry.addresses)
 
     def _open_targets(self) -> Iterator[Target]:
         for target in self._targets:
             known = None if target.peer_id is None else self._book.get(target.peer_id)
             is_open = known is None or (known.connection is None and known.ban is None)
-            if is_open and target.address not in self._under_way:
+            if is_open and not self._is_under_way(target.address):
                 yield target
 
     def _open_wanted(self) -> Iterator[PeerEntry]:

@@ -251,12 +251,11 @@ class Peering:
             return [self._keep_connected(ticket, peer_id, address) for ticket in asked]
         refusal = DialFailedError(error or "nothing answers")
         effects: Effects = [Refuse(ticket, refusal) for ticket in asked]
-        if address in self.dials:  # else the caller alone has tried, and knows
-            self.dials.failed(address, now_ms)
-            if address.peer_id not in self.connected:
-                detail = f"{address}: {refusal}"
-                name = address.peer_id or ""
-                effects.append(Notice(PeerEvent.DIAL_FAILED, name, detail, now_ms))
+        only_asked = self.dials.failed(address, now_ms)  # by callers, who know
+        if not only_asked and address.peer_id not in self.connected:
+            detail = f"{address}: {refusal}"
+            name = address.peer_id or ""
+            effects.append(Notice(PeerEvent.DIAL_FAILED, name, detail, now_ms))
         return effects
 
     def ban_stored(self, ticket: Ticket, ban: Ban, now_ms: int) -> Effects:
@@ -316,9 +315,8 @@ class Peering:
         peer_id = self.already_at(address)
         if peer_id is not None:
             return [self._keep_connected(ticket, peer_id, address)]
-        is_begun = address in self._connecting or address in self.dials
         self._connecting.setdefault(address, []).append(ticket)
-        return [] if is_begun else [Dial(address)]
+        return [Dial(address)] if self.dials.ask(address) else []
 
     def disconnect(self, ticket: Ticket, peer_id: str, now_ms: int) -> Effects:
         """Removes a peer from the book, also on disk; a banned one stays banned."""

@@ -1,0 +1,49 @@
+import pytest
+from mixnet_nodes import fake_address, fake_peer_id, seeded
+
+from logos_mixnet.core.address_book import AddressBook
+from logos_mixnet.core.addresses import Address
+from logos_mixnet.core.dials import SCAN_MS, Dials
+
+PEER = fake_peer_id(1)
+BARE, NAMED = Address(fake_address(1)), Address(fake_address(1), PEER)
+
+
+def dials(*bootstrap: Address) -> Dials:
+    """Dials with one peer in the book, which is wanted."""
+    book = AddressBook(seeded(7))
+    book.want(PEER)
+    book.announce(PEER, [NAMED.transport])
+    return Dials(
+        book,
+        {},
+        own_peer_id=fake_peer_id(0),
+        bootstrap=bootstrap,
+        target_peers=8,
+        max_peers=250,
+        rng=seeded(7),
+        started_ms=0,
+    )
+
+
+@pytest.mark.parametrize("address", [BARE, NAMED])
+def test_what_a_caller_has_dialled_is_not_dialled_beside_it(address: Address) -> None:
+    machine = dials(address)
+    assert machine.ask(NAMED)
+    assert machine.ask(BARE)
+
+    assert machine.begin(0) == []
+    assert machine.next_wake_ms() == SCAN_MS
+
+    assert machine.failed(NAMED, 1)
+    assert machine.failed(BARE, 1)
+    assert address in machine.begin(1)
+
+
+def test_a_caller_joins_a_dial_that_is_under_way_and_its_failure_counts() -> None:
+    machine = dials(NAMED)
+    assert machine.begin(0) == [NAMED]
+    assert not machine.ask(NAMED)
+
+    assert not machine.failed(NAMED, 1)
+    assert machine.begin(1) == []
