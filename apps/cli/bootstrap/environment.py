@@ -15,6 +15,8 @@ from native_wheel import find_wheel, source_key, wheel_folder
 from telling import SetupError, run, tell
 
 ALTERNATIVE = "or do without: docker compose up --build --wait"
+BEGUN = "begun"
+"""In place of a stamp: an installation that may have been interrupted."""
 
 
 class Environment:
@@ -24,6 +26,8 @@ class Environment:
         self._root = root
         self._folder = root / ".venv"
         self._stamps = self._folder / "logos-stamps.json"
+        self._again = False
+        """Whether the step under way was interrupted before."""
 
     @property
     def python(self) -> Path:
@@ -64,9 +68,14 @@ class Environment:
             "native": self._install_native,
         }
         for name in needs:
+            self._again = self._held().get(name) == BEGUN
+            self._note(name, BEGUN)
             steps[name]()
-            held = self._held() | {name: self._stamp(name)}
-            self._stamps.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+            self._note(name, self._stamp(name))
+
+    def _note(self, name: str, stamp: str) -> None:
+        held = self._held() | {name: stamp}
+        self._stamps.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
 
     def refuse_others(self) -> None:
         """Refuses an environment that must be changed and may not be.
@@ -142,10 +151,12 @@ class Environment:
             if line[0] != " "
         )
         files = [word for lock in locks for word in ("--requirement", lock)]
+        # Of a package whose installation was cut off, pip believes that it is there.
+        again = ["--force-reinstall"] if self._again else []
         run(
             [
                 str(self.python), "-m", "pip", "install", "--require-hashes",
-                "--disable-pip-version-check", "--progress-bar", "off", *files,
+                "--disable-pip-version-check", "--progress-bar", "off", *again, *files,
             ],
             label=f"installing {count} packages of {' and '.join(locks)}",
             counted=r"^(?:Collecting|Requirement already satisfied:) (\S+?)==",

@@ -106,6 +106,33 @@ def test_what_is_stamped_is_not_done_again(monkeypatch: pytest.MonkeyPatch, chec
     assert environment.missing(developer=False, native=True) == ["packages"]
 
 
+def test_an_installation_that_was_cut_off_is_made_again_in_full(
+    monkeypatch: pytest.MonkeyPatch, checkout: Path
+) -> None:
+    module = load("environment", monkeypatch)
+    environment = module.Environment(checkout)
+    (checkout / "pyproject.toml").write_text('[tool.uv.workspace]\nmembers = ["libs/*"]\n')
+    for name in ("requirements.lock", "requirements-build.lock"):
+        (checkout / name).write_text("x==1\n")
+    environment.python.parent.mkdir(parents=True)
+    environment.python.touch()
+    commands: list[list[str]] = []
+
+    def install(command: list[str], **_how: object) -> None:
+        commands.append(command)
+        if len(commands) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "run", install)
+    with pytest.raises(KeyboardInterrupt):
+        environment.prepare(["packages"])
+    assert environment.missing(developer=False, native=False)[0] == "packages"
+    for _ in range(2):
+        environment.prepare(["packages"])
+
+    assert ["--force-reinstall" in command for command in commands] == [False, True, False]
+
+
 @pytest.mark.parametrize(
     ("present", "words"),
     [((), "no cargo"), (("cargo",), "no C compiler"), (("cargo", "cc"), "older than Rust 9.9")],
