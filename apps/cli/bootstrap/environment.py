@@ -147,8 +147,8 @@ class Environment:
         count = sum(
             line.count("==")
             for lock in locks
-            for line in (self._root / lock).open(encoding="utf-8")
-            if line[0] != " "
+            for line in (self._root / lock).read_text(encoding="utf-8").splitlines()
+            if not line.startswith(" ")
         )
         files = [word for lock in locks for word in ("--requirement", lock)]
         # Of a package whose installation was cut off, pip believes that it is there.
