@@ -19,7 +19,10 @@ TIERS: Final = ("unit", "native", "proofs", "simulation", "stress", "integration
 _MARKS: Final = ("stress", "proofs", "simulation", "integration", "containers")
 """A test is of the first of these tiers whose mark it bears, and of `unit` if it bears none."""
 _PARALLEL: Final = ("unit", "simulation")
-"""Tiers whose tests run in several processes: they start nothing that fills the machine."""
+"""Tiers whose tests run in several processes: they start nothing that fills the machine.
+
+The tests of a file stay in one of them, and share its fixtures.
+"""
 _USAGE: Final = 4
 _NOTHING_COLLECTED: Final = 5
 
@@ -118,7 +121,7 @@ def _run_tier(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) ->
     if tier == "containers" and not os.environ.get("CI") and not asyncio.run(engine_answers()):
         stderr().print("no container engine answers: skipped", highlight=False)
         return Result.SKIPPED
-    processes = ["-n", str(_processes()), "--dist", "worksteal"]
+    processes = ["-n", str(_processes()), "--dist", "loadfile"]
     words = [*(processes if tier in _PARALLEL and not rest else []), "-m", selected(tier), *rest]
     result = _pytest(root, words, to_stderr=to_stderr)
     # A tier without tests is a fault, unless they were selected.
@@ -126,7 +129,9 @@ def _run_tier(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) ->
 
 
 def _pytest(root: Path, words: Sequence[str], *, to_stderr: bool) -> Result:
-    code = run([tool("pytest"), *words], root, to_stderr=to_stderr)
+    around = surroundings()
+    around.pop("PYTHONDONTWRITEBYTECODE", None)  # to rewrite all tests takes each process seconds
+    code = run([tool("pytest"), *words], root, variables=around, to_stderr=to_stderr)
     if code == _USAGE:
         raise UsageError(f"pytest does not take {' '.join(words)}")
     if code == _NOTHING_COLLECTED:
