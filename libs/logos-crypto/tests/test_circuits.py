@@ -70,14 +70,14 @@ def _private(case: Case) -> Mapping[str, int | Sequence[int]]:
 
 def is_shaped(case: Case) -> bool:
     """Whether the case can be asked at all: paths and lists of the circuit's size."""
-    try:
-        native(case)
-    except LayoutError:
-        return False
     for kind, depth in PATHS.items():
         index = case.private.get(f"{kind}_index".lstrip("_"), 0)
         if f"{kind}_path".lstrip("_") in case.private and not 0 <= index < 1 << depth:
             return False
+    try:
+        native(case)
+    except LayoutError:
+        return False
     return True
 
 
