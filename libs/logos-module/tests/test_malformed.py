@@ -4,6 +4,7 @@ import asyncio
 import logging
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -16,7 +17,7 @@ from logos.storage.v1 import storage_pb2, storage_pb2_grpc
 from logos_base.errors import ErrorKind, LogosError
 from logos_module import interceptor
 from logos_module.bulk import BulkField, BulkMethod
-from logos_module.channels import open_channel
+from logos_module.channels import open_channel, write
 from logos_module.errors import abort_for, reason_of
 from logos_module.interceptor import PassedHandler
 from logos_module.logs import RateLimit
@@ -117,7 +118,15 @@ def channel(server: Served) -> grpc.aio.Channel:
 
 async def _answers(channel: grpc.aio.Channel, method: str, *messages: bytes) -> list[bytes]:
     """Calls a method with any number of messages, which on the wire every kind of method takes."""
-    return [answer async for answer in channel.stream_stream(method)(iter(messages))]
+    call = channel.stream_stream(method)()
+    # An iterator of requests would lose the status of a call that ends during a write.
+    if all([await write(call, message) for message in messages]):
+        with suppress(asyncio.InvalidStateError):  # it has ended since
+            await call.done_writing()
+    answers = []
+    while (answer := await call.read()) is not grpc.aio.EOF:
+        answers.append(answer)
+    return answers
 
 
 async def _failure(channel: grpc.aio.Channel, method: str, *messages: bytes) -> tuple[str, str]:
