@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from kernel_plans import plans
 from logos_base.errors import DiskFullError, LogosError
-from logos_base.manifest import Manifest
 from logos_kernel.core.effects import Effect, Effects, End, Save, Signal, Spawn, Watch
 from logos_kernel.core.modules import Modules
 from logos_kernel.core.registry import Registry
@@ -23,7 +23,6 @@ from logos_kernel.core.types import (
     Grant,
     Introduction,
     ModuleState,
-    Plan,
     ProcessId,
     Record,
 )
@@ -155,7 +154,7 @@ class Kernel:
         self.lives += 1
         read = (node.disk.read(RECORDS, key) for key in range(len(NAMES)))
         records = [record for record in read if isinstance(record, Record)]
-        self.modules = Modules(_plans(), records, POLICY, self.world.chance)
+        self.modules = Modules(plans(REQUIRES), records, POLICY, self.world.chance)
         self.supervisor = Supervisor(self.modules)
         self.registry = Registry(self.modules)
         for one in self.processes:
@@ -293,18 +292,3 @@ class Kernel:
             if silent_ms > TIMELY_MS:
                 return f"{self.node.name}: {module.name} is READY, silent for {silent_ms} ms"
         return None
-
-
-def _plans() -> list[Plan]:
-    return [
-        Plan(
-            Manifest(
-                name,
-                "0.1.0",
-                command=("run",),
-                requires=tuple(needed),
-                services=(f"test.{name}.Echo",),
-            )
-        )
-        for name, needed in REQUIRES.items()
-    ]

@@ -87,7 +87,7 @@ class Host:
     # -- connections -------------------------------------------------------------------------
 
     def dial(self, address: Address, done: Dialled) -> None:
-        """Connects to whoever is at an address; calls back once."""
+        """Connects to the host at an address, if there is one; calls back once."""
         there = self._network.at(address.transport)
         is_over = False
 

@@ -63,7 +63,7 @@ def test_all_get_everything_though_some_lie_stall_and_crash(hundred: int) -> Non
 def failures_of(
     seed: int, error: type[Exception], *, liars: int = 0, stallers: int = 0, held: int = 0
 ) -> None:
-    """Runs a city that has nothing true to give, or not all of it; nobody tries again."""
+    """Runs a city that has nothing true to give, or not all of it; no user tries again."""
     city = city_of(seed, SMALL, loss_percent=0)
     city.add("liar", liars, Nature.LIAR)
     city.add("staller", stallers, Nature.STALLER)

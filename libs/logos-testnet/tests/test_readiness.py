@@ -122,7 +122,7 @@ async def test_a_dead_kernel_ends_the_wait() -> None:
         nobody.bind(("127.0.0.1", 0))
         node = NodePlan("node1", nobody.getsockname()[1], "", ())
         with pytest.raises(NodeFailedError, match="exit code 3") as caught:
-            await wait_until_ready(node, report=silent, obituary=lambda: "exit code 3")
+            await wait_until_ready(node, report=silent, exit_reason=lambda: "exit code 3")
 
     assert caught.value.module == "kernel"
 

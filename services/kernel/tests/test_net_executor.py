@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
-from kernel_world import Half, plans
+from kernel_world import Half
 from memory_store import MemoryModuleStore
 
+from kernel_plans import plans
 from logos_base.errors import DiskFullError
 from logos_kernel.core.effects import Effects, Signal
 from logos_kernel.core.lifecycle import IllegalTransitionError

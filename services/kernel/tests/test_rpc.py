@@ -14,9 +14,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from kernel_world import Half, plans
+from kernel_world import Half
 from memory_store import MemoryModuleStore
 
+from kernel_plans import plans
 from logos.kernel.v1 import (
     kernel_pb2,
     kernel_pb2_grpc,

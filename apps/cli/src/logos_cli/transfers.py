@@ -110,10 +110,10 @@ class Bar(Protocol):
 
 class _NoBar(Bar):
     def expect(self, size: int | None) -> None:
-        """Nobody looks."""
+        """Shows nothing."""
 
     def advance(self, size: int) -> None:
-        """Nobody looks."""
+        """Shows nothing."""
 
 
 @contextmanager

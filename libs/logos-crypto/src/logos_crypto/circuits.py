@@ -125,7 +125,7 @@ class CircuitKey:
 
     @property
     def is_insecure(self) -> bool:
-        """Whether anybody can derive the setup's secrets, and so prove what is false (KEY-5)."""
+        """Whether the setup's secrets can be derived, and so false statements proven (KEY-5)."""
         return self.native.is_insecure
 
     @property

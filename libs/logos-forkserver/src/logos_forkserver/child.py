@@ -58,7 +58,7 @@ def live(connection: socket.socket, origin: Origin) -> None:
         if request is None or wire.receive(connection)[0] != wire.GO:
             os._exit(_REFUSED)
     except (OSError, BadPacketError):
-        os._exit(_REFUSED)  # nobody is there to be told
+        os._exit(_REFUSED)  # the client has gone
     connection.close()
     gc.enable()
     _run(request)

@@ -31,7 +31,7 @@ def start(path: Path, modules: Sequence[str], *, variables: Mapping[str, str], o
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         path.unlink(missing_ok=True)
         listener.bind(bytes(path))
-        path.chmod(_SOCKET_MODE)  # nobody can connect before it listens
+        path.chmod(_SOCKET_MODE)  # no connection is taken before it listens
         listener.listen(_BACKLOG)
         room = "." * (sum(len(os.fsencode(f"{k}={v}")) + 1 for k, v in variables.items()))
         return os.posix_spawn(

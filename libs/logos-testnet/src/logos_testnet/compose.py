@@ -142,7 +142,7 @@ def _block(text: str, indent: int) -> str:
 
 
 def _image(image: str, build: list[str], built: set[str]) -> list[str]:
-    """Each image is built by the first service that uses it; without `build`, by nobody here."""
+    """Each image is built by the first service that uses it; without `build`, not at all."""
     if not build:
         return [f"    image: {image}"]
     if image in built:

@@ -100,7 +100,7 @@ class Kernels:
                 self._exit_codes[node] = os.waitstatus_to_exitcode(status)
                 del self._pids[node]
 
-    def obituary(self, node: str) -> str | None:
+    def exit_reason(self, node: str) -> str | None:
         """How a node's kernel ended; None while it lives."""
         self.reap()
         if node in self._exit_codes:

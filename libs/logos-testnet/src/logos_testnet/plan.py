@@ -224,7 +224,7 @@ def _contained(node: NodePlan, spec: NodeSpec, networks: Networks) -> NodePlan:
 
 
 def _own_address(networks: Networks, node: NodeSpec, module: ModuleSpec) -> IPv4Address:
-    """A module's address on the network of its node: they stand behind the kernel, in order."""
+    """A module's address on the network of its node: they follow the kernel's, in order."""
     return networks.kernel + 1 + node.modules.index(module)
 
 

@@ -27,4 +27,4 @@ def _has_containers(layout: Layout) -> bool:
             return False
         return bool(asyncio.run(run_docker(["ps", "--quiet", "--filter", label])).strip())
     except (EngineError, UnreadableStateError):
-        return False  # whoever works on this very testnet is told
+        return False  # a command on this very testnet reports it

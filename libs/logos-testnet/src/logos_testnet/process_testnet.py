@@ -252,5 +252,5 @@ class ProcessTestnet:
             node,
             report=report,
             figures=figures,
-            obituary=lambda: self._kernels.obituary(node.name),
+            exit_reason=lambda: self._kernels.exit_reason(node.name),
         )

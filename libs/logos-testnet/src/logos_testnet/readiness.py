@@ -36,7 +36,7 @@ async def wait_until_ready(
     *,
     report: Report,
     figures: bool = True,
-    obituary: Obituary = lambda: None,
+    exit_reason: Obituary = lambda: None,
     patience_s: float = PATIENCE_S,
 ) -> NodeView:
     """Waits until every module is READY and has reached the figure that its manifest names.
@@ -45,7 +45,7 @@ async def wait_until_ready(
         node: The node.
         report: Gets each change.
         figures: False: READY is enough.
-        obituary: Why its kernel ended.
+        exit_reason: Why its kernel ended.
         patience_s: Seconds without progress that are too many.
 
     Raises:
@@ -71,7 +71,7 @@ async def wait_until_ready(
             if text != said:
                 said = text
                 report(NodeProgress(node.name, text))
-            _refuse_failure(node, seen, obituary())
+            _refuse_failure(node, seen, exit_reason())
             if loop.time() - moved_at > patience_s:
                 module = _blocker(seen, short)
                 raise NodeFailedError(
@@ -119,10 +119,10 @@ def _reasons(seen: NodeView | None) -> str:
     return "".join(f"; {text}" for text in said if not text.endswith(": "))
 
 
-def _refuse_failure(node: NodePlan, seen: NodeView | None, obituary: str | None) -> None:
-    if obituary is not None:
+def _refuse_failure(node: NodePlan, seen: NodeView | None, exit_reason: str | None) -> None:
+    if exit_reason is not None:
         raise NodeFailedError(
-            f"{node.name}: its kernel ended: {obituary}", node=node.name, module=KERNEL
+            f"{node.name}: its kernel ended: {exit_reason}", node=node.name, module=KERNEL
         )
     for module in seen.modules if seen is not None else ():
         if module.state == FAILED:

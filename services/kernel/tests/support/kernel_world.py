@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from kernel_plans import plans
 from logos_base.errors import DiskFullError
 from logos_base.machine import Answer, Refuse, Ticket
-from logos_base.manifest import Manifest
 from logos_kernel.core.effects import Effect, Effects, End, Forget, Save, Signal, Spawn, Watch
 from logos_kernel.core.module import Module
 from logos_kernel.core.modules import Modules
@@ -22,7 +22,6 @@ from logos_kernel.core.types import (
     Grant,
     Introduction,
     ModuleState,
-    Plan,
     ProcessId,
     Record,
     Runtime,
@@ -39,24 +38,6 @@ class Half:
 
     def random(self) -> float:
         return 0.5
-
-
-def plans(requires: Mapping[str, Sequence[str]], runtime: Runtime = Runtime.PROCESS) -> list[Plan]:
-    """Returns plans of modules that serve `test.<name>.Echo`."""
-    return [
-        Plan(
-            Manifest(
-                name,
-                "0.1.0",
-                command=("run",),
-                requires=tuple(needed),
-                services=(f"test.{name}.Echo",),
-            ),
-            settings_json=f'{{"name": "{name}"}}',
-            runtime=runtime,
-        )
-        for name, needed in requires.items()
-    ]
 
 
 class World:

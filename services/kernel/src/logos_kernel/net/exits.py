@@ -1,8 +1,8 @@
-"""How processes end: each end is told once, with the exit code where anybody knows it.
+"""How processes end: each end is reported once, with the exit code if that is known.
 
-A pidfd says that a process has ended, whoever its parent is. The exit code comes from its
-parent: this kernel, or the fork server; nobody has it where an earlier kernel started the
-process, or where the fork server has died.
+A pidfd says that a process has ended, also of one that is not our child. The exit code comes
+from its parent: this kernel, or the fork server. It is unknown where an earlier kernel started
+the process, or where the fork server has died.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ CODE_PATIENCE_S: Final = 1.0
 """For the fork server to tell the exit code of a process that has ended."""
 
 Parent = subprocess.Popen[bytes] | Forked | None
-"""Who tells the exit code: this kernel, the fork server, or nobody."""
+"""Where the exit code comes from: our own child, the fork server, or None: unknown."""
 Ended = Callable[[int | None], None]
 
 

@@ -94,7 +94,7 @@ class FetchManifest:
         return peer in self._outcomes or len(self._outcomes) + len(self._waiting) < MAX_PROVIDERS
 
     def search_ended(self, now_ms: int) -> list[Effect]:
-        """The search is over, whatever it found."""
+        """The search is over, with or without providers."""
         self._is_searching = False
         return self._settle(now_ms)
 
