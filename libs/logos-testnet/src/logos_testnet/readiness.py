@@ -27,7 +27,7 @@ from logos_testnet.progress import NodeProgress, Report
 POLL_S: Final = 0.05
 PATIENCE_S: Final = 90.0
 
-Obituary = Callable[[], str | None]
+ExitReason = Callable[[], str | None]
 """Says why the node's kernel is no more; None while it lives."""
 
 
@@ -36,7 +36,7 @@ async def wait_until_ready(
     *,
     report: Report,
     figures: bool = True,
-    exit_reason: Obituary = lambda: None,
+    exit_reason: ExitReason = lambda: None,
     patience_s: float = PATIENCE_S,
 ) -> NodeView:
     """Waits until every module is READY and has reached the figure that its manifest names.
