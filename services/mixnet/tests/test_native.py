@@ -1,6 +1,7 @@
 """Whole nodes on real hosts and loopback; the second half runs the module as a process."""
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -76,6 +77,24 @@ async def read_message(call: Any) -> gossip_pb2.GossipMessage:
     return message
 
 
+async def until_heard(call: Any, data: bytes) -> None:
+    async with asyncio.timeout(60):
+        while all(message.data != data for message in (await call.read()).messages):
+            pass
+
+
+async def until_followed(node: RunningNode, calls: list[Any]) -> None:
+    """Publishes until each call has heard something: a subscription takes its time to reach the
+    others, and gossipsub does not send again what was published before."""
+    async with asyncio.TaskGroup() as tasks:
+        waiting = {tasks.create_task(asyncio.wait_for(call.read(), 60)) for call in calls}
+        for number in itertools.count():
+            await publish(node, b"probe %d" % number)
+            _, waiting = await asyncio.wait(waiting, timeout=0.2)
+            if not waiting:
+                return
+
+
 async def look_up(node: RunningNode, key: bytes) -> set[str]:
     request = discovery_pb2.LookUpRequest(key=key)
     return {found.peer_id async for found in node.discovery.LookUp(request, timeout=60)}
@@ -104,12 +123,13 @@ async def test_nodes_that_know_no_ids_connect_to_all_others(start: Start) -> Non
 async def test_gossip_reaches_all_and_only_what_is_accepted(start: Start) -> None:
     nodes = await network(start, 5)
     calls = [await subscribe(node) for node in nodes[1:]]
+    await until_followed(nodes[0], calls)
 
     name = await publish(nodes[0], b"hello")
 
     assert name == message_id(b"hello")
     for call in calls:
-        assert (await read_message(call)).data == b"hello"
+        await until_heard(call, b"hello")
     async with refused(grpc.StatusCode.ALREADY_EXISTS, "DUPLICATE_MESSAGE"):
         await nodes[0].gossip.Publish(gossip_pb2.PublishRequest(topic="t", data=b"hello"))
 
@@ -123,6 +143,8 @@ async def test_a_rejecting_node_stops_a_message(start: Start) -> None:
     await until(lambda: two.connected == 2)
     validator, last = await subscribe(two, validate=True), await subscribe(three)
     verdicts = {b"good": gossip_pb2.VERDICT_ACCEPT, b"bad": gossip_pb2.VERDICT_REJECT}
+    await publish(two, b"ready")
+    assert (await read_message(last)).data == b"ready"
 
     for data in (b"bad", b"good"):
         await publish(one, data)
@@ -213,9 +235,10 @@ async def test_keys_are_found_from_every_node_and_the_loss_of_one_is_survived(
     await until(lambda: all(node.connected == 3 for node in nodes))
     assert nodes[0].peer_id in await look_up(nodes[3], b"file")
     calls = [await subscribe(node) for node in nodes[1:]]
+    await until_followed(nodes[0], calls)
     await publish(nodes[0], b"still here")
     for call in calls:
-        assert (await read_message(call)).data == b"still here"
+        await until_heard(call, b"still here")
 
 
 async def test_keys_advertised_before_the_first_connection_are_found(start: Start) -> None:
