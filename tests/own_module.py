@@ -1,7 +1,8 @@
 """A module made on the spot: a folder for services/, and a table for a topology.
 
-It is asked for a greeting. Its genesis job writes the names of all nodes for everybody, and
-a secret for each; it is ready once it has read as many names as there are other nodes.
+It is asked for a greeting, also from the command line. Its genesis job writes the names of all
+nodes for everybody, and a secret for each; it is ready once it has read as many names as there
+are other nodes.
 """
 
 import shutil
@@ -28,7 +29,7 @@ dependencies = ["logos-base", "logos-module"]
 requires = ["hatchling>=1.27"]
 build-backend = "hatchling.build"
 [tool.hatch.build.targets.wheel]
-packages = ["src/logos_greeter"]
+packages = ["src/logos_commands", "src/logos_greeter"]
 """,
     "src/logos_greeter/module.toml": """
 name = "greeter"
@@ -51,6 +52,25 @@ at_least = "others"
 [testnet.genesis]
 command = ["python", "-m", "logos_greeter.genesis"]
 """,
+    "src/logos_commands/greeter.py": '''
+import typer
+from google.protobuf.wrappers_pb2 import StringValue
+
+from logos_cli.session import session_of
+
+def command(context: typer.Context, name: str) -> None:
+    """Greets NAME."""
+
+    async def work(channel):
+        call = channel.unary_unary(
+            "/greeter.v1.Greeter/Greet",
+            request_serializer=StringValue.SerializeToString,
+            response_deserializer=StringValue.FromString,
+        )
+        return (await call(StringValue(value=name))).value
+
+    print(session_of(context).call(work))
+''',
     "src/logos_greeter/__init__.py": "",
     "src/logos_greeter/__main__.py": """
 import sys

@@ -17,6 +17,7 @@ PLANTED = {
     "Servicers call operations": ("storage/src/logos_storage/rpc", "import logos_storage.net"),
     "Only stores speak SQL": ("kernel/src/logos_kernel/rpc", "import sqlite3"),
     "Libraries sit under services": ("kernel/src/logos_kernel/net", "import logos_storage"),
+    "The commands and the testnets": ("storage/src/logos_commands", "import logos_storage"),
     "Only the mixnet's bridge": ("storage/src/logos_storage/net", "import logos_native"),
 }
 

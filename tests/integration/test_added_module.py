@@ -44,6 +44,8 @@ async def test_a_module_that_was_just_added_runs_with_its_genesis(grown: Tiny) -
     for node in document["nodes"]:
         own = secrets[Path(node["name"], "genesis", NAME, "secret")]
         assert await greeting(node["kernel"], "Ada") == f"Ada meets {own}"
+        told = grown.logos("ctl", "--address", node["kernel"], NAME, "Eve")
+        assert told.stdout.decode() == f"Eve meets {own}\n", told.stderr
 
 
 async def test_a_genesis_is_made_once_and_gone_with_the_testnet(grown: Tiny) -> None:

@@ -4,14 +4,23 @@ Most commands need much that the others do not: importing all of them takes long
 a call to a node.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, ClassVar, cast
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from typing import Any, ClassVar, Final, cast
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
+
+_NAME: Final = re.compile("[a-z][a-z0-9-]*")
+
+
+advice_of_modules: Final[dict[str, str]] = {}
+"""What to do next, by the reason of a call that failed: from the commands that were imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,31 @@ class Place:
     """Of a function, or of a `typer.Typer`, in that module."""
     help: str = ""
     """Instead of its own."""
+
+
+class FoundPlaces(Mapping[str, Place]):
+    """The commands that modules bring along, by name (docs/modules.md, "Commands").
+
+    Each is a Python module of a namespace package, of which every folder of sources may hold
+    a part. It is called like the command, has it as `command`, and may say in `ADVICE` what
+    to do next, by the reason of a call that failed.
+    """
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def __getitem__(self, name: str) -> Place:
+        module = f"{self._package}.{name.replace('-', '_')}"
+        if not _NAME.fullmatch(name) or find_spec(module) is None:
+            raise KeyError(name)
+        return Place(module, "command")
+
+    def __iter__(self) -> Iterator[str]:
+        parts = import_module(self._package).__path__
+        return iter(sorted(part.name.replace("_", "-") for part in iter_modules(parts)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class Commands(Mapping[str, Any]):
@@ -66,7 +100,9 @@ class Group(TyperGroup):
 
 
 def _command_at(place: Place, name: str) -> Any:
-    found = getattr(import_module(place.module), place.name)
+    module = import_module(place.module)
+    advice_of_modules.update(getattr(module, "ADVICE", {}))
+    found = getattr(module, place.name)
     if not isinstance(found, typer.Typer):
         single = typer.Typer(add_completion=False)
         single.command(name)(found)

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Final
 
 import typer
 
-from logos_cli.commands import Group, Place
+from logos_cli.commands import FoundPlaces, Group
 from logos_cli.console import Output, OutputOption
 from logos_cli.program import EPILOG, SETTINGS
 from logos_cli.session import Session
@@ -16,12 +16,7 @@ _LONGEST_TIMEOUT_S: Final = 1e8
 
 
 class _Commands(Group):
-    places: ClassVar = {
-        "peers": Place("logos_cli.peers", "peers"),
-        "node": Place("logos_cli.nodes", "nodes"),
-        "module": Place("logos_cli.modules", "modules"),
-        "storage": Place("logos_cli.storage", "storage"),
-    }
+    places: ClassVar = FoundPlaces("logos_commands")
 
 
 app = typer.Typer(

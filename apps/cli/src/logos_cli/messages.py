@@ -9,6 +9,7 @@ import grpc
 from rich.markup import escape
 
 from logos_base.errors import ConfigError, ErrorKind, LogosError
+from logos_cli.commands import advice_of_modules
 from logos_cli.console import stderr
 from logos_cli.exits import Exit
 from logos_cli.running import InterruptedBySignalError
@@ -41,17 +42,12 @@ _OF_ERROR: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ..
 """The first that fits."""
 
 _ADVICE: Final = {
-    "NO_PROVIDERS": "check the CID, and that a node that holds it is up: `logosctl node list`",
-    "DATASET_UNKNOWN": "`logosctl storage get CID -o FILE` fetches it from other nodes",
     "MODULE_NOT_READY": "`logosctl module list` says what it waits for; try again",
     "MODULE_DRAINING": "it is restarting; try again",
-    "QUOTA_EXCEEDED": "`logosctl storage space`, then `logosctl storage delete CID`",
     "DISK_FULL": "make room on the disk that holds the node's state",
     "SERVICE_UNKNOWN": "this node runs no such module: `logosctl module list`",
-    "RUNTIME_EXTERNAL": "the container engine owns it: `docker compose restart NODE-MODULE`,"
-    " `./logos logs NODE MODULE`",
-    "HAS_DEPENDENTS": "stop the modules that require it first",
 }
+"""By the reason of a call that failed; for those that any module may meet."""
 
 
 def exit_of(error: grpc.aio.AioRpcError) -> Exit:
@@ -126,7 +122,9 @@ def _say_call(error: grpc.aio.AioRpcError, address: str) -> None:
         return
     _say(error.details() or error.code().name.lower(), reason or error.code().name)
     retry_ms = retry_after_ms_of(error)
-    advice = _ADVICE.get(reason) or (retry_ms is not None and f"try again in {retry_ms / 1000:g} s")
+    advice = _ADVICE.get(reason) or advice_of_modules.get(reason)
+    if advice is None and retry_ms is not None:
+        advice = f"try again in {retry_ms / 1000:g} s"
     if advice:
         stderr().print(f"  {advice}", highlight=False, markup=False)
 

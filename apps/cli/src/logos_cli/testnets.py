@@ -19,10 +19,10 @@ from logos_cli.console import (
 )
 from logos_cli.exits import Exit, explained
 from logos_cli.failure import tell_failure
-from logos_cli.nodes import survey
 from logos_cli.progress import watching
 from logos_cli.running import run_interruptibly
 from logos_cli.selection import Runtime, open_chosen, places_of, refuse_other_runtime, to_start
+from logos_cli.survey import survey
 from logos_cli.target import complete_node
 from logos_testnet.choosing import known_testnets
 from logos_testnet.endpoints import to_json

@@ -16,7 +16,7 @@ import grpc
 import pytest
 
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
-from logos_cli.transfers import FRAME_BYTES, get_content, put_content
+from logos_commands.storage.transfers import FRAME_BYTES, get_content, put_content
 from logos_testnet.client import open_channel
 
 PATIENCE_S = 60

@@ -11,9 +11,17 @@ from logos.storage.v1 import storage_pb2, storage_pb2_grpc
 from logos_cli.arguments import MAX_UINT32, MAX_UINT64, is_utf8, utf8
 from logos_cli.console import Output, print_json, print_rows, sized, stderr
 from logos_cli.session import FormOption, session_of
-from logos_cli.transfers import get_content, put_content
+from logos_commands.storage.transfers import get_content, put_content
 
-storage = typer.Typer(help="Files by content id.", add_completion=False, no_args_is_help=True)
+command: Final = typer.Typer(
+    help="Files by content id.", add_completion=False, no_args_is_help=True
+)
+
+ADVICE: Final = {
+    "NO_PROVIDERS": "check the CID, and that a node that holds it is up: `logosctl node list`",
+    "DATASET_UNKNOWN": "`logosctl storage get CID -o FILE` fetches it from other nodes",
+    "QUOTA_EXCEEDED": "`logosctl storage space`, then `logosctl storage delete CID`",
+}
 
 CidArgument = Annotated[
     str, typer.Argument(metavar="CID", help="Content id; starts with z.", callback=utf8)
@@ -21,12 +29,12 @@ CidArgument = Annotated[
 _COLUMNS: Final = ("cid", "size", "held", "filename", "stored_at")
 
 
-@storage.callback()
+@command.callback()
 def group() -> None:
     """Files by content id."""
 
 
-@storage.command("put")
+@command.command("put")
 def put(
     context: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help="File, or - for stdin.")],
@@ -55,7 +63,7 @@ def put(
         print(dataset.cid)
 
 
-@storage.command("get")
+@command.command("get")
 def get(
     context: typer.Context,
     cid: CidArgument,
@@ -78,7 +86,7 @@ def get(
         print_json(record(dataset))
 
 
-@storage.command("stat")
+@command.command("stat")
 def stat(context: typer.Context, cid: CidArgument, output: FormOption = None) -> None:
     """Say what the node holds of a file."""
     session = session_of(context)
@@ -91,7 +99,7 @@ def stat(context: typer.Context, cid: CidArgument, output: FormOption = None) ->
     _print_one(record(session.call(work)), session.form(output))
 
 
-@storage.command("exists")
+@command.command("exists")
 def exists(context: typer.Context, cid: CidArgument, output: FormOption = None) -> None:
     """Say whether the node holds all of a file; exit code 4 if not."""
     session = session_of(context)
@@ -107,7 +115,7 @@ def exists(context: typer.Context, cid: CidArgument, output: FormOption = None) 
         raise typer.Exit(4)
 
 
-@storage.command("list")
+@command.command("list")
 def list_datasets(context: typer.Context, output: FormOption = None) -> None:
     """List the files of the node, newest first."""
     session = session_of(context)
@@ -126,7 +134,7 @@ def list_datasets(context: typer.Context, output: FormOption = None) -> None:
     print_rows([record(found) for found in session.call(work)], _COLUMNS, session.form(output))
 
 
-@storage.command("delete")
+@command.command("delete")
 def delete(context: typer.Context, cid: CidArgument, output: FormOption = None) -> None:
     """Delete a file from the node; other nodes keep theirs."""
     session = session_of(context)
@@ -143,7 +151,7 @@ def delete(context: typer.Context, cid: CidArgument, output: FormOption = None) 
         stderr().print(f"freed {sized(freed)}", highlight=False)
 
 
-@storage.command("space")
+@command.command("space")
 def space(context: typer.Context, output: FormOption = None) -> None:
     """Say how much room the node has."""
     session = session_of(context)

@@ -16,18 +16,26 @@ from logos_cli.console import Output, print_json, print_json_line, print_rows, s
 from logos_cli.session import FormOption, Session, session_of
 from logos_testnet.client import state_name
 
-modules = typer.Typer(help="The modules of a node.", add_completion=False, no_args_is_help=True)
+command: Final = typer.Typer(
+    help="The modules of a node.", add_completion=False, no_args_is_help=True
+)
+
+ADVICE: Final = {
+    "RUNTIME_EXTERNAL": "the container engine owns it: `docker compose restart NODE-MODULE`,"
+    " `./logos logs NODE MODULE`",
+    "HAS_DEPENDENTS": "stop the modules that require it first",
+}
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the module, e.g. storage.")]
 _COLUMNS: Final = ("module", "state", "version", "restarts", "endpoint", "status", "last_exit")
 
 
-@modules.callback()
+@command.callback()
 def group() -> None:
     """The modules of a node."""
 
 
-@modules.command("list")
+@command.command("list")
 def list_modules(context: typer.Context, output: FormOption = None) -> None:
     """List the modules of the node, and how each is."""
     session = session_of(context)
@@ -40,7 +48,7 @@ def list_modules(context: typer.Context, output: FormOption = None) -> None:
     print_rows([record(module) for module in session.call(work)], _COLUMNS, session.form(output))
 
 
-@modules.command("logs")
+@command.command("logs")
 def show_logs(
     context: typer.Context,
     module: NameArgument,
@@ -66,7 +74,7 @@ def show_logs(
     session.call(work)
 
 
-@modules.command("start")
+@command.command("start")
 def start(context: typer.Context, module: NameArgument, output: FormOption = None) -> None:
     """Want a module running, and those that it requires."""
     session = session_of(context)
@@ -79,7 +87,7 @@ def start(context: typer.Context, module: NameArgument, output: FormOption = Non
     _tell(session, session.call(work), session.form(output))
 
 
-@modules.command("stop")
+@command.command("stop")
 def stop(context: typer.Context, module: NameArgument, output: FormOption = None) -> None:
     """Want a module stopped, also across restarts of the node."""
     session = session_of(context)
@@ -92,7 +100,7 @@ def stop(context: typer.Context, module: NameArgument, output: FormOption = None
     _tell(session, session.call(work), session.form(output))
 
 
-@modules.command("restart")
+@command.command("restart")
 def restart(context: typer.Context, module: NameArgument, output: FormOption = None) -> None:
     """Stop a module's process and start a new one."""
     session = session_of(context)

@@ -12,7 +12,7 @@ from logos_cli.session import FormOption, session_of
 _COLUMNS: Final = ("peer_id", "state", "direction", "rtt_ms", "address", "agent")
 
 
-def peers(
+def command(
     context: typer.Context,
     connected: Annotated[bool, typer.Option(help="Leave out who is not connected.")] = False,
     output: FormOption = None,

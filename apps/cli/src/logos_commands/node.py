@@ -1,0 +1,43 @@
+"""`logosctl node`: the nodes of a testnet."""
+
+from typing import Final
+
+import typer
+
+from logos_cli.console import print_rows
+from logos_cli.exits import explained
+from logos_cli.running import run_interruptibly
+from logos_cli.session import FormOption, session_of
+from logos_cli.survey import survey
+from logos_cli.target import node_addresses
+from logos_testnet.ports import taken_ports
+from logos_testnet.topology import FRONT_PORT_BASE, MAX_NODES
+
+command: Final = typer.Typer(
+    help="The nodes of the testnet.", add_completion=False, no_args_is_help=True
+)
+
+_COLUMNS: Final = ("node", "address", "state", "peers", "peer_id", "version", "epoch")
+
+
+@command.callback()
+def group() -> None:
+    """The nodes of the testnet."""
+
+
+@command.command("list")
+def list_nodes(context: typer.Context, output: FormOption = None) -> None:
+    """List the nodes of the testnet, and how each is."""
+    session = session_of(context)
+    with explained():
+        rows = run_interruptibly(survey(_addresses(session.testnet), session.timeout_s))
+    print_rows(rows, _COLUMNS, session.form(output))
+
+
+def _addresses(testnet: str | None) -> list[tuple[str, str]]:
+    """Nodes by name; where none is known, those whose port is taken, by the rule for ports."""
+    known = node_addresses(testnet)
+    if known is not None:
+        return known
+    ports = taken_ports(list(range(FRONT_PORT_BASE + 1, FRONT_PORT_BASE + MAX_NODES + 1)))
+    return [(f"node{port - FRONT_PORT_BASE}", f"127.0.0.1:{port}") for port in ports]
