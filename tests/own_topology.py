@@ -3,14 +3,20 @@
 Below 32768, where systems begin to take ports for outgoing connections.
 """
 
+import asyncio
 import re
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from logos_testnet.opening import Description
+from logos_testnet.layout import layout_of
+from logos_testnet.opening import Description, Places, open_testnet, remember
 from logos_testnet.ports import taken_ports
+from logos_testnet.progress import silent
+from logos_testnet.testnet import Testnet
 
 ROOT: Final = Path(__file__).parents[1]
 _FIRST: Final = 20_000
@@ -69,3 +75,16 @@ def described(name: str) -> Description:
         text, count = re.subn(pattern, new, text, flags=re.MULTILINE)
         assert count == 1, pattern
     return Description(text, f"{name}.toml")
+
+
+@contextmanager
+def running(description: Description, places: Places, runtime: str) -> Iterator[Testnet]:
+    """A testnet that is READY and connected; purged at the end."""
+    opened = open_testnet(description, places, runtime=runtime)
+    layout_of(places.state_root, opened.plan.topology.name).directory.mkdir(parents=True)
+    remember(description, opened, places)
+    try:
+        asyncio.run(opened.up(silent))
+        yield opened
+    finally:
+        asyncio.run(opened.down(silent, purge=True))

@@ -8,12 +8,10 @@ import pytest
 from logos_testnet.compose import project_name
 from logos_testnet.container_testnet import ContainerTestnet
 from logos_testnet.engine import run_docker
-from logos_testnet.layout import layout_of
-from logos_testnet.opening import Places, open_testnet, remember
+from logos_testnet.opening import Places
 from logos_testnet.plan import CONTAINER_FRONT_PORT, CONTAINER_GRPC_PORT
-from logos_testnet.progress import silent
 from logos_testnet.scenarios.catalogue import EVERY, Scenario
-from own_topology import ROOT, described
+from own_topology import ROOT, described, running
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
 
@@ -36,18 +34,11 @@ for address in sys.argv[1:]:
 
 @pytest.fixture(scope="module")
 def testnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerTestnet]:
-    """Five nodes in containers, READY and connected; purged at the end."""
+    """Five nodes in containers; nothing of them stays."""
     places = Places(ROOT, tmp_path_factory.mktemp("state"))
-    description = described(NAME)
-    opened = open_testnet(description, places, runtime="containers")
-    assert isinstance(opened, ContainerTestnet)
-    layout_of(places.state_root, NAME).directory.mkdir(parents=True)
-    remember(description, opened, places)
-    try:
-        asyncio.run(opened.up(silent))
+    with running(described(NAME), places, "containers") as opened:
+        assert isinstance(opened, ContainerTestnet)
         yield opened
-    finally:
-        asyncio.run(opened.down(silent, purge=True))
     assert asyncio.run(_remains()) == {"container": "", "network": "", "volume": ""}
 
 

@@ -1,6 +1,5 @@
 """One testnet of five nodes for all tests that need a whole one."""
 
-import asyncio
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -9,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from integration.commands import ROOT, Command, Tiny, program, surroundings
-from logos_testnet.layout import layout_of
-from logos_testnet.opening import Places, open_testnet, remember
-from logos_testnet.progress import silent
+from logos_testnet.opening import Places
 from logos_testnet.testnet import Testnet
-from own_topology import claim_ports, described
+from own_topology import claim_ports, described, running
 
 
 @pytest.fixture(scope="session")
@@ -24,16 +21,9 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
 
 @pytest.fixture(scope="session")
 def testnet(places: Places) -> Iterator[Testnet]:
-    """Five nodes, READY and connected; purged at the end."""
-    description = described("integration")
-    opened = open_testnet(description, places, runtime="processes")
-    layout_of(places.state_root, "integration").directory.mkdir(parents=True)
-    remember(description, opened, places)
-    try:
-        asyncio.run(opened.up(silent))
+    """Five nodes."""
+    with running(described("integration"), places, "processes") as opened:
         yield opened
-    finally:
-        asyncio.run(opened.down(silent, purge=True))
 
 
 @pytest.fixture

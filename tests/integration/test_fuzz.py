@@ -30,11 +30,10 @@ from logos_module.errors import reason_of
 from logos_module.reflection import describe
 from logos_testnet.client import channel_to
 from logos_testnet.layout import Layout, layout_of
-from logos_testnet.opening import Description, Places, open_testnet, remember
+from logos_testnet.opening import Description, Places
 from logos_testnet.processes import find_processes
-from logos_testnet.progress import silent
 from logos_testnet.testnet import Testnet
-from own_topology import claim_ports
+from own_topology import claim_ports, running
 from raw_calls import call_raw
 
 SECONDS: Final = float(os.environ.get("LOGOS_FUZZ_RPC_SECONDS", "4"))
@@ -106,16 +105,9 @@ class Findings:
 
 @pytest.fixture(scope="module")
 def small(places: Places) -> Iterator[Testnet]:
-    """Two nodes, READY and connected; purged at the end."""
-    description = Description(TOPOLOGY, "fuzz.toml")
-    opened = open_testnet(description, places, runtime="processes")
-    layout_of(places.state_root, "fuzz").directory.mkdir(parents=True)
-    remember(description, opened, places)
-    try:
-        asyncio.run(opened.up(silent))
+    """Two nodes."""
+    with running(Description(TOPOLOGY, "fuzz.toml"), places, "processes") as opened:
         yield opened
-    finally:
-        asyncio.run(opened.down(silent, purge=True))
 
 
 @pytest.fixture

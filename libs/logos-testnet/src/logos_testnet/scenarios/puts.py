@@ -49,7 +49,7 @@ async def _held(front: str) -> tuple[frozenset[str], int, int]:
         return cids, space.used_bytes, space.reserved_bytes
 
 
-async def _cids(stub: Any) -> AsyncIterator[str]:
+async def _cids(stub: "storage_pb2_grpc.StorageAsyncStub") -> AsyncIterator[str]:
     request = storage_pb2.ListRequest(page_size=1000)
     while True:
         page = await stub.List(request, timeout=RECOVERY_S)
