@@ -120,16 +120,6 @@ class ProvideDone:
     error: str | None
 
 @final
-class RecordDone:
-    """A `get_record` or `put_record` has ended. `error` is None, "not_found"
-    (get), "no_peers" (put), or a text: a key of more than 128 bytes or a value
-    of more than 8192 is refused."""
-
-    request_id: int
-    value: bytes | None
-    error: str | None
-
-@final
 class StreamOpened:
     """An `open_stream` has ended.
 
@@ -195,7 +185,6 @@ Event: TypeAlias = (
     | PublishDone
     | ProvidersFound
     | ProvideDone
-    | RecordDone
     | StreamOpened
     | StreamIncoming
     | StreamData
@@ -275,8 +264,6 @@ class Host:
     def judge(self, message_id: bytes, from_peer_id: str, verdict: Verdict) -> None:
         """Passes a message on or drops it. Within five seconds: gossipsub forgets
         messages that were not judged, and then they go nowhere."""
-    def peer_score(self, peer_id: str) -> float | None:
-        """The gossip score of a peer as of the last heartbeat; None if unknown."""
 
     # Discovery
     def provide(self, key: bytes) -> int:
@@ -286,8 +273,6 @@ class Host:
     def find_providers(self, key: bytes) -> int:
         """Ends with the `ProvidersFound` that has `done`. This host is among the
         providers if it provides the key."""
-    def put_record(self, key: bytes, value: bytes) -> int: ...
-    def get_record(self, key: bytes) -> int: ...
     def bootstrap(self) -> None:
         """Refreshes the routing table by a search for this host's own id."""
 

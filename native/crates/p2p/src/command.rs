@@ -37,15 +37,6 @@ pub(crate) enum Command {
         request: u64,
         key: Vec<u8>,
     },
-    PutRecord {
-        request: u64,
-        key: Vec<u8>,
-        value: Vec<u8>,
-    },
-    GetRecord {
-        request: u64,
-        key: Vec<u8>,
-    },
     Bootstrap,
     OpenStream {
         request: u64,

@@ -3,10 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use libp2p::core::Endpoint;
-use libp2p::kad::{
-    self, GetProvidersOk, GetRecordOk, Mode, QueryId, QueryResult, QueryStats, Quorum, Record,
-    RecordKey,
-};
+use libp2p::kad::{self, GetProvidersOk, Mode, QueryId, QueryResult, QueryStats, RecordKey};
 use libp2p::swarm::{ConnectionId, NetworkBehaviour as _};
 use libp2p::{Multiaddr, PeerId};
 
@@ -47,8 +44,6 @@ pub(crate) fn addresses(behaviour: &mut Behaviour, peer: PeerId) -> Vec<Multiadd
 enum Search {
     Provide,
     Find { seen: HashSet<PeerId> },
-    Put,
-    Get,
 }
 
 /// The searches of the owner that have not ended. Those Kademlia starts by itself are not here.
@@ -78,25 +73,6 @@ impl Searches {
         self.start(query, request, Search::Find { seen });
     }
 
-    pub(crate) fn put(
-        &mut self,
-        kad: &mut Behaviour,
-        events: &EventQueue,
-        request: u64,
-        key: &[u8],
-        value: Vec<u8>,
-    ) {
-        match kad.put_record(Record::new(RecordKey::new(&key), value), Quorum::One) {
-            Ok(query) => self.start(query, request, Search::Put),
-            Err(error) => events.push(record_done(request, None, Some(error.to_string()))),
-        }
-    }
-
-    pub(crate) fn get(&mut self, kad: &mut Behaviour, request: u64, key: &[u8]) {
-        let query = kad.get_record(RecordKey::new(&key));
-        self.start(query, request, Search::Get);
-    }
-
     fn start(&mut self, query: QueryId, request: u64, search: Search) {
         self.0.insert(query, (request, search));
     }
@@ -105,7 +81,6 @@ impl Searches {
     /// to be collected and given to the owner as `ProvidersFound` of the request.
     pub(crate) fn progress(
         &mut self,
-        kad: &mut Behaviour,
         events: &EventQueue,
         query: QueryId,
         result: QueryResult,
@@ -115,7 +90,6 @@ impl Searches {
         let (request, search) = self.0.get_mut(&query)?;
         let request = *request;
         let mut found = None;
-        let mut ended = is_last;
         match (search, result) {
             (Search::Provide, QueryResult::StartProviding(result)) => {
                 events.push(Event::ProvideDone {
@@ -148,43 +122,11 @@ impl Searches {
                     return found;
                 }
             }
-            (Search::Put, QueryResult::PutRecord(result)) => {
-                let error = result.err().map(|error| match error {
-                    kad::PutRecordError::QuorumFailed { .. } => NO_PEERS.to_owned(),
-                    other => other.to_string(),
-                });
-                events.push(record_done(request, None, error));
-            }
-            (Search::Get, QueryResult::GetRecord(result)) => match result {
-                Ok(GetRecordOk::FoundRecord(found)) => {
-                    events.push(record_done(request, Some(found.record.value), None));
-                    if let Some(mut query) = kad.query_mut(&query) {
-                        query.finish();
-                    }
-                    ended = true;
-                }
-                Ok(GetRecordOk::FinishedWithNoAdditionalRecord { .. }) => {}
-                Err(error) => {
-                    let text = match error {
-                        kad::GetRecordError::NotFound { .. } => "not_found".to_owned(),
-                        other @ kad::GetRecordError::Timeout { .. } => other.to_string(),
-                    };
-                    events.push(record_done(request, None, Some(text)));
-                }
-            },
             _ => {}
         }
-        if ended {
+        if is_last {
             self.0.remove(&query);
         }
         found
-    }
-}
-
-fn record_done(request: u64, value: Option<Vec<u8>>, error: Option<String>) -> Event {
-    Event::RecordDone {
-        request,
-        value,
-        error,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::StreamExt as _;
@@ -14,7 +14,7 @@ use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, identify, kad, ping};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 
 use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::command::Command;
@@ -28,19 +28,13 @@ use crate::streams::StreamTable;
 
 /// Commands obeyed before the swarm gets a turn.
 const COMMANDS_PER_TURN: usize = 64;
-/// How often the scores that `peer_score` reads are renewed.
-const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long peers are given to see the end of their connections.
 const GOODBYE: Duration = Duration::from_millis(500);
-
-/// The gossip scores of connected peers, for reading from any thread.
-pub(crate) type Scores = Arc<Mutex<HashMap<PeerId, f64>>>;
 
 pub(crate) struct Driver {
     pub(crate) swarm: Swarm<Behaviour>,
     pub(crate) events: Arc<EventQueue>,
     pub(crate) streams: Arc<StreamTable>,
-    pub(crate) scores: Scores,
     pub(crate) openings: Openings,
     pub(crate) kademlia_protocol: StreamProtocol,
     pub(crate) max_message_bytes: usize,
@@ -51,8 +45,6 @@ pub(crate) struct Driver {
 impl Driver {
     /// Runs until told to stop, or until the host is gone.
     pub(crate) async fn run(mut self, mut commands: UnboundedReceiver<Command>, stop: &Notify) {
-        let mut heartbeat = interval(HEARTBEAT);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.notified() => break,
@@ -65,7 +57,6 @@ impl Driver {
                         self.obey(command);
                     }
                 }
-                _ = heartbeat.tick() => self.renew_scores(),
             }
         }
         let _ = timeout(GOODBYE, self.say_goodbye()).await;
@@ -132,17 +123,6 @@ impl Driver {
             Command::FindProviders { request, key } => {
                 self.searches.find(&mut behaviour.kad, request, &key);
             }
-            Command::PutRecord {
-                request,
-                key,
-                value,
-            } => {
-                let kad = &mut behaviour.kad;
-                self.searches.put(kad, &self.events, request, &key, value);
-            }
-            Command::GetRecord { request, key } => {
-                self.searches.get(&mut behaviour.kad, request, &key);
-            }
             Command::Bootstrap => {
                 // Without a known peer there is nothing to refresh.
                 let _ = behaviour.kad.bootstrap();
@@ -195,16 +175,6 @@ impl Driver {
         let id = MessageId::new(message_id);
         let gossip = &mut self.swarm.behaviour_mut().gossip;
         gossip.report_message_validation_result(&id, from, acceptance);
-    }
-
-    fn renew_scores(&mut self) {
-        let gossip = &self.swarm.behaviour().gossip;
-        let scores = self
-            .swarm
-            .connected_peers()
-            .filter_map(|peer| gossip.peer_score(peer).map(|score| (*peer, score)))
-            .collect();
-        *self.scores.lock().unwrap_or_else(PoisonError::into_inner) = scores;
     }
 
     fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -275,11 +245,10 @@ impl Driver {
                 stats,
                 step,
             }) => {
-                let kad = &mut self.swarm.behaviour_mut().kad;
                 let events = &self.events;
                 if let Some((request, peers)) = self
                     .searches
-                    .progress(kad, events, id, result, &stats, step.last)
+                    .progress(events, id, result, &stats, step.last)
                 {
                     self.on_providers(request, peers, step.last);
                 }

@@ -67,11 +67,6 @@ pub enum Event {
         request: u64,
         error: Option<String>,
     },
-    RecordDone {
-        request: u64,
-        value: Option<Vec<u8>>,
-        error: Option<String>,
-    },
     StreamOpened {
         request: u64,
         outcome: Result<u64, &'static str>,

@@ -18,7 +18,7 @@ use crate::behaviour;
 use crate::command::Command;
 use crate::config::{Config, ConfigError};
 use crate::discovery::Searches;
-use crate::driver::{Driver, Scores};
+use crate::driver::Driver;
 use crate::events::Event;
 use crate::fault::{Fault, panic_text};
 use crate::gossip::Verdict;
@@ -49,7 +49,6 @@ pub struct Host {
     events: Arc<EventQueue>,
     streams: Arc<StreamTable>,
     accepted: Accepted,
-    scores: Scores,
     commands: UnboundedSender<Command>,
     next_request: AtomicU64,
     stop: Arc<Notify>,
@@ -68,7 +67,6 @@ struct Shared {
     events: Arc<EventQueue>,
     streams: Arc<StreamTable>,
     accepted: Accepted,
-    scores: Scores,
     stop: Arc<Notify>,
 }
 
@@ -82,7 +80,6 @@ impl Host {
             )?),
             streams: Arc::new(StreamTable::new(config.max_streams)),
             accepted: Accepted::default(),
-            scores: Scores::default(),
             stop: Arc::new(Notify::new()),
             config,
         };
@@ -94,7 +91,6 @@ impl Host {
             events: shared.events.clone(),
             streams: shared.streams.clone(),
             accepted: shared.accepted.clone(),
-            scores: shared.scores.clone(),
             commands,
             next_request: AtomicU64::new(1),
             stop: shared.stop.clone(),
@@ -205,12 +201,6 @@ impl Host {
         })
     }
 
-    pub fn peer_score(&self, peer: &PeerId) -> Outcome<Option<f64>> {
-        self.check()?;
-        let scores = self.scores.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(scores.get(peer).copied())
-    }
-
     pub fn provide(&self, key: Vec<u8>) -> Outcome<u64> {
         self.request(|request| Command::Provide { request, key })
     }
@@ -221,18 +211,6 @@ impl Host {
 
     pub fn find_providers(&self, key: Vec<u8>) -> Outcome<u64> {
         self.request(|request| Command::FindProviders { request, key })
-    }
-
-    pub fn put_record(&self, key: Vec<u8>, value: Vec<u8>) -> Outcome<u64> {
-        self.request(|request| Command::PutRecord {
-            request,
-            key,
-            value,
-        })
-    }
-
-    pub fn get_record(&self, key: Vec<u8>) -> Outcome<u64> {
-        self.request(|request| Command::GetRecord { request, key })
     }
 
     pub fn bootstrap(&self) -> Outcome<()> {
@@ -364,7 +342,6 @@ fn run_swarm(
             openings: Openings::new(shared.events.clone(), shared.streams.clone(), fault),
             events: shared.events,
             streams: shared.streams,
-            scores: shared.scores,
             kademlia_protocol: shared.config.kademlia_protocol,
             max_message_bytes: shared.config.max_message_bytes,
             dials: HashMap::new(),

@@ -1,25 +1,24 @@
-//! What a host keeps of the distributed hash table: bounded in every direction, in memory.
+//! What a host keeps of the distributed hash table: providers, bounded in every direction, in
+//! memory. Values are refused: no protocol of ours stores any.
 //!
 //! `kad::store::MemoryStore` reserves room for twenty providers with every key, about 3 KiB;
 //! here a key takes what its providers take.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::iter::{Empty, empty};
 
 use libp2p::PeerId;
 use libp2p::kad::store::{Error, RecordStore, Result};
 use libp2p::kad::{ProviderRecord, Record, RecordKey};
 
 const MAX_KEY_BYTES: usize = 128;
-const MAX_RECORDS: usize = 16_384;
-const MAX_VALUE_BYTES: usize = 8192;
 const MAX_PROVIDED_KEYS: usize = 1_000_000;
 const MAX_PROVIDERS_PER_KEY: usize = 20;
 const MAX_ADDRESSES_PER_PROVIDER: usize = 8;
 
 pub(crate) struct Records {
     local: PeerId,
-    records: HashMap<RecordKey, Record>,
     providers: HashMap<RecordKey, Vec<ProviderRecord>>,
     /// What this host itself provides. Also among `providers`.
     provided: HashMap<RecordKey, ProviderRecord>,
@@ -29,7 +28,6 @@ impl Records {
     pub(crate) fn new(local: PeerId) -> Self {
         Self {
             local,
-            records: HashMap::new(),
             providers: HashMap::new(),
             provided: HashMap::new(),
         }
@@ -37,30 +35,21 @@ impl Records {
 }
 
 impl RecordStore for Records {
-    type RecordsIter<'a> = Box<dyn Iterator<Item = Cow<'a, Record>> + 'a>;
+    type RecordsIter<'a> = Empty<Cow<'a, Record>>;
     type ProvidedIter<'a> = Box<dyn Iterator<Item = Cow<'a, ProviderRecord>> + 'a>;
 
-    fn get(&self, key: &RecordKey) -> Option<Cow<'_, Record>> {
-        self.records.get(key).map(Cow::Borrowed)
+    fn get(&self, _: &RecordKey) -> Option<Cow<'_, Record>> {
+        None
     }
 
-    fn put(&mut self, record: Record) -> Result<()> {
-        if record.value.len() > MAX_VALUE_BYTES || record.key.as_ref().len() > MAX_KEY_BYTES {
-            return Err(Error::ValueTooLarge);
-        }
-        if self.records.len() >= MAX_RECORDS && !self.records.contains_key(&record.key) {
-            return Err(Error::MaxRecords);
-        }
-        self.records.insert(record.key.clone(), record);
-        Ok(())
+    fn put(&mut self, _: Record) -> Result<()> {
+        Err(Error::MaxRecords)
     }
 
-    fn remove(&mut self, key: &RecordKey) {
-        self.records.remove(key);
-    }
+    fn remove(&mut self, _: &RecordKey) {}
 
     fn records(&self) -> Self::RecordsIter<'_> {
-        Box::new(self.records.values().map(Cow::Borrowed))
+        empty()
     }
 
     fn add_provider(&mut self, mut record: ProviderRecord) -> Result<()> {
@@ -149,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn long_keys_and_values_are_refused() {
+    fn long_keys_and_all_values_are_refused() {
         let mut records = Records::new(PeerId::random());
         let long = [0u8; 129];
 
@@ -158,9 +147,8 @@ mod tests {
                 .add_provider(provider(&long, PeerId::random()))
                 .is_err()
         );
-        let value = Record::new(RecordKey::new(b"k"), vec![0; 8193]);
-        assert!(records.put(value).is_err());
-        let value = Record::new(RecordKey::new(b"k"), vec![0; 8192]);
-        assert!(records.put(value).is_ok());
+        let key = RecordKey::new(b"k");
+        assert!(records.put(Record::new(key.clone(), vec![0])).is_err());
+        assert!(records.get(&key).is_none());
     }
 }

@@ -80,11 +80,6 @@ event!(ProvideDone {
     request_id: u64,
     error: Option<String>,
 });
-event!(RecordDone {
-    request_id: u64,
-    value: Option<Py<PyBytes>>,
-    error: Option<String>,
-});
 event!(StreamOpened {
     request_id: u64,
     stream_id: Option<u64>,
@@ -236,18 +231,6 @@ fn discovery_object(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> 
             py,
             ProvideDone {
                 request_id: request,
-                error,
-            },
-        ),
-        Event::RecordDone {
-            request,
-            value,
-            error,
-        } => object(
-            py,
-            RecordDone {
-                request_id: request,
-                value: value.map(|value| bytes(py, &value)),
                 error,
             },
         ),

@@ -170,10 +170,6 @@ impl Host {
             .map_err(host_error)
     }
 
-    fn peer_score(&self, peer_id: &str) -> PyResult<Option<f64>> {
-        self.native.peer_score(&peer(peer_id)?).map_err(host_error)
-    }
-
     fn provide(&self, key: &[u8]) -> PyResult<u64> {
         self.native.provide(key.to_vec()).map_err(host_error)
     }
@@ -184,16 +180,6 @@ impl Host {
 
     fn find_providers(&self, key: &[u8]) -> PyResult<u64> {
         self.native.find_providers(key.to_vec()).map_err(host_error)
-    }
-
-    fn put_record(&self, key: &[u8], value: &[u8]) -> PyResult<u64> {
-        self.native
-            .put_record(key.to_vec(), value.to_vec())
-            .map_err(host_error)
-    }
-
-    fn get_record(&self, key: &[u8]) -> PyResult<u64> {
-        self.native.get_record(key.to_vec()).map_err(host_error)
     }
 
     fn bootstrap(&self) -> PyResult<()> {

@@ -60,8 +60,8 @@ mod logos_native {
     #[pymodule_export]
     use super::events::{
         Connected, DialDone, Disconnected, Identified, Listening, Message, MessagesLost, Pinged,
-        ProvideDone, ProvidersFound, PublishDone, RecordDone, StreamClosed, StreamData,
-        StreamEnded, StreamIncoming, StreamOpened, StreamWritten,
+        ProvideDone, ProvidersFound, PublishDone, StreamClosed, StreamData, StreamEnded,
+        StreamIncoming, StreamOpened, StreamWritten,
     };
     #[pymodule_export]
     use super::host::Host;

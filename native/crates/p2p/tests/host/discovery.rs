@@ -50,17 +50,6 @@ fn find(node: &mut Node, key: &[u8]) -> Vec<(PeerId, usize)> {
     }
 }
 
-fn record(node: &mut Node, asked: u64) -> (Option<Vec<u8>>, Option<String>) {
-    node.until(|event| match event {
-        Event::RecordDone {
-            request,
-            value,
-            error,
-        } if *request == asked => Some((value.clone(), error.clone())),
-        _ => None,
-    })
-}
-
 #[test]
 fn what_one_provides_another_finds_with_its_address() {
     let mut nodes = network();
@@ -121,34 +110,6 @@ fn who_stops_providing_does_not_find_itself() {
     alone.host.stop_providing(b"key".to_vec()).unwrap();
 
     assert_eq!(find(&mut alone, b"key"), []);
-}
-
-#[test]
-fn a_record_that_one_puts_another_gets() {
-    let mut nodes = network();
-
-    let asked = nodes[1]
-        .host
-        .put_record(b"k".to_vec(), b"v".to_vec())
-        .unwrap();
-    assert_eq!(record(&mut nodes[1], asked), (None, None));
-
-    let asked = nodes[3].host.get_record(b"k".to_vec()).unwrap();
-    assert_eq!(record(&mut nodes[3], asked), (Some(b"v".to_vec()), None));
-    let asked = nodes[3].host.get_record(b"other".to_vec()).unwrap();
-    let not_found = (None, Some("not_found".to_owned()));
-    assert_eq!(record(&mut nodes[3], asked), not_found);
-}
-
-#[test]
-fn a_record_that_is_too_large_is_refused() {
-    let mut node = Node::new();
-
-    let asked = node.host.put_record(b"k".to_vec(), vec![0; 8193]).unwrap();
-
-    let (value, error) = record(&mut node, asked);
-    assert_eq!(value, None);
-    assert!(error.unwrap().contains("too large"));
 }
 
 #[test]

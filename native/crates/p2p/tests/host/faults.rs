@@ -26,7 +26,7 @@ fn after_a_panic_every_call_tells_of_it() {
     );
     assert_eq!(node.host.subscribe("t".to_owned()), Err(error.clone()));
     assert_eq!(node.host.stream_grant(1, 1), Err(error.clone()));
-    assert_eq!(node.host.peer_score(&node.peer()), Err(error));
+    assert_eq!(node.host.bootstrap(), Err(error));
     assert!(node.host.wait(Duration::ZERO), "and stays so");
     node.host.close();
 }
