@@ -246,7 +246,7 @@ class MixnetNode:
     # -- what must hold ----------------------------------------------------------------------
 
     def is_banned(self, peer: str | None) -> bool:
-        """Says whether a ban was answered, and is neither over nor taken back."""
+        """Returns whether a ban was answered, and is neither over nor taken back."""
         if peer not in self.banned:
             return False
         until_ms = self.banned[peer]

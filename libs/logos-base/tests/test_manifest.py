@@ -44,7 +44,7 @@ def test_names_may_be(name: str) -> None:
     "name", ["", "a" * 65, "A", "1a", "-a", "a/b", "..", "a_b", "ä", "a\\u0000"]
 )
 def test_names_may_not_be(name: str) -> None:
-    with pytest.raises(ConfigError, match="name: must be text like"):
+    with pytest.raises(ConfigError, match="name: must be a string that matches"):
         parse_manifest(f'name = "{name}"\nversion = "1.2.3"')
 
 
@@ -52,16 +52,16 @@ def test_names_may_not_be(name: str) -> None:
     ("line", "problem"),
     [
         ('color = "red"', "color: unknown key"),
-        ("description = 3", "description: must be text"),
-        ('command = "python"', "command: must be a list of texts"),
-        ("requires = [1]", "requires: must be a list of texts"),
-        ('requires = ["A"]', "requires: 'A' is not like [a-z][a-z0-9-]{0,63}"),
-        ('requires = ["a", "a"]', "requires: names one thing twice"),
+        ("description = 3", "description: must be a string"),
+        ('command = "python"', "command: must be a list of strings"),
+        ("requires = [1]", "requires: must be a list of strings"),
+        ('requires = ["A"]', "requires: 'A' does not match [a-z][a-z0-9-]{0,63}"),
+        ('requires = ["a", "a"]', "requires: lists an entry twice"),
         ('requires = ["storage"]', "requires: a module cannot require itself"),
-        ('services = ["Storage"]', "services: 'Storage' is not like"),
-        ('services = ["a.B", "a.B"]', "services: names one thing twice"),
-        ('command = ["python", "-m", "a"]\npreload = ["a-b"]', "preload: 'a-b' is not like"),
-        ('command = ["serve"]\npreload = ["a"]', "preload: only for a command that begins with"),
+        ('services = ["Storage"]', "services: 'Storage' does not match"),
+        ('services = ["a.B", "a.B"]', "services: lists an entry twice"),
+        ('command = ["python", "-m", "a"]\npreload = ["a-b"]', "preload: 'a-b' does not match"),
+        ('command = ["serve"]\npreload = ["a"]', "preload: needs a command that begins with"),
     ],
 )
 def test_what_is_wrong_is_named(line: str, problem: str) -> None:
@@ -93,7 +93,7 @@ def test_all_problems_come_at_once() -> None:
 def test_what_is_no_toml_or_too_large_is_refused() -> None:
     with pytest.raises(ConfigError, match="not TOML"):
         parse_manifest("name = ")
-    with pytest.raises(ConfigError, match="over 65536 bytes"):
+    with pytest.raises(ConfigError, match="larger than 65536 bytes"):
         parse_manifest(STORAGE + "#" * 65536)
 
 

@@ -60,7 +60,7 @@ def test_the_table_is_read() -> None:
     )
 
 
-def test_a_module_without_the_table_stands_on_the_network_of_its_node_alone() -> None:
+def test_a_module_without_the_table_is_on_the_network_of_its_node_only() -> None:
     assert needs_of("") == Needs()
     assert not needs_of("").is_on_mesh
 
@@ -79,27 +79,31 @@ def test_a_figure_may_be_as_many_as_there_are_others() -> None:
         ("testnet = 3", "testnet: must be a table"),
         ("[testnet]\ncolour = 1", "testnet.colour: unknown key; known are networks"),
         ('[testnet]\nnetworks = ["internet"]', "testnet.networks: must be a list of mesh"),
+        ("[testnet]\nnetworks = [[]]", "testnet.networks: must be a list of mesh"),
         ("[testnet]\nports = 3", "testnet.ports: must be a table"),
-        ("[testnet.ports]\nfront = 5000", "testnet.ports.front: its name must be"),
-        ("[testnet.ports]\na_b = 5000", "testnet.ports.a_b: its name must be"),
+        ("[testnet.ports]\nfront = 5000", "testnet.ports.front: the name must match"),
+        ("[testnet.ports]\na_b = 5000", "testnet.ports.a_b: the name must match"),
         ("[testnet.ports]\np2p = 80", "testnet.ports.p2p: must be a whole number from 1024"),
         ("[testnet.limits]\nmemory_mib = true", "testnet.limits.memory_mib: must be"),
         ("[testnet.limits]\ncpus = 0", "testnet.limits.cpus: must be a number over 0"),
         ("[testnet.limits]\nprocesses = 0", "testnet.limits.processes: must be"),
         ("[testnet.limits]\ndisk = 0", "testnet.limits.disk: unknown key"),
         ("[testnet.settings]\nx = 3", "testnet.settings.x: must be the name of a value"),
-        ('[testnet.settings]\nx = "sed"', "testnet.settings.x: there is no value 'sed'"),
-        ('[testnet.settings]\nx = ".listen"', "testnet.settings.x: there is no value"),
+        ('[testnet.settings]\nx = "sed"', "testnet.settings.x: unknown value 'sed'"),
+        ('[testnet.settings]\nx = ".listen"', "testnet.settings.x: unknown value"),
         ('[testnet.settings]\nx = "p2p.listen"', "testnet.settings.x: p2p.listen: [testnet.ports]"),
         (
             '[testnet.settings]\nx = "genesis.private"',
-            "testnet.settings.x: genesis.private is made",
+            "testnet.settings.x: genesis.private needs [testnet.genesis]",
         ),
-        ("[testnet.genesis]\ncommand = []", "testnet.genesis.command: must be a program"),
-        ("[testnet.genesis]", "testnet.genesis.command: must be a program"),
+        (
+            "[testnet.genesis]\ncommand = []",
+            "testnet.genesis.command: must be a list of the program",
+        ),
+        ("[testnet.genesis]", "testnet.genesis.command: must be a list of"),
         (
             '[testnet]\nports = { p2p = 18000 }\nsettings = { x = "p2p.peers" }',
-            "testnet.settings.x: p2p.peers: the module does not stand on the network mesh",
+            "testnet.settings.x: p2p.peers: testnet.networks must contain 'mesh'",
         ),
     ],
 )
@@ -110,7 +114,7 @@ def test_what_is_wrong_is_named(text: str, problem: str) -> None:
     assert problems[0].startswith(problem)
 
 
-def test_all_that_is_wrong_with_a_figure_is_told_at_once() -> None:
+def test_all_problems_of_a_figure_are_reported_at_once() -> None:
     problems = problems_of('[testnet.ready]\ncall = "a.B"\nfield = 0\ncounts = 3\nat_least = 0')
 
     assert [problem.partition(":")[0].rpartition(".")[2] for problem in problems] == [

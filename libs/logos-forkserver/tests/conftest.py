@@ -23,7 +23,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         path = tmp_path / "forks.sock"
         pid = launch.start(path, modules, variables=environment, output=tmp_path / "server.log")
         pids.append(pid)
-        client.check(path, timeout_s=READY_S)
+        client.end_check(client.begin_check(path, timeout_s=READY_S))
         return Rig(tmp_path, pid, str(tmp_path))
 
     yield start

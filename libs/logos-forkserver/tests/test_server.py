@@ -1,11 +1,13 @@
-"""What the fork server starts, what it tells of it, and what it leaves."""
+"""Processes of the fork server: their start, their environment, their exit codes."""
 
 import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +30,7 @@ def until_ended(pidfd: int) -> None:
 
 def answers(rig: Rig) -> bool:
     try:
-        client.check(rig.socket, timeout_s=READY_S)
+        client.end_check(client.begin_check(rig.socket, timeout_s=READY_S))
     except ForkServerError:
         return False
     return True
@@ -78,7 +80,7 @@ def test_proc_shows_the_command_and_the_environment_of_the_child(rig: Rig) -> No
         ("import atexit; atexit.register(print, 'last words')", 0),
     ],
 )
-def test_an_exit_is_told_once_and_exactly(rig: Rig, program: str, code: int) -> None:
+def test_an_exit_code_is_reported_once_and_exactly(rig: Rig, program: str, code: int) -> None:
     forked = rig.fork(program)
 
     until_ended(forked.pidfd)
@@ -90,7 +92,7 @@ def test_an_exit_is_told_once_and_exactly(rig: Rig, program: str, code: int) -> 
         assert rig.output.read_text(encoding="utf-8") == "last words\n"
 
 
-def test_what_a_child_leaves_behind_ends_with_it(rig: Rig) -> None:
+def test_processes_that_a_child_leaves_behind_end_with_it(rig: Rig) -> None:
     written = rig.run(
         "import subprocess, sys\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])\n"
@@ -103,7 +105,7 @@ def test_what_a_child_leaves_behind_ends_with_it(rig: Rig) -> None:
         os.close(pidfd)
 
 
-def test_a_folder_that_is_not_there_is_told_as_by_exec(rig: Rig) -> None:
+def test_a_missing_folder_is_reported_as_by_exec(rig: Rig) -> None:
     output = os.open(os.devnull, os.O_WRONLY)
 
     with pytest.raises(FileNotFoundError, match="nowhere"):
@@ -116,19 +118,19 @@ def test_a_folder_that_is_not_there_is_told_as_by_exec(rig: Rig) -> None:
     os.close(output)
 
 
-def test_what_the_interpreter_reads_at_its_start_must_be_the_servers(rig: Rig) -> None:
-    with pytest.raises(ForkServerError, match="other LC_ALL, PYTHONPATH"):
+def test_variables_that_the_interpreter_reads_at_its_start_must_be_the_servers(rig: Rig) -> None:
+    with pytest.raises(ForkServerError, match=r"other values of LC_ALL, PYTHONPATH$"):
         rig.fork(WAIT, PYTHONPATH="/elsewhere", LC_ALL="C", PYTHONUNBUFFERED="1")
 
 
-def test_an_environment_that_is_too_large_is_told(rig: Rig) -> None:
-    with pytest.raises(ForkServerError, match="room for"):
+def test_an_environment_that_is_too_large_is_refused(rig: Rig) -> None:
+    with pytest.raises(ForkServerError, match="the limit is"):
         rig.fork(WAIT, LARGE="x" * 100_000)
     with pytest.raises(ForkServerError):
         rig.fork(WAIT, LARGE="x" * 10_000_000)
 
 
-def test_a_process_that_is_not_told_to_go_never_runs(rig: Rig) -> None:
+def test_a_process_that_gets_no_go_never_runs(rig: Rig) -> None:
     (rig.folder / "program.py").write_text("print('it runs')", encoding="utf-8")
     request = Request("program", (), str(rig.folder), {"PYTHONPATH": str(rig.folder)})
     output = os.open(rig.output, os.O_WRONLY | os.O_CREAT)
@@ -145,7 +147,32 @@ def test_a_process_that_is_not_told_to_go_never_runs(rig: Rig) -> None:
     assert rig.output.read_bytes() == b""
 
 
-def test_the_exit_of_a_process_that_never_read_its_go_is_told(rig: Rig) -> None:
+@pytest.mark.parametrize("answer", [b"{}", b'{"pid": 1, "start_ticks": 1}', b'{"pid": "x"}', b"[]"])
+def test_an_answer_that_is_not_valid_is_an_error_and_leaves_no_descriptor_open(
+    tmp_path: Path, answer: bytes
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(bytes(tmp_path / "s"))
+        listener.listen()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(wire.MAX_PACKET_BYTES)
+                socket.send_fds(connection, [answer], [1] if answer == b"[]" else [])
+                connection.recv(1)
+
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(ForkServerError):
+            client.fork(tmp_path / "s", Request("program"), 1)
+        thread.join()
+
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_the_exit_code_of_a_process_that_never_read_its_go_is_reported(rig: Rig) -> None:
     (rig.folder / "program.py").write_text(WAIT, encoding="utf-8")
     request = Request("program", (), str(rig.folder), {"PYTHONPATH": rig.python_path})
     output = os.open(os.devnull, os.O_WRONLY)
@@ -163,7 +190,7 @@ def test_the_exit_of_a_process_that_never_read_its_go_is_told(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("packet", [b"not JSON", b"[]", b'{"module": "program"}'])
-def test_nonsense_ends_its_own_process_only(rig: Rig, packet: bytes) -> None:
+def test_an_invalid_request_ends_its_own_process_only(rig: Rig, packet: bytes) -> None:
     with connected(rig.socket) as connection:
         connection.send(packet)
         assert json.loads(connection.recv(100) or b'{"code": 1}')["code"] == 1
@@ -179,7 +206,7 @@ def test_code_that_has_changed_is_refused(start: Start, tmp_path: Path) -> None:
     loaded.write_text("x = 22\n", encoding="utf-8")
 
     with pytest.raises(OutdatedError, match=r"loaded\.py"):
-        client.check(rig.socket, timeout_s=READY_S)
+        client.end_check(client.begin_check(rig.socket, timeout_s=READY_S))
     with pytest.raises(OutdatedError):
         rig.fork(WAIT)
 
@@ -196,10 +223,10 @@ def test_children_outlive_their_server_and_their_exit_is_unknown(rig: Rig) -> No
     until_ended(forked.pidfd)
     forked.close()
     with pytest.raises(ForkServerError):
-        client.check(rig.socket, timeout_s=READY_S)
+        client.end_check(client.begin_check(rig.socket, timeout_s=READY_S))
 
 
-def test_a_server_that_is_told_to_end_waits_for_its_children(start: Start) -> None:
+def test_a_server_that_is_asked_to_stop_waits_for_its_children(start: Start) -> None:
     rig = start()
     forked = rig.fork(WAIT)
     server = os.pidfd_open(rig.pid)
@@ -225,7 +252,7 @@ def test_a_server_whose_socket_is_gone_ends_once_it_has_no_child(rig: Rig) -> No
     os.close(server)
 
 
-def test_the_socket_is_the_owners_alone(rig: Rig) -> None:
+def test_only_the_owner_may_use_the_socket(rig: Rig) -> None:
     assert rig.socket.stat().st_mode & 0o777 == 0o600
 
 

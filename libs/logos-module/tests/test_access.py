@@ -36,11 +36,14 @@ class Without:
 
     def __init__(self) -> None:
         self.refused: set[str] = set()
+        self.broken: set[str] = set()
         self.asked: list[tuple[Listener, str]] = []
 
     def authorize(self, caller: Caller, method: str) -> None:
         self.asked.append((caller.listener, method))
         assert caller.peer == "unix:"
+        if method in self.broken:
+            raise KeyError("secret")
         if method in self.refused:
             raise NotAllowedError("not for you")
 
@@ -144,6 +147,20 @@ async def test_a_server_that_drains_refuses_whatever_its_kind(rig: Rig, method: 
     rig.server.gate.drain()
 
     assert await rig.refused(method) == ModuleDrainingError.reason
+    assert rig.served == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_fault_of_the_authorizer_refuses_the_call_without_details(
+    rig: Rig, method: str
+) -> None:
+    rig.authorizer.broken = {method}
+
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await rig.call(method)
+
+    assert reason_of(failed.value) == "INTERNAL"
+    assert "secret" not in str(failed.value.details())
     assert rig.served == []
 
 

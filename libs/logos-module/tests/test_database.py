@@ -134,7 +134,7 @@ def test_damage_is_named_with_a_way_out_and_nothing_is_changed(
     advice = str(caught.value)
     assert str(path) in advice
     assert "\n" not in advice
-    command = advice.partition("begin without it: ")[2]
+    command = advice.partition("start without it: ")[2]
     subprocess.run(["sh", "-c", command], check=True)  # the advice works as it is printed
     enter(path)
     assert contents(tmp_path / "lost") == before
@@ -170,7 +170,7 @@ async def test_damage_that_is_met_later_is_named_too(
     overwrite(path, path.stat().st_size - 4096, b"x" * 4096)
     monkeypatch.setattr(files, "CHECKED_BYTES", 4096)
 
-    with pytest.raises(DatabaseDamagedError, match="begin without it"):
+    with pytest.raises(DatabaseDamagedError, match="start without it"):
         await execute(path, "SELECT sum(id) FROM parent")
 
 

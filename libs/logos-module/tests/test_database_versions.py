@@ -199,7 +199,7 @@ async def test_one_of_a_later_release_is_refused_and_not_touched(
     before = contents(tmp_path)
 
     for _ in range(2):
-        with pytest.raises(DatabaseNewerError, match=r"of version 0002.*up to 0001") as caught:
+        with pytest.raises(DatabaseNewerError, match=r"version 0002.*up to 0001") as caught:
             async with open_database(place, SCHEMA):
                 pass
 
@@ -217,8 +217,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("statement", "text"),
     [
-        ("UPDATE alembic_version SET version_num = 'one'", "'one', which never was"),
-        ("UPDATE alembic_version SET version_num = '0000'", "'0000', which never was"),
+        ("UPDATE alembic_version SET version_num = 'one'", "'one', which does not exist"),
+        ("UPDATE alembic_version SET version_num = '0000'", "'0000', which does not exist"),
         ("DROP TABLE child", "lacks the table child"),
         ("ALTER TABLE parent ADD COLUMN name INTEGER", "table parent differs in name"),
     ],

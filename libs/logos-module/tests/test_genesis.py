@@ -94,6 +94,22 @@ def test_a_run_that_failed_leaves_nothing_to_the_next(run: Run, tmp_path: Path) 
     assert not (tmp_path / "public/rest").exists()
 
 
+def test_a_run_that_is_terminated_ends_its_command(tmp_path: Path) -> None:
+    job = {"testnet": "t", "module": "m", "seed": None, "public": str(tmp_path), "nodes": {}}
+    command = ["python", "-c", "import time; print('begun', flush=True); time.sleep(600)"]
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", genesis.__file__, *command],
+        env={**os.environ, "LOGOS_GENESIS": json.dumps(job)},
+        stdout=subprocess.PIPE,
+    ) as runner:
+        assert runner.stdout is not None
+        assert runner.stdout.readline() == b"begun\n"
+        runner.terminate()
+
+        assert runner.stdout.read() == b""  # it ends once the command has closed it
+        assert runner.wait() == 1
+
+
 def test_a_program_that_is_not_there_is_named(run: Run) -> None:
     failed = run("a", program="no-such-program")
 

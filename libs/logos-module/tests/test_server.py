@@ -352,7 +352,7 @@ async def test_the_socket_of_another_is_left_to_it(caplog: pytest.LogCaptureFixt
         second.servicer.node = "node2"
 
         async with _watched(first.server) as told:
-            assert await told.get() == f"another process has taken {folder}/s.sock"
+            assert await told.get() == f"{folder}/s.sock was replaced by another process"
             assert await _asks(first.address) == "node2"
             assert told.empty()
         await first.channel.close()

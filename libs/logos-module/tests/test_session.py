@@ -180,7 +180,7 @@ async def test_it_says_once_why_it_waits_and_that_it_is_over(
 
     said = [one for one in caplog.records if one.name == "logos_module.session"]
     assert [(one.levelname, one.message) for one in said] == [
-        ("WARNING", "kernel does not register this module, trying on"),
+        ("WARNING", "kernel does not register this module, retrying"),
         ("INFO", "registered"),
     ]
     assert vars(said[0])["why"] == "no room for your epoch"
@@ -189,11 +189,11 @@ async def test_it_says_once_why_it_waits_and_that_it_is_over(
 
 async def test_what_hinders_clients_is_said_before_all_else(bench: Bench) -> None:
     await bench.session.register()
-    bench.session.say(text="fetching", trouble="the socket was removed")
+    bench.session.update(text="fetching", trouble="the socket was removed")
 
     async def check() -> None:
         assert (await bench.beat()).status_text == "the socket was removed"
-        bench.session.say(trouble="")
+        bench.session.update(trouble="")
         assert (await bench.beat()).status_text == "fetching"
 
     await _while_running(bench, check)
@@ -228,7 +228,7 @@ async def test_news_are_sent_at_once(bench: Bench) -> None:
 
     async def check() -> None:
         await bench.beat()
-        bench.session.say(state=session.READY, text="é" * 300)
+        bench.session.update(state=session.READY, text="é" * 300)
         beat = await bench.beat()
         assert (beat.state, beat.status_text) == (module_pb2.MODULE_STATE_READY, "é" * 100)
 
@@ -245,7 +245,7 @@ async def test_a_directive_stops_it(bench: Bench) -> None:
 
 async def test_a_lost_lease_is_asked_for_again_with_its_epoch(bench: Bench) -> None:
     await bench.session.register()
-    bench.session.say(state=session.READY)
+    bench.session.update(state=session.READY)
     bench.registry.session_error = LostError("gone")
 
     async def check() -> None:

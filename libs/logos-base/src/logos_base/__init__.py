@@ -1,1 +1,1 @@
-"""What every room may use: errors and manifests. Standard library only."""
+"""Errors, manifests and the shape of machines, for every room. Standard library only."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 
 class ErrorKind(StrEnum):
-    """What sort of failure it is. One gRPC status code each, of the same name."""
+    """The kind of failure. One gRPC status code each, of the same name."""
 
     INVALID_ARGUMENT = "INVALID_ARGUMENT"
     NOT_FOUND = "NOT_FOUND"
@@ -29,7 +29,7 @@ class LogosError(Exception):
     """A failure that a caller can act on.
 
     Subclass it once per rule and set `kind` and `reason`. The text is lower
-    case, without a full stop, and says what to do next where that is not plain.
+    case, without a full stop, and tells the user what to do next unless it is obvious.
     """
 
     kind: ClassVar[ErrorKind] = ErrorKind.INTERNAL
@@ -37,7 +37,7 @@ class LogosError(Exception):
     """UPPER_SNAKE, at most 63 characters. Stable API."""
 
     retry_after_ms: int | None = None
-    """When trying again makes sense; sent as RetryInfo."""
+    """Delay before a retry makes sense; sent as RetryInfo."""
 
     field: str | None = None
     """The request field at fault; sent as BadRequest."""
@@ -55,13 +55,13 @@ class LogosError(Exception):
 class LocalFaultError(LogosError):
     """This node is at fault: its disk, its state, its limits, its own use of a library.
 
-    No peer is to be blamed for it. A base for classes of one rule each, as
-    `RemoteFaultError`: an error that is neither does not say whose fault it is.
+    No peer is to blame. A base class, like `RemoteFaultError`: errors derived from neither
+    leave open whose fault it is.
     """
 
 
 class RemoteFaultError(LogosError):
-    """A peer is at fault: what it sent breaks a rule. It may be refused or banned for it."""
+    """A peer is at fault: it sent data that breaks a rule. It may be refused or banned for it."""
 
 
 class ConfigError(LogosError):
@@ -76,10 +76,10 @@ class ConfigError(LogosError):
 
 
 class StateError(LocalFaultError):
-    """Durable state that cannot be used as it is. A restart does not mend it.
+    """Durable state that cannot be used. A restart does not help.
 
-    Nothing was deleted or changed; the text names the files, what is wrong with them, and
-    what an operator can do.
+    Nothing was deleted or changed; the text names the files, the problem, and what an
+    operator can do.
     """
 
     kind = ErrorKind.DATA_LOSS
@@ -87,9 +87,9 @@ class StateError(LocalFaultError):
 
 
 class StoreFailedError(LocalFaultError):
-    """Durable state could not be read or written just now.
+    """Durable state could not be read or written now.
 
-    It was not done, or it is not known whether it was.
+    The operation was not done, or its outcome is unknown.
     """
 
     kind = ErrorKind.UNAVAILABLE
@@ -97,7 +97,7 @@ class StoreFailedError(LocalFaultError):
 
 
 class DiskFullError(StoreFailedError):
-    """The disk has no room."""
+    """The disk is full."""
 
     kind = ErrorKind.RESOURCE_EXHAUSTED
     reason = "DISK_FULL"

@@ -2,13 +2,13 @@
 
 A machine is an object without sockets, clock or randomness of its own. Each **input** is
 a method that takes the time last, in milliseconds, and returns the **effects** that follow,
-in order: `opened(peer, now_ms) -> list[Effect]`. Whatever the machine decides leaves it as
-an effect, and what becomes of an effect comes back as another input. `tick` is the input for
-time alone, and `next_wake_ms` says when it is due.
+in order: `opened(peer, now_ms) -> list[Effect]`. Every decision of the machine leaves it as an
+effect, and the outcome of an effect comes back as another input. `tick` is the input for time
+alone, and `next_wake_ms` returns when it is due.
 
 An input whose outcome a caller waits for is a **question**: it takes a ticket first, and is
 answered by an `Answer` or a `Refuse` with that ticket, at once or after any number of other
-inputs. What a question raises refuses it with nothing changed.
+inputs. A question that raises is refused with that exception, and has changed nothing.
 
 `logos_module.driver` runs machines on an event loop, `logos_simulation` on virtual time.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import NewType, Protocol, TypeVar
 
 Ticket = NewType("Ticket", int)
-"""Names a question. Never used again."""
+"""Identifies a question. Never reused."""
 
 Effect_co = TypeVar("Effect_co", covariant=True)
 
@@ -40,14 +40,14 @@ class Refuse:
 
 
 class Machine(Protocol[Effect_co]):
-    """What a driver needs to know of a machine; its other inputs are its own."""
+    """The methods of a machine that drivers call; other inputs differ by machine."""
 
     def tick(self, now_ms: int) -> "Sequence[Effect_co | Answer | Refuse]":
-        """Does what is due. May be called at any time."""
+        """Performs the work that is due. May be called at any time."""
         ...
 
     def next_wake_ms(self) -> int | None:
-        """Returns when `tick` has something to do if nothing happens before; None: never.
+        """Returns when `tick` is due if no other input comes before; None: never.
 
         It may lie in the past: then `tick` is due at once.
         """

@@ -1,4 +1,4 @@
-"""What a module says of itself before it runs: its `module.toml`.
+"""A module's manifest, `module.toml`: read before the module runs.
 
 Read by the kernel, by the harness and by the testnet. Every key is described in
 docs/modules.md; the rule is KER-2.
@@ -25,27 +25,27 @@ _KEYS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One module, as it introduces itself."""
+    """The manifest of one module."""
 
     name: str
     version: str
     description: str = ""
     command: tuple[str, ...] = ()
-    """Program and arguments; a first word `python` is the kernel's own interpreter."""
+    """Program and arguments; `python` as the program is the kernel's own interpreter."""
     requires: tuple[str, ...] = ()
     """Modules that must be READY before this one is started."""
     services: tuple[str, ...] = field(default=())
     """Full names of the gRPC services that the node's front door routes to it."""
     preload: tuple[str, ...] = ()
-    """Python modules that a testnet's fork server may load for it; none: it is not forked."""
+    """Python modules that a testnet's fork server loads for it; if empty, it is not forked."""
     needs: Needs = field(default_factory=Needs)
-    """What it needs of a testnet; nothing that the kernel reads."""
+    """Its requirements on a testnet; the kernel does not read them."""
 
 
 def parse_manifest(text: str) -> Manifest:
-    """Reads a manifest, or raises `ConfigError` with all that is wrong with it."""
+    """Reads a manifest, or raises `ConfigError` with every problem in it."""
     if len(text.encode()) > MAX_MANIFEST_BYTES:
-        raise ConfigError([f"manifest is over {MAX_MANIFEST_BYTES} bytes"])
+        raise ConfigError([f"manifest is larger than {MAX_MANIFEST_BYTES} bytes"])
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -55,13 +55,13 @@ def parse_manifest(text: str) -> Manifest:
     version = _text(document, "version", VERSION, problems)
     description = document.get("description", "")
     if not isinstance(description, str):
-        problems.append("description: must be text")
+        problems.append("description: must be a string")
     command = _list(document, "command", None, problems)
     requires = _list(document, "requires", NAME, problems)
     services = _list(document, "services", SERVICE, problems)
     preload = _list(document, "preload", PYTHON_MODULE, problems)
     if preload and (len(command) < 3 or command[:2] != ("python", "-m")):
-        problems.append("preload: only for a command that begins with python -m MODULE")
+        problems.append("preload: needs a command that begins with python -m MODULE")
     if name in requires:
         problems.append("requires: a module cannot require itself")
     needs = parse_needs(document.get("testnet", {}), problems)
@@ -76,7 +76,7 @@ def _text(
     value = document.get(key)
     if isinstance(value, str) and pattern.fullmatch(value):
         return value
-    problems.append(f"{key}: must be text like {pattern.pattern}, is {value!r}")
+    problems.append(f"{key}: must be a string that matches {pattern.pattern}, is {value!r}")
     return ""
 
 
@@ -85,14 +85,14 @@ def _list(
 ) -> tuple[str, ...]:
     value = document.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        problems.append(f"{key}: must be a list of texts")
+        problems.append(f"{key}: must be a list of strings")
         return ()
     if pattern is not None:
         problems.extend(
-            f"{key}: {item!r} is not like {pattern.pattern}"
+            f"{key}: {item!r} does not match {pattern.pattern}"
             for item in value
             if not pattern.fullmatch(item)
         )
     if len(set(value)) != len(value) and pattern is not None:
-        problems.append(f"{key}: names one thing twice")
+        problems.append(f"{key}: lists an entry twice")
     return tuple(value)

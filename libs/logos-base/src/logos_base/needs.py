@@ -1,7 +1,7 @@
-"""What a module needs of a testnet: the `[testnet]` table of its `module.toml`.
+"""The requirements of a module on a testnet: the `[testnet]` table of its `module.toml`.
 
-The kernel does not read it. docs/modules.md says what each key means, and how a testnet
-of processes and one of containers meet it.
+The kernel does not read it. docs/modules.md describes each key, and how testnets of processes
+and of containers meet it.
 """
 
 import re
@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 MESH: Final = "mesh"
-"""The network between the nodes. Every module stands on its node's own network."""
+"""The network between the nodes. Every module is on its node's own network."""
 NETWORKS: Final = frozenset({MESH})
 
 FRONT: Final = "front"
-"""Name of the front door's port, which no module can have."""
+"""Name of the front door's port, reserved."""
 PORT: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 CALL: Final = re.compile(
     r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+/[A-Za-z_][A-Za-z0-9_]*"
@@ -25,16 +25,16 @@ TARGET_PEERS: Final = "target_peers"
 GENESIS_PUBLIC: Final = "genesis.public"
 GENESIS_PRIVATE: Final = "genesis.private"
 ADDRESSES: Final = frozenset({"listen", "address", "bootstrap", "peers"})
-"""What follows the name of a port, as in `p2p.listen`."""
+"""Suffixes after the name of a port, as in `p2p.listen`."""
 ADDRESSES_OF_OTHERS: Final = frozenset({"bootstrap", "peers"})
 
 OTHERS: Final = "others"
-"""As many as the topology's `target_peers`, or as there are other nodes with the module."""
+"""The topology's `target_peers`, but at most the number of other nodes with the module."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a container of the module may use."""
+    """Resource limits of a container of the module."""
 
     memory_mib: int = 512
     cpus: float = 1.0
@@ -51,22 +51,22 @@ class ReadyFigure:
     field: int
     """Number of the integer field of its response."""
     counts: str
-    """What it counts, for people: `peers`."""
+    """Its unit, for messages: `peers`."""
     at_least: int | None
-    """None: as many as `OTHERS` says."""
+    """None: see `OTHERS`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What one module needs. Without a table: its node's own network and nothing else."""
+    """Requirements of one module. Without a table: its node's own network and nothing else."""
 
     networks: frozenset[str] = frozenset()
-    """Beside the node's own."""
+    """In addition to the node's own."""
     ports: Mapping[str, int] = field(default_factory=dict)
     """By name. In a container the number is the port; processes of node N add N to it."""
     limits: Limits = Limits()
     settings: Mapping[str, str] = field(default_factory=dict)
-    """The module's settings that the topology gives, each with the name of its value."""
+    """The settings that are derived from the topology, each with the name of its value."""
     ready: ReadyFigure | None = None
     genesis: tuple[str, ...] = ()
     """Command of the genesis job; empty: there is none."""
@@ -78,7 +78,7 @@ class Needs:
 
 
 def parse_needs(table: object, problems: list[str]) -> Needs:
-    """Reads the table; adds all that is wrong with it to `problems`, as `key: problem`."""
+    """Reads the table; appends its problems to `problems`, as `key: problem`."""
     return _Reader(problems).needs(table)
 
 
@@ -114,7 +114,9 @@ class _Reader:
         return value
 
     def _networks(self, value: object) -> frozenset[str]:
-        if isinstance(value, list) and all(item in NETWORKS for item in value):
+        if isinstance(value, list) and all(
+            isinstance(item, str) and item in NETWORKS for item in value
+        ):
             return frozenset(value)
         self._problem("testnet.networks", f"must be a list of {', '.join(sorted(NETWORKS))}")
         return frozenset()
@@ -124,7 +126,7 @@ class _Reader:
         for name, number in self._table("testnet.ports", value).items():
             key = f"testnet.ports.{name}"
             if not PORT.fullmatch(name) or name == FRONT:
-                self._problem(key, f"its name must be like {PORT.pattern}, and not {FRONT}")
+                self._problem(key, f"the name must match {PORT.pattern} and must not be {FRONT}")
             ports[name] = self._number(key, number, 1024, 65_000)
         return ports
 
@@ -159,7 +161,7 @@ class _Reader:
         if not (isinstance(call, str) and CALL.fullmatch(call)):
             self._problem(f"{key}.call", f"must be like package.Service/Method, is {call!r}")
         if not (isinstance(counts, str) and 0 < len(counts) <= 64):
-            self._problem(f"{key}.counts", "must be a word or two: what the number counts")
+            self._problem(f"{key}.counts", "must be the unit of the number, 1 to 64 characters")
         at_least = table.get("at_least")
         if at_least != OTHERS:
             at_least = self._number(f"{key}.at_least", at_least, 1, 2**31, f" or {OTHERS!r}")
@@ -174,7 +176,7 @@ class _Reader:
         command = self._table("testnet.genesis", value, ("command",)).get("command")
         if isinstance(command, list) and command and all(isinstance(x, str) for x in command):
             return tuple(command)
-        self._problem("testnet.genesis.command", "must be a program and its arguments")
+        self._problem("testnet.genesis.command", "must be a list of the program and its arguments")
         return ()
 
     def _number(self, key: str, value: object, low: int, high: int, also: str = "") -> int:
@@ -185,16 +187,16 @@ class _Reader:
 
 
 def _problem_of(value: str, needs: Needs) -> str:
-    """What is wrong with the name of a value; empty: nothing."""
+    """Returns the problem with the name of a value; empty if there is none."""
     if value in {SEED, TARGET_PEERS}:
         return ""
     if value in {GENESIS_PUBLIC, GENESIS_PRIVATE}:
-        return "" if needs.genesis else f"{value} is made by a genesis job, and there is none"
+        return "" if needs.genesis else f"{value} needs [testnet.genesis], which is missing"
     port, _, kind = value.rpartition(".")
     if kind not in ADDRESSES or not port:
-        return f"there is no value {value!r}; docs/modules.md lists them"
+        return f"unknown value {value!r}; docs/modules.md lists them"
     if port not in needs.ports:
-        return f"{value}: [testnet.ports] names no port {port!r}"
+        return f"{value}: [testnet.ports] has no port {port!r}"
     if kind in ADDRESSES_OF_OTHERS and not needs.is_on_mesh:
-        return f"{value}: the module does not stand on the network {MESH}"
+        return f"{value}: testnet.networks must contain {MESH!r}"
     return ""

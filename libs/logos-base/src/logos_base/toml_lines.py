@@ -1,4 +1,4 @@
-"""Where the tables and keys of a TOML text stand: `tomllib` reads values only."""
+"""Line numbers of the tables and keys of a TOML text: `tomllib` reads values only."""
 
 import re
 from collections import Counter
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 
 KeyPath = tuple[str | int, ...]
-"""Keys from the root; the number of an element of an array of tables, from 0."""
+"""Keys from the root; elements of an array of tables by index, from 0."""
 
 _HEADER: Final = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\"'-]+)\s*\]\]?\s*(#.*)?$")
 _KEY: Final = re.compile(r"^\s*([A-Za-z0-9_.\"'-]+)\s*=")
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """Returns the line, from 1, of every table and key that stands at the start of one."""
+    """Returns the line, from 1, of every table and key that begins a line."""
     lines: dict[KeyPath, int] = {}
     elements: Counter[KeyPath] = Counter()
     table: KeyPath = ()
@@ -38,7 +38,7 @@ def _split(dotted: str) -> list[str]:
 
 
 def _resolve(words: list[str], elements: Counter[KeyPath]) -> KeyPath:
-    """Turns `nodes.settings` into `nodes, 1, settings` below the second `[[nodes]]`."""
+    """Turns `nodes.settings` into `nodes, 1, settings` after the second `[[nodes]]`."""
     path: KeyPath = ()
     for position, word in enumerate(words):
         path = (*path, word)

@@ -74,7 +74,7 @@ class CircuitVerifier:
         return self.native.to_json()
 
     def verify(self, public: bytes, proof: bytes) -> bool:
-        """Says whether a proof holds.
+        """Returns whether a proof holds.
 
         Raises:
             ProofLengthError, ProofPointError, ProofInfinityError: It is none, which is its
@@ -85,7 +85,7 @@ class CircuitVerifier:
             return self.native.verify(public, proof)
 
     def verify_all(self, claims: Sequence[tuple[bytes, bytes]]) -> bool:
-        """Says whether all proofs hold, for public inputs and proofs of this circuit."""
+        """Returns whether all proofs hold, for public inputs and proofs of this circuit."""
         with refusals:
             return self.native.verify_all(list(claims))
 

@@ -83,7 +83,7 @@ class _PathTree(_Tree[Tree]):
 
     @classmethod
     def verify(cls, leaf: bytes, path: MerklePath, root: bytes) -> bool:
-        """Says whether a path leads a leaf to a root.
+        """Returns whether a path leads a leaf to a root.
 
         Raises:
             PathLengthError: The path is of a tree of another depth.
@@ -127,7 +127,7 @@ class _HistoryTree(_KeptTree[Remembering], _PathTree[Remembering]):
             self._native = self._class(history=history)
 
     def contains_root(self, root: bytes) -> bool:
-        """Says whether a root is the present one or among those remembered."""
+        """Returns whether a root is the present one or among those remembered."""
         with refusals:
             return self._native.contains_root(root)
 

@@ -23,11 +23,11 @@ REFUSED: Final = 2
 
 
 def main(arguments: list[str]) -> int:
-    """Serves at the socket with this descriptor; in a child, runs what it was asked for."""
+    """Serves at the socket with this descriptor; in a child, runs the requested program."""
     _log_to_stderr()
     begun_ns = time.time_ns()
     number = int(arguments[0])
-    os.closerange(number + 1, os.sysconf("SC_OPEN_MAX"))  # what it was started with besides
+    os.closerange(number + 1, os.sysconf("SC_OPEN_MAX"))  # descriptors that were inherited
     listener = socket.socket(fileno=number)
     os.set_inheritable(number, False)  # noqa: FBT003 -- positional only
     try:
@@ -35,13 +35,15 @@ def main(arguments: list[str]) -> int:
         own = started_with()
         entry.show(f"logos fork server of {own.get('LOGOS_TESTNET_DIR', '')}", own)
     except NoRoomError as error:
-        log.error("%s", error)  # noqa: TRY400 -- one line for people
+        log.error("%s", error)  # noqa: TRY400 -- a trace does not help
         return REFUSED
-    gc.disable()  # room that is freed here would be written to, and so copied, by every child
+    gc.disable()  # memory freed here would be reused, and so copied, by every child
     for name in arguments[1:]:
         importlib.import_module(name)
         if (count := len(list(Path("/proc/self/task").iterdir()))) != 1:
-            log.error("%s starts %d threads when it is imported", name, count - 1)
+            log.error(
+                "importing %s starts %d threads; a fork server must have one", name, count - 1
+            )
             return REFUSED
     sources = loaded_sources(begun_ns)
     gc.freeze()
@@ -53,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _log_to_stderr() -> None:
-    """Only what the server itself says: the root logger is its children's to configure."""
+    """For the server's own logger: children configure the root logger."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)

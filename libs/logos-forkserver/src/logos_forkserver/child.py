@@ -24,22 +24,22 @@ from logos_forkserver.wire import (
 )
 
 PATIENCE_S: Final = 30.0
-"""For a client to say what to run, and for its `go`."""
+"""For a client's request, and for its `go`."""
 _REFUSED: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a child has from its server."""
+    """State that a child inherits from its server."""
 
     entry: ProcEntry
     sources: LoadedSources
     surroundings: Mapping[str, str]
-    """The variables that were read when the server was started."""
+    """The variables that were read at the server's start."""
 
 
 def restore_signals() -> None:
-    """Gives signals the handlers that a program starts with. For a fresh child."""
+    """Restores the signal handlers that a program starts with, in a new child."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -47,11 +47,11 @@ def restore_signals() -> None:
 
 
 def live(connection: socket.socket, origin: Origin) -> None:
-    """Becomes what the client asks for. Returns or raises as its program does.
+    """Runs the program that the client requests. Returns or raises as the program does.
 
-    Ends the process at once where the client refuses, leaves, or asks for what cannot be.
+    Exits at once if the client disconnects, or its request is invalid or refused.
     """
-    origin.entry.show("python: waits for what to run", {})
+    origin.entry.show("python: waits for a request", {})
     connection.settimeout(PATIENCE_S)
     try:
         request = _prepare(connection, origin)
@@ -65,20 +65,20 @@ def live(connection: socket.socket, origin: Origin) -> None:
 
 
 def _prepare(connection: socket.socket, origin: Origin) -> Request | None:
-    """Sets the process up and tells the client; None if it cannot be, and the client was told."""
+    """Sets the process up and answers the client; None if the answer is a refusal."""
     document, files = wire.receive(connection)
     changed = origin.sources.changed()
     if changed is not None:
         wire.send(connection, {"refused": OUTDATED, "text": f"{changed} has changed"})
         return None
-    if "module" not in document:  # only asked whether the code is the same
+    if "module" not in document:  # a check of the loaded code only
         wire.send(connection, {"current": True})
         return None
     request = Request.from_document(document)
     wanted = read_at_start(request.variables)
     if wanted != origin.surroundings:
-        differ = sorted(name for name, _ in wanted.items() ^ origin.surroundings.items())
-        text = f"the fork server was started with other {', '.join(differ)}"
+        differ = sorted({name for name, _ in wanted.items() ^ origin.surroundings.items()})
+        text = f"the fork server has other values of {', '.join(differ)}"
         wire.send(connection, {"refused": OTHER_SURROUNDINGS, "text": text})
         return None
     try:
@@ -97,9 +97,9 @@ def _prepare(connection: socket.socket, origin: Origin) -> Request | None:
 
 
 def _enter(request: Request, entry: ProcEntry, files: list[int]) -> None:
-    """Session, folder, files and environment, as `subprocess` would make them."""
+    """Sets up session, folder, files and environment as `subprocess` does."""
     if not files:
-        raise OSError(errno.EBADF, "no file for the output came along")
+        raise OSError(errno.EBADF, "the request has no file descriptor for the output")
     os.setsid()
     os.chdir(request.folder)
     nowhere = os.open(os.devnull, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Asking the fork server for processes. Blocks for as long as a fork takes: milliseconds."""
+"""Client of the fork server. Blocks for as long as a fork takes: milliseconds."""
 
 import errno
 import os
@@ -13,16 +13,22 @@ from logos_forkserver.wire import OUTDATED, BadPacketError, Request
 
 FORK_TIMEOUT_S: Final = 3.0
 
+_NO_ANSWER: Final = (
+    *(BadPacketError, TimeoutError, ConnectionError),
+    *(KeyError, IndexError, TypeError, ValueError),
+)
+"""Errors of a server that is gone, or whose answer is not valid."""
+
 
 class ForkServerError(LogosError):
-    """The fork server cannot start the process: `exec` can."""
+    """The fork server cannot start the process; start it by `exec`."""
 
     kind = ErrorKind.UNAVAILABLE
     reason = "FORK_SERVER_UNAVAILABLE"
 
 
 class OutdatedError(ForkServerError):
-    """It has loaded code that has changed on disk since."""
+    """The server has loaded code that has changed on disk since."""
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "FORK_SERVER_OUTDATED"
@@ -30,7 +36,7 @@ class OutdatedError(ForkServerError):
 
 @dataclass(slots=True)
 class Forked:
-    """A process that the fork server has started for us. Close it once it is of no interest."""
+    """A process that the fork server has started. To be closed after use."""
 
     pid: int
     start_ticks: int
@@ -43,7 +49,7 @@ class Forked:
     def exit_code(self) -> int | None:
         """Takes the exit code from a readable connection; negative: the signal that ended it.
 
-        None: the server has died, so nobody will know. The process may live on.
+        None: the server has died and the code is lost. The process may still run.
         """
         try:
             document, _ = wire.receive(self.connection)
@@ -52,23 +58,23 @@ class Forked:
             return None
 
     def close(self) -> None:
-        """Closes the descriptors. Ends nothing."""
+        """Closes the descriptors. The process runs on."""
         os.close(self.pidfd)
         self.connection.close()
 
 
 def fork(path: Path, request: Request, output: int, *, timeout_s: float = FORK_TIMEOUT_S) -> Forked:
-    """Has a process started.
+    """Starts a process by the fork server.
 
     Args:
         path: Socket of the fork server.
-        request: What it runs.
+        request: The program.
         output: File descriptor for its standard output and error.
-        timeout_s: For the server, each step.
+        timeout_s: Of each step.
 
     Raises:
         ForkServerError: The server does not answer, or refuses; no process was started.
-        OSError: The process cannot be set up, as its folder is not there.
+        OSError: The process cannot be set up, e.g. its folder does not exist.
     """
     connection = _connect(path, timeout_s)
     files: list[int] = []
@@ -82,36 +88,31 @@ def fork(path: Path, request: Request, output: int, *, timeout_s: float = FORK_T
         for file in files:
             os.close(file)
         connection.close()  # which also ends a process that waits for its `go`
-        if isinstance(error, BadPacketError | TimeoutError | ConnectionError | KeyError):
-            raise ForkServerError(f"{path} does not start a process: {error}") from error
+        if isinstance(error, _NO_ANSWER):
+            raise ForkServerError(f"{path} does not start a process: {error!r}") from error
         if isinstance(error, OSError) and error.errno == errno.EMSGSIZE:
-            raise ForkServerError(f"{path} takes no environment of that size") from error
+            raise ForkServerError(f"{path}: the environment is too large") from error
         raise
     return forked
-
-
-def check(path: Path, *, timeout_s: float) -> None:
-    """Returns if the server at a path can fork; errors are those of `end_check`."""
-    end_check(begin_check(path, timeout_s=timeout_s))
 
 
 def begin_check(path: Path, *, timeout_s: float = FORK_TIMEOUT_S) -> socket.socket:
     """Asks a server whether it can fork. The connection is readable once it has answered.
 
     Raises:
-        ForkServerError: Nobody listens at the path.
+        ForkServerError: No server listens at the path.
     """
     connection = _connect(path, timeout_s)
     try:
         wire.send(connection, {})
     except OSError as error:
         connection.close()
-        raise ForkServerError(f"{path} takes no question: {error}") from error
+        raise ForkServerError(f"{path} does not take requests: {error}") from error
     return connection
 
 
 def end_check(connection: socket.socket) -> None:
-    """Takes the answer, and closes the connection.
+    """Reads the answer, and closes the connection.
 
     Raises:
         OutdatedError: The server's code has changed since it was loaded.
@@ -132,7 +133,7 @@ def _connect(path: Path, timeout_s: float) -> socket.socket:
         connection.connect(bytes(path))
     except OSError as error:
         connection.close()
-        raise ForkServerError(f"nobody answers at {path}: {error}") from error
+        raise ForkServerError(f"no fork server answers at {path}: {error}") from error
     return connection
 
 

@@ -1,4 +1,4 @@
-"""Starting a fork server."""
+"""Starts a fork server."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 ROOM: Final = "LOGOS_ROOM"
-"""A variable of the server that only makes room for the environments of children."""
+"""A variable of the server that only reserves memory for the environments of children."""
 OWN_ROOM_BYTES: Final = 16 * 1024
 """For the LOGOS_ variables of a child, beside the environment that it shares with the server."""
 _BACKLOG: Final = 1024
@@ -20,9 +20,9 @@ def start(path: Path, modules: Sequence[str], *, variables: Mapping[str, str], o
     """Starts a fork server, and returns its pid at once: connections wait until it has loaded.
 
     Args:
-        path: Its socket; what stands there is replaced.
-        modules: What it loads.
-        variables: Its environment; the server may be found by it in /proc.
+        path: Its socket; an existing file is replaced.
+        modules: Python modules that it loads.
+        variables: Its environment, by which it can be found in /proc.
         output: A file for its messages.
 
     Raises:
@@ -31,7 +31,7 @@ def start(path: Path, modules: Sequence[str], *, variables: Mapping[str, str], o
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         path.unlink(missing_ok=True)
         listener.bind(bytes(path))
-        path.chmod(_SOCKET_MODE)  # no connection is taken before it listens
+        path.chmod(_SOCKET_MODE)  # nothing can connect before it listens
         listener.listen(_BACKLOG)
         room = "." * (sum(len(os.fsencode(f"{k}={v}")) + 1 for k, v in variables.items()))
         return os.posix_spawn(

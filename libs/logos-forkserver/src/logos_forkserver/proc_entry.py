@@ -1,8 +1,8 @@
-"""What /proc tells of this process: its command line and its environment.
+"""The command line and environment of this process as /proc shows them.
 
-The kernel shows the memory where both stood when the program was started, so a forked
-process shows its parent's until that memory is written over. Where a testnet's processes
-are found by their environment, and people read `ps`, that must be right.
+Linux shows the memory that held both when the program was started, so a forked process shows
+its parent's until that memory is overwritten. Both must be right: a testnet finds its processes
+by their environment, and people read `ps`.
 """
 
 import ctypes
@@ -31,30 +31,30 @@ class ProcEntry:
 
     @classmethod
     def own(cls) -> Self:
-        """Finds that of this process, or raises `NoRoomError`. Source: proc_pid_stat(5)."""
+        """Locates the memory of this process, or raises `NoRoomError`. Source: proc_pid_stat(5)."""
         fields = own_stat()
         arguments, environment = ((int(fields[at]), int(fields[at + 1])) for at in (45, 47))
         if not arguments[0] < arguments[1] <= environment[0] < environment[1]:
-            raise NoRoomError("/proc/self/stat does not tell where the environment stands")
+            raise NoRoomError("/proc/self/stat does not give the address of the environment")
         return cls(arguments, environment)
 
     def show(self, title: str, variables: Mapping[str, str]) -> None:
-        """Makes `variables` the environment, and shows it and `title`, cut where it is too long.
+        """Sets the environment to `variables`, and shows it and `title`, truncated if too long.
 
         Raises:
-            NoRoomError: The environment needs more memory than there is; nothing was changed.
+            NoRoomError: The environment is larger than the memory; nothing was changed.
         """
         block = b"".join(os.fsencode(f"{key}={value}\0") for key, value in variables.items())
         start, end = self.environment
         if len(block) > end - start:
-            raise NoRoomError(f"an environment of {len(block)} bytes, and room for {end - start}")
+            raise NoRoomError(f"the environment has {len(block)} bytes, the limit is {end - start}")
         os.environ.clear()  # the C library's pointers must leave the memory first
         os.environ.update(variables)
         ctypes.memmove(start, block.ljust(end - start, b"\0"), end - start)
         self._show_title(title)
 
     def _show_title(self, title: str) -> None:
-        """A last byte that is not zero tells the kernel that a title ends at its first zero."""
+        """A last byte that is not zero makes Linux end the title at its first zero."""
         start, end = self.arguments
         size = end - start
         shown = os.fsencode(title)[: size - 2] + b"\0"
@@ -64,11 +64,11 @@ class ProcEntry:
 def own_stat() -> list[str]:
     """Returns the fields of /proc/self/stat from the third on, which is the state."""
     text = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace")
-    return text.rpartition(")")[2].split()  # the name before it may hold anything
+    return text.rpartition(")")[2].split()  # the name before it may contain any character
 
 
 def start_ticks() -> int:
-    """Returns when this process was started, in clock ticks since boot."""
+    """Returns the start time of this process, in clock ticks since boot."""
     return int(own_stat()[22 - _FIRST_FIELD])
 
 

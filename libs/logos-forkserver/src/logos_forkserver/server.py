@@ -1,7 +1,7 @@
-"""The server's loop: takes connections, forks, and tells how each child ended.
+"""The server's loop: accepts connections, forks, and reports the exit code of each child.
 
-It has one thread and never uses what it has loaded: no event loop, no gRPC object, no random
-number. A child gets all of that afresh.
+It has one thread and never uses the code that it has loaded: it makes no event loop, no gRPC
+object, no random number, so that no two children share one.
 """
 
 import logging
@@ -22,7 +22,7 @@ from logos_forkserver.child import restore_signals
 log = logging.getLogger(__name__)
 
 SOCKET_CHECK_S: Final = 5.0
-"""How often a server without children looks whether it can still be reached."""
+"""How often a server without children checks whether its socket still exists."""
 _TROUBLE_PAUSE_S: Final = 0.1
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -40,7 +40,7 @@ class Server:
     """Forks a process for each connection until a signal ends it; then waits for its children."""
 
     def __init__(self, listener: socket.socket) -> None:
-        """Takes over a listening Unix socket of packets."""
+        """Takes ownership of a listening Unix socket of type SOCK_SEQPACKET."""
         self._listener: socket.socket | None = listener
         self._path = listener.getsockname()
         self._identity = _identity(self._path)
@@ -53,7 +53,7 @@ class Server:
         self._selector.register(self._signalled, selectors.EVENT_READ)
         signal.set_wakeup_fd(self._signals.fileno())
         for number in _STOPS:
-            signal.signal(number, lambda *_: None)  # the wakeup descriptor tells
+            signal.signal(number, lambda *_: None)  # the wakeup descriptor is read instead
 
     def __enter__(self) -> Self:
         return self
@@ -79,10 +79,10 @@ class Server:
             child.connection.close()
 
     def serve(self) -> socket.socket | None:
-        """Serves until it is told to end and its last child has ended.
+        """Serves until a signal asks it to stop and its last child has ended.
 
         Returns:
-            None at the end; in each forked child, the connection to whoever asked for it.
+            None at the end; in each forked child, the connection to its client.
         """
         while self._listener is not None or self._children:
             for key, _ in self._selector.select(None if self._children else SOCKET_CHECK_S):
@@ -96,19 +96,19 @@ class Server:
                 elif key.fd in self._children:
                     self._report(self._children.pop(key.fd))
             if not self._children and _identity(self._path) != self._identity:
-                log.info("nobody can reach this server any more: it ends")
+                log.info("the socket of this server was removed or replaced: it ends")
                 self._retire()
         return None
 
     def _retire(self) -> None:
-        """Takes no more connections."""
+        """Accepts no more connections."""
         if self._listener is not None:
             self._selector.unregister(self._listener)
             self._listener.close()
             self._listener = None
 
     def _fork(self, listener: socket.socket) -> socket.socket | None:
-        """Takes a connection and forks; returns the connection in the child, None in the server."""
+        """Accepts a connection and forks; returns it in the child, None in the server."""
         connection = _accept(listener)
         if connection is None:
             return None
@@ -131,9 +131,9 @@ class Server:
         return None
 
     def _report(self, child: _Child) -> None:
-        """Ends what a child has left behind, and tells how it ended."""
+        """Kills the process group that a child has left, and sends its exit code."""
         with suppress(ProcessLookupError, PermissionError):
-            # While the child is not reaped, its pid cannot be another process group's.
+            # Until the child is reaped, its pid cannot become another process group's.
             os.killpg(child.pid, signal.SIGKILL)
         self._selector.unregister(child.pidfd)
         os.close(child.pidfd)
@@ -145,18 +145,18 @@ class Server:
 
 
 def _accept(listener: socket.socket) -> socket.socket | None:
-    """Takes a connection of the server's own user; None if there is none."""
+    """Accepts a connection of the server's own user; None if there is none."""
     try:
         connection, _ = listener.accept()
     except BlockingIOError:
         return None  # it has gone already
     except OSError as error:
-        log.error("cannot take a connection: %s", error)  # noqa: TRY400 -- no trace helps here
+        log.error("cannot accept a connection: %s", error)  # noqa: TRY400 -- no trace helps here
         time.sleep(_TROUBLE_PAUSE_S)  # too many open files: until a child ends
         return None
     size = _CREDENTIALS.size
-    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    _, user, _ = _CREDENTIALS.unpack(told)
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    _, user, _ = _CREDENTIALS.unpack(credentials)
     if user != os.geteuid():
         log.warning("refused a connection of user %d", user)
         connection.close()
@@ -166,7 +166,7 @@ def _accept(listener: socket.socket) -> socket.socket | None:
 
 
 def _read_to_the_end(connection: socket.socket) -> None:
-    """Takes what a child has not read: closing would reset the connection, and lose the code."""
+    """Drains unread packets: closing with some left would reset the connection, losing the code."""
     connection.shutdown(socket.SHUT_RD)
     while connection.recv(wire.MAX_PACKET_BYTES):
         continue

@@ -1,4 +1,4 @@
-"""Whether the code that was loaded is still the code on disk."""
+"""Detects changes on disk of code that was loaded."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ class LoadedSources:
     """Time of last change in nanoseconds and size in bytes; None: changed while it was loaded."""
 
     def changed(self) -> str | None:
-        """Returns the first file that is another one now; None if all are as they were."""
+        """Returns the first file that has changed; None if none has."""
         for path, signature in self.signatures.items():
             if signature is None or _signature(path) != signature:
                 return path
@@ -23,14 +23,14 @@ class LoadedSources:
 
 
 def loaded_sources(begun_ns: int) -> LoadedSources:
-    """Notes the files of every module that is loaded now.
+    """Records the files of every module that is loaded now.
 
     Args:
         begun_ns: Wall clock before the first of them was loaded.
     """
     files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    # Copies, which stand side by side: each child looks at all of them, and whatever page it
-    # touches is no longer shared. It saves 1 MiB a process.
+    # Copies are adjacent in memory. Each child reads all of them, and every page that it
+    # touches (for reference counts) is no longer shared: this saves 1 MiB a process.
     paths = [os.fsdecode(os.fsencode(path)) for path in files if isinstance(path, str)]
     now_ns = time.time_ns()
     found = {path: _signature(path) for path in paths}

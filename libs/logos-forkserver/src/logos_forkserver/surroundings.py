@@ -10,20 +10,20 @@ from logos_forkserver.launch import ROOM
 _READ_AT_START: Final = (
     "GLIBC_TUNABLES", "LANG", "LC_", "LD_", "MALLOC_", "OPENSSL_", "PYTHON", "SSL_", "TZ",
 )  # fmt: skip
-"""Beginnings of names of what the interpreter and the C libraries read when they start."""
+"""Prefixes of variables that the interpreter and the C libraries read when they start."""
 _SET_BY_US: Final = frozenset({"PYTHONSAFEPATH", "PYTHONUNBUFFERED"})
-"""On for the server, and so for all of its children."""
+"""Set for the server, and so for all of its children."""
 
 
 def started_with() -> dict[str, str]:
-    """The environment of this process as it was started: the interpreter may have added to it."""
+    """Returns the environment at the start of this process, without later additions."""
     raw = Path("/proc/self/environ").read_bytes()
     pairs = (os.fsdecode(item).partition("=") for item in raw.split(b"\0") if item)
     return {name: value for name, _, value in pairs if name != ROOM}
 
 
 def read_at_start(variables: Mapping[str, str]) -> dict[str, str]:
-    """Picks what a change of after the start has no effect on."""
+    """Returns the variables that have no effect if they are changed after the start."""
     return {
         name: value
         for name, value in variables.items()

@@ -1,37 +1,38 @@
 """Packets between the fork server, its children and its clients: JSON with file descriptors."""
 
 import json
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 MAX_PACKET_BYTES: Final = 128 * 1024
-"""Of one packet. What Linux takes by default is somewhat more."""
+"""Of one packet. Linux allows somewhat more by default."""
 MAX_FILES: Final = 1
 GO: Final = {"go": True}
 OUTDATED: Final = "OUTDATED"
 """Reason of a refusal: the code on disk is not the code that was loaded."""
 OTHER_SURROUNDINGS: Final = "OTHER_SURROUNDINGS"
-"""Reason of a refusal: a variable that is read at the start has another value in the server."""
+"""Reason of a refusal: a variable that is read at the start differs from the server's."""
 NO_ROOM: Final = "NO_ROOM"
-"""Reason of a refusal: the environment is larger than the server's."""
+"""Reason of a refusal: the environment is too large."""
 
 
 class BadPacketError(Exception):
-    """The other side has sent what it should not, or has gone."""
+    """The peer has sent an invalid packet, or has disconnected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a new process shall run: `python -m module arguments…`."""
+    """The program of a new process: `python -m module arguments…`."""
 
     module: str
     arguments: tuple[str, ...] = ()
     folder: str = "/"
     """Working folder."""
     variables: dict[str, str] = field(default_factory=dict)
-    """The whole environment; bytes that are no UTF-8 as `os.fsdecode` gives them."""
+    """The whole environment, decoded by `os.fsdecode`."""
 
     def to_document(self) -> dict[str, Any]:
         return asdict(self)
@@ -47,7 +48,7 @@ class Request:
                 variables={str(name): str(value) for name, value in document["variables"].items()},
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise BadPacketError(f"no request: {error!r}") from error
+            raise BadPacketError(f"not a valid request: {error!r}") from error
 
 
 def send(connection: socket.socket, document: dict[str, Any], files: Sequence[int] = ()) -> None:
@@ -56,19 +57,28 @@ def send(connection: socket.socket, document: dict[str, Any], files: Sequence[in
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Takes one packet, with the descriptors that came along: the caller's to close.
+    """Receives one packet, with its file descriptors, which the caller must close.
 
     Raises:
-        BadPacketError: The other side has gone, or it is no JSON object.
+        BadPacketError: The peer has disconnected, or the packet is not a JSON object.
         OSError: The connection is broken, or its timeout is over.
     """
     data, files, _, _ = socket.recv_fds(connection, MAX_PACKET_BYTES, MAX_FILES)
+    try:
+        return _document(data), files
+    except BadPacketError:
+        for file in files:
+            os.close(file)
+        raise
+
+
+def _document(data: bytes) -> dict[str, Any]:
     if not data:
-        raise BadPacketError("the other side has gone")
+        raise BadPacketError("the peer has disconnected")
     try:
         document = json.loads(data)
     except ValueError as error:
-        raise BadPacketError(f"no JSON: {error}") from error
+        raise BadPacketError(f"not JSON: {error}") from error
     if not isinstance(document, dict):
-        raise BadPacketError(f"no JSON object but {type(document).__name__}")
-    return document, files
+        raise BadPacketError(f"not a JSON object but {type(document).__name__}")
+    return document

@@ -1,4 +1,4 @@
-"""Who calls, and whether it may: every call of every server is asked about once."""
+"""Authorization of callers: checked once for every call of every server."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 
 class Listener(StrEnum):
-    """The side of a node that a server listens on."""
+    """The side of a node on which a server listens."""
 
     FRONT = "front"
     """Clients and operators."""
@@ -17,33 +17,33 @@ class Listener(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What is known of the caller of one call, while it is served."""
+    """The caller of one call. Valid while the call is served."""
 
     listener: Listener
     context: Any
-    """gRPC's servicer context: most calls are never asked for more."""
+    """gRPC's servicer context, read lazily: most calls are authorized without it."""
 
     @property
     def peer(self) -> str:
-        """Its address as gRPC has it: `ipv4:127.0.0.1:4711`, or `unix:` and nothing more."""
+        """Its address in gRPC's form: `ipv4:127.0.0.1:4711`, or just `unix:`."""
         return str(self.context.peer())
 
     @property
     def metadata(self) -> Sequence[tuple[str, str | bytes]]:
-        """Of the call, with the credentials in it, if any. Keys are lower case."""
+        """The metadata of the call, with its credentials, if any. Keys are lower case."""
         return tuple(self.context.invocation_metadata())
 
 
 class Authorizer(Protocol):
-    """Decides on calls. It is asked before anything of a call is read, and must not wait."""
+    """Decides on calls. Called before any request is read; must not block."""
 
     def authorize(self, caller: Caller, method: str) -> None:
-        """Lets a call of `/<service>/<method>` pass, or raises a new `LogosError`."""
+        """Allows a call of `/<service>/<method>`, or raises a new `LogosError`."""
         ...
 
 
 class OpenAccess:
-    """Lets every call pass."""
+    """Allows every call."""
 
     def authorize(self, caller: Caller, method: str) -> None:
         """Does nothing."""

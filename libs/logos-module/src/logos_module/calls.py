@@ -1,4 +1,4 @@
-"""The context of a call that is being served, without what gRPC leaves open about its caller."""
+"""The context of a served call, which distinguishes half-closed calls from broken ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -8,21 +8,20 @@ import grpc
 
 
 class ServedCall:
-    """A servicer context that tells a stream's end from a call's end.
+    """A servicer context that distinguishes the end of a stream from the end of a call.
 
-    gRPC (1.85) reads the same end of a stream of requests where the caller half-closed
-    and where the call was cancelled, ran out of time or lost its connection. In the
-    latter cases it cancels the task that serves the call a moment later. Here the end is
-    an end only if the caller said so.
+    gRPC (1.85) returns the same EOF whether the caller half-closed the stream, or the call was
+    cancelled, timed out or lost its connection. In the latter cases it cancels the task that
+    serves the call a moment later. Here EOF means that the caller half-closed the stream.
 
-    Made in the task in which gRPC runs the handler. Whatever is not defined here is the
-    context's own.
+    To be made in the task in which gRPC runs the handler. All other attributes are the
+    context's.
     """
 
     def __init__(self, context: Any) -> None:
         serving = asyncio.current_task()
         if serving is None:
-            raise RuntimeError("calls are served in tasks")
+            raise RuntimeError("a ServedCall must be made in the task that serves the call")
         self._context = context
         self._serving = serving
 
@@ -34,7 +33,7 @@ class ServedCall:
 
         Raises:
             MalformedRequestError: The next request cannot be decoded.
-            asyncio.CancelledError: The call is over; what came of the stream is not the whole.
+            asyncio.CancelledError: The call has ended; the stream is incomplete.
         """
         request = await self._context.read()
         if request is grpc.aio.EOF:
@@ -54,7 +53,7 @@ class ServedCall:
         """Sends a response.
 
         Raises:
-            asyncio.CancelledError: The caller is gone; so in the methods below.
+            asyncio.CancelledError: The call has ended; as do the methods below.
         """
         await _sent(self._context.write(response))
 
@@ -74,5 +73,5 @@ class ServedCall:
 async def _sent(sending: Awaitable[None]) -> None:
     try:
         await sending
-    except grpc.aio.InternalError:  # what gRPC says where the call is over
+    except grpc.aio.InternalError:  # raised by gRPC once the call has ended
         raise asyncio.CancelledError from None

@@ -1,4 +1,4 @@
-"""Channels to other servers, with the options that both sides agree on."""
+"""Channels to other servers, with options that match those of our servers."""
 
 import asyncio
 from typing import Any, Final
@@ -11,10 +11,10 @@ MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 _SHARED: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.http2.max_frame_size", 1024 * 1024),  # by default a message goes in pieces of 16 KiB
+    ("grpc.http2.max_frame_size", 1024 * 1024),  # 16 KiB by default
 )
 
-# The client pings every 20 s; the server must allow that, or it says too_many_pings.
+# The client pings every 20 s; a server that does not allow it answers too_many_pings.
 SERVER_OPTIONS: Final = (
     *_SHARED,
     ("grpc.so_reuseport", 0),  # a taken port is an error, not a second listener
@@ -36,18 +36,18 @@ CHANNEL_OPTIONS: Final = (
 
 
 def open_channel(target: str) -> grpc.aio.Channel:
-    """Opens a plaintext channel: loopback, a Unix socket or a node's own network only."""
+    """Opens a plaintext channel: only for loopback, Unix sockets and a node's own network."""
     return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
 
 
 async def write(call: Any, request: Any) -> bool:
     """Writes to the request stream of a call; False once the call has ended.
 
-    For use in place of `call.write` wherever the callee may end the call first: if it
-    does so during a write, grpc.aio (1.85) replaces its status by INTERNAL, "Internal
-    error from Core". Here the status stays what the callee said.
+    Use it instead of `call.write` if the callee may end the call first: if it does so during
+    a write, grpc.aio (1.85) replaces its status by INTERNAL, "Internal error from Core".
+    This function keeps the callee's status.
     """
-    core = call._cython_call  # noqa: SLF001 -- the public method is the one that is wrong
+    core = call._cython_call  # noqa: SLF001 -- the public method has the fault
     try:
         await call.wait_for_connection()
         if call.done():

@@ -1,4 +1,4 @@
-"""What a module's composition root is given."""
+"""The context that a module's composition root receives."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ RESOLVE_TIMEOUT_S: Final = 5.0
 
 
 class ModuleContext:
-    """The module's place in its node. Valid while its composition root is entered."""
+    """A module's access to its node. Valid while its composition root is entered."""
 
     def __init__(
         self,
@@ -39,9 +39,9 @@ class ModuleContext:
         self.state_dir = state_dir
         """Durable, private, exists."""
         self.tasks = tasks
-        """For what runs as long as the module. A failure there ends the process."""
+        """For background tasks of the module. A failure of a task ends the process."""
         self.stopping = stopping
-        """Set when the module was asked to end."""
+        """Set when the module must stop."""
         self._session = session
         self._server = server
         self._registry: Any = registry_pb2_grpc.RegistryStub(kernel)
@@ -68,18 +68,18 @@ class ModuleContext:
         return self._session.settings
 
     def serve(self, add_to_server: AddToServer, servicer: Any) -> None:
-        """Serves a gRPC service; its name must stand in the manifest."""
+        """Serves a gRPC service; the manifest must list its name."""
         self._server.serve(add_to_server, servicer)
 
     def status(self, text: str) -> None:
-        """Says in a few words what the module is doing; operators see it."""
-        self._session.say(text=text)
+        """Sets the status text that operators see: a few words on what the module is doing."""
+        self._session.update(text=text)
 
     async def channel(self, module: str) -> grpc.aio.Channel:
-        """Returns the channel to a module of this node, once that is READY.
+        """Returns the channel to a module of this node; waits until that module is READY.
 
-        The same object for every call, and for as long as this module runs: it
-        connects again by itself when the other module was restarted.
+        Every call returns the same channel. It reconnects by itself if the other module
+        restarts.
         """
         if module not in self._channels:
             endpoint = await self._resolve(module)

@@ -1,8 +1,8 @@
-"""The type of what a servicer's method is given beside its request."""
+"""The type of the context parameter of servicer methods."""
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-if TYPE_CHECKING:  # it takes parameters in the stubs alone
+if TYPE_CHECKING:  # only the stubs have type parameters
     from grpc.aio import ServicerContext
 
     Context: TypeAlias = ServicerContext[Any, Any]

@@ -1,4 +1,4 @@
-"""What the operating system says of a full disk, in one place."""
+"""Detection of a full disk, in one place."""
 
 import errno
 import shutil
@@ -11,18 +11,18 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def is_full(error: OSError) -> bool:
-    """Says whether an operation failed because there is no room for more bytes."""
+    """Returns whether an operation failed because the disk is full."""
     return error.errno in _FULL
 
 
 def disk_full(place: object = None) -> DiskFullError:
-    """Returns the error of a full disk, which names what could not be written."""
+    """Returns the error for a full disk, with the name of what could not be written."""
     prefix = "" if place is None else f"{place} cannot be written: "
     return DiskFullError(f"{prefix}the disk is full; make room and try again")
 
 
 def has_room(folder: Path, size_bytes: int) -> bool:
-    """Says whether a disk has so many bytes left; True where that is not known."""
+    """Returns whether a disk has `size_bytes` left; True if that is unknown."""
     try:
         return shutil.disk_usage(folder).free >= size_bytes
     except OSError:

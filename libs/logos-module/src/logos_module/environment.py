@@ -11,12 +11,12 @@ from logos_base.errors import ConfigError
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 ADDRESS: Final = re.compile(r"unix:/[^\x00]+|[A-Za-z0-9.:_\[\]-]+:[0-9]{1,5}")
-"""What can be bound and dialled. Without a host gRPC would listen everywhere."""
+"""Addresses to bind and to dial. Without a host gRPC would listen on all interfaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where a module process stands. docs/operations.md lists the variables."""
+    """The configuration of a module process. docs/operations.md lists the variables."""
 
     module: str
     kernel: str
@@ -25,19 +25,19 @@ class Environment:
     """gRPC address to bind, and to register with."""
     state_dir: Path
     epoch: int
-    """Epoch that the kernel started this process with; 0 if it did not."""
+    """Epoch that the kernel assigned; 0 if the kernel did not start this process."""
     log_level: str
     metrics_listen: tuple[str, int] | None
 
 
 def parse_environment(variables: Mapping[str, str] = os.environ) -> Environment:
-    """Reads the variables, or raises `ConfigError` with all that is wrong with them."""
+    """Reads the variables, or raises `ConfigError` with every problem in them."""
     problems: list[str] = []
 
     def required(name: str) -> str:
         value = variables.get(name, "")
         if not value:
-            problems.append(f"{name}: must be set; the kernel or the compose file sets it")
+            problems.append(f"{name}: must be set, by the kernel or the compose file")
         return value
 
     module, kernel = required("LOGOS_MODULE"), required("LOGOS_KERNEL")
@@ -65,7 +65,7 @@ def parse_log_level(variables: Mapping[str, str], problems: list[str]) -> str:
 def parse_metrics_listen(
     variables: Mapping[str, str], problems: list[str]
 ) -> tuple[str, int] | None:
-    """Returns host and port of LOGOS_METRICS_LISTEN; None if it is not set, or is a problem."""
+    """Returns host and port of LOGOS_METRICS_LISTEN; None if it is not set or not valid."""
     value = variables.get("LOGOS_METRICS_LISTEN", "")
     host, _, port = value.rpartition(":")
     if not value:

@@ -1,9 +1,10 @@
-"""Errors to gRPC statuses and back. The only module that knows status codes."""
+"""Converts errors to gRPC statuses and back. The only module that knows status codes."""
 
 from typing import Any, Final, Protocol
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -15,7 +16,7 @@ MAX_TEXT_BYTES: Final = 1000
 
 
 class InternalError(LogosError):
-    """Something unexpected. What it was stands in the log, not in the answer."""
+    """An unexpected error. The log has the details, not the response."""
 
     kind = ErrorKind.INTERNAL
     reason = "INTERNAL"
@@ -30,7 +31,7 @@ class ModuleDrainingError(LogosError):
 
 
 class ModuleNotReadyError(LogosError):
-    """A module is known, but not READY now."""
+    """The module exists but is not READY."""
 
     kind = ErrorKind.UNAVAILABLE
     reason = "MODULE_NOT_READY"
@@ -45,14 +46,14 @@ class DeadlineError(LogosError):
 
 
 class MalformedRequestError(LogosError):
-    """A request is no message of its method's type."""
+    """A request is not a valid message of its method's type."""
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "MALFORMED_REQUEST"
 
 
 class MethodUnimplementedError(LogosError):
-    """The contract has the method, this server does not."""
+    """The contract has the method, but this server does not implement it."""
 
     kind = ErrorKind.UNIMPLEMENTED
     reason = "METHOD_UNIMPLEMENTED"
@@ -91,10 +92,10 @@ async def abort(context: Aborts, error: LogosError) -> None:
 
 
 async def abort_for(context: Aborts, error: Exception, log: Any) -> None:
-    """Ends a call with a rich status for what was raised while it was served; does not return.
+    """Ends a call with a rich status for an exception of its handler; does not return.
 
-    Unexpected errors become INTERNAL with no detail: what leaked into the
-    message could identify a user. They are logged in full instead.
+    Unexpected errors become INTERNAL with no detail: their messages could identify a user.
+    They are logged in full instead.
     """
     cause = cause_of(error)
     if isinstance(cause, grpc.aio.AbortError):
@@ -106,9 +107,9 @@ async def abort_for(context: Aborts, error: Exception, log: Any) -> None:
 
 
 def cause_of(error: Exception) -> Exception:
-    """Returns what ended a task group: the first rule that was broken, else the first error.
+    """Returns the cause of an exception group: its first `LogosError`, else its first error.
 
-    An error that is no group is returned as it is.
+    Other errors are returned unchanged.
     """
     if not isinstance(error, ExceptionGroup):
         return error
@@ -118,17 +119,13 @@ def cause_of(error: Exception) -> Exception:
 
 def error_info_of(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo | None:
     """Returns the ErrorInfo of a failed call, or None if it carries none."""
+    info = error_details_pb2.ErrorInfo()
     try:
         status = rpc_status.from_call(error)
-    except ValueError:
-        return None  # the details contradict the status: not from us
-    if status is None:
-        return None
-    info = error_details_pb2.ErrorInfo()
-    for detail in status.details:
-        if detail.Unpack(info):
-            return info
-    return None
+        details = status.details if status is not None else ()
+        return info if any(detail.Unpack(info) for detail in details) else None
+    except (ValueError, DecodeError):
+        return None  # details that contradict the status or do not decode: not a Logos server
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:

@@ -1,19 +1,20 @@
-"""Genesis: what the nodes of a testnet share, or hold each alone, before their first start.
+"""Genesis: the public and private files of the nodes of a testnet, made before their first start.
 
-A module that names a genesis job in its manifest has a command of its own that makes it.
-That command calls `read_job` and writes into the folders which that names. This file run as
-a program makes sure that it is done once, in a container and beside processes alike:
+A module that names a genesis job in its manifest has a command that makes them. The command
+calls `read_job` and writes into the folders of the job. This file, run as a program, runs the
+command once, in containers and beside processes alike:
 
     python -I -S genesis.py COMMAND [ARGUMENT …]
 
-It runs the command, unless it has already ended well for these nodes. The standard library
-alone: it runs before every start. Exit code 0: all is there; 1: the command failed, or the
-genesis is that of other nodes; 2: LOGOS_GENESIS cannot be used.
+It does nothing if the command has already succeeded for these nodes. It uses the standard
+library only, since it runs before every start. Exit code 0: the genesis exists; 1: the command
+failed, or the genesis is that of other nodes; 2: LOGOS_GENESIS is not valid.
 """
 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,42 +24,42 @@ from typing import Any
 
 VARIABLE = "LOGOS_GENESIS"
 DONE = ".genesis.json"
-"""In the public folder: for which nodes it was made. Written last."""
+"""In the public folder: the nodes that the genesis was made for. Written last."""
 
 
 @dataclass(frozen=True)
 class NodeGenesis:
-    """One node, as the job is told of it."""
+    """One node of a genesis job."""
 
     settings: Mapping[str, Any]
-    """The module's settings there."""
+    """The module's settings on the node."""
     folder: Path
-    """For what only this node may read. Exists."""
+    """For files that only this node may read. Exists."""
 
 
 @dataclass(frozen=True)
 class GenesisJob:
-    """What a genesis job is told."""
+    """The input of a genesis command."""
 
     testnet: str
     module: str
     seed: int | None
-    """Make everything from this number, and say that it is insecure; None: from randomness."""
+    """Derive everything from this number, and warn that it is insecure; None: use randomness."""
     public: Path
-    """Folder for what every node reads. Exists."""
+    """Folder for files that every node reads. Exists."""
     nodes: Mapping[str, NodeGenesis]
-    """By name, in the topology's order: those that have the module."""
+    """The nodes that have the module by name, in the topology's order."""
 
 
 def read_job(variables: Mapping[str, str] = os.environ) -> GenesisJob:
     """Reads LOGOS_GENESIS.
 
     Raises:
-        ValueError: It is not set, or not what a testnet sets it to.
+        ValueError: It is not set, or is malformed.
     """
     text = variables.get(VARIABLE)
     if not text:
-        raise ValueError(f"{VARIABLE} must be set; a testnet sets it")
+        raise ValueError(f"{VARIABLE} must be set; start the testnet by `./logos up` or compose")
     try:
         document = json.loads(text)
         nodes = {
@@ -77,38 +78,42 @@ def read_job(variables: Mapping[str, str] = os.environ) -> GenesisJob:
 
 
 def run_once(job: GenesisJob, command: Sequence[str]) -> int:
-    """Runs the command where its work is not done; returns an exit code."""
+    """Runs the command unless it has already succeeded; returns an exit code."""
     try:
         made_for = _made_for(job)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        _say("GENESIS_DAMAGED", f"{job.public / DONE} cannot be read: {error}; purge the testnet")
+        _print_error(
+            "GENESIS_DAMAGED", f"{job.public / DONE} cannot be read: {error}; purge the testnet"
+        )
         return 1
     if made_for is not None:
-        strange = [name for name in job.nodes if name not in made_for]
-        if strange:
-            _say(
+        missing = [name for name in job.nodes if name not in made_for]
+        if missing:
+            _print_error(
                 "GENESIS_MISMATCH",
                 f"the genesis of {job.module} was made for {', '.join(made_for)}, and not for"
-                f" {', '.join(strange)}; a testnet that is purged makes a new one",
+                f" {', '.join(missing)}; purge the testnet to make a new one",
             )
-        return 1 if strange else 0
+        return 1 if missing else 0
     for folder in _folders(job):
         _empty(folder)
     program = sys.executable if command[0] == "python" else command[0]
     try:
         ended = subprocess.run([program, *command[1:]], check=False)  # noqa: S603 - the manifest's
     except OSError as error:
-        _say("GENESIS_FAILED", f"{program} cannot be started: {error.strerror}")
+        _print_error("GENESIS_FAILED", f"{program} cannot be started: {error.strerror}")
         return 1
     if ended.returncode != 0:
-        _say("GENESIS_FAILED", f"the genesis job of {job.module} ended with {ended.returncode}")
+        _print_error(
+            "GENESIS_FAILED", f"the genesis job of {job.module} ended with {ended.returncode}"
+        )
         return 1
     _note_done(job)
     return 0
 
 
 def _made_for(job: GenesisJob) -> list[str] | None:
-    """The nodes that it was made for; None if it was not, or not to the end."""
+    """Returns the nodes that the genesis was made for; None if it does not exist or is partial."""
     try:
         text = (job.public / DONE).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -121,14 +126,14 @@ def _folders(job: GenesisJob) -> list[Path]:
 
 
 def _empty(folder: Path) -> None:
-    """Removes what a run that broke off has left. The folder may be a mount: it stays."""
+    """Removes the files of an interrupted run. The folder stays: it may be a mount."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in folder.iterdir():
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _note_done(job: GenesisJob) -> None:
-    """All that was written is on the disk before the note that says so."""
+    """Syncs all files to disk before it writes the note."""
     for folder in _folders(job):
         for path in (folder, *folder.rglob("*")):
             if path.is_dir() or path.is_file():
@@ -148,19 +153,22 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _say(reason: str, text: str) -> None:
+def _print_error(reason: str, text: str) -> None:
     sys.stderr.write(f"{reason}: {text}\n")
 
 
 def main() -> int:
-    """The program."""
+    """Runs the program; returns its exit code."""
+    # Raises SystemExit, on which `subprocess.run` kills the command: it must not write on while
+    # a later start makes the genesis again.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         job = read_job()
     except ValueError as error:
-        _say("INVALID_GENESIS", str(error))
+        _print_error("INVALID_GENESIS", str(error))
         return 2
     if len(sys.argv) < 2:
-        _say("INVALID_GENESIS", "no command was given")
+        _print_error("INVALID_GENESIS", "no command was given")
         return 2
     return run_once(job, sys.argv[1:])
 

@@ -1,4 +1,4 @@
-"""`grpc.health.v1.Health`, all of it: the PyPI package's servicer has no `List`."""
+"""`grpc.health.v1.Health` with `List`, which the PyPI package's servicer lacks."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a module answers to its kernel: who it is, and that it drains."""
+"""The service of a module for its kernel: describes the module, and drains it."""
 
 from typing import Any, Final
 

@@ -1,8 +1,8 @@
-"""What every call of a server passes through: one layer, in one place (KER-14).
+"""The interceptor that every call of a server passes through (KER-14).
 
-In this order: measure, translate errors, ask whether the caller may, refuse while draining,
-count as in flight, bound the time of a unary call, refuse what does not decode. Calls that
-are passed through meet all of it but the measures and the bound.
+In this order: measure, translate errors, authorize the caller, refuse while draining, count as
+in flight, bound the time of a unary call, refuse requests that do not decode. Proxied calls
+meet all of it but the measures and the bound.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ log_malformed = logging.getLogger(f"{__name__}.malformed")
 log_malformed.addFilter(RateLimit())
 
 UNARY_LIMIT_S: Final = 300.0
-"""A unary call without a deadline of its own is ended after this."""
+"""Time limit of unary calls."""
 
 _ALWAYS_SERVED: Final = ("/grpc.", "/logos.module.v1.ModuleHost/")
 
@@ -48,11 +48,11 @@ _SECONDS = Histogram("grpc_server_handling_seconds", "Time of unary calls", ["me
 _IN_FLIGHT = Gauge("grpc_server_in_flight", "Calls being served")
 _MALFORMED = Counter("grpc_server_malformed_total", "Requests that do not decode", ["method"])
 
-Handler = Any  # grpc.RpcMethodHandler: its stubs know the synchronous kind only
+Handler = Any  # grpc.RpcMethodHandler: its stubs have the synchronous kind only
 
 
 class Gate:
-    """Whether calls are let in, and how many are inside."""
+    """Admits or refuses calls, and counts those in flight."""
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -65,7 +65,7 @@ class Gate:
         self.refusal = ModuleDrainingError("this module is about to stop")
 
     async def wait_idle(self, timeout_s: float) -> int:
-        """Waits until nothing is in flight; returns how many calls still are."""
+        """Waits until no call is in flight; returns the number that still are."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._idle.wait()
@@ -74,12 +74,12 @@ class Gate:
         return self.in_flight
 
     def enter(self) -> None:
-        """Counts a call in."""
+        """Counts the begin of a call."""
         self.in_flight += 1
         self._idle.clear()
 
     def leave(self) -> None:
-        """Counts a call out."""
+        """Counts the end of a call."""
         self.in_flight -= 1
         if self.in_flight == 0:
             self._idle.set()
@@ -87,11 +87,11 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class PassedHandler:
-    """A method whose messages stay bytes, for what passes calls through.
+    """A method whose messages stay bytes, for proxies.
 
-    Its calls meet the same rules as all others, but are neither bounded in time nor
-    measured: those that serve them do that. `behaviour` is called with the one request,
-    or with all, and the `ServedCall`; it writes the responses if they are a stream.
+    Its calls meet the same rules as all others, but are neither bounded in time nor measured:
+    the server behind the proxy does that. `behaviour` is called with the request, or the
+    iterator of requests, and the `ServedCall`; it writes the responses if they are a stream.
     """
 
     behaviour: Callable[..., Awaitable[Any]]
@@ -100,21 +100,23 @@ class PassedHandler:
 
 
 class _Admission:
-    """What every call meets: may its caller, does the server drain; and how errors leave.
+    """Authorizes a call, refuses it while the server drains, and translates its errors.
 
-    No generator: those cost a call more than all that is done here.
+    Not a generator: that would cost each call more than all the work done here.
     """
 
-    def __init__(self, method: str, call: ServedCall, gate: Gate, may: Callable[[], None]) -> None:
+    def __init__(
+        self, method: str, call: ServedCall, gate: Gate, authorize: Callable[[], None]
+    ) -> None:
         self._call = call
-        self._may = may
+        self._authorize = authorize
         self._gate = None if method.startswith(_ALWAYS_SERVED) else gate
 
     async def __aenter__(self) -> None:
         try:
-            self._may()
-        except LogosError as error:
-            await abort(self._call, error)
+            self._authorize()
+        except Exception as error:  # noqa: BLE001 -- a fault of the authorizer must not leak either
+            await abort_for(self._call, error, log)
         if self._gate is not None and self._gate.refusal is not None:
             await abort(self._call, self._gate.refusal)
         if self._gate is not None:
@@ -143,9 +145,9 @@ class Interceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(details)
         if handler is None:
             return None
-        # To gRPC every method takes a stream, as every one does on the wire: where it reads a
-        # single request itself, it answers one that does not decode with UNKNOWN, and a trace
-        # in the log, and a call that ends without a request not at all.
+        # Every method is registered with a request stream, which it is on the wire. If gRPC
+        # read the single request itself, it would answer one that does not decode with UNKNOWN
+        # and log a trace, and would not answer a call that ends without a request.
         method, is_stream = details.method, handler.request_streaming
         read = write = None
         if isinstance(handler, PassedHandler):
@@ -175,7 +177,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
     def _unary(
         self, method: str, behaviour: Callable[..., Awaitable[Any]], *, is_stream: bool
     ) -> Callable[..., Any]:
-        # A client's stream may be as long as it likes: its deadline is the client's.
+        # Request streams have no limit but the client's deadline.
         limit_s = None if is_stream else UNARY_LIMIT_S
 
         async def serve(_requests: Any, context: Any) -> Any:
@@ -214,8 +216,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         return serve
 
     def _admitted(self, method: str, call: ServedCall) -> _Admission:
-        may = partial(self._authorizer.authorize, Caller(self._listener, call), method)
-        return _Admission(method, call, self._gate, may)
+        authorize = partial(self._authorizer.authorize, Caller(self._listener, call), method)
+        return _Admission(method, call, self._gate, authorize)
 
     @asynccontextmanager
     async def _measured(self, method: str, call: ServedCall) -> AsyncGenerator[None, None]:
@@ -234,7 +236,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
 
 async def _given(call: ServedCall, *, is_stream: bool) -> Any:
-    """Returns what a behaviour is called with: all requests of the call, or its one."""
+    """Returns the argument of a behaviour: the iterator of requests, or the single request."""
     if is_stream:
         return call.requests()
     request = await call.read()
@@ -244,17 +246,17 @@ async def _given(call: ServedCall, *, is_stream: bool) -> Any:
 
 
 def _begin(behaviour: Callable[..., Any], given: Any, call: ServedCall) -> Any:
-    """Calls a behaviour, if there is one."""
+    """Calls a behaviour; raises `MethodUnimplementedError` if it is not implemented."""
     try:
         return behaviour(given, call)
-    except NotImplementedError as error:  # a generated base class: no coroutine, it raises here
-        raise MethodUnimplementedError("this server does not have the method") from error
+    except NotImplementedError as error:  # a generated base class raises it at the call
+        raise MethodUnimplementedError("this server does not implement the method") from error
 
 
 def _deserializer(
     method: str, read: Callable[[bytes], Any] | None
 ) -> Callable[[bytes], Any] | None:
-    """Returns a method's deserializer, but for its errors; they pass through `context.read()`."""
+    """Wraps a deserializer so that `context.read()` raises `MalformedRequestError`."""
     if read is None:
         return None
 
@@ -264,6 +266,8 @@ def _deserializer(
         except (DecodeError, ValueError) as error:
             _MALFORMED.labels(method).inc()
             log_malformed.warning("a request does not decode", extra={"method": method})
-            raise MalformedRequestError("a request is no message of the method's type") from error
+            raise MalformedRequestError(
+                "a request is not a valid message of the method's type"
+            ) from error
 
     return deserialize

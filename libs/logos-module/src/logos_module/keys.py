@@ -1,8 +1,8 @@
 """Makes and loads the keys that a genesis names, and logs those that are INSECURE.
 
-A key of a seeded setup is INSECURE: whoever knows the seed can prove what is false. Its
-file says so, its hash says so, the genesis must say so, and so does the log of whoever
-makes or loads it (KEY-5).
+A key of a seeded setup is INSECURE: with the seed, false statements can be proved. The key's
+file and hash are marked, the genesis must be, and every process that makes or loads such a key
+logs it (KEY-5).
 """
 
 import asyncio
@@ -26,10 +26,10 @@ def make_keys(
 
     Args:
         store: Where they are kept.
-        insecure_seed: 32 bytes, for a testnet that comes out the same each time; None
-            for the operating system's randomness.
+        insecure_seed: 32 bytes, for a reproducible testnet; None for the operating system's
+            randomness.
         circuits: None for all.
-        report: Told each circuit's name before its key is made.
+        report: Called with each circuit's name before its key is made.
     """
     hashes = {}
     for circuit in circuit_names() if circuits is None else circuits:
@@ -41,19 +41,19 @@ def make_keys(
         store.add(key)
         hashes[circuit] = key.verifying_key_hash
     if insecure_seed is not None:
-        log.warning("INSECURE keys made from a seed: whoever knows it can prove what is false")
+        log.warning("INSECURE keys made from a seed: with the seed, false statements can be proved")
     return KeySet(hashes, insecure_seed is not None)
 
 
 async def load_key(store: CircuitKeys, keys: KeySet, circuit: str) -> CircuitKey:
-    """`KeySet.load_key`, beside the event loop."""
+    """`KeySet.load_key` in a thread."""
     key = await asyncio.to_thread(keys.load_key, store, circuit)
     _log_mark(circuit, is_insecure=key.is_insecure)
     return key
 
 
 async def load_verifier(store: CircuitKeys, keys: KeySet, circuit: str) -> CircuitVerifier:
-    """`KeySet.load_verifier`, beside the event loop."""
+    """`KeySet.load_verifier` in a thread."""
     verifier = await asyncio.to_thread(keys.load_verifier, store, circuit)
     _log_mark(circuit, is_insecure=verifier.is_insecure)
     return verifier

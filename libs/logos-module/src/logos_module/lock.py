@@ -11,16 +11,16 @@ from typing import Self
 class FolderLock:
     """The file `lock` in a folder, held with flock(2).
 
-    The operating system gives the lock back when the process ends, however it ends.
+    The operating system releases the lock when the process ends, however it ends.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Opens the file, or raises `OSError`. Holds nothing yet."""
+        """Opens the file, or raises `OSError`. Does not take the lock."""
         self.folder = folder
         self._file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
     def take(self) -> bool:
-        """Takes the lock unless another process holds it; says whether it did."""
+        """Takes the lock unless another process holds it; returns whether it did."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -32,7 +32,7 @@ class FolderLock:
         return True
 
     def holder(self) -> str:
-        """Returns the pid that the holder has noted; for messages only."""
+        """Returns the pid that the holder has written; for messages only."""
         return os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
 
     def __enter__(self) -> Self:
@@ -44,5 +44,5 @@ class FolderLock:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Gives the lock back."""
+        """Releases the lock."""
         os.close(self._file)

@@ -12,7 +12,7 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line. What stands in `extra` becomes fields."""
+    """One JSON object per line. Values in `extra` become fields."""
 
     def __init__(self, module: str) -> None:
         super().__init__()
@@ -34,9 +34,9 @@ class JsonFormatter(logging.Formatter):
 
 
 class RateLimit(logging.Filter):
-    """Lets one record a second pass, which says in `left_out` how many did not since the last.
+    """Passes one record a second, with the number of records dropped before it in `left_out`.
 
-    For what others cause: they must not be able to fill a disk. `clock` counts seconds.
+    For records that peers cause: they must not be able to fill a disk. `clock` counts seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -55,10 +55,10 @@ class RateLimit(logging.Filter):
         return True
 
 
-class _OfCallers(RateLimit):
-    """The same for what gRPC (1.85) logs with a trace although only a caller is to blame.
+class _CallerFaults(RateLimit):
+    """The same for faults of callers, which gRPC (1.85) logs with a trace.
 
-    Metadata that is no UTF-8, and an answer that did not reach a caller that was gone.
+    They are metadata that is not UTF-8, and responses to callers that have disconnected.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -73,4 +73,4 @@ def configure(module: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(module))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("grpc._cython.cygrpc").addFilter(_OfCallers())
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_CallerFaults())

@@ -1,10 +1,10 @@
-"""Keeps a call whose method name is no UTF-8 from ending the server that it comes to.
+"""Prevents that a call whose method name is not UTF-8 ends the server.
 
-The task of grpc.aio (1.85) that accepts calls decodes the name of each; where that fails, the
-task ends, and the server shuts down with all of its calls. The name is in the hands of compiled
-code until then, so there is nothing to check or to catch. What can be reached is how Python
-decodes strictly: within that task, and nowhere else, what is no UTF-8 becomes U+FFFD. No method
-has such a name, so the call ends as any other to a method that is not there.
+The task of grpc.aio (1.85) that accepts calls decodes the name of each; if that fails, the task
+ends, and the server shuts down with all of its calls. Compiled code does so, and leaves no place
+to check or to catch. It uses Python's `strict` error handler, which is replaced here: in that
+task, and nowhere else, bytes that are not UTF-8 become U+FFFD. No method has such a name, so
+the call ends as UNIMPLEMENTED.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ _ACCEPTS: Final = "AioServer._server_main_loop"
 
 
 def make_method_names_safe() -> None:
-    """Replaces how this process decodes strictly. Again, it changes nothing."""
+    """Replaces the `strict` error handler of this process. Idempotent."""
     codecs.register_error("strict", _strict_but_for_names)
 
 

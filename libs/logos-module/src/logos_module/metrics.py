@@ -6,7 +6,7 @@ from logos_module.server import AddressInUseError
 
 
 def serve_metrics(listen: tuple[str, int] | None) -> None:
-    """Serves metrics at a host and port, if there are any; raises `AddressInUseError`."""
+    """Serves metrics at a host and port; None: does nothing. Raises `AddressInUseError`."""
     if listen is None:
         return
     host, port = listen

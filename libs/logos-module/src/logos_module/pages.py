@@ -1,6 +1,6 @@
-"""Sizes and tokens of pages, as listings take and give them.
+"""Page sizes and page tokens of listings.
 
-A token is text that only the server which gave it understands: where the next page begins.
+A token is the start of the next page, in a form that only the server that made it reads.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class InvalidPageError(LogosError):
-    """A page size or token that no listing has given out."""
+    """A page size or page token that is not valid."""
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "INVALID_PAGE"
@@ -31,26 +31,28 @@ def page_size(asked: int) -> int:
         InvalidPageError: The size is negative.
     """
     if asked < 0:
-        raise InvalidPageError("page size is negative", field="page_size")
+        raise InvalidPageError("page size must not be negative", field="page_size")
     return min(asked or DEFAULT_PAGE, MAX_PAGE)
 
 
 def page_start(token: str, parse: Callable[[str], T]) -> T | None:
-    """Returns where a page begins; None for an empty token, which means the first page.
+    """Returns the start of a page; None for an empty token, which means the first page.
 
     Args:
-        token: What the caller sent.
-        parse: Reads a token; raises `LogosError` or `ValueError` for what is none.
+        token: The token of the request.
+        parse: Reads a token; raises `LogosError` or `ValueError` if it is not valid.
 
     Raises:
-        InvalidPageError: The token is none of this listing.
+        InvalidPageError: The token is not of this listing.
     """
     if not token:
         return None
     try:
         return parse(token)
     except (LogosError, ValueError) as error:
-        raise InvalidPageError("page token is not one of ours", field="page_token") from error
+        raise InvalidPageError(
+            "page token is not valid; use the next_page_token of a response", field="page_token"
+        ) from error
 
 
 def number_to_token(number: int) -> str:
@@ -59,9 +61,9 @@ def number_to_token(number: int) -> str:
 
 
 def token_to_number(token: str) -> int:
-    """Reads what `number_to_token` has written; ValueError for anything else."""
+    """Reads a token of `number_to_token`; raises ValueError for anything else."""
     raw = bytes.fromhex(token)
     number = int.from_bytes(raw, "big")
     if len(raw) != _NUMBER_BYTES or number not in _NUMBERS:
-        raise ValueError(f"{token!r} is no number of {_NUMBER_BYTES} bytes")
+        raise ValueError(f"{token!r} is not a number of {_NUMBER_BYTES} bytes below 2^63")
     return number

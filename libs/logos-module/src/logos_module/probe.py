@@ -1,13 +1,13 @@
 """Asks a gRPC server whether it is SERVING, with the standard library alone.
 
-A container's health check runs every few seconds in every container: importing gRPC for
-it would cost more than the modules themselves. So this speaks the few HTTP/2 frames of
-one `grpc.health.v1.Health/Check`. A connection that is merely accepted proves nothing: the
-backlog of a paused process accepts too.
+A container's health check runs every few seconds in every container: importing gRPC for it
+would cost more than the modules themselves. So this program exchanges the few HTTP/2 frames of
+one `grpc.health.v1.Health/Check`. To connect is not enough: the backlog of a paused process
+accepts connections too.
 
     python -I -S probe.py [SERVICE [HOST:PORT | unix:PATH]]
 
-Without a service it is the server as a whole; the address defaults to LOGOS_LISTEN.
+Without a service it checks the server as a whole; the address defaults to LOGOS_LISTEN.
 Exit code 0: SERVING; 1: anything else.
 """
 
@@ -27,7 +27,7 @@ _SERVING = b"\x08\x01"
 
 
 def is_serving(address: str, service: str = "") -> bool:
-    """Whether the server, or one service of it, says SERVING within two seconds."""
+    """Whether the server, or one service of it, answers SERVING within two seconds."""
     try:
         with _connect(address) as connection:
             connection.settimeout(DEADLINE_S)
@@ -48,7 +48,7 @@ def _connect(address: str) -> socket.socket:
 
 
 def _request(service: str) -> bytes:
-    """The client's whole side of the call."""
+    """Returns all bytes that the client sends in the call."""
     name = service.encode()
     message = (b"\x0a" + bytes([len(name)]) + name) if name else b""
     return (
@@ -60,7 +60,7 @@ def _request(service: str) -> bytes:
 
 
 def _headers() -> bytes:
-    """HPACK without compression or indexing (RFC 7541, 6.2.2); names stand as text."""
+    """HPACK without compression or indexing (RFC 7541, 6.2.2), with literal names."""
     fields = (
         (b":method", b"POST"),
         (b":scheme", b"http"),
@@ -80,7 +80,7 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
 
 
 def _answer(connection: socket.socket) -> bytes:
-    """Reads until the message of the answer is whole; empty if there is none."""
+    """Reads the message of the response; empty if there is none."""
     received, message = b"", b""
     total = 0
     while total < MAX_BYTES:
@@ -104,12 +104,12 @@ def _answer(connection: socket.socket) -> bytes:
                 if len(message) >= 5 and len(message) >= 5 + int.from_bytes(message[1:5], "big"):
                     return message[5:]
             if kind == _HEADERS and flags & _END_STREAM:
-                return b""  # an error without a message, e.g. a service that is not known
+                return b""  # an error without a message, e.g. an unknown service
     return b""
 
 
 def main() -> int:
-    """The program."""
+    """Runs the program; returns its exit code."""
     service, address = [*sys.argv[1:], "", ""][:2]
     return 0 if is_serving(address or os.environ.get("LOGOS_LISTEN", ""), service) else 1
 

@@ -1,8 +1,8 @@
-"""Makes proofs beside the event loop: bounded, in order of priority, and cancellable.
+"""Makes proofs in threads: bounded, in order of priority, and cancellable.
 
-Waiting and order are `logos_crypto.prover`'s; here are the threads, the clock and the
-metrics. A job that runs is not interrupted for a more urgent one: with one worker, a
-leader waits for one proof at most.
+`logos_crypto.prover` queues and orders the jobs; here are the threads, the clock and the
+metrics. A running job is not interrupted for a more urgent one: with one worker, a leader waits
+for one proof at most.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ from logos_crypto.prover import (
 log = logging.getLogger(__name__)
 
 DRAIN_S: Final = 10.0
-"""How long `close` lets jobs end by themselves, and again how long it waits after cancelling."""
+"""How long `close` waits for jobs to end, and again after it has cancelled them."""
 
-_QUEUE: Final = Gauge("prover_queue_length", "Proofs that wait", ["priority"])
+_QUEUE: Final = Gauge("prover_queue_length", "Proofs waiting", ["priority"])
 _RUNNING: Final = Gauge("prover_running", "Proofs being made")
 _SECONDS: Final = Histogram(
     "prover_seconds",
@@ -49,14 +49,14 @@ R = TypeVar("R")
 
 
 def default_workers() -> int:
-    """All cores that this process may use but one, which is left to the event loop."""
+    """Returns the number of usable cores, less one for the event loop."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)) - 1)
     return max(1, (os.cpu_count() or 1) - 1)
 
 
 class _Entry:
-    """A job on its way. Compared and printed by identity: the job's values are secret."""
+    """A queued or running job. Compared and printed by identity: the job's values are secret."""
 
     __slots__ = ("cancelled", "job", "outcome")
 
@@ -110,9 +110,9 @@ class Prover:
 
         Raises:
             WitnessError: The witness is wrong; nothing was proved.
-            ProofFailedError: Proving broke down.
-            ProverQueueFullError: Too many wait.
-            ProverClosedError: The prover ends.
+            ProofFailedError: Proving failed.
+            ProverQueueFullError: Too many jobs wait.
+            ProverClosedError: The prover is closed.
         """
         if self._is_closed:
             raise ProverClosedError("the prover is closed")
@@ -131,22 +131,24 @@ class Prover:
             raise
 
     async def close(self) -> None:
-        """Takes no more jobs and lets those it has end; after `drain_s`, cancels them."""
+        """Refuses new jobs and waits for the others to end; after `drain_s`, cancels them."""
         self._is_closed = True
         try:
             await self._is_idle_in_time()
-        finally:  # when closing itself is cancelled, at once
+        finally:  # at once if `close` itself is cancelled
             self._give_up()
             self._threads.shutdown(wait=False)
         if not await self._is_idle_in_time():
-            log.warning("%d proofs do not stop", len(self._running))
+            log.warning("%d proofs do not stop though they were cancelled", len(self._running))
 
     def _give_up(self) -> None:
         while (entry := self._queue.take()) is not None:
-            self._settle(entry, ProverClosedError("the prover ended before this proof began"))
+            self._settle(entry, ProverClosedError("the prover was closed before this proof began"))
         for entry in self._running:
             entry.cancelled.cancel()
-            self._settle(entry, ProverClosedError("the prover ended before this proof did"))
+            self._settle(
+                entry, ProverClosedError("the prover was closed before this proof was complete")
+            )
         self._measure()
 
     async def _is_idle_in_time(self) -> bool:
@@ -196,7 +198,7 @@ class Prover:
 
 
 def _work(entry: _Entry) -> Any:
-    """One job, on a thread. Returns what it fails with: no traceback leaves with its values."""
+    """Runs one job in a thread. Returns its error: a traceback would hold secret values."""
     circuit = entry.job.circuit
     try:
         if entry.cancelled.is_cancelled:  # between the queue and the thread

@@ -1,7 +1,7 @@
-"""Server reflection, v1 and v1alpha, over a set of services that may change.
+"""Server reflection, v1 and v1alpha, for a set of services that may change.
 
-The PyPI package knows v1alpha only. The two versions differ in their package
-name and in nothing else, so v1 is derived from it.
+The PyPI package implements v1alpha only. The versions differ only in their package name, so v1
+is derived from it.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -57,7 +57,7 @@ def _v1_file() -> descriptor_pb2.FileDescriptorProto:
 
 
 class _Pool:
-    """A pool that finds methods by name too, as the reflection protocol has it."""
+    """A pool that finds methods by name too, as the reflection protocol requires."""
 
     def __init__(self, pool: descriptor_pool.DescriptorPool) -> None:
         self._pool = pool
@@ -73,7 +73,7 @@ class _Pool:
 
 
 class Reflection:
-    """Answers reflection for the services of the last `replace`."""
+    """Serves reflection for the services of the last `replace`."""
 
     def __init__(self) -> None:
         self.replace([], [])
@@ -81,10 +81,10 @@ class Reflection:
     def replace(
         self, services: Iterable[str], described: Iterable[descriptor_pb2.FileDescriptorSet]
     ) -> None:
-        """Reflects these services from now on, beside health and reflection itself.
+        """Replaces the reflected services; health and reflection itself are always reflected.
 
         Raises:
-            TypeError: Two files of one name differ, or an import is missing.
+            TypeError: Two files of the same name differ, or an import is missing.
         """
         pool = descriptor_pool.DescriptorPool()
         added: set[str] = set()

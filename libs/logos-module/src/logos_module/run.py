@@ -1,4 +1,4 @@
-"""The life of a module process, from its environment to its exit code."""
+"""The lifecycle of a module process, from its environment to its exit code."""
 
 import asyncio
 import logging
@@ -44,16 +44,16 @@ CompositionRoot = Callable[[ModuleContext], AbstractAsyncContextManager[None]]
 
 
 def run(root: CompositionRoot, *, package: str) -> int:
-    """Runs a module until SIGTERM, SIGINT or its kernel ends it.
+    """Runs a module until SIGTERM, SIGINT or its kernel stops it.
 
     Args:
         root: Builds the module's rooms, registers its servicers and yields once
-            it can serve. It is left when the module is to stop.
+            it can serve. It is exited when the module must stop.
         package: The Python package that holds `module.toml`.
 
     Returns:
         The exit code: 0 stopped, 1 failed, 2 wrong environment, manifest or
-        settings, or state that cannot be used, which a restart does not mend.
+        settings, or unusable state: a restart does not help.
     """
     prepare_process()
     try:
@@ -63,16 +63,16 @@ def run(root: CompositionRoot, *, package: str) -> int:
         logs.configure(manifest.name, environment.log_level)
         return uvloop.run(_live(root, manifest, environment))
     except LogosError as error:
-        _say(error)
+        _print_error(error)
         return MISCONFIGURED
     except OSError as error:
         if not is_full(error):
             raise
-        _say(disk_full(error.filename))
+        _print_error(disk_full(error.filename))
         return FAILED
 
 
-def _say(error: LogosError) -> None:
+def _print_error(error: LogosError) -> None:
     sys.stderr.write(f"{error.reason}: {error}\n")
 
 
@@ -108,7 +108,7 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
         if isinstance(cause, ConfigError | StateError):
             raise cause from error
         if isinstance(cause, LogosError) and not life.is_ready:
-            _say(cause)
+            _print_error(cause)
         else:
             log.exception("module failed")
         return FAILED
@@ -120,14 +120,14 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
 
 
 def _cause_of(error: BaseException) -> BaseException:
-    """Returns what a composition root has raised, out of its task groups."""
+    """Unwraps the error of a composition root from its task groups."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return disk_full(error.filename) if isinstance(error, OSError) and is_full(error) else error
 
 
 class _EndedError(Exception):
-    """Ends a task group whose tasks run for ever."""
+    """Ends a task group whose tasks run forever."""
 
 
 class _Life:
@@ -151,14 +151,14 @@ class _Life:
         self.is_ready = False
 
     def stop(self) -> None:
-        """Begins the end. May be called at any time, and again."""
+        """Begins to stop. May be called at any time, and repeatedly."""
         self._stopping.set()
 
     async def live(self, make_context: Callable[..., ModuleContext]) -> None:
-        """Lives until stopped; raises what a task of the module raised."""
+        """Runs until stopped; raises the error of any task of the module."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._server.keep_listening(self._tell))
+                tasks.create_task(self._server.keep_listening(self._report_trouble))
                 serving = tasks.create_task(self._serve(tasks, make_context))
                 await self._stopping.wait()
                 log.info("stopping")
@@ -169,33 +169,33 @@ class _Life:
         except* _EndedError:
             await self._held.leave()
 
-    def _tell(self, trouble: str) -> None:
-        self._held.say(trouble=trouble)
+    def _report_trouble(self, trouble: str) -> None:
+        self._held.update(trouble=trouble)
 
     async def _serve(
-        self, beats: asyncio.TaskGroup, make_context: Callable[..., ModuleContext]
+        self, tasks: asyncio.TaskGroup, make_context: Callable[..., ModuleContext]
     ) -> None:
         await self._held.register()
-        beats.create_task(self._held.run(self.stop))
+        tasks.create_task(self._held.run(self.stop))
         with FolderLock(self._state_dir) as lock:
             await self._take(lock)
             await self._enter(make_context)
 
     async def _take(self, lock: FolderLock) -> None:
-        """Waits until no other process of the module stands on its state (KER-8).
+        """Waits until no other process of the module uses its state (KER-8).
 
-        One that a kernel has lost sight of ends when it asks to be registered again. It is
-        the kernel's start timeout that ends this, if it does not.
+        A process that the kernel has lost track of ends when it tries to register again. If it
+        does not, the kernel's start timeout ends this wait.
         """
         if lock.take():
             return
         extra = {"pid": lock.holder(), "folder": str(lock.folder)}
         log.warning("waiting for the process that holds the state", extra=extra)
-        self._held.say(text=f"waiting for process {lock.holder()}, which holds {lock.folder}")
-        while not lock.take():  # noqa: ASYNC110 -- another process gives it back
+        self._held.update(text=f"waiting for process {lock.holder()}, which holds {lock.folder}")
+        while not lock.take():  # noqa: ASYNC110 -- another process releases it
             await asyncio.sleep(LOCK_POLL_S)
-        log.info("holds the state now")
-        self._held.say(text="")
+        log.info("lock of the state taken")
+        self._held.update(text="")
 
     async def _enter(self, make_context: Callable[..., ModuleContext]) -> None:
         try:
@@ -209,7 +209,7 @@ class _Life:
                     await context.close_channels()
                 raise _EndedError
         except* _EndedError:
-            log.debug("module left")
+            log.debug("composition root exited")
 
     async def _announce(self) -> None:
         self.is_ready = True
@@ -217,11 +217,11 @@ class _Life:
         services = self._manifest.services
         self._server.reflection.replace(services, [describe(services)])
         await self._server.set_serving(["", *services], serving=True)
-        self._held.say(state=session.READY)
+        self._held.update(state=session.READY)
         log.info("ready")
 
     async def _drain(self) -> None:
-        self._held.say(state=session.DRAINING)
+        self._held.update(state=session.DRAINING)
         self._server.gate.drain()
         await self._server.set_serving(["", *self._manifest.services], serving=False)
         await self._server.gate.wait_idle(DRAIN_GRACE_S)

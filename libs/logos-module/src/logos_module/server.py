@@ -22,7 +22,7 @@ from logos_module.sockets import Socket, path_of, restore_folder
 log = logging.getLogger(__name__)
 
 WATCH_S: Final = 1.0
-"""How often a server looks whether its Unix sockets are still there."""
+"""How often a server checks that its Unix sockets still exist."""
 
 AddToServer = Callable[[Any, Any], None]
 """The generated `add_XServicer_to_server(servicer, server)`."""
@@ -32,7 +32,7 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class AddressInUseError(LogosError):
-    """Nothing can listen at the address."""
+    """The server cannot listen at the address."""
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "ADDRESS_IN_USE"
@@ -41,7 +41,7 @@ class AddressInUseError(LogosError):
 class ServiceTable(grpc.GenericRpcHandler):
     """The methods of a server. Unlike gRPC's own table it may grow while serving.
 
-    `fallback` is asked for methods that are not in the table.
+    `fallback` serves methods that are not in the table.
     """
 
     def __init__(self, fallback: grpc.GenericRpcHandler | None = None) -> None:
@@ -50,18 +50,18 @@ class ServiceTable(grpc.GenericRpcHandler):
         self.services: list[str] = []
 
     def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
-        """Called by generated code, in place of a server's."""
+        """Called by generated code, like the method of gRPC's server."""
         self.services.append(service)
         self._methods.update({f"/{service}/{name}": value for name, value in handlers.items()})
 
     def carry_in_bulk(self, service: str, methods: Mapping[str, BulkMethod]) -> None:
-        """Lets methods of a service take content as views and give it as pieces."""
+        """Makes methods of a service read content as views and write it in pieces."""
         for name, bulk in methods.items():
             path = f"/{service}/{name}"
             self._methods[path] = bulk.applied_to(self._methods[path])
 
     def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
-        """Called by generated code beside the other; the same methods once more."""
+        """Does nothing: generated code registers the same methods a second time here."""
 
     def service(self, handler_call_details: Any) -> Any:
         handler = self._methods.get(handler_call_details.method)
@@ -73,7 +73,7 @@ class ServiceTable(grpc.GenericRpcHandler):
 class Server:
     """A gRPC server on one or more addresses. NOT_SERVING until `set_serving`.
 
-    `authorizer` is asked about every call, also about those that `fallback` passes through.
+    `authorizer` decides on every call, including those that `fallback` serves.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Server:
         self._table = ServiceTable(fallback)
         self._health = HealthServicer()
         self._servers: list[grpc.aio.Server] = []
-        """One, and another for each time that a socket was lost: ports cannot be added later."""
+        """One, and one more for each lost socket: gRPC cannot add ports to a running server."""
         self._sockets: list[Socket] = []
         add_HealthServicer_to_server(self._health, self._table)
         self.reflection.add_to(self._table)
@@ -98,7 +98,7 @@ class Server:
     def serve(self, add_to_server: AddToServer, servicer: Any) -> str:
         """Adds a service, also while serving; returns its full name.
 
-        A servicer whose methods move content says so in a table `bulk`, by method name.
+        A servicer whose methods carry content lists them in a table `bulk`, by method name.
         """
         add_to_server(servicer, self._table)
         service = self._table.services[-1]
@@ -125,10 +125,10 @@ class Server:
         server.add_generic_rpc_handlers((self._table,))
         return server
 
-    async def keep_listening(self, tell: Callable[[str], None]) -> None:
-        """Binds Unix sockets again that were removed. Runs until cancelled.
+    async def keep_listening(self, report: Callable[[str], None]) -> None:
+        """Binds removed Unix sockets again. Runs until cancelled.
 
-        `tell` is called with why a socket is lost that cannot be bound again, and then the
+        `report` is called with the reason if a socket cannot be bound again, and with the
         empty string once it is.
         """
         known = ""
@@ -140,14 +140,14 @@ class Server:
                 known = trouble
                 if trouble:
                     log.warning("clients cannot connect", extra={"why": trouble})
-                tell(trouble)
+                report(trouble)
 
     async def _keep(self, socket: Socket) -> str:
-        """Binds a socket again if it is gone; returns why it cannot be, or nothing."""
+        """Binds a socket again if it is gone; returns the reason if that fails, else empty."""
         if socket.is_ours():
             return ""
         if socket.is_there():
-            return f"another process has taken {socket.path}"
+            return f"{socket.path} was replaced by another process"
         try:
             restore_folder(socket.path.parent)
         except OSError as error:
@@ -169,7 +169,7 @@ class Server:
             await self._health.set(service, _SERVING if serving else _NOT_SERVING)
 
     async def stop(self, grace_s: float) -> None:
-        """Refuses new calls, gives those in flight `grace_s`, then ends them."""
+        """Refuses new calls, waits `grace_s` for those in flight, then ends them."""
         self.gate.drain()
         await self._health.enter_graceful_shutdown()
         await self.gate.wait_idle(grace_s)

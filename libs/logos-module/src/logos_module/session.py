@@ -1,6 +1,6 @@
-"""A module's side of its registration: register, beat, and register again.
+"""A module's side of its registration: register, send heartbeats, register again.
 
-If the kernel goes away, the module keeps serving and tries until one is back.
+If the kernel goes away, the module keeps serving and retries until a kernel is back.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class RegistrationRefusedError(LogosError):
 
 @dataclass(slots=True)
 class Condition:
-    """What the module says of itself in every beat."""
+    """The condition of the module, sent in every heartbeat."""
 
     state: "module_pb2.ModuleState.ValueType" = REGISTERED
     text: str = ""
@@ -80,14 +80,14 @@ class KernelSession:
         self.testnet = ""
         self.settings: dict[str, object] = {}
 
-    def say(
+    def update(
         self,
         *,
         state: "module_pb2.ModuleState.ValueType | None" = None,
         text: str | None = None,
         trouble: str | None = None,
     ) -> None:
-        """Changes what the next beat says, and sends it at once."""
+        """Changes the condition, and sends a heartbeat at once."""
         if state is not None:
             self.condition.state = state
         if text is not None:
@@ -97,7 +97,7 @@ class KernelSession:
         self._changed.set()
 
     async def register(self) -> None:
-        """Registers, trying until a kernel answers; raises if it refuses for good."""
+        """Registers, retrying until a kernel answers; raises if the kernel refuses for good."""
         delay_s = RETRY_MIN_S
         is_waiting = False
         while True:
@@ -107,11 +107,11 @@ class KernelSession:
                 reason = reason_of(error)
                 if reason in _FINAL_REASONS:
                     raise RegistrationRefusedError(f"{reason}: {error.details()}") from error
-                if not is_waiting:  # its end is logged as a registration
+                if not is_waiting:  # success is logged by `_register_once`
                     is_waiting = True
                     why = {"code": error.code().name, "why": error.details()}
                     extra = {"kernel": self._environment.kernel, **why}
-                    log.warning("kernel does not register this module, trying on", extra=extra)
+                    log.warning("kernel does not register this module, retrying", extra=extra)
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, RETRY_MAX_S)
             else:
@@ -137,10 +137,10 @@ class KernelSession:
         log.info("registered", extra={"epoch": self.epoch})
 
     async def run(self, stop: Callable[[], None]) -> None:
-        """Beats until cancelled. Calls `stop` when the kernel wants the module to end."""
+        """Sends heartbeats until cancelled. Calls `stop` when the kernel asks for it."""
         while True:
             try:
-                async for response in self._registry.Session(self._beats()):
+                async for response in self._registry.Session(self._heartbeats()):
                     if response.stop:
                         stop()
             except grpc.aio.AioRpcError as error:
@@ -150,7 +150,7 @@ class KernelSession:
             await asyncio.sleep(RETRY_MIN_S)
             await self.register()
 
-    async def _beats(self) -> AsyncIterator[registry_pb2.SessionRequest]:
+    async def _heartbeats(self) -> AsyncIterator[registry_pb2.SessionRequest]:
         while True:
             self._changed.clear()
             yield registry_pb2.SessionRequest(
@@ -166,7 +166,7 @@ class KernelSession:
                 continue
 
     async def leave(self) -> None:
-        """Gives the lease up; a kernel that is gone does not matter."""
+        """Releases the lease, unless the kernel is gone."""
         try:
             await self._registry.Deregister(
                 registry_pb2.DeregisterRequest(lease_id=self._lease_id), timeout=1.0

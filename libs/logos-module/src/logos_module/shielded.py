@@ -1,4 +1,4 @@
-"""Work that is done to its end even where its caller is cancelled."""
+"""Work that completes even if its caller is cancelled."""
 
 import asyncio
 import logging
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 class Shielded:
-    """Runs work in tasks of its own, which are never cancelled; left when all is done.
+    """Runs work in separate tasks, which are never cancelled; its exit waits for all of them.
 
-    Not a `TaskGroup`: that cancels its tasks when its body fails, and half of a change is
-    what must not be left behind.
+    Not a `TaskGroup`: that cancels its tasks when its body fails, which could leave half a
+    change.
     """
 
     def __init__(self) -> None:
@@ -23,8 +23,8 @@ class Shielded:
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Does work and returns its result.
 
-        A caller that is cancelled is let go at once; the work goes on, and what it raises
-        then is logged.
+        A caller that is cancelled returns at once; the work continues, and its error is
+        logged.
         """
         task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
@@ -42,7 +42,7 @@ class Shielded:
         await self.close()
 
     async def close(self) -> None:
-        """Waits until all work is done, even where the caller is cancelled meanwhile."""
+        """Waits until all work is done, even if the caller is cancelled meanwhile."""
         cancelled: asyncio.CancelledError | None = None
         while self._running:
             try:

@@ -1,8 +1,8 @@
-"""The Unix sockets of a server: who stands at a path, and that it is given up at the end.
+"""The Unix sockets of a server: bound, checked, and removed by their owner only.
 
-gRPC removes whatever stands at a path when it binds and when it ends, also the socket of
-another process. So it binds at a name of its own beside the path, and the socket is then
-renamed: the path is taken at once, and left only by whom it belongs to.
+gRPC removes any file at a path when it binds and when it ends, even the socket of another
+process. So it binds a temporary name in the same folder, and the socket is then renamed: it
+appears in one step, and only its owner removes it.
 """
 
 import errno
@@ -21,27 +21,27 @@ class Socket:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._identity: tuple[int, int] | None = None
-        """Device and inode; not used again while the server listens."""
+        """Device and inode: not reused while the server listens."""
 
     def private_path(self) -> Path:
-        """Returns a fresh path to bind at. No longer than that of `<module>.sock`."""
+        """Returns a temporary path to bind. Not longer than `<module>.sock`."""
         return self.path.with_name(f".{secrets.token_hex(2)}")
 
     def claim(self, bound: Path) -> None:
-        """Moves a socket that was bound at a private path to where it belongs."""
+        """Moves a socket from its temporary path to its own."""
         self._identity = _identity(bound)
         bound.replace(self.path)
 
     def is_there(self) -> bool:
-        """Says whether anything stands at the path."""
+        """Returns whether a file exists at the path."""
         return _identity(self.path) is not None
 
     def is_ours(self) -> bool:
-        """Says whether what stands at the path is what was claimed last."""
+        """Returns whether the file at the path is the socket that was claimed last."""
         return self._identity is not None and _identity(self.path) == self._identity
 
     def remove(self) -> None:
-        """Removes the socket, unless another stands there by now."""
+        """Removes the socket, unless another has replaced it."""
         if self.is_ours():
             self.path.unlink(missing_ok=True)
 
@@ -53,7 +53,7 @@ def path_of(address: str) -> Path | None:
 
 
 def is_listening(path: Path) -> bool:
-    """Says whether a process listens at a socket."""
+    """Returns whether a process listens at a socket."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1)
         try:
@@ -64,12 +64,12 @@ def is_listening(path: Path) -> bool:
 
 
 def restore_folder(folder: Path) -> None:
-    """Makes a folder of sockets that was swept away, and its parent if that went with it.
+    """Makes a folder of sockets again, and its parent, if they were removed.
 
-    No more than that: below a checkout that was moved nothing shall come back.
+    Not the parents above: nothing may appear where a checkout was before it was moved.
 
     Raises:
-        OSError: It cannot be made, what it stood in is gone too, or it belongs to another user.
+        OSError: It cannot be made, a parent above is gone too, or it belongs to another user.
     """
     for one in (folder.parent, folder):
         if _identity(one) is None:

@@ -16,7 +16,7 @@ class Chance:
         self._words: list[int] = []
 
     def below(self, bound: int) -> int:
-        """Returns a number in [0, bound); bounds below 2**32 have no bias worth a name."""
+        """Returns a number in [0, bound); the bias is negligible for bounds below 2**32."""
         if not self._words:
             digest = hashlib.blake2b(self._block.to_bytes(8, "big") + self._seed).digest()
             self._words = [int.from_bytes(digest[at : at + 8], "big") for at in range(0, 64, 8)]
@@ -28,7 +28,7 @@ class Chance:
         return self.below(1 << 53) / (1 << 53)
 
     def hits(self, percent: float) -> bool:
-        """Says yes in so many of a hundred cases."""
+        """Returns True with a probability in percent."""
         return self.random() * 100 < percent
 
     def between(self, low: int, high: int) -> int:
@@ -36,5 +36,5 @@ class Chance:
         return low + self.below(high - low + 1)
 
     def pick(self, options: Sequence[T]) -> T:
-        """Returns one of several; there is at least one."""
+        """Returns one of the options, of which there must be at least one."""
         return options[self.below(len(options))]

@@ -1,4 +1,4 @@
-"""Seeded faults: who crashes, stalls and is cut off, and when."""
+"""Seeded faults: crashes, stalls and partitions."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from logos_simulation.world import World
 def now_and_then(
     world: World, every_ms: tuple[int, int], until_ms: int, what: Callable[[], None]
 ) -> None:
-    """Does something again and again, after pauses between two bounds."""
+    """Calls `what` repeatedly, after random pauses between two bounds."""
 
     def again() -> None:
         if world.now_ms <= until_ms:
@@ -29,7 +29,7 @@ def crash_one(world: World, nodes: Sequence[Node], *, down_ms: tuple[int, int]) 
 
 
 def stall_one(world: World, nodes: Sequence[Node], *, for_ms: tuple[int, int]) -> None:
-    """Has one of the nodes stand still for a while."""
+    """Stalls one of the nodes for a while."""
     world.chance.pick(nodes).stall(world.chance.between(*for_ms))
 
 

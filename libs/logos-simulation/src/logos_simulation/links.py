@@ -1,4 +1,4 @@
-"""The network between nodes: late, out of order, lossy, and parted now and then."""
+"""The network between nodes: delays, reordering, loss and partitions."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from logos_simulation.world import World
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """What a network does to messages."""
+    """The delay and loss of messages in a network."""
 
     min_delay_ms: int = 5
     max_delay_ms: int = 100
-    """Each message takes its own time, so they overtake one another."""
+    """Each message has its own delay, so they are reordered."""
     loss_percent: float = 0.0
 
 
@@ -26,7 +26,7 @@ class Links:
         self._side: dict[str, int] = {}
 
     def delay_ms(self) -> int:
-        """Draws how long a message takes."""
+        """Draws the delay of a message."""
         return self._world.chance.between(self.weather.min_delay_ms, self.weather.max_delay_ms)
 
     def part(self, names: Iterable[str], *, for_ms: int) -> None:
@@ -44,7 +44,7 @@ class Links:
         self._world.after(for_ms, heal)
 
     def are_joined(self, one: str, other: str) -> bool:
-        """Says whether two nodes can reach each other."""
+        """Returns whether two nodes can reach each other."""
         return self._side.get(one, 0) == self._side.get(other, 0)
 
     def send(
@@ -54,9 +54,9 @@ class Links:
         arrives: Callable[[], None],
         lost: Callable[[], None] | None = None,
     ) -> None:
-        """Has a message arrive, or be lost: then the sender is told, if it asks to be.
+        """Delivers a message, or loses it and then calls `lost`, if given.
 
-        A node that is down when it arrives counts as lost, as a reset connection does.
+        A message to a node that is down counts as lost, as with a reset connection.
         """
         is_lost = self._world.chance.hits(self.weather.loss_percent)
 

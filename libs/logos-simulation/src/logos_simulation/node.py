@@ -10,7 +10,7 @@ from logos_simulation.disk import Disk
 from logos_simulation.world import World
 
 MAX_SLEEP_MS: Final = 60_000
-"""As of the real driver: a clock may jump."""
+"""As in the real driver: a clock may jump."""
 
 Effect = TypeVar("Effect")
 Args = TypeVarTuple("Args")
@@ -19,7 +19,7 @@ Outcome = Callable[[object], None]
 
 
 class Node:
-    """A place that may crash and come back. What is begun on it ends with the crash."""
+    """A node that may crash and restart. A crash cancels everything scheduled on it."""
 
     def __init__(self, world: World, name: str, boot: Callable[["Node"], None]) -> None:
         self.world = world
@@ -38,7 +38,7 @@ class Node:
         return self.world.now_ms + self.skew_ms
 
     def start(self) -> None:
-        """Boots it, from what its disk has. Nothing happens where it is up."""
+        """Boots it from its disk. Does nothing if it is up."""
         if not self.is_up:
             self._life += 1
             self.is_up = True
@@ -46,7 +46,7 @@ class Node:
             self._boot(self)
 
     def crash(self) -> None:
-        """Ends all that it does, and loses what was not durable."""
+        """Cancels everything scheduled on it, and loses writes that are not durable."""
         if self.is_up:
             self.is_up = False
             self._life += 1
@@ -54,17 +54,17 @@ class Node:
             self.world.note(self.name, "crashes")
 
     def stall(self, for_ms: int) -> None:
-        """Has it do nothing for a while, and then everything that was due."""
+        """Suspends it for a while; then it does everything that was due."""
         self._stalled_until_ms = max(self._stalled_until_ms, self.world.now_ms + for_ms)
         self.world.note(self.name, "stalls for", for_ms, "ms")
 
     def jump(self, by_ms: int) -> None:
-        """Sets its clock."""
+        """Moves its clock."""
         self.skew_ms += by_ms
         self.world.note(self.name, "clock jumps by", by_ms, "ms")
 
     def after(self, delay_ms: int, what: Callable[[], None]) -> None:
-        """Does something on it later, unless it has crashed meanwhile."""
+        """Calls `what` later, unless the node crashes before."""
         life = self._life
 
         def due() -> None:
@@ -80,11 +80,11 @@ class Node:
 
 
 class Run(Generic[Effect]):
-    """Does for a machine on a node what the driver of `logos_module` does on an event loop.
+    """Runs one machine on a node, as the driver of `logos_module` does on an event loop.
 
-    `perform` returns how long all else waits for an effect, in milliseconds, or None for not
-    at all; with 0 the wait is over at once, but other events of that time come first. `now_ms`
-    is the clock that the machine goes by, if not the node's own.
+    `perform` returns for how many milliseconds the machine waits for an effect, or None not to
+    wait; 0 ends the wait at the same time, but after other events of that time. `now_ms` is the
+    clock of the machine, if not the node's own.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Run(Generic[Effect]):
         self._work()
 
     def report(self, step: Callable[[*Args, int], Effects[Effect]], *args: *Args) -> None:
-        """Tells what became of an effect, ahead of the inputs that wait."""
+        """Puts the outcome of an effect ahead of waiting inputs."""
         self._outcomes.append((step.__name__, args, lambda now_ms: step(*args, now_ms)))
         self._work()
 

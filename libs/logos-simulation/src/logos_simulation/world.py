@@ -1,4 +1,4 @@
-"""Virtual time, and what happens in it."""
+"""Virtual time and its events."""
 
 import heapq
 import os
@@ -11,12 +11,12 @@ from logos_simulation.chance import Chance
 
 TRACE_LINES: Final = 400
 MAX_EVENTS_AT_ONCE: Final = 20_000
-"""More at one time are a machine that is woken for nothing, over and over."""
+"""More at the same time mean a machine that wakes in an endless loop."""
 SEED_VARIABLE: Final = "LOGOS_SIMULATION_SEED"
 
 
 class InvariantError(AssertionError):
-    """Something that must hold does not. The text has the seed and the last events."""
+    """An invariant is broken. The text has the seed and the last events."""
 
 
 class World:
@@ -32,14 +32,14 @@ class World:
         self._invariants: list[Callable[[], str | None]] = []
 
     def after(self, delay_ms: int, what: Callable[[], None]) -> None:
-        """Does something later; what is due at one time is done in the order of these calls."""
+        """Calls `what` later; events of the same time run in the order of these calls."""
         heapq.heappush(self._events, (self.now_ms + delay_ms, next(self._order), what))
 
     def run(self, until_ms: int) -> None:
-        """Lets time pass until nothing is left to happen, or the time is over.
+        """Advances time until no event is left, or to `until_ms`.
 
         Raises:
-            InvariantError: With the trace, also for whatever else is raised.
+            InvariantError: With the trace, also for any other exception of an event.
         """
         try:
             at_once = 0
@@ -57,15 +57,15 @@ class World:
             raise self._broken(f"{type(error).__name__}: {error}") from error
 
     def note(self, who: str, *what: object) -> None:
-        """Adds a line to the trace; it is put into words only if it is shown."""
+        """Adds a line to the trace; it is formatted only if it is shown."""
         self._trace.append((self.now_ms, who, what))
 
     def always(self, holds: Callable[[], str | None]) -> None:
-        """Checks after every event that a function returns None, and not what is wrong."""
+        """Adds an invariant, checked after every event: returns None, or what is wrong."""
         self._invariants.append(holds)
 
     def require(self, holds: object, what: str) -> None:
-        """Raises `InvariantError` with the trace unless something holds."""
+        """Raises `InvariantError` with the trace unless `holds` is true."""
         if not holds:
             raise self._broken(what)
 
@@ -85,6 +85,6 @@ class World:
 
 
 def seeds(number: int) -> Iterable[int]:
-    """Returns the seeds to run: so many, or the one that LOGOS_SIMULATION_SEED names."""
+    """Returns the seeds to run: `number` of them, or only that of LOGOS_SIMULATION_SEED."""
     alone = os.environ.get(SEED_VARIABLE)
     return range(number) if alone is None else (int(alone),)

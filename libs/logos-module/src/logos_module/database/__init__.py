@@ -1,8 +1,8 @@
 """A module's own database: SQLite by default, PostgreSQL by URL, one contract for both.
 
-Every commit is on disk when it is acknowledged. Transactions are whole, whatever happens to
-their callers. A database that is damaged, in use or newer than the code is refused when it
-is opened, before anything has changed it; an older one is upgraded (docs/adr/0015).
+Every commit is on disk when it is acknowledged. Transactions complete even if their callers
+are cancelled. A database that is damaged, in use or newer than the code is refused when it is
+opened, before any change; an older one is upgraded (docs/adr/0015).
 """
 
 from logos_module.database.errors import (

@@ -1,4 +1,4 @@
-"""Databases of SQLite as files: what is wrong with one, and how an operator moves it away."""
+"""Files of SQLite databases: checks, and the command by which operators move one away."""
 
 import shlex
 import sqlite3
@@ -18,12 +18,12 @@ from logos_module.database.schema import Fit, Schema
 from logos_module.disk import disk_full, has_room, is_full
 
 CHECKED_BYTES: Final = 16 * 1024 * 1024
-"""A database of up to this size is read whole when it is opened; of a larger one the
+"""Databases up to this size are read completely when they are opened; of larger ones only the
 header, the schema and the first row of each table."""
 
 _HEADER: Final = b"SQLite format 3\0"
 _ROOM_BYTES: Final = 64 * 1024
-"""With less, SQLite cannot open a database: its index of the log takes 32 KiB at once."""
+"""SQLite cannot open a database with less: its index of the log takes 32 KiB at once."""
 
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 _FULL_PERHAPS: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
@@ -32,17 +32,17 @@ _OF_THE_FILE: Final = _DAMAGED | _FULL_PERHAPS | {sqlite3.SQLITE_FULL, sqlite3.S
 
 
 def check_database(path: Path, schema: Schema) -> Fit:
-    """Looks whether a file is a sound database with our tables, and changes nothing.
+    """Checks that a file is an intact database with our tables, without changing it.
 
     Bounded work; blocks.
 
     Returns:
-        How it stands to the code. It is NEW also where the file is missing or empty, or a
-        process ended just after it had made the file.
+        Its version relative to the code. NEW also if the file is missing or empty, or a
+        process ended just after it had created the file.
 
     Raises:
-        DatabaseDamagedError: It is no database, it is damaged, or a table has other
-            columns. Also if its main file is lost but its write-ahead log is not: SQLite
+        DatabaseDamagedError: The file is not a database, is damaged, or a table has other
+            columns. Also if the main file is lost but the write-ahead log is not: SQLite
             would delete that log.
         DatabaseNewerError: A later release has written it.
         DatabaseUnavailableError, DiskFullError: It cannot be opened.
@@ -68,7 +68,7 @@ def check_database(path: Path, schema: Schema) -> Fit:
 
 @contextmanager
 def _connected(path: Path) -> Iterator[Connection]:
-    """Connects for reading only."""
+    """Opens a read-only connection."""
     address = f"{path.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(address, uri=True)) as raw:
         engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool)
@@ -85,7 +85,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def refusal_of(path: Path, error: Exception) -> LogosError:
-    """Says why a database cannot be opened."""
+    """Returns the error for a database that cannot be opened."""
     code = code_of(error)
     if code in _DAMAGED:
         return DatabaseDamagedError(f"{path} is damaged: {cause_of(error)}")
@@ -95,13 +95,12 @@ def refusal_of(path: Path, error: Exception) -> LogosError:
 
 
 def is_about_the_file(error: BaseException) -> bool:
-    """Says whether an error of SQLite has its cause in the file."""
+    """Returns whether an error of SQLite has its cause in the file."""
     return code_of(error) in _OF_THE_FILE
 
 
 def is_about_room(path: Path, error: BaseException) -> bool:
-    """Says whether the disk is full. SQLite says one thing of it when it writes, others when
-    it opens."""
+    """Returns whether the disk is full. SQLite has one code for it in writes, others in opens."""
     if isinstance(error, OSError):
         return is_full(error)
     code = code_of(error)
@@ -111,24 +110,24 @@ def is_about_room(path: Path, error: BaseException) -> bool:
 
 
 def code_of(error: BaseException) -> int:
-    """Returns SQLite's primary code, without what the extended one adds; 0 if it has none."""
+    """Returns SQLite's primary result code; 0 if the error has none."""
     return int(getattr(cause_of(error), "sqlite_errorcode", 0)) & 0xFF
 
 
 def database_files(path: Path) -> list[Path]:
-    """Returns what there is of a database: its main file and its write-ahead log."""
+    """Returns the files of a database that exist: its main file and its write-ahead log."""
     return [file for file in (path, _log_of(path)) if file.exists()]
 
 
 def set_aside_command(folder: Path, files: Iterable[Path]) -> str:
-    """Returns a shell command that moves files of a folder into a new folder beside them."""
+    """Returns a shell command that moves files of a folder into a new subfolder."""
     names = " ".join(shlex.quote(file.name) for file in files)
     target = free_name(folder, "lost").name
     return f"cd {shlex.quote(str(folder))} && mkdir {target} && mv {names} {target}/"
 
 
 def free_name(folder: Path, name: str) -> Path:
-    """Returns a path in a folder at which nothing is: the name, or `<name>.2` and so on."""
+    """Returns an unused path in a folder: the name, or `<name>.2` and so on."""
     path = folder / name
     for number in count(2):
         if not path.exists():

@@ -1,4 +1,4 @@
-"""Opening: refuse, make or upgrade, serve, close; in this order, for every kind of database."""
+"""Opens a database: check, create or upgrade, serve, close; the same for every backend."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,19 +17,19 @@ from logos_module.shielded import Shielded
 
 
 class Backend(Protocol):
-    """A kind of database, and one of it."""
+    """One database of one kind."""
 
     place: str
-    """What it is called in messages; without secrets."""
+    """Its name in messages, without secrets."""
     failures: tuple[type[Exception], ...]
-    """What its driver raises."""
+    """Exceptions that its driver raises."""
 
     def owned(self) -> AbstractAsyncContextManager[None]:
-        """Keeps other processes out while it is entered."""
+        """Holds a lock against other processes while it is entered."""
         ...
 
     async def check(self, schema: Schema) -> Fit:
-        """Refuses what is damaged or newer, before anything changes it."""
+        """Refuses a damaged or newer database, before any change."""
         ...
 
     def engine(self) -> AsyncEngine: ...
@@ -37,19 +37,19 @@ class Backend(Protocol):
     def upgrade_engine(self) -> AsyncEngine: ...
 
     def check_references(self, connection: Connection) -> None:
-        """Raises ValueError where an upgrade has left a row without what it refers to."""
+        """Raises ValueError if an upgrade has left a dangling foreign key."""
         ...
 
     def with_advice(self, error: DatabaseDamagedError) -> DatabaseDamagedError:
-        """Adds to damage what an operator can do about it."""
+        """Adds to an error the way out for an operator."""
         ...
 
     def refusal(self, error: Exception, /) -> LogosError | None:
-        """Says why it could not be opened or had to be given up; None if it was not it."""
+        """Returns the error to raise if the database caused `error`; None if it did not."""
         ...
 
     def failure(self, error: Exception) -> LogosError:
-        """Says what it means that a transaction failed."""
+        """Returns the error for a transaction that failed."""
         ...
 
 
@@ -57,20 +57,19 @@ class Backend(Protocol):
 async def open_database(place: Path | str, schema: Schema) -> AsyncIterator[Database]:
     """Opens a database, brings its tables to the newest version, and closes it at the end.
 
-    What is found out about it while the body runs, and the body does not handle, is raised
-    in the same way.
+    Damage that is found while the body runs, and is not handled there, raises the same errors.
 
     Args:
-        place: The file of an SQLite database, which the caller's folder lock keeps others
-            from; or the URL of a PostgreSQL database, `postgresql+asyncpg://…`.
+        place: The file of an SQLite database, in a folder that the caller has locked; or the
+            URL of a PostgreSQL database, `postgresql+asyncpg://…`.
         schema: Its tables.
 
     Raises:
-        DatabaseDamagedError: It is damaged or not ours. It was not changed.
+        DatabaseDamagedError: It is damaged or has other tables. It was not changed.
         DatabaseNewerError: A later release has written it. It was not changed.
-        UpgradeFailedError: It could not be upgraded, and is as it was before.
+        UpgradeFailedError: It could not be upgraded, and is unchanged.
         DatabaseInUseError, DatabaseUnavailableError: It cannot be opened.
-        DiskFullError: There is no room to open it.
+        DiskFullError: The disk is too full to open it.
     """
     backend = _backend(place)
     try:
@@ -106,7 +105,7 @@ def _backend(place: Path | str) -> Backend:
 
 
 async def _begin(engine: AsyncEngine, schema: Schema, fit: Fit) -> None:
-    """Connects, so that what hinders it is said now, and makes the tables of a new database."""
+    """Connects, so that errors are raised now, and creates the tables of a new database."""
     async with engine.begin() as connection:
         if fit is Fit.NEW:
             await connection.run_sync(schema.create)
@@ -118,7 +117,7 @@ async def _upgrade(backend: Backend, schema: Schema) -> None:
 
 
 async def _upgraded(engine: AsyncEngine, backend: Backend, schema: Schema) -> None:
-    async with engine.begin() as connection:  # which a failure rolls back
+    async with engine.begin() as connection:  # rolled back on failure
         await connection.run_sync(_run_scripts, backend, schema)
 
 
@@ -136,8 +135,8 @@ def _run_scripts(connection: Connection, backend: Backend, schema: Schema) -> No
         if refusal is not None:
             raise refusal from error
         raise UpgradeFailedError(
-            f"{backend.place} cannot be upgraded to version {schema.numbers[-1]}, and is as it"
-            f" was: {cause_of(error)}; install the former release again, and report this"
+            f"{backend.place} cannot be upgraded to version {schema.numbers[-1]}, and is"
+            f" unchanged: {cause_of(error)}; install the former release again, and report this"
         ) from error
 
 
@@ -145,7 +144,7 @@ def _run_scripts(connection: Connection, backend: Backend, schema: Schema) -> No
 async def _connections(
     make: Callable[[], AsyncEngine],
 ) -> AsyncIterator[tuple[AsyncEngine, Shielded]]:
-    """Ends transactions, then connections, even where the caller is cancelled meanwhile."""
+    """Ends transactions, then connections, even if the caller is cancelled meanwhile."""
     engine = make()
     async with Shielded() as closing:
         try:
@@ -156,7 +155,7 @@ async def _connections(
 
 
 def _single(error: Exception) -> Exception:
-    """Returns the one error in exception groups."""
+    """Unwraps exception groups of one error."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error

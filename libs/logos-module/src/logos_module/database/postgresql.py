@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from logos_base.errors import ConfigError, LogosError, StoreFailedError
@@ -30,7 +30,7 @@ DRIVER: Final = "postgresql+asyncpg"
 CONNECT_TIMEOUT_S: Final = 10
 STATEMENT_TIMEOUT_S: Final = 30
 OWNER_WAIT_MS: Final = 5000
-"""How long the former owner, which may just have ended, has to let go."""
+"""How long to wait for the lock: the former owner may just have ended."""
 
 _DISK_FULL: Final = "53100"
 """SQLSTATE `disk_full`."""
@@ -54,52 +54,52 @@ class PostgresqlServer:
     )
 
     def __init__(self, url: str) -> None:
-        """Raises `ConfigError` for anything but a URL of PostgreSQL."""
+        """Raises `ConfigError` unless the URL is one of PostgreSQL."""
         try:
             self._url = make_url(url)
         except ArgumentError as error:
-            raise ConfigError(["the database's URL cannot be read"]) from error
+            raise ConfigError(["the database URL is malformed"]) from error
         if self._url.drivername != DRIVER:
-            raise ConfigError([f"a database's URL begins with {DRIVER}://"])
+            raise ConfigError([f"the database URL must begin with {DRIVER}://"])
         self.place = self._url.render_as_string(hide_password=True)
 
     @asynccontextmanager
     async def owned(self) -> AsyncIterator[None]:
         """Holds an advisory lock on a connection of its own.
 
-        The server gives it back when that connection ends, however it ends.
+        The server releases it when that connection ends, however it ends.
         """
         settings = {"lock_timeout": str(OWNER_WAIT_MS), "idle_session_timeout": "0"}
-        engine = self._unhurried_engine(settings, isolation_level="AUTOCOMMIT")
+        engine = self._engine_without_timeout(settings, isolation_level="AUTOCOMMIT")
         try:
             connection = await engine.connect()
         except self.failures as error:
             raise self._unavailable(error) from error
         try:
-            await connection.execute(_TAKE)
-        except self.failures as error:
-            await connection.close()
-            if getattr(cause_of(error), "sqlstate", None) == _LOCKED:
-                raise DatabaseInUseError(f"another process has {self.place} open") from error
-            raise self._unavailable(error) from error
-        try:
+            await self._take_lock(connection)
             yield
         finally:
             await connection.close()
 
+    async def _take_lock(self, connection: AsyncConnection) -> None:
+        try:
+            await connection.execute(_TAKE)
+        except self.failures as error:
+            if getattr(cause_of(error), "sqlstate", None) == _LOCKED:
+                raise DatabaseInUseError(f"another process has {self.place} open") from error
+            raise self._unavailable(error) from error
+
     async def check(self, schema: Schema) -> Fit:
-        """Says how the database stands to the code; raises what `Schema.fit_of` raises."""
+        """Returns the version of the database relative to the code; errors as `Schema.fit_of`."""
         engine = self.upgrade_engine()
         try:
             async with engine.connect() as connection:
                 return await connection.run_sync(schema.fit_of, self.place)
         except self.failures as error:
-            raise DatabaseUnavailableError(
-                f"{self.place} cannot be opened: {cause_of(error)}"
-            ) from error
+            raise self._unavailable(error) from error
 
     def engine(self) -> AsyncEngine:
-        """Returns the engine of the module's own transactions."""
+        """Returns the engine for the module's transactions."""
         return create_async_engine(
             self._url,
             isolation_level="REPEATABLE READ",
@@ -112,10 +112,10 @@ class PostgresqlServer:
         )
 
     def upgrade_engine(self) -> AsyncEngine:
-        """Returns an engine without a limit on how long a statement takes."""
-        return self._unhurried_engine({})
+        """Returns an engine without a statement timeout."""
+        return self._engine_without_timeout({})
 
-    def _unhurried_engine(self, settings: dict[str, str], **options: Any) -> AsyncEngine:
+    def _engine_without_timeout(self, settings: dict[str, str], **options: Any) -> AsyncEngine:
         return create_async_engine(
             self._url,
             poolclass=NullPool,
@@ -127,18 +127,18 @@ class PostgresqlServer:
         return DatabaseUnavailableError(f"{self.place} cannot be opened: {cause_of(error)}")
 
     def check_references(self, connection: Connection) -> None:
-        """Does nothing: PostgreSQL has checked them."""
+        """Does nothing: PostgreSQL checks foreign keys itself."""
 
     def with_advice(self, error: DatabaseDamagedError) -> DatabaseDamagedError:
-        """Returns damage as it is: restoring is the server's operator's business."""
+        """Returns the error unchanged: the server's operator restores backups."""
         return error
 
     def refusal(self, _error: Exception, /) -> LogosError | None:
-        """Returns None: what goes wrong while a server is used is said where it does."""
+        """Returns None: errors of a server are reported by the transaction that meets them."""
         return None
 
     def failure(self, error: Exception) -> LogosError:
-        """Says what it means that a transaction failed."""
+        """Returns the error for a transaction that failed."""
         cause = cause_of(error)
         if getattr(cause, "sqlstate", None) == _DISK_FULL:
             return disk_full(self.place)

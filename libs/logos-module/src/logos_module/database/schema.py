@@ -1,8 +1,7 @@
 """Versions of a database's tables, read without Alembic.
 
-Importing Alembic takes longer than opening a database. It is imported where a database
-must be upgraded, and nowhere else: versions are numbers in names of files here, and one row
-of Alembic's own table there.
+Importing Alembic takes longer than opening a database, so it is imported only for an upgrade.
+Here the versions are read from the names of the scripts, and from the row of Alembic's table.
 """
 
 import re
@@ -35,24 +34,24 @@ _FILE: Final = re.compile(r"v([0-9]{4})_\w+\.py")
 
 
 class Fit(Enum):
-    """How a database stands to the code."""
+    """The version of a database relative to the code."""
 
     NEW = auto()
-    """None of our tables is there."""
+    """None of our tables exists."""
     OLDER = auto()
     CURRENT = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The tables of a store, and how they came to be."""
+    """The tables of a store, and their versions."""
 
     metadata: MetaData
-    """The tables as the code knows them."""
+    """The tables of the newest version."""
     versions: Path
-    """The folder of Alembic's scripts, one a version: `v0001_<what>.py` and so on, whose
-    revisions are the four digits. Version 0001 makes its tables only where they are missing:
-    databases from before there were versions have them."""
+    """The folder of Alembic's scripts, one for each version: `v0001_<what>.py` and so on, with
+    the four digits as revision. Version 0001 creates only tables that are missing: databases
+    from before versions were introduced have them."""
 
     @property
     def numbers(self) -> list[str]:
@@ -61,11 +60,11 @@ class Schema:
         return sorted(match[1] for match in found if match)
 
     def fit_of(self, connection: Connection, place: str) -> Fit:
-        """Says how a database stands to the code. Changes nothing.
+        """Returns the version of a database relative to the code. Changes nothing.
 
         Raises:
             DatabaseNewerError: A later release has written it.
-            DatabaseDamagedError: Its tables are not those of its version.
+            DatabaseDamagedError: Its tables do not match its version.
         """
         names = set(inspect(connection).get_table_names())
         version = _version(connection) if _VERSION.name in names else None
@@ -79,11 +78,11 @@ class Schema:
         if version not in numbers:
             if version.isdecimal() and int(version) > int(numbers[-1]):
                 raise DatabaseNewerError(
-                    f"{place} is of version {version}, written by a later release; this one"
-                    f" knows versions up to {numbers[-1]}: install the later release again, or"
-                    " restore a backup from before"
+                    f"{place} has version {version}, of a later release; this release supports"
+                    f" versions up to {numbers[-1]}: install the later release again, or"
+                    " restore an older backup"
                 )
-            raise DatabaseDamagedError(f"{place} is of version {version!r}, which never was")
+            raise DatabaseDamagedError(f"{place} has version {version!r}, which does not exist")
         if version != numbers[-1]:
             return Fit.OLDER
         self.check_tables(connection, place)
@@ -95,7 +94,7 @@ class Schema:
         """Raises `DatabaseDamagedError` unless the tables have the columns that the code knows.
 
         Args:
-            expected: Names of the tables to look at; all where it is None.
+            expected: Names of the tables to check; None for all.
         """
         inspector = inspect(connection)
         names = set(inspector.get_table_names())
@@ -112,7 +111,7 @@ class Schema:
             connection.execute(select(table).limit(1)).first()
 
     def create(self, connection: Connection) -> None:
-        """Makes all tables, as of the newest version."""
+        """Creates all tables, in the newest version."""
         self.metadata.create_all(connection)
         _VERSION.metadata.create_all(connection)
         connection.execute(insert(_VERSION).values(version_num=self.numbers[-1]))

@@ -1,4 +1,4 @@
-"""A database in a file of the module's folder, for one process at a time."""
+"""An SQLite database in the module's folder, for one process at a time."""
 
 import asyncio
 import sqlite3
@@ -28,9 +28,9 @@ from logos_module.disk import disk_full
 
 
 class SqliteFile:
-    """Write-ahead log, every commit on disk, keys enforced.
+    """Write-ahead log, every commit on disk, foreign keys enforced.
 
-    Nothing here keeps other processes out: the module's folder lock does.
+    The module's folder lock excludes other processes; this class does not.
     """
 
     failures: tuple[type[Exception], ...] = (SQLAlchemyError,)
@@ -41,19 +41,19 @@ class SqliteFile:
 
     @asynccontextmanager
     async def owned(self) -> AsyncIterator[None]:
-        """Does nothing: who has the folder has the file."""
+        """Does nothing: the folder lock covers the file."""
         yield
 
     async def check(self, schema: Schema) -> Fit:
-        """Looks at the file before anything changes it, as `check_database` does."""
+        """Checks the file by `check_database`, before any change."""
         return await asyncio.to_thread(check_database, self._path, schema)
 
     def engine(self) -> AsyncEngine:
-        """Returns the engine of the module's own transactions."""
+        """Returns the engine for the module's transactions."""
         return self._engine(foreign_keys="ON")
 
     def upgrade_engine(self) -> AsyncEngine:
-        """Returns an engine that may rebuild a table to which others refer."""
+        """Returns an engine without foreign keys, so that tables can be rebuilt."""
         engine = self._engine(foreign_keys="OFF")
         return engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
 
@@ -69,20 +69,20 @@ class SqliteFile:
         return engine
 
     def check_references(self, connection: Connection) -> None:
-        """Raises ValueError where a row refers to one that is not there."""
+        """Raises ValueError if a foreign key refers to a row that does not exist."""
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
         if broken is not None:
             raise ValueError(f"a row of {broken[0]} refers to one of {broken[2]} that is missing")
 
     def with_advice(self, error: DatabaseDamagedError) -> DatabaseDamagedError:
-        """Adds to damage what an operator can do about it."""
+        """Adds to an error the way out for an operator."""
         command = set_aside_command(self._path.parent, database_files(self._path))
         return DatabaseDamagedError(
-            f"{error}; restore it from a backup, or begin without it: {command}"
+            f"{error}; restore it from a backup, or start without it: {command}"
         )
 
     def refusal(self, error: Exception, /) -> LogosError | None:
-        """Says what is wrong with the file, also where a transaction met it; None if nothing."""
+        """Returns the error to raise if the file caused `error`; None if it did not."""
         while isinstance(error, LogosError) and isinstance(error.__cause__, Exception):
             error = error.__cause__
         if not is_about_the_file(error):
@@ -93,14 +93,14 @@ class SqliteFile:
         return refusal
 
     def failure(self, error: Exception) -> LogosError:
-        """Says what it means that a transaction failed."""
+        """Returns the error for a transaction that failed."""
         if is_about_room(self._path, error):
             return disk_full(self._path)
         return StoreFailedError(f"{self._path}: {cause_of(error)}")
 
 
 def _connect(*args: Any, foreign_keys: str, **options: Any) -> sqlite3.Connection:
-    """Opens a file in the thread of its connection, or leaves nothing open."""
+    """Opens a file in the thread of its connection; closes it on failure."""
     connection = sqlite3.Connection(*args, **options)
     try:
         connection.execute("PRAGMA busy_timeout=5000")

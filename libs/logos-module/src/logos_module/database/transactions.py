@@ -1,4 +1,4 @@
-"""Transactions that are whole, whatever happens to their callers."""
+"""Transactions that complete even if their callers are cancelled."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -18,7 +18,7 @@ T = TypeVar("T")
 Work = Callable[[AsyncSession], Coroutine[Any, Any, T]]
 
 BEGIN: Final = "begin_statement"
-"""Execution option: what SQLite begins a transaction with."""
+"""Execution option: the statement with which SQLite begins a transaction."""
 
 _FAULTS_OF_OURS: Final = (DataError, IntegrityError, ProgrammingError)
 
@@ -26,10 +26,10 @@ _FAULTS_OF_OURS: Final = (DataError, IntegrityError, ProgrammingError)
 class Database:
     """An open database.
 
-    A transaction runs in a task of its own: a caller that is cancelled is let go at once,
-    and the transaction is committed or rolled back all the same. Writing transactions of one
-    process follow one another in the order of their calls, so what one has read is still
-    true when it writes.
+    A transaction runs in a task of its own: a caller that is cancelled returns at once, and
+    the transaction is still committed or rolled back. Write transactions of one process run
+    one at a time, in the order of their calls, so data that one has read is still current
+    when it writes.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Database:
         shielded: Shielded,
     ) -> None:
         self.place = place
-        """What it is called in messages; without secrets."""
+        """Its name in messages, without secrets."""
         self._failures = failures
         self._failure = failure
         self._shielded = shielded
@@ -53,16 +53,16 @@ class Database:
         self._write_lock = asyncio.Lock()
 
     def raising(self, failure: Callable[[str], LogosError]) -> Self:
-        """Returns the same database for a store with an error of its own for what fails."""
+        """Returns the same database for a store that has its own class of error for failures."""
         one = copy(self)
         one._failure = lambda error: failure(str(self._failure(error)))  # noqa: SLF001
         return one
 
     async def read(self, work: Work[T]) -> T:
-        """Does work on one state of the database; what it writes is rolled back.
+        """Does work on one snapshot of the database; writes are rolled back.
 
         Raises:
-            StoreFailedError: The database or its disk does not do it.
+            StoreFailedError: The database or its disk failed.
         """
         return await self._shielded.run(self._read(work))
 
@@ -70,8 +70,8 @@ class Database:
         """Does work and commits it: all of it, or nothing. Durable when this returns.
 
         Raises:
-            DiskFullError, StoreFailedError: It was not done, or, of a database beyond a
-                network, it is not known whether it was.
+            DiskFullError, StoreFailedError: Nothing was written; if the connection to a
+                database server broke, the outcome is unknown.
         """
         return await self._shielded.run(self._write(work))
 
@@ -95,7 +95,7 @@ class Database:
 
 
 class HasDatabase(Protocol):
-    """A store, whose methods are transactions of its database."""
+    """A store whose methods are transactions of its database."""
 
     @property
     def database(self) -> Database: ...
@@ -108,7 +108,7 @@ Call = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
 
 def reading(method: Method[S, P, T]) -> Call[S, P, T]:
-    """Makes a method of a store one reading transaction, whose session it gets first."""
+    """Makes a method of a store one read transaction; the session is its first argument."""
 
     @wraps(method)
     async def call(store: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -118,7 +118,7 @@ def reading(method: Method[S, P, T]) -> Call[S, P, T]:
 
 
 def writing(method: Method[S, P, T]) -> Call[S, P, T]:
-    """Makes a method of a store one writing transaction, whose session it gets first."""
+    """Makes a method of a store one write transaction; the session is its first argument."""
 
     @wraps(method)
     async def call(store: S, /, *args: P.args, **kwargs: P.kwargs) -> T:

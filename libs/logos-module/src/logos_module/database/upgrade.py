@@ -1,4 +1,4 @@
-"""Alembic, run on one connection. Imported only where a database must be upgraded."""
+"""Alembic, run on one connection. Imported only for an upgrade."""
 
 from pathlib import Path
 from typing import Final

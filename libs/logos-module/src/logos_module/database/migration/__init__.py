@@ -1,1 +1,1 @@
-"""Where Alembic runs the scripts of a store."""
+"""Alembic's environment for the scripts of a store."""

@@ -1,4 +1,4 @@
-"""What Alembic runs around the scripts of a store: nothing, on a connection it is given."""
+"""Runs the scripts of a store on a given connection."""
 
 from alembic import context
 
