@@ -152,7 +152,7 @@ def test_up_without_a_server_says_so_and_starts_by_exec(tiny: Tiny) -> None:
 
     ended = tiny.up()
 
-    assert b"starts every process by its own command" in ended.stderr
+    assert b"every process starts by its own command" in ended.stderr
     assert tiny.fork_servers() == []
     assert len(tiny.processes()) == 4
     tiny.logos("down")

@@ -165,7 +165,7 @@ def test_fewer_nodes_stop_the_rest_and_keep_its_state(tiny: Tiny) -> None:
     ended = tiny.up("--nodes", "1", "--output", "json")
 
     assert json.loads(ended.stdout)["stopped"] == ["node2"]
-    assert b"node2: is stopped: the testnet has 1 node now; its state stays" in ended.stderr
+    assert b"node2: is stopped, its state is kept: the testnet has 1 node now" in ended.stderr
     assert {each.node for each in tiny.processes()} == {"node1"}
     assert tiny.layout.node("node2").is_dir()
     tiny.logos("down")
@@ -237,7 +237,7 @@ def test_sockets_stand_beside_the_state_and_up_mends_them(tiny: Tiny) -> None:
     mended = tiny.logos("up")
 
     assert seen.returncode == 3
-    assert b"nobody reaches the sockets of kernel" in seen.stderr
+    assert b"the sockets of kernel, hello in" in seen.stderr
     assert mended.returncode == 0, mended.stderr
     assert sorted(path.relative_to(run) for path in run.rglob("*.sock")) == before
     assert tiny.logos("status").returncode == 0

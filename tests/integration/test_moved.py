@@ -19,7 +19,7 @@ def test_a_moved_testnet_is_seen_and_stopped(tiny: Tiny) -> None:
     down = tiny.logos("down", "--purge")
 
     assert status.returncode == 3
-    assert f"it runs as it was started, from {old.directory}" in status.stderr.decode()
+    assert f"it runs with old paths, from {old.directory}" in status.stderr.decode()
     assert down.returncode == 0, down.stderr
     assert b"tiny stopped" in down.stderr
     assert tiny.processes() == []
@@ -48,7 +48,7 @@ def test_up_starts_a_moved_testnet_anew_from_where_it_is(tiny: Tiny) -> None:
     ended = tiny.logos("up")
 
     assert ended.returncode == 0, ended.stderr
-    assert b"is started anew: it ran from" in ended.stderr
+    assert b"is restarted: it ran from" in ended.stderr
     after = tiny.processes()
     assert len(after) == 4
     assert not before & {each.pid for each in after}

@@ -33,12 +33,16 @@ def test_modules_that_go_together_have_no_problem() -> None:
 @pytest.mark.parametrize(
     ("modules", "more", "words"),
     [
-        ("net other-net", "", "node1: net and other-net stand on the network mesh"),
-        ("web shop", "", "ports.http: web and shop have a port of that name"),
+        ("net other-net", "", "node1: net and other-net are on the network mesh"),
+        ("web shop", "", "ports.http: web and shop both have a port of that name"),
         ("net", "[ports]\nhttp = 5000\n", "ports.http: no module has a port of that name"),
-        ("net close", "", "ports.near: its range of 5 ports overlaps that of p2p"),
-        ("net", "[ports]\nfront = 18004\n", "ports.p2p: its range of 5 ports overlaps"),
-        ("net", "[modules.net.settings]\nlisten = []\n", "listen of net is not the topology's"),
+        ("net close", "", "ports.near: the range of 5 ports overlaps that of p2p"),
+        ("net", "[ports]\nfront = 18004\n", "ports.p2p: the range of 5 ports overlaps"),
+        (
+            "net",
+            "[modules.net.settings]\nlisten = []\n",
+            "remove the setting listen of net: its manifest",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_told(modules: str, more: str, words: str) -> None:

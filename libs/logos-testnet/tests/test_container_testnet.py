@@ -115,7 +115,7 @@ async def test_up_removes_nodes_that_left_the_topology_and_tells_it(
     assert await testnet.unplanned() == {"node2": "127.0.0.1:9"}
     await testnet.up(told.append)
 
-    words = "is removed: the testnet has 1 node now; its state stays"
+    words = "is removed, its state is kept: the testnet has 1 node now"
     assert NodeProgress("node2", words) in told
     assert any(" up " in line and "--remove-orphans" in line for line in engine.said())
 

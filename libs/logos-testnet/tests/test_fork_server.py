@@ -45,7 +45,7 @@ def rig(modules: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> I
     path = folder / "forks.sock"
     pid = launch.start(path, modules, variables=variables, output=folder / "server.log")
     try:
-        client.check(path, timeout_s=READY_S)
+        client.end_check(client.begin_check(path, timeout_s=READY_S))
         yield Rig(folder, pid, python_path)
     finally:
         os.kill(pid, signal.SIGKILL)  # not reaped yet: it is the server

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +34,20 @@ def test_the_code_of_a_module_is_not_loaded_for_its_manifest() -> None:
     assert said.stdout == "False\n"
 
 
-def test_all_that_is_missing_is_told_at_once() -> None:
+def test_a_manifest_that_is_not_utf8_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "logos_latin"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "module.toml").write_bytes(b'name = "caf\xe9"')
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    with pytest.raises(TopologyError, match=r"module latin: .*module\.toml is not UTF-8"):
+        load_manifests(parse_topology(HEAD + "[modules.latin]\n"))
+
+
+def test_all_problems_are_reported_at_once() -> None:
     topology = parse_topology(
         HEAD + '[modules.ghost]\n[modules.other]\npackage = "logos_base"\n[modules.storage]\n'
     )
@@ -43,5 +57,5 @@ def test_all_that_is_missing_is_told_at_once() -> None:
 
     text = "\n".join(caught.value.problems)
     assert "logos_ghost is not installed" in text
-    assert "logos_base holds no module.toml" in text
+    assert "logos_base has no module.toml" in text
     assert "storage requires mixnet" in text

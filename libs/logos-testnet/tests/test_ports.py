@@ -43,7 +43,7 @@ def test_a_port_of_an_outgoing_connection_is_told_as_that(connection: tuple[int,
         refuse_taken({own: "front door of node1"})
 
     said = f"a connection to 127.0.0.1:{remote}, of process {os.getpid()} ("
-    assert f"port {own} (front door of node1) is taken by {said}" in str(caught.value)
+    assert f"port {own} (front door of node1) is in use by {said}" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_port_of_an_outgoing_connection_is_told_as_that(connection: tuple[int,
         ),
         (
             {"local": "0100007F", "state": "06", "uid": 0, "inode": 0},
-            "a connection to 127.0.0.1:80 that is closing; it is gone in a minute",
+            "a connection to 127.0.0.1:80 that is closing, for up to a minute",
         ),
         (
             {"local": "0500000A", "state": "01", "uid": 0, "inode": 77},

@@ -100,7 +100,7 @@ async def test_a_module_without_its_method_is_not_ready(kernel: tuple[Kernel, No
     node = replace(node, modules=(replace(module, manifest=manifest),))
 
     with pytest.raises(NodeFailedError, match="does not answer other") as caught:
-        await wait_until_ready(node, report=silent, patience_s=0.3)
+        await wait_until_ready(node, report=silent, timeout_s=0.3)
 
     assert caught.value.module == "net"
 
@@ -132,7 +132,7 @@ async def test_patience_ends_when_nothing_moves(kernel: tuple[Kernel, NodePlan])
     servicer.script = [(READY, 1)]
 
     with pytest.raises(NodeFailedError, match="1 of 4 friends"):
-        await wait_until_ready(node, report=silent, patience_s=0.3)
+        await wait_until_ready(node, report=silent, timeout_s=0.3)
 
 
 async def test_a_module_that_starts_again_and_again_makes_no_progress(
@@ -142,7 +142,7 @@ async def test_a_module_that_starts_again_and_again_makes_no_progress(
     servicer.script = [(STARTING, 0), (BACKOFF, 0)] * 100_000
 
     with pytest.raises(NodeFailedError, match="net: out of luck") as caught:
-        await wait_until_ready(node, report=silent, patience_s=1)
+        await wait_until_ready(node, report=silent, timeout_s=1)
 
     assert (caught.value.node, caught.value.module) == ("node1", "net")
 
@@ -153,6 +153,6 @@ async def test_it_tells_that_it_waits_for_the_kernel() -> None:
         nobody.bind(("127.0.0.1", 0))
         node = NodePlan("node1", nobody.getsockname()[1], "", ())
         with pytest.raises(NodeFailedError, match="no progress"):
-            await wait_until_ready(node, report=told.append, patience_s=0.3)
+            await wait_until_ready(node, report=told.append, timeout_s=0.3)
 
-    assert [event.text for event in told] == [f"waits for its kernel to answer at {node.front}"]
+    assert [event.text for event in told] == [f"waiting for its kernel to answer at {node.front}"]

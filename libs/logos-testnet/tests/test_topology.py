@@ -92,7 +92,12 @@ quota_bytes = 1
         (GOOD.replace("node_count = 3", "node_count = 0"), "from 1 to 100"),
         (GOOD.replace("node_count = 3", "node_count = 101"), "from 1 to 100"),
         ('schema = 1\nname = "a"\nnode_count = 1\n', "at least one module"),
-        (GOOD + "[[nodes]]\n", "contradicts"),
+        (GOOD + "[[nodes]]\n", "cannot be combined"),
+        (
+            GOOD + "[modules.a.settings]\nb = [{ c = 2026-01-01 }]\n",
+            "a.settings.b: must hold no date",
+        ),
+        (GOOD + "[modules.a.settings]\nb = 10:30:00\n", "a.settings.b: must hold no date"),
     ],
 )
 def test_what_cannot_be_run_is_refused(text: str, words: str) -> None:
@@ -102,7 +107,7 @@ def test_what_cannot_be_run_is_refused(text: str, words: str) -> None:
 def test_a_number_of_nodes_contradicts_a_list_of_them() -> None:
     text = GOOD.replace("node_count = 3", "") + "[[nodes]]\n"
 
-    assert "contradicts" in problems_of(text, node_count=2)[0]
+    assert "cannot be combined" in problems_of(text, node_count=2)[0]
 
 
 def nodes_named(*names: str, modules: str = "") -> str:
@@ -113,8 +118,8 @@ def nodes_named(*names: str, modules: str = "") -> str:
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        (nodes_named("a", "lock"), 7, "a file of the testnet's folder"),
-        (nodes_named("genesis"), 5, "what genesis jobs made"),
+        (nodes_named("a", "lock"), 7, "a file in the testnet's folder"),
+        (nodes_named("genesis"), 5, "folder of the genesis"),
         (nodes_named("run"), 5, "folder of the sockets"),
         (nodes_named("mesh"), 5, "network between the nodes"),
         (nodes_named("a", "a-front"), 7, "front door's network of node 'a'"),
@@ -123,7 +128,7 @@ def nodes_named(*names: str, modules: str = "") -> str:
         (nodes_named("a", modules="[modules.kernel]\n"), 4, "the node's kernel"),
         (nodes_named("a", modules="[modules.profile]\n"), 4, "the node's profile"),
         (nodes_named("a") + 'modules = ["mixnet", "mixnet"]\n', 6, "twice"),
-        (nodes_named("a") + "modules = [[1]]\n", 6, "a list of modules"),
+        (nodes_named("a") + "modules = [[1]]\n", 6, "a list of names"),
     ],
 )
 def test_names_that_would_meet_on_disk_or_between_containers_are_refused(

@@ -35,7 +35,7 @@ def server(tmp_path: Path) -> Iterator[int]:
     path = tmp_path / "forks.sock"
     pid = launch.start(path, ["loaded"], variables=variables, output=tmp_path / "server.log")
     try:
-        client.check(path, timeout_s=READY_S)
+        client.end_check(client.begin_check(path, timeout_s=READY_S))
         yield pid
     finally:
         os.kill(pid, signal.SIGKILL)  # not reaped yet: it is the server

@@ -29,7 +29,7 @@ from logos_testnet.endpoints import to_json
 from logos_testnet.errors import EngineError, NodeFailedError
 from logos_testnet.layout import layout_of
 from logos_testnet.opening import open_testnet, remember
-from logos_testnet.plan import told_count
+from logos_testnet.plan import node_count_text
 from logos_testnet.state import exclusive
 from logos_testnet.testnet import LogLine, Started, Testnet
 
@@ -236,7 +236,7 @@ def _tell_started(testnet: Testnet, started: Started, memory: int, output: Outpu
     width = max(len(typed) for typed, _ in hints)
     lines = "".join(f"  {typed:<{width}}  {what}\n" for typed, what in hints)
     for node in started.stopped:
-        stderr().print(f"{node} was stopped: {told_count(testnet.plan)}; its state stays")
+        stderr().print(f"{node} was stopped: {node_count_text(testnet.plan)}; its state stays")
     stderr().print(
         f"\n{name} {took}, {sized(memory)} of memory ({kind})\n\n{lines}",
         highlight=False,

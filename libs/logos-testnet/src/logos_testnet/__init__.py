@@ -1,1 +1,1 @@
-"""Testnets on one machine: what they are, how they start, and what they must withstand."""
+"""Testnets on one machine: topologies, runtimes and scenarios."""

@@ -1,4 +1,4 @@
-"""Whether a topology and the manifests of its modules agree."""
+"""Checks that a topology and the manifests of its modules agree."""
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
@@ -9,11 +9,11 @@ from logos_testnet.topology import NodeSpec, Topology
 
 
 def contradictions(topology: Topology, manifests: Mapping[str, Manifest]) -> list[str]:
-    """Returns all in which they do not agree, as sentences; empty: they do.
+    """Returns every contradiction between them, as sentences; empty if there is none.
 
     Args:
         topology: The testnet.
-        manifests: By module; one that could not be read is left out, and not judged.
+        manifests: By module; modules without a readable manifest are not checked.
     """
     problems = [
         problem
@@ -24,14 +24,14 @@ def contradictions(topology: Topology, manifests: Mapping[str, Manifest]) -> lis
         on_mesh = [name for name in _modules(node, manifests) if manifests[name].needs.is_on_mesh]
         if len(on_mesh) > 1:
             problems.append(
-                f"{node.name}: {' and '.join(on_mesh)} stand on the network {MESH};"
-                " one module of a node may"
+                f"{node.name}: {' and '.join(on_mesh)} are on the network {MESH};"
+                " a node may have only one such module"
             )
     return [*problems, *_ports(topology, manifests)]
 
 
 def port_base(topology: Topology, name: str, manifest: Manifest) -> int:
-    """The number that a port of a module has on node 0, which does not exist."""
+    """Returns the base of a port: its number on node N is the base plus N, from N = 1."""
     return topology.port_bases.get(name, manifest.needs.ports[name])
 
 
@@ -44,19 +44,19 @@ def _requirements(node: NodeSpec, manifests: Mapping[str, Manifest]) -> Iterator
     for name in sorted(names & manifests.keys()):
         for required in manifests[name].requires:
             if required not in names:
-                yield f"{node.name}: {name} requires {required}, which the node does not have"
+                yield f"{node.name}: {name} requires {required}; add it to the modules of the node"
 
 
 def _settings(node: NodeSpec, manifests: Mapping[str, Manifest]) -> Iterator[str]:
-    """A setting has one source: what is derived would replace what the topology says."""
+    """A setting has one source: a derived value would replace the topology's."""
     for module in node.modules:
         if module.name not in manifests:
             continue
         derived = manifests[module.name].needs.settings
         for setting in sorted(module.settings.keys() & derived.keys()):
             yield (
-                f"{node.name}: the setting {setting} of {module.name} is not the topology's:"
-                f" its manifest takes it from {derived[setting]}"
+                f"{node.name}: remove the setting {setting} of {module.name}: its manifest"
+                f" derives it from {derived[setting]}"
             )
 
 
@@ -66,7 +66,7 @@ def _ports(topology: Topology, manifests: Mapping[str, Manifest]) -> Iterator[st
     for module, manifest in manifests.items():
         for name in manifest.needs.ports:
             if name in owners:
-                yield f"ports.{name}: {owners[name]} and {module} have a port of that name"
+                yield f"ports.{name}: {owners[name]} and {module} both have a port of that name"
             owners[name] = module
             bases[name] = port_base(topology, name, manifest)
     for name in sorted(topology.port_bases.keys() - bases.keys()):
@@ -74,4 +74,4 @@ def _ports(topology: Topology, manifests: Mapping[str, Manifest]) -> Iterator[st
     count = max((node.index for node in topology.nodes), default=0)
     for (first, one), (second, other) in combinations(bases.items(), 2):
         if abs(one - other) < count:
-            yield f"ports.{second}: its range of {count} ports overlaps that of {first}"
+            yield f"ports.{second}: the range of {count} ports overlaps that of {first}"

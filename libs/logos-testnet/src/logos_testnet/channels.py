@@ -1,4 +1,4 @@
-"""Channels to the front doors of nodes; with as few imports as that takes."""
+"""Channels to the front doors of nodes, with few imports: commands start faster."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ _OPTIONS: Final = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
-    # Also how long a connection may take to come up: on a busy machine some hundred ms.
+    # Also the time limit of a connection attempt, which takes some 100 ms on a busy machine.
     ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
@@ -27,7 +27,7 @@ def open_channel(target: str) -> grpc.aio.Channel:
 
 @asynccontextmanager
 async def channel_to(target: str) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel for the length of a block."""
+    """Opens a channel, and closes it at the end of the block."""
     channel = open_channel(target)
     try:
         yield channel

@@ -1,7 +1,7 @@
-"""Which testnet a command means: the one that is named, else the only one that can be meant.
+"""Chooses the testnet of a command: the named one, else the only candidate.
 
-A testnet exists when its folder below the state root holds the topology that was
-started last. Nothing here guesses: several are a question, an unknown name is an error.
+A testnet exists if its folder below the state root holds the topology that was started last.
+Nothing here guesses: several candidates and unknown names are errors.
 """
 
 from pathlib import Path
@@ -11,37 +11,37 @@ from logos_testnet.layout import layout_of
 
 
 def known_testnets(state_root: Path) -> list[str]:
-    """The names of all testnets that exist."""
+    """Returns the names of all testnets that exist."""
     return sorted(path.parent.name for path in state_root.glob("*/topology.toml"))
 
 
 def named(state_root: Path, name: str) -> str:
-    """The testnet of that name.
+    """Returns the name if a testnet has it.
 
     Raises:
-        UnknownTestnetError: There is none; the message says which there are.
+        UnknownTestnetError: There is none; the message lists those that exist.
     """
     known = known_testnets(state_root)
     if name in known:
         return name
-    there = f"there are {', '.join(known)}" if known else "there is none"
-    raise UnknownTestnetError(f"there is no testnet {name!r} in {state_root}; {there}")
+    existing = f"there are {', '.join(known)}" if known else "there is none"
+    raise UnknownTestnetError(f"there is no testnet {name!r} in {state_root}; {existing}")
 
 
 def chosen(state_root: Path, name: str | None) -> str | None:
-    """The testnet that a command works on.
+    """Returns the testnet that a command works on.
 
     Args:
         state_root: `.logos`.
-        name: What the user said, if anything.
+        name: The user's choice, if any.
 
     Returns:
-        The one that was named; else the only one that is up; else the only one there
-        is; None if there is none.
+        The named testnet; else the only one that is up; else the only one that exists;
+        None if there is none.
 
     Raises:
-        UnknownTestnetError: None has that name.
-        AmbiguousTestnetError: Several could be meant.
+        UnknownTestnetError: No testnet has that name.
+        AmbiguousTestnetError: There are several candidates.
     """
     if name is not None:
         return named(state_root, name)
@@ -54,21 +54,21 @@ def chosen(state_root: Path, name: str | None) -> str | None:
     if len(up) == 1:
         return up[0]
     if up:
-        raise _question("several testnets are up", up)
-    raise _question("several testnets are here, none of them up", known)
+        raise _ambiguous("several testnets are up", up)
+    raise _ambiguous("several testnets exist, none of them up", known)
 
 
 def chosen_to_start(state_root: Path, name: str | None) -> str | None:
-    """The testnet that is started again: as `chosen`, but whatever is up."""
+    """Returns the testnet to start again: as `chosen`, but whether or not others are up."""
     if name is not None:
         return named(state_root, name)
     known = known_testnets(state_root)
     if len(known) > 1:
-        raise _question("several testnets are here", known)
+        raise _ambiguous("several testnets exist", known)
     return next(iter(known), None)
 
 
-def _question(why: str, names: list[str]) -> AmbiguousTestnetError:
+def _ambiguous(why: str, names: list[str]) -> AmbiguousTestnetError:
     return AmbiguousTestnetError(
-        f"{why}: {', '.join(names)}; say which with --testnet NAME, or in LOGOS_TESTNET"
+        f"{why}: {', '.join(names)}; choose one with --testnet NAME or LOGOS_TESTNET"
     )

@@ -1,4 +1,4 @@
-"""A node as its clients see it: through its front door, by gRPC."""
+"""gRPC client of a node's front door."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -31,21 +31,21 @@ FAILED: Final = module_pb2.MODULE_STATE_FAILED
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """What a node said of itself at one moment."""
+    """The status of a node at one moment."""
 
     modules: tuple[module_pb2.Module, ...]
     ready: bool
     peer_id: str = ""
-    """Empty where no module of the node has peers, or it is not READY."""
+    """Empty if no module of the node has peers, or that module is not READY."""
     peers: int = 0
 
 
 async def view(channel: grpc.aio.Channel, *, networked: bool = True) -> NodeView:
-    """Asks a node how it is.
+    """Asks a node for its status.
 
     Args:
         channel: To its front door.
-        networked: Whether to ask for its peers too, once the module that has them is READY.
+        networked: Whether to ask for its peers too, if the module that has them is READY.
 
     Raises:
         grpc.aio.AioRpcError: The kernel does not answer.
@@ -60,13 +60,13 @@ async def view(channel: grpc.aio.Channel, *, networked: bool = True) -> NodeView
                 peering_pb2.GetIdentityRequest(), timeout=CALL_TIMEOUT_S
             )
         except grpc.aio.AioRpcError:
-            return NodeView(modules, status.ready)  # it left between the two calls
+            return NodeView(modules, status.ready)  # the module stopped between the two calls
         return NodeView(modules, status.ready, identity.peer_id, identity.connected_peers)
     return NodeView(modules, status.ready)
 
 
 async def read_figure(channel: grpc.aio.Channel, figure: ReadyFigure) -> int | None:
-    """Asks a module for the number that says how far it is; None: it does not answer.
+    """Asks a module for the figure of its readiness; None if it does not answer.
 
     The figure names a field by its number, so the module's generated code is not needed.
     """
@@ -85,7 +85,7 @@ async def read_figure(channel: grpc.aio.Channel, figure: ReadyFigure) -> int | N
 
 
 async def revive_failed(channel: grpc.aio.Channel) -> None:
-    """Asks a node to try its FAILED modules again now, not when their slow retry is due."""
+    """Asks a node to restart its FAILED modules now, not when their slow retry is due."""
     try:
         seen = await view(channel, networked=False)
         for module in seen.modules:
@@ -94,22 +94,22 @@ async def revive_failed(channel: grpc.aio.Channel) -> None:
                     supervisor_pb2.StartModuleRequest(module=module.name), timeout=CALL_TIMEOUT_S
                 )
     except grpc.aio.AioRpcError:
-        return  # whoever waits for the node will tell what is wrong with it
+        return  # `wait_until_ready` reports the failure
 
 
 def state_name(module: module_pb2.Module) -> str:
-    """A module's state as a word, e.g. `ready`."""
+    """Returns a module's state as a word, e.g. `ready`."""
     return module_pb2.ModuleState.Name(module.state).removeprefix("MODULE_STATE_").lower()
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:
-    """The stable reason of a failed call; empty if it carries none."""
+    """Returns the stable reason of a failed call; empty if it carries none."""
     info = error_details_pb2.ErrorInfo()
     return str(info.reason) if _unpacked(error, info) else ""
 
 
 def retry_after_ms_of(error: grpc.aio.AioRpcError) -> int | None:
-    """When trying a failed call again makes sense, in milliseconds; None if it does not say."""
+    """Returns the retry delay of a failed call, in milliseconds; None if it carries none."""
     retry = error_details_pb2.RetryInfo()
     return int(retry.retry_delay.ToMilliseconds()) if _unpacked(error, retry) else None
 
@@ -120,4 +120,4 @@ def _unpacked(error: grpc.aio.AioRpcError, message: Message) -> bool:
         status = rpc_status.from_call(error)
         return any(detail.Unpack(message) for detail in (status.details if status else ()))
     except (ValueError, DecodeError):
-        return False  # the details contradict the status, or are none: not from a Logos node
+        return False  # details that contradict the status or do not decode: not a Logos node

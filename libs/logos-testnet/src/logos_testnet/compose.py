@@ -1,6 +1,6 @@
-"""Writes a plan as a compose file that needs nothing but `docker compose up --build --wait`.
+"""Renders a plan as a compose file for `docker compose up --build --wait` alone.
 
-Written as text, not dumped: people read this file, and a test compares it byte by byte.
+Rendered as text, not dumped: people read this file, and a test compares it byte by byte.
 """
 
 import json
@@ -26,7 +26,7 @@ STATE_DIR: Final = "/data"
 PROBE: Final = "/opt/logos/libs/logos_module/probe.py"
 GENESIS_RUNNER: Final = "/opt/logos/libs/logos_module/genesis.py"
 NODES_GENESIS: Final = "/genesis/nodes"
-"""Where a genesis job finds a folder for each node, named by its index: the image has those."""
+"""Parent of the nodes' folders in a genesis job, named by index; the image has them."""
 PROBE_INTERVAL: Final = "3s"
 
 _HEAD: Final = """\
@@ -71,34 +71,34 @@ x-service: &service
 
 
 def project_name(testnet: str) -> str:
-    """What compose calls the testnet."""
+    """Returns the compose project of a testnet."""
     return f"logos-{testnet}"
 
 
 def service_name(node: str, module: str) -> str:
-    """What compose calls a module of a node, or its `kernel`."""
+    """Returns the compose service of a module of a node, or of its `kernel`."""
     return f"{node}-{module}"
 
 
 def genesis_name(module: str) -> str:
-    """What compose calls a module's genesis job, and the volume of what it made for all nodes.
+    """Returns the compose service of a module's genesis job, also the name of its public volume.
 
-    No node's services or volumes are called so: their names have no full stop.
+    It differs from those of nodes, whose names have no full stop.
     """
     return f"genesis.{module}"
 
 
 def image_name(module: ModulePlan) -> str:
-    """The image of a module."""
+    """Returns the image of a module."""
     return module.image or f"logos/{module.manifest.name}:{module.manifest.version}"
 
 
 def render_compose(plan: Plan, *, source: str) -> str:
-    """Writes the compose file of a plan made by `container_plan`.
+    """Renders the compose file of a plan made by `container_plan`.
 
     Args:
         plan: The testnet.
-        source: The topology file, as readers shall find it.
+        source: The topology file, for the file's head.
     """
     base = plan.topology.front_port_base
     usual = Limits()
@@ -122,7 +122,7 @@ def render_compose(plan: Plan, *, source: str) -> str:
 
 
 def _manifest_variables(plan: Plan) -> str:
-    """The manifests, given to every kernel. A read-only container takes no inline configs."""
+    """Variables with the manifests, for every kernel: read-only containers take no configs."""
     texts: dict[str, str] = {}
     for node in plan.nodes:
         texts |= {module.manifest.name: module.manifest_text for module in node.modules}
@@ -137,12 +137,12 @@ def _manifest_variable(module: str) -> str:
 
 
 def _block(text: str, indent: int) -> str:
-    """Text for a YAML block scalar; compose would replace what follows a `$`."""
+    """Indents text for a YAML block scalar, and escapes `$`, which compose would expand."""
     return textwrap.indent(text.rstrip("\n").replace("$", "$$"), " " * indent)
 
 
 def _image(image: str, build: list[str], built: set[str]) -> list[str]:
-    """Each image is built by the first service that uses it; without `build`, not at all."""
+    """The first service that uses an image builds it; without `build`, none does."""
     if not build:
         return [f"    image: {image}"]
     if image in built:
@@ -234,7 +234,7 @@ def _module(node: NodePlan, module: ModulePlan, built: set[str]) -> str:
 
 
 def _limits(limits: Limits) -> list[str]:
-    """Those that are not what every service has."""
+    """Returns the limits that differ from the defaults."""
     usual = Limits()
     return [
         line
@@ -248,7 +248,7 @@ def _limits(limits: Limits) -> list[str]:
 
 
 def _genesis(plan: Plan, module: ModulePlan, built: set[str]) -> str:
-    """A service that ends once the genesis of a module is there."""
+    """Renders the one-shot service that makes the genesis of a module."""
     name = module.name
     folders = {
         node.name: PurePosixPath(NODES_GENESIS, str(node.index)) for node in plan.topology.nodes
@@ -280,7 +280,7 @@ def _genesis(plan: Plan, module: ModulePlan, built: set[str]) -> str:
 
 
 def _private_volume(module: str, node: NodePlan) -> str:
-    """The volume of what a genesis job made for one node."""
+    """Returns the volume of a node's private genesis."""
     return f"{genesis_name(module)}.{node.name}"
 
 

@@ -15,7 +15,7 @@ from logos_testnet.engine import run_docker
 from logos_testnet.errors import EngineError, NodeFailedError, NotStoppedError, UnknownNodeError
 from logos_testnet.genesis import genesis_failed, modules_with_genesis
 from logos_testnet.layout import Layout
-from logos_testnet.plan import NodePlan, Plan, told_count
+from logos_testnet.plan import NodePlan, Plan, node_count_text
 from logos_testnet.ports import refuse_taken
 from logos_testnet.processes import KERNEL
 from logos_testnet.progress import NodeProgress, Note, Report
@@ -27,13 +27,13 @@ from logos_testnet.together import all_of
 DEFAULT_COMPOSE_FILE: Final = "docker-compose.yml"
 _LOG_LINE: Final = re.compile(r"^(?P<service>\S+)-\d+\s+\| ?(?P<text>.*)$")
 _CURSOR: Final = re.compile(r"^(\x1b\[[0-9;]*[A-Za-z])+")
-"""Compose clears the line before each, also where it was told to use no such codes."""
+"""Compose clears each line first, in spite of `--ansi never`."""
 _PROGRESS: Final = re.compile(r"Container (?P<container>\S+) +(?P<what>Started|Error)\b")
 _PUBLISHED: Final = re.compile(r"127\.0\.0\.1:\d+(?=->)")
 _CULPRIT: Final = re.compile(r"container (?P<container>\S+) (is unhealthy|exited)")
 
-# Ends the module, not the init process above it, as a crash would: whatever the engine
-# itself kills it does not restart.
+# Kills the module, not its init process, as a crash would: the engine does not restart
+# containers that it kills itself.
 _KILL: Final = (
     "import os, sys\n"
     "for entry in os.listdir('/proc'):\n"
@@ -67,7 +67,9 @@ class ContainerTestnet:
         refuse_taken({node.front_port: f"front door of {node.name}" for node in missing})
         extra = await self.unplanned()
         for name in extra:
-            report(NodeProgress(name, f"is removed: {told_count(self._plan)}; its state stays"))
+            report(
+                NodeProgress(name, f"is removed, its state is kept: {node_count_text(self._plan)}")
+            )
         is_whole = all((node.name, each) in before for node, each in self._everything())
         if not is_whole:
             report(Note("building images; the first time this takes minutes"))
@@ -92,7 +94,7 @@ class ContainerTestnet:
         if not had:
             await refuse_namesake(self._plan)
         if purge:
-            refuse_living(self._layout)  # started as processes, from the same folder
+            refuse_living(self._layout)  # processes may have been started from the same folder
         report(Note(f"removing {len(had)} containers"))
         volumes = ["--volumes"] if purge else []
         self._write_compose_file()
@@ -106,7 +108,7 @@ class ContainerTestnet:
         return bool(had)
 
     async def _remove_volumes(self) -> None:
-        """Those of nodes that have left the topology: the compose file does not name them."""
+        """Removes volumes that the compose file does not name: those of former nodes."""
         volumes = await run_docker(["volume", "ls", "--quiet", "--filter", self._label])
         if names := volumes.split():
             await run_docker(["volume", "rm", *names])
@@ -129,10 +131,10 @@ class ContainerTestnet:
         }
 
     async def troubles(self) -> dict[str, str]:
-        return {}  # a container has no socket that could be lost, and no path
+        return {}  # containers use no Unix sockets that could be lost
 
     async def _services(self) -> dict[str, str]:
-        """Every service of the testnet that runs, planned or not, with its published ports."""
+        """Returns all running services, planned or not, with their published ports."""
         form = '{{.Label "com.docker.compose.service"}}\t{{.Ports}}'
         listed = await run_docker(["ps", "--filter", self._label, "--format", form])
         pairs = (line.partition("\t") for line in listed.splitlines())
@@ -144,14 +146,14 @@ class ContainerTestnet:
 
     async def kill(self, node: str, module: str, number: int) -> None:
         if module not in _modules_of(node_of(self._plan, node)):
-            raise UnknownNodeError(f"{node} has no {module}")
+            raise UnknownNodeError(f"{node} has no module {module}")
         service = service_name(node, module)
         await self._compose(
             "exec", "-T", service, "python", "-I", "-S", "-c", _KILL, str(signal.Signals(number))
         )
 
     async def memory_bytes(self) -> int:
-        """Memory that the engine charges to the containers, caches of files included."""
+        """Returns the memory that the engine charges to the containers, with their page cache."""
         ids = (await self._compose("ps", "--quiet")).split()
         if not ids:
             return 0
@@ -168,7 +170,7 @@ class ContainerTestnet:
             if module in {None, each}
         }
         if not services:
-            raise UnknownNodeError(f"no node has {module}")
+            raise UnknownNodeError(f"no node has a module {module}")
         arguments = ["logs", "--no-color", "--tail", str(tail), *(["--follow"] if follow else [])]
         process = await asyncio.create_subprocess_exec(
             "docker",
@@ -191,7 +193,7 @@ class ContainerTestnet:
             await process.wait()
 
     async def configuration(self) -> dict[str, Any]:
-        """The compose file as the engine understands it."""
+        """Returns the compose file as the engine parses it."""
         self._write_compose_file()
         document = json.loads(await self._compose("config", "--format", "json"))
         return dict(document)
@@ -201,7 +203,7 @@ class ContainerTestnet:
         return await self._compose(*arguments)
 
     async def _make_genesis(self) -> None:
-        """Runs every genesis job by itself: if one fails, no container has been touched."""
+        """Runs every genesis job first: if one fails, no container was changed."""
         for module in modules_with_genesis(self._plan):
             try:
                 await self._compose("run", "--rm", "--no-TTY", "--no-deps", genesis_name(module))
@@ -222,7 +224,7 @@ class ContainerTestnet:
             ) from error
 
     def _owner(self, container: str) -> tuple[str, str]:
-        """Node and module of a container."""
+        """Returns node and module of a container."""
         for node, module in self._everything():
             if container == f"{self._project}-{service_name(node.name, module)}-1":
                 return node.name, module
@@ -236,7 +238,7 @@ class ContainerTestnet:
         return project_name(self._plan.topology.name)
 
     def _write_compose_file(self) -> Path:
-        """The repository's own file where it is the same; else one in the testnet's folder."""
+        """Uses the repository's file if it is the same; else writes one in the testnet's folder."""
         text = render_compose(self._plan, source="the testnet's topology.toml")
         own = self._repository / DEFAULT_COMPOSE_FILE
         if own.is_file() and _body(own.read_text(encoding="utf-8")) == _body(text):
@@ -263,14 +265,16 @@ class ContainerTestnet:
         ]
 
     async def _compose(self, *arguments: str, report: Report | None = None) -> str:
-        def tell(line: str) -> None:
+        def report_line(line: str) -> None:
             match = _PROGRESS.search(line)
             if report is None or match is None:
                 return
             node, module = self._owner(match["container"])
             report(NodeProgress(node, f"container of {module}: {match['what'].lower()}"))
 
-        return await run_docker(self._arguments(*arguments), folder=self._repository, on_line=tell)
+        return await run_docker(
+            self._arguments(*arguments), folder=self._repository, on_line=report_line
+        )
 
 
 def _modules_of(node: NodePlan) -> tuple[str, ...]:
@@ -278,12 +282,12 @@ def _modules_of(node: NodePlan) -> tuple[str, ...]:
 
 
 def _body(text: str) -> str:
-    """A compose file without the line that names its source."""
+    """Returns a compose file without the line that names its source."""
     return text.partition("\n")[2]
 
 
 def _parse_size(text: str) -> int:
-    """Reads e.g. `34.5MiB`."""
+    """Parses e.g. `34.5MiB` into bytes."""
     match = re.fullmatch(r"\s*([\d.]+)\s*([KMG]?)i?B\s*", text)
     if match is None:
         return 0

@@ -1,4 +1,4 @@
-"""Settings of modules that come from the topology: `[testnet.settings]` of docs/modules.md."""
+"""Settings of modules that are derived from the topology (docs/modules.md)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Value = int | str | list[str]
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where one module of one node is reached, and where it finds its genesis."""
+    """The addresses of one module of one node, and its genesis folders."""
 
     host: IPv4Address
     ports: Mapping[str, int]
@@ -22,7 +22,7 @@ class Placement:
     private_genesis: str
 
     def multiaddress(self, port: str) -> str:
-        """A port of it as libp2p writes it."""
+        """Returns the multiaddress of a port."""
         return f"/ip4/{self.host}/tcp/{self.ports[port]}"
 
 
@@ -34,14 +34,14 @@ def derive(
     target_peers: int,
     seed: int | None,
 ) -> dict[str, Value]:
-    """Returns the settings that the module of one node gets from its topology.
+    """Returns the settings of a module on one node that are derived from its topology.
 
     Args:
         needs: The module's.
         node: Name of its node.
-        placements: The module's places, by node, in the topology's order.
+        placements: Those of the module, by node, in the topology's order.
         target_peers: The topology's.
-        seed: The testnet's. None: it has none, and neither has the module.
+        seed: The testnet's. None: settings that are derived from it are left out.
     """
     own = placements[node]
     plain: dict[str, Value | None] = {
@@ -73,7 +73,7 @@ def _address(name: str, node: str, placements: Mapping[str, Placement]) -> str |
             return others
         case "bootstrap":
             before = list(placements).index(node)
-            # The first has none before it: it lists the second.
+            # Nodes list those before them; the first lists the second.
             return others[max(0, before - MAX_BOOTSTRAP) : before] if before else others[:1]
         case _:
-            raise ValueError(f"a manifest cannot name the value {name!r}")
+            raise ValueError(f"unknown value {name!r}; parse_needs must refuse it")

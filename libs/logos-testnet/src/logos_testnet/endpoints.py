@@ -1,4 +1,4 @@
-"""`endpoints.json`: where the nodes of a testnet are, for programs. Schema 1."""
+"""`endpoints.json`: the addresses of a testnet's nodes, for programs. Schema 1."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ class NodeEndpoints:
     modules: tuple[str, ...]
     peer_id: str
     p2p_address: str
-    """Multiaddress at which the other nodes reach it."""
+    """Multiaddress for other nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Endpoints:
 
 
 def to_json(endpoints: Endpoints) -> dict[str, Any]:
-    """The document, as `json` takes it."""
+    """Returns the document for `json`."""
     return {"schema": SCHEMA, **asdict(endpoints)}
 
 
@@ -49,7 +49,7 @@ def read_endpoints(path: Path) -> Endpoints | None:
     """Reads the file; None if there is none.
 
     Raises:
-        UnreadableStateError: There is one, which this version does not understand.
+        UnreadableStateError: The file is malformed or has another schema.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -71,5 +71,5 @@ def read_endpoints(path: Path) -> Endpoints | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnreadableStateError(
             f"{path} cannot be read ({type(error).__name__}: {error});"
-            f" `./logos up --testnet {path.parent.name}` writes it anew"
+            f" `./logos up --testnet {path.parent.name}` rewrites it"
         ) from error

@@ -2,16 +2,18 @@
 
 import asyncio
 import shutil
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from logos_testnet.errors import EngineError
 
 ADVICE = "start it, or run the testnet as processes: `./logos up --runtime processes`"
+_LAST_LINES = 15
 
 
 async def engine_answers() -> bool:
-    """Whether an engine and compose v2 are there."""
+    """Returns whether a container engine and compose v2 are available."""
     if shutil.which("docker") is None:
         return False
     for arguments in (["version", "--format", "{{.Server.Version}}"], ["compose", "version"]):
@@ -27,21 +29,21 @@ async def run_docker(
     folder: Path | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> str:
-    """Runs `docker` and returns what it wrote to stdout.
+    """Runs `docker` and returns its stdout.
 
     Args:
-        arguments: What follows `docker`.
-        folder: Where to run it.
-        on_line: Gets each line of stderr, where compose tells its progress.
+        arguments: Arguments of `docker`.
+        folder: Working folder.
+        on_line: Called with each line of stderr, where compose prints its progress.
 
     Raises:
-        EngineError: There is no such program, or it failed; with its last words.
+        EngineError: The program is missing, or failed; with its last lines of stderr.
     """
     if shutil.which("docker") is None:
-        raise EngineError(f"there is no `docker` here: install it, {ADVICE}")
-    code, output, said = await _docker(arguments, folder=folder, on_line=on_line)
+        raise EngineError(f"`docker` is not installed: install it, {ADVICE}")
+    code, output, errors = await _docker(arguments, folder=folder, on_line=on_line)
     if code != 0:
-        last = "\n".join(said[-15:])
+        last = "\n".join(errors)
         raise EngineError(f"`docker {' '.join(arguments)}` failed with {code}:\n{last}")
     return output
 
@@ -51,7 +53,8 @@ async def _docker(
     *,
     folder: Path | None = None,
     on_line: Callable[[str], None] | None = None,
-) -> tuple[int, str, list[str]]:
+) -> tuple[int, str, Sequence[str]]:
+    """Runs `docker`; returns its exit code, its stdout and its last lines of stderr."""
     process = await asyncio.create_subprocess_exec(
         "docker",
         *arguments,
@@ -63,20 +66,19 @@ async def _docker(
     )
     if process.stdout is None or process.stderr is None:
         raise EngineError("docker has no output")
-    said: list[str] = []
+    last: deque[str] = deque(maxlen=_LAST_LINES)
 
-    async def listen(stream: asyncio.StreamReader) -> None:
+    async def read_errors(stream: asyncio.StreamReader) -> None:
         async for raw in stream:
             line = raw.decode("utf-8", "replace").rstrip()
-            said.append(line)
+            last.append(line)
             if on_line is not None and line:
                 on_line(line)
 
     try:
-        output, _ = await asyncio.gather(process.stdout.read(), listen(process.stderr))
-        return await process.wait(), output.decode("utf-8", "replace"), said
-    except asyncio.CancelledError:
+        output, _ = await asyncio.gather(process.stdout.read(), read_errors(process.stderr))
+        return await process.wait(), output.decode("utf-8", "replace"), last
+    finally:
         if process.returncode is None:
             process.terminate()
             await process.wait()
-        raise

@@ -1,10 +1,10 @@
-"""What can be wrong with a testnet before, while and after it starts."""
+"""Errors of a testnet before, during and after its start."""
 
 from logos_base.errors import ConfigError, ErrorKind, LogosError
 
 
 class TopologyError(ConfigError):
-    """A topology file that cannot be used: all problems at once, each with its line."""
+    """A topology file that is not valid: all problems at once, each with its line."""
 
     reason = "INVALID_TOPOLOGY"
 
@@ -17,21 +17,21 @@ class UnknownTestnetError(LogosError):
 
 
 class AmbiguousTestnetError(LogosError):
-    """Several testnets may be meant, or two different ones were named."""
+    """There are several candidates, or two different testnets were named."""
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "TESTNET_AMBIGUOUS"
 
 
 class UnreadableStateError(LogosError):
-    """A file that a testnet remembers itself by cannot be read. Names it, and the way out."""
+    """A file in a testnet's folder cannot be read. The text names it, and the way out."""
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "STATE_UNREADABLE"
 
 
 class PortInUseError(LogosError):
-    """Somebody else listens where a node should."""
+    """A port of the testnet is in use."""
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "PORT_IN_USE"
@@ -46,7 +46,7 @@ class BusyError(LogosError):
 
 
 class OtherRuntimeError(LogosError):
-    """The testnet runs already, on the other runtime."""
+    """The testnet already runs on the other runtime."""
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "OTHER_RUNTIME"
@@ -60,7 +60,7 @@ class SeedMismatchError(LogosError):
 
 
 class NodeFailedError(LogosError):
-    """A node did not become ready. Knows which module, and why."""
+    """A node did not become ready. Has the module and the cause."""
 
     kind = ErrorKind.UNAVAILABLE
     reason = "NODE_FAILED"
@@ -79,21 +79,21 @@ class GenesisError(LogosError):
 
 
 class NotStoppedError(LogosError):
-    """Something of the testnet remains after it was stopped."""
+    """Something of the testnet still runs after the stop."""
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "NOT_STOPPED"
 
 
 class UnknownStartError(LogosError):
-    """LOGOS_START names no way to start processes."""
+    """LOGOS_START has an unknown value."""
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "START_UNKNOWN"
 
 
 class EngineError(LogosError):
-    """The container engine is missing, or refused."""
+    """The container engine is missing, or a command failed."""
 
     kind = ErrorKind.UNAVAILABLE
     reason = "ENGINE_FAILED"

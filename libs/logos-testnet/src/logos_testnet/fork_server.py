@@ -1,8 +1,8 @@
 """The fork server of a testnet of local processes (docs/adr/0016).
 
-`up` starts it, and again where it has died, or its code or surroundings have changed; the
-kernels ask it for their modules; `down` ends it. Where it does not serve, kernels and modules
-start by their own command.
+`up` starts it, and restarts it if it has died, or its code or environment has changed; kernels
+start their modules by it; `down` ends it. Without it, kernels and modules start by their own
+commands.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from logos_testnet.processes import NodeProcess, read_environment, send_signal
 from logos_testnet.progress import Note, Report, silent
 
 KERNEL_MODULES: Final = ("logos_kernel.node", "aiosqlite")
-LOAD_PATIENCE_S: Final = 90.0
+LOAD_TIMEOUT_S: Final = 90.0
 END_GRACE_S: Final = 5.0
 _POLL_S: Final = 0.05
 _ALL_AT_ONCE: Final = 1000
 _PROC: Final = Path("/proc")
 _DIGEST: Final = "LOGOS_FORK_SERVER_DIGEST"
-"""Marks a server, and says what it was started with."""
+"""Marks a fork server; a digest of the options that it was started with."""
 
 
 class ForkServer:
@@ -46,21 +46,21 @@ class ForkServer:
         self._serves = False
         self._report: Report = silent
         self._pid = 0
-        """Of a server that this process has started, and must reap."""
+        """Of a server that this process has started, and must reap; 0: none."""
         self._kernels: dict[str, Forked] = {}
 
     @property
     def variables(self) -> dict[str, str]:
-        """What kernels are told of it."""
+        """Variables for kernels."""
         return {"LOGOS_FORK_SERVER": str(self._path)} if self._serves else {}
 
     @property
     def turns(self) -> int:
-        """How many nodes boot at a time: a node that loads its own code takes a processor."""
+        """How many nodes boot at a time: without the fork server, each occupies a processor."""
         return _ALL_AT_ONCE if self._serves else os.cpu_count() or 1
 
     async def begin(self, report: Report) -> None:
-        """Makes sure that it serves, or notes why processes start by their own command."""
+        """Starts it unless it serves; reports why processes start by their own command."""
         self._serves, self._report = False, report
         if not starts_by_fork(os.environ):
             send_signal(self.processes(), signal.SIGTERM)
@@ -68,13 +68,13 @@ class ForkServer:
         try:
             await self._begin()
         except (ForkServerError, OSError) as error:
-            why = f"{error}; {self._layout.fork_server_log} may tell more"
-            report(Note(f"starts every process by its own command: {why}"))
+            why = f"{error}; see {self._layout.fork_server_log}"
+            report(Note(f"every process starts by its own command: {why}"))
         else:
             self._serves = True
 
     def start_kernel(self, node: str, variables: Mapping[str, str], log: Path) -> int | None:
-        """Forks a kernel; returns its pid, or None where it must start by its own command."""
+        """Forks a kernel; returns its pid, or None if it must start by its own command."""
         if not self._serves:
             return None
         request = Request("logos_kernel", folder=".", variables=dict(variables))
@@ -90,7 +90,7 @@ class ForkServer:
         return forked.pid
 
     def reap(self) -> dict[str, int]:
-        """Returns the exit codes of forked kernels that have ended since, by node."""
+        """Returns the exit codes of forked kernels that have ended since the last call, by node."""
         if self._pid and os.waitpid(self._pid, os.WNOHANG)[0]:
             self._pid = 0
         codes = {}
@@ -117,7 +117,7 @@ class ForkServer:
         self._kernels.clear()
 
     def processes(self) -> list[NodeProcess]:
-        """The fork servers of the testnet: one, and any that waits for its last children."""
+        """Returns the fork servers of the testnet, also those that wait for their last children."""
         self.reap()
         return find_fork_servers(self._layout.directory)
 
@@ -141,16 +141,16 @@ class ForkServer:
         await self._check()
 
     async def _check(self) -> None:
-        """Waits for the server to answer, also while it loads; raises `ForkServerError`."""
+        """Waits until the server has loaded and answers; raises `ForkServerError`."""
         loop = asyncio.get_running_loop()
         connection = client.begin_check(self._path)
         answered = asyncio.Event()
         loop.add_reader(connection, answered.set)
         try:
-            async with asyncio.timeout(LOAD_PATIENCE_S):
+            async with asyncio.timeout(LOAD_TIMEOUT_S):
                 await answered.wait()
         except TimeoutError as error:
-            raise ForkServerError(f"no answer within {LOAD_PATIENCE_S:.0f} s") from error
+            raise ForkServerError(f"no answer within {LOAD_TIMEOUT_S:.0f} s") from error
         finally:
             loop.remove_reader(connection)
             if not answered.is_set():
@@ -164,15 +164,15 @@ class ForkServer:
 
 
 def starts_by_fork(variables: Mapping[str, str]) -> bool:
-    """Whether LOGOS_START leaves it at forking; raises `UnknownStartError`."""
+    """Returns whether LOGOS_START is `fork`, the default; raises `UnknownStartError`."""
     start = variables.get("LOGOS_START") or "fork"
     if start not in {"fork", "exec"}:
-        raise UnknownStartError(f"LOGOS_START is fork or exec, not {start!r}")
+        raise UnknownStartError(f"LOGOS_START must be fork or exec, is {start!r}")
     return start == "fork"
 
 
 def find_fork_servers(directory: Path, proc: Path = _PROC) -> list[NodeProcess]:
-    """Finds the fork servers of the testnet whose folder is `directory` now."""
+    """Finds the fork servers of the testnet in `directory`."""
     found = []
     for entry in proc.iterdir():
         if not entry.name.isdecimal():
@@ -184,7 +184,7 @@ def find_fork_servers(directory: Path, proc: Path = _PROC) -> list[NodeProcess]:
 
 
 def _folder_now(entry: Path, variables: Mapping[str, str]) -> Path:
-    """The folder of a server's testnet: where its log lies; else what it was told."""
+    """Returns the folder of a server's testnet: that of its log, else that of its variable."""
     try:
         log = (entry / "fd" / "1").readlink()
     except OSError:
@@ -193,6 +193,6 @@ def _folder_now(entry: Path, variables: Mapping[str, str]) -> Path:
 
 
 def modules_of(plan: Plan) -> tuple[str, ...]:
-    """The Python modules that the server of a testnet loads, in order, each once."""
+    """Returns the Python modules that the server of a testnet loads, in order, each once."""
     modules = [module.manifest.preload for node in plan.nodes for module in node.modules]
     return tuple(dict.fromkeys([*KERNEL_MODULES, *(name for each in modules for name in each)]))

@@ -1,7 +1,7 @@
-"""Genesis jobs: what modules make once, before the first start of a testnet (docs/modules.md).
+"""Genesis jobs of modules, run once before the first start of a testnet (docs/modules.md).
 
-`logos_module/genesis.py` runs the command of a module, in a container as beside processes;
-here is what it is told, and how it runs beside processes.
+`logos_module/genesis.py` runs the command of a module, in a container or as a process; here are
+its input, and its run as a process.
 """
 
 import asyncio
@@ -23,24 +23,24 @@ _LAST_LINES: Final = 20
 
 
 def modules_with_genesis(plan: Plan) -> dict[str, ModulePlan]:
-    """The modules that have a job, by name."""
+    """Returns the modules that have a job, by name."""
     modules = (module for node in plan.nodes for module in node.modules)
     return {module.name: module for module in modules if module.manifest.needs.genesis}
 
 
 def holders(plan: Plan, module: str) -> list[NodePlan]:
-    """The nodes that have a module."""
+    """Returns the nodes that have a module."""
     return [node for node in plan.nodes if any(each.name == module for each in node.modules)]
 
 
 def job_document(plan: Plan, module: str, public: str, folders: Mapping[str, PurePath]) -> str:
-    """What the job of a module is told, as JSON.
+    """Returns the input of a module's job, as JSON.
 
     Args:
         plan: The testnet.
         module: Its name.
-        public: The folder for all nodes, as the job sees it.
-        folders: That of each node, by name.
+        public: Path of the public folder in the job.
+        folders: Private folder of each node, by name.
     """
     nodes = {}
     for node in holders(plan, module):
@@ -58,7 +58,7 @@ def job_document(plan: Plan, module: str, public: str, folders: Mapping[str, Pur
 
 
 async def run_genesis(plan: Plan, layout: Layout, report: Report) -> None:
-    """Runs every job that is not done, as a process of this machine.
+    """Runs every job that is not done, as a local process.
 
     Raises:
         GenesisError: One failed, or its genesis is that of other nodes.
@@ -86,24 +86,24 @@ async def _run(module: str, command: Iterable[str], variables: Mapping[str, str]
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        said, _ = await process.communicate()
+        output, _ = await process.communicate()
     except asyncio.CancelledError:
         if process.returncode is None:
             process.terminate()
             await process.wait()
         raise
     if process.returncode != 0:
-        raise genesis_failed(module, said.decode("utf-8", "replace"))
+        raise genesis_failed(module, output.decode("utf-8", "replace"))
 
 
-def genesis_failed(module: str, said: str) -> GenesisError:
-    """The error of a job, with the last that it said."""
-    lines = said.strip().splitlines()[-_LAST_LINES:]
+def genesis_failed(module: str, output: str) -> GenesisError:
+    """Returns the error of a job, with the last lines of its output."""
+    lines = output.strip().splitlines()[-_LAST_LINES:]
     return GenesisError("\n".join([f"the genesis of {module} was not made:", *lines]))
 
 
 def _runner() -> Path:
-    """Found without importing it: gRPC alone would take longer than the job."""
+    """Finds the file without importing its package: that would take longer than the job."""
     spec = find_spec("logos_module")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         return Path(folder) / "genesis.py"

@@ -1,4 +1,4 @@
-"""The kernels of a testnet's nodes as processes: started, and their ends noticed."""
+"""Starts the kernels of a testnet's nodes as processes, and collects their exit codes."""
 
 import os
 import sys
@@ -37,13 +37,13 @@ class Kernels:
         return self.sockets / node / f"{KERNEL}.sock"
 
     def adopt(self, processes: Iterable[NodeProcess]) -> None:
-        """Notes kernels that an earlier command has started."""
+        """Registers kernels that an earlier command has started."""
         self._pids |= {each.node: each.pid for each in processes if each.name == KERNEL}
 
     def is_current(self, process: NodeProcess) -> bool:
-        """Whether a process was started with the paths and addresses that hold now.
+        """Returns whether a process was started with the current paths and addresses.
 
-        Not so after the testnet's folder was moved, or its ports were changed.
+        False after the testnet's folder was moved, or its ports were changed.
         """
         node = next(node for node in self._plan.nodes if node.name == process.node)
         if process.name == KERNEL:
@@ -61,7 +61,7 @@ class Kernels:
             log.replace(log.with_suffix(".log.1"))
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LOGOS_")}
         variables = {
-            "GRPC_VERBOSITY": "ERROR",  # a peer that goes away is no line for a log of JSON
+            "GRPC_VERBOSITY": "ERROR",  # logs are JSON; gRPC logs each lost peer as text
             "PYTHONSAFEPATH": "1",
             **kept,
             **self._variables(node),
@@ -72,7 +72,7 @@ class Kernels:
         self._pids[node.name] = forked or self._execute(variables, log)
 
     def _execute(self, variables: dict[str, str], log: Path) -> int:
-        """Starts a kernel by its own command. This process has threads: it must not fork."""
+        """Starts a kernel by its own command, without fork: this process has threads."""
         append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         return os.posix_spawn(
             sys.executable,
@@ -87,7 +87,7 @@ class Kernels:
         )
 
     def reap(self) -> None:
-        """Collects kernels of ours that ended, so that none stays a zombie."""
+        """Collects exit codes of our kernels, so that none stays a zombie."""
         for node, code in self.fork_server.reap().items():
             self._exit_codes[node] = code
             del self._pids[node]
@@ -101,7 +101,7 @@ class Kernels:
                 del self._pids[node]
 
     def exit_reason(self, node: str) -> str | None:
-        """How a node's kernel ended; None while it lives."""
+        """Returns how a node's kernel ended; None while it runs."""
         self.reap()
         if node in self._exit_codes:
             return f"exit code {self._exit_codes[node]}"

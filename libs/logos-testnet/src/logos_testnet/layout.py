@@ -1,13 +1,13 @@
-"""Where a testnet keeps what on disk.
+"""The files of a testnet.
 
 .logos/<testnet>/lock, testnet.json, topology.toml, endpoints.json,
                       docker-compose.yml, forks.log
 .logos/<testnet>/<node>/profile.toml, <module>.toml
-.logos/<testnet>/genesis/<module>/                what its genesis job made for all nodes
-.logos/<testnet>/<node>/genesis/<module>/         and for this one
+.logos/<testnet>/genesis/<module>/                its genesis for all nodes
+.logos/<testnet>/<node>/genesis/<module>/         and for this node
 .logos/<testnet>/<node>/kernel/, modules/<module>/, logs/<name>.log
 .logos/<testnet>/run/forks.sock, run/<node>/<module>.sock
-/tmp/logos-<uid>-<hash>/<node>/<module>.sock   where the path above is too long
+/tmp/logos-<uid>-<hash>/<node>/<module>.sock   if the path above is too long
 """
 
 import hashlib
@@ -55,17 +55,17 @@ class Layout:
 
     @property
     def run(self) -> Path:
-        """Where sockets stand: here nothing sweeps them, as it does temporary folders."""
+        """Folder of the sockets; unlike temporary folders, no cleaner sweeps it."""
         return self.directory / "run"
 
     @property
     def temporary_run(self) -> Path:
-        """Where sockets stand whose path would be too long for the system."""
+        """Folder of the sockets if their paths in `run` would be too long."""
         digest = hashlib.sha256(bytes(self.directory)).hexdigest()[:8]
         return Path("/tmp") / f"logos-{os.getuid()}-{digest}"  # noqa: S108 - owned and 0700
 
     def sockets_of(self, names: Iterable[tuple[str, str]]) -> Path:
-        """The folder for the sockets of these nodes and modules (or `kernel`)."""
+        """Returns the folder for the sockets of these nodes and modules (or `kernel`)."""
         paths = (self.run / node / f"{module}.sock" for node, module in names)
         is_short = all(len(bytes(path)) <= MAX_SOCKET_PATH_BYTES for path in paths)
         return self.run if is_short else self.temporary_run
@@ -74,11 +74,11 @@ class Layout:
         return self.directory / name
 
     def public_genesis(self, module: str) -> Path:
-        """What a module's genesis job made for all nodes."""
+        """A module's genesis for all nodes."""
         return self.directory / "genesis" / module
 
     def private_genesis(self, node: str, module: str) -> Path:
-        """What it made for one."""
+        """A module's genesis for one node."""
         return self.node(node) / "genesis" / module
 
     def logs(self, node: str) -> Path:

@@ -1,4 +1,4 @@
-"""Log files read for their newest lines, then followed through rotations and truncations."""
+"""Reads the newest lines of log files, then follows them through rotations and truncations."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from typing import Final
 from logos_testnet.testnet import LogLine
 
 MAX_LINE_BYTES: Final = 64 * 1024
-"""A longer line is told as several."""
+"""A longer line is split into several."""
 _POLL_S: Final = 0.2
 
 Logs = Sequence[tuple[str, str, Path]]
@@ -22,9 +22,9 @@ async def read_logs(logs: Callable[[], Logs], *, tail: int, follow: bool) -> Asy
     """Reads logs; with `follow` until cancelled.
 
     Args:
-        logs: Says which; asked again while following, for those that come later.
-        tail: Newest lines of each log that is there from the beginning.
-        follow: Whether to stay for new lines.
+        logs: Returns the logs; called again while following, for new ones.
+        tail: Newest lines of each log that exists at the beginning.
+        follow: Whether to wait for new lines.
     """
     opened: dict[Path, _Log] = {}
     try:
@@ -46,7 +46,7 @@ async def read_logs(logs: Callable[[], Logs], *, tail: int, follow: bool) -> Asy
 
 
 class _Log:
-    """One log, in whichever file it is now. Holds one line at a time."""
+    """One log, across its files. Holds one line at a time."""
 
     def __init__(self, node: str, module: str, path: Path) -> None:
         self._node = node
@@ -55,7 +55,7 @@ class _Log:
         self._file: BufferedReader | None = None
 
     def open_at_tail(self, count: int) -> None:
-        """Opens the log, if it is there, where its newest `count` lines begin."""
+        """Opens the log, if it exists, at its newest `count` lines."""
         self._open()
         if self._file is None:
             return
@@ -67,12 +67,12 @@ class _Log:
         self._file.seek(starts[0] if starts else 0)
 
     def lines(self, *, follow: bool) -> Iterator[LogLine]:
-        """The lines that have come. With `follow`, half a line is left for the next time."""
+        """Yields new lines. With `follow`, an unfinished line is left for the next call."""
         if self._file is None:
             self._open()
         yield from self._rest(is_over=not follow)
         if follow and self._is_over():
-            # Once more: lines may have come before it was over.
+            # Once more: lines may have come before the file was replaced.
             yield from self._rest(is_over=True)
             self._open()
             yield from self._rest(is_over=False)
@@ -84,7 +84,7 @@ class _Log:
             self._file = None
 
     def _open(self) -> None:
-        """Opens the file that is at the path now; anew, since a buffer may hold what was."""
+        """Reopens the file at the path: buffers may hold data from before a truncation."""
         self.close()
         try:
             self._file = self._path.open("rb")
@@ -92,13 +92,13 @@ class _Log:
             return
 
     def _is_over(self) -> bool:
-        """Whether the log goes on in another file, or was truncated and begins again."""
+        """Returns whether the log continues in another file, or was truncated."""
         if self._file is None:
             return False
         try:
             there = self._path.stat()
         except FileNotFoundError:
-            return False  # put aside; the next one is not there yet
+            return False  # rotated; the next file does not exist yet
         held = os.fstat(self._file.fileno())
         return not os.path.samestat(there, held) or held.st_size < self._file.tell()
 

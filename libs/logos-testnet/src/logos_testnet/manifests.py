@@ -1,4 +1,4 @@
-"""The manifests of a topology's modules, found beside their code without importing it."""
+"""Finds the manifests of a topology's modules, without importing their code."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from logos_testnet.topology import Topology
 
 @dataclass(frozen=True, slots=True)
 class FoundManifest:
-    """A manifest, and the text it was read from."""
+    """A manifest and its text."""
 
     manifest: Manifest
     text: str
@@ -24,8 +24,8 @@ def load_manifests(topology: Topology) -> Mapping[str, FoundManifest]:
     """Reads the manifest of every module of a topology, by module name.
 
     Raises:
-        TopologyError: A package or its manifest is missing or wrong, or the modules
-            do not go together: see `agreement`.
+        TopologyError: A package or its manifest is missing or not valid, or contradicts the
+            topology: see `agreement`.
     """
     problems: list[str] = []
     found: dict[str, FoundManifest] = {}
@@ -37,7 +37,7 @@ def load_manifests(topology: Topology) -> Mapping[str, FoundManifest]:
                 text = _read(module.package)
                 manifest = parse_manifest(text)
             except ConfigError as error:
-                problems += [f"module {module.name}: {what}" for what in error.problems]
+                problems += [f"module {module.name}: {problem}" for problem in error.problems]
                 continue
             if manifest.name != module.name:
                 problems.append(
@@ -56,7 +56,10 @@ def _read(package: str) -> str:
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / "module.toml"
         if path.is_file():
-            return path.read_text(encoding="utf-8")
+            try:
+                return path.read_text(encoding="utf-8")
+            except UnicodeDecodeError as error:
+                raise ConfigError([f"{path} is not UTF-8"]) from error
     if spec is None:
         raise ConfigError([f"the Python package {package} is not installed"])
-    raise ConfigError([f"the Python package {package} holds no module.toml"])
+    raise ConfigError([f"the Python package {package} has no module.toml"])

@@ -1,4 +1,4 @@
-"""From a topology file, or from what a testnet's folder remembers, to a `Testnet`."""
+"""Opens a `Testnet` from a topology file, or from the state in a testnet's folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A topology as a file says it, and what the command line changed."""
+    """A topology file, and the options of the command line that change it."""
 
     text: str
     source: str
@@ -50,10 +50,10 @@ def described_by(path: Path, node_count: int | None = None) -> Description:
 
 
 def remembered(layout: Layout) -> Description | None:
-    """What was started last in a testnet's folder; None if nothing was.
+    """Returns the topology that was started last in a testnet's folder; None if none was.
 
     Raises:
-        UnreadableStateError: What is there cannot be used, or is another testnet's.
+        UnreadableStateError: It is not valid, or is another testnet's.
     """
     if not layout.topology.exists():
         return None
@@ -65,8 +65,8 @@ def remembered(layout: Layout) -> Description | None:
         raise UnreadableStateError(f"{error}; {way_out}") from error
     if name != layout.directory.name:
         raise UnreadableStateError(
-            f"{layout.topology} is that of {name}, not of {layout.directory.name}; was the folder"
-            f" renamed? Give it back its name"
+            f"{layout.topology} is that of {name}, not of {layout.directory.name}; if the folder"
+            f" was renamed, rename it back to {name}"
         )
     return description
 
@@ -74,13 +74,13 @@ def remembered(layout: Layout) -> Description | None:
 def open_testnet(
     description: Description, places: Places, *, runtime: str | None, seed: int | None = None
 ) -> Testnet:
-    """Makes the testnet ready to be started, stopped or asked. Starts and writes nothing.
+    """Makes the object for a testnet. Starts and writes nothing.
 
     Args:
         description: The topology.
-        places: Where it lives.
+        places: Folders.
         runtime: `processes` or `containers`; None for the last one.
-        seed: For identities made now; None for real randomness.
+        seed: For new identities; None for real randomness.
 
     Raises:
         TopologyError: The topology or a manifest is wrong.
@@ -98,7 +98,7 @@ def open_testnet(
 
 
 def remember(description: Description, testnet: Testnet, places: Places) -> None:
-    """Notes in the testnet's folder what is about to be started."""
+    """Writes the topology that is about to be started into the testnet's folder."""
     remember_start(
         layout_of(places.state_root, testnet.plan.topology.name),
         topology=description.text,

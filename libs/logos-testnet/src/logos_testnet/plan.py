@@ -26,12 +26,12 @@ CONTAINER_PRIVATE_GENESIS: Final = "/genesis/private"
 _LOOPBACK: Final = IPv4Address("127.0.0.1")
 
 # How the /16 of a topology is cut up. Docker gives each network a gateway, the
-# first address; modules stand from the second on.
+# first address; kernel and modules follow.
 _MODULE_NETS: Final = (16, 28)  # third byte of the first, prefix
 _FRONT_NETS: Final = (64, 29)
 _FIRST_MESH_HOST: Final = 10
 MAX_MODULES: Final = 12
-"""Of a node in containers: what is left of the 16 addresses of its network."""
+"""Of a node in containers: its network has 16 addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class ModulePlan:
     address: IPv4Address | None = None
     """On the node's own network; containers only."""
     ports: Mapping[str, int] = field(default_factory=dict)
-    """At which it listens beside its gRPC address, by name."""
+    """Ports at which it listens in addition to its gRPC address, by name."""
     wanted: int = 0
-    """What its manifest's figure must reach (`Needs.ready`)."""
+    """The number that its figure must reach (`Needs.ready`); 0: none."""
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class NodePlan:
     front_port: int
     """Its front door on 127.0.0.1."""
     p2p_address: str
-    """Multiaddress at which other nodes reach it; empty: at none."""
+    """Multiaddress for other nodes; empty if it has none."""
     modules: tuple[ModulePlan, ...]
     networks: Networks | None = None
 
@@ -90,7 +90,7 @@ class Plan:
 
     topology: Topology
     runtime: str
-    """What a profile calls it: `process` or `external`."""
+    """As in profiles: `process` or `external`."""
     nodes: tuple[NodePlan, ...]
     seed: int | None = None
 
@@ -112,8 +112,8 @@ class Plan:
         return "\n".join(lines) + "\n"
 
 
-def told_count(plan: Plan) -> str:
-    """Why a node is stopped that is not in the plan."""
+def node_count_text(plan: Plan) -> str:
+    """Returns the reason why a node that is not in the plan is stopped."""
     count = len(plan.nodes)
     return f"the testnet has {count} {'node' if count == 1 else 'nodes'} now"
 
@@ -173,7 +173,7 @@ def _nodes(
     placement: Callable[[NodeSpec, ModuleSpec], Placement],
     seed: int | None,
 ) -> tuple[NodePlan, ...]:
-    """Plans the nodes, but for what only containers have."""
+    """Plans the nodes, except what only containers have."""
     placements: dict[str, dict[str, Placement]] = {}
     for node in topology.nodes:
         for module in node.modules:
@@ -215,7 +215,7 @@ def _nodes(
 
 
 def _contained(node: NodePlan, spec: NodeSpec, networks: Networks) -> NodePlan:
-    """Gives a node its networks and its modules their addresses there."""
+    """Adds networks to a node and addresses to its modules."""
     modules = tuple(
         replace(module, address=_own_address(networks, spec, given))
         for module, given in zip(node.modules, spec.modules, strict=True)
@@ -224,12 +224,12 @@ def _contained(node: NodePlan, spec: NodeSpec, networks: Networks) -> NodePlan:
 
 
 def _own_address(networks: Networks, node: NodeSpec, module: ModuleSpec) -> IPv4Address:
-    """A module's address on the network of its node: they follow the kernel's, in order."""
+    """Returns a module's address on the network of its node: they follow the kernel's."""
     return networks.kernel + 1 + node.modules.index(module)
 
 
 def mesh_network(topology: Topology) -> IPv4Network:
-    """The network between the nodes."""
+    """Returns the network between the nodes."""
     return IPv4Network((topology.subnet.network_address, 24))
 
 

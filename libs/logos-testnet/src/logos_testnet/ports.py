@@ -1,4 +1,4 @@
-"""Which TCP ports of this machine are taken, and by whom."""
+"""Finds TCP ports of this machine that are in use, and their holders."""
 
 import contextlib
 import errno
@@ -19,7 +19,7 @@ _LISTENING: Final = "0A"
 
 
 def taken_ports(ports: list[int], host: str = "127.0.0.1") -> list[int]:
-    """Returns those of `ports` that cannot be bound now."""
+    """Returns the ports that cannot be bound."""
     return [port for port in ports if not _is_free(host, port)]
 
 
@@ -27,14 +27,14 @@ def refuse_taken(uses: Mapping[int, str], *, leaving: Collection[int] = ()) -> N
     """Refuses ports that another process holds.
 
     Args:
-        uses: The ports, and what each is for.
+        uses: The ports, each with its purpose.
         leaving: Process ids of holders that are about to end.
 
     Raises:
-        PortInUseError: All that are taken, with their holders.
+        PortInUseError: Some are in use; the message lists all, with their holders.
     """
     problems = [
-        f"port {port} ({uses[port]}) is taken by {holder_of(port)}"
+        f"port {port} ({uses[port]}) is in use by {holder_of(port)}"
         for port in taken_ports(list(uses))
         if _listener(port, _PROC) not in leaving
     ]
@@ -58,17 +58,17 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def holder_of(port: int, proc: Path = _PROC) -> str:
-    """Says who keeps others from listening at a port of 127.0.0.1, as far as it can be seen."""
+    """Describes the holder of a port of 127.0.0.1, as far as /proc shows it."""
     uses = sorted(_uses_of(port, proc), key=lambda use: use.state != _LISTENING)
     if not uses:
         return "a process that has just released it"
     use = uses[0]
     if use.state == _LISTENING:
         return _owner(use, proc) or f"a process of {_user(use.uid)}, or a container engine"
-    what = f"a connection to {use.remote}"
+    connection = f"a connection to {use.remote}"
     if use.inode == "0":
-        return f"{what} that is closing; it is gone in a minute"
-    return f"{what}, of {_owner(use, proc) or f'a process of {_user(use.uid)}'}"
+        return f"{connection} that is closing, for up to a minute"
+    return f"{connection}, of {_owner(use, proc) or f'a process of {_user(use.uid)}'}"
 
 
 def _owner(use: "_Use", proc: Path) -> str | None:
@@ -84,14 +84,14 @@ def _owner(use: "_Use", proc: Path) -> str | None:
 
 
 def _listener(port: int, proc: Path) -> int | None:
-    """Returns the process that listens at a port, if it can be seen."""
+    """Returns the process that listens at a port, if /proc shows it."""
     listening = (use for use in _uses_of(port, proc) if use.state == _LISTENING)
     return next((pid for use in listening if (pid := _process_with(use, proc)) is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """A row of /proc/net/tcp (proc_net(5)) whose local port is the one in question."""
+    """A row of /proc/net/tcp (proc_net(5)) with the port in question."""
 
     state: str
     remote: str
@@ -113,7 +113,7 @@ def _uses_of(port: int, proc: Path) -> Iterator[_Use]:
 
 
 def _address(text: str) -> tuple[IPv4Address | IPv6Address, int]:
-    """Reads `0100007F:A704`: 32-bit words in the machine's byte order, then the port."""
+    """Parses `0100007F:A704`: 32-bit words in the machine's byte order, then the port."""
     words, port = text.split(":")
     raw = b"".join(
         int(words[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(words), 8)
@@ -128,7 +128,7 @@ def _written(host: IPv4Address | IPv6Address, port: int) -> str:
 
 
 def _process_with(use: _Use, proc: Path) -> int | None:
-    """Returns the process that holds the socket of a row, if it can be seen."""
+    """Returns the process that holds the socket of a row, if /proc shows it."""
     if use.inode == "0":
         return None
     socket_link = f"socket:[{use.inode}]"

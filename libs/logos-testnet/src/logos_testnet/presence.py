@@ -1,4 +1,4 @@
-"""Whether a testnet is up."""
+"""Detects whether a testnet is up."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from logos_testnet.state import CONTAINERS, read_facts
 
 
 def is_up(layout: Layout) -> bool:
-    """Whether a testnet was started and not stopped since, or anything of it runs."""
+    """Returns whether a testnet was started and not stopped since, or anything of it runs."""
     return (
         layout.endpoints.exists()
         or bool(find_processes(layout.directory))
@@ -20,11 +20,11 @@ def is_up(layout: Layout) -> bool:
 
 
 def _has_containers(layout: Layout) -> bool:
-    """An `up` that was interrupted leaves containers and no endpoints."""
+    """Finds containers without endpoints: an interrupted `up` leaves them."""
     label = f"label=com.docker.compose.project={project_name(layout.directory.name)}"
     try:
         if read_facts(layout).runtime != CONTAINERS:
             return False
         return bool(asyncio.run(run_docker(["ps", "--quiet", "--filter", label])).strip())
     except (EngineError, UnreadableStateError):
-        return False  # a command on this very testnet reports it
+        return False  # a command for this testnet reports it

@@ -16,7 +16,7 @@ from logos_testnet.genesis import run_genesis
 from logos_testnet.kernels import Kernels
 from logos_testnet.layout import Layout
 from logos_testnet.log_files import Logs, read_logs
-from logos_testnet.plan import NodePlan, Plan, told_count
+from logos_testnet.plan import NodePlan, Plan, node_count_text
 from logos_testnet.ports import holder_of, refuse_taken, taken_ports
 from logos_testnet.processes import (
     KERNEL,
@@ -32,8 +32,8 @@ from logos_testnet.stopping import refuse_living, refuse_namesake, stop_processe
 from logos_testnet.testnet import LogLine, Started, endpoints_of, node_of
 from logos_testnet.together import all_of
 
-SOCKET_PATIENCE_S: Final = 10.0
-"""Servers bind a lost socket again by themselves, within seconds."""
+SOCKET_TIMEOUT_S: Final = 10.0
+"""Servers bind lost sockets again by themselves, within seconds."""
 _POLL_S: Final = 0.5
 
 
@@ -102,15 +102,15 @@ class ProcessTestnet:
     async def troubles(self) -> dict[str, str]:
         processes = self._processes()
         outdated = {each.node: each.folder for each in self._outdated(processes)}
-        told = {}
+        troubles = {}
         for node in self._plan.nodes:
             if node.name in outdated:
-                told[node.name] = f"it runs as it was started, from {outdated[node.name]}"
+                troubles[node.name] = f"it runs with old paths, from {outdated[node.name]}"
             elif (node.name, KERNEL) in {(each.node, each.name) for each in processes}:
                 lost = await lost_sockets(node.front, self._kernels.socket(node.name))
                 if lost:
-                    told[node.name] = self._tell_lost(node, lost)
-        return told
+                    troubles[node.name] = self._describe_lost(node, lost)
+        return troubles
 
     async def kill(self, node: str, module: str, number: int) -> None:
         found = [p for p in self._processes() if (p.node, p.name) == (node, module)]
@@ -127,7 +127,9 @@ class ProcessTestnet:
         for name in nodes:
             modules = self._modules_of(name)
             if module is not None and module not in modules:
-                raise UnknownNodeError(f"{name} has no {module}; it has {', '.join(modules)}")
+                raise UnknownNodeError(
+                    f"{name} has no module {module}; it has {', '.join(modules)}"
+                )
 
         def logs() -> Logs:
             return [
@@ -142,25 +144,25 @@ class ProcessTestnet:
         return [KERNEL, *(m.manifest.name for m in node_of(self._plan, node).modules)]
 
     def _logs_of(self, node: str) -> list[str]:
-        """The modules of a node, and what else has a log: one that came with a later topology."""
+        """Returns the modules of a node, and others that have a log."""
         there = sorted(path.stem for path in self._layout.logs(node).glob("*.log"))
         return list(dict.fromkeys([*self._modules_of(node), *there]))
 
     def _processes(self, nodes: Collection[str] | None = None) -> list[NodeProcess]:
-        """The processes of these nodes, or all."""
+        """Returns the processes of these nodes, or all."""
         self._kernels.reap()
         found = find_processes(self._layout.directory)
         return [each for each in found if nodes is None or each.node in nodes]
 
     def _outdated(self, processes: list[NodeProcess]) -> list[NodeProcess]:
-        """Processes of planned nodes that were started with other paths or addresses."""
+        """Returns processes of planned nodes that were started with other paths or addresses."""
         planned = {node.name for node in self._plan.nodes}
         return [p for p in processes if p.node in planned and not self._kernels.is_current(p)]
 
     async def _make_room(self, report: Report) -> list[NodePlan]:
-        """Stops what cannot stay as it runs; returns the nodes that are to be started."""
+        """Stops nodes that must not keep running; returns the nodes to start."""
         processes = self._processes()
-        doomed = await self._doomed(processes, report)
+        doomed = await self._to_stop(processes, report)
         living = {(p.node, p.name) for p in processes if p.node not in doomed}
         missing = [node for node in self._plan.nodes if (node.name, KERNEL) not in living]
         leaving = [each for each in processes if each.node in doomed]
@@ -170,7 +172,9 @@ class ProcessTestnet:
         if leaving:
             await stop_processes(lambda: self._processes(doomed), report)
             if left := self._processes(doomed):
-                raise NotStoppedError(f"still there: {', '.join(f'process {p.pid}' for p in left)}")
+                raise NotStoppedError(
+                    f"still running: {', '.join(f'process {p.pid}' for p in left)}"
+                )
             if not self._processes():
                 self._remove_sockets(leaving)
         self._kernels.adopt(p for p in processes if p.node not in doomed)
@@ -181,49 +185,51 @@ class ProcessTestnet:
             with contextlib.suppress(FileNotFoundError):
                 shutil.rmtree(folder)
 
-    async def _doomed(self, processes: list[NodeProcess], report: Report) -> dict[str, str]:
-        """The running nodes that are stopped first, and why."""
+    async def _to_stop(self, processes: list[NodeProcess], report: Report) -> dict[str, str]:
+        """Returns the running nodes to stop first, with the reasons."""
         planned = [node.name for node in self._plan.nodes]
         doomed = {}
         for process in processes:
             if process.node not in planned:
-                doomed[process.node] = f"is stopped: {told_count(self._plan)}; its state stays"
+                doomed[process.node] = (
+                    f"is stopped, its state is kept: {node_count_text(self._plan)}"
+                )
         for process in self._outdated(processes):
-            doomed[process.node] = f"is started anew: it ran from {process.folder}"
+            doomed[process.node] = f"is restarted: it ran from {process.folder}"
             if process.folder == self._layout.directory:
-                doomed[process.node] = "is started anew: its addresses have changed"
+                doomed[process.node] = "is restarted: its addresses have changed"
         kernels = [p.node for p in processes if p.name == KERNEL and p.node not in doomed]
         lost = await all_of(
             self._lost_for_good(node, report) for node in self._plan.nodes if node.name in kernels
         )
         names = [node.name for node in self._plan.nodes if node.name in kernels]
         doomed |= {
-            name: f"is started anew: {what}" for name, what in zip(names, lost, strict=True) if what
+            name: f"is restarted: {text}" for name, text in zip(names, lost, strict=True) if text
         }
         return doomed
 
     async def _lost_for_good(self, node: NodePlan, report: Report) -> str:
-        """Says which sockets of a running node are gone and stay so; empty: none."""
+        """Returns a text on sockets of a running node that stay lost; empty if none do."""
         loop = asyncio.get_running_loop()
-        until, said = loop.time() + SOCKET_PATIENCE_S, ""
+        until, reported = loop.time() + SOCKET_TIMEOUT_S, ""
         while lost := await lost_sockets(node.front, self._kernels.socket(node.name)):
-            what = self._tell_lost(node, lost)
+            text = self._describe_lost(node, lost)
             if loop.time() > until:
-                return what
-            if what != said:
-                report(NodeProgress(node.name, f"{what}; waits for them to come back"))
-                said = what
+                return text
+            if text != reported:
+                report(NodeProgress(node.name, f"{text}; waiting for them to come back"))
+                reported = text
             await asyncio.sleep(_POLL_S)
         return ""
 
-    def _tell_lost(self, node: NodePlan, lost: list[str]) -> str:
+    def _describe_lost(self, node: NodePlan, lost: list[str]) -> str:
         folder = self._kernels.socket(node.name).parent
-        return f"nobody reaches the sockets of {', '.join(lost)} in {folder}"
+        return f"the sockets of {', '.join(lost)} in {folder} do not answer"
 
     def _refuse_taken_ports(
         self, missing: list[NodePlan], living: set[tuple[str, str]], leaving: set[int]
     ) -> None:
-        """A module that outlived its kernel keeps its ports: the new kernel takes it over."""
+        """Ports of running modules are not checked: a new kernel adopts such modules."""
         ports: dict[int, str] = {}
         for node in missing:
             ports[node.front_port] = f"front door of {node.name}"
@@ -236,7 +242,7 @@ class ProcessTestnet:
     async def _start(
         self, node: NodePlan, report: Report, turns: asyncio.Semaphore, missing: list[NodePlan]
     ) -> None:
-        """Starts a node and lets its modules boot before it gives its turn to the next."""
+        """Starts a node and waits until its modules have booted, in turn with other nodes."""
         async with turns:
             if node in missing:
                 self._kernels.spawn(node)

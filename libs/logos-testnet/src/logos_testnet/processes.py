@@ -1,8 +1,7 @@
-"""The processes of a testnet, found by what they hold. Linux: reads /proc.
+"""Finds the processes of a testnet by their environment and open files. Linux: reads /proc.
 
-A process id alone says little: it may have been given to somebody else. What a
-process was started with cannot be taken over, and the log that it holds open is
-where the testnet's folder is now, also after the folder was moved.
+Process ids alone are not safe: they are reused. A process keeps the environment that it was
+started with, and its open log is in the testnet's folder, even after the folder was moved.
 """
 
 import os
@@ -30,7 +29,7 @@ class NodeProcess:
 
     @property
     def folder(self) -> Path:
-        """The testnet's folder as it was when the process was started."""
+        """The testnet's folder at the start of the process."""
         return Path(self.variables.get("LOGOS_TESTNET_DIR", ""))
 
     @property
@@ -41,20 +40,20 @@ class NodeProcess:
 
 
 def find_processes(directory: Path, proc: Path = _PROC) -> list[NodeProcess]:
-    """Finds every kernel and module of the testnet whose folder is `directory` now."""
+    """Finds every kernel and module of the testnet in `directory`."""
     found = [process for folder, process in _processes(proc) if folder == directory]
     return sorted(found, key=lambda process: (process.node, process.name != KERNEL, process.pid))
 
 
 def folder_held_by(pid: int, proc: Path = _PROC) -> Path | None:
-    """The folder of the testnet that a process belongs to; None if it belongs to none."""
+    """Returns the folder of a process's testnet; None if it belongs to none."""
     entry = proc / str(pid)
     variables = read_environment(entry)
     return _folder_now(entry, variables) if "LOGOS_TESTNET_DIR" in variables else None
 
 
 def _processes(proc: Path) -> Iterator[tuple[Path, NodeProcess]]:
-    """Every process of every testnet, with the testnet's folder."""
+    """Yields every process of every testnet, with the testnet's folder."""
     for entry in proc.iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
             continue
@@ -68,12 +67,12 @@ def _processes(proc: Path) -> Iterator[tuple[Path, NodeProcess]]:
 
 
 def _folder_now(entry: Path, variables: Mapping[str, str]) -> Path:
-    """The folder of a process's testnet: where its log lies; else what it was told."""
+    """Returns the folder of a process's testnet: that of its log, else that of its variable."""
     for number in ("1", "2"):
         try:
             log = Path(str((entry / "fd" / number).readlink()).removesuffix(_DELETED))
         except OSError:
-            continue  # closed, or not ours to see
+            continue  # closed, or of another user
         if log.is_absolute() and log.parent.name == "logs":
             return log.parents[2]
     return Path(variables["LOGOS_TESTNET_DIR"])
@@ -95,7 +94,7 @@ def _node_of(variables: Mapping[str, str]) -> str:
 
 
 def send_signal(processes: list[NodeProcess], number: signal.Signals) -> None:
-    """Signals each; one that has ended since is no error."""
+    """Sends a signal to each process that still runs."""
     for process in processes:
         try:
             os.kill(process.pid, number)
@@ -104,7 +103,7 @@ def send_signal(processes: list[NodeProcess], number: signal.Signals) -> None:
 
 
 def proportional_bytes(processes: list[NodeProcess], proc: Path = _PROC) -> int:
-    """Sums their PSS: memory, where a page shared by n processes counts 1/n to each."""
+    """Returns the sum of their PSS: a page shared by n processes counts 1/n for each."""
     total = 0
     for process in processes:
         try:

@@ -1,4 +1,4 @@
-"""How a testnet tells what it is doing, to whoever watches."""
+"""Progress events of a testnet."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NodeProgress:
-    """One node moved."""
+    """Progress of one node."""
 
     node: str
     text: str
@@ -15,7 +15,7 @@ class NodeProgress:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something that concerns the whole testnet."""
+    """Progress of the whole testnet."""
 
     text: str
 
@@ -24,4 +24,4 @@ Report = Callable[[NodeProgress | Note], None]
 
 
 def silent(_: NodeProgress | Note) -> None:
-    """A report that nobody reads."""
+    """Discards progress events."""

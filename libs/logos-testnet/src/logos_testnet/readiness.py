@@ -1,7 +1,6 @@
-"""Waits until nodes are READY, as their modules declare it; patience counts from the last progress.
+"""Waits until nodes are READY, as their modules declare it; times out without progress.
 
-Progress is a state that was not seen before: a module that is started again and again
-makes none.
+Progress is a state that was not seen before: a module in a restart loop makes none.
 """
 
 import asyncio
@@ -25,10 +24,10 @@ from logos_testnet.processes import KERNEL
 from logos_testnet.progress import NodeProgress, Report
 
 POLL_S: Final = 0.05
-PATIENCE_S: Final = 90.0
+PROGRESS_TIMEOUT_S: Final = 90.0
 
 ExitReason = Callable[[], str | None]
-"""Says why the node's kernel is no more; None while it lives."""
+"""Returns how the node's kernel ended; None while it runs."""
 
 
 async def wait_until_ready(
@@ -37,24 +36,24 @@ async def wait_until_ready(
     report: Report,
     figures: bool = True,
     exit_reason: ExitReason = lambda: None,
-    patience_s: float = PATIENCE_S,
+    timeout_s: float = PROGRESS_TIMEOUT_S,
 ) -> NodeView:
-    """Waits until every module is READY and has reached the figure that its manifest names.
+    """Waits until every module is READY and has reached the figure of its manifest.
 
     Args:
         node: The node.
-        report: Gets each change.
-        figures: False: READY is enough.
-        exit_reason: Why its kernel ended.
-        patience_s: Seconds without progress that are too many.
+        report: Called with each change.
+        figures: False to wait for READY only.
+        exit_reason: Returns how its kernel ended.
+        timeout_s: Time limit without progress, in seconds.
 
     Raises:
-        NodeFailedError: The kernel ended, a module FAILED, or the node made no
-            progress for `patience_s`.
+        NodeFailedError: The kernel ended, a module FAILED, or the node made no progress for
+            `timeout_s`.
     """
     loop = asyncio.get_running_loop()
-    said, moved_at = "", loop.time()
-    told: set[str] = set()
+    last, progress_at = "", loop.time()
+    known: set[str] = set()
     wanted = [module for module in node.modules if figures and module.wanted]
     async with channel_to(node.front) as channel:
         while True:
@@ -65,17 +64,17 @@ async def wait_until_ready(
                 if whole is not None and whole.ready:
                     return whole
             text = _describe(node, seen, short)
-            if text not in told:
-                told.add(text)
-                moved_at = loop.time()
-            if text != said:
-                said = text
+            if text not in known:
+                known.add(text)
+                progress_at = loop.time()
+            if text != last:
+                last = text
                 report(NodeProgress(node.name, text))
             _refuse_failure(node, seen, exit_reason())
-            if loop.time() - moved_at > patience_s:
+            if loop.time() - progress_at > timeout_s:
                 module = _blocker(seen, short)
                 raise NodeFailedError(
-                    f"{node.name}: no progress for {patience_s:.0f} s: {said}{_reasons(seen)}",
+                    f"{node.name}: no progress for {timeout_s:.0f} s: {last}{_reasons(seen)}",
                     node=node.name,
                     module=module,
                 )
@@ -83,7 +82,7 @@ async def wait_until_ready(
 
 
 async def _short_of(channel: grpc.aio.Channel, wanted: list[ModulePlan]) -> dict[str, str]:
-    """What modules have not reached yet, by name."""
+    """Returns the modules that have not reached their figures, with the reasons."""
     short = {}
     for module in wanted:
         figure = module.manifest.needs.ready
@@ -106,17 +105,17 @@ async def _look(channel: grpc.aio.Channel, *, networked: bool) -> NodeView | Non
 
 def _describe(node: NodePlan, seen: NodeView | None, short: dict[str, str]) -> str:
     if seen is None:
-        return f"waits for its kernel to answer at {node.front}"
+        return f"waiting for its kernel to answer at {node.front}"
     if not seen.ready:
         return ", ".join(f"{m.name} {state_name(m)}" for m in seen.modules)
     return f"ready; {', '.join(short.values())}"
 
 
 def _reasons(seen: NodeView | None) -> str:
-    """What the modules that are not READY say, or why they ended last."""
+    """Returns the status texts or last exit reasons of modules that are not READY."""
     waiting = [m for m in (seen.modules if seen is not None else ()) if m.state != READY]
-    said = [f"{m.name}: {m.status_text or m.last_exit}" for m in waiting]
-    return "".join(f"; {text}" for text in said if not text.endswith(": "))
+    texts = [f"{m.name}: {m.status_text or m.last_exit}" for m in waiting]
+    return "".join(f"; {text}" for text in texts if not text.endswith(": "))
 
 
 def _refuse_failure(node: NodePlan, seen: NodeView | None, exit_reason: str | None) -> None:
@@ -128,14 +127,14 @@ def _refuse_failure(node: NodePlan, seen: NodeView | None, exit_reason: str | No
         if module.state == FAILED:
             raise NodeFailedError(
                 f"{node.name}: {module.name} failed after {module.restart_count} restarts:"
-                f" {module.last_exit or 'it left no word'}",
+                f" {module.last_exit or 'see its log'}",
                 node=node.name,
                 module=module.name,
             )
 
 
 def _blocker(seen: NodeView | None, short: dict[str, str]) -> str:
-    """The module to look at first: the earliest that is not READY, or short of its figure."""
+    """Returns the module to blame: the first that is not READY, or short of its figure."""
     if seen is None:
         return KERNEL
     waiting = [str(module.name) for module in seen.modules if module.state != READY]

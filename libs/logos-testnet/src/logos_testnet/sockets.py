@@ -1,7 +1,6 @@
-"""The Unix sockets of a node: where they stand, and whether they still do.
+"""The Unix sockets of a node: their folders, and whether they answer.
 
-A server does not notice that its socket's file is gone: it listens on, and nobody
-reaches it.
+A kernel that lost its socket's file still listens, but clients cannot connect.
 """
 
 import asyncio
@@ -20,9 +19,9 @@ _CONNECT_TIMEOUT_S: Final = 3.0
 
 
 async def lost_sockets(front: str, kernel_socket: Path) -> list[str]:
-    """The kernel and the READY modules of a node that nobody reaches at their sockets.
+    """Returns the kernel and the READY modules of a node whose sockets do not answer.
 
-    None where the front door does not answer: then there is no telling.
+    Empty if the front door does not answer: then it is not known.
     """
     async with channel_to(front) as channel:
         try:
@@ -50,11 +49,11 @@ async def _answers(path: Path) -> bool:
 
 
 def socket_folders(layout: Layout, processes: Iterable[NodeProcess]) -> list[Path]:
-    """Where sockets of a testnet may stand: those of its folder, and of where that was before.
+    """Returns the folders with sockets of a testnet, also of its folder before a move.
 
     Args:
         layout: The testnet's folders.
-        processes: Its own, that have ended.
+        processes: Processes of the testnet that have ended.
     """
     former = {process.folder for process in processes} - {layout.directory}
     layouts = [layout, *(Layout(each) for each in former if not find_processes(each))]

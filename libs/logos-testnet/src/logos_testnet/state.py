@@ -1,4 +1,4 @@
-"""What a testnet's folder remembers between two commands, and who may change it."""
+"""State of a testnet that is kept between commands, and its lock."""
 
 import fcntl
 import json
@@ -17,21 +17,21 @@ CONTAINERS: Final = "containers"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Remembered until the testnet is purged."""
+    """Kept until the testnet is purged."""
 
     runtime: str = ""
-    """Where it was started last: `processes` or `containers`."""
+    """Runtime of the last start: `processes` or `containers`."""
     node_count: int | None = None
-    """Number of nodes it was started with, where the topology file's was replaced."""
+    """Number of nodes of the last start, if an option replaced the topology file's."""
     seeds: dict[str, int | None] = field(default_factory=dict)
-    """What the identities of each runtime were made with; None: with real randomness."""
+    """Seed of the identities of each runtime; None: real randomness."""
 
 
 def read_facts(layout: Layout) -> Facts:
-    """Reads what is remembered; nothing where there is no such testnet.
+    """Reads the state; empty if there is no such testnet.
 
     Raises:
-        UnreadableStateError: The file is there and says nothing: the seed would be forgotten.
+        UnreadableStateError: The file is not valid. To ignore it would lose the seed.
     """
     try:
         document = json.loads(layout.facts.read_text(encoding="utf-8"))
@@ -44,16 +44,16 @@ def read_facts(layout: Layout) -> Facts:
         return Facts()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnreadableStateError(
-            f"{layout.facts} cannot be read ({type(error).__name__}: {error}); mend it, or remove"
+            f"{layout.facts} cannot be read ({type(error).__name__}: {error}); repair it, or remove"
             " it and give `./logos up` the --runtime, --nodes and --seed of the first start again"
         ) from error
 
 
 def seed_of(layout: Layout, runtime: str, seed: int | None) -> int | None:
-    """The seed that holds for this runtime's identities: of the first start, until purged.
+    """Returns the seed of this runtime's identities: that of the first start, until purged.
 
     Raises:
-        SeedMismatchError: They were made with another seed.
+        SeedMismatchError: `seed` is another one.
     """
     facts = read_facts(layout)
     if runtime in facts.seeds:
@@ -62,7 +62,8 @@ def seed_of(layout: Layout, runtime: str, seed: int | None) -> int | None:
             made = "real randomness" if held is None else f"seed {held}"
             raise SeedMismatchError(
                 f"the identities of {layout.directory.name} were made with {made};"
-                f" `./logos down --testnet {layout.directory.name} --purge` forgets them"
+                f" omit --seed, or remove them by `./logos down --testnet"
+                f" {layout.directory.name} --purge`"
             )
         return held
     return seed
@@ -71,7 +72,7 @@ def seed_of(layout: Layout, runtime: str, seed: int | None) -> int | None:
 def remember_start(
     layout: Layout, *, topology: str, node_count: int | None, runtime: str, seed: int | None
 ) -> None:
-    """Notes what is about to be started."""
+    """Writes the state of the start that is about to happen."""
     facts = read_facts(layout)
     seeds = {**facts.seeds, runtime: seed}
     facts = replace(facts, runtime=runtime, node_count=node_count, seeds=seeds)

@@ -1,4 +1,4 @@
-"""Ends processes of a testnet, and makes sure that nothing of it lives."""
+"""Stops the processes of a testnet, and checks that none is left."""
 
 import asyncio
 import fcntl
@@ -23,16 +23,16 @@ STRAY_GRACE_S: Final = 5.0
 _POLL_S: Final = 0.1
 
 Find = Callable[[], list[NodeProcess]]
-"""Says which of the processes that shall end are still there."""
+"""Returns the processes to stop that still run."""
 
 
 async def stop_processes(find: Find, report: Report) -> None:
-    """Asks kernels to end their nodes, then ends what they have left."""
+    """Asks kernels to stop their nodes, then kills the processes that are left."""
     processes = find()
     report(Note(f"stopping {len(processes)} processes"))
     send_signal([each for each in processes if each.name == KERNEL], signal.SIGTERM)
     if await _remain(find, STOP_GRACE_S, kernels_only=True) or find():
-        report(Note("stopping what the kernels left"))
+        report(Note("stopping processes that the kernels left"))
     strays = find()
     for number in (signal.SIGTERM, signal.SIGKILL):
         send_signal(strays, number)
@@ -42,7 +42,7 @@ async def stop_processes(find: Find, report: Report) -> None:
 
 
 async def _remain(find: Find, grace_s: float, *, kernels_only: bool = False) -> list[NodeProcess]:
-    """Waits until no process is left, or no kernel; returns what is left."""
+    """Waits until no process is left, or no kernel; returns those that are left."""
     loop = asyncio.get_running_loop()
     until = loop.time() + grace_s
     while True:
@@ -53,12 +53,12 @@ async def _remain(find: Find, grace_s: float, *, kernels_only: bool = False) -> 
 
 
 def refuse_living(layout: Layout, also: Sequence[str] = ()) -> None:
-    """Refuses to go on while anything of a testnet lives.
+    """Refuses to go on while any process of a testnet runs.
 
-    A kernel that cannot be seen, as in another namespace, still holds its lock.
+    A kernel that /proc does not show, e.g. in another namespace, still holds its lock.
 
     Raises:
-        NotStoppedError: All that lives, and what else `also` tells.
+        NotStoppedError: Some run; the message lists them, and `also`.
     """
     processes = find_processes(layout.directory)
     remains = [f"process {each.pid} ({each.name} of {each.node})" for each in processes]
@@ -66,11 +66,11 @@ def refuse_living(layout: Layout, also: Sequence[str] = ()) -> None:
     remains += [text for node, text in _held_locks(layout).items() if node not in seen]
     remains += also
     if remains:
-        raise NotStoppedError(f"still there: {', '.join(remains)}")
+        raise NotStoppedError(f"still running: {', '.join(remains)}")
 
 
 def _held_locks(layout: Layout) -> dict[str, str]:
-    """The kernels that hold the locks of their state folders, by node."""
+    """Returns the kernels that hold the locks of their state folders, by node."""
     held = {}
     for path in sorted(layout.directory.glob("*/kernel/lock")):
         with path.open(encoding="ascii", errors="replace") as lock:
@@ -84,7 +84,7 @@ def _held_locks(layout: Layout) -> dict[str, str]:
 
 
 async def refuse_namesake(plan: Plan) -> None:
-    """Refuses to call a testnet stopped whose front doors answer under its name.
+    """Refuses if a testnet of the same name answers at the front doors.
 
     Raises:
         NotStoppedError: A testnet of the same name runs from another folder.
@@ -100,6 +100,6 @@ async def refuse_namesake(plan: Plan) -> None:
                 continue
         if info.testnet == name:
             raise NotStoppedError(
-                f"a testnet {name} runs, but not from here: its {info.node} answers at port"
-                f" {port}, which is held by {holder_of(port)}; stop it there"
+                f"a testnet {name} runs from another folder: its {info.node} answers at port"
+                f" {port}, held by {holder_of(port)}; stop it there"
             )

@@ -1,6 +1,6 @@
-"""The port behind which a testnet runs: as processes or in containers.
+"""The interface of a testnet, whether it runs as processes or in containers.
 
-Scenarios and commands get a `Testnet` and do not know which.
+Scenarios and commands get a `Testnet` and do not depend on its runtime.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +25,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What `up` achieved."""
+    """The result of `up`."""
 
     endpoints: Endpoints
     started: tuple[str, ...]
@@ -35,7 +35,7 @@ class Started:
     peers: dict[str, int]
     """Connections by node."""
     stopped: tuple[str, ...] = ()
-    """Nodes that ran and are not in the plan."""
+    """Nodes that ran but are not in the plan."""
 
 
 class Testnet(Protocol):
@@ -50,50 +50,50 @@ class Testnet(Protocol):
         ...
 
     async def up(self, report: Report) -> Started:
-        """Starts what is not running; returns when all is READY and connected.
+        """Starts nodes that do not run; returns when all are READY and connected.
 
-        Nodes that are no longer in the plan are stopped; their state stays.
+        Nodes that are no longer in the plan are stopped; their state is kept.
 
         Raises:
-            PortInUseError: Before anything was started.
-            NodeFailedError: A node did not become ready. All is left in place.
-            EngineError: The container engine is missing or refused.
+            PortInUseError: A port is in use. Nothing was started.
+            NodeFailedError: A node did not become ready. Everything keeps running.
+            EngineError: The container engine is missing, or a command failed.
         """
         ...
 
     async def down(self, report: Report, *, purge: bool = False) -> bool:
-        """Stops everything, and with `purge` forgets it too; False if nothing ran.
+        """Stops everything, and with `purge` removes its state; returns False if nothing ran.
 
         Raises:
-            NotStoppedError: Something remains, or a testnet of this name runs elsewhere.
-                Nothing was forgotten.
+            NotStoppedError: Something still runs, or a testnet of this name runs elsewhere.
+                No state was removed.
         """
         ...
 
     async def running(self) -> frozenset[tuple[str, str]]:
-        """Pairs of node and module (or `kernel`) that run now."""
+        """Returns pairs of node and module (or `kernel`) that run."""
         ...
 
     async def unplanned(self) -> dict[str, str]:
-        """Nodes that run and are not in the plan, with the addresses of their front doors."""
+        """Returns nodes that run but are not in the plan, with their front doors' addresses."""
         ...
 
     async def troubles(self) -> dict[str, str]:
-        """What is wrong with nodes though they answer, by node; `up` mends it."""
+        """Returns faults of nodes that answer, by node; `up` repairs them."""
         ...
 
     async def kill(self, node: str, module: str, number: int) -> None:
-        """Signals a module's process, or the node's `kernel`, behind its supervisor's back."""
+        """Sends a signal to a module's process, or to the node's `kernel`."""
         ...
 
     async def memory_bytes(self) -> int:
-        """Memory of everything that runs."""
+        """Returns the memory of everything that runs."""
         ...
 
     def log_lines(
         self, *, nodes: Sequence[str], module: str | None, tail: int, follow: bool
     ) -> AsyncIterator[LogLine]:
-        """The newest `tail` lines of each log, then new ones as they come."""
+        """Yields the newest `tail` lines of each log; with `follow`, new ones as they come."""
         ...
 
 
@@ -101,7 +101,7 @@ Testnet.__test__ = False  # type: ignore[attr-defined]  # its name is no test's
 
 
 def endpoints_of(plan: Plan, runtime: str, views: Sequence[NodeView]) -> Endpoints:
-    """What is written of a testnet that is up; `views` in the order of its nodes."""
+    """Returns the endpoints of a testnet that is up; `views` in the order of its nodes."""
     nodes = tuple(
         NodeEndpoints(
             name=node.name,

@@ -1,4 +1,4 @@
-"""Several coroutines at once, of which the first failure ends all."""
+"""Runs coroutines concurrently; the first failure cancels all."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 async def all_of(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Runs all and returns their results in order; raises the first failure by itself."""
+    """Runs all and returns their results in order; raises the first failure, not a group."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in coroutines]

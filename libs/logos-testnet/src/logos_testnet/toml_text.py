@@ -1,11 +1,11 @@
-"""Values written as TOML: `tomllib` reads only."""
+"""Writes values as TOML: `tomllib` only reads."""
 
 import json
 from collections.abc import Mapping, Sequence
 
 
 def _quoted(text: str) -> str:
-    """JSON's form is TOML's too, but for surrogate pairs and DEL."""
+    """A JSON string is a TOML string, except for surrogate pairs and DEL."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -22,4 +22,4 @@ def to_toml(value: object) -> str:
         return f"{{ {pairs} }}" if pairs else "{}"
     if isinstance(value, Sequence):
         return f"[{', '.join(to_toml(item) for item in value)}]"
-    raise TypeError(f"TOML has no form for {type(value).__name__}")
+    raise TypeError(f"{type(value).__name__} cannot be written as TOML")

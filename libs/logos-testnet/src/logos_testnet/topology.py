@@ -1,12 +1,13 @@
-"""What a testnet is: nodes and their modules, read from a topology file.
+"""Topologies: the nodes of a testnet and their modules, read from a topology file.
 
-The format is in docs/operations.md. Nothing here knows how a testnet is run.
+docs/operations.md describes the format. It does not depend on the runtime.
 """
 
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, time
 from ipaddress import IPv4Network
 from typing import Any, Final, TypeGuard
 
@@ -18,8 +19,8 @@ NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 MODULE: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 PACKAGE: Final = re.compile(r"[a-z][a-z0-9_]*")
 RESERVED_NODES: Final = {
-    "lock": "a file of the testnet's folder",
-    "genesis": "the folder of what genesis jobs made",
+    "lock": "a file in the testnet's folder",
+    "genesis": "the folder of the genesis",
     "run": "the folder of the sockets",
     "mesh": "the network between the nodes",
 }
@@ -35,7 +36,7 @@ _KEYS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ModuleSpec:
-    """A module as a topology names it."""
+    """A module in a topology."""
 
     name: str
     package: str
@@ -61,10 +62,10 @@ class Topology:
     name: str
     nodes: tuple[NodeSpec, ...]
     target_peers: int = 4
-    """Connections that each node keeps up, as far as there are that many nodes."""
+    """Connections that each node keeps, if there are enough nodes."""
     front_port_base: int = FRONT_PORT_BASE
     port_bases: Mapping[str, int] = field(default_factory=dict)
-    """Of ports of modules, by name, where they are not those of the manifest."""
+    """Bases of modules' ports, by name, that replace those of the manifests."""
     subnet: IPv4Network = field(default_factory=lambda: IPv4Network(DEFAULT_SUBNET))
     """A /16 for the networks of containers."""
 
@@ -80,7 +81,7 @@ def parse_topology(
         node_count: Replaces the file's `node_count`.
 
     Raises:
-        TopologyError: All that is wrong with it, each as `source:line: problem`.
+        TopologyError: All of its problems, each as `source:line: problem`.
     """
     try:
         document = tomllib.loads(text)
@@ -127,7 +128,7 @@ class _Reader:
     def _word(self, path: KeyPath, value: object, pattern: re.Pattern[str]) -> str:
         if isinstance(value, str) and pattern.fullmatch(value):
             return value
-        self._problem(path, f"must be text like {pattern.pattern}, is {value!r}")
+        self._problem(path, f"must be a string that matches {pattern.pattern}, is {value!r}")
         return ""
 
     def _number(self, path: KeyPath, default: int, low: int, high: int) -> int:
@@ -145,6 +146,14 @@ class _Reader:
         self._problem(path, "must be a table")
         return {}
 
+    def _settings(self, path: KeyPath, value: object) -> Mapping[str, Any]:
+        """Reads settings: they reach modules as JSON, which has no dates and times."""
+        table = self._table(path, value)
+        for key in table:
+            if _has_date(table[key]):
+                self._problem((*path, key), "must hold no date or time; write it as a string")
+        return table
+
     def _modules(self) -> dict[str, ModuleSpec]:
         tables = self._table(("modules",), self._document.get("modules", {}))
         if not tables:
@@ -154,7 +163,7 @@ class _Reader:
             path: KeyPath = ("modules", name)
             self._word(path, name, MODULE)
             if name in RESERVED_MODULES:
-                self._problem(path, f"{name!r} is the name of {RESERVED_MODULES[name]}")
+                self._problem(path, f"{name!r} is reserved for {RESERVED_MODULES[name]}")
             table = self._table(path, value)
             self._unknown(path, table, frozenset({"package", "settings", "image"}))
             package = table.get("package", f"logos_{name.replace('-', '_')}")
@@ -164,7 +173,7 @@ class _Reader:
             modules[name] = ModuleSpec(
                 name,
                 self._word((*path, "package"), package, PACKAGE),
-                self._table((*path, "settings"), table.get("settings", {})),
+                self._settings((*path, "settings"), table.get("settings", {})),
                 image,
             )
         return modules
@@ -185,7 +194,7 @@ class _Reader:
             every = tuple(modules.values())
             return tuple(NodeSpec(f"node{index}", index, every) for index in range(1, count + 1))
         if "node_count" in self._document or node_count is not None:
-            self._problem(("nodes",), "the nodes are listed; a number of nodes contradicts that")
+            self._problem(("nodes",), "a number of nodes cannot be combined with [[nodes]]")
         if not isinstance(tables, list) or not 1 <= len(tables) <= MAX_NODES:
             self._problem(("nodes",), f"must be 1 to {MAX_NODES} tables [[nodes]]")
             return ()
@@ -203,7 +212,7 @@ class _Reader:
         name = self._word((*path, "name"), table.get("name", f"node{position + 1}"), NAME)
         wanted = table.get("modules", list(modules))
         if not _is_words(wanted) or not wanted:
-            self._problem((*path, "modules"), "must be a list of modules")
+            self._problem((*path, "modules"), "must be a list of names of modules")
             wanted = []
         elif len(set(wanted)) < len(wanted):
             self._problem((*path, "modules"), "names a module twice")
@@ -217,7 +226,7 @@ class _Reader:
                 self._problem((*path, "modules"), f"[modules.{module}] is missing")
                 continue
             spec = modules[module]
-            own = self._table((*path, "settings", module), settings.get(module, {}))
+            own = self._settings((*path, "settings", module), settings.get(module, {}))
             merged = {**spec.settings, **own}
             chosen.append(ModuleSpec(spec.name, spec.package, merged, spec.image))
         return NodeSpec(name, position + 1, tuple(chosen))
@@ -229,7 +238,7 @@ class _Reader:
         for position, node in enumerate(nodes):
             path: KeyPath = ("nodes", position, "name")
             if node.name in RESERVED_NODES:
-                self._problem(path, f"{node.name!r} is the name of {RESERVED_NODES[node.name]}")
+                self._problem(path, f"{node.name!r} is reserved for {RESERVED_NODES[node.name]}")
             if node.name in fronts:
                 self._problem(
                     path,
@@ -243,7 +252,7 @@ class _Reader:
                     self._problem(path, f"{service!r} would be a container of node {holder!r} too")
 
     def _ports(self, count: int) -> tuple[int, Mapping[str, int]]:
-        """Bases of ports. Whose they are, the manifests say: see `manifests`."""
+        """Returns the bases of ports; `agreement` checks them against the manifests."""
         table = self._table(("ports",), self._document.get("ports", {}))
         most = 65535 - count
         bases = {
@@ -263,6 +272,14 @@ class _Reader:
         if subnet.prefixlen != 16 or not subnet.is_private:
             self._problem(("containers", "subnet"), "must be a private network with prefix /16")
         return subnet
+
+
+def _has_date(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_date, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_date, value))
+    return isinstance(value, date | time)
 
 
 def _is_words(value: object) -> TypeGuard[list[str]]:

@@ -1,5 +1,5 @@
-"""What every testnet must withstand, written once for processes and containers.
+"""Scenarios that every testnet must pass, written once for processes and containers.
 
-A scenario gets a running testnet, does not know its runtime, and leaves it as it found it:
-up, READY and connected. It fails by `AssertionError`.
+A scenario gets a running testnet, does not depend on its runtime, and leaves it up, READY and
+connected. It fails by `AssertionError`.
 """

@@ -1,4 +1,4 @@
-"""Streams of requests that break off before their caller has half-closed, in every way."""
+"""Request streams that end before their caller has half-closed, in every way."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -18,18 +18,18 @@ _AT_A_TIME: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Breaking:
-    """A method, and how its calls are broken off."""
+    """A method, and the way in which its calls are aborted."""
 
     open_channel: Callable[[], grpc.aio.Channel]
     begin: Callable[[grpc.aio.Channel, float | None], Any]
     """Begins a call on a channel, with a timeout in seconds."""
     requests: Sequence[Any]
-    """Call number n gets the first n modulo len + 1 of them."""
+    """Call number n sends the first n modulo len + 1 of them."""
     way: str
     """One of `WAYS`."""
 
     async def run(self, count: int) -> None:
-        """Begins `count` calls, some at a time, and breaks each off."""
+        """Begins `count` calls, some at a time, and aborts each."""
         async with _opened(self.open_channel()) as shared:
             for first in range(0, count, _AT_A_TIME):
                 numbers = range(first, min(first + _AT_A_TIME, count))
@@ -56,11 +56,11 @@ async def _write(call: Any, some: Sequence[Any]) -> None:
         for request in some:
             await call.write(request)
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError, asyncio.CancelledError):
-        return  # it has run out of time already
+        return  # it has already timed out
 
 
 async def _pause(number: int) -> None:
-    """Lets the call be anywhere when it breaks: not sent, under way, being served."""
+    """Varies the stage at which the call is aborted: not sent, on its way, being served."""
     await asyncio.sleep((0, 0, 0.001, 0.005)[number % 4])
 
 

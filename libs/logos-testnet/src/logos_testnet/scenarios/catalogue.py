@@ -1,4 +1,4 @@
-"""Every scenario, in the order in which a runner shall play them."""
+"""All scenarios, in the order in which to run them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from logos_testnet.scenarios.fetches import (
     a_fetch_outlives_its_network_module,
     a_fetch_outlives_its_provider_for_a_while,
-    nobody_has_an_unknown_cid,
+    an_unknown_cid_is_not_found,
 )
 from logos_testnet.scenarios.files import a_file_of_any_size_crosses_the_network
 from logos_testnet.scenarios.puts import a_put_that_breaks_off_leaves_nothing
@@ -22,7 +22,7 @@ Scenario = Callable[[Testnet], Awaitable[None]]
 
 EVERY: Final[tuple[Scenario, ...]] = (
     a_file_of_any_size_crosses_the_network,
-    nobody_has_an_unknown_cid,
+    an_unknown_cid_is_not_found,
     a_put_that_breaks_off_leaves_nothing,
     a_second_up_changes_nothing,
     a_fetch_outlives_its_network_module,

@@ -1,4 +1,4 @@
-"""Fetches: they end correctly whatever dies meanwhile, and say so when nobody has the content."""
+"""Fetches: they survive crashes, and fail with a reason if no node has the content."""
 # ruff: noqa: S101 - a scenario is a test
 
 import signal
@@ -16,16 +16,16 @@ from logos_testnet.testnet import Testnet, node_of
 FETCHED_BYTES = 64 * 1024 * 1024
 EARLY_BYTES = 4 * 1024 * 1024
 UNKNOWN_CID = "zDvZRwzmAZMxY7KEZyfyAHdXgTujdzPMVxo8GeEqWULkSRhCq7Xn"
-"""A manifest that a node of another network once stored."""
+"""A manifest of another network."""
 
 
 async def a_fetch_outlives_its_network_module(testnet: Testnet) -> None:
-    """kill -9 of the fetching node's mixnet in the middle: the same call ends, bytes right."""
+    """kill -9 of the fetching node's mixnet during the fetch: the same call completes."""
     await _kill_during_fetch(testnet, "mixnet", victim_is_fetcher=True)
 
 
 async def a_fetch_outlives_its_provider_for_a_while(testnet: Testnet) -> None:
-    """kill -9 of the only provider's storage in the middle: the same call ends, bytes right."""
+    """kill -9 of the only provider's storage during the fetch: the same call completes."""
     await _kill_during_fetch(testnet, "storage", victim_is_fetcher=False)
 
 
@@ -52,7 +52,7 @@ async def _kill_during_fetch(testnet: Testnet, module: str, *, victim_is_fetcher
     assert await get(testnet, fetcher, cid, local_only=True) == content
 
 
-async def nobody_has_an_unknown_cid(testnet: Testnet) -> None:
+async def an_unknown_cid_is_not_found(testnet: Testnet) -> None:
     """NOT_FOUND, NO_PROVIDERS, before the caller's deadline."""
     async with channel_to(testnet.plan.nodes[1].front) as channel:
         request = storage_pb2.GetRequest(cid=UNKNOWN_CID)
@@ -62,7 +62,7 @@ async def nobody_has_an_unknown_cid(testnet: Testnet) -> None:
         except grpc.aio.AioRpcError as error:
             refusal = error
         else:
-            raise AssertionError("content that nobody has was found")
+            raise AssertionError("content that no node has was found")
     assert refusal.code() is grpc.StatusCode.NOT_FOUND, refusal.details()
     status = rpc_status.from_call(refusal)
     assert status is not None

@@ -15,7 +15,7 @@ CALL_TIMEOUT_S = 60.0
 
 
 def sample(size: int, salt: str = "") -> bytes:
-    """Bytes that look random and are the same every time."""
+    """Returns pseudo-random bytes, the same every time."""
     return hashlib.shake_256(f"{salt}/{size}".encode()).digest(size)
 
 
@@ -51,5 +51,5 @@ async def a_file_of_any_size_crosses_the_network(testnet: Testnet) -> None:
         content = sample(size, "cross")
         cid = await put(testnet, first, content)
         fetched = await get(testnet, other, cid)
-        assert fetched == content, f"{size} bytes came back otherwise"
+        assert fetched == content, f"{size} bytes came back changed"
         assert await get(testnet, other, cid, local_only=True) == content

@@ -1,4 +1,4 @@
-"""Puts: one that its caller has not finished leaves nothing, whichever way it broke off."""
+"""Puts: an unfinished one leaves nothing, however it was aborted."""
 # ruff: noqa: S101 - a scenario is a test
 
 import asyncio
@@ -15,11 +15,11 @@ from logos_testnet.scenarios.waiting import RECOVERY_S
 from logos_testnet.testnet import Testnet
 
 CALLS: Final = 300
-"""Of each way. About one in 200 was stored, when it was."""
+"""Of each way. Before the fault was fixed, about one in 200 was stored."""
 
 
 async def a_put_that_breaks_off_leaves_nothing(testnet: Testnet) -> None:
-    """Cancelled, out of time, disconnected: none is stored, none keeps room reserved."""
+    """Cancelled, timed out, disconnected: none is stored, none keeps space reserved."""
     node = testnet.plan.nodes[0]
     before = await _held(node.front)
     header = storage_pb2.PutRequest(header=storage_pb2.PutRequest.Header())
@@ -31,7 +31,7 @@ async def a_put_that_breaks_off_leaves_nothing(testnet: Testnet) -> None:
         while (held := await _held(node.front))[2]:  # noqa: ASYNC110 - another process's
             await asyncio.sleep(0.1)
 
-    assert held == before, "a put that nobody finished was stored"
+    assert held == before, "an unfinished put was stored"
     content = sample(1000, "finished")
     assert await get(testnet, node.name, await put(testnet, node.name, content)) == content
 
@@ -41,7 +41,7 @@ def _begin(channel: grpc.aio.Channel, timeout: float | None) -> Any:
 
 
 async def _held(front: str) -> tuple[frozenset[str], int, int]:
-    """CIDs, bytes used and bytes reserved."""
+    """Returns CIDs, bytes used and bytes reserved."""
     async with channel_to(front) as channel:
         stub = storage_pb2_grpc.StorageStub(channel)
         cids = frozenset([cid async for cid in _cids(stub)])

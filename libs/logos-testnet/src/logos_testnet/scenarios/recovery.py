@@ -1,4 +1,4 @@
-"""Crashes: whatever process is killed comes back, and no file is lost."""
+"""Crashes: every killed process comes back, and no file is lost."""
 # ruff: noqa: S101 - a scenario is a test
 
 import asyncio
@@ -20,7 +20,7 @@ from logos_testnet.testnet import Testnet, node_of
 
 
 async def a_killed_module_comes_back(testnet: Testnet) -> None:
-    """kill -9 of every module in turn: READY as another process, the file still served."""
+    """kill -9 of every module in turn: READY as another process, and the file is served."""
     victim, other = testnet.plan.nodes[0], testnet.plan.nodes[-1].name
     content = sample(200_000, "module")
     cid = await put(testnet, victim.name, content)
@@ -38,7 +38,7 @@ async def a_killed_module_comes_back(testnet: Testnet) -> None:
 
 
 async def a_killed_kernel_comes_back(testnet: Testnet) -> None:
-    """kill -9 of a kernel, and a new one where nobody else starts it: the node is whole again."""
+    """kill -9 of a kernel; `up` starts a new one unless the engine does: the node recovers."""
     victim = testnet.plan.nodes[1]
     content = sample(100_000, "kernel")
     cid = await put(testnet, victim.name, content)
@@ -46,14 +46,14 @@ async def a_killed_kernel_comes_back(testnet: Testnet) -> None:
 
     await testnet.kill(victim.name, KERNEL, signal.SIGKILL)
 
-    await asyncio.sleep(1)  # the engine may be at it already; processes are started by `up`
+    await asyncio.sleep(1)  # the engine may restart it already; processes are started by `up`
     await testnet.up(silent)
     assert await _kernel_epoch(testnet, victim.name) > before
     assert await get(testnet, victim.name, cid, local_only=True) == content
 
 
 async def a_restart_keeps_identities_and_files(testnet: Testnet) -> None:
-    """Down and up: the same peers, and the file is still there."""
+    """Down and up: the identities and the file are kept."""
     node = testnet.plan.nodes[2].name
     content = sample(300_000, "restart")
     cid = await put(testnet, node, content)
@@ -68,7 +68,7 @@ async def a_restart_keeps_identities_and_files(testnet: Testnet) -> None:
 
 
 async def a_second_up_changes_nothing(testnet: Testnet) -> None:
-    """Idempotent: it starts no node, and tells the same endpoints."""
+    """Idempotent: it starts no node, and reports the same endpoints."""
     first = await testnet.up(silent)
     again = await testnet.up(silent)
 

@@ -1,4 +1,4 @@
-"""Waiting for a testnet to be whole again after something was done to it."""
+"""Waits for a testnet to recover."""
 
 import asyncio
 
@@ -16,12 +16,12 @@ RECOVERY_S = 60.0
 async def until_whole(testnet: Testnet) -> list[NodeView]:
     """Waits until every node is READY and connected."""
     return await all_of(
-        wait_until_ready(node, report=silent, patience_s=RECOVERY_S) for node in testnet.plan.nodes
+        wait_until_ready(node, report=silent, timeout_s=RECOVERY_S) for node in testnet.plan.nodes
     )
 
 
 async def peer_ids(testnet: Testnet) -> dict[str, str]:
-    """The identity of every node."""
+    """Returns the identity of every node."""
     views = await until_whole(testnet)
     return {node.name: seen.peer_id for node, seen in zip(testnet.plan.nodes, views, strict=True)}
 
@@ -37,7 +37,7 @@ async def until_replaced(testnet: Testnet, node: str, module: str, epoch: int) -
 
 
 async def ready_epoch(channel: grpc.aio.Channel, module: str) -> int:
-    """The epoch of a READY module; 0 while it is not, or its kernel does not answer."""
+    """Returns the epoch of a READY module; 0 if it is not READY, or its kernel does not answer."""
     try:
         seen = await view(channel, networked=False)
     except grpc.aio.AioRpcError:
