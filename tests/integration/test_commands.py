@@ -80,7 +80,7 @@ def test_a_file_is_stated_listed_and_deleted(logos: Command) -> None:
         (("storage", "put", "-", "--filename", "caf\udce9"), 2, "not UTF-8"),
         (("storage", "get", ABSENT, "-o", "/there/is/no/folder/"), 2, "Is a directory"),
         (("--node", "node9", "peers"), 4, "NODE_UNKNOWN"),
-        (("--address", "127.0.0.1:1", "peers"), 3, "nobody answers"),
+        (("--address", "127.0.0.1:1", "peers"), 3, "no node answers"),
         (("module", "logs", "telepathy"), 4, "MODULE_NOT_FOUND"),
         (("storage", "fetch"), 2, "No such command"),
     ],

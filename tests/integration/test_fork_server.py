@@ -125,7 +125,7 @@ def test_a_kernel_that_is_killed_is_forked_by_the_next_up_and_adopts(tiny: Tiny)
     assert parents(tiny.processes()) == {server.pid}
 
 
-def test_up_in_other_surroundings_starts_another_server(tiny: Tiny) -> None:
+def test_up_with_another_environment_starts_another_server(tiny: Tiny) -> None:
     tiny.up()
     before = tiny.processes()
     (first,) = tiny.fork_servers()
@@ -134,12 +134,12 @@ def test_up_in_other_surroundings_starts_another_server(tiny: Tiny) -> None:
 
     assert tiny.processes() == before
     (second,) = [each for each in tiny.fork_servers() if each.pid != first.pid]
-    # The first one still waits for its children; what they start has their own surroundings.
+    # The first one waits for its children, whose own processes differ in their environment.
     assert parents(tiny.processes()) == {first.pid}
     killed = module_of(tiny, "node1")
     send_signal([killed], signal.SIGKILL)
     assert parent(until_replaced(tiny, 1, killed.pid)) not in {first.pid, second.pid}
-    assert "other TZ" in tiny.layout.log("node1", KERNEL).read_text(encoding="utf-8")
+    assert "other values of TZ" in tiny.layout.log("node1", KERNEL).read_text(encoding="utf-8")
 
     assert tiny.logos("down").returncode == 0
 

@@ -1,10 +1,10 @@
 """Makes the environment that a command needs, then runs it. Standard library only.
 
-Nothing is done twice: stamps in `.venv` say what was installed from which lock files
-and sources, so a warm start costs the hashing of a few files. Where it is `.venv`'s own
-Python that runs this, the command runs in this process; else in one of that Python.
+Nothing is done twice: stamps in `.venv` record the lock files and sources of what was
+installed, so a warm start only hashes a few files. If `.venv`'s Python runs this, the command
+runs in this process; else in a process of that Python.
 """
-# ruff: noqa: INP001 - run as a folder, imported by nobody
+# ruff: noqa: INP001 - run as a folder, never imported
 
 import fcntl
 import os
@@ -16,15 +16,15 @@ from itertools import takewhile
 from pathlib import Path
 
 from environment import ALTERNATIVE, Environment
-from telling import FAILED, INTERRUPTED, SetupError, code_of, tell
+from reporting import FAILED, INTERRUPTED, SetupError, code_of, report
 
 DEVELOPER_COMMANDS = {"test", "check", "lock", "proto"}
 NATIVE_COMMANDS = {"up", "test", "check"}
-TELLING = {"-h", "--help", "--version"}
+HELP = {"-h", "--help", "--version"}
 
 
 def main() -> int:
-    """Prepares the environment and becomes the command; returns only if it cannot."""
+    """Prepares the environment and runs the command; returns an exit code."""
     root, arguments = Path(sys.argv[1]), sys.argv[2:]
     try:
         environment = Environment(root)
@@ -35,12 +35,12 @@ def main() -> int:
             os.execv(python, [python, "-P", "-m", "logos_cli", *arguments])  # noqa: S606 - no shell is wanted
         logos = _program(root, arguments)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every outcome has a code
-        return told(error, root)
+        return report_error(error, root)
     return logos()
 
 
 def _program(root: Path, arguments: list[str]) -> Callable[[], int]:
-    """The command line, in this process: it sees nothing of the bootstrap."""
+    """Returns the command line's program, for this process without the bootstrap's modules."""
     sys.path.remove(str(Path(__file__).parent))
     sys.argv = [str(root / "logos"), *arguments]
     from logos_cli.entry import logos  # noqa: PLC0415 - not before the environment stands
@@ -48,37 +48,37 @@ def _program(root: Path, arguments: list[str]) -> Callable[[], int]:
     return logos
 
 
-def told(error: BaseException, root: Path) -> int:
-    """Says why the command cannot run; returns the exit code."""
+def report_error(error: BaseException, root: Path) -> int:
+    """Prints why the command cannot run; returns the exit code."""
     if isinstance(error, KeyboardInterrupt):
-        tell("interrupted; what was built so far is kept")
+        report("interrupted; the next run continues")
         return INTERRUPTED
     if isinstance(error, SetupError):
-        tell(f"error: {error}")
+        report(f"error: {error}")
         return error.code
     if isinstance(error, OSError):
         name = os.fsdecode(error.filename or root)
-        tell(f"error: {name}: {error.strerror}\n  {_owners(root)}{ALTERNATIVE}")
+        report(f"error: {name}: {error.strerror}\n  {_owners(root)}{ALTERNATIVE}")
         return code_of(error)
-    tell(f"error: a fault of this program: {error!r} (INTERNAL)")
+    report(f"error: internal error: {error!r} (INTERNAL)")
     if os.environ.get("LOGOS_DEBUG"):
-        tell("".join(traceback.format_exception(error)))
+        report("".join(traceback.format_exception(error)))
     else:
-        tell("  LOGOS_DEBUG=1 shows where; please report it")
+        report("  please report it, with the traceback that LOGOS_DEBUG=1 prints")
     return FAILED
 
 
 def prepare(environment: Environment, root: Path, arguments: list[str]) -> bool:
-    """Makes up what the command needs and the environment lacks; says whether that was anything."""
+    """Installs what the command needs; returns whether anything was installed."""
     words = list(takewhile(lambda word: word != "--", arguments))
     command = next((word for word in words if not word.startswith("-")), "")
-    working = not TELLING & set(words)  # help needs no tools
+    working = not HELP & set(words)  # help needs no tools
     developer = working and command in DEVELOPER_COMMANDS
     native = working and command in NATIVE_COMMANDS and not _in_containers(arguments)
     if not environment.missing(developer=developer, native=native):
         return False
     if "_LOGOS_COMPLETE" in os.environ:
-        sys.exit(5)  # a key was pressed in a shell: nothing is installed for that
+        sys.exit(5)  # shell completion must not install anything
     (root / ".logos").mkdir(exist_ok=True)
     environment.refuse_others()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -91,7 +91,7 @@ def prepare(environment: Environment, root: Path, arguments: list[str]) -> bool:
 
 
 def _owners(root: Path) -> str:
-    """Says whose the checkout is, where it is not ours: that is why it cannot be changed."""
+    """Returns a hint if the checkout belongs to another user, and so cannot be changed."""
     for folder in (root, root / ".venv", root / ".logos", root / "dist"):
         try:
             if folder.lstat().st_uid != os.geteuid():
@@ -109,7 +109,7 @@ def _take(lock: int) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        tell("another `./logos` is preparing the environment; waiting for it")
+        report("another `./logos` is preparing the environment; waiting for it")
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 

@@ -1,5 +1,5 @@
-"""`.venv`: what it must hold, what it holds, and how the difference is made up."""
-# ruff: noqa: INP001 - run as a folder, imported by nobody
+"""`.venv`: its wanted and present state, and the installation of the difference."""
+# ruff: noqa: INP001 - run as a folder, never imported
 
 import hashlib
 import json
@@ -12,9 +12,9 @@ import tomllib
 from pathlib import Path
 
 from native_wheel import find_wheel, source_key, wheel_folder
-from telling import SetupError, run, tell
+from reporting import SetupError, report, run
 
-ALTERNATIVE = "or do without: docker compose up --build --wait"
+ALTERNATIVE = "or use containers: docker compose up --build --wait"
 BEGUN = "begun"
 """In place of a stamp: an installation that may have been interrupted."""
 
@@ -27,7 +27,7 @@ class Environment:
         self._folder = root / ".venv"
         self._stamps = self._folder / "logos-stamps.json"
         self._again = False
-        """Whether the step under way was interrupted before."""
+        """Whether the current step was interrupted in an earlier run."""
 
     @property
     def python(self) -> Path:
@@ -35,14 +35,14 @@ class Environment:
         return self._folder / "bin" / "python"
 
     def is_ours(self) -> bool:
-        """Whether its interpreter is the one that runs this."""
+        """Returns whether its interpreter runs this process."""
         return Path(sys.prefix) == self._folder
 
     def missing(self, *, developer: bool, native: bool) -> list[str]:
-        """Names what must be done before a command can run, in order.
+        """Returns the steps that are needed before a command can run, in order.
 
         Raises:
-            SetupError: It was made with another Python than LOGOS_PYTHON names.
+            SetupError: It was made with another Python than that of LOGOS_PYTHON.
         """
         self._refuse_other_python()
         held = self._held()
@@ -54,7 +54,7 @@ class Environment:
         return [name for name in wanted if held.get(name) != self._stamp(name)]
 
     def prepare(self, needs: list[str]) -> None:
-        """Does what `missing` named; each success is stamped at once.
+        """Does the steps of `missing`; writes the stamp of each as soon as it succeeds.
 
         Raises:
             SetupError: A tool is missing, or one failed.
@@ -78,19 +78,19 @@ class Environment:
         self._stamps.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
 
     def refuse_others(self) -> None:
-        """Refuses an environment that must be changed and may not be.
+        """Refuses an environment that must be changed but is not writable.
 
         Raises:
-            SetupError: It belongs to somebody else, or cannot be written.
+            SetupError: It belongs to another user, or is not writable.
         """
         if self._folder.exists() and not os.access(self._folder, os.W_OK | os.X_OK):
             raise SetupError(
-                f"{self._folder} is out of date, and you may not write it.\n"
+                f"{self._folder} is out of date, and you have no write permission.\n"
                 f"  Let its owner run ./logos, use a checkout of your own, {ALTERNATIVE}"
             )
 
     def _refuse_other_python(self) -> None:
-        """What was chosen by name is used or refused, never passed over."""
+        """An explicit LOGOS_PYTHON is used or refused, never ignored."""
         chosen = os.environ.get("LOGOS_PYTHON")
         if not chosen or not self.python.exists():
             return
@@ -100,8 +100,8 @@ class Environment:
         ours = f"{sys.version_info.major}.{sys.version_info.minor}"
         if made is not None and made[1] != ours:
             raise SetupError(
-                f".venv was made with Python {made[1]}, and LOGOS_PYTHON names {chosen},"
-                f" which is {ours}.\n  Remove .venv to have it made anew, or unset LOGOS_PYTHON"
+                f".venv was made with Python {made[1]}, but LOGOS_PYTHON is {chosen},"
+                f" of version {ours}.\n  Remove .venv to make it again, or unset LOGOS_PYTHON"
             )
 
     def _held(self) -> dict[str, str]:
@@ -111,7 +111,7 @@ class Environment:
             return {}
 
     def _stamp(self, name: str) -> str:
-        """What the state of the sources makes of a need; equal stamps, nothing to do."""
+        """Returns the stamp of a step for the present sources."""
         if name == "native":
             return source_key(self._root)
         files = {
@@ -128,7 +128,7 @@ class Environment:
         return digest.hexdigest()[:16]
 
     def _create(self) -> None:
-        tell(f"making .venv with Python {sys.version.split()[0]}")
+        report(f"making .venv with Python {sys.version.split()[0]}")
         made = subprocess.run(
             [sys.executable, "-m", "venv", "--clear", str(self._folder)],
             capture_output=True,
@@ -151,7 +151,7 @@ class Environment:
             if not line.startswith(" ")
         )
         files = [word for lock in locks for word in ("--requirement", lock)]
-        # Of a package whose installation was cut off, pip believes that it is there.
+        # pip takes a package whose installation was interrupted for installed.
         again = ["--force-reinstall"] if self._again else []
         run(
             [
@@ -184,10 +184,10 @@ class Environment:
         self.make_relative()
 
     def make_relative(self) -> None:
-        """Names the sources relative to where Python looks for them.
+        """Makes the paths of the sources relative to site-packages.
 
-        It reads these files in the locale's encoding: under LC_ALL=C it would not start
-        at all where the checkout's path is not ASCII.
+        Python reads these files in the locale's encoding: under LC_ALL=C it would not start
+        at all if the checkout's path is not ASCII.
         """
         for file in self._folder.glob("lib/python*/site-packages/_editable_impl_logos_*.pth"):
             lines = file.read_bytes().splitlines()
@@ -208,7 +208,7 @@ class Environment:
         )  # fmt: skip
 
     def _build_native(self, key: str) -> Path:
-        """Builds in a folder of its own and renames: half a build is never found."""
+        """Builds in a temporary folder and renames it, so that no partial build is used."""
         path = os.pathsep.join(
             [_path(self._folder / "bin"), os.path.expanduser("~/.cargo/bin")]  # noqa: PTH111 - never fails
         )
@@ -224,7 +224,7 @@ class Environment:
                 "--interpreter", str(self.python), "--out", str(partial),
             ],
             label=(
-                "building the native core, once for this state of native/: about"
+                "building the native core, once for these sources of native/: about"
                 f" {crates.count('[[package]]')} crates, some minutes"
             ),
             counted=r"^\s*Compiling (\S+ v\S+)",
@@ -240,26 +240,28 @@ class Environment:
         partial.replace(folder)
         wheel = find_wheel(self._root, key)
         if wheel is None:
-            raise SetupError(f"maturin left no wheel for this machine in {folder}")
+            raise SetupError(
+                f"maturin made no wheel for this machine in {folder}; please report it"
+            )
         return wheel
 
     def _refuse_old_tools(self, path: str) -> None:
         cargo = shutil.which("cargo", path=path)
         advice = f"Install Rust by rustup (https://rustup.rs), {ALTERNATIVE}"
         if cargo is None:
-            raise SetupError(f"there is no cargo here, and the native core is Rust.\n  {advice}")
+            raise SetupError(f"cargo is not installed, and the native core is Rust.\n  {advice}")
         if not any(shutil.which(name, path=path) for name in ("cc", "gcc", "clang")):
             raise SetupError(
-                "there is no C compiler here; Rust links with it.\n"
+                "no C compiler is installed; Rust needs it to link.\n"
                 f"  Install one (Debian: apt install gcc libc6-dev), {ALTERNATIVE}"
             )
         manifest = tomllib.loads((self._root / "native" / "Cargo.toml").read_text(encoding="utf-8"))
         wanted = str(manifest["workspace"]["package"]["rust-version"])
-        said = subprocess.run([cargo, "--version"], capture_output=True, text=True, check=False)
-        found = re.search(r"(\d+)\.(\d+)", said.stdout)
+        answer = subprocess.run([cargo, "--version"], capture_output=True, text=True, check=False)
+        found = re.search(r"(\d+)\.(\d+)", answer.stdout)
         if found is None or (int(found[1]), int(found[2])) < _version(wanted):
             raise SetupError(
-                f"cargo {said.stdout.strip() or 'here'} is older than Rust {wanted}.\n  {advice}"
+                f"{answer.stdout.strip() or 'cargo'} is older than Rust {wanted}.\n  {advice}"
             )
 
 

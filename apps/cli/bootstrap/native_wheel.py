@@ -4,10 +4,10 @@ Used by the bootstrap and, as a program, by deploy/Dockerfile:
 
     python native_wheel.py ROOT TARGET    copies the wheel to TARGET, if there is one
 
-The wheel lies in `dist/native-<key>/`. The key is a hash over the sources, so a wheel of
-older sources is never taken for the current one.
+The wheel is in `dist/native-<key>/`. The key is a hash over the sources, so a wheel of older
+sources is never used.
 """
-# ruff: noqa: INP001 - run as a folder, imported by nobody
+# ruff: noqa: INP001 - run as a folder, never imported
 
 import hashlib
 import os
@@ -34,7 +34,7 @@ def source_key(root: Path) -> str:
 
 
 def wheel_folder(root: Path, key: str) -> Path:
-    """Where the wheel of a state of the sources lies."""
+    """Returns the folder of the wheel for a key."""
     return root / "dist" / f"native-{key}"
 
 
@@ -48,7 +48,7 @@ def find_wheel(root: Path, key: str) -> Path | None:
 
 
 def main() -> int:
-    """Copies the wheel, if there is one; none is no error."""
+    """Copies the wheel, if there is one; returns 0 in both cases."""
     root, target = Path(sys.argv[1]), Path(sys.argv[2])
     target.mkdir(parents=True, exist_ok=True)
     wheel = find_wheel(root, source_key(root))

@@ -135,7 +135,11 @@ def test_an_installation_that_was_cut_off_is_made_again_in_full(
 
 @pytest.mark.parametrize(
     ("present", "words"),
-    [((), "no cargo"), (("cargo",), "no C compiler"), (("cargo", "cc"), "older than Rust 9.9")],
+    [
+        ((), "cargo is not installed"),
+        (("cargo",), "no C compiler"),
+        (("cargo", "cc"), "older than Rust 9.9"),
+    ],
 )
 def test_a_missing_tool_is_named_with_the_alternative(
     monkeypatch: pytest.MonkeyPatch, checkout: Path, present: tuple[str, ...], words: str
@@ -196,7 +200,7 @@ def test_an_environment_of_another_python_than_the_named_one_is_refused(
     (checkout / ".venv" / "pyvenv.cfg").write_text("version = 3.1.4\n")
     monkeypatch.setenv("LOGOS_PYTHON", "python3.99")
 
-    with pytest.raises(Exception, match=r"made with Python 3\.1, and LOGOS_PYTHON names python3"):
+    with pytest.raises(Exception, match=r"made with Python 3\.1, but LOGOS_PYTHON is python3"):
         environment.missing(developer=False, native=False)
 
     monkeypatch.delenv("LOGOS_PYTHON")
@@ -292,7 +296,7 @@ def test_a_checkout_of_another_user_is_refused_with_a_way_out(
         (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, ["/x: Permission denied"]),
         (OSError(errno.ENOEXEC, "Exec format error"), 2, ["Exec format error"]),
         (KeyboardInterrupt(), 130, ["interrupted"]),
-        (ZeroDivisionError("oops"), 5, ["a fault of this program", "LOGOS_DEBUG=1"]),
+        (ZeroDivisionError("oops"), 5, ["internal error", "LOGOS_DEBUG=1"]),
     ],
 )
 def test_whatever_stops_the_bootstrap_has_an_exit_code(
@@ -306,7 +310,7 @@ def test_whatever_stops_the_bootstrap_has_an_exit_code(
 ) -> None:
     module = load("__main__", monkeypatch)
 
-    assert module.told(error, tmp_path) == code
+    assert module.report_error(error, tmp_path) == code
 
     said = capsys.readouterr().err
     assert all(word in said for word in words)
@@ -316,7 +320,7 @@ def test_whatever_stops_the_bootstrap_has_an_exit_code(
 def test_a_program_that_fails_is_no_wrong_usage(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    module = load("telling", monkeypatch)
+    module = load("reporting", monkeypatch)
 
     with pytest.raises(Exception, match="installing failed with 1") as caught:
         module.run(["false"], label="installing", counted="x", folder=tmp_path)
@@ -325,10 +329,10 @@ def test_a_program_that_fails_is_no_wrong_usage(
 
 
 def test_nothing_is_said_where_stderr_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = load("telling", monkeypatch)
+    module = load("reporting", monkeypatch)
     monkeypatch.setattr(sys, "stderr", None)
 
-    module.tell("nobody hears this")
+    module.report("nobody hears this")
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
@@ -360,7 +364,7 @@ PROGRAM = """
 import os, sys
 def logos():
     print(os.getpid(), *sys.argv[1:], os.environ["LOGOS_ROOT"], sep="|")
-    print([name for name in ("environment", "telling") if importable(name)])
+    print([name for name in ("environment", "reporting") if importable(name)])
 def importable(name):
     import importlib.machinery
     return importlib.machinery.PathFinder.find_spec(name)

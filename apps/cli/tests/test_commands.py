@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from logos_cli.commands import FoundPlaces, Place
 from logos_cli.main import app
-from logos_cli.messages import tell
+from logos_cli.messages import report_error
 
 COMMAND = """
 import typer
@@ -65,7 +65,7 @@ def test_what_to_do_next_comes_with_the_command(
 ) -> None:
     CliRunner().invoke(app, ["wave-to", "Ada"])
 
-    tell(refused("TOO_FAR"))
+    report_error(refused("TOO_FAR"))
 
     assert capfd.readouterr().err == "error: it is far away (TOO_FAR)\n  come nearer\n"
 

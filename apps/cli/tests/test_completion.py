@@ -92,4 +92,4 @@ def test_a_shell_that_cannot_be_completed_is_named(checkout: Path) -> None:
 
     if Path("/bin/sh").resolve().name == "dash":
         assert ended.returncode == 2
-        assert "bash, zsh and fish" in ended.stderr
+        assert "bash, zsh or fish" in ended.stderr

@@ -332,7 +332,7 @@ def test_grpc_keeps_its_own_lines_to_itself_unless_told_otherwise(
     kept = {key: value for key, value in os.environ.items() if key != "GRPC_VERBOSITY"}
     program = (
         "import logos_cli, os, sys; assert 'grpc' not in sys.modules;"
-        "from logos_cli.programs import surroundings; print(surroundings()['GRPC_VERBOSITY'])"
+        "from logos_cli.programs import tool_environment as env; print(env()['GRPC_VERBOSITY'])"
     )
 
     told = capture([tool("python"), "-c", program], ROOT, variables={**kept, **given})

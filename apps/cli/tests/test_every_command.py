@@ -306,13 +306,13 @@ def test_every_command_of_logosctl_prints_json(
 
 
 @pytest.mark.parametrize("path", sorted(OF_A_NODE.keys() - {("node", "list")}), ids=" ".join)
-def test_commands_end_with_3_where_nobody_answers(
+def test_commands_end_with_3_if_no_node_answers(
     ended: dict[Key, Ended], path: tuple[str, ...]
 ) -> None:
     told = ended[*path, "nobody"]
 
     assert (told["code"], told["out"]) == (3, "")
-    assert "nobody answers at 127.0.0.1:1" in told["err"]
+    assert "no node answers at 127.0.0.1:1" in told["err"]
 
 
 WRONG_WORDS = [

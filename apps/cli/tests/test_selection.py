@@ -62,7 +62,7 @@ def test_a_default_topology_that_has_changed_since_is_told(
 def test_a_file_and_a_name_that_contradict_each_other_are_refused(state: Path) -> None:
     remember(state, "small", SMALL.read_text(encoding="utf-8"))
 
-    with pytest.raises(AmbiguousTestnetError, match=r"that of relays, .* says 'small'"):
+    with pytest.raises(AmbiguousTestnetError, match=r"that of relays, .* is 'small'"):
         to_start(places_of(), RELAYS, "small", None)
     with pytest.raises(AmbiguousTestnetError):
         open_chosen(places_of(), RELAYS, "small", None)

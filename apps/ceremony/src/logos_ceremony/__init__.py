@@ -1,1 +1,1 @@
-"""The command of a setup to which many contribute: `python -m logos_ceremony`."""
+"""The command of a setup with many contributors: `python -m logos_ceremony`."""

@@ -1,8 +1,8 @@
 """The ceremony's command: `python -m logos_ceremony`.
 
-A setup is sound if one of its contributors forgot their secret, so anybody may add to it:
-get the transcript, contribute, publish your hash, pass the transcript on. Everybody who
-has it can verify every step.
+A setup is secure if at least one contributor destroyed their secret, so everyone is invited to
+contribute: get the transcript, contribute, publish your hash, pass the transcript on. Everyone
+who has the transcript can verify every step.
 
 Exit codes: 0 done, 1 the transcript or the key was refused, 2 the command line was wrong
 or a file cannot be read or written.
@@ -42,16 +42,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _fail(options, KeyFileError.reason, str(error))
         return USAGE
     if options.output == "json":
-        _answer(json.dumps(result))
+        _print(json.dumps(result))
     else:
-        _answer(_text(result))
+        _print(_text(result))
     return OK
 
 
 def _begin(options: argparse.Namespace) -> Result:
     if options.file.exists():
-        raise FileExistsError(f"{options.file} exists already: contribute to it, or name another")
-    _say(f"making the first key of {options.circuit}")
+        raise FileExistsError(
+            f"{options.file} already exists: contribute to it, or choose another file"
+        )
+    _log(f"making the first key of {options.circuit}")
     ceremony = Ceremony.begin(CircuitKey.generate(options.circuit))
     ceremony.save(options.file)
     return _shown(ceremony)
@@ -61,9 +63,9 @@ def _contribute(options: argparse.Namespace) -> Result:
     entropy = options.entropy_file.read_bytes() if options.entropy_file else b""
     ceremony = _load(options.file)
     _verify_all(ceremony)
-    _say("contributing: the secret is made, used and forgotten")
+    _log("contributing: the secret is made, used and erased")
     mine = ceremony.contribute(options.name, entropy)
-    _say(f"writing {options.file}")
+    _log(f"writing {options.file}")
     ceremony.save(options.file)
     return {**_shown(ceremony), "mine": mine.hex(), "verified": True}
 
@@ -88,15 +90,15 @@ def _finish(options: argparse.Namespace) -> Result:
 
 
 def _load(path: Path) -> Ceremony:
-    _say(f"reading {path}")
+    _log(f"reading {path}")
     return Ceremony.load(path)
 
 
 def _verify_all(ceremony: Ceremony) -> None:
     total = len(ceremony.contributions)
-    _say("verifying the first key")
+    _log("verifying the first key")
     while (left := ceremony.verify_step()) > 0:
-        _say(f"verifying contribution {total - left + 1} of {total}")
+        _log(f"verifying contribution {total - left + 1} of {total}")
 
 
 def _shown(ceremony: Ceremony) -> Result:
@@ -127,19 +129,19 @@ def _text(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _answer(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
 def _fail(options: argparse.Namespace, reason: str, text: str) -> None:
     if options.output == "json":
-        _answer(json.dumps({"error": {"reason": reason, "message": text}}))
+        _print(json.dumps({"error": {"reason": reason, "message": text}}))
     else:
-        _say(f"{reason}: {text}")
+        _log(f"{reason}: {text}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -158,15 +160,17 @@ def _parser() -> argparse.ArgumentParser:
     begin = command("begin", _begin, "Make the first key of a circuit, and a transcript of it.")
     begin.add_argument("--circuit", required=True, choices=circuit_names())
     contribute = command("contribute", _contribute, "Verify a transcript and add to it.")
-    contribute.add_argument("--name", required=True, help="yours: 1 to 64 bytes, for all to see")
+    contribute.add_argument("--name", required=True, help="your public name: 1 to 64 bytes")
     contribute.add_argument(
         "--entropy-file",
         type=Path,
         metavar="FILE",
-        help="anything only you know, mixed with the system's randomness",
+        help="secret bytes, mixed with the system's randomness",
     )
     command("verify", _verify, "Verify every step of a transcript.")
     command("show", _show, "Show a transcript without verifying it.")
-    finish = command("finish", _finish, "Verify a transcript and write the key that comes out.")
-    finish.add_argument("--keys", type=Path, required=True, metavar="FOLDER", help="where keys are")
+    finish = command("finish", _finish, "Verify a transcript and write its final key.")
+    finish.add_argument(
+        "--keys", type=Path, required=True, metavar="FOLDER", help="the folder of keys"
+    )
     return parser

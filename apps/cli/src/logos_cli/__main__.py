@@ -1,4 +1,4 @@
-"""What `./logos` runs once the environment stands."""
+"""Program of `./logos` if the bootstrap runs it in a new process."""
 
 from logos_cli.entry import logos
 

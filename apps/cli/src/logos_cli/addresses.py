@@ -1,4 +1,4 @@
-"""Where nodes are that are not known to be up: by their topology, or by the rule for ports."""
+"""Addresses of nodes that are not known to be up: by their topology, or by the port rule."""
 
 import re
 from typing import Final
@@ -12,7 +12,7 @@ _NUMBERED: Final = re.compile(r"node([1-9]\d{0,2})")
 
 
 def of_topology(layout: Layout) -> list[tuple[str, str]] | None:
-    """The nodes of the topology that was started last, with their front doors; None if none was.
+    """Returns nodes and front doors of the topology that was started last; None if none was.
 
     Raises:
         UnreadableStateError: It cannot be read.
@@ -25,9 +25,9 @@ def of_topology(layout: Layout) -> list[tuple[str, str]] | None:
 
 
 def by_rule(node: str) -> str:
-    """The front door of a node of which only the name is known.
+    """Returns the front door of a node by the default ports, if no testnet is known.
 
-    Containers that compose started alone leave no folder; their ports are the rule.
+    Containers that were started by compose alone leave no folder.
 
     Raises:
         UnknownNodeError: It is not node1 to node100.
@@ -35,7 +35,7 @@ def by_rule(node: str) -> str:
     match = _NUMBERED.fullmatch(node)
     if match is None or int(match[1]) > MAX_NODES:
         raise UnknownNodeError(
-            f"{node}: no testnet is known that has such a node; give node1 to node{MAX_NODES},"
-            " or --address HOST:PORT"
+            f"{node}: no known testnet has this node; use node1 to node{MAX_NODES}, or"
+            " --address HOST:PORT"
         )
     return f"127.0.0.1:{FRONT_PORT_BASE + int(match[1])}"

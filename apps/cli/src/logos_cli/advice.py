@@ -1,4 +1,4 @@
-"""Commands that are printed for people to type: each must do what it says, as it is printed."""
+"""Commands that are printed for users to type: each must work as printed."""
 
 import os
 
@@ -7,15 +7,15 @@ from logos_testnet.choosing import known_testnets
 
 
 def command(words: str, testnet: str, rest: str = "") -> str:
-    """A `./logos` command about a testnet, which it names where plain words may mean another.
+    """Returns a `./logos` command, with --testnet if the command is ambiguous without.
 
     Args:
         words: The command, e.g. `up`.
-        testnet: The testnet that is meant.
-        rest: What follows.
+        testnet: The testnet.
+        rest: Further arguments.
     """
-    told = os.environ.get("LOGOS_TESTNET")
+    selected = os.environ.get("LOGOS_TESTNET")
     known = known_testnets(state_root(make=True))
-    is_plain = set(known) <= {testnet} and told in {None, "", testnet}
+    is_plain = set(known) <= {testnet} and selected in {None, "", testnet}
     option = "" if is_plain else f"--testnet {testnet}"
     return " ".join(word for word in ("./logos", words, option, rest) if word)

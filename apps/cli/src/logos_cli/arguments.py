@@ -1,4 +1,4 @@
-"""Arguments that go to a node: contracts have UTF-8 texts and sized integers only."""
+"""Arguments that are sent to a node: contracts allow only UTF-8 strings and sized integers."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MAX_UINT64: Final = 2**64 - 1
 def utf8(text: str | None) -> str | None:
     """Refuses bytes that are not UTF-8; for the callback of an argument or option.
 
-    Python keeps such bytes as lone surrogates, which no message can hold.
+    Python decodes such bytes to lone surrogates, which messages cannot hold.
     """
     if text is not None and not is_utf8(text):
         raise typer.BadParameter("not UTF-8")
@@ -22,7 +22,7 @@ def utf8(text: str | None) -> str | None:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether a text can go to a node."""
+    """Returns whether a text can be sent to a node."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -31,9 +31,9 @@ def is_utf8(text: str) -> bool:
 
 
 def skip_conversion(param: Any) -> None:
-    """Leaves alone a parameter's value that needs no conversion; most need none.
+    """Skips Typer's conversion of a parameter's value if it is not needed; mostly it is not.
 
-    Typer converts by a library that takes longer to import than a call to a node takes.
+    Typer converts by a library whose import takes longer than a call to a node.
     """
     if "get_runtime_param" not in vars(param):
         param.get_runtime_param = _Conversion(param, param.get_runtime_param).itself
@@ -41,17 +41,17 @@ def skip_conversion(param: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Conversion:
-    """Stands in for Typer's conversion of one parameter."""
+    """Replaces Typer's conversion of one parameter."""
 
     param: Any
     typers: Any
-    """Makes Typer's own."""
+    """Makes Typer's conversion."""
 
     def itself(self) -> "_Conversion":
         return self
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Converts a value of the command line, of a variable, or a default."""
+        """Converts a value of the command line or of a variable, or a default."""
         wanted = param.type_descriptor.annotation
         if type(value) is wanted:
             return value

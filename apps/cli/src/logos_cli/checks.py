@@ -1,4 +1,4 @@
-"""`./logos check`: everything that is checked without running the product."""
+"""`./logos check`: the static checks."""
 
 import re
 import time
@@ -9,11 +9,11 @@ from typing import Final
 
 from logos_cli.console import stderr
 from logos_cli.exits import UsageError
-from logos_cli.programs import capture, surroundings, tool
+from logos_cli.programs import capture, tool, tool_environment
 from logos_cli.protos import drift
 
 Verdict = tuple[bool, str]
-"""Whether it passed, and what it said."""
+"""Whether the check passed, and its output."""
 Check = Callable[[Path], Verdict]
 
 _ADDRESS: Final = re.compile(r"https?://|--(extra-)?index-url|--find-links|git\+|file:")
@@ -21,24 +21,24 @@ _ADDRESS: Final = re.compile(r"https?://|--(extra-)?index-url|--find-links|git\+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """How one check ended."""
+    """The result of one check."""
 
     check: str
     passed: bool
     seconds: float
     said: str
-    """What it had to say, if it failed."""
+    """Its output, if it failed."""
 
 
 def run_checks(root: Path, only: Sequence[str]) -> list[Checked]:
-    """Runs the checks named in `only`, or all; tells each on stderr.
+    """Runs the checks named in `only`, or all; prints each result to stderr.
 
     Raises:
-        UsageError: There is no check of a name.
+        UsageError: A name is unknown.
     """
     unknown = [name for name in only if name not in CHECKS]
     if unknown:
-        raise UsageError(f"no check is called {', '.join(unknown)}; there are {', '.join(CHECKS)}")
+        raise UsageError(f"unknown check {', '.join(unknown)}; there are {', '.join(CHECKS)}")
     done = [_checked(root, name) for name in only or CHECKS]
     if failed := [each.check for each in done if not each.passed]:
         stderr().print(f"[red]{len(failed)} failed:[/] {', '.join(failed)}", highlight=False)
@@ -59,16 +59,16 @@ def _checked(root: Path, name: str) -> Checked:
 def _program(*arguments: str, folder: str = ".", **variables: str) -> Check:
     def check(root: Path) -> Verdict:
         path = str(Path.home() / ".cargo" / "bin")
-        around = surroundings(**variables)
-        around["PATH"] = f"{around['PATH']}:{path}"
-        code, said = capture(arguments, root / folder, variables=around)
-        return code == 0, said
+        environment = tool_environment(**variables)
+        environment["PATH"] = f"{environment['PATH']}:{path}"
+        code, output = capture(arguments, root / folder, variables=environment)
+        return code == 0, output
 
     return check
 
 
 def _types(root: Path) -> Verdict:
-    """Strict types. The bootstrap and the examples are worlds of their own."""
+    """Strict types. The bootstrap and the examples are checked separately."""
     sources = sorted(
         str(path.relative_to(root))
         for pattern in ("libs/*/src", "services/*/src", "apps/*/src")
@@ -92,7 +92,7 @@ def _generated(root: Path) -> Verdict:
 
 
 def _breaking(root: Path) -> Verdict:
-    """Contracts against the last tag; nothing was promised before the first."""
+    """Compares contracts with the last tag; before the first tag, everything may change."""
     code, tag = capture(["git", "describe", "--tags", "--abbrev=0", "--match", "v*"], root)
     if code != 0:
         return True, ""

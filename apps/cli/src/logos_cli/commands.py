@@ -1,7 +1,6 @@
-"""Groups of commands that are imported when they are chosen.
+"""Groups of commands that are imported when they are used.
 
-Most commands need much that the others do not: importing all of them takes longer than
-a call to a node.
+Commands need different libraries: importing all of them takes longer than a call to a node.
 """
 
 import re
@@ -20,26 +19,26 @@ _NAME: Final = re.compile("[a-z][a-z0-9-]*")
 
 
 advice_of_modules: Final[dict[str, str]] = {}
-"""What to do next, by the reason of a call that failed: from the commands that were imported."""
+"""Advice by the reason of a failed call, from the commands that were imported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a command, or a group of them, is written."""
+    """The location of a command, or of a group of them, in the code."""
 
     module: str
     name: str
-    """Of a function, or of a `typer.Typer`, in that module."""
+    """Name of a function or a `typer.Typer` in that module."""
     help: str = ""
-    """Instead of its own."""
+    """Replaces its own help."""
 
 
 class FoundPlaces(Mapping[str, Place]):
-    """The commands that modules bring along, by name (docs/modules.md, "Commands").
+    """The commands that modules provide, by name (docs/modules.md, "Commands").
 
-    Each is a Python module of a namespace package, of which every folder of sources may hold
-    a part. It is called like the command, has it as `command`, and may say in `ADVICE` what
-    to do next, by the reason of a call that failed.
+    Each is a Python module in a namespace package, to which every source folder may contribute.
+    It has the name of the command, exports it as `command`, and may have `ADVICE`, a table of
+    advice by the reason of a failed call.
     """
 
     def __init__(self, package: str) -> None:
@@ -82,7 +81,7 @@ class Commands(Mapping[str, Any]):
 
 
 class Group(TyperGroup):
-    """A group whose commands stand in `places`; for `typer.Typer(cls=…)`."""
+    """A group with the commands of `places`; for `typer.Typer(cls=…)`."""
 
     places: ClassVar[Mapping[str, Place]]
 
@@ -91,11 +90,11 @@ class Group(TyperGroup):
         self.finish_each(lambda _: None)
 
     def finish_each(self, finish: Callable[[Any], None]) -> None:
-        """Sets what is done to a command before it is used for the first time."""
+        """Sets the function that is applied to each command before its first use."""
         self.commands = cast(Any, Commands(self.places, finish))
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - all are for every context
-        """Names them without importing them."""
+        """Returns their names without importing them."""
         return list(self.places)
 
 

@@ -1,7 +1,7 @@
-"""Completion by the shell, also of `./logos`, which is no word that a variable can hold.
+"""Shell completion, also of `./logos`, which is not a valid name of a variable.
 
-Shells look commands up by their last part, so what is registered for `logos` serves
-`./logos` and `../logos`; the scripts then run what was typed.
+Shells look commands up by their last part, so the completion of `logos` also serves `./logos`
+and `../logos`; the scripts then run the command as typed.
 """
 
 import os
@@ -18,16 +18,16 @@ from typer.completion import (  # type: ignore[attr-defined]  # not re-exported
 from logos_cli.exits import UsageError
 
 _TYPED: Final = {"zsh": "${words[1]}", "fish": "(commandline -opc)[1]"}
-"""What stands for the command as it was typed, where the script of Typer names it."""
+"""Shell expressions for the command as typed, which replace the name in Typer's script."""
 
 
 def complete_variable(program: str) -> str:
-    """The variable that asks a program to complete; a valid name in every shell."""
+    """Returns the variable that requests completion; a valid name in every shell."""
     return f"_{_last_part(program).upper()}_COMPLETE"
 
 
 def script(shell: str, program: str) -> str:
-    """What a shell reads to complete a program.
+    """Returns the script by which a shell completes a program.
 
     Args:
         shell: bash, zsh or fish.
@@ -43,7 +43,7 @@ def script(shell: str, program: str) -> str:
 
 
 def show_callback(context: Any, _: object, wanted: object) -> object:
-    """Prints the script for the shell that runs us."""
+    """Prints the script for the calling shell."""
     if wanted and not context.resilient_parsing:
         print(script(_shell(), _program(context)))
         raise typer.Exit
@@ -51,7 +51,7 @@ def show_callback(context: Any, _: object, wanted: object) -> object:
 
 
 def install_callback(context: Any, _: object, wanted: object) -> object:
-    """Writes the script to where the shell that runs us reads it."""
+    """Installs the script for the calling shell."""
     if wanted and not context.resilient_parsing:
         program, shell = _program(context), _shell()
         _, path = install(shell, _last_part(program), complete_variable(program))
@@ -67,7 +67,9 @@ def _shell() -> str:
     except shellingham.ShellDetectionFailure:
         name = Path(os.environ.get("SHELL", "")).name
     if name not in {"bash", *_TYPED}:
-        raise UsageError(f"bash, zsh and fish can be completed, {name or 'no shell'} cannot")
+        raise UsageError(
+            f"completion needs bash, zsh or fish, and this is {name or 'no known shell'}"
+        )
     return str(name)
 
 

@@ -1,9 +1,9 @@
-"""Where output goes: data to stdout, everything else to stderr."""
+"""Output: data to stdout, everything else to stderr."""
 
 import codecs
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,7 +29,7 @@ OutputOption = Annotated[
 
 @cache
 def stderr() -> "Console":
-    """Where everything goes that is no data."""
+    """Returns the console for everything that is not data."""
     from rich.console import Console  # noqa: PLC0415 - see above
 
     return Console(stderr=True, soft_wrap=True)
@@ -51,10 +51,10 @@ def _is_narrow() -> bool:
 
 
 def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], output: Output) -> None:
-    """Prints records: as JSON whole, as a table only the named columns.
+    """Prints records: completely as JSON, or the named columns as a table.
 
-    A row is one line, however narrow the terminal: what is copied from it, or found by a
-    program, stays in one piece.
+    A row is one line, however narrow the terminal, so that copied or searched text is not
+    broken.
     """
     if output is Output.JSON:
         print_json(list(rows))
@@ -66,7 +66,7 @@ def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], output: O
 
 
 def _print_table(header: list[str], rows: list[list[str]]) -> None:
-    """Prints aligned columns, two blanks between them."""
+    """Prints aligned columns, separated by two spaces."""
     widths = [max(map(cell_len, column)) for column in zip(header, *rows, strict=True)]
     for line in (header, *rows):
         cells = (
@@ -77,33 +77,26 @@ def _print_table(header: list[str], rows: list[list[str]]) -> None:
         typer.secho(text, bold=line is header)
 
 
-def print_fields(fields: Mapping[str, Any]) -> None:
-    """Prints one record for people, a line each field."""
-    width = max(len(key) for key in fields)
-    for key, value in fields.items():
-        print(f"{key.replace('_', ' '):<{width}}  {_cell(value, empty='')}")
-
-
-def _cell(value: object, *, empty: str = "-") -> str:
-    """A value in one line."""
+def _cell(value: object) -> str:
+    """Returns a value as one line."""
     if value is None or value == "":
-        return empty
+        return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(_cell(item, empty=empty) for item in value) or empty
+        return ", ".join(map(_cell, value)) or "-"
     return shown(str(value))
 
 
 def shown(text: str) -> str:
-    """Text as it may stand on a terminal: what moves the cursor, or is no character, escaped."""
+    """Returns text that is safe for a terminal: control and unprintable characters are escaped."""
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
 
 
 def sized(count: int) -> str:
-    """A number of bytes for people, e.g. `1.5 MiB`."""
+    """Formats a number of bytes, e.g. `1.5 MiB`."""
     value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if value < 1024 or unit == "GiB":

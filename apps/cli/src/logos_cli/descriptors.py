@@ -1,8 +1,8 @@
-"""Reads and writes of files, pipes, sockets and terminals that never hold up the event loop.
+"""Reads and writes of files, pipes, sockets and terminals that never block the event loop.
 
-A thread that is stuck in a read cannot be cancelled, and O_NONBLOCK would be set for
-every process that shares a standard stream. So what may keep us waiting is polled, and
-read or written only once it is ready, whether or not it is non-blocking already.
+A thread that blocks in a read cannot be cancelled, and O_NONBLOCK would be set for every process
+that shares a standard stream. So descriptors that may block are polled, and read or written only
+when they are ready, whether or not they are non-blocking.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _POLL_S: Final = 0.1
 
 @contextmanager
 def named(name: str) -> Iterator[None]:
-    """Names the file in an `OSError` of the body: that of a descriptor knows none."""
+    """Adds the file's name to an `OSError` of the body: errors of descriptors have none."""
     try:
         yield
     except OSError as error:
@@ -31,14 +31,14 @@ def named(name: str) -> Iterator[None]:
 
 
 def standard(stream: TextIO | None, name: str) -> int:
-    """The descriptor of a standard stream.
+    """Returns the descriptor of a standard stream.
 
     Args:
         stream: `sys.stdin` or `sys.stdout`.
         name: For the message.
 
     Raises:
-        OSError: EBADF; it was closed at the start (`<&-`).
+        OSError: EBADF: it was closed at the start (`<&-`).
     """
     if stream is None or streams.was_closed(stream.fileno()):
         raise OSError(errno.EBADF, "is closed", name)
@@ -46,7 +46,7 @@ def standard(stream: TextIO | None, name: str) -> int:
 
 
 async def read_frames(descriptor: int, size: int) -> AsyncIterator[bytes]:
-    """Reads to the end, in frames of `size` bytes; only the last may have less."""
+    """Reads to the end, in frames of `size` bytes; only the last may be shorter."""
     frame = bytearray()
     while block := await read_some(descriptor, size - len(frame)):
         frame += block
@@ -58,7 +58,7 @@ async def read_frames(descriptor: int, size: int) -> AsyncIterator[bytes]:
 
 
 async def read_some(descriptor: int, size: int) -> bytes:
-    """Reads 1 to `size` bytes as soon as there are any; none at the end."""
+    """Reads 1 to `size` bytes as soon as some are available; none at the end."""
     while True:
         await _ready(descriptor, select.POLLIN)
         try:
@@ -68,8 +68,8 @@ async def read_some(descriptor: int, size: int) -> bytes:
 
 
 async def write_all(descriptor: int, data: bytes) -> None:
-    """Writes all bytes, waiting for a reader that is slow."""
-    # Of what blocks, a pipe, a socket or a terminal, no more is sure to be taken at once.
+    """Writes all bytes, at the speed of the reader."""
+    # A ready pipe, socket or terminal in blocking mode accepts only PIPE_BUF bytes for sure.
     may_block = os.get_blocking(descriptor) and not stat.S_ISREG(os.fstat(descriptor).st_mode)
     step = select.PIPE_BUF if may_block else len(data)
     rest = memoryview(data)
@@ -78,17 +78,17 @@ async def write_all(descriptor: int, data: bytes) -> None:
         try:
             rest = rest[os.write(descriptor, rest[:step]) :]
         except BlockingIOError:
-            await asyncio.sleep(_POLL_S)  # another writer was quicker
+            await asyncio.sleep(_POLL_S)  # another writer was faster
 
 
 @contextmanager
 def not_blocking(descriptor: int, access: int) -> Iterator[int]:
-    """Opens a stream once more, where O_NONBLOCK is then set for this process alone.
+    """Opens a standard stream again, to set O_NONBLOCK for this process only.
 
-    Of a terminal, Ctrl-C drops a line that was ready, and a read that follows would
-    wait for the next. To a pipe, it is several times as fast as PIPE_BUF at a time.
-    What is neither, or may not be opened, is given back as it is. So is a pipe to read
-    from: opened after its last writer has left, it would have no end.
+    On a terminal, Ctrl-C drops a line that was ready, and a blocking read would wait for the
+    next. On a pipe, writes are several times as fast as PIPE_BUF at a time. Other files, and
+    those that cannot be opened, are returned unchanged. So are pipes to read from: opened after
+    their last writer has left, they would never end.
 
     Args:
         descriptor: Of a standard stream.
@@ -109,12 +109,12 @@ def not_blocking(descriptor: int, access: int) -> Iterator[int]:
 
 @contextmanager
 def opened_to_read(file: str) -> Iterator[int]:
-    """Opens a file; a pipe that has no writer yet reads like one that says nothing yet.
+    """Opens a file to read; does not block on a pipe that has no writer yet.
 
     Raises:
         OSError: It cannot be opened, or is a folder.
     """
-    # Without O_NONBLOCK, a pipe without a writer keeps us in the call.
+    # Without O_NONBLOCK, the call blocks on a pipe without a writer.
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     try:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
@@ -126,12 +126,12 @@ def opened_to_read(file: str) -> Iterator[int]:
 
 @asynccontextmanager
 async def opened_to_write(device: str) -> AsyncIterator[int]:
-    """Opens a device or a pipe, once the pipe has a reader.
+    """Opens a device, or a pipe as soon as it has a reader.
 
     Raises:
         OSError: It cannot be opened.
     """
-    # Nothing tells of a pipe's first reader.
+    # There is no event for a pipe's first reader.
     while (descriptor := _open_device(device)) is None:  # noqa: ASYNC110
         await asyncio.sleep(_POLL_S)
     try:
@@ -151,7 +151,7 @@ def _open_device(device: str) -> int | None:
 
 
 async def _ready(descriptor: int, event: int) -> None:
-    """Waits for POLLIN or POLLOUT. What cannot be waited for, as a file, is always ready."""
+    """Waits for POLLIN or POLLOUT. Files, which cannot be polled, are always ready."""
     poll = select.poll()
     poll.register(descriptor, event)
     if poll.poll(0):

@@ -20,10 +20,10 @@ _OWN = ("-h", "--help", "--version")
 
 
 class PassingOn(TyperCommand):
-    """A command whose words are another program's, but for our own options."""
+    """A command that passes its arguments to another program, except our own options."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Takes our options out of what stands before `--`; the rest is passed on as it is."""
+        """Extracts our options from the arguments before `--`; passes the others on unchanged."""
         words, own, rest = iter(args), [], []
         for word in words:
             if word == "--":
@@ -46,12 +46,12 @@ def test(
         list[str],
         typer.Argument(
             default_factory=list,
-            help=f"{', '.join(tiers.TIERS)}, or what pytest takes.",
+            help=f"{', '.join(tiers.TIERS)}, or arguments of pytest.",
         ),
     ],
-    output: OutputOption = Output.TABLE,  # noqa: PT028 - a command, no test
+    output: OutputOption = Output.TABLE,  # noqa: PT028 - a command, not a test
 ) -> None:
-    """Run tests: all tiers, or those that are named."""
+    """Run tests: all tiers, or the given ones."""
     with explained():
         as_json = output is Output.JSON
         runs = tiers.run_tests(repository(), selection, to_stderr=as_json)
@@ -77,7 +77,7 @@ def check(
 
 
 def lock(output: OutputOption = Output.TABLE) -> None:
-    """Resolve all dependencies anew into requirements*.lock."""
+    """Resolve all dependencies again into requirements*.lock."""
     with explained():
         written = locks.write_locks(repository())
         if output is Output.JSON:
@@ -85,7 +85,7 @@ def lock(output: OutputOption = Output.TABLE) -> None:
 
 
 def proto(output: OutputOption = Output.TABLE) -> None:
-    """Generate the code of libs/logos-api anew from proto/."""
+    """Generate the code of libs/logos-api from proto/."""
     with explained():
         contracts = protos.generate(repository())
         if output is Output.JSON:
@@ -93,7 +93,7 @@ def proto(output: OutputOption = Output.TABLE) -> None:
 
 
 def render(output: OutputOption = Output.TABLE) -> None:
-    """Write docker-compose.yml anew from the default topology."""
+    """Write docker-compose.yml from the default topology."""
     with explained():
         root = repository()
         topology = described_by(root / DEFAULT_TOPOLOGY).topology()

@@ -1,7 +1,7 @@
-"""The two programs, `./logos` and `logosctl`, and how each of them ends.
+"""The programs `./logos` and `logosctl`, and their exit codes.
 
-Whatever happens becomes an exit code of docs/operations.md here; 1 is none. The commands
-are imported only once this stands: it takes half a second, and Ctrl-C must end it too.
+Every outcome becomes an exit code of docs/operations.md here; 1 is not one of them. The
+commands are imported inside: that takes half a second, in which Ctrl-C must work too.
 """
 
 import sys
@@ -15,7 +15,7 @@ _INTERRUPTED = 130
 
 
 def logos() -> NoReturn:
-    """The program behind `./logos`."""
+    """The program `./logos`."""
 
     def work() -> None:
         from logos_cli.logos import app  # noqa: PLC0415 - see above
@@ -39,7 +39,7 @@ def logosctl() -> NoReturn:
 
 
 def outcome_of(work: Callable[[], object]) -> int:
-    """Runs what ends by SystemExit, as the commands do, and returns its exit code."""
+    """Runs a function that may end by SystemExit, and returns its exit code."""
     try:
         code = _code_of(work)
         try:
@@ -47,7 +47,7 @@ def outcome_of(work: Callable[[], object]) -> int:
         except streams.ReaderGoneError:
             return code
     except BaseException as error:  # noqa: BLE001 - every outcome has an exit code
-        return _told(error)
+        return _report(error)
     return code
 
 
@@ -65,17 +65,17 @@ def _code_of(work: Callable[[], object]) -> int:
         code = 0
     if code is None:
         return 0
-    # 1 is what libraries exit with where they know no better.
+    # Libraries exit with 1 for any failure.
     return code if isinstance(code, int) and code != 1 else _FAILED
 
 
-def _told(error: BaseException) -> int:
+def _report(error: BaseException) -> int:
     try:
-        from logos_cli.messages import tell  # noqa: PLC0415 - see above
+        from logos_cli.messages import report_error  # noqa: PLC0415 - see above
 
-        return tell(error)
-    except BaseException:  # noqa: BLE001 - it cannot even be imported, or was interrupted again
+        return report_error(error)
+    except BaseException:  # noqa: BLE001 - the import failed, or was interrupted again
         if isinstance(error, KeyboardInterrupt):
             return _INTERRUPTED
-        sys.stderr.write(f"error: a fault of this program: {error!r} (INTERNAL)\n")
+        sys.stderr.write(f"error: internal error: {error!r} (INTERNAL)\n")
         return _FAILED

@@ -1,4 +1,4 @@
-"""Exit codes of the commands, and how a failure ends one."""
+"""Exit codes of the commands."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,20 +15,20 @@ class Exit(IntEnum):
 
     OK = 0
     USAGE = 2
-    """The input is wrong: trying again does not help."""
+    """The input is wrong: a retry does not help."""
     UNREACHABLE = 3
-    """Nobody answers, or not now: trying again may help."""
+    """No server answers, or not now: a retry may help."""
     NOT_FOUND = 4
-    """What was asked for does not exist, as far as the node can tell."""
+    """The requested item does not exist, as far as the node knows."""
     FAILED = 5
-    """It was tried, and it failed."""
+    """The operation failed."""
     HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
 
 class UsageError(LogosError):
-    """The command line asks for what there is not."""
+    """The command line is not valid."""
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "USAGE"
@@ -39,13 +39,13 @@ def explained(address: str = "") -> Iterator[None]:
     """Turns a failure of the body into a message on stderr and an exit code.
 
     Args:
-        address: The node that is called, for the message when nobody answers.
+        address: Address of the node, for the message if it does not answer.
     """
     try:
         yield
     except (typer.Exit, typer.Abort, typer.TyperException):
-        raise  # Typer's own: it says them and ends
+        raise  # Typer prints its own exceptions
     except (Exception, KeyboardInterrupt, InterruptedBySignalError) as error:
-        from logos_cli.messages import tell  # noqa: PLC0415 - only failures need what it imports
+        from logos_cli.messages import report_error  # noqa: PLC0415 - only failures need what it imports
 
-        raise typer.Exit(tell(error, address)) from error
+        raise typer.Exit(report_error(error, address)) from error

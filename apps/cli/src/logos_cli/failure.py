@@ -1,4 +1,4 @@
-"""What is told when a node does not come up: which module, why, its last words."""
+"""Report on a node that does not become ready: its modules, the cause, the last log lines."""
 
 from contextlib import aclosing
 
@@ -13,7 +13,7 @@ from logos_testnet.testnet import Testnet, node_of
 TAIL_LINES = 20
 
 
-async def tell_failure(testnet: Testnet, error: NodeFailedError) -> None:
+async def print_failure(testnet: Testnet, error: NodeFailedError) -> None:
     """Prints the state, the last exit and the last log lines of the module at fault."""
     stderr().print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
     node = node_of(testnet.plan, error.node)
@@ -40,8 +40,8 @@ async def tell_failure(testnet: Testnet, error: NodeFailedError) -> None:
             stderr().print(f"    {line.text}", highlight=False, markup=False, soft_wrap=True)
     name = testnet.plan.topology.name
     stderr().print(
-        f"\n  all is left as it is. `{command('logs', name, error.node)}` says more,"
-        f" `{command('up', name)}` tries again, `{command('down', name)}` stops it",
+        f"\n  everything keeps running. `{command('logs', name, error.node)}` shows more,"
+        f" `{command('up', name)}` retries, `{command('down', name)}` stops it",
         highlight=False,
         soft_wrap=True,
     )

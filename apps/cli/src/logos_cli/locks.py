@@ -1,6 +1,6 @@
-"""Lock files: every package with its hashes, and no address to fetch it from.
+"""Lock files: every package with its hashes, without download addresses.
 
-Whoever installs from them asks the registry of their own choice; the hashes decide.
+Users install from a registry of their choice; the hashes guarantee the contents.
 """
 
 import tomllib
@@ -19,10 +19,10 @@ _HEAD: Final = "# Written by `./logos lock` from the pyproject.toml files. Hashe
 
 
 def write_locks(root: Path) -> list[str]:
-    """Resolves all dependencies anew, for every platform and Python from 3.11 on.
+    """Resolves all dependencies again, for every platform and Python from 3.11 on.
 
     Returns:
-        The files that were written.
+        Names of the written files.
     """
     groups = _read(root / "pyproject.toml")["dependency-groups"]
     _write(root, RUNTIME, runtime_requirements(root), [])
@@ -32,7 +32,7 @@ def write_locks(root: Path) -> list[str]:
 
 
 def runtime_requirements(root: Path) -> list[str]:
-    """What the members of the workspace require, extras too, apart from one another."""
+    """Returns the external requirements of the members of the workspace, with their extras."""
     members = _read(root / "pyproject.toml")["tool"]["uv"]["workspace"]["members"]
     wanted: set[str] = set()
     for pattern in members:
@@ -51,7 +51,7 @@ def runtime_requirements(root: Path) -> list[str]:
 def _write(root: Path, name: str, requirements: list[str], constraints: list[str]) -> None:
     stderr().print(f"resolving {name}", highlight=False)
     bounds = [word for lock in constraints for word in ("--constraint", lock)]
-    code, said = capture(
+    code, output = capture(
         [
             *(tool("uv"), "pip", "compile", "--quiet", "--universal", "--no-config"),
             *("--python-version", OLDEST_PYTHON, "--generate-hashes", "--upgrade"),
@@ -63,8 +63,8 @@ def _write(root: Path, name: str, requirements: list[str], constraints: list[str
         text="\n".join(requirements),
     )
     if code != 0:
-        raise ProgramFailedError(f"{name} cannot be resolved:\n{said}")
-    (root / name).write_text(_HEAD + said, encoding="utf-8")
+        raise ProgramFailedError(f"{name} cannot be resolved:\n{output}")
+    (root / name).write_text(_HEAD + output, encoding="utf-8")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`./logos`: testnets up and down, and everything a developer runs."""
+"""`./logos`: starts and stops testnets, and runs developer tools."""
 
 from typing import ClassVar
 

@@ -12,7 +12,7 @@ from logos_cli.session import Session
 from logos_cli.target import complete_node
 
 _LONGEST_TIMEOUT_S: Final = 1e8
-"""Three years: what is longer, gRPC cannot count, and is no deadline."""
+"""Three years. gRPC cannot represent longer ones: they mean no deadline."""
 
 
 class _Commands(Group):
@@ -51,11 +51,11 @@ def select(
     ] = None,
     output: OutputOption = Output.TABLE,
     timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds that a short call may take; inf: any number.")
+        float, typer.Option(min=0.1, help="Time limit of a short call, in seconds; inf: none.")
     ] = 10.0,
 ) -> None:
     """Talk to one node of a Logos testnet."""
     if math.isnan(timeout):
-        raise typer.BadParameter("nan is no number of seconds", param_hint="'--timeout'")
+        raise typer.BadParameter("must be a number of seconds, is nan", param_hint="'--timeout'")
     deadline_s = timeout if timeout <= _LONGEST_TIMEOUT_S else None
     context.obj = Session(address or node, testnet, output, deadline_s)

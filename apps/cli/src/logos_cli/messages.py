@@ -1,4 +1,4 @@
-"""The one place where failures become messages and exit codes."""
+"""Converts failures to messages and exit codes, in one place."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from logos_base.errors import ConfigError, ErrorKind, LogosError
 from logos_cli.commands import advice_of_modules
-from logos_cli.console import stderr
+from logos_cli.console import shown, stderr
 from logos_cli.exits import Exit
 from logos_cli.running import InterruptedBySignalError
 from logos_cli.streams import ReaderGoneError
@@ -30,8 +30,8 @@ _NOT_THE_INPUT: Final = frozenset(
         *(errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN),
     }
 )
-"""A disk that is full or broken, a closed stdout, a machine at its limits; every other
-OSError is about what the user named."""
+"""A full or broken disk, a closed stdout, exhausted resources; every other OSError concerns a
+file that the user named."""
 
 _OF_ERROR: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Exit], ...]] = (
     ((ReaderGoneError, BrokenPipeError), Exit.OK),
@@ -39,65 +39,65 @@ _OF_ERROR: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ..
     (UnicodeEncodeError, Exit.USAGE),
     ((TimeoutError, ConnectionError), Exit.UNREACHABLE),
 )
-"""The first that fits."""
+"""The first match counts."""
 
 _ADVICE: Final = {
-    "MODULE_NOT_READY": "`logosctl module list` says what it waits for; try again",
+    "MODULE_NOT_READY": "`logosctl module list` shows what it waits for; try again",
     "MODULE_DRAINING": "it is restarting; try again",
     "DISK_FULL": "make room on the disk that holds the node's state",
     "SERVICE_UNKNOWN": "this node runs no such module: `logosctl module list`",
 }
-"""By the reason of a call that failed; for those that any module may meet."""
+"""Advice by the reason of a failed call, for reasons of every module."""
 
 
 def exit_of(error: grpc.aio.AioRpcError) -> Exit:
-    """The exit code of a failed call."""
+    """Returns the exit code of a failed call."""
     name = error.code().name
     kind = ErrorKind(name) if name in ErrorKind.__members__ else ErrorKind.INTERNAL
     return _exit_of(kind, retry_after_ms_of(error))
 
 
 def _exit_of(kind: ErrorKind, retry_after_ms: int | None) -> Exit:
-    """Who says when to try again says that it may help."""
+    """A failure with a retry delay is UNREACHABLE: a retry may help."""
     otherwise = Exit.FAILED if retry_after_ms is None else Exit.UNREACHABLE
     return _OF_KIND.get(kind, otherwise)
 
 
-def tell(error: BaseException, address: str = "") -> Exit:
-    """Says on stderr what went wrong; returns the exit code.
+def report_error(error: BaseException, address: str = "") -> Exit:
+    """Prints an error to stderr; returns the exit code.
 
     Args:
-        error: Whatever ended the command.
+        error: The exception that ended the command.
         address: As for `explained`.
     """
     match error:
         case ReaderGoneError() | BrokenPipeError():
-            pass  # it is not there to be told
+            pass  # the reader has closed the output
         case KeyboardInterrupt():
-            _say("interrupted")
+            _print_error("interrupted")
         case InterruptedBySignalError():
-            _say(f"ended by {error}")
+            _print_error(f"ended by {error}")
         case ConfigError():
             for problem in error.problems:
-                _say(problem)
+                _print_error(problem)
         case LogosError():
-            _say(str(error), error.reason)
+            _print_error(str(error), error.reason)
         case grpc.aio.AioRpcError():
-            _say_call(error, address)
+            _print_call_error(error, address)
         case UnicodeEncodeError():
-            _say(f"not UTF-8: {error.object}", "NOT_UTF8")
+            _print_error(f"not UTF-8: {error.object}", "NOT_UTF8")
         case OSError():
             name = os.fsdecode(error.filename) if error.filename else ""
             closed = "it is closed" if error.errno == errno.EBADF else ""
-            reason = closed or error.strerror or str(error) or "nothing happened in time"
-            _say(f"{name}: {reason}".removeprefix(": "))
+            reason = closed or error.strerror or str(error) or "timed out"
+            _print_error(f"{name}: {reason}".removeprefix(": "))
         case _:
-            _say_fault(error)
+            _print_fault(error)
     return code_of(error)
 
 
 def code_of(error: BaseException) -> Exit:
-    """The exit code of whatever ended a command."""
+    """Returns the exit code for the exception that ended a command."""
     if isinstance(error, InterruptedBySignalError):
         return Exit(128 + error.number)
     if isinstance(error, LogosError):
@@ -112,15 +112,16 @@ def code_of(error: BaseException) -> Exit:
     return Exit.FAILED
 
 
-def _say_call(error: grpc.aio.AioRpcError, address: str) -> None:
+def _print_call_error(error: grpc.aio.AioRpcError, address: str) -> None:
     reason = reason_of(error)
     if not reason and error.code() is grpc.StatusCode.UNAVAILABLE:
-        _say(
-            f"nobody answers at {address}; `./logos status` says what is up, `./logos up` starts"
-            " the testnet"
+        _print_error(
+            f"no node answers at {address}; `./logos status` shows what is up, `./logos up`"
+            " starts the testnet"
         )
         return
-    _say(error.details() or error.code().name.lower(), reason or error.code().name)
+    details = shown(error.details() or error.code().name.lower())  # the node may not be ours
+    _print_error(details, shown(reason) or error.code().name)
     retry_ms = retry_after_ms_of(error)
     advice = _ADVICE.get(reason) or advice_of_modules.get(reason)
     if advice is None and retry_ms is not None:
@@ -129,14 +130,16 @@ def _say_call(error: grpc.aio.AioRpcError, address: str) -> None:
         stderr().print(f"  {advice}", highlight=False, markup=False)
 
 
-def _say_fault(error: BaseException) -> None:
-    _say(f"a fault of this program: {type(error).__name__}: {error}", "INTERNAL")
+def _print_fault(error: BaseException) -> None:
+    _print_error(f"internal error: {type(error).__name__}: {error}", "INTERNAL")
     if os.environ.get("LOGOS_DEBUG"):
         stderr().print("".join(traceback.format_exception(error)), highlight=False, markup=False)
     else:
-        stderr().print("  LOGOS_DEBUG=1 shows where; please report it", highlight=False)
+        stderr().print(
+            "  please report it, with the traceback that LOGOS_DEBUG=1 prints", highlight=False
+        )
 
 
-def _say(message: str, reason: str = "") -> None:
+def _print_error(message: str, reason: str = "") -> None:
     label = f" [dim]({escape(reason)})[/]" if reason else ""
     stderr().print(f"[red]error:[/] {escape(message)}{label}", highlight=False, soft_wrap=True)

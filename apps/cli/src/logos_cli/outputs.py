@@ -1,7 +1,7 @@
-"""Where fetched content goes: a file that appears whole or not at all, a pipe, a device.
+"""Destinations of fetched content: a file that is replaced atomically, a pipe, a device.
 
-As with `cp` and `curl -o`, symbolic links are followed, and a file that is there keeps
-its mode, its owner and its other names.
+As with `cp` and `curl -o`, symbolic links are followed, and an existing file keeps its mode,
+its owner and its hard links.
 """
 
 import errno
@@ -25,13 +25,13 @@ _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 @dataclass(slots=True)
 class Output:
-    """An open place for content."""
+    """An open destination."""
 
     name: str
     """For messages."""
     descriptor: int
     is_old: bool = False
-    """Whether it still holds what it held before: until the first byte comes."""
+    """Whether it still holds its old content: until the first write."""
 
     async def write(self, data: bytes) -> None:
         """Writes the next bytes, or raises `OSError`."""
@@ -40,7 +40,7 @@ class Output:
             await descriptors.write_all(self.descriptor, data)
 
     def empty(self) -> None:
-        """Forgets what a file held before."""
+        """Removes the old content of a file."""
         if self.is_old:
             os.ftruncate(self.descriptor, 0)
             self.is_old = False
@@ -48,14 +48,14 @@ class Output:
 
 @asynccontextmanager
 async def output_to(file: str) -> AsyncIterator[Output]:
-    """Opens where content goes; `-` is stdout. If the body fails, a file stays as it was.
+    """Opens a destination; `-` is stdout. If the body fails, a file is unchanged.
 
-    Written in place, so that it does not, is a file that a new one cannot replace: with
-    several names, with an owner whom we cannot give it to, or in a folder where we can
-    make none.
+    An exception are files that cannot be replaced, which are written in place: those with
+    several hard links, with an owner that we cannot set, or in a folder where we cannot create
+    files.
 
     Raises:
-        OSError: It cannot be written to.
+        OSError: It cannot be written.
     """
     if file in _STDOUT:
         name = "standard output"
@@ -74,7 +74,7 @@ async def output_to(file: str) -> AsyncIterator[Output]:
 
 
 def _mode_of(file: str) -> int | None:
-    """Type and mode of what a name leads to; None if there is nothing yet."""
+    """Returns type and mode of the file at a path; None if it does not exist."""
     try:
         mode = Path(file).stat().st_mode
     except FileNotFoundError:
@@ -98,7 +98,7 @@ def _new_file(file: str) -> Iterator[Output]:
 @contextmanager
 def _old_file(file: str) -> Iterator[Output]:
     target = Path(file).resolve()
-    with descriptors.named(file):  # a new one could replace even a file that we may not write to
+    with descriptors.named(file):  # a rename could replace even a file without write permission
         old = os.fdopen(os.open(target, os.O_WRONLY), "wb", buffering=0)
     with old:
         with descriptors.named(file):
@@ -116,7 +116,7 @@ def _old_file(file: str) -> Iterator[Output]:
 
 @contextmanager
 def _put_in_place(file: str, target: Path, partial: Path, descriptor: int) -> Iterator[Output]:
-    """Renames a partial file to its target once the body has filled it; removes it otherwise."""
+    """Renames a partial file to its target if the body succeeds; removes it otherwise."""
     try:
         yield Output(file, descriptor)
         with descriptors.named(file):
@@ -129,13 +129,13 @@ def _put_in_place(file: str, target: Path, partial: Path, descriptor: int) -> It
 
 
 def _create_beside(target: Path, mode: int) -> tuple[Path, int]:
-    """Makes a file whose name fits wherever that of the target does."""
+    """Creates a temporary file in the target's folder, with a short name."""
     partial = target.with_name(f".logos-{secrets.token_hex(8)}")
     return partial, os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
 
 
 def _successor(target: Path, old: os.stat_result) -> tuple[Path, int] | None:
-    """Makes a file like the target, but empty; None if it could not take its place."""
+    """Creates an empty file like the target; None if it could not replace the target."""
     if old.st_nlink > 1:
         return None
     try:
@@ -158,8 +158,8 @@ def _successor(target: Path, old: os.stat_result) -> tuple[Path, int] | None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """A rename lasts once its folder is on the disk."""
-    with suppress(PermissionError):  # a folder may be for writing alone, and still hold files
+    """Makes a rename durable."""
+    with suppress(PermissionError):  # a folder without read permission
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The command line as a whole: what every command has, and how a program runs it."""
+"""The command line as a whole: options of every command, and its run."""
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -16,12 +16,12 @@ SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 """For the apps; commands inherit it."""
 
 EPILOG: Final = (
-    "Exit codes: 0 done, 2 wrong input, 3 nobody answers or not now, 4 not found, 5 failed,"
+    "Exit codes: 0 done, 2 wrong input, 3 no answer, retry later, 4 not found, 5 failed,"
     " 128 + n ended by signal n."
 )
 
 _FILE_NAMES: Final = frozenset({"file", "selection"})
-"""Parameters that are names of files: any bytes, as the system has it."""
+"""Parameters that are names of files, which may be any bytes."""
 
 _shared = typer.Typer(add_completion=False)
 
@@ -43,13 +43,13 @@ def run_program(app: typer.Typer, name: str) -> None:
 
     Args:
         app: The commands.
-        name: The program, as its users type it.
+        name: The program, as users type it.
     """
     built(app).main(prog_name=name, complete_var=complete_variable(name))
 
 
 def built(app: typer.Typer) -> TyperGroup:
-    """The commands of an app, with what all of them have."""
+    """Builds the commands of an app, with the options that all of them have."""
     root = cast(TyperGroup, get_command(app))
     install, show = get_install_completion_arguments()
     install.callback, show.callback = install_callback, show_callback
@@ -59,7 +59,7 @@ def built(app: typer.Typer) -> TyperGroup:
 
 
 def _finish(command: Any) -> None:
-    """Adds what every command has to `command` and to those below it."""
+    """Adds the common options to `command` and to its subcommands."""
     for param in command.params:
         if param.callback is None and param.name not in _FILE_NAMES:
             param.callback = _refuse_other_bytes
@@ -73,7 +73,7 @@ def _finish(command: Any) -> None:
 
 
 def _params(of_command: Callable[[Any], list[Any]], context: Any) -> list[Any]:
-    """The parameters of a command, with that for help, which exists only now."""
+    """Returns the parameters of a command, with that for help, which Typer adds last."""
     params = of_command(context)
     for param in params:
         skip_conversion(param)
@@ -88,7 +88,7 @@ def _version_option() -> Any:
 
 
 def walk(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command and group below `command`, itself first, with the words that name it."""
+    """Yields `command`, then every subcommand and group, with their names."""
     yield path, command
     for name, below in getattr(command, "commands", {}).items():
         yield from walk(below, *path, name)
@@ -104,7 +104,7 @@ def _print_version(context: Any, _: object, wanted: object) -> object:
 
 
 def _refuse_other_bytes(_: object, param: Any, value: object) -> object:
-    """Refuses text that is not UTF-8: what goes to a node or names one is."""
+    """Refuses strings that are not UTF-8: those for nodes and names of nodes must be."""
     if isinstance(value, str) and not is_utf8(value):
         raise typer.BadParameter(f"{value!a} is not UTF-8", param=param)
     return value

@@ -1,4 +1,4 @@
-"""Programs that the developer commands run, and how they end."""
+"""Runs programs for the developer commands."""
 
 import os
 import signal
@@ -20,12 +20,12 @@ class ProgramFailedError(LogosError):
 
 
 def tool(name: str) -> str:
-    """The path of a program of the virtual environment."""
+    """Returns the path of a program of the virtual environment."""
     return str(Path(sys.executable).parent / name)
 
 
-def surroundings(**changes: str) -> dict[str, str]:
-    """Our environment with the virtual environment's programs first."""
+def tool_environment(**changes: str) -> dict[str, str]:
+    """Returns our environment with the virtual environment's programs first in PATH."""
     folder = str(Path(sys.executable).parent)
     return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}", **changes}
 
@@ -37,15 +37,15 @@ def run(
     variables: Mapping[str, str] | None = None,
     to_stderr: bool = False,
 ) -> int:
-    """Runs a program that prints for itself; returns its exit code.
+    """Runs a program with our standard streams; returns its exit code.
 
-    An interrupt ends it first, and leaves it the time to clean up.
+    On an interrupt, it waits until the program has cleaned up and ended.
 
     Args:
-        arguments: The program.
-        root: Where to run it.
+        arguments: The program and its arguments.
+        root: Working folder.
         variables: Its environment; None for ours.
-        to_stderr: Whether what it prints on stdout goes to stderr.
+        to_stderr: Whether to redirect its stdout to stderr.
 
     Raises:
         ReaderGoneError: It failed, and the reader of our stdout has closed it.
@@ -54,7 +54,7 @@ def run(
         process = subprocess.Popen(
             arguments,
             cwd=root,
-            env=variables or surroundings(),
+            env=variables or tool_environment(),
             stdout=STDERR if to_stderr else None,
         )
     with process:
@@ -63,7 +63,7 @@ def run(
                 raise KeyboardInterrupt
             code = process.wait()
         except KeyboardInterrupt:
-            if not os.isatty(STDIN):  # a terminal has interrupted it as well
+            if not os.isatty(STDIN):  # a terminal interrupts it itself
                 process.send_signal(signal.SIGINT)
             process.wait()
             raise
@@ -74,7 +74,7 @@ def run(
 
 @contextmanager
 def _interrupts_held() -> Iterator[list[int]]:
-    """Holds interrupts back and notes them: a program that is being started would miss them."""
+    """Defers interrupts: a program that is being started would miss them."""
     came: list[int] = []
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.default_int_handler:
@@ -94,11 +94,11 @@ def capture(
     text: str | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
-    """Runs a program; returns its exit code and all it wrote."""
+    """Runs a program; returns its exit code and its output."""
     done = subprocess.run(
         arguments,
         cwd=root,
-        env=variables or surroundings(),
+        env=variables or tool_environment(),
         input=text,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

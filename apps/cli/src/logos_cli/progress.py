@@ -1,7 +1,7 @@
 """Progress on stderr.
 
-Of a testnet: a live table on a terminal, plain lines elsewhere. Of a transfer: a bar, on a
-terminal only.
+For a testnet: a live table on a terminal, plain lines elsewhere. For a transfer: a bar, on
+terminals only.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from logos_testnet.progress import NodeProgress, Note, Report
 
 @contextmanager
 def watching() -> Iterator[Report]:
-    """A report to hand to a testnet."""
+    """Yields a `Report` for a testnet."""
     if not stderr().is_terminal:
         yield _print_line
         return
@@ -41,7 +41,7 @@ def _print_line(event: NodeProgress | Note) -> None:
 
 
 class _Board:
-    """One line a node, the newest note below."""
+    """One line for each node, then the newest note."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, NodeProgress] = {}

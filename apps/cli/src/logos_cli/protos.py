@@ -1,4 +1,4 @@
-"""Generated code of the contracts: `proto/` to `libs/logos-api`."""
+"""Generates the code of the contracts: `proto/` to `libs/logos-api`."""
 
 import tempfile
 from pathlib import Path
@@ -10,14 +10,14 @@ GENERATED: Final = Path("libs/logos-api/src")
 
 
 def generate(root: Path, target: Path | None = None) -> list[str]:
-    """Generates all code into `target`, by default where it is committed.
+    """Generates all code into `target`, by default the committed folder.
 
     Returns:
         The contracts that it was generated from.
     """
     out = target or root / GENERATED
     files = sorted(str(path.relative_to(root / "proto")) for path in root.glob("proto/**/*.proto"))
-    code, said = capture(
+    code, output = capture(
         [
             *(tool("python"), "-m", "grpc_tools.protoc", "--proto_path=proto"),
             *(f"--{kind}_out={out}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")),
@@ -26,12 +26,12 @@ def generate(root: Path, target: Path | None = None) -> list[str]:
         root,
     )
     if code != 0:
-        raise ProgramFailedError(f"protoc failed:\n{said}")
+        raise ProgramFailedError(f"protoc failed:\n{output}")
     return [f"proto/{file}" for file in files]
 
 
 def drift(root: Path) -> list[str]:
-    """Names the generated files that differ from what `proto/` says now."""
+    """Returns the generated files that are out of date."""
     committed = root / GENERATED
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder)

@@ -1,4 +1,4 @@
-"""Coroutines as commands run them: a signal cancels, so that nothing half done is left."""
+"""Runs the coroutines of commands: signals cancel them, so that they can clean up."""
 
 import asyncio
 import signal
@@ -11,7 +11,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class InterruptedBySignalError(BaseException):
-    """SIGTERM or SIGHUP ended a command; like KeyboardInterrupt, nothing else catches it."""
+    """SIGTERM or SIGHUP ended a command. A BaseException, like KeyboardInterrupt."""
 
     def __init__(self, number: signal.Signals) -> None:
         super().__init__(number.name)
@@ -21,8 +21,8 @@ class InterruptedBySignalError(BaseException):
 def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:
     """Runs a coroutine to its end, in place of `asyncio.run`.
 
-    SIGINT, SIGTERM and SIGHUP cancel it at once, and once more each time. A signal
-    that was ignored at the start, as SIGHUP under nohup, stays ignored.
+    SIGINT, SIGTERM and SIGHUP cancel it, each time again. A signal that was ignored at the
+    start, as SIGHUP under nohup, stays ignored.
 
     Raises:
         KeyboardInterrupt: SIGINT cancelled it.

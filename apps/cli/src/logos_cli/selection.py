@@ -1,4 +1,4 @@
-"""From the words of a command to the testnet that they mean."""
+"""Selects the testnet of a command by its options."""
 
 import contextlib
 import os
@@ -33,14 +33,14 @@ class Runtime(StrEnum):
 
 
 def places_of(*, make: bool = False) -> Places:
-    """The folders that commands work in; `make`: they need not be there yet."""
+    """Returns the folders that commands work in; with `make`, they need not exist."""
     return Places(repository(), state_root(make=make))
 
 
 def to_start(
     places: Places, topology: Path | None, testnet: str | None, nodes: int | None
 ) -> Description:
-    """The topology that was given; else the testnet that there is; else the default topology."""
+    """Returns the given topology; else that of the existing testnet; else the default topology."""
     if topology is not None:
         return _given(topology, testnet, nodes)
     default = places.repository / DEFAULT_TOPOLOGY
@@ -48,24 +48,24 @@ def to_start(
     held = remembered(layout_of(places.state_root, name)) if name else None
     if held is None:
         return described_by(default, nodes)
-    _tell_changed(held, default)
+    _print_changed(held, default)
     return held if nodes is None else replace(held, node_count=nodes)
 
 
 def open_chosen(
     places: Places, topology: Path | None, testnet: str | None, runtime: Runtime | None
 ) -> Testnet:
-    """The testnet that is named, or the only one that can be meant; else the default one.
+    """Opens the named testnet, or the only candidate; else the default one.
 
     Raises:
-        UnknownTestnetError: None has that name.
-        AmbiguousTestnetError: Several could be meant.
-        UnreadableStateError: What it remembers cannot be read.
+        UnknownTestnetError: No testnet has that name.
+        AmbiguousTestnetError: There are several candidates.
+        UnreadableStateError: Its state cannot be read.
     """
     description: Description | None = None
     if topology is not None:
         description = _given(topology, testnet)
-        with contextlib.suppress(UnreadableStateError):  # the file is the way out
+        with contextlib.suppress(UnreadableStateError):  # the given file is used instead
             held = remembered(layout_of(places.state_root, description.topology().name))
             if held is not None and held.text == description.text:
                 description = held  # with its number of nodes
@@ -77,7 +77,7 @@ def open_chosen(
 
 
 async def refuse_other_runtime(places: Places, testnet: Testnet) -> None:
-    """Two runtimes of one testnet would share its ports, its folder and its endpoints file.
+    """Refuses a second runtime: it would share ports, folder and endpoints file.
 
     Raises:
         OtherRuntimeError: It runs on the other runtime.
@@ -99,18 +99,18 @@ async def refuse_other_runtime(places: Places, testnet: Testnet) -> None:
 
 
 def _given(topology: Path, testnet: str | None, nodes: int | None = None) -> Description:
-    """A topology file that was named, beside a testnet's name or without."""
+    """Reads a given topology file; the name of the testnet, if given too, must agree."""
     description = described_by(topology, nodes)
     name = description.topology().name
     if testnet is not None and testnet != name:
         raise AmbiguousTestnetError(
-            f"{topology} is that of {name}, but --testnet or LOGOS_TESTNET says {testnet!r}"
+            f"{topology} is that of {name}, but --testnet or LOGOS_TESTNET is {testnet!r}"
         )
     return description
 
 
-def _tell_changed(held: Description, default: Path) -> None:
-    """A testnet resumes as it was started, also where the default topology has changed since."""
+def _print_changed(held: Description, default: Path) -> None:
+    """Prints a note if the default topology has changed: the testnet resumes with the old one."""
     with contextlib.suppress(OSError, LogosError):
         now = described_by(default)
         name = now.topology().name
@@ -118,7 +118,7 @@ def _tell_changed(held: Description, default: Path) -> None:
             file = os.path.relpath(default)
             stderr().print(
                 f"{name} resumes with the topology that it was started with; {file} has changed"
-                f" since, and `./logos up --topology {file}` takes that",
+                f" since: `./logos up --topology {file}` applies it",
                 highlight=False,
                 markup=False,
             )

@@ -1,4 +1,4 @@
-"""What the commands of `logosctl` share: the node, its channel, the form of output."""
+"""The options that commands of `logosctl` share: node, timeout, output format."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -30,11 +30,11 @@ class Session:
     timeout_s: float | None
 
     def form(self, own: Output | None) -> Output:
-        """The command's own --output, else the one before the noun."""
+        """Returns the output format: the command's own --output, else that before the noun."""
         return own or self.output
 
     def call(self, work: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
-        """Runs `work` on a channel to the node; ends the program if it fails."""
+        """Runs `work` on a channel to the node; exits with a message if it fails."""
         with explained():
             address = address_of(self.node, self.testnet)
         with explained(f"{self.node} ({address})"):
@@ -47,7 +47,7 @@ async def _with_channel(address: str, work: Callable[[grpc.aio.Channel], Awaitab
 
 
 def session_of(context: typer.Context) -> Session:
-    """The session of a command; set by the callback of `logosctl`."""
+    """Returns the session of a command, set by the callback of `logosctl`."""
     session = context.obj
     if not isinstance(session, Session):
         raise TypeError("the command runs outside of logosctl")

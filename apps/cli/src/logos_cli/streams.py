@@ -1,4 +1,4 @@
-"""stdin, stdout and stderr, which may be closed, full, or without a reader."""
+"""The standard streams, which may be closed, full, or without a reader."""
 
 import io
 import os
@@ -12,29 +12,29 @@ STDERR: Final = 2
 _NAMES: Final = ("stdin", "stdout", "stderr")
 
 _closed: Final[set[int]] = set()
-"""Which of them were closed when the program began."""
+"""The standard streams that were closed at the program's start."""
 
 
 class ReaderGoneError(Exception):
     """The reader of our output has closed it (`… | head`): not a failure.
 
-    Not an OSError: libraries take those for their own, and exit with 1.
+    Not an OSError: libraries catch those, and exit with 1.
     """
 
 
 def prepare() -> None:
     """Makes the standard streams safe to use, before anything else is opened.
 
-    The number of a closed one is held by what can neither be read nor written in its
-    place, so that no file or socket gets it, and its use is an error. Printing never fails
-    for its characters. stderr never fails: there is nowhere to say so.
+    The number of a closed stream is taken by a descriptor that cannot be used in its place, so
+    that no file or socket gets the number, and using it is an error. Printing never fails
+    because of an encoding. Writing to stderr never fails: the error could not be reported.
     """
     for number in range(len(_NAMES)):
         try:
             os.fstat(number)
         except OSError:
             wrong_way = os.O_WRONLY if number == STDIN else os.O_RDONLY
-            os.open(os.devnull, wrong_way)  # the lowest number that is free: this one
+            os.open(os.devnull, wrong_way)  # gets the lowest free number, which is this one
             os.set_inheritable(number, True)
             _closed.add(number)
     sys.stdout = _text(STDOUT, getattr(sys.stdout, "encoding", "utf-8"))
@@ -42,19 +42,19 @@ def prepare() -> None:
 
 
 def was_closed(number: int) -> bool:
-    """Whether a standard stream was closed when the program began (`>&-`)."""
+    """Returns whether a standard stream was closed at the program's start (`>&-`)."""
     return number in _closed
 
 
 def reader_is_gone() -> bool:
-    """Whether stdout is a pipe whose reader has closed it."""
+    """Returns whether stdout is a pipe whose reader has closed it."""
     poll = select.poll()
-    poll.register(STDOUT, 0)  # errors are told unasked
+    poll.register(STDOUT, 0)  # poll always reports errors
     return any(events & select.POLLERR for _, events in poll.poll(0))
 
 
 class _Descriptor(io.RawIOBase):
-    """A standard stream as the bottom of `sys.stdout` or `sys.stderr`."""
+    """The raw stream of `sys.stdout` or `sys.stderr`."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class _Descriptor(io.RawIOBase):
         return True
 
     def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]  # any buffer
-        """Writes some of it. After a failure, which was told, nothing is tried again."""
+        """Writes some bytes. After a failure, which was raised once, it discards all."""
         if self._failed:
             return len(data)
         try:
@@ -90,7 +90,7 @@ class _Descriptor(io.RawIOBase):
         while True:
             try:
                 return os.write(self._number, data)
-            except BlockingIOError:  # its other end may have made it non-blocking
+            except BlockingIOError:  # another process may have set O_NONBLOCK
                 select.select([], [self._number], [])
 
 

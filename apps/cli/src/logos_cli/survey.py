@@ -1,4 +1,4 @@
-"""Asks the nodes of a testnet how they are."""
+"""Asks the nodes of a testnet for their status."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ from logos_testnet.client import channel_to, state_name, view
 
 
 async def survey(addresses: list[tuple[str, str]], timeout_s: float | None) -> list[dict[str, Any]]:
-    """Asks every node how it is. One that does not answer is told as such."""
+    """Asks every node for its status; one that does not answer is `unreachable`."""
     return list(await asyncio.gather(*(_ask(*node, timeout_s) for node in addresses)))
 
 

@@ -1,4 +1,4 @@
-"""Which node a command talks to, and where that node is."""
+"""Finds the node of a command, and its address."""
 
 import os
 from contextlib import suppress
@@ -12,20 +12,20 @@ from logos_testnet.layout import layout_of
 
 
 class UnknownFolderError(LogosError):
-    """A variable names a folder that is not there."""
+    """A variable names a folder that does not exist."""
 
     kind = ErrorKind.NOT_FOUND
     reason = "FOLDER_UNKNOWN"
 
 
 def repository() -> Path:
-    """The checkout: what `./logos` says, else the folder above that holds topologies.
+    """Returns the checkout: LOGOS_ROOT, set by `./logos`, else the parent with topologies.
 
     Raises:
-        UnknownFolderError: LOGOS_ROOT names what is not there.
+        UnknownFolderError: LOGOS_ROOT is not a folder.
     """
-    if told := os.environ.get("LOGOS_ROOT"):
-        return _folder("LOGOS_ROOT", told)
+    if root := os.environ.get("LOGOS_ROOT"):
+        return _folder("LOGOS_ROOT", root)
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "deploy" / "topologies").is_dir():
@@ -34,40 +34,40 @@ def repository() -> Path:
 
 
 def state_root(*, make: bool = False) -> Path:
-    """The folder that holds the state of all testnets.
+    """Returns the folder with the state of all testnets.
 
     Args:
-        make: Whether LOGOS_STATE may name a folder that is not there yet.
+        make: Whether the folder of LOGOS_STATE may be missing.
 
     Raises:
-        UnknownFolderError: LOGOS_STATE names what is not there.
+        UnknownFolderError: LOGOS_STATE is not a folder.
     """
-    told = os.environ.get("LOGOS_STATE")
-    if not told:
+    state = os.environ.get("LOGOS_STATE")
+    if not state:
         return repository() / ".logos"
-    return Path(told) if make else _folder("LOGOS_STATE", told)
+    return Path(state) if make else _folder("LOGOS_STATE", state)
 
 
-def _folder(variable: str, told: str) -> Path:
-    folder = Path(told)
+def _folder(variable: str, value: str) -> Path:
+    folder = Path(value)
     if not folder.is_dir():
-        raise UnknownFolderError(f"{variable} names {told}, which is not a folder")
+        raise UnknownFolderError(f"{variable} names {value}, which is not a folder")
     return folder
 
 
 def node_addresses(testnet: str | None) -> list[tuple[str, str]] | None:
-    """The nodes of a testnet by name, with the addresses of their front doors.
+    """Returns the nodes of a testnet by name, with the addresses of their front doors.
 
     Args:
-        testnet: What the user named; see `choosing.chosen`.
+        testnet: The user's choice; see `choosing.chosen`.
 
     Returns:
-        What `./logos up` wrote, else what the testnet's topology says; None if no
-        testnet is known, as where containers were started by compose alone.
+        The endpoints that `./logos up` wrote, else those of the topology; None if no testnet is
+        known, e.g. if containers were started by compose alone.
 
     Raises:
-        LogosError: The testnet that was named is unknown, several could be meant, or
-            what it remembers cannot be read.
+        LogosError: The named testnet is unknown, there are several candidates, or the state
+            cannot be read.
     """
     root = state_root()
     name = chosen(root, testnet)
@@ -82,11 +82,11 @@ def node_addresses(testnet: str | None) -> list[tuple[str, str]] | None:
 
 
 def address_of(node: str, testnet: str | None = None) -> str:
-    """The address of a node's front door.
+    """Returns the address of a node's front door.
 
     Args:
-        node: A name, or an address already (it holds a colon).
-        testnet: Where to look; see `node_addresses`.
+        node: A name, or an address (with a colon).
+        testnet: See `node_addresses`.
 
     Raises:
         UnknownNodeError: The testnet has no such node.
@@ -106,7 +106,7 @@ def address_of(node: str, testnet: str | None = None) -> str:
 
 
 def complete_node(incomplete: str) -> list[str]:
-    """Node names for the shell."""
+    """Returns names of nodes for shell completion."""
     names = [f"node{number}" for number in range(1, 6)]
     with suppress(LogosError):
         names = [name for name, _ in node_addresses(os.environ.get("LOGOS_TESTNET")) or []] or names

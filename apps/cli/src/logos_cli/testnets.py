@@ -18,7 +18,7 @@ from logos_cli.console import (
     stderr,
 )
 from logos_cli.exits import Exit, explained
-from logos_cli.failure import tell_failure
+from logos_cli.failure import print_failure
 from logos_cli.progress import watching
 from logos_cli.running import run_interruptibly
 from logos_cli.selection import Runtime, open_chosen, places_of, refuse_other_runtime, to_start
@@ -42,7 +42,7 @@ RuntimeOption = Annotated[
 ]
 TestnetOption = Annotated[
     str | None,
-    typer.Option("--testnet", envvar="LOGOS_TESTNET", help="Which, if there are several."),
+    typer.Option("--testnet", envvar="LOGOS_TESTNET", help="Testnet, if there are several."),
 ]
 
 
@@ -52,13 +52,13 @@ def up(
         Path | None,
         typer.Option(
             "--topology",
-            help="Topology file. Default: the testnet that was started before, else"
+            help="Topology file. Default: that of the existing testnet, else"
             " deploy/topologies/small.toml.",
         ),
     ] = None,
     testnet: Annotated[
         str | None,
-        typer.Option("--testnet", envvar="LOGOS_TESTNET", help="Start this one again, as it was."),
+        typer.Option("--testnet", envvar="LOGOS_TESTNET", help="Existing testnet to resume."),
     ] = None,
     nodes: Annotated[
         int | None, typer.Option("--nodes", min=1, help="Number of nodes, instead of the file's.")
@@ -66,11 +66,11 @@ def up(
     runtime: RuntimeOption = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", min=0, help="Make the same identities every time. INSECURE."),
+        typer.Option("--seed", min=0, help="Derive identities from this number. INSECURE."),
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Start a testnet, or what is missing of it, and wait until it is ready."""
+    """Start a testnet, or its missing nodes, and wait until it is ready."""
     with explained():
         places = places_of(make=True)
         description = to_start(places, topology, testnet, nodes)
@@ -85,9 +85,9 @@ def up(
                 with watching() as report:
                     started, memory = run_interruptibly(_start(opened, report))
         except NodeFailedError as error:
-            run_interruptibly(tell_failure(opened, error))
+            run_interruptibly(print_failure(opened, error))
             raise typer.Exit(Exit.FAILED) from error
-    _tell_started(opened, started, memory, output)
+    _print_started(opened, started, memory, output)
 
 
 def down(
@@ -96,11 +96,11 @@ def down(
     testnet: TestnetOption = None,
     runtime: RuntimeOption = None,
     purge: Annotated[
-        bool, typer.Option("--purge", help="Forget identities and files too.")
+        bool, typer.Option("--purge", help="Remove identities and files too.")
     ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Stop a testnet; identities and files stay, unless --purge."""
+    """Stop a testnet; identities and files are kept, unless --purge."""
     with explained():
         places = places_of()
         opened = open_chosen(places, topology, testnet, runtime)
@@ -110,13 +110,13 @@ def down(
             had = run_interruptibly(opened.down(report, purge=purge))
         if output is Output.JSON:
             print_json({"testnet": name, "was_running": had, "purged": purge})
-        said = f"{name} stopped" if had else f"{name} was not running"
+        text = f"{name} stopped" if had else f"{name} was not running"
         if purge:
-            said += "; nothing of it is left"
+            text += "; its state was removed"
         elif name in known_testnets(places.state_root):
-            said += f"; `{command('up', name)}` resumes it,"
-            said += f" `{command('down', name, '--purge')}` forgets it"
-        stderr().print(said, highlight=False, markup=False)
+            text += f"; `{command('up', name)}` resumes it,"
+            text += f" `{command('down', name, '--purge')}` removes its state"
+        stderr().print(text, highlight=False, markup=False)
 
 
 def status(
@@ -125,7 +125,7 @@ def status(
     testnet: TestnetOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Say how every node of a testnet is; exit code 3 if one is not ready."""
+    """Show the status of every node of a testnet; exit code 3 if one is not ready."""
     with explained():
         opened = open_chosen(places_of(), topology, testnet, None)
         rows = run_interruptibly(_survey(opened))
@@ -134,8 +134,8 @@ def status(
         name = opened.plan.topology.name
         for row in rows:
             if row["trouble"]:
-                said = f"{row['node']}: {row['trouble']}; `{command('up', name)}` mends it"
-                stderr().print(said, highlight=False, markup=False)
+                text = f"{row['node']}: {row['trouble']}; `{command('up', name)}` repairs it"
+                stderr().print(text, highlight=False, markup=False)
         if all(row["state"] == "ready" for row in rows):
             return
         if all(row["state"] == "unreachable" for row in rows):
@@ -144,10 +144,10 @@ def status(
 
 
 async def _survey(testnet: Testnet) -> list[dict[str, Any]]:
-    """Every node of the plan, and whatever else runs."""
+    """Returns the status of every node of the plan, and of others that run."""
     addresses = {node.name: node.front for node in testnet.plan.nodes}
     extra: dict[str, str] = {}
-    with contextlib.suppress(EngineError):  # the nodes themselves can be asked all the same
+    with contextlib.suppress(EngineError):  # the nodes can be asked without the engine
         extra = await testnet.unplanned()
     troubles = await testnet.troubles()
     addresses |= {name: address for name, address in extra.items() if address}
@@ -159,7 +159,7 @@ async def _survey(testnet: Testnet) -> list[dict[str, Any]]:
         row["module_states"] = [f"{module} {state}" for module, state in modules.items()]
         row["trouble"] = troubles.get(name, "")
         if name in extra:
-            row["trouble"] = "it runs, and the testnet has no such node any more"
+            row["trouble"] = "it runs, but is no longer a node of the testnet"
         if row["trouble"] and row["state"] == "ready":
             row["state"] = "degraded"
     return rows
@@ -168,11 +168,13 @@ async def _survey(testnet: Testnet) -> list[dict[str, Any]]:
 def logs(
     *,
     node: Annotated[
-        str | None, typer.Argument(help="Node; all if left out.", autocompletion=complete_node)
+        str | None, typer.Argument(help="Node; default: all.", autocompletion=complete_node)
     ] = None,
     module: Annotated[str | None, typer.Argument(help="Module, or `kernel`.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay for new lines.")] = False,
-    tail: Annotated[int, typer.Option("--tail", "-n", min=1, help="Newest lines of each.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for new lines.")] = False,
+    tail: Annotated[
+        int, typer.Option("--tail", "-n", min=1, help="Number of newest lines of each log.")
+    ] = 50,
     testnet: TestnetOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -199,12 +201,12 @@ async def _start(testnet: Testnet, report: Any) -> tuple[Started, int]:
 
 def _warn_of_seed(seed: int) -> None:
     stderr().print(
-        f"[bold red]INSECURE[/]: identities are made from seed {seed}; anyone can make the same",
+        f"[bold red]INSECURE[/]: identities are derived from seed {seed}, and can be forged",
         highlight=False,
     )
 
 
-def _tell_started(testnet: Testnet, started: Started, memory: int, output: Output) -> None:
+def _print_started(testnet: Testnet, started: Started, memory: int, output: Output) -> None:
     if output is Output.JSON:
         document = to_json(started.endpoints)
         document |= {"stopped": started.stopped, "memory_bytes": memory}
@@ -229,14 +231,14 @@ def _tell_started(testnet: Testnet, started: Started, memory: int, output: Outpu
         took = "was up already"
     hints = [
         *_storage_hints(name, started),
-        (command("status", name), "how every node is"),
-        (command("logs", name, "-f"), "what they say"),
+        (command("status", name), "the status of every node"),
+        (command("logs", name, "-f"), "follow the logs"),
         (command("down", name), f"stop; `{command('up', name)}` resumes"),
     ]
     width = max(len(typed) for typed, _ in hints)
     lines = "".join(f"  {typed:<{width}}  {what}\n" for typed, what in hints)
     for node in started.stopped:
-        stderr().print(f"{node} was stopped: {node_count_text(testnet.plan)}; its state stays")
+        stderr().print(f"{node} was stopped, its state is kept: {node_count_text(testnet.plan)}")
     stderr().print(
         f"\n{name} {took}, {sized(memory)} of memory ({kind})\n\n{lines}",
         highlight=False,
@@ -245,7 +247,7 @@ def _tell_started(testnet: Testnet, started: Started, memory: int, output: Outpu
 
 
 def _storage_hints(name: str, started: Started) -> list[tuple[str, str]]:
-    """The first thing to try, on the first and the last node that store files."""
+    """Returns first commands to try, on the first and the last node with storage."""
     keepers = [node.name for node in started.endpoints.nodes if "storage" in node.modules]
     if not keepers:
         first = started.endpoints.nodes[0].name

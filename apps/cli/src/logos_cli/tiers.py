@@ -1,4 +1,4 @@
-"""`./logos test`: the tiers of docs/architecture.md, each a run of its own."""
+"""`./logos test`: the test tiers of docs/architecture.md, each a separate run."""
 
 import asyncio
 import os
@@ -12,23 +12,23 @@ from typing import Final
 
 from logos_cli.console import stderr
 from logos_cli.exits import UsageError
-from logos_cli.programs import run, surroundings, tool
+from logos_cli.programs import run, tool, tool_environment
 from logos_testnet.engine import engine_answers
 
 TIERS: Final = ("unit", "native", "proofs", "simulation", "stress", "integration", "containers")
 _MARKS: Final = ("stress", "proofs", "simulation", "integration", "containers")
-"""A test is of the first of these tiers whose mark it bears, and of `unit` if it bears none."""
+"""A test belongs to the first of these tiers whose mark it has, and to `unit` without any."""
 _PARALLEL: Final = ("unit", "simulation")
-"""Tiers whose tests run in several processes: they start nothing that fills the machine.
+"""Tiers whose tests run in several processes: they start nothing that uses all cores.
 
-The tests of a file stay in one of them, and share its fixtures.
+The tests of a file run in the same process, and share its fixtures.
 """
 _USAGE: Final = 4
 _NOTHING_COLLECTED: Final = 5
 
 
 class Result(StrEnum):
-    """How a run ended."""
+    """The result of a run."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -42,23 +42,23 @@ class Run:
     """One run of tests."""
 
     tier: str
-    """Its name; `pytest` where no tier was named."""
+    """Its name; `pytest` if no tier was given."""
     result: Result
     seconds: float = field(default=0.0, compare=False)
 
 
 def run_tests(root: Path, selection: Sequence[str], *, to_stderr: bool = False) -> list[Run]:
-    """Runs the tiers that stand first in `selection`; what follows them goes to pytest.
+    """Runs the tiers at the start of `selection`; further arguments go to pytest.
 
-    Without tiers: all of them, or just pytest with what was given.
+    Without tiers: all of them, or pytest once if there are other arguments.
 
     Args:
         root: The checkout.
         selection: Tiers, paths, options of pytest.
-        to_stderr: Whether what the tests print goes to stderr.
+        to_stderr: Whether to redirect the tests' stdout to stderr.
 
     Raises:
-        UsageError: It names neither tiers nor files, or pytest does not take it.
+        UsageError: It has neither tiers nor files, or pytest refuses it.
     """
     named = list(takewhile(TIERS.__contains__, selection))
     rest = list(selection[len(named) :])
@@ -72,19 +72,19 @@ def run_tests(root: Path, selection: Sequence[str], *, to_stderr: bool = False) 
     if failed := [each.tier for each in runs if each.result is Result.FAILED]:
         stderr().print(f"[red]failed:[/] {', '.join(failed)}", highlight=False)
     if all(each.result is Result.EMPTY for each in runs):
-        raise UsageError(f"no test is selected by {' '.join(selection)}")
+        raise UsageError(f"{' '.join(selection)} selects no test")
     return runs
 
 
 def selected(tier: str) -> str:
-    """What pytest's `-m` takes for a tier: each test is of exactly one."""
+    """Returns pytest's `-m` expression of a tier: each test belongs to exactly one."""
     others = _MARKS[: _MARKS.index(tier)] if tier in _MARKS else _MARKS
     words = [tier] if tier in _MARKS else []
     return " and ".join(words + [f"not {each}" for each in others])
 
 
 def _processes() -> int:
-    """How many processes run tests: more than there are cores, since many tests wait."""
+    """Returns the number of test processes: more than cores, since many tests wait."""
     cores = os.cpu_count() or 1
     return cores + (cores + 1) // 2
 
@@ -96,7 +96,7 @@ def _timed(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) -> Ru
 
 
 def _show_times(runs: Sequence[Run]) -> None:
-    """Says where the time went."""
+    """Prints the time of each tier."""
     stderr().rule("time")
     for each in runs:
         stderr().print(f"{each.tier:12} {each.seconds:7.1f} s  {each.result}", highlight=False)
@@ -104,19 +104,19 @@ def _show_times(runs: Sequence[Run]) -> None:
 
 
 def _refuse_unknown(root: Path, rest: Sequence[str]) -> None:
-    """A tier that is misspelled is no path; after an option, a word may be its value."""
+    """Refuses words that are neither tiers nor paths, up to the first option."""
     for word in takewhile(lambda each: not each.startswith("-"), rest):
         if not (root / word.split("::")[0]).exists():
-            raise UsageError(f"{word} is no tier and no file; tiers are {', '.join(TIERS)}")
+            raise UsageError(f"{word} is neither a tier nor a file; tiers are {', '.join(TIERS)}")
 
 
 def _run_tier(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) -> Result:
     stderr().rule(tier)
     if tier == "native":
-        around = surroundings()
-        around["PATH"] += f"{os.pathsep}{Path.home() / '.cargo' / 'bin'}"
+        environment = tool_environment()
+        environment["PATH"] += f"{os.pathsep}{Path.home() / '.cargo' / 'bin'}"
         words = ["cargo", "test", "--release", "--locked"]
-        code = run(words, root / "native", variables=around, to_stderr=to_stderr)
+        code = run(words, root / "native", variables=environment, to_stderr=to_stderr)
         return Result.FAILED if code else Result.PASSED
     if tier == "containers" and not os.environ.get("CI") and not asyncio.run(engine_answers()):
         stderr().print("no container engine answers: skipped", highlight=False)
@@ -124,16 +124,16 @@ def _run_tier(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) ->
     processes = ["-n", str(_processes()), "--dist", "loadfile"]
     words = [*(processes if tier in _PARALLEL and not rest else []), "-m", selected(tier), *rest]
     result = _pytest(root, words, to_stderr=to_stderr)
-    # A tier without tests is a fault, unless they were selected.
+    # A tier without tests is an error, unless arguments deselect them.
     return Result.FAILED if result is Result.EMPTY and not rest else result
 
 
 def _pytest(root: Path, words: Sequence[str], *, to_stderr: bool) -> Result:
-    around = surroundings()
-    around.pop("PYTHONDONTWRITEBYTECODE", None)  # to rewrite all tests takes each process seconds
-    code = run([tool("pytest"), *words], root, variables=around, to_stderr=to_stderr)
+    environment = tool_environment()
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # assertion rewriting takes seconds
+    code = run([tool("pytest"), *words], root, variables=environment, to_stderr=to_stderr)
     if code == _USAGE:
-        raise UsageError(f"pytest does not take {' '.join(words)}")
+        raise UsageError(f"pytest refuses the arguments {' '.join(words)}")
     if code == _NOTHING_COLLECTED:
         return Result.EMPTY
     return Result.FAILED if code else Result.PASSED

@@ -27,7 +27,7 @@ def group() -> None:
 
 @command.command("list")
 def list_nodes(context: typer.Context, output: FormOption = None) -> None:
-    """List the nodes of the testnet, and how each is."""
+    """List the nodes of the testnet with their status."""
     session = session_of(context)
     with explained():
         rows = run_interruptibly(survey(_addresses(session.testnet), session.timeout_s))
@@ -35,7 +35,7 @@ def list_nodes(context: typer.Context, output: FormOption = None) -> None:
 
 
 def _addresses(testnet: str | None) -> list[tuple[str, str]]:
-    """Nodes by name; where none is known, those whose port is taken, by the rule for ports."""
+    """Returns nodes by name; if no testnet is known, those whose default port is in use."""
     known = node_addresses(testnet)
     if known is not None:
         return known

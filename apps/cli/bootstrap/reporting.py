@@ -1,5 +1,5 @@
-"""Progress of the preparation, on stderr: one moving line on a terminal, else plain lines."""
-# ruff: noqa: INP001 - run as a folder, imported by nobody
+"""Progress of the preparation, on stderr: one updated line on a terminal, else plain lines."""
+# ruff: noqa: INP001 - run as a folder, never imported
 
 import errno
 import re
@@ -22,7 +22,7 @@ _BROKEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOMEM, err
 
 
 class SetupError(Exception):
-    """The environment cannot be made. The text says what to do."""
+    """The environment cannot be prepared. The text tells the user what to do."""
 
     def __init__(self, message: str, code: int = USAGE) -> None:
         super().__init__(message)
@@ -30,11 +30,11 @@ class SetupError(Exception):
 
 
 def code_of(error: OSError) -> int:
-    """The exit code of a failed system call: what the machine lacks is no wrong input."""
+    """Returns the exit code of a failed system call: missing resources are not a usage error."""
     return FAILED if error.errno in _BROKEN else USAGE
 
 
-def tell(text: str) -> None:
+def report(text: str) -> None:
     """Prints a line to stderr, if it is open."""
     _write(f"{text}\n")
 
@@ -47,11 +47,11 @@ def run(
     folder: Path,
     variables: Mapping[str, str] | None = None,
 ) -> None:
-    """Runs a program that takes a while and tells how far it is.
+    """Runs a long program and prints its progress.
 
     Args:
         arguments: The program.
-        label: What is being done, e.g. `building the native core`.
+        label: The step, e.g. `building the native core`.
         counted: Pattern of the output lines that count as a step; its first group names it.
         folder: Where to run it.
         variables: Its environment; None for ours.
@@ -61,10 +61,10 @@ def run(
     """
     begun = time.monotonic()
     last, steps, newest = 0.0, 0, ""
-    said: deque[str] = deque(maxlen=KEPT_LINES)
+    last_lines: deque[str] = deque(maxlen=KEPT_LINES)
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
     interval = TERMINAL_INTERVAL_S if on_terminal else PLAIN_INTERVAL_S
-    tell(f"{label} …")
+    report(f"{label} …")
     with subprocess.Popen(
         arguments,
         cwd=folder,
@@ -77,7 +77,7 @@ def run(
     ) as process:
         try:
             for line in process.stdout or ():
-                said.append(line.rstrip())
+                last_lines.append(line.rstrip())
                 if (step := re.search(counted, line)) is None:
                     continue
                 steps, newest = steps + 1, step[1]
@@ -85,11 +85,11 @@ def run(
                     last = time.monotonic()
                     _move(f"  {steps} done, now {newest}, {last - begun:.0f} s", on_terminal)
         except BaseException:
-            process.terminate()  # it must not go on when we are gone
+            process.terminate()  # it must not outlive this process
             raise
     seconds = time.monotonic() - begun
     if process.returncode != 0:
-        output = "\n".join(f"    {line}" for line in said)
+        output = "\n".join(f"    {line}" for line in last_lines)
         raise SetupError(f"{label} failed with {process.returncode}:\n{output}", FAILED)
     _move(f"  {label}: done in {seconds:.0f} s", on_terminal)
     if on_terminal:
@@ -101,7 +101,7 @@ def _move(text: str, on_terminal: bool) -> None:
 
 
 def _write(text: str) -> None:
-    """Writes to stderr, which may be closed or full: there is nowhere to say that."""
+    """Writes to stderr; ignores errors, which could not be reported anywhere."""
     with suppress(OSError, AttributeError):
         sys.stderr.write(text)
         sys.stderr.flush()
