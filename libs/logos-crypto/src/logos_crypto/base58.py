@@ -1,6 +1,6 @@
-"""Base58 with the Bitcoin alphabet, as multibase `z` and peer ids use it.
+"""Base58 with the Bitcoin alphabet, as in multibase `z` and peer ids.
 
-Quadratic in the length, so callers bound what they decode.
+Quadratic in the length, so callers must bound their input.
 
 Source: multiformats/multibase, base58btc.
 """

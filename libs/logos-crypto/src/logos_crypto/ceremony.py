@@ -1,6 +1,6 @@
-"""A setup to which many contribute (CER-1), over the native core.
+"""A setup with many contributors (CER-1), over the native core.
 
-It is sound if one of its contributors forgot their secret. `logos_ceremony` is its command.
+It is secure if at least one contributor destroyed their secret. `logos_ceremony` is its command.
 
 Spec: docs/protocol/zk-keys.md, CER-1 to CER-6.
 """
@@ -13,9 +13,9 @@ from logos_crypto.translation import refusals
 
 
 class Ceremony:
-    """A transcript: a first key, and what was contributed. One thread at a time.
+    """A transcript: a first key, and contributions. One thread at a time.
 
-    What a transcript breaks is its authors' fault, and of the classes of
+    Errors of a transcript are its authors' fault, of the classes in
     `logos_crypto.circuit_refusals`; the text names the contribution and its author.
     """
 
@@ -24,13 +24,13 @@ class Ceremony:
 
     @classmethod
     def begin(cls, key: CircuitKey) -> "Ceremony":
-        """Begins on the key of a setup by one party."""
+        """Starts a transcript with the key of a setup by one party."""
         with refusals:
             return cls(logos_native.Ceremony.begin(key.native))
 
     @classmethod
     def load(cls, path: Path) -> "Ceremony":
-        """Reads a transcript strictly, and verifies nothing yet. Untrusted.
+        """Reads a transcript strictly, without verifying it. Untrusted.
 
         Raises:
             KeyFileError: The file cannot be read.
@@ -40,7 +40,7 @@ class Ceremony:
             return cls(logos_native.Ceremony.load(path))
 
     def save(self, path: Path) -> None:
-        """Writes the whole transcript, or nothing; KeyFileError."""
+        """Writes the transcript atomically; raises KeyFileError."""
         with refusals:
             self._native.save(path)
 
@@ -50,26 +50,26 @@ class Ceremony:
 
     @property
     def is_insecure(self) -> bool:
-        """As of its first key (KEY-5)."""
+        """Whether its first key is (KEY-5)."""
         return self._native.is_insecure
 
     @property
     def hash(self) -> bytes:
-        """32 bytes, of all there is so far: what contributors publish and compare."""
+        """Hash of the whole transcript, 32 bytes: contributors publish and compare it."""
         return self._native.hash
 
     @property
     def contributions(self) -> list[tuple[str, bytes]]:
-        """Name and hash of each."""
+        """Name and hash of each contribution."""
         return self._native.contributions
 
     def verify_step(self) -> int:
-        """Verifies the first key or a contribution; returns how many of them are left."""
+        """Verifies the first key or the next contribution; returns how many are left."""
         with refusals:
             return self._native.verify_step()
 
     def contribute(self, name: str, entropy: bytes) -> bytes:
-        """Verifies what is left, adds a contribution, and returns its hash.
+        """Verifies the rest, adds a contribution, and returns its hash.
 
         Raises:
             ContributorNameError: The name is not 1 to 64 bytes of printable characters.
@@ -78,10 +78,10 @@ class Ceremony:
             return self._native.contribute(name, entropy)
 
     def finish(self) -> CircuitKey:
-        """Verifies what is left, and returns the key that came out.
+        """Verifies the rest, and returns the final key.
 
         Raises:
-            CeremonyEmptyError: Nobody has contributed.
+            CeremonyEmptyError: There is no contribution.
         """
         with refusals:
             return CircuitKey(self._native.finish())

@@ -1,4 +1,4 @@
-"""What circuits, proofs, keys and ceremonies refuse. The reasons are those of the native core."""
+"""Errors of circuits, proofs, keys and ceremonies. The reasons are those of the native core."""
 
 from logos_base.errors import ErrorKind
 from logos_crypto.refusals import OwnRefusedError, PeerRefusedError

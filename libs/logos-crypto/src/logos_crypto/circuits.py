@@ -1,8 +1,8 @@
 """The chain's circuits: keys, proofs and verification over the native core.
 
-Values go in by the names of the circuit's layout, as integers of the field; what is
-missing, too many or not below the modulus is refused, with the classes of
-`logos_crypto.circuit_refusals`. Secrets are in no repr.
+Values are given by the names of the circuit's layout, as integers of the field. Missing or
+unknown names, wrong numbers of values and values above the modulus raise the classes of
+`logos_crypto.circuit_refusals`. No repr shows secrets.
 
 Spec: docs/protocol/zk.md, ZK-5 to ZK-14.
 """
@@ -44,7 +44,7 @@ MAX_DEPTH: Final = 32
 
 
 class LayoutError(LocalFaultError):
-    """Values do not have the names, the number or the size that a circuit's layout says."""
+    """Values do not have the names, the number or the size of a circuit's layout."""
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "CIRCUIT_LAYOUT"
@@ -52,7 +52,7 @@ class LayoutError(LocalFaultError):
 
 @dataclass(frozen=True, slots=True)
 class CircuitVerifier:
-    """The verifying key of one circuit, prepared."""
+    """The verifying key of one circuit, prepared for verification."""
 
     native: logos_native.CircuitVerifier = field(repr=False, compare=False)
 
@@ -62,7 +62,7 @@ class CircuitVerifier:
 
     @property
     def is_insecure(self) -> bool:
-        """As of its key (KEY-5)."""
+        """Whether its key is (KEY-5)."""
         return self.native.is_insecure
 
     def to_bytes(self) -> bytes:
@@ -70,22 +70,22 @@ class CircuitVerifier:
         return self.native.to_bytes()
 
     def to_json(self) -> str:
-        """As snarkjs writes it."""
+        """Returns the key in snarkjs' JSON format."""
         return self.native.to_json()
 
     def verify(self, public: bytes, proof: bytes) -> bool:
-        """Returns whether a proof holds.
+        """Returns whether a proof is valid.
 
         Raises:
-            ProofLengthError, ProofPointError, ProofInfinityError: It is none, which is its
+            ProofLengthError, ProofPointError, ProofInfinityError: It is malformed, which is its
                 sender's fault.
-            PublicWidthError, FieldLengthError, FieldValueError: Of the public inputs.
+            PublicWidthError, FieldLengthError, FieldValueError: The public inputs are not valid.
         """
         with refusals:
             return self.native.verify(public, proof)
 
     def verify_all(self, claims: Sequence[tuple[bytes, bytes]]) -> bool:
-        """Returns whether all proofs hold, for public inputs and proofs of this circuit."""
+        """Returns whether all proofs are valid, for pairs of public inputs and proof."""
         with refusals:
             return self.native.verify_all(list(claims))
 
@@ -98,7 +98,7 @@ class CircuitKey:
 
     @classmethod
     def generate(cls, circuit: str) -> "CircuitKey":
-        """Makes one from the randomness of the operating system. A second or two.
+        """Makes a key from the operating system's randomness. Takes one to two seconds.
 
         Raises:
             CircuitUnknownError: There is no such circuit.
@@ -108,7 +108,7 @@ class CircuitKey:
 
     @classmethod
     def insecure_from_seed(cls, circuit: str, seed: bytes) -> "CircuitKey":
-        """Makes one from 32 bytes: the same each time, and those who know them can forge proofs.
+        """Makes a key from a seed of 32 bytes, with which proofs can be forged.
 
         Raises:
             CircuitUnknownError: There is no such circuit.
@@ -130,12 +130,12 @@ class CircuitKey:
 
     @property
     def contributions(self) -> int:
-        """Contributions of the ceremony that it came out of; 0 for a setup by one party."""
+        """Number of contributions in its ceremony; 0 for a setup by one party."""
         return self.native.contributions
 
     @property
     def verifying_key_hash(self) -> bytes:
-        """32 bytes: what a genesis names (KEY-2)."""
+        """32 bytes, by which a genesis names the key (KEY-2)."""
         return self.native.verifying_key_hash
 
     def verifier(self) -> CircuitVerifier:
@@ -143,11 +143,10 @@ class CircuitKey:
         return CircuitVerifier(self.native.verifier())
 
     def prove_fixed(self, public: bytes, private: bytes, cancellation: Cancellation) -> CachedPart:
-        """Sums the fixed part of a witness, for every later proof that shares it.
+        """Computes the fixed part of a witness, for all later proofs that share it.
 
         Raises:
-            WitnessWidthError, FieldLengthError, FieldValueError, ProofCancelledError: As the
-                names say.
+            WitnessWidthError, FieldLengthError, FieldValueError, ProofCancelledError.
         """
         with refusals:
             return self.native.prove_fixed(public, private, cancellation)
@@ -155,19 +154,19 @@ class CircuitKey:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """Values for all of a circuit, joined as the native core takes them."""
+    """All values of a circuit, joined for the native core."""
 
     circuit: str
     public: bytes
     private: bytes = field(repr=False)
 
     def check(self) -> None:
-        """Finds out whether the values keep the circuit's relations.
+        """Checks that the values satisfy the circuit's relations.
 
         Raises:
-            WitnessRelationError: They do not; its `relation` is the first of those broken.
-            CircuitUnknownError, WitnessWidthError, FieldLengthError, FieldValueError: They
-                are not values of this circuit.
+            WitnessRelationError: They do not; its `relation` is the first broken one.
+            CircuitUnknownError, WitnessWidthError, FieldLengthError, FieldValueError: The
+                values are not of this circuit.
         """
         with refusals:
             logos_native.circuit_check(self.circuit, self.public, self.private)
@@ -178,11 +177,11 @@ class Witness:
         cancellation: Cancellation,
         cached: CachedPart | None = None,
     ) -> bytes:
-        """Returns a proof of 128 bytes; blocks, without the interpreter, for up to a second.
+        """Returns a proof of 128 bytes; blocks, without the GIL, for up to a second.
 
         Raises:
             WitnessRelationError, WitnessWidthError: As `check`.
-            FixedPartError: `cached` is of other fixed values.
+            FixedPartError: `cached` is for other fixed values.
             ProofCancelledError: `cancellation` was cancelled.
         """
         with refusals:
@@ -201,12 +200,12 @@ def witness(circuit: str, public: Values, private: Values) -> Witness:
 
 
 def public_inputs(circuit: str, public: Values) -> bytes:
-    """Joins public inputs in the order that a verifier takes; LayoutError."""
+    """Joins public inputs in the order of the verifier; raises LayoutError."""
     return _joined(_layouts(circuit)[0], public)
 
 
 def selectors(index: int, depth: int) -> list[int]:
-    """Bits of a leaf's index, the root's level first, as circuits take them (ZK-5).
+    """Returns the bits of a leaf's index, the root's level first, for circuits (ZK-5).
 
     Raises:
         IndexOutOfRangeError: A tree of this depth, 32 at most, has no such index.

@@ -1,7 +1,7 @@
 """Hashes over BN254 field values: Poseidon2 of the chain, Poseidon of RLN.
 
-A value is 32 bytes, little-endian and below the modulus; what is not raises
-`FieldValueError`, because reduced silently one value would have two encodings.
+A value is 32 bytes, little-endian and below the modulus. Others raise `FieldValueError`: if
+they were reduced silently, a value would have two encodings.
 
 Source: LIP-200 §1 (Poseidon2), circomlib (Poseidon).
 """
@@ -21,7 +21,7 @@ def poseidon_hash(inputs: Sequence[bytes]) -> bytes:
     """Hashes 1 to 8 values with circom's parameters.
 
     Raises:
-        FieldValueError: An input is no field value.
+        FieldValueError: An input is not a field value.
         HashInputsError: There are none, or more than 8.
     """
     with refusals:
@@ -32,17 +32,17 @@ def poseidon2_hash(inputs: Sequence[bytes]) -> bytes:
     """Hashes any number of values: `zkhash` of the chain's documents.
 
     Raises:
-        FieldValueError: An input is no field value.
+        FieldValueError: An input is not a field value.
     """
     with refusals:
         return logos_native.poseidon2_hash(list(inputs))
 
 
 def poseidon2_compress(left: bytes, right: bytes) -> bytes:
-    """The Merkle node, key or nullifier of two values.
+    """Returns the Merkle node, key or nullifier of two values.
 
     Raises:
-        FieldValueError: An input is no field value.
+        FieldValueError: An input is not a field value.
     """
     with refusals:
         return logos_native.poseidon2_compress(left, right)

@@ -1,7 +1,7 @@
-"""What a prover makes: `ProofJob`s over the chain's circuits and over RLN.
+"""`ProofJob`s for the chain's circuits and for RLN.
 
-They hold secrets, and print none. What is refused comes out as `WitnessError`, which names
-the relation, or as `ProofFailedError`.
+They hold secrets, and print none. They fail with `WitnessError`, which names the relation, or
+with `ProofFailedError`.
 """
 
 from dataclasses import dataclass, field
@@ -19,21 +19,21 @@ class CircuitJob:
     witness: Witness
     key: CircuitKey
     cached: CachedPart | None = None
-    """Of the same fixed values; without, they are proven as well."""
+    """For the same fixed values; None: they are computed again."""
 
     @property
     def circuit(self) -> str:
         return self.witness.circuit
 
     def check(self) -> None:
-        """Raises `WitnessError` with the first relation that the values do not keep."""
+        """Raises `WitnessError` with the first relation that the values break."""
         try:
             self.witness.check()
         except RefusedError as error:
             raise WitnessError(self.circuit, error.relation or error.reason) from None
 
     def run(self, cancelled: Cancellation) -> bytes:
-        """Proves, asking `cancelled` at each step: at most some 0.2 s apart."""
+        """Proves, and checks `cancelled` at each step, about every 0.2 s."""
         try:
             return self.witness.prove(self.key, cancelled, self.cached)
         except RefusedError as error:
@@ -57,10 +57,10 @@ class RlnJob:
         return "rln-multi" if self.membership.multi else "rln"
 
     def check(self) -> None:
-        """Nothing here: the path was checked with the membership, the ids are in `run`."""
+        """Does nothing: the membership has checked the path, and `run` checks the ids."""
 
     def run(self, cancelled: Cancellation) -> Proof:
-        """Proves; `WitnessError` names what is wrong before any proving."""
+        """Proves; raises `WitnessError` before proving if an input is not valid."""
         if cancelled.is_cancelled:
             raise ProofFailedError(self.circuit, "CANCELLED")
         try:

@@ -1,6 +1,6 @@
-"""The store of circuits' keys, and what a genesis says of them.
+"""The store of circuits' keys, and their hashes in a genesis.
 
-`logos_module.keys` makes and loads keys by it, and logs what must be seen.
+`logos_module.keys` uses it to make and load keys, and logs warnings.
 
 Spec: docs/protocol/zk-keys.md, KEY-5 to KEY-10.
 """
@@ -24,29 +24,29 @@ _HASHES: Final = "verifying_keys"
 
 
 class KeySetError(LogosError):
-    """What a genesis says of keys cannot be read, or does not name a circuit's key."""
+    """The key set of a genesis is malformed, or lacks a circuit's key."""
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "KEY_SET_INVALID"
 
 
 class InsecureKeyError(LocalFaultError):
-    """A key is INSECURE and the genesis does not say that its keys are."""
+    """A key is INSECURE, but the genesis is not marked so."""
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "KEY_INSECURE"
 
 
 class CircuitKeys:
-    """A folder of keys, found by circuit and hash. Holds nothing in memory (KEY-7)."""
+    """A folder of keys by circuit and hash. Keeps nothing in memory (KEY-7)."""
 
     def __init__(self, folder: Path) -> None:
-        """Makes the folder where there is none; `KeyFileError` where that is not possible."""
+        """Makes the folder if it is missing; raises `KeyFileError` if that fails."""
         with refusals:
             self._native = logos_native.CircuitKeys(folder)
 
     def add(self, key: CircuitKey) -> Path:
-        """Writes a key, and beside it its verifying key alone; returns where the key is.
+        """Writes a key, and its verifying key to a second file; returns the key's path.
 
         Raises:
             KeyFileError: It cannot be written.
@@ -58,11 +58,11 @@ class CircuitKeys:
         """Loads the key that a genesis names (KEY-8), joined with its circuit (KEY-9).
 
         Raises:
-            KeyOtherError: It is another; the text names both hashes.
+            KeyOtherError: The file holds another key; the text names both hashes.
             KeyMissingError, KeyOtherCircuitError, KeyOtherConstraintsError, KeyTornError,
                 KeyDamagedError, CircuitUnknownError and others of
                 `logos_crypto.circuit_refusals`.
-            KeySetError: The hash has not 32 bytes.
+            KeySetError: The hash does not have 32 bytes.
         """
         _check_hash(verifying_key_hash)
         with refusals:
@@ -77,25 +77,25 @@ class CircuitKeys:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """What a genesis says of the circuits' keys (KEY-10)."""
+    """The circuits' keys in a genesis (KEY-10)."""
 
     hashes: Mapping[str, bytes]
     """Of verifying keys (KEY-2), 32 bytes each, by the circuit's name."""
     is_insecure: bool
-    """Whether anybody can derive the secrets of some of them."""
+    """Whether the secrets of some of them can be derived."""
 
     def hash_of(self, circuit: str) -> bytes:
-        """The hash of a circuit's verifying key; `KeySetError` where there is none."""
+        """Returns the hash of a circuit's verifying key; raises `KeySetError` if there is none."""
         if circuit not in self.hashes:
-            raise KeySetError(f"the genesis names no key of {circuit}", field=_HASHES)
+            raise KeySetError(f"the genesis has no key of {circuit}", field=_HASHES)
         return self.hashes[circuit]
 
     def load_key(self, store: CircuitKeys, circuit: str) -> CircuitKey:
         """Loads a proving key. Under half a second; blocks.
 
         Raises:
-            KeySetError: The genesis names none.
-            InsecureKeyError: It does not say that the key is INSECURE.
+            KeySetError: The genesis has none.
+            InsecureKeyError: The key is INSECURE, but the genesis is not marked so.
             RefusedError: As `CircuitKeys.load` (KEY-8, KEY-9).
         """
         key = store.load(circuit, self.hash_of(circuit))
@@ -111,17 +111,17 @@ class KeySet:
     def _check_mark(self, circuit: str, *, is_insecure: bool) -> None:
         if is_insecure and not self.is_insecure:
             raise InsecureKeyError(
-                f"the key of {circuit} is INSECURE, and the genesis says it is not"
+                f"the key of {circuit} is INSECURE, but the genesis is not marked so"
             )
 
     def document(self) -> dict[str, object]:
-        """As it stands in a genesis: the mark, and hashes in hexadecimal (KEY-10)."""
+        """Returns the document for a genesis: the mark, and hashes in hexadecimal (KEY-10)."""
         hashes = {circuit: self.hashes[circuit].hex() for circuit in sorted(self.hashes)}
         return {_MARK: self.is_insecure, _HASHES: hashes}
 
     @classmethod
     def parse(cls, document: object) -> "KeySet":
-        """Reads what `document` gives. Untrusted; `KeySetError`."""
+        """Reads a `document`. Untrusted; raises `KeySetError`."""
         if not isinstance(document, dict) or document.keys() != {_MARK, _HASHES}:
             raise KeySetError(f"must have {_MARK} and {_HASHES}, and nothing else")
         mark, hashes = document[_MARK], document[_HASHES]

@@ -1,7 +1,7 @@
-"""What is to be proved, in which order, and how it can fail: the pure half of the prover.
+"""Jobs of the prover, their order and their errors: the pure half of the prover.
 
-`logos_module.prover` runs the jobs on threads, `logos_crypto.jobs` has those there are.
-Whoever catches their errors needs this half only.
+`logos_module.prover` runs the jobs in threads, `logos_crypto.jobs` implements them. Code that
+only catches their errors needs only this half.
 """
 
 from enum import IntEnum
@@ -11,14 +11,14 @@ from logos_base.errors import ErrorKind, LocalFaultError
 from logos_crypto.circuits import Cancellation
 
 DEFAULT_CAPACITY: Final = 64
-"""Jobs of one priority that wait."""
+"""Maximum number of waiting jobs of each priority."""
 
 
 class Priority(IntEnum):
-    """Which of the waiting jobs comes next: the lowest, and of equals the oldest."""
+    """Order of the waiting jobs: the lowest first, and of equals the oldest."""
 
     LEADERSHIP = 0
-    """A proof of leadership: its block loses against every one that was earlier."""
+    """A proof of leadership: its block loses against every earlier one."""
     ORDINARY = 1
 
 
@@ -26,15 +26,15 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class ProofJob(Protocol[R_co]):
-    """One proof to be made. Holds secrets: nothing here prints, compares or copies it."""
+    """One proof to make. Holds secrets: nothing here prints, compares or copies it."""
 
     @property
     def circuit(self) -> str:
-        """The circuit's name. It ends up in metrics: one of few."""
+        """The circuit's name, a label of metrics: there are few."""
         ...
 
     def check(self) -> None:
-        """Finds out whether the witness satisfies the circuit. Runs on a worker's thread.
+        """Checks that the witness satisfies the circuit. Runs in a worker thread.
 
         Raises:
             WitnessError: It does not.
@@ -42,16 +42,16 @@ class ProofJob(Protocol[R_co]):
         ...
 
     def run(self, cancelled: Cancellation) -> R_co:
-        """Makes the proof, after `check`. Runs on a worker's thread, without the GIL.
+        """Makes the proof, after `check`. Runs in a worker thread, without the GIL.
 
-        It asks `cancelled` often, some ten times a second. Once cancelled it ends soon,
-        and how it ends is nobody's concern.
+        It checks `cancelled` about ten times a second. Once cancelled it ends soon; its result
+        or error is ignored.
         """
         ...
 
 
 class WitnessError(LocalFaultError):
-    """A witness does not satisfy a relation of its circuit. No value of it is named."""
+    """A witness does not satisfy a relation of its circuit. The text holds none of its values."""
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "WITNESS_INVALID"
@@ -63,23 +63,23 @@ class WitnessError(LocalFaultError):
 
 
 class ProverQueueFullError(LocalFaultError):
-    """Too many jobs of this priority wait already."""
+    """Too many jobs of this priority wait."""
 
     kind = ErrorKind.RESOURCE_EXHAUSTED
     reason = "PROVER_QUEUE_FULL"
 
 
 class ProverClosedError(LocalFaultError):
-    """The prover takes no more jobs, or gave this one up because it ends."""
+    """The prover is closed, or was closed before the job was done."""
 
     kind = ErrorKind.UNAVAILABLE
     reason = "PROVER_CLOSED"
 
 
 class ProofFailedError(LocalFaultError):
-    """Proving broke down though the witness was right: a fault of the prover.
+    """Proving failed though the witness is valid: a fault of the prover.
 
-    It names the class of the failure alone: the text of it could hold secrets.
+    It has only the class of the failure: its text could hold secrets.
     """
 
     kind = ErrorKind.INTERNAL
@@ -95,38 +95,40 @@ T = TypeVar("T")
 
 
 class ProofQueue(Generic[T]):
-    """What waits to be proved. Each priority has room of its own.
+    """Waiting jobs. Each priority has its own capacity.
 
-    So that however many others wait, a leader is not refused.
+    So a proof of leadership is not refused because of others that wait.
     """
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
         if capacity < 1:
             raise ValueError("capacity must be at least 1")
         self._capacity = capacity
-        # A dictionary keeps the order and forgets one from the middle as quickly as the first.
+        # A dictionary keeps the order, and removes any item in constant time.
         self._waiting: dict[Priority, dict[T, None]] = {each: {} for each in sorted(Priority)}
 
     def __len__(self) -> int:
         return sum(len(waiting) for waiting in self._waiting.values())
 
     def count(self, priority: Priority) -> int:
-        """How many of a priority wait."""
+        """Returns the number of waiting items of a priority."""
         return len(self._waiting[priority])
 
     def put(self, item: T, priority: Priority) -> None:
-        """Appends one.
+        """Appends an item.
 
         Raises:
-            ProverQueueFullError: There is no room for this priority.
+            ProverQueueFullError: The capacity of this priority is exhausted.
         """
         waiting = self._waiting[priority]
         if len(waiting) >= self._capacity:
-            raise ProverQueueFullError(f"{len(waiting)} proofs of this priority wait already")
+            raise ProverQueueFullError(
+                f"{len(waiting)} proofs of this priority are waiting; try again later"
+            )
         waiting[item] = None
 
     def take(self) -> T | None:
-        """Takes out the next one, or None where nothing waits."""
+        """Removes and returns the next item; None if none waits."""
         for waiting in self._waiting.values():
             for item in waiting:
                 del waiting[item]
@@ -134,7 +136,7 @@ class ProofQueue(Generic[T]):
         return None
 
     def remove(self, item: T) -> bool:
-        """Takes out this one; False where it does not wait (any more)."""
+        """Removes an item; returns False if it does not wait."""
         for waiting in self._waiting.values():
             if item in waiting:
                 del waiting[item]

@@ -1,9 +1,8 @@
-"""What is refused, as the house's errors: one class per rule.
+"""Errors of this package: one class per rule.
 
-Each error that leaves this package is of a rule's class and says whose fault it is: values
-that this node made up are its own (`LocalFaultError`), bytes that are decoded or verified
-are their sender's (`RemoteFaultError`). `ValueError` is a base of each, so callers that
-only know bad input from good need not know the rules.
+Each error has the class of its rule and of whose fault it is: values of this node's own are its
+fault (`LocalFaultError`), bytes that are decoded or verified are their sender's
+(`RemoteFaultError`). `ValueError` is a base of each, for callers that need no more.
 """
 
 from typing import Any, ClassVar
@@ -18,7 +17,7 @@ class RefusedError(LogosError, ValueError):
     reason = "CRYPTO_REFUSED"
 
     relation: str | None = None
-    """Of a witness: which relation of its circuit the values do not keep."""
+    """The relation of the circuit that a witness breaks, if it does."""
 
     of_reason: ClassVar[dict[str, type["RefusedError"]]] = {}
     """Every class, by its reason."""
@@ -33,7 +32,7 @@ class OwnRefusedError(RefusedError, LocalFaultError):
 
 
 class PeerRefusedError(RefusedError, RemoteFaultError):
-    """A rule that only what came from elsewhere can break."""
+    """A rule that only received data can break."""
 
 
 class Base58Error(RefusedError):
@@ -53,7 +52,7 @@ class FieldLengthError(RefusedError):
 
 
 class FieldValueError(RefusedError):
-    """The bytes stand for the field's modulus or more."""
+    """The value is not below the field's modulus."""
 
     reason = "FIELD_NOT_CANONICAL"
 
@@ -63,7 +62,7 @@ class HashInputsError(RefusedError):
 
 
 class LeafEmptyError(RefusedError):
-    """Zero stands for an empty leaf."""
+    """The leaf is zero, which marks an empty slot."""
 
     reason = "LEAF_EMPTY"
 
@@ -106,7 +105,7 @@ class HistorySizeError(RefusedError):
 
 
 class SnapshotError(RefusedError):
-    """A snapshot cannot be used: what wrote it, or what kept it, is at fault."""
+    """A snapshot is not valid."""
 
     kind = ErrorKind.DATA_LOSS
     reason = "SNAPSHOT"
@@ -137,7 +136,7 @@ class SnapshotRootError(SnapshotError):
 
 
 class TreeBrokenError(RefusedError):
-    """A change of the tree broke off. Restore it."""
+    """A change of the tree was interrupted: restore it from a snapshot."""
 
     kind = ErrorKind.INTERNAL
     reason = "TREE_BROKEN"

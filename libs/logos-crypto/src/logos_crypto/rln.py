@@ -1,14 +1,13 @@
 """Rate-limiting nullifiers (RLN-v2): anonymous members with a budget of messages an epoch.
 
-Types over the native core, which does the proving, and keeps every secret. Field
-values are 32 bytes, little-endian, below the modulus of BN254's scalar field. What
-breaks a rule raises the class of that rule, of `logos_crypto.rln_refusals` or
-`logos_crypto.refusals`, whose `reason` is stable; what was decoded or verified is its
-sender's fault. Proving and verifying release the interpreter but block the thread: call
-them off the event loop.
+Types over the native core, which proves and keeps all secrets. Field values are 32 bytes,
+little-endian, below the modulus of BN254's scalar field. Errors are of one class per rule, in
+`logos_crypto.rln_refusals` or `logos_crypto.refusals`, with a stable `reason`; errors of decoded
+or verified bytes are their sender's fault. Proving and verifying release the GIL but block the
+thread: call them off the event loop.
 
-A valid proof can be changed by anybody into another that is as valid, so the
-nullifier names a message, and a proof's bytes do not.
+Proofs are malleable: without any secret, a valid proof can be changed into another valid one. So
+the nullifier identifies a message, and a proof's bytes do not.
 
 Source: RLN-V2; LIP-141 (multi proofs); LIP-144 (`RateLimitProof`); zerokit 3.
 """
@@ -74,55 +73,55 @@ IDENTIFIER_BYTES: Final = 32
 
 
 def load_keys() -> None:
-    """Reads the circuits' keys now, so that the first message does not wait for them."""
+    """Loads the circuits' keys now, so that the first message need not wait for them."""
     rln_load_keys()
 
 
 def verifying_key_json(*, multi: bool = False) -> str:
-    """A circuit's verifying key in snarkjs' JSON form, for verifiers that are not ours."""
+    """Returns a circuit's verifying key in snarkjs' JSON format, for other verifiers."""
     return rln_verifying_key_json(multi=multi)
 
 
 def rate_commitment(commitment: bytes, limit: int) -> bytes:
-    """The leaf of a member: `Poseidon(commitment, limit)`, the limit 1 to 65,535.
+    """Returns a member's leaf: `Poseidon(commitment, limit)`, the limit 1 to 65,535.
 
     Raises:
-        LimitError, FieldLengthError, FieldValueError: As the names say.
+        LimitError, FieldLengthError, FieldValueError.
     """
     with refusals:
         return rln_rate_commitment(commitment, _small(limit, LimitError))
 
 
 def epoch_bytes(number: int) -> bytes:
-    """An epoch's number of 64 bits as 32 bytes, little-endian; `EpochError` for another."""
+    """Returns an epoch's number as 32 bytes, little-endian; `EpochError` unless it has 64 bits."""
     if not 0 <= number < 1 << 64:
         raise own_fault(EpochError)("an epoch is a number of 64 bits")
     return number.to_bytes(8, "little") + bytes(EPOCH_BYTES - 8)
 
 
 def epoch_number(epoch: bytes) -> int:
-    """The number of an epoch. Untrusted.
+    """Returns the number of an epoch. Untrusted.
 
     Raises:
-        EpochError: It takes more than 64 bits.
-        FieldLengthError: It has not 32 bytes.
+        EpochError: It has more than 64 bits.
+        FieldLengthError: The epoch does not have 32 bytes.
     """
     with peer_refusals:
         return rln_epoch_number(epoch)
 
 
 def external_nullifier(epoch: bytes, rln_identifier: bytes, *, raw: bool = False) -> bytes:
-    """What a proof is bound to, of an epoch (32 bytes) and an application (at most 32).
+    """Returns the value that binds a proof to an epoch and an application.
 
     Args:
         epoch: 32 bytes. Untrusted.
-        rln_identifier: The application's name; zeros are added.
-        raw: Reads both as field values, as the mix plugin does. By default both
-            are hashed to the field first, which is defined for all bytes.
+        rln_identifier: The application's name, at most 32 bytes; padded with zeros.
+        raw: Reads both as field values, as the mix plugin does. By default both are first
+            hashed to the field, which is defined for all bytes.
 
     Raises:
-        IdentifierError: The identifier is too long, or no field value where `raw`.
-        FieldLengthError, FieldValueError: The epoch is not what it must be.
+        IdentifierError: The identifier is too long, or with `raw` not a field value.
+        FieldLengthError, FieldValueError: The epoch is not valid.
     """
     is_value = int.from_bytes(rln_identifier, "little") < MODULUS
     if len(rln_identifier) > IDENTIFIER_BYTES or (raw and not is_value):
@@ -132,13 +131,13 @@ def external_nullifier(epoch: bytes, rln_identifier: bytes, *, raw: bool = False
 
 
 def signal_x(signal: bytes) -> bytes:
-    """The signal as proofs bind it: keccak256, little-endian, modulo the field."""
+    """Returns the signal's field value: keccak256, little-endian, modulo the field."""
     return rln_signal_x(signal)
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One point of a member's line. Two points of one line give the secret away."""
+    """One point of a member's line. Two points of the same line reveal the secret."""
 
     external_nullifier: bytes
     nullifier: bytes
@@ -148,10 +147,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a verifier knows of a message without its proof.
+    """The values that a verifier has without the proof.
 
-    `roots` is the window that is accepted: empty, it accepts nothing. `x` is
-    computed from the message, never taken from beside the proof.
+    `roots` is the window of accepted roots: if it is empty, nothing is accepted. `x` must be
+    computed from the message, never read from the sender's data.
     """
 
     roots: Sequence[bytes]
@@ -161,19 +160,19 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A secret and its commitment. The secret stays in native memory until asked for."""
+    """A secret and its commitment. The secret stays in native memory until `secret` is called."""
 
     commitment: bytes
     native: RlnIdentity = field(repr=False, compare=False)
 
     @classmethod
     def random(cls) -> "Identity":
-        """A new identity, from the operating system's randomness."""
+        """Makes an identity from the operating system's randomness."""
         return cls.of_native(RlnIdentity.random())
 
     @classmethod
     def from_seed(cls, seed: bytes, *, extended: bool = False) -> "Identity":
-        """zerokit's identity of a seed of at least 16 bytes; `extended` as Semaphore's.
+        """Returns zerokit's identity of a seed of at least 16 bytes; `extended` as Semaphore's.
 
         Raises:
             SeedError: It is shorter.
@@ -183,10 +182,10 @@ class Identity:
 
     @classmethod
     def from_secret(cls, secret: bytes) -> "Identity":
-        """A stored identity: 32 bytes, a field value, not zero.
+        """Restores an identity from its secret: 32 bytes, a field value, not zero.
 
         Raises:
-            SecretZeroError, FieldLengthError, FieldValueError: As the names say.
+            SecretZeroError, FieldLengthError, FieldValueError.
         """
         with refusals:
             return cls.of_native(RlnIdentity.from_secret(secret))
@@ -197,21 +196,21 @@ class Identity:
         return cls(native.commitment, native)
 
     def secret(self) -> bytes:
-        """The secret, to be stored. Python cannot zero it: do not keep it."""
+        """Returns the secret, to store it. Python cannot erase it: do not keep it in memory."""
         return self.native.secret()
 
     def rate_commitment(self, limit: int) -> bytes:
-        """This member's leaf; `LimitError`."""
+        """Returns this member's leaf; raises `LimitError`."""
         return rate_commitment(self.commitment, limit)
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A proof with its public values. Whether it is valid, `verify` says."""
+    """A proof with its public values, not yet verified."""
 
     root: bytes
     shares: tuple[Share, ...]
-    """One for each message id used; remember them to notice a second use."""
+    """One for each message id used; keep them to detect a second use."""
     multi: bool
     native: RlnProof = field(repr=False, compare=False)
 
@@ -236,27 +235,27 @@ class Proof:
 
     @property
     def groth16(self) -> bytes:
-        """The proof alone, 128 bytes."""
+        """The proof without its values, 128 bytes."""
         return self.native.groth16
 
     @property
     def public_inputs(self) -> list[bytes]:
-        """In the circuit's order: `y, root, nullifier, x, external_nullifier`.
+        """Public inputs in the circuit's order: `y, root, nullifier, x, external_nullifier`.
 
         Of a multi proof: `4 y, root, 4 nullifiers, x, external_nullifier, 4 selectors`.
         """
         return self.native.public_inputs
 
     def to_bytes(self, *, big_endian_values: bool = False) -> bytes:
-        """zerokit's encoding; the other of the two has the values big-endian."""
+        """Returns zerokit's encoding, optionally its variant with big-endian values."""
         return self.native.to_bytes(big_endian_values=big_endian_values)
 
     def proof_json(self) -> str:
-        """The proof without its values in snarkjs' JSON form."""
+        """Returns the proof without its values in snarkjs' JSON format."""
         return self.native.proof_json()
 
     def public_json(self) -> str:
-        """The public inputs in snarkjs' JSON form, in the order of `public_inputs`."""
+        """Returns the public inputs in snarkjs' JSON format, in the order of `public_inputs`."""
         return self.native.public_json()
 
     @classmethod
@@ -270,17 +269,17 @@ class Proof:
             return cls.of_native(RlnProof.from_bundle(raw))
 
     def to_bundle(self) -> bytes:
-        """The same; of a single proof only, `EncodingTagError` of another."""
+        """Returns that encoding; raises `EncodingTagError` for a multi proof."""
         with refusals:
             return self.native.to_bundle()
 
     def verify(self, expected: Expected) -> None:
-        """Checks the epoch, the root, the signal, and then the proof. Some 2 ms.
+        """Checks the epoch, the root, the signal, then the proof. Takes about 2 ms.
 
         Raises:
             ExternalNullifierError, RootUnknownError, SignalError, NullifierRepeatedError,
                 ProofInvalidError: Its sender's fault.
-            FieldLengthError, FieldValueError: Of `expected`, and so this node's.
+            FieldLengthError, FieldValueError: `expected` is not valid: this node's fault.
         """
         with refusals:
             self.native.verify(
@@ -292,14 +291,14 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class CachedMembership:
-    """A membership with the part that all its proofs share: a third of the time each."""
+    """A membership with the shared part of all its proofs: each takes a third of the time."""
 
     root: bytes
     multi: bool
     native: RlnCachedMembership = field(repr=False, compare=False)
 
     def prove(self, external_nullifier: bytes, x: bytes, *message_ids: int) -> Proof:
-        """As `Membership.prove`; of one id, unless cached for multi proofs."""
+        """Like `Membership.prove`; several ids only if cached for multi proofs."""
         ids = [_small(each, MessageIdError) for each in message_ids]
         with refusals:
             native = self.native.prove(external_nullifier=external_nullifier, x=x, message_ids=ids)
@@ -310,8 +309,7 @@ class CachedMembership:
 class Membership:
     """One member at one root.
 
-    It does not remember which ids were used: two messages under one id in one
-    epoch give the secret away.
+    It does not record used ids: two messages with the same id in an epoch reveal the secret.
     """
 
     root: bytes
@@ -325,7 +323,7 @@ class Membership:
 
         Raises:
             PathNotToRootError, PathLengthError, PathIndexError, LimitError,
-                FieldLengthError, FieldValueError: As the names say.
+                FieldLengthError, FieldValueError.
         """
         with refusals:
             native = RlnMembership(
@@ -338,11 +336,11 @@ class Membership:
         return cls(root, native)
 
     def prove(self, external_nullifier: bytes, x: bytes, message_id: int) -> Proof:
-        """Proves a message under one id, 0 to one below the limit.
+        """Proves a message with an id from 0 to one below the limit.
 
         Raises:
-            MessageIdError: It is not, which is found before any proving.
-            FieldLengthError, FieldValueError: Of the other values.
+            MessageIdError: The id is not; raised before proving.
+            FieldLengthError, FieldValueError: Another value is not valid.
         """
         with refusals:
             native = self.native.prove(
@@ -353,10 +351,10 @@ class Membership:
         return Proof.of_native(native)
 
     def prove_multi(self, external_nullifier: bytes, x: bytes, message_ids: Iterable[int]) -> Proof:
-        """Proves a message that burns one to four different ids.
+        """Proves a message that uses one to four different ids.
 
         Raises:
-            MessageIdCountError, MessageIdRepeatedError, MessageIdError: As the names say.
+            MessageIdCountError, MessageIdRepeatedError, MessageIdError.
         """
         ids = [_small(each, MessageIdError) for each in message_ids]
         with refusals:
@@ -366,32 +364,32 @@ class Membership:
         return Proof.of_native(native)
 
     def cached(self, *, multi: bool = False) -> CachedMembership:
-        """Does once what all proofs of this path share. Make a new one when it changes."""
+        """Computes the shared part of all proofs of this path. Repeat it if the path changes."""
         with refusals:
             return CachedMembership(self.root, multi, self.native.cached(multi=multi))
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitProof:
-    """LIP-144's message: a proof that says its epoch, in exactly 301 bytes."""
+    """LIP-144's message: a proof with its epoch, in exactly 301 bytes."""
 
     epoch: bytes
     native: RlnRateLimitProof = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, proof: Proof, epoch: bytes) -> "RateLimitProof":
-        """The message of a single proof made in this epoch (32 bytes).
+        """Makes the message of a single proof of this epoch (32 bytes).
 
         Raises:
             EncodingTagError: The proof is a multi proof.
-            FieldLengthError: The epoch has not 32 bytes.
+            FieldLengthError: The epoch does not have 32 bytes.
         """
         with refusals:
             return cls(epoch, RlnRateLimitProof(proof.native, epoch))
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "RateLimitProof":
-        """Reads the one encoding there is. Untrusted.
+        """Reads its only encoding. Untrusted.
 
         Raises:
             RemoteFaultError: As `Proof.from_bytes`.
@@ -405,19 +403,19 @@ class RateLimitProof:
         return self.native.to_bytes()
 
     def proof(self, external_nullifier: bytes) -> Proof:
-        """The proof to verify, with the external nullifier of `epoch`, a field value."""
+        """Returns the proof to verify, with the external nullifier of `epoch`, a field value."""
         with refusals:
             return Proof.of_native(self.native.proof(external_nullifier))
 
 
 def verify_all(messages: Sequence[tuple[Proof, Expected]]) -> list[str | None]:
-    """Verifies messages that arrived together, a quarter of the time each (RLN-14).
+    """Verifies a batch of messages, in a quarter of the time each (RLN-14).
 
-    They are not compared with each other: two under one nullifier are both accepted, and
-    for whoever remembers nullifiers to find.
+    They are not compared with each other: two with the same nullifier are both accepted, and
+    the caller must detect them.
 
     Returns:
-        For each, the reason that `Proof.verify` would raise; None if it is accepted.
+        For each, the reason of the error of `Proof.verify`; None if it is accepted.
     """
     with refusals:
         return rln_verify_all(
@@ -429,14 +427,14 @@ def verify_all(messages: Sequence[tuple[Proof, Expected]]) -> list[str | None]:
 
 
 def recover(one: Iterable[Share], other: Iterable[Share]) -> Identity:
-    """The identity that used one message id for two messages, of either circuit.
+    """Recovers the identity that used a message id for two messages, of either circuit.
 
-    Compare its `rate_commitment` with the leaf before anybody is slashed.
+    Compare its `rate_commitment` with the leaf before slashing.
 
     Raises:
         SharesOfDifferentEpochsError, SharesOfDifferentNullifiersError,
-            SharesOfOneMessageError, SharesInconsistentError: As the names say.
-        FieldLengthError, FieldValueError: A share's value is no field value.
+            SharesOfOneMessageError, SharesInconsistentError.
+        FieldLengthError, FieldValueError: A value of a share is not a field value.
     """
     with refusals:
         return Identity.of_native(
@@ -449,7 +447,7 @@ def _parts(share: Share) -> tuple[bytes, bytes, bytes, bytes]:
 
 
 def _small(number: int, beyond: type[RefusedError]) -> int:
-    """Returns a number that the native core can take; of its range, the core is the judge."""
+    """Returns the number if it fits into 32 bits; the native core checks its range."""
     if not 0 <= number < 1 << 32:
         raise beyond(f"{number} is negative or too large")
     return number

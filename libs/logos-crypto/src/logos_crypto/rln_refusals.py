@@ -1,9 +1,9 @@
-"""What RLN refuses. The reasons are those of `native/crates/zk/src/rln/error.rs`."""
+"""Errors of RLN. The reasons are those of `native/crates/zk/src/rln/error.rs`."""
 
 from logos_base.errors import ErrorKind
 from logos_crypto.refusals import OwnRefusedError, PeerRefusedError, RefusedError
 
-# Of what this node wants to prove.
+# Of proofs that this node makes.
 
 
 class LimitError(OwnRefusedError):
@@ -55,7 +55,7 @@ class ProverFailedError(OwnRefusedError):
     reason = "PROVER_FAILED"
 
 
-# Of bytes.
+# Of encodings.
 
 
 class PointNotCanonicalError(RefusedError):
@@ -94,7 +94,7 @@ class IdentifierError(OwnRefusedError):
     reason = "IDENTIFIER_LENGTH"
 
 
-# Of what a peer proves.
+# Of a peer's proofs.
 
 
 class NoSlotUsedError(PeerRefusedError):

@@ -1,4 +1,4 @@
-"""Errors of the native core as those of `logos_crypto.refusals`: none leaves as it is."""
+"""Translates all errors of the native core to those of `logos_crypto.refusals`."""
 
 from types import TracebackType
 from typing import Final
@@ -9,7 +9,7 @@ from logos_native import ZkError
 
 
 class Translator:
-    """Turns `ZkError` into the class of its reason. Holds no state: one serves all."""
+    """Translates `ZkError` to the class of its reason. Stateless, so it can be shared."""
 
     def __init__(
         self, fault: type[LogosError], beyond: type[RefusedError] = IndexOutOfRangeError
@@ -17,9 +17,8 @@ class Translator:
         """Makes one.
 
         Args:
-            fault: Whose fault it is where the rule does not say: `LocalFaultError` or
-                `RemoteFaultError`.
-            beyond: For numbers that are negative or too large to reach the native core.
+            fault: `LocalFaultError` or `RemoteFaultError`, for rules that do not define it.
+            beyond: Class for numbers that do not fit into the native core's integers.
         """
         self._fault = fault
         self._beyond = beyond
@@ -48,7 +47,7 @@ _MADE: Final[dict[tuple[type[RefusedError], type[LogosError]], type[RefusedError
 
 
 def _with_fault(refused: type[RefusedError], fault: type[LogosError]) -> type[RefusedError]:
-    """Returns the class of a rule that also says whose fault it is, if it does not yet."""
+    """Returns the class of a rule, with a class of fault unless it has one."""
     if issubclass(refused, LocalFaultError | RemoteFaultError):
         return refused
     if (refused, fault) not in _MADE:
@@ -63,7 +62,7 @@ def own_fault(refused: type[RefusedError]) -> type[RefusedError]:
 
 
 refusals: Final = Translator(LocalFaultError)
-"""For what this node computes with values of its own."""
+"""For computations with this node's own values."""
 
 peer_refusals: Final = Translator(RemoteFaultError)
-"""For bytes that came from elsewhere, and for proofs that are verified."""
+"""For received bytes, and for proofs that are verified."""

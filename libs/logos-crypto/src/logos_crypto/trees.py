@@ -1,9 +1,8 @@
 """Merkle trees over field values, computed natively.
 
-Every leaf, root and node is 32 bytes, little-endian and below the modulus. An
-empty leaf is zero, so zero is refused as a leaf. A tree may be used from any
-thread; a refused change leaves it as it was. Long batches release the
-interpreter but block their caller: call them off the event loop.
+Every leaf, root and node is 32 bytes, little-endian and below the modulus. An empty slot is
+zero, so zero is refused as a leaf. Trees are thread-safe; a refused change has no effect. Long
+batches release the GIL but block their caller: call them off the event loop.
 
 Errors are those of `logos_crypto.refusals`; each method names its own.
 Source: docs of `native/crates/zk/src/tree`.
@@ -38,12 +37,12 @@ __all__ = [
 
 
 def merkle_path(index: int, siblings: Sequence[bytes]) -> MerklePath:
-    """A path that came from elsewhere; the sibling of the leaf first.
+    """Makes a path from received siblings, that of the leaf first.
 
     Raises:
         PathLengthError: There are more than 32 siblings.
         IndexOutOfRangeError: A tree of this depth has no such index.
-        FieldLengthError, FieldValueError: A sibling is no field value.
+        FieldLengthError, FieldValueError: A sibling is not a field value.
     """
     with peer_refusals:
         return MerklePath(index, list(siblings))
@@ -63,7 +62,7 @@ Remembering = TypeVar("Remembering", bound=logos_native.LedgerTree | logos_nativ
 
 
 class _Tree(Generic[Tree]):
-    """What every tree has."""
+    """Base of all trees."""
 
     _class: ClassVar[Any]
     """The native class."""
@@ -86,23 +85,23 @@ class _PathTree(_Tree[Tree]):
         """Returns whether a path leads a leaf to a root.
 
         Raises:
-            PathLengthError: The path is of a tree of another depth.
-            FieldLengthError, FieldValueError: The leaf is no field value.
+            PathLengthError: The path is for a tree of another depth.
+            FieldLengthError, FieldValueError: The leaf is not a field value.
         """
         with peer_refusals:
             return bool(cls._class.path_root(leaf, path) == root)
 
 
 class _KeptTree(_Tree[Kept]):
-    """A tree that can be written and read again."""
+    """A tree with snapshots."""
 
     @classmethod
     def restore(cls, snapshot: bytes) -> Self:
-        """Reads what `snapshot` wrote. Untrusted.
+        """Restores a tree from a snapshot. Untrusted.
 
         Raises:
-            SnapshotError: It is of something else, cut off, or damaged.
-            RefusedError: It holds what the tree would refuse.
+            SnapshotError: The snapshot is of another kind, truncated, or damaged.
+            RefusedError: It holds a leaf that the tree would refuse.
         """
         tree = cls.__new__(cls)
         with refusals:
@@ -110,35 +109,35 @@ class _KeptTree(_Tree[Kept]):
         return tree
 
     def snapshot(self) -> bytes:
-        """The tree as bytes, for `restore`."""
+        """Returns the tree as bytes, for `restore`."""
         return self._native.snapshot()
 
 
 class _HistoryTree(_KeptTree[Remembering], _PathTree[Remembering]):
-    """A tree that remembers its last roots."""
+    """A tree that keeps its last roots."""
 
     def __init__(self, *, history: int = 1) -> None:
-        """Makes an empty tree that remembers its last roots, 1 to 65,536.
+        """Makes an empty tree that keeps its last 1 to 65,536 roots.
 
         Raises:
-            HistorySizeError: `history` is something else.
+            HistorySizeError: `history` is not in that range.
         """
         with _OF_HISTORY:
             self._native = self._class(history=history)
 
     def contains_root(self, root: bytes) -> bool:
-        """Returns whether a root is the present one or among those remembered."""
+        """Returns whether a root is the current one or one of those kept."""
         with refusals:
             return self._native.contains_root(root)
 
 
 class LedgerTree(_HistoryTree[logos_native.LedgerTree]):
-    """Distinct leaves, depth 32, Poseidon2: the first empty slot is filled."""
+    """Distinct leaves in the first empty slots, depth 32, Poseidon2."""
 
     _class = logos_native.LedgerTree
 
     def slot_of(self, leaf: bytes) -> int | None:
-        """The slot of a leaf; None if it is not there."""
+        """Returns the slot of a leaf; None if the tree does not have it."""
         with refusals:
             return self._native.slot_of(leaf)
 
@@ -146,7 +145,7 @@ class LedgerTree(_HistoryTree[logos_native.LedgerTree]):
         """Inserts a leaf and returns its slot.
 
         Raises:
-            LeafEmptyError, LeafDuplicateError, TreeFullError: As the names say.
+            LeafEmptyError, LeafDuplicateError, TreeFullError.
         """
         with refusals:
             return self._native.insert(leaf)
@@ -155,7 +154,7 @@ class LedgerTree(_HistoryTree[logos_native.LedgerTree]):
         """Removes a leaf; its slot is used again.
 
         Raises:
-            LeafUnknownError: It is not there.
+            LeafUnknownError: The tree does not have it.
         """
         with refusals:
             return self._native.remove(leaf)
@@ -164,32 +163,32 @@ class LedgerTree(_HistoryTree[logos_native.LedgerTree]):
         """Removes, then inserts in order, with one new root; returns the slots.
 
         Raises:
-            RefusedError: As `insert` and `remove`; nothing has changed then.
+            RefusedError: As `insert` and `remove`; nothing has changed.
         """
         with refusals:
             return self._native.update(list(removed), list(inserted))
 
     def path(self, leaf: bytes) -> MerklePath:
-        """The path of a leaf.
+        """Returns the path of a leaf.
 
         Raises:
-            LeafUnknownError: It is not there.
+            LeafUnknownError: The tree does not have it.
         """
         with refusals:
             return self._native.path(leaf)
 
     def paths(self, leaves: Sequence[bytes]) -> list[MerklePath]:
-        """The paths of leaves, in their order.
+        """Returns the paths of leaves, in the same order.
 
         Raises:
-            LeafUnknownError: One is not there.
+            LeafUnknownError: The tree does not have one of them.
         """
         with refusals:
             return self._native.paths(list(leaves))
 
 
 class FrontierTree(_KeptTree[logos_native.FrontierTree]):
-    """Leaves are appended and not kept, depth 32, Poseidon2."""
+    """An append-only tree that does not keep its leaves, depth 32, Poseidon2."""
 
     _class = logos_native.FrontierTree
 
@@ -200,7 +199,7 @@ class FrontierTree(_KeptTree[logos_native.FrontierTree]):
         """Appends a leaf and returns its index.
 
         Raises:
-            LeafEmptyError, TreeFullError: As the names say.
+            LeafEmptyError, TreeFullError.
         """
         with refusals:
             return self._native.append(leaf)
@@ -209,7 +208,7 @@ class FrontierTree(_KeptTree[logos_native.FrontierTree]):
         """Appends leaves in order and returns the index of the first.
 
         Raises:
-            LeafEmptyError, TreeFullError: Nothing has changed then.
+            LeafEmptyError, TreeFullError: Nothing has changed.
         """
         with refusals:
             return self._native.append_many(list(leaves))
@@ -225,25 +224,25 @@ class SortedTree(_PathTree[logos_native.SortedTree]):
 
         Raises:
             TreeFullError: There are more than 2**20.
-            LeafEmptyError, LeafDuplicateError: As the names say.
+            LeafEmptyError, LeafDuplicateError.
         """
         with refusals:
             self._native = logos_native.SortedTree(list(values))
 
     def path(self, value: bytes) -> MerklePath:
-        """The path of a value.
+        """Returns the path of a value.
 
         Raises:
-            LeafUnknownError: It is not there.
+            LeafUnknownError: The tree does not have it.
         """
         with refusals:
             return self._native.path(value)
 
     def paths(self, values: Sequence[bytes]) -> list[MerklePath]:
-        """The paths of values, in their order.
+        """Returns the paths of values, in the same order.
 
         Raises:
-            LeafUnknownError: One is not there.
+            LeafUnknownError: The tree does not have one of them.
         """
         with refusals:
             return self._native.paths(list(values))
@@ -255,7 +254,7 @@ class RlnTree(_HistoryTree[logos_native.RlnTree]):
     _class = logos_native.RlnTree
 
     def leaf(self, index: int) -> bytes:
-        """The leaf at an index; zero if there is none.
+        """Returns the leaf at an index; zero if there is none.
 
         Raises:
             IndexOutOfRangeError: It is not below 2**20.
@@ -264,10 +263,10 @@ class RlnTree(_HistoryTree[logos_native.RlnTree]):
             return self._native.leaf(index)
 
     def set(self, index: int, leaf: bytes) -> None:
-        """Writes a leaf, in place of the one there.
+        """Writes or replaces a leaf.
 
         Raises:
-            IndexOutOfRangeError, LeafEmptyError: As the names say.
+            IndexOutOfRangeError, LeafEmptyError.
         """
         with refusals:
             return self._native.set(index, leaf)
@@ -276,7 +275,7 @@ class RlnTree(_HistoryTree[logos_native.RlnTree]):
         """Writes leaves at their indices, with one new root.
 
         Raises:
-            RefusedError: As `set`, or IndexRepeatedError; nothing has changed then.
+            RefusedError: As `set`, or IndexRepeatedError; nothing has changed.
         """
         with refusals:
             return self._native.set_many(list(leaves))
@@ -285,7 +284,7 @@ class RlnTree(_HistoryTree[logos_native.RlnTree]):
         """Writes leaves from an index on, with one new root.
 
         Raises:
-            RefusedError: As `set`; nothing has changed then.
+            RefusedError: As `set`; nothing has changed.
         """
         with refusals:
             return self._native.set_range(first_index, list(leaves))
@@ -294,7 +293,7 @@ class RlnTree(_HistoryTree[logos_native.RlnTree]):
         """Empties a slot.
 
         Raises:
-            SlotEmptyError, IndexOutOfRangeError: As the names say.
+            SlotEmptyError, IndexOutOfRangeError.
         """
         with refusals:
             return self._native.remove(index)
@@ -303,25 +302,25 @@ class RlnTree(_HistoryTree[logos_native.RlnTree]):
         """Empties slots, with one new root.
 
         Raises:
-            RefusedError: As `remove`, or IndexRepeatedError; nothing has changed then.
+            RefusedError: As `remove`, or IndexRepeatedError; nothing has changed.
         """
         with refusals:
             return self._native.remove_many(list(indices))
 
     def path(self, index: int) -> MerklePath:
-        """The path of the leaf at an index.
+        """Returns the path of the leaf at an index.
 
         Raises:
-            SlotEmptyError, IndexOutOfRangeError: As the names say.
+            SlotEmptyError, IndexOutOfRangeError.
         """
         with refusals:
             return self._native.path(index)
 
     def paths(self, indices: Sequence[int]) -> list[MerklePath]:
-        """The paths of leaves, in their order.
+        """Returns the paths of leaves, in the same order.
 
         Raises:
-            SlotEmptyError, IndexOutOfRangeError: As the names say.
+            SlotEmptyError, IndexOutOfRangeError.
         """
         with refusals:
             return self._native.paths(list(indices))

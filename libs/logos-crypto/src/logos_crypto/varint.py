@@ -1,7 +1,7 @@
 """Unsigned variable-length integers: seven bits a byte, lowest first.
 
-Two readers differ in one rule: multiformats refuse an encoding longer than it
-need be, Protocol Buffers accept it.
+The two specifications differ in one rule: multiformats refuse encodings that are longer than
+necessary, Protocol Buffers accept them.
 
 Source: multiformats/unsigned-varint; Protocol Buffers, encoding.
 """
@@ -17,7 +17,7 @@ _U64: Final = 1 << 64
 
 
 def encode(value: int) -> bytes:
-    """Encodes 0 to 2**64-1, as short as it can be; VarintError for other numbers."""
+    """Encodes 0 to 2**64-1, as short as possible; raises VarintError for other numbers."""
     if not 0 <= value < _U64:
         raise VarintError("not an unsigned 64-bit integer")
     out = bytearray()
@@ -29,21 +29,21 @@ def encode(value: int) -> bytes:
 
 
 def decode(raw: bytes, offset: int = 0, *, minimal: bool = True) -> tuple[int, int]:
-    """Reads one integer at `offset` and returns it with the offset behind it.
+    """Reads one integer at `offset`; returns it and the offset after it.
 
     Raises:
-        VarintError: It is cut off, over 64 bits, or (where `minimal`) too long.
+        VarintError: It is truncated, larger than 64 bits, or with `minimal` too long.
     """
     value = 0
     for position in range(MAX_BYTES):
         if offset + position >= len(raw):
-            raise VarintError("varint is cut off")
+            raise VarintError("varint is truncated")
         byte = raw[offset + position]
         value |= (byte & 0x7F) << (7 * position)
         if byte < 0x80:
             if minimal and position and byte == 0:
-                raise VarintError("varint is longer than it need be")
+                raise VarintError("varint is not minimal")
             if value >= _U64:
-                raise VarintError("varint is over 64 bits")
+                raise VarintError("varint is larger than 64 bits")
             return value, offset + position + 1
-    raise VarintError("varint is over 64 bits")
+    raise VarintError("varint is larger than 64 bits")
