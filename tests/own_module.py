@@ -106,7 +106,7 @@ METHODS = {"Greet": (StringValue, StringValue), "CountOthers": (Empty, Int32Valu
 
 
 def describe():
-    """What generated code would say of the service; the front door's reflection tells it."""
+    """The descriptors that generated code would have; the front door reflects them."""
     file = descriptor_pb2.FileDescriptorProto(
         name="greeter/v1/greeter.proto", package="greeter.v1", syntax="proto3"
     )

@@ -1,4 +1,4 @@
-"""Every numbered rule of docs/protocol is cited by code or by a test, and none is made up."""
+"""Every numbered rule of docs/protocol is cited by code or by a test, and cited rules exist."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The images: small, without tools, for nobody in particular, and quick to build."""
+"""The images: small, without tools, for an unprivileged user, and quick to build."""
 
 import json
 import subprocess
@@ -38,13 +38,13 @@ def images() -> dict[str, dict[str, object]]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_an_image_runs_as_nobody_and_is_healthy_by_itself(
+def test_an_image_runs_unprivileged_and_is_healthy_by_itself(
     images: dict[str, dict[str, dict[str, object]]], module: str
 ) -> None:
     config = images[module]["Config"]
 
     assert config["User"] == "65532:65532"
-    assert not config["Volumes"]  # an anonymous volume would stay behind
+    assert not config["Volumes"]  # an anonymous volume would not be removed
     assert config["Healthcheck"]
     labels = config["Labels"]
     assert isinstance(labels, dict)

@@ -82,7 +82,7 @@ async def test_the_limits_hold_inside_the_containers(testnet: ContainerTestnet) 
         assert said.splitlines()[-1] == "65532"
 
 
-async def test_logs_are_told_by_node_and_module(testnet: ContainerTestnet) -> None:
+async def test_logs_are_reported_by_node_and_module(testnet: ContainerTestnet) -> None:
     lines = [
         line
         async for line in testnet.log_lines(

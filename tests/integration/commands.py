@@ -96,14 +96,14 @@ class Tiny:
         self.state_root = moved
 
     def remove(self) -> None:
-        """Ends whatever was left."""
+        """Ends all remaining processes."""
         for topology in self.folder.rglob("topology.toml"):
             servers = find_fork_servers(topology.parent)
             send_signal([*find_processes(topology.parent), *servers], signal.SIGKILL)
 
 
 def printed_commands(said: bytes) -> list[list[str]]:
-    """The `./logos` commands in what a command told its user, in order, each once."""
+    """Returns the `./logos` commands in the output of a command, in order, each once."""
     found = re.findall(r"`\./logos ([^`]+)`|^  \./logos (.+?)  ", said.decode(), re.MULTILINE)
     commands = [(quoted or hint).split() for quoted, hint in found]
     return [words for at, words in enumerate(commands) if words not in commands[:at]]

@@ -1,4 +1,4 @@
-"""Requests for any method, by its descriptor: sound, odd, and damaged."""
+"""Requests for any method, by its descriptor: valid, odd, and damaged."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random  # noqa: TID251 - a seed repeats a run
@@ -98,7 +98,7 @@ class Requests:
         self._known = known
 
     def next(self, method: Method) -> bytes:
-        """One request: one in three sound, the others damaged."""
+        """One request: one in three valid, the others damaged."""
         raw = self._message(method.request.DESCRIPTOR, 0)
         for _ in range(self._rng.choice((0, 0, 1, 1, 2, 5))):
             raw = self._rng.choice(DAMAGES)(self._rng, raw)

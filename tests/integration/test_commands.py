@@ -96,7 +96,7 @@ def test_failures_have_an_exit_code_and_a_reason(
     assert ended.stdout == b""
 
 
-def test_a_cid_that_nobody_holds_ends_with_not_found(logos: Command, tmp_path: Path) -> None:
+def test_a_cid_that_no_node_holds_ends_with_not_found(logos: Command, tmp_path: Path) -> None:
     ended = logos("ctl", "--node", "node2", "storage", "get", ABSENT, "-o", str(tmp_path / "out"))
 
     assert ended.returncode == 4

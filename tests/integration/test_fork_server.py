@@ -103,7 +103,7 @@ def test_everything_outlives_the_server_and_restarts_without_it(tiny: Tiny) -> N
     assert [each for each in tiny.processes() if each.node != "node1"] == others
     assert "FORK_SERVER_UNAVAILABLE" in tiny.layout.log("node1", KERNEL).read_text()
 
-    tiny.up()  # starts another, and leaves what runs
+    tiny.up()  # starts another, and keeps running processes
 
     (replacement,) = tiny.fork_servers()
     assert replacement.pid != server.pid

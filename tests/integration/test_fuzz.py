@@ -1,7 +1,7 @@
 """KER-14: damaged calls of every method that reflection names, of a node and of its modules.
 
 `LOGOS_FUZZ_RPC_SECONDS` (4) says for how long; `LOGOS_FUZZ_SEED` repeats a run, but for how its
-calls fall between one another. The testnet is its own: sound calls ban, publish and store.
+calls fall between one another. The testnet is its own: valid calls ban, publish and store.
 """
 
 import asyncio
@@ -158,7 +158,7 @@ async def _fuzz(
     seconds: float,
     findings: Findings,
 ) -> None:
-    """Calls whatever there is for so many seconds."""
+    """Calls any method, for `seconds`."""
     end_s = asyncio.get_running_loop().time() + seconds
     async with asyncio.TaskGroup() as tasks:
         for worker in range(WORKERS):

@@ -105,7 +105,7 @@ def test_a_second_command_on_the_same_state_is_refused(tiny: Tiny) -> None:
     assert tiny.processes() == []
 
 
-def test_a_broken_topology_tells_all_problems_with_lines(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_broken_topology_reports_all_problems_with_lines(tiny: Tiny, tmp_path: Path) -> None:
     broken = tmp_path / "broken.toml"
     broken.write_text('schema = 2\nname = "Big"\nnode_count = 0\n[modules.hello]\nx = 1\n')
 
@@ -201,7 +201,7 @@ def test_up_starts_nodes_anew_whose_ports_have_changed(tiny: Tiny) -> None:
     assert str(tiny.ports.front + 1).encode() in tiny.logos("status").stdout
 
 
-def test_logs_are_followed_into_the_next_file_and_told_as_json(tiny: Tiny) -> None:
+def test_logs_are_followed_into_the_next_file_and_printed_as_json(tiny: Tiny) -> None:
     tiny.up()
     words = ["logs", "node1", "hello", "--follow", "--output", "json"]
     with subprocess.Popen(

@@ -117,7 +117,7 @@ def test_the_way_out_works_as_it_is_printed(logos: Command, topology: str, place
     assert kept == [CONTENT]
 
 
-def test_content_that_the_catalogue_does_not_know_is_set_aside_and_told_of(
+def test_content_that_the_catalogue_does_not_know_is_set_aside_and_reported(
     logos: Command, topology: str, places: Places
 ) -> None:
     stored(logos, topology)

@@ -1,4 +1,4 @@
-"""Which testnet `./logos` acts on: the one that is named, or the only one that can be meant."""
+"""The testnet of a `./logos` command: the named one, or the only candidate."""
 
 import signal
 import subprocess
@@ -52,7 +52,7 @@ def test_what_a_testnet_remembers_and_cannot_be_read_is_named_with_a_way_out(
         assert str(path) in ended.stderr.decode()
 
     assert len(tiny.processes()) == 4
-    if file == "testnet.json":  # as it says: removed, and told again
+    if file == "testnet.json":  # follows the message: removed, and written again
         path.unlink()
         assert tiny.logos("up", "--seed", "7").returncode == 0
         assert tiny.logos("down").returncode == 0
@@ -110,7 +110,7 @@ def test_of_several_testnets_one_must_be_named(tiny: Tiny) -> None:
     assert b"one was not running" in tiny.logos("down", "--testnet", "one").stderr
 
 
-def test_a_failed_start_is_told_with_commands_that_work(tiny: Tiny) -> None:
+def test_a_failed_start_is_reported_with_commands_that_work(tiny: Tiny) -> None:
     tiny.remember_another("other")
     tiny.write(tiny.text + "[modules.mixnet]\n[modules.mixnet.settings]\nmax_peers = -1\n")
 

@@ -147,7 +147,7 @@ class Kernel:
         self.holders: dict[bytes, Process] = {}
         self.started: set[tuple[str, int]] = set()
         self.wanted: dict[str, Desired | None] = dict.fromkeys(NAMES, Desired.RUNNING)
-        """As the operator was told; None after a wish that was refused, or never answered."""
+        """The answer to the operator; None if the request was refused or not answered."""
         self.lives = 0
 
     def _boot(self, node: Node) -> None:
@@ -277,7 +277,7 @@ class Kernel:
     # -- what must hold ----------------------------------------------------------------------
 
     def wrong(self) -> str | None:
-        """Says what is wrong; None if nothing is."""
+        """Returns the broken invariant; None if none is."""
         if not self.node.is_up:
             return None
         for module in self.modules:

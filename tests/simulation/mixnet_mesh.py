@@ -293,7 +293,7 @@ class MixnetNode:
         latest_ms = max(since_ms + VERDICT_TIMEOUT_MS, self._awake_ms)
         self._world.require(self._world.now_ms <= latest_ms, f"{self.name}: a verdict is late")
 
-    # -- what the host tells -----------------------------------------------------------------
+    # -- events of the host ------------------------------------------------------------------
 
     def made(self, peer: str, address: str, direction: Direction) -> None:
         self._world.require(not self.is_banned(peer), f"{self.name} connects to banned {peer}")

@@ -16,7 +16,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def transcript(tmp_path: Path, capsys: Capture) -> Path:
-    """Of signature2, nobody has contributed yet."""
+    """Of signature2, without contributions."""
     path = tmp_path / "signature2.ceremony"
     assert main(["begin", str(path), "--circuit", "signature2"]) == OK
     capsys.readouterr()
@@ -104,7 +104,7 @@ def test_a_changed_transcript_is_refused_by_author_and_left_alone(
 def test_what_cannot_be_done_has_its_reason_and_its_exit_code(
     transcript: Path, capsys: Capture, arguments: list[str], reason: str, code: int
 ) -> None:
-    (transcript.parent / "text").write_text("not a transcript, whatever its name says")
+    (transcript.parent / "text").write_text("not a transcript")
     before = transcript.read_bytes()
     places = {"file": transcript, "folder": transcript.parent}
 

@@ -246,7 +246,7 @@ def test_help_and_version_need_nothing_to_be_installed(
 
 @pytest.fixture
 def other_users() -> Iterator[tuple[Path, dict[str, int]]]:
-    """A checkout that whoever runs us may read and not write; as whom to run a program there."""
+    """A checkout without write permission, and the user as whom to run a program there."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "checkout"
         shutil.copytree(BOOTSTRAP, root / "apps" / "cli" / "bootstrap")
@@ -332,7 +332,7 @@ def test_nothing_is_said_where_stderr_is_closed(monkeypatch: pytest.MonkeyPatch)
     module = load("reporting", monkeypatch)
     monkeypatch.setattr(sys, "stderr", None)
 
-    module.report("nobody hears this")
+    module.report("discarded")
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])

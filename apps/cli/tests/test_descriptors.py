@@ -25,7 +25,7 @@ def sockets() -> tuple[int, int]:
 
 @pytest.mark.parametrize("ends", [pipe, sockets])
 @pytest.mark.parametrize("blocking", [True, False])
-async def test_what_is_written_is_read_and_nobody_is_held_up(
+async def test_written_bytes_are_read_and_other_tasks_are_not_blocked(
     ends: Callable[[], tuple[int, int]], *, blocking: bool
 ) -> None:
     reading, writing = ends()

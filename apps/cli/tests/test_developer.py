@@ -154,7 +154,7 @@ def test_quick_tiers_run_in_several_processes_unless_something_is_picked(
     assert ("-n" in call) == is_parallel
 
 
-def test_the_time_of_each_tier_is_told_at_the_end(
+def test_the_time_of_each_tier_is_reported_at_the_end(
     fake: Pytest, capfd: pytest.CaptureFixture[str]
 ) -> None:
     tiers.run_tests(ROOT, ["unit", "integration"])
@@ -239,7 +239,7 @@ def test_developer_commands_print_json_alone_on_stdout(
 
 
 @pytest.mark.parametrize(("program", "code"), [("false", 0), ("true", 7)])
-def test_a_program_that_fails_because_nobody_reads_is_no_failure(program: str, code: int) -> None:
+def test_a_program_whose_reader_is_gone_has_not_failed(program: str, code: int) -> None:
     words = (
         "import sys; from logos_cli import entry, programs; from pathlib import Path;"
         "sys.exit(entry.outcome_of(lambda: sys.exit(7 + programs.run(sys.argv[1:], Path()))))"
@@ -326,9 +326,7 @@ def test_render_says_what_it_wrote(
 
 
 @pytest.mark.parametrize(("given", "wanted"), [({}, "ERROR"), ({"GRPC_VERBOSITY": "INFO"}, "INFO")])
-def test_grpc_keeps_its_own_lines_to_itself_unless_told_otherwise(
-    given: dict[str, str], wanted: str
-) -> None:
+def test_grpc_logs_errors_only_by_default(given: dict[str, str], wanted: str) -> None:
     kept = {key: value for key, value in os.environ.items() if key != "GRPC_VERBOSITY"}
     program = (
         "import logos_cli, os, sys; assert 'grpc' not in sys.modules;"

@@ -209,7 +209,7 @@ def ended(address: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Key, E
 
 
 def assert_ended_well(ended: Ended) -> None:
-    """Whatever the exit code: no traceback, and nothing from Python's own exit."""
+    """Checks that there is no traceback, and no output of Python's own exit."""
     assert "Traceback" not in ended["err"]
     assert "Exception ignored" not in ended["err"]
 

@@ -99,7 +99,7 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def closed_folder(open_folder: Path) -> Path:
-    """A folder with an `out` that all may write, in which nobody may make a file."""
+    """A folder in which no file can be made, with a writable `out`."""
     (open_folder / "out").write_bytes(b"a longer one")
     (open_folder / "out").chmod(0o666)
     open_folder.chmod(0o555)
@@ -183,7 +183,7 @@ async def test_what_can_be_no_file_is_refused_before_anything_is_fetched(
     assert names_in(tmp_path) == before
 
 
-async def test_a_disk_that_is_full_is_told_with_the_name() -> None:
+async def test_a_disk_that_is_full_is_reported_with_the_name() -> None:
     with pytest.raises(OSError) as caught:
         await write(Path("/dev/full"), b"x")
 

@@ -35,7 +35,7 @@ def handled(number: signal.Signals, handler: Any) -> Iterator[None]:
 
 @contextmanager
 def heeded() -> Iterator[None]:
-    """Signals as a shell sets them, whatever those who run tests have them do."""
+    """Sets signal handlers as a shell does, whatever the test runner has set."""
     with (
         handled(signal.SIGINT, signal.default_int_handler),
         handled(signal.SIGTERM, signal.SIG_DFL),
@@ -75,7 +75,7 @@ def test_a_signal_that_was_ignored_stays_ignored() -> None:
 
 def test_handlers_stand_as_before_once_it_has_ended() -> None:
     def own(*_: object) -> None:
-        """Stands in for the handler of whoever runs a command."""
+        """Stands in for the handler of the calling program."""
 
     async def done() -> int:
         return 7

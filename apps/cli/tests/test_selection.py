@@ -46,7 +46,7 @@ def test_a_testnet_resumes_with_its_topology_and_number_of_nodes(state: Path) ->
     assert len(opened.plan.nodes) == 2
 
 
-def test_a_default_topology_that_has_changed_since_is_told(
+def test_a_default_topology_that_has_changed_since_is_reported(
     state: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     held = SMALL.read_text(encoding="utf-8").replace("node_count = 5", "node_count = 3")

@@ -1,6 +1,6 @@
 """Every public function, asked with bad input of each kind, refuses as the house does.
 
-A call is known that works. Each of its arguments in turn is replaced by whatever its kind
+A valid call is given. Each of its arguments in turn is replaced by whatever its kind
 can be that it should not. What comes out is a result or an error of a rule of ours, which
 says whose fault it is.
 """

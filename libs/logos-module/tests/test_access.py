@@ -1,4 +1,4 @@
-"""Every call of a server is asked about once, whatever its kind, before anything is read."""
+"""Every call of a server, of any kind, is authorized once, before anything is read."""
 
 import asyncio
 import tempfile

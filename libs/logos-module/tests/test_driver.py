@@ -196,7 +196,7 @@ async def test_a_question_whose_asker_has_gone_is_not_put() -> None:
         assert rig.machine.seen == ["first", "name"]
 
 
-async def test_an_answer_nobody_waits_for_any_more_is_dropped() -> None:
+async def test_an_answer_without_a_waiting_caller_is_dropped() -> None:
     async with running(Rig()) as rig, asyncio.TaskGroup() as tasks:
         asked = tasks.create_task(rig.driver.ask(rig.machine.question, "later"))
         await asyncio.sleep(0)

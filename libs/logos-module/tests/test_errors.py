@@ -1,4 +1,4 @@
-"""Reasons are read from any server's response, also from one that is not of Logos."""
+"""Reasons are read from the responses of any server, not only of Logos."""
 
 import grpc
 import pytest

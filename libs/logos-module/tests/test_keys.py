@@ -1,4 +1,4 @@
-"""KEY-5: what is INSECURE is seen in the log of whoever makes or loads it."""
+"""KEY-5: making or loading an INSECURE key is logged."""
 
 import logging
 from pathlib import Path

@@ -20,7 +20,7 @@ def test_a_lock_is_held_by_one_and_names_it(tmp_path: Path) -> None:
         assert third.take()
 
 
-def test_a_killed_holder_hinders_nobody(tmp_path: Path) -> None:
+def test_a_killed_holder_releases_the_lock(tmp_path: Path) -> None:
     program = (
         "import os, pathlib, signal; from logos_module.lock import FolderLock\n"
         f"assert FolderLock(pathlib.Path({str(tmp_path)!r})).take()\n"

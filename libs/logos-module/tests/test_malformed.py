@@ -83,7 +83,7 @@ class Storage(storage_pb2_grpc.StorageServicer):
 
 
 class Passing(grpc.GenericRpcHandler):
-    """Answers every method with what it was sent, of whatever kind it is."""
+    """Echoes the requests of every method, of any kind."""
 
     def service(self, handler_call_details: Any) -> Any:
         async def answer(request: bytes, context: Any) -> bytes:

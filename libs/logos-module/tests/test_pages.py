@@ -39,7 +39,7 @@ def refuse(token: str) -> str:
 
 
 @pytest.mark.parametrize("token", ["x", "00", "ff" * 8, "00" * 9, "\ud800"])
-def test_a_token_of_nobody_names_its_field(token: str) -> None:
+def test_an_invalid_token_names_its_field(token: str) -> None:
     for parse in (token_to_number, refuse):
         with pytest.raises(InvalidPageError) as caught:
             page_start(token, parse)

@@ -43,7 +43,7 @@ async def target() -> AsyncIterator[str]:
         ("logos.unheard.v1.Of", False),
     ],
 )
-async def test_tells_serving_from_not(
+async def test_distinguishes_serving_from_not_serving(
     target: str, service: str, *, serving: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "DEADLINE_S", 60.0)
@@ -60,7 +60,7 @@ async def test_a_server_that_accepts_and_says_nothing_is_not_serving(
         assert await asyncio.to_thread(probe.is_serving, address) is False
 
 
-async def test_nobody_is_not_serving() -> None:
+async def test_an_address_without_a_server_is_not_serving() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # and does not listen
         address = f"127.0.0.1:{nobody.getsockname()[1]}"

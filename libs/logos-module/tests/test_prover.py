@@ -1,4 +1,4 @@
-"""The prover on jobs that do nothing but wait to be told how to end."""
+"""The prover on jobs that only wait for the test to end them."""
 
 import asyncio
 import gc
@@ -89,7 +89,7 @@ class Jobs:
 def jobs():  # noqa: ANN201
     jobs = Jobs()
     yield jobs
-    for job in jobs.made:  # nothing is left on a thread, whatever a test did
+    for job in jobs.made:  # no job is left on a thread, whatever a test did
         job.release.set()
 
 
@@ -99,7 +99,7 @@ async def happened(event: threading.Event) -> None:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - metrics and queues tell nobody
+        while not condition():  # noqa: ASYNC110 - metrics and queues have no events
             await asyncio.sleep(0.001)
 
 

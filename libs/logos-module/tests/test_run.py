@@ -175,7 +175,7 @@ async def test_a_directive_ends_it_too(hello: Process) -> None:
         ("task", 1, "a task failed"),
     ],
 )
-async def test_the_exit_code_tells_what_a_restart_mends(
+async def test_the_exit_code_shows_whether_a_restart_helps(
     hello: Process, what: str, expected: int, said: str
 ) -> None:
     hello.registry.settings = {"what": what}

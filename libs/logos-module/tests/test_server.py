@@ -38,7 +38,7 @@ class QuotaError(LogosError):
 
 
 class KernelServicer(kernel_pb2_grpc.KernelServicer):
-    """Does whatever a test gives it to do."""
+    """Runs the function of a test."""
 
     def __init__(self) -> None:
         self.node = "node1"
@@ -276,7 +276,7 @@ async def test_a_taken_address_is_an_error() -> None:
 
 @asynccontextmanager
 async def _watched(server: Server) -> AsyncIterator["asyncio.Queue[str]"]:
-    """Keeps the sockets of a server; yields what is told of them."""
+    """Keeps the sockets of a server; yields the reports on them."""
     told: asyncio.Queue[str] = asyncio.Queue()
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(server.keep_listening(told.put_nowait))
@@ -365,7 +365,7 @@ async def test_the_socket_of_another_is_left_to_it(caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.usefixtures("often")
-async def test_a_folder_of_somebody_else_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_folder_of_another_user_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with tempfile.TemporaryDirectory(prefix="lm-") as folder:
         made = Served(folder)
         await made.server.start([made.address])

@@ -173,7 +173,7 @@ async def test_it_says_once_why_it_waits_and_that_it_is_over(
     bench.registry.register_error = ModuleNotReadyError("no room for your epoch")
     async with asyncio.TaskGroup() as tasks:
         registering = tasks.create_task(bench.session.register())
-        while len(bench.registry.registered) < 5:  # noqa: ASYNC110 -- it counts, and tells nobody
+        while len(bench.registry.registered) < 5:  # noqa: ASYNC110 -- it has no event
             await asyncio.sleep(0.01)
         bench.registry.register_error = None
         await registering
@@ -279,7 +279,7 @@ async def test_a_newer_instance_ends_it(bench: Bench) -> None:
         await bench.session.run(lambda: None)
 
 
-async def test_it_leaves_and_does_not_mind_if_nobody_listens(bench: Bench) -> None:
+async def test_leaving_without_a_kernel_is_no_error(bench: Bench) -> None:
     await bench.session.register()
 
     await bench.session.leave()

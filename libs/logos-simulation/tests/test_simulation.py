@@ -208,7 +208,7 @@ def test_a_partition_parts_and_heals() -> None:
     assert arrived == ["b to c", "a to b later"]
 
 
-def test_a_broken_invariant_tells_the_seed_and_what_happened() -> None:
+def test_a_broken_invariant_reports_the_seed_and_the_last_events() -> None:
     world = World(42)
     node, lives = ticking(world)
     world.always(lambda: "ticked three times" if len(lives[0].ticks) == 3 else None)

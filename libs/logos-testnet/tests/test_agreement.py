@@ -45,5 +45,5 @@ def test_modules_that_go_together_have_no_problem() -> None:
         ),
     ],
 )
-def test_what_does_not_go_together_is_told(modules: str, more: str, words: str) -> None:
+def test_what_does_not_go_together_is_reported(modules: str, more: str, words: str) -> None:
     assert any(words in problem for problem in problems(modules, more))

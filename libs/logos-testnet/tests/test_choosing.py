@@ -28,7 +28,7 @@ def test_where_none_is_remembered_none_is_meant(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["smal", "../small", "small/", "half", ""])
-def test_a_name_that_is_not_there_is_refused_and_the_others_are_told(
+def test_a_name_that_is_not_there_is_refused_and_the_others_are_reported(
     tmp_path: Path, name: str
 ) -> None:
     remember(tmp_path, "small", is_up=True)

@@ -58,7 +58,7 @@ def test_a_module_waits_for_its_genesis_and_sees_its_own_part_of_it_alone(
     assert {volume.partition(":")[0] for volume in volumes} == document["volumes"].keys()
 
 
-def test_a_genesis_job_runs_once_and_is_told_of_its_nodes(
+def test_a_genesis_job_runs_once_and_is_reported_of_its_nodes(
     manifests: Mapping[str, FoundManifest],
 ) -> None:
     job = yaml.safe_load(render_compose(with_genesis(manifests), source="x"))["services"][

@@ -1,4 +1,4 @@
-"""What is asked of the container engine, told by a program that stands in for `docker`."""
+"""Calls of the container engine, recorded by a program that stands in for `docker`."""
 
 import os
 from collections.abc import AsyncIterator, Mapping
@@ -34,12 +34,12 @@ SERVICES = ("kernel", "mixnet", "storage")
 
 @dataclass
 class Engine:
-    """The stand-in: what runs, and what it was told to do."""
+    """The stand-in: its running containers, and its calls."""
 
     folder: Path
 
     def run(self, *nodes: str) -> None:
-        """Says that these nodes run."""
+        """Makes these nodes run."""
         lines = [f"{node}-{name}\t127.0.0.1:9->17000/tcp" for node in nodes for name in SERVICES]
         (self.folder / "running").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -105,7 +105,7 @@ def opened(
     return ContainerTestnet(plan, layout, layout.directory.parent)
 
 
-async def test_up_removes_nodes_that_left_the_topology_and_tells_it(
+async def test_up_removes_nodes_that_left_the_topology_and_reports_it(
     engine: Engine, layout: Layout, manifests: Mapping[str, FoundManifest], front: int
 ) -> None:
     engine.run("node1", "node2")
@@ -142,7 +142,7 @@ async def test_purge_removes_the_volumes_of_nodes_that_left_too(
     assert not layout.directory.exists()
 
 
-async def test_a_namesake_at_the_front_door_is_told(
+async def test_a_namesake_at_the_front_door_is_reported(
     engine: Engine, layout: Layout, manifests: Mapping[str, FoundManifest], front: int
 ) -> None:
     with pytest.raises(NotStoppedError, match=rf"its node1 answers at port {front}"):

@@ -80,7 +80,7 @@ def test_the_server_has_loaded_much_and_started_nothing(rig: Rig) -> None:
     assert {"grpc.aio", "sqlalchemy.ext.asyncio", "logos_native", "logos_kernel.node"} <= {*loaded}
     assert len(list((entry / "task").iterdir())) == 1
     log = str(rig.folder / "server.log")
-    # Its input and output, its listener, the pair that tells of signals, and its own selector;
+    # Its input and output, its listener, the socket pair for signals, and its own selector;
     # an event loop, gRPC's core or a libp2p host would have opened more.
     own = sorted([os.devnull, log, log, "anon_inode:", *["socket:"] * 3])
     while len(files := open_files(entry)) > len(own):

@@ -49,7 +49,7 @@ async def test_what_a_job_makes_lies_where_the_modules_settings_say(
         assert node.modules[0].settings["own"] == str(own)
 
 
-async def test_a_job_that_fails_is_told_with_its_last_words(
+async def test_a_job_that_fails_is_reported_with_its_last_words(
     manifests: Mapping[str, FoundManifest], layout: Layout
 ) -> None:
     plan = planned(manifests, layout, "import sys; sys.exit('no luck today')")

@@ -73,7 +73,7 @@ def test_a_module_wants_as_many_others_as_the_topology_asks_for_or_as_have_it(
     assert wanted(listed, manifests, layout) == [[1, 0], [1, 0], [0]]
 
 
-def test_only_nodes_that_have_a_module_are_told_to_it(
+def test_only_nodes_that_have_a_module_are_asked_to_it(
     manifests: Mapping[str, FoundManifest], layout: Layout
 ) -> None:
     text = 'schema = 1\nname = "x"\n[modules.mixnet]\n[modules.rln]\n'

@@ -28,14 +28,14 @@ def connection() -> Iterator[tuple[int, int]]:
         yield ours.getsockname()[1], listener.getsockname()[1]
 
 
-def test_a_port_that_somebody_listens_at_is_taken_and_its_holder_is_named() -> None:
+def test_a_listening_port_is_taken_and_its_holder_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         assert taken_ports([port]) == [port]
         assert holder_of(port).startswith(f"process {os.getpid()} (")
 
 
-def test_a_port_of_an_outgoing_connection_is_told_as_that(connection: tuple[int, int]) -> None:
+def test_a_port_of_an_outgoing_connection_is_reported_as_that(connection: tuple[int, int]) -> None:
     own, remote = connection
 
     assert taken_ports([own]) == [own]
@@ -68,7 +68,7 @@ def test_a_port_of_an_outgoing_connection_is_told_as_that(connection: tuple[int,
     ],
     ids=["another user listens", "another user is connected", "TIME_WAIT", "another address"],
 )
-def test_holders_that_cannot_be_seen_are_told_by_what_is_known(
+def test_holders_that_cannot_be_seen_are_reported_by_what_is_known(
     tmp_path: Path, row: dict[str, object], said: str
 ) -> None:
     (tmp_path / "net").mkdir()

@@ -15,7 +15,7 @@ def add(proc: Path, pid: int, **variables: str) -> None:
     (folder / "smaps_rollup").write_text("Rss: 900 kB\nPss:      40 kB\n")
 
 
-def test_kernels_and_modules_of_the_testnet_are_found_and_nobody_else(tmp_path: Path) -> None:
+def test_only_kernels_and_modules_of_the_testnet_are_found(tmp_path: Path) -> None:
     mine = {"LOGOS_TESTNET_DIR": str(DIRECTORY)}
     add(tmp_path, 10, **mine, LOGOS_PROFILE="p", LOGOS_STATE_DIR="/state/small/node2/kernel")
     add(

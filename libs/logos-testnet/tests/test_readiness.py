@@ -147,7 +147,7 @@ async def test_a_module_that_starts_again_and_again_makes_no_progress(
     assert (caught.value.node, caught.value.module) == ("node1", "net")
 
 
-async def test_it_tells_that_it_waits_for_the_kernel() -> None:
+async def test_it_reports_that_it_waits_for_the_kernel() -> None:
     told: list[NodeProgress | Note] = []
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))

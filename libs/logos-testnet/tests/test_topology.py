@@ -56,7 +56,7 @@ def test_nodes_may_be_listed_with_modules_and_settings_of_their_own() -> None:
     assert keeper.modules[1].settings == {"quota_bytes": 9}
 
 
-def test_all_problems_are_told_at_once_with_their_lines() -> None:
+def test_all_problems_are_reported_at_once_with_their_lines() -> None:
     text = """\
 schema = 2
 name = "Big One"

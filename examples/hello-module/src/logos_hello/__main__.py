@@ -12,7 +12,7 @@ from logos_module import ModuleContext, run
 
 
 class EmptyNameError(LogosError):
-    """Nobody is to be greeted."""
+    """The request has no name."""
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "EMPTY_NAME"
@@ -28,7 +28,7 @@ class Greeter(hello_pb2_grpc.GreeterServicer):
     async def Greet(  # noqa: N802  gRPC's spelling
         self, request: hello_pb2.GreetRequest, _context: Any
     ) -> hello_pb2.GreetResponse:
-        """Greets; what it raises reaches the caller as a status with its reason."""
+        """Greets; the harness turns exceptions into statuses with a reason."""
         if not request.name:
             raise EmptyNameError("name is empty", field="name")
         return hello_pb2.GreetResponse(text=f"{self._greeting}, {request.name}!", node=self._node)

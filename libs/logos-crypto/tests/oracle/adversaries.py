@@ -1,7 +1,7 @@
 """Witnesses at the edge of each statement and just past it, each with its verdict.
 
 Every case changes one thing of a satisfied witness, and says which relation that breaks:
-so a circuit that is satisfied where it should not be tells which relation it lost. Some
+so a circuit that is satisfied wrongly shows which relation it lost. Some
 change what a statement does not bind, and stay satisfied.
 """
 
@@ -153,7 +153,7 @@ def signers(size: int) -> Callable[[int], Iterator[Case]]:
 
 
 def _lottery(base: Case) -> Iterator[Case]:
-    """Thresholds around the ticket, and every one that differs from it in one bit."""
+    """Thresholds around the ticket, and all that differ from it in one bit."""
     secret, slot = base["secret_key"], base["slot"]
     ticket = of.ticket(base["epoch_nonce"], slot, some.note_of(base), secret)
     lost = "ticket_below_threshold"
