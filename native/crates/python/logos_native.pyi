@@ -88,7 +88,7 @@ class Message:
 
 @final
 class MessagesLost:
-    """Messages of a topic were dropped because nobody drained the queue."""
+    """Messages of a topic were dropped because the queue was not drained."""
 
     topic: str
     count: int
@@ -103,7 +103,7 @@ class PublishDone:
 
 @final
 class ProvidersFound:
-    """Providers of a key. The search ends with the one that has `done`."""
+    """Providers of a key. The search ends with an event that has `done`."""
 
     request_id: int
     providers: list[tuple[str, list[str]]]
@@ -165,7 +165,7 @@ class StreamClosed:
     """The stream is gone and its id with it. `error` is None if both
     directions had ended, else why it was reset. Always the last event.
 
-    Once this side has closed its writing, yamux cannot tell a reset by the
+    Once this side has closed its writing, yamux cannot distinguish a reset by the
     peer, or a lost connection, from an end: a protocol must know by itself
     whether it has read all. The stream counts against `max_streams` until
     this event is drained."""
@@ -197,7 +197,7 @@ Event: TypeAlias = (
 class Host:
     """One libp2p host: TCP, Noise, yamux, identify, ping, gossipsub, Kademlia.
 
-    Memory is bounded when nobody drains: gossip messages beyond
+    Memory is bounded if it is not drained: gossip messages beyond
     `max_queued_messages` or `max_queued_message_bytes` are dropped and counted,
     stream bytes stop at the granted credit, incoming streams beyond
     `max_streams` (and beyond 384 of one peer) are reset, and state events
@@ -302,7 +302,7 @@ class Host:
         """Makes the swarm's thread panic, so that tests see what follows."""
 
 # Zero knowledge. A field value is 32 bytes, little-endian, below the modulus of BN254's scalar
-# field. Whatever breaks a rule raises `ZkError`. Proving and verifying release the interpreter.
+# field. A broken rule raises `ZkError`. Proving and verifying release the GIL.
 
 class ZkError(ValueError):
     """A rule of a proof, of its bytes or of its witness is broken."""
@@ -341,7 +341,7 @@ def rln_verifying_key_json(*, multi: bool = False) -> str:
 def rln_recover(
     one: list[tuple[bytes, bytes, bytes, bytes]], other: list[tuple[bytes, bytes, bytes, bytes]]
 ) -> RlnIdentity:
-    """The identity behind two proofs' shares: external nullifier, nullifier, x, y."""
+    """The identity of two proofs' shares: external nullifier, nullifier, x, y."""
 
 @final
 class RlnIdentity:
@@ -580,7 +580,7 @@ def proof_to_json(proof: bytes) -> str:
 
 @final
 class Cancellation:
-    """Tells a proof under way that nobody wants it. Any thread may use it."""
+    """Cancels a running proof. Any thread may use it."""
 
     def __init__(self) -> None: ...
     def cancel(self) -> None:
@@ -603,13 +603,13 @@ class CircuitKey:
 
     @staticmethod
     def insecure_from_seed(circuit: str, seed: bytes) -> CircuitKey:
-        """From 32 bytes: the same key each time, and whoever knows them can forge proofs."""
+        """From 32 bytes: the same key each time; with them, proofs can be forged."""
 
     @property
     def circuit(self) -> str: ...
     @property
     def is_insecure(self) -> bool:
-        """Whether anybody can derive the setup's secrets, and so prove what is false (KEY-5)."""
+        """Whether the setup's secrets can be derived, and so false statements proved (KEY-5)."""
 
     @property
     def contributions(self) -> int:

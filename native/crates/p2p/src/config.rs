@@ -1,4 +1,4 @@
-//! What a host is told when it starts.
+//! The configuration of a host.
 
 use std::io;
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub struct Config {
     pub max_queued_messages: usize,
     pub max_queued_message_bytes: usize,
     pub idle_connection_timeout: Duration,
-    /// Nobody else may connect, or be connected to, if given.
+    /// If given, only these may connect or be dialled.
     pub allowed_peers: Option<Vec<PeerId>>,
 }
 

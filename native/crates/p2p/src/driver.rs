@@ -43,7 +43,7 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Runs until told to stop, or until the host is gone.
+    /// Runs until `stop` is notified, or until the host is gone.
     pub(crate) async fn run(mut self, mut commands: UnboundedReceiver<Command>, stop: &Notify) {
         loop {
             tokio::select! {

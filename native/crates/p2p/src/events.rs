@@ -1,4 +1,4 @@
-//! What a host tells its owner.
+//! The events of a host for its owner.
 
 use libp2p::{Multiaddr, PeerId};
 

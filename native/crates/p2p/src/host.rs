@@ -27,9 +27,9 @@ use crate::queue::EventQueue;
 use crate::streams::StreamTable;
 use crate::substream_handler::Accepted;
 
-/// The thread is left behind if it has not ended in this time.
+/// The thread is abandoned if it has not ended in this time.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(1900);
-/// Tasks that block (there should be none) are left behind after this time.
+/// Tasks that block (there should be none) are abandoned after this time.
 const RUNTIME_TIMEOUT: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! Merging of the states of peers that nobody has taken yet.
+//! Merging of peers' states that have not been taken yet.
 //!
 //! Of one peer at most one connection event, one `Identified` and one `Pinged` remain: the last
 //! ones. If a peer has as many connections after them as before, the owner need not hear of
@@ -11,7 +11,7 @@ use libp2p::PeerId;
 
 use crate::events::Event;
 
-/// Whether an event tells the state of a peer, and can thus replace an older one.
+/// Whether an event is the state of a peer, and can thus replace an older one.
 pub(crate) fn is_state(event: &Event) -> bool {
     matches!(
         event,
@@ -32,7 +32,7 @@ pub(crate) fn merge_states(events: &mut VecDeque<Event>) {
     let nets = nets(events);
     let mut seen: HashSet<(PeerId, u8)> = HashSet::new();
     let mut kept = VecDeque::with_capacity(events.len());
-    // Backwards, so that the last of each kind is the one that stays.
+    // Backwards, so that the last of each kind stays.
     while let Some(event) = events.pop_back() {
         let net = |peer: &PeerId| nets.get(peer);
         let keep = match &event {

@@ -20,7 +20,7 @@ const MAX_STREAMS: usize = 1024;
 /// What a connection may hold unread: the 256 KiB yamux gives each stream, and 64 MiB more for
 /// streams that are read fast.
 const MAX_WINDOW_BYTES: usize = MAX_STREAMS * 256 * 1024 + (64 << 20);
-/// The most data of one frame. A peer waits so long behind it with a frame of its own stream.
+/// The most data of one frame, which delays the frames of other streams.
 const FRAME_BYTES: usize = 64 * 1024;
 /// Streams opened by the peer and not yet taken. yamux lets a peer open no more than so many
 /// without an answer.
@@ -67,7 +67,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> OutboundConnectionUpgrade<C> for Upgrade
 }
 
 /// One connection. yamux moves nothing unless it is asked for incoming streams, so every poll
-/// asks, and streams nobody has asked for wait here.
+/// asks, and streams that were not requested yet wait here.
 pub(crate) struct Muxer<C> {
     connection: Connection<C>,
     untaken: VecDeque<Stream>,
@@ -115,7 +115,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Stream, ConnectionError>> {
         match self.connection.poll_new_outbound(cx) {
-            // It would end the connection. Who asked is told by its timeout, or gets the stream
+            // It would end the connection. The caller times out, or gets the stream
             // when another has ended: that wakes the connection, which asks again.
             Poll::Ready(Err(ConnectionError::TooManyStreams)) => Poll::Pending,
             poll => poll,

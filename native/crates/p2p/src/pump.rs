@@ -69,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     /// Runs until both directions have ended, or the stream is reset. Then drops the stream,
-    /// which resets whatever has not ended, and reports the close.
+    /// which resets a direction that has not ended, and reports the close.
     pub(crate) async fn run(mut self) {
         let error = poll_fn(|cx| self.poll(cx)).await;
         let Self {
@@ -195,7 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         Ok(Step::Waits)
     }
 
-    /// Tells an end from a reset: yamux reads both as an end, but after a reset it takes no
+    /// Distinguishes an end from a reset: yamux reads both as an end, but after a reset it takes no
     /// writes. Once this side has closed its own direction the two look alike.
     ///
     /// Does nothing while the connection is too busy to say; it is asked again when it is not.

@@ -1,6 +1,6 @@
 //! The one queue from a host to its owner, and the eventfd that says it is not empty.
 //!
-//! Nothing in it grows without bound while nobody drains:
+//! Nothing in it grows without bound while it is not drained:
 //! - messages are limited in number and bytes, and counted when dropped;
 //! - stream bytes are limited by the credit of each stream, and a stream counts against
 //!   `max_streams` until its `StreamClosed` was drained;

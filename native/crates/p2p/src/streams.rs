@@ -154,7 +154,7 @@ impl StreamTable {
         }
     }
 
-    // A stream may close at any time: what is wanted of one that is gone means nothing.
+    // A stream may close at any time: commands for a closed one are ignored.
 
     pub(crate) fn grant(&self, id: u64, count: u64) {
         self.change(id, |wishes| {

@@ -86,7 +86,7 @@ impl Behaviour {
         }
     }
 
-    /// The addresses of a peer that were learnt or told.
+    /// The addresses of a peer that were learnt or given.
     pub(crate) fn addresses(&mut self, peer: &PeerId) -> Vec<Multiaddr> {
         self.addresses.get(peer).collect()
     }

@@ -1,6 +1,6 @@
 //! The store of circuits' keys and the ceremony as Python sees them.
 //!
-//! Whatever reads, writes or computes releases the interpreter.
+//! Functions that read, write or compute release the GIL.
 
 use std::path::PathBuf;
 

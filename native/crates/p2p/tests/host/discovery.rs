@@ -27,7 +27,7 @@ fn provide(node: &mut Node, key: &[u8]) -> Option<String> {
     })
 }
 
-/// All providers of a search, checked to be told once each.
+/// All providers of a search, checked to be reported once each.
 fn find(node: &mut Node, key: &[u8]) -> Vec<(PeerId, usize)> {
     let asked = node.host.find_providers(key.to_vec()).unwrap();
     let mut all = Vec::new();
@@ -65,7 +65,7 @@ fn what_one_provides_another_finds_with_its_address() {
     assert_eq!(dialled, Err("not_supported"), "it is reachable by now");
 }
 
-/// A client is in nobody's routing table: only the record tells where it is.
+/// A client is in no routing table: only the record has its address.
 #[test]
 fn a_provider_that_is_a_client_can_be_reached_by_what_the_search_told() {
     let mut hub = Node::new();

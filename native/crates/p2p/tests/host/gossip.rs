@@ -1,4 +1,4 @@
-//! Messages: who gets them, what a verdict does, what is lost when nobody drains.
+//! Messages: their recipients, verdicts, and losses without draining.
 
 use std::time::{Duration, Instant};
 

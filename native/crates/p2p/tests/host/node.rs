@@ -1,4 +1,4 @@
-//! A host under test: keeps what it has drained until somebody asks for it.
+//! A host under test: keeps drained events until a test asks for them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};

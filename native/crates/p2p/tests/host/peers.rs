@@ -1,4 +1,4 @@
-//! Connections: who may, how many, and what is told of them.
+//! Connections: permissions, limits and events.
 
 use std::time::Duration;
 

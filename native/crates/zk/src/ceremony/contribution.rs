@@ -102,7 +102,7 @@ impl Contribution {
         made
     }
 
-    /// The point of G2 that the factor is proven with. Nobody knows its logarithm, and it
+    /// The point of G2 that the factor is proven with. Its logarithm is unknown, and it
     /// depends on all that the contribution says, so no proof serves twice (CER-3).
     pub(super) fn challenge(&self, place: Place) -> G2Affine {
         let seed = blake2b(CHALLENGE_TAG, &[&place.bytes(), &self.encode_statement()]);

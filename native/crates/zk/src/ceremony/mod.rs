@@ -1,8 +1,8 @@
-//! Phase 2 with many contributors: a key that is sound if one of them forgot his secret.
+//! Phase 2 with many contributors: a key is secure if one of them destroyed their secret.
 //!
 //! Each contributor multiplies delta by a factor that only he knows, divides the L and H queries
 //! by it, and proves that he knows it. Everything that he made stands in the transcript, so that
-//! anybody can check every step; the transcript only grows (CER-1). What phase 2 cannot repair
+//! anyone can check every step; the transcript only grows (CER-1). What phase 2 cannot repair
 //! is phase 1: here one party made it, together with the initial key (CER-6).
 //!
 //! Rules: `docs/protocol/zk-keys.md`, cited as `CER-n`. Source of the construction: Bowe, Gabizon

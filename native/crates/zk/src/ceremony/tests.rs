@@ -33,7 +33,7 @@ fn three() -> Ceremony {
     ceremony
 }
 
-/// What somebody finds who is given the file: the number and the fault.
+/// The result of verifying the file: the number and the fault.
 fn found(ceremony: &Ceremony) -> (usize, Fault) {
     let refused = Ceremony::decode(&ceremony.encode().unwrap()).and_then(|mut read| read.verify());
     match refused.unwrap_err() {
@@ -42,7 +42,7 @@ fn found(ceremony: &Ceremony) -> (usize, Fault) {
     }
 }
 
-/// Makes every link fit again, as somebody does who changes a transcript on purpose.
+/// Recomputes every link, as an attacker does who changes a transcript.
 fn reseal(ceremony: &mut Ceremony) {
     for index in 0..ceremony.contributions.len() {
         let place = ceremony.place(index);
@@ -339,7 +339,7 @@ fn names_that_could_steer_a_terminal_are_refused() {
     assert!(matches!(ceremony.finish(), Err(CeremonyError::Empty)));
 }
 
-/// CER-2: nobody adds to what is wrong, so the fault is the last one's who could have seen it.
+/// CER-2: contributors verify first, so a fault is the last one's who could have seen it.
 #[test]
 fn nobody_contributes_to_a_transcript_that_does_not_verify() {
     let mut ceremony = three();
@@ -373,7 +373,7 @@ fn the_challenge_is_what_it_was() {
     );
 }
 
-/// CER-1: nobody makes a second transcript of one by writing its initial key otherwise.
+/// CER-1: a transcript has no second encoding with another form of its initial key.
 #[test]
 fn an_initial_key_with_a_coefficient_that_nothing_uses_is_refused() {
     let mut key = initial().encode().unwrap();

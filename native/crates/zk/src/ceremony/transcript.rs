@@ -131,7 +131,7 @@ impl Ceremony {
     /// Verifies all and returns the key that came out. A key of a seeded setup stays INSECURE.
     ///
     /// # Errors
-    /// `CeremonyError`: nobody contributed, or the transcript does not verify.
+    /// `CeremonyError`: there is no contribution, or the transcript does not verify.
     pub fn finish(&mut self) -> Result<CircuitKey, CeremonyError> {
         if self.contributions.is_empty() {
             return Err(CeremonyError::Empty);

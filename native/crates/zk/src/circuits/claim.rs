@@ -1,5 +1,5 @@
-//! Proof of claim: whoever claims a leader's reward knows the voucher behind one of the
-//! commitments of an epoch, and names its nullifier (ZK-9).
+//! Proof of claim: the claimant of a leader's reward knows the voucher of one of the commitments
+//! of an epoch, and names its nullifier (ZK-9).
 //!
 //! Public, in this order: voucher nullifier, hash of the claiming transaction, root of the
 //! voucher tree.

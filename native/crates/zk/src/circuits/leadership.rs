@@ -62,7 +62,7 @@ impl Note {
         }
     }
 
-    /// Whether the value is one that a note may have: 1 to 2⁶⁴ - 1 (ZK-8).
+    /// Whether a note may have the value: 1 to 2⁶⁴ - 1 (ZK-8).
     #[must_use]
     pub fn has_value(&self) -> bool {
         let limbs = self.value.into_bigint().0;

@@ -1,5 +1,5 @@
-//! Proof of quota: a one-time key of the mix belongs to a core node or to somebody who will
-//! lead, within the number of messages that either may send (ZK-11).
+//! Proof of quota: a one-time key of the mix belongs to a core node or to a future leader, within
+//! the number of messages that either may send (ZK-11).
 //!
 //! Public, in this order: key nullifier, core quota, leader quota, root of the core nodes'
 //! keys, root of the aged ledger, the Ed25519 key as two halves of 16 bytes, little-endian, low

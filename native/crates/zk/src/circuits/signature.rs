@@ -1,4 +1,4 @@
-//! ZkSignature: whoever signs a message knows the secret keys of all of the public keys (ZK-10).
+//! ZkSignature: the signer of a message knows the secret keys of all of the public keys (ZK-10).
 //!
 //! Public, in this order: the public keys, the message. Slots that are not needed hold the
 //! public key of the secret key 0.

@@ -61,7 +61,7 @@ pub trait Statement: Send + Sync {
     /// `WitnessError`.
     fn check(&self, public: &[Fr], private: &[Fr]) -> Result<(), WitnessError>;
 
-    /// Whether the constraints hold, whatever `check` says: for tests of the circuit.
+    /// Whether the constraints hold, independently of `check`: for tests of the circuit.
     ///
     /// # Errors
     /// `WitnessError::Width`.
@@ -178,7 +178,7 @@ impl<C: Circuit> Statement for Of<C> {
         let mut system = cs.into_inner().expect("nothing else holds the system");
         let mut values = Zeroizing::new(std::mem::take(&mut system.instance_assignment));
         let mut private = Zeroizing::new(std::mem::take(&mut system.witness_assignment));
-        values.reserve_exact(private.len()); // a copy that grows would leave secrets behind
+        values.reserve_exact(private.len()); // growing would leave copies of secrets in memory
         values.append(&mut private);
         Ok(Assignment {
             values,

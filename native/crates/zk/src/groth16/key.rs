@@ -19,7 +19,7 @@ pub struct ProvingKey {
 }
 
 impl ProvingKey {
-    /// Makes a key; whoever knows the randomness can forge proofs (KEY-5).
+    /// Makes a key; with its randomness, proofs can be forged (KEY-5).
     ///
     /// # Panics
     /// If a circuit of ours has no name or no constraints: never.

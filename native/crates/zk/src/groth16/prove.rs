@@ -44,7 +44,7 @@ impl ProveError {
     }
 }
 
-/// Tells a proof under way that nobody wants it any more.
+/// Cancels a running proof.
 #[derive(Clone, Debug, Default)]
 pub struct Cancellation(Arc<AtomicBool>);
 

@@ -25,7 +25,7 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> KeyEr
 pub fn map(path: &Path) -> Result<Mmap, KeyError> {
     let file = File::open(path).map_err(io("open", path))?;
     // SAFETY: files here are replaced by a rename and never written in place (`write`), so the
-    // mapped one does not change. Whoever truncates it by hand while it is read gets a SIGBUS.
+    // mapped one does not change. Truncating it by hand while it is read causes a SIGBUS.
     unsafe { Mmap::map(&file) }.map_err(io("map", path))
 }
 

@@ -1,8 +1,8 @@
 //! The key file: header, verifying key, proving key, constraint matrices (KEY-4).
 //!
 //! The proving key stands uncompressed, so that loading decodes and never takes a square root;
-//! that its points are points is vouched for by the file's hash, which is checked first. Whoever
-//! takes a file from somebody else has `Trust::Nobody` for it, as the ceremony does.
+//! the file's hash, which is checked first, guarantees that its points are valid. Files of others
+//! are read with `Trust::Nobody`, as the ceremony does.
 
 use std::path::Path;
 
@@ -35,7 +35,7 @@ impl CircuitKey {
         &self.circuit
     }
 
-    /// Whether anybody can derive the setup's secrets, and so prove what is false (KEY-5).
+    /// Whether the setup's secrets can be derived, and so false statements proved (KEY-5).
     #[must_use]
     pub fn is_insecure(&self) -> bool {
         self.insecure
@@ -112,7 +112,7 @@ impl CircuitKey {
         })
     }
 
-    /// Reads a whole file whose hash is vouched for by whoever wrote it: this node's own disk.
+    /// Reads a whole file whose writer is trusted for its hash: this node's own disk.
     ///
     /// # Errors
     /// `KeyError` if it is torn, damaged, or malformed.
@@ -120,7 +120,7 @@ impl CircuitKey {
         Self::decode_with(bytes, Trust::Hashed)
     }
 
-    /// Reads a whole file that anybody may have written: every point is checked.
+    /// Reads a whole file of an untrusted writer: every point is checked.
     ///
     /// # Errors
     /// `KeyError`.
@@ -170,7 +170,7 @@ impl CircuitKey {
     }
 }
 
-/// The bytes behind the header, section by section. The file's length was checked before.
+/// The bytes after the header, section by section. The file's length was checked before.
 struct Sections<'a> {
     rest: &'a [u8],
     sizes: std::array::IntoIter<usize, 8>,

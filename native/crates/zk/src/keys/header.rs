@@ -23,7 +23,7 @@ const HASH_AT: usize = HEADER_BYTES - HASH_BYTES;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyHeader {
     pub circuit: CircuitName,
-    /// The setup's secrets can be derived by anybody (KEY-5).
+    /// The setup's secrets can be derived (KEY-5).
     pub insecure: bool,
     /// Contributions of the ceremony that the key came out of; 0 for a setup by one party.
     pub contributions: u32,
@@ -140,7 +140,7 @@ impl KeyHeader {
         (self.constraints as usize + self.instance_variables as usize).next_power_of_two() - 1
     }
 
-    /// Sizes of the sections behind the header, in bytes, in their order.
+    /// Sizes of the sections after the header, in bytes, in their order.
     pub(super) fn section_bytes(&self) -> [usize; 8] {
         [
             verifying_key_bytes(self.instance_variables as usize),

@@ -1,11 +1,11 @@
 //! Proving and verifying keys of circuits: made, written, found by hash, loaded.
 //!
-//! A key belongs to one circuit and to one setup. Whoever knows the setup's secrets can prove
-//! what is false, so a key is used only if the hash of its verifying key is the one that the
-//! genesis names (KEY-8), and a key whose secrets anybody can derive says so (KEY-5).
+//! A key belongs to one circuit and to one setup. With the setup's secrets, false statements can be
+//! proved, so a key is used only if the genesis names the hash of its verifying key (KEY-8), and a
+//! key whose secrets can be derived is marked (KEY-5).
 //!
-//! Rules: `docs/protocol/zk-keys.md`, cited as `KEY-n`. Nothing here knows our circuits: whatever
-//! is a `ConstraintSynthesizer` gets a key. `groth16::ProvingKey` joins the two.
+//! Rules: `docs/protocol/zk-keys.md`, cited as `KEY-n`. Nothing here depends on our circuits: every
+//! `ConstraintSynthesizer` gets a key. `groth16::ProvingKey` joins the two.
 
 pub mod disk;
 mod error;
@@ -41,7 +41,7 @@ pub type Matrices = ark_relations::r1cs::ConstraintMatrices<ark_bn254::Fr>;
 /// Size of every hash here, in bytes.
 pub const HASH_BYTES: usize = 32;
 
-/// Blake2b-256 of parts that stand one after the other, behind a domain tag (KEY-1).
+/// Blake2b-256 of a domain tag and the parts after it (KEY-1).
 pub(crate) fn blake2b(tag: &[u8], parts: &[&[u8]]) -> [u8; HASH_BYTES] {
     use blake2::digest::Digest;
 

@@ -36,7 +36,7 @@ impl CircuitName {
         &self.0
     }
 
-    /// The name behind its length in one byte, as it goes into hashes.
+    /// The name after its length in one byte, as it goes into hashes.
     pub(super) fn prefixed(&self) -> Vec<u8> {
         let length = u8::try_from(self.0.len()).expect("a name has at most 32 bytes");
         [&[length], self.0.as_bytes()].concat()

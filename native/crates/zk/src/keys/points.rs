@@ -23,7 +23,7 @@ const POINTS_PER_TASK: usize = 256;
 pub(crate) enum Trust {
     /// A hash does: coordinates are decoded, nothing else.
     Hashed,
-    /// Nobody does: on the curve, in the subgroup, one spelling. Infinity is a point like others.
+    /// Untrusted: checked for curve, subgroup and encoding. Infinity is a point like others.
     Nobody,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn write_compressed<P: CanonicalSerialize>(out: &mut Vec<u8>, point: 
 /// Reads points that stand one after the other, on all cores.
 ///
 /// # Errors
-/// `KeyError::Point` if one is malformed, or, where nobody vouches, not of the group.
+/// `KeyError::Point` if one is malformed, or, if untrusted, not in the group.
 pub(crate) fn read<P: AffineRepr>(
     section: &'static str,
     bytes: &[u8],

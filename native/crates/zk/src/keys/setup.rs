@@ -1,8 +1,8 @@
 //! Making a key: phase 1 and the start of phase 2 by one party, or from a seed (KEY-5).
 //!
-//! Whoever runs this with randomness of the system could keep it and prove what is false: that
-//! is what the ceremony is for. Our copies of the secrets are overwritten; arkworks, which
-//! computes with them, keeps copies on its stack and heap that nobody can overwrite.
+//! The party that runs this with the system's randomness could keep it and prove false statements:
+//! the ceremony prevents that. Our copies of the secrets are overwritten; arkworks, which
+//! computes with them, keeps copies on its stack and heap that we cannot overwrite.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -29,7 +29,7 @@ const SEED_TAG: &[u8] = b"LOGOS_INSECURE_SETUP_V1";
 pub enum Randomness {
     /// The operating system.
     System,
-    /// A testnet's seed: whoever knows it can prove what is false. Keys are marked INSECURE.
+    /// A testnet's seed: with it, false statements can be proved. Keys are marked INSECURE.
     InsecureSeed(Zeroizing<[u8; SEED_BYTES]>),
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn nonzero(rng: &mut impl Rng) -> Fr {
     }
 }
 
-/// A circuit that leaves its constraint system behind, so that it is synthesized only once.
+/// A circuit that keeps its constraint system, so that it is synthesized only once.
 struct Watched<C> {
     circuit: C,
     system: Rc<RefCell<Option<ConstraintSystemRef<Fr>>>>,

@@ -114,7 +114,7 @@ impl CircuitKeys {
         Ok(key)
     }
 
-    /// Says what stands there instead, so that somebody sees that the testnet was made anew.
+    /// Names the keys that exist instead, to show that the testnet was made again.
     fn missing(&self, circuit: &CircuitName, expected: &VerifyingKeyHash) -> KeyError {
         let other = fs::read_dir(&self.folder)
             .into_iter()

@@ -16,8 +16,8 @@ const ONE_BY_ONE: usize = 8;
 /// ones are in one half, and what is left is verified one by one: a few side by side are found
 /// in less than that, and the worst costs less than twice as much.
 ///
-/// No message is compared with another: two under one nullifier are both valid, and for whoever
-/// remembers nullifiers to find.
+/// No message is compared with another: two with the same nullifier are both valid, and the
+/// caller must detect them.
 #[must_use]
 pub fn verify_all<V: PublicValues>(
     messages: &[(&Proof<V>, Expected<'_>)],

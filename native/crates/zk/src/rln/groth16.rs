@@ -56,7 +56,7 @@ impl Groth16Proof {
 }
 
 /// Reads a compressed point. The crate's own reader accepts infinity, with any coordinate beside
-/// it, and does not tell refusals apart.
+/// it, and does not distinguish errors.
 fn point<P: SWCurveConfig>(bytes: &[u8]) -> Result<Affine<P>, RlnError> {
     let (x, flags) = P::BaseField::deserialize_with_flags::<_, SWFlags>(bytes)
         .map_err(|_| RlnError::PointNotCanonical)?;

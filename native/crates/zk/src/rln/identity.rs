@@ -18,7 +18,7 @@ pub const MIN_SEED_BYTES: usize = 16;
 /// How many messages a member may send in an epoch: 1 to 65,535 (RLN-2).
 ///
 /// The circuit compares 16 bits. With a higher limit in the leaf its comparison is not sound, and
-/// nothing in the circuit refuses that: whoever registers a member does.
+/// the circuit does not refuse that: the registration of a member must.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageLimit(u16);
 

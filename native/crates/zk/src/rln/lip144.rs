@@ -4,7 +4,7 @@
 //! proof = 1 (128) | merkle_root = 2 | epoch = 3 | share_x = 4 | share_y = 5 | nullifier = 6
 //! ```
 //! Values are little-endian. It is protobuf, but only the one encoding of 301 bytes is read: fields
-//! in order, each once, none left out, none unknown. So nobody can make a second packet of one.
+//! in order, each once, none left out, none unknown. So a packet has no second encoding.
 
 use super::groth16::GROTH16_BYTES;
 use super::signal::EPOCH_BYTES;

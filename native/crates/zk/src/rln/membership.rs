@@ -49,7 +49,7 @@ impl MerklePath {
     ///
     /// # Errors
     /// `PathLength`, `PathSelectorNotBoolean`: the crate would prove with any other byte, for a
-    /// root that nobody has.
+    /// root that does not exist.
     pub fn from_selectors(siblings: &[Fr], selectors: &[u8]) -> Result<Self, RlnError> {
         if selectors.len() != TREE_DEPTH {
             return Err(RlnError::PathLength(selectors.len()));
@@ -220,7 +220,7 @@ impl<V> fmt::Debug for CachedMembership<V> {
 }
 
 /// The points have no blinding yet: with them a guess at the secret can be checked, and proofs of
-/// this member told from others.
+/// this member distinguished from others.
 impl<V> Drop for CachedMembership<V> {
     fn drop(&mut self) {
         self.partial.partial_pi_a.zeroize();

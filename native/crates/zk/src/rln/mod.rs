@@ -8,8 +8,8 @@
 //! Public inputs, in order (RLN-7): `[y, root, nullifier, x, external_nullifier]`; of a multi proof
 //! `[4 y, root, 4 nullifiers, x, external_nullifier, 4 selectors]`.
 //!
-//! A Groth16 proof can be changed into another that is as valid, by anybody: the nullifier names
-//! a message, the proof's bytes do not.
+//! Groth16 proofs are malleable: one can be changed into another valid one. So the nullifier
+//! identifies a message, and the proof's bytes do not.
 //!
 //! Rules: `docs/protocol/rln.md`, cited as `RLN-n`. Sources: RLN-V2, LIP-141 (multi), LIP-144
 //! (`lip144`); zerokit 3.

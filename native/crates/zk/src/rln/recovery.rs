@@ -18,7 +18,7 @@ pub struct Share {
     pub y: Fr,
 }
 
-/// Recovers the identity behind two shares. Both should come from verified proofs; what does not
+/// Recovers the identity of two shares. Both should come from verified proofs; what does not
 /// fit together is refused all the same.
 ///
 /// # Errors
@@ -34,7 +34,7 @@ pub fn recover(one: &Share, other: &Share) -> Result<Identity, RlnError> {
     if one.x == other.x {
         return Err(RlnError::SharesOfOneMessage);
     }
-    // The nullifier is the hash of the slope, so it tells whether there is one line.
+    // The nullifier is the hash of the slope, so it shows whether there is one line.
     let slope = Zeroizing::new([(one.y - other.y) / (one.x - other.x)]);
     if PoseidonHash::hash(&*slope) != one.nullifier {
         return Err(RlnError::SharesInconsistent);
@@ -44,7 +44,7 @@ pub fn recover(one: &Share, other: &Share) -> Result<Identity, RlnError> {
     Identity::from_secret(secret)
 }
 
-/// Recovers the identity behind two proofs, of which one nullifier stands in both.
+/// Recovers the identity of two proofs with a common nullifier.
 ///
 /// # Errors
 /// Those of `recover`; `SharesOfDifferentNullifiers` if none stands in both.

@@ -1,7 +1,7 @@
 //! The tree that only grows, kept as its frontier: one node a level, whatever was appended.
 //!
 //! For the vouchers of leaders' rewards: validators append and know the root. A path needs the
-//! leaves beside it, which whoever proves keeps.
+//! leaves beside it, which the prover keeps.
 //!
 //! Source: Anonymous leaders reward, "frontier of the MMR".
 

@@ -38,7 +38,7 @@ impl RootHistory {
         })
     }
 
-    /// Notes the tree's root after a change. One that is still the newest is not noted again.
+    /// Records the tree's root after a change, unless it is unchanged.
     pub fn push(&mut self, root: Fr) {
         if self.newest() == root {
             return;

@@ -10,7 +10,7 @@
 //! | [`RlnTree`] | 20 | Poseidon | rate commitments: written at an index the contract chose |
 //!
 //! An empty leaf is 0 in all of them, and a tree is always of its full depth: what is not there
-//! counts as empty subtrees. So 0 is refused as a leaf everywhere; nobody can have it proven.
+//! counts as empty subtrees. So 0 is refused as a leaf everywhere; its membership cannot be proved.
 //!
 //! The depth is a parameter so that tests can fill a tree; services use the defaults.
 

@@ -1,7 +1,7 @@
 //! The tree over a sorted set, made at once: the keys of an epoch's core nodes.
 //!
-//! Values stand in ascending order as natural numbers below the modulus, empty leaves behind
-//! them. So a set has one root, whoever computes it.
+//! Values are in ascending order as natural numbers below the modulus, empty leaves after them. So
+//! a set has exactly one root.
 //!
 //! Source: Proof of quota, "core node is registered".
 

@@ -1,4 +1,4 @@
-//! Damage as it happens, and as somebody does it who wants a reader to trip.
+//! Accidental damage, and damage by an attacker.
 
 use ark_bn254::Fq;
 use ark_ff::{BigInteger, PrimeField};

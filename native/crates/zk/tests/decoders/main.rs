@@ -1,8 +1,8 @@
-//! Every reader of bytes that somebody else may have written, on bytes that somebody damaged.
+//! Every decoder of untrusted bytes, on damaged bytes.
 //!
 //! None panics, none allocates for a number that the bytes do not bear out, none keeps anything,
 //! and what is read has no second spelling: it is written back as the same bytes. Hashes and roots
-//! that guard a format are made to fit again half of the time, so that what stands behind them is
+//! that guard a format are made to fit again half of the time, so that the bytes after them are
 //! damaged too. `LOGOS_FUZZ_SECONDS` (4) is for all together; `LOGOS_FUZZ_SEED` repeats a run, but
 //! for the transcripts' secrets, which are the operating system's.
 

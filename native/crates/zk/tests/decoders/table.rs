@@ -24,7 +24,7 @@ use crate::seals;
 
 /// Reads bytes and writes what was read; nothing where they are refused.
 type Decode = dyn Fn(&[u8]) -> Option<Vec<u8>>;
-/// Makes fit again what guards bytes, and their length if it is told to.
+/// Recomputes the hashes of bytes, and optionally their length.
 type Reseal = fn(&mut Vec<u8>, bool);
 
 pub struct Decoder {
@@ -233,7 +233,7 @@ fn trees() -> Vec<Decoder> {
             |bytes, _| _ = seals::tree::<PoseidonNodes>(bytes, RLN_DEPTH),
             TREE,
         ),
-        guarded(frontiers, |_, _| {}, FILE), // nothing stands behind its root
+        guarded(frontiers, |_, _| {}, FILE), // its root is last
     ];
     all.into_iter().flatten().collect()
 }
