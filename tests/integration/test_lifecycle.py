@@ -183,7 +183,7 @@ def test_status_lists_a_node_that_runs_though_no_topology_has_it(tiny: Tiny) -> 
 
     rows = {row["node"]: row for row in json.loads(ended.stdout)}
     assert rows.keys() == {"node1", "node2"}
-    assert "no such node any more" in rows["node2"]["trouble"]
+    assert "no longer a node of the testnet" in rows["node2"]["trouble"]
     assert ended.returncode == 3
     assert tiny.logos("down").returncode == 0
     assert tiny.processes() == []
