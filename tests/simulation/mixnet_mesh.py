@@ -32,7 +32,7 @@ JOURNAL: Final = "journal"
 MAX_TICKS: Final = 60
 """Of one machine in a second: fewer than a livelock has, more than anything else."""
 MAX_KEYS: Final = 8
-MAX_PENDING: Final = 6
+MAX_HELD: Final = 6
 REPUBLISH_SLACK_MS: Final = 5000
 
 Effect = TypeVar("Effect")
@@ -140,7 +140,7 @@ class MixnetNode:
             rng=self._chance,
             started_ms=self.clock.now_ms(),
         )
-        self.gossip = Gossip(max_pending=MAX_PENDING)
+        self.gossip = Gossip(max_held=MAX_HELD)
         self.discovery = Discovery(self._chance, max_keys=MAX_KEYS)
         self.peering_run = self._run(self.peering, self._perform_peering)
         self.gossip_run = self._run(self.gossip, self._perform_gossip)
@@ -316,7 +316,7 @@ class MixnetNode:
 
     def received(self, message: Message) -> None:
         self.held[message.message_id] = self._world.now_ms
-        self.gossip_run.put(self.gossip.receive, message)
+        self.gossip_run.put(self.gossip.receive, [message])
 
     # -- what the product's operations do ----------------------------------------------------
 
@@ -410,7 +410,7 @@ class MixnetNode:
             verdict: Verdict = self._chance.pick(("accept", "accept", "reject", "ignore"))
             if self._chance.hits(85):
                 late_ms = self._chance.pick((0, 200, 3000, VERDICT_TIMEOUT_MS, 6000))
-                judge = (self.gossip.judge, reader, message.message_id, verdict)
+                judge = (self.gossip.judge, reader, [(message.message_id, verdict)])
                 self.node.after(late_ms, lambda judge=judge: self.gossip_run.put(*judge))
 
     def _perform_discovery(self, effect: discovery.Effect) -> int | None:
