@@ -100,6 +100,10 @@ def judged(effects: list[Any]) -> list[Judge]:
     return [effect for effect in effects if isinstance(effect, Judge)]
 
 
+def rejected(number: int) -> Judge:
+    return Judge(message(number).message_id, f"peer{number}", "reject")
+
+
 def ignored(number: int) -> Judge:
     return Judge(message(number).message_id, f"peer{number}", "ignore")
 
@@ -128,6 +132,21 @@ def test_messages_are_accepted_at_once_without_a_validator() -> None:
     assert topics.machine.next_wake_ms() is None
 
 
+def test_messages_that_come_together_are_handled_in_order_and_wake_each_reader_once() -> None:
+    topics = Subscribers(max_held=2)
+    validator, _ = topics.join(validates=True)
+    other, _ = topics.join("u")
+    came = [message(1), message(2), message(3, topic="u"), message(4), message(5, topic="v")]
+
+    effects = topics.machine.receive(came, 0)
+
+    accepted = Judge(message(3).message_id, "peer3", "accept")
+    assert effects == [Arrived(validator), Arrived(other), accepted, ignored(5), ignored(1)]
+    assert [each.message_id[-1] for each in taken(validator.mailbox).messages] == [1, 2, 4]
+    names = [(message(number).message_id, "reject") for number in (4, 1, 2)]
+    assert topics.machine.judge(validator, names, 0) == [rejected(4), rejected(2)]
+
+
 def test_messages_wait_for_the_validator() -> None:
     topics = Subscribers()
     validator, _ = topics.join(validates=True)
@@ -137,7 +156,7 @@ def test_messages_wait_for_the_validator() -> None:
     assert topics.machine.receive([message(1)], 0) == [Arrived(validator), Arrived(other)]
 
     assert topics.machine.judge(other, [(name, "accept")], 0) == []
-    assert topics.machine.judge(validator, [(name, "reject")], 0) == [Judge(name, "peer1", "reject")]
+    assert topics.machine.judge(validator, [(name, "reject")], 0) == [rejected(1)]
     assert topics.machine.judge(validator, [(name, "accept")], 0) == []
     assert topics.machine.judge(validator, [(b"unknown", "accept")], 0) == []
 
