@@ -21,10 +21,10 @@ from logos_mixnet.core.gossip import VERDICT_TIMEOUT_MS, Gossip, Reader, Verdict
 from logos_mixnet.core.mailbox import Message
 from logos_mixnet.core.peering import Direction, Peering
 from logos_mixnet.net.clock import SystemClock
-from logos_mixnet.store.memory import MemoryAdvertisementStore, MemoryPeerStore
 from logos_simulation.node import Node, Run
 from logos_simulation.world import World
 from mixnet_host import Host, Network
+from mixnet_memory_stores import MemoryAdvertisementStore, MemoryPeerStore
 
 UNIX_MS: Final = 1_800_000_000_000
 TOPIC: Final = "t"

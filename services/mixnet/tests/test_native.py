@@ -19,7 +19,7 @@ pytest.importorskip("logos_native")
 from logos_mixnet.config import parse
 from logos_mixnet.core.gossip import message_id
 from logos_mixnet.node import open_host
-from logos_mixnet.store.memory import MemoryAdvertisementStore, MemoryPeerStore
+from mixnet_memory_stores import MemoryAdvertisementStore, MemoryPeerStore
 
 pytestmark = pytest.mark.native
 

@@ -11,7 +11,7 @@ from logos_mixnet.core import discovery as core
 from logos_mixnet.core.advertisements import Advertisement
 from logos_mixnet.core.errors import StoreError
 from logos_mixnet.operations import discovery as operations
-from logos_mixnet.store.memory import MemoryAdvertisementStore
+from mixnet_memory_stores import MemoryAdvertisementStore
 
 Start = Callable[..., Awaitable[RunningNode]]
 KEY = b"key"

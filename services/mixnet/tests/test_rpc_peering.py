@@ -10,7 +10,7 @@ from mixnet_nodes import RunningNode, fake_address, fake_peer_id, refused, until
 from logos.network.v1 import peering_pb2 as pb
 from logos_mixnet.core import peering as core_peering
 from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
-from logos_mixnet.store.memory import MemoryPeerStore
+from mixnet_memory_stores import MemoryPeerStore
 
 Start = Callable[..., Awaitable[RunningNode]]
 Event = pb.WatchPeersResponse

@@ -1,4 +1,4 @@
-"""The stores in memory, for tests and simulations."""
+"""Stores of mixnet in memory, for tests and simulations."""
 
 from collections.abc import Sequence
 from dataclasses import replace
