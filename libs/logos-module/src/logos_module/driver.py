@@ -139,7 +139,7 @@ class Driver(Generic[Effect]):
         """Works until no input is left, or an effect must be waited for."""
         if self._is_busy:
             return
-        self._is_busy = True
+        self._is_busy, now_ms = True, self._now_ms()
         while not self._is_over:
             try:
                 self._perform_effects()
@@ -150,11 +150,11 @@ class Driver(Generic[Effect]):
                 if not waiting:
                     break
                 step, args = waiting.popleft()
-                self._effects = iter(step(*args, self._now_ms()))
+                self._effects = iter(step(*args, now_ms))
             except Exception as error:  # noqa: BLE001 -- not raised to the giver of the input
                 self._fail(error)
         self._is_busy = False
-        self._arm()
+        self._arm(now_ms)
 
     def _perform_effects(self) -> None:
         for effect in self._effects:
@@ -180,20 +180,20 @@ class Driver(Generic[Effect]):
         self._fault = error
         self.stop()
 
-    def _arm(self) -> None:
+    def _arm(self, now_ms: int) -> None:
         wake_ms = None if self._is_over else self._machine.next_wake_ms()
-        if wake_ms is None or wake_ms >= self._timer_ms:
+        if wake_ms is None or now_ms < self._timer_ms <= wake_ms:
             return  # a timer that fires too early is set again
         if self._timer:
             self._timer.cancel()
-        delay_ms = min(max(0, wake_ms - self._now_ms()), MAX_SLEEP_MS)
+        delay_ms = min(max(0, wake_ms - now_ms), MAX_SLEEP_MS)
         self._timer_ms = wake_ms
         self._timer = asyncio.get_running_loop().call_later(delay_ms / 1000, self._wake)
 
     def _wake(self) -> None:
         self._timer, self._timer_ms = None, float("inf")
-        wake_ms = self._machine.next_wake_ms()
-        if wake_ms is None or wake_ms > self._now_ms():
-            self._arm()
+        now_ms, wake_ms = self._now_ms(), self._machine.next_wake_ms()
+        if wake_ms is None or wake_ms > now_ms:
+            self._arm(now_ms)
         else:
             self.put(self._machine.tick)
