@@ -327,9 +327,9 @@ class MixnetNode:
             case peering.Status(connected):
                 self.discovery_run.put(self.discovery.peers_changed, connected)
             case peering.StoreBan() | peering.RemoveBan():
-                return self._store(lambda: self._store_ban(effect))
-            case peering.Save(changes):
-                self._store(lambda: self._save(changes))
+                return self._store(lambda: self._store_change(effect))
+            case peering.Save():
+                self._store(lambda: self._store_change(effect))
             case peering.Search():
                 self.host.search()
             case peering.Block(peer):
@@ -369,27 +369,18 @@ class MixnetNode:
         self.node.after(told_ms, tell)
         return told_ms
 
-    def _store_ban(self, effect: peering.StoreBan | peering.RemoveBan) -> Callable[[], None]:
-        machine, report = self.peering, self.peering_run.report
+    def _store_change(self, effect: peering.StoreEffect) -> Callable[[], None]:
         try:
-            if isinstance(effect, peering.StoreBan):
-                self.store.change("peers", "save_ban", effect.ban)
-                return lambda: report(machine.ban_stored, effect.ticket, effect.ban)
-            self.store.change("peers", "remove_ban", effect.peer_id)
-            return lambda: report(machine.ban_removed, effect.ticket, effect.peer_id)
+            match effect:
+                case peering.StoreBan(_, ban):
+                    self.store.change("peers", "save_ban", ban)
+                case peering.RemoveBan(_, peer_id):
+                    self.store.change("peers", "remove_ban", peer_id)
+                case peering.Save(changes):
+                    self.store.change("peers", "save_peers", changes)
         except StoreError as error:
-            refusal, ticket = error, effect.ticket
-        if ticket is not None:
-            return lambda: report(machine.refused, ticket, refusal)
-        return lambda: report(machine.ban_kept, effect.peer_id)
-
-    def _save(self, changes: Any) -> Callable[[], None]:
-        try:
-            self.store.change("peers", "save_peers", changes)
-        except StoreError as error:
-            refusal = error
-            return partial(self.peering_run.report, self.peering.not_saved, refusal)
-        return partial(self.peering_run.report, self.peering.saved)
+            return partial(self.peering_run.report, self.peering.not_stored, effect, error)
+        return partial(self.peering_run.report, self.peering.stored, effect)
 
     def _perform_gossip(self, effect: gossip.Effect) -> None:
         match effect:

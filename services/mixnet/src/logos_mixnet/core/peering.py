@@ -84,7 +84,7 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class StoreBan:
-    """Store a ban before anything else, and report with `ban_stored` or `refused`."""
+    """Store a ban before anything else."""
 
     ticket: Ticket
     ban: Ban
@@ -92,10 +92,7 @@ class StoreBan:
 
 @dataclass(frozen=True, slots=True)
 class RemoveBan:
-    """Remove a ban from the store before anything else.
-
-    Report with `ban_removed`, or `refused`, or `ban_kept` where there is no ticket.
-    """
+    """Remove a ban from the store before anything else."""
 
     ticket: Ticket | None
     """None where the ban's time is over."""
@@ -104,14 +101,16 @@ class RemoveBan:
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Store changes of the book, and report with `saved` or `not_saved`."""
+    """Store changes of the book. Other inputs may come before it is done."""
 
     changes: Changes
+    tickets: tuple[Ticket, ...]
+    """Questions that are answered when it is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Tell how many peers are connected, and how many are known and not banned."""
+    """Report how many peers are connected, and how many are known and not banned."""
 
     connected: int
     known: int
@@ -119,6 +118,7 @@ class Status:
 
 HostEffect = Dial | Search | Block | Unblock | Disconnect | Ping
 StoreEffect = StoreBan | RemoveBan | Save
+"""Reported with `stored` or `not_stored`."""
 Effect = HostEffect | StoreEffect | Notice | Status
 Effects = list[Effect | Answer | Refuse]
 
@@ -160,8 +160,7 @@ class Peering:
         self._next_search_ms: int | None = None
         self._save_ms: int | None = None
         self._saving: Save | None = None
-        self._saving_for: list[Ticket] = []
-        self._unsaved_for: list[Ticket] = []
+        self._unsaved_for: list[Ticket] = []  # questions for the next `Save`
         self._status: Status | None = None
 
     # What has happened
@@ -195,7 +194,7 @@ class Peering:
         self.connected[peer_id] = entry
         self.book.seen(peer_id, now_ms)
         self._search_soon(now_ms)
-        return [Notice(PeerEvent.CONNECTED, peer_id, address, now_ms), *self._tell_status()]
+        return [Notice(PeerEvent.CONNECTED, peer_id, address, now_ms)]
 
     def connection_lost(self, peer_id: str, remaining: int, reason: str, now_ms: int) -> Effects:
         """Takes the end of a connection; `remaining` others to the peer stand."""
@@ -210,7 +209,6 @@ class Peering:
         self.dials.lost(peer_id, now_ms)
         return [
             Notice(PeerEvent.DISCONNECTED, peer_id, reason, now_ms),
-            *self._tell_status(),
             *self._end_pings(peer_id, PeerNotConnectedError(f"peer {peer_id} went away")),
         ]
 
@@ -258,43 +256,32 @@ class Peering:
             effects.append(Notice(PeerEvent.DIAL_FAILED, name, detail, now_ms))
         return effects
 
-    def ban_stored(self, ticket: Ticket, ban: Ban, now_ms: int) -> Effects:
-        """Refuses a peer from now on."""
-        self._add_ban(ban)
-        notice = Notice(PeerEvent.BANNED, ban.peer_id, ban.reason, now_ms)
-        return [Block(ban.peer_id), notice, Answer(ticket)]
+    def stored(self, done: StoreEffect, now_ms: int) -> Effects:
+        """Takes note that a change is stored; what it asks for takes effect."""
+        match done:
+            case StoreBan(ticket, ban):
+                self._add_ban(ban)
+                notice = Notice(PeerEvent.BANNED, ban.peer_id, ban.reason, now_ms)
+                return [Block(ban.peer_id), notice, Answer(ticket)]
+            case RemoveBan(asked, peer_id):
+                answer: Effects = [] if asked is None else [Answer(asked)]
+                return [*self._remove_ban(peer_id, now_ms), *answer]
+            case Save(tickets=tickets):
+                self._saving = None
+                return [*map(Answer, tickets), *self._save_due(now_ms)]
 
-    def ban_removed(self, ticket: Ticket | None, peer_id: str, now_ms: int) -> Effects:
-        """Refuses a peer no longer."""
-        answer: Effects = [] if ticket is None else [Answer(ticket)]
-        if self._bans.pop(peer_id, None) is None:
-            return answer
-        self._ban_ends_ms.pop(peer_id, None)
-        entry = self.book.get(peer_id)
-        if entry is not None:
-            entry.ban = None
-        self.dials.look_again(now_ms)
-        return [Unblock(peer_id), Notice(PeerEvent.UNBANNED, peer_id, "", now_ms), *answer]
-
-    def ban_kept(self, peer_id: str, now_ms: int) -> Effects:
-        """Takes note that a ban whose time is over could not be removed: it is tried again."""
-        self._ban_ends_ms[peer_id] = now_ms + STORE_RETRY_MS
-        return []
-
-    def refused(self, ticket: Ticket, error: Exception, now_ms: int) -> Effects:
-        """Takes note that what a question asked for could not be stored."""
-        return [Refuse(ticket, error)]
-
-    def saved(self, now_ms: int) -> Effects:
-        """Takes note that changes of the book are stored."""
-        self._saving = None
-        return [*map(Answer, self._saving_for), *self._save_due(now_ms)]
-
-    def not_saved(self, error: Exception, now_ms: int) -> Effects:
-        """Takes back changes that could not be stored; they are tried again."""
-        self._take_back()
-        self._save_ms = now_ms + STORE_RETRY_MS
-        return [Refuse(ticket, error) for ticket in self._saving_for]
+    def not_stored(self, failed: StoreEffect, error: Exception, now_ms: int) -> Effects:
+        """Takes note that a change could not be stored; what no caller waits for is tried again."""
+        match failed:
+            case Save(tickets=tickets):
+                self._take_back()
+                self._save_ms = now_ms + STORE_RETRY_MS
+                return [Refuse(ticket, error) for ticket in tickets]
+            case RemoveBan(None, peer_id):
+                self._ban_ends_ms[peer_id] = now_ms + STORE_RETRY_MS
+                return []
+            case StoreBan(ticket) | RemoveBan(ticket):
+                return [Refuse(ticket, error)]
 
     # What is asked for
 
@@ -418,7 +405,12 @@ class Peering:
             self._searches += 1
             self._next_search_ms = now_ms + SEARCH.delay_ms(self._searches, self._rng)
             effects.append(Search())
-        return [*effects, *self._save_due(now_ms), *self._tell_status()]
+        effects += self._save_due(now_ms)
+        status = self._current_status()
+        if status != self._status:
+            self._status = status
+            effects.append(status)
+        return effects
 
     def next_wake_ms(self) -> int | None:
         """Returns when `tick` has something to do."""
@@ -448,6 +440,16 @@ class Peering:
         if ban.until_ms is not None:
             self._ban_ends_ms[ban.peer_id] = ban.until_ms
 
+    def _remove_ban(self, peer_id: str, now_ms: int) -> Effects:
+        if self._bans.pop(peer_id, None) is None:
+            return []
+        self._ban_ends_ms.pop(peer_id, None)
+        entry = self.book.get(peer_id)
+        if entry is not None:
+            entry.ban = None
+        self.dials.look_again(now_ms)
+        return [Unblock(peer_id), Notice(PeerEvent.UNBANNED, peer_id, "", now_ms)]
+
     def _end_pings(self, peer_id: str, outcome: int | Exception) -> Effects:
         tickets = [ticket for ticket, (name, _) in self._pings.items() if name == peer_id]
         for ticket in tickets:
@@ -469,8 +471,8 @@ class Peering:
         if self._saving is not None or self._save_ms is None or self._save_ms > now_ms:
             return []
         self._save_ms = None
-        self._saving_for, self._unsaved_for = self._unsaved_for, []
-        self._saving = Save(self.book.take_changes())
+        self._saving = Save(self.book.take_changes(), tuple(self._unsaved_for))
+        self._unsaved_for.clear()
         return [self._saving]
 
     def _take_back(self) -> None:
@@ -480,10 +482,6 @@ class Peering:
 
     def _current_status(self) -> Status:
         return Status(len(self.connected), len(self.book) - len(self._bans))
-
-    def _tell_status(self) -> Effects:
-        before, self._status = self._status, self._current_status()
-        return [] if before == self._status else [self._status]
 
     def _search_soon(self, now_ms: int) -> None:
         self._searches = 0
