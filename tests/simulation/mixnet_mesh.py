@@ -61,8 +61,8 @@ class Store:
             with suppress(TooManyKeysError):
                 now(getattr(getattr(self, table), call)(*args[0], **args[1]))
 
-    def change(self, table: Literal["peers", "keys"], call: str, *args: Any, **more: Any) -> None:
-        """Does one transaction, durable when this returns.
+    def change(self, table: Literal["peers", "keys"], call: str, *args: Any, **more: Any) -> Any:
+        """Does one transaction, durable when this returns; returns what it returns.
 
         Raises:
             StoreError: The disk is full.
@@ -73,7 +73,7 @@ class Store:
         except OSError as error:
             raise StoreError(str(error)) from error
         self._disk.sync(JOURNAL)
-        now(getattr(getattr(self, table), call)(*args, **more))
+        return now(getattr(getattr(self, table), call)(*args, **more))
 
 
 class Counted(Generic[Effect]):
@@ -425,34 +425,18 @@ class MixnetNode:
         self.host.provide(key, done)
 
     def _change_keys(self, effect: discovery.StoreEffect) -> Callable[[], None]:
-        try:
-            return self._try_change_keys(effect)
-        except (StoreError, TooManyKeysError) as error:
-            refusal = error
-        machine, report = self.discovery, self.discovery_run.report
-        if isinstance(effect, discovery.Extend | discovery.Remove):
-            ticket = effect.ticket
-            return lambda: report(machine.refused, ticket, refusal)
-        return lambda: report(machine.store_failed)
-
-    def _try_change_keys(self, effect: discovery.StoreEffect) -> Callable[[], None]:
         machine, report, store = self.discovery, self.discovery_run.report, self.store
-        match effect:
-            case discovery.Extend(ticket, keys, expires_ms, limit):
-                store.change("keys", "extend", keys, expires_ms=expires_ms, limit=limit)
-                return lambda: report(machine.extended, ticket)
-            case discovery.Remove(ticket, keys):
-                store.change("keys", "remove", keys)
-                return lambda: report(machine.removed, ticket, keys)
-            case discovery.Read(now_ms, limit, make_due):
-                if make_due is not None:
-                    store.change("keys", "make_all_due", only_failed=make_due == "failed")
-                expired = now(store.keys.expired(now_ms, discovery.BATCH))
-                due = now(store.keys.due(now_ms, limit)) if limit else []
-                next_ms = now(store.keys.next_event_ms())
-                if expired:
-                    store.change("keys", "remove", expired)
-                return lambda: report(machine.read, expired, due, next_ms)
-            case discovery.Reschedule(advertisements):
-                store.change("keys", "reschedule", advertisements)
-                return lambda: None
+        try:
+            match effect:
+                case discovery.Take(now_ms, limit, make_due):
+                    due = store.change("keys", "take_due", now_ms, limit, make_due)
+                    return partial(report, machine.taken, due)
+                case discovery.Extend(_, keys, expires_ms, limit):
+                    store.change("keys", "extend", keys, expires_ms=expires_ms, limit=limit)
+                case discovery.Remove(_, keys):
+                    store.change("keys", "remove", keys)
+                case discovery.Reschedule(advertisements):
+                    store.change("keys", "reschedule", advertisements)
+        except (StoreError, TooManyKeysError) as error:
+            return partial(report, machine.not_stored, effect, error)
+        return partial(report, machine.stored, effect)
