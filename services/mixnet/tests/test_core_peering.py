@@ -111,6 +111,19 @@ def test_bootstrap_addresses_are_dialled_at_once_and_only_once() -> None:
     assert dials(peering.tick(1)) == []
 
 
+def test_an_address_is_dialled_once_with_or_without_the_peer_that_must_be_there() -> None:
+    peering = machine(AT_A, f"{AT_A}/p2p/{B}", AT_B)
+    wanted = PeerRecord(A, (AT_A,), wanted=True, last_seen_ms=0)
+    load(peering, wanted, PeerRecord(B, (AT_B, AT_C), wanted=False, last_seen_ms=0))
+
+    assert dials(peering.tick(0)) == [AT_A, AT_B]
+    assert dials(peering.tick(1)) == []
+    assert wake_ms(peering, 1) > 1
+
+    peering.dialled(Address(AT_A), None, "refused", 2)
+    assert dials(peering.tick(2)) == [f"{AT_A}/p2p/{B}"]
+
+
 def test_own_addresses_are_never_dialled() -> None:
     peering = machine(AT_A, f"{AT_B}/p2p/{OWN}")
     peering.listens_at(AT_A, 0)
@@ -176,7 +189,8 @@ def test_another_node_at_a_bootstrap_address_takes_the_place_of_the_first() -> N
 
 def test_known_peers_are_dialled_until_there_are_enough() -> None:
     peering = machine(target_peers=2)
-    load(peering, *[PeerRecord(name, (AT_A,), wanted=False, last_seen_ms=0) for name in (A, B, C)])
+    at = {A: AT_A, B: AT_B, C: AT_C}
+    load(peering, *[PeerRecord(name, (at[name],), wanted=False, last_seen_ms=0) for name in at])
 
     assert len(dials(peering.tick(0))) == 2
 

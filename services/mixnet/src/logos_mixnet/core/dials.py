@@ -6,7 +6,7 @@ for it (wanted), or there are fewer connections than `target_peers`.
 Spec: docs/protocol/network.md, NET-4.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,7 +67,7 @@ class Dials:
         return len(self._connected) < self._target_peers
 
     def is_bootstrap(self, peer_id: str) -> bool:
-        """Says whether a peer was found at a bootstrap address, or must be there."""
+        """Returns whether a peer was found at a bootstrap address, or must be there."""
         return any(target.peer_id == peer_id for target in self._targets)
 
     def exclude(self, address: str) -> None:
@@ -79,8 +79,8 @@ class Dials:
         self._scan_ms = now_ms
 
     def ask(self, address: Address) -> bool:
-        """Takes note that a caller asks for a dial; says whether it must be begun."""
-        if self._is_under_way(address):
+        """Takes note that a caller asks for a dial; returns whether it must be begun."""
+        if address in self._under_way or address in self._asked:
             return False
         self._asked.add(address)
         return True
@@ -88,14 +88,13 @@ class Dials:
     def begin(self, now_ms: int) -> list[Address]:
         """Returns the addresses to dial now."""
         self._scan_ms = now_ms + SCAN_MS
-        begun: list[Address] = []
+        begun: dict[str, Address] = {}  # one to a transport, whichever peer must be there
         for address in self._due(now_ms):
-            if len(self._under_way) >= MAX_DIALS:
+            if len(self._under_way) + len(begun) >= MAX_DIALS:
                 break
-            if not self._is_under_way(address):
-                self._under_way.add(address)
-                begun.append(address)
-        return begun
+            begun.setdefault(address.transport, address)
+        self._under_way.update(begun.values())
+        return list(begun.values())
 
     def succeeded(self, address: Address, peer_id: str, now_ms: int) -> None:
         """Takes the peer that answered at an address."""
@@ -107,7 +106,7 @@ class Dials:
                 self._learn(target, peer_id)
 
     def failed(self, address: Address, now_ms: int) -> bool:
-        """Takes note that nothing answered at an address; says whether only a caller had asked."""
+        """Takes note of a failed dial; returns whether a caller had asked for it, and only that."""
         if self._end(address):
             return True
         self._scan_ms = now_ms
@@ -154,8 +153,8 @@ class Dials:
     def _may_dial(self) -> bool:
         return len(self._connected) < self._max_peers and len(self._under_way) < MAX_DIALS
 
-    def _is_under_way(self, address: Address) -> bool:
-        return address in self._under_way or address in self._asked
+    def _busy(self) -> set[str]:
+        return {address.transport for address in self._under_way | self._asked}
 
     def _end(self, address: Address) -> bool:
         is_asked = address in self._asked
@@ -178,26 +177,27 @@ class Dials:
             yield from due_address(entry, now_ms)
 
     def _spare(self, now_ms: int) -> Iterator[PeerEntry]:
-        for entry in self._book:
-            if entry.connection is None and entry.ban is None:
-                next_ms = entry.next_dial_ms
-                if next_ms is not None and next_ms <= now_ms and not self._is_dialled(entry):
-                    yield entry
-
-    def _is_dialled(self, entry: PeerEntry) -> bool:
-        return any(self._is_under_way(Address(a, entry.peer_id)) for a in entry.addresses)
+        for entry in self._open(self._book):
+            next_ms = entry.next_dial_ms
+            if next_ms is not None and next_ms <= now_ms:
+                yield entry
 
     def _open_targets(self) -> Iterator[Target]:
+        busy = self._busy()
         for target in self._targets:
             known = None if target.peer_id is None else self._book.get(target.peer_id)
             is_open = known is None or (known.connection is None and known.ban is None)
-            if is_open and not self._is_under_way(target.address):
+            if is_open and target.address.transport not in busy:
                 yield target
 
     def _open_wanted(self) -> Iterator[PeerEntry]:
-        for peer_id in self._book.wanted:
-            entry = self._book.get(peer_id)
-            if entry and entry.connection is None and not entry.ban and not self._is_dialled(entry):
+        known = map(self._book.get, self._book.wanted)
+        return self._open(entry for entry in known if entry is not None)
+
+    def _open(self, entries: Iterable[PeerEntry]) -> Iterator[PeerEntry]:
+        busy = self._busy()
+        for entry in entries:
+            if entry.connection is None and entry.ban is None and busy.isdisjoint(entry.addresses):
                 yield entry
 
     def _learn(self, target: Target, peer_id: str) -> None:
