@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -63,10 +63,12 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         secret = seeded_secret(config.seed, context.node)
         log.warning("identity follows from a seed: insecure, for testnets only")
     async with open_database(database, SCHEMA) as opened:
+        peers = SqlPeerStore(opened)
+        banned = [ban.peer_id for ban in await peers.load_bans()]
         network = Network(
-            open_host(config, secret),
+            open_host(config, secret, banned=banned),
             config,
-            peers=SqlPeerStore(opened),
+            peers=peers,
             advertisements=SqlAdvertisementStore(opened),
             status=context.status,
         )
@@ -78,13 +80,16 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             await network.close()
 
 
-def open_host(config: Config, secret: bytes) -> "Host":
-    """Starts the libp2p host that a configuration describes, or raises `ListenError`."""
+def open_host(config: Config, secret: bytes, *, banned: Iterable[str] = ()) -> "Host":
+    """Starts the libp2p host that a configuration describes, or raises `ListenError`.
+
+    It listens at once, so it must know the banned peers before anything else is done.
+    """
     from logos_native import Host  # noqa: PLC0415 - tests bring a host of theirs
 
     listen = [address.transport for address in config.listen]
     try:
-        return Host(
+        host = Host(
             secret_key=secret,
             key_type=config.key_type,
             listen_addresses=listen,
@@ -101,6 +106,9 @@ def open_host(config: Config, secret: bytes) -> "Host":
         )
     except OSError as error:
         raise ListenError(f"cannot listen at {', '.join(listen)}: {error}") from error
+    for peer_id in banned:
+        host.ban(peer_id)
+    return host
 
 
 class Network:
