@@ -6,6 +6,7 @@ read. Away from it, `write` waits while too much is not yet on the connection.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from logos_base.errors import LogosError
@@ -160,9 +161,9 @@ class NativeStreams:
         self.bridge.on("StreamIncoming", incoming)
         self.bridge.on("StreamClosed", closed)
         self.bridge.on("StreamOpened", self._opened)
-        self.bridge.on("StreamData", self._data)
-        self.bridge.on("StreamWritten", self._written)
-        self.bridge.on("StreamEnded", self._ended)
+        self._on("StreamData", lambda stream, event: stream.data(event.data))
+        self._on("StreamWritten", lambda stream, event: stream.written(event.count))
+        self._on("StreamEnded", lambda stream, _event: stream.ended())
 
     async def open(self, peer_id: str, protocol: str) -> NativeStream:
         future: asyncio.Future[NativeStream] = asyncio.get_running_loop().create_future()
@@ -202,20 +203,13 @@ class NativeStreams:
         stream.start()
         future.set_result(stream)
 
-    def _data(self, event: Any) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is not None:
-            stream.data(event.data)
+    def _on(self, name: str, handle: Callable[[NativeStream, Any], None]) -> None:
+        def handle_event(event: Any) -> None:
+            stream = self._streams.get(event.stream_id)
+            if stream is not None:
+                handle(stream, event)
 
-    def _written(self, event: Any) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is not None:
-            stream.written(event.count)
-
-    def _ended(self, event: Any) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is not None:
-            stream.ended()
+        self.bridge.on(name, handle_event)
 
 
 def open_error(error: str | None, peer_id: str) -> LogosError:

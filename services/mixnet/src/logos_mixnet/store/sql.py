@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import BigInteger, LargeBinary, String, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import BigInteger, LargeBinary, String, delete, func, inspect, select, update
+from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -164,6 +164,13 @@ def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
         yield items[start : start + CHUNK]
 
 
+def _put(table: type[Base], *changed: str) -> Insert:
+    """Returns the statement that adds a row, or changes columns of the one with its key."""
+    new = insert(table)
+    values = {name: new.excluded[name] for name in changed}
+    return new.on_conflict_do_update(index_elements=inspect(table).primary_key, set_=values)
+
+
 def _record_values(record: PeerRecord) -> dict[str, Any]:
     return {
         "peer_id": record.peer_id,
@@ -181,22 +188,6 @@ def _to_advertisement(row: AdvertisementRow) -> Advertisement:
     return Advertisement(row.key, row.expires_ms, row.next_provide_ms, row.failures)
 
 
-_NEW_PEER = insert(PeerRow)
-_PUT_PEER = _NEW_PEER.on_conflict_do_update(
-    index_elements=[PeerRow.peer_id],
-    set_={
-        "addresses": _NEW_PEER.excluded.addresses,
-        "wanted": _NEW_PEER.excluded.wanted,
-        "last_seen_ms": _NEW_PEER.excluded.last_seen_ms,
-    },
-)
-_NEW_BAN = insert(BanRow)
-_PUT_BAN = _NEW_BAN.on_conflict_do_update(
-    index_elements=[BanRow.peer_id],
-    set_={"until_ms": _NEW_BAN.excluded.until_ms, "reason": _NEW_BAN.excluded.reason},
-)
-_NEW_ADVERTISEMENT = insert(AdvertisementRow)
-_PUT_ADVERTISEMENT = _NEW_ADVERTISEMENT.on_conflict_do_update(
-    index_elements=[AdvertisementRow.key],
-    set_={"expires_ms": _NEW_ADVERTISEMENT.excluded.expires_ms},
-)
+_PUT_PEER = _put(PeerRow, "addresses", "wanted", "last_seen_ms")
+_PUT_BAN = _put(BanRow, "until_ms", "reason")
+_PUT_ADVERTISEMENT = _put(AdvertisementRow, "expires_ms")
