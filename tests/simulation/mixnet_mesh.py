@@ -20,7 +20,7 @@ from logos_mixnet.core.errors import StoreError, TooManyKeysError
 from logos_mixnet.core.gossip import VERDICT_TIMEOUT_MS, Gossip, Reader, Verdict
 from logos_mixnet.core.mailbox import Message
 from logos_mixnet.core.peering import Direction, Peering
-from logos_mixnet.net.clock import SystemClock
+from logos_mixnet.net.clock import steady_unix_ms
 from logos_simulation.node import Node, Run
 from logos_simulation.world import World
 from mixnet_host import Host, Network
@@ -122,7 +122,7 @@ class MixnetNode:
 
     def _boot(self, node: Node) -> None:
         steady_ns: Callable[[], int] = lambda: self._world.now_ms * 1_000_000  # noqa: E731
-        self.clock = SystemClock(lambda: node.now_ms * 1_000_000, steady_ns)
+        self.clock_ms = steady_unix_ms(lambda: node.now_ms * 1_000_000, steady_ns)
         self._forget_what_is_over()
         self.store = Store(node)
         self.host = Host(self._network, self)
@@ -138,7 +138,7 @@ class MixnetNode:
             target_peers=self.target,
             max_peers=250,
             rng=self._chance,
-            started_ms=self.clock.now_ms(),
+            started_ms=self.clock_ms(),
         )
         self.gossip = Gossip(max_held=MAX_HELD)
         self.discovery = Discovery(self._chance, max_keys=MAX_KEYS)
@@ -153,7 +153,7 @@ class MixnetNode:
     def _run(
         self, machine: Machine[Effect], perform: Callable[[Effect], int | None]
     ) -> Run[Effect]:
-        return Run(self.node, Counted(self._world, machine), perform, self.clock.now_ms)
+        return Run(self.node, Counted(self._world, machine), perform, self.clock_ms)
 
     # -- faults ------------------------------------------------------------------------------
 
@@ -172,7 +172,7 @@ class MixnetNode:
     def ban(self, peer: str, duration_ms: int | None) -> None:
         wish = self._wish(peer)
         self.banned.pop(peer, None)
-        until_ms = None if duration_ms is None else self.clock.now_ms() + duration_ms
+        until_ms = None if duration_ms is None else self.clock_ms() + duration_ms
 
         def done(outcome: object) -> None:
             if self.wishes[peer] == wish and not isinstance(outcome, Exception):
@@ -208,7 +208,7 @@ class MixnetNode:
         wish = self._wish(key)
         self.withdrawn.discard(key)
         self.advertised.pop(key, None)
-        until_ms = self.clock.now_ms() + ttl_ms
+        until_ms = self.clock_ms() + ttl_ms
 
         def done(outcome: object) -> None:
             if self.wishes[key] == wish and not isinstance(outcome, Exception):
@@ -250,7 +250,7 @@ class MixnetNode:
         if peer not in self.banned:
             return False
         until_ms = self.banned[peer]
-        return until_ms is None or self.clock.now_ms() < until_ms
+        return until_ms is None or self.clock_ms() < until_ms
 
     def check_verdicts(self) -> None:
         """No message is held past its deadline."""
@@ -277,11 +277,11 @@ class MixnetNode:
             last_ms = self.announced.get(key)
             oldest_ms = self._world.now_ms - SMALL_NETWORK_REPUBLISH_MS - REPUBLISH_SLACK_MS
             is_late = last_ms is None or last_ms < oldest_ms
-            is_over = until_ms <= self.clock.now_ms()
+            is_over = until_ms <= self.clock_ms()
             self._world.require(is_over or not is_late, f"{self.name} does not announce {key!r}")
 
     def _forget_what_is_over(self) -> None:
-        now_ms = self.clock.now_ms()
+        now_ms = self.clock_ms()
         over = [
             peer for peer, until in self.banned.items() if until is not None and until <= now_ms
         ]
@@ -372,9 +372,9 @@ class MixnetNode:
     def _store_change(self, effect: peering.StoreEffect) -> Callable[[], None]:
         try:
             match effect:
-                case peering.StoreBan(_, ban):
+                case peering.StoreBan(ban):
                     self.store.change("peers", "save_ban", ban)
-                case peering.RemoveBan(_, peer_id):
+                case peering.RemoveBan(peer_id):
                     self.store.change("peers", "remove_ban", peer_id)
                 case peering.Save(changes):
                     self.store.change("peers", "save_peers", changes)

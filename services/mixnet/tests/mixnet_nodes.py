@@ -80,7 +80,7 @@ async def running(
         peers=peers or MemoryPeerStore(),
         advertisements=advertisements or MemoryAdvertisementStore(),
         status=statuses.append,
-        clock=clock,
+        now_ms=None if clock is None else clock.now_ms,
     )
     server, stopping = Server(), asyncio.Event()
     network.serve(server.serve)

@@ -290,10 +290,10 @@ def test_a_status_that_changed_unseen_is_reported_at_once() -> None:
 def test_a_ban_is_stored_before_it_takes_effect() -> None:
     peering = machine(f"{AT_A}/p2p/{A}")
 
-    assert peering.ban(TICKET, A, 1000, "spam", 5) == [StoreBan(TICKET, Ban(A, 1005, "spam"))]
+    assert peering.ban(TICKET, A, 1000, "spam", 5) == [StoreBan(Ban(A, 1005, "spam"), (TICKET,))]
 
     assert dials(peering.tick(5)) == [f"{AT_A}/p2p/{A}"]
-    assert peering.stored(StoreBan(TICKET, Ban(A, 1005, "spam")), 5) == [
+    assert peering.stored(StoreBan(Ban(A, 1005, "spam"), (TICKET,)), 5) == [
         Block(A),
         Notice(PeerEvent.BANNED, A, "spam", 5),
         Answer(TICKET),
@@ -334,8 +334,8 @@ def test_a_banned_peer_is_refused_until_its_time_is_over() -> None:
         peering.connect(TICKET, Address(AT_A, A), 0)
     assert peering.next_wake_ms() == 1000
 
-    assert peering.tick(1000)[0] == RemoveBan(None, A)
-    over = peering.stored(RemoveBan(None, A), 1000)
+    assert peering.tick(1000)[0] == RemoveBan(A)
+    over = peering.stored(RemoveBan(A), 1000)
 
     assert over == [Unblock(A), Notice(PeerEvent.UNBANNED, A, "", 1000)]
     assert dials(peering.tick(1000)) == [f"{AT_A}/p2p/{A}"]
@@ -346,19 +346,22 @@ def test_an_expired_ban_that_cannot_be_removed_holds_and_is_tried_again() -> Non
     ban(peering, A, 1000)
     peering.tick(1000)
 
-    assert peering.not_stored(RemoveBan(None, A), ERROR, 1000) == []
+    assert peering.not_stored(RemoveBan(A), ERROR, 1000) == []
 
     assert of(RemoveBan, peering.tick(1000 + STORE_RETRY_MS - 1)) == []
     assert peering.next_wake_ms() <= 1000 + STORE_RETRY_MS
-    assert of(RemoveBan, peering.tick(1000 + STORE_RETRY_MS)) == [RemoveBan(None, A)]
+    assert of(RemoveBan, peering.tick(1000 + STORE_RETRY_MS)) == [RemoveBan(A)]
 
 
 def test_a_ban_ends_when_it_is_asked_for_however_often() -> None:
     peering = machine()
     ban(peering, A)
 
-    assert peering.unban(TICKET, A, 0) == [RemoveBan(TICKET, A)]
-    first, second = peering.stored(RemoveBan(TICKET, A), 0), peering.stored(RemoveBan(OTHER, A), 0)
+    assert peering.unban(TICKET, A, 0) == [RemoveBan(A, (TICKET,))]
+    first, second = (
+        peering.stored(RemoveBan(A, (TICKET,)), 0),
+        peering.stored(RemoveBan(A, (OTHER,)), 0),
+    )
 
     assert first == [Unblock(A), Notice(PeerEvent.UNBANNED, A, "", 0), Answer(TICKET)]
     assert second == [Answer(OTHER)]
@@ -370,7 +373,7 @@ def test_a_peer_that_is_banned_no_longer_is_dialled_at_once_if_there_are_too_few
     peering.tick(500)
     peering.tick(501)
 
-    peering.stored(RemoveBan(TICKET, A), 600)
+    peering.stored(RemoveBan(A, (TICKET,)), 600)
 
     assert peering.dials.next_wake_ms() == 600
     assert dials(peering.tick(600)) == [f"{AT_A}/p2p/{A}"]
@@ -391,7 +394,7 @@ def test_bans_of_the_last_run_hold() -> None:
     assert load(peering, bans=(Ban(A, None), Ban(B, 10))) == [Block(A), Block(B)]
     with pytest.raises(PeerBannedError):
         peering.already_at(Address(AT_A, A))
-    assert peering.tick(10)[0] == RemoveBan(None, B)
+    assert peering.tick(10)[0] == RemoveBan(B)
     peering.disconnect(TICKET, A, 0)
     assert peering.book.get(A).ban == Ban(A, None)
 

@@ -247,7 +247,7 @@ async def test_a_watcher_is_told_of_failed_dials(start_node: Start) -> None:
 async def test_a_draining_module_ends_watches(start_node: Start) -> None:
     one = await start_node(1)
     watch = one.peering.WatchPeers(pb.WatchPeersRequest())
-    await until(lambda: len(one.network.peering.watchers))
+    await until(lambda: list(one.network.peering.watchers))
 
     one.stopping.set()
 

@@ -18,8 +18,8 @@ from logos_mixnet.core.errors import ListenError
 from logos_mixnet.core.gossip import MAX_MESSAGE_BYTES
 from logos_mixnet.core.identity import seeded_secret
 from logos_mixnet.core.peering import Peering
-from logos_mixnet.core.ports import Clock, PeerStore
-from logos_mixnet.net.clock import SystemClock
+from logos_mixnet.core.ports import PeerStore
+from logos_mixnet.net.clock import steady_unix_ms
 from logos_mixnet.net.discovery import NativeDiscovery
 from logos_mixnet.net.gossip import NativeGossip
 from logos_mixnet.net.host import HostBridge
@@ -122,17 +122,17 @@ class Network:
         peers: PeerStore,
         advertisements: AdvertisementStore,
         status: Callable[[str], None],
-        clock: Clock | None = None,
+        now_ms: Callable[[], int] | None = None,
     ) -> None:
-        clock, rng = clock or SystemClock(), secrets.SystemRandom()
+        now_ms, rng = now_ms or steady_unix_ms(), secrets.SystemRandom()
         self._config = config
         self._bridge = HostBridge(host)
         native_gossip, native_streams = NativeGossip(self._bridge), NativeStreams(self._bridge)
         native_peers = NativePeers(self._bridge)
-        self.gossip = GossipOperations(native_gossip, clock)
-        self.streams = StreamOperations(native_streams, clock)
+        self.gossip = GossipOperations(native_gossip, now_ms)
+        self.streams = StreamOperations(native_streams, now_ms)
         self.discovery = DiscoveryOperations(
-            NativeDiscovery(self._bridge), advertisements, clock, rng, own_peer_id=host.peer_id
+            NativeDiscovery(self._bridge), advertisements, now_ms, rng, own_peer_id=host.peer_id
         )
         machine = Peering(
             own_peer_id=host.peer_id,
@@ -140,13 +140,13 @@ class Network:
             target_peers=config.target_peers,
             max_peers=config.max_peers,
             rng=rng,
-            started_ms=clock.now_ms(),
+            started_ms=now_ms(),
         )
         self.peering = PeeringOperations(
             machine,
             native_peers,
             peers,
-            clock,
+            now_ms,
             status=status,
             peers_changed=self.discovery.peers_changed,
         )

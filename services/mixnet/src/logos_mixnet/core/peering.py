@@ -86,17 +86,17 @@ class Ping:
 class StoreBan:
     """Store a ban before anything else."""
 
-    ticket: Ticket
     ban: Ban
+    tickets: tuple[Ticket, ...]
+    """Questions that are answered when it is done; so below."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveBan:
     """Remove a ban from the store before anything else."""
 
-    ticket: Ticket | None
-    """None where the ban's time is over."""
     peer_id: str
+    tickets: tuple[Ticket, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,6 @@ class Save:
 
     changes: Changes
     tickets: tuple[Ticket, ...]
-    """Questions that are answered when it is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,31 +256,28 @@ class Peering:
         return effects
 
     def stored(self, done: StoreEffect, now_ms: int) -> Effects:
-        """Takes note that a change is stored; what it asks for takes effect."""
+        """Takes note that a change is stored, and lets it take effect."""
+        answers = map(Answer, done.tickets)
         match done:
-            case StoreBan(ticket, ban):
+            case StoreBan(ban):
                 self._add_ban(ban)
                 notice = Notice(PeerEvent.BANNED, ban.peer_id, ban.reason, now_ms)
-                return [Block(ban.peer_id), notice, Answer(ticket)]
-            case RemoveBan(asked, peer_id):
-                answer: Effects = [] if asked is None else [Answer(asked)]
-                return [*self._remove_ban(peer_id, now_ms), *answer]
-            case Save(tickets=tickets):
+                return [Block(ban.peer_id), notice, *answers]
+            case RemoveBan(peer_id):
+                return [*self._remove_ban(peer_id, now_ms), *answers]
+            case Save():
                 self._saving = None
-                return [*map(Answer, tickets), *self._save_due(now_ms)]
+                return [*answers, *self._save_due(now_ms)]
 
     def not_stored(self, failed: StoreEffect, error: Exception, now_ms: int) -> Effects:
-        """Takes note that a change could not be stored; what no caller waits for is tried again."""
+        """Takes note that a change could not be stored; what is the machine's own is tried again."""
         match failed:
-            case Save(tickets=tickets):
+            case Save():
                 self._take_back()
                 self._save_ms = now_ms + STORE_RETRY_MS
-                return [Refuse(ticket, error) for ticket in tickets]
-            case RemoveBan(None, peer_id):
+            case RemoveBan(peer_id, ()):
                 self._ban_ends_ms[peer_id] = now_ms + STORE_RETRY_MS
-                return []
-            case StoreBan(ticket) | RemoveBan(ticket):
-                return [Refuse(ticket, error)]
+        return [Refuse(ticket, error) for ticket in failed.tickets]
 
     # What is asked for
 
@@ -332,11 +328,11 @@ class Peering:
         until_ms = None if duration_ms is None else now_ms + duration_ms
         if until_ms is not None and not now_ms < until_ms <= MAX_UNTIL_MS:
             raise InvalidBanError("a ban lasts at least 1 ms, at most 1000 years", field="duration")
-        return [StoreBan(ticket, Ban(peer_id, until_ms, reason))]
+        return [StoreBan(Ban(peer_id, until_ms, reason), (ticket,))]
 
     def unban(self, ticket: Ticket, peer_id: str, now_ms: int) -> Effects:
         """Refuses a peer no longer. Idempotent."""
-        return [RemoveBan(ticket, peer_id)]
+        return [RemoveBan(peer_id, (ticket,))]
 
     def ping(self, ticket: Ticket, peer_id: str, now_ms: int) -> Effects:
         """Measures the round trip to a peer; answers with microseconds.
@@ -394,7 +390,7 @@ class Peering:
     def tick(self, now_ms: int) -> Effects:
         """Ends bans and pings whose time is over, dials, searches and saves."""
         over = [peer_id for peer_id, end_ms in self._ban_ends_ms.items() if end_ms <= now_ms]
-        effects: Effects = [RemoveBan(None, peer_id) for peer_id in over]
+        effects: Effects = [RemoveBan(peer_id) for peer_id in over]
         for ticket, (peer_id, deadline_ms) in list(self._pings.items()):
             if deadline_ms <= now_ms:
                 del self._pings[ticket]

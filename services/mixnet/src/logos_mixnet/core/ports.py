@@ -10,14 +10,6 @@ from logos_mixnet.core.discovery import Provider
 from logos_mixnet.core.gossip import Verdict
 
 
-class Clock(Protocol):
-    """Says the time."""
-
-    def now_ms(self) -> int:
-        """Returns Unix time in milliseconds."""
-        ...
-
-
 class PeerStore(Protocol):
     """The address book and the bans on disk. Every call is durable when it returns."""
 

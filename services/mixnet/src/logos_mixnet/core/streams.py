@@ -80,8 +80,7 @@ class _Announced:
 class Streams:
     """Listeners of one node and the streams that wait for them. Not thread-safe."""
 
-    def __init__(self, *, accept_timeout_ms: int = ACCEPT_TIMEOUT_MS) -> None:
-        self._accept_timeout_ms = accept_timeout_ms
+    def __init__(self) -> None:
         self._listeners: dict[str, Listener] = {}
         self._announced: dict[int, _Announced] = {}  # in the order of their deadlines
         self._announced_by: Counter[str] = Counter()
@@ -113,7 +112,7 @@ class Streams:
             return [Reset(stream_id, "no call listens for its protocol")]
         if self._announced_by[peer_id] >= MAX_ANNOUNCED_PER_PEER:
             return [Reset(stream_id, "too many streams of its peer wait")]
-        deadline_ms = now_ms + self._accept_timeout_ms
+        deadline_ms = now_ms + ACCEPT_TIMEOUT_MS
         self._announced[stream_id] = _Announced(peer_id, listener, deadline_ms)
         self._announced_by[peer_id] += 1
         listener.waiting[stream_id] = Incoming(stream_id, peer_id)

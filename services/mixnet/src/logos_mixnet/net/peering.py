@@ -33,18 +33,18 @@ class NativePeers:
             direction: Direction = "outbound" if event.outbound else "inbound"
             put(machine.connection_made, event.peer_id, event.address, direction)
 
-        def disconnected(event: Any) -> None:
-            put(machine.connection_lost, event.peer_id, event.connections, event.reason)
-
         def identified(event: Any) -> None:
-            about = (event.peer_id, event.agent, event.protocols, event.listen_addresses)
-            put(machine.identified, *about)
+            claims = (event.agent, event.protocols, event.listen_addresses)
+            put(machine.identified, event.peer_id, *claims)
 
         on("Connected", connected)
-        on("Disconnected", disconnected)
         on("Identified", identified)
-        on("Listening", lambda event: put(machine.listens_at, event.address))
-        on("Pinged", lambda event: put(machine.pinged, event.peer_id, event.round_trip_us))
+        on(
+            "Disconnected",
+            lambda e: put(machine.connection_lost, e.peer_id, e.connections, e.reason),
+        )
+        on("Listening", lambda e: put(machine.listens_at, e.address))
+        on("Pinged", lambda e: put(machine.pinged, e.peer_id, e.round_trip_us))
 
     async def dial(self, address: Address) -> str:
         try:

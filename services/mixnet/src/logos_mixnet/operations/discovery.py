@@ -5,7 +5,7 @@ The rules are in core/discovery.py.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from logos_mixnet.core import discovery as core
 from logos_mixnet.core.advertisements import AdvertisementStore
 from logos_mixnet.core.backoff import Rng
 from logos_mixnet.core.errors import StoreError, TooManyKeysError
-from logos_mixnet.core.ports import Clock, DiscoveryHost
+from logos_mixnet.core.ports import DiscoveryHost
 from logos_mixnet.operations.inbox import Inbox
 from logos_module.driver import Driver
 
@@ -29,13 +29,13 @@ class DiscoveryOperations:
         self,
         host: DiscoveryHost,
         store: AdvertisementStore,
-        clock: Clock,
+        now_ms: Callable[[], int],
         rng: Rng,
         *,
         own_peer_id: str,
     ) -> None:
         self.machine = core.Discovery(rng)
-        self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, clock.now_ms)
+        self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, now_ms)
         self._host = host
         self._store = store
         self._own_peer_id = own_peer_id

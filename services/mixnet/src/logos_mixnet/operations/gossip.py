@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from logos_mixnet.core import gossip as core
 from logos_mixnet.core.mailbox import Batch
-from logos_mixnet.core.ports import Clock, GossipHost
+from logos_mixnet.core.ports import GossipHost
 from logos_mixnet.operations.inbox import Inbox, Inboxes
 from logos_module.driver import Driver
 
@@ -26,9 +26,9 @@ class Subscription:
 class GossipOperations:
     """The gossip of one node."""
 
-    def __init__(self, host: GossipHost, clock: Clock) -> None:
+    def __init__(self, host: GossipHost, now_ms: Callable[[], int]) -> None:
         self.machine = core.Gossip()
-        self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, clock.now_ms)
+        self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, now_ms)
         self.readers: Inboxes[core.Reader, Batch] = Inboxes()
         self._host = host
 

@@ -13,7 +13,7 @@ from logos_mixnet.core import peering as core
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.errors import DialFailedError, StoreError
 from logos_mixnet.core.notices import Notice, Watcher
-from logos_mixnet.core.ports import Clock, PeerHost, PeerStore
+from logos_mixnet.core.ports import PeerHost, PeerStore
 from logos_mixnet.operations.inbox import Inbox, Inboxes
 from logos_module.driver import Driver
 
@@ -30,13 +30,13 @@ class PeeringOperations:
         machine: core.Peering,
         host: PeerHost,
         store: PeerStore,
-        clock: Clock,
+        now_ms: Callable[[], int],
         *,
         status: Callable[[str], None],
         peers_changed: Callable[[int], None],
     ) -> None:
         self.machine = machine
-        self.driver: Driver[core.Effect] = Driver(machine, self._perform, clock.now_ms)
+        self.driver: Driver[core.Effect] = Driver(machine, self._perform, now_ms)
         self.watchers: Inboxes[Watcher, Notice] = Inboxes()
         self._host = host
         self._store = store
@@ -142,9 +142,9 @@ class PeeringOperations:
     async def _store_change(self, effect: core.StoreEffect) -> None:
         try:
             match effect:
-                case core.StoreBan(_, ban):
+                case core.StoreBan(ban):
                     await self._store.save_ban(ban)
-                case core.RemoveBan(_, peer_id):
+                case core.RemoveBan(peer_id):
                     await self._store.remove_ban(peer_id)
                 case core.Save(changes):
                     await self._store.save_peers(changes)
