@@ -51,7 +51,7 @@ class Dial:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Search the network for this node's own id, and so for its neighbours."""
+    """Search the network for this node's neighbours, and connect to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +115,10 @@ class Status:
     known: int
 
 
-HostEffect = Dial | Search | Block | Unblock | Disconnect | Ping
+HostEffect = Search | Block | Unblock | Disconnect | Ping
 StoreEffect = StoreBan | RemoveBan | Save
 """Reported with `stored` or `not_stored`."""
-Effect = HostEffect | StoreEffect | Notice | Status
+Effect = Dial | HostEffect | StoreEffect | Notice | Status
 Effects = list[Effect | Answer | Refuse]
 
 
@@ -270,7 +270,7 @@ class Peering:
                 return [*answers, *self._save_due(now_ms)]
 
     def not_stored(self, failed: StoreEffect, error: Exception, now_ms: int) -> Effects:
-        """Takes note that a change could not be stored; what is the machine's own is tried again."""
+        """Takes note that a change could not be stored; saves and ended bans are retried."""
         match failed:
             case Save():
                 self._take_back()

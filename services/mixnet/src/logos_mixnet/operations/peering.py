@@ -106,23 +106,8 @@ class PeeringOperations:
             case core.StoreBan() | core.RemoveBan():
                 return self._store_change(effect)
             case _:
-                self._change_host(effect)
+                self._host.perform(effect)
         return None
-
-    def _change_host(
-        self, effect: core.Search | core.Block | core.Unblock | core.Disconnect | core.Ping
-    ) -> None:
-        match effect:
-            case core.Search():
-                self._host.search()
-            case core.Block(peer_id):
-                self._host.block(peer_id)
-            case core.Unblock(peer_id):
-                self._host.unblock(peer_id)
-            case core.Disconnect(peer_id):
-                self._host.disconnect(peer_id)
-            case core.Ping(peer_id):
-                self._host.ping(peer_id)
 
     def _tell(self, notice: Notice) -> None:
         what = {"event": notice.event.value, "peer_id": notice.peer_id, "detail": notice.detail}
