@@ -68,7 +68,7 @@ class Driver(Generic[Effect]):
     async def ask(self, step: Callable[[Ticket, *Args, int], Effects[Effect]], *args: *Args) -> Any:
         """Puts a question; returns its answer, or raises the error that refused it."""
         if self._is_over:
-            raise ModuleDrainingError("it has ended")
+            raise ModuleDrainingError("the module is about to stop")
         ticket = next(self._tickets)
         outcome = self._asked[ticket] = asyncio.get_running_loop().create_future()
 
@@ -114,7 +114,7 @@ class Driver(Generic[Effect]):
             if self._awaited:
                 self._awaited.close()  # cancelled before it began
             for ticket in self._asked:
-                self._settle(Refuse(ticket, ModuleDrainingError("it has ended")))
+                self._settle(Refuse(ticket, ModuleDrainingError("the module is about to stop")))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

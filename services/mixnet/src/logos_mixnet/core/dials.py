@@ -27,7 +27,7 @@ class Target:
 
     address: Address
     peer_id: str | None
-    """Who answered there last, or must."""
+    """The peer that answered there last, or must."""
     failures: int = 0
     next_dial_ms: int = 0
 

@@ -56,7 +56,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Tell a reader that its mailbox has something."""
+    """Wake a reader: its mailbox has something."""
 
     reader: Reader
 

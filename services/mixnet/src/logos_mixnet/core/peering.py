@@ -248,7 +248,7 @@ class Peering:
             return [self._keep_connected(ticket, peer_id, address) for ticket in asked]
         refusal = DialFailedError(error or "nothing answers")
         effects: Effects = [Refuse(ticket, refusal) for ticket in asked]
-        only_asked = self.dials.failed(address, now_ms)  # by callers, who know
+        only_asked = self.dials.failed(address, now_ms)  # by callers, which get the error
         if not only_asked and address.peer_id not in self.connected:
             detail = f"{address}: {refusal}"
             name = address.peer_id or ""
@@ -282,7 +282,7 @@ class Peering:
     # What is asked for
 
     def listening(self, ticket: Ticket, count: int, now_ms: int) -> Effects:
-        """Waits until the host has told `count` addresses that it listens at."""
+        """Waits until `count` addresses are known at which the host listens."""
         self._listening[ticket] = count
         return self._answer_listening()
 
@@ -294,7 +294,7 @@ class Peering:
             PeerBannedError: The peer is banned. (Or refuses: the peer that answers is.)
         """
         if address.peer_id == self.own_peer_id:
-            raise DialFailedError("that address is this node's own")
+            raise DialFailedError("the address is this node's own")
         peer_id = self.already_at(address)
         if peer_id is not None:
             return [self._keep_connected(ticket, peer_id, address)]
@@ -321,7 +321,7 @@ class Peering:
             InvalidBanError: The duration or the reason is not valid.
         """
         if peer_id == self.own_peer_id:
-            raise InvalidPeerIdError("that is this node itself")
+            raise InvalidPeerIdError("a node cannot ban itself")
         if len(reason.encode()) > MAX_BAN_REASON_BYTES:
             message = f"a reason has at most {MAX_BAN_REASON_BYTES} bytes"
             raise InvalidBanError(message, field="reason")

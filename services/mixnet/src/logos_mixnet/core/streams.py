@@ -53,7 +53,7 @@ class Unlisten:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Tell a listener that a stream waits for it."""
+    """Wake a listener: a stream waits for it."""
 
     listener: Listener
 

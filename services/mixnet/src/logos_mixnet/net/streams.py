@@ -222,6 +222,6 @@ def open_error(error: str | None, peer_id: str) -> LogosError:
         case "too_many":
             return TooManyStreamsError("this node has as many streams as it may")
         case "reset":
-            return StreamResetError("the stream was reset before it stood")
+            return StreamResetError("the stream was reset before it was open")
         case _:
             return PeerUnreachableError(f"peer {peer_id} cannot be reached: {error}")

@@ -87,7 +87,7 @@ class PeeringOperations:
 
     @contextmanager
     def watch(self) -> Iterator[Inbox[Notice]]:
-        """Tells what happens to peers, first which are connected."""
+        """Reports events of peers, first one for each that is connected."""
         watcher = self.machine.watch()
         with self.watchers.open(watcher, watcher.take) as notices:
             yield notices
