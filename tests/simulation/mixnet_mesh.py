@@ -14,7 +14,7 @@ from logos_base.machine import Answer, Machine, Refuse
 from logos_mixnet.core import discovery, gossip, peering
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.advertisements import SMALL_NETWORK_REPUBLISH_MS
-from logos_mixnet.core.dials import MAX_DIALS
+from logos_mixnet.core.dials import MAX_DIALS, Aims
 from logos_mixnet.core.discovery import Discovery
 from logos_mixnet.core.errors import StoreError, TooManyKeysError
 from logos_mixnet.core.gossip import VERDICT_TIMEOUT_MS, Gossip, Reader, Verdict
@@ -132,14 +132,8 @@ class MixnetNode:
         self.announced: dict[bytes, int] = {}
         """When a key was announced last in this life, in world time."""
         self.reader: Reader | None = None
-        self.peering = Peering(
-            own_peer_id=self.name,
-            bootstrap=self.bootstrap,
-            target_peers=self.target,
-            max_peers=250,
-            rng=self._chance,
-            started_ms=self.clock_ms(),
-        )
+        aims = Aims(self.name, self.bootstrap, self.target, 250, self.clock_ms())
+        self.peering = Peering(aims, self._chance)
         self.gossip = Gossip(max_held=MAX_HELD)
         self.discovery = Discovery(self._chance, max_keys=MAX_KEYS)
         self.peering_run = self._run(self.peering, self._perform_peering)

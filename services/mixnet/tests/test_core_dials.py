@@ -3,7 +3,7 @@ from mixnet_nodes import fake_address, fake_peer_id, seeded
 
 from logos_mixnet.core.address_book import AddressBook
 from logos_mixnet.core.addresses import Address
-from logos_mixnet.core.dials import SCAN_MS, Dials
+from logos_mixnet.core.dials import SCAN_MS, Aims, Dials
 
 PEER = fake_peer_id(1)
 BARE, NAMED = Address(fake_address(1)), Address(fake_address(1), PEER)
@@ -14,16 +14,8 @@ def dials(*bootstrap: Address) -> Dials:
     book = AddressBook(seeded(7))
     book.want(PEER)
     book.announce(PEER, [NAMED.transport])
-    return Dials(
-        book,
-        {},
-        own_peer_id=fake_peer_id(0),
-        bootstrap=bootstrap,
-        target_peers=8,
-        max_peers=250,
-        rng=seeded(7),
-        started_ms=0,
-    )
+    aims = Aims(fake_peer_id(0), bootstrap, target_peers=8, max_peers=250, started_ms=0)
+    return Dials(book, {}, aims, seeded(7))
 
 
 @pytest.mark.parametrize("address", [BARE, NAMED])

@@ -9,7 +9,7 @@ from mixnet_nodes import fake_address, fake_peer_id, seeded
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_mixnet.core.address_book import Ban, PeerRecord
 from logos_mixnet.core.addresses import Address, parse_address
-from logos_mixnet.core.dials import EARLY_DELAY_MS, EARLY_MS
+from logos_mixnet.core.dials import EARLY_DELAY_MS, EARLY_MS, Aims
 from logos_mixnet.core.errors import (
     DialFailedError,
     InvalidBanError,
@@ -48,14 +48,8 @@ TICKET, OTHER = Ticket(1), Ticket(2)
 
 
 def machine(*bootstrap: str, target_peers: int = 8, max_peers: int = 250) -> Peering:
-    return Peering(
-        own_peer_id=OWN,
-        bootstrap=[parse_address(text) for text in bootstrap],
-        target_peers=target_peers,
-        max_peers=max_peers,
-        rng=seeded(7),
-        started_ms=0,
-    )
+    addresses = [parse_address(text) for text in bootstrap]
+    return Peering(Aims(OWN, addresses, target_peers, max_peers, 0), seeded(7))
 
 
 def of(kind: type[T], effects: list[Any]) -> list[T]:

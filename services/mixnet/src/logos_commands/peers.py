@@ -14,7 +14,9 @@ _COLUMNS: Final = ("peer_id", "state", "direction", "rtt_ms", "address", "agent"
 
 def command(
     context: typer.Context,
-    connected: Annotated[bool, typer.Option(help="Leave out peers that are not connected.")] = False,
+    connected: Annotated[
+        bool, typer.Option(help="Leave out peers that are not connected.")
+    ] = False,
     output: FormOption = None,
 ) -> None:
     """List the peers in the node's address book."""

@@ -14,6 +14,7 @@ from logos.network.v1.peering_pb2_grpc import add_PeeringServicer_to_server
 from logos.network.v1.streams_pb2_grpc import add_StreamsServicer_to_server
 from logos_mixnet.config import Config, parse
 from logos_mixnet.core.advertisements import RECORD_TTL_S, AdvertisementStore
+from logos_mixnet.core.dials import Aims
 from logos_mixnet.core.errors import ListenError
 from logos_mixnet.core.gossip import MAX_MESSAGE_BYTES
 from logos_mixnet.core.identity import seeded_secret
@@ -134,14 +135,8 @@ class Network:
         self.discovery = DiscoveryOperations(
             NativeDiscovery(self._bridge), advertisements, now_ms, rng, own_peer_id=host.peer_id
         )
-        machine = Peering(
-            own_peer_id=host.peer_id,
-            bootstrap=config.bootstrap,
-            target_peers=config.target_peers,
-            max_peers=config.max_peers,
-            rng=rng,
-            started_ms=now_ms(),
-        )
+        aims = Aims(host.peer_id, config.bootstrap, config.target_peers, config.max_peers, now_ms())
+        machine = Peering(aims, rng)
         self.peering = PeeringOperations(
             machine,
             native_peers,

@@ -21,6 +21,17 @@ EARLY_DELAY_MS: Final = 1000
 SCAN_MS: Final = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Aims:
+    """The connections that a node wants."""
+
+    own_peer_id: str
+    bootstrap: Sequence[Address]
+    target_peers: int
+    max_peers: int
+    started_ms: int
+
+
 @dataclass(slots=True)
 class Target:
     """A bootstrap address of the profile."""
@@ -36,24 +47,14 @@ class Dials:
     """The dials of one node: its bootstrap addresses, and peers of its book."""
 
     def __init__(
-        self,
-        book: AddressBook,
-        connected: Mapping[str, PeerEntry],
-        *,
-        own_peer_id: str,
-        bootstrap: Sequence[Address],
-        target_peers: int,
-        max_peers: int,
-        rng: Rng,
-        started_ms: int,
+        self, book: AddressBook, connected: Mapping[str, PeerEntry], aims: Aims, rng: Rng
     ) -> None:
         self._book = book
         self._connected = connected
-        self._targets = [Target(a, a.peer_id) for a in bootstrap if a.peer_id != own_peer_id]
-        self._target_peers = target_peers
-        self._max_peers = max_peers
+        self._aims = aims
         self._rng = rng
-        self._started_ms = started_ms
+        others = [each for each in aims.bootstrap if each.peer_id != aims.own_peer_id]
+        self._targets = [Target(address, address.peer_id) for address in others]
         self._under_way: set[Address] = set()
         self._asked: set[Address] = set()  # dials of callers, which are under way too
         self._scan_ms = 0
@@ -64,7 +65,7 @@ class Dials:
     @property
     def below_target(self) -> bool:
         """Whether more peers should be connected."""
-        return len(self._connected) < self._target_peers
+        return len(self._connected) < self._aims.target_peers
 
     def is_bootstrap(self, peer_id: str) -> bool:
         """Returns whether a peer was found at a bootstrap address, or must be there."""
@@ -114,7 +115,7 @@ class Dials:
             if target.address == address:
                 target.failures += 1
                 delay_ms = DIAL.delay_ms(target.failures, self._rng)
-                if now_ms - self._started_ms < EARLY_MS:
+                if now_ms - self._aims.started_ms < EARLY_MS:
                     delay_ms = min(delay_ms, EARLY_DELAY_MS)
                 target.next_dial_ms = now_ms + delay_ms
         if address.peer_id is not None:
@@ -151,7 +152,7 @@ class Dials:
 
     @property
     def _may_dial(self) -> bool:
-        return len(self._connected) < self._max_peers and len(self._under_way) < MAX_DIALS
+        return len(self._connected) < self._aims.max_peers and len(self._under_way) < MAX_DIALS
 
     def _busy(self) -> set[str]:
         return {address.transport for address in self._under_way | self._asked}
@@ -170,7 +171,7 @@ class Dials:
                 yield target.address
         for entry in self._open_wanted():
             yield from due_address(entry, now_ms)
-        missing = self._target_peers - len(self._connected) - len(self._under_way)
+        missing = self._aims.target_peers - len(self._connected) - len(self._under_way)
         if missing <= 0:
             return
         for entry in sorted(self._spare(now_ms), key=lambda e: e.dial_failures)[:missing]:

@@ -18,7 +18,7 @@ from logos_mixnet.core.address_book import (
 )
 from logos_mixnet.core.addresses import Address, transport_of
 from logos_mixnet.core.backoff import Backoff, Rng
-from logos_mixnet.core.dials import Dials
+from logos_mixnet.core.dials import Aims, Dials
 from logos_mixnet.core.errors import (
     DialFailedError,
     InvalidBanError,
@@ -125,30 +125,12 @@ Effects = list[Effect | Answer | Refuse]
 class Peering:
     """Connections of one node. Not thread-safe."""
 
-    def __init__(
-        self,
-        *,
-        own_peer_id: str,
-        bootstrap: Sequence[Address],
-        target_peers: int,
-        max_peers: int,
-        rng: Rng,
-        started_ms: int,
-    ) -> None:
+    def __init__(self, aims: Aims, rng: Rng) -> None:
         self.book = AddressBook(rng)
         self.connected: dict[str, PeerEntry] = {}
-        self.own_peer_id = own_peer_id
+        self.own_peer_id = aims.own_peer_id
         self.own_addresses: dict[str, None] = {}
-        self.dials = Dials(
-            self.book,
-            self.connected,
-            own_peer_id=own_peer_id,
-            bootstrap=bootstrap,
-            target_peers=target_peers,
-            max_peers=max_peers,
-            rng=rng,
-            started_ms=started_ms,
-        )
+        self.dials = Dials(self.book, self.connected, aims, rng)
         self._rng = rng
         self._connecting: dict[Address, list[Ticket]] = {}
         self._pings: dict[Ticket, tuple[str, int]] = {}  # peer and deadline, the oldest first

@@ -156,7 +156,7 @@ class NativeStreams:
             stream = self._streams.pop(event.stream_id, None)
             if stream is not None:
                 stream.closed(event.error)
-                driver.put(machine.closed, event.stream_id)
+                driver.put(machine.removed, event.stream_id)
 
         self.bridge.on("StreamIncoming", incoming)
         self.bridge.on("StreamClosed", closed)

@@ -43,7 +43,7 @@ class StreamOperations:
     def accept(self, stream_id: int) -> Stream:
         """Returns an announced stream, or raises `StreamUnknownError`."""
         self.machine.check_announced(stream_id)
-        self.driver.put(self.machine.accepted, stream_id)
+        self.driver.put(self.machine.removed, stream_id)
         return self._host.accept(stream_id)
 
     def _perform(self, effect: core.Effect) -> None:
