@@ -39,3 +39,17 @@ def test_a_caller_joins_a_dial_that_is_under_way_and_its_failure_counts() -> Non
 
     assert not machine.failed(NAMED, 1)
     assert machine.begin(1) == []
+
+
+def test_an_address_is_dialled_once_with_or_without_the_peer_that_must_be_there() -> None:
+    named = Address(BARE.transport, fake_peer_id(2))
+    machine = dials(BARE, named)  # and in the book
+
+    assert machine.begin(0) == [BARE]
+    assert machine.begin(1) == []
+    wake_ms = machine.next_wake_ms()
+    assert wake_ms is not None
+    assert wake_ms > 1
+
+    machine.failed(BARE, 2)
+    assert machine.begin(2) == [named]

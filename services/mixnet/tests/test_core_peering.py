@@ -16,10 +16,9 @@ from logos_mixnet.core.errors import (
     InvalidPeerIdError,
     PeerBannedError,
     PeerNotConnectedError,
-    ReaderTooSlowError,
     StoreError,
 )
-from logos_mixnet.core.notices import Notice, PeerEvent, Watcher
+from logos_mixnet.core.notices import Notice, PeerEvent
 from logos_mixnet.core.peering import (
     PING_TIMEOUT_MS,
     SAVE_DELAY_MS,
@@ -103,19 +102,6 @@ def test_bootstrap_addresses_are_dialled_at_once_and_only_once() -> None:
 
     assert dials(peering.tick(0)) == [AT_A, f"{AT_B}/p2p/{B}"]
     assert dials(peering.tick(1)) == []
-
-
-def test_an_address_is_dialled_once_with_or_without_the_peer_that_must_be_there() -> None:
-    peering = machine(AT_A, f"{AT_A}/p2p/{B}", AT_B)
-    wanted = PeerRecord(A, (AT_A,), wanted=True, last_seen_ms=0)
-    load(peering, wanted, PeerRecord(B, (AT_B, AT_C), wanted=False, last_seen_ms=0))
-
-    assert dials(peering.tick(0)) == [AT_A, AT_B]
-    assert dials(peering.tick(1)) == []
-    assert wake_ms(peering, 1) > 1
-
-    peering.dialled(Address(AT_A), None, "refused", 2)
-    assert dials(peering.tick(2)) == [f"{AT_A}/p2p/{B}"]
 
 
 def test_own_addresses_are_never_dialled() -> None:
@@ -605,13 +591,3 @@ def test_a_machine_at_rest_is_not_woken_more_than_once_a_second(target_peers: in
         now_ms, wakes = wake_ms(peering, now_ms), wakes + 1
 
     assert wakes < 80
-
-
-def test_a_watcher_that_is_too_slow_is_ended() -> None:
-    watcher = Watcher([])
-    for _ in range(5000):
-        watcher.put(Notice(PeerEvent.CONNECTED, A, "", 0))
-
-    assert len(watcher._waiting) == 1025
-    with pytest.raises(ReaderTooSlowError):
-        watcher.take()
