@@ -5,7 +5,7 @@ searches; gossip that floods; announcements. A host lives as long as its process
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from logos_mixnet.core.addresses import Address
@@ -238,7 +238,7 @@ class Host:
             self._pass_on(self._seen[message_id])
 
     def _pass_on(self, message: Message) -> None:
-        copy = replace(message, from_peer_id=self._owner.name)
+        copy = message._replace(from_peer_id=self._owner.name)
         for name, ends in self.connections.items():
             if name != message.from_peer_id:
                 other = ends[0].other(self)

@@ -14,17 +14,17 @@ from logos_base.machine import Answer, Machine, Refuse
 from logos_mixnet.core import discovery, gossip, peering
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.advertisements import SMALL_NETWORK_REPUBLISH_MS
-from logos_mixnet.core.dials import MAX_DIALS
+from logos_mixnet.core.dials import MAX_DIALS, Aims
 from logos_mixnet.core.discovery import Discovery
 from logos_mixnet.core.errors import StoreError, TooManyKeysError
 from logos_mixnet.core.gossip import VERDICT_TIMEOUT_MS, Gossip, Reader, Verdict
 from logos_mixnet.core.mailbox import Message
 from logos_mixnet.core.peering import Direction, Peering
-from logos_mixnet.net.clock import SystemClock
-from logos_mixnet.store.memory import MemoryAdvertisementStore, MemoryPeerStore
+from logos_mixnet.net.clock import steady_unix_ms
 from logos_simulation.node import Node, Run
 from logos_simulation.world import World
 from mixnet_host import Host, Network
+from mixnet_memory_stores import MemoryAdvertisementStore, MemoryPeerStore
 
 UNIX_MS: Final = 1_800_000_000_000
 TOPIC: Final = "t"
@@ -32,7 +32,7 @@ JOURNAL: Final = "journal"
 MAX_TICKS: Final = 60
 """Of one machine in a second: fewer than a livelock has, more than anything else."""
 MAX_KEYS: Final = 8
-MAX_PENDING: Final = 6
+MAX_HELD: Final = 6
 REPUBLISH_SLACK_MS: Final = 5000
 
 Effect = TypeVar("Effect")
@@ -61,8 +61,8 @@ class Store:
             with suppress(TooManyKeysError):
                 now(getattr(getattr(self, table), call)(*args[0], **args[1]))
 
-    def change(self, table: Literal["peers", "keys"], call: str, *args: Any, **more: Any) -> None:
-        """Does one transaction, durable when this returns.
+    def change(self, table: Literal["peers", "keys"], call: str, *args: Any, **more: Any) -> Any:
+        """Does one transaction, durable when this returns; returns what it returns.
 
         Raises:
             StoreError: The disk is full.
@@ -73,7 +73,7 @@ class Store:
         except OSError as error:
             raise StoreError(str(error)) from error
         self._disk.sync(JOURNAL)
-        now(getattr(getattr(self, table), call)(*args, **more))
+        return now(getattr(getattr(self, table), call)(*args, **more))
 
 
 class Counted(Generic[Effect]):
@@ -122,7 +122,7 @@ class MixnetNode:
 
     def _boot(self, node: Node) -> None:
         steady_ns: Callable[[], int] = lambda: self._world.now_ms * 1_000_000  # noqa: E731
-        self.clock = SystemClock(lambda: node.now_ms * 1_000_000, steady_ns)
+        self.clock_ms = steady_unix_ms(lambda: node.now_ms * 1_000_000, steady_ns)
         self._forget_what_is_over()
         self.store = Store(node)
         self.host = Host(self._network, self)
@@ -132,15 +132,9 @@ class MixnetNode:
         self.announced: dict[bytes, int] = {}
         """When a key was announced last in this life, in world time."""
         self.reader: Reader | None = None
-        self.peering = Peering(
-            own_peer_id=self.name,
-            bootstrap=self.bootstrap,
-            target_peers=self.target,
-            max_peers=250,
-            rng=self._chance,
-            started_ms=self.clock.now_ms(),
-        )
-        self.gossip = Gossip(max_pending=MAX_PENDING)
+        aims = Aims(self.name, self.bootstrap, self.target, 250, self.clock_ms())
+        self.peering = Peering(aims, self._chance)
+        self.gossip = Gossip(max_held=MAX_HELD)
         self.discovery = Discovery(self._chance, max_keys=MAX_KEYS)
         self.peering_run = self._run(self.peering, self._perform_peering)
         self.gossip_run = self._run(self.gossip, self._perform_gossip)
@@ -153,7 +147,7 @@ class MixnetNode:
     def _run(
         self, machine: Machine[Effect], perform: Callable[[Effect], int | None]
     ) -> Run[Effect]:
-        return Run(self.node, Counted(self._world, machine), perform, self.clock.now_ms)
+        return Run(self.node, Counted(self._world, machine), perform, self.clock_ms)
 
     # -- faults ------------------------------------------------------------------------------
 
@@ -172,7 +166,7 @@ class MixnetNode:
     def ban(self, peer: str, duration_ms: int | None) -> None:
         wish = self._wish(peer)
         self.banned.pop(peer, None)
-        until_ms = None if duration_ms is None else self.clock.now_ms() + duration_ms
+        until_ms = None if duration_ms is None else self.clock_ms() + duration_ms
 
         def done(outcome: object) -> None:
             if self.wishes[peer] == wish and not isinstance(outcome, Exception):
@@ -208,7 +202,7 @@ class MixnetNode:
         wish = self._wish(key)
         self.withdrawn.discard(key)
         self.advertised.pop(key, None)
-        until_ms = self.clock.now_ms() + ttl_ms
+        until_ms = self.clock_ms() + ttl_ms
 
         def done(outcome: object) -> None:
             if self.wishes[key] == wish and not isinstance(outcome, Exception):
@@ -250,7 +244,7 @@ class MixnetNode:
         if peer not in self.banned:
             return False
         until_ms = self.banned[peer]
-        return until_ms is None or self.clock.now_ms() < until_ms
+        return until_ms is None or self.clock_ms() < until_ms
 
     def check_verdicts(self) -> None:
         """No message is held past its deadline."""
@@ -277,11 +271,11 @@ class MixnetNode:
             last_ms = self.announced.get(key)
             oldest_ms = self._world.now_ms - SMALL_NETWORK_REPUBLISH_MS - REPUBLISH_SLACK_MS
             is_late = last_ms is None or last_ms < oldest_ms
-            is_over = until_ms <= self.clock.now_ms()
+            is_over = until_ms <= self.clock_ms()
             self._world.require(is_over or not is_late, f"{self.name} does not announce {key!r}")
 
     def _forget_what_is_over(self) -> None:
-        now_ms = self.clock.now_ms()
+        now_ms = self.clock_ms()
         over = [
             peer for peer, until in self.banned.items() if until is not None and until <= now_ms
         ]
@@ -316,7 +310,7 @@ class MixnetNode:
 
     def received(self, message: Message) -> None:
         self.held[message.message_id] = self._world.now_ms
-        self.gossip_run.put(self.gossip.receive, message)
+        self.gossip_run.put(self.gossip.receive, [message])
 
     # -- what the product's operations do ----------------------------------------------------
 
@@ -327,9 +321,9 @@ class MixnetNode:
             case peering.Status(connected):
                 self.discovery_run.put(self.discovery.peers_changed, connected)
             case peering.StoreBan() | peering.RemoveBan():
-                return self._store(lambda: self._store_ban(effect))
-            case peering.Save(changes):
-                self._store(lambda: self._save(changes))
+                return self._store(lambda: self._store_change(effect))
+            case peering.Save():
+                self._store(lambda: self._store_change(effect))
             case peering.Search():
                 self.host.search()
             case peering.Block(peer):
@@ -369,27 +363,18 @@ class MixnetNode:
         self.node.after(told_ms, tell)
         return told_ms
 
-    def _store_ban(self, effect: peering.StoreBan | peering.RemoveBan) -> Callable[[], None]:
-        machine, report = self.peering, self.peering_run.report
+    def _store_change(self, effect: peering.StoreEffect) -> Callable[[], None]:
         try:
-            if isinstance(effect, peering.StoreBan):
-                self.store.change("peers", "save_ban", effect.ban)
-                return lambda: report(machine.ban_stored, effect.ticket, effect.ban)
-            self.store.change("peers", "remove_ban", effect.peer_id)
-            return lambda: report(machine.ban_removed, effect.ticket, effect.peer_id)
+            match effect:
+                case peering.StoreBan(ban):
+                    self.store.change("peers", "save_ban", ban)
+                case peering.RemoveBan(peer_id):
+                    self.store.change("peers", "remove_ban", peer_id)
+                case peering.Save(changes):
+                    self.store.change("peers", "save_peers", changes)
         except StoreError as error:
-            refusal, ticket = error, effect.ticket
-        if ticket is not None:
-            return lambda: report(machine.refused, ticket, refusal)
-        return lambda: report(machine.ban_kept, effect.peer_id)
-
-    def _save(self, changes: Any) -> Callable[[], None]:
-        try:
-            self.store.change("peers", "save_peers", changes)
-        except StoreError as error:
-            refusal = error
-            return partial(self.peering_run.report, self.peering.not_saved, refusal)
-        return partial(self.peering_run.report, self.peering.saved)
+            return partial(self.peering_run.report, self.peering.not_stored, effect, error)
+        return partial(self.peering_run.report, self.peering.stored, effect)
 
     def _perform_gossip(self, effect: gossip.Effect) -> None:
         match effect:
@@ -410,7 +395,7 @@ class MixnetNode:
             verdict: Verdict = self._chance.pick(("accept", "accept", "reject", "ignore"))
             if self._chance.hits(85):
                 late_ms = self._chance.pick((0, 200, 3000, VERDICT_TIMEOUT_MS, 6000))
-                judge = (self.gossip.judge, reader, message.message_id, verdict)
+                judge = (self.gossip.judge, reader, [(message.message_id, verdict)])
                 self.node.after(late_ms, lambda judge=judge: self.gossip_run.put(*judge))
 
     def _perform_discovery(self, effect: discovery.Effect) -> int | None:
@@ -434,34 +419,18 @@ class MixnetNode:
         self.host.provide(key, done)
 
     def _change_keys(self, effect: discovery.StoreEffect) -> Callable[[], None]:
-        try:
-            return self._try_change_keys(effect)
-        except (StoreError, TooManyKeysError) as error:
-            refusal = error
-        machine, report = self.discovery, self.discovery_run.report
-        if isinstance(effect, discovery.Extend | discovery.Remove):
-            ticket = effect.ticket
-            return lambda: report(machine.refused, ticket, refusal)
-        return lambda: report(machine.store_failed)
-
-    def _try_change_keys(self, effect: discovery.StoreEffect) -> Callable[[], None]:
         machine, report, store = self.discovery, self.discovery_run.report, self.store
-        match effect:
-            case discovery.Extend(ticket, keys, expires_ms, limit):
-                store.change("keys", "extend", keys, expires_ms=expires_ms, limit=limit)
-                return lambda: report(machine.extended, ticket)
-            case discovery.Remove(ticket, keys):
-                store.change("keys", "remove", keys)
-                return lambda: report(machine.removed, ticket, keys)
-            case discovery.Read(now_ms, limit, make_due):
-                if make_due is not None:
-                    store.change("keys", "make_all_due", only_failed=make_due == "failed")
-                expired = now(store.keys.expired(now_ms, discovery.BATCH))
-                due = now(store.keys.due(now_ms, limit)) if limit else []
-                next_ms = now(store.keys.next_event_ms())
-                if expired:
-                    store.change("keys", "remove", expired)
-                return lambda: report(machine.read, expired, due, next_ms)
-            case discovery.Reschedule(advertisements):
-                store.change("keys", "reschedule", advertisements)
-                return lambda: None
+        try:
+            match effect:
+                case discovery.Take(now_ms, limit, make_due):
+                    due = store.change("keys", "take_due", now_ms, limit, make_due)
+                    return partial(report, machine.taken, due)
+                case discovery.Extend(_, keys, expires_ms, limit):
+                    store.change("keys", "extend", keys, expires_ms=expires_ms, limit=limit)
+                case discovery.Remove(_, keys):
+                    store.change("keys", "remove", keys)
+                case discovery.Reschedule(advertisements):
+                    store.change("keys", "reschedule", advertisements)
+        except (StoreError, TooManyKeysError) as error:
+            return partial(report, machine.not_stored, effect, error)
+        return partial(report, machine.stored, effect)

@@ -131,7 +131,7 @@ class Mesh:
             node.node.disk.is_full = False
             for peer in list(node.host.blocked):
                 until_ms = node.banned.get(peer)
-                if until_ms is None or until_ms > node.clock.now_ms() + TROUBLE_MS:
+                if until_ms is None or until_ms > node.clock_ms() + TROUBLE_MS:
                     node.unban(peer)
 
 

@@ -351,3 +351,15 @@ def test_the_loop_that_modules_run_on_sets_timers_too() -> None:
             assert rig.machine.seen[-1] == "tick at 0"
 
     uvloop.run(wake_often())
+
+
+async def test_a_clock_that_has_passed_the_wake_is_noticed_with_the_next_input() -> None:
+    async with running(Rig()) as rig:
+        rig.machine.wake_ms = 50_000
+        rig.driver.put(rig.machine.say(), "first")
+        rig.now_ms = 50_000
+        rig.driver.put(rig.machine.say(), "second")
+
+        await rig.until("woken")
+
+        assert rig.machine.seen == ["first", "second", "tick at 50000"]

@@ -16,10 +16,10 @@ from logos.network.v1 import discovery_pb2_grpc, gossip_pb2_grpc, peering_pb2_gr
 from logos_crypto import base58
 from logos_mixnet.config import parse
 from logos_mixnet.node import Network
-from logos_mixnet.store.memory import MemoryAdvertisementStore, MemoryPeerStore
 from logos_module.channels import open_channel
 from logos_module.errors import reason_of
 from logos_module.server import Server
+from mixnet_memory_stores import MemoryAdvertisementStore, MemoryPeerStore
 
 
 def fake_peer_id(number: int) -> str:
@@ -80,7 +80,7 @@ async def running(
         peers=peers or MemoryPeerStore(),
         advertisements=advertisements or MemoryAdvertisementStore(),
         status=statuses.append,
-        clock=clock,
+        now_ms=None if clock is None else clock.now_ms,
     )
     server, stopping = Server(), asyncio.Event()
     network.serve(server.serve)

@@ -3,7 +3,7 @@
 import pytest
 
 from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
-from logos_mixnet.core.advertisements import Advertisement, AdvertisementStore
+from logos_mixnet.core.advertisements import Advertisement, AdvertisementStore, Due
 from logos_mixnet.core.errors import TooManyKeysError
 from logos_mixnet.core.ports import PeerStore
 
@@ -43,16 +43,20 @@ class PeerStoreContract:
         assert await store.load_bans() == [Ban("b", 2**41, "")]
 
 
+async def due(store: AdvertisementStore, now_ms: int, limit: int = 10) -> list[Advertisement]:
+    return (await store.take_due(now_ms, limit, None)).advertisements
+
+
 class AdvertisementStoreContract:
     async def test_new_keys_are_due_at_once(self, store: AdvertisementStore) -> None:
-        assert await store.next_event_ms() is None
+        assert await store.take_due(0, 10, "all") == Due([], [], None)
 
-        assert await store.extend([b"a", b"b"], expires_ms=100, limit=10) == [b"a", b"b"]
+        await store.extend([b"a", b"b"], expires_ms=100, limit=10)
 
-        assert await store.count() == 2
-        assert await store.due(0, 10) == [Advertisement(b"a", 100), Advertisement(b"b", 100)]
-        assert await store.due(0, 1) == [Advertisement(b"a", 100)]
-        assert await store.next_event_ms() == 0
+        both = [Advertisement(b"a", 100), Advertisement(b"b", 100)]
+        assert await store.take_due(0, 10, None) == Due([], both, 0)
+        assert await due(store, 0, 1) == both[:1]
+        assert await due(store, 0, 0) == []
 
     async def test_a_key_that_is_there_is_extended_and_not_announced_anew(
         self, store: AdvertisementStore
@@ -60,11 +64,10 @@ class AdvertisementStoreContract:
         await store.extend([b"a"], expires_ms=100, limit=10)
         await store.reschedule([Advertisement(b"a", 100, next_provide_ms=50)])
 
-        assert await store.extend([b"a", b"b"], expires_ms=200, limit=2) == [b"b"]
+        await store.extend([b"a", b"b"], expires_ms=200, limit=2)
 
-        assert await store.due(50, 10) == [Advertisement(b"b", 200), Advertisement(b"a", 200, 50)]
-        assert await store.expired(199, 10) == []
-        assert await store.expired(200, 10) != []
+        assert await due(store, 199) == [Advertisement(b"b", 200), Advertisement(b"a", 200, 50)]
+        assert (await store.take_due(200, 10, None)).expired != []
 
     async def test_keys_over_the_limit_change_nothing(self, store: AdvertisementStore) -> None:
         await store.extend([b"a"], expires_ms=100, limit=2)
@@ -72,43 +75,49 @@ class AdvertisementStoreContract:
         with pytest.raises(TooManyKeysError):
             await store.extend([b"a", b"b", b"c"], expires_ms=200, limit=2)
 
-        assert await store.due(0, 10) == [Advertisement(b"a", 100)]
+        assert await due(store, 0) == [Advertisement(b"a", 100)]
 
-    async def test_keys_end_in_order_and_are_removed(self, store: AdvertisementStore) -> None:
-        await store.extend([b"late"], expires_ms=300, limit=10)
-        await store.extend([b"soon"], expires_ms=100, limit=10)
+    async def test_keys_end_in_order_and_are_gone(self, store: AdvertisementStore) -> None:
+        many = [n.to_bytes(2, "big") for n in range(70)]
+        await store.extend(many, expires_ms=300, limit=100)
+        await store.extend([b"soon"], expires_ms=100, limit=100)
 
-        assert await store.expired(300, 10) == [b"soon", b"late"]
-        assert await store.expired(300, 1) == [b"soon"]
-        await store.remove([b"soon", b"never-there"])
-        assert await store.count() == 1
+        first = await store.take_due(300, 10, None)
+        second = await store.take_due(300, 10, None)
+
+        assert first.expired[0] == b"soon"
+        assert (len(first.expired), len(second.expired)) == (64, 7)
+        assert second.advertisements == []
+        assert second.next_ms is None
 
     async def test_a_removed_key_does_not_come_back(self, store: AdvertisementStore) -> None:
         await store.extend([b"a"], expires_ms=100, limit=10)
-        [due] = await store.due(0, 10)
-        await store.remove([b"a"])
+        [before] = await due(store, 0)
+        await store.remove([b"a", b"never-there"])
 
-        await store.reschedule([due])
+        await store.reschedule([before])
 
-        assert await store.count() == 0
+        assert await due(store, 0) == []
 
     async def test_failed_keys_or_all_are_made_due(self, store: AdvertisementStore) -> None:
         await store.extend([b"bad", b"good"], expires_ms=10_000, limit=10)
         await store.reschedule(
             [Advertisement(b"bad", 0, 500, failures=2), Advertisement(b"good", 0, 600)]
         )
-        assert await store.next_event_ms() == 500
+        assert await store.take_due(0, 10, None) == Due([], [], 500)
 
-        await store.make_all_due(only_failed=True)
-        assert [each.key for each in await store.due(0, 10)] == [b"bad"]
-        await store.make_all_due(only_failed=False)
-        assert [each.key for each in await store.due(0, 10)] == [b"bad", b"good"]
+        failed = await store.take_due(0, 10, "failed")
+        every = await store.take_due(0, 10, "all")
+
+        assert [each.key for each in failed.advertisements] == [b"bad"]
+        assert [each.key for each in every.advertisements] == [b"bad", b"good"]
 
     async def test_a_call_of_a_thousand_keys(self, store: AdvertisementStore) -> None:
         keys = [n.to_bytes(128, "big") for n in range(1000)]
 
         await store.extend(keys, expires_ms=100, limit=1000)
-        assert await store.extend(keys, expires_ms=200, limit=1000) == []
+        await store.extend(keys, expires_ms=200, limit=1000)
+        assert len(await due(store, 0, 2000)) == 1000
         await store.remove(keys)
 
-        assert await store.count() == 0
+        assert await due(store, 0) == []

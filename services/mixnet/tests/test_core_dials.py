@@ -3,7 +3,7 @@ from mixnet_nodes import fake_address, fake_peer_id, seeded
 
 from logos_mixnet.core.address_book import AddressBook
 from logos_mixnet.core.addresses import Address
-from logos_mixnet.core.dials import SCAN_MS, Dials
+from logos_mixnet.core.dials import SCAN_MS, Aims, Dials
 
 PEER = fake_peer_id(1)
 BARE, NAMED = Address(fake_address(1)), Address(fake_address(1), PEER)
@@ -14,16 +14,8 @@ def dials(*bootstrap: Address) -> Dials:
     book = AddressBook(seeded(7))
     book.want(PEER)
     book.announce(PEER, [NAMED.transport])
-    return Dials(
-        book,
-        {},
-        own_peer_id=fake_peer_id(0),
-        bootstrap=bootstrap,
-        target_peers=8,
-        max_peers=250,
-        rng=seeded(7),
-        started_ms=0,
-    )
+    aims = Aims(fake_peer_id(0), bootstrap, target_peers=8, max_peers=250, started_ms=0)
+    return Dials(book, {}, aims, seeded(7))
 
 
 @pytest.mark.parametrize("address", [BARE, NAMED])
@@ -47,3 +39,17 @@ def test_a_caller_joins_a_dial_that_is_under_way_and_its_failure_counts() -> Non
 
     assert not machine.failed(NAMED, 1)
     assert machine.begin(1) == []
+
+
+def test_an_address_is_dialled_once_with_or_without_the_peer_that_must_be_there() -> None:
+    named = Address(BARE.transport, fake_peer_id(2))
+    machine = dials(BARE, named)  # and in the book
+
+    assert machine.begin(0) == [BARE]
+    assert machine.begin(1) == []
+    wake_ms = machine.next_wake_ms()
+    assert wake_ms is not None
+    assert wake_ms > 1
+
+    machine.failed(BARE, 2)
+    assert machine.begin(2) == [named]

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from mixnet_nodes import fake_address, fake_peer_id, seeded
 
 from logos_base.machine import Answer, Refuse, Ticket
-from logos_mixnet.core.advertisements import SMALL_NETWORK_REPUBLISH_MS, Advertisement
+from logos_mixnet.core.advertisements import (
+    MAX_EXPIRED,
+    SMALL_NETWORK_REPUBLISH_MS,
+    Advertisement,
+    Due,
+)
 from logos_mixnet.core.discovery import (
     BATCH,
     CONCURRENT_PROVIDES,
@@ -21,10 +26,10 @@ from logos_mixnet.core.discovery import (
     LookUp,
     Provide,
     Provider,
-    Read,
     Remove,
     Reschedule,
     StopProviding,
+    Take,
 )
 from logos_mixnet.core.errors import StoreError
 
@@ -60,11 +65,8 @@ class World:
                     self.stopped += keys
                 case Answer() | Refuse():
                     self.answers.append(effect)
-                case Extend() | Remove() if self.fails:
-                    error = StoreError("disk full")
-                    outcomes.append((self.machine.refused, effect.ticket, error))
                 case _ if self.fails:
-                    outcomes.append((self.machine.store_failed,))
+                    outcomes.append((self.machine.not_stored, effect, StoreError("disk full")))
                 case _:
                     outcomes += self.store(effect)
         for step, *args in outcomes:
@@ -73,36 +75,33 @@ class World:
     def store(self, effect: Any) -> list[Any]:
         kept = self.kept
         match effect:
-            case Extend(ticket, keys, expires_ms):
+            case Extend(_, keys, expires_ms):
                 for key in keys:
                     former = kept.get(key, Advertisement(key, expires_ms))
                     kept[key] = replace(former, expires_ms=expires_ms)
-                return [(self.machine.extended, ticket)]
-            case Remove(ticket, keys):
+            case Remove(_, keys):
                 for key in keys:
                     kept.pop(key, None)
-                return [(self.machine.removed, ticket, keys)]
             case Reschedule(advertisements):
                 for each in advertisements:
                     if each.key in kept:
                         kept[each.key] = replace(each, expires_ms=kept[each.key].expires_ms)
-                return []
-            case Read(now_ms, limit, make_due):
-                return self.read(now_ms, limit, make_due)
-        raise AssertionError(effect)
+            case Take(now_ms, limit, make_due):
+                return [(self.machine.taken, self.take(now_ms, limit, make_due))]
+        return [(self.machine.stored, effect)]
 
-    def read(self, now_ms: int, limit: int, make_due: str | None) -> list[Any]:
+    def take(self, now_ms: int, limit: int, make_due: str | None) -> Due:
         self.reads += 1
         kept = self.kept
         for key, each in kept.items():
             if make_due == "all" or (make_due == "failed" and each.failures):
                 kept[key] = replace(each, next_provide_ms=0)
-        over = [each.key for each in kept.values() if each.expires_ms <= now_ms][:BATCH]
-        due = [each for each in kept.values() if each.next_provide_ms <= now_ms][:limit]
-        times = [min(each.next_provide_ms, each.expires_ms) for each in kept.values()]
+        over = [each.key for each in kept.values() if each.expires_ms <= now_ms][:MAX_EXPIRED]
         for key in over:
             del kept[key]
-        return [(self.machine.read, over, due, min(times, default=None))]
+        due = [each for each in kept.values() if each.next_provide_ms <= now_ms][:limit]
+        times = [min(each.next_provide_ms, each.expires_ms) for each in kept.values()]
+        return Due(over, due, min(times, default=None))
 
     def advertise(self, *keys: bytes, ttl_ms: int = 20 * HOUR_MS) -> None:
         self.do(self.machine.advertise(TICKET, keys, ttl_ms, self.now_ms))

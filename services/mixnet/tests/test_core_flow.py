@@ -53,7 +53,7 @@ def test_a_caller_waits_only_while_a_window_is_under_way(steps: list[tuple[bool,
             flow.written(min(size, under_way))
             under_way -= min(size, under_way)
         assert under_way < (4 << 20) + (1 << 20)
-        assert flow.is_full is (under_way >= flow._window.size)
+        assert flow.is_full is (under_way >= flow.size)
         assert not (flow.is_full and under_way < 256 * 1024)
 
 

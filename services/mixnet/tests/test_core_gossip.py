@@ -100,6 +100,10 @@ def judged(effects: list[Any]) -> list[Judge]:
     return [effect for effect in effects if isinstance(effect, Judge)]
 
 
+def rejected(number: int) -> Judge:
+    return Judge(message(number).message_id, f"peer{number}", "reject")
+
+
 def ignored(number: int) -> Judge:
     return Judge(message(number).message_id, f"peer{number}", "ignore")
 
@@ -121,11 +125,26 @@ def test_messages_are_accepted_at_once_without_a_validator() -> None:
     one, _ = topics.join()
     two, _ = topics.join()
 
-    effects = topics.machine.receive(message(1), 0)
+    effects = topics.machine.receive([message(1)], 0)
 
     accepted = Judge(message(1).message_id, "peer1", "accept")
     assert effects == [Arrived(one), Arrived(two), accepted]
     assert topics.machine.next_wake_ms() is None
+
+
+def test_messages_that_come_together_are_handled_in_order_and_wake_each_reader_once() -> None:
+    topics = Subscribers(max_held=2)
+    validator, _ = topics.join(validates=True)
+    other, _ = topics.join("u")
+    came = [message(1), message(2), message(3, topic="u"), message(4), message(5, topic="v")]
+
+    effects = topics.machine.receive(came, 0)
+
+    accepted = Judge(message(3).message_id, "peer3", "accept")
+    assert effects == [Arrived(validator), Arrived(other), accepted, ignored(5), ignored(1)]
+    assert [each.message_id[-1] for each in taken(validator.mailbox).messages] == [1, 2, 4]
+    names = [(message(number).message_id, "reject") for number in (4, 1, 2)]
+    assert topics.machine.judge(validator, names, 0) == [rejected(4), rejected(2)]
 
 
 def test_messages_wait_for_the_validator() -> None:
@@ -134,30 +153,30 @@ def test_messages_wait_for_the_validator() -> None:
     other, _ = topics.join()
     name = message(1).message_id
 
-    assert topics.machine.receive(message(1), 0) == [Arrived(validator), Arrived(other)]
+    assert topics.machine.receive([message(1)], 0) == [Arrived(validator), Arrived(other)]
 
-    assert topics.machine.judge(other, name, "accept", 0) == []
-    assert topics.machine.judge(validator, name, "reject", 0) == [Judge(name, "peer1", "reject")]
-    assert topics.machine.judge(validator, name, "accept", 0) == []
-    assert topics.machine.judge(validator, b"unknown", "accept", 0) == []
+    assert topics.machine.judge(other, [(name, "accept")], 0) == []
+    assert topics.machine.judge(validator, [(name, "reject")], 0) == [rejected(1)]
+    assert topics.machine.judge(validator, [(name, "accept")], 0) == []
+    assert topics.machine.judge(validator, [(b"unknown", "accept")], 0) == []
 
 
 def test_a_validator_judges_its_own_topic_only() -> None:
     topics = Subscribers()
     topics.join("t", validates=True)
     stranger, _ = topics.join("u", validates=True)
-    topics.machine.receive(message(1), 0)
+    topics.machine.receive([message(1)], 0)
 
-    assert topics.machine.judge(stranger, message(1).message_id, "accept", 0) == []
+    assert topics.machine.judge(stranger, [(message(1).message_id, "accept")], 0) == []
 
 
 def test_what_its_validator_loses_is_ignored() -> None:
     topics = Subscribers()
     topics.join(validates=True)
     for number in range(4096):
-        topics.machine.receive(message(number), 0)
+        topics.machine.receive([message(number)], 0)
 
-    assert judged(topics.machine.receive(message(5000), 0)) == [ignored(5000)]
+    assert judged(topics.machine.receive([message(5000)], 0)) == [ignored(5000)]
 
 
 def test_only_one_reader_of_a_topic_validates() -> None:
@@ -176,13 +195,13 @@ def test_a_refused_reader_leaves_no_trace() -> None:
     with pytest.raises(InvalidTopicError):
         topics.join("")
 
-    assert topics.machine.receive(message(1, topic=""), 0) == [ignored(1)]
+    assert topics.machine.receive([message(1, topic="")], 0) == [ignored(1)]
 
 
 def test_messages_of_a_validator_that_left_are_ignored() -> None:
     topics = Subscribers()
     validator, _ = topics.join(validates=True)
-    topics.machine.receive(message(1), 0)
+    topics.machine.receive([message(1)], 0)
 
     assert topics.machine.leave(validator, 0) == [ignored(1), Leave("t")]
 
@@ -202,23 +221,23 @@ def test_messages_that_the_host_has_lost_are_counted() -> None:
 def test_unjudged_messages_are_ignored_after_four_seconds() -> None:
     topics = Subscribers()
     validator, _ = topics.join(validates=True)
-    topics.machine.receive(message(1), 1000)
-    topics.machine.receive(message(2), 2000)
+    topics.machine.receive([message(1)], 1000)
+    topics.machine.receive([message(2)], 2000)
 
     assert topics.machine.next_wake_ms() == 5_000
     assert topics.machine.tick(4_999) == []
     assert topics.machine.tick(5_000) == [ignored(1)]
-    assert topics.machine.judge(validator, message(1).message_id, "accept", 5_000) == []
-    [verdict] = topics.machine.judge(validator, message(2).message_id, "accept", 5_000)
+    assert topics.machine.judge(validator, [(message(1).message_id, "accept")], 5_000) == []
+    [verdict] = topics.machine.judge(validator, [(message(2).message_id, "accept")], 5_000)
     assert verdict == Judge(message(2).message_id, "peer2", "accept")
     assert topics.machine.next_wake_ms() is None
 
 
 def test_messages_that_wait_for_a_verdict_are_bounded() -> None:
-    topics = Subscribers(max_pending=2)
+    topics = Subscribers(max_held=2)
     topics.join(validates=True)
 
-    effects = [each for number in range(4) for each in topics.machine.receive(message(number), 0)]
+    effects = [each for number in range(4) for each in topics.machine.receive([message(number)], 0)]
 
     assert judged(effects) == [ignored(0), ignored(1)]
 
@@ -226,7 +245,7 @@ def test_messages_that_wait_for_a_verdict_are_bounded() -> None:
 @given(st.lists(st.tuples(st.sampled_from("rjlwt"), st.integers(0, 20)), max_size=60))
 def test_every_message_is_judged_exactly_once_and_on_time(steps: list[tuple[str, int]]) -> None:
     """Messages, verdicts, leaving validators and time in any order."""
-    topics = Subscribers(max_pending=5)
+    topics = Subscribers(max_held=5)
     validator, _ = topics.join(validates=True)
     now_ms = received = 0
     verdicts: list[Judge] = []
@@ -236,11 +255,11 @@ def test_every_message_is_judged_exactly_once_and_on_time(steps: list[tuple[str,
         if kind == "r":
             received += 1
             came_ms[message(received).message_id] = now_ms
-            verdicts += judged(topics.machine.receive(message(received), now_ms))
+            verdicts += judged(topics.machine.receive([message(received)], now_ms))
             validator.mailbox.take()
         elif kind == "j" and received:
             name = message(received - number % received).message_id
-            verdicts += judged(topics.machine.judge(validator, name, "accept", now_ms))
+            verdicts += judged(topics.machine.judge(validator, [(name, "accept")], now_ms))
         elif kind == "l":
             verdicts += judged(topics.machine.leave(validator, now_ms))
             validator, _ = topics.join(validates=True)

@@ -9,17 +9,16 @@ from mixnet_nodes import fake_address, fake_peer_id, seeded
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_mixnet.core.address_book import Ban, PeerRecord
 from logos_mixnet.core.addresses import Address, parse_address
-from logos_mixnet.core.dials import EARLY_DELAY_MS, EARLY_MS
+from logos_mixnet.core.dials import EARLY_DELAY_MS, EARLY_MS, Aims
 from logos_mixnet.core.errors import (
     DialFailedError,
     InvalidBanError,
     InvalidPeerIdError,
     PeerBannedError,
     PeerNotConnectedError,
-    ReaderTooSlowError,
     StoreError,
 )
-from logos_mixnet.core.notices import Notice, PeerEvent, Watcher
+from logos_mixnet.core.notices import Notice, PeerEvent
 from logos_mixnet.core.peering import (
     PING_TIMEOUT_MS,
     SAVE_DELAY_MS,
@@ -48,14 +47,8 @@ TICKET, OTHER = Ticket(1), Ticket(2)
 
 
 def machine(*bootstrap: str, target_peers: int = 8, max_peers: int = 250) -> Peering:
-    return Peering(
-        own_peer_id=OWN,
-        bootstrap=[parse_address(text) for text in bootstrap],
-        target_peers=target_peers,
-        max_peers=max_peers,
-        rng=seeded(7),
-        started_ms=0,
-    )
+    addresses = [parse_address(text) for text in bootstrap]
+    return Peering(Aims(OWN, addresses, target_peers, max_peers, 0), seeded(7))
 
 
 def of(kind: type[T], effects: list[Any]) -> list[T]:
@@ -101,7 +94,7 @@ def load(peering: Peering, *records: PeerRecord, bans: tuple[Ban, ...] = ()) -> 
 def ban(peering: Peering, peer_id: str, duration_ms: int | None = None, now_ms: int = 0) -> None:
     [effect] = peering.ban(TICKET, peer_id, duration_ms, "spam", now_ms)
     assert isinstance(effect, StoreBan)
-    peering.ban_stored(TICKET, effect.ban, now_ms)
+    peering.stored(effect, now_ms)
 
 
 def test_bootstrap_addresses_are_dialled_at_once_and_only_once() -> None:
@@ -176,7 +169,8 @@ def test_another_node_at_a_bootstrap_address_takes_the_place_of_the_first() -> N
 
 def test_known_peers_are_dialled_until_there_are_enough() -> None:
     peering = machine(target_peers=2)
-    load(peering, *[PeerRecord(name, (AT_A,), wanted=False, last_seen_ms=0) for name in (A, B, C)])
+    at = {A: AT_A, B: AT_B, C: AT_C}
+    load(peering, *[PeerRecord(name, (at[name],), wanted=False, last_seen_ms=0) for name in at])
 
     assert len(dials(peering.tick(0))) == 2
 
@@ -247,16 +241,19 @@ def test_only_the_last_connection_counts_as_lost() -> None:
     assert events(lose(peering, A, 3)) == [PeerEvent.DISCONNECTED]
 
 
-def test_the_status_is_told_when_it_changes() -> None:
+def test_the_status_is_reported_when_it_changes() -> None:
     peering = machine(f"{AT_B}/p2p/{B}")
 
     assert of(Status, peering.tick(0)) == [Status(0, 1)]
     assert of(Status, peering.tick(0)) == []
-    assert of(Status, peering.connection_made(A, AT_A, "outbound", 0)) == [Status(1, 2)]
-    assert of(Status, lose(peering, A)) == [Status(0, 2)]
+    peering.connection_made(A, AT_A, "outbound", 0)
+    assert peering.next_wake_ms() == 0
+    assert of(Status, peering.tick(0)) == [Status(1, 2)]
+    lose(peering, A)
+    assert of(Status, peering.tick(0)) == [Status(0, 2)]
 
 
-def test_a_status_that_changed_unseen_is_told_at_once() -> None:
+def test_a_status_that_changed_unseen_is_reported_at_once() -> None:
     peering = machine(f"{AT_B}/p2p/{B}")
     peering.tick(0)
     assert peering.next_wake_ms() != 0
@@ -273,10 +270,10 @@ def test_a_status_that_changed_unseen_is_told_at_once() -> None:
 def test_a_ban_is_stored_before_it_takes_effect() -> None:
     peering = machine(f"{AT_A}/p2p/{A}")
 
-    assert peering.ban(TICKET, A, 1000, "spam", 5) == [StoreBan(TICKET, Ban(A, 1005, "spam"))]
+    assert peering.ban(TICKET, A, 1000, "spam", 5) == [StoreBan(Ban(A, 1005, "spam"), (TICKET,))]
 
     assert dials(peering.tick(5)) == [f"{AT_A}/p2p/{A}"]
-    assert peering.ban_stored(TICKET, Ban(A, 1005, "spam"), 5) == [
+    assert peering.stored(StoreBan(Ban(A, 1005, "spam"), (TICKET,)), 5) == [
         Block(A),
         Notice(PeerEvent.BANNED, A, "spam", 5),
         Answer(TICKET),
@@ -285,9 +282,9 @@ def test_a_ban_is_stored_before_it_takes_effect() -> None:
 
 def test_a_ban_that_cannot_be_stored_is_none() -> None:
     peering = machine(f"{AT_A}/p2p/{A}")
-    peering.ban(TICKET, A, None, "", 0)
+    [effect] = peering.ban(TICKET, A, None, "", 0)
 
-    assert answers(peering.refused(TICKET, StoreError("full"), 0)) == [(TICKET, StoreError.reason)]
+    assert answers(peering.not_stored(effect, ERROR, 0)) == [(TICKET, StoreError.reason)]
 
     assert dials(peering.tick(0)) == [f"{AT_A}/p2p/{A}"]
 
@@ -317,8 +314,8 @@ def test_a_banned_peer_is_refused_until_its_time_is_over() -> None:
         peering.connect(TICKET, Address(AT_A, A), 0)
     assert peering.next_wake_ms() == 1000
 
-    assert peering.tick(1000)[0] == RemoveBan(None, A)
-    over = peering.ban_removed(None, A, 1000)
+    assert peering.tick(1000)[0] == RemoveBan(A)
+    over = peering.stored(RemoveBan(A), 1000)
 
     assert over == [Unblock(A), Notice(PeerEvent.UNBANNED, A, "", 1000)]
     assert dials(peering.tick(1000)) == [f"{AT_A}/p2p/{A}"]
@@ -329,19 +326,22 @@ def test_an_expired_ban_that_cannot_be_removed_holds_and_is_tried_again() -> Non
     ban(peering, A, 1000)
     peering.tick(1000)
 
-    assert peering.ban_kept(A, 1000) == []
+    assert peering.not_stored(RemoveBan(A), ERROR, 1000) == []
 
     assert of(RemoveBan, peering.tick(1000 + STORE_RETRY_MS - 1)) == []
     assert peering.next_wake_ms() <= 1000 + STORE_RETRY_MS
-    assert of(RemoveBan, peering.tick(1000 + STORE_RETRY_MS)) == [RemoveBan(None, A)]
+    assert of(RemoveBan, peering.tick(1000 + STORE_RETRY_MS)) == [RemoveBan(A)]
 
 
 def test_a_ban_ends_when_it_is_asked_for_however_often() -> None:
     peering = machine()
     ban(peering, A)
 
-    assert peering.unban(TICKET, A, 0) == [RemoveBan(TICKET, A)]
-    first, second = peering.ban_removed(TICKET, A, 0), peering.ban_removed(OTHER, A, 0)
+    assert peering.unban(TICKET, A, 0) == [RemoveBan(A, (TICKET,))]
+    first, second = (
+        peering.stored(RemoveBan(A, (TICKET,)), 0),
+        peering.stored(RemoveBan(A, (OTHER,)), 0),
+    )
 
     assert first == [Unblock(A), Notice(PeerEvent.UNBANNED, A, "", 0), Answer(TICKET)]
     assert second == [Answer(OTHER)]
@@ -353,7 +353,7 @@ def test_a_peer_that_is_banned_no_longer_is_dialled_at_once_if_there_are_too_few
     peering.tick(500)
     peering.tick(501)
 
-    peering.ban_removed(TICKET, A, 600)
+    peering.stored(RemoveBan(A, (TICKET,)), 600)
 
     assert peering.dials.next_wake_ms() == 600
     assert dials(peering.tick(600)) == [f"{AT_A}/p2p/{A}"]
@@ -374,7 +374,7 @@ def test_bans_of_the_last_run_hold() -> None:
     assert load(peering, bans=(Ban(A, None), Ban(B, 10))) == [Block(A), Block(B)]
     with pytest.raises(PeerBannedError):
         peering.already_at(Address(AT_A, A))
-    assert peering.tick(10)[0] == RemoveBan(None, B)
+    assert peering.tick(10)[0] == RemoveBan(B)
     peering.disconnect(TICKET, A, 0)
     assert peering.book.get(A).ban == Ban(A, None)
 
@@ -481,12 +481,13 @@ def test_changes_are_saved_together_a_moment_later() -> None:
     connect(peering, A, AT_A)
     assert of(Save, peering.tick(0)) == []
     connect(peering, B, AT_B, 500)
+    assert of(Save, peering.tick(500)) == []
     assert peering.next_wake_ms() == SAVE_DELAY_MS
 
     [save] = of(Save, peering.tick(SAVE_DELAY_MS))
 
     assert [record.peer_id for record in save.changes.changed] == sorted([A, B])
-    assert peering.saved(SAVE_DELAY_MS) == []
+    assert peering.stored(save, SAVE_DELAY_MS) == []
     assert peering.next_wake_ms() is None
 
 
@@ -494,17 +495,17 @@ def test_one_save_is_made_at_a_time() -> None:
     peering = machine(target_peers=0)
     connect(peering, A, AT_A)
     peering.tick(0)
-    assert of(Save, peering.tick(SAVE_DELAY_MS))
+    [first] = of(Save, peering.tick(SAVE_DELAY_MS))
 
     connect(peering, B, AT_B, SAVE_DELAY_MS)
     peering.tick(SAVE_DELAY_MS)
     assert peering.next_wake_ms() is None
     assert of(Save, peering.disconnect(TICKET, A, SAVE_DELAY_MS)) == []
-    [save] = of(Save, peering.saved(SAVE_DELAY_MS + 9))
+    [save] = of(Save, peering.stored(first, SAVE_DELAY_MS + 9))
 
     assert save.changes.removed == (A,)
     assert [record.peer_id for record in save.changes.changed] == [B]
-    assert answers(peering.saved(SAVE_DELAY_MS + 10)) == [(TICKET, None)]
+    assert answers(peering.stored(save, SAVE_DELAY_MS + 10)) == [(TICKET, None)]
 
 
 def test_a_save_that_fails_is_tried_again_and_its_caller_learns_of_it() -> None:
@@ -512,11 +513,10 @@ def test_a_save_that_fails_is_tried_again_and_its_caller_learns_of_it() -> None:
     connect(peering, A, AT_A)
     [save] = of(Save, peering.disconnect(TICKET, A, 0))
 
-    assert answers(peering.not_saved(StoreError("full"), 0)) == [(TICKET, StoreError.reason)]
+    assert answers(peering.not_stored(save, ERROR, 0)) == [(TICKET, StoreError.reason)]
 
     assert of(Save, peering.tick(STORE_RETRY_MS - 1)) == []
-    assert of(Save, peering.tick(STORE_RETRY_MS)) == [save]
-    assert answers(peering.saved(STORE_RETRY_MS)) == []
+    assert of(Save, peering.tick(STORE_RETRY_MS)) == [Save(save.changes, ())]
 
 
 def test_what_was_being_saved_at_the_end_is_saved_again() -> None:
@@ -556,8 +556,11 @@ def test_the_machine_never_sleeps_through_what_is_due(data: st.DataObject) -> No
         if peering.connected and data.draw(st.booleans()):
             lost = data.draw(st.sampled_from(sorted(peering.connected)))
             lose(peering, lost, now_ms)
-        if any(isinstance(effect, Save) for effect in effects):
-            peering.saved(now_ms) if data.draw(st.booleans()) else peering.not_saved(ERROR, now_ms)
+        for save in of(Save, effects):
+            if data.draw(st.booleans()):
+                peering.stored(save, now_ms)
+            else:
+                peering.not_stored(save, ERROR, now_ms)
         now_ms = max(wake_ms(peering, now_ms), now_ms + 1)
     missing = {A, B, C} - set(peering.connected)
     dialled = {names[text.split("/p2p/")[0]] for text in dials(peering.tick(now_ms + 75_000))}
@@ -569,8 +572,8 @@ def test_a_machine_that_may_not_dial_does_not_ask_to_be_woken_at_once() -> None:
     connect(peering, B, AT_B)
     peering.tick(0)
 
-    peering.tick(100_000)
-    peering.saved(100_000)
+    [save] = of(Save, peering.tick(100_000))
+    peering.stored(save, 100_000)
 
     assert wake_ms(peering, 100_000) > 100_000
 
@@ -583,18 +586,8 @@ def test_a_machine_at_rest_is_not_woken_more_than_once_a_second(target_peers: in
     now_ms = wakes = 0
 
     while now_ms < 60_000:
-        if of(Save, peering.tick(now_ms)):
-            peering.saved(now_ms)
+        for save in of(Save, peering.tick(now_ms)):
+            peering.stored(save, now_ms)
         now_ms, wakes = wake_ms(peering, now_ms), wakes + 1
 
     assert wakes < 80
-
-
-def test_a_watcher_that_is_too_slow_is_ended() -> None:
-    watcher = Watcher([])
-    for _ in range(5000):
-        watcher.put(Notice(PeerEvent.CONNECTED, A, "", 0))
-
-    assert len(watcher._waiting) == 1025
-    with pytest.raises(ReaderTooSlowError):
-        watcher.take()

@@ -51,11 +51,11 @@ def test_streams_are_announced_in_order_and_accepted_once() -> None:
     assert machine.opened(1, "p", CHAT, 0) == [Arrived(listener)]
     assert machine.opened(2, "q", CHAT, 0) == [Arrived(listener)]
 
-    assert listener.take() == Incoming(1, "p")
-    assert listener.take() == Incoming(2, "q")
+    assert listener.take() == Incoming(1, "p", listener, ACCEPT_TIMEOUT_MS)
+    assert listener.take() == Incoming(2, "q", listener, ACCEPT_TIMEOUT_MS)
     assert listener.take() is None
     machine.check_announced(1)
-    assert machine.accepted(1, 0) == []
+    assert machine.removed(1, 0) == []
     with pytest.raises(StreamUnknownError):
         machine.check_announced(1)
 
@@ -83,7 +83,7 @@ def test_a_stream_that_is_not_accepted_in_time_is_reset() -> None:
 def test_an_accepted_stream_does_not_run_out() -> None:
     machine, _ = listening()
     machine.opened(1, "p", CHAT, 0)
-    machine.accepted(1, 0)
+    machine.removed(1, 0)
 
     assert machine.next_wake_ms() is None
     assert machine.tick(ACCEPT_TIMEOUT_MS) == []
@@ -96,7 +96,7 @@ def test_one_peer_cannot_take_all_places() -> None:
 
     assert reset(machine.opened(1000, "p", CHAT, 0)) == [1000]
     assert reset(machine.opened(1001, "q", CHAT, 0)) == []
-    machine.closed(0, 0)
+    machine.removed(0, 0)
     assert reset(machine.opened(1002, "p", CHAT, 0)) == []
 
 
@@ -116,10 +116,10 @@ def test_streams_are_accepted_closed_or_reset_on_time_and_leave_nothing(
             machine.opened(last, f"p{number}", CHAT, now_ms)
         elif kind == "a" and chosen in opened_ms:
             machine.check_announced(chosen)
-            machine.accepted(chosen, now_ms)
+            machine.removed(chosen, now_ms)
             del opened_ms[chosen]
         elif kind == "c":
-            machine.closed(chosen, now_ms)
+            machine.removed(chosen, now_ms)
             opened_ms.pop(chosen, None)
         elif kind == "t":
             end_ms = now_ms + 2_500 * number
@@ -132,7 +132,6 @@ def test_streams_are_accepted_closed_or_reset_on_time_and_leave_nothing(
 
     assert not opened_ms
     assert not machine._announced
-    assert not machine._announced_by
 
 
 @pytest.mark.parametrize("protocol", ["", "/", "chat", "/" + "x" * 140, "/" + "é" * 70])

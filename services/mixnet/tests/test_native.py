@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ pytest.importorskip("logos_native")
 from logos_mixnet.config import parse
 from logos_mixnet.core.gossip import message_id
 from logos_mixnet.node import open_host
-from logos_mixnet.store.memory import MemoryAdvertisementStore, MemoryPeerStore
+from mixnet_memory_stores import MemoryAdvertisementStore, MemoryPeerStore
 
 pytestmark = pytest.mark.native
 
@@ -270,6 +270,28 @@ async def test_a_banned_peer_stays_out_after_a_restart(start: Start) -> None:
     assert list(again.network.peering.machine.connected) == [third.peer_id]
     await again.peering.Unban(peering_pb2.UnbanRequest(peer_id=two.peer_id))
     await until(lambda: again.connected == 2)
+
+
+async def test_a_host_refuses_the_peers_that_were_banned_before_it_started(start: Start) -> None:
+    ports = own_ports(3)
+    banned = await start(ports[1])
+    host = open_host(
+        parse({"listen": [at(ports[0])]}), secrets.token_bytes(32), banned=[banned.peer_id]
+    )
+    with suppress(grpc.aio.AioRpcError):
+        await banned.peering.Connect(peering_pb2.ConnectRequest(address=at(ports[0])))
+    other = await start(ports[2], ports[0])
+    await until(lambda: other.connected)
+
+    events: list[Any] = []
+    await until(lambda: events.extend(host.drain(1024)) or connected_peers(events))
+
+    assert connected_peers(events) == {other.peer_id}
+    host.close()
+
+
+def connected_peers(events: list[Any]) -> set[str]:
+    return {event.peer_id for event in events if type(event).__name__ == "Connected"}
 
 
 async def test_a_host_that_panics_ends_the_rooms(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from mixnet_nodes import RunningNode, fake_address, refused, until
 
 from logos.network.v1 import discovery_pb2 as pb
 from logos_mixnet.core import discovery as core
-from logos_mixnet.core.advertisements import Advertisement
+from logos_mixnet.core.advertisements import Due, MakeDue
 from logos_mixnet.core.errors import StoreError
 from logos_mixnet.operations import discovery as operations
-from logos_mixnet.store.memory import MemoryAdvertisementStore
+from mixnet_memory_stores import MemoryAdvertisementStore
 
 Start = Callable[..., Awaitable[RunningNode]]
 KEY = b"key"
@@ -30,17 +30,17 @@ class FailingAdvertisementStore(MemoryAdvertisementStore):
         if self.fails:
             raise StoreError("disk full")
 
-    async def extend(self, keys: Sequence[bytes], *, expires_ms: int, limit: int) -> list[bytes]:
+    async def extend(self, keys: Sequence[bytes], *, expires_ms: int, limit: int) -> None:
         self._try()
-        return await super().extend(keys, expires_ms=expires_ms, limit=limit)
+        await super().extend(keys, expires_ms=expires_ms, limit=limit)
 
     async def remove(self, keys: Sequence[bytes]) -> None:
         self._try()
         await super().remove(keys)
 
-    async def due(self, now_ms: int, limit: int) -> list[Advertisement]:
+    async def take_due(self, now_ms: int, limit: int, make_due: MakeDue | None) -> Due:
         self._try()
-        return await super().due(now_ms, limit)
+        return await super().take_due(now_ms, limit, make_due)
 
 
 async def test_a_store_that_fails_refuses_changes_and_is_tried_again(

@@ -73,7 +73,7 @@ async def test_readers_are_woken_by_name_and_unknown_names_are_none() -> None:
             inboxes.wake("one")
             assert await reading == 1
 
-    assert len(inboxes) == 0
+    assert not list(inboxes)
     inboxes.wake("one")
 
 

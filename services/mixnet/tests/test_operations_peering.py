@@ -13,7 +13,7 @@ from logos.network.v1 import peering_pb2 as pb
 from logos_mixnet.core import peering as core
 from logos_mixnet.core.address_book import Ban, Changes
 from logos_mixnet.core.errors import StoreError
-from logos_mixnet.store.memory import MemoryPeerStore
+from mixnet_memory_stores import MemoryPeerStore
 
 Start = Callable[..., Awaitable[RunningNode]]
 

@@ -10,7 +10,7 @@ from mixnet_nodes import ManualClock, RunningNode, fake_address, refused, until
 from logos.network.v1 import discovery_pb2 as pb
 from logos_mixnet.rpc import discovery as rpc_discovery
 from logos_mixnet.rpc.discovery import search_time_s
-from logos_mixnet.store.memory import MemoryAdvertisementStore
+from mixnet_memory_stores import MemoryAdvertisementStore
 
 Start = Callable[..., Awaitable[RunningNode]]
 KEY = b"key"
@@ -148,7 +148,7 @@ async def test_an_advertisement_ends_with_its_time(start_node: Start, board: Swi
     await advertise(one, b"other")
 
     await until(lambda: KEY not in one.host.provided)
-    assert await store.count() == 1
+    assert list(store._kept) == [b"other"]
 
 
 async def test_withdrawn_keys_are_announced_no_longer(
@@ -170,18 +170,16 @@ async def test_keys_that_are_withdrawn_while_they_wait_are_not_announced(
 ) -> None:
     one, _two = await star(start_node, 2)
     keys = [number.to_bytes(4, "big") for number in range(64)]
-    one.network._bridge._by_type.clear()
-    settle = one.network._bridge._by_name["ProvideDone"]
+    handlers = one.network._bridge._handlers
+    settle = handlers["ProvideDone"]
     done: list[Any] = []
-    one.network._bridge._by_name["ProvideDone"] = done.append
+    handlers["ProvideDone"] = done.extend
     await advertise(one, *keys)
     await until(lambda: len(done) == 16)
 
     await one.discovery.Withdraw(pb.WithdrawRequest(keys=keys))
-    one.network._bridge._by_type.clear()
-    one.network._bridge._by_name["ProvideDone"] = settle
-    for event in done:
-        settle(event)
+    handlers["ProvideDone"] = settle
+    settle(done)
 
     await advertise(one, b"other")
     await until(lambda: b"other" in one.host.provided)
@@ -194,7 +192,7 @@ async def test_announcing_many_keys_is_paced(
     one, _two = await star(start_node, 2)
     open_requests: set[int] = set()
     most = 0
-    settle = one.network._bridge._by_name["ProvideDone"]
+    settle = one.network._bridge._handlers["ProvideDone"]
     provide = one.host.provide
 
     def counted(key: bytes) -> int:
@@ -204,13 +202,12 @@ async def test_announcing_many_keys_is_paced(
         most = max(most, len(open_requests))
         return request_id
 
-    def settled(event: Any) -> None:
-        open_requests.discard(event.request_id)
-        settle(event)
+    def settled(events: list[Any]) -> None:
+        open_requests.difference_update(event.request_id for event in events)
+        settle(events)
 
     monkeypatch.setattr(one.host, "provide", counted)
-    one.network._bridge._by_name["ProvideDone"] = settled
-    one.network._bridge._by_type.clear()
+    one.network._bridge._handlers["ProvideDone"] = settled
     keys = [number.to_bytes(4, "big") for number in range(1000)]
 
     await advertise(one, *keys)

@@ -10,7 +10,7 @@ from mixnet_nodes import RunningNode, fake_address, fake_peer_id, refused, until
 from logos.network.v1 import peering_pb2 as pb
 from logos_mixnet.core import peering as core_peering
 from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
-from logos_mixnet.store.memory import MemoryPeerStore
+from mixnet_memory_stores import MemoryPeerStore
 
 Start = Callable[..., Awaitable[RunningNode]]
 Event = pb.WatchPeersResponse
@@ -247,7 +247,7 @@ async def test_a_watcher_is_told_of_failed_dials(start_node: Start) -> None:
 async def test_a_draining_module_ends_watches(start_node: Start) -> None:
     one = await start_node(1)
     watch = one.peering.WatchPeers(pb.WatchPeersRequest())
-    await until(lambda: len(one.network.peering.watchers))
+    await until(lambda: list(one.network.peering.watchers))
 
     one.stopping.set()
 

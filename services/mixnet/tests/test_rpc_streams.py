@@ -9,9 +9,10 @@ from mixnet_fake_host import FakeHost, Half, Switchboard
 from mixnet_nodes import RunningNode, fake_address, fake_peer_id, refused, settled, until
 
 from logos.network.v1.streams_pb2 import CarryRequest, ListenRequest
+from logos_mixnet.core import streams as core
 from logos_mixnet.core.flow import MAX_WINDOW_BYTES, MIB
 from logos_mixnet.core.streams import MAX_ANNOUNCED_PER_PEER
-from logos_mixnet.net.clock import SystemClock
+from logos_mixnet.net.clock import steady_unix_ms
 from logos_mixnet.net.host import HostBridge
 from logos_mixnet.net.streams import NativeStreams
 from logos_mixnet.operations.streams import StreamOperations
@@ -312,12 +313,12 @@ async def test_a_draining_module_ends_listeners(start_node: Start) -> None:
 
 
 @asynccontextmanager
-async def streams_of(board: Switchboard, *, accept_timeout_ms: int = 60_000) -> Any:
+async def streams_of(board: Switchboard) -> Any:
     host, peer = board.host(fake_peer_id(1), fake_address(1)), board.host(fake_peer_id(2), "/x")
     peer.join(host)
     bridge = HostBridge(host)
     native = NativeStreams(bridge)
-    streams = StreamOperations(native, SystemClock(), accept_timeout_ms=accept_timeout_ms)
+    streams = StreamOperations(native, steady_unix_ms())
     native.deliver(streams.machine, streams.driver)
     bridge.start()
     async with asyncio.TaskGroup() as tasks:
@@ -332,9 +333,12 @@ def incoming_halves(host: FakeHost) -> list[Half]:
     return list(host.streams.values())
 
 
-async def test_a_stream_that_is_not_accepted_in_time_is_reset(board: Switchboard) -> None:
+async def test_a_stream_that_is_not_accepted_in_time_is_reset(
+    board: Switchboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core, "ACCEPT_TIMEOUT_MS", 50)
     async with (
-        streams_of(board, accept_timeout_ms=50) as (streams, host, peer),
+        streams_of(board) as (streams, host, peer),
         streams.listen(CHAT) as incoming,
     ):
         peer.open_stream(host.peer_id, CHAT)

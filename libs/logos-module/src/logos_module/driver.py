@@ -1,15 +1,15 @@
 """Runs a protocol machine (`logos_base.machine`) on an event loop.
 
-Inputs are worked on one at a time, in order; the effects of one are performed in order before
-the next is looked at. Where performing an effect returns a coroutine, all else waits for it:
-what must be durable first is. What may take its time is begun with `start`. An error that
-nothing has turned into an input is a fault of ours: `run` raises it, unless `failed` takes it.
+Inputs are processed one at a time, in order, each followed by its effects, in order. Where
+performing an effect returns a coroutine, everything else waits for it: for what must be durable
+first. `start` is for work that may take long. An error that is not reported as an input is a
+bug: `run` raises it, unless `failed` handles it.
 """
 
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Generic, TypeVar, TypeVarTuple
 
@@ -20,6 +20,7 @@ MAX_SLEEP_MS: Final = 60_000  # a wall clock may be set: no timer rests on it fo
 Effect = TypeVar("Effect")
 Args = TypeVarTuple("Args")
 Effects = Sequence[Effect | Answer | Refuse]
+_Input = tuple[Callable[..., Any], tuple[Any, ...]]  # a method, its arguments but the time
 
 
 class _StopError(Exception): ...
@@ -40,9 +41,9 @@ class Driver(Generic[Effect]):
         self._perform = perform
         self._now_ms = now_ms
         self._failed = failed
-        self._inputs: deque[tuple[asyncio.Future[Any] | None, Any]] = deque()
-        self._outcomes = self._inputs.copy()
-        self._effects: deque[Effect | Answer | Refuse] = deque()
+        self._inputs: deque[_Input] = deque()
+        self._outcomes: deque[_Input] = deque()
+        self._effects: Iterator[Effect | Answer | Refuse] = iter(())
         self._tickets = map(Ticket, itertools.count(1))
         self._asked: dict[Ticket, asyncio.Future[Any]] = {}
         self._tasks = asyncio.TaskGroup()
@@ -52,37 +53,43 @@ class Driver(Generic[Effect]):
         self._fault: Exception | None = None
         self._news = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_s = 0.0
+        self._timer_ms = float("inf")
 
     def put(self, step: Callable[[*Args, int], Effects[Effect]], *args: *Args) -> None:
         """Gives the machine an input: a method of it, and its arguments but the time."""
-        self._inputs.append((None, lambda now_ms: step(*args, now_ms)))
+        self._inputs.append((step, args))
         self._work()
 
     def report(self, step: Callable[[*Args, int], Effects[Effect]], *args: *Args) -> None:
-        """Tells what became of an effect, ahead of the inputs that wait."""
-        self._outcomes.append((None, lambda now_ms: step(*args, now_ms)))
+        """Gives the machine the outcome of an effect, ahead of the inputs that wait."""
+        self._outcomes.append((step, args))
         self._work()
 
     async def ask(self, step: Callable[[Ticket, *Args, int], Effects[Effect]], *args: *Args) -> Any:
-        """Puts a question; returns its answer, or raises what refused it."""
+        """Puts a question; returns its answer, or raises the error that refused it."""
         if self._is_over:
-            raise ModuleDrainingError("it has ended")
+            raise ModuleDrainingError("the module is about to stop")
         ticket = next(self._tickets)
         outcome = self._asked[ticket] = asyncio.get_running_loop().create_future()
-        self._inputs.append((outcome, lambda now_ms: step(ticket, *args, now_ms)))
-        self._work()
+
+        def question(now_ms: int) -> Effects[Effect]:
+            try:
+                return () if outcome.done() else step(ticket, *args, now_ms)
+            except Exception as error:  # noqa: BLE001 -- raised by `ask`
+                return (Refuse(ticket, error),)
+
+        self.put(question)
         try:
             return await outcome
         finally:
             del self._asked[ticket]
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Begins work that an effect asks for; it ends with the driver at the latest."""
+        """Starts work that an effect asks for; it is cancelled when the driver ends."""
         return self._tasks.create_task(work)
 
     async def run(self) -> None:
-        """Works until `stop`, or until cancelled; nothing that was begun is left then."""
+        """Runs until `stop`, or until cancelled; all work that was started has ended then."""
         try:
             async with self._tasks:
                 self._is_busy = False
@@ -106,13 +113,12 @@ class Driver(Generic[Effect]):
                 self._timer.cancel()
             if self._awaited:
                 self._awaited.close()  # cancelled before it began
-            for outcome in self._asked.values():
-                if not outcome.done():
-                    outcome.set_exception(ModuleDrainingError("it has ended"))
+            for ticket in self._asked:
+                self._settle(Refuse(ticket, ModuleDrainingError("the module is about to stop")))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Runs as long as this is open."""
+        """Runs for as long as the context is open."""
         failure: Exception | None = None
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.run())
@@ -125,7 +131,7 @@ class Driver(Generic[Effect]):
             raise failure
 
     def stop(self) -> None:
-        """Ends `run`, and all that was begun. Idempotent."""
+        """Ends `run` and the work that was started. Idempotent."""
         self._is_over = True
         self._news.set()
 
@@ -133,45 +139,39 @@ class Driver(Generic[Effect]):
         """Works until no input is left, or an effect must be waited for."""
         if self._is_busy:
             return
-        self._is_busy = True
-        while self._awaited is None and self._take():
+        self._is_busy, now_ms = True, self._now_ms()
+        while not self._is_over:
             try:
-                self._awaited = self._do(self._effects.popleft()) if self._effects else None
-            except Exception as error:  # noqa: BLE001 -- `_fail` decides, not the giver of the input
+                self._perform_effects()
+                if self._awaited is not None:
+                    self._news.set()
+                    return
+                waiting = self._outcomes or self._inputs
+                if not waiting:
+                    break
+                step, args = waiting.popleft()
+                self._effects = iter(step(*args, now_ms))
+            except Exception as error:  # noqa: BLE001 -- not raised to the giver of the input
                 self._fail(error)
-        if self._awaited is not None:
-            self._news.set()
-            return
         self._is_busy = False
-        self._arm()
+        self._arm(now_ms)
 
-    def _take(self) -> bool:
-        """Works on the next input if no effect is left; returns False if there is nothing."""
-        waiting = self._outcomes or self._inputs
-        if self._is_over or self._effects or not waiting:
-            return bool(self._effects) and not self._is_over
-        outcome, step = waiting.popleft()
-        if outcome is not None and outcome.done():
-            return True
-        try:
-            self._effects.extend(step(self._now_ms()))
-        except Exception as error:  # noqa: BLE001 -- the asker's, or `_fail` decides
-            if outcome is None:
-                self._fail(error)
+    def _perform_effects(self) -> None:
+        for effect in self._effects:
+            if isinstance(effect, (Answer, Refuse)):
+                self._settle(effect)
             else:
-                outcome.set_exception(error)
-        return True
+                self._awaited = self._perform(effect)
+            if self._awaited is not None or self._is_over:
+                return
 
-    def _do(self, effect: Effect | Answer | Refuse) -> Coroutine[Any, Any, None] | None:
-        if not isinstance(effect, (Answer, Refuse)):
-            return self._perform(effect)
+    def _settle(self, effect: Answer | Refuse) -> None:
         outcome = self._asked.get(effect.ticket)
         if outcome and not outcome.done():
             if isinstance(effect, Answer):
                 outcome.set_result(effect.value)
             else:
                 outcome.set_exception(effect.error)
-        return None
 
     def _fail(self, error: Exception) -> None:
         if self._failed is not None:
@@ -180,20 +180,20 @@ class Driver(Generic[Effect]):
         self._fault = error
         self.stop()
 
-    def _arm(self) -> None:
+    def _arm(self, now_ms: int) -> None:
         wake_ms = None if self._is_over else self._machine.next_wake_ms()
-        if wake_ms is None:
-            return  # a timer that is set comes for nothing
-        loop = asyncio.get_running_loop()
-        due_s = loop.time() + max(0, min(wake_ms - self._now_ms(), MAX_SLEEP_MS)) / 1000
-        if self._timer is None or self._timer_s > due_s + 0.001:  # else it is set again then
-            if self._timer:
-                self._timer.cancel()
-            self._timer_s, self._timer = due_s, loop.call_at(due_s, self._wake)
+        if wake_ms is None or now_ms < self._timer_ms <= wake_ms:
+            return  # a timer that fires too early is set again
+        if self._timer:
+            self._timer.cancel()
+        delay_ms = min(max(0, wake_ms - now_ms), MAX_SLEEP_MS)
+        self._timer_ms = wake_ms
+        self._timer = asyncio.get_running_loop().call_later(delay_ms / 1000, self._wake)
 
     def _wake(self) -> None:
-        self._timer, wake_ms = None, self._machine.next_wake_ms()
-        if wake_ms is None or wake_ms > self._now_ms():
-            self._arm()
+        self._timer, self._timer_ms = None, float("inf")
+        now_ms, wake_ms = self._now_ms(), self._machine.next_wake_ms()
+        if wake_ms is None or wake_ms > now_ms:
+            self._arm(now_ms)
         else:
             self.put(self._machine.tick)

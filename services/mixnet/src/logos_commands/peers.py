@@ -1,4 +1,4 @@
-"""`logosctl peers`: whom a node is connected to."""
+"""`logosctl peers`: the peers that a node knows."""
 
 from typing import Annotated, Any, Final
 
@@ -14,7 +14,9 @@ _COLUMNS: Final = ("peer_id", "state", "direction", "rtt_ms", "address", "agent"
 
 def command(
     context: typer.Context,
-    connected: Annotated[bool, typer.Option(help="Leave out who is not connected.")] = False,
+    connected: Annotated[
+        bool, typer.Option(help="Leave out peers that are not connected.")
+    ] = False,
     output: FormOption = None,
 ) -> None:
     """List the peers in the node's address book."""

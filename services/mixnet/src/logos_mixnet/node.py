@@ -3,20 +3,24 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
 
 from logos.network.v1.discovery_pb2_grpc import add_DiscoveryServicer_to_server
 from logos.network.v1.gossip_pb2_grpc import add_GossipServicer_to_server
 from logos.network.v1.peering_pb2_grpc import add_PeeringServicer_to_server
 from logos.network.v1.streams_pb2_grpc import add_StreamsServicer_to_server
 from logos_mixnet.config import Config, parse
-from logos_mixnet.core.advertisements import AdvertisementStore
+from logos_mixnet.core.advertisements import RECORD_TTL_S, AdvertisementStore
+from logos_mixnet.core.dials import Aims
+from logos_mixnet.core.errors import ListenError
+from logos_mixnet.core.gossip import MAX_MESSAGE_BYTES
 from logos_mixnet.core.identity import seeded_secret
 from logos_mixnet.core.peering import Peering
-from logos_mixnet.core.ports import Clock, PeerStore
-from logos_mixnet.net.clock import SystemClock
+from logos_mixnet.core.ports import PeerStore
+from logos_mixnet.net.clock import steady_unix_ms
 from logos_mixnet.net.discovery import NativeDiscovery
 from logos_mixnet.net.gossip import NativeGossip
 from logos_mixnet.net.host import HostBridge
@@ -41,6 +45,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NEVER_S: Final = 10 * 365 * 24 * 3600
+"""The host's own republishing; this module's schedule does it instead (NET-12)."""
+IDLE_S: Final = 24 * 3600
+"""Nodes stay connected whether or not they have something to say."""
+CONNECTIONS_PER_PEER: Final = 4
+"""Two nodes that dial each other at once make two; a restart leaves old ones for a while."""
+
 
 @asynccontextmanager
 async def node(context: ModuleContext) -> AsyncIterator[None]:
@@ -53,10 +64,12 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         secret = seeded_secret(config.seed, context.node)
         log.warning("identity follows from a seed: insecure, for testnets only")
     async with open_database(database, SCHEMA) as opened:
+        peers = SqlPeerStore(opened)
+        banned = [ban.peer_id for ban in await peers.load_bans()]
         network = Network(
-            open_host(config, secret),
+            open_host(config, secret, banned=banned),
             config,
-            peers=SqlPeerStore(opened),
+            peers=peers,
             advertisements=SqlAdvertisementStore(opened),
             status=context.status,
         )
@@ -68,19 +81,35 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             await network.close()
 
 
-def open_host(config: Config, secret: bytes) -> "Host":
-    """Starts the libp2p host that a configuration describes."""
-    from logos_mixnet.net.native import start_host  # noqa: PLC0415 - tests bring a host of theirs
+def open_host(config: Config, secret: bytes, *, banned: Iterable[str] = ()) -> "Host":
+    """Starts the libp2p host that a configuration describes, or raises `ListenError`.
 
-    return start_host(
-        secret=secret,
-        key_type=config.key_type,
-        listen=config.listen,
-        gossip_protocol=config.gossip_protocol,
-        kademlia_protocol=config.kademlia_protocol,
-        max_peers=config.max_peers,
-        max_streams=config.max_streams,
-    )
+    It listens at once, so it must know the banned peers before anything else is done.
+    """
+    from logos_native import Host  # noqa: PLC0415 - tests bring a host of theirs
+
+    listen = [address.transport for address in config.listen]
+    try:
+        host = Host(
+            secret_key=secret,
+            key_type=config.key_type,
+            listen_addresses=listen,
+            agent=f"logos-mixnet/{version('logos-mixnet')}",
+            gossip_protocol=config.gossip_protocol,
+            kademlia_protocol=config.kademlia_protocol,
+            provider_record_ttl_s=RECORD_TTL_S,
+            provider_publication_interval_s=NEVER_S,
+            max_connections=config.max_peers * 2,
+            max_connections_per_peer=CONNECTIONS_PER_PEER,
+            max_streams=config.max_streams,
+            max_message_bytes=MAX_MESSAGE_BYTES,
+            idle_connection_timeout_s=IDLE_S,
+        )
+    except OSError as error:
+        raise ListenError(f"cannot listen at {', '.join(listen)}: {error}") from error
+    for peer_id in banned:
+        host.ban(peer_id)
+    return host
 
 
 class Network:
@@ -94,59 +123,49 @@ class Network:
         peers: PeerStore,
         advertisements: AdvertisementStore,
         status: Callable[[str], None],
-        clock: Clock | None = None,
+        now_ms: Callable[[], int] | None = None,
     ) -> None:
-        clock, rng = clock or SystemClock(), secrets.SystemRandom()
+        now_ms, rng = now_ms or steady_unix_ms(), secrets.SystemRandom()
         self._config = config
         self._bridge = HostBridge(host)
         native_gossip, native_streams = NativeGossip(self._bridge), NativeStreams(self._bridge)
         native_peers = NativePeers(self._bridge)
-        self.gossip = GossipOperations(native_gossip, clock)
-        self.streams = StreamOperations(native_streams, clock)
+        self.gossip = GossipOperations(native_gossip, now_ms)
+        self.streams = StreamOperations(native_streams, now_ms)
         self.discovery = DiscoveryOperations(
-            NativeDiscovery(self._bridge), advertisements, clock, rng, own_peer_id=host.peer_id
+            NativeDiscovery(self._bridge), advertisements, now_ms, rng, own_peer_id=host.peer_id
         )
-        machine = Peering(
-            own_peer_id=host.peer_id,
-            bootstrap=config.bootstrap,
-            target_peers=config.target_peers,
-            max_peers=config.max_peers,
-            rng=rng,
-            started_ms=clock.now_ms(),
-        )
+        aims = Aims(host.peer_id, config.bootstrap, config.target_peers, config.max_peers, now_ms())
+        machine = Peering(aims, rng)
         self.peering = PeeringOperations(
             machine,
             native_peers,
             peers,
-            clock,
+            now_ms,
             status=status,
             peers_changed=self.discovery.peers_changed,
         )
         native_gossip.deliver(self.gossip.machine, self.gossip.driver)
         native_streams.deliver(self.streams.machine, self.streams.driver)
         native_peers.deliver(machine, self.peering.driver)
-        self._servicers: list[tuple[AddToServer, Any]] = [
-            (add_GossipServicer_to_server, GossipServicer(self.gossip)),
-            (add_StreamsServicer_to_server, StreamsServicer(self.streams)),
-            (add_DiscoveryServicer_to_server, DiscoveryServicer(self.discovery)),
-            (add_PeeringServicer_to_server, PeeringServicer(self.peering)),
-        ]
-        self._features = (self.gossip, self.streams, self.discovery, self.peering)
         self._running: list[asyncio.Task[None]] = []
 
     async def start(self, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
         """Begins to connect. A host that breaks fails a task of the group (NET-14)."""
         await self.peering.load()
         self._bridge.start()
-        drivers = [each.driver.run() for each in self._features]
+        features = (self.gossip, self.streams, self.discovery, self.peering)
+        drivers = [each.driver.run() for each in features]
         work = [self._bridge.run(), self._drain_when(stopping), *drivers]
         self._running = [tasks.create_task(each) for each in work]
         await self.peering.wait_listening(len(self._config.listen))
 
     def serve(self, serve: Callable[[AddToServer, Any], object]) -> None:
         """Hands the four services to a server."""
-        for add_to_server, servicer in self._servicers:
-            serve(add_to_server, servicer)
+        serve(add_GossipServicer_to_server, GossipServicer(self.gossip))
+        serve(add_StreamsServicer_to_server, StreamsServicer(self.streams))
+        serve(add_DiscoveryServicer_to_server, DiscoveryServicer(self.discovery))
+        serve(add_PeeringServicer_to_server, PeeringServicer(self.peering))
 
     async def close(self) -> None:
         """Ends the tasks, writes the address book, closes the host."""

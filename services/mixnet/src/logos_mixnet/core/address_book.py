@@ -5,7 +5,7 @@ Pure. Bounded: 10,000 peers of 16 addresses each, whatever peers announce.
 Spec: docs/protocol/network.md, NET-3 (addresses), NET-4 (back-off), NET-9 (book, bans).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -213,16 +213,9 @@ class AddressBook:
         self, after: str, limit: int, keep: Callable[[PeerEntry], bool]
     ) -> tuple[list[PeerEntry], bool]:
         """Returns up to `limit` peers with ids beyond `after`, in order, and if more follow."""
-        names: Sequence[str] = sorted(name for name in self._peers if name > after)
-        page: list[PeerEntry] = []
-        for name in names:
-            entry = self._peers[name]
-            if not keep(entry):
-                continue
-            if len(page) == limit:
-                return page, True
-            page.append(entry)
-        return page, False
+        kept = (entry for entry in self if entry.peer_id > after and keep(entry))
+        beyond = sorted(kept, key=lambda entry: entry.peer_id)
+        return beyond[:limit], len(beyond) > limit
 
     @property
     def is_changed(self) -> bool:

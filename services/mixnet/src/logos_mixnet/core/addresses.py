@@ -21,7 +21,7 @@ _TRANSPORT_PARTS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a node is reached, and who it must be there."""
+    """Where a node is reached, and which peer must answer there."""
 
     transport: str
     """The multiaddress without `/p2p`."""

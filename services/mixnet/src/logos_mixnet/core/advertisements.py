@@ -5,7 +5,7 @@ Pure. Spec: docs/protocol/network.md, NET-11 (keys), NET-12 (lifetime, republish
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from logos_mixnet.core.backoff import Backoff, Rng
 from logos_mixnet.core.errors import InvalidKeyError, InvalidTtlError
@@ -13,6 +13,8 @@ from logos_mixnet.core.errors import InvalidKeyError, InvalidTtlError
 MAX_KEY_BYTES: Final = 128
 MAX_KEYS_PER_CALL: Final = 1000
 MAX_KEYS: Final = 1_000_000
+MAX_EXPIRED: Final = 64
+"""Keys that are removed at once when their time is over."""
 
 RECORD_TTL_S: Final = 24 * 3600
 MAX_TTL_MS: Final = 24 * 3600 * 1000
@@ -48,18 +50,27 @@ class Advertisement:
         return replace(self, next_provide_ms=next_ms, failures=failures)
 
 
+MakeDue = Literal["all", "failed"]
+"""Which keys to make due at once: all, or those that failed last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What was due at a time."""
+
+    expired: list[bytes]
+    """Keys whose time was over; the store has them no longer."""
+    advertisements: list[Advertisement]
+    """To be announced, longest due first."""
+    next_ms: int | None
+    """When the next key is to be announced or over; None if there is none."""
+
+
 class AdvertisementStore(Protocol):
     """Advertisements by key. Every call is durable when it returns."""
 
-    async def count(self) -> int:
-        """Returns how many there are."""
-        ...
-
-    async def extend(self, keys: Sequence[bytes], *, expires_ms: int, limit: int) -> list[bytes]:
+    async def extend(self, keys: Sequence[bytes], *, expires_ms: int, limit: int) -> None:
         """Adds keys, due at once, and sets the end of those that are there.
-
-        Returns:
-            The keys that were new.
 
         Raises:
             TooManyKeysError: There would be more than `limit`; nothing is changed.
@@ -70,24 +81,12 @@ class AdvertisementStore(Protocol):
         """Removes keys. Idempotent."""
         ...
 
-    async def due(self, now_ms: int, limit: int) -> list[Advertisement]:
-        """Returns up to `limit` that are to be announced, longest due first."""
-        ...
-
-    async def expired(self, now_ms: int, limit: int) -> list[bytes]:
-        """Returns up to `limit` keys whose time is over."""
+    async def take_due(self, now_ms: int, limit: int, make_due: MakeDue | None) -> Due:
+        """Makes keys due, removes `MAX_EXPIRED` that are over, returns `limit` to announce."""
         ...
 
     async def reschedule(self, advertisements: Sequence[Advertisement]) -> None:
         """Writes back `next_provide_ms` and `failures` of keys that still exist."""
-        ...
-
-    async def make_all_due(self, *, only_failed: bool) -> None:
-        """Makes every key due at once, or only those that failed last."""
-        ...
-
-    async def next_event_ms(self) -> int | None:
-        """Returns when the next key is due or over; None if there is none."""
         ...
 
 

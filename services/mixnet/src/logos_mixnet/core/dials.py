@@ -6,7 +6,7 @@ for it (wanted), or there are fewer connections than `target_peers`.
 Spec: docs/protocol/network.md, NET-4.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,13 +21,24 @@ EARLY_DELAY_MS: Final = 1000
 SCAN_MS: Final = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Aims:
+    """The connections that a node wants."""
+
+    own_peer_id: str
+    bootstrap: Sequence[Address]
+    target_peers: int
+    max_peers: int
+    started_ms: int
+
+
 @dataclass(slots=True)
 class Target:
     """A bootstrap address of the profile."""
 
     address: Address
     peer_id: str | None
-    """Who answered there last, or must."""
+    """The peer that answered there last, or must."""
     failures: int = 0
     next_dial_ms: int = 0
 
@@ -36,24 +47,14 @@ class Dials:
     """The dials of one node: its bootstrap addresses, and peers of its book."""
 
     def __init__(
-        self,
-        book: AddressBook,
-        connected: Mapping[str, PeerEntry],
-        *,
-        own_peer_id: str,
-        bootstrap: Sequence[Address],
-        target_peers: int,
-        max_peers: int,
-        rng: Rng,
-        started_ms: int,
+        self, book: AddressBook, connected: Mapping[str, PeerEntry], aims: Aims, rng: Rng
     ) -> None:
         self._book = book
         self._connected = connected
-        self._targets = [Target(a, a.peer_id) for a in bootstrap if a.peer_id != own_peer_id]
-        self._target_peers = target_peers
-        self._max_peers = max_peers
+        self._aims = aims
         self._rng = rng
-        self._started_ms = started_ms
+        others = [each for each in aims.bootstrap if each.peer_id != aims.own_peer_id]
+        self._targets = [Target(address, address.peer_id) for address in others]
         self._under_way: set[Address] = set()
         self._asked: set[Address] = set()  # dials of callers, which are under way too
         self._scan_ms = 0
@@ -64,10 +65,10 @@ class Dials:
     @property
     def below_target(self) -> bool:
         """Whether more peers should be connected."""
-        return len(self._connected) < self._target_peers
+        return len(self._connected) < self._aims.target_peers
 
     def is_bootstrap(self, peer_id: str) -> bool:
-        """Says whether a peer was found at a bootstrap address, or must be there."""
+        """Returns whether a peer was found at a bootstrap address, or must be there."""
         return any(target.peer_id == peer_id for target in self._targets)
 
     def exclude(self, address: str) -> None:
@@ -79,8 +80,8 @@ class Dials:
         self._scan_ms = now_ms
 
     def ask(self, address: Address) -> bool:
-        """Takes note that a caller asks for a dial; says whether it must be begun."""
-        if self._is_under_way(address):
+        """Takes note that a caller asks for a dial; returns whether it must be begun."""
+        if address in self._under_way or address in self._asked:
             return False
         self._asked.add(address)
         return True
@@ -88,14 +89,13 @@ class Dials:
     def begin(self, now_ms: int) -> list[Address]:
         """Returns the addresses to dial now."""
         self._scan_ms = now_ms + SCAN_MS
-        begun: list[Address] = []
+        begun: dict[str, Address] = {}  # one to a transport, whichever peer must be there
         for address in self._due(now_ms):
-            if len(self._under_way) >= MAX_DIALS:
+            if len(self._under_way) + len(begun) >= MAX_DIALS:
                 break
-            if not self._is_under_way(address):
-                self._under_way.add(address)
-                begun.append(address)
-        return begun
+            begun.setdefault(address.transport, address)
+        self._under_way.update(begun.values())
+        return list(begun.values())
 
     def succeeded(self, address: Address, peer_id: str, now_ms: int) -> None:
         """Takes the peer that answered at an address."""
@@ -107,7 +107,7 @@ class Dials:
                 self._learn(target, peer_id)
 
     def failed(self, address: Address, now_ms: int) -> bool:
-        """Takes note that nothing answered at an address; says whether only a caller had asked."""
+        """Takes note of a failed dial; returns whether a caller had asked for it, and only that."""
         if self._end(address):
             return True
         self._scan_ms = now_ms
@@ -115,7 +115,7 @@ class Dials:
             if target.address == address:
                 target.failures += 1
                 delay_ms = DIAL.delay_ms(target.failures, self._rng)
-                if now_ms - self._started_ms < EARLY_MS:
+                if now_ms - self._aims.started_ms < EARLY_MS:
                     delay_ms = min(delay_ms, EARLY_DELAY_MS)
                 target.next_dial_ms = now_ms + delay_ms
         if address.peer_id is not None:
@@ -152,10 +152,10 @@ class Dials:
 
     @property
     def _may_dial(self) -> bool:
-        return len(self._connected) < self._max_peers and len(self._under_way) < MAX_DIALS
+        return len(self._connected) < self._aims.max_peers and len(self._under_way) < MAX_DIALS
 
-    def _is_under_way(self, address: Address) -> bool:
-        return address in self._under_way or address in self._asked
+    def _busy(self) -> set[str]:
+        return {address.transport for address in self._under_way | self._asked}
 
     def _end(self, address: Address) -> bool:
         is_asked = address in self._asked
@@ -171,33 +171,34 @@ class Dials:
                 yield target.address
         for entry in self._open_wanted():
             yield from due_address(entry, now_ms)
-        missing = self._target_peers - len(self._connected) - len(self._under_way)
+        missing = self._aims.target_peers - len(self._connected) - len(self._under_way)
         if missing <= 0:
             return
         for entry in sorted(self._spare(now_ms), key=lambda e: e.dial_failures)[:missing]:
             yield from due_address(entry, now_ms)
 
     def _spare(self, now_ms: int) -> Iterator[PeerEntry]:
-        for entry in self._book:
-            if entry.connection is None and entry.ban is None:
-                next_ms = entry.next_dial_ms
-                if next_ms is not None and next_ms <= now_ms and not self._is_dialled(entry):
-                    yield entry
-
-    def _is_dialled(self, entry: PeerEntry) -> bool:
-        return any(self._is_under_way(Address(a, entry.peer_id)) for a in entry.addresses)
+        for entry in self._open(self._book):
+            next_ms = entry.next_dial_ms
+            if next_ms is not None and next_ms <= now_ms:
+                yield entry
 
     def _open_targets(self) -> Iterator[Target]:
+        busy = self._busy()
         for target in self._targets:
             known = None if target.peer_id is None else self._book.get(target.peer_id)
             is_open = known is None or (known.connection is None and known.ban is None)
-            if is_open and not self._is_under_way(target.address):
+            if is_open and target.address.transport not in busy:
                 yield target
 
     def _open_wanted(self) -> Iterator[PeerEntry]:
-        for peer_id in self._book.wanted:
-            entry = self._book.get(peer_id)
-            if entry and entry.connection is None and not entry.ban and not self._is_dialled(entry):
+        known = map(self._book.get, self._book.wanted)
+        return self._open(entry for entry in known if entry is not None)
+
+    def _open(self, entries: Iterable[PeerEntry]) -> Iterator[PeerEntry]:
+        busy = self._busy()
+        for entry in entries:
+            if entry.connection is None and entry.ban is None and busy.isdisjoint(entry.addresses):
                 yield entry
 
     def _learn(self, target: Target, peer_id: str) -> None:

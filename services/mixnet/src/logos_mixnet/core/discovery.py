@@ -9,11 +9,11 @@ key's next time is: core/advertisements.py.
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_mixnet.core.addresses import transport_of
-from logos_mixnet.core.advertisements import MAX_KEYS, Advertisement
+from logos_mixnet.core.advertisements import MAX_KEYS, Advertisement, Due, MakeDue
 from logos_mixnet.core.backoff import Rng
 
 BATCH: Final = 64
@@ -27,7 +27,7 @@ MAX_FOUND: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Extend:
-    """Store keys until a time, at most so many in all; report with `extended` or `refused`."""
+    """Store keys until a time, at most so many in all."""
 
     ticket: Ticket
     keys: Sequence[bytes]
@@ -37,23 +37,19 @@ class Extend:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Remove keys from the store; report with `removed` or `refused`."""
+    """Remove keys from the store."""
 
     ticket: Ticket
     keys: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """Read up to `limit` keys that are due; read and remove up to 64 whose time is over.
-
-    Report with `read`.
-    """
+class Take:
+    """Take what is due from the store, and report it with `taken`."""
 
     now_ms: int
     limit: int
-    make_due: Literal["all", "failed"] | None
-    """Keys to make due before."""
+    make_due: MakeDue | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +73,10 @@ class StopProviding:
     keys: Sequence[bytes]
 
 
-StoreEffect = Extend | Remove | Read | Reschedule
-"""Waited for before the next input. A failure is reported with `store_failed`."""
+Change = Extend | Remove | Reschedule
+"""Reported with `stored` or `not_stored`."""
+StoreEffect = Change | Take
+"""Waited for before the next input."""
 Effect = StoreEffect | Provide | StopProviding
 Effects = list[Effect | Answer | Refuse]
 
@@ -90,7 +88,7 @@ class Discovery:
         self._rng = rng
         self._max_keys = max_keys
         self._peers = 0
-        self._make_due: Literal["all", "failed"] | None = "all"
+        self._make_due: MakeDue | None = "all"
         self._waiting: deque[Advertisement] = deque()
         self._providing: dict[bytes, Advertisement | None] = {}  # None: withdrawn meanwhile
         self._provided: list[Advertisement] = []
@@ -101,29 +99,29 @@ class Discovery:
         """Announces keys until their time is over."""
         return [Extend(ticket, keys, now_ms + ttl_ms, self._max_keys)]
 
-    def extended(self, ticket: Ticket, now_ms: int) -> Effects:
-        """Takes note that keys are stored."""
-        self._wake_ms = now_ms
-        return [Answer(ticket)]
-
     def withdraw(self, ticket: Ticket, keys: Sequence[bytes], now_ms: int) -> Effects:
         """Announces keys no longer."""
         return [Remove(ticket, keys)]
 
-    def removed(self, ticket: Ticket, keys: Sequence[bytes], now_ms: int) -> Effects:
-        """Takes note that keys are no longer stored: not even those of this batch are announced."""
-        gone = set(keys)
-        self._waiting = deque(each for each in self._waiting if each.key not in gone)
-        self._provided = [each for each in self._provided if each.key not in gone]
-        self._providing.update(dict.fromkeys(gone & self._providing.keys()))
-        return [StopProviding(keys), Answer(ticket)]
+    def stored(self, done: Change, now_ms: int) -> Effects:
+        """Takes note that a change is stored."""
+        match done:
+            case Extend(ticket):
+                self._wake_ms = now_ms
+                return [Answer(ticket)]
+            case Remove(ticket, keys):  # not even those of this batch are announced
+                gone = set(keys)
+                self._waiting = deque(each for each in self._waiting if each.key not in gone)
+                self._provided = [each for each in self._provided if each.key not in gone]
+                self._providing.update(dict.fromkeys(gone & self._providing.keys()))
+                return [StopProviding(keys), Answer(ticket)]
+            case Reschedule():
+                return []
 
-    def refused(self, ticket: Ticket, error: Exception, now_ms: int) -> Effects:
-        """Takes note that a question's change could not be stored."""
-        return [Refuse(ticket, error)]
-
-    def store_failed(self, now_ms: int) -> Effects:
+    def not_stored(self, failed: StoreEffect, error: Exception, now_ms: int) -> Effects:
         """Takes note that the store does not work, e.g. because the disk is full."""
+        if isinstance(failed, Extend | Remove):
+            return [Refuse(failed.ticket, error)]
         self._wake_ms = self._retry_ms = now_ms + STORE_RETRY_MS
         return []
 
@@ -135,24 +133,18 @@ class Discovery:
         self._peers = count
         return []
 
-    def read(
-        self,
-        expired: Sequence[bytes],
-        due: Sequence[Advertisement],
-        next_ms: int | None,
-        now_ms: int,
-    ) -> Effects:
-        """Takes keys whose time was over, keys that are due, and when the next is either."""
+    def taken(self, due: Due, now_ms: int) -> Effects:
+        """Takes keys whose time was over, and those to announce."""
         self._make_due = None
         idle_ms = now_ms + IDLE_MS
-        if expired:
+        if due.expired:
             self._wake_ms = now_ms  # there may be more
-        elif next_ms is None:
+        elif due.next_ms is None:
             self._wake_ms = None
         else:
-            self._wake_ms = min(next_ms, idle_ms) if self._peers else idle_ms
-        self._waiting.extend(each for each in due if each.key not in expired)
-        return [StopProviding(expired), *self._provide_next()]
+            self._wake_ms = min(due.next_ms, idle_ms) if self._peers else idle_ms
+        self._waiting.extend(due.advertisements)
+        return [StopProviding(due.expired), *self._provide_next()]
 
     def provided(self, key: bytes, error: str | None, now_ms: int) -> Effects:
         """Takes how an announcement ended; None means well."""
@@ -176,7 +168,7 @@ class Discovery:
         if wake_ms is None or wake_ms > now_ms:
             return []
         limit = BATCH if self._peers else 0  # without peers there is no one to announce them to
-        return [Read(now_ms, limit, self._make_due)]
+        return [Take(now_ms, limit, self._make_due)]
 
     def next_wake_ms(self) -> int | None:
         """Returns when the next batch is due; None while one is announced, or without keys."""

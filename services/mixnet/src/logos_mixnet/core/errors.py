@@ -224,3 +224,10 @@ class IdentityLostError(StateError):
     """The key of a node that has run before is missing (NET-2)."""
 
     reason = "IDENTITY_LOST"
+
+
+class ListenError(LogosError):
+    """The host cannot listen at the addresses that the profile names."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "ADDRESS_IN_USE"

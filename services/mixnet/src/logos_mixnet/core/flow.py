@@ -39,7 +39,7 @@ class Window:
         self.size = minimum
 
     def grow(self) -> int:
-        """Doubles the window, or says that it cannot; returns by how many bytes."""
+        """Doubles the window as far as the pool allows; returns by how many bytes it grew."""
         step = min(self.size, self._maximum - self.size, self._pool.free)
         self._pool.free -= step
         self.size += step
@@ -51,56 +51,44 @@ class Window:
         self.size = self._minimum
 
 
-class Inflow:
+class Inflow(Window):
     """Bytes that a peer may send on one stream: granted as the local caller reads."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._window = Window(pool)
-        self._granted = 0
+    granted = 0
 
     def start(self) -> int:
         """Returns how many bytes to grant at first."""
-        self._granted = self._window.size
-        return self._granted
+        self.granted = self.size
+        return self.granted
 
     def arrived(self, count: int) -> None:
         """Takes note of bytes from the peer."""
-        self._granted -= count
+        self.granted -= count
 
     def read(self, count: int) -> int:
         """Takes note of bytes that the caller has read; returns how many to grant for them."""
-        if self._granted <= 0:  # the peer has used all it had: give it more
-            count += self._window.grow()
-        self._granted += count
+        if self.granted <= 0:  # the peer has used all it had: give it more
+            count += self.grow()
+        self.granted += count
         return count
 
-    def close(self) -> None:
-        """Ends the stream. Idempotent."""
-        self._window.close()
 
-
-class Outflow:
+class Outflow(Window):
     """Bytes of one stream that wait to be written on the connection."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._window = Window(pool)
-        self._unwritten = 0
+    unwritten = 0
 
     @property
     def is_full(self) -> bool:
         """Whether the caller has to wait before it sends more."""
-        return self._unwritten >= self._window.size
+        return self.unwritten >= self.size
 
     def sent(self, count: int) -> None:
         """Takes note of bytes from the caller."""
-        self._unwritten += count
+        self.unwritten += count
         if self.is_full:
-            self._window.grow()
+            self.grow()
 
     def written(self, count: int) -> None:
         """Takes note of bytes that are on the connection."""
-        self._unwritten -= count
-
-    def close(self) -> None:
-        """Ends the stream. Idempotent."""
-        self._window.close()
+        self.unwritten -= count

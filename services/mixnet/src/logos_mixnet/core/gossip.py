@@ -6,8 +6,10 @@ Spec: docs/protocol/network.md, NET-6 (ids), NET-7 (limits), NET-8 (validation).
 """
 
 import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_mixnet.core.errors import InvalidTopicError, MessageSizeError, ValidatorExistsError
@@ -18,7 +20,7 @@ Verdict = Literal["accept", "reject", "ignore"]
 MAX_TOPIC_BYTES: Final = 256
 MAX_MESSAGE_BYTES: Final = 150 * 1024
 VERDICT_TIMEOUT_MS: Final = 4_000
-MAX_PENDING: Final = 65_536
+MAX_HELD: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,8 @@ class Leave:
     topic: str
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """Tell the host a verdict."""
+class Judge(NamedTuple):
+    """Give the host a verdict."""
 
     message_id: bytes
     from_peer_id: str
@@ -55,7 +56,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Tell a reader that its mailbox has something."""
+    """Wake a reader: its mailbox has something."""
 
     reader: Reader
 
@@ -64,8 +65,9 @@ Effect = Follow | Leave | Judge | Arrived
 Effects = list[Effect | Answer | Refuse]
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
+class _Held(NamedTuple):
+    """A message that waits for the verdict of its validator."""
+
     topic: str
     from_peer_id: str
     deadline_ms: int
@@ -74,10 +76,10 @@ class _Pending:
 class Gossip:
     """The subscriptions of one node. Not thread-safe."""
 
-    def __init__(self, *, max_pending: int = MAX_PENDING) -> None:
-        self._max_pending = max_pending
+    def __init__(self, *, max_held: int = MAX_HELD) -> None:
+        self._max_held = max_held
         self._readers: dict[str, list[Reader]] = {}
-        self._pending: dict[bytes, _Pending] = {}  # in the order of their deadlines
+        self._held: OrderedDict[bytes, _Held] = OrderedDict()  # by deadline; long queues stay fast
 
     def join(self, ticket: Ticket, reader: Reader, now_ms: int) -> Effects:
         """Adds a reader.
@@ -101,33 +103,34 @@ class Gossip:
         readers.remove(reader)
         effects: Effects = []
         if reader.validates:
-            left = [name for name, each in self._pending.items() if each.topic == reader.topic]
+            left = [name for name, held in self._held.items() if held.topic == reader.topic]
             effects += [self._ignore(name) for name in left]
         if not readers:
             del self._readers[reader.topic]
             effects.append(Leave(reader.topic))
         return effects
 
-    def receive(self, message: Message, now_ms: int) -> Effects:
-        """Takes a message from the network."""
-        readers = self._readers.get(message.topic)
-        if not readers:
-            return [Judge(message.message_id, message.from_peer_id, "ignore")]
-        effects: Effects = []
-        verdict: Verdict | None = "accept"
-        for reader in readers:
-            kept = reader.mailbox.put(message)
-            effects.append(Arrived(reader))
-            if reader.validates:  # what its validator has lost is never judged by it
-                verdict = None if kept else "ignore"
-        if verdict is not None:
-            return [*effects, Judge(message.message_id, message.from_peer_id, verdict)]
-        if len(self._pending) >= self._max_pending:
-            effects.append(self._ignore(next(iter(self._pending))))
-        deadline_ms = now_ms + VERDICT_TIMEOUT_MS
-        pending = _Pending(message.topic, message.from_peer_id, deadline_ms)
-        self._pending[message.message_id] = pending
-        return effects
+    def receive(self, messages: Iterable[Message], now_ms: int) -> Effects:
+        """Takes messages from the network."""
+        verdicts: Effects = []
+        arrived: dict[Reader, None] = {}
+        for message in messages:
+            readers = self._readers.get(message.topic, ())
+            verdict: Verdict | None = "accept" if readers else "ignore"
+            for reader in readers:
+                is_kept = reader.mailbox.put(message)
+                arrived[reader] = None
+                if reader.validates:  # what its validator has lost is never judged by it
+                    verdict = None if is_kept else "ignore"
+            if verdict is None:
+                deadline_ms = now_ms + VERDICT_TIMEOUT_MS
+                held = _Held(message.topic, message.from_peer_id, deadline_ms)
+                self._held[message.message_id] = held
+            else:
+                verdicts.append(Judge(message.message_id, message.from_peer_id, verdict))
+        while len(self._held) > self._max_held:
+            verdicts.append(self._ignore(next(iter(self._held))))
+        return [*map(Arrived, arrived), *verdicts]
 
     def lose(self, topic: str, count: int, now_ms: int) -> Effects:
         """Counts messages that the host has dropped."""
@@ -136,31 +139,32 @@ class Gossip:
             reader.mailbox.lose(count)
         return [Arrived(reader) for reader in readers]
 
-    def judge(self, reader: Reader, message_id: bytes, verdict: Verdict, now_ms: int) -> Effects:
-        """Takes a verdict; no effect where the message is unknown, judged, or not its to judge."""
-        pending = self._pending.get(message_id)
-        if pending is None or pending.topic != reader.topic or not reader.validates:
-            return []
-        del self._pending[message_id]
-        return [Judge(message_id, pending.from_peer_id, verdict)]
+    def judge(
+        self, reader: Reader, verdicts: Iterable[tuple[bytes, Verdict]], now_ms: int
+    ) -> Effects:
+        """Takes verdicts on messages by id; those on messages that are not held are dropped."""
+        effects: Effects = []
+        for name, verdict in verdicts:
+            held = self._held.get(name)
+            if held is not None and held.topic == reader.topic and reader.validates:
+                del self._held[name]
+                effects.append(Judge(name, held.from_peer_id, verdict))
+        return effects
 
     def tick(self, now_ms: int) -> Effects:
         """Ignores messages that were not judged in time."""
         effects: Effects = []
-        while self._pending:
-            message_id, oldest = next(iter(self._pending.items()))
-            if oldest.deadline_ms > now_ms:
-                break
-            effects.append(self._ignore(message_id))
+        while (deadline_ms := self.next_wake_ms()) is not None and deadline_ms <= now_ms:
+            effects.append(self._ignore(next(iter(self._held))))
         return effects
 
     def next_wake_ms(self) -> int | None:
-        """Returns the deadline of the oldest message that waits for a verdict."""
-        oldest = next(iter(self._pending.values()), None)
+        """Returns the deadline of the message that has waited longest for a verdict."""
+        oldest = next(iter(self._held.values()), None)
         return None if oldest is None else oldest.deadline_ms
 
-    def _ignore(self, message_id: bytes) -> Judge:
-        return Judge(message_id, self._pending.pop(message_id).from_peer_id, "ignore")
+    def _ignore(self, name: bytes) -> Judge:
+        return Judge(name, self._held.pop(name).from_peer_id, "ignore")
 
 
 def message_id(data: bytes) -> bytes:

@@ -42,7 +42,7 @@ def parse_peer_id(text: str, *, field: str = "peer_id") -> str:
 def seeded_secret(seed: int, node: str) -> bytes:
     """Derives the secret key of a node of a seeded testnet (NET-2).
 
-    Everyone who knows the seed knows it: for testnets that must start the same
+    Anyone with the seed can compute it: for testnets that must start the same
     every time, never for a node that holds anything of value.
 
     Args:

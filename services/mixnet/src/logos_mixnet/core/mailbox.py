@@ -5,7 +5,7 @@ Spec: docs/protocol/network.md, NET-7.
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from logos_mixnet.core.flow import MIB
 
@@ -15,8 +15,7 @@ MAX_BATCH_MESSAGES: Final = 256
 MAX_BATCH_BYTES: Final = MIB
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One gossip message."""
 
     topic: str

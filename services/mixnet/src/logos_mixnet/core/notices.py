@@ -23,7 +23,7 @@ class PeerEvent(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Tell the watchers."""
+    """Report an event to the watchers."""
 
     event: PeerEvent
     peer_id: str

@@ -18,7 +18,7 @@ from logos_mixnet.core.address_book import (
 )
 from logos_mixnet.core.addresses import Address, transport_of
 from logos_mixnet.core.backoff import Backoff, Rng
-from logos_mixnet.core.dials import Dials
+from logos_mixnet.core.dials import Aims, Dials
 from logos_mixnet.core.errors import (
     DialFailedError,
     InvalidBanError,
@@ -51,7 +51,7 @@ class Dial:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Search the network for this node's own id, and so for its neighbours."""
+    """Search the network for this node's neighbours, and connect to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,72 +84,53 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class StoreBan:
-    """Store a ban before anything else, and report with `ban_stored` or `refused`."""
+    """Store a ban before anything else."""
 
-    ticket: Ticket
     ban: Ban
+    tickets: tuple[Ticket, ...]
+    """Questions that are answered when it is done; so below."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveBan:
-    """Remove a ban from the store before anything else.
+    """Remove a ban from the store before anything else."""
 
-    Report with `ban_removed`, or `refused`, or `ban_kept` where there is no ticket.
-    """
-
-    ticket: Ticket | None
-    """None where the ban's time is over."""
     peer_id: str
+    tickets: tuple[Ticket, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Store changes of the book, and report with `saved` or `not_saved`."""
+    """Store changes of the book. Other inputs may come before it is done."""
 
     changes: Changes
+    tickets: tuple[Ticket, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Tell how many peers are connected, and how many are known and not banned."""
+    """Report how many peers are connected, and how many are known and not banned."""
 
     connected: int
     known: int
 
 
-HostEffect = Dial | Search | Block | Unblock | Disconnect | Ping
+HostEffect = Search | Block | Unblock | Disconnect | Ping
 StoreEffect = StoreBan | RemoveBan | Save
-Effect = HostEffect | StoreEffect | Notice | Status
+"""Reported with `stored` or `not_stored`."""
+Effect = Dial | HostEffect | StoreEffect | Notice | Status
 Effects = list[Effect | Answer | Refuse]
 
 
 class Peering:
     """Connections of one node. Not thread-safe."""
 
-    def __init__(
-        self,
-        *,
-        own_peer_id: str,
-        bootstrap: Sequence[Address],
-        target_peers: int,
-        max_peers: int,
-        rng: Rng,
-        started_ms: int,
-    ) -> None:
+    def __init__(self, aims: Aims, rng: Rng) -> None:
         self.book = AddressBook(rng)
         self.connected: dict[str, PeerEntry] = {}
-        self.own_peer_id = own_peer_id
+        self.own_peer_id = aims.own_peer_id
         self.own_addresses: dict[str, None] = {}
-        self.dials = Dials(
-            self.book,
-            self.connected,
-            own_peer_id=own_peer_id,
-            bootstrap=bootstrap,
-            target_peers=target_peers,
-            max_peers=max_peers,
-            rng=rng,
-            started_ms=started_ms,
-        )
+        self.dials = Dials(self.book, self.connected, aims, rng)
         self._rng = rng
         self._connecting: dict[Address, list[Ticket]] = {}
         self._pings: dict[Ticket, tuple[str, int]] = {}  # peer and deadline, the oldest first
@@ -160,8 +141,7 @@ class Peering:
         self._next_search_ms: int | None = None
         self._save_ms: int | None = None
         self._saving: Save | None = None
-        self._saving_for: list[Ticket] = []
-        self._unsaved_for: list[Ticket] = []
+        self._unsaved_for: list[Ticket] = []  # questions for the next `Save`
         self._status: Status | None = None
 
     # What has happened
@@ -195,7 +175,7 @@ class Peering:
         self.connected[peer_id] = entry
         self.book.seen(peer_id, now_ms)
         self._search_soon(now_ms)
-        return [Notice(PeerEvent.CONNECTED, peer_id, address, now_ms), *self._tell_status()]
+        return [Notice(PeerEvent.CONNECTED, peer_id, address, now_ms)]
 
     def connection_lost(self, peer_id: str, remaining: int, reason: str, now_ms: int) -> Effects:
         """Takes the end of a connection; `remaining` others to the peer stand."""
@@ -210,7 +190,6 @@ class Peering:
         self.dials.lost(peer_id, now_ms)
         return [
             Notice(PeerEvent.DISCONNECTED, peer_id, reason, now_ms),
-            *self._tell_status(),
             *self._end_pings(peer_id, PeerNotConnectedError(f"peer {peer_id} went away")),
         ]
 
@@ -251,55 +230,41 @@ class Peering:
             return [self._keep_connected(ticket, peer_id, address) for ticket in asked]
         refusal = DialFailedError(error or "nothing answers")
         effects: Effects = [Refuse(ticket, refusal) for ticket in asked]
-        only_asked = self.dials.failed(address, now_ms)  # by callers, who know
+        only_asked = self.dials.failed(address, now_ms)  # by callers, which get the error
         if not only_asked and address.peer_id not in self.connected:
             detail = f"{address}: {refusal}"
             name = address.peer_id or ""
             effects.append(Notice(PeerEvent.DIAL_FAILED, name, detail, now_ms))
         return effects
 
-    def ban_stored(self, ticket: Ticket, ban: Ban, now_ms: int) -> Effects:
-        """Refuses a peer from now on."""
-        self._add_ban(ban)
-        notice = Notice(PeerEvent.BANNED, ban.peer_id, ban.reason, now_ms)
-        return [Block(ban.peer_id), notice, Answer(ticket)]
+    def stored(self, done: StoreEffect, now_ms: int) -> Effects:
+        """Takes note that a change is stored, and lets it take effect."""
+        answers = map(Answer, done.tickets)
+        match done:
+            case StoreBan(ban):
+                self._add_ban(ban)
+                notice = Notice(PeerEvent.BANNED, ban.peer_id, ban.reason, now_ms)
+                return [Block(ban.peer_id), notice, *answers]
+            case RemoveBan(peer_id):
+                return [*self._remove_ban(peer_id, now_ms), *answers]
+            case Save():
+                self._saving = None
+                return [*answers, *self._save_due(now_ms)]
 
-    def ban_removed(self, ticket: Ticket | None, peer_id: str, now_ms: int) -> Effects:
-        """Refuses a peer no longer."""
-        answer: Effects = [] if ticket is None else [Answer(ticket)]
-        if self._bans.pop(peer_id, None) is None:
-            return answer
-        self._ban_ends_ms.pop(peer_id, None)
-        entry = self.book.get(peer_id)
-        if entry is not None:
-            entry.ban = None
-        self.dials.look_again(now_ms)
-        return [Unblock(peer_id), Notice(PeerEvent.UNBANNED, peer_id, "", now_ms), *answer]
-
-    def ban_kept(self, peer_id: str, now_ms: int) -> Effects:
-        """Takes note that a ban whose time is over could not be removed: it is tried again."""
-        self._ban_ends_ms[peer_id] = now_ms + STORE_RETRY_MS
-        return []
-
-    def refused(self, ticket: Ticket, error: Exception, now_ms: int) -> Effects:
-        """Takes note that what a question asked for could not be stored."""
-        return [Refuse(ticket, error)]
-
-    def saved(self, now_ms: int) -> Effects:
-        """Takes note that changes of the book are stored."""
-        self._saving = None
-        return [*map(Answer, self._saving_for), *self._save_due(now_ms)]
-
-    def not_saved(self, error: Exception, now_ms: int) -> Effects:
-        """Takes back changes that could not be stored; they are tried again."""
-        self._take_back()
-        self._save_ms = now_ms + STORE_RETRY_MS
-        return [Refuse(ticket, error) for ticket in self._saving_for]
+    def not_stored(self, failed: StoreEffect, error: Exception, now_ms: int) -> Effects:
+        """Takes note that a change could not be stored; saves and ended bans are retried."""
+        match failed:
+            case Save():
+                self._take_back()
+                self._save_ms = now_ms + STORE_RETRY_MS
+            case RemoveBan(peer_id, ()):
+                self._ban_ends_ms[peer_id] = now_ms + STORE_RETRY_MS
+        return [Refuse(ticket, error) for ticket in failed.tickets]
 
     # What is asked for
 
     def listening(self, ticket: Ticket, count: int, now_ms: int) -> Effects:
-        """Waits until the host has told `count` addresses that it listens at."""
+        """Waits until `count` addresses are known at which the host listens."""
         self._listening[ticket] = count
         return self._answer_listening()
 
@@ -311,7 +276,7 @@ class Peering:
             PeerBannedError: The peer is banned. (Or refuses: the peer that answers is.)
         """
         if address.peer_id == self.own_peer_id:
-            raise DialFailedError("that address is this node's own")
+            raise DialFailedError("the address is this node's own")
         peer_id = self.already_at(address)
         if peer_id is not None:
             return [self._keep_connected(ticket, peer_id, address)]
@@ -338,18 +303,18 @@ class Peering:
             InvalidBanError: The duration or the reason is not valid.
         """
         if peer_id == self.own_peer_id:
-            raise InvalidPeerIdError("that is this node itself")
+            raise InvalidPeerIdError("a node cannot ban itself")
         if len(reason.encode()) > MAX_BAN_REASON_BYTES:
             message = f"a reason has at most {MAX_BAN_REASON_BYTES} bytes"
             raise InvalidBanError(message, field="reason")
         until_ms = None if duration_ms is None else now_ms + duration_ms
         if until_ms is not None and not now_ms < until_ms <= MAX_UNTIL_MS:
             raise InvalidBanError("a ban lasts at least 1 ms, at most 1000 years", field="duration")
-        return [StoreBan(ticket, Ban(peer_id, until_ms, reason))]
+        return [StoreBan(Ban(peer_id, until_ms, reason), (ticket,))]
 
     def unban(self, ticket: Ticket, peer_id: str, now_ms: int) -> Effects:
         """Refuses a peer no longer. Idempotent."""
-        return [RemoveBan(ticket, peer_id)]
+        return [RemoveBan(peer_id, (ticket,))]
 
     def ping(self, ticket: Ticket, peer_id: str, now_ms: int) -> Effects:
         """Measures the round trip to a peer; answers with microseconds.
@@ -407,7 +372,7 @@ class Peering:
     def tick(self, now_ms: int) -> Effects:
         """Ends bans and pings whose time is over, dials, searches and saves."""
         over = [peer_id for peer_id, end_ms in self._ban_ends_ms.items() if end_ms <= now_ms]
-        effects: Effects = [RemoveBan(None, peer_id) for peer_id in over]
+        effects: Effects = [RemoveBan(peer_id) for peer_id in over]
         for ticket, (peer_id, deadline_ms) in list(self._pings.items()):
             if deadline_ms <= now_ms:
                 del self._pings[ticket]
@@ -418,7 +383,12 @@ class Peering:
             self._searches += 1
             self._next_search_ms = now_ms + SEARCH.delay_ms(self._searches, self._rng)
             effects.append(Search())
-        return [*effects, *self._save_due(now_ms), *self._tell_status()]
+        effects += self._save_due(now_ms)
+        status = self._current_status()
+        if status != self._status:
+            self._status = status
+            effects.append(status)
+        return effects
 
     def next_wake_ms(self) -> int | None:
         """Returns when `tick` has something to do."""
@@ -448,6 +418,16 @@ class Peering:
         if ban.until_ms is not None:
             self._ban_ends_ms[ban.peer_id] = ban.until_ms
 
+    def _remove_ban(self, peer_id: str, now_ms: int) -> Effects:
+        if self._bans.pop(peer_id, None) is None:
+            return []
+        self._ban_ends_ms.pop(peer_id, None)
+        entry = self.book.get(peer_id)
+        if entry is not None:
+            entry.ban = None
+        self.dials.look_again(now_ms)
+        return [Unblock(peer_id), Notice(PeerEvent.UNBANNED, peer_id, "", now_ms)]
+
     def _end_pings(self, peer_id: str, outcome: int | Exception) -> Effects:
         tickets = [ticket for ticket, (name, _) in self._pings.items() if name == peer_id]
         for ticket in tickets:
@@ -469,8 +449,8 @@ class Peering:
         if self._saving is not None or self._save_ms is None or self._save_ms > now_ms:
             return []
         self._save_ms = None
-        self._saving_for, self._unsaved_for = self._unsaved_for, []
-        self._saving = Save(self.book.take_changes())
+        self._saving = Save(self.book.take_changes(), tuple(self._unsaved_for))
+        self._unsaved_for.clear()
         return [self._saving]
 
     def _take_back(self) -> None:
@@ -480,10 +460,6 @@ class Peering:
 
     def _current_status(self) -> Status:
         return Status(len(self.connected), len(self.book) - len(self._bans))
-
-    def _tell_status(self) -> Effects:
-        before, self._status = self._status, self._current_status()
-        return [] if before == self._status else [self._status]
 
     def _search_soon(self, now_ms: int) -> None:
         self._searches = 0

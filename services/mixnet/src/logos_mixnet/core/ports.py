@@ -8,14 +8,7 @@ from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.discovery import Provider
 from logos_mixnet.core.gossip import Verdict
-
-
-class Clock(Protocol):
-    """Says the time."""
-
-    def now_ms(self) -> int:
-        """Returns Unix time in milliseconds."""
-        ...
+from logos_mixnet.core.peering import HostEffect
 
 
 class PeerStore(Protocol):
@@ -49,15 +42,8 @@ class PeerHost(Protocol):
         """Returns the peer id of the node at an address, connected; or raises `DialFailedError`."""
         ...
 
-    def disconnect(self, peer_id: str) -> None: ...
-    def block(self, peer_id: str) -> None:
-        """Closes connections with a peer, and refuses others."""
-        ...
-
-    def unblock(self, peer_id: str) -> None: ...
-    def ping(self, peer_id: str) -> None: ...
-    def search(self) -> None:
-        """Searches for this node's neighbours in the network, and connects to them."""
+    def perform(self, effect: HostEffect) -> None:
+        """Begins what an effect asks for."""
         ...
 
 

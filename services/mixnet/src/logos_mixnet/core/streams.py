@@ -3,7 +3,6 @@
 Spec: docs/protocol/network.md, NET-10. How many bytes may be under way: core/flow.py.
 """
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,10 +17,12 @@ MAX_ANNOUNCED_PER_PEER: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A stream that a peer has opened."""
+    """A stream that a peer has opened, until it is accepted or has ended."""
 
     stream_id: int
     peer_id: str
+    listener: "Listener"
+    deadline_ms: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +31,7 @@ class Listener:
 
     protocol: str
     waiting: dict[int, Incoming] = field(default_factory=dict)
-    """Streams that it has not seen, as they came."""
+    """Streams that it has not seen, in order of arrival."""
 
     def take(self) -> Incoming | None:
         """Returns the next stream; None if there is none."""
@@ -53,7 +54,7 @@ class Unlisten:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Tell a listener that a stream waits for it."""
+    """Wake a listener: a stream waits for it."""
 
     listener: Listener
 
@@ -70,21 +71,12 @@ Effect = Listen | Unlisten | Arrived | Reset
 Effects = list[Effect | Answer | Refuse]
 
 
-@dataclass(frozen=True, slots=True)
-class _Announced:
-    peer_id: str
-    listener: Listener
-    deadline_ms: int
-
-
 class Streams:
     """Listeners of one node and the streams that wait for them. Not thread-safe."""
 
-    def __init__(self, *, accept_timeout_ms: int = ACCEPT_TIMEOUT_MS) -> None:
-        self._accept_timeout_ms = accept_timeout_ms
+    def __init__(self) -> None:
         self._listeners: dict[str, Listener] = {}
-        self._announced: dict[int, _Announced] = {}  # in the order of their deadlines
-        self._announced_by: Counter[str] = Counter()
+        self._announced: dict[int, Incoming] = {}  # in the order of their deadlines
 
     def listen(self, ticket: Ticket, listener: Listener, now_ms: int) -> Effects:
         """Adds a listener.
@@ -111,12 +103,11 @@ class Streams:
         listener = self._listeners.get(protocol)
         if listener is None:
             return [Reset(stream_id, "no call listens for its protocol")]
-        if self._announced_by[peer_id] >= MAX_ANNOUNCED_PER_PEER:
+        of_peer = [each for each in self._announced.values() if each.peer_id == peer_id]
+        if len(of_peer) >= MAX_ANNOUNCED_PER_PEER:
             return [Reset(stream_id, "too many streams of its peer wait")]
-        deadline_ms = now_ms + self._accept_timeout_ms
-        self._announced[stream_id] = _Announced(peer_id, listener, deadline_ms)
-        self._announced_by[peer_id] += 1
-        listener.waiting[stream_id] = Incoming(stream_id, peer_id)
+        incoming = Incoming(stream_id, peer_id, listener, now_ms + ACCEPT_TIMEOUT_MS)
+        self._announced[stream_id] = listener.waiting[stream_id] = incoming
         return [Arrived(listener)]
 
     def check_announced(self, stream_id: int) -> None:
@@ -124,37 +115,24 @@ class Streams:
         if stream_id not in self._announced:
             raise StreamUnknownError(f"no stream {stream_id} waits to be accepted")
 
-    def accepted(self, stream_id: int, now_ms: int) -> Effects:
-        """Takes note that a caller has a stream."""
-        self._remove(stream_id)
-        return []
-
-    def closed(self, stream_id: int, now_ms: int) -> Effects:
-        """Takes note that a stream, announced or not, has ended."""
-        if stream_id in self._announced:
-            self._remove(stream_id)
+    def removed(self, stream_id: int, now_ms: int) -> Effects:
+        """Takes note that a stream was accepted or has ended. Idempotent."""
+        incoming = self._announced.pop(stream_id, None)
+        if incoming is not None:
+            incoming.listener.waiting.pop(stream_id, None)
         return []
 
     def tick(self, now_ms: int) -> Effects:
         """Resets streams that were not accepted in time."""
-        effects: Effects = []
-        while (deadline_ms := self.next_wake_ms()) is not None and deadline_ms <= now_ms:
-            stream_id = next(iter(self._announced))
-            self._remove(stream_id)
-            effects.append(Reset(stream_id, "it was not accepted in time"))
-        return effects
+        over = [each for each in self._announced.values() if each.deadline_ms <= now_ms]
+        for each in over:
+            self.removed(each.stream_id, now_ms)
+        return [Reset(each.stream_id, "it was not accepted in time") for each in over]
 
     def next_wake_ms(self) -> int | None:
         """Returns the deadline of the stream that has waited longest."""
         oldest = next(iter(self._announced.values()), None)
         return None if oldest is None else oldest.deadline_ms
-
-    def _remove(self, stream_id: int) -> None:
-        announced = self._announced.pop(stream_id)
-        announced.listener.waiting.pop(stream_id, None)
-        self._announced_by[announced.peer_id] -= 1
-        if not self._announced_by[announced.peer_id]:
-            del self._announced_by[announced.peer_id]
 
 
 def check_protocol(protocol: str) -> None:

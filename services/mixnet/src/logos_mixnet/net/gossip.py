@@ -1,5 +1,6 @@
 """Gossip of the libp2p host."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from logos_base.errors import LogosError
@@ -28,20 +29,15 @@ class NativeGossip:
     def deliver(self, machine: Gossip, driver: Driver[Effect]) -> None:
         """Gives a machine what the host receives."""
 
-        def receive(event: Any) -> None:
-            message = Message(
-                event.topic,
-                event.message_id,
-                event.data,
-                event.from_peer_id,
-                event.received_unix_us,
-            )
-            driver.put(machine.receive, message)
+        def receive(events: Sequence[Any]) -> None:
+            messages = [
+                Message(e.topic, e.message_id, e.data, e.from_peer_id, e.received_unix_us)
+                for e in events
+            ]
+            driver.put(machine.receive, messages)
 
-        self._bridge.on("Message", receive)
-        self._bridge.on(
-            "MessagesLost", lambda event: driver.put(machine.lose, event.topic, event.count)
-        )
+        self._bridge.on_run("Message", receive)
+        self._bridge.on("MessagesLost", lambda e: driver.put(machine.lose, e.topic, e.count))
 
     async def publish(self, topic: str, data: bytes) -> None:
         done = await self._bridge.answer(self._bridge.host.publish(topic, data))

@@ -8,6 +8,7 @@ to the handler of its class or the future of its request. A host that has panick
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:  # the wheel is needed to run a host, not to test what is around it
@@ -17,7 +18,8 @@ log = logging.getLogger(__name__)
 
 DRAIN_LIMIT: Final = 1024
 
-Handler = Callable[[Any], None]
+Handler = Callable[[list[Any]], None]
+"""Takes events of one class that follow each other."""
 
 
 class HostBridge:
@@ -27,13 +29,21 @@ class HostBridge:
         self.host = host
         self._loop = asyncio.get_running_loop()
         self._broken: asyncio.Future[None] = self._loop.create_future()
-        self._by_name: dict[str, Handler] = {}
-        self._by_type: dict[type, Handler] = {}
+        self._handlers: dict[str, Handler] = {}
         self._answers: dict[int, asyncio.Future[Any]] = {}
 
-    def on(self, event: str, handler: Handler) -> None:
+    def on(self, event: str, handle: Callable[[Any], None]) -> None:
         """Gives every event of a class, named as in the native module, to a handler."""
-        self._by_name[event] = handler
+
+        def handle_each(events: list[Any]) -> None:
+            for each in events:
+                handle(each)
+
+        self.on_run(event, handle_each)
+
+    def on_run(self, event: str, handler: Handler) -> None:
+        """Gives events of a class to a handler, all that follow each other in one call."""
+        self._handlers[event] = handler
 
     def answer(self, request_id: int) -> asyncio.Future[Any]:
         """Returns the future of the one event that ends a request."""
@@ -69,19 +79,13 @@ class HostBridge:
         except Exception as error:  # noqa: BLE001 - whatever it is, the host is dead
             self._break(error)
             return
-        handlers = self._by_type
-        for event in events:
-            handler = handlers.get(type(event)) or self._find(type(event))
+        for kind, run in groupby(events, type):
             try:
-                handler(event)
+                self._handlers.get(kind.__name__, _ignore)(list(run))
             except Exception as error:
-                log.exception("event not handled", extra={"event": type(event).__name__})
+                log.exception("event not handled", extra={"event": kind.__name__})
                 self._break(error)
                 return
-
-    def _find(self, kind: type) -> Handler:
-        handler = self._by_type[kind] = self._by_name.get(kind.__name__, _ignore)
-        return handler
 
     def _settle(self, event: Any) -> None:
         future = self._answers.pop(event.request_id, None)
@@ -94,5 +98,5 @@ class HostBridge:
             self._broken.set_exception(error)
 
 
-def _ignore(_event: Any) -> None:
+def _ignore(_events: list[Any]) -> None:
     """Drops events without a handler."""

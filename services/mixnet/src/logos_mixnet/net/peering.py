@@ -6,7 +6,17 @@ from typing import Any, Final
 
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.errors import DialFailedError
-from logos_mixnet.core.peering import Direction, Effect, Peering
+from logos_mixnet.core.peering import (
+    Block,
+    Direction,
+    Disconnect,
+    Effect,
+    HostEffect,
+    Peering,
+    Ping,
+    Search,
+    Unblock,
+)
 from logos_mixnet.net.host import HostBridge
 from logos_module.driver import Driver
 
@@ -19,11 +29,6 @@ class NativePeers:
     def __init__(self, bridge: HostBridge) -> None:
         self._bridge = bridge
         bridge.answers("DialDone")
-        self.disconnect = bridge.host.disconnect
-        self.block = bridge.host.ban
-        self.unblock = bridge.host.unban
-        self.ping = bridge.host.ping
-        self.search = bridge.host.bootstrap
 
     def deliver(self, machine: Peering, driver: Driver[Effect]) -> None:
         """Gives a machine what happens to connections."""
@@ -33,18 +38,32 @@ class NativePeers:
             direction: Direction = "outbound" if event.outbound else "inbound"
             put(machine.connection_made, event.peer_id, event.address, direction)
 
+        def identified(event: Any) -> None:
+            claims = (event.agent, event.protocols, event.listen_addresses)
+            put(machine.identified, event.peer_id, *claims)
+
         def disconnected(event: Any) -> None:
             put(machine.connection_lost, event.peer_id, event.connections, event.reason)
-
-        def identified(event: Any) -> None:
-            about = (event.peer_id, event.agent, event.protocols, event.listen_addresses)
-            put(machine.identified, *about)
 
         on("Connected", connected)
         on("Disconnected", disconnected)
         on("Identified", identified)
-        on("Listening", lambda event: put(machine.listens_at, event.address))
-        on("Pinged", lambda event: put(machine.pinged, event.peer_id, event.round_trip_us))
+        on("Listening", lambda e: put(machine.listens_at, e.address))
+        on("Pinged", lambda e: put(machine.pinged, e.peer_id, e.round_trip_us))
+
+    def perform(self, effect: HostEffect) -> None:
+        host = self._bridge.host
+        match effect:
+            case Search():
+                host.bootstrap()
+            case Block(peer_id):
+                host.ban(peer_id)
+            case Unblock(peer_id):
+                host.unban(peer_id)
+            case Disconnect(peer_id):
+                host.disconnect(peer_id)
+            case Ping(peer_id):
+                host.ping(peer_id)
 
     async def dial(self, address: Address) -> str:
         try:

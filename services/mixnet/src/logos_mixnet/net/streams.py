@@ -6,6 +6,7 @@ read. Away from it, `write` waits while too much is not yet on the connection.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from logos_base.errors import LogosError
@@ -155,14 +156,14 @@ class NativeStreams:
             stream = self._streams.pop(event.stream_id, None)
             if stream is not None:
                 stream.closed(event.error)
-                driver.put(machine.closed, event.stream_id)
+                driver.put(machine.removed, event.stream_id)
 
         self.bridge.on("StreamIncoming", incoming)
         self.bridge.on("StreamClosed", closed)
         self.bridge.on("StreamOpened", self._opened)
-        self.bridge.on("StreamData", self._data)
-        self.bridge.on("StreamWritten", self._written)
-        self.bridge.on("StreamEnded", self._ended)
+        self._on("StreamData", lambda stream, event: stream.data(event.data))
+        self._on("StreamWritten", lambda stream, event: stream.written(event.count))
+        self._on("StreamEnded", lambda stream, _event: stream.ended())
 
     async def open(self, peer_id: str, protocol: str) -> NativeStream:
         future: asyncio.Future[NativeStream] = asyncio.get_running_loop().create_future()
@@ -202,20 +203,13 @@ class NativeStreams:
         stream.start()
         future.set_result(stream)
 
-    def _data(self, event: Any) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is not None:
-            stream.data(event.data)
+    def _on(self, name: str, handle: Callable[[NativeStream, Any], None]) -> None:
+        def handle_event(event: Any) -> None:
+            stream = self._streams.get(event.stream_id)
+            if stream is not None:
+                handle(stream, event)
 
-    def _written(self, event: Any) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is not None:
-            stream.written(event.count)
-
-    def _ended(self, event: Any) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is not None:
-            stream.ended()
+        self.bridge.on(name, handle_event)
 
 
 def open_error(error: str | None, peer_id: str) -> LogosError:
@@ -228,6 +222,6 @@ def open_error(error: str | None, peer_id: str) -> LogosError:
         case "too_many":
             return TooManyStreamsError("this node has as many streams as it may")
         case "reset":
-            return StreamResetError("the stream was reset before it stood")
+            return StreamResetError("the stream was reset before it was open")
         case _:
             return PeerUnreachableError(f"peer {peer_id} cannot be reached: {error}")

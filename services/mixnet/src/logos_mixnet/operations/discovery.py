@@ -5,7 +5,7 @@ The rules are in core/discovery.py.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from logos_mixnet.core import discovery as core
 from logos_mixnet.core.advertisements import AdvertisementStore
 from logos_mixnet.core.backoff import Rng
 from logos_mixnet.core.errors import StoreError, TooManyKeysError
-from logos_mixnet.core.ports import Clock, DiscoveryHost
+from logos_mixnet.core.ports import DiscoveryHost
 from logos_mixnet.operations.inbox import Inbox
 from logos_module.driver import Driver
 
@@ -29,13 +29,13 @@ class DiscoveryOperations:
         self,
         host: DiscoveryHost,
         store: AdvertisementStore,
-        clock: Clock,
+        now_ms: Callable[[], int],
         rng: Rng,
         *,
         own_peer_id: str,
     ) -> None:
         self.machine = core.Discovery(rng)
-        self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, clock.now_ms)
+        self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, now_ms)
         self._host = host
         self._store = store
         self._own_peer_id = own_peer_id
@@ -91,32 +91,20 @@ class DiscoveryOperations:
         self.driver.report(self.machine.provided, key, error)
 
     async def _change_store(self, effect: core.StoreEffect) -> None:
-        try:
-            await self._try_store(effect)
-        except (StoreError, TooManyKeysError) as error:
-            if isinstance(effect, core.Extend | core.Remove):
-                self.driver.report(self.machine.refused, effect.ticket, error)
-            else:  # e.g. a full disk: records run out, the rest goes on
-                log.warning("advertisements not kept", extra={"error": str(error)})
-                self.driver.report(self.machine.store_failed)
-
-    async def _try_store(self, effect: core.StoreEffect) -> None:
         store, machine, report = self._store, self.machine, self.driver.report
-        match effect:
-            case core.Extend(ticket, keys, expires_ms, limit):
-                await store.extend(keys, expires_ms=expires_ms, limit=limit)
-                report(machine.extended, ticket)
-            case core.Remove(ticket, keys):
-                await store.remove(keys)
-                report(machine.removed, ticket, keys)
-            case core.Read(now_ms, limit, make_due):
-                if make_due is not None:
-                    await store.make_all_due(only_failed=make_due == "failed")
-                expired = await store.expired(now_ms, core.BATCH)
-                due = await store.due(now_ms, limit) if limit else []
-                next_ms = await store.next_event_ms()
-                if expired:
-                    await store.remove(expired)
-                report(machine.read, expired, due, next_ms)
-            case core.Reschedule(advertisements):
-                await store.reschedule(advertisements)
+        try:
+            match effect:
+                case core.Take(now_ms, limit, make_due):
+                    report(machine.taken, await store.take_due(now_ms, limit, make_due))
+                    return
+                case core.Extend(_, keys, expires_ms, limit):
+                    await store.extend(keys, expires_ms=expires_ms, limit=limit)
+                case core.Remove(_, keys):
+                    await store.remove(keys)
+                case core.Reschedule(advertisements):
+                    await store.reschedule(advertisements)
+        except (StoreError, TooManyKeysError) as error:  # e.g. a full disk: records run out
+            log.warning("advertisements not stored", extra={"error": str(error)})
+            report(machine.not_stored, effect, error)
+        else:
+            report(machine.stored, effect)

@@ -3,13 +3,13 @@
 The rules are in core/gossip.py.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from logos_mixnet.core import gossip as core
 from logos_mixnet.core.mailbox import Batch
-from logos_mixnet.core.ports import Clock, GossipHost
+from logos_mixnet.core.ports import GossipHost
 from logos_mixnet.operations.inbox import Inbox, Inboxes
 from logos_module.driver import Driver
 
@@ -19,16 +19,16 @@ class Subscription:
     """One local reader of one topic."""
 
     batches: Inbox[Batch]
-    judge: Callable[[bytes, core.Verdict], None]
-    """Takes the id of a message and a verdict; unknown messages are ignored."""
+    judge: Callable[[Sequence[tuple[bytes, core.Verdict]]], None]
+    """Takes verdicts on messages by id; those on unknown messages are dropped."""
 
 
 class GossipOperations:
     """The gossip of one node."""
 
-    def __init__(self, host: GossipHost, clock: Clock) -> None:
+    def __init__(self, host: GossipHost, now_ms: Callable[[], int]) -> None:
         self.machine = core.Gossip()
-        self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, clock.now_ms)
+        self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, now_ms)
         self.readers: Inboxes[core.Reader, Batch] = Inboxes()
         self._host = host
 
@@ -44,8 +44,8 @@ class GossipOperations:
         """Subscribes for as long as the context is open."""
         reader = core.Reader(topic, validates)
 
-        def judge(name: bytes, verdict: core.Verdict) -> None:
-            self.driver.put(self.machine.judge, reader, name, verdict)
+        def judge(verdicts: Sequence[tuple[bytes, core.Verdict]]) -> None:
+            self.driver.put(self.machine.judge, reader, verdicts)
 
         with self.readers.open(reader, reader.mailbox.take) as batches:
             try:
@@ -56,10 +56,10 @@ class GossipOperations:
 
     def _perform(self, effect: core.Effect) -> None:
         match effect:
+            case core.Judge():
+                self._host.judge(*effect)
             case core.Arrived(reader):
                 self.readers.wake(reader)
-            case core.Judge(name, peer_id, verdict):
-                self._host.judge(name, peer_id, verdict)
             case core.Follow(topic):
                 self._host.follow(topic)
             case core.Leave(topic):

@@ -47,9 +47,6 @@ class Inboxes(Generic[Key, Item]):
         self._open: dict[Key, Inbox[Item]] = {}
         self._is_draining = False
 
-    def __len__(self) -> int:
-        return len(self._open)
-
     def __iter__(self) -> Iterator[Key]:
         return iter(self._open)
 

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from logos_mixnet.core import peering as core
-from logos_mixnet.core.address_book import Changes
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.errors import DialFailedError, StoreError
 from logos_mixnet.core.notices import Notice, Watcher
-from logos_mixnet.core.ports import Clock, PeerHost, PeerStore
+from logos_mixnet.core.ports import PeerHost, PeerStore
 from logos_mixnet.operations.inbox import Inbox, Inboxes
 from logos_module.driver import Driver
 
@@ -31,13 +30,13 @@ class PeeringOperations:
         machine: core.Peering,
         host: PeerHost,
         store: PeerStore,
-        clock: Clock,
+        now_ms: Callable[[], int],
         *,
         status: Callable[[str], None],
         peers_changed: Callable[[int], None],
     ) -> None:
         self.machine = machine
-        self.driver: Driver[core.Effect] = Driver(machine, self._perform, clock.now_ms)
+        self.driver: Driver[core.Effect] = Driver(machine, self._perform, now_ms)
         self.watchers: Inboxes[Watcher, Notice] = Inboxes()
         self._host = host
         self._store = store
@@ -88,7 +87,7 @@ class PeeringOperations:
 
     @contextmanager
     def watch(self) -> Iterator[Inbox[Notice]]:
-        """Tells what happens to peers, first which are connected."""
+        """Reports events of peers, first one for each that is connected."""
         watcher = self.machine.watch()
         with self.watchers.open(watcher, watcher.take) as notices:
             yield notices
@@ -102,28 +101,13 @@ class PeeringOperations:
                 self._peers_changed(connected)
             case core.Dial(address):
                 self.driver.start(self._dial(address))
-            case core.Save(changes):
-                self.driver.start(self._save(changes))
+            case core.Save():
+                self.driver.start(self._store_change(effect))
             case core.StoreBan() | core.RemoveBan():
-                return self._store_ban(effect)
+                return self._store_change(effect)
             case _:
-                self._change_host(effect)
+                self._host.perform(effect)
         return None
-
-    def _change_host(
-        self, effect: core.Search | core.Block | core.Unblock | core.Disconnect | core.Ping
-    ) -> None:
-        match effect:
-            case core.Search():
-                self._host.search()
-            case core.Block(peer_id):
-                self._host.block(peer_id)
-            case core.Unblock(peer_id):
-                self._host.unblock(peer_id)
-            case core.Disconnect(peer_id):
-                self._host.disconnect(peer_id)
-            case core.Ping(peer_id):
-                self._host.ping(peer_id)
 
     def _tell(self, notice: Notice) -> None:
         what = {"event": notice.event.value, "peer_id": notice.peer_id, "detail": notice.detail}
@@ -140,27 +124,17 @@ class PeeringOperations:
             reason = str(error)
         self.driver.report(self.machine.dialled, address, peer_id, reason)
 
-    async def _save(self, changes: Changes) -> None:
+    async def _store_change(self, effect: core.StoreEffect) -> None:
         try:
-            await self._store.save_peers(changes)
+            match effect:
+                case core.StoreBan(ban):
+                    await self._store.save_ban(ban)
+                case core.RemoveBan(peer_id):
+                    await self._store.remove_ban(peer_id)
+                case core.Save(changes):
+                    await self._store.save_peers(changes)
         except StoreError as error:  # e.g. a full disk: the network goes on without
-            log.warning("address book not saved", extra={"error": str(error)})
-            self.driver.report(self.machine.not_saved, error)
+            log.warning("change not stored", extra={"error": str(error)})
+            self.driver.report(self.machine.not_stored, effect, error)
         else:
-            self.driver.report(self.machine.saved)
-
-    async def _store_ban(self, effect: core.StoreBan | core.RemoveBan) -> None:
-        machine, report = self.machine, self.driver.report
-        try:
-            if isinstance(effect, core.StoreBan):
-                await self._store.save_ban(effect.ban)
-                report(machine.ban_stored, effect.ticket, effect.ban)
-            else:
-                await self._store.remove_ban(effect.peer_id)
-                report(machine.ban_removed, effect.ticket, effect.peer_id)
-        except StoreError as error:
-            if effect.ticket is not None:
-                report(machine.refused, effect.ticket, error)
-            elif isinstance(effect, core.RemoveBan):
-                log.warning("ban not removed", extra={"peer_id": effect.peer_id})
-                report(machine.ban_kept, effect.peer_id)
+            self.driver.report(self.machine.stored, effect)

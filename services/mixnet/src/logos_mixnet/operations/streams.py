@@ -4,11 +4,11 @@ The rules are in core/streams.py and core/flow.py.
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from logos_mixnet.core import streams as core
-from logos_mixnet.core.ports import Clock, Stream, StreamHost
+from logos_mixnet.core.ports import Stream, StreamHost
 from logos_mixnet.operations.inbox import Inbox, Inboxes
 from logos_module.driver import Driver
 
@@ -18,11 +18,9 @@ log = logging.getLogger(__name__)
 class StreamOperations:
     """The streams of one node."""
 
-    def __init__(
-        self, host: StreamHost, clock: Clock, *, accept_timeout_ms: int = core.ACCEPT_TIMEOUT_MS
-    ) -> None:
-        self.machine = core.Streams(accept_timeout_ms=accept_timeout_ms)
-        self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, clock.now_ms)
+    def __init__(self, host: StreamHost, now_ms: Callable[[], int]) -> None:
+        self.machine = core.Streams()
+        self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, now_ms)
         self.listeners: Inboxes[core.Listener, core.Incoming] = Inboxes()
         self._host = host
 
@@ -45,7 +43,7 @@ class StreamOperations:
     def accept(self, stream_id: int) -> Stream:
         """Returns an announced stream, or raises `StreamUnknownError`."""
         self.machine.check_announced(stream_id)
-        self.driver.put(self.machine.accepted, stream_id)
+        self.driver.put(self.machine.removed, stream_id)
         return self._host.accept(stream_id)
 
     def _perform(self, effect: core.Effect) -> None:

@@ -2,15 +2,13 @@
 
 from typing import Final
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from logos.network.v1 import gossip_pb2, peering_pb2
 from logos_base.errors import LogosError
 from logos_mixnet.core.address_book import PeerEntry
 from logos_mixnet.core.errors import BatchSizeError, InvalidVerdictError
 from logos_mixnet.core.gossip import Verdict
 from logos_mixnet.core.mailbox import Batch
-from logos_mixnet.core.notices import Notice, PeerEvent
+from logos_mixnet.core.notices import Notice
 
 MAX_BATCH_MESSAGES: Final = 1000
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
@@ -22,14 +20,6 @@ _VERDICTS: Final[dict[int, Verdict]] = {
     gossip_pb2.VERDICT_ACCEPT: "accept",
     gossip_pb2.VERDICT_REJECT: "reject",
     gossip_pb2.VERDICT_IGNORE: "ignore",
-}
-
-_EVENTS: Final = {
-    PeerEvent.CONNECTED: peering_pb2.WatchPeersResponse.EVENT_CONNECTED,
-    PeerEvent.DISCONNECTED: peering_pb2.WatchPeersResponse.EVENT_DISCONNECTED,
-    PeerEvent.DIAL_FAILED: peering_pb2.WatchPeersResponse.EVENT_DIAL_FAILED,
-    PeerEvent.BANNED: peering_pb2.WatchPeersResponse.EVENT_BANNED,
-    PeerEvent.UNBANNED: peering_pb2.WatchPeersResponse.EVENT_UNBANNED,
 }
 
 
@@ -71,12 +61,12 @@ def batch_to_pb(batch: Batch) -> gossip_pb2.SubscribeResponse:
 
 def notice_to_pb(notice: Notice) -> peering_pb2.WatchPeersResponse:
     """Packs something that happened to a peer."""
-    return peering_pb2.WatchPeersResponse(
-        event=_EVENTS[notice.event],
-        peer_id=notice.peer_id,
-        detail=notice.detail,
-        at=_timestamp(notice.at_ms),
+    event = peering_pb2.WatchPeersResponse.Event.Value(f"EVENT_{notice.event.name}")
+    response = peering_pb2.WatchPeersResponse(
+        event=event, peer_id=notice.peer_id, detail=notice.detail
     )
+    response.at.FromMilliseconds(notice.at_ms)
+    return response
 
 
 def peer_to_pb(entry: PeerEntry, next_dial_ms: int | None) -> peering_pb2.Peer:
@@ -103,9 +93,3 @@ def peer_to_pb(entry: PeerEntry, next_dial_ms: int | None) -> peering_pb2.Peer:
         else:
             peer.banned_until.FromMilliseconds(entry.ban.until_ms)
     return peer
-
-
-def _timestamp(unix_ms: int) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromMilliseconds(unix_ms)
-    return timestamp

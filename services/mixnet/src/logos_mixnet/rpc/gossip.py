@@ -68,5 +68,4 @@ async def _read_verdicts(context: Context, subscription: Subscription) -> None:
 
 
 def _judge(subscription: Subscription, request: pb.SubscribeRequest) -> None:
-    for judgement in request.judgements:
-        subscription.judge(judgement.message_id, verdict_of(judgement.verdict))
+    subscription.judge([(j.message_id, verdict_of(j.verdict)) for j in request.judgements])

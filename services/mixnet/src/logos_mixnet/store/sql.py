@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import BigInteger, LargeBinary, String, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import BigInteger, LargeBinary, String, delete, func, inspect, select, update
+from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
-from logos_mixnet.core.advertisements import Advertisement
+from logos_mixnet.core.advertisements import MAX_EXPIRED, Advertisement, Due, MakeDue
 from logos_mixnet.core.errors import StoreError, TooManyKeysError
 from logos_module.database import Database, Schema, reading, writing
 
@@ -99,28 +99,19 @@ class SqlAdvertisementStore:
     def __init__(self, database: Database) -> None:
         self.database = database.raising(StoreError)
 
-    @reading
-    async def count(self, session: AsyncSession) -> int:
-        return await _count(session)
-
     @writing
     async def extend(
         self, session: AsyncSession, keys: Sequence[bytes], *, expires_ms: int, limit: int
-    ) -> list[bytes]:
-        known: set[bytes] = set()
-        for some in chunks(keys):
-            query = select(AdvertisementRow.key).where(AdvertisementRow.key.in_(some))
-            known |= set(await session.scalars(query))
-        fresh = [key for key in keys if key not in known]
-        if await _count(session) + len(fresh) > limit:
-            raise TooManyKeysError(f"this node advertises at most {limit} keys")
+    ) -> None:
         values = [
             {"key": key, "expires_ms": expires_ms, "next_provide_ms": 0, "failures": 0}
             for key in keys
         ]
         if values:
             await session.execute(_PUT_ADVERTISEMENT, values)
-        return fresh
+        count = await session.scalar(select(func.count()).select_from(AdvertisementRow)) or 0
+        if count > limit:  # which rolls it back
+            raise TooManyKeysError(f"this node advertises at most {limit} keys")
 
     @writing
     async def remove(self, session: AsyncSession, keys: Sequence[bytes]) -> None:
@@ -128,25 +119,34 @@ class SqlAdvertisementStore:
             query = delete(AdvertisementRow).where(AdvertisementRow.key.in_(some))
             await session.execute(query)
 
-    @reading
-    async def due(self, session: AsyncSession, now_ms: int, limit: int) -> list[Advertisement]:
-        query = (
+    @writing
+    async def take_due(
+        self, session: AsyncSession, now_ms: int, limit: int, make_due: MakeDue | None
+    ) -> Due:
+        if make_due is not None:
+            which = AdvertisementRow.failures > (0 if make_due == "failed" else -1)
+            await session.execute(update(AdvertisementRow).where(which).values(next_provide_ms=0))
+        over = (
+            select(AdvertisementRow.key)
+            .where(AdvertisementRow.expires_ms <= now_ms)
+            .order_by(AdvertisementRow.expires_ms)
+            .limit(MAX_EXPIRED)
+        )
+        expired = list(await session.scalars(over))
+        await session.execute(delete(AdvertisementRow).where(AdvertisementRow.key.in_(expired)))
+        due = (
             select(AdvertisementRow)
             .where(AdvertisementRow.next_provide_ms <= now_ms)
             .order_by(AdvertisementRow.next_provide_ms, AdvertisementRow.key)
             .limit(limit)
         )
-        return [_to_advertisement(row) for row in await session.scalars(query)]
-
-    @reading
-    async def expired(self, session: AsyncSession, now_ms: int, limit: int) -> list[bytes]:
-        query = (
-            select(AdvertisementRow.key)
-            .where(AdvertisementRow.expires_ms <= now_ms)
-            .order_by(AdvertisementRow.expires_ms)
-            .limit(limit)
+        rows = await session.scalars(due)
+        soonest = select(
+            func.min(AdvertisementRow.next_provide_ms), func.min(AdvertisementRow.expires_ms)
         )
-        return list(await session.scalars(query))
+        times = (await session.execute(soonest)).one()
+        next_ms = None if None in times else min(times)
+        return Due(expired, [_to_advertisement(row) for row in rows], next_ms)
 
     @writing
     async def reschedule(
@@ -157,19 +157,6 @@ class SqlAdvertisementStore:
             where = AdvertisementRow.key == each.key
             await session.execute(update(AdvertisementRow).where(where).values(**values))
 
-    @writing
-    async def make_all_due(self, session: AsyncSession, *, only_failed: bool) -> None:
-        query = update(AdvertisementRow).values(next_provide_ms=0)
-        if only_failed:
-            query = query.where(AdvertisementRow.failures > 0)
-        await session.execute(query)
-
-    @reading
-    async def next_event_ms(self, session: AsyncSession) -> int | None:
-        due = await session.scalar(select(func.min(AdvertisementRow.next_provide_ms)))
-        over = await session.scalar(select(func.min(AdvertisementRow.expires_ms)))
-        return None if due is None or over is None else min(due, over)
-
 
 def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     """Cuts a sequence into pieces that one statement can name."""
@@ -177,8 +164,11 @@ def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
         yield items[start : start + CHUNK]
 
 
-async def _count(session: AsyncSession) -> int:
-    return await session.scalar(select(func.count()).select_from(AdvertisementRow)) or 0
+def _put(table: type[Base], *changed: str) -> Insert:
+    """Returns the statement that adds a row, or changes columns of the one with its key."""
+    new = insert(table)
+    values = {name: new.excluded[name] for name in changed}
+    return new.on_conflict_do_update(index_elements=inspect(table).primary_key, set_=values)
 
 
 def _record_values(record: PeerRecord) -> dict[str, Any]:
@@ -198,22 +188,6 @@ def _to_advertisement(row: AdvertisementRow) -> Advertisement:
     return Advertisement(row.key, row.expires_ms, row.next_provide_ms, row.failures)
 
 
-_NEW_PEER = insert(PeerRow)
-_PUT_PEER = _NEW_PEER.on_conflict_do_update(
-    index_elements=[PeerRow.peer_id],
-    set_={
-        "addresses": _NEW_PEER.excluded.addresses,
-        "wanted": _NEW_PEER.excluded.wanted,
-        "last_seen_ms": _NEW_PEER.excluded.last_seen_ms,
-    },
-)
-_NEW_BAN = insert(BanRow)
-_PUT_BAN = _NEW_BAN.on_conflict_do_update(
-    index_elements=[BanRow.peer_id],
-    set_={"until_ms": _NEW_BAN.excluded.until_ms, "reason": _NEW_BAN.excluded.reason},
-)
-_NEW_ADVERTISEMENT = insert(AdvertisementRow)
-_PUT_ADVERTISEMENT = _NEW_ADVERTISEMENT.on_conflict_do_update(
-    index_elements=[AdvertisementRow.key],
-    set_={"expires_ms": _NEW_ADVERTISEMENT.excluded.expires_ms},
-)
+_PUT_PEER = _put(PeerRow, "addresses", "wanted", "last_seen_ms")
+_PUT_BAN = _put(BanRow, "until_ms", "reason")
+_PUT_ADVERTISEMENT = _put(AdvertisementRow, "expires_ms")

@@ -64,9 +64,10 @@ class DiscoveryServicer:
         again extends it. Returns before the records have reached other nodes.
 
         Errors:
-        INVALID_ARGUMENT    INVALID_TTL: not above zero
+        INVALID_ARGUMENT    INVALID_TTL: not above zero, or over 24 hours
         RESOURCE_EXHAUSTED  TOO_MANY_KEYS: over the node's limit (1,000,000)
-        UNAVAILABLE         STORE_UNAVAILABLE: the node's disk takes nothing
+        UNAVAILABLE         STORE_UNAVAILABLE: the database cannot be
+        written, e.g. because the disk is full
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,7 +84,7 @@ class DiscoveryServicer:
     def LookUp(self, request, context):
         """Looks for providers of a key, and streams each once, as it is found. This
         node is left out. Ends when the search is done, the limit is reached or
-        the deadline is over; finding nobody is not an error.
+        the deadline is over; finding no provider is not an error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -33,21 +33,21 @@ class _Verdict:
 class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     VERDICT_UNSPECIFIED: _Verdict.ValueType  # 0
-    """Not a judgement; refused with INVALID_ARGUMENT."""
+    """Refused with INVALID_ARGUMENT."""
     VERDICT_ACCEPT: _Verdict.ValueType  # 1
-    """Pass it on."""
+    """Pass it on to other nodes."""
     VERDICT_REJECT: _Verdict.ValueType  # 2
     """Do not pass it on, and count it against the peer that sent it."""
     VERDICT_IGNORE: _Verdict.ValueType  # 3
     """Do not pass it on."""
 
 class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
-    """A judgement on one message."""
+    """A verdict on one message."""
 
 VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
-"""Not a judgement; refused with INVALID_ARGUMENT."""
+"""Refused with INVALID_ARGUMENT."""
 VERDICT_ACCEPT: Verdict.ValueType  # 1
-"""Pass it on."""
+"""Pass it on to other nodes."""
 VERDICT_REJECT: Verdict.ValueType  # 2
 """Do not pass it on, and count it against the peer that sent it."""
 VERDICT_IGNORE: Verdict.ValueType  # 3
@@ -82,7 +82,7 @@ Global___PublishRequest: _TypeAlias = PublishRequest  # noqa: Y015
 
 @_typing.final
 class PublishResponse(_message.Message):
-    """The message is on its way."""
+    """The message was passed to at least one peer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -128,7 +128,7 @@ Global___PublishManyRequest: _TypeAlias = PublishManyRequest  # noqa: Y015
 
 @_typing.final
 class PublishManyResponse(_message.Message):
-    """What came of the messages of one request."""
+    """The outcomes of one request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -254,7 +254,7 @@ Global___SubscribeRequest: _TypeAlias = SubscribeRequest  # noqa: Y015
 
 @_typing.final
 class SubscribeResponse(_message.Message):
-    """Messages, in the order they came."""
+    """Messages, in the order in which they arrived."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -266,8 +266,8 @@ class SubscribeResponse(_message.Message):
     """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___GossipMessage]:
-        """At least one, except in the first response, which says that the
-        subscription stands.
+        """At least one, except in the first response, which confirms the
+        subscription.
         """
 
     def __init__(
@@ -302,7 +302,7 @@ class GossipMessage(_message.Message):
     """The neighbour that passed it on. Not its author: messages are anonymous."""
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When it came in. Local clock."""
+        """When it arrived, by the local clock."""
 
     def __init__(
         self,

@@ -89,14 +89,15 @@ class GossipServicer:
     def Subscribe(self, request_iterator, context):
         """Subscribes to one topic for as long as the call is open. The first request
         is `start`. If it asks for validation, every message is held back from
-        other nodes until a later request gives a verdict on it, or four seconds
-        are over, which counts as IGNORE (NET-8). Of several subscribers of one
-        topic, only one may ask for validation.
+        other nodes until a later request carries a verdict on it; after four
+        seconds it is ignored (NET-8). Only one subscriber of a topic may ask for
+        validation.
 
         Errors:
         INVALID_ARGUMENT     START_EXPECTED: the first request is not `start`;
         UNEXPECTED_REQUEST: a later one is;
-        INVALID_VERDICT: a verdict is unspecified
+        INVALID_VERDICT: a verdict is unspecified; then no
+        verdict of that request counts
         FAILED_PRECONDITION  VALIDATOR_EXISTS: another call validates this topic
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

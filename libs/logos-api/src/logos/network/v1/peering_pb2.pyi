@@ -109,7 +109,7 @@ Global___Peer: _TypeAlias = Peer  # noqa: Y015
 
 @_typing.final
 class GetIdentityRequest(_message.Message):
-    """Asks who this node is."""
+    """Asks for the identity of this node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -126,7 +126,7 @@ Global___GetIdentityRequest: _TypeAlias = GetIdentityRequest  # noqa: Y015
 
 @_typing.final
 class GetIdentityResponse(_message.Message):
-    """Who this node is."""
+    """The identity of this node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -238,13 +238,13 @@ Global___ConnectRequest: _TypeAlias = ConnectRequest  # noqa: Y015
 
 @_typing.final
 class ConnectResponse(_message.Message):
-    """The connection stands."""
+    """The node is connected."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PEER_ID_FIELD_NUMBER: _builtins.int
     peer_id: _builtins.str
-    """Who answered."""
+    """Peer id of the node that answered."""
     def __init__(
         self,
         *,
@@ -450,7 +450,7 @@ Global___WatchPeersRequest: _TypeAlias = WatchPeersRequest  # noqa: Y015
 
 @_typing.final
 class WatchPeersResponse(_message.Message):
-    """Something happened to a peer."""
+    """An event of a peer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -494,14 +494,14 @@ class WatchPeersResponse(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     event: Global___WatchPeersResponse.Event.ValueType
-    """What happened."""
+    """The event."""
     peer_id: _builtins.str
-    """To whom."""
+    """Peer id; empty where a dial failed and it is not known which peer it was for."""
     detail: _builtins.str
     """Why, for the operator. May be empty."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
-        """When. Local clock."""
+        """When it happened, by the local clock."""
 
     def __init__(
         self,

@@ -82,7 +82,7 @@ class PeeringServicer:
     """
 
     def GetIdentity(self, request, context):
-        """Who this node is to other nodes.
+        """Returns how other nodes know and reach this node.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +104,8 @@ class PeeringServicer:
 
         Errors:
         FAILED_PRECONDITION  PEER_BANNED
-        UNAVAILABLE          DIAL_FAILED: nobody, or somebody else, answers there
+        UNAVAILABLE          DIAL_FAILED: no node answers at the address, or not
+        the peer that it names
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,8 +149,8 @@ class PeeringServicer:
 
     def WatchPeers(self, request, context):
         """Streams what happens to peers: first one CONNECTED event for each peer
-        that is connected, then changes. A reader that falls behind by more than
-        1024 events is ended with RESOURCE_EXHAUSTED, READER_TOO_SLOW.
+        that is connected, then changes. A reader for which more than 1024
+        events wait is ended with RESOURCE_EXHAUSTED, READER_TOO_SLOW.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

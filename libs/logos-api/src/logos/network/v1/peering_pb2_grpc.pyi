@@ -42,7 +42,7 @@ class PeeringStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PeeringAsyncStub: ...
     GetIdentity: _grpc.UnaryUnaryMultiCallable[_peering_pb2.GetIdentityRequest, _peering_pb2.GetIdentityResponse]
-    """Who this node is to other nodes."""
+    """Returns how other nodes know and reach this node."""
     ListPeers: _grpc.UnaryUnaryMultiCallable[_peering_pb2.ListPeersRequest, _peering_pb2.ListPeersResponse]
     """Lists every peer of the address book, connected or not.
 
@@ -55,7 +55,8 @@ class PeeringStub:
 
     Errors:
       FAILED_PRECONDITION  PEER_BANNED
-      UNAVAILABLE          DIAL_FAILED: nobody, or somebody else, answers there
+      UNAVAILABLE          DIAL_FAILED: no node answers at the address, or not
+                          the peer that it names
     """
     Disconnect: _grpc.UnaryUnaryMultiCallable[_peering_pb2.DisconnectRequest, _peering_pb2.DisconnectResponse]
     """Closes the connections to a peer and removes it from the address book.
@@ -78,8 +79,8 @@ class PeeringStub:
     """
     WatchPeers: _grpc.UnaryStreamMultiCallable[_peering_pb2.WatchPeersRequest, _peering_pb2.WatchPeersResponse]
     """Streams what happens to peers: first one CONNECTED event for each peer
-    that is connected, then changes. A reader that falls behind by more than
-    1024 events is ended with RESOURCE_EXHAUSTED, READER_TOO_SLOW.
+    that is connected, then changes. A reader for which more than 1024
+    events wait is ended with RESOURCE_EXHAUSTED, READER_TOO_SLOW.
     """
 
 @_typing.type_check_only
@@ -88,7 +89,7 @@ class PeeringAsyncStub(PeeringStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetIdentity: _aio.UnaryUnaryMultiCallable[_peering_pb2.GetIdentityRequest, _peering_pb2.GetIdentityResponse]  # type: ignore[assignment]
-    """Who this node is to other nodes."""
+    """Returns how other nodes know and reach this node."""
     ListPeers: _aio.UnaryUnaryMultiCallable[_peering_pb2.ListPeersRequest, _peering_pb2.ListPeersResponse]  # type: ignore[assignment]
     """Lists every peer of the address book, connected or not.
 
@@ -101,7 +102,8 @@ class PeeringAsyncStub(PeeringStub):
 
     Errors:
       FAILED_PRECONDITION  PEER_BANNED
-      UNAVAILABLE          DIAL_FAILED: nobody, or somebody else, answers there
+      UNAVAILABLE          DIAL_FAILED: no node answers at the address, or not
+                          the peer that it names
     """
     Disconnect: _aio.UnaryUnaryMultiCallable[_peering_pb2.DisconnectRequest, _peering_pb2.DisconnectResponse]  # type: ignore[assignment]
     """Closes the connections to a peer and removes it from the address book.
@@ -124,8 +126,8 @@ class PeeringAsyncStub(PeeringStub):
     """
     WatchPeers: _aio.UnaryStreamMultiCallable[_peering_pb2.WatchPeersRequest, _peering_pb2.WatchPeersResponse]  # type: ignore[assignment]
     """Streams what happens to peers: first one CONNECTED event for each peer
-    that is connected, then changes. A reader that falls behind by more than
-    1024 events is ended with RESOURCE_EXHAUSTED, READER_TOO_SLOW.
+    that is connected, then changes. A reader for which more than 1024
+    events wait is ended with RESOURCE_EXHAUSTED, READER_TOO_SLOW.
     """
 
 class PeeringServicer(metaclass=_abc_1.ABCMeta):
@@ -137,7 +139,7 @@ class PeeringServicer(metaclass=_abc_1.ABCMeta):
         request: _peering_pb2.GetIdentityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_peering_pb2.GetIdentityResponse, _abc.Awaitable[_peering_pb2.GetIdentityResponse]]:
-        """Who this node is to other nodes."""
+        """Returns how other nodes know and reach this node."""
 
     @_abc_1.abstractmethod
     def ListPeers(
@@ -162,7 +164,8 @@ class PeeringServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           FAILED_PRECONDITION  PEER_BANNED
-          UNAVAILABLE          DIAL_FAILED: nobody, or somebody else, answers there
+          UNAVAILABLE          DIAL_FAILED: no node answers at the address, or not
+                              the peer that it names
         """
 
     @_abc_1.abstractmethod
@@ -215,8 +218,8 @@ class PeeringServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_peering_pb2.WatchPeersResponse], _abc.AsyncIterator[_peering_pb2.WatchPeersResponse]]:
         """Streams what happens to peers: first one CONNECTED event for each peer
-        that is connected, then changes. A reader that falls behind by more than
-        1024 events is ended with RESOURCE_EXHAUSTED, READER_TOO_SLOW.
+        that is connected, then changes. A reader for which more than 1024
+        events wait is ended with RESOURCE_EXHAUSTED, READER_TOO_SLOW.
         """
 
 def add_PeeringServicer_to_server(servicer: PeeringServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -59,7 +59,7 @@ class ListenResponse(_message.Message):
     response.
     """
     peer_id: _builtins.str
-    """Who opened it."""
+    """Peer id of the peer that opened it."""
     def __init__(
         self,
         *,
@@ -160,13 +160,13 @@ Global___CarryRequest: _TypeAlias = CarryRequest  # noqa: Y015
 
 @_typing.final
 class CarryResponse(_message.Message):
-    """The stream stands, then its incoming bytes."""
+    """The confirmation of a stream, then its incoming bytes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Established(_message.Message):
-        """The stream stands."""
+        """The stream is open."""
 
         DESCRIPTOR: _descriptor.Descriptor
 

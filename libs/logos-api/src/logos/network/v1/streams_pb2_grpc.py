@@ -55,8 +55,8 @@ class StreamsServicer:
 
     def Listen(self, request, context):
         """Listens for streams of one protocol for as long as the call is open, and
-        announces each. Whoever listens must `Carry` it within ten seconds, or it
-        is reset. While nobody listens, peers are told that the protocol is not
+        announces each. The caller must `Carry` it within ten seconds, or it is
+        reset. While no call listens, peers learn that the protocol is not
         supported.
 
         Errors:
@@ -69,7 +69,7 @@ class StreamsServicer:
 
     def Carry(self, request_iterator, context):
         """Carries the bytes of one stream. The first request says which: `open` a new
-        one or `accept` an announced one. The first response says that it stands.
+        one or `accept` an announced one. The first response confirms it.
         Then both sides send `data`, and `end` when they send no more: the other
         direction goes on. The call ends with OK when both have ended. Cancelling
         the call, or ending the requests without `end`, resets the stream: a caller

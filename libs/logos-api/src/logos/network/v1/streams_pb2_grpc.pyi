@@ -43,8 +43,8 @@ class StreamsStub:
     def __new__(cls, channel: _aio.Channel) -> StreamsAsyncStub: ...
     Listen: _grpc.UnaryStreamMultiCallable[_streams_pb2.ListenRequest, _streams_pb2.ListenResponse]
     """Listens for streams of one protocol for as long as the call is open, and
-    announces each. Whoever listens must `Carry` it within ten seconds, or it
-    is reset. While nobody listens, peers are told that the protocol is not
+    announces each. The caller must `Carry` it within ten seconds, or it is
+    reset. While no call listens, peers learn that the protocol is not
     supported.
 
     Errors:
@@ -53,7 +53,7 @@ class StreamsStub:
     """
     Carry: _grpc.StreamStreamMultiCallable[_streams_pb2.CarryRequest, _streams_pb2.CarryResponse]
     """Carries the bytes of one stream. The first request says which: `open` a new
-    one or `accept` an announced one. The first response says that it stands.
+    one or `accept` an announced one. The first response confirms it.
     Then both sides send `data`, and `end` when they send no more: the other
     direction goes on. The call ends with OK when both have ended. Cancelling
     the call, or ending the requests without `end`, resets the stream: a caller
@@ -80,8 +80,8 @@ class StreamsAsyncStub(StreamsStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Listen: _aio.UnaryStreamMultiCallable[_streams_pb2.ListenRequest, _streams_pb2.ListenResponse]  # type: ignore[assignment]
     """Listens for streams of one protocol for as long as the call is open, and
-    announces each. Whoever listens must `Carry` it within ten seconds, or it
-    is reset. While nobody listens, peers are told that the protocol is not
+    announces each. The caller must `Carry` it within ten seconds, or it is
+    reset. While no call listens, peers learn that the protocol is not
     supported.
 
     Errors:
@@ -90,7 +90,7 @@ class StreamsAsyncStub(StreamsStub):
     """
     Carry: _aio.StreamStreamMultiCallable[_streams_pb2.CarryRequest, _streams_pb2.CarryResponse]  # type: ignore[assignment]
     """Carries the bytes of one stream. The first request says which: `open` a new
-    one or `accept` an announced one. The first response says that it stands.
+    one or `accept` an announced one. The first response confirms it.
     Then both sides send `data`, and `end` when they send no more: the other
     direction goes on. The call ends with OK when both have ended. Cancelling
     the call, or ending the requests without `end`, resets the stream: a caller
@@ -120,8 +120,8 @@ class StreamsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_streams_pb2.ListenResponse], _abc.AsyncIterator[_streams_pb2.ListenResponse]]:
         """Listens for streams of one protocol for as long as the call is open, and
-        announces each. Whoever listens must `Carry` it within ten seconds, or it
-        is reset. While nobody listens, peers are told that the protocol is not
+        announces each. The caller must `Carry` it within ten seconds, or it is
+        reset. While no call listens, peers learn that the protocol is not
         supported.
 
         Errors:
@@ -136,7 +136,7 @@ class StreamsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_streams_pb2.CarryResponse], _abc.AsyncIterator[_streams_pb2.CarryResponse]]:
         """Carries the bytes of one stream. The first request says which: `open` a new
-        one or `accept` an announced one. The first response says that it stands.
+        one or `accept` an announced one. The first response confirms it.
         Then both sides send `data`, and `end` when they send no more: the other
         direction goes on. The call ends with OK when both have ended. Cancelling
         the call, or ending the requests without `end`, resets the stream: a caller

@@ -1,10 +1,10 @@
-"""The stores in memory, for tests and simulations."""
+"""Stores of mixnet in memory, for tests and simulations."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
-from logos_mixnet.core.advertisements import Advertisement
+from logos_mixnet.core.advertisements import MAX_EXPIRED, Advertisement, Due, MakeDue
 from logos_mixnet.core.errors import TooManyKeysError
 
 
@@ -39,29 +39,29 @@ class MemoryAdvertisementStore:
     def __init__(self) -> None:
         self._kept: dict[bytes, Advertisement] = {}
 
-    async def count(self) -> int:
-        return len(self._kept)
-
-    async def extend(self, keys: Sequence[bytes], *, expires_ms: int, limit: int) -> list[bytes]:
+    async def extend(self, keys: Sequence[bytes], *, expires_ms: int, limit: int) -> None:
         fresh = [key for key in keys if key not in self._kept]
         if len(self._kept) + len(fresh) > limit:
             raise TooManyKeysError(f"this node advertises at most {limit} keys")
         for key in keys:
             former = self._kept.get(key, Advertisement(key, expires_ms))
             self._kept[key] = replace(former, expires_ms=expires_ms)
-        return fresh
 
     async def remove(self, keys: Sequence[bytes]) -> None:
         for key in keys:
             self._kept.pop(key, None)
 
-    async def due(self, now_ms: int, limit: int) -> list[Advertisement]:
-        due = [each for each in self._kept.values() if each.next_provide_ms <= now_ms]
-        return sorted(due, key=lambda each: (each.next_provide_ms, each.key))[:limit]
-
-    async def expired(self, now_ms: int, limit: int) -> list[bytes]:
-        over = [each for each in self._kept.values() if each.expires_ms <= now_ms]
-        return [each.key for each in sorted(over, key=lambda each: each.expires_ms)][:limit]
+    async def take_due(self, now_ms: int, limit: int, make_due: MakeDue | None) -> Due:
+        for key, each in self._kept.items():
+            if make_due == "all" or (make_due == "failed" and each.failures):
+                self._kept[key] = replace(each, next_provide_ms=0)
+        ends = sorted(self._kept.values(), key=lambda each: each.expires_ms)
+        expired = [each.key for each in ends if each.expires_ms <= now_ms][:MAX_EXPIRED]
+        await self.remove(expired)
+        kept = sorted(self._kept.values(), key=lambda each: (each.next_provide_ms, each.key))
+        due = [each for each in kept if each.next_provide_ms <= now_ms][:limit]
+        times = [min(each.next_provide_ms, each.expires_ms) for each in kept]
+        return Due(expired, due, min(times, default=None))
 
     async def reschedule(self, advertisements: Sequence[Advertisement]) -> None:
         for each in advertisements:
@@ -70,12 +70,3 @@ class MemoryAdvertisementStore:
                 self._kept[each.key] = replace(
                     kept, next_provide_ms=each.next_provide_ms, failures=each.failures
                 )
-
-    async def make_all_due(self, *, only_failed: bool) -> None:
-        for key, each in self._kept.items():
-            if each.failures or not only_failed:
-                self._kept[key] = replace(each, next_provide_ms=0)
-
-    async def next_event_ms(self) -> int | None:
-        times = (min(each.next_provide_ms, each.expires_ms) for each in self._kept.values())
-        return min(times, default=None)

@@ -1,7 +1,7 @@
 import pytest
 from mixnet_store_contract import AdvertisementStoreContract, PeerStoreContract
 
-from logos_mixnet.store.memory import MemoryAdvertisementStore, MemoryPeerStore
+from mixnet_memory_stores import MemoryAdvertisementStore, MemoryPeerStore
 
 
 class TestMemoryPeerStore(PeerStoreContract):
