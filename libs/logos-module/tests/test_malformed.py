@@ -24,6 +24,7 @@ from logos_module.logs import RateLimit
 from logos_module.method_names import make_method_names_safe
 from logos_module.server import Server
 from raw_calls import call_raw
+from streaming import send
 
 GARBAGE = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 OTHER_TYPE = b"\x08\x01"
@@ -174,7 +175,7 @@ async def test_a_call_without_its_request_is_answered(
 
 
 async def test_what_a_stream_of_requests_has_been_answered_stays(channel: grpc.aio.Channel) -> None:
-    call = channel.stream_stream(SESSION)(iter([b"", GARBAGE]))
+    call = await send(channel.stream_stream(SESSION)(), [b"", GARBAGE])
 
     assert await call.read() == b""
     with pytest.raises(grpc.aio.AioRpcError) as failed:

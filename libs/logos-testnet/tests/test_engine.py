@@ -33,6 +33,14 @@ async def test_a_failure_has_the_last_lines_of_stderr(folder: Path) -> None:
     ]
 
 
+async def test_an_exit_code_that_is_no_failure_can_be_named(folder: Path) -> None:
+    play(folder, "echo done; exit 137")
+
+    assert await run_docker(["exec"], accepted=(0, 137)) == "done\n"
+    with pytest.raises(EngineError, match="failed with 137"):
+        await run_docker(["exec"])
+
+
 async def test_a_program_is_not_left_running_when_its_output_cannot_be_handled(
     folder: Path,
 ) -> None:

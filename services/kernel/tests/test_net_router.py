@@ -25,6 +25,7 @@ from logos_module.interceptor import Gate
 from logos_module.server import Server
 from logos_testnet.scenarios.broken_calls import WAYS, Breaking
 from raw_calls import call_raw
+from streaming import send
 
 SERVICE = echo_service.define("test.routed")
 MIB = 1024 * 1024
@@ -234,7 +235,7 @@ async def test_a_rich_status_passes_unchanged(routed: Routed, method: str) -> No
 
 @pytest.mark.parametrize("method", ["UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream"])
 async def test_what_does_not_decode_is_told_as_by_the_module(routed: Routed, method: str) -> None:
-    call = routed.channel.stream_stream(f"/{SERVICE}/{method}")(iter([b"\xff"]))
+    call = await send(routed.channel.stream_stream(f"/{SERVICE}/{method}")(), [b"\xff"])
 
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call.read()
@@ -245,7 +246,7 @@ async def test_what_does_not_decode_is_told_as_by_the_module(routed: Routed, met
 
 @pytest.mark.parametrize("method", ["UnaryUnary", "UnaryStream"])
 async def test_a_call_without_its_request_is_answered(routed: Routed, method: str) -> None:
-    call = routed.channel.stream_stream(f"/{SERVICE}/{method}")(iter([]))
+    call = await send(routed.channel.stream_stream(f"/{SERVICE}/{method}")(), [])
 
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call.read()

@@ -34,6 +34,7 @@ from logos_storage.config import Config
 from logos_storage.node import Storage, monotonic_ms, wall_clock_us
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.opening import open_store
+from streaming import send
 
 
 class PeerUnreachableError(LogosError):
@@ -195,12 +196,12 @@ class Node:
     stub: Any
 
     async def put(self, content: bytes, **header: Any) -> storage_pb2.Dataset:
-        async def requests() -> AsyncIterator[storage_pb2.PutRequest]:
-            yield storage_pb2.PutRequest(header=storage_pb2.PutRequest.Header(**header))
-            for start in range(0, len(content), 1 << 20):
-                yield storage_pb2.PutRequest(data=content[start : start + (1 << 20)])
-
-        return (await self.stub.Put(requests())).dataset
+        pieces = [content[start : start + (1 << 20)] for start in range(0, len(content), 1 << 20)]
+        requests = [
+            storage_pb2.PutRequest(header=storage_pb2.PutRequest.Header(**header)),
+            *(storage_pb2.PutRequest(data=piece) for piece in pieces),
+        ]
+        return (await (await send(self.stub.Put(), requests))).dataset
 
     async def get(self, cid: str, *, timeout: float = 100, **request: Any) -> bytes:
         call = self.stub.Get(storage_pb2.GetRequest(cid=cid, **request), timeout=timeout)

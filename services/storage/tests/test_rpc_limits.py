@@ -1,7 +1,6 @@
 """Every limit that a comment of `storage.proto` states: kept at it, refused beyond."""
 
 import hashlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -9,6 +8,7 @@ import pytest
 
 from logos.storage.v1 import storage_pb2
 from logos_module.errors import reason_of
+from streaming import send
 
 MIB = 1 << 20
 BLOCK_SIZES = [4096 << step for step in range(8)]
@@ -17,12 +17,9 @@ Request = storage_pb2.PutRequest
 
 
 async def put(node: Any, *data: bytes, **header: Any) -> storage_pb2.Dataset:
-    async def requests() -> AsyncIterator[Request]:
-        yield Request(header=Request.Header(**header))
-        for piece in data:
-            yield Request(data=piece)
-
-    return (await node.stub.Put(requests())).dataset
+    header_first = [Request(header=Request.Header(**header))]
+    requests = [*header_first, *(Request(data=piece) for piece in data)]
+    return (await (await send(node.stub.Put(), requests))).dataset
 
 
 async def refusal_of(call: Any) -> tuple[grpc.StatusCode, str]:

@@ -10,6 +10,7 @@ from logos.storage.v1 import storage_pb2
 from logos_module.errors import reason_of
 from logos_storage.core.cid import BLOCK, MANIFEST, TREE, Cid, parse_text
 from logos_storage.rpc.servicer import StorageServicer
+from streaming import send
 
 CONTENT = hashlib.shake_128(b"rpc").digest(3 * 65536 + 100)
 UNKNOWN = str(Cid(MANIFEST, hashlib.sha256(b"nobody has this").digest()))
@@ -234,7 +235,7 @@ async def test_refuses_puts_that_break_the_rules(
     node = await net.node("one")
 
     expected = (grpc.StatusCode.INVALID_ARGUMENT, reason)
-    assert await failure_of(node.stub.Put(iter(requests))) == expected
+    assert await failure_of(await send(node.stub.Put(), requests)) == expected
     assert (await node.datasets.space()).datasets == 0
 
 

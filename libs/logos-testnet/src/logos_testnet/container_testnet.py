@@ -5,7 +5,7 @@ import json
 import re
 import shutil
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -147,10 +147,10 @@ class ContainerTestnet:
     async def kill(self, node: str, module: str, number: int) -> None:
         if module not in _modules_of(node_of(self._plan, node)):
             raise UnknownNodeError(f"{node} has no module {module}")
-        service = service_name(node, module)
-        await self._compose(
-            "exec", "-T", service, "python", "-I", "-S", "-c", _KILL, str(signal.Signals(number))
-        )
+        program = ["python", "-I", "-S", "-c", _KILL, str(signal.Signals(number))]
+        # The engine kills the program too once the container has ended: that is no failure.
+        accepted = (0, 128 + signal.SIGKILL)
+        await self._compose("exec", "-T", service_name(node, module), *program, accepted=accepted)
 
     async def memory_bytes(self) -> int:
         """Returns the memory that the engine charges to the containers, with their page cache."""
@@ -264,7 +264,9 @@ class ContainerTestnet:
             *arguments,
         ]
 
-    async def _compose(self, *arguments: str, report: Report | None = None) -> str:
+    async def _compose(
+        self, *arguments: str, report: Report | None = None, accepted: Collection[int] = (0,)
+    ) -> str:
         def report_line(line: str) -> None:
             match = _PROGRESS.search(line)
             if report is None or match is None:
@@ -273,7 +275,10 @@ class ContainerTestnet:
             report(NodeProgress(node, f"container of {module}: {match['what'].lower()}"))
 
         return await run_docker(
-            self._arguments(*arguments), folder=self._repository, on_line=report_line
+            self._arguments(*arguments),
+            folder=self._repository,
+            on_line=report_line,
+            accepted=accepted,
         )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from logos_testnet.errors import EngineError
@@ -28,6 +28,7 @@ async def run_docker(
     *,
     folder: Path | None = None,
     on_line: Callable[[str], None] | None = None,
+    accepted: Collection[int] = (0,),
 ) -> str:
     """Runs `docker` and returns its stdout.
 
@@ -35,6 +36,7 @@ async def run_docker(
         arguments: Arguments of `docker`.
         folder: Working folder.
         on_line: Called with each line of stderr, where compose prints its progress.
+        accepted: Exit codes that are no failure.
 
     Raises:
         EngineError: The program is missing, or failed; with its last lines of stderr.
@@ -42,7 +44,7 @@ async def run_docker(
     if shutil.which("docker") is None:
         raise EngineError(f"`docker` is not installed: install it, {ADVICE}")
     code, output, errors = await _docker(arguments, folder=folder, on_line=on_line)
-    if code != 0:
+    if code not in accepted:
         last = "\n".join(errors)
         raise EngineError(f"`docker {' '.join(arguments)}` failed with {code}:\n{last}")
     return output
