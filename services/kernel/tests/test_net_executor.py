@@ -29,10 +29,8 @@ from logos_kernel.core.types import (
 from logos_kernel.net.external import External
 from logos_kernel.node import Node
 from logos_kernel.operations.kernel import Kernel
+from logos_kernel.operations.operate import restart, start, stop
 from logos_kernel.operations.register import register
-from logos_kernel.operations.restart import restart
-from logos_kernel.operations.start import start
-from logos_kernel.operations.stop import stop
 
 INSTANCE = b"sixteen bytes..."
 

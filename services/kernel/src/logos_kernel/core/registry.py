@@ -10,7 +10,6 @@ from logos_kernel.core.effects import Admit, Effects, Save
 from logos_kernel.core.errors import (
     InvalidRegistrationError,
     ModuleUnreachableError,
-    NotReadyError,
     StaleEpochError,
     UnknownLeaseError,
 )
@@ -28,7 +27,6 @@ from logos_kernel.core.types import (
     Candidate,
     Instance,
     Introduction,
-    Location,
 )
 from logos_kernel.core.types import ModuleState as S
 
@@ -113,13 +111,6 @@ class Registry:
         if module is not None and module.lease is not None and module.is_external:
             module.lease.doubt(now_ms, self._modules.policy.reconnect_grace_ms)
         return []
-
-    def resolve(self, name: str) -> Location:
-        """Says where a READY module is."""
-        module = self._modules.find(name)
-        if module.state is not S.READY:
-            raise NotReadyError(f"{name} is {module.state}")
-        return Location(module.endpoint, module.epoch)
 
     def _find(self, lease_id: bytes) -> Module | None:
         holders = (one for one in self._modules if one.lease and one.lease.lease_id == lease_id)

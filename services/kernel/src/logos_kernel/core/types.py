@@ -157,14 +157,6 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Location:
-    """Where a READY module is."""
-
-    endpoint: str
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
 class Identity:
     """Who this node and this kernel are."""
 
