@@ -14,6 +14,7 @@ from logos_base.errors import DiskFullError
 from logos_kernel.core.effects import Effects, Signal
 from logos_kernel.core.lifecycle import IllegalTransitionError
 from logos_kernel.core.modules import Modules
+from logos_kernel.core.ports import Ended
 from logos_kernel.core.restarts import RestartPolicy
 from logos_kernel.core.types import (
     Described,
@@ -80,27 +81,28 @@ class Processes:
         self.started: list[tuple[str, int]] = []
         self.bug_of = ""
         """Names a module whose start raises what no start may."""
-        self._ended: dict[ProcessId, Callable[[Exit], None]] = {}
+        self._ended: dict[ProcessId, Ended] = {}
 
     def is_alive(self, process: ProcessId) -> bool:
         return process in self.alive
 
-    def start(self, module: str, epoch: int) -> ProcessId:
+    async def start(self, module: str, epoch: int, ended: Ended) -> ProcessId:
         assert self._disk[module].epoch == epoch, "durable before its process"
         if module == self.bug_of:
             raise RuntimeError("a bug")
         self.started.append((module, epoch))
         process = ProcessId(next(self._pids), epoch)
         self.alive.add(process)
+        self._ended[process] = ended
         return process
 
-    def watch(self, module: str, process: ProcessId, ended: Callable[[Exit], None]) -> None:
+    def watch(self, module: str, process: ProcessId, ended: Ended) -> None:
         self._ended[process] = ended
 
     def end(self, process: ProcessId, signal: Signal) -> None:
         if process in self.alive:
             self.alive.remove(process)
-            asyncio.get_running_loop().call_soon(self._ended[process], Exit(0))
+            asyncio.get_running_loop().call_soon(self._ended[process], process, Exit(0))
 
     def lines(self, module: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
         raise NotImplementedError

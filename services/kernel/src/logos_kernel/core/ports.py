@@ -32,6 +32,10 @@ class ModuleStore(Protocol):
         ...
 
 
+Ended = Callable[[ProcessId, Exit], None]
+"""Called once, on the event loop, when a process has ended."""
+
+
 class Runtime(Protocol):
     """Where the modules of a node run: processes of this kernel, or elsewhere."""
 
@@ -39,12 +43,12 @@ class Runtime(Protocol):
         """Says whether this very process still runs."""
         ...
 
-    def start(self, module: str, epoch: int) -> ProcessId:
+    async def start(self, module: str, epoch: int, ended: Ended) -> ProcessId:
         """Starts a process of a module, or raises `OSError`."""
         ...
 
-    def watch(self, module: str, process: ProcessId, ended: Callable[[Exit], None]) -> None:
-        """Has `ended` called once, when the process has ended."""
+    def watch(self, module: str, process: ProcessId, ended: Ended) -> None:
+        """Watches a process that an earlier kernel started."""
         ...
 
     def end(self, process: ProcessId, signal: Signal) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from logos_base.manifest import Manifest
@@ -78,6 +79,27 @@ class Plan:
     manifest: Manifest
     settings_json: str = "{}"
     runtime: Runtime = Runtime.PROCESS
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the modules live that the kernel starts itself."""
+
+    run_dir: Path
+    state_dir: Path
+    log_dir: Path
+    kernel_target: str
+    """The kernel's address for them."""
+    fork_server: Path | None = None
+    """Socket of the testnet's fork server, if it has one."""
+
+    def socket(self, module: str) -> Path:
+        """Returns the Unix socket of a module."""
+        return self.run_dir / f"{module}.sock"
+
+    def log(self, module: str) -> Path:
+        """Returns the log file of a module."""
+        return self.log_dir / f"{module}.log"
 
 
 @dataclass(frozen=True, slots=True)

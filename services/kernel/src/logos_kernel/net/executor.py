@@ -84,10 +84,10 @@ class Executor:
             case Changed(name):
                 return self._show(name)
             case Spawn(name, epoch):
-                self._spawn(name, epoch)
+                return self._spawn(name, epoch)
             case Watch(name, process):
                 log.info("module taken over", extra={"of": name, "pid": process.pid})
-                self._watch(name, process)
+                self._runtime.watch(name, process, partial(self._exited, name))
             case End(process, signal):
                 self._runtime.end(process, signal)
             case Down():
@@ -111,17 +111,13 @@ class Executor:
         except StoreFailedError as error:  # the next kernel tries again
             log.warning("cannot forget", extra={"of": name, "why": str(error)})
 
-    def _spawn(self, name: str, epoch: int) -> None:
+    async def _spawn(self, name: str, epoch: int) -> None:
         try:
-            process = self._runtime.start(name, epoch)
+            process = await self._runtime.start(name, epoch, partial(self._exited, name))
         except OSError as error:
             self.driver.report(self._supervisor.spawn_failed, name, str(error))
-            return
-        self.driver.report(self._supervisor.spawned, name, process)
-        self._watch(name, process)
-
-    def _watch(self, name: str, process: ProcessId) -> None:
-        self._runtime.watch(name, process, partial(self._exited, name, process))
+        else:
+            self.driver.report(self._supervisor.spawned, name, process)
 
     def _exited(self, name: str, process: ProcessId, exit_: Exit) -> None:
         log.info("module ended", extra={"of": name, "pid": process.pid, "how": str(exit_)})

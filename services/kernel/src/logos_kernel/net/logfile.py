@@ -30,7 +30,7 @@ def last_line(path: Path) -> str:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 4096))
             lines = file.read().decode(errors="replace").split("\n")
-    except FileNotFoundError:
+    except OSError:  # not there, or not readable: the end of the module is reported all the same
         return ""
     filled = [line.strip() for line in lines if line.strip()]
     return filled[-1][:LAST_LINE_CHARACTERS] if filled else ""
