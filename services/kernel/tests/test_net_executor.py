@@ -12,10 +12,12 @@ from memory_store import MemoryModuleStore
 from kernel_plans import plans
 from logos_base.errors import DiskFullError
 from logos_kernel.core.effects import Effects, Signal
+from logos_kernel.core.errors import StateLockedError
 from logos_kernel.core.lifecycle import IllegalTransitionError
 from logos_kernel.core.modules import Modules
 from logos_kernel.core.ports import Ended
 from logos_kernel.core.restarts import RestartPolicy
+from logos_kernel.core.supervisor import Supervisor
 from logos_kernel.core.types import (
     Described,
     Desired,
@@ -288,6 +290,44 @@ async def test_an_effect_that_fails_by_a_bug_is_logged_and_supervision_goes_on(
         kernel.driver.put(kernel.supervisor.spawn_failed, "base", "given up by the test")
 
     assert [one.message for one in caplog.records if one.exc_info] == ["effect failed"]
+
+
+async def test_a_kernel_whose_state_another_has_taken_ends_and_its_modules_do_not() -> None:
+    disk = Disk()
+    processes = Processes(disk)
+
+    async def live() -> None:
+        async with running(disk, processes, "base") as kernel:
+            await _until(lambda: kernel.views.all()[0].pid and disk["base"].process)
+            disk.bug = StateLockedError("another kernel has started")
+            await stop(kernel, "base")
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await live()
+
+    assert raised.group_contains(StateLockedError)
+    assert len(processes.alive) == 1
+
+
+async def test_a_tick_that_always_fails_ends_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks: list[int] = []
+
+    def tick(supervisor: Supervisor, now_ms: int) -> Effects:
+        ticks.append(now_ms)
+        raise RuntimeError("always")
+
+    async def live() -> None:
+        disk = Disk()
+        async with running(disk, Processes(disk), "base", start_timeout_ms=1):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(Supervisor, "tick", tick)
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await live()
+
+    assert raised.group_contains(RuntimeError, match="always")
+    assert len(ticks) == 1
 
 
 async def test_an_illegal_transition_ends_the_kernel() -> None:

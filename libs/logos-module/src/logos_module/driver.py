@@ -3,7 +3,9 @@
 Inputs are worked on one at a time, in order; the effects of one are performed in order before
 the next is looked at. Where performing an effect returns a coroutine, all else waits for it:
 what must be durable first is. What may take its time is begun with `start`. An error that
-nothing has turned into an input is a fault of ours: `run` raises it, unless `failed` takes it.
+nothing has turned into an input is a fault of ours, and `run` raises it. Those of effects are
+given to `failed` instead, if there is one; after one of the machine itself, its state and the
+effects that it has lost cannot be relied on.
 """
 
 import asyncio
@@ -39,7 +41,7 @@ class Driver(Generic[Effect]):
         self._machine = machine
         self._perform = perform
         self._now_ms = now_ms
-        self._failed = failed
+        self._failed = failed or self.stop
         self._inputs: deque[tuple[asyncio.Future[Any] | None, Any]] = deque()
         self._outcomes = self._inputs.copy()
         self._effects: deque[Effect | Answer | Refuse] = deque()
@@ -93,8 +95,8 @@ class Driver(Generic[Effect]):
                     try:
                         if self._awaited is not None:
                             await self._awaited
-                    except Exception as error:  # noqa: BLE001 -- `_fail` decides
-                        self._fail(error)
+                    except Exception as error:  # noqa: BLE001 -- `failed` decides
+                        self._failed(error)
                     self._awaited, self._is_busy = None, False
                     self._work()
                 raise self._fault or _StopError
@@ -124,8 +126,9 @@ class Driver(Generic[Effect]):
         if failure:
             raise failure
 
-    def stop(self) -> None:
-        """Ends `run`, and all that was begun. Idempotent."""
+    def stop(self, fault: Exception | None = None) -> None:
+        """Ends `run`, and all that was begun; `run` raises the first fault. Idempotent."""
+        self._fault = self._fault or fault
         self._is_over = True
         self._news.set()
 
@@ -137,8 +140,8 @@ class Driver(Generic[Effect]):
         while self._awaited is None and self._take():
             try:
                 self._awaited = self._do(self._effects.popleft()) if self._effects else None
-            except Exception as error:  # noqa: BLE001 -- `_fail` decides, not the giver of the input
-                self._fail(error)
+            except Exception as error:  # noqa: BLE001 -- `failed` decides, not the giver of the input
+                self._failed(error)
         if self._awaited is not None:
             self._news.set()
             return
@@ -155,9 +158,9 @@ class Driver(Generic[Effect]):
             return True
         try:
             self._effects.extend(step(self._now_ms()))
-        except Exception as error:  # noqa: BLE001 -- the asker's, or `_fail` decides
+        except Exception as error:  # noqa: BLE001 -- the asker's, or what `run` raises
             if outcome is None:
-                self._fail(error)
+                self.stop(error)
             else:
                 outcome.set_exception(error)
         return True
@@ -172,13 +175,6 @@ class Driver(Generic[Effect]):
             else:
                 outcome.set_exception(effect.error)
         return None
-
-    def _fail(self, error: Exception) -> None:
-        if self._failed is not None:
-            self._failed(error)
-            return
-        self._fault = error
-        self.stop()
 
     def _arm(self) -> None:
         wake_ms = None if self._is_over else self._machine.next_wake_ms()

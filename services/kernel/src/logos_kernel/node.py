@@ -27,11 +27,11 @@ from logos_kernel.core.types import Identity
 from logos_kernel.core.views import Views
 from logos_kernel.net.executor import Executor, monotonic_ms
 from logos_kernel.net.external import External
+from logos_kernel.net.front import Front
 from logos_kernel.net.probe import describe
 from logos_kernel.net.process import Processes
 from logos_kernel.net.router import Router
 from logos_kernel.operations.kernel import Kernel
-from logos_kernel.rpc.front import Front
 from logos_kernel.rpc.kernel import KernelServicer
 from logos_kernel.rpc.registry import RegistryServicer
 from logos_kernel.rpc.supervisor import SupervisorServicer

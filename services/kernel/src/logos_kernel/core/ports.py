@@ -1,11 +1,10 @@
 """What the kernel needs of the rooms around its core."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.types import Described, Exit, ProcessId, Record
-from logos_kernel.core.views import View
 
 
 class ModuleStore(Protocol):
@@ -13,6 +12,7 @@ class ModuleStore(Protocol):
 
     Raises:
         DiskFullError, StoreFailedError: It was not done, or that is not known.
+        StateLockedError: It was not done: another kernel has begun on this state.
     """
 
     async def begin(self) -> int:
@@ -61,14 +61,6 @@ class Runtime(Protocol):
 
     def close(self) -> None:
         """Watches no longer. Ends nothing."""
-        ...
-
-
-class Front(Protocol):
-    """Shows clients the modules."""
-
-    async def update(self, views: Sequence[View], *, is_ready: bool) -> None:
-        """Takes all modules as they are now, and whether the node is ready."""
         ...
 
 

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from logos_base.errors import StoreFailedError
 from logos_kernel.core.effects import Changed, Down, Effect, End, Forget, Save, Spawn, Watch
-from logos_kernel.core.lifecycle import IllegalTransitionError
-from logos_kernel.core.ports import Front, ModuleStore, Runtime
+from logos_kernel.core.errors import StateLockedError
+from logos_kernel.core.ports import ModuleStore, Runtime
 from logos_kernel.core.supervisor import Supervisor
 from logos_kernel.core.types import Exit, ProcessId
 from logos_kernel.core.views import Views
+from logos_kernel.net.front import Front
 from logos_kernel.net.router import Router
 from logos_module.driver import Driver
 
@@ -46,7 +47,6 @@ class Executor:
         self._store = store
         self._router = router
         self._front = front
-        self._fault: IllegalTransitionError | None = None
         self.driver: Driver[Effect] = Driver(
             supervisor, self._perform, monotonic_ms, failed=self._failed
         )
@@ -66,14 +66,12 @@ class Executor:
         finally:
             self._runtime.close()
             await self._router.close()
-        if self._fault is not None:
-            raise self._fault
 
     def _failed(self, error: Exception) -> None:
-        log.error("effect failed", exc_info=error)  # a bug: supervision of the others goes on
-        if isinstance(error, IllegalTransitionError):
-            self._fault = error
-            self.driver.stop()
+        if isinstance(error, StateLockedError):
+            self.driver.stop(error)
+        else:
+            log.error("effect failed", exc_info=error)  # a bug: supervision of the others goes on
 
     def _perform(self, effect: Effect) -> Coroutine[Any, Any, None] | None:
         match effect:
@@ -97,6 +95,8 @@ class Executor:
     async def _save(self, save: Save) -> None:
         try:
             await self._store.save(*save.records)
+        except StateLockedError:
+            raise
         except Exception as error:
             is_bug = not isinstance(error, StoreFailedError)
             names = [record.name for record in save.records]
