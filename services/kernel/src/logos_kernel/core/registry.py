@@ -22,8 +22,10 @@ from logos_kernel.core.types import (
     LEASE_ID_BYTES,
     MAX_ENDPOINT_BYTES,
     MAX_EPOCH,
+    MAX_SERVICE_BYTES,
     MAX_SERVICES,
     MAX_STATUS_BYTES,
+    MAX_VERSION_BYTES,
     Candidate,
     Instance,
     Introduction,
@@ -61,8 +63,8 @@ class Registry:
     def register(self, ticket: Ticket, candidate: Candidate, now_ms: int) -> Effects:
         """Registers an instance that `check` has allowed; answers with a `Grant`.
 
-        The epoch of an observed instance must be durable first: nothing else tells it from
-        the next one (KER-7). That of a process is, since before it was started.
+        The epoch of an observed instance must be durable first: nothing else distinguishes it
+        from the next one (KER-7). That of a process is, since before it was started.
         """
         said, described = candidate.introduction, candidate.described
         rival = self.check(said)  # again: time has passed
@@ -161,18 +163,18 @@ def _check_form(introduction: Introduction) -> None:
         if not is_right:
             raise InvalidRegistrationError(f"{field}: must be {what}", field=field)
 
-    endpoint = introduction.endpoint
-    need("version", VERSION.fullmatch(introduction.version), "a semantic version")
-    need(
-        "instance_id",
-        len(introduction.instance_id) == INSTANCE_ID_BYTES,
-        f"{INSTANCE_ID_BYTES} bytes",
-    )
-    need("endpoint", len(endpoint) <= MAX_ENDPOINT_BYTES, f"at most {MAX_ENDPOINT_BYTES} bytes")
+    version, endpoint = introduction.version, introduction.endpoint
+    need("version", len(version) <= MAX_VERSION_BYTES, f"at most {MAX_VERSION_BYTES} bytes")
+    need("version", VERSION.fullmatch(version), "a semantic version")
+    is_right_size = len(introduction.instance_id) == INSTANCE_ID_BYTES
+    need("instance_id", is_right_size, f"{INSTANCE_ID_BYTES} bytes")
+    is_short = len(endpoint.encode()) <= MAX_ENDPOINT_BYTES
+    need("endpoint", is_short, f"at most {MAX_ENDPOINT_BYTES} bytes")
     need("endpoint", _ENDPOINT.fullmatch(endpoint), "unix:/path or host:port")
     need("epoch", introduction.epoch <= MAX_EPOCH, f"at most {MAX_EPOCH}")
     need("services", len(introduction.services) <= MAX_SERVICES, f"at most {MAX_SERVICES} names")
     for service in introduction.services:
+        need("services", len(service) <= MAX_SERVICE_BYTES, f"at most {MAX_SERVICE_BYTES} bytes")
         need("services", SERVICE.fullmatch(service), "full names of gRPC services")
         is_reserved = service.startswith(RESERVED_SERVICES)
         need("services", not is_reserved, f"other than {', '.join(RESERVED_SERVICES)}")

@@ -12,9 +12,11 @@ INSTANCE_ID_BYTES: Final = 16
 LEASE_ID_BYTES: Final = 16
 MAX_STATUS_BYTES: Final = 200
 MAX_ENDPOINT_BYTES: Final = 255
+MAX_VERSION_BYTES: Final = 64
 MAX_SERVICES: Final = 256
+MAX_SERVICE_BYTES: Final = 255
 MAX_EPOCH: Final = 2**53
-"""Of an instance that tells its own: more than any counts to, and less than the store holds."""
+"""Of an instance that counts its own: more than any counts to, and less than the store holds."""
 
 
 class ModuleState(StrEnum):
@@ -152,7 +154,7 @@ class Described:
     file_descriptor_set: bytes = b""
     """Serialised google.protobuf.FileDescriptorSet; empty if it cannot be read."""
     methods: Mapping[str, MethodKind] = field(default_factory=dict)
-    """Kinds of `/<service>/<method>`, as far as the descriptors tell them."""
+    """Kinds of `/<service>/<method>`, as far as the descriptors hold them."""
 
 
 @dataclass(frozen=True, slots=True)
