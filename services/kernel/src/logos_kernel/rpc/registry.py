@@ -15,18 +15,6 @@ from logos_kernel.rpc.convert import duration, grant_to_pb, introduction_from_pb
 from logos_module.contexts import Context
 
 
-class _Answers:
-    """A stream of answers that two tasks write to: gRPC takes one message at a time."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._turn = asyncio.Lock()
-
-    async def write(self, answer: pb.SessionResponse) -> None:
-        async with self._turn:
-            await self._context.write(answer)
-
-
 class RegistryServicer(registry_pb2_grpc.RegistryServicer):
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -38,17 +26,19 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
     async def Session(  # type: ignore[override]  # a coroutine that writes does as well
         self, request_iterator: AsyncIterator[pb.SessionRequest], context: Context
     ) -> None:
-        answers = _Answers(context)
         lease_id, stopper = b"", None
+        turn = asyncio.Lock()  # two tasks answer, and gRPC takes one message at a time
         async with asyncio.TaskGroup() as tasks:
             try:
                 async for request in request_iterator:
                     if lease_id and request.lease_id != lease_id:
                         raise InvalidRegistrationError("one lease in a session", field="lease_id")
-                    await answers.write(pb.SessionResponse(ttl=await self._beat(request)))
+                    ttl = await self._beat(request)
+                    async with turn:
+                        await context.write(pb.SessionResponse(ttl=ttl))
                     if stopper is None:
                         lease_id = request.lease_id
-                        stopper = tasks.create_task(self._pass_stop(lease_id, answers))
+                        stopper = tasks.create_task(self._pass_stop(lease_id, context, turn))
             finally:
                 session_ended(self._kernel, lease_id)
             if stopper is not None:
@@ -60,9 +50,10 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
             raise InvalidRegistrationError("state: must be one a module may be in", field="state")
         return duration(await beat(self._kernel, request.lease_id, said, request.status_text))
 
-    async def _pass_stop(self, lease_id: bytes, answers: _Answers) -> None:
+    async def _pass_stop(self, lease_id: bytes, context: Context, turn: asyncio.Lock) -> None:
         await wait_stop(self._kernel, lease_id)
-        await answers.write(pb.SessionResponse(stop=True))
+        async with turn:
+            await context.write(pb.SessionResponse(stop=True))
 
     async def Deregister(
         self, request: pb.DeregisterRequest, context: Context
