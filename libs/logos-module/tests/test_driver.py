@@ -271,6 +271,25 @@ async def test_an_input_that_raises_ends_the_driver() -> None:
     assert raised.group_contains(RuntimeError, match="bug")
 
 
+async def test_an_input_that_raises_ends_the_driver_where_failures_are_taken_too() -> None:
+    failures: list[Exception] = []
+    rig = Rig(failed=failures.append)
+    ticks: list[int] = []
+
+    def tick(now_ms: int) -> Effects:
+        ticks.append(now_ms)
+        raise RuntimeError("always")
+
+    rig.machine.tick = tick  # type: ignore[method-assign]
+    rig.machine.wake_ms = 0
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await rig.driver.run()
+
+    assert raised.group_contains(RuntimeError, match="always")
+    assert (len(ticks), failures) == (1, [])
+
+
 async def test_where_failures_are_taken_the_rest_goes_on() -> None:
     failures: list[Exception] = []
     rig = Rig(failed=failures.append)

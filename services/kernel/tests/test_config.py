@@ -80,7 +80,7 @@ def test_a_profile_and_its_manifests_are_read(tmp_path: Path) -> None:
     assert config.policy.stop_grace_ms == 10_000
     assert config.places is not None
     assert config.places.fork_server is None
-    assert config.kernel_target == "unix:/run/node1/k.sock"
+    assert config.places.kernel_target == "unix:/run/node1/k.sock"
 
 
 def test_a_fork_server_is_optional(tmp_path: Path) -> None:
@@ -90,9 +90,16 @@ def test_a_fork_server_is_optional(tmp_path: Path) -> None:
     assert places.fork_server == Path("/run/forks.sock")
 
 
-def test_modules_reach_a_kernel_that_listens_everywhere(tmp_path: Path) -> None:
-    assert _parsed(tmp_path, LOGOS_LISTEN="0.0.0.0:7000").kernel_target == "127.0.0.1:7000"
-    assert _parsed(tmp_path, LOGOS_LISTEN="10.0.0.2:7000").kernel_target == "10.0.0.2:7000"
+@pytest.mark.parametrize(
+    ("bound", "target"), [("0.0.0.0:7000", "127.0.0.1:7000"), ("10.0.0.2:7000", "10.0.0.2:7000")]
+)
+def test_modules_reach_a_kernel_wherever_it_listens(
+    tmp_path: Path, bound: str, target: str
+) -> None:
+    places = _parsed(tmp_path, LOGOS_LISTEN=bound).places
+
+    assert places is not None
+    assert places.kernel_target == target
 
 
 def test_a_kernel_that_only_observes_needs_no_places(tmp_path: Path) -> None:

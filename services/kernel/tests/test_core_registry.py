@@ -40,6 +40,9 @@ def test_a_registration_is_answered_with_lease_epoch_and_settings() -> None:
         ("endpoint", "localhost"),
         ("endpoint", "dns:///elsewhere:1"),
         ("endpoint", "unix:/" + "a" * 250),
+        ("endpoint", "unix:/" + "ü" * 125),
+        ("version", "1.0.0-" + "a" * 59),
+        ("services", ("test." + "a" * 251,)),
         ("epoch", 2**53 + 1),
         ("epoch", 2**64 - 1),
         ("services", ("no dots or spaces",)),
@@ -118,16 +121,16 @@ def test_only_a_beat_makes_a_module_ready() -> None:
     world.register("base")
     world.say("base", ModuleState.REGISTERED, "loading")
     with pytest.raises(NotReadyError) as refused:
-        world.registry.resolve("base")
+        world.views.ready("base")
     assert refused.value.retry_after_ms is not None
 
     assert world.say("base") == 15_000
 
-    location = world.registry.resolve("base")
+    location = world.views.ready("base")
     assert (location.endpoint, location.epoch) == ("unix:/run/base.sock", 1)
     world.say("base", ModuleState.REGISTERED)
     with pytest.raises(NotReadyError):
-        world.registry.resolve("base")
+        world.views.ready("base")
 
 
 def test_beats_keep_a_lease() -> None:
@@ -240,7 +243,7 @@ def test_a_module_that_drains_of_its_own_accord_is_started_again_when_it_has_end
 
     world.say("base", ModuleState.DRAINING)
     with pytest.raises(NotReadyError):
-        world.registry.resolve("base")
+        world.views.ready("base")
     world.say("base", ModuleState.READY)
     assert world.states() == {"base": "DRAINING"}, "there is no way back"
     world.exit("base", 0)

@@ -12,9 +12,12 @@ from memory_store import MemoryModuleStore
 from kernel_plans import plans
 from logos_base.errors import DiskFullError
 from logos_kernel.core.effects import Effects, Signal
+from logos_kernel.core.errors import StateLockedError
 from logos_kernel.core.lifecycle import IllegalTransitionError
 from logos_kernel.core.modules import Modules
+from logos_kernel.core.ports import Ended
 from logos_kernel.core.restarts import RestartPolicy
+from logos_kernel.core.supervisor import Supervisor
 from logos_kernel.core.types import (
     Described,
     Desired,
@@ -29,10 +32,8 @@ from logos_kernel.core.types import (
 from logos_kernel.net.external import External
 from logos_kernel.node import Node
 from logos_kernel.operations.kernel import Kernel
+from logos_kernel.operations.operate import restart, start, stop
 from logos_kernel.operations.register import register
-from logos_kernel.operations.restart import restart
-from logos_kernel.operations.start import start
-from logos_kernel.operations.stop import stop
 
 INSTANCE = b"sixteen bytes..."
 
@@ -82,27 +83,28 @@ class Processes:
         self.started: list[tuple[str, int]] = []
         self.bug_of = ""
         """Names a module whose start raises what no start may."""
-        self._ended: dict[ProcessId, Callable[[Exit], None]] = {}
+        self._ended: dict[ProcessId, Ended] = {}
 
     def is_alive(self, process: ProcessId) -> bool:
         return process in self.alive
 
-    def start(self, module: str, epoch: int) -> ProcessId:
+    async def start(self, module: str, epoch: int, ended: Ended) -> ProcessId:
         assert self._disk[module].epoch == epoch, "durable before its process"
         if module == self.bug_of:
             raise RuntimeError("a bug")
         self.started.append((module, epoch))
         process = ProcessId(next(self._pids), epoch)
         self.alive.add(process)
+        self._ended[process] = ended
         return process
 
-    def watch(self, module: str, process: ProcessId, ended: Callable[[Exit], None]) -> None:
+    def watch(self, module: str, process: ProcessId, ended: Ended) -> None:
         self._ended[process] = ended
 
     def end(self, process: ProcessId, signal: Signal) -> None:
         if process in self.alive:
             self.alive.remove(process)
-            asyncio.get_running_loop().call_soon(self._ended[process], Exit(0))
+            asyncio.get_running_loop().call_soon(self._ended[process], process, Exit(0))
 
     def lines(self, module: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
         raise NotImplementedError
@@ -288,6 +290,44 @@ async def test_an_effect_that_fails_by_a_bug_is_logged_and_supervision_goes_on(
         kernel.driver.put(kernel.supervisor.spawn_failed, "base", "given up by the test")
 
     assert [one.message for one in caplog.records if one.exc_info] == ["effect failed"]
+
+
+async def test_a_kernel_whose_state_another_has_taken_ends_and_its_modules_do_not() -> None:
+    disk = Disk()
+    processes = Processes(disk)
+
+    async def live() -> None:
+        async with running(disk, processes, "base") as kernel:
+            await _until(lambda: kernel.views.all()[0].pid and disk["base"].process)
+            disk.bug = StateLockedError("another kernel has started")
+            await stop(kernel, "base")
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await live()
+
+    assert raised.group_contains(StateLockedError)
+    assert len(processes.alive) == 1
+
+
+async def test_a_tick_that_always_fails_ends_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks: list[int] = []
+
+    def tick(supervisor: Supervisor, now_ms: int) -> Effects:
+        ticks.append(now_ms)
+        raise RuntimeError("always")
+
+    async def live() -> None:
+        disk = Disk()
+        async with running(disk, Processes(disk), "base", start_timeout_ms=1):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(Supervisor, "tick", tick)
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await live()
+
+    assert raised.group_contains(RuntimeError, match="always")
+    assert len(ticks) == 1
 
 
 async def test_an_illegal_transition_ends_the_kernel() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,9 @@ from fork_rig import READY_S
 from logos_base.manifest import Manifest
 from logos_forkserver import client, launch
 from logos_kernel.core.effects import Signal
-from logos_kernel.core.types import Exit, Plan, ProcessId
+from logos_kernel.core.types import Exit, Places, Plan, ProcessId
 from logos_kernel.net import exits
-from logos_kernel.net.process import Places, Processes, start_ticks
+from logos_kernel.net.process import Processes, start_ticks
 
 PROGRAM = """\
 import os, signal, sys
@@ -50,10 +50,11 @@ class Rig:
     processes: Processes
     ends: "asyncio.Queue[Exit]" = field(default_factory=asyncio.Queue)
 
-    def start(self, module: str) -> ProcessId:
-        process = self.processes.start(module, 7)
-        self.processes.watch(module, process, self.ends.put_nowait)
-        return process
+    async def start(self, module: str) -> ProcessId:
+        return await self.processes.start(module, 7, self.ended)
+
+    def ended(self, _process: ProcessId, exit_: Exit) -> None:
+        self.ends.put_nowait(exit_)
 
     async def end(self) -> Exit:
         async with asyncio.timeout(READY_S):
@@ -82,16 +83,16 @@ async def rig(server: int, tmp_path: Path) -> AsyncIterator[Rig]:
         run_dir=tmp_path / "run",
         state_dir=tmp_path / "modules",
         log_dir=tmp_path / "logs",
-        environment={"PYTHONPATH": str(tmp_path)},
         fork_server=tmp_path / "forks.sock",
     )
-    processes = Processes({each.manifest.name: each for each in plans}, places)
+    by_name = {each.manifest.name: each for each in plans}
+    processes = Processes(by_name, places, {"PYTHONPATH": str(tmp_path)})
     yield Rig(tmp_path, processes)
     processes.close()
 
 
 async def test_a_module_is_forked_and_its_exit_code_known(rig: Rig, server: int) -> None:
-    rig.start("ends")
+    await rig.start("ends")
 
     ended = await rig.end()
 
@@ -100,7 +101,7 @@ async def test_a_module_is_forked_and_its_exit_code_known(rig: Rig, server: int)
 
 
 async def test_a_module_that_declares_nothing_starts_by_its_own_command(rig: Rig) -> None:
-    process = rig.start("own")
+    process = await rig.start("own")
 
     assert await rig.parent("own") == os.getpid()
     rig.processes.end(process, Signal.KILL)
@@ -108,7 +109,7 @@ async def test_a_module_that_declares_nothing_starts_by_its_own_command(rig: Rig
 
 
 async def test_a_kill_is_told_once(rig: Rig) -> None:
-    process = rig.start("waits")
+    process = await rig.start("waits")
     assert rig.processes.is_alive(process)
     assert start_ticks(process.pid) == process.start_ticks
 
@@ -121,7 +122,7 @@ async def test_a_kill_is_told_once(rig: Rig) -> None:
 
 
 async def test_modules_outlive_the_fork_server_and_their_end_is_seen(rig: Rig, server: int) -> None:
-    process = rig.start("waits")
+    process = await rig.start("waits")
     await rig.parent("waits")
 
     os.kill(server, signal.SIGKILL)
@@ -141,7 +142,7 @@ async def test_without_a_fork_server_a_module_starts_by_its_own_command(
     os.kill(server, signal.SIGKILL)
     await asyncio.to_thread(os.waitid, os.P_PID, server, os.WEXITED | os.WNOWAIT)
 
-    rig.start("ends")
+    await rig.start("ends")
 
     assert (await rig.end()).code == 3
     assert rig.log("ends").split()[0] == str(os.getpid())
@@ -153,37 +154,60 @@ async def test_changed_code_is_not_forked(
 ) -> None:
     (tmp_path / "loaded.py").write_text("new = True", encoding="utf-8")
 
-    rig.start("ends")
+    await rig.start("ends")
 
     assert (await rig.end()).code == 3
     assert rig.log("ends").split()[0] == str(os.getpid())
     assert [record.__dict__["reason"] for record in caplog.records] == ["FORK_SERVER_OUTDATED"]
 
 
-async def test_a_fork_server_that_hangs_delays_and_blocks_nothing(
+def _freeze(server: int) -> None:
+    os.kill(server, signal.SIGSTOP)
+    os.waitid(os.P_PID, server, os.WSTOPPED)  # it takes effect some time after it was sent
+
+
+async def test_a_fork_server_that_hangs_holds_no_end_back(
     rig: Rig, server: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exits, "CODE_PATIENCE_S", 0.1)
-    rig.processes._places = replace(rig.processes._places, fork_timeout_s=0.1)
-    process = rig.start("waits")
+    monkeypatch.setattr(exits, "EXIT_CODE_TIMEOUT_S", 0.1)
+    process = await rig.start("waits")
     await rig.parent("waits")
-    os.kill(server, signal.SIGSTOP)
+    _freeze(server)
 
     rig.processes.end(process, Signal.KILL)
 
     assert (await rig.end()).code is None
-    rig.start("ends")
+    os.kill(server, signal.SIGCONT)
+
+
+async def test_the_event_loop_goes_on_while_a_fork_server_hangs(
+    rig: Rig, server: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    _freeze(server)
+    rig.processes._fork_timeout_s = 1.0
+    turns = 0
+
+    async with asyncio.TaskGroup() as tasks:
+        starting = tasks.create_task(rig.start("ends"))
+        while not starting.done():
+            await asyncio.sleep(0)
+            turns += 1
+
+    assert turns > 100  # a loop that waits itself takes no more than a few
     assert (await rig.end()).code == 3  # by its own command
+    await rig.start("ends")  # and the server is left alone for a while
+    assert (await rig.end()).code == 3
+    assert [record.__dict__["reason"] for record in caplog.records] == ["FORK_SERVER_UNAVAILABLE"]
     os.kill(server, signal.SIGCONT)
 
 
 async def test_a_later_kernel_watches_a_forked_module(rig: Rig) -> None:
-    process = rig.start("waits")
+    process = await rig.start("waits")
     await rig.parent("waits")
     rig.processes.close()  # as at the end of a kernel
 
     assert rig.processes.is_alive(process)
-    rig.processes.watch("waits", process, rig.ends.put_nowait)
+    rig.processes.watch("waits", process, rig.ended)
     rig.processes.end(process, Signal.KILL)
 
     assert (await rig.end()).code is None
@@ -191,9 +215,9 @@ async def test_a_later_kernel_watches_a_forked_module(rig: Rig) -> None:
 
 
 async def test_a_missing_state_folder_is_told_as_by_exec(rig: Rig) -> None:
-    rig.start("ends")
+    await rig.start("ends")
     await rig.end()
     (rig.folder / "modules").rename(rig.folder / "moved")
 
     with pytest.raises(FileNotFoundError):
-        rig.processes.start("ends", 8)
+        await rig.start("ends")

@@ -1,51 +1,94 @@
-"""Where modules live as processes of this machine."""
+"""Where modules live as processes of this machine, and how they start there."""
 
-import subprocess
-from collections.abc import Iterator
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from logos_base.manifest import Manifest
-from logos_kernel.core.types import Plan
-from logos_kernel.net.process import Places, Processes
+from logos_kernel.core.effects import Signal
+from logos_kernel.core.types import Exit, Places, Plan, ProcessId
+from logos_kernel.net.process import Processes
+
+
+@dataclass
+class Rig:
+    """Processes of modules below `<tmp>/checkout`."""
+
+    processes: Processes
+    ends: "asyncio.Queue[Exit]" = field(default_factory=asyncio.Queue)
+
+    async def start(self, module: str, epoch: int) -> Exit:
+        await self.processes.start(module, epoch, self._ended)
+        async with asyncio.timeout(60):
+            return await self.ends.get()
+
+    def _ended(self, _process: ProcessId, exit_: Exit) -> None:
+        self.ends.put_nowait(exit_)
 
 
 @pytest.fixture
-def processes(tmp_path: Path) -> Iterator[Processes]:
-    """Processes of a module that ends at once, below `<tmp>/checkout`."""
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     root = tmp_path / "checkout"
-    plans = {"base": Plan(Manifest("base", "0.1.0", command=("true",)))}
-    places = Places("unix:/k.sock", root / "run" / "node1", root / "modules", root / "logs", {})
-    made = Processes(plans, places)
-    yield made
-    for child in made._children.values():
-        assert isinstance(child, subprocess.Popen)
-        child.wait()
+    commands = {
+        "base": "true",
+        "bad": "zero\0byte",
+        "lost": "no-such-program",
+        "stays": "sleep 9999",
+    }
+    plans = {
+        name: Plan(Manifest(name, "0.1.0", command=tuple(command.split())))
+        for name, command in commands.items()
+    }
+    places = Places(root / "run" / "node1", root / "modules", root / "logs", "unix:/k.sock")
+    processes = Processes(plans, places, {"PATH": os.environ["PATH"]})
+    yield Rig(processes)
+    processes.close()
 
 
-def test_a_start_makes_the_folders_that_it_needs(processes: Processes, tmp_path: Path) -> None:
-    processes.start("base", 1)
+async def test_a_start_makes_the_folders_that_it_needs(rig: Rig, tmp_path: Path) -> None:
+    assert await rig.start("base", 1) == Exit(0)
 
-    made = {str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*")}
-    assert {"checkout/run/node1", "checkout/modules/base", "checkout/logs/base.log"} < made
-    assert (tmp_path / "checkout" / "run" / "node1").stat().st_mode & 0o777 == 0o700
+    root = tmp_path / "checkout"
+    assert (root / "modules" / "base").is_dir()
+    assert (root / "logs" / "base.log").is_file()
+    assert (root / "run" / "node1").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_swept_folder_of_sockets_is_made_again(processes: Processes, tmp_path: Path) -> None:
-    processes.start("base", 1)
+async def test_a_swept_folder_of_sockets_is_made_again(rig: Rig, tmp_path: Path) -> None:
+    await rig.start("base", 1)
     (tmp_path / "checkout" / "run").rename(tmp_path / "swept")
 
-    processes.start("base", 2)
+    await rig.start("base", 2)
 
     assert (tmp_path / "checkout" / "run" / "node1").is_dir()
 
 
-def test_nothing_appears_where_a_moved_checkout_was(processes: Processes, tmp_path: Path) -> None:
-    processes.start("base", 1)
+async def test_nothing_appears_where_a_moved_checkout_was(rig: Rig, tmp_path: Path) -> None:
+    await rig.start("base", 1)
     (tmp_path / "checkout").rename(tmp_path / "moved")
 
     with pytest.raises(FileNotFoundError):
-        processes.start("base", 2)
+        await rig.start("base", 2)
 
     assert not (tmp_path / "checkout").exists()
+
+
+@pytest.mark.parametrize("module", ["bad", "lost"])
+async def test_a_command_that_cannot_be_run_is_an_error_of_the_start(rig: Rig, module: str) -> None:
+    with pytest.raises(OSError, match=r"zero|no-such-program"):
+        await rig.start(module, 1)
+
+
+async def test_an_end_is_reported_where_the_log_cannot_be_read(rig: Rig, tmp_path: Path) -> None:
+    process = await rig.processes.start("stays", 1, rig._ended)
+    (tmp_path / "checkout" / "logs" / "stays.log").unlink()
+    (tmp_path / "checkout" / "logs" / "stays.log").mkdir()
+
+    rig.processes.end(process, Signal.KILL)
+
+    async with asyncio.timeout(60):
+        assert await rig.ends.get() == Exit(-9)

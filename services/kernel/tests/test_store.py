@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from memory_store import MemoryModuleStore
 from module_store_contract import FULL, ModuleStoreContract
+from sqlalchemy import text
 
 from full_disk import filled
 from logos_base.errors import DiskFullError, StoreFailedError
@@ -39,6 +40,23 @@ class TestPostgresql(ModuleStoreContract):
         async with open_store(tmp_path, postgresql_url) as store:
             yield store
         assert not (tmp_path / "kernel.sqlite").exists()
+
+    async def test_a_server_that_restarts_leaves_no_two_kernels_that_write(
+        self, tmp_path: Path, postgresql_url: str
+    ) -> None:
+        end_all = text(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        async with open_store(tmp_path, postgresql_url) as old:
+            await old.begin()
+            await old.database.read(lambda session: session.execute(end_all))
+            await old.save(FULL)
+            async with open_store(tmp_path, postgresql_url) as new:
+                await new.begin()
+                with pytest.raises(StateLockedError):
+                    await old.forget(FULL.name)
+                assert await new.load() == [FULL]
 
 
 class TestSql(ModuleStoreContract):
@@ -86,6 +104,22 @@ class TestSql(ModuleStoreContract):
                 pass
         async with open_store(disk) as store:
             assert await store.load() == [Record("storage", epoch=3)]
+
+
+async def test_a_kernel_changes_nothing_after_another_has_begun(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        other = SqlModuleStore(store.database)
+        await store.begin()
+        await store.save(FULL)
+        await other.begin()
+
+        with pytest.raises(StateLockedError, match="epoch 2: this one, epoch 1,"):
+            await store.save(Record("storage", epoch=3))
+        with pytest.raises(StateLockedError):
+            await store.forget("storage")
+        assert await store.load() == [FULL]
+        await other.forget("storage")
+        assert await store.load() == []
 
 
 def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:

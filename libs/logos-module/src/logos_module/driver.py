@@ -3,7 +3,8 @@
 Inputs are processed one at a time, in order, each followed by its effects, in order. Where
 performing an effect returns a coroutine, everything else waits for it: for what must be durable
 first. `start` is for work that may take long. An error that is not reported as an input is a
-bug: `run` raises it, unless `failed` handles it.
+bug: `run` raises it. Errors of effects go to `failed` instead, if it is given; after an error of
+the machine itself its state, and the effects that it has lost, cannot be relied on.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ class Driver(Generic[Effect]):
         self._machine = machine
         self._perform = perform
         self._now_ms = now_ms
-        self._failed = failed
+        self._failed = failed or self.stop
         self._inputs: deque[_Input] = deque()
         self._outcomes: deque[_Input] = deque()
         self._effects: Iterator[Effect | Answer | Refuse] = iter(())
@@ -100,8 +101,8 @@ class Driver(Generic[Effect]):
                     try:
                         if self._awaited is not None:
                             await self._awaited
-                    except Exception as error:  # noqa: BLE001 -- `_fail` decides
-                        self._fail(error)
+                    except Exception as error:  # noqa: BLE001 -- `failed` decides
+                        self._failed(error)
                     self._awaited, self._is_busy = None, False
                     self._work()
                 raise self._fault or _StopError
@@ -130,8 +131,9 @@ class Driver(Generic[Effect]):
         if failure:
             raise failure
 
-    def stop(self) -> None:
-        """Ends `run` and the work that was started. Idempotent."""
+    def stop(self, fault: Exception | None = None) -> None:
+        """Ends `run` and the work that was started; `run` raises the first fault. Idempotent."""
+        self._fault = self._fault or fault
         self._is_over = True
         self._news.set()
 
@@ -143,16 +145,20 @@ class Driver(Generic[Effect]):
         while not self._is_over:
             try:
                 self._perform_effects()
-                if self._awaited is not None:
-                    self._news.set()
-                    return
-                waiting = self._outcomes or self._inputs
-                if not waiting:
-                    break
-                step, args = waiting.popleft()
+            except Exception as error:  # noqa: BLE001 -- `failed` decides, not the giver of the input
+                self._failed(error)
+                continue
+            if self._awaited is not None:
+                self._news.set()
+                return
+            waiting = self._outcomes or self._inputs
+            if not waiting:
+                break
+            step, args = waiting.popleft()
+            try:
                 self._effects = iter(step(*args, now_ms))
-            except Exception as error:  # noqa: BLE001 -- not raised to the giver of the input
-                self._fail(error)
+            except Exception as error:  # noqa: BLE001 -- raised by `run`
+                self.stop(error)
         self._is_busy = False
         self._arm(now_ms)
 
@@ -172,13 +178,6 @@ class Driver(Generic[Effect]):
                 outcome.set_result(effect.value)
             else:
                 outcome.set_exception(effect.error)
-
-    def _fail(self, error: Exception) -> None:
-        if self._failed is not None:
-            self._failed(error)
-            return
-        self._fault = error
-        self.stop()
 
     def _arm(self, now_ms: int) -> None:
         wake_ms = None if self._is_over else self._machine.next_wake_ms()

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ from logos_base.toml_lines import KeyPath, key_lines
 from logos_kernel.core import resolve
 from logos_kernel.core.registry import RESERVED_SERVICES
 from logos_kernel.core.restarts import RestartPolicy
-from logos_kernel.core.types import Plan, Runtime
+from logos_kernel.core.types import Places, Plan, Runtime
 from logos_module.environment import ADDRESS, parse_log_level, parse_metrics_listen
 
 SCHEMA: Final = 1
@@ -23,22 +23,12 @@ MAX_SOCKET_PATH_BYTES: Final = 107
 
 DATABASE_SCHEME: Final = "postgresql+asyncpg://"
 
+_PLACES: Final = ("LOGOS_RUN_DIR", "LOGOS_MODULES_STATE_DIR", "LOGOS_MODULES_LOG_DIR")
 _KEYS: Final = frozenset({"schema", "testnet", "node", "runtime", "modules", "kernel"})
 _MODULE_KEYS: Final = frozenset({"manifest", "settings"})
 _POLICY_KEYS: Final = frozenset(
     one.name for one in fields(RestartPolicy) if one.type in {int, "int"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessPlaces:
-    """Where modules live that the kernel starts itself."""
-
-    run_dir: Path
-    state_dir: Path
-    log_dir: Path
-    fork_server: Path | None = None
-    """Socket of the testnet's fork server, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +45,12 @@ class Config:
     """Public gRPC address to bind."""
     listen: str
     """gRPC address to bind for the node's own modules."""
-    places: ProcessPlaces | None
+    places: Places | None
     """None where the kernel only observes."""
     log_level: str = "INFO"
     metrics_listen: tuple[str, int] | None = None
     database: str | None = field(default=None, repr=False)
     """URL of a PostgreSQL database instead of a file in `state_dir`; may hold a password."""
-
-    @property
-    def kernel_target(self) -> str:
-        """Where modules on this machine reach the kernel."""
-        host, _, port = self.listen.rpartition(":")
-        return f"127.0.0.1:{port}" if host in {"0.0.0.0", "[::]"} else self.listen  # noqa: S104
 
 
 def parse(variables: Mapping[str, str]) -> Config:
@@ -87,21 +71,17 @@ def parse(variables: Mapping[str, str]) -> Config:
     for name, address in (("LOGOS_FRONT", front), ("LOGOS_LISTEN", listen)):
         if address and not ADDRESS.fullmatch(address):
             problems.append(f"{name}: must be unix:/path or host:port, is {address!r}")
-    database = variables.get("LOGOS_DATABASE") or None
-    if database is not None and not database.startswith(DATABASE_SCHEME):
-        problems.append(f"LOGOS_DATABASE: must begin with {DATABASE_SCHEME}")
+    database = _parse_database(variables, problems)
     profile = _Profile(problems)
     if profile_path:
         profile.read(Path(profile_path))
     places = None
     if profile.runtime is Runtime.PROCESS:
-        names = ("LOGOS_RUN_DIR", "LOGOS_MODULES_STATE_DIR", "LOGOS_MODULES_LOG_DIR")
-        fork_server = variables.get("LOGOS_FORK_SERVER")
-        run_dir, modules_dir, log_dir = (Path(required(name)) for name in names)
-        places = ProcessPlaces(
-            run_dir, modules_dir, log_dir, Path(fork_server) if fork_server else None
-        )
-        _check_sockets(places, profile.plans, problems)
+        run_dir, modules_dir, log_dir = (Path(required(name)) for name in _PLACES)
+        places = Places(run_dir, modules_dir, log_dir, _local(listen))
+        if fork_server := variables.get("LOGOS_FORK_SERVER"):
+            places = replace(places, fork_server=Path(fork_server))
+        problems += _long_sockets(places, profile.plans)
     if problems:
         raise ConfigError(problems)
     return Config(
@@ -120,11 +100,26 @@ def parse(variables: Mapping[str, str]) -> Config:
     )
 
 
-def _check_sockets(places: ProcessPlaces, plans: list[Plan], problems: list[str]) -> None:
-    for plan in plans:
-        path = places.run_dir / f"{plan.manifest.name}.sock"
-        if len(str(path).encode()) > MAX_SOCKET_PATH_BYTES:
-            problems.append(f"LOGOS_RUN_DIR: {path} is over {MAX_SOCKET_PATH_BYTES} bytes")
+def _parse_database(variables: Mapping[str, str], problems: list[str]) -> str | None:
+    url = variables.get("LOGOS_DATABASE") or None
+    if url is not None and not url.startswith(DATABASE_SCHEME):
+        problems.append(f"LOGOS_DATABASE: must begin with {DATABASE_SCHEME}")
+    return url
+
+
+def _local(listen: str) -> str:
+    """Returns where modules on this machine reach a bound address."""
+    host, _, port = listen.rpartition(":")
+    return f"127.0.0.1:{port}" if host in {"0.0.0.0", "[::]"} else listen  # noqa: S104
+
+
+def _long_sockets(places: Places, plans: Iterable[Plan]) -> list[str]:
+    paths = [places.socket(plan.manifest.name) for plan in plans]
+    return [
+        f"LOGOS_RUN_DIR: {path} is over {MAX_SOCKET_PATH_BYTES} bytes"
+        for path in paths
+        if len(bytes(path)) > MAX_SOCKET_PATH_BYTES
+    ]
 
 
 class _Profile:

@@ -27,11 +27,11 @@ from logos_kernel.core.types import Identity
 from logos_kernel.core.views import Views
 from logos_kernel.net.executor import Executor, monotonic_ms
 from logos_kernel.net.external import External
+from logos_kernel.net.front import Front
 from logos_kernel.net.probe import describe
-from logos_kernel.net.process import Places, Processes
+from logos_kernel.net.process import Processes
 from logos_kernel.net.router import Router
 from logos_kernel.operations.kernel import Kernel
-from logos_kernel.rpc.front import Front
 from logos_kernel.rpc.kernel import KernelServicer
 from logos_kernel.rpc.registry import RegistryServicer
 from logos_kernel.rpc.supervisor import SupervisorServicer
@@ -171,15 +171,8 @@ async def _live(settings: config.Config) -> int:
 def _runtime(settings: config.Config) -> Runtime:
     if settings.places is None:
         return External()
-    places = Places(
-        kernel_target=settings.kernel_target,
-        run_dir=settings.places.run_dir,
-        state_dir=settings.places.state_dir,
-        log_dir=settings.places.log_dir,
-        environment=os.environ,
-        fork_server=settings.places.fork_server,
-    )
-    return Processes({plan.manifest.name: plan for plan in settings.plans}, places)
+    plans = {plan.manifest.name: plan for plan in settings.plans}
+    return Processes(plans, settings.places, os.environ)
 
 
 def _wall_ms() -> int:

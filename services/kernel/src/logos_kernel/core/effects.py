@@ -1,17 +1,17 @@
 """What the machine wants done, in order."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum
 
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_kernel.core.types import Candidate, Desired, ProcessId, Record
 
 
-class Signal(StrEnum):
-    """How a process is asked, or made, to end."""
+class Signal(IntEnum):
+    """How a process is asked, or made, to end. Values are those of POSIX."""
 
-    TERM = "TERM"
-    KILL = "KILL"
+    TERM = 15
+    KILL = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Save:
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Start a process of a module; then `spawned` or `spawn_failed`, and `exited` at its end."""
+    """Start a process of a module; then `spawned` or `spawn_failed`, before any other input."""
 
     module: str
     epoch: int

@@ -1,13 +1,8 @@
 """Leases: how long a registration is believed without a beat (KER-3)."""
 
-from collections import deque
 from dataclasses import dataclass
-from typing import Final
 
 from logos_base.machine import Answer, Ticket
-
-PAST_LEASES: Final = 16
-"""How many former leases of a module are remembered, to tell STALE_EPOCH from LEASE_UNKNOWN."""
 
 
 @dataclass(slots=True)
@@ -44,18 +39,3 @@ class Lease:
     def is_over(self, now_ms: int) -> bool:
         """Says whether a whole ttl has passed without a beat."""
         return now_ms >= self.ends_ms
-
-
-class PastLeases:
-    """The last few leases of a module that are over, with their epochs."""
-
-    def __init__(self) -> None:
-        self._leases: deque[tuple[bytes, int]] = deque(maxlen=PAST_LEASES)
-
-    def add(self, lease: Lease) -> None:
-        """Remembers a lease that is over."""
-        self._leases.append((lease.lease_id, lease.epoch))
-
-    def epoch_of(self, lease_id: bytes) -> int | None:
-        """Returns the epoch that a former lease was granted with, if it is remembered."""
-        return next((epoch for past, epoch in self._leases if past == lease_id), None)

@@ -1,11 +1,16 @@
 """One module as the kernel holds it in memory."""
 
+from collections import deque
 from enum import StrEnum
+from typing import Final
 
 from logos_base.machine import Ticket
-from logos_kernel.core.lease import Lease, PastLeases
+from logos_kernel.core.lease import Lease
 from logos_kernel.core.restarts import History, RestartPolicy
 from logos_kernel.core.types import Described, ModuleState, Plan, Record, Runtime
+
+PAST_LEASES: Final = 16
+"""How many former leases of a module are remembered, to tell STALE_EPOCH from LEASE_UNKNOWN."""
 
 
 class After(StrEnum):
@@ -44,7 +49,7 @@ class Module:
         """When to try that again."""
         self.history = History(policy)
         self.lease: Lease | None = None
-        self.past_leases = PastLeases()
+        self.past_leases: deque[Lease] = deque(maxlen=PAST_LEASES)
         self.version = ""
         self.services: tuple[str, ...] = plan.manifest.services
         self.described: Described | None = None

@@ -96,43 +96,13 @@ class Modules:
         module.endpoint, module.instance_id = said.endpoint, said.instance_id
         module.described = candidate.described
         grant = Grant(candidate.lease_id, module.epoch, ttl_ms, module.plan.settings_json)
-        deadline_ms = None if is_ready else self._start_deadline(module, now_ms)
+        deadline_ms = None if is_ready else self.start_deadline(module, now_ms)
         return [
             *self.save(module),
             *self.enter(module, S.READY if is_ready else S.REGISTERED, now_ms, due_ms=deadline_ms),
             *self.settle(now_ms),
             Answer(admit.ticket, grant),
         ]
-
-    def heard(self, module: Module, said: S, now_ms: int, *, is_news: bool) -> Effects:
-        """A beat says REGISTERED, READY or DRAINING; `is_news`: its text has changed."""
-        effects: Effects = []
-        if module.state is S.DRAINING:
-            return effects  # there is no way back
-        if said is S.READY and module.state is not S.READY:
-            effects = self.enter(module, S.READY, now_ms)
-        elif said is S.DRAINING:
-            module.after = After.BACKOFF
-            effects = self.enter(module, S.DRAINING, now_ms)
-        elif said is S.REGISTERED and (module.state is S.READY or is_news):
-            deadline_ms = self._start_deadline(module, now_ms)
-            effects = self.enter(module, S.REGISTERED, now_ms, due_ms=deadline_ms)
-        return [*effects, *self.settle(now_ms)]
-
-    def left(self, module: Module, now_ms: int) -> Effects:
-        """A module has given its lease up: its process is about to end."""
-        effects: Effects = []
-        due_ms = now_ms + self.policy.stop_grace_ms
-        self.end_lease(module)
-        if module.is_external:
-            module.last_exit = "left"
-            effects = self.enter(module, S.STARTING, now_ms)
-        elif module.state is not S.DRAINING:
-            module.after = After.BACKOFF
-            effects = self.enter(module, S.DRAINING, now_ms, due_ms=due_ms)
-        elif module.due_ms is None:
-            module.due_ms = due_ms
-        return [*effects, *self.settle(now_ms)]
 
     # -- steps -------------------------------------------------------------------------------
 
@@ -160,7 +130,7 @@ class Modules:
             return self.enter(module, S.BLOCKED, now_ms)
         module.epoch += 1
         module.endpoint, module.instance_id, module.described = "", b"", None
-        deadline_ms = self._start_deadline(module, now_ms)
+        deadline_ms = self.start_deadline(module, now_ms)
         return [
             *self.enter(module, S.STARTING, now_ms, due_ms=deadline_ms),
             *self.save(module, Begin(module.name, module.epoch)),
@@ -212,7 +182,7 @@ class Modules:
     def end_lease(self, module: Module) -> None:
         """Forgets where a module was reached."""
         if module.lease is not None:
-            module.past_leases.add(module.lease)
+            module.past_leases.append(module.lease)
         module.lease = None
         module.status_text = ""
 
@@ -230,7 +200,7 @@ class Modules:
             effects.append(Down())
         return effects
 
-    def _start_deadline(self, module: Module, now_ms: int) -> int | None:
+    def start_deadline(self, module: Module, now_ms: int) -> int | None:
         """Returns when a module that is starting now has taken too long."""
         return None if module.is_external else now_ms + self.policy.start_timeout_ms
 

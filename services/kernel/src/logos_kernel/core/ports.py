@@ -1,11 +1,10 @@
 """What the kernel needs of the rooms around its core."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.types import Described, Exit, ProcessId, Record
-from logos_kernel.core.views import View
 
 
 class ModuleStore(Protocol):
@@ -13,6 +12,7 @@ class ModuleStore(Protocol):
 
     Raises:
         DiskFullError, StoreFailedError: It was not done, or that is not known.
+        StateLockedError: It was not done: another kernel has begun on this state.
     """
 
     async def begin(self) -> int:
@@ -32,6 +32,10 @@ class ModuleStore(Protocol):
         ...
 
 
+Ended = Callable[[ProcessId, Exit], None]
+"""Called once, on the event loop, when a process has ended."""
+
+
 class Runtime(Protocol):
     """Where the modules of a node run: processes of this kernel, or elsewhere."""
 
@@ -39,12 +43,12 @@ class Runtime(Protocol):
         """Says whether this very process still runs."""
         ...
 
-    def start(self, module: str, epoch: int) -> ProcessId:
+    async def start(self, module: str, epoch: int, ended: Ended) -> ProcessId:
         """Starts a process of a module, or raises `OSError`."""
         ...
 
-    def watch(self, module: str, process: ProcessId, ended: Callable[[Exit], None]) -> None:
-        """Has `ended` called once, when the process has ended."""
+    def watch(self, module: str, process: ProcessId, ended: Ended) -> None:
+        """Watches a process that an earlier kernel started."""
         ...
 
     def end(self, process: ProcessId, signal: Signal) -> None:
@@ -57,14 +61,6 @@ class Runtime(Protocol):
 
     def close(self) -> None:
         """Watches no longer. Ends nothing."""
-        ...
-
-
-class Front(Protocol):
-    """Shows clients the modules."""
-
-    async def update(self, views: Sequence[View], *, is_ready: bool) -> None:
-        """Takes all modules as they are now, and whether the node is ready."""
         ...
 
 

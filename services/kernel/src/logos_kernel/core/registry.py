@@ -10,25 +10,25 @@ from logos_kernel.core.effects import Admit, Effects, Save
 from logos_kernel.core.errors import (
     InvalidRegistrationError,
     ModuleUnreachableError,
-    NotReadyError,
     StaleEpochError,
     UnknownLeaseError,
 )
 from logos_kernel.core.lease import Lease
 from logos_kernel.core.lifecycle import REGISTRABLE
-from logos_kernel.core.module import Module
+from logos_kernel.core.module import After, Module
 from logos_kernel.core.modules import Modules, is_new_observed, next_record
 from logos_kernel.core.types import (
     INSTANCE_ID_BYTES,
     LEASE_ID_BYTES,
     MAX_ENDPOINT_BYTES,
     MAX_EPOCH,
+    MAX_SERVICE_BYTES,
     MAX_SERVICES,
     MAX_STATUS_BYTES,
+    MAX_VERSION_BYTES,
     Candidate,
     Instance,
     Introduction,
-    Location,
 )
 from logos_kernel.core.types import ModuleState as S
 
@@ -63,8 +63,8 @@ class Registry:
     def register(self, ticket: Ticket, candidate: Candidate, now_ms: int) -> Effects:
         """Registers an instance that `check` has allowed; answers with a `Grant`.
 
-        The epoch of an observed instance must be durable first: nothing else tells it from
-        the next one (KER-7). That of a process is, since before it was started.
+        The epoch of an observed instance must be durable first: nothing else distinguishes it
+        from the next one (KER-7). That of a process is, since before it was started.
         """
         said, described = candidate.introduction, candidate.described
         rival = self.check(said)  # again: time has passed
@@ -90,52 +90,71 @@ class Registry:
         text = status_text.encode()[:MAX_STATUS_BYTES].decode(errors="ignore")
         is_news = text != module.status_text
         module.status_text = text
-        heard = self._modules.heard(module, said, now_ms, is_news=is_news)
-        return [*heard, Answer(ticket, lease.ttl_ms)]
+        effects: Effects = []
+        if module.state is S.DRAINING:
+            pass  # there is no way back
+        elif said is S.READY and module.state is not S.READY:
+            effects = self._modules.enter(module, S.READY, now_ms)
+        elif said is S.DRAINING:
+            module.after = After.BACKOFF
+            effects = self._modules.enter(module, S.DRAINING, now_ms)
+        elif said is S.REGISTERED and (module.state is S.READY or is_news):
+            due_ms = self._modules.start_deadline(module, now_ms)
+            effects = self._modules.enter(module, S.REGISTERED, now_ms, due_ms=due_ms)
+        return [*effects, *self._modules.settle(now_ms), Answer(ticket, lease.ttl_ms)]
 
     def wait_stop(self, ticket: Ticket, lease_id: bytes, _now_ms: int) -> Effects:
         """Answers when the holder of a lease shall drain and exit; the newest question alone."""
-        module = self._find(lease_id)
-        if module is None or module.lease is None:
-            return []  # the next beat is refused
-        module.lease.stop_asker = ticket
-        return [*module.lease.stop()] if module.lease.is_stopping else []
+        _, lease = self._find(lease_id)
+        if lease is None:
+            return []  # its next heartbeat is refused
+        lease.stop_asker = ticket
+        return [*lease.stop()] if lease.is_stopping else []
 
     def deregister(self, ticket: Ticket, lease_id: bytes, now_ms: int) -> Effects:
-        """Ends a lease, if there is one."""
-        module = self._find(lease_id)
-        left = [] if module is None else self._modules.left(module, now_ms)
-        return [*left, Answer(ticket)]
+        """Ends a lease, if there is one: its process is about to end."""
+        module, _ = self._find(lease_id)
+        if module is None:
+            return [Answer(ticket)]
+        effects: Effects = []
+        due_ms = now_ms + self._modules.policy.stop_grace_ms
+        self._modules.end_lease(module)
+        if module.is_external:
+            module.last_exit = "left"
+            effects = self._modules.enter(module, S.STARTING, now_ms)
+        elif module.state is not S.DRAINING:
+            module.after = After.BACKOFF
+            effects = self._modules.enter(module, S.DRAINING, now_ms, due_ms=due_ms)
+        elif module.due_ms is None:
+            module.due_ms = due_ms
+        return [*effects, *self._modules.settle(now_ms), Answer(ticket)]
 
     def session_ended(self, lease_id: bytes, now_ms: int) -> Effects:
-        """Doubts an observed module: nothing else tells that its process has ended (KER-3)."""
-        module = self._find(lease_id)
-        if module is not None and module.lease is not None and module.is_external:
-            module.lease.doubt(now_ms, self._modules.policy.reconnect_grace_ms)
+        """Doubts an observed module: nothing else says that its process has ended (KER-3)."""
+        module, lease = self._find(lease_id)
+        if module is not None and lease is not None and module.is_external:
+            lease.doubt(now_ms, self._modules.policy.reconnect_grace_ms)
         return []
 
-    def resolve(self, name: str) -> Location:
-        """Says where a READY module is."""
-        module = self._modules.find(name)
-        if module.state is not S.READY:
-            raise NotReadyError(f"{name} is {module.state}")
-        return Location(module.endpoint, module.epoch)
-
-    def _find(self, lease_id: bytes) -> Module | None:
-        holders = (one for one in self._modules if one.lease and one.lease.lease_id == lease_id)
-        return next(holders, None)
+    def _find(self, lease_id: bytes) -> tuple[Module, Lease] | tuple[None, None]:
+        for module in self._modules:
+            if module.lease is not None and module.lease.lease_id == lease_id:
+                return module, module.lease
+        return None, None
 
     def _holder(self, lease_id: bytes) -> tuple[Module, Lease]:
         if len(lease_id) != LEASE_ID_BYTES:
             raise InvalidRegistrationError(
                 f"a lease is {LEASE_ID_BYTES} bytes, not {len(lease_id)}", field="lease_id"
             )
-        for module in self._modules:
-            if module.lease is not None and module.lease.lease_id == lease_id:
-                return module, module.lease
-            epoch = module.past_leases.epoch_of(lease_id)
-            if epoch is not None and epoch < module.epoch:
-                raise StaleEpochError(f"{module.name} was started again, as epoch {module.epoch}")
+        module, lease = self._find(lease_id)
+        if module is not None and lease is not None:
+            return module, lease
+        for one in self._modules:
+            if any(
+                past.lease_id == lease_id and past.epoch < one.epoch for past in one.past_leases
+            ):
+                raise StaleEpochError(f"{one.name} was started again, as epoch {one.epoch}")
         raise UnknownLeaseError("no such lease: register again")
 
 
@@ -144,18 +163,18 @@ def _check_form(introduction: Introduction) -> None:
         if not is_right:
             raise InvalidRegistrationError(f"{field}: must be {what}", field=field)
 
-    endpoint = introduction.endpoint
-    need("version", VERSION.fullmatch(introduction.version), "a semantic version")
-    need(
-        "instance_id",
-        len(introduction.instance_id) == INSTANCE_ID_BYTES,
-        f"{INSTANCE_ID_BYTES} bytes",
-    )
-    need("endpoint", len(endpoint) <= MAX_ENDPOINT_BYTES, f"at most {MAX_ENDPOINT_BYTES} bytes")
+    version, endpoint = introduction.version, introduction.endpoint
+    need("version", len(version) <= MAX_VERSION_BYTES, f"at most {MAX_VERSION_BYTES} bytes")
+    need("version", VERSION.fullmatch(version), "a semantic version")
+    is_right_size = len(introduction.instance_id) == INSTANCE_ID_BYTES
+    need("instance_id", is_right_size, f"{INSTANCE_ID_BYTES} bytes")
+    is_short = len(endpoint.encode()) <= MAX_ENDPOINT_BYTES
+    need("endpoint", is_short, f"at most {MAX_ENDPOINT_BYTES} bytes")
     need("endpoint", _ENDPOINT.fullmatch(endpoint), "unix:/path or host:port")
     need("epoch", introduction.epoch <= MAX_EPOCH, f"at most {MAX_EPOCH}")
     need("services", len(introduction.services) <= MAX_SERVICES, f"at most {MAX_SERVICES} names")
     for service in introduction.services:
+        need("services", len(service) <= MAX_SERVICE_BYTES, f"at most {MAX_SERVICE_BYTES} bytes")
         need("services", SERVICE.fullmatch(service), "full names of gRPC services")
         is_reserved = service.startswith(RESERVED_SERVICES)
         need("services", not is_reserved, f"other than {', '.join(RESERVED_SERVICES)}")

@@ -14,8 +14,9 @@ def problems(requires: Requires) -> list[str]:
         for needed in all_needed
         if needed not in requires
     ]
+    known = {name: [one for one in needed if one in requires] for name, needed in requires.items()}
     try:
-        TopologicalSorter(_known(requires)).prepare()
+        TopologicalSorter(known).prepare()
     except CycleError as error:
         # graphlib names each module before the one that requires it; readers expect the reverse
         cycle: list[str] = list(reversed(error.args[1]))
@@ -29,8 +30,8 @@ def start_order(requires: Requires) -> list[str]:
     Raises:
         ValueError: There is no such order; `problems` says why.
     """
-    if problems(requires):
-        raise ValueError("no order: " + "; ".join(problems(requires)))
+    if found := problems(requires):
+        raise ValueError("no order: " + "; ".join(found))
     sorter = TopologicalSorter(requires)
     sorter.prepare()
     order: list[str] = []
@@ -48,14 +49,8 @@ def dependents(requires: Requires, name: str) -> list[str]:
 
 def requirements(requires: Requires, name: str) -> list[str]:
     """Returns all that `name` requires, also through others, and `name` last."""
-    wanted, queue = {name}, [name]
-    while queue:
-        for needed in requires[queue.pop()]:
-            if needed not in wanted:
-                wanted.add(needed)
-                queue.append(needed)
-    return [other for other in start_order(requires) if other in wanted]
-
-
-def _known(requires: Requires) -> dict[str, list[str]]:
-    return {name: [one for one in needed if one in requires] for name, needed in requires.items()}
+    order, wanted = start_order(requires), {name}
+    for other in reversed(order):
+        if other in wanted:
+            wanted.update(requires[other])
+    return [other for other in order if other in wanted]

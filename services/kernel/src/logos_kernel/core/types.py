@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from logos_base.manifest import Manifest
@@ -11,9 +12,11 @@ INSTANCE_ID_BYTES: Final = 16
 LEASE_ID_BYTES: Final = 16
 MAX_STATUS_BYTES: Final = 200
 MAX_ENDPOINT_BYTES: Final = 255
+MAX_VERSION_BYTES: Final = 64
 MAX_SERVICES: Final = 256
+MAX_SERVICE_BYTES: Final = 255
 MAX_EPOCH: Final = 2**53
-"""Of an instance that tells its own: more than any counts to, and less than the store holds."""
+"""Of an instance that counts its own: more than any counts to, and less than the store holds."""
 
 
 class ModuleState(StrEnum):
@@ -81,6 +84,27 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Where the modules live that the kernel starts itself."""
+
+    run_dir: Path
+    state_dir: Path
+    log_dir: Path
+    kernel_target: str
+    """The kernel's address for them."""
+    fork_server: Path | None = None
+    """Socket of the testnet's fork server, if it has one."""
+
+    def socket(self, module: str) -> Path:
+        """Returns the Unix socket of a module."""
+        return self.run_dir / f"{module}.sock"
+
+    def log(self, module: str) -> Path:
+        """Returns the log file of a module."""
+        return self.log_dir / f"{module}.log"
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What is remembered of one module across restarts of the kernel (KER-8)."""
 
@@ -130,7 +154,7 @@ class Described:
     file_descriptor_set: bytes = b""
     """Serialised google.protobuf.FileDescriptorSet; empty if it cannot be read."""
     methods: Mapping[str, MethodKind] = field(default_factory=dict)
-    """Kinds of `/<service>/<method>`, as far as the descriptors tell them."""
+    """Kinds of `/<service>/<method>`, as far as the descriptors hold them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +178,6 @@ class Grant:
     epoch: int
     ttl_ms: int
     settings_json: str
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where a READY module is."""
-
-    endpoint: str
-    epoch: int
 
 
 @dataclass(frozen=True, slots=True)

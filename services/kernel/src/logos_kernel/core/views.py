@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from logos_kernel.core.errors import NotReadyError
 from logos_kernel.core.module import Module
 from logos_kernel.core.modules import Modules
 from logos_kernel.core.types import Described, Desired, ModuleState, Runtime
@@ -71,6 +72,13 @@ class Views:
             since_ms=self._since_ms(module),
             described=module.described,
         )
+
+    def ready(self, name: str) -> View:
+        """Returns a module that is READY, or raises `NotReadyError`."""
+        view = self.one(name)
+        if view.state is not ModuleState.READY:
+            raise NotReadyError(f"{name} is {view.state}")
+        return view
 
     def _status_text(self, module: Module) -> str:
         if module.unsaved:

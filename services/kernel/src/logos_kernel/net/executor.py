@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from logos_base.errors import StoreFailedError
 from logos_kernel.core.effects import Changed, Down, Effect, End, Forget, Save, Spawn, Watch
-from logos_kernel.core.lifecycle import IllegalTransitionError
-from logos_kernel.core.ports import Front, ModuleStore, Runtime
+from logos_kernel.core.errors import StateLockedError
+from logos_kernel.core.ports import ModuleStore, Runtime
 from logos_kernel.core.supervisor import Supervisor
 from logos_kernel.core.types import Exit, ProcessId
 from logos_kernel.core.views import Views
+from logos_kernel.net.front import Front
 from logos_kernel.net.router import Router
 from logos_module.driver import Driver
 
@@ -46,7 +47,6 @@ class Executor:
         self._store = store
         self._router = router
         self._front = front
-        self._fault: IllegalTransitionError | None = None
         self.driver: Driver[Effect] = Driver(
             supervisor, self._perform, monotonic_ms, failed=self._failed
         )
@@ -66,14 +66,12 @@ class Executor:
         finally:
             self._runtime.close()
             await self._router.close()
-        if self._fault is not None:
-            raise self._fault
 
     def _failed(self, error: Exception) -> None:
-        log.error("effect failed", exc_info=error)  # a bug: supervision of the others goes on
-        if isinstance(error, IllegalTransitionError):
-            self._fault = error
-            self.driver.stop()
+        if isinstance(error, StateLockedError):
+            self.driver.stop(error)
+        else:
+            log.error("effect failed", exc_info=error)  # a bug: supervision of the others goes on
 
     def _perform(self, effect: Effect) -> Coroutine[Any, Any, None] | None:
         match effect:
@@ -84,10 +82,10 @@ class Executor:
             case Changed(name):
                 return self._show(name)
             case Spawn(name, epoch):
-                self._spawn(name, epoch)
+                return self._spawn(name, epoch)
             case Watch(name, process):
                 log.info("module taken over", extra={"of": name, "pid": process.pid})
-                self._watch(name, process)
+                self._runtime.watch(name, process, partial(self._exited, name))
             case End(process, signal):
                 self._runtime.end(process, signal)
             case Down():
@@ -97,6 +95,8 @@ class Executor:
     async def _save(self, save: Save) -> None:
         try:
             await self._store.save(*save.records)
+        except StateLockedError:
+            raise
         except Exception as error:
             is_bug = not isinstance(error, StoreFailedError)
             names = [record.name for record in save.records]
@@ -111,17 +111,13 @@ class Executor:
         except StoreFailedError as error:  # the next kernel tries again
             log.warning("cannot forget", extra={"of": name, "why": str(error)})
 
-    def _spawn(self, name: str, epoch: int) -> None:
+    async def _spawn(self, name: str, epoch: int) -> None:
         try:
-            process = self._runtime.start(name, epoch)
+            process = await self._runtime.start(name, epoch, partial(self._exited, name))
         except OSError as error:
             self.driver.report(self._supervisor.spawn_failed, name, str(error))
-            return
-        self.driver.report(self._supervisor.spawned, name, process)
-        self._watch(name, process)
-
-    def _watch(self, name: str, process: ProcessId) -> None:
-        self._runtime.watch(name, process, partial(self._exited, name, process))
+        else:
+            self.driver.report(self._supervisor.spawned, name, process)
 
     def _exited(self, name: str, process: ProcessId, exit_: Exit) -> None:
         log.info("module ended", extra={"of": name, "pid": process.pid, "how": str(exit_)})

@@ -1,11 +1,12 @@
 """Modules that a container engine runs: the kernel only observes them."""
 # ruff: noqa: ARG002 -- it refuses, whatever it is asked
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.errors import ExternalRuntimeError
-from logos_kernel.core.types import Exit, ProcessId
+from logos_kernel.core.ports import Ended
+from logos_kernel.core.types import ProcessId
 
 
 class External:
@@ -14,10 +15,10 @@ class External:
     def is_alive(self, process: ProcessId) -> bool:
         return False
 
-    def start(self, module: str, epoch: int) -> ProcessId:
+    async def start(self, module: str, epoch: int, ended: Ended) -> ProcessId:
         raise ExternalRuntimeError(f"this kernel does not start {module}")
 
-    def watch(self, module: str, process: ProcessId, ended: Callable[[Exit], None]) -> None:
+    def watch(self, module: str, process: ProcessId, ended: Ended) -> None:
         raise ExternalRuntimeError(f"this kernel has not started {module}")
 
     def end(self, process: ProcessId, signal: Signal) -> None:

@@ -30,7 +30,7 @@ def last_line(path: Path) -> str:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 4096))
             lines = file.read().decode(errors="replace").split("\n")
-    except FileNotFoundError:
+    except OSError:  # not there, or not readable: the end of the module is reported all the same
         return ""
     filled = [line.strip() for line in lines if line.strip()]
     return filled[-1][:LAST_LINE_CHARACTERS] if filled else ""
@@ -93,17 +93,14 @@ def open_for_reading(path: Path) -> BinaryIO | None:
         return None
 
 
-def is_replaced(path: Path, file: BinaryIO) -> bool:
-    """Says whether the log goes on in another file than the open one."""
+def has_ended(path: Path, file: BinaryIO) -> bool:
+    """Says whether nothing more comes in the open file: the log was replaced or truncated."""
+    opened = os.fstat(file.fileno())
     try:
-        return not os.path.samestat(path.stat(), os.fstat(file.fileno()))
+        is_replaced = not os.path.samestat(path.stat(), opened)
     except FileNotFoundError:
         return False  # put aside; the next one is not there yet
-
-
-def is_truncated(path: Path, file: BinaryIO) -> bool:
-    """Says whether a log was cut off before the place that was read to."""
-    return path.exists() and os.fstat(file.fileno()).st_size < file.tell()
+    return is_replaced or opened.st_size < file.tell()
 
 
 async def _wait_for(path: Path) -> BinaryIO:
@@ -140,7 +137,7 @@ async def read_lines(path: Path, *, tail: int, follow: bool) -> AsyncIterator[by
                 # Opened anew after a truncation too: a buffer may hold what stood there.
                 file.close()
                 file, is_over = newer, False
-            elif is_replaced(path, file) or is_truncated(path, file):
+            elif has_ended(path, file):
                 is_over = True  # and read to its end once more: lines may have come until then
             else:
                 await asyncio.sleep(FOLLOW_POLL_S)

@@ -35,7 +35,8 @@ def described_from_pb(response: pb.DescribeResponse) -> Described:
     text = response.file_descriptor_set
     files = descriptor_pb2.FileDescriptorSet()
     try:
-        files.ParseFromString(text if len(text) <= MAX_DESCRIPTOR_SET_BYTES else b"")
+        text = text if len(text) <= MAX_DESCRIPTOR_SET_BYTES else b""
+        files.ParseFromString(text)
     except DecodeError:
         text, files = b"", descriptor_pb2.FileDescriptorSet()
     return Described(

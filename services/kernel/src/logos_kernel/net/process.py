@@ -9,11 +9,10 @@ watches them again by pidfd (KER-8).
 import asyncio
 import logging
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -21,93 +20,79 @@ from logos_forkserver import client
 from logos_forkserver.client import Forked, ForkServerError
 from logos_forkserver.wire import Request
 from logos_kernel.core.effects import Signal
-from logos_kernel.core.types import Exit, Plan, ProcessId
+from logos_kernel.core.ports import Ended
+from logos_kernel.core.types import Exit, Places, Plan, ProcessId
 from logos_kernel.net import logfile
-from logos_kernel.net.exits import Exits, Parent
+from logos_kernel.net.exits import Parent, WatchedProcess, kill_group
 from logos_module.sockets import FOLDER_MODE, restore_folder
 
 log = logging.getLogger(__name__)
 
-_NUMBERS: Final = {Signal.TERM: signal.SIGTERM, Signal.KILL: signal.SIGKILL}
+FORK_PAUSE_S: Final = 30.0
+"""A fork server that did not answer in time is not asked again for so long."""
+
 _KEPT: Final = ("LOGOS_LOG_LEVEL", "LOGOS_TESTNET_DIR")
 """The kernel's own LOGOS_ variables that its modules get too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where modules live, and what they are told."""
-
-    kernel_target: str
-    run_dir: Path
-    state_dir: Path
-    log_dir: Path
-    environment: Mapping[str, str]
-    """Of the kernel itself."""
-    fork_server: Path | None = None
-    """Socket of the testnet's fork server, if it has one."""
-    fork_timeout_s: float = client.FORK_TIMEOUT_S
-    """The kernel does nothing else for so long while it waits for a fork."""
-
-    def socket(self, module: str) -> Path:
-        """Returns the Unix socket of a module."""
-        return self.run_dir / f"{module}.sock"
-
-    def log(self, module: str) -> Path:
-        """Returns the log file of a module."""
-        return self.log_dir / f"{module}.log"
-
-
 class Processes:
-    """Starts, watches and ends processes. For use on one event loop."""
+    """Starts, watches and ends processes. For use on one event loop.
 
-    def __init__(self, plans: Mapping[str, Plan], places: Places) -> None:
+    Args:
+        plans: The modules, by name.
+        places: Where they live.
+        environment: Of the kernel itself.
+        fork_timeout_s: For the fork server to answer.
+    """
+
+    def __init__(
+        self,
+        plans: Mapping[str, Plan],
+        places: Places,
+        environment: Mapping[str, str],
+        *,
+        fork_timeout_s: float = client.FORK_TIMEOUT_S,
+    ) -> None:
         self._plans = plans
         self._places = places
-        self._watched: dict[ProcessId, Exits] = {}
-        self._children: dict[ProcessId, subprocess.Popen[bytes] | Forked] = {}
-        """Started, and not watched yet."""
+        self._environment = environment
+        self._fork_timeout_s = fork_timeout_s
+        self._fork_again_s = 0.0
+        """When the fork server may be asked again, in seconds of `time.monotonic`."""
+        self._watched: dict[ProcessId, WatchedProcess] = {}
         self._has_folders = False
 
     def is_alive(self, process: ProcessId) -> bool:
         """Says whether this very process still runs."""
         return start_ticks(process.pid) == process.start_ticks
 
-    def start(self, module: str, epoch: int) -> ProcessId:
-        """Starts a process of a module, or raises `OSError`."""
-        places = self._places
-        state_dir = places.state_dir / module
-        self._make_folders()
-        state_dir.mkdir(exist_ok=True)
-        variables = self._environment(module, epoch, state_dir)
-        output = logfile.open_for_append(places.log(module))
-        try:
-            process, child = self._fork(module, state_dir, variables, output) or _execute(
-                self._plans[module], state_dir, variables, output
-            )
-        finally:
-            os.close(output)
-        self._children[process] = child
+    async def start(self, module: str, epoch: int, ended: Ended) -> ProcessId:
+        """Starts a process of a module and watches it, or raises `OSError`.
+
+        In a thread: a disk or a fork server that hangs must not stop the calls of clients.
+        """
+        process, pidfd, parent = await asyncio.to_thread(self._start, module, epoch)
+        self._watch(module, process, pidfd, parent, ended)
         return process
 
-    def watch(self, module: str, process: ProcessId, ended: Callable[[Exit], None]) -> None:
-        """Has `ended` called once, on the event loop, when the process has ended."""
-        parent = self._children.pop(process, None)
-        pidfd = self._pidfd_of(process, parent)
-        if pidfd is None:
-            asyncio.get_running_loop().call_soon(ended, Exit(None))
+    def watch(self, module: str, process: ProcessId, ended: Ended) -> None:
+        """Watches a process that an earlier kernel started."""
+        try:
+            pidfd = os.pidfd_open(process.pid)
+        except ProcessLookupError:
+            pidfd = None
+        if pidfd is not None and self.is_alive(process):
+            self._watch(module, process, pidfd, None, ended)
             return
+        if pidfd is not None:
+            os.close(pidfd)  # of another process, which has its pid now
+        asyncio.get_running_loop().call_soon(ended, process, Exit(None))
 
-        def end(code: int | None) -> None:
-            del self._watched[process]
-            ended(Exit(code, logfile.last_line(self._places.log(module))))
-
-        self._watched[process] = Exits(process.pid, pidfd, parent, end)
-
-    def end(self, process: ProcessId, signal_: Signal) -> None:
+    def end(self, process: ProcessId, signal: Signal) -> None:
         """Signals a process; one that has ended is no error."""
         watched = self._watched.get(process)
         if watched is not None:
-            watched.send(_NUMBERS[signal_])
+            watched.send(signal)
 
     def lines(self, module: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
         """Streams a module's log, oldest line first."""
@@ -118,6 +103,30 @@ class Processes:
         for watched in self._watched.values():
             watched.close()
         self._watched.clear()
+
+    def _watch(
+        self, module: str, process: ProcessId, pidfd: int, parent: Parent, ended: Ended
+    ) -> None:
+        def end(code: int | None) -> None:
+            del self._watched[process]
+            ended(process, Exit(code, logfile.last_line(self._places.log(module))))
+
+        self._watched[process] = WatchedProcess(process.pid, pidfd, parent, end)
+
+    def _start(self, module: str, epoch: int) -> tuple[ProcessId, int, Parent]:
+        """Returns a new process, a pidfd of it, and where its exit code will come from."""
+        folder = self._places.state_dir / module
+        self._make_folders()
+        folder.mkdir(exist_ok=True)
+        variables = self._variables(module, epoch, folder)
+        output = logfile.open_for_append(self._places.log(module))
+        try:
+            forked = self._fork(module, folder, variables, output)
+            if forked is not None:
+                return ProcessId(forked.pid, forked.start_ticks), forked.pidfd, forked
+            return _execute(self._plans[module], folder, variables, output)
+        finally:
+            os.close(output)
 
     def _make_folders(self) -> None:
         """Makes them at the first start; later only sockets may have been swept away.
@@ -135,43 +144,31 @@ class Processes:
 
     def _fork(
         self, module: str, folder: Path, variables: dict[str, str], output: int
-    ) -> tuple[ProcessId, Forked] | None:
+    ) -> Forked | None:
         """Has the fork server start a module; None where it has to start by its own command."""
-        path, plan = self._places.fork_server, self._plans[module]
-        if path is None or not plan.manifest.preload:
+        path, manifest = self._places.fork_server, self._plans[module].manifest
+        if path is None or not manifest.preload or time.monotonic() < self._fork_again_s:
             return None
-        _, _, package, *arguments = plan.manifest.command  # preload says that it is `python -m`
+        _, _, package, *arguments = manifest.command  # preload says that it is `python -m`
         request = Request(package, tuple(arguments), str(folder), variables)
         try:
-            forked = client.fork(path, request, output, timeout_s=self._places.fork_timeout_s)
+            return client.fork(path, request, output, timeout_s=self._fork_timeout_s)
         except ForkServerError as error:
+            if isinstance(error.__cause__, TimeoutError):
+                self._fork_again_s = time.monotonic() + FORK_PAUSE_S
             extra = {"of": module, "reason": error.reason, "why": str(error)}
             log.warning("module starts by its own command", extra=extra)
             return None
-        return ProcessId(forked.pid, forked.start_ticks), forked
 
-    def _pidfd_of(self, process: ProcessId, parent: Parent) -> int | None:
-        """Returns a pidfd of this very process; None if it is gone."""
-        if isinstance(parent, Forked):
-            return parent.pidfd
-        try:
-            pidfd = os.pidfd_open(process.pid)
-        except ProcessLookupError:
-            return None
-        if parent is None and not self.is_alive(process):
-            os.close(pidfd)
-            return None
-        return pidfd
-
-    def _environment(self, module: str, epoch: int, state_dir: Path) -> dict[str, str]:
-        own = self._places.environment
+    def _variables(self, module: str, epoch: int, folder: Path) -> dict[str, str]:
+        own = self._environment
         inherited = {key: own[key] for key in own if not key.startswith("LOGOS_") or key in _KEPT}
         return {
             **inherited,
             "LOGOS_MODULE": module,
             "LOGOS_KERNEL": self._places.kernel_target,
             "LOGOS_LISTEN": f"unix:{self._places.socket(module)}",
-            "LOGOS_STATE_DIR": str(state_dir),
+            "LOGOS_STATE_DIR": str(folder),
             "LOGOS_EPOCH": str(epoch),
             "PYTHONSAFEPATH": "1",  # its state folder is no place to import from
             "PYTHONUNBUFFERED": "1",
@@ -195,17 +192,26 @@ def start_ticks(pid: int, *, dead_too: bool = False) -> int | None:
 
 def _execute(
     plan: Plan, folder: Path, variables: dict[str, str], output: int
-) -> tuple[ProcessId, subprocess.Popen[bytes]]:
+) -> tuple[ProcessId, int, Parent]:
     """Starts a module by its own command, or raises `OSError`."""
     program, *arguments = plan.manifest.command
-    child = subprocess.Popen(  # noqa: S603 -- the command is the profile's
-        [sys.executable if program == "python" else program, *arguments],
-        cwd=folder,
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
-    )
-    # Not reaped before its pidfd is read: the pid is its own until then.
-    return ProcessId(child.pid, start_ticks(child.pid, dead_too=True) or 0), child
+    try:
+        child = subprocess.Popen(  # noqa: S603 -- the command is the profile's
+            [sys.executable if program == "python" else program, *arguments],
+            cwd=folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    except ValueError as error:  # a zero byte in the command
+        raise OSError(f"{program!r} cannot be run: {error}") from error
+    # Not reaped before its pidfd is closed: the pid is its own until then.
+    try:
+        process = ProcessId(child.pid, start_ticks(child.pid, dead_too=True) or 0)
+        return process, os.pidfd_open(child.pid), child
+    except OSError:  # too many open files
+        kill_group(child.pid)
+        child.wait()
+        raise

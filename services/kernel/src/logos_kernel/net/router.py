@@ -133,68 +133,38 @@ def _follow(view: View, held: Upstream | None) -> Upstream | None:
 
 
 def _behaviour(channel: grpc.aio.Channel, method: str, kind: MethodKind) -> Behaviour:
-    if kind.request_streaming and kind.response_streaming:
-        return _pass_stream_stream(channel, channel.stream_stream(method))
-    if kind.request_streaming:
-        return _pass_stream_unary(channel, channel.stream_unary(method))
-    if kind.response_streaming:
-        return _pass_unary_stream(channel, channel.unary_stream(method))
-    return _pass_unary_unary(channel, channel.unary_unary(method))
+    """Returns what passes a call of a method: its requests, its responses and how it ends."""
+    openers = {
+        (False, False): channel.unary_unary,
+        (False, True): channel.unary_stream,
+        (True, False): channel.stream_unary,
+        (True, True): channel.stream_stream,
+    }
+    begin: Any = openers[kind.request_streaming, kind.response_streaming](method)
+    pass_back = _pass_responses if kind.response_streaming else _pass_response
 
-
-def _pass_unary_unary(channel: grpc.aio.Channel, method: Any) -> Behaviour:
-    async def serve(request: bytes, context: Any) -> Any:
-        call = method(request, timeout=context.time_remaining(), metadata=_metadata_of(context))
-        response = await _response_of(call)
-        await _pass_initial(call, context)
-        await _finish(channel, call, context)
-        return response
-
-    return serve
-
-
-def _pass_stream_unary(channel: grpc.aio.Channel, method: Any) -> Behaviour:
-    async def serve(_requests: Any, context: Any) -> Any:
-        call = method(timeout=context.time_remaining(), metadata=_metadata_of(context))
-        async with asyncio.TaskGroup() as tasks:
-            pump = tasks.create_task(_pass_requests(context, call))
-            try:
-                response = await _response_of(call)
-            finally:
-                pump.cancel()
-                call.cancel()  # no effect on a call that has ended
-        await _pass_initial(call, context)
-        await _finish(channel, call, context)
-        return response
-
-    return serve
-
-
-def _pass_unary_stream(channel: grpc.aio.Channel, method: Any) -> Behaviour:
-    async def serve(request: bytes, context: Any) -> None:
-        call = method(request, timeout=context.time_remaining(), metadata=_metadata_of(context))
+    async def serve_one(request: bytes, context: Any) -> Any:
+        call = begin(request, timeout=context.time_remaining(), metadata=_metadata_of(context))
         try:
-            await _pass_responses(call, context)
+            response = await pass_back(call, context)
         finally:
-            call.cancel()
+            call.cancel()  # no effect on a call that has ended
         await _finish(channel, call, context)
+        return response
 
-    return serve
-
-
-def _pass_stream_stream(channel: grpc.aio.Channel, method: Any) -> Behaviour:
-    async def serve(_requests: Any, context: Any) -> None:
-        call = method(timeout=context.time_remaining(), metadata=_metadata_of(context))
+    async def serve_all(_requests: Any, context: Any) -> Any:
+        call = begin(timeout=context.time_remaining(), metadata=_metadata_of(context))
         async with asyncio.TaskGroup() as tasks:
             pump = tasks.create_task(_pass_requests(context, call))
             try:
-                await _pass_responses(call, context)
+                response = await pass_back(call, context)
             finally:
                 pump.cancel()
                 call.cancel()
         await _finish(channel, call, context)
+        return response
 
-    return serve
+    return serve_all if kind.request_streaming else serve_one
 
 
 async def _pass_requests(context: Any, call: Any) -> None:
@@ -222,15 +192,17 @@ async def _pass_responses(call: Any, context: Any) -> None:
         _raise_if_cancelled()
 
 
-async def _response_of(call: Any) -> bytes | None:
-    """Returns the one response; None if the call failed, as its status tells."""
+async def _pass_response(call: Any, context: Any) -> bytes | None:
+    """Returns the one response, after its initial metadata; None if the call failed."""
+    response: bytes | None = None
     try:
-        response: bytes = await call
+        response = await call
     except grpc.aio.AioRpcError:
-        return None
+        pass  # the status says it all
     except asyncio.CancelledError:
         _raise_if_cancelled()
-        return None
+    if initial := await call.initial_metadata():
+        await context.send_initial_metadata(tuple(initial))
     return response
 
 
@@ -243,11 +215,6 @@ def _raise_if_cancelled() -> None:
     task = asyncio.current_task()
     if task is None or task.cancelling():
         raise asyncio.CancelledError
-
-
-async def _pass_initial(call: Any, context: Any) -> None:
-    if initial := await call.initial_metadata():
-        await context.send_initial_metadata(tuple(initial))
 
 
 async def _finish(channel: grpc.aio.Channel, call: Any, context: Any) -> None:

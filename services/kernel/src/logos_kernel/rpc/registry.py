@@ -7,27 +7,12 @@ from google.protobuf.duration_pb2 import Duration
 
 from logos.kernel.v1 import registry_pb2 as pb
 from logos.kernel.v1 import registry_pb2_grpc
-from logos_base.errors import LogosError
 from logos_kernel.core.errors import InvalidRegistrationError
-from logos_kernel.operations.beat import beat, session_ended, wait_stop
-from logos_kernel.operations.deregister import deregister
 from logos_kernel.operations.kernel import Kernel
+from logos_kernel.operations.lease import beat, deregister, session_ended, wait_stop
 from logos_kernel.operations.register import register
-from logos_kernel.operations.resolve import resolve
 from logos_kernel.rpc.convert import duration, grant_to_pb, introduction_from_pb, state_from_pb
 from logos_module.contexts import Context
-
-
-class _Answers:
-    """A stream of answers that two tasks write to: gRPC takes one message at a time."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._turn = asyncio.Lock()
-
-    async def write(self, answer: pb.SessionResponse) -> None:
-        async with self._turn:
-            await self._context.write(answer)
 
 
 class RegistryServicer(registry_pb2_grpc.RegistryServicer):
@@ -41,26 +26,23 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
     async def Session(  # type: ignore[override]  # a coroutine that writes does as well
         self, request_iterator: AsyncIterator[pb.SessionRequest], context: Context
     ) -> None:
-        answers = _Answers(context)
+        lease_id, stopper = b"", None
+        turn = asyncio.Lock()  # two tasks answer, and gRPC takes one message at a time
         async with asyncio.TaskGroup() as tasks:
-            stopper: asyncio.Task[None] | None = None
-            lease_id, error = b"", None
             try:
                 async for request in request_iterator:
                     if lease_id and request.lease_id != lease_id:
                         raise InvalidRegistrationError("one lease in a session", field="lease_id")
-                    await answers.write(pb.SessionResponse(ttl=await self._beat(request)))
+                    ttl = await self._beat(request)
+                    async with turn:
+                        await context.write(pb.SessionResponse(ttl=ttl))
                     if stopper is None:
                         lease_id = request.lease_id
-                        stopper = tasks.create_task(self._pass_stop(lease_id, answers))
-            except LogosError as raised:
-                error = raised  # outside of the group, which would wrap it
+                        stopper = tasks.create_task(self._pass_stop(lease_id, context, turn))
             finally:
                 session_ended(self._kernel, lease_id)
             if stopper is not None:
                 stopper.cancel()
-        if error is not None:
-            raise error
 
     async def _beat(self, request: pb.SessionRequest) -> Duration:
         said = state_from_pb(request.state)
@@ -68,9 +50,10 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
             raise InvalidRegistrationError("state: must be one a module may be in", field="state")
         return duration(await beat(self._kernel, request.lease_id, said, request.status_text))
 
-    async def _pass_stop(self, lease_id: bytes, answers: "_Answers") -> None:
+    async def _pass_stop(self, lease_id: bytes, context: Context, turn: asyncio.Lock) -> None:
         await wait_stop(self._kernel, lease_id)
-        await answers.write(pb.SessionResponse(stop=True))
+        async with turn:
+            await context.write(pb.SessionResponse(stop=True))
 
     async def Deregister(
         self, request: pb.DeregisterRequest, context: Context
@@ -79,5 +62,5 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
         return pb.DeregisterResponse()
 
     async def Resolve(self, request: pb.ResolveRequest, context: Context) -> pb.ResolveResponse:
-        location = resolve(self._kernel, request.module)
-        return pb.ResolveResponse(endpoint=location.endpoint, epoch=location.epoch)
+        view = self._kernel.views.ready(request.module)
+        return pb.ResolveResponse(endpoint=view.endpoint, epoch=view.epoch)

@@ -7,10 +7,7 @@ from typing import Final, cast
 from logos.kernel.v1 import supervisor_pb2 as pb
 from logos.kernel.v1 import supervisor_pb2_grpc
 from logos_kernel.operations.kernel import Kernel
-from logos_kernel.operations.logs import logs
-from logos_kernel.operations.restart import restart
-from logos_kernel.operations.start import start
-from logos_kernel.operations.stop import stop
+from logos_kernel.operations.operate import logs, restart, start, stop
 from logos_kernel.rpc.convert import module_to_pb
 from logos_module.contexts import Context
 

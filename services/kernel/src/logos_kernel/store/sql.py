@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from logos_base.errors import StoreFailedError
+from logos_kernel.core.errors import StateLockedError
 from logos_kernel.core.types import INSTANCE_ID_BYTES, Desired, ProcessId, Record
 from logos_module.database import Database, Schema, open_database, reading, writing
 
@@ -60,18 +61,22 @@ async def open_store(folder: Path, url: str | None = None) -> AsyncIterator["Sql
 
 
 class SqlModuleStore:
-    """One transaction per call."""
+    """One transaction per call.
+
+    After another kernel has begun on the same state, this one can change nothing. The lock that
+    keeps that from happening is lost when a PostgreSQL server restarts.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._epoch = 0
 
     @writing
     async def begin(self, session: AsyncSession) -> int:
         """Counts a start of a kernel on this state; returns its number, from 1."""
-        row = await session.get(KernelRow, _THE_KERNEL)
-        epoch = 1 if row is None else row.epoch + 1
-        await session.merge(KernelRow(id=_THE_KERNEL, epoch=epoch))
-        return epoch
+        self._epoch = await _epoch_of(session) + 1
+        await session.merge(KernelRow(id=_THE_KERNEL, epoch=self._epoch))
+        return self._epoch
 
     @reading
     async def load(self, session: AsyncSession) -> list[Record]:
@@ -85,13 +90,29 @@ class SqlModuleStore:
     @writing
     async def save(self, session: AsyncSession, *records: Record) -> None:
         """Stores records in place of those of their names: all of them, or none."""
+        await self._check(session)
         for record in records:
             await session.merge(_to_row(record))
 
     @writing
     async def forget(self, session: AsyncSession, name: str) -> None:
         """Removes a record, if there is one."""
+        await self._check(session)
         await session.execute(delete(ModuleRow).where(ModuleRow.name == name))
+
+    async def _check(self, session: AsyncSession) -> None:
+        epoch = await _epoch_of(session)
+        if epoch != self._epoch:
+            raise StateLockedError(
+                f"another kernel has started on {self.database.place}, as epoch {epoch}: this one,"
+                f" epoch {self._epoch}, must end"
+            )
+
+
+async def _epoch_of(session: AsyncSession) -> int:
+    """Returns the number of the newest start, which stays that until the transaction ends."""
+    row = await session.get(KernelRow, _THE_KERNEL, with_for_update=True)
+    return 0 if row is None else row.epoch
 
 
 def _to_row(record: Record) -> ModuleRow:

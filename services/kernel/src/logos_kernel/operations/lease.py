@@ -1,4 +1,4 @@
-"""Beat: a module renews its lease, and learns that it shall stop."""
+"""Lease: a module keeps its registration alive, learns that it shall stop, and leaves."""
 
 from logos_kernel.core.types import ModuleState
 from logos_kernel.operations.kernel import Kernel
@@ -21,5 +21,10 @@ async def wait_stop(kernel: Kernel, lease_id: bytes) -> None:
 
 
 def session_ended(kernel: Kernel, lease_id: bytes) -> None:
-    """Notes that the stream of a lease's beats has ended (KER-3)."""
+    """Notes that the stream of a lease's heartbeats has ended (KER-3)."""
     kernel.driver.put(kernel.registry.session_ended, lease_id)
+
+
+async def deregister(kernel: Kernel, lease_id: bytes) -> None:
+    """Ends a lease, if there is one (KER-3)."""
+    await kernel.driver.ask(kernel.registry.deregister, lease_id)

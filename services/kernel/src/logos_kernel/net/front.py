@@ -26,7 +26,8 @@ class Front:
     def __init__(self, front: Server, inner: Server) -> None:
         self._server = front
         self._inner = inner
-        self._health: dict[str, bool] = {}
+        self._known: set[str] = set()
+        """Services of modules that the health service has heard of."""
         self._reflected: tuple[bytes, ...] | None = None
 
     async def open(self) -> None:
@@ -39,17 +40,12 @@ class Front:
     async def update(self, views: Sequence[View], *, is_ready: bool) -> None:
         """Shows the modules as they are now."""
         await self._inner.set_serving([""], serving=is_ready)
-        health = {
-            service: view.state is ModuleState.READY for view in views for service in view.services
-        }
-        health[""] = is_ready
-        for service in self._health.keys() - health.keys():
-            health[service] = False
-        news = {name: value for name, value in health.items() if self._health.get(name) != value}
-        for service, value in news.items():
-            await self._server.set_serving([service], serving=value)
-        self._health = health
         ready = [view for view in views if view.state is ModuleState.READY]
+        self._known.update(service for view in views for service in view.services)
+        serving = {service for view in ready for service in view.services}
+        for service in self._known:
+            await self._server.set_serving([service], serving=service in serving)
+        await self._server.set_serving([""], serving=is_ready)
         self._reflect([(view, view.described) for view in ready if view.described is not None])
 
     def _reflect(self, ready: Sequence[tuple[View, Described]]) -> None:
