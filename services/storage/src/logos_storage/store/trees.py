@@ -248,9 +248,9 @@ def _serve(files: TreeFiles, shape: TreeShape, held: list[int]) -> list[ServedBl
             proven = verify_stored(data, first, shape, nodes)
         except ProofRefusedError as error:
             raise _decayed(shape, first, end) from error
-        for number, (digest, proof) in enumerate(proven):
+        for number, (digest, path) in enumerate(proven):
             block = data[number * size : (number + 1) * size]
-            served.append(ServedBlock(proof.index, digest, block, proof.path))
+            served.append(ServedBlock(first + number, digest, block, path))
     return served
 
 
