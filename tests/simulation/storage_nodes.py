@@ -117,7 +117,7 @@ class StorageNode:
     def _read_on(self) -> None:
         """Waits for the next block, as a reader that follows closely does."""
         end = len(self.city.dataset.blocks)
-        position = self.bitfield.next_missing(0, end)
+        position = next(self.bitfield.missing(0, end), end)
         if position == end:
             self.run.put(self.machine.release, 1)
             return
