@@ -13,7 +13,7 @@ from itertools import count
 from logos_simulation.links import Links
 from logos_simulation.node import Node, Run
 from logos_simulation.world import World
-from logos_storage.core import flush, merkle, wire
+from logos_storage.core import flush, wire
 from logos_storage.core.batch import check_batch
 from logos_storage.core.bitfield import Bitfield
 from logos_storage.core.cid import TREE, Cid
@@ -22,6 +22,7 @@ from logos_storage.core.fetch import Close, Effect, Fetch, FetchSettings, Open, 
 from logos_storage.core.flush import Flush
 from logos_storage.core.types import TreeShape
 from logos_storage.core.wire import ServedBlock, WantBlocks
+from reference_tree import ReferenceTree
 
 BLOCK_BYTES = 4096
 SETTINGS = FetchSettings(window_blocks=64, first_batch_blocks=2, max_batch_blocks=16)
@@ -42,14 +43,14 @@ class Dataset:
 
     blocks: list[bytes]
     digests: list[bytes] = field(init=False)
-    packed: bytes = field(init=False)
+    tree: ReferenceTree = field(init=False)
     shape: TreeShape = field(init=False)
 
     def __post_init__(self) -> None:
         digests = [hashlib.sha256(block).digest() for block in self.blocks]
-        packed = bytes(merkle.pack(b"".join(digests)))
-        shape = TreeShape(Cid(TREE, packed[-32:]), BLOCK_BYTES, len(digests))
-        for name, value in (("digests", digests), ("packed", packed), ("shape", shape)):
+        tree = ReferenceTree(digests)
+        shape = TreeShape(Cid(TREE, tree.root), BLOCK_BYTES, len(digests))
+        for name, value in (("digests", digests), ("tree", tree), ("shape", shape)):
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -63,10 +64,8 @@ class Dataset:
         return len(self.blocks) * BLOCK_BYTES
 
     def served(self, index: int, data: bytes) -> ServedBlock:
-        proof = merkle.prove(
-            index, len(self.blocks), lambda at: self.packed[at * 32 : at * 32 + 32]
-        )
-        return ServedBlock(index, hashlib.sha256(data).digest(), data, proof.path)
+        path = self.tree.proof(index).path
+        return ServedBlock(index, hashlib.sha256(data).digest(), data, path)
 
 
 class StorageNode:
@@ -118,7 +117,7 @@ class StorageNode:
     def _read_on(self) -> None:
         """Waits for the next block, as a reader that follows closely does."""
         end = len(self.city.dataset.blocks)
-        position = self.bitfield.next_missing(0, end)
+        position = next(self.bitfield.missing(0, end), end)
         if position == end:
             self.run.put(self.machine.release, 1)
             return

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logos_storage.core import merkle, wire
+from logos_storage.core import wire
 from logos_storage.core.batch import check_batch, runs_of, verify_stored
 from logos_storage.core.cid import TREE, Cid
 from logos_storage.core.errors import (
@@ -16,6 +16,7 @@ from logos_storage.core.errors import (
 )
 from logos_storage.core.types import TreeShape, block_count_of
 from logos_storage.core.wire import BlockRange, ServedBlock, WantBlocks
+from reference_tree import ReferenceTree
 
 REFUSED = (FrameMalformedError, BlockRefusedError, ProofRefusedError)
 
@@ -30,15 +31,12 @@ class Dataset:
         padded = stream.ljust(count * block_size, b"\0")
         self.blocks = [padded[at : at + block_size] for at in range(0, len(padded), block_size)]
         self.digests = [hashlib.sha256(block).digest() for block in self.blocks]
-        self.packed = merkle.pack(b"".join(self.digests))
-        self.shape = TreeShape(Cid(TREE, self.packed[-32:]), block_size, count)
-
-    def node_at(self, position: int) -> bytes:
-        return self.packed[position * 32 : position * 32 + 32]
+        self.tree = ReferenceTree(self.digests)
+        self.shape = TreeShape(Cid(TREE, self.tree.root), block_size, count)
 
     def served(self, index: int) -> ServedBlock:
-        proof = merkle.prove(index, self.shape.block_count, self.node_at)
-        return ServedBlock(index, self.digests[index], self.blocks[index], proof.path)
+        path = self.tree.proof(index).path
+        return ServedBlock(index, self.digests[index], self.blocks[index], path)
 
     def request(self, *spans: tuple[int, int]) -> WantBlocks:
         return WantBlocks(3, self.shape.tree_cid, tuple(BlockRange(*span) for span in spans))
@@ -73,7 +71,7 @@ def test_keeps_exactly_what_was_asked_for_and_is_true(
 
     assert [block.index for block in batch.blocks] == sorted(sent)
     assert all(block.data == dataset.blocks[block.index] for block in batch.blocks)
-    assert all(dataset.node_at(at) == node for at, node in batch.nodes.items())
+    assert all(dataset.tree.nodes[at] == node for at, node in batch.nodes.items())
 
 
 @pytest.mark.property
@@ -168,7 +166,7 @@ def test_runs_cover_the_indices_and_are_as_long_as_can_be(indices: set[int]) -> 
 
 
 def stored_nodes() -> dict[int, bytes]:
-    return {at: DATA.node_at(at) for at in range(len(DATA.packed) // 32)}
+    return dict(enumerate(DATA.tree.nodes))
 
 
 def test_stored_blocks_verify_and_give_their_digests_and_proofs() -> None:
@@ -177,7 +175,7 @@ def test_stored_blocks_verify_and_give_their_digests_and_proofs() -> None:
     proven = verify_stored(data, 2, DATA.shape, stored_nodes())
 
     assert [digest for digest, _ in proven] == DATA.digests[2:7]
-    assert [proof.path for _, proof in proven] == [DATA.served(at).path for at in range(2, 7)]
+    assert [path for _, path in proven] == [DATA.served(at).path for at in range(2, 7)]
 
 
 def test_decay_of_data_or_of_the_tree_is_seen() -> None:
@@ -187,9 +185,7 @@ def test_decay_of_data_or_of_the_tree_is_seen() -> None:
         verify_stored(memoryview(data), 0, DATA.shape, stored_nodes())
 
     data[5000] ^= 1
-    count = DATA.shape.block_count
-    siblings = {at for index in range(count) for at in merkle.sibling_positions(index, count)}
-    for at in siblings - {None}:
+    for at in range(len(DATA.tree.nodes) - 1):  # the root is in the cid
         nodes = stored_nodes()
         nodes[at] = bytes(31) + b"\1"
         with pytest.raises(ProofRefusedError):

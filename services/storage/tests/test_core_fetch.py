@@ -142,7 +142,7 @@ def test_fetches_everything_from_one_provider_in_growing_batches() -> None:
         number, (_, blocks) = next(iter(driver.asked.items()))
         sizes.append(len(blocks))
         driver.answer(number)
-        driver.wait(driver.bitfield.next_missing(0, 50), 50)
+        driver.wait(next(driver.bitfield.missing(0, 50), 50), 50)
 
     assert driver.bitfield.is_full
     assert sizes[0] == 2
@@ -191,7 +191,7 @@ def test_every_block_is_asked_for_once_and_in_bounds(
         number = next(iter(driver.asked))
         asked += driver.asked[number][1]
         driver.answer(number)
-        position = driver.bitfield.next_missing(first, end)
+        position = next(driver.bitfield.missing(first, end), end)
         driver.wait(position, end)
 
     assert sorted(asked) == [index for index in range(first, end) if index not in held]

@@ -12,9 +12,10 @@ import pytest
 
 from logos_module.errors import reason_of
 from logos_storage.core import manifest as manifests
-from logos_storage.core import merkle, wire
+from logos_storage.core import wire
 from logos_storage.core.cid import MANIFEST, parse_text
 from logos_storage.core.wire import ServedBlock
+from reference_tree import ReferenceTree
 
 CONTENT = hashlib.shake_128(b"hostile").digest(40 * 65536 + 77)
 COUNT = 41
@@ -27,11 +28,11 @@ class Honest:
         padded = CONTENT.ljust(COUNT * 65536, b"\0")
         self.blocks = [padded[at : at + 65536] for at in range(0, len(padded), 65536)]
         self.digests = [hashlib.sha256(block).digest() for block in self.blocks]
-        self.packed = merkle.pack(b"".join(self.digests))
+        self.tree = ReferenceTree(self.digests)
 
     def served(self, index: int) -> ServedBlock:
-        proof = merkle.prove(index, COUNT, lambda at: self.packed[at * 32 : at * 32 + 32])
-        return ServedBlock(index, self.digests[index], self.blocks[index], proof.path)
+        path = self.tree.proof(index).path
+        return ServedBlock(index, self.digests[index], self.blocks[index], path)
 
 
 HONEST = Honest()
@@ -108,9 +109,9 @@ class Liar:
     async def say_blocks(self, stream: Any) -> None:
         reader = wire.FrameReader(wire.TYPE_REQUEST, wire.MAX_REQUEST_BYTES)
         while (data := await stream.receive()) is not None:
-            for frame in reader.feed(data):
+            for body in reader.feed(data):
                 self.asked += 1
-                said = self._lie(wire.decode_request(frame.body))
+                said = self._lie(wire.decode_request(body))
                 if said is not None:
                     await stream.send(said)
 
@@ -232,8 +233,8 @@ async def test_a_provider_that_goes_away_is_replaced(net: Any) -> None:
 
     async def leaving(stream: Any) -> None:
         reader = wire.FrameReader(wire.TYPE_REQUEST, wire.MAX_REQUEST_BYTES)
-        (frame,) = reader.feed(await stream.receive())
-        await stream.send(truth(wire.decode_request(frame.body)))
+        (body,) = reader.feed(await stream.receive())
+        await stream.send(truth(wire.decode_request(body)))
         stream.reset()
         left.set()
 
@@ -269,6 +270,6 @@ async def test_a_peer_that_floods_the_server_is_cut_off(net: Any) -> None:
     reader, frames = wire.FrameReader(wire.TYPE_RESPONSE, 1 << 20), []
     while not frames:
         frames = list(reader.feed(await stream.receive()))
-    blocks = wire.decode_response(frames[0].body).blocks
+    blocks = wire.decode_response(frames[0]).blocks
     assert [block.index for block in blocks] == [3, 40], "what is past the end is left out"
     assert blocks[0].data == HONEST.blocks[3]

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from contents import pieces_of
 from logos_base.errors import DiskFullError
 from logos_module.database import open_database
 from logos_module.shielded import Shielded
-from logos_storage.core.ports import DatasetRecord
+from logos_storage.core.ports import DatasetRecord, Description
 from logos_storage.core.quota import Quota
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.fresh import FreshBlocks
@@ -103,12 +104,7 @@ async def opened(folder: Path) -> AsyncIterator[DatasetStore]:
 
 
 async def put(store: DatasetStore) -> DatasetRecord:
-    async with store.put(
-        block_size_bytes=65536, filename="", mimetype="", size_hint_bytes=0
-    ) as upload:
-        for start in range(0, len(CONTENT), 1 << 20):
-            await upload.write(CONTENT[start : start + (1 << 20)])
-        return await upload.finish()
+    return await store.put(Description(65536), pieces_of(CONTENT))
 
 
 async def read(store: DatasetStore, record: DatasetRecord) -> bytes:

@@ -21,18 +21,19 @@ POINTS = 20
 SCRIPT = """
 import asyncio, hashlib, os, sys
 from pathlib import Path
+from logos_storage.core.ports import Description
 from logos_storage.store.opening import open_store
+
+async def pieces(content):
+    for start in range(0, len(content), 500_000):
+        yield content[start : start + 500_000]
 
 async def puts(folder, first):
     async with open_store(folder, quota_bytes=1 << 30, monotonic_ms=lambda: 0,
                           wall_clock_us=lambda: 0, headroom_bytes=0) as store:
         for number in range(first, first + 1000):
             content = hashlib.shake_128(b"%d" % number).digest(2_000_000 + number)
-            async with store.put(block_size_bytes=65536, filename=str(number), mimetype="",
-                                 size_hint_bytes=0) as upload:
-                for start in range(0, len(content), 500_000):
-                    await upload.write(content[start : start + 500_000])
-                record = await upload.finish()
+            record = await store.put(Description(65536, str(number)), pieces(content))
             print("stored", number, record.cid, flush=True)
 
 for line in sys.stdin:

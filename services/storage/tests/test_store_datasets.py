@@ -7,11 +7,13 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contents import pieces_of
 from logos_storage.core import manifest as manifests
 from logos_storage.core import merkle, wire
 from logos_storage.core.batch import check_batch
@@ -24,11 +26,12 @@ from logos_storage.core.errors import (
 )
 from logos_storage.core.flush import FLUSH_MS
 from logos_storage.core.manifest import Manifest
-from logos_storage.core.ports import DatasetRecord, Tree
+from logos_storage.core.ports import DatasetRecord, Description, Tree
 from logos_storage.core.types import MonotonicMs
 from logos_storage.core.wire import BlockRange, ServedBlock, WantBlocks
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.opening import open_store
+from reference_tree import ReferenceTree
 
 MIB = 1 << 20
 GENERATED = json.loads(
@@ -62,11 +65,8 @@ def content_of(size: int, salt: bytes = b"") -> bytes:
 
 
 async def put(store: DatasetStore, content: bytes, step: int = MIB, **header: Any) -> DatasetRecord:
-    options = {"block_size_bytes": 65536, "filename": "", "mimetype": "", "size_hint_bytes": 0}
-    async with store.put(**{**options, **header}) as upload:
-        for start in range(0, len(content), step):
-            await upload.write(content[start : start + step])
-        return await upload.finish()
+    description = Description(**{"block_size_bytes": 65536, **header})
+    return await store.put(description, pieces_of(content, step))
 
 
 async def whole(tree: Any, first: int, end: int) -> bytes:
@@ -148,7 +148,7 @@ async def test_other_block_sizes_make_other_trees(store: DatasetStore, block_siz
         hashlib.sha256(padded[at : at + block_size]).digest()
         for at in range(0, len(padded), block_size)
     ]
-    assert record.manifest.tree_cid.digest == merkle.root_of(leaves)
+    assert record.manifest.tree_cid.digest == ReferenceTree(leaves).root
     assert await read(store, record) == content
 
 
@@ -237,14 +237,16 @@ async def test_contents_that_differ_in_trailing_zeros_alone_stay_apart(
     assert (await store.space()).used_bytes == 0
 
 
-async def test_a_put_that_is_not_finished_leaves_nothing(
+async def test_a_put_whose_content_breaks_off_leaves_nothing(
     store: DatasetStore, tmp_path: Path
 ) -> None:
-    async with store.put(
-        block_size_bytes=65536, filename="", mimetype="", size_hint_bytes=10 * MIB
-    ) as upload:
-        await upload.write(content_of(3 * MIB))
+    async def breaking_off() -> AsyncIterator[bytes]:
+        yield content_of(3 * MIB)
         assert await accounts(store) == (0, 10 * MIB, 0)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await store.put(Description(65536, size_hint_bytes=10 * MIB), breaking_off())
 
     assert await accounts(store) == (0, 0, 0)
     assert files_under(tmp_path) == []
@@ -455,6 +457,36 @@ async def test_a_fetch_without_an_answer_leaves_no_trace(
         await store.drop_if_empty(there.cid)
         assert (await store.space()).used_bytes == 0
         assert files_under(tmp_path / "mine") == []
+
+
+@pytest.mark.parametrize("by", ["put", "adopt"])
+async def test_blocks_kept_while_a_row_is_written_are_counted_once(
+    tmp_path: Path, provider: DatasetStore, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    content = content_of(8 * 65536)
+    there = await put(provider, content)
+    body, request = await answer_of(provider, there, 0, 4), request_for(there, 0, 4)
+    named = replace(there.manifest, filename="again")
+    async with opened(tmp_path / "mine") as store:
+        record = await adopted(store, there)
+        async with store.open(record) as tree:
+            add = store._catalog.add
+
+            async def keep_and_add(*args: Any) -> Any:
+                await keep(tree, body, request, len(content))
+                return await add(*args)
+
+            monkeypatch.setattr(store._catalog, "add", keep_and_add)
+            if by == "put":
+                await put(store, content)
+            else:
+                await store.adopt(
+                    cid_of(MANIFEST, manifests.encode(named)), manifests.encode(named)
+                )
+
+        used_bytes = (await store.space()).used_bytes
+    async with opened(tmp_path / "mine") as store:
+        assert (await store.space()).used_bytes == used_bytes
 
 
 async def test_a_put_completes_a_tree_that_is_being_fetched(

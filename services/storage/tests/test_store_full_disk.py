@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from contents import pieces_of
 from full_disk import small_disk
 from logos_base.errors import DiskFullError
 from logos_storage.core import wire
 from logos_storage.core.batch import check_batch
-from logos_storage.core.ports import DatasetRecord
+from logos_storage.core.ports import DatasetRecord, Description
 from logos_storage.core.wire import BlockRange, WantBlocks
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.opening import open_store
@@ -41,12 +42,7 @@ def opened(
 
 async def put(store: DatasetStore, size: int, salt: bytes = b"", hint: int = 0) -> DatasetRecord:
     content = hashlib.shake_128(salt).digest(size)
-    async with store.put(
-        block_size_bytes=65536, filename="", mimetype="", size_hint_bytes=hint
-    ) as upload:
-        for start in range(0, size, MIB):
-            await upload.write(content[start : start + MIB])
-        return await upload.finish()
+    return await store.put(Description(65536, size_hint_bytes=hint), pieces_of(content))
 
 
 async def is_whole(store: DatasetStore, record: DatasetRecord) -> bool:

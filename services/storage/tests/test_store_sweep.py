@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from contents import pieces_of
 from logos_module.database import DatabaseDamagedError
 from logos_storage.core.errors import CatalogueLostError
-from logos_storage.core.ports import DatasetRecord
+from logos_storage.core.ports import DatasetRecord, Description
 from logos_storage.core.types import shape_of_name
 from logos_storage.store import sweep as sweeping
 from logos_storage.store.datasets import DatasetStore
@@ -34,11 +35,7 @@ def content_of(salt: bytes) -> bytes:
 
 
 async def put(store: DatasetStore, salt: bytes) -> DatasetRecord:
-    async with store.put(
-        block_size_bytes=65536, filename="", mimetype="", size_hint_bytes=0
-    ) as upload:
-        await upload.write(content_of(salt))
-        return await upload.finish()
+    return await store.put(Description(65536), pieces_of(content_of(salt)))
 
 
 async def read(store: DatasetStore, record: DatasetRecord) -> bytes:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any, Self, TypeVar
 
 log = logging.getLogger(__name__)
@@ -43,14 +43,25 @@ class Shielded:
 
     async def close(self) -> None:
         """Waits until all work is done, even if the caller is cancelled meanwhile."""
-        cancelled: asyncio.CancelledError | None = None
-        while self._running:
-            try:
-                await asyncio.wait(self._running)
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
+        await until_done(self._running)
+
+
+async def until_done(jobs: Collection[asyncio.Future[Any]]) -> None:
+    """Waits until all jobs are done, even if the caller is cancelled meanwhile.
+
+    Raises that cancellation afterwards. Errors of the jobs stay in them.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while waiting := [job for job in jobs if not job.done()]:
+        try:
+            await asyncio.wait(waiting)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    for job in jobs:
+        if not job.cancelled():
+            job.exception()  # else asyncio logs it as never retrieved
+    if cancelled is not None:
+        raise cancelled
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:

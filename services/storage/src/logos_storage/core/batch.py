@@ -41,7 +41,7 @@ def check_batch(
         body: Body of a frame of type 2.
         request: What was asked for.
         shape: The tree, as the manifest describes it.
-        size_bytes: Size of the content; behind it is nothing but zeros.
+        size_bytes: Size of the content; after it come nothing but zeros.
 
     Raises:
         FrameMalformedError, BlockRefusedError, ProofRefusedError: The sender is
@@ -99,7 +99,7 @@ def runs_of(indices: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 def verify_stored(
     data: memoryview, first: int, shape: TreeShape, nodes: dict[int, bytes]
-) -> list[tuple[bytes, merkle.Proof]]:
+) -> list[tuple[bytes, tuple[bytes, ...]]]:
     """Checks blocks read from disk against the tree's nodes read from disk.
 
     Args:
@@ -109,7 +109,7 @@ def verify_stored(
         nodes: Nodes of the packed tree: all that the blocks' proofs need.
 
     Returns:
-        The blocks' digests and proofs.
+        The blocks' digests and the paths of their proofs.
 
     Raises:
         ProofRefusedError: What is on disk does not lead to the root.
@@ -118,5 +118,5 @@ def verify_stored(
     digests = [
         hashlib.sha256(data[start : start + size]).digest() for start in range(0, len(data), size)
     ]
-    proofs = merkle.prove_run(digests, first, shape.block_count, shape.tree_cid.digest, nodes)
-    return list(zip(digests, proofs, strict=True))
+    paths = merkle.prove_run(digests, first, shape.block_count, shape.tree_cid.digest, nodes)
+    return list(zip(digests, paths, strict=True))

@@ -3,6 +3,7 @@
 Spec: docs/protocol/storage.md, STO-13.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from logos_storage.core.errors import BadDataError
@@ -42,23 +43,20 @@ class Bitfield:
             self._bits[index >> 3] |= 1 << (index & 7)
             self.held += 1
 
-    def next_missing(self, first: int, end: int) -> int:
-        """Returns the first block of [first, end) that is not here, or `end`."""
-        if self.is_full:
-            return end
-        index = first
+    def missing(self, first: int, end: int) -> Iterator[int]:
+        """Yields the blocks of [first, end) that are not here."""
+        index = end if self.is_full else first
         while index < end:
             if index & 7 == 0 and self._bits[index >> 3] == _FULL:
                 index += 8
-            elif index in self:
-                index += 1
-            else:
-                return index
-        return end
+                continue
+            if index not in self:
+                yield index
+            index += 1
 
     def holds(self, first: int, end: int) -> bool:
         """Says whether all of [first, end) is here."""
-        return self.next_missing(first, end) >= end
+        return next(self.missing(first, end), None) is None
 
     def to_bytes(self) -> bytes:
         return bytes(self._bits)

@@ -11,6 +11,7 @@ Spec: docs/protocol/storage.md, STO-30 to STO-36.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import islice
 from typing import Final
 
 from logos_base.machine import Answer, Refuse, Ticket
@@ -159,7 +160,7 @@ class Fetch:
 
     def __init__(self, settings: FetchSettings, bitfield: Bitfield) -> None:
         self._settings = settings
-        self._presence = bitfield
+        self._bitfield = bitfield
         self._providers: dict[str, _Provider] = {}
         self._readers: dict[int, _Reader] = {}
         self._next_request = 1
@@ -298,7 +299,7 @@ class Fetch:
         """Answers the questions of readers that have what they wait for, or never will."""
         for reader in self._readers.values():
             for ticket, end in list(reader.waits.items()):
-                if self._presence.holds(reader.position, end):
+                if self._bitfield.holds(reader.position, end):
                     del reader.waits[ticket]
                     yield Answer(ticket)
                 elif reader.failure is not None:
@@ -310,7 +311,7 @@ class Fetch:
         return [
             reader
             for reader in self._readers.values()
-            if reader.failure is None and not self._presence.holds(reader.position, reader.end)
+            if reader.failure is None and not self._bitfield.holds(reader.position, reader.end)
         ]
 
     def _drop_stalled(self, now_ms: int) -> Iterator[Effect]:
@@ -409,15 +410,14 @@ class Fetch:
         needy = self._needy()
         turn = self._next_request % max(1, len(needy))
         for reader in needy[turn:] + needy[:turn]:
-            chosen: list[int] = []
             limit = min(reader.end, reader.position + self._settings.window_blocks)
-            index = self._presence.next_missing(reader.position, limit)
-            while index < limit and len(chosen) < provider.batch_blocks:
-                if index not in taken and provider.lacks.get(index, 0) <= now_ms:
-                    chosen.append(index)
-                index = self._presence.next_missing(index + 1, limit)
-            if chosen:
-                return tuple(chosen)
+            wanted = (
+                index
+                for index in self._bitfield.missing(reader.position, limit)
+                if index not in taken and provider.lacks.get(index, 0) <= now_ms
+            )
+            if chosen := tuple(islice(wanted, provider.batch_blocks)):
+                return chosen
         return ()
 
     def _under_way(self, asker: _Provider, now_ms: int) -> set[int]:

@@ -10,13 +10,12 @@ Spec: docs/protocol/storage.md, STO-8 and STO-9.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from logos_base.errors import LogosError
 from logos_crypto import varint
 from logos_storage.core import merkle
-from logos_storage.core.cid import BLOCK, MANIFEST, SHA2_256, TREE, Cid, cid_of, parse_binary
+from logos_storage.core.cid import BLOCK, SHA2_256, TREE, Cid, parse_binary
 from logos_storage.core.errors import (
     InvalidBlockSizeError,
     InvalidFilenameError,
@@ -42,14 +41,6 @@ _MIMETYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
 _VARINT: Final = 0
 _FIXED64: Final = 1
 _BYTES: Final = 2
-_FIXED32: Final = 5
-
-
-class ManifestLayout(Enum):
-    """The generations of the header."""
-
-    V0_3 = "v0.3"
-    CURRENT = "current"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +57,6 @@ class Manifest:
     def shape(self) -> TreeShape:
         count = block_count_of(self.size_bytes, self.block_size_bytes)
         return TreeShape(self.tree_cid, self.block_size_bytes, count)
-
-    @property
-    def cid(self) -> Cid:
-        """CID of this manifest in the layout that is written."""
-        return cid_of(MANIFEST, encode(self))
 
 
 def check_filename(filename: str) -> None:
@@ -104,22 +90,20 @@ def check_mimetype(mimetype: str) -> None:
         raise InvalidMimetypeError("mime type is not type/subtype", field="header.mimetype")
 
 
-def encode(manifest: Manifest, layout: ManifestLayout = ManifestLayout.CURRENT) -> bytes:
+def encode(manifest: Manifest) -> bytes:
     """Writes a manifest. Zeros are written, empty texts are not."""
-    first = 2 if layout is ManifestLayout.CURRENT else 1
     header = bytearray()
-    if layout is ManifestLayout.CURRENT:
-        header += _number(1, 0)
-    header += _text(first, manifest.tree_cid.binary)
-    header += _number(first + 1, manifest.block_size_bytes)
-    header += _number(first + 2, manifest.size_bytes)
-    header += _number(first + 3, BLOCK)
-    header += _number(first + 4, SHA2_256)
-    header += _number(first + 5, _CID_V1_ORDINAL)
+    header += _number(1, 0)
+    header += _text(2, manifest.tree_cid.binary)
+    header += _number(3, manifest.block_size_bytes)
+    header += _number(4, manifest.size_bytes)
+    header += _number(5, BLOCK)
+    header += _number(6, SHA2_256)
+    header += _number(7, _CID_V1_ORDINAL)
     if manifest.filename:
-        header += _text(first + 6, manifest.filename.encode())
+        header += _text(8, manifest.filename.encode())
     if manifest.mimetype:
-        header += _text(first + 7, manifest.mimetype.encode())
+        header += _text(9, manifest.mimetype.encode())
     return _text(1, bytes(header))
 
 
@@ -131,12 +115,12 @@ def _text(field: int, value: bytes) -> bytes:
     return varint.encode(field << 3 | _BYTES) + varint.encode(len(value)) + value
 
 
-def decode(raw: bytes, *tree_codecs: int) -> Manifest:
+def decode(raw: bytes, tree_codec: int = TREE) -> Manifest:
     """Reads a manifest in either layout. Untrusted.
 
     Args:
         raw: The whole manifest.
-        tree_codecs: Codecs that the tree's CID may have; 0xCD03 if none is given.
+        tree_codec: The codec that the tree's CID must have; published fixtures have another.
 
     Raises:
         ManifestMalformedError: It breaks STO-8 or STO-9.
@@ -148,7 +132,7 @@ def decode(raw: bytes, *tree_codecs: int) -> Manifest:
         header = outer.get(1)
         if not isinstance(header, bytes):
             raise ManifestMalformedError("manifest has no header")
-        return _read_header(dict(_fields(header)), tree_codecs or (TREE,))
+        return _read_header(dict(_fields(header)), tree_codec)
     except ManifestMalformedError:
         raise
     except (ValueError, LogosError) as error:
@@ -181,7 +165,7 @@ def _fields(raw: bytes) -> Iterator[tuple[int, int | bytes]]:
                 raise ManifestMalformedError("manifest has an unknown wire type")
 
 
-def _read_header(fields: dict[int, int | bytes], tree_codecs: tuple[int, ...]) -> Manifest:
+def _read_header(fields: dict[int, int | bytes], tree_codec: int) -> Manifest:
     first = 1
     if isinstance(fields.get(1), int):
         first = 2
@@ -191,7 +175,7 @@ def _read_header(fields: dict[int, int | bytes], tree_codecs: tuple[int, ...]) -
     if any(fields.get(field) != value for field, value in expected):
         raise ManifestMalformedError("manifest names another codec, hash or cid version")
     manifest = Manifest(
-        tree_cid=parse_binary(_bytes_in(fields, first), *tree_codecs),
+        tree_cid=parse_binary(_bytes_in(fields, first), tree_codec),
         block_size_bytes=_number_in(fields, first + 1),
         size_bytes=_number_in(fields, first + 2),
         filename=_bytes_in(fields, first + 6, b"").decode("utf-8"),

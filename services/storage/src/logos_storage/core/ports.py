@@ -30,6 +30,17 @@ class DatasetRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Description:
+    """What a caller says of the content that it puts."""
+
+    block_size_bytes: int
+    filename: str = ""
+    mimetype: str = ""
+    size_hint_bytes: int = 0
+    """Reserved before the content comes; 0: not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpaceReport:
     """How much room there is, in bytes."""
 
@@ -38,18 +49,6 @@ class SpaceReport:
     reserved_bytes: int
     disk_free_bytes: int
     datasets: int
-
-
-class Upload(Protocol):
-    """A put under way."""
-
-    async def write(self, data: bytes | memoryview) -> None:
-        """Takes the next bytes; waits while the disk is busy."""
-        ...
-
-    async def finish(self) -> DatasetRecord:
-        """Makes the content a dataset, on disk when this returns."""
-        ...
 
 
 class Tree(Protocol):
@@ -93,10 +92,14 @@ class Tree(Protocol):
 class Datasets(Protocol):
     """The store of one node."""
 
-    def put(
-        self, *, block_size_bytes: int, filename: str, mimetype: str, size_hint_bytes: int
-    ) -> AbstractAsyncContextManager[Upload]:
-        """Opens a put; what is not finished at the end leaves nothing."""
+    async def put(
+        self, description: Description, content: AsyncIterator[bytes | memoryview]
+    ) -> DatasetRecord:
+        """Stores content, on disk when this returns; content that breaks off leaves nothing.
+
+        Raises:
+            QuotaExceededError, DiskFullError: There is no room.
+        """
         ...
 
     async def find(self, cid: Cid) -> DatasetRecord | None:

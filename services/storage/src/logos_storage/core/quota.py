@@ -17,15 +17,6 @@ class Quota:
         self.used_bytes = 0
         self.reserved_bytes = 0
 
-    def use(self, amount: int) -> None:
-        """Takes room without a reservation.
-
-        Raises:
-            QuotaExceededError: There is not so much left.
-        """
-        self.require(amount)
-        self.used_bytes += amount
-
     def require(self, amount: int) -> None:
         """Raises QuotaExceededError unless so much is left."""
         left = self.limit_bytes - self.used_bytes - self.reserved_bytes
@@ -35,14 +26,11 @@ class Quota:
                 " delete datasets or raise quota_bytes"
             )
 
-    def free(self, amount: int) -> None:
-        self.used_bytes -= amount
-
     @contextmanager
     def reservation(self, amount: int) -> Iterator["Reservation"]:
         """Reserves room; what is not spent is given back at the end."""
         reservation = Reservation(self)
-        reservation.grow(amount)
+        reservation.raise_to(amount)
         try:
             yield reservation
         finally:
@@ -53,24 +41,28 @@ class Reservation:
     """Room that only its owner may spend."""
 
     def __init__(self, quota: Quota) -> None:
-        self._ledger = quota
-        self.left_bytes = 0
+        self._quota = quota
+        self._left_bytes = 0
 
-    def grow(self, amount: int) -> None:
-        """Reserves more; QuotaExceededError if there is not so much."""
-        self._ledger.require(amount)
-        self._ledger.reserved_bytes += amount
-        self.left_bytes += amount
+    def raise_to(self, total: int) -> None:
+        """Reserves what is lacking to a total; QuotaExceededError if there is not so much."""
+        lacking = total - self._left_bytes
+        if lacking > 0:
+            self._quota.require(lacking)
+            self._quota.reserved_bytes += lacking
+            self._left_bytes += lacking
 
-    def spend(self, amount: int) -> None:
-        """Turns reserved bytes into used ones, and takes what is lacking from the rest."""
-        covered = min(amount, self.left_bytes)
-        self._ledger.reserved_bytes -= covered
-        self.left_bytes -= covered
-        self._ledger.used_bytes += covered
-        if amount > covered:
-            self._ledger.use(amount - covered)
+    def spend(self, amount: int) -> int:
+        """Turns reserved bytes into used ones; returns how many, if fewer are left."""
+        spent = min(amount, self._left_bytes)
+        self._quota.used_bytes += spent
+        self._free(spent)
+        return spent
 
     def release(self) -> None:
-        self._ledger.reserved_bytes -= self.left_bytes
-        self.left_bytes = 0
+        """Gives back what was not spent. Idempotent."""
+        self._free(self._left_bytes)
+
+    def _free(self, amount: int) -> None:
+        self._quota.reserved_bytes -= amount
+        self._left_bytes -= amount

@@ -121,14 +121,6 @@ class Response:
     """Of the frame of type 2."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One frame, without its length."""
-
-    kind: int
-    body: memoryview
-
-
 class FrameReader:
     """Cuts a stream of bytes into frames.
 
@@ -144,8 +136,8 @@ class FrameReader:
         self._missing = 0
         self._skipping = 0
 
-    def feed(self, data: bytes | memoryview) -> Iterator[Frame]:
-        """Takes the next bytes, which must not change, and yields every frame they complete.
+    def feed(self, data: bytes | memoryview) -> Iterator[memoryview]:
+        """Takes the next bytes, which must not change; yields the bodies of the frames they end.
 
         Raises:
             FrameMalformedError: The stream is of no use from here on.
@@ -164,18 +156,13 @@ class FrameReader:
                 if not self._missing or len(self._pieces) == MAX_PIECES:
                     self._pieces = [memoryview(b"".join(self._pieces))]
                 if not self._missing:
-                    yield Frame(self._kind, self._pieces.pop())
+                    yield self._pieces.pop()
             else:
                 step = min(_HEAD.size - len(self._head), len(view))
                 self._head += view[:step]
                 view = view[step:]
                 if len(self._head) == _HEAD.size:
                     self._begin()
-
-    @property
-    def is_between_frames(self) -> bool:
-        """Whether the stream may end here."""
-        return not (self._head or self._missing or self._skipping)
 
     def _begin(self) -> None:
         length, kind = _HEAD.unpack(self._head)
@@ -340,11 +327,6 @@ def decode_proof(raw: memoryview) -> merkle.Proof:
     if path[::2] != [merkle.NODE_BYTES] * path_count:
         raise FrameMalformedError("proof has a node that is not of 32 bytes")
     return merkle.Proof(index, leaf_count, tuple(path[1::2]))
-
-
-def encode_proof(proof: merkle.Proof) -> bytes:
-    """Writes a proof as STO-6 says: 28 bytes, and 34 for each node."""
-    return _encode_proof(proof.index, proof.leaf_count, proof.path)
 
 
 def encode_manifest_request(cid: Cid) -> bytes:

@@ -51,8 +51,8 @@ class StreamProvider:
         """Yields what the peer answers until it ends the stream."""
         reader = wire.FrameReader(wire.TYPE_RESPONSE, self._limit_bytes)
         while (data := await self._stream.receive()) is not None:
-            for frame in reader.feed(data):
-                yield wire.Response(wire.response_request_id(frame.body), frame.body)
+            for body in reader.feed(data):
+                yield wire.Response(wire.response_request_id(body), body)
 
 
 class StreamExchange:
@@ -97,8 +97,8 @@ class StreamConsumer:
                 waiting.cancel()
             if data is None:
                 return
-            for frame in reader.feed(data):
-                yield wire.decode_request(frame.body)
+            for body in reader.feed(data):
+                yield wire.decode_request(body)
 
     async def respond(
         self, request: wire.WantBlocks, leaf_count: int, blocks: Sequence[wire.ServedBlock]

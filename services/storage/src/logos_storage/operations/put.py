@@ -1,24 +1,12 @@
 """Stores content and announces it (STO-11)."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from logos_storage.core.manifest import check_filename, check_mimetype
-from logos_storage.core.ports import DatasetRecord, Datasets
+from logos_storage.core.ports import DatasetRecord, Datasets, Description
 from logos_storage.core.types import check_block_size
 from logos_storage.operations.announce import Announcer
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What a caller says of the content that it puts."""
-
-    block_size_bytes: int
-    """0: the default of the node."""
-    filename: str
-    mimetype: str
-    size_hint_bytes: int
-    """Reserved before the content comes; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +16,7 @@ class Put:
     datasets: Datasets
     announcer: Announcer
     default_block_bytes: int
+    """For a description that names no block size."""
 
     async def __call__(
         self, description: Description, content: AsyncIterator[bytes | memoryview]
@@ -38,18 +27,11 @@ class Put:
             InvalidBlockSizeError, InvalidFilenameError, InvalidMimetypeError,
             QuotaExceededError, DiskFullError
         """
-        block_size_bytes = description.block_size_bytes or self.default_block_bytes
-        check_block_size(block_size_bytes)
+        if not description.block_size_bytes:
+            description = replace(description, block_size_bytes=self.default_block_bytes)
+        check_block_size(description.block_size_bytes)
         check_filename(description.filename)
         check_mimetype(description.mimetype)
-        async with self.datasets.put(
-            block_size_bytes=block_size_bytes,
-            filename=description.filename,
-            mimetype=description.mimetype,
-            size_hint_bytes=description.size_hint_bytes,
-        ) as upload:
-            async for piece in content:
-                await upload.write(piece)
-            record = await upload.finish()
+        record = await self.datasets.put(description, content)
         self.announcer.announce(record.cid)
         return record

@@ -5,9 +5,8 @@ from google.protobuf import timestamp_pb2
 from logos.storage.v1 import storage_pb2
 from logos_base.errors import LogosError
 from logos_storage.core.cid import MANIFEST, Cid, parse_text
-from logos_storage.core.ports import DatasetRecord, SpaceReport
+from logos_storage.core.ports import DatasetRecord, Description, SpaceReport
 from logos_storage.operations.get import Wanted
-from logos_storage.operations.put import Description
 
 
 def to_cid(text: str) -> Cid:

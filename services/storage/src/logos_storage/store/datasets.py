@@ -16,6 +16,7 @@ from typing import Final
 
 from logos_base.errors import DiskFullError
 from logos_storage.core import manifest as manifests
+from logos_storage.core.bitfield import Bitfield
 from logos_storage.core.cid import MANIFEST, Cid, cid_of
 from logos_storage.core.errors import (
     DatasetBusyError,
@@ -23,14 +24,15 @@ from logos_storage.core.errors import (
     QuotaExceededError,
 )
 from logos_storage.core.manifest import Manifest
-from logos_storage.core.ports import DatasetRecord, SpaceReport
+from logos_storage.core.ports import DatasetRecord, Description, SpaceReport
+from logos_storage.core.quota import Reservation
 from logos_storage.core.types import TreeShape, WallClockUs
 from logos_storage.store import files as tree_files
 from logos_storage.store.files import BITMAP, TreeFiles, read_bitfield
 from logos_storage.store.sql import Catalog, StoredDataset, StoredTree
 from logos_storage.store.sweep import TREES, UPLOADS, Content, sweep
-from logos_storage.store.trees import DiskExecutor, OpenTree, open_files
-from logos_storage.store.uploads import UploadFiles
+from logos_storage.store.trees import DiskExecutor, OpenTree
+from logos_storage.store.uploads import Upload
 
 _UPLOAD_JOBS: Final = 8
 """Jobs under way in all puts together; each holds about a MiB, at most four."""
@@ -68,29 +70,46 @@ class DatasetStore:
             if is_complete != tree.is_complete:
                 await self._catalog.set_complete(tree.shape, is_complete=False)
             stored = StoredTree(tree.shape, tree.size_bytes, is_complete)
-            self._executor.quota.used_bytes += await self._used_bytes(stored)
+            self._executor.quota.used_bytes += _used_bytes(stored, await self._held(stored))
 
-    @asynccontextmanager
     async def put(
-        self, *, block_size_bytes: int, filename: str, mimetype: str, size_hint_bytes: int
-    ) -> AsyncIterator["Put"]:
-        """Opens a put; what is not finished at the end leaves nothing."""
+        self, description: Description, content: AsyncIterator[bytes | memoryview]
+    ) -> DatasetRecord:
+        """Stores content, on disk when this returns; content that breaks off leaves nothing."""
+        executor, size_hint_bytes = self._executor, description.size_hint_bytes
         folder = self._uploads_folder / secrets.token_hex(16)
-        with self._executor.quota.reservation(size_hint_bytes) as reservation:
+        with executor.quota.reservation(size_hint_bytes) as reservation:
             self._check_disk(size_hint_bytes)
-            upload = UploadFiles(self._executor, self._slots, reservation, folder, block_size_bytes)
             try:
-                await upload.open()
-                yield Put(self, upload, filename, mimetype)
+                files = await executor.run(
+                    TreeFiles, folder, create=True, headroom_bytes=executor.headroom_bytes
+                )
+                upload = Upload(
+                    executor, self._slots, reservation, files, description.block_size_bytes
+                )
+                try:
+                    async for piece in content:
+                        await upload.write(piece)
+                    shape = await upload.finish()
+                finally:
+                    await executor.shielded.run(upload.close())
+                manifest = Manifest(
+                    shape.tree_cid,
+                    upload.size_bytes,
+                    shape.block_size_bytes,
+                    description.filename,
+                    description.mimetype,
+                )
+                await self._changing.acquire()  # `_place` releases it, at its end
+                return await executor.shielded.run(self._place(folder, manifest, reservation))
             finally:
-                await self._executor.shielded.run(self._discard(upload))
+                await executor.shielded.run(self._discard(folder))
 
-    async def _discard(self, upload: UploadFiles) -> None:
-        async with self._changing:  # after a commit that has begun, or instead of it
-            upload.is_discarded = True
-        await upload.settle()
-        upload.close()
-        await self._executor.run(tree_files.remove_folder, upload.folder)
+    async def _discard(self, folder: Path) -> None:
+        """Removes what a put has left, after its `_place` if that has begun."""
+        async with self._changing:
+            pass
+        await self._executor.run(tree_files.remove_folder, folder)
 
     def _check_disk(self, size_bytes: int) -> None:
         free_bytes = tree_files.disk_free(self._trees_folder)
@@ -99,38 +118,39 @@ class DatasetStore:
                 f"the disk of this node has {free_bytes} bytes left; make room and try again"
             )
 
-    async def commit(self, upload: UploadFiles, filename: str, mimetype: str) -> DatasetRecord:
-        """Makes a put a dataset."""
-        shape = await upload.finish()
-        size = upload.size_bytes
-        manifest = Manifest(shape.tree_cid, size, shape.block_size_bytes, filename, mimetype)
-        raw = manifests.encode(manifest)
-        return await self._executor.shielded.run(self._place(upload, shape, raw))
-
-    async def _place(self, upload: UploadFiles, shape: TreeShape, raw: bytes) -> DatasetRecord:
-        replaced: Path | None = None
-        async with self._changing:
-            if upload.is_discarded:
-                raise asyncio.CancelledError
+    async def _place(
+        self, folder: Path, manifest: Manifest, reservation: Reservation
+    ) -> DatasetRecord:
+        """Moves a finished put into place and writes its row; releases `_changing`."""
+        try:
+            shape, raw = manifest.shape, manifests.encode(manifest)
+            opened = self._open.get(shape.name)
             before = await self._catalog.tree(shape)
-            used_before = 0 if before is None else await self._used_bytes(before)
+            held_before = 0 if before is None else await self._held(before)
             is_new = before is None or not before.is_complete
-            if is_new:
-                replaced = await self._executor.run(self._move_in, upload.folder, shape)
-            tree = StoredTree(shape, upload.size_bytes, is_complete=True)
+            replaced = await self._executor.run(self._move_in, folder, shape) if is_new else None
+            tree = StoredTree(shape, manifest.size_bytes, is_complete=True)
             try:
-                stored = await self._catalog.add(
-                    cid_of(MANIFEST, raw), raw, tree, self._wall_clock_us()
-                )
+                files = None
+                if is_new and opened is not None:
+                    files = await self._executor.run(TreeFiles, self._trees_folder / shape.name)
+                cid = cid_of(MANIFEST, raw)
+                stored = await self._catalog.add(cid, raw, tree, self._wall_clock_us())
             except BaseException:
                 if is_new:
-                    await self._executor.run(self._move_back, upload.folder, shape, replaced)
+                    await self._executor.run(self._move_back, folder, shape, replaced)
                 raise
-            upload.release()
-            used = await self._used_bytes(stored.tree)
-            self._executor.quota.used_bytes += used - used_before
-            if is_new:
-                await self._replace_open(shape)
+            # Without an await: a fetch of the same tree may keep blocks until here.
+            if opened is not None:
+                held_before = opened.bitfield.held
+            reservation.release()
+            self._executor.quota.used_bytes += _used_bytes(stored.tree) - _used_bytes(
+                before, held_before
+            )
+            if files is not None and opened is not None:
+                opened.replace(files)
+        finally:
+            self._changing.release()
         if replaced is not None:
             await self._executor.run(tree_files.remove_folder, replaced)
         return await self._to_record(stored)
@@ -157,13 +177,6 @@ class DatasetStore:
         with tree_files.disk_errors():
             (self._trees_folder / shape.name).rename(trash)
         return trash
-
-    async def _replace_open(self, shape: TreeShape) -> None:
-        """Lets who fetches a tree go on with the one that was put."""
-        tree = self._open.get(shape.name)
-        if tree is not None:
-            files = await self._executor.run(TreeFiles, self._trees_folder / shape.name)
-            tree.replace(files)
 
     async def find(self, cid: Cid) -> DatasetRecord | None:
         """Returns a dataset of which this node holds at least the manifest."""
@@ -195,15 +208,14 @@ class DatasetStore:
         is_empty = shape.block_count == 0
         async with self._changing:
             before = await self._catalog.tree(shape)
-            used_before = 0 if before is None else await self._used_bytes(before)
             if before is None:
                 self._executor.quota.require(shape.packed_bytes)
             if before is None and is_empty:
                 await self._executor.run(_make_empty, self._trees_folder / shape.name)
             tree = StoredTree(shape, manifest.size_bytes, is_complete=is_empty)
             stored = await self._catalog.add(cid, raw, tree, self._wall_clock_us())
-            used = await self._used_bytes(stored.tree)
-            self._executor.quota.used_bytes += used - used_before
+            if before is None or before.is_complete:  # a part counts by its blocks, as before
+                self._executor.quota.used_bytes += _used_bytes(stored.tree) - _used_bytes(before)
         return await self._to_record(stored)
 
     @asynccontextmanager
@@ -241,23 +253,26 @@ class DatasetStore:
     async def _acquire(self, stored: StoredTree, user: str) -> OpenTree:
         tree = self._open.get(stored.shape.name)
         if tree is None:
-            files, bitfield = await self._executor.run(
-                open_files,
-                self._trees_folder / stored.shape.name,
-                stored.shape,
-                is_complete=stored.is_complete,
-                headroom_bytes=self._executor.headroom_bytes,
-            )
+            files, bitfield = await self._executor.run(self._open_files, stored)
             tree = OpenTree(self._executor, stored.shape, files, bitfield, self._completed)
             self._open[stored.shape.name] = tree
         tree.uses[user] += 1
         return tree
 
+    def _open_files(self, stored: StoredTree) -> tuple[TreeFiles, Bitfield]:
+        """Opens what is on disk of a tree; a partial one is made if it is not there."""
+        folder, shape = self._trees_folder / stored.shape.name, stored.shape
+        headroom_bytes = self._executor.headroom_bytes
+        if stored.is_complete:
+            files = TreeFiles(folder, headroom_bytes=headroom_bytes)
+            return files, Bitfield.full(shape.block_count)
+        files = TreeFiles(folder, create=True, headroom_bytes=headroom_bytes)
+        return files, read_bitfield(folder, shape)
+
     async def _release(self, tree: OpenTree, user: str) -> None:
         async with self._changing:
             tree.uses[user] -= 1
-            tree.uses += type(tree.uses)()  # forgets the zeros
-            if not tree.uses:
+            if not tree.uses.total():
                 del self._open[tree.shape.name]
                 await tree.close()
 
@@ -267,7 +282,7 @@ class DatasetStore:
         stored = await self._catalog.tree(shape)
         if stored is not None:  # from here on it counts without the padding of its last block
             padded_bytes = shape.block_count * shape.block_size_bytes
-            self._executor.quota.free(padded_bytes - stored.size_bytes)
+            self._executor.quota.used_bytes -= padded_bytes - stored.size_bytes
         bitmap = self._trees_folder / shape.name / BITMAP
         await self._executor.run(bitmap.unlink, missing_ok=True)
 
@@ -298,11 +313,12 @@ class DatasetStore:
             opened = self._open.get(shape.name)
             if opened is not None and (opened.uses[str(cid)] or not is_shared):
                 raise DatasetBusyError("the dataset is being read, fetched or served")
-            used_bytes = 0 if is_shared else await self._used_bytes(stored.tree)
+            held = await self._held(stored.tree)
             await self._catalog.remove(cid)
             if is_shared:
                 return 0
-            self._executor.quota.free(used_bytes)
+            used_bytes = _used_bytes(stored.tree, held)
+            self._executor.quota.used_bytes -= used_bytes
             trash = None
             if await self._executor.run((self._trees_folder / shape.name).exists):
                 trash = await self._executor.run(self._move_out, shape)
@@ -352,32 +368,13 @@ class DatasetStore:
         folder = self._trees_folder / tree.shape.name
         return (await self._executor.run(read_bitfield, folder, tree.shape)).held
 
-    async def _used_bytes(self, tree: StoredTree) -> int:
-        """Returns what a tree counts for: what is held of it, and the whole tree file."""
-        held_bytes = tree.size_bytes
-        if not tree.is_complete:
-            held_bytes = await self._held(tree) * tree.shape.block_size_bytes
-        return held_bytes + tree.shape.packed_bytes
 
-
-class Put:
-    """`Upload` of one put."""
-
-    def __init__(
-        self, store: DatasetStore, upload: UploadFiles, filename: str, mimetype: str
-    ) -> None:
-        self._store = store
-        self._upload = upload
-        self._filename = filename
-        self._mimetype = mimetype
-
-    async def write(self, data: bytes | memoryview) -> None:
-        """Takes the next bytes; waits while the disk is busy."""
-        await self._upload.write(data)
-
-    async def finish(self) -> DatasetRecord:
-        """Makes the content a dataset, on disk when this returns."""
-        return await self._store.commit(self._upload, self._filename, self._mimetype)
+def _used_bytes(tree: StoredTree | None, held: int = 0) -> int:
+    """Returns what a tree counts for: the blocks held, or all of it, and the whole tree file."""
+    if tree is None:
+        return 0
+    held_bytes = tree.size_bytes if tree.is_complete else held * tree.shape.block_size_bytes
+    return held_bytes + tree.shape.packed_bytes
 
 
 def _make_empty(folder: Path) -> None:

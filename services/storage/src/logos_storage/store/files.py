@@ -27,7 +27,8 @@ DATA: Final = "data"
 TREE: Final = "tree"
 BITMAP: Final = "bitmap"
 
-_CHUNK_BYTES: Final = 1024 * 1024
+_CHUNK_NODES: Final = 32 * 1024
+"""Nodes of a layer that are hashed at a time: 1 MiB."""
 _MAX_VECTORS: Final = 512
 """Below the kernel's limit of 1024 buffers a call."""
 
@@ -155,33 +156,27 @@ class TreeFiles:
         start = 0
         for size in merkle.layer_sizes(shape.block_count):
             low, high = first & ~1, min(((end - 1) | 1) + 1, size)
-            raw = read_at(
-                self._tree, (high - low) * merkle.NODE_BYTES, (start + low) * merkle.NODE_BYTES
-            )
-            for number in range(high - low):
-                at = number * merkle.NODE_BYTES
-                nodes[start + low + number] = bytes(raw[at : at + merkle.NODE_BYTES])
+            nodes.update(enumerate(self._read_nodes(start + low, high - low), start + low))
             start += size
             first, end = first >> 1, ((end - 1) >> 1) + 1
         return nodes
 
     def build_layers(self, leaf_count: int) -> bytes:
         """Writes all layers above the leaves, and returns the root. Memory: a chunk."""
-        start = 0
-        node = b""
+        start, above = 0, [merkle.EMPTY_ROOT]
         for size in merkle.layer_sizes(leaf_count)[:-1]:
-            builder = merkle.LayerBuilder(is_bottom=start == 0)
-            above = (start + size) * merkle.NODE_BYTES
-            left, offset = size * merkle.NODE_BYTES, start * merkle.NODE_BYTES
-            while left:
-                chunk = bytes(read_at(self._tree, min(left, _CHUNK_BYTES), offset))
-                left -= len(chunk)
-                offset += len(chunk)
-                node = builder.add(chunk) + (b"" if left else builder.end())
-                write_at(self._tree, [node], above)
-                above += len(node)
+            for first in range(0, size, _CHUNK_NODES):
+                nodes = self._read_nodes(start + first, min(_CHUNK_NODES, size - first))
+                above = merkle.parents_of(nodes, is_bottom=start == 0)
+                offset = (start + size + first // 2) * merkle.NODE_BYTES
+                write_at(self._tree, [b"".join(above)], offset)
             start += size
-        return node
+        return above[-1]
+
+    def _read_nodes(self, position: int, count: int) -> list[bytes]:
+        size = merkle.NODE_BYTES
+        raw = bytes(read_at(self._tree, count * size, position * size))
+        return [raw[at : at + size] for at in range(0, len(raw), size)]
 
     def _check_room(self, size: int) -> None:
         """Stops before the disk is full to the brim, so that the catalogue can still write."""
