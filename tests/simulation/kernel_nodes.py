@@ -112,7 +112,7 @@ class Process:
     def _beat(self) -> None:
         ready = ModuleState.READY
         self.beat_at_ms = self.kernel.world.now_ms
-        self._ask(self._beaten, self.kernel.registry.beat, self.lease_id, ready, "")
+        self._ask(self._beaten, self.kernel.registry.heartbeat, self.lease_id, ready, "")
 
     def _beaten(self, outcome: object) -> None:
         if isinstance(outcome, Exception):

@@ -185,7 +185,7 @@ speed = 9
         "profile.toml:14: modules.storage.manifest: must be the path of a manifest",
         (
             "profile.toml:15: modules.storage.settings: holds a date, a time, inf or nan, "
-            "which JSON has no word for"
+            "which JSON cannot express"
         ),
         "profile.toml: storage: requires 'mixnet', which the profile does not have",
     ]
@@ -206,7 +206,7 @@ def test_two_modules_cannot_serve_one_service(tmp_path: Path) -> None:
     )
 
     assert _problems(variables, tmp_path) == [
-        "profile.toml:11: modules.storage: logos.storage.v1.Storage is that of mixnet"
+        "profile.toml:11: modules.storage: logos.storage.v1.Storage belongs to mixnet"
     ]
 
 
@@ -217,7 +217,8 @@ def test_no_module_serves_what_every_server_has(tmp_path: Path) -> None:
     )
 
     assert _problems(variables, tmp_path) == [
-        "profile.toml:6: modules.mixnet: grpc.health.v1.Health is every server's own"
+        "profile.toml:6: modules.mixnet: grpc.health.v1.Health is served by every server itself,"
+        " and cannot be routed"
     ]
 
 

@@ -142,7 +142,7 @@ def test_a_lost_lease_kills_the_process_and_starts_another() -> None:
 
     assert world.states() == {"base": "BACKOFF"}
     assert not world.alive
-    assert world["base"].last_exit == "no beat for 15 s"
+    assert world["base"].last_exit == "no heartbeat for 15 s"
     world.advance(500)
     assert world.states() == {"base": "STARTING"}
 
@@ -371,7 +371,7 @@ def test_an_observed_module_is_awaited_and_never_touched() -> None:
     world.ready("top")
     world.advance(15_000)
     assert world.states() == {"base": "STARTING", "top": "STARTING"}
-    assert world["top"].last_exit == "no beat for 15 s"
+    assert world["top"].last_exit == "no heartbeat for 15 s"
     for refused in ("stop", "restart"):
         with pytest.raises(ExternalRuntimeError):
             world.want(refused, "base")

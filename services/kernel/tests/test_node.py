@@ -155,7 +155,7 @@ async def test_a_hung_module_loses_its_lease_and_is_restarted(node: Node) -> Non
     await node.until(lambda now: now.modules[0].restart_count > hung.restart_count and now.ready)
 
     assert not is_alive(hung.pid)
-    assert (await node.module("base")).last_exit == "no beat for 5 s"
+    assert (await node.module("base")).last_exit == "no heartbeat for 5 s"
 
 
 async def test_restart_replaces_the_process_and_only_that(shared: Node) -> None:

@@ -322,7 +322,7 @@ async def test_what_has_no_beat_for_a_ttl_is_awaited_again(start: Any) -> None:
         await made.until("base", module_pb2.MODULE_STATE_STARTING)
         await module.server.stop(0)
 
-        assert (await made.module("base")).last_exit == "no beat for 0.3 s"
+        assert (await made.module("base")).last_exit == "no heartbeat for 0.3 s"
 
 
 async def test_what_breaks_its_session_off_is_awaited_again(start: Any) -> None:

@@ -218,7 +218,7 @@ class _Profile:
         try:
             return json.dumps(table, ensure_ascii=False, allow_nan=False)
         except (TypeError, ValueError):
-            self._blame(where, "holds a date, a time, inf or nan, which JSON has no word for")
+            self._blame(where, "holds a date, a time, inf or nan, which JSON cannot express")
             return "{}"
 
     def _check_together(self) -> None:
@@ -229,9 +229,12 @@ class _Profile:
             for service in plan.manifest.services:
                 owner = owners.setdefault(service, plan.manifest.name)
                 if owner != plan.manifest.name:
-                    self._blame(f"modules.{plan.manifest.name}", f"{service} is that of {owner}")
+                    self._blame(f"modules.{plan.manifest.name}", f"{service} belongs to {owner}")
                 if service.startswith(RESERVED_SERVICES):
-                    self._blame(f"modules.{plan.manifest.name}", f"{service} is every server's own")
+                    self._blame(
+                        f"modules.{plan.manifest.name}",
+                        f"{service} is served by every server itself, and cannot be routed",
+                    )
 
     def _name(self, document: dict[str, object], key: str) -> str:
         value = document.get(key)

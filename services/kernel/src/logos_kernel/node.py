@@ -151,7 +151,10 @@ async def _live(settings: config.Config) -> int:
         modules = Modules(
             settings.plans, await store.load(), settings.policy, secrets.SystemRandom()
         )
-        runtime = _runtime(settings)
+        runtime: Runtime = External()
+        if settings.places is not None:
+            plans = {plan.manifest.name: plan for plan in settings.plans}
+            runtime = Processes(plans, settings.places, os.environ)
         node = Node(identity, modules, runtime=runtime, store=store, wall_ms=_wall_ms)
         for address in (settings.front, settings.listen):
             _refuse_taken_socket(address)
@@ -166,13 +169,6 @@ async def _live(settings: config.Config) -> int:
             return FAILED
         log.info("kernel stopped")
         return OK
-
-
-def _runtime(settings: config.Config) -> Runtime:
-    if settings.places is None:
-        return External()
-    plans = {plan.manifest.name: plan for plan in settings.plans}
-    return Processes(plans, settings.places, os.environ)
 
 
 def _wall_ms() -> int:

@@ -216,7 +216,7 @@ class World:
 
     def say(self, name: str, said: ModuleState = ModuleState.READY, text: str = "") -> int:
         """A module beats."""
-        ttl_ms: int = self.ask(self.registry.beat, self.lease_id(name), said, text)
+        ttl_ms: int = self.ask(self.registry.heartbeat, self.lease_id(name), said, text)
         return ttl_ms
 
     def ready(self, *names: str) -> None:

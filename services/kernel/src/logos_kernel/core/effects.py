@@ -1,4 +1,4 @@
-"""What the machine wants done, in order."""
+"""Effects of the kernel's machine."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -45,7 +45,7 @@ class Save:
 
     records: tuple[Record, ...]
     then: Begin | Operate | Admit | None = None
-    """What rests on them (KER-8)."""
+    """What is done once they are durable (KER-8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +81,15 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The state, the instance or the services of a module are not what they were."""
+    """The state, the instance or the services of a module have changed."""
 
     module: str
-    """Empty: what changed concerns the node as a whole."""
+    """Empty if the change concerns the whole node."""
 
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """The kernel is closing, and none of its processes is left."""
+    """The kernel is closing, and all its processes have ended."""
 
 
 Effect = Save | Spawn | Watch | End | Forget | Changed | Down

@@ -11,7 +11,7 @@ class UnknownModuleError(LogosError):
 
 
 class InvalidRegistrationError(LogosError):
-    """A field of a registration or beat is missing or malformed."""
+    """A field of a registration or heartbeat is missing or malformed."""
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "INVALID_REGISTRATION"

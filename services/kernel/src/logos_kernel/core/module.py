@@ -10,7 +10,7 @@ from logos_kernel.core.restarts import History, RestartPolicy
 from logos_kernel.core.types import Described, ModuleState, Plan, Record, Runtime
 
 PAST_LEASES: Final = 16
-"""How many former leases of a module are remembered, to tell STALE_EPOCH from LEASE_UNKNOWN."""
+"""Former leases of a module that are kept, so that STALE_EPOCH is not LEASE_UNKNOWN."""
 
 
 class After(StrEnum):
@@ -19,7 +19,7 @@ class After(StrEnum):
     STOP = "STOP"
     RESTART = "RESTART"
     BACKOFF = "BACKOFF"
-    """It drained of its own accord: started again like any that ended."""
+    """It drained without a request: it is started again like any that ended."""
 
 
 class Module:
@@ -42,7 +42,7 @@ class Module:
         self.askers: list[Ticket] = []
         """Questions that are answered once the start under way is durable."""
         self.given: Record | None = record
-        """The record that was last given to the store; None if that has failed."""
+        """The record that the store was last asked to save; None if that has failed."""
         self.unsaved = ""
         """Why the record could not be made durable; empty if it is, or soon will be."""
         self.save_due_ms: int | None = None

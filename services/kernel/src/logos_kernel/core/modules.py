@@ -32,7 +32,7 @@ class Modules:
         self.requires = {name: plan.manifest.requires for name, plan in by_name.items()}
         self.policy = policy
         self.troubles: dict[str, str] = {}
-        """Why listeners of the kernel cannot be reached; empty texts where they can."""
+        """Why listeners of the kernel cannot be reached; an empty text for one that can."""
         self.is_closing = False
         self.departed = {name: noted[name].process for name in noted.keys() - by_name.keys()}
         """Modules that left the profile, and their processes."""
@@ -81,10 +81,10 @@ class Modules:
     # -- what the registry needs -------------------------------------------------------------
 
     def admit(self, admit: Admit, now_ms: int) -> Effects:
-        """Grants a lease to an instance that has answered for itself."""
+        """Grants a lease to an instance that was called at its endpoint."""
         candidate, said = admit.candidate, admit.candidate.introduction
         module = self.find(said.module)
-        # A broken stream made it come back: what it said of itself still holds.
+        # It registers again after a broken stream: the state that it reported still holds.
         is_ready = module.state is S.READY and said.instance_id == module.instance_id
         self.end_lease(module)
         if is_new_observed(module, said):
@@ -154,7 +154,7 @@ class Modules:
         ]
 
     def ended(self, module: Module, why: str, now_ms: int, *, is_final: bool = False) -> Effects:
-        """The process is gone: what now?"""
+        """Decides what follows after the process of a module has ended."""
         module.process = None
         self.end_lease(module)
         module.endpoint, module.instance_id, module.described = "", b"", None
@@ -171,16 +171,16 @@ class Modules:
         """Counts a failure, and sets the time of the next start."""
         self.end_lease(module)
         self._forgive(module, now_ms)
-        retry = module.history.fail(now_ms, self._rng, is_final=is_final)
-        state = S.FAILED if retry.is_failed else S.BACKOFF
-        return self.enter(module, state, now_ms, due_ms=now_ms + retry.delay_ms)
+        delay_ms = module.history.fail(now_ms, self._rng, is_final=is_final)
+        state = S.FAILED if module.history.is_failed else S.BACKOFF
+        return self.enter(module, state, now_ms, due_ms=now_ms + delay_ms)
 
     def signal(self, module: Module, signal: Signal) -> Effects:
         """Signals the process of a module, if there is one."""
         return [] if module.process is None else [End(module.process, signal)]
 
     def end_lease(self, module: Module) -> None:
-        """Forgets where a module was reached."""
+        """Ends the lease of a module, if it has one."""
         if module.lease is not None:
             module.past_leases.append(module.lease)
         module.lease = None

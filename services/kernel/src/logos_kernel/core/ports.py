@@ -65,4 +65,4 @@ class Runtime(Protocol):
 
 
 Probe = Callable[[str], Awaitable[Described]]
-"""Asks at an endpoint who answers there; raises `ModuleUnreachableError`."""
+"""Calls an endpoint to identify what answers there, or raises `ModuleUnreachableError`."""

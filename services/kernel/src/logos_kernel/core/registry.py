@@ -72,19 +72,21 @@ class Registry:
         if (described.module, described.instance_id) != (module.name, said.instance_id):
             raise ModuleUnreachableError(f"another process answers at {said.endpoint}")
         if rival not in {None, candidate.gone}:
-            raise StaleEpochError(f"another instance of {module.name} is there and answers")
+            raise StaleEpochError(
+                f"another instance of {module.name} holds the lease and still answers"
+            )
         admit = Admit(ticket, candidate)
         if not is_new_observed(module, said):
             return self._modules.admit(admit, now_ms)
         module.given = next_record(module, said)
         return [Save((module.given,), admit)]
 
-    def beat(
+    def heartbeat(
         self, ticket: Ticket, lease_id: bytes, said: S, status_text: str, now_ms: int
     ) -> Effects:
-        """Renews a lease and notes what its holder says; answers with the ttl in milliseconds."""
+        """Renews a lease and notes what its holder reports; answers with the ttl in ms."""
         if said not in _SAYABLE:
-            raise InvalidRegistrationError(f"a module cannot be {said} of its own", field="state")
+            raise InvalidRegistrationError(f"state: a module cannot report {said}", field="state")
         module, lease = self._holder(lease_id)
         lease.renew(now_ms)
         text = status_text.encode()[:MAX_STATUS_BYTES].decode(errors="ignore")
@@ -130,7 +132,7 @@ class Registry:
         return [*effects, *self._modules.settle(now_ms), Answer(ticket)]
 
     def session_ended(self, lease_id: bytes, now_ms: int) -> Effects:
-        """Doubts an observed module: nothing else says that its process has ended (KER-3)."""
+        """Shortens the lease of an observed module, whose process may have ended (KER-3)."""
         module, lease = self._find(lease_id)
         if module is not None and lease is not None and module.is_external:
             lease.doubt(now_ms, self._modules.policy.reconnect_grace_ms)
@@ -155,7 +157,7 @@ class Registry:
                 past.lease_id == lease_id and past.epoch < one.epoch for past in one.past_leases
             ):
                 raise StaleEpochError(f"{one.name} was started again, as epoch {one.epoch}")
-        raise UnknownLeaseError("no such lease: register again")
+        raise UnknownLeaseError("the lease is not known: register again")
 
 
 def _check_form(introduction: Introduction) -> None:
@@ -190,7 +192,7 @@ def _check_services(introduction: Introduction, modules: Iterable[Module]) -> No
     for service in introduction.services:
         if service in owners:
             raise InvalidRegistrationError(
-                f"services: {service} is that of {owners[service]}", field="services"
+                f"services: {service} belongs to {owners[service]}", field="services"
             )
 
 
@@ -198,7 +200,7 @@ def _check_started(module: Module, introduction: Introduction) -> None:
     """Admits the one process that the kernel started last, and no other (KER-7)."""
     name, epoch = module.name, module.epoch
     if module.state not in REGISTRABLE:
-        raise StaleEpochError(f"{name} is {module.state}: no process of it is awaited")
+        raise StaleEpochError(f"{name} is {module.state}: the kernel expects no process of it")
     is_known = bool(module.instance_id)
     if introduction.epoch != epoch and (introduction.epoch != 0 or is_known):
         raise StaleEpochError(f"the running start of {name} is epoch {epoch}")

@@ -30,21 +30,13 @@ class RestartPolicy:
     stop_grace_ms: int = 10_000
     lease_ttl_ms: int = 15_000
     reconnect_grace_ms: int = 3_000
-    """For an observed module whose stream of beats ended, to beat again."""
+    """For an observed module whose session ended, to send a heartbeat again."""
 
     def delay_ms(self, attempt: int, rng: Rng) -> int:
         """Returns the delay before start number `attempt` (from 0) of a bad series."""
         # 2**20 bases are far beyond any maximum; the shift stays small
         plain = min(self.backoff_base_ms << min(attempt, 20), self.backoff_max_ms)
         return round(plain * (1 + self.jitter * (2 * rng.random() - 1)))
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """What follows a failure: BACKOFF, or FAILED if `is_failed`, for `delay_ms`."""
-
-    delay_ms: int
-    is_failed: bool
 
 
 class History:
@@ -54,16 +46,17 @@ class History:
         self._policy = policy
         self._attempt = 0
         self._failures: deque[int] = deque()
-        self._is_failed = False
+        self.is_failed = False
+        """Whether the module is FAILED rather than in BACKOFF."""
 
     def forget(self) -> None:
         """Begins anew: it was well for long enough, or the operator said so."""
         self._attempt = 0
         self._failures.clear()
-        self._is_failed = False
+        self.is_failed = False
 
-    def fail(self, now_ms: int, rng: Rng, *, is_final: bool = False) -> Retry:
-        """Counts a failure and says when to start again.
+    def fail(self, now_ms: int, rng: Rng, *, is_final: bool = False) -> int:
+        """Counts a failure; returns the delay until the next start, in milliseconds.
 
         A module that FAILED stays on the slow retry until its history is
         forgotten. `is_final`: a restart does not mend the cause.
@@ -72,9 +65,8 @@ class History:
         while self._failures and now_ms - self._failures[0] >= policy.window_ms:
             self._failures.popleft()
         self._failures.append(now_ms)
-        if self._is_failed or is_final or len(self._failures) > policy.max_restarts:
-            self._is_failed = True
-            return Retry(policy.failed_retry_ms, is_failed=True)
-        delay_ms = policy.delay_ms(self._attempt, rng)
+        if self.is_failed or is_final or len(self._failures) > policy.max_restarts:
+            self.is_failed = True
+            return policy.failed_retry_ms
         self._attempt += 1
-        return Retry(delay_ms, is_failed=False)
+        return policy.delay_ms(self._attempt - 1, rng)

@@ -1,7 +1,7 @@
 """Which module runs when: the machine of a kernel (`logos_base.machine`).
 
 Its inputs, and those of `Registry`, work on one `Modules`. Times are monotonic milliseconds.
-Nothing is done before what it rests on is durable: that waits for `saved` (KER-8).
+What depends on a durable record is done on `saved`, and not before (KER-8).
 
 Rules: KER-1 states, KER-5 restarts, KER-6 order, KER-8 adoption and durability, KER-10 stop.
 """
@@ -55,7 +55,7 @@ class Supervisor:
     # -- life of the kernel ------------------------------------------------------------------
 
     def boot(self, is_alive: Callable[[ProcessId], bool], now_ms: int) -> Effects:
-        """Takes over what an earlier kernel left, and begins what should run (KER-8)."""
+        """Takes over the processes of an earlier kernel, and starts what should run (KER-8)."""
         effects: Effects = []
         for module in self._modules:
             module.since_ms = now_ms
@@ -89,7 +89,7 @@ class Supervisor:
     def tick(self, now_ms: int) -> Effects:
         """Does what is due.
 
-        If it comes late, this process has stood still, and beats may wait to be
+        If it comes late, this process was suspended, and heartbeats may wait to be
         read: then no lease ends before another ttl (KER-3).
         """
         due_ms = self.next_wake_ms()
@@ -115,7 +115,7 @@ class Supervisor:
     # -- outcomes ----------------------------------------------------------------------------
 
     def saved(self, save: Save, now_ms: int) -> Effects:
-        """Does what rests on records that are durable now."""
+        """Does what depends on records that are durable now."""
         effects: Effects = []
         for record in save.records:
             module = self._modules.find(record.name)
@@ -134,7 +134,7 @@ class Supervisor:
         assert_never(save.then)
 
     def save_failed(self, save: Save, error: Exception, now_ms: int) -> Effects:
-        """Refuses what rests on records that are not durable; others are saved later.
+        """Refuses what depends on records that are not durable; others are saved later.
 
         A start is not made, and the next one has its epoch.
         """
@@ -181,7 +181,7 @@ class Supervisor:
     # -- the operator's questions ------------------------------------------------------------
 
     def start(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
-        """Wants a module and all that it requires; ends back-offs."""
+        """Starts a module and all that it requires; ends back-offs."""
         wanted = self._modules.required(name)
         return self._want(wanted, Operate(ticket, name, Desired.RUNNING), now_ms)
 
@@ -284,7 +284,7 @@ class Supervisor:
     def _lose_lease(self, module: Module, now_ms: int) -> Effects:
         is_doubted = module.lease is not None and module.lease.is_doubted
         seconds = f"{self._modules.policy.lease_ttl_ms / 1000:g} s"
-        why = "its session ended" if is_doubted else f"no beat for {seconds}"
+        why = "its session ended" if is_doubted else f"no heartbeat for {seconds}"
         if module.is_external:
             module.last_exit = why
             self._modules.end_lease(module)

@@ -1,4 +1,4 @@
-"""The nouns of the kernel: states, records, and what modules say of themselves."""
+"""Values of the kernel: states, records, and what modules report of themselves."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

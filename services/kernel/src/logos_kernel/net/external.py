@@ -1,5 +1,5 @@
 """Modules that a container engine runs: the kernel only observes them."""
-# ruff: noqa: ARG002 -- it refuses, whatever it is asked
+# ruff: noqa: ARG002 -- it refuses every request
 
 from collections.abc import AsyncIterator
 
@@ -10,7 +10,7 @@ from logos_kernel.core.types import ProcessId
 
 
 class External:
-    """No process is this kernel's own: it refuses what `Supervisor` never asks for."""
+    """A runtime without processes; refuses what `Supervisor` never asks of it."""
 
     def is_alive(self, process: ProcessId) -> bool:
         return False
@@ -22,7 +22,7 @@ class External:
         raise ExternalRuntimeError(f"this kernel has not started {module}")
 
     def end(self, process: ProcessId, signal: Signal) -> None:
-        raise ExternalRuntimeError("this kernel has started no process")
+        raise ExternalRuntimeError("this kernel starts no processes")
 
     def lines(self, module: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
         """Refuses: the engine holds the log."""

@@ -27,7 +27,7 @@ class Front:
         self._server = front
         self._inner = inner
         self._known: set[str] = set()
-        """Services of modules that the health service has heard of."""
+        """Services of modules that have a health, also if no module serves them any more."""
         self._reflected: tuple[bytes, ...] | None = None
 
     async def open(self) -> None:

@@ -1,4 +1,4 @@
-"""Asks a module who it is."""
+"""Asks a module to identify itself."""
 
 from collections.abc import Iterable
 from typing import Any, Final

@@ -1,6 +1,6 @@
 """The front door: passes calls through to the modules that serve them (KER-9).
 
-Messages pass as bytes. Where the descriptors of a module tell the kind of a
+Messages pass as bytes. Where the descriptors of a module give the kind of a
 method, the cheapest pair of calls is used; anything else goes as a stream in
 both directions, which every kind is on the wire.
 """
@@ -175,7 +175,7 @@ async def _pass_requests(context: Any, call: Any) -> None:
     """
     while (message := await context.read()) is not EOF:
         if not await write(call, message):
-            return  # the call has ended; how, `_finish` tells the caller
+            return  # the call has ended, and `_finish` passes its status on
     with suppress(grpc.aio.InternalError):
         await call.done_writing()
 

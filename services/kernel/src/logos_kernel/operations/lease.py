@@ -4,14 +4,14 @@ from logos_kernel.core.types import ModuleState
 from logos_kernel.operations.kernel import Kernel
 
 
-async def beat(kernel: Kernel, lease_id: bytes, said: ModuleState, status_text: str) -> int:
+async def heartbeat(kernel: Kernel, lease_id: bytes, said: ModuleState, status_text: str) -> int:
     """Renews a lease; returns its ttl in milliseconds (KER-4).
 
     Raises:
         InvalidRegistrationError: The lease or the state cannot be one.
         UnknownLeaseError, StaleEpochError: The lease is over.
     """
-    ttl_ms: int = await kernel.driver.ask(kernel.registry.beat, lease_id, said, status_text)
+    ttl_ms: int = await kernel.driver.ask(kernel.registry.heartbeat, lease_id, said, status_text)
     return ttl_ms
 
 

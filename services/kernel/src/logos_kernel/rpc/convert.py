@@ -1,4 +1,4 @@
-"""Between `logos.kernel.v1` and the core's words."""
+"""Conversion between `logos.kernel.v1` and the core's types."""
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp

@@ -9,7 +9,7 @@ from logos.kernel.v1 import registry_pb2 as pb
 from logos.kernel.v1 import registry_pb2_grpc
 from logos_kernel.core.errors import InvalidRegistrationError
 from logos_kernel.operations.kernel import Kernel
-from logos_kernel.operations.lease import beat, deregister, session_ended, wait_stop
+from logos_kernel.operations.lease import deregister, heartbeat, session_ended, wait_stop
 from logos_kernel.operations.register import register
 from logos_kernel.rpc.convert import duration, grant_to_pb, introduction_from_pb, state_from_pb
 from logos_module.contexts import Context
@@ -32,8 +32,11 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
             try:
                 async for request in request_iterator:
                     if lease_id and request.lease_id != lease_id:
-                        raise InvalidRegistrationError("one lease in a session", field="lease_id")
-                    ttl = await self._beat(request)
+                        raise InvalidRegistrationError(
+                            "lease_id: must be the same in all heartbeats of a session",
+                            field="lease_id",
+                        )
+                    ttl = await self._renew(request)
                     async with turn:
                         await context.write(pb.SessionResponse(ttl=ttl))
                     if stopper is None:
@@ -44,11 +47,13 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
             if stopper is not None:
                 stopper.cancel()
 
-    async def _beat(self, request: pb.SessionRequest) -> Duration:
+    async def _renew(self, request: pb.SessionRequest) -> Duration:
         said = state_from_pb(request.state)
         if said is None:
-            raise InvalidRegistrationError("state: must be one a module may be in", field="state")
-        return duration(await beat(self._kernel, request.lease_id, said, request.status_text))
+            raise InvalidRegistrationError(
+                "state: must be REGISTERED, READY or DRAINING", field="state"
+            )
+        return duration(await heartbeat(self._kernel, request.lease_id, said, request.status_text))
 
     async def _pass_stop(self, lease_id: bytes, context: Context, turn: asyncio.Lock) -> None:
         await wait_stop(self._kernel, lease_id)

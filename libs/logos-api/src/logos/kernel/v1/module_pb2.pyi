@@ -36,9 +36,9 @@ class _ModuleStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModuleSta
     MODULE_STATE_STARTING: _ModuleState.ValueType  # 2
     """Its process was started, or is awaited where the kernel only observes."""
     MODULE_STATE_REGISTERED: _ModuleState.ValueType  # 3
-    """It has registered and holds a lease, but has not said that it is ready."""
+    """It has registered and holds a lease, but has not reported READY."""
     MODULE_STATE_READY: _ModuleState.ValueType  # 4
-    """It has reported READY itself. Calls are routed to it in this state only."""
+    """It has reported READY. Calls are routed to it in this state only."""
     MODULE_STATE_DRAINING: _ModuleState.ValueType  # 5
     """It was asked to stop and finishes its calls."""
     MODULE_STATE_STOPPED: _ModuleState.ValueType  # 6
@@ -60,9 +60,9 @@ MODULE_STATE_BLOCKED: ModuleState.ValueType  # 1
 MODULE_STATE_STARTING: ModuleState.ValueType  # 2
 """Its process was started, or is awaited where the kernel only observes."""
 MODULE_STATE_REGISTERED: ModuleState.ValueType  # 3
-"""It has registered and holds a lease, but has not said that it is ready."""
+"""It has registered and holds a lease, but has not reported READY."""
 MODULE_STATE_READY: ModuleState.ValueType  # 4
-"""It has reported READY itself. Calls are routed to it in this state only."""
+"""It has reported READY. Calls are routed to it in this state only."""
 MODULE_STATE_DRAINING: ModuleState.ValueType  # 5
 """It was asked to stop and finishes its calls."""
 MODULE_STATE_STOPPED: ModuleState.ValueType  # 6
@@ -110,7 +110,7 @@ class _ModuleRuntimeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModuleR
     MODULE_RUNTIME_PROCESS: _ModuleRuntime.ValueType  # 1
     """The kernel starts it as a process of its own and restarts it."""
     MODULE_RUNTIME_EXTERNAL: _ModuleRuntime.ValueType  # 2
-    """Somebody else does (a container engine); the kernel observes."""
+    """A container engine does; the kernel only observes the module."""
 
 class ModuleRuntime(_ModuleRuntime, metaclass=_ModuleRuntimeEnumTypeWrapper):
     """Who starts and restarts a module."""
@@ -120,7 +120,7 @@ MODULE_RUNTIME_UNSPECIFIED: ModuleRuntime.ValueType  # 0
 MODULE_RUNTIME_PROCESS: ModuleRuntime.ValueType  # 1
 """The kernel starts it as a process of its own and restarts it."""
 MODULE_RUNTIME_EXTERNAL: ModuleRuntime.ValueType  # 2
-"""Somebody else does (a container engine); the kernel observes."""
+"""A container engine does; the kernel only observes the module."""
 Global___ModuleRuntime: _TypeAlias = ModuleRuntime  # noqa: Y015
 
 @_typing.final
@@ -158,7 +158,7 @@ class Module(_message.Message):
     `10.1.2.3:7001`. Empty unless registered. Only reachable inside the node.
     """
     epoch: _builtins.int
-    """Counts the starts of this module, from 1. A registration or a beat with an
+    """Counts the starts of this module, from 1. A registration or a heartbeat with an
     older epoch is refused with ABORTED, STALE_EPOCH.
     """
     restart_count: _builtins.int
@@ -166,7 +166,7 @@ class Module(_message.Message):
     last_exit: _builtins.str
     """Why it last left the state READY or STARTING: a sentence, may be empty."""
     status_text: _builtins.str
-    """Its own word on what it is doing, e.g. `3 of 4 peers`. May be empty."""
+    """What it is doing, in its own words, e.g. `3 of 4 peers`. May be empty."""
     pid: _builtins.int
     """Process id in the kernel's pid namespace; 0 where the kernel observes."""
     @_builtins.property

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class RegistryStub:
     """The node's directory of modules. A registration lives as long as its lease;
-    beats on Session renew it (docs/protocol/kernel.md, KER-3 and KER-4).
+    heartbeats on Session renew it (docs/protocol/kernel.md, KER-3 and KER-4).
     """
 
     def __init__(self, channel):
@@ -60,7 +60,7 @@ class RegistryStub:
 
 class RegistryServicer:
     """The node's directory of modules. A registration lives as long as its lease;
-    beats on Session renew it (docs/protocol/kernel.md, KER-3 and KER-4).
+    heartbeats on Session renew it (docs/protocol/kernel.md, KER-3 and KER-4).
     """
 
     def Register(self, request, context):
@@ -70,18 +70,19 @@ class RegistryServicer:
         INVALID_ARGUMENT     INVALID_REGISTRATION: a field is missing or malformed
         NOT_FOUND            MODULE_NOT_FOUND: the profile has no such module
         ABORTED              STALE_EPOCH: a newer instance was started since
-        FAILED_PRECONDITION  MODULE_UNREACHABLE: nobody answers at `endpoint`, or
-        somebody else does
+        FAILED_PRECONDITION  MODULE_UNREACHABLE: nothing answers at `endpoint`, or
+        another process does
         RESOURCE_EXHAUSTED   DISK_FULL: an observed instance's epoch cannot be
-        saved; come again. STORE_FAILED (UNAVAILABLE): so too
+        saved, try again. STORE_FAILED (UNAVAILABLE): likewise
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Session(self, request_iterator, context):
-        """Renews a lease for as long as it is open: the module sends beats at a third
-        of the ttl, the kernel answers each, and sends directives when it has some.
+        """Renews a lease for as long as it is open: the module sends heartbeats at a
+        third of the ttl; the kernel answers each, and asks the module to stop when
+        it has to.
 
         Errors:
         NOT_FOUND  LEASE_UNKNOWN: the lease was lost; register again
@@ -142,7 +143,7 @@ def add_RegistryServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class Registry:
     """The node's directory of modules. A registration lives as long as its lease;
-    beats on Session renew it (docs/protocol/kernel.md, KER-3 and KER-4).
+    heartbeats on Session renew it (docs/protocol/kernel.md, KER-3 and KER-4).
     """
 
     @staticmethod

@@ -7,8 +7,8 @@ Scope:     the operator of the node.
 Stability: v1 is additive-only once tagged; `./logos check` guards it.
 Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            MODULE_NOT_FOUND (NOT_FOUND) on every method; DISK_FULL
-           (RESOURCE_EXHAUSTED) or STORE_FAILED (UNAVAILABLE) where what is
-           wanted cannot be saved, and then nothing was changed.
+           (RESOURCE_EXHAUSTED) or STORE_FAILED (UNAVAILABLE) where the
+           desired state cannot be saved; nothing has changed then.
 """
 
 from google.protobuf import descriptor as _descriptor
@@ -49,7 +49,7 @@ Global___StartModuleRequest: _TypeAlias = StartModuleRequest  # noqa: Y015
 
 @_typing.final
 class StartModuleResponse(_message.Message):
-    """The module is wanted."""
+    """The module is to run."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -95,7 +95,7 @@ Global___StopModuleRequest: _TypeAlias = StopModuleRequest  # noqa: Y015
 
 @_typing.final
 class StopModuleResponse(_message.Message):
-    """The module is no longer wanted."""
+    """The module is to stop."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -177,7 +177,7 @@ class StreamLogsRequest(_message.Message):
     tail: _builtins.int
     """Begin with at most this many of the newest lines; 0 means 100."""
     follow: _builtins.bool
-    """Stay, and send new lines as they come."""
+    """Keep the stream open, and send new lines as they are written."""
     def __init__(
         self,
         *,

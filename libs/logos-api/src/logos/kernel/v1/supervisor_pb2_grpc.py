@@ -62,15 +62,15 @@ class SupervisorServicer:
     """
 
     def StartModule(self, request, context):
-        """Wants a module running, and the modules that it requires. Also ends a
-        back-off and revives a FAILED module. Idempotent.
+        """Starts a module and the modules that it requires, and keeps them running.
+        Also ends a back-off, and starts a FAILED module again. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StopModule(self, request, context):
-        """Wants a module stopped. It drains first.
+        """Stops a module, and keeps it stopped. It drains first.
 
         Errors:
         FAILED_PRECONDITION  HAS_DEPENDENTS: running modules require it

@@ -7,8 +7,8 @@ Scope:     the operator of the node.
 Stability: v1 is additive-only once tagged; `./logos check` guards it.
 Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            MODULE_NOT_FOUND (NOT_FOUND) on every method; DISK_FULL
-           (RESOURCE_EXHAUSTED) or STORE_FAILED (UNAVAILABLE) where what is
-           wanted cannot be saved, and then nothing was changed.
+           (RESOURCE_EXHAUSTED) or STORE_FAILED (UNAVAILABLE) where the
+           desired state cannot be saved; nothing has changed then.
 """
 
 from collections import abc as _abc
@@ -42,11 +42,11 @@ class SupervisorStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SupervisorAsyncStub: ...
     StartModule: _grpc.UnaryUnaryMultiCallable[_supervisor_pb2.StartModuleRequest, _supervisor_pb2.StartModuleResponse]
-    """Wants a module running, and the modules that it requires. Also ends a
-    back-off and revives a FAILED module. Idempotent.
+    """Starts a module and the modules that it requires, and keeps them running.
+    Also ends a back-off, and starts a FAILED module again. Idempotent.
     """
     StopModule: _grpc.UnaryUnaryMultiCallable[_supervisor_pb2.StopModuleRequest, _supervisor_pb2.StopModuleResponse]
-    """Wants a module stopped. It drains first.
+    """Stops a module, and keeps it stopped. It drains first.
 
     Errors:
       FAILED_PRECONDITION  HAS_DEPENDENTS: running modules require it
@@ -72,11 +72,11 @@ class SupervisorAsyncStub(SupervisorStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartModule: _aio.UnaryUnaryMultiCallable[_supervisor_pb2.StartModuleRequest, _supervisor_pb2.StartModuleResponse]  # type: ignore[assignment]
-    """Wants a module running, and the modules that it requires. Also ends a
-    back-off and revives a FAILED module. Idempotent.
+    """Starts a module and the modules that it requires, and keeps them running.
+    Also ends a back-off, and starts a FAILED module again. Idempotent.
     """
     StopModule: _aio.UnaryUnaryMultiCallable[_supervisor_pb2.StopModuleRequest, _supervisor_pb2.StopModuleResponse]  # type: ignore[assignment]
-    """Wants a module stopped. It drains first.
+    """Stops a module, and keeps it stopped. It drains first.
 
     Errors:
       FAILED_PRECONDITION  HAS_DEPENDENTS: running modules require it
@@ -105,8 +105,8 @@ class SupervisorServicer(metaclass=_abc_1.ABCMeta):
         request: _supervisor_pb2.StartModuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_supervisor_pb2.StartModuleResponse, _abc.Awaitable[_supervisor_pb2.StartModuleResponse]]:
-        """Wants a module running, and the modules that it requires. Also ends a
-        back-off and revives a FAILED module. Idempotent.
+        """Starts a module and the modules that it requires, and keeps them running.
+        Also ends a back-off, and starts a FAILED module again. Idempotent.
         """
 
     @_abc_1.abstractmethod
@@ -115,7 +115,7 @@ class SupervisorServicer(metaclass=_abc_1.ABCMeta):
         request: _supervisor_pb2.StopModuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_supervisor_pb2.StopModuleResponse, _abc.Awaitable[_supervisor_pb2.StopModuleResponse]]:
-        """Wants a module stopped. It drains first.
+        """Stops a module, and keeps it stopped. It drains first.
 
         Errors:
           FAILED_PRECONDITION  HAS_DEPENDENTS: running modules require it

@@ -54,8 +54,8 @@ class ModuleHostServicer:
     """
 
     def Describe(self, request, context):
-        """Says who answers at this address and what it serves. The kernel calls it
-        after a registration, before it lets any call through.
+        """Identifies the process at this address and the services it has. The kernel
+        calls it before it grants a registration.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
