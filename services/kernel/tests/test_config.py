@@ -217,8 +217,10 @@ def test_no_module_serves_what_every_server_has(tmp_path: Path) -> None:
     )
 
     assert _problems(variables, tmp_path) == [
-        "profile.toml:6: modules.mixnet: grpc.health.v1.Health is served by every server itself,"
-        " and cannot be routed"
+        (
+            "profile.toml:6: modules.mixnet: grpc.health.v1.Health is served by every server itself,"
+            " and cannot be routed"
+        )
     ]
 
 
