@@ -216,12 +216,11 @@ def test_no_module_serves_what_every_server_has(tmp_path: Path) -> None:
         MIXNET.replace("logos.network.v1.Gossip", "grpc.health.v1.Health")
     )
 
-    assert _problems(variables, tmp_path) == [
-        (
-            "profile.toml:6: modules.mixnet: grpc.health.v1.Health is served by every server itself,"
-            " and cannot be routed"
-        )
-    ]
+    (problem,) = _problems(variables, tmp_path)
+    assert problem == (
+        "profile.toml:6: modules.mixnet: grpc.health.v1.Health is served by every server itself,"
+        " and cannot be routed"
+    )
 
 
 def test_a_program_to_start_must_be_named(tmp_path: Path) -> None:
