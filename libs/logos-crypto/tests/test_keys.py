@@ -131,7 +131,7 @@ def test_a_key_set_survives_its_document() -> None:
         "verifying_keys": {"claim": "ff" * 32, "quota": bytes(range(32)).hex()},
     }
     assert KeySet.parse(document) == keys
-    with pytest.raises(KeySetError, match="names no key of leadership"):
+    with pytest.raises(KeySetError, match="has no key of leadership"):
         keys.hash_of("leadership")
 
 
