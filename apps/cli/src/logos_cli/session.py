@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import grpc
 import typer
@@ -14,6 +14,11 @@ from logos_cli.target import address_of
 from logos_testnet.channels import channel_to
 
 T = TypeVar("T")
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+if TYPE_CHECKING:  # it takes parameters in the stubs alone
+    Method = Callable[[grpc.aio.Channel], grpc.aio.UnaryUnaryMultiCallable[Request, Response]]
 
 FormOption = Annotated[
     Output | None, typer.Option("--output", help="How to print data on stdout.", show_default=False)
@@ -39,6 +44,31 @@ class Session:
             address = address_of(self.node, self.testnet)
         with explained(f"{self.node} ({address})"):
             return run_interruptibly(_with_channel(address, work))
+
+    def ask(self, method: "Method[Request, Response]", request: Request) -> Response:
+        """Makes one unary call, within `--timeout`.
+
+        Args:
+            method: Of a stub on the channel: `lambda channel: StorageStub(channel).Stat`.
+            request: Its request.
+        """
+
+        async def work(channel: grpc.aio.Channel) -> Response:
+            return await method(channel)(request, timeout=self.timeout_s)
+
+        return self.call(work)
+
+    def pages(self, method: "Method[Any, Response]", request: Any) -> list[Response]:
+        """Asks for a list page by page, as `ask` does; returns all responses."""
+
+        async def work(channel: grpc.aio.Channel) -> list[Response]:
+            found: list[Any] = [await method(channel)(request, timeout=self.timeout_s)]
+            while found[-1].next_page_token:
+                request.page_token = found[-1].next_page_token
+                found.append(await method(channel)(request, timeout=self.timeout_s))
+            return found
+
+        return self.call(work)
 
 
 async def _with_channel(address: str, work: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:

@@ -1,19 +1,16 @@
 """`logosctl module`: the modules of one node."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import grpc
 import typer
 
-from logos.kernel.v1 import (
-    kernel_pb2,
-    kernel_pb2_grpc,
-    module_pb2,
-    supervisor_pb2,
-    supervisor_pb2_grpc,
-)
+from logos.kernel.v1 import kernel_pb2, module_pb2, supervisor_pb2
+from logos.kernel.v1.kernel_pb2_grpc import KernelStub
+from logos.kernel.v1.supervisor_pb2_grpc import SupervisorStub
 from logos_cli.console import Output, print_json, print_json_line, print_rows, stderr
-from logos_cli.session import FormOption, Session, session_of
+from logos_cli.session import FormOption, session_of
 from logos_testnet.client import state_name
 
 command: Final = typer.Typer(
@@ -39,13 +36,9 @@ def group() -> None:
 def list_modules(context: typer.Context, output: FormOption = None) -> None:
     """List the modules of the node, and how each is."""
     session = session_of(context)
-
-    async def work(channel: grpc.aio.Channel) -> list[module_pb2.Module]:
-        stub = kernel_pb2_grpc.KernelStub(channel)
-        status = await stub.GetStatus(kernel_pb2.GetStatusRequest(), timeout=session.timeout_s)
-        return list(status.modules)
-
-    print_rows([record(module) for module in session.call(work)], _COLUMNS, session.form(output))
+    request = kernel_pb2.GetStatusRequest()
+    status = session.ask(lambda channel: KernelStub(channel).GetStatus, request)
+    print_rows([record(module) for module in status.modules], _COLUMNS, session.form(output))
 
 
 @command.command("logs")
@@ -63,7 +56,7 @@ def show_logs(
     as_json = session.form(output) is Output.JSON
 
     async def work(channel: grpc.aio.Channel) -> None:
-        stub = supervisor_pb2_grpc.SupervisorStub(channel)
+        stub = SupervisorStub(channel)
         timeout = None if follow else session.timeout_s
         async for response in stub.StreamLogs(request, timeout=timeout):
             if as_json:
@@ -77,40 +70,22 @@ def show_logs(
 @command.command("start")
 def start(context: typer.Context, module: NameArgument, output: FormOption = None) -> None:
     """Want a module running, and those that it requires."""
-    session = session_of(context)
-
-    async def work(channel: grpc.aio.Channel) -> module_pb2.Module:
-        stub = supervisor_pb2_grpc.SupervisorStub(channel)
-        request = supervisor_pb2.StartModuleRequest(module=module)
-        return (await stub.StartModule(request, timeout=session.timeout_s)).module
-
-    _tell(session, session.call(work), session.form(output))
+    request = supervisor_pb2.StartModuleRequest(module=module)
+    _operate(context, lambda channel: SupervisorStub(channel).StartModule, request, output)
 
 
 @command.command("stop")
 def stop(context: typer.Context, module: NameArgument, output: FormOption = None) -> None:
     """Want a module stopped, also across restarts of the node."""
-    session = session_of(context)
-
-    async def work(channel: grpc.aio.Channel) -> module_pb2.Module:
-        stub = supervisor_pb2_grpc.SupervisorStub(channel)
-        request = supervisor_pb2.StopModuleRequest(module=module)
-        return (await stub.StopModule(request, timeout=session.timeout_s)).module
-
-    _tell(session, session.call(work), session.form(output))
+    request = supervisor_pb2.StopModuleRequest(module=module)
+    _operate(context, lambda channel: SupervisorStub(channel).StopModule, request, output)
 
 
 @command.command("restart")
 def restart(context: typer.Context, module: NameArgument, output: FormOption = None) -> None:
     """Stop a module's process and start a new one."""
-    session = session_of(context)
-
-    async def work(channel: grpc.aio.Channel) -> module_pb2.Module:
-        stub = supervisor_pb2_grpc.SupervisorStub(channel)
-        request = supervisor_pb2.RestartModuleRequest(module=module)
-        return (await stub.RestartModule(request, timeout=session.timeout_s)).module
-
-    _tell(session, session.call(work), session.form(output))
+    request = supervisor_pb2.RestartModuleRequest(module=module)
+    _operate(context, lambda channel: SupervisorStub(channel).RestartModule, request, output)
 
 
 def record(module: module_pb2.Module) -> dict[str, Any]:
@@ -134,7 +109,15 @@ def record(module: module_pb2.Module) -> dict[str, Any]:
     }
 
 
-def _tell(session: Session, module: module_pb2.Module, output: Output) -> None:
-    if output is Output.JSON:
+def _operate(
+    context: typer.Context,
+    method: Callable[[grpc.aio.Channel], Any],
+    request: Any,
+    output: Output | None,
+) -> None:
+    """Makes a call that answers with a module, and reports the module's state."""
+    session = session_of(context)
+    module = session.ask(method, request).module
+    if session.form(output) is Output.JSON:
         print_json(record(module))
     stderr().print(f"{session.node}: {module.name} is {state_name(module)}", highlight=False)

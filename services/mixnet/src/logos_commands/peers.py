@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Final
 
-import grpc
 import typer
 
-from logos.network.v1 import peering_pb2, peering_pb2_grpc
+from logos.network.v1 import peering_pb2
+from logos.network.v1.peering_pb2_grpc import PeeringStub
 from logos_cli.console import print_rows
 from logos_cli.session import FormOption, session_of
 
@@ -21,19 +21,10 @@ def command(
 ) -> None:
     """List the peers in the node's address book."""
     session = session_of(context)
-
-    async def work(channel: grpc.aio.Channel) -> list[peering_pb2.Peer]:
-        stub = peering_pb2_grpc.PeeringStub(channel)
-        found: list[peering_pb2.Peer] = []
-        request = peering_pb2.ListPeersRequest(page_size=1000, connected_only=connected)
-        while True:
-            page = await stub.ListPeers(request, timeout=session.timeout_s)
-            found += page.peers
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
-
-    print_rows([_record(peer) for peer in session.call(work)], _COLUMNS, session.form(output))
+    request = peering_pb2.ListPeersRequest(page_size=1000, connected_only=connected)
+    pages = session.pages(lambda channel: PeeringStub(channel).ListPeers, request)
+    rows = [_record(peer) for page in pages for peer in page.peers]
+    print_rows(rows, _COLUMNS, session.form(output))
 
 
 def _record(peer: peering_pb2.Peer) -> dict[str, Any]:

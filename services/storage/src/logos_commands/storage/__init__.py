@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import grpc
 import typer
 
-from logos.storage.v1 import storage_pb2, storage_pb2_grpc
+from logos.storage.v1 import storage_pb2
+from logos.storage.v1.storage_pb2_grpc import StorageStub
 from logos_cli.arguments import MAX_UINT32, MAX_UINT64, is_utf8, utf8
 from logos_cli.console import Output, print_json, print_rows, sized, stderr
 from logos_cli.session import FormOption, session_of
@@ -90,28 +90,19 @@ def get(
 def stat(context: typer.Context, cid: CidArgument, output: FormOption = None) -> None:
     """Say what the node holds of a file."""
     session = session_of(context)
-
-    async def work(channel: grpc.aio.Channel) -> storage_pb2.Dataset:
-        stub = storage_pb2_grpc.StorageStub(channel)
-        request = storage_pb2.StatRequest(cid=cid)
-        return (await stub.Stat(request, timeout=session.timeout_s)).dataset
-
-    _print_one(record(session.call(work)), session.form(output))
+    request = storage_pb2.StatRequest(cid=cid)
+    answer = session.ask(lambda channel: StorageStub(channel).Stat, request)
+    _print_one(record(answer.dataset), session.form(output))
 
 
 @command.command("exists")
 def exists(context: typer.Context, cid: CidArgument, output: FormOption = None) -> None:
     """Say whether the node holds all of a file; exit code 4 if not."""
     session = session_of(context)
-
-    async def work(channel: grpc.aio.Channel) -> bool:
-        stub = storage_pb2_grpc.StorageStub(channel)
-        request = storage_pb2.ExistsRequest(cid=cid)
-        return (await stub.Exists(request, timeout=session.timeout_s)).exists
-
-    held = session.call(work)
-    _print_one({"cid": cid, "exists": held}, session.form(output))
-    if not held:
+    request = storage_pb2.ExistsRequest(cid=cid)
+    answer = session.ask(lambda channel: StorageStub(channel).Exists, request)
+    _print_one({"cid": cid, "exists": answer.exists}, session.form(output))
+    if not answer.exists:
         raise typer.Exit(4)
 
 
@@ -119,32 +110,19 @@ def exists(context: typer.Context, cid: CidArgument, output: FormOption = None) 
 def list_datasets(context: typer.Context, output: FormOption = None) -> None:
     """List the files of the node, newest first."""
     session = session_of(context)
-
-    async def work(channel: grpc.aio.Channel) -> list[storage_pb2.Dataset]:
-        stub = storage_pb2_grpc.StorageStub(channel)
-        found: list[storage_pb2.Dataset] = []
-        request = storage_pb2.ListRequest(page_size=1000)
-        while True:
-            page = await stub.List(request, timeout=session.timeout_s)
-            found += page.datasets
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
-
-    print_rows([record(found) for found in session.call(work)], _COLUMNS, session.form(output))
+    request = storage_pb2.ListRequest(page_size=1000)
+    pages = session.pages(lambda channel: StorageStub(channel).List, request)
+    rows = [record(dataset) for page in pages for dataset in page.datasets]
+    print_rows(rows, _COLUMNS, session.form(output))
 
 
 @command.command("delete")
 def delete(context: typer.Context, cid: CidArgument, output: FormOption = None) -> None:
     """Delete a file from the node; other nodes keep theirs."""
     session = session_of(context)
-
-    async def work(channel: grpc.aio.Channel) -> int:
-        stub = storage_pb2_grpc.StorageStub(channel)
-        request = storage_pb2.DeleteRequest(cid=cid)
-        return (await stub.Delete(request, timeout=session.timeout_s)).freed_bytes
-
-    freed = session.call(work)
+    request = storage_pb2.DeleteRequest(cid=cid)
+    answer = session.ask(lambda channel: StorageStub(channel).Delete, request)
+    freed = answer.freed_bytes
     if session.form(output) is Output.JSON:
         print_json({"cid": cid, "freed_bytes": freed})
     else:
@@ -155,12 +133,8 @@ def delete(context: typer.Context, cid: CidArgument, output: FormOption = None) 
 def space(context: typer.Context, output: FormOption = None) -> None:
     """Say how much room the node has."""
     session = session_of(context)
-
-    async def work(channel: grpc.aio.Channel) -> storage_pb2.SpaceResponse:
-        stub = storage_pb2_grpc.StorageStub(channel)
-        return await stub.Space(storage_pb2.SpaceRequest(), timeout=session.timeout_s)
-
-    answer = session.call(work)
+    request = storage_pb2.SpaceRequest()
+    answer = session.ask(lambda channel: StorageStub(channel).Space, request)
     counts = {field.name: getattr(answer, field.name) for field in answer.DESCRIPTOR.fields}
     if session.form(output) is Output.JSON:
         print_json(counts)
