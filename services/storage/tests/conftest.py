@@ -31,7 +31,7 @@ from logos_base.errors import ErrorKind, LogosError
 from logos_module.channels import open_channel
 from logos_module.server import Server
 from logos_storage.config import Config
-from logos_storage.node import Storage, monotonic_ms, wall_clock_us
+from logos_storage.node import joined, monotonic_ms, wall_clock_us
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.opening import open_store
 from streaming import send
@@ -252,8 +252,7 @@ class Net:
                 fetch_timeout_ms=options.get("fetch_timeout_ms", 60_000),
                 advertise_interval_s=3600,
             )
-            rooms = Storage(channel, datasets, config)
-            servicer = await stack.enter_async_context(rooms.running())
+            servicer = await stack.enter_async_context(joined(channel, datasets, config))
             storage = Server()
             storage.serve(add_StorageServicer_to_server, servicer)
             front = await self._connect(stack, storage, f"{peer}-storage")

@@ -48,50 +48,43 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         if datasets.aside.trees:
             context.status(f"set aside: {datasets.aside}")
         channel = await context.channel("mixnet")
-        async with Storage(channel, datasets, config).running() as servicer:
+        async with joined(channel, datasets, config) as servicer:
             context.serve(add_StorageServicer_to_server, servicer)
             yield
 
 
-class Storage:
-    """The rooms of one node, joined."""
-
-    def __init__(self, network: grpc.aio.Channel, datasets: Datasets, config: Config) -> None:
-        streams = streams_of(network)
-        self._config = config
-        self._datasets = datasets
-        self._exchange = StreamExchange(streams)
-        self._listener = ExchangeListener(streams)
-        self._providers = NetworkProviders(DiscoveryStub(network))
-        self._announcer = Announcer(
-            self._providers, datasets, monotonic_ms, interval_ms=config.advertise_interval_s * 1000
-        )
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[StorageServicer]:
-        """Serves other nodes and advertises as long as this is open."""
-        async with asyncio.TaskGroup() as tasks:
-            loops = [
-                tasks.create_task(loop)
-                for loop in (
-                    self._announcer.run(),
-                    self._listener.serve_manifests(self._datasets.manifest),
-                    self._listener.serve_blocks(ServeBlocks(self._datasets)),
-                )
-            ]
-            yield self._servicer(tasks)
-            for loop in loops:
-                loop.cancel()
-
-    def _servicer(self, tasks: asyncio.TaskGroup) -> StorageServicer:
-        config, datasets, announcer = self._config, self._datasets, self._announcer
+@asynccontextmanager
+async def joined(
+    network: grpc.aio.Channel, datasets: Datasets, config: Config
+) -> AsyncIterator[StorageServicer]:
+    """Joins the rooms; serves other nodes and advertises as long as this is open."""
+    streams = streams_of(network)
+    listener = ExchangeListener(streams)
+    providers = NetworkProviders(DiscoveryStub(network))
+    interval_ms = config.advertise_interval_s * 1000
+    announcer = Announcer(providers, datasets, monotonic_ms, interval_ms=interval_ms)
+    async with asyncio.TaskGroup() as tasks:
+        loops = [
+            tasks.create_task(loop)
+            for loop in (
+                announcer.run(),
+                listener.serve_manifests(datasets.manifest),
+                listener.serve_blocks(ServeBlocks(datasets)),
+            )
+        ]
         fetches = Fetches(
-            self._exchange, self._providers, tasks, monotonic_ms, stall_ms=config.stall_timeout_ms
+            exchange=StreamExchange(streams),
+            providers=providers,
+            tasks=tasks,
+            monotonic_ms=monotonic_ms,
+            stall_ms=config.stall_timeout_ms,
         )
-        return StorageServicer(
+        yield StorageServicer(
             datasets,
             put=Put(datasets, announcer, config.block_size_bytes),
             get=Get(datasets, fetches, announcer),
             delete=Delete(datasets, announcer),
             fetch_timeout_ms=config.fetch_timeout_ms,
         )
+        for loop in loops:
+            loop.cancel()

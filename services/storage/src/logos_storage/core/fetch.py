@@ -280,10 +280,6 @@ class Fetch:
         """Returns when `tick` is due."""
         return self._wake_ms
 
-    @property
-    def has_readers(self) -> bool:
-        return bool(self._readers)
-
     def _plan(self, now_ms: int) -> list[Effect]:
         effects = list(self._drop_stalled(now_ms))
         self._give_up(now_ms)

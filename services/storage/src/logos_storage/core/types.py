@@ -57,14 +57,11 @@ class TreeShape:
         """Size of the packed tree file."""
         return merkle.node_count(self.block_count) * merkle.NODE_BYTES
 
-    def blocks_of(self, offset: int, length: int) -> tuple[int, int]:
-        """Returns the first block of a range of bytes and the block after its last."""
-        if length == 0:
+    def blocks_of(self, offset: int, end: int) -> tuple[int, int]:
+        """Returns the first block of bytes [offset, end) and the block after the last."""
+        if offset == end:
             return 0, 0
-        return (
-            offset // self.block_size_bytes,
-            -(-(offset + length) // self.block_size_bytes),
-        )
+        return offset // self.block_size_bytes, -(-end // self.block_size_bytes)
 
 
 def shape_of_name(name: str) -> TreeShape | None:

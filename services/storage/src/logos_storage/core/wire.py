@@ -341,11 +341,31 @@ def encode_manifest_response(found: bytes | None) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-class ManifestRequestReader:
-    """Reads one request of the manifest protocol from a stream of bytes."""
+class _MessageReader:
+    """Reads one message of the manifest protocol, its length in front, from a stream of bytes."""
+
+    def __init__(self, length: struct.Struct, max_bytes: int) -> None:
+        self._length = length
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+
+    def _take(self, data: bytes | memoryview) -> bytes | None:
+        """Takes the next bytes; returns the message once it is whole. The rest is not read."""
+        self._buffer += data[: self._length.size + self._max_bytes]
+        if len(self._buffer) < self._length.size:
+            return None
+        (size,) = self._length.unpack_from(self._buffer)
+        if not 1 <= size <= self._max_bytes:
+            raise FrameMalformedError("a message about a manifest has a wrong length")
+        end = self._length.size + size
+        return bytes(self._buffer[self._length.size : end]) if len(self._buffer) >= end else None
+
+
+class ManifestRequestReader(_MessageReader):
+    """Reads one request of the manifest protocol."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        super().__init__(_CID_LENGTH, MAX_MANIFEST_CID_BYTES)
 
     def feed(self, data: bytes | memoryview) -> Cid | None:
         """Takes the next bytes; returns the CID once it is whole.
@@ -353,25 +373,15 @@ class ManifestRequestReader:
         Raises:
             FrameMalformedError: It is no request for a manifest (STO-21).
         """
-        self._buffer += data[: _CID_LENGTH.size + MAX_MANIFEST_CID_BYTES + 1]
-        if len(self._buffer) < _CID_LENGTH.size:
-            return None
-        (size,) = _CID_LENGTH.unpack_from(self._buffer)
-        if not 1 <= size <= MAX_MANIFEST_CID_BYTES:
-            raise FrameMalformedError("manifest request has a cid of a wrong length")
-        if len(self._buffer) < _CID_LENGTH.size + size:
-            return None
-        cursor = _Cursor(memoryview(bytes(self._buffer))[_CID_LENGTH.size :])
-        cid = cursor.cid(size, MANIFEST)
-        cursor.end()
-        return cid
+        raw = self._take(data)
+        return None if raw is None else _Cursor(memoryview(raw)).cid(len(raw), MANIFEST)
 
 
-class ManifestResponseReader:
-    """Reads one answer of the manifest protocol from a stream of bytes."""
+class ManifestResponseReader(_MessageReader):
+    """Reads one answer of the manifest protocol."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        super().__init__(_LENGTH, 1 + manifest.MAX_BYTES)
 
     def feed(self, data: bytes | memoryview) -> tuple[bool, bytes] | None:
         """Takes the next bytes; returns whether it is there, and its bytes, once whole.
@@ -379,19 +389,12 @@ class ManifestResponseReader:
         Raises:
             FrameMalformedError: It is no answer (STO-21).
         """
-        self._buffer += data[: _LENGTH.size + 2 + manifest.MAX_BYTES]
-        if len(self._buffer) < _LENGTH.size:
+        raw = self._take(data)
+        if raw is None:
             return None
-        (size,) = _LENGTH.unpack_from(self._buffer)
-        if not 1 <= size <= 1 + manifest.MAX_BYTES:
-            raise FrameMalformedError("manifest answer has a wrong length")
-        if len(self._buffer) < _LENGTH.size + size:
-            return None
-        status = self._buffer[_LENGTH.size]
-        if status > 1:
+        if raw[0] > 1:
             raise FrameMalformedError("manifest answer has an unknown status")
-        content = bytes(self._buffer[_LENGTH.size + 1 : _LENGTH.size + size])
-        return status == 0, content
+        return raw[0] == 0, raw[1:]
 
 
 class _Cursor:

@@ -1,7 +1,7 @@
 """A byte stream to one peer, carried by the network module of this node."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -35,15 +35,12 @@ class PeerStream:
 
     def __init__(self, call: Any) -> None:
         self._call = call
-        self.peer_id = ""
 
     async def establish(self, start: streams_pb2.CarryRequest) -> None:
         """Waits until the stream stands."""
         await self._write(start)
-        response = await self._read()
-        if not isinstance(response, streams_pb2.CarryResponse):
-            raise StreamLostError("the network module sends before the stream stands")
-        self.peer_id = response.established.peer_id
+        if not isinstance(await self._read(), streams_pb2.CarryResponse):
+            raise StreamLostError("the network module sent content on a stream that is not open")
 
     async def send(self, pieces: Sequence[Piece]) -> None:
         """Sends bytes; waits while the peer does not read."""
@@ -93,22 +90,20 @@ def messages_of(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
         yield waiting
 
 
-@asynccontextmanager
-async def opened_stream(
+def opened_stream(
     stub: "StreamsAsyncStub", peer: str, protocol: str
-) -> AsyncIterator[PeerStream]:
+) -> AbstractAsyncContextManager[PeerStream]:
     """Opens a stream to a peer; reset at the end unless both sides have ended."""
     opening = streams_pb2.CarryRequest.Open(peer_id=peer, protocol=protocol)
-    async with _carried(stub, streams_pb2.CarryRequest(open=opening)) as stream:
-        yield stream
+    return _carried(stub, streams_pb2.CarryRequest(open=opening))
 
 
-@asynccontextmanager
-async def accepted_stream(stub: "StreamsAsyncStub", stream_id: int) -> AsyncIterator[PeerStream]:
+def accepted_stream(
+    stub: "StreamsAsyncStub", stream_id: int
+) -> AbstractAsyncContextManager[PeerStream]:
     """Accepts an announced stream; reset at the end unless both sides have ended."""
     acceptance = streams_pb2.CarryRequest.Accept(stream_id=stream_id)
-    async with _carried(stub, streams_pb2.CarryRequest(accept=acceptance)) as stream:
-        yield stream
+    return _carried(stub, streams_pb2.CarryRequest(accept=acceptance))
 
 
 @asynccontextmanager

@@ -14,11 +14,13 @@ from typing import Final
 from logos_base.errors import LogosError
 from logos_module.driver import Driver
 from logos_module.errors import cause_of
+from logos_module.shielded import until_done
 from logos_storage.core import wire
 from logos_storage.core.batch import check_batch
 from logos_storage.core.cid import Cid
 from logos_storage.core.errors import FalseDataError, FrameMalformedError, StreamLostError
 from logos_storage.core.fetch import Close, Effect, Fetch, FetchSettings, Open, Request, Search
+from logos_storage.core.fetch_manifest import Found
 from logos_storage.core.ports import DatasetRecord, Exchange, Provider, Providers, Tree
 from logos_storage.core.types import MonotonicMs
 from logos_storage.operations.fetch_manifest import fetch_manifest
@@ -57,64 +59,58 @@ class Reader:
         await self.fetch.driver.ask(self.fetch.machine.wait, self.number, first, end)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fetches:
     """The fetches of one node."""
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        providers: Providers,
-        tasks: asyncio.TaskGroup,
-        monotonic_ms: MonotonicMs,
-        *,
-        stall_ms: int,
-    ) -> None:
-        self._exchange = exchange
-        self._providers = providers
-        self._tasks = tasks
-        self._monotonic_ms = monotonic_ms
-        self._stall_ms = stall_ms
-        self._running: dict[str, _TreeFetch] = {}
-        self._holders: dict[Cid, str] = {}
-        """The peer that sent a manifest a moment ago: the first to be asked for the blocks."""
+    exchange: Exchange
+    providers: Providers
+    tasks: asyncio.TaskGroup
+    monotonic_ms: MonotonicMs
+    stall_ms: int
+    running: dict[str, "_TreeFetch"] = field(default_factory=dict)
+    """By the name of the tree's shape."""
 
-    async def manifest(self, cid: Cid, *, patience_ms: int) -> bytes:
+    async def manifest(self, cid: Cid, *, patience_ms: int) -> Found:
         """Fetches and verifies a manifest.
 
         Raises:
             NoProvidersError, ProvidersUnreachableError, BadDataError
         """
-        found = await fetch_manifest(
-            cid, self._exchange, self._providers, self._monotonic_ms, patience_ms=patience_ms
+        return await fetch_manifest(
+            cid, self.exchange, self.providers, self.monotonic_ms, patience_ms=patience_ms
         )
-        self._holders[cid] = found.peer
-        return found.raw
 
     @asynccontextmanager
     async def blocks(
-        self, record: DatasetRecord, tree: Tree, first: int, end: int, *, patience_ms: int
+        self,
+        record: DatasetRecord,
+        tree: Tree,
+        span: tuple[int, int],
+        *,
+        holder: str | None,
+        patience_ms: int,
     ) -> AsyncIterator[Reader]:
-        """Fetches what is missing of [first, end) for as long as this is open."""
+        """Fetches the blocks of a span that are missing for as long as this is open.
+
+        Args:
+            record: The dataset.
+            tree: Its tree, open for as long.
+            span: The first block and the block after the last.
+            holder: A peer to ask before a search has found any: the sender of the manifest.
+            patience_ms: The reader fails when nothing has come for so long.
+        """
         name = tree.shape.name
-        fetch = self._running.get(name)
+        fetch = self.running.get(name)
         if fetch is None:
-            fetch = _TreeFetch(
-                self._exchange,
-                self._providers,
-                self._monotonic_ms,
-                record=record,
-                tree=tree,
-                settings=settings_for(tree.shape.block_size_bytes, self._stall_ms),
-            )
-            fetch.task = self._tasks.create_task(fetch.driver.run())
-            self._running[name] = fetch
-        reader = fetch.join(first, end, patience_ms, self._holders.pop(record.cid, None))
+            fetch = self.running[name] = _TreeFetch(self, record, tree)
+        reader = fetch.join(*span, patience_ms, holder)
         try:
             yield reader
         finally:
             fetch.leave(reader)
-            if not fetch.readers and self._running.get(name) is fetch:
-                del self._running[name]
+            if not fetch.readers:
+                del self.running[name]
                 await fetch.close()
 
 
@@ -131,24 +127,14 @@ class _Link:
 class _TreeFetch:
     """The fetch of one tree: performs what its machine decides."""
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        providers: Providers,
-        monotonic_ms: MonotonicMs,
-        *,
-        record: DatasetRecord,
-        tree: Tree,
-        settings: FetchSettings,
-    ) -> None:
+    def __init__(self, node: Fetches, record: DatasetRecord, tree: Tree) -> None:
+        settings = settings_for(tree.shape.block_size_bytes, node.stall_ms)
         self.machine = Fetch(settings, tree.bitfield)
-        self.driver: Driver[Effect] = Driver(self.machine, self._perform, monotonic_ms)
-        self.task: asyncio.Task[None] | None = None
+        self.driver: Driver[Effect] = Driver(self.machine, self._perform, node.monotonic_ms)
         self.readers: set[int] = set()
-        self._exchange = exchange
-        self._providers = providers
-        self._cid = record.cid
-        self._size_bytes = record.manifest.size_bytes
+        self._task = node.tasks.create_task(self.driver.run())
+        self._node = node
+        self._record = record
         self._tree = tree
         self._limit_bytes = wire.response_limit(
             tree.shape.block_size_bytes, settings.max_batch_blocks
@@ -169,10 +155,9 @@ class _TreeFetch:
         self.driver.put(self.machine.release, reader.number)
 
     async def close(self) -> None:
-        """Ends all streams, and waits until nothing of this fetch runs."""
+        """Ends all streams, and waits until nothing works on the tree any longer."""
         self.driver.stop()
-        if self.task is not None:
-            await asyncio.wait((self.task,))
+        await until_done((self._task,))
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -193,7 +178,7 @@ class _TreeFetch:
                 self.driver.start(self._search())
 
     async def _search(self) -> None:
-        async with aclosing(self._providers.find(self._cid)) as peers:
+        async with aclosing(self._node.providers.find(self._record.cid)) as peers:
             async for peer in peers:
                 self.driver.put(self.machine.found, (peer,))
         self.driver.put(self.machine.search_ended)
@@ -201,7 +186,7 @@ class _TreeFetch:
     async def _provide(self, link: _Link) -> None:
         """Talks to one provider until the stream ends or is not wanted."""
         try:
-            connection = self._exchange.connect(link.peer, limit_bytes=self._limit_bytes)
+            connection = self._node.exchange.connect(link.peer, limit_bytes=self._limit_bytes)
             async with connection as provider, asyncio.TaskGroup() as tasks:
                 self.driver.put(self.machine.opened, link.peer)
                 sending = tasks.create_task(_send_requests(provider, link))
@@ -224,7 +209,7 @@ class _TreeFetch:
 
     async def _keep(self, link: _Link, request: wire.WantBlocks, response: wire.Response) -> None:
         self.driver.put(self.machine.arrived, link.peer, request.request_id)
-        shape, size = self._tree.shape, self._size_bytes
+        shape, size = self._tree.shape, self._record.manifest.size_bytes
         batch = await asyncio.to_thread(check_batch, response.body, request, shape, size)
         await self._tree.keep(batch, size)
         kept = frozenset(block.index for block in batch.blocks)

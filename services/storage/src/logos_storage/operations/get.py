@@ -72,11 +72,22 @@ class Get:
             QuotaExceededError, DiskFullError
         """
         here = await self.datasets.find(wanted.cid)
-        record = here or await self._adopt(wanted, patience_ms)
+        record, holder = (
+            (here, None) if here is not None else await self._adopt(wanted, patience_ms)
+        )
         span = _span_of(wanted, record)
         try:
             async with self.datasets.open(record) as tree, AsyncExitStack() as stack:
-                reader = await self._fetch(stack, wanted, record, tree, patience_ms)
+                blocks = tree.shape.blocks_of(*span)
+                reader: Reader | None = None
+                if not tree.bitfield.holds(*blocks):
+                    if wanted.local_only:
+                        raise IncompleteLocalError("blocks are missing; get it without local_only")
+                    await stack.enter_async_context(tree.reserve(*blocks))
+                    fetch = self.fetches.blocks(
+                        record, tree, blocks, holder=holder, patience_ms=patience_ms
+                    )
+                    reader = await stack.enter_async_context(fetch)
                 content = Content(record, tree.bitfield.held, asyncio.Queue(READ_AHEAD))
                 tasks = await stack.enter_async_context(asyncio.TaskGroup())
                 reading = tasks.create_task(_read(tree, reader, span, content.waiting))
@@ -88,31 +99,12 @@ class Get:
             if here is None or not here.is_complete:
                 await self._settle(wanted.cid)
 
-    async def _adopt(self, wanted: Wanted, patience_ms: int) -> DatasetRecord:
-        """Fetches the manifest of a dataset that is not here."""
+    async def _adopt(self, wanted: Wanted, patience_ms: int) -> tuple[DatasetRecord, str]:
+        """Fetches the manifest of a dataset that is not here; returns also who sent it."""
         if wanted.local_only:
             raise IncompleteLocalError("this node does not hold it; get it without local_only")
-        raw = await self.fetches.manifest(wanted.cid, patience_ms=patience_ms)
-        return await self.datasets.adopt(wanted.cid, raw)
-
-    async def _fetch(
-        self,
-        stack: AsyncExitStack,
-        wanted: Wanted,
-        record: DatasetRecord,
-        tree: Tree,
-        patience_ms: int,
-    ) -> Reader | None:
-        """Begins to fetch what is missing; returns None if nothing is."""
-        offset, end = _span_of(wanted, record)
-        first, last = tree.shape.blocks_of(offset, end - offset)
-        if tree.bitfield.holds(first, last):
-            return None
-        if wanted.local_only:
-            raise IncompleteLocalError("blocks are missing; get it without local_only")
-        await stack.enter_async_context(tree.reserve(first, last))
-        fetch = self.fetches.blocks(record, tree, first, last, patience_ms=patience_ms)
-        return await stack.enter_async_context(fetch)
+        found = await self.fetches.manifest(wanted.cid, patience_ms=patience_ms)
+        return await self.datasets.adopt(wanted.cid, found.raw), found.peer
 
     async def _settle(self, cid: Cid) -> None:
         """After a fetch: announces what came, and forgets a dataset of which nothing did."""
@@ -129,7 +121,7 @@ async def _read(
     offset, end = span
     size = tree.shape.block_size_bytes
     step = FRAME_BYTES // size
-    first, last = tree.shape.blocks_of(offset, end - offset)
+    first, last = tree.shape.blocks_of(offset, end)
     for start in range(first, last, step):
         stop = min(start + step, last)
         if reader is not None:

@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, closing
 from typing import Final
 
 from logos_storage.core import wire
@@ -34,11 +33,11 @@ class ServeBlocks:
             FrameMalformedError, StreamLostError, TimeoutError
         """
         answers: asyncio.Queue[Answer | None] = asyncio.Queue(maxsize=1)
-        with _Slots(self._answers).releasing() as slots:
+        with closing(_Slots(self._answers)) as slots:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_send(consumer, answers, slots))
-                async with _KeptTree(self._datasets).closing() as kept:
-                    async for request in consumer.requests(kept.close):
+                async with aclosing(_KeptTree(self._datasets)) as kept:
+                    async for request in consumer.requests(kept.aclose):
                         await slots.acquire()
                         tree = await kept.open(request.tree_cid)
                         await answers.put(await _read(tree, request))
@@ -73,14 +72,6 @@ class _Slots:
         self._room = room
         self._held = 0
 
-    @contextmanager
-    def releasing(self) -> Iterator["_Slots"]:
-        try:
-            yield self
-        finally:
-            while self._held:
-                self.release()
-
     async def acquire(self) -> None:
         await self._room.acquire()
         self._held += 1
@@ -88,6 +79,10 @@ class _Slots:
     def release(self) -> None:
         self._room.release()
         self._held -= 1
+
+    def close(self) -> None:
+        while self._held:
+            self.release()
 
 
 class _KeptTree:
@@ -99,20 +94,13 @@ class _KeptTree:
         self._tree_cid: Cid | None = None
         self._tree: Tree | None = None
 
-    @asynccontextmanager
-    async def closing(self) -> AsyncIterator["_KeptTree"]:
-        try:
-            yield self
-        finally:
-            await self.close()
-
     async def open(self, tree_cid: Cid) -> Tree | None:
         if self._tree is None or tree_cid != self._tree_cid:
-            await self.close()
+            await self.aclose()
             self._tree = await self._stack.enter_async_context(self._datasets.open_served(tree_cid))
             self._tree_cid = tree_cid
         return self._tree
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         self._tree = None
         await self._stack.aclose()
