@@ -18,6 +18,7 @@ from logos_module.database import open_database
 from logos_module.shielded import Shielded
 from logos_storage.core.ports import DatasetRecord, Description
 from logos_storage.core.quota import Quota
+from logos_storage.store import files as tree_files
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.fresh import FreshBlocks
 from logos_storage.store.sql import SCHEMA, Catalog
@@ -198,17 +199,25 @@ async def test_an_opening_that_is_cancelled_leaves_no_folder_and_no_use(tmp_path
     assert names(tmp_path / "trees") == names(tmp_path / "uploads") == set()
 
 
+@pytest.mark.parametrize("step", ["the row", "the folder"])
 async def test_a_put_that_cannot_be_noted_leaves_what_was_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """Otherwise it takes room until the next start, where there is none."""
 
     async def fail(*_: Any) -> None:
         raise DiskFullError("the disk is full")
 
+    def fail_on_trees(path: Path) -> None:
+        if path.name == "trees":
+            raise DiskFullError("the disk is full")
+
     async with opened(tmp_path) as store:
         with monkeypatch.context() as patched:
-            patched.setattr(store._catalog, "add", fail)
+            if step == "the row":
+                patched.setattr(store._catalog, "add", fail)
+            else:
+                patched.setattr(tree_files, "sync_folder", fail_on_trees)
             with pytest.raises(DiskFullError):
                 await put(store)
         assert names(tmp_path / "trees") == names(tmp_path / "uploads") == set()

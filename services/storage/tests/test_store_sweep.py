@@ -310,7 +310,7 @@ async def test_only_what_puts_left_unfinished_is_removed(
 
     assert all((tmp_path / name).exists() for name in strange)
     assert names(tmp_path / "uploads") == {"todo"}
-    left = [vars(one)["names"] for one in caplog.records if "left where it is" in one.message]
+    left = [vars(one)["names"] for one in caplog.records if "left where they are" in one.message]
     assert left == [["todo"], sorted({name.split("/")[1] for name in strange[:3] + strange[4:5]})]
 
 

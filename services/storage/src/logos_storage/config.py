@@ -13,15 +13,15 @@ class Config:
     """Settings with their defaults. All are whole numbers."""
 
     quota_bytes: int = 20 * 1024**3
-    """Most that this node may use."""
+    """The most that this node may use."""
     block_size_bytes: int = DEFAULT_BLOCK_BYTES
-    """For puts that name none."""
+    """For puts that set none."""
     fetch_timeout_ms: int = 20_000
-    """A fetch fails when nothing has come for so long."""
+    """A fetch fails when no block has arrived for this long."""
     stall_timeout_ms: int = 10_000
-    """A provider that answers nothing for so long is dropped; 1 to 45 s."""
+    """A provider that sends nothing for this long is dropped; 1 to 45 s."""
     advertise_interval_s: int = 1800
-    """Between two sweeps that announce everything again."""
+    """Interval at which everything held is announced again."""
 
 
 _LIMITS = {

@@ -26,7 +26,7 @@ from logos_storage.store.opening import open_store
 
 
 def monotonic_ms() -> int:
-    """Milliseconds that only go forward."""
+    """Milliseconds of the monotonic clock."""
     return time.monotonic_ns() // 1_000_000
 
 

@@ -40,10 +40,10 @@ def put(
     file: Annotated[str, typer.Argument(metavar="FILE", help="File, or - for stdin.")],
     *,
     filename: Annotated[
-        str | None, typer.Option(help="File name to note; default: that of FILE.", callback=utf8)
+        str | None, typer.Option(help="File name to store; default: that of FILE.", callback=utf8)
     ] = None,
     mimetype: Annotated[
-        str, typer.Option(help="MIME type to note, e.g. text/plain.", callback=utf8)
+        str, typer.Option(help="MIME type to store, e.g. text/plain.", callback=utf8)
     ] = "",
     block_size: Annotated[
         int, typer.Option(min=0, max=MAX_UINT32, help="Bytes in a block; 0 for the default, 65536.")
@@ -52,9 +52,9 @@ def put(
 ) -> None:
     """Store a file on the node and print its CID."""
     session = session_of(context)
-    noted = filename if filename is not None else _name_of(file)
+    stored_name = filename if filename is not None else _name_of(file)
     header = storage_pb2.PutRequest.Header(
-        block_size_bytes=block_size, filename=noted, mimetype=mimetype
+        block_size_bytes=block_size, filename=stored_name, mimetype=mimetype
     )
     dataset = session.call(lambda channel: put_content(channel, file, header))
     if session.form(output) is Output.JSON:
@@ -88,7 +88,7 @@ def get(
 
 @command.command("stat")
 def stat(context: typer.Context, cid: CidArgument, output: FormOption = None) -> None:
-    """Say what the node holds of a file."""
+    """Show what the node holds of a file."""
     session = session_of(context)
     request = storage_pb2.StatRequest(cid=cid)
     answer = session.ask(lambda channel: StorageStub(channel).Stat, request)
@@ -97,7 +97,7 @@ def stat(context: typer.Context, cid: CidArgument, output: FormOption = None) ->
 
 @command.command("exists")
 def exists(context: typer.Context, cid: CidArgument, output: FormOption = None) -> None:
-    """Say whether the node holds all of a file; exit code 4 if not."""
+    """Check whether the node holds all of a file; exit code 4 if not."""
     session = session_of(context)
     request = storage_pb2.ExistsRequest(cid=cid)
     answer = session.ask(lambda channel: StorageStub(channel).Exists, request)
@@ -131,7 +131,7 @@ def delete(context: typer.Context, cid: CidArgument, output: FormOption = None) 
 
 @command.command("space")
 def space(context: typer.Context, output: FormOption = None) -> None:
-    """Say how much room the node has."""
+    """Show how much room the node has."""
     session = session_of(context)
     request = storage_pb2.SpaceRequest()
     answer = session.ask(lambda channel: StorageStub(channel).Space, request)
@@ -144,7 +144,7 @@ def space(context: typer.Context, output: FormOption = None) -> None:
 
 
 def _name_of(file: str) -> str:
-    """The name to note for a file; none for stdin, or where a manifest cannot hold it."""
+    """The name to store for a file; none for stdin, or if it is not UTF-8."""
     if file == "-":
         return ""
     name = Path(file).name

@@ -65,7 +65,7 @@ async def _put(
     header: storage_pb2.PutRequest.Header,
     frames: AsyncIterator[bytes],
 ) -> storage_pb2.Dataset:
-    """Sends frames as they come, and ends when the call does, though more were to come."""
+    """Sends frames as they come; stops when the call ends, even if more would come."""
     call = storage_pb2_grpc.StorageStub(channel).Put()
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -90,7 +90,7 @@ async def _send(
             await call.write(storage_pb2.PutRequest(data=frame))
         await call.done_writing()
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        return  # the call has ended, and says itself why
+        return  # the call has ended; awaiting it raises the reason
 
 
 def _expected(size: int, request: storage_pb2.GetRequest) -> int:
@@ -99,13 +99,13 @@ def _expected(size: int, request: storage_pb2.GetRequest) -> int:
 
 
 class Bar(Protocol):
-    """Shows how far a transfer is."""
+    """Shows the progress of a transfer."""
 
     def expect(self, size: int | None) -> None:
-        """Notes the bytes that there are in all, if that is known."""
+        """Sets the total in bytes, if it is known."""
 
     def advance(self, size: int) -> None:
-        """Notes that so many more are through."""
+        """Counts bytes that were transferred."""
 
 
 class _NoBar(Bar):

@@ -1,7 +1,7 @@
-"""What this node tells others that it holds: a machine (`logos_base.machine`).
+"""Which manifests this node advertises: a machine (`logos_base.machine`).
 
-The network module repeats an advertisement by itself; the sweep renews all of them, and
-makes up for what was missed while that module was away.
+The network module repeats an advertisement by itself; the sweep renews all of them, also
+those that were lost while that module was down.
 
 Spec: docs/protocol/storage.md, STO-29.
 """
@@ -45,9 +45,9 @@ class Announce:
     def __init__(self, interval_ms: int) -> None:
         self._interval_ms = interval_ms
         self._wanted: dict[Cid, bool] = {}
-        """Whether a manifest is held, where the network module does not know it yet."""
+        """Whether a manifest is held, if the network module has yet to learn it."""
         self._passing: dict[Cid, bool] = {}
-        """What the call in flight is about."""
+        """Part of the call in flight."""
         self._sweep_at_ms: int | None = 0
         """None while a sweep is under way."""
         self._retry_at_ms: int | None = None
@@ -63,7 +63,7 @@ class Announce:
         return self._pass_on()
 
     def swept(self, held: Iterable[Cid], now_ms: int) -> list[Effect]:
-        """All manifests that are held. What was said since it began counts for more."""
+        """All manifests that are held. Changes reported since the sweep began take precedence."""
         self._sweep_at_ms = now_ms + self._interval_ms
         for cid in held:
             if cid not in self._passing:
@@ -76,14 +76,14 @@ class Announce:
         return self._pass_on()
 
     def not_passed_on(self, now_ms: int) -> list[Effect]:
-        """The network module has not: it is tried again in a moment."""
+        """The network module has not taken the call: it is retried after a pause."""
         self._wanted = {**self._passing, **self._wanted}
         self._passing = {}
         self._retry_at_ms = now_ms + RETRY_MS
         return []
 
     def tick(self, now_ms: int) -> list[Effect]:
-        """Tries again, and sweeps."""
+        """Retries, and sweeps."""
         effects: list[Effect] = []
         if self._retry_at_ms is not None and now_ms >= self._retry_at_ms:
             self._retry_at_ms = None
@@ -99,7 +99,7 @@ class Announce:
         return min((time_ms for time_ms in times if time_ms is not None), default=None)
 
     def _pass_on(self) -> list[Effect]:
-        """Makes one call at a time, of manifests that are all held or all not."""
+        """Makes one call at a time, either to advertise or to withdraw."""
         if self._passing or self._retry_at_ms is not None or not self._wanted:
             return []
         is_held = next(iter(self._wanted.values()))

@@ -41,7 +41,7 @@ def check_batch(
         body: Body of a frame of type 2.
         request: What was asked for.
         shape: The tree, as the manifest describes it.
-        size_bytes: Size of the content; after it come nothing but zeros.
+        size_bytes: Size of the content; all bytes after it must be zeros.
 
     Raises:
         FrameMalformedError, BlockRefusedError, ProofRefusedError: The sender is
@@ -77,11 +77,11 @@ def _check_block(
         raise ProofRefusedError(f"block {block.index} comes with the proof of another")
     digest = hashlib.sha256(block.data).digest()
     if digest != block.digest:
-        raise BlockRefusedError(f"block {block.index} is not what its cid says")
+        raise BlockRefusedError(f"block {block.index} does not match its cid")
     verifier.verify(digest, block.proof)
     padding = (block.index + 1) * shape.block_size_bytes - size_bytes
     if padding > 0 and block.data[-padding:] != bytes(padding):
-        raise BlockRefusedError("the last block is padded with something else than zeros")
+        raise BlockRefusedError("the last block is not padded with zeros")
 
 
 def runs_of(indices: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -19,7 +19,7 @@ class Bitfield:
         if bits is None:
             bits = bytes(size)
         if len(bits) != size:
-            raise BadDataError("a bitfield has another length than its tree")
+            raise BadDataError("the length of the bitfield does not match its tree")
         self._bits = bytearray(bits)
         self._block_count = block_count
         if block_count % 8:
@@ -55,7 +55,7 @@ class Bitfield:
             index += 1
 
     def holds(self, first: int, end: int) -> bool:
-        """Says whether all of [first, end) is here."""
+        """Returns whether all of [first, end) is here."""
         return next(self.missing(first, end), None) is None
 
     def to_bytes(self) -> bytes:

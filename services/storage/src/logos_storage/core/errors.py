@@ -17,7 +17,7 @@ class CidMalformedError(LogosError):
 
 
 class CidCodecUnknownError(LogosError):
-    """A CID of something else than what is wanted here (STO-1)."""
+    """A CID with a codec that is not allowed here (STO-1)."""
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "CID_CODEC_UNKNOWN"
@@ -74,28 +74,28 @@ class RangeNotSatisfiableError(LogosError):
 
 
 class DatasetUnknownError(LogosError):
-    """This node holds nothing of it."""
+    """This node holds nothing of the dataset."""
 
     kind = ErrorKind.NOT_FOUND
     reason = "DATASET_UNKNOWN"
 
 
 class IncompleteLocalError(LogosError):
-    """Blocks are missing here, and other nodes were not to be asked."""
+    """Blocks are missing here, and the caller wants no other node asked."""
 
     kind = ErrorKind.NOT_FOUND
     reason = "INCOMPLETE_LOCAL"
 
 
 class NoProvidersError(LogosError):
-    """No node that holds it was found."""
+    """No node that holds the dataset was found."""
 
     kind = ErrorKind.NOT_FOUND
     reason = "NO_PROVIDERS"
 
 
 class ProvidersUnreachableError(LogosError):
-    """Those that were found do not answer."""
+    """The nodes that were found do not answer."""
 
     kind = ErrorKind.UNAVAILABLE
     reason = "PROVIDERS_UNREACHABLE"
@@ -117,7 +117,7 @@ class QuotaExceededError(LocalFaultError):
 
 
 class DatasetBusyError(LogosError):
-    """It is being read, fetched or served."""
+    """The dataset is being read, fetched or served."""
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "DATASET_BUSY"
@@ -132,7 +132,7 @@ class FalseDataError(RemoteFaultError):
 
 
 class ProofRefusedError(FalseDataError):
-    """A Merkle proof that proves nothing (STO-7)."""
+    """A Merkle proof that does not verify (STO-7)."""
 
     reason = "PROOF_REFUSED"
 
@@ -157,7 +157,7 @@ class BlockRefusedError(FalseDataError):
 
 
 class StreamLostError(LogosError):
-    """A stream to a peer cannot be opened, or has broken; whose fault it is cannot be told."""
+    """A stream to a peer cannot be opened, or has broken; it is not known whose fault it is."""
 
     kind = ErrorKind.UNAVAILABLE
     reason = "STREAM_LOST"
@@ -171,6 +171,6 @@ class NetworkUnavailableError(LogosError):
 
 
 class CatalogueLostError(StateError):
-    """There is content, and no catalogue that could speak of it (STO-15)."""
+    """There is content without a catalogue (STO-15)."""
 
     reason = "CATALOGUE_LOST"

@@ -1,7 +1,7 @@
 """Fetches the blocks of one tree from several providers: a machine (`logos_base.machine`).
 
-Readers say what they want and how far they have come; the machine keeps a bounded number
-of batches in flight, in the order of the readers' need and never far ahead of them. A
+Readers report what they want and their position; the machine keeps a bounded number of
+batches in flight, in the order of the readers' need and never far ahead of them. A
 provider that sends false data is banned, one that stalls or disconnects is retried later,
 and what either of them owed is requested from another.
 
@@ -21,7 +21,7 @@ from logos_storage.core.errors import BadDataError, NoProvidersError, ProvidersU
 from logos_storage.core.wire import BlockRange
 
 MAX_PROVIDERS: Final = 64
-"""Providers remembered in one fetch; more are not listened to."""
+"""Providers remembered in one fetch; further ones are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class FetchSettings:
     window_blocks: int
     """How far beyond a reader's position blocks are asked for."""
     first_batch_blocks: int
-    """Size of a provider's first batch; doubled with each that comes well."""
+    """Size of a provider's first batch; doubled with each complete answer."""
     max_batch_blocks: int
     max_depth: int = 6
     """Batches under way with one provider."""
@@ -40,11 +40,11 @@ class FetchSettings:
     max_open: int = 8
     """Providers with an open stream."""
     wanted_providers: int = 3
-    """With fewer than this many, others are looked for now and then."""
+    """With fewer than this many, others are searched for at an interval."""
     stall_ms: int = 10_000
-    """A provider that answers nothing for so long is dropped."""
+    """A provider that sends nothing for this long is dropped."""
     hedge_ms: int = 2_000
-    """What a provider owes for so long is asked of another as well."""
+    """Blocks outstanding for this long are requested from another provider as well."""
     search_ms: int = 2_000
     """Between two searches while no provider delivers."""
     idle_search_ms: int = 15_000
@@ -118,7 +118,7 @@ class _Provider:
     empty_answers: int = 0
     """In a row."""
     since_ms: int = 0
-    """When it last did something for us, or was asked to while it was idle."""
+    """When it last made progress, or got a request while it was idle."""
     retry_at_ms: int = 0
     batches: dict[int, tuple[int, ...]] = field(default_factory=dict)
     arrived: set[int] = field(default_factory=set)
@@ -135,7 +135,7 @@ class _Provider:
         return self.phase is _Phase.OPENING or len(self.arrived) < len(self.batches)
 
     def forget(self) -> None:
-        """Takes back all that was asked of it."""
+        """Forgets all requests to it."""
         self.batches.clear()
         self.arrived.clear()
 
@@ -148,7 +148,7 @@ class _Reader:
     since_ms: int
     """When it began, or a block last came."""
     waits: dict[Ticket, int] = field(default_factory=dict)
-    """Questions that wait, and up to which block each."""
+    """Open questions, and the end of the range of each."""
     failure: Exception | None = None
 
 
@@ -201,7 +201,7 @@ class Fetch:
         return self._plan(now_ms)
 
     def found(self, peers: Iterable[str], now_ms: int) -> list[Effect]:
-        """A search found providers. Known ones are not forgiven by this."""
+        """A search found providers. Known ones keep their state."""
         for peer in peers:
             if peer not in self._providers and len(self._providers) < MAX_PROVIDERS:
                 self._providers[peer] = _Provider(peer, self._settings.first_batch_blocks)
@@ -214,7 +214,7 @@ class Fetch:
         return self._plan(now_ms)
 
     def opened(self, peer: str, now_ms: int) -> list[Effect]:
-        """The stream to a provider stands."""
+        """The stream to a provider is open."""
         provider = self._providers[peer]
         if provider.phase is _Phase.OPENING:
             provider.phase = _Phase.READY
@@ -239,7 +239,7 @@ class Fetch:
     def stored(
         self, peer: str, request_id: int, blocks: frozenset[int], now_ms: int
     ) -> list[Effect]:
-        """An answer was true, and its blocks are kept. What it left out, the peer lacks."""
+        """An answer was verified and stored. Blocks that it left out, the peer lacks."""
         provider = self._providers[peer]
         asked = provider.batches.pop(request_id, ())
         provider.arrived.discard(request_id)
@@ -262,7 +262,7 @@ class Fetch:
         provider.lacks = {**known, **dict.fromkeys(lacking, now_ms + pause_ms)}
 
     def refused(self, peer: str, now_ms: int) -> list[Effect]:
-        """A provider sent false data, or broke the protocol."""
+        """A provider sent false data, or violated the protocol."""
         provider = self._providers[peer]
         effects: list[Effect] = []
         if provider.phase is not _Phase.BANNED:
@@ -273,7 +273,7 @@ class Fetch:
         return effects + self._plan(now_ms)
 
     def tick(self, now_ms: int) -> list[Effect]:
-        """Drops those that stall, asks again, searches again, gives up."""
+        """Drops stalled providers, retries, searches again, gives up."""
         return self._plan(now_ms)
 
     def next_wake_ms(self) -> int | None:
@@ -329,7 +329,7 @@ class Fetch:
         provider.batch_blocks = self._settings.first_batch_blocks
 
     def _give_up(self, now_ms: int) -> None:
-        """Ends the readers whose patience is at its end (STO-34)."""
+        """Fails the readers that have waited for their patience (STO-34)."""
         if any(one.arrived for one in self._providers.values()):
             return  # blocks may be about to be kept; the disk is no provider's fault
         is_hopeless = self._are_all_false()
@@ -347,7 +347,7 @@ class Fetch:
         )
 
     def _failure(self) -> Exception:
-        """Says why nothing comes (STO-35): first of all whether trying again makes sense."""
+        """Returns why no block arrives (STO-35): whether a retry makes sense comes first."""
         others = [one for one in self._providers.values() if one.phase is not _Phase.BANNED]
         if any((one.failures or one.is_open) and not one.has_answered for one in others):
             return ProvidersUnreachableError("the providers that were found do not answer")
@@ -372,7 +372,7 @@ class Fetch:
             yield Open(provider.peer)
 
     def _close_useless(self, now_ms: int) -> Iterator[Effect]:
-        """Makes room where a provider that lacks what is needed keeps another out."""
+        """Closes one provider that lacks what is needed, to make room for another."""
         for provider in self._providers.values():
             if provider.phase is _Phase.READY and not provider.batches and provider.lacks:
                 self._cool(provider, now_ms, is_fault=False)

@@ -27,7 +27,7 @@ FIRST_PAUSE_MS: Final = 100
 MAX_PAUSE_MS: Final = 1000
 MAX_ASKED: Final = 4
 MAX_PROVIDERS: Final = 1024
-"""Providers remembered; more are not listened to."""
+"""Providers remembered; further ones are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class FetchManifest:
         """Answers with `Found`.
 
         Refused with NoProvidersError, ProvidersUnreachableError or BadDataError once the
-        patience is over, or every provider has lied.
+        patience is over, or every provider sent a false one.
         """
         self._ticket, self._ends_ms = ticket, now_ms + patience_ms
         return self._begin_round()
@@ -99,7 +99,7 @@ class FetchManifest:
         return self._settle(now_ms)
 
     def answered(self, peer: str, raw: bytes | None, now_ms: int) -> list[Effect]:
-        """A provider sent a manifest, not verified, or said that it has none."""
+        """A provider sent a manifest, not verified, or answered that it has none."""
         if raw is None:
             return self._note(peer, _Outcome.ABSENT, now_ms)
         if not self._is_true(raw):

@@ -1,9 +1,9 @@
-"""When blocks that came are made durable, and noted: a machine (`logos_base.machine`).
+"""Decides when fetched blocks are made durable: a machine (`logos_base.machine`).
 
-The bitfield on disk says which blocks are there, so it is written after them: first they are
-synchronised, then the bitfield is written as it was when that began (STO-14). It may be lost
-in a crash: then blocks are fetched again. Blocks go on coming while a slow disk works: it
-must not look like a slow peer.
+The bitfield on disk lists the blocks that are there, so it is written after them: first they
+are synchronised, then the bitfield is written as it was when that began (STO-14). It may be
+lost in a crash: then blocks are fetched again. Blocks keep arriving during a flush: a slow
+disk must not look like a slow peer.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """Note that every block is here, in place of a bitfield; report `noted` or `failed`."""
+    """Mark the tree as complete, instead of writing a bitfield; report `noted` or `failed`."""
 
 
 Effect = Sync | Note | Complete | Answer | Refuse
@@ -47,11 +47,11 @@ class Flush:
         self._dirty_bytes = 0
         """Written since the last flush began."""
         self._flushing_bytes = 0
-        """What the flush under way is about."""
+        """Covered by the flush under way."""
         self._flushed_at_ms = now_ms
         self._is_flushing = False
         self._bits: bytes | None = None
-        """What the flush under way will note; None: that all is here."""
+        """The bitfield that the flush under way will write; None: the tree is complete."""
         self._is_noted_complete = bitfield.is_full
         self._waiting: list[Ticket] = []
 
@@ -69,7 +69,7 @@ class Flush:
         return self._go_on(now_ms)
 
     def replaced(self, now_ms: int) -> list[Effect]:
-        """A complete tree has taken the place of this one: nothing is left to note."""
+        """A complete tree has replaced this one: nothing is left to write."""
         self._dirty_bytes, self._is_noted_complete = 0, True
         return self._go_on(now_ms)
 
@@ -86,14 +86,14 @@ class Flush:
         return self._go_on(now_ms)
 
     def failed(self, error: Exception, now_ms: int) -> list[Effect]:
-        """The flush is not done; what it was about waits for the next."""
+        """The flush has failed; its bytes wait for the next."""
         self._is_flushing = False
         self._dirty_bytes += self._flushing_bytes
         waiting, self._waiting = self._waiting, []
         return [Refuse(ticket, error) for ticket in waiting]
 
     def tick(self, now_ms: int) -> list[Effect]:
-        """Flushes what has waited for long enough, or is much."""
+        """Flushes once enough bytes or enough time have accumulated."""
         is_due = self._dirty_bytes >= FLUSH_BYTES or self._is_late(now_ms)
         return self._begin(now_ms) if is_due and not self._is_flushing else []
 

@@ -65,19 +65,15 @@ def check_filename(filename: str) -> None:
         raise InvalidFilenameError(
             f"file name is over {MAX_FILENAME_BYTES} bytes", field="header.filename"
         )
-    if filename in {".", ".."} or any(_is_forbidden(character) for character in filename):
+    if filename in {".", ".."} or "/" in filename or _has_control(filename):
         raise InvalidFilenameError(
             "file name is `.` or `..`, or has a `/` or a control character",
             field="header.filename",
         )
 
 
-def _is_forbidden(character: str) -> bool:
-    return character == "/" or _is_control(character)
-
-
-def _is_control(character: str) -> bool:
-    return character < " " or "\x7f" <= character <= "\x9f"
+def _has_control(text: str) -> bool:
+    return any(one < " " or "\x7f" <= one <= "\x9f" for one in text)
 
 
 def check_mimetype(mimetype: str) -> None:
@@ -140,7 +136,7 @@ def decode(raw: bytes, tree_codec: int = TREE) -> Manifest:
 
 
 def _fields(raw: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yields field numbers and values; fields of fixed width carry nothing for us."""
+    """Yields field numbers and values, except of fields with a fixed width."""
     offset = 0
     while offset < len(raw):
         tag, offset = varint.decode(raw, offset, minimal=False)
@@ -157,7 +153,7 @@ def _fields(raw: bytes) -> Iterator[tuple[int, int | bytes]]:
                     raise ManifestMalformedError("manifest is cut off")
                 yield field, raw[offset : offset + size]
                 offset += size
-            case 1 | 5:  # fixed width: none of ours
+            case 1 | 5:  # fixed width: no field that is read
                 offset += 8 if wire_type == _FIXED64 else 4
                 if offset > len(raw):
                     raise ManifestMalformedError("manifest is cut off")
@@ -206,9 +202,8 @@ def _check(manifest: Manifest) -> None:
     except (InvalidBlockSizeError, InvalidFilenameError) as error:
         raise ManifestMalformedError(f"manifest: {error}") from error
     # Others write parameters after the type; so this is laxer than for a put.
-    if len(manifest.mimetype.encode()) > MAX_MIMETYPE_BYTES or any(
-        _is_control(character) for character in manifest.mimetype
-    ):
+    mimetype = manifest.mimetype
+    if len(mimetype.encode()) > MAX_MIMETYPE_BYTES or _has_control(mimetype):
         raise ManifestMalformedError("manifest has a mime type that is not text")
     if manifest.size_bytes > MAX_DATASET_BYTES:
         raise ManifestMalformedError("manifest has a size of 2**63 or more")

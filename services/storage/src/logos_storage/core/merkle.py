@@ -1,8 +1,8 @@
 """The Merkle tree over the blocks of a dataset.
 
 Leaves are block digests as they are. A node is the hash of its two children and
-of a key byte that says where it stands: bit 0, its children are leaves; bit 1,
-it has one child only, and 32 zero bytes stand in for the other. The key comes
+of a key byte for its place: bit 0, its children are leaves; bit 1, it has only
+one child, and 32 zero bytes take the place of the other. The key comes
 last in the hashed bytes, as in the nodes that run; LIP-153 writes it first.
 
 All nodes of a tree are packed into one file of 32-byte entries: the leaves, the
@@ -100,7 +100,7 @@ def prove_run(
     nodes, index, start = list(leaves), first, 0
     for size in layer_sizes(leaf_count)[:-1]:
         if any(stored.get(start + index + at, node) != node for at, node in enumerate(nodes)):
-            raise ProofRefusedError("a stored node is not what its children say")
+            raise ProofRefusedError("a stored node is not the hash of its children")
         if index & 1:
             index -= 1
             nodes.insert(0, stored[start + index])
@@ -168,7 +168,7 @@ class Verifier:
                 node = _compress(sibling, node, key)
             elif index == size - 1:
                 if sibling != ZERO:
-                    raise ProofRefusedError("the partner of a single child is not zero")
+                    raise ProofRefusedError("the sibling of a single child is not zero")
                 node = _compress(node, ZERO, key | _ODD)
             else:
                 found[start + index + 1] = sibling

@@ -1,4 +1,4 @@
-"""What operations need of the store and of the network."""
+"""What operations need from the store and the network."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -15,10 +15,10 @@ from logos_storage.core.wire import BlockRange, Response, ServedBlock, WantBlock
 
 @dataclass(frozen=True, slots=True)
 class DatasetRecord:
-    """A dataset, as far as this node holds it."""
+    """A dataset and how much of it this node holds."""
 
     number: int
-    """Grows with every dataset stored; orders the list."""
+    """Increases with every dataset stored; orders the list."""
     cid: Cid
     manifest: Manifest
     stored_at_us: int
@@ -31,7 +31,7 @@ class DatasetRecord:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a caller says of the content that it puts."""
+    """Metadata of content to put."""
 
     block_size_bytes: int
     filename: str = ""
@@ -61,7 +61,7 @@ class Tree(Protocol):
     def bitfield(self) -> Bitfield: ...
 
     async def read(self, first: int, end: int) -> list[memoryview]:
-        """Returns whole blocks [first, end), padded and verified, in pieces of any size.
+        """Returns whole blocks [first, end), padded and verified (STO-18), in pieces of any size.
 
         Raises:
             BadDataError: They have decayed.
@@ -107,7 +107,12 @@ class Datasets(Protocol):
         ...
 
     async def adopt(self, cid: Cid, raw: bytes) -> DatasetRecord:
-        """Takes on a verified manifest, so that its blocks can be kept."""
+        """Adds the dataset of a verified manifest, so that its blocks can be kept.
+
+        Raises:
+            QuotaExceededError: The whole dataset is larger than the quota, whatever
+                part of it is wanted; nothing is allocated for it.
+        """
         ...
 
     async def manifest(self, cid: Cid) -> bytes | None:
@@ -119,7 +124,7 @@ class Datasets(Protocol):
         ...
 
     def open_served(self, tree_cid: Cid) -> AbstractAsyncContextManager[Tree | None]:
-        """Opens the tree of which this node holds most, by what peers call it."""
+        """Opens a tree by its CID: the one of which this node holds most; None if there is none."""
         ...
 
     async def drop_if_empty(self, cid: Cid) -> None:
@@ -142,7 +147,7 @@ class Datasets(Protocol):
 
 
 class Providers(Protocol):
-    """Who holds what, as the network says."""
+    """Looks up and advertises which peers hold which manifests."""
 
     def find(self, cid: Cid) -> AsyncGenerator[str, None]:
         """Yields the peers that advertise a manifest; ends early where the search fails."""
@@ -211,5 +216,5 @@ class Consumer(Protocol):
         ...
 
     async def end(self) -> None:
-        """Says that nothing more will be sent."""
+        """Ends the sending side."""
         ...

@@ -18,10 +18,10 @@ DEFAULT_BLOCK_BYTES: Final = 64 * 1024
 MAX_DATASET_BYTES: Final = (1 << 63) - 1
 
 MonotonicMs = Callable[[], int]
-"""Milliseconds that only go forward; the zero means nothing."""
+"""Milliseconds of a monotonic clock with an arbitrary zero."""
 
 WallClockUs = Callable[[], int]
-"""Microseconds since 1970, UTC, as this machine believes."""
+"""Microseconds since 1970, UTC, by the clock of this machine."""
 
 
 def check_block_size(size_bytes: int) -> None:
@@ -38,9 +38,8 @@ class TreeShape:
     """A tree and the geometry that its blocks have.
 
     Two manifests may share it though their sizes differ: zero padding and zeros
-    of the content look the same in the last block (STO-4). A manifest may also
-    lie about the geometry of another's tree; then it names another shape,
-    and spoils nothing.
+    of the content look the same in the last block (STO-4). A manifest that lies
+    about the geometry of a tree names another shape, and does no harm.
     """
 
     tree_cid: Cid

@@ -1,4 +1,4 @@
-"""What nodes say to each other: manifests, and batches of blocks with proofs.
+"""The messages between nodes: manifests, and batches of blocks with proofs.
 
 A frame of the block exchange is u32 length | u8 type | body; the length covers
 type and body. All integers are little-endian. Every length is checked against a
@@ -56,7 +56,7 @@ TYPE_REQUEST: Final = 1
 TYPE_RESPONSE: Final = 2
 
 MAX_PIECES: Final = 64
-"""Pieces of a frame that are kept apart: more, from a peer that sends byte by byte, are joined."""
+"""Pieces of a frame kept apart; a peer that sends byte by byte has them joined."""
 
 MAX_REQUEST_BYTES: Final = 1 + 8 + 2 + 64 + 4 + MAX_RANGES * _RANGE.size
 
@@ -98,7 +98,7 @@ class DeliveredBlock:
 
     index: int
     digest: bytes
-    """What the sender says the hash is."""
+    """The hash that the sender claims."""
     data: memoryview
     proof: merkle.Proof
 
@@ -176,7 +176,7 @@ class FrameReader:
             self._skipping = size
         elif kind == self._kind:
             if size > self._limit_bytes:
-                raise FrameMalformedError("frame is longer than what was asked for")
+                raise FrameMalformedError("frame is longer than the request allows")
             self._missing = size
         else:
             raise FrameMalformedError(f"frame of type {kind} is not expected here")

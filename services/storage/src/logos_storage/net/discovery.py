@@ -17,13 +17,12 @@ CALL_TIMEOUT_S: Final = 30.0
 
 
 class NetworkProviders:
-    """Looks up and advertises manifests by their binary CIDs (STO-29)."""
+    """`Providers` by the binary CIDs of manifests."""
 
     def __init__(self, stub: "DiscoveryAsyncStub") -> None:
         self._stub = stub
 
     async def find(self, cid: Cid) -> AsyncGenerator[str, None]:
-        """Yields the peers that advertise a manifest; ends early where the search fails."""
         request = discovery_pb2.LookUpRequest(key=cid.binary)
         try:
             async for found in self._stub.LookUp(request, timeout=LOOK_UP_TIMEOUT_S):
@@ -32,7 +31,6 @@ class NetworkProviders:
             return
 
     async def advertise(self, cids: Sequence[Cid]) -> None:
-        """Advertises manifests from now on."""
         request = discovery_pb2.AdvertiseRequest(keys=[cid.binary for cid in cids])
         try:
             await self._stub.Advertise(request, timeout=CALL_TIMEOUT_S)
@@ -40,7 +38,6 @@ class NetworkProviders:
             raise NetworkUnavailableError(f"not advertised: {error.code().name}") from error
 
     async def withdraw(self, cids: Sequence[Cid]) -> None:
-        """Advertises manifests no longer."""
         request = discovery_pb2.WithdrawRequest(keys=[cid.binary for cid in cids])
         try:
             await self._stub.Withdraw(request, timeout=CALL_TIMEOUT_S)

@@ -31,7 +31,7 @@ MANIFEST_TIMEOUT_S: Final = 10.0
 REQUEST_TIMEOUT_S: Final = 120.0
 SEND_TIMEOUT_S: Final = 30.0
 IDLE_S: Final = 2.0
-"""So long after the last request a peer counts as idle."""
+"""After this long without a request a peer counts as idle."""
 
 Serve = Callable[[PeerStream], Awaitable[None]]
 
@@ -44,11 +44,9 @@ class StreamProvider:
         self._limit_bytes = limit_bytes
 
     async def request(self, request: wire.WantBlocks) -> None:
-        """Sends a request."""
         await self._stream.send((wire.encode_request(request),))
 
     async def responses(self) -> AsyncIterator[wire.Response]:
-        """Yields what the peer answers until it ends the stream."""
         reader = wire.FrameReader(wire.TYPE_RESPONSE, self._limit_bytes)
         while (data := await self._stream.receive()) is not None:
             for body in reader.feed(data):
@@ -63,12 +61,10 @@ class StreamExchange:
 
     @asynccontextmanager
     async def connect(self, peer: str, *, limit_bytes: int) -> AsyncIterator[StreamProvider]:
-        """Opens a stream for blocks."""
         async with opened_stream(self._stub, peer, wire.EXCHANGE_PROTOCOL) as stream:
             yield StreamProvider(stream, limit_bytes)
 
     async def manifest(self, peer: str, cid: Cid) -> bytes | None:
-        """Asks a peer for a manifest."""
         async with opened_stream(self._stub, peer, wire.MANIFEST_PROTOCOL) as stream:
             await stream.send((wire.encode_manifest_request(cid),))
             await stream.end()
@@ -88,7 +84,6 @@ class StreamConsumer:
         self._stream = stream
 
     async def requests(self, idle: Callable[[], Awaitable[None]]) -> AsyncIterator[wire.WantBlocks]:
-        """Yields what the peer asks for until it ends; calls `idle` when it asks for nothing."""
         reader = wire.FrameReader(wire.TYPE_REQUEST, wire.MAX_REQUEST_BYTES)
         while True:
             async with asyncio.timeout(REQUEST_TIMEOUT_S), asyncio.TaskGroup() as tasks:
@@ -103,7 +98,6 @@ class StreamConsumer:
     async def respond(
         self, request: wire.WantBlocks, leaf_count: int, blocks: Sequence[wire.ServedBlock]
     ) -> None:
-        """Sends blocks; TimeoutError where the peer does not read."""
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await self._stream.send(
                 wire.encode_response(request.request_id, request.tree_cid, leaf_count, blocks)
@@ -156,13 +150,13 @@ class ExchangeListener:
 
     async def _serve(self, stream_id: int, serve: Serve) -> None:
         if self._room.locked():
-            return  # not carried in time: the network module resets it
+            return  # the network module resets a stream that is not accepted in time
         async with self._room:
             try:
                 async with accepted_stream(self._stub, stream_id) as stream:
                     await serve(stream)
             except* (StreamLostError, TimeoutError):
-                pass  # the peer went away
+                pass  # the peer has disconnected
             except* RemoteFaultError as group:
                 log.info("peer refused", extra={"error": str(group.exceptions[0])})
             except* Exception:
@@ -182,4 +176,4 @@ async def _answer_manifest(
     await stream.send((wire.encode_manifest_response(await find(cid)),))
     await stream.end()
     while await stream.receive() is not None:
-        pass  # until the peer has ended too: then nothing is reset
+        pass  # until the peer has ended its side too; the stream would be reset before

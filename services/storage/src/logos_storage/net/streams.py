@@ -37,7 +37,7 @@ class PeerStream:
         self._call = call
 
     async def establish(self, start: streams_pb2.CarryRequest) -> None:
-        """Waits until the stream stands."""
+        """Waits until the stream is open."""
         await self._write(start)
         if not isinstance(await self._read(), streams_pb2.CarryResponse):
             raise StreamLostError("the network module sent content on a stream that is not open")
@@ -53,7 +53,7 @@ class PeerStream:
         return response if isinstance(response, memoryview) else None
 
     async def end(self) -> None:
-        """Says that nothing more will be sent."""
+        """Ends the sending side."""
         await self._write(streams_pb2.CarryRequest(end=True))
 
     async def _write(self, request: streams_pb2.CarryRequest | Sequence[Piece]) -> None:
@@ -71,7 +71,7 @@ class PeerStream:
 
 
 def messages_of(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
-    """Collects and cuts pieces into as few messages as may be, all of about one size."""
+    """Joins and cuts pieces into as few messages as possible, all of about one size."""
     total = sum(len(piece) for piece in pieces)
     count = max(1, -(-total // MAX_MESSAGE_BYTES))
     limit = -(-total // count)

@@ -1,4 +1,4 @@
-"""Tells other nodes what this one holds (STO-29)."""
+"""Announces to other nodes what this one holds (STO-29)."""
 
 import logging
 from collections.abc import Awaitable
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Announcer:
-    """Advertises what is put and fetched, and all that is held now and then."""
+    """Advertises what is put and fetched at once, and everything held at an interval."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Announcer:
         try:
             await call
         except NetworkUnavailableError as error:
-            log.info("trying again", extra={"error": str(error)})
+            log.info("announcement failed, retrying", extra={"error": str(error)})
             self._driver.put(self._machine.not_passed_on)
         else:
             self._driver.put(self._machine.passed_on)

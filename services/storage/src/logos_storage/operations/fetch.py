@@ -98,7 +98,7 @@ class Fetches:
             tree: Its tree, open for as long.
             span: The first block and the block after the last.
             holder: A peer to ask before a search has found any: the sender of the manifest.
-            patience_ms: The reader fails when nothing has come for so long.
+            patience_ms: The reader fails when no block has arrived for this long.
         """
         name = tree.shape.name
         fetch = self.running.get(name)

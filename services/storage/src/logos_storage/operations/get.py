@@ -28,7 +28,7 @@ class Wanted:
     length: int = 0
     """0: to the end."""
     local_only: bool = False
-    """Fail rather than ask other nodes."""
+    """Fail instead of asking other nodes."""
 
 
 Frame = list[memoryview]
@@ -60,11 +60,11 @@ class Get:
 
     @asynccontextmanager
     async def __call__(self, wanted: Wanted, *, patience_ms: int) -> AsyncIterator[Content]:
-        """Opens a range of a dataset. What fails while it is read is raised into the body's end.
+        """Opens a range of a dataset. Errors while it is read are raised at the end of the body.
 
         Args:
             wanted: The range.
-            patience_ms: A fetch fails when nothing has come for so long.
+            patience_ms: A fetch fails when no block has arrived for this long.
 
         Raises:
             IncompleteLocalError, RangeNotSatisfiableError, DatasetUnknownError,
@@ -100,7 +100,7 @@ class Get:
                 await self._settle(wanted.cid)
 
     async def _adopt(self, wanted: Wanted, patience_ms: int) -> tuple[DatasetRecord, str]:
-        """Fetches the manifest of a dataset that is not here; returns also who sent it."""
+        """Fetches the manifest of a dataset that is not here; returns its sender as well."""
         if wanted.local_only:
             raise IncompleteLocalError("this node does not hold it; get it without local_only")
         found = await self.fetches.manifest(wanted.cid, patience_ms=patience_ms)

@@ -1,5 +1,7 @@
 """Between the contract's messages and the core's values."""
 
+from dataclasses import asdict
+
 from google.protobuf import timestamp_pb2
 
 from logos.storage.v1 import storage_pb2
@@ -47,10 +49,4 @@ def from_record(record: DatasetRecord) -> storage_pb2.Dataset:
 
 
 def from_space(report: SpaceReport) -> storage_pb2.SpaceResponse:
-    return storage_pb2.SpaceResponse(
-        quota_bytes=report.quota_bytes,
-        used_bytes=report.used_bytes,
-        reserved_bytes=report.reserved_bytes,
-        disk_free_bytes=report.disk_free_bytes,
-        datasets=report.datasets,
-    )
+    return storage_pb2.SpaceResponse(**asdict(report))

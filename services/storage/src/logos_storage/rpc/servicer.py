@@ -1,6 +1,6 @@
 """Serves `logos.storage.v1.Storage`.
 
-What a method can fail with stands in the contract; here errors are only raised.
+The contract lists the errors of each method; here they are only raised.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -51,7 +51,7 @@ class StorageServicer(Contract):
         """Stores content and announces it."""
         first = await anext(aiter(request_iterator), None)
         if not isinstance(first, storage_pb2.PutRequest) or not first.HasField("header"):
-            raise HeaderExpectedError("the first request is the header")
+            raise HeaderExpectedError("the first request must be the header")
         description = convert.to_description(first.header)
         record = await self._put(description, _content_of(request_iterator))
         return storage_pb2.PutResponse(dataset=convert.from_record(record))
@@ -69,7 +69,7 @@ class StorageServicer(Contract):
                 await context.write(frame)
 
     def _patience_ms(self, context: Context) -> int:
-        """Returns how long nothing may come: clearly less than the caller waits."""
+        """Returns the longest wait for a block: clearly less than the caller's deadline."""
         remaining_s = context.time_remaining()
         if remaining_s is None:
             return self._fetch_timeout_ms
@@ -78,16 +78,16 @@ class StorageServicer(Contract):
     async def Stat(
         self, request: storage_pb2.StatRequest, context: Context
     ) -> storage_pb2.StatResponse:
-        """Says what this node holds of a dataset."""
+        """Returns what this node holds of a dataset."""
         record = await self._datasets.find(convert.to_cid(request.cid))
         if record is None:
-            raise DatasetUnknownError("this node holds nothing of it")
+            raise DatasetUnknownError("this node holds nothing of this dataset; `get` fetches it")
         return storage_pb2.StatResponse(dataset=convert.from_record(record))
 
     async def Exists(
         self, request: storage_pb2.ExistsRequest, context: Context
     ) -> storage_pb2.ExistsResponse:
-        """Says whether this node holds all of a dataset."""
+        """Returns whether this node holds all of a dataset."""
         record = await self._datasets.find(convert.to_cid(request.cid))
         return storage_pb2.ExistsResponse(exists=record is not None and record.is_complete)
 
@@ -114,7 +114,7 @@ class StorageServicer(Contract):
     async def Space(
         self, request: storage_pb2.SpaceRequest, context: Context
     ) -> storage_pb2.SpaceResponse:
-        """Says how much room this node has."""
+        """Returns how much room this node has."""
         return convert.from_space(await self._datasets.space())
 
 
@@ -123,7 +123,9 @@ async def _content_of(
 ) -> AsyncIterator[memoryview]:
     async for request in requests:
         if not isinstance(request, memoryview):
-            raise HeaderExpectedError("the header comes once, and then the content")
+            raise HeaderExpectedError(
+                "only the first request may be a header; send content after it"
+            )
         if len(request) > MAX_REQUEST_BYTES:
             raise FrameTooLargeError(
                 f"a request carries at most {MAX_REQUEST_BYTES} bytes, this one {len(request)}"

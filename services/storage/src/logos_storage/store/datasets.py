@@ -1,8 +1,8 @@
 """The store of one node: catalogue, files and quota kept in step.
 
-The order of things is what makes it safe to be killed at any moment: files are
-durable and in place before a row speaks of them; a row is gone before its files
-go. What no row speaks of is set aside at the next start.
+The order of changes makes it safe to be killed at any moment: files are durable
+and in place before a row refers to them; a row is deleted before its files are.
+Files without a row are set aside at the next start.
 
 Spec: docs/protocol/storage.md, STO-10 to STO-16.
 """
@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from logos_base.errors import DiskFullError
 from logos_storage.core import manifest as manifests
 from logos_storage.core.bitfield import Bitfield
 from logos_storage.core.cid import MANIFEST, Cid, cid_of
@@ -42,7 +41,7 @@ _SERVED: Final = ""
 
 
 class DatasetStore:
-    """`Datasets` over a folder and a database. One per folder at a time."""
+    """`Datasets` (core/ports.py) over a folder and a database. One per folder at a time."""
 
     def __init__(
         self, executor: DiskExecutor, catalog: Catalog, folder: Path, wall_clock_us: WallClockUs
@@ -50,7 +49,7 @@ class DatasetStore:
         self._executor = executor
         self._catalog = catalog
         self.aside = Content()
-        """What the start has set aside, this time or before."""
+        """What this start or an earlier one has set aside."""
         self._folder = folder
         self._trees_folder = folder / TREES
         self._uploads_folder = folder / UPLOADS
@@ -61,7 +60,7 @@ class DatasetStore:
         self._slots = asyncio.Semaphore(_UPLOAD_JOBS)
 
     async def start(self) -> None:
-        """Sets aside what no row speaks of, and counts what is used."""
+        """Sets aside files without a row, and counts what is used."""
         trees = await self._catalog.trees()
         swept = await self._executor.run(sweep, self._folder, trees)
         self.aside = swept.aside
@@ -75,11 +74,10 @@ class DatasetStore:
     async def put(
         self, description: Description, content: AsyncIterator[bytes | memoryview]
     ) -> DatasetRecord:
-        """Stores content, on disk when this returns; content that breaks off leaves nothing."""
         executor, size_hint_bytes = self._executor, description.size_hint_bytes
-        folder = self._uploads_folder / secrets.token_hex(16)
+        folder = self._temporary()
         with executor.quota.reservation(size_hint_bytes) as reservation:
-            self._check_disk(size_hint_bytes)
+            tree_files.check_room(self._trees_folder, size_hint_bytes, executor.headroom_bytes)
             try:
                 files = await executor.run(
                     TreeFiles, folder, create=True, headroom_bytes=executor.headroom_bytes
@@ -111,34 +109,32 @@ class DatasetStore:
             pass
         await self._executor.run(tree_files.remove_folder, folder)
 
-    def _check_disk(self, size_bytes: int) -> None:
-        free_bytes = tree_files.disk_free(self._trees_folder)
-        if size_bytes + self._executor.headroom_bytes > free_bytes:
-            raise DiskFullError(
-                f"the disk of this node has {free_bytes} bytes left; make room and try again"
-            )
+    def _temporary(self) -> Path:
+        """Returns a new name; what has it is removed at the next start at the latest."""
+        return self._uploads_folder / secrets.token_hex(16)
 
     async def _place(
         self, folder: Path, manifest: Manifest, reservation: Reservation
     ) -> DatasetRecord:
         """Moves a finished put into place and writes its row; releases `_changing`."""
+        shape, raw, trash = manifest.shape, manifests.encode(manifest), self._temporary()
         try:
-            shape, raw = manifest.shape, manifests.encode(manifest)
             opened = self._open.get(shape.name)
             before = await self._catalog.tree(shape)
             held_before = 0 if before is None else await self._held(before)
             is_new = before is None or not before.is_complete
-            replaced = await self._executor.run(self._move_in, folder, shape) if is_new else None
             tree = StoredTree(shape, manifest.size_bytes, is_complete=True)
+            files = None
             try:
-                files = None
-                if is_new and opened is not None:
-                    files = await self._executor.run(TreeFiles, self._trees_folder / shape.name)
+                if is_new:
+                    await self._executor.run(self._move_in, folder, shape, trash)
+                    if opened is not None:
+                        files = await self._executor.run(TreeFiles, self._trees_folder / shape.name)
                 cid = cid_of(MANIFEST, raw)
                 stored = await self._catalog.add(cid, raw, tree, self._wall_clock_us())
             except BaseException:
                 if is_new:
-                    await self._executor.run(self._move_back, folder, shape, replaced)
+                    await self._executor.run(self._move_back, folder, shape, trash)
                 raise
             # Without an await: a fetch of the same tree may keep blocks until here.
             if opened is not None:
@@ -151,50 +147,40 @@ class DatasetStore:
                 opened.replace(files)
         finally:
             self._changing.release()
-        if replaced is not None:
-            await self._executor.run(tree_files.remove_folder, replaced)
+        await self._executor.run(tree_files.remove_folder, trash)
         return await self._to_record(stored)
 
-    def _move_in(self, folder: Path, shape: TreeShape) -> Path | None:
-        """Moves a finished put into place; returns where what was there is now."""
-        target = self._trees_folder / shape.name
+    def _move_in(self, folder: Path, shape: TreeShape, trash: Path) -> None:
+        """Moves a finished put into place, and a part of the tree that is there to the trash."""
         with tree_files.disk_errors():
             tree_files.sync_folder(folder)
-            replaced = self._move_out(shape) if target.exists() else None
-            folder.rename(target)
+            self._move_out(shape, trash)
+            folder.rename(self._trees_folder / shape.name)
             tree_files.sync_folder(self._trees_folder)
-        return replaced
 
-    def _move_back(self, folder: Path, shape: TreeShape, replaced: Path | None) -> None:
-        """Undoes `_move_in`: the row could not be written."""
+    def _move_back(self, folder: Path, shape: TreeShape, trash: Path) -> None:
+        """Undoes as much of `_move_in` as was done: there is no row."""
         target = self._trees_folder / shape.name
-        target.rename(folder)
-        if replaced is not None:
-            replaced.rename(target)
+        if not folder.exists():
+            target.rename(folder)
+        if trash.exists():
+            trash.rename(target)
 
-    def _move_out(self, shape: TreeShape) -> Path:
-        trash = self._uploads_folder / secrets.token_hex(16)
+    def _move_out(self, shape: TreeShape, trash: Path) -> None:
+        target = self._trees_folder / shape.name
         with tree_files.disk_errors():
-            (self._trees_folder / shape.name).rename(trash)
-        return trash
+            if target.exists():
+                target.rename(trash)
 
     async def find(self, cid: Cid) -> DatasetRecord | None:
-        """Returns a dataset of which this node holds at least the manifest."""
         stored = await self._catalog.dataset(cid)
         return None if stored is None else await self._to_record(stored)
 
     async def manifest(self, cid: Cid) -> bytes | None:
-        """Returns the bytes of a manifest that this node holds."""
         stored = await self._catalog.dataset(cid)
         return None if stored is None else stored.raw_manifest
 
     async def adopt(self, cid: Cid, raw: bytes) -> DatasetRecord:
-        """Takes on a verified manifest, so that its blocks can be kept.
-
-        Raises:
-            QuotaExceededError: The whole dataset is larger than the quota, whatever
-                part of it is wanted; nothing is allocated for it.
-        """
         manifest = manifests.decode(raw)
         quota_bytes = self._executor.quota.limit_bytes
         if manifest.size_bytes > quota_bytes:
@@ -220,11 +206,10 @@ class DatasetStore:
 
     @asynccontextmanager
     async def open(self, record: DatasetRecord) -> AsyncIterator[OpenTree]:
-        """Opens the tree of a dataset; DatasetUnknownError if it was deleted meanwhile."""
         async with self._changing:
             stored = await self._catalog.dataset(record.cid)
             if stored is None:
-                raise DatasetUnknownError("the dataset was deleted a moment ago")
+                raise DatasetUnknownError("the dataset was deleted while it was being opened")
             tree = await self._acquire(stored.tree, str(record.cid))
         try:
             yield tree
@@ -233,7 +218,6 @@ class DatasetStore:
 
     @asynccontextmanager
     async def open_served(self, tree_cid: Cid) -> AsyncIterator[OpenTree | None]:
-        """Opens the tree of which this node holds most, by what peers call it."""
         tree: OpenTree | None = None
         async with self._changing:
             trees = await self._catalog.trees(tree_cid)
@@ -287,20 +271,14 @@ class DatasetStore:
         await self._executor.run(bitmap.unlink, missing_ok=True)
 
     async def drop_if_empty(self, cid: Cid) -> None:
-        """Deletes a dataset of which no block came."""
         record = await self.find(cid)
         if record is not None and not record.blocks_held and not record.is_complete:
             try:
                 await self.delete(cid)
             except DatasetBusyError:
-                return  # another get of it goes on
+                return  # another get is still running
 
     async def delete(self, cid: Cid) -> int:
-        """Deletes a dataset; returns the bytes freed.
-
-        Raises:
-            DatasetBusyError: It is being read, fetched or served.
-        """
         return await self._executor.shielded.run(self._delete(cid))
 
     async def _delete(self, cid: Cid) -> int:
@@ -312,27 +290,25 @@ class DatasetStore:
             is_shared = await self._catalog.is_shared(shape)
             opened = self._open.get(shape.name)
             if opened is not None and (opened.uses[str(cid)] or not is_shared):
-                raise DatasetBusyError("the dataset is being read, fetched or served")
+                raise DatasetBusyError(
+                    "the dataset is being read, fetched or served; try again later"
+                )
             held = await self._held(stored.tree)
             await self._catalog.remove(cid)
             if is_shared:
                 return 0
             used_bytes = _used_bytes(stored.tree, held)
             self._executor.quota.used_bytes -= used_bytes
-            trash = None
-            if await self._executor.run((self._trees_folder / shape.name).exists):
-                trash = await self._executor.run(self._move_out, shape)
-        if trash is not None:
-            await self._executor.run(tree_files.remove_folder, trash)
+            trash = self._temporary()
+            await self._executor.run(self._move_out, shape, trash)
+        await self._executor.run(tree_files.remove_folder, trash)
         return used_bytes
 
     async def page(self, *, below: int | None, limit: int) -> list[DatasetRecord]:
-        """Returns datasets, newest first, whose number is below a bound."""
         stored = await self._catalog.datasets(below=below, limit=limit)
         return [await self._to_record(one) for one in stored]
 
     async def held_cids(self) -> list[Cid]:
-        """Returns the manifests of which this node holds at least one block, or all."""
         cids: list[Cid] = []
         below: int | None = None
         while page := await self.page(below=below, limit=1000):

@@ -1,8 +1,8 @@
 """The files of one tree: data, packed tree and, while it is partial, a bitmap.
 
 Blocking calls for worker threads; offsets are explicit, so several threads may
-use one object. Nothing here decides what is true: blocks are checked before they
-come here, and again after they were read.
+use one object. Nothing is verified here: blocks are checked before they
+are written, and again after they were read.
 
 Spec: docs/protocol/storage.md, STO-11 to STO-15.
 """
@@ -35,14 +35,16 @@ _MAX_VECTORS: Final = 512
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """Turns a disk without room into DiskFullError, a disk that fails into BadDataError."""
+    """Turns a full disk into DiskFullError, a failing one into BadDataError."""
     try:
         yield
     except OSError as error:
         if is_full(error):
             raise disk_full() from error
         if error.errno == errno.EIO:
-            raise BadDataError("the disk of this node does not give its bytes back") from error
+            raise BadDataError(
+                "the disk of this node fails to read or write; check its health"
+            ) from error
         raise
 
 
@@ -82,6 +84,15 @@ def disk_free(place: int | Path) -> int:
     return report.f_bavail * report.f_frsize
 
 
+def check_room(place: int | Path, size_bytes: int, headroom_bytes: int) -> None:
+    """Raises DiskFullError before the disk is completely full: the catalogue needs room too."""
+    free_bytes = disk_free(place)
+    if size_bytes + headroom_bytes > free_bytes:
+        raise DiskFullError(
+            f"the disk of this node has {free_bytes} bytes left; make room and try again"
+        )
+
+
 def sync_folder(path: Path) -> None:
     """Makes the names in a folder durable."""
     file = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -93,12 +104,12 @@ def sync_folder(path: Path) -> None:
 
 
 def remove_folder(path: Path) -> None:
-    """Removes a folder with all in it; one that is not there is fine."""
+    """Removes a folder and its contents, if it exists."""
     shutil.rmtree(path, ignore_errors=True)
 
 
 class TreeFiles:
-    """Open files of one folder. Closed by its owner, or when it is let go."""
+    """Open files of one folder. Closed by its owner, or with the last reference."""
 
     def __init__(self, folder: Path, *, create: bool = False, headroom_bytes: int = 0) -> None:
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
@@ -121,7 +132,7 @@ class TreeFiles:
         self.close()
 
     def write_data(self, views: Sequence[bytes | memoryview], offset: int) -> None:
-        self._check_room(sum(len(view) for view in views))
+        check_room(self._data, sum(len(view) for view in views), self._headroom_bytes)
         write_at(self._data, views, offset)
 
     def write_leaves(self, leaves: bytes, first: int) -> None:
@@ -178,14 +189,6 @@ class TreeFiles:
         raw = bytes(read_at(self._tree, count * size, position * size))
         return [raw[at : at + size] for at in range(0, len(raw), size)]
 
-    def _check_room(self, size: int) -> None:
-        """Stops before the disk is full to the brim, so that the catalogue can still write."""
-        free_bytes = disk_free(self._data)
-        if size + self._headroom_bytes > free_bytes:
-            raise DiskFullError(
-                f"the disk of this node has {free_bytes} bytes left; make room and try again"
-            )
-
     def sync_data(self) -> None:
         with disk_errors():
             os.fdatasync(self._data)
@@ -199,8 +202,8 @@ class TreeFiles:
     def write_bitmap(self, bits: bytes) -> None:
         """Notes which blocks there are; they were made durable before (STO-14).
 
-        It is written over in place: bits are only ever added, so a torn write says too
-        little, never too much.
+        It is overwritten in place: bits are only ever added, so a torn write lists too few
+        blocks, never too many.
         """
         with disk_errors():
             file = os.open(self.folder / BITMAP, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -27,7 +27,7 @@ class FreshBlocks:
             self._discard(next(iter(self._blocks)))
 
     def take(self, tree: str, first: int, end: int) -> list[memoryview] | None:
-        """Hands out blocks [first, end), if all of them are here."""
+        """Removes and returns blocks [first, end); None unless all of them are here."""
         keys = [(tree, index) for index in range(first, end)]
         if any(key not in self._blocks for key in keys):
             return None
@@ -37,7 +37,7 @@ class FreshBlocks:
         return blocks
 
     def forget(self, tree: str) -> None:
-        """Lets go of all blocks of a tree."""
+        """Drops all blocks of a tree."""
         for key in [key for key in self._blocks if key[0] == tree]:
             self._discard(key)
 

@@ -1,7 +1,7 @@
-"""The catalogue: which datasets there are, and which trees they stand on.
+"""The catalogue: which datasets there are, and which trees they use.
 
-Rows say what is durable: files are on disk before the row that speaks of them,
-and gone only after it is gone.
+A row states what is durable: its files are on disk before it is written, and
+removed only after it is deleted.
 
 Spec: docs/protocol/storage.md, STO-10, STO-15.
 """
@@ -47,7 +47,7 @@ class TreeRow(Base):
 
 
 class DatasetRow(Base):
-    """A manifest, and with it a claim on a tree."""
+    """A manifest, which refers to a tree."""
 
     __tablename__ = "dataset"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  declared so by SQLAlchemy
@@ -132,7 +132,14 @@ class Catalog:
         """Adds a dataset and, if it is new, its tree. The same one again changes nothing."""
         tree_row = await session.get(TreeRow, tree.shape.name)
         if tree_row is None:
-            tree_row = _from_tree(tree)
+            tree_row = TreeRow(
+                name=tree.shape.name,
+                tree_cid=str(tree.shape.tree_cid),
+                block_size_bytes=tree.shape.block_size_bytes,
+                block_count=tree.shape.block_count,
+                size_bytes=tree.size_bytes,
+                is_complete=tree.is_complete,
+            )
             session.add(tree_row)
         tree_row.is_complete = tree_row.is_complete or tree.is_complete
         tree_row.size_bytes = max(tree_row.size_bytes, tree.size_bytes)
@@ -158,27 +165,16 @@ class Catalog:
 
     @reading
     async def is_shared(self, session: AsyncSession, shape: TreeShape) -> bool:
-        """Says whether more than one dataset stands on a tree."""
+        """Returns whether more than one dataset uses a tree."""
         query = select(func.count()).where(DatasetRow.tree_name == shape.name)
         return (await session.scalar(query) or 0) > 1
 
     @writing
     async def remove(self, session: AsyncSession, cid: Cid) -> None:
-        """Removes a dataset, and its tree if no other stands on it."""
+        """Removes a dataset, and its tree if no other uses it."""
         await session.execute(delete(DatasetRow).where(DatasetRow.cid == str(cid)))
         used = select(DatasetRow.tree_name)
         await session.execute(delete(TreeRow).where(TreeRow.name.not_in(used)))
-
-
-def _from_tree(tree: StoredTree) -> TreeRow:
-    return TreeRow(
-        name=tree.shape.name,
-        tree_cid=str(tree.shape.tree_cid),
-        block_size_bytes=tree.shape.block_size_bytes,
-        block_count=tree.shape.block_count,
-        size_bytes=tree.size_bytes,
-        is_complete=tree.is_complete,
-    )
 
 
 def _to_tree(row: TreeRow) -> StoredTree:

@@ -1,7 +1,7 @@
-"""What a start finds on the disk, and what it does with it.
+"""Brings the folders in step with the catalogue at a start.
 
-Only what puts and deletions have left unfinished is removed. Content that no row
-speaks of is set aside, and what is not ours is left where it is.
+Only what unfinished puts and deletions have left is removed. Content without a
+row is set aside, and files of others are left where they are.
 
 Spec: docs/protocol/storage.md, STO-10, STO-15.
 """
@@ -40,7 +40,7 @@ _NAMES_LOGGED: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """How much lies in a folder."""
+    """How much a folder holds."""
 
     trees: int = 0
     size_bytes: int = 0
@@ -54,9 +54,9 @@ class Swept:
     """What a start has found."""
 
     sound: frozenset[str]
-    """Trees of the catalogue whose files look whole, by name."""
+    """Names of the trees whose files are there with the right sizes."""
     aside: Content
-    """All that lies aside, also since earlier starts."""
+    """Everything in `aside/`, from earlier starts as well."""
 
 
 def check_catalogue(folder: Path) -> None:
@@ -118,7 +118,7 @@ def _remove_unfinished(uploads: Path) -> None:
 
 
 def _bring_back(folder: Path, trees: Iterable[StoredTree]) -> None:
-    """Moves back what was set aside under another catalogue, if this one speaks of it."""
+    """Moves back what was set aside under another catalogue, if this one has its row."""
     moved = []
     for tree in trees:
         source, target = folder / ASIDE / tree.shape.name, folder / TREES / tree.shape.name
@@ -129,11 +129,14 @@ def _bring_back(folder: Path, trees: Iterable[StoredTree]) -> None:
     if moved:
         tree_files.sync_folder(folder / TREES)
         tree_files.sync_folder(folder / ASIDE)
-        log.warning("content of the catalogue lay aside", extra={"trees": moved[:_NAMES_LOGGED]})
+        log.warning(
+            "content of the catalogue was moved back from aside",
+            extra={"trees": moved[:_NAMES_LOGGED]},
+        )
 
 
 def _set_aside(folder: Path, known: set[str]) -> None:
-    """Moves away what no row speaks of: a row was not written any more, or is not yet back."""
+    """Moves away content without a row, which a crash or an older catalogue lacks."""
     trees, aside = folder / TREES, folder / ASIDE
     unknown = [entry for entry in _entries(trees) if entry.name not in known]
     orphans = [entry for entry in unknown if _is_tree(entry)]
@@ -179,6 +182,6 @@ def _entries(folder: Path) -> list[Path]:
 def _log_others(folder: Path, names: list[str]) -> None:
     if names:
         log.warning(
-            "what is not of this module is left where it is",
+            "files that are not of this module are left where they are",
             extra={"folder": str(folder), "names": names[:_NAMES_LOGGED]},
         )

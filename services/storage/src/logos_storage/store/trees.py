@@ -1,7 +1,7 @@
 """Trees that are open: reading, serving and completing them.
 
-One object for each tree in use, shared by all who use it. State changes on the
-event loop; files and hashes in worker threads.
+One object for each tree in use, shared by its users. State changes on the event
+loop; files are read, written and hashed in worker threads.
 
 Spec: docs/protocol/storage.md, STO-13 to STO-16.
 """
@@ -36,12 +36,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class DiskExecutor:
-    """What every part of the store works with: threads, quota, clock."""
+    """What all parts of the store share: threads, quota, clock."""
 
     threads: Executor
     tasks: asyncio.TaskGroup
     shielded: Shielded
-    """Changes that must not be torn apart, also where their caller is cancelled."""
+    """Changes that must be completed even if their caller is cancelled."""
     quota: Quota
     monotonic_ms: MonotonicMs
     headroom_bytes: int
@@ -50,8 +50,8 @@ class DiskExecutor:
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Does blocking work in a worker thread, to its end.
 
-        A caller that is cancelled goes on only then: what it cleans up next must not
-        meet a thread that still works on it.
+        A caller that is cancelled continues only then: its clean-up must not
+        meet a thread that is still working.
         """
         loop = asyncio.get_running_loop()
         job = loop.run_in_executor(self.threads, lambda: work(*args, **kwargs))
@@ -60,7 +60,7 @@ class DiskExecutor:
 
 
 class OpenTree:
-    """A tree in use. `uses` counts by dataset; serving counts under the empty name."""
+    """`Tree` over its files. `uses` counts by dataset; serving counts under the empty name."""
 
     def __init__(
         self,
@@ -84,11 +84,6 @@ class OpenTree:
             self._driving = executor.tasks.create_task(self._driver.run())
 
     async def read(self, first: int, end: int) -> list[memoryview]:
-        """Reads whole blocks [first, end), padded and verified (STO-18), in pieces.
-
-        Raises:
-            BadDataError: They have decayed.
-        """
         fresh = self._executor.fresh.take(self.shape.name, first, end)
         if fresh is not None:
             return fresh
@@ -96,7 +91,6 @@ class OpenTree:
         return [data]
 
     async def serve(self, ranges: Sequence[BlockRange]) -> list[ServedBlock]:
-        """Reads what is here of the ranges, verified, with proofs."""
         held = sorted(
             {
                 index
@@ -108,7 +102,6 @@ class OpenTree:
         return await self._executor.run(_serve, self._files, self.shape, held)
 
     async def keep(self, batch: VerifiedBatch, size_bytes: int) -> None:
-        """Keeps blocks that were verified against this tree."""
         await self._executor.run(_keep, self._files, self.shape, batch, size_bytes)
         new = [block for block in batch.blocks if block.index not in self.bitfield]
         for block in new:
@@ -122,7 +115,6 @@ class OpenTree:
 
     @asynccontextmanager
     async def reserve(self, first: int, end: int) -> AsyncIterator[None]:
-        """Reserves room for what is missing of [first, end); QuotaExceededError."""
         missing = sum(1 for _ in self.bitfield.missing(first, end))
         with self._executor.quota.reservation(missing * self.shape.block_size_bytes) as one:
             self._reservations.append(one)
@@ -132,9 +124,9 @@ class OpenTree:
                 self._reservations.remove(one)
 
     def replace(self, files: TreeFiles) -> None:
-        """Goes on with a complete tree that was put meanwhile.
+        """Switches to the files of a complete tree that was put meanwhile.
 
-        The files so far are closed when the last thread that works on them lets go.
+        The previous files are closed when the last thread drops its reference to them.
         """
         self._files = files
         for index in range(self.shape.block_count):
@@ -142,7 +134,7 @@ class OpenTree:
         self._driver.put(self._flush.replaced)
 
     async def close(self) -> None:
-        """Notes what came last, and closes the files. Its users have let go of it."""
+        """Flushes the last blocks, and closes the files; there are no users any more."""
         try:
             if self._driving is not None:
                 await self._driver.ask(self._flush.finish)
@@ -156,8 +148,8 @@ class OpenTree:
     def _spend(self, amount: int) -> None:
         for reservation in self._reservations:
             amount -= reservation.spend(amount)
-        # Without a reservation only what was asked for before its reader went
-        # away: a bounded rest, which is not worth throwing away.
+        # Not reserved are only blocks requested before their reader was cancelled:
+        # a bounded number, which is worth keeping.
         self._executor.quota.used_bytes += amount
 
     def _perform(self, effect: Effect) -> None:
@@ -174,7 +166,7 @@ class OpenTree:
         try:
             await work
         except (LogosError, OSError) as error:
-            log.warning("blocks are not noted yet", extra={"error": str(error)})
+            log.warning("blocks could not be flushed, retrying", extra={"error": str(error)})
             self._driver.put(self._flush.failed, error)
         else:
             self._driver.put(done)

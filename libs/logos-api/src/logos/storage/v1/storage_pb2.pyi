@@ -28,7 +28,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Dataset(_message.Message):
-    """A dataset, as far as this node holds it."""
+    """A dataset, and how much of it this node holds."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -90,7 +90,7 @@ class PutRequest(_message.Message):
 
     @_typing.final
     class Header(_message.Message):
-        """What is known before the first byte."""
+        """Metadata, sent before the first byte."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -105,7 +105,7 @@ class PutRequest(_message.Message):
         mimetype: _builtins.str
         """MIME type, at most 127 bytes, `type/subtype`."""
         size_hint_bytes: _builtins.int
-        """Size of the content in bytes if known, so that lack of room is told
+        """Size of the content in bytes if known, so that lack of room is reported
         before the first byte. 0 means unknown. Not checked against the content.
         """
         def __init__(
@@ -189,7 +189,7 @@ class GetRequest(_message.Message):
     the end is cut there.
     """
     local_only: _builtins.bool
-    """Fail rather than ask other nodes."""
+    """Fail instead of asking other nodes."""
     def __init__(
         self,
         *,
@@ -455,7 +455,7 @@ class SpaceResponse(_message.Message):
     DISK_FREE_BYTES_FIELD_NUMBER: _builtins.int
     DATASETS_FIELD_NUMBER: _builtins.int
     quota_bytes: _builtins.int
-    """Most that this node may use, in bytes."""
+    """The most that this node may use, in bytes."""
     used_bytes: _builtins.int
     """In use by datasets, in bytes, trees included."""
     reserved_bytes: _builtins.int

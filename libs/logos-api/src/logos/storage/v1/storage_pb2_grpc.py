@@ -113,11 +113,11 @@ class StorageServicer:
 
         Errors:
         OUT_OF_RANGE        RANGE_NOT_SATISFIABLE: `offset` is past the end
-        NOT_FOUND           NO_PROVIDERS: nobody that holds it was found
+        NOT_FOUND           NO_PROVIDERS: no node that holds it was found
         NOT_FOUND           INCOMPLETE_LOCAL: `local_only`, and blocks are missing
         DATA_LOSS           BAD_DATA: every provider sent false data, or the
         content has decayed on this node's disk
-        UNAVAILABLE         PROVIDERS_UNREACHABLE: those found do not answer
+        UNAVAILABLE         PROVIDERS_UNREACHABLE: the nodes found do not answer
         (carries RetryInfo)
         RESOURCE_EXHAUSTED  QUOTA_EXCEEDED, DISK_FULL
         """
@@ -126,7 +126,7 @@ class StorageServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Stat(self, request, context):
-        """Says what this node holds of a dataset.
+        """Returns what this node holds of a dataset.
 
         Errors:
         NOT_FOUND  DATASET_UNKNOWN: this node holds nothing of it
@@ -136,7 +136,7 @@ class StorageServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Exists(self, request, context):
-        """Says whether this node holds all of a dataset.
+        """Returns whether this node holds all of a dataset.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,7 +165,7 @@ class StorageServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Space(self, request, context):
-        """Says how much room this node has.
+        """Returns how much room this node has.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -67,22 +67,22 @@ class StorageStub:
 
     Errors:
       OUT_OF_RANGE        RANGE_NOT_SATISFIABLE: `offset` is past the end
-      NOT_FOUND           NO_PROVIDERS: nobody that holds it was found
+      NOT_FOUND           NO_PROVIDERS: no node that holds it was found
       NOT_FOUND           INCOMPLETE_LOCAL: `local_only`, and blocks are missing
       DATA_LOSS           BAD_DATA: every provider sent false data, or the
                           content has decayed on this node's disk
-      UNAVAILABLE         PROVIDERS_UNREACHABLE: those found do not answer
+      UNAVAILABLE         PROVIDERS_UNREACHABLE: the nodes found do not answer
                           (carries RetryInfo)
       RESOURCE_EXHAUSTED  QUOTA_EXCEEDED, DISK_FULL
     """
     Stat: _grpc.UnaryUnaryMultiCallable[_storage_pb2.StatRequest, _storage_pb2.StatResponse]
-    """Says what this node holds of a dataset.
+    """Returns what this node holds of a dataset.
 
     Errors:
       NOT_FOUND  DATASET_UNKNOWN: this node holds nothing of it
     """
     Exists: _grpc.UnaryUnaryMultiCallable[_storage_pb2.ExistsRequest, _storage_pb2.ExistsResponse]
-    """Says whether this node holds all of a dataset."""
+    """Returns whether this node holds all of a dataset."""
     List: _grpc.UnaryUnaryMultiCallable[_storage_pb2.ListRequest, _storage_pb2.ListResponse]
     """Lists the datasets of this node, newest first.
 
@@ -98,7 +98,7 @@ class StorageStub:
                            (carries RetryInfo)
     """
     Space: _grpc.UnaryUnaryMultiCallable[_storage_pb2.SpaceRequest, _storage_pb2.SpaceResponse]
-    """Says how much room this node has."""
+    """Returns how much room this node has."""
 
 @_typing.type_check_only
 class StorageAsyncStub(StorageStub):
@@ -132,22 +132,22 @@ class StorageAsyncStub(StorageStub):
 
     Errors:
       OUT_OF_RANGE        RANGE_NOT_SATISFIABLE: `offset` is past the end
-      NOT_FOUND           NO_PROVIDERS: nobody that holds it was found
+      NOT_FOUND           NO_PROVIDERS: no node that holds it was found
       NOT_FOUND           INCOMPLETE_LOCAL: `local_only`, and blocks are missing
       DATA_LOSS           BAD_DATA: every provider sent false data, or the
                           content has decayed on this node's disk
-      UNAVAILABLE         PROVIDERS_UNREACHABLE: those found do not answer
+      UNAVAILABLE         PROVIDERS_UNREACHABLE: the nodes found do not answer
                           (carries RetryInfo)
       RESOURCE_EXHAUSTED  QUOTA_EXCEEDED, DISK_FULL
     """
     Stat: _aio.UnaryUnaryMultiCallable[_storage_pb2.StatRequest, _storage_pb2.StatResponse]  # type: ignore[assignment]
-    """Says what this node holds of a dataset.
+    """Returns what this node holds of a dataset.
 
     Errors:
       NOT_FOUND  DATASET_UNKNOWN: this node holds nothing of it
     """
     Exists: _aio.UnaryUnaryMultiCallable[_storage_pb2.ExistsRequest, _storage_pb2.ExistsResponse]  # type: ignore[assignment]
-    """Says whether this node holds all of a dataset."""
+    """Returns whether this node holds all of a dataset."""
     List: _aio.UnaryUnaryMultiCallable[_storage_pb2.ListRequest, _storage_pb2.ListResponse]  # type: ignore[assignment]
     """Lists the datasets of this node, newest first.
 
@@ -163,7 +163,7 @@ class StorageAsyncStub(StorageStub):
                            (carries RetryInfo)
     """
     Space: _aio.UnaryUnaryMultiCallable[_storage_pb2.SpaceRequest, _storage_pb2.SpaceResponse]  # type: ignore[assignment]
-    """Says how much room this node has."""
+    """Returns how much room this node has."""
 
 class StorageServicer(metaclass=_abc_1.ABCMeta):
     """Puts and gets datasets by the CID of their manifest.
@@ -206,11 +206,11 @@ class StorageServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           OUT_OF_RANGE        RANGE_NOT_SATISFIABLE: `offset` is past the end
-          NOT_FOUND           NO_PROVIDERS: nobody that holds it was found
+          NOT_FOUND           NO_PROVIDERS: no node that holds it was found
           NOT_FOUND           INCOMPLETE_LOCAL: `local_only`, and blocks are missing
           DATA_LOSS           BAD_DATA: every provider sent false data, or the
                               content has decayed on this node's disk
-          UNAVAILABLE         PROVIDERS_UNREACHABLE: those found do not answer
+          UNAVAILABLE         PROVIDERS_UNREACHABLE: the nodes found do not answer
                               (carries RetryInfo)
           RESOURCE_EXHAUSTED  QUOTA_EXCEEDED, DISK_FULL
         """
@@ -221,7 +221,7 @@ class StorageServicer(metaclass=_abc_1.ABCMeta):
         request: _storage_pb2.StatRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_storage_pb2.StatResponse, _abc.Awaitable[_storage_pb2.StatResponse]]:
-        """Says what this node holds of a dataset.
+        """Returns what this node holds of a dataset.
 
         Errors:
           NOT_FOUND  DATASET_UNKNOWN: this node holds nothing of it
@@ -233,7 +233,7 @@ class StorageServicer(metaclass=_abc_1.ABCMeta):
         request: _storage_pb2.ExistsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_storage_pb2.ExistsResponse, _abc.Awaitable[_storage_pb2.ExistsResponse]]:
-        """Says whether this node holds all of a dataset."""
+        """Returns whether this node holds all of a dataset."""
 
     @_abc_1.abstractmethod
     def List(
@@ -267,6 +267,6 @@ class StorageServicer(metaclass=_abc_1.ABCMeta):
         request: _storage_pb2.SpaceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_storage_pb2.SpaceResponse, _abc.Awaitable[_storage_pb2.SpaceResponse]]:
-        """Says how much room this node has."""
+        """Returns how much room this node has."""
 
 def add_StorageServicer_to_server(servicer: StorageServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
