@@ -454,7 +454,7 @@ async def test_a_fetch_without_an_answer_leaves_no_trace(
             assert tree.bitfield.held == 0
 
         assert bytes_under(tmp_path, "mine/trees/*/*") == b""
-        await store.drop_if_empty(there.cid)
+        await store.delete(there.cid)
         assert (await store.space()).used_bytes == 0
         assert files_under(tmp_path / "mine") == []
 

@@ -94,16 +94,14 @@ class Flush:
 
     def tick(self, now_ms: int) -> list[Effect]:
         """Flushes once enough bytes or enough time have accumulated."""
-        is_due = self._dirty_bytes >= FLUSH_BYTES or self._is_late(now_ms)
+        is_late = self._dirty_bytes > 0 and now_ms >= self._flushed_at_ms + FLUSH_MS
+        is_due = self._dirty_bytes >= FLUSH_BYTES or is_late
         return self._begin(now_ms) if is_due and not self._is_flushing else []
 
     def next_wake_ms(self) -> int | None:
         """Returns when `tick` is due."""
         is_waiting = self._dirty_bytes > 0 and not self._is_flushing
         return self._flushed_at_ms + FLUSH_MS if is_waiting else None
-
-    def _is_late(self, now_ms: int) -> bool:
-        return self._dirty_bytes > 0 and now_ms >= self._flushed_at_ms + FLUSH_MS
 
     def _go_on(self, now_ms: int) -> list[Effect]:
         if self._is_flushing:

@@ -188,7 +188,7 @@ class Verifier:
             raise ProofRefusedError("the proof is of a leaf past the end")
         if len(proof.path) != self._depth:
             raise ProofRefusedError("the proof is not as long as the tree is deep")
-        if any(map(NODE_BYTES.__ne__, map(len, proof.path))):
+        if any(len(node) != NODE_BYTES for node in proof.path):
             raise ProofRefusedError("the proof has a node that is not of 32 bytes")
 
     def _rest(self, start: int, size: int, index: int) -> tuple[bytes, ...]:

@@ -127,10 +127,6 @@ class Datasets(Protocol):
         """Opens a tree by its CID: the one of which this node holds most; None if there is none."""
         ...
 
-    async def drop_if_empty(self, cid: Cid) -> None:
-        """Deletes a dataset of which no block came."""
-        ...
-
     async def delete(self, cid: Cid) -> int:
         """Deletes a dataset; returns the bytes freed. DatasetBusyError."""
         ...

@@ -341,16 +341,20 @@ def encode_manifest_response(found: bytes | None) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-class _MessageReader:
-    """Reads one message of the manifest protocol, its length in front, from a stream of bytes."""
+class MessageReader:
+    """Reads one message of the manifest protocol, with its length in front, from a stream."""
 
     def __init__(self, length: struct.Struct, max_bytes: int) -> None:
         self._length = length
         self._max_bytes = max_bytes
         self._buffer = bytearray()
 
-    def _take(self, data: bytes | memoryview) -> bytes | None:
-        """Takes the next bytes; returns the message once it is whole. The rest is not read."""
+    def feed(self, data: bytes | memoryview) -> bytes | None:
+        """Takes the next bytes; returns the message once it is whole. Later bytes are ignored.
+
+        Raises:
+            FrameMalformedError: Its length breaks STO-21.
+        """
         self._buffer += data[: self._length.size + self._max_bytes]
         if len(self._buffer) < self._length.size:
             return None
@@ -361,40 +365,24 @@ class _MessageReader:
         return bytes(self._buffer[self._length.size : end]) if len(self._buffer) >= end else None
 
 
-class ManifestRequestReader(_MessageReader):
-    """Reads one request of the manifest protocol."""
-
-    def __init__(self) -> None:
-        super().__init__(_CID_LENGTH, MAX_MANIFEST_CID_BYTES)
-
-    def feed(self, data: bytes | memoryview) -> Cid | None:
-        """Takes the next bytes; returns the CID once it is whole.
-
-        Raises:
-            FrameMalformedError: It is no request for a manifest (STO-21).
-        """
-        raw = self._take(data)
-        return None if raw is None else _Cursor(memoryview(raw)).cid(len(raw), MANIFEST)
+def manifest_request_reader() -> MessageReader:
+    return MessageReader(_CID_LENGTH, MAX_MANIFEST_CID_BYTES)
 
 
-class ManifestResponseReader(_MessageReader):
-    """Reads one answer of the manifest protocol."""
+def manifest_response_reader() -> MessageReader:
+    return MessageReader(_LENGTH, 1 + manifest.MAX_BYTES)
 
-    def __init__(self) -> None:
-        super().__init__(_LENGTH, 1 + manifest.MAX_BYTES)
 
-    def feed(self, data: bytes | memoryview) -> tuple[bool, bytes] | None:
-        """Takes the next bytes; returns whether it is there, and its bytes, once whole.
+def decode_manifest_request(raw: bytes) -> Cid:
+    """Reads the CID of a manifest; FrameMalformedError."""
+    return _Cursor(memoryview(raw)).cid(len(raw), MANIFEST)
 
-        Raises:
-            FrameMalformedError: It is no answer (STO-21).
-        """
-        raw = self._take(data)
-        if raw is None:
-            return None
-        if raw[0] > 1:
-            raise FrameMalformedError("manifest answer has an unknown status")
-        return raw[0] == 0, raw[1:]
+
+def decode_manifest_response(raw: bytes) -> bytes | None:
+    """Reads a manifest, not verified, or None if the peer has none; FrameMalformedError."""
+    if raw[0] > 1:
+        raise FrameMalformedError("manifest answer has an unknown status")
+    return raw[1:] if raw[0] == 0 else None
 
 
 class _Cursor:

@@ -68,13 +68,10 @@ class StreamExchange:
         async with opened_stream(self._stub, peer, wire.MANIFEST_PROTOCOL) as stream:
             await stream.send((wire.encode_manifest_request(cid),))
             await stream.end()
-            reader = wire.ManifestResponseReader()
-            while (data := await stream.receive()) is not None:
-                answer = reader.feed(data)
-                if answer is not None:
-                    is_there, raw = answer
-                    return raw if is_there else None
-            raise StreamLostError("the peer ended before it answered")
+            raw = await _message(stream, wire.manifest_response_reader())
+            if raw is None:
+                raise StreamLostError("the peer ended the stream before it answered")
+            return wire.decode_manifest_response(raw)
 
 
 class StreamConsumer:
@@ -166,14 +163,20 @@ class ExchangeListener:
 async def _answer_manifest(
     stream: PeerStream, find: Callable[[Cid], Awaitable[bytes | None]]
 ) -> None:
-    reader = wire.ManifestRequestReader()
-    cid: Cid | None = None
-    while cid is None:
-        data = await stream.receive()
-        if data is None:
-            return
-        cid = reader.feed(data)
-    await stream.send((wire.encode_manifest_response(await find(cid)),))
+    raw = await _message(stream, wire.manifest_request_reader())
+    if raw is None:
+        return
+    found = await find(wire.decode_manifest_request(raw))
+    await stream.send((wire.encode_manifest_response(found),))
     await stream.end()
     while await stream.receive() is not None:
         pass  # until the peer has ended its side too; the stream would be reset before
+
+
+async def _message(stream: PeerStream, reader: wire.MessageReader) -> bytes | None:
+    """Receives one message; None if the peer ends the stream before it is whole."""
+    while (data := await stream.receive()) is not None:
+        raw = reader.feed(data)
+        if raw is not None:
+            return raw
+    return None

@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
 from logos_module.errors import cause_of
 from logos_storage.core.cid import Cid
-from logos_storage.core.errors import IncompleteLocalError, RangeNotSatisfiableError
+from logos_storage.core.errors import (
+    DatasetBusyError,
+    IncompleteLocalError,
+    RangeNotSatisfiableError,
+)
 from logos_storage.core.ports import DatasetRecord, Datasets, Tree
 from logos_storage.operations.announce import Announcer
 from logos_storage.operations.fetch import Fetches, Reader
@@ -107,11 +111,15 @@ class Get:
         return await self.datasets.adopt(wanted.cid, found.raw), found.peer
 
     async def _settle(self, cid: Cid) -> None:
-        """After a fetch: announces what came, and forgets a dataset of which nothing did."""
-        await self.datasets.drop_if_empty(cid)
+        """After a fetch: announces what came, or deletes a dataset of which nothing did."""
         record = await self.datasets.find(cid)
-        if record is not None and (record.blocks_held or record.is_complete):
+        if record is None:
+            return
+        if record.blocks_held or record.is_complete:
             self.announcer.announce(cid)
+        else:
+            with suppress(DatasetBusyError):  # another get of it is still running
+                await self.datasets.delete(cid)
 
 
 async def _read(

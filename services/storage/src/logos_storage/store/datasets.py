@@ -221,18 +221,14 @@ class DatasetStore:
         tree: OpenTree | None = None
         async with self._changing:
             trees = await self._catalog.trees(tree_cid)
+            held = [await self._held(one) for one in trees]
             if trees:
-                best = max(trees, key=lambda one: (one.is_complete, self._open_held(one)))
-                tree = await self._acquire(best, _SERVED)
+                tree = await self._acquire(trees[held.index(max(held))], _SERVED)
         try:
             yield tree
         finally:
             if tree is not None:
                 await self._executor.shielded.run(self._release(tree, _SERVED))
-
-    def _open_held(self, tree: StoredTree) -> int:
-        opened = self._open.get(tree.shape.name)
-        return 0 if opened is None else opened.bitfield.held
 
     async def _acquire(self, stored: StoredTree, user: str) -> OpenTree:
         tree = self._open.get(stored.shape.name)
@@ -269,14 +265,6 @@ class DatasetStore:
             self._executor.quota.used_bytes -= padded_bytes - stored.size_bytes
         bitmap = self._trees_folder / shape.name / BITMAP
         await self._executor.run(bitmap.unlink, missing_ok=True)
-
-    async def drop_if_empty(self, cid: Cid) -> None:
-        record = await self.find(cid)
-        if record is not None and not record.blocks_held and not record.is_complete:
-            try:
-                await self.delete(cid)
-            except DatasetBusyError:
-                return  # another get is still running
 
     async def delete(self, cid: Cid) -> int:
         return await self._executor.shielded.run(self._delete(cid))
