@@ -3,10 +3,9 @@ import hashlib
 from logos_storage.core.announce import (
     KEYS_PER_CALL,
     RETRY_MS,
-    Advertise,
     Announce,
+    PassOn,
     Sweep,
-    Withdraw,
 )
 from logos_storage.core.cid import MANIFEST, Cid
 
@@ -30,7 +29,7 @@ def test_all_is_swept_at_once_and_then_every_interval() -> None:
 
     assert machine.tick(5) == [Sweep()]
     assert machine.next_wake_ms() is None
-    assert machine.swept([cid(1), cid(2)], 10) == [Advertise((cid(1), cid(2)))]
+    assert machine.swept([cid(1), cid(2)], 10) == [PassOn((cid(1), cid(2)), is_held=True)]
     assert machine.passed_on(20) == []
 
     assert machine.next_wake_ms() == 10 + HOUR_MS
@@ -40,13 +39,13 @@ def test_all_is_swept_at_once_and_then_every_interval() -> None:
 def test_one_call_at_a_time_and_what_waits_is_joined() -> None:
     machine = swept_machine()
 
-    assert machine.announce(cid(1), 0) == [Advertise((cid(1),))]
+    assert machine.announce(cid(1), 0) == [PassOn((cid(1),), is_held=True)]
     assert machine.announce(cid(2), 1) == []
     assert machine.withdraw(cid(3), 2) == []
     assert machine.announce(cid(4), 3) == []
 
-    assert machine.passed_on(4) == [Advertise((cid(2), cid(4)))]
-    assert machine.passed_on(5) == [Withdraw((cid(3),))]
+    assert machine.passed_on(4) == [PassOn((cid(2), cid(4)), is_held=True)]
+    assert machine.passed_on(5) == [PassOn((cid(3),), is_held=False)]
     assert machine.passed_on(6) == []
 
 
@@ -57,16 +56,16 @@ def test_the_last_word_on_a_manifest_counts() -> None:
 
     machine.withdraw(cid(1), 1)
 
-    assert machine.passed_on(2) == [Withdraw((cid(1),))]
+    assert machine.passed_on(2) == [PassOn((cid(1),), is_held=False)]
 
 
 def test_a_sweep_does_not_bring_back_what_was_withdrawn_meanwhile() -> None:
     machine = Announce(HOUR_MS)
     machine.tick(0)
-    assert machine.withdraw(cid(1), 1) == [Withdraw((cid(1),))]
+    assert machine.withdraw(cid(1), 1) == [PassOn((cid(1),), is_held=False)]
 
     assert machine.swept([cid(1), cid(2)], 2) == []
-    assert machine.passed_on(3) == [Advertise((cid(2),))]
+    assert machine.passed_on(3) == [PassOn((cid(2),), is_held=True)]
     assert machine.passed_on(4) == []
 
 
@@ -80,8 +79,8 @@ def test_a_call_that_fails_is_made_again_in_a_moment_with_later_words() -> None:
     assert machine.announce(cid(3), 11) == []
 
     assert machine.next_wake_ms() == 10 + RETRY_MS
-    assert machine.tick(10 + RETRY_MS) == [Withdraw((cid(1),))]
-    assert machine.passed_on(2000) == [Advertise((cid(2), cid(3)))]
+    assert machine.tick(10 + RETRY_MS) == [PassOn((cid(1),), is_held=False)]
+    assert machine.passed_on(2000) == [PassOn((cid(2), cid(3)), is_held=True)]
 
 
 def test_calls_carry_no_more_keys_than_the_contract_allows() -> None:
@@ -93,7 +92,7 @@ def test_calls_carry_no_more_keys_than_the_contract_allows() -> None:
     effects = machine.swept(cids, 0)
     while effects:
         (effect,) = effects
-        assert isinstance(effect, Advertise)
+        assert isinstance(effect, PassOn)
         sizes.append(len(effect.cids))
         effects = machine.passed_on(1)
 

@@ -23,20 +23,14 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
-class Advertise:
-    """Advertise manifests; report `passed_on` or `not_passed_on`."""
+class PassOn:
+    """Advertise manifests, or withdraw them; report `passed_on` or `not_passed_on`."""
 
     cids: tuple[Cid, ...]
+    is_held: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Withdraw:
-    """Advertise manifests no longer; report `passed_on` or `not_passed_on`."""
-
-    cids: tuple[Cid, ...]
-
-
-Effect = Sweep | Advertise | Withdraw
+Effect = Sweep | PassOn
 
 
 class Announce:
@@ -106,4 +100,4 @@ class Announce:
         same = (cid for cid, held in self._wanted.items() if held is is_held)
         cids = tuple(islice(same, KEYS_PER_CALL))
         self._passing = {cid: self._wanted.pop(cid) for cid in cids}
-        return [Advertise(cids) if is_held else Withdraw(cids)]
+        return [PassOn(cids, is_held)]

@@ -11,11 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from logos_crypto import base58, varint
-from logos_storage.core.errors import (
-    CidCodecUnknownError,
-    CidHashUnknownError,
-    CidMalformedError,
-)
+from logos_storage.core.errors import CidCodecUnknownError, CidHashUnknownError, CidMalformedError
 
 MANIFEST: Final = 0xCD01
 BLOCK: Final = 0xCD02

@@ -1,12 +1,6 @@
 """What can go wrong, one class per rule. The reasons are stable API."""
 
-from logos_base.errors import (
-    ErrorKind,
-    LocalFaultError,
-    LogosError,
-    RemoteFaultError,
-    StateError,
-)
+from logos_base.errors import ErrorKind, LocalFaultError, LogosError, RemoteFaultError, StateError
 
 
 class CidMalformedError(LogosError):

@@ -22,12 +22,7 @@ from logos_storage.core.errors import (
     InvalidMimetypeError,
     ManifestMalformedError,
 )
-from logos_storage.core.types import (
-    MAX_DATASET_BYTES,
-    TreeShape,
-    block_count_of,
-    check_block_size,
-)
+from logos_storage.core.types import MAX_DATASET_BYTES, TreeShape, block_count_of, check_block_size
 
 MAX_BYTES: Final = 64 * 1024
 MAX_FILENAME_BYTES: Final = 255

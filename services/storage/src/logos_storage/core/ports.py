@@ -149,12 +149,8 @@ class Providers(Protocol):
         """Yields the peers that advertise a manifest; ends early where the search fails."""
         ...
 
-    async def advertise(self, cids: Sequence[Cid]) -> None:
-        """Advertises up to 1000 manifests from now on; NetworkUnavailableError."""
-        ...
-
-    async def withdraw(self, cids: Sequence[Cid]) -> None:
-        """Advertises up to 1000 manifests no longer; NetworkUnavailableError."""
+    async def advertise(self, cids: Sequence[Cid], *, is_held: bool) -> None:
+        """Advertises up to 1000 manifests from now on, or no longer; NetworkUnavailableError."""
         ...
 
 

@@ -30,16 +30,16 @@ class NetworkProviders:
         except grpc.aio.AioRpcError:
             return
 
-    async def advertise(self, cids: Sequence[Cid]) -> None:
-        request = discovery_pb2.AdvertiseRequest(keys=[cid.binary for cid in cids])
+    async def advertise(self, cids: Sequence[Cid], *, is_held: bool) -> None:
+        keys = [cid.binary for cid in cids]
         try:
-            await self._stub.Advertise(request, timeout=CALL_TIMEOUT_S)
+            if is_held:
+                request = discovery_pb2.AdvertiseRequest(keys=keys)
+                await self._stub.Advertise(request, timeout=CALL_TIMEOUT_S)
+            else:
+                withdrawal = discovery_pb2.WithdrawRequest(keys=keys)
+                await self._stub.Withdraw(withdrawal, timeout=CALL_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
-            raise NetworkUnavailableError(f"not advertised: {error.code().name}") from error
-
-    async def withdraw(self, cids: Sequence[Cid]) -> None:
-        request = discovery_pb2.WithdrawRequest(keys=[cid.binary for cid in cids])
-        try:
-            await self._stub.Withdraw(request, timeout=CALL_TIMEOUT_S)
-        except grpc.aio.AioRpcError as error:
-            raise NetworkUnavailableError(f"not withdrawn: {error.code().name}") from error
+            raise NetworkUnavailableError(
+                f"the network module did not take an announcement: {error.code().name}"
+            ) from error

@@ -1,10 +1,9 @@
 """Announces to other nodes what this one holds (STO-29)."""
 
 import logging
-from collections.abc import Awaitable
 
 from logos_module.driver import Driver
-from logos_storage.core.announce import Advertise, Announce, Effect, Sweep, Withdraw
+from logos_storage.core.announce import Announce, Effect, PassOn, Sweep
 from logos_storage.core.cid import Cid
 from logos_storage.core.errors import NetworkUnavailableError
 from logos_storage.core.ports import Datasets, Providers
@@ -45,17 +44,15 @@ class Announcer:
         match effect:
             case Sweep():
                 self._driver.start(self._sweep())
-            case Advertise(cids=cids):
-                self._driver.start(self._pass_on(self._providers.advertise(cids)))
-            case Withdraw(cids=cids):
-                self._driver.start(self._pass_on(self._providers.withdraw(cids)))
+            case PassOn():
+                self._driver.start(self._pass_on(effect))
 
     async def _sweep(self) -> None:
         self._driver.put(self._machine.swept, await self._datasets.held_cids())
 
-    async def _pass_on(self, call: Awaitable[None]) -> None:
+    async def _pass_on(self, effect: PassOn) -> None:
         try:
-            await call
+            await self._providers.advertise(effect.cids, is_held=effect.is_held)
         except NetworkUnavailableError as error:
             log.info("announcement failed, retrying", extra={"error": str(error)})
             self._driver.put(self._machine.not_passed_on)

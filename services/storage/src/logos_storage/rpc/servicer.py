@@ -11,11 +11,7 @@ from logos.storage.v1.storage_pb2_grpc import StorageServicer as Contract
 from logos_module.bulk import BulkField, BulkMethod
 from logos_module.contexts import Context
 from logos_module.pages import number_to_token, page_size, page_start, token_to_number
-from logos_storage.core.errors import (
-    DatasetUnknownError,
-    FrameTooLargeError,
-    HeaderExpectedError,
-)
+from logos_storage.core.errors import DatasetUnknownError, FrameTooLargeError, HeaderExpectedError
 from logos_storage.core.ports import Datasets
 from logos_storage.operations.delete import Delete
 from logos_storage.operations.get import Get

@@ -17,11 +17,7 @@ from typing import Final
 from logos_storage.core import manifest as manifests
 from logos_storage.core.bitfield import Bitfield
 from logos_storage.core.cid import MANIFEST, Cid, cid_of
-from logos_storage.core.errors import (
-    DatasetBusyError,
-    DatasetUnknownError,
-    QuotaExceededError,
-)
+from logos_storage.core.errors import DatasetBusyError, DatasetUnknownError, QuotaExceededError
 from logos_storage.core.manifest import Manifest
 from logos_storage.core.ports import DatasetRecord, Description, SpaceReport
 from logos_storage.core.quota import Reservation

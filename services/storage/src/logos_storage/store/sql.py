@@ -10,16 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import (
-    BigInteger,
-    ForeignKey,
-    LargeBinary,
-    String,
-    delete,
-    func,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
