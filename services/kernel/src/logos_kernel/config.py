@@ -37,7 +37,6 @@ class Config:
 
     testnet: str
     node: str
-    runtime: Runtime
     plans: tuple[Plan, ...]
     policy: RestartPolicy
     state_dir: Path
@@ -87,7 +86,6 @@ def parse(variables: Mapping[str, str]) -> Config:
     return Config(
         testnet=profile.testnet,
         node=profile.node,
-        runtime=profile.runtime,
         plans=tuple(profile.plans),
         policy=profile.policy,
         state_dir=Path(state_dir),

@@ -194,7 +194,9 @@ class Modules:
                 effects += self.begin(module, now_ms)
         if self.is_closing:
             for module in reversed(self._modules.values()):
-                if not module.is_external and self._has_no_live_dependents(module):
+                dependents = self.dependents(module.name)
+                is_needed = any(other.state is not S.STOPPED for other in dependents)
+                if not module.is_external and not is_needed:
                     effects += self.drain(module, After.STOP, now_ms)
         if self.is_down():
             effects.append(Down())
@@ -206,9 +208,6 @@ class Modules:
 
     def _is_unblocked(self, module: Module) -> bool:
         return all(self.find(name).state is S.READY for name in self.requires[module.name])
-
-    def _has_no_live_dependents(self, module: Module) -> bool:
-        return all(other.state is S.STOPPED for other in self.dependents(module.name))
 
     def _forgive(self, module: Module, now_ms: int) -> None:
         """Forgets the history of a module that has been READY for long enough."""

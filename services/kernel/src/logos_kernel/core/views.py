@@ -55,6 +55,7 @@ class Views:
     def one(self, name: str) -> View:
         """Returns a module, or raises `UnknownModuleError`."""
         module = self.modules.find(name)
+        unsaved = f"{UNSAVED}: {module.unsaved}" if module.unsaved else ""
         return View(
             name=name,
             version=module.version,
@@ -65,7 +66,7 @@ class Views:
             epoch=module.epoch,
             restart_count=module.restart_count,
             last_exit=module.last_exit,
-            status_text=self._status_text(module),
+            status_text=unsaved or module.status_text or self.modules.trouble,
             services=module.services,
             requires=module.plan.manifest.requires,
             pid=0 if module.process is None else module.process.pid,
@@ -79,11 +80,6 @@ class Views:
         if view.state is not ModuleState.READY:
             raise NotReadyError(f"{name} is {view.state}")
         return view
-
-    def _status_text(self, module: Module) -> str:
-        if module.unsaved:
-            return f"{UNSAVED}: {module.unsaved}"
-        return module.status_text or self.modules.trouble
 
     def _since_ms(self, module: Module) -> int:
         at_ms, wall_ms = self._since.get(module.name, (-1, 0))

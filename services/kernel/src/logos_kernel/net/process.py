@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -77,14 +78,11 @@ class Processes:
 
     def watch(self, module: str, process: ProcessId, ended: Ended) -> None:
         """Watches a process that an earlier kernel started."""
-        try:
+        with suppress(ProcessLookupError):
             pidfd = os.pidfd_open(process.pid)
-        except ProcessLookupError:
-            pidfd = None
-        if pidfd is not None and self.is_alive(process):
-            self._watch(module, process, pidfd, None, ended)
-            return
-        if pidfd is not None:
+            if self.is_alive(process):
+                self._watch(module, process, pidfd, None, ended)
+                return
             os.close(pidfd)  # of another process, which has its pid now
         asyncio.get_running_loop().call_soon(ended, process, Exit(None))
 
