@@ -78,7 +78,7 @@ class Modules:
         is_over = all(module.state is S.STOPPED for module in own)
         return self.is_closing and is_over and not self.departed
 
-    # -- what the registry needs -------------------------------------------------------------
+    # -- steps -------------------------------------------------------------------------------
 
     def admit(self, admit: Admit, now_ms: int) -> Effects:
         """Grants a lease to an instance that was called at its endpoint."""
@@ -103,8 +103,6 @@ class Modules:
             *self.settle(now_ms),
             Answer(admit.ticket, grant),
         ]
-
-    # -- steps -------------------------------------------------------------------------------
 
     def save(self, module: Module, then: Begin | None = None) -> Effects:
         """Makes a module's record durable, if it is not."""
