@@ -159,8 +159,8 @@ impl Contribution {
             delta_g2: g2("delta in G2", take(G2_BYTES))?,
             base_g1: g1("base of the proof", take(G1_BYTES))?,
             base_delta_g1: g1("base of the proof times the factor", take(G1_BYTES))?,
-            l_query: points::read("L query", take(l_points * G1_BYTES), Trust::Nobody)?,
-            h_query: points::read("H query", take(h_points * G1_BYTES), Trust::Nobody)?,
+            l_query: points::read("L query", take(l_points * G1_BYTES), Trust::Unverified)?,
+            h_query: points::read("H query", take(h_points * G1_BYTES), Trust::Unverified)?,
             challenge_delta_g2: g2("answer to the challenge", take(G2_BYTES))?,
             hash: unread.hash,
         })

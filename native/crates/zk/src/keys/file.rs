@@ -2,7 +2,7 @@
 //!
 //! The proving key stands uncompressed, so that loading decodes and never takes a square root;
 //! the file's hash, which is checked first, guarantees that its points are valid. Files of others
-//! are read with `Trust::Nobody`, as the ceremony does.
+//! are read with `Trust::Unverified`, as the ceremony does.
 
 use std::path::Path;
 
@@ -125,7 +125,7 @@ impl CircuitKey {
     /// # Errors
     /// `KeyError`.
     pub fn decode_untrusted(bytes: &[u8]) -> Result<Self, KeyError> {
-        Self::decode_with(bytes, Trust::Nobody)
+        Self::decode_with(bytes, Trust::Unverified)
     }
 
     fn decode_with(bytes: &[u8], trust: Trust) -> Result<Self, KeyError> {

@@ -18,13 +18,13 @@ pub(crate) const G2_COMPRESSED_BYTES: usize = 64;
 /// Points that one thread decodes at a time: fewer are not worth the hand-over.
 const POINTS_PER_TASK: usize = 256;
 
-/// Who vouches for the points.
+/// What is known of points before they are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// A hash does: coordinates are decoded, nothing else.
+    /// A hash of the file was checked: coordinates are decoded, nothing else.
     Hashed,
-    /// Untrusted: checked for curve, subgroup and encoding. Infinity is a point like others.
-    Nobody,
+    /// Nothing: each is checked for curve, subgroup and encoding. Infinity is a point like others.
+    Unverified,
 }
 
 /// Writes points uncompressed.
@@ -70,7 +70,7 @@ pub(crate) fn read_strict<P: AffineRepr>(
     compress: Compress,
 ) -> Result<P, KeyError> {
     let refuse = |reason| KeyError::Point { section, reason };
-    let point: P = read_one(bytes, compress, Trust::Nobody).map_err(refuse)?;
+    let point: P = read_one(bytes, compress, Trust::Unverified).map_err(refuse)?;
     if point.is_zero() {
         return Err(refuse("is at infinity"));
     }
@@ -84,7 +84,7 @@ fn read_one<P: AffineRepr>(
 ) -> Result<P, &'static str> {
     let validate = match trust {
         Trust::Hashed => Validate::No,
-        Trust::Nobody => Validate::Yes,
+        Trust::Unverified => Validate::Yes,
     };
     let mut rest = bytes;
     let point =
@@ -92,7 +92,7 @@ fn read_one<P: AffineRepr>(
             SerializationError::InvalidData => "is not on the curve or not in the subgroup",
             _ => "has a malformed encoding",
         })?;
-    if trust == Trust::Nobody {
+    if trust == Trust::Unverified {
         let mut again = Vec::with_capacity(bytes.len());
         point
             .serialize_with_mode(&mut again, compress)
@@ -127,7 +127,7 @@ mod tests {
         write(&mut bytes, &points);
 
         assert_eq!(bytes.len(), 3 * G1_BYTES);
-        for trust in [Trust::Hashed, Trust::Nobody] {
+        for trust in [Trust::Hashed, Trust::Unverified] {
             assert_eq!(read::<G1Affine>("test", &bytes, trust).unwrap(), points);
         }
     }
