@@ -76,10 +76,14 @@ def check(
             raise typer.Exit(Exit.FAILED)
 
 
-def lock(output: OutputOption = Output.TABLE) -> None:
-    """Resolve all dependencies again into requirements*.lock."""
+def lock(
+    *,
+    upgrade: Annotated[bool, typer.Option("--upgrade", help="Take the newest versions.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Resolve all dependencies into requirements*.lock; what is locked keeps its version."""
     with explained():
-        written = locks.write_locks(repository())
+        written = locks.write_locks(repository(), upgrade=upgrade)
         if output is Output.JSON:
             print_json({"written": written})
 

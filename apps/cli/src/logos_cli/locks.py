@@ -3,6 +3,8 @@
 Users install from a registry of their choice; the hashes guarantee the contents.
 """
 
+import shutil
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any, Final
@@ -18,16 +20,23 @@ OLDEST_PYTHON: Final = "3.11"
 _HEAD: Final = "# Written by `./logos lock` from the pyproject.toml files. Hashes, no addresses.\n"
 
 
-def write_locks(root: Path) -> list[str]:
-    """Resolves all dependencies again, for every platform and Python from 3.11 on.
+def write_locks(root: Path, *, upgrade: bool) -> list[str]:
+    """Resolves all dependencies, for every platform and Python from 3.11 on.
+
+    Args:
+        root: The checkout.
+        upgrade: Take the newest versions; else those that are locked stay where they can.
 
     Returns:
         Names of the written files.
     """
     groups = _read(root / "pyproject.toml")["dependency-groups"]
-    _write(root, RUNTIME, runtime_requirements(root), [])
-    _write(root, BUILD, groups["build"], [RUNTIME])
-    _write(root, DEVELOPER, groups["dev"], [RUNTIME, BUILD])
+    options = ["--upgrade"] if upgrade else []
+    _write(root, RUNTIME, runtime_requirements(root), options)
+    options += ["--constraint", RUNTIME]
+    _write(root, BUILD, groups["build"], options)
+    options += ["--constraint", BUILD]
+    _write(root, DEVELOPER, groups["dev"], options)
     return [RUNTIME, BUILD, DEVELOPER]
 
 
@@ -48,23 +57,26 @@ def runtime_requirements(root: Path) -> list[str]:
     return sorted(each for each in wanted if not each.startswith("logos-"))
 
 
-def _write(root: Path, name: str, requirements: list[str], constraints: list[str]) -> None:
+def _write(root: Path, name: str, requirements: list[str], options: list[str]) -> None:
     stderr().print(f"resolving {name}", highlight=False)
-    bounds = [word for lock in constraints for word in ("--constraint", lock)]
-    code, output = capture(
-        [
-            *(tool("uv"), "pip", "compile", "--quiet", "--universal", "--no-config"),
-            *("--python-version", OLDEST_PYTHON, "--generate-hashes", "--upgrade"),
-            *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
-            *bounds,
-            "-",
-        ],
-        root,
-        text="\n".join(requirements),
-    )
-    if code != 0:
-        raise ProgramFailedError(f"{name} cannot be resolved:\n{output}")
-    (root / name).write_text(_HEAD + output, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        resolved = Path(folder, name)
+        if (root / name).exists():
+            shutil.copyfile(root / name, resolved)  # uv keeps the versions that it finds there
+        code, said = capture(
+            [
+                *(tool("uv"), "pip", "compile", "--quiet", "--universal", "--no-config"),
+                *("--python-version", OLDEST_PYTHON, "--generate-hashes"),
+                *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
+                *("--output-file", str(resolved), *options, "-"),
+            ],
+            root,
+            text="\n".join(requirements),
+        )
+        if code != 0:
+            raise ProgramFailedError(f"{name} cannot be resolved:\n{said}")
+        text = resolved.read_text(encoding="utf-8")
+    (root / name).write_text(_HEAD + text, encoding="utf-8")
 
 
 def _read(path: Path) -> dict[str, Any]:
