@@ -1,0 +1,122 @@
+"""Capability tokens as bytes: 64 bytes of signature, then the claims (KER-15)."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from google.protobuf.message import DecodeError
+
+from logos.kernel.v1 import capability_pb2 as pb
+from logos_base.capabilities import (
+    MAX_TOKEN_BYTES,
+    PROOF_KEY_BYTES,
+    TOKEN_ID_BYTES,
+    Claims,
+    ModuleSubject,
+    OperatorSubject,
+    Role,
+    Subject,
+)
+from logos_module.capabilities.errors import TokenInvalidError
+
+KEY_ID_BYTES: Final = 8
+SIGNATURE_BYTES: Final = 64
+_DOMAIN: Final = b"logos-cap-v1\x00"
+_ROLES: Final = {
+    Role.VIEWER: pb.ROLE_VIEWER,
+    Role.OPERATOR: pb.ROLE_OPERATOR,
+    Role.ADMIN: pb.ROLE_ADMIN,
+}
+
+
+def key_id_of(public_key: bytes) -> bytes:
+    """Returns the name of an Ed25519 public key of 32 bytes: 8 bytes."""
+    return hashlib.sha256(public_key).digest()[:KEY_ID_BYTES]
+
+
+def sign(claims: Claims, key: Ed25519PrivateKey) -> bytes:
+    """Makes a token; `ValueError` if it is over 512 bytes: name fewer methods."""
+    body = _to_message(claims, key_id_of(key.public_key().public_bytes_raw())).SerializeToString()
+    if SIGNATURE_BYTES + len(body) > MAX_TOKEN_BYTES:
+        raise ValueError(f"a token of {SIGNATURE_BYTES + len(body)} bytes is too long")
+    return key.sign(_DOMAIN + body) + body
+
+
+def verify(token: bytes, keys: Mapping[bytes, Ed25519PublicKey]) -> Claims:
+    """Returns what a token says.
+
+    Args:
+        token: As it came with a call.
+        keys: The kernel's public keys, by `key_id_of`.
+
+    Raises:
+        TokenInvalidError: None of the keys has signed it.
+    """
+    if not SIGNATURE_BYTES < len(token) <= MAX_TOKEN_BYTES:
+        raise TokenInvalidError(f"{len(token)} bytes are no token")
+    signature, body = token[:SIGNATURE_BYTES], token[SIGNATURE_BYTES:]
+    message = pb.CapabilityClaims()
+    try:
+        message.ParseFromString(body)
+    except DecodeError as error:
+        raise TokenInvalidError("not a token") from error
+    key = keys.get(message.key_id)
+    if key is None:
+        raise TokenInvalidError("signed by a key that this node's kernel does not have")
+    try:
+        key.verify(signature, _DOMAIN + body)
+    except InvalidSignature as error:
+        raise TokenInvalidError("its signature is wrong") from error
+    return _to_claims(message)
+
+
+def _to_message(claims: Claims, key_id: bytes) -> pb.CapabilityClaims:
+    message = pb.CapabilityClaims(
+        key_id=key_id,
+        token_id=claims.token_id,
+        audience=claims.audience,
+        methods=claims.methods,
+        issued_at=claims.issued_at_s,
+        expires_at=claims.expires_at_s,
+        proof_key=claims.proof_key,
+    )
+    match claims.subject:
+        case ModuleSubject(name, instance_id, epoch):
+            message.module.name = name
+            message.module.instance_id = instance_id
+            message.module.epoch = epoch
+        case OperatorSubject(name, role):
+            message.operator.name = name
+            message.operator.role = _ROLES[role]
+    return message
+
+
+def _to_claims(message: pb.CapabilityClaims) -> Claims:
+    if len(message.token_id) != TOKEN_ID_BYTES or len(message.proof_key) not in {
+        0,
+        PROOF_KEY_BYTES,
+    }:
+        raise TokenInvalidError("its claims are malformed")
+    return Claims(
+        token_id=message.token_id,
+        subject=_subject_of(message),
+        audience=message.audience,
+        methods=tuple(message.methods),
+        issued_at_s=message.issued_at,
+        expires_at_s=message.expires_at,
+        proof_key=message.proof_key,
+    )
+
+
+def _subject_of(message: pb.CapabilityClaims) -> Subject:
+    match message.WhichOneof("subject"):
+        case "module":
+            said = message.module
+            return ModuleSubject(said.name, said.instance_id, said.epoch)
+        case "operator":
+            roles = {number: role for role, number in _ROLES.items()}
+            if message.operator.role in roles:
+                return OperatorSubject(message.operator.name, roles[message.operator.role])
+    raise TokenInvalidError("its subject is not known here")

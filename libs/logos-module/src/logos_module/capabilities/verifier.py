@@ -1,0 +1,126 @@
+"""The callee's side: from the metadata of a call to its caller (KER-15, KER-16)."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from logos_base.capabilities import Claims, ModuleSubject, allows
+from logos_module.capabilities.errors import (
+    MethodDeniedError,
+    ProofInvalidError,
+    TokenExpiredError,
+    TokenInvalidError,
+    TokenRevokedError,
+)
+from logos_module.capabilities.proofs import ProofChecker, shared_key
+from logos_module.capabilities.tokens import key_id_of, verify
+
+T = TypeVar("T")
+
+MAX_KNOWN: Final = 4096
+"""Tokens, and callers, that are kept in mind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Tokens that hold no longer, though they have not expired."""
+
+    token_id: bytes = b""
+    """One token; empty if the others name a module."""
+    expires_at_s: int = 0
+    """When that token would have expired, Unix time; it is forgotten then."""
+    module: str = ""
+    before_epoch: int = 0
+    """All tokens of starts of `module` before this one."""
+
+
+class Verifier:
+    """Decides on the calls to one process."""
+
+    def __init__(self, audience: str, own_key: X25519PrivateKey, now_s: Callable[[], int]) -> None:
+        self._audience = audience
+        self._own_key = own_key
+        self._now_s = now_s
+        self.public_key: Final = own_key.public_key().public_bytes_raw()
+        self._keys: Mapping[bytes, Ed25519PublicKey] = {}
+        self._known: OrderedDict[bytes, Claims] = OrderedDict()
+        self._callers: OrderedDict[bytes, ProofChecker] = OrderedDict()
+        self._revoked: dict[bytes, int] = {}
+        """Tokens, and when they expire."""
+        self._epochs: dict[str, int] = {}
+
+    def trust(self, public_keys: list[bytes]) -> None:
+        """Sets the kernel's Ed25519 keys, 32 bytes each: new tokens need one of them."""
+        self._keys = {
+            key_id_of(key): Ed25519PublicKey.from_public_bytes(key) for key in public_keys
+        }
+        self._known.clear()
+
+    def revoke(self, revocation: Revocation) -> None:
+        """Refuses tokens from now on."""
+        if revocation.token_id:
+            now_s = self._now_s()
+            held = {key: end_s for key, end_s in self._revoked.items() if end_s > now_s}
+            self._revoked = {**held, revocation.token_id: revocation.expires_at_s}
+        else:
+            epoch = max(self._epochs.get(revocation.module, 0), revocation.before_epoch)
+            self._epochs[revocation.module] = epoch
+
+    def admit(self, token: bytes, proof: bytes, method: str) -> Claims:
+        """Returns who calls, or refuses the call.
+
+        Args:
+            token: As it came with the call.
+            proof: 24 bytes, as `Prover.prove` makes them.
+            method: `package.Service/Method`.
+
+        Raises:
+            TokenInvalidError, TokenExpiredError, TokenRevokedError: The token is no good.
+            ProofInvalidError: It is not the caller's, or the call is a copy.
+            MethodDeniedError: It is for other methods.
+        """
+        claims = self._claims_of(token)
+        self._refuse_old(claims)
+        self._checker_of(claims.proof_key).check(proof, claims.token_id, method)
+        if not allows(claims.methods, method):
+            raise MethodDeniedError(f"the token is not for {method}")
+        return claims
+
+    def _claims_of(self, token: bytes) -> Claims:
+        claims = self._known.get(token)
+        if claims is None:
+            claims = verify(token, self._keys)
+            if claims.audience != self._audience:
+                raise TokenInvalidError(f"the token is for {claims.audience}")
+            _keep(self._known, token, claims)
+        return claims
+
+    def _refuse_old(self, claims: Claims) -> None:
+        if claims.is_over(self._now_s()):
+            raise TokenExpiredError("the token has expired")
+        subject = claims.subject
+        is_old = isinstance(subject, ModuleSubject) and subject.epoch < self._epochs.get(
+            subject.name, 0
+        )
+        if is_old or claims.token_id in self._revoked:
+            raise TokenRevokedError("the token was revoked")
+
+    def _checker_of(self, proof_key: bytes) -> ProofChecker:
+        checker = self._callers.get(proof_key)
+        if checker is None:
+            if not proof_key:
+                raise ProofInvalidError("a bearer token is for the front door alone")
+            key = shared_key(self._own_key, proof_key, caller=proof_key, callee=self.public_key)
+            checker = ProofChecker(key)
+            _keep(self._callers, proof_key, checker)
+        return checker
+
+
+def _keep(kept: OrderedDict[bytes, T], key: bytes, value: T) -> None:
+    kept[key] = value
+    if len(kept) > MAX_KNOWN:
+        kept.popitem(last=False)

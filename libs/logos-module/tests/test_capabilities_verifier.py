@@ -1,0 +1,145 @@
+"""A token admits its holder, to its callee, for its methods, in its time (kernel.md, test 28)."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from logos_base.capabilities import Claims, ModuleSubject
+from logos_base.errors import LogosError
+from logos_module.capabilities.proofs import Prover, shared_key
+from logos_module.capabilities.tokens import sign
+from logos_module.capabilities.verifier import Revocation, Verifier
+
+KERNEL = Ed25519PrivateKey.from_private_bytes(bytes(32))
+PUT = "logos.storage.v1.Storage/Put"
+NOW_S = 1000
+
+
+@dataclass
+class Clock:
+    now_s: int = NOW_S
+
+    def __call__(self) -> int:
+        return self.now_s
+
+
+@dataclass
+class Caller:
+    """A module with a key, and a token that the kernel made for it."""
+
+    private: X25519PrivateKey
+    claims: Claims
+
+    def call(self, verifier: Verifier, method: str = PUT, token: bytes | None = None) -> Claims:
+        own = self.private.public_key().public_bytes_raw()
+        key = shared_key(self.private, verifier.public_key, caller=own, callee=verifier.public_key)
+        proof = Prover(key).prove(self.claims.token_id, method)
+        return verifier.admit(token or sign(self.claims, KERNEL), proof, method)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def storage(clock: Clock) -> Verifier:
+    return verifier_of("storage", clock)
+
+
+@pytest.fixture
+def chat() -> Caller:
+    private = X25519PrivateKey.generate()
+    subject = ModuleSubject("chat", b"i" * 16, 3)
+    key = private.public_key().public_bytes_raw()
+    claims = Claims(b"t" * 16, subject, "storage", (PUT,), NOW_S, NOW_S + 600, key)
+    return Caller(private, claims)
+
+
+def verifier_of(module: str, clock: Clock) -> Verifier:
+    verifier = Verifier(module, X25519PrivateKey.generate(), clock)
+    verifier.trust([KERNEL.public_key().public_bytes_raw()])
+    return verifier
+
+
+def refusal(caller: Caller, verifier: Verifier, method: str = PUT) -> str:
+    with pytest.raises(LogosError) as caught:
+        caller.call(verifier, method)
+    return caught.value.reason
+
+
+def test_its_holder_is_admitted(storage: Verifier, chat: Caller) -> None:
+    assert chat.call(storage) == chat.claims
+
+
+def test_not_to_another_callee(chat: Caller, clock: Clock) -> None:
+    assert refusal(chat, verifier_of("mixnet", clock)) == "TOKEN_INVALID"
+
+
+def test_not_for_another_method(storage: Verifier, chat: Caller) -> None:
+    assert refusal(chat, storage, "logos.storage.v1.Storage/Get") == "METHOD_DENIED"
+
+
+def test_not_after_it_has_expired(storage: Verifier, chat: Caller, clock: Clock) -> None:
+    chat.call(storage)
+    clock.now_s += 600
+
+    assert refusal(chat, storage) == "TOKEN_EXPIRED"
+
+
+def test_not_by_another_holder(storage: Verifier, chat: Caller) -> None:
+    thief = dataclasses.replace(chat, private=X25519PrivateKey.generate())
+
+    assert refusal(thief, storage) == "PROOF_INVALID"
+
+
+def test_not_without_a_key_of_its_holder(storage: Verifier, chat: Caller) -> None:
+    bearer = dataclasses.replace(chat.claims, proof_key=b"")
+
+    assert refusal(dataclasses.replace(chat, claims=bearer), storage) == "PROOF_INVALID"
+
+
+def test_not_once_it_is_revoked(storage: Verifier, chat: Caller) -> None:
+    chat.call(storage)
+
+    storage.revoke(Revocation(token_id=chat.claims.token_id, expires_at_s=NOW_S + 600))
+
+    assert refusal(chat, storage) == "TOKEN_REVOKED"
+
+
+@pytest.mark.parametrize(("before_epoch", "reason"), [(3, ""), (4, "TOKEN_REVOKED")])
+def test_not_once_its_holder_was_started_again(
+    storage: Verifier, chat: Caller, before_epoch: int, reason: str
+) -> None:
+    storage.revoke(Revocation(module="chat", before_epoch=before_epoch))
+    storage.revoke(Revocation(module="chat", before_epoch=1))
+
+    if reason:
+        assert refusal(chat, storage) == reason
+    else:
+        chat.call(storage)
+
+
+def test_a_revocation_is_forgotten_once_its_token_has_expired(
+    storage: Verifier, clock: Clock
+) -> None:
+    for number in range(100):
+        clock.now_s += 10
+        revoked = Revocation(token_id=number.to_bytes(16, "big"), expires_at_s=clock.now_s + 100)
+        storage.revoke(revoked)
+
+    assert len(storage._revoked) == 10
+
+
+def test_old_tokens_hold_while_their_key_is_trusted(storage: Verifier, chat: Caller) -> None:
+    newer = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    old = KERNEL.public_key().public_bytes_raw()
+
+    storage.trust([newer, old])
+    chat.call(storage)
+    storage.trust([newer])
+
+    assert refusal(chat, storage) == "TOKEN_INVALID"
