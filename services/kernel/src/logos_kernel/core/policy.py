@@ -1,0 +1,120 @@
+"""Who may call what: one decision, with the rule that made it (KER-17).
+
+Denied unless a rule allows. What an operator refused comes before what was granted, and that
+before what manifests declare.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from logos_base.capabilities import KERNEL, OperatorSubject, Role, Subject, allows
+
+FOR_MODULES: Final = (
+    "logos.kernel.v1.Registry/*",
+    "logos.kernel.v1.Capability/RequestToken",
+    "logos.kernel.v1.Capability/WatchRevocations",
+    "logos.kernel.v1.Kernel/GetInfo",
+)
+"""What every module may call of its kernel."""
+
+_TOLD: Final = ", ".join(FOR_MODULES)
+
+FOR_ADMINS: Final = ("logos.kernel.v1.Capability/*",)
+"""What no other role may call, but for `EXPLAIN`."""
+
+EXPLAIN: Final = "logos.kernel.v1.Capability/Explain"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An operator's word on one module's calls of another."""
+
+    caller: str
+    target: str
+    methods: tuple[str, ...]
+    """Patterns."""
+    is_refusal: bool = False
+    by: str = ""
+    """The operator."""
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.methods)} of {self.target}, for {self.caller}"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a call is allowed, and why."""
+
+    is_allowed: bool
+    rule: str
+    """A sentence for operators."""
+
+
+class Policy:
+    """The rules of one node. Immutable: a change makes another, whole."""
+
+    def __init__(self, declared: Mapping[str, Iterable[str]], grants: Iterable[Grant] = ()) -> None:
+        """Takes what manifests declare (`calls`), by module, and what operators say."""
+        self._declared = {name: tuple(patterns) for name, patterns in declared.items()}
+        self._grants = tuple(grants)
+
+    def decide(
+        self, subject: Subject, target: str, method: str, *, is_read_only: bool = False
+    ) -> Decision:
+        """Decides on a call.
+
+        Args:
+            subject: Who calls.
+            target: The module that is called, or `KERNEL`.
+            method: `package.Service/Method`.
+            is_read_only: The contract says that it changes nothing.
+        """
+        if isinstance(subject, OperatorSubject):
+            return _of_operator(subject, method, is_read_only=is_read_only)
+        return self._of_module(subject.name, target, method)
+
+    def patterns(self, caller: str, target: str, asked: Iterable[str]) -> list[str]:
+        """Returns those of the asked patterns that a token of a module may hold, as they are."""
+        return [one for one in asked if self._of_module(caller, target, one).is_allowed]
+
+    def _of_module(self, caller: str, target: str, method: str) -> Decision:
+        said = [one for one in self._grants if (one.caller, one.target) == (caller, target)]
+        for grant in said:
+            if grant.is_refusal and _touches(grant.methods, method):
+                return _deny(f"{grant.by} refused it: {grant}")
+        for grant in said:
+            if not grant.is_refusal and allows(grant.methods, method):
+                return _allow(f"{grant.by} granted it: {grant}")
+        if target == KERNEL:
+            rule = f"of its kernel a module may call {_TOLD}"
+            return _allow(rule) if allows(FOR_MODULES, method) else _deny(rule)
+        if allows(self._declared.get(caller, ()), method):
+            return _allow(f"{caller} declares it: calls in its module.toml")
+        return _deny(f"{caller} does not declare it (calls in its module.toml), and has no grant")
+
+
+def _touches(refused: tuple[str, ...], asked: str) -> bool:
+    """Says whether what is asked, a method or a pattern, has anything that is refused."""
+    return allows(refused, asked) or any(allows([asked], one) for one in refused)
+
+
+def _of_operator(subject: OperatorSubject, method: str, *, is_read_only: bool) -> Decision:
+    role = subject.role
+    if role is Role.ADMIN:
+        return _allow("an admin may call everything")
+    if allows(FOR_ADMINS, method) and method != EXPLAIN:
+        return _deny(f"{subject.name} is {role}: this needs the role {Role.ADMIN}")
+    if is_read_only:
+        return _allow("it changes nothing")
+    if role is Role.OPERATOR:
+        return _allow("an operator may call this")
+    return _deny(f"{subject.name} is {role}: this needs the role {Role.OPERATOR}")
+
+
+def _allow(rule: str) -> Decision:
+    return Decision(is_allowed=True, rule=rule)
+
+
+def _deny(rule: str) -> Decision:
+    return Decision(is_allowed=False, rule=rule)
