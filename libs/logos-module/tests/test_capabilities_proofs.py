@@ -11,6 +11,7 @@ from logos_module.capabilities.proofs import (
     WINDOW,
     ProofChecker,
     Prover,
+    module_key,
     shared_key,
 )
 
@@ -23,16 +24,31 @@ def test_both_sides_derive_one_key_and_each_direction_another() -> None:
     one, two = X25519PrivateKey.generate(), X25519PrivateKey.generate()
     a, b = one.public_key().public_bytes_raw(), two.public_key().public_bytes_raw()
 
-    forth = shared_key(one, b, caller=a, callee=b)
+    forth = shared_key(one, b, caller=a, callee=b, instance_id=b"i")
 
-    assert forth == shared_key(two, a, caller=a, callee=b)
-    assert forth != shared_key(one, b, caller=b, callee=a)
+    assert forth == shared_key(two, a, caller=a, callee=b, instance_id=b"i")
+    assert forth != shared_key(one, b, caller=b, callee=a, instance_id=b"i")
+    assert forth != shared_key(one, b, caller=a, callee=b, instance_id=b"j")
+
+
+def test_a_modules_key_follows_from_its_secret_and_its_name() -> None:
+    def key(secret: bytes, module: str) -> bytes:
+        return module_key(secret, module).private_bytes_raw()
+
+    assert key(bytes(32), "chat") == key(bytes(32), "chat")
+    assert len({key(bytes(32), "chat"), key(bytes(32), "mail"), key(b"\1" * 32, "chat")}) == 3
 
 
 def test_a_point_of_small_order_is_no_key() -> None:
     """RFC 7748 §6.1: the shared secret would be known to all."""
     with pytest.raises(ProofInvalidError):
-        shared_key(X25519PrivateKey.generate(), bytes(32), caller=bytes(32), callee=bytes(32))
+        shared_key(
+            X25519PrivateKey.generate(),
+            bytes(32),
+            caller=bytes(32),
+            callee=bytes(32),
+            instance_id=bytes(16),
+        )
 
 
 def test_a_proof_counts_once() -> None:

@@ -35,7 +35,13 @@ class Caller:
 
     def call(self, verifier: Verifier, method: str = PUT, token: bytes | None = None) -> Claims:
         own = self.private.public_key().public_bytes_raw()
-        key = shared_key(self.private, verifier.public_key, caller=own, callee=verifier.public_key)
+        key = shared_key(
+            self.private,
+            verifier.public_key,
+            caller=own,
+            callee=verifier.public_key,
+            instance_id=b"i" * 16,
+        )
         proof = Prover(key).prove(self.claims.token_id, method)
         return verifier.admit(token or sign(self.claims, KERNEL), proof, method)
 

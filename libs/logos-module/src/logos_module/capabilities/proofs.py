@@ -1,7 +1,9 @@
 """Proofs that a caller holds the key of its token, and that a call is new (KER-16).
 
-Caller and callee each have an X25519 key for as long as their process lives. Both derive one
-key from the two, without a message; a proof is a counter and a MAC of the call under it.
+Each module has an X25519 key, which follows from its join secret and so outlives its process.
+Caller and callee derive one key from the two, without a message, for each process of the caller;
+a proof is a counter and a MAC of the call under it. A callee that was started again takes copies
+of calls once more: they are those of a token that still holds, seen on the node's own network.
 """
 
 import hmac
@@ -20,16 +22,27 @@ WINDOW: Final = 4096
 """Calls of one caller may arrive in any order within so many."""
 
 _DOMAIN: Final = b"logos-proof-v1"
+_MODULE_DOMAIN: Final = b"logos-module-key-v1"
 
 
-def shared_key(own: X25519PrivateKey, other: bytes, *, caller: bytes, callee: bytes) -> bytes:
-    """Derives the 32-byte key of a caller and a callee.
+def module_key(join_secret: bytes, module: str) -> X25519PrivateKey:
+    """Derives the private key of a module from its join secret of 32 bytes."""
+    info = _MODULE_DOMAIN + module.encode()
+    derived = HKDF(SHA256(), 32, salt=None, info=info).derive(join_secret)
+    return X25519PrivateKey.from_private_bytes(derived)
+
+
+def shared_key(
+    own: X25519PrivateKey, other: bytes, *, caller: bytes, callee: bytes, instance_id: bytes
+) -> bytes:
+    """Derives the 32-byte key of a caller's process and a callee.
 
     Args:
         own: The private key of either.
         other: The public key of the other, 32 bytes.
         caller: Public key of the caller, 32 bytes.
         callee: Public key of the callee, 32 bytes.
+        instance_id: Of the caller's process, 16 bytes.
 
     Raises:
         ProofInvalidError: `other` is no public key.
@@ -38,7 +51,9 @@ def shared_key(own: X25519PrivateKey, other: bytes, *, caller: bytes, callee: by
         secret = own.exchange(X25519PublicKey.from_public_bytes(other))
     except ValueError as error:  # RFC 7748 §6.1: a point of small order
         raise ProofInvalidError("not a public key") from error
-    return HKDF(SHA256(), 32, salt=None, info=_DOMAIN + caller + callee).derive(secret)
+    return HKDF(SHA256(), 32, salt=None, info=_DOMAIN + caller + callee + instance_id).derive(
+        secret
+    )
 
 
 def _mac(key: bytes, counter: bytes, token_id: bytes, method: str) -> bytes:

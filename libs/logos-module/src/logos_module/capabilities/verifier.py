@@ -19,6 +19,7 @@ from logos_module.capabilities.errors import (
 from logos_module.capabilities.proofs import ProofChecker, shared_key
 from logos_module.capabilities.tokens import key_id_of, verify
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 MAX_KNOWN: Final = 4096
@@ -48,7 +49,7 @@ class Verifier:
         self.public_key: Final = own_key.public_key().public_bytes_raw()
         self._keys: Mapping[bytes, Ed25519PublicKey] = {}
         self._known: OrderedDict[bytes, Claims] = OrderedDict()
-        self._callers: OrderedDict[bytes, ProofChecker] = OrderedDict()
+        self._callers: OrderedDict[tuple[bytes, bytes], ProofChecker] = OrderedDict()
         self._revoked: dict[bytes, int] = {}
         """Tokens, and when they expire."""
         self._epochs: dict[str, int] = {}
@@ -85,7 +86,7 @@ class Verifier:
         """
         claims = self._claims_of(token)
         self._refuse_old(claims)
-        self._checker_of(claims.proof_key).check(proof, claims.token_id, method)
+        self._checker_of(claims).check(proof, claims.token_id, method)
         if not allows(claims.methods, method):
             raise MethodDeniedError(f"the token is not for {method}")
         return claims
@@ -109,18 +110,26 @@ class Verifier:
         if is_old or claims.token_id in self._revoked:
             raise TokenRevokedError("the token was revoked")
 
-    def _checker_of(self, proof_key: bytes) -> ProofChecker:
-        checker = self._callers.get(proof_key)
+    def _checker_of(self, claims: Claims) -> ProofChecker:
+        proof_key, subject = claims.proof_key, claims.subject
+        if not proof_key or not isinstance(subject, ModuleSubject):
+            raise ProofInvalidError("a bearer token is for the front door alone")
+        caller = (proof_key, subject.instance_id)
+        checker = self._callers.get(caller)
         if checker is None:
-            if not proof_key:
-                raise ProofInvalidError("a bearer token is for the front door alone")
-            key = shared_key(self._own_key, proof_key, caller=proof_key, callee=self.public_key)
+            key = shared_key(
+                self._own_key,
+                proof_key,
+                caller=proof_key,
+                callee=self.public_key,
+                instance_id=subject.instance_id,
+            )
             checker = ProofChecker(key)
-            _keep(self._callers, proof_key, checker)
+            _keep(self._callers, caller, checker)
         return checker
 
 
-def _keep(kept: OrderedDict[bytes, T], key: bytes, value: T) -> None:
+def _keep(kept: OrderedDict[K, T], key: K, value: T) -> None:
     kept[key] = value
     if len(kept) > MAX_KNOWN:
         kept.popitem(last=False)
