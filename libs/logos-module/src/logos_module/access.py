@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from logos_base.capabilities import Subject
+
 
 class Listener(StrEnum):
     """The side of a node on which a server listens."""
@@ -37,8 +39,11 @@ class Caller:
 class Authorizer(Protocol):
     """Decides on calls. Called before any request is read; must not block."""
 
-    def authorize(self, caller: Caller, method: str) -> None:
-        """Allows a call of `/<service>/<method>`, or raises a new `LogosError`."""
+    def authorize(self, caller: Caller, method: str) -> Subject | None:
+        """Allows a call of `/<service>/<method>`, or raises a new `LogosError`.
+
+        Returns the caller's identity; None if it is not known.
+        """
         ...
 
 
@@ -46,4 +51,4 @@ class OpenAccess:
     """Allows every call."""
 
     def authorize(self, caller: Caller, method: str) -> None:
-        """Does nothing."""
+        """Asks for nothing."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import grpc
 
+from logos_base.capabilities import Subject
+
 
 class ServedCall:
     """A servicer context that distinguishes the end of a stream from the end of a call.
@@ -24,6 +26,8 @@ class ServedCall:
             raise RuntimeError("a ServedCall must be made in the task that serves the call")
         self._context = context
         self._serving = serving
+        self.caller: Subject | None = None
+        """Who calls, where the server knows."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)

@@ -19,6 +19,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from prometheus_client import Counter, Gauge, Histogram
 
+from logos_base.capabilities import Subject
 from logos_base.errors import LogosError
 from logos_module.access import Authorizer, Caller, Listener
 from logos_module.calls import ServedCall
@@ -106,7 +107,7 @@ class _Admission:
     """
 
     def __init__(
-        self, method: str, call: ServedCall, gate: Gate, authorize: Callable[[], None]
+        self, method: str, call: ServedCall, gate: Gate, authorize: Callable[[], Subject | None]
     ) -> None:
         self._call = call
         self._authorize = authorize
@@ -114,7 +115,7 @@ class _Admission:
 
     async def __aenter__(self) -> None:
         try:
-            self._authorize()
+            self._call.caller = self._authorize()
         except Exception as error:  # noqa: BLE001 -- a fault of the authorizer must not leak either
             await abort_for(self._call, error, log)
         if self._gate is not None and self._gate.refusal is not None:

@@ -24,11 +24,12 @@ from logos_module.capabilities.errors import TokenInvalidError
 KEY_ID_BYTES: Final = 8
 SIGNATURE_BYTES: Final = 64
 _DOMAIN: Final = b"logos-cap-v1\x00"
-_ROLES: Final = {
-    Role.VIEWER: pb.ROLE_VIEWER,
-    Role.OPERATOR: pb.ROLE_OPERATOR,
-    Role.ADMIN: pb.ROLE_ADMIN,
+ROLES: Final = {
+    pb.ROLE_VIEWER: Role.VIEWER,
+    pb.ROLE_OPERATOR: Role.OPERATOR,
+    pb.ROLE_ADMIN: Role.ADMIN,
 }
+_NUMBERS: Final = {role: number for number, role in ROLES.items()}
 
 
 def key_id_of(public_key: bytes) -> bytes:
@@ -89,7 +90,7 @@ def _to_message(claims: Claims, key_id: bytes) -> pb.CapabilityClaims:
             message.module.epoch = epoch
         case OperatorSubject(name, role):
             message.operator.name = name
-            message.operator.role = _ROLES[role]
+            message.operator.role = _NUMBERS[role]
     return message
 
 
@@ -115,8 +116,6 @@ def _subject_of(message: pb.CapabilityClaims) -> Subject:
         case "module":
             said = message.module
             return ModuleSubject(said.name, said.instance_id, said.epoch)
-        case "operator":
-            roles = {number: role for role, number in _ROLES.items()}
-            if message.operator.role in roles:
-                return OperatorSubject(message.operator.name, roles[message.operator.role])
+        case "operator" if message.operator.role in ROLES:
+            return OperatorSubject(message.operator.name, ROLES[message.operator.role])
     raise TokenInvalidError("its subject is not known here")

@@ -24,19 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n logos/kernel/v1/capability.proto\x12\x0flogos.kernel.v1\"\xaf\x03\n\x10\x43\x61pabilityClaims\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x10\n\x08token_id\x18\x02 \x01(\x0c\x12\x41\n\x06module\x18\x03 \x01(\x0b\x32/.logos.kernel.v1.CapabilityClaims.ModuleSubjectH\x00\x12\x45\n\x08operator\x18\x04 \x01(\x0b\x32\x31.logos.kernel.v1.CapabilityClaims.OperatorSubjectH\x00\x12\x10\n\x08\x61udience\x18\x05 \x01(\t\x12\x0f\n\x07methods\x18\x06 \x03(\t\x12\x11\n\tissued_at\x18\x07 \x01(\x03\x12\x12\n\nexpires_at\x18\x08 \x01(\x03\x12\x11\n\tproof_key\x18\t \x01(\x0c\x1a\x41\n\rModuleSubject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0binstance_id\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x1a\x44\n\x0fOperatorSubject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x04role\x18\x02 \x01(\x0e\x32\x15.logos.kernel.v1.RoleB\t\n\x07subject*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n logos/kernel/v1/capability.proto\x12\x0flogos.kernel.v1\"A\n\rModuleSubject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0binstance_id\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\"D\n\x0fOperatorSubject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x04role\x18\x02 \x01(\x0e\x32\x15.logos.kernel.v1.Role\"~\n\nCallerInfo\x12\x30\n\x06module\x18\x01 \x01(\x0b\x32\x1e.logos.kernel.v1.ModuleSubjectH\x00\x12\x34\n\x08operator\x18\x02 \x01(\x0b\x32 .logos.kernel.v1.OperatorSubjectH\x00\x42\x08\n\x06\x63\x61ller\"\x84\x02\n\x10\x43\x61pabilityClaims\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x10\n\x08token_id\x18\x02 \x01(\x0c\x12\x30\n\x06module\x18\x03 \x01(\x0b\x32\x1e.logos.kernel.v1.ModuleSubjectH\x00\x12\x34\n\x08operator\x18\x04 \x01(\x0b\x32 .logos.kernel.v1.OperatorSubjectH\x00\x12\x10\n\x08\x61udience\x18\x05 \x01(\t\x12\x0f\n\x07methods\x18\x06 \x03(\t\x12\x11\n\tissued_at\x18\x07 \x01(\x03\x12\x12\n\nexpires_at\x18\x08 \x01(\x03\x12\x11\n\tproof_key\x18\t \x01(\x0c\x42\t\n\x07subject*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'logos.kernel.v1.capability_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=487
-  _globals['_ROLE']._serialized_end=567
-  _globals['_CAPABILITYCLAIMS']._serialized_start=54
-  _globals['_CAPABILITYCLAIMS']._serialized_end=485
-  _globals['_CAPABILITYCLAIMS_MODULESUBJECT']._serialized_start=339
-  _globals['_CAPABILITYCLAIMS_MODULESUBJECT']._serialized_end=404
-  _globals['_CAPABILITYCLAIMS_OPERATORSUBJECT']._serialized_start=406
-  _globals['_CAPABILITYCLAIMS_OPERATORSUBJECT']._serialized_end=474
+  _globals['_ROLE']._serialized_start=581
+  _globals['_ROLE']._serialized_end=661
+  _globals['_MODULESUBJECT']._serialized_start=53
+  _globals['_MODULESUBJECT']._serialized_end=118
+  _globals['_OPERATORSUBJECT']._serialized_start=120
+  _globals['_OPERATORSUBJECT']._serialized_end=188
+  _globals['_CALLERINFO']._serialized_start=190
+  _globals['_CALLERINFO']._serialized_end=316
+  _globals['_CAPABILITYCLAIMS']._serialized_start=319
+  _globals['_CAPABILITYCLAIMS']._serialized_end=579
 # @@protoc_insertion_point(module_scope)

@@ -58,6 +58,96 @@ ROLE_ADMIN: Role.ValueType  # 3
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 @_typing.final
+class ModuleSubject(_message.Message):
+    """An instance of a module."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    INSTANCE_ID_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Canonical name; `kernel` is the kernel itself."""
+    instance_id: _builtins.bytes
+    """Random name of its process, 16 bytes."""
+    epoch: _builtins.int
+    """Epoch of that start."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        instance_id: _builtins.bytes = ...,
+        epoch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "instance_id", b"instance_id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModuleSubject: _TypeAlias = ModuleSubject  # noqa: Y015
+
+@_typing.final
+class OperatorSubject(_message.Message):
+    """The bearer of an operator's token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, for the audit log."""
+    role: Global___Role.ValueType
+    """What it may do."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        role: Global___Role.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OperatorSubject: _TypeAlias = OperatorSubject  # noqa: Y015
+
+@_typing.final
+class CallerInfo(_message.Message):
+    """Who is behind a call that the kernel passes on. In the metadata
+    `logos-caller-bin`, which a module believes from the kernel alone.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODULE_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def module(self) -> Global___ModuleSubject:
+        """An instance of a module."""
+
+    @_builtins.property
+    def operator(self) -> Global___OperatorSubject:
+        """An operator."""
+
+    def __init__(
+        self,
+        *,
+        module: Global___ModuleSubject | None = ...,
+        operator: Global___OperatorSubject | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "module", b"module", "operator", b"operator"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "module", b"module", "operator", b"operator"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_caller: _TypeAlias = _typing.Literal["module", "operator"]  # noqa: Y015
+    _WhichOneofArgType_caller: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_caller) -> _WhichOneofReturnType_caller | None: ...
+
+Global___CallerInfo: _TypeAlias = CallerInfo  # noqa: Y015
+
+@_typing.final
 class CapabilityClaims(_message.Message):
     """What a token says. A token is the kernel's Ed25519 signature (64 bytes) of
     "logos-cap-v1", a zero byte and these claims as they are sent, followed by
@@ -65,58 +155,6 @@ class CapabilityClaims(_message.Message):
     """
 
     DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class ModuleSubject(_message.Message):
-        """An instance of a module."""
-
-        DESCRIPTOR: _descriptor.Descriptor
-
-        NAME_FIELD_NUMBER: _builtins.int
-        INSTANCE_ID_FIELD_NUMBER: _builtins.int
-        EPOCH_FIELD_NUMBER: _builtins.int
-        name: _builtins.str
-        """Canonical name."""
-        instance_id: _builtins.bytes
-        """Random name of its process, 16 bytes."""
-        epoch: _builtins.int
-        """Epoch of that start."""
-        def __init__(
-            self,
-            *,
-            name: _builtins.str = ...,
-            instance_id: _builtins.bytes = ...,
-            epoch: _builtins.int = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "instance_id", b"instance_id", "name", b"name"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    @_typing.final
-    class OperatorSubject(_message.Message):
-        """The bearer of an operator's token."""
-
-        DESCRIPTOR: _descriptor.Descriptor
-
-        NAME_FIELD_NUMBER: _builtins.int
-        ROLE_FIELD_NUMBER: _builtins.int
-        name: _builtins.str
-        """Its name, for the audit log."""
-        role: Global___Role.ValueType
-        """What it may do."""
-        def __init__(
-            self,
-            *,
-            name: _builtins.str = ...,
-            role: Global___Role.ValueType = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "role", b"role"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     KEY_ID_FIELD_NUMBER: _builtins.int
     TOKEN_ID_FIELD_NUMBER: _builtins.int
@@ -142,11 +180,11 @@ class CapabilityClaims(_message.Message):
     one (KER-16). Empty for a bearer token.
     """
     @_builtins.property
-    def module(self) -> Global___CapabilityClaims.ModuleSubject:
+    def module(self) -> Global___ModuleSubject:
         """An instance of a module."""
 
     @_builtins.property
-    def operator(self) -> Global___CapabilityClaims.OperatorSubject:
+    def operator(self) -> Global___OperatorSubject:
         """An operator."""
 
     @_builtins.property
@@ -158,8 +196,8 @@ class CapabilityClaims(_message.Message):
         *,
         key_id: _builtins.bytes = ...,
         token_id: _builtins.bytes = ...,
-        module: Global___CapabilityClaims.ModuleSubject | None = ...,
-        operator: Global___CapabilityClaims.OperatorSubject | None = ...,
+        module: Global___ModuleSubject | None = ...,
+        operator: Global___OperatorSubject | None = ...,
         audience: _builtins.str = ...,
         methods: _abc.Iterable[_builtins.str] | None = ...,
         issued_at: _builtins.int = ...,
