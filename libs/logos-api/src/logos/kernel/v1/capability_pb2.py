@@ -22,23 +22,81 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n logos/kernel/v1/capability.proto\x12\x0flogos.kernel.v1\"A\n\rModuleSubject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0binstance_id\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\"D\n\x0fOperatorSubject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x04role\x18\x02 \x01(\x0e\x32\x15.logos.kernel.v1.Role\"~\n\nCallerInfo\x12\x30\n\x06module\x18\x01 \x01(\x0b\x32\x1e.logos.kernel.v1.ModuleSubjectH\x00\x12\x34\n\x08operator\x18\x02 \x01(\x0b\x32 .logos.kernel.v1.OperatorSubjectH\x00\x42\x08\n\x06\x63\x61ller\"\x84\x02\n\x10\x43\x61pabilityClaims\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x10\n\x08token_id\x18\x02 \x01(\x0c\x12\x30\n\x06module\x18\x03 \x01(\x0b\x32\x1e.logos.kernel.v1.ModuleSubjectH\x00\x12\x34\n\x08operator\x18\x04 \x01(\x0b\x32 .logos.kernel.v1.OperatorSubjectH\x00\x12\x10\n\x08\x61udience\x18\x05 \x01(\t\x12\x0f\n\x07methods\x18\x06 \x03(\t\x12\x11\n\tissued_at\x18\x07 \x01(\x03\x12\x12\n\nexpires_at\x18\x08 \x01(\x03\x12\x11\n\tproof_key\x18\t \x01(\x0c\x42\t\n\x07subject*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n logos/kernel/v1/capability.proto\x12\x0flogos.kernel.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"A\n\rModuleSubject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0binstance_id\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\"D\n\x0fOperatorSubject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x04role\x18\x02 \x01(\x0e\x32\x15.logos.kernel.v1.Role\"~\n\nCallerInfo\x12\x30\n\x06module\x18\x01 \x01(\x0b\x32\x1e.logos.kernel.v1.ModuleSubjectH\x00\x12\x34\n\x08operator\x18\x02 \x01(\x0b\x32 .logos.kernel.v1.OperatorSubjectH\x00\x42\x08\n\x06\x63\x61ller\"\x84\x02\n\x10\x43\x61pabilityClaims\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x10\n\x08token_id\x18\x02 \x01(\x0c\x12\x30\n\x06module\x18\x03 \x01(\x0b\x32\x1e.logos.kernel.v1.ModuleSubjectH\x00\x12\x34\n\x08operator\x18\x04 \x01(\x0b\x32 .logos.kernel.v1.OperatorSubjectH\x00\x12\x10\n\x08\x61udience\x18\x05 \x01(\t\x12\x0f\n\x07methods\x18\x06 \x03(\t\x12\x11\n\tissued_at\x18\x07 \x01(\x03\x12\x12\n\nexpires_at\x18\x08 \x01(\x03\x12\x11\n\tproof_key\x18\t \x01(\x0c\x42\t\n\x07subject\"^\n\x13RequestTokenRequest\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x0f\n\x07methods\x18\x02 \x03(\t\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"z\n\x14RequestTokenResponse\x12\r\n\x05token\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ntarget_key\x18\x03 \x01(\x0c\x12\x0f\n\x07methods\x18\x04 \x03(\t\"s\n\x0e\x45xplainRequest\x12\x10\n\x06module\x18\x01 \x01(\tH\x00\x12%\n\x04role\x18\x02 \x01(\x0e\x32\x15.logos.kernel.v1.RoleH\x00\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x0e\n\x06method\x18\x04 \x01(\tB\x08\n\x06\x63\x61ller\"0\n\x0f\x45xplainResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12\x0c\n\x04rule\x18\x02 \x01(\t\"T\n\x05Grant\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x0f\n\x07methods\x18\x03 \x03(\t\x12\x0e\n\x06refuse\x18\x04 \x01(\x08\x12\n\n\x02\x62y\x18\x05 \x01(\t\"8\n\x0fSetGrantRequest\x12%\n\x05grant\x18\x01 \x01(\x0b\x32\x16.logos.kernel.v1.Grant\"\x12\n\x10SetGrantResponse\"D\n\x12\x44\x65leteGrantRequest\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x0e\n\x06refuse\x18\x03 \x01(\x08\"\x15\n\x13\x44\x65leteGrantResponse\"\x13\n\x11ListGrantsRequest\"<\n\x12ListGrantsResponse\x12&\n\x06grants\x18\x01 \x03(\x0b\x32\x16.logos.kernel.v1.Grant\"v\n\x19IssueOperatorTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x04role\x18\x02 \x01(\x0e\x32\x15.logos.kernel.v1.Role\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\",\n\x1aIssueOperatorTokenResponse\x12\x0e\n\x06\x62\x65\x61rer\x18\x01 \x01(\t\"\x1b\n\x19ListOperatorTokensRequest\"\x8b\x02\n\x1aListOperatorTokensResponse\x12I\n\x06tokens\x18\x01 \x03(\x0b\x32\x39.logos.kernel.v1.ListOperatorTokensResponse.OperatorToken\x1a\xa1\x01\n\rOperatorToken\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x04role\x18\x02 \x01(\x0e\x32\x15.logos.kernel.v1.Role\x12-\n\tissued_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"*\n\x1aRevokeOperatorTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1d\n\x1bRevokeOperatorTokenResponse\"\x12\n\x10RotateKeyRequest\"#\n\x11RotateKeyResponse\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\")\n\x10ReadAuditRequest\x12\x15\n\rfrom_sequence\x18\x01 \x01(\x04\"\xac\x01\n\x11ReadAuditResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x0f\n\x07outcome\x18\x06 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\x12\x0c\n\x04hash\x18\x08 \x01(\x0c*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x32\xcc\x07\n\nCapability\x12[\n\x0cRequestToken\x12$.logos.kernel.v1.RequestTokenRequest\x1a%.logos.kernel.v1.RequestTokenResponse\x12Q\n\x07\x45xplain\x12\x1f.logos.kernel.v1.ExplainRequest\x1a .logos.kernel.v1.ExplainResponse\"\x03\x90\x02\x01\x12T\n\x08SetGrant\x12 .logos.kernel.v1.SetGrantRequest\x1a!.logos.kernel.v1.SetGrantResponse\"\x03\x90\x02\x02\x12X\n\x0b\x44\x65leteGrant\x12#.logos.kernel.v1.DeleteGrantRequest\x1a$.logos.kernel.v1.DeleteGrantResponse\x12Z\n\nListGrants\x12\".logos.kernel.v1.ListGrantsRequest\x1a#.logos.kernel.v1.ListGrantsResponse\"\x03\x90\x02\x01\x12m\n\x12IssueOperatorToken\x12*.logos.kernel.v1.IssueOperatorTokenRequest\x1a+.logos.kernel.v1.IssueOperatorTokenResponse\x12r\n\x12ListOperatorTokens\x12*.logos.kernel.v1.ListOperatorTokensRequest\x1a+.logos.kernel.v1.ListOperatorTokensResponse\"\x03\x90\x02\x01\x12p\n\x13RevokeOperatorToken\x12+.logos.kernel.v1.RevokeOperatorTokenRequest\x1a,.logos.kernel.v1.RevokeOperatorTokenResponse\x12R\n\tRotateKey\x12!.logos.kernel.v1.RotateKeyRequest\x1a\".logos.kernel.v1.RotateKeyResponse\x12Y\n\tReadAudit\x12!.logos.kernel.v1.ReadAuditRequest\x1a\".logos.kernel.v1.ReadAuditResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'logos.kernel.v1.capability_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=581
-  _globals['_ROLE']._serialized_end=661
-  _globals['_MODULESUBJECT']._serialized_start=53
-  _globals['_MODULESUBJECT']._serialized_end=118
-  _globals['_OPERATORSUBJECT']._serialized_start=120
-  _globals['_OPERATORSUBJECT']._serialized_end=188
-  _globals['_CALLERINFO']._serialized_start=190
-  _globals['_CALLERINFO']._serialized_end=316
-  _globals['_CAPABILITYCLAIMS']._serialized_start=319
-  _globals['_CAPABILITYCLAIMS']._serialized_end=579
+  _globals['_CAPABILITY'].methods_by_name['Explain']._loaded_options = None
+  _globals['_CAPABILITY'].methods_by_name['Explain']._serialized_options = b'\220\002\001'
+  _globals['_CAPABILITY'].methods_by_name['SetGrant']._loaded_options = None
+  _globals['_CAPABILITY'].methods_by_name['SetGrant']._serialized_options = b'\220\002\002'
+  _globals['_CAPABILITY'].methods_by_name['ListGrants']._loaded_options = None
+  _globals['_CAPABILITY'].methods_by_name['ListGrants']._serialized_options = b'\220\002\001'
+  _globals['_CAPABILITY'].methods_by_name['ListOperatorTokens']._loaded_options = None
+  _globals['_CAPABILITY'].methods_by_name['ListOperatorTokens']._serialized_options = b'\220\002\001'
+  _globals['_CAPABILITY'].methods_by_name['ReadAudit']._loaded_options = None
+  _globals['_CAPABILITY'].methods_by_name['ReadAudit']._serialized_options = b'\220\002\001'
+  _globals['_ROLE']._serialized_start=2188
+  _globals['_ROLE']._serialized_end=2268
+  _globals['_MODULESUBJECT']._serialized_start=118
+  _globals['_MODULESUBJECT']._serialized_end=183
+  _globals['_OPERATORSUBJECT']._serialized_start=185
+  _globals['_OPERATORSUBJECT']._serialized_end=253
+  _globals['_CALLERINFO']._serialized_start=255
+  _globals['_CALLERINFO']._serialized_end=381
+  _globals['_CAPABILITYCLAIMS']._serialized_start=384
+  _globals['_CAPABILITYCLAIMS']._serialized_end=644
+  _globals['_REQUESTTOKENREQUEST']._serialized_start=646
+  _globals['_REQUESTTOKENREQUEST']._serialized_end=740
+  _globals['_REQUESTTOKENRESPONSE']._serialized_start=742
+  _globals['_REQUESTTOKENRESPONSE']._serialized_end=864
+  _globals['_EXPLAINREQUEST']._serialized_start=866
+  _globals['_EXPLAINREQUEST']._serialized_end=981
+  _globals['_EXPLAINRESPONSE']._serialized_start=983
+  _globals['_EXPLAINRESPONSE']._serialized_end=1031
+  _globals['_GRANT']._serialized_start=1033
+  _globals['_GRANT']._serialized_end=1117
+  _globals['_SETGRANTREQUEST']._serialized_start=1119
+  _globals['_SETGRANTREQUEST']._serialized_end=1175
+  _globals['_SETGRANTRESPONSE']._serialized_start=1177
+  _globals['_SETGRANTRESPONSE']._serialized_end=1195
+  _globals['_DELETEGRANTREQUEST']._serialized_start=1197
+  _globals['_DELETEGRANTREQUEST']._serialized_end=1265
+  _globals['_DELETEGRANTRESPONSE']._serialized_start=1267
+  _globals['_DELETEGRANTRESPONSE']._serialized_end=1288
+  _globals['_LISTGRANTSREQUEST']._serialized_start=1290
+  _globals['_LISTGRANTSREQUEST']._serialized_end=1309
+  _globals['_LISTGRANTSRESPONSE']._serialized_start=1311
+  _globals['_LISTGRANTSRESPONSE']._serialized_end=1371
+  _globals['_ISSUEOPERATORTOKENREQUEST']._serialized_start=1373
+  _globals['_ISSUEOPERATORTOKENREQUEST']._serialized_end=1491
+  _globals['_ISSUEOPERATORTOKENRESPONSE']._serialized_start=1493
+  _globals['_ISSUEOPERATORTOKENRESPONSE']._serialized_end=1537
+  _globals['_LISTOPERATORTOKENSREQUEST']._serialized_start=1539
+  _globals['_LISTOPERATORTOKENSREQUEST']._serialized_end=1566
+  _globals['_LISTOPERATORTOKENSRESPONSE']._serialized_start=1569
+  _globals['_LISTOPERATORTOKENSRESPONSE']._serialized_end=1836
+  _globals['_LISTOPERATORTOKENSRESPONSE_OPERATORTOKEN']._serialized_start=1675
+  _globals['_LISTOPERATORTOKENSRESPONSE_OPERATORTOKEN']._serialized_end=1836
+  _globals['_REVOKEOPERATORTOKENREQUEST']._serialized_start=1838
+  _globals['_REVOKEOPERATORTOKENREQUEST']._serialized_end=1880
+  _globals['_REVOKEOPERATORTOKENRESPONSE']._serialized_start=1882
+  _globals['_REVOKEOPERATORTOKENRESPONSE']._serialized_end=1911
+  _globals['_ROTATEKEYREQUEST']._serialized_start=1913
+  _globals['_ROTATEKEYREQUEST']._serialized_end=1931
+  _globals['_ROTATEKEYRESPONSE']._serialized_start=1933
+  _globals['_ROTATEKEYRESPONSE']._serialized_end=1968
+  _globals['_READAUDITREQUEST']._serialized_start=1970
+  _globals['_READAUDITREQUEST']._serialized_end=2011
+  _globals['_READAUDITRESPONSE']._serialized_start=2014
+  _globals['_READAUDITRESPONSE']._serialized_end=2186
+  _globals['_CAPABILITY']._serialized_start=2271
+  _globals['_CAPABILITY']._serialized_end=3243
 # @@protoc_insertion_point(module_scope)

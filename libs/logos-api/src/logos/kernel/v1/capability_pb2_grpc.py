@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from logos.kernel.v1 import capability_pb2 as logos_dot_kernel_dot_v1_dot_capability__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -22,3 +23,497 @@ if _version_not_supported:
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
+
+
+class CapabilityStub:
+    """Tokens and the rules behind them. Modules use RequestToken; Explain is for
+    all operators, the rest for admins.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.RequestToken = channel.unary_unary(
+                '/logos.kernel.v1.Capability/RequestToken',
+                request_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.RequestTokenRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.RequestTokenResponse.FromString,
+                _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/logos.kernel.v1.Capability/Explain',
+                request_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ExplainResponse.FromString,
+                _registered_method=True)
+        self.SetGrant = channel.unary_unary(
+                '/logos.kernel.v1.Capability/SetGrant',
+                request_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.SetGrantRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.SetGrantResponse.FromString,
+                _registered_method=True)
+        self.DeleteGrant = channel.unary_unary(
+                '/logos.kernel.v1.Capability/DeleteGrant',
+                request_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.DeleteGrantRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.DeleteGrantResponse.FromString,
+                _registered_method=True)
+        self.ListGrants = channel.unary_unary(
+                '/logos.kernel.v1.Capability/ListGrants',
+                request_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ListGrantsRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ListGrantsResponse.FromString,
+                _registered_method=True)
+        self.IssueOperatorToken = channel.unary_unary(
+                '/logos.kernel.v1.Capability/IssueOperatorToken',
+                request_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.IssueOperatorTokenRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.IssueOperatorTokenResponse.FromString,
+                _registered_method=True)
+        self.ListOperatorTokens = channel.unary_unary(
+                '/logos.kernel.v1.Capability/ListOperatorTokens',
+                request_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ListOperatorTokensRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ListOperatorTokensResponse.FromString,
+                _registered_method=True)
+        self.RevokeOperatorToken = channel.unary_unary(
+                '/logos.kernel.v1.Capability/RevokeOperatorToken',
+                request_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.RevokeOperatorTokenRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.RevokeOperatorTokenResponse.FromString,
+                _registered_method=True)
+        self.RotateKey = channel.unary_unary(
+                '/logos.kernel.v1.Capability/RotateKey',
+                request_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.RotateKeyRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.RotateKeyResponse.FromString,
+                _registered_method=True)
+        self.ReadAudit = channel.unary_stream(
+                '/logos.kernel.v1.Capability/ReadAudit',
+                request_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ReadAuditRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ReadAuditResponse.FromString,
+                _registered_method=True)
+
+
+class CapabilityServicer:
+    """Tokens and the rules behind them. Modules use RequestToken; Explain is for
+    all operators, the rest for admins.
+    """
+
+    def RequestToken(self, request, context):
+        """Gives the calling module a token for another, for what the rules allow of
+        the methods that it asks for. The SDK's tokens come with Resolve.
+
+        Errors:
+        NOT_FOUND          MODULE_NOT_FOUND
+        PERMISSION_DENIED  POLICY_DENIED: the rules allow none of the methods
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Explain(self, request, context):
+        """Says whether a caller may call a method, and by which rule.
+
+        Errors:
+        NOT_FOUND  MODULE_NOT_FOUND
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetGrant(self, request, context):
+        """Allows or refuses a module calls of another, beside what it declares. A
+        refusal comes before all that is allowed. Tokens that hold more are revoked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteGrant(self, request, context):
+        """Takes a grant or a refusal back.
+
+        Errors:
+        NOT_FOUND  GRANT_NOT_FOUND
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListGrants(self, request, context):
+        """Lists grants and refusals, by caller and target.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IssueOperatorToken(self, request, context):
+        """Makes a token for an operator. It is told once, and not stored.
+
+        Errors:
+        ALREADY_EXISTS  OPERATOR_EXISTS: a token of that name holds
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOperatorTokens(self, request, context):
+        """Lists the tokens of operators, without what makes them one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeOperatorToken(self, request, context):
+        """Revokes a token of an operator, at once.
+
+        Errors:
+        NOT_FOUND  OPERATOR_NOT_FOUND
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateKey(self, request, context):
+        """Signs new tokens with a new key. Tokens of the last one hold until they
+        expire; those of the one before do not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadAudit(self, request, context):
+        """Streams the audit log, oldest record first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_CapabilityServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'RequestToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestToken,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.RequestTokenRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.RequestTokenResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ExplainRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ExplainResponse.SerializeToString,
+            ),
+            'SetGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetGrant,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.SetGrantRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.SetGrantResponse.SerializeToString,
+            ),
+            'DeleteGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteGrant,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.DeleteGrantRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.DeleteGrantResponse.SerializeToString,
+            ),
+            'ListGrants': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGrants,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ListGrantsRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ListGrantsResponse.SerializeToString,
+            ),
+            'IssueOperatorToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueOperatorToken,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.IssueOperatorTokenRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.IssueOperatorTokenResponse.SerializeToString,
+            ),
+            'ListOperatorTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOperatorTokens,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ListOperatorTokensRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ListOperatorTokensResponse.SerializeToString,
+            ),
+            'RevokeOperatorToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeOperatorToken,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.RevokeOperatorTokenRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.RevokeOperatorTokenResponse.SerializeToString,
+            ),
+            'RotateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateKey,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.RotateKeyRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.RotateKeyResponse.SerializeToString,
+            ),
+            'ReadAudit': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadAudit,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ReadAuditRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_capability__pb2.ReadAuditResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'logos.kernel.v1.Capability', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('logos.kernel.v1.Capability', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Capability:
+    """Tokens and the rules behind them. Modules use RequestToken; Explain is for
+    all operators, the rest for admins.
+    """
+
+    @staticmethod
+    def RequestToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Capability/RequestToken',
+            logos_dot_kernel_dot_v1_dot_capability__pb2.RequestTokenRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_capability__pb2.RequestTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Capability/Explain',
+            logos_dot_kernel_dot_v1_dot_capability__pb2.ExplainRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_capability__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Capability/SetGrant',
+            logos_dot_kernel_dot_v1_dot_capability__pb2.SetGrantRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_capability__pb2.SetGrantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Capability/DeleteGrant',
+            logos_dot_kernel_dot_v1_dot_capability__pb2.DeleteGrantRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_capability__pb2.DeleteGrantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGrants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Capability/ListGrants',
+            logos_dot_kernel_dot_v1_dot_capability__pb2.ListGrantsRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_capability__pb2.ListGrantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueOperatorToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Capability/IssueOperatorToken',
+            logos_dot_kernel_dot_v1_dot_capability__pb2.IssueOperatorTokenRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_capability__pb2.IssueOperatorTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOperatorTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Capability/ListOperatorTokens',
+            logos_dot_kernel_dot_v1_dot_capability__pb2.ListOperatorTokensRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_capability__pb2.ListOperatorTokensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeOperatorToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Capability/RevokeOperatorToken',
+            logos_dot_kernel_dot_v1_dot_capability__pb2.RevokeOperatorTokenRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_capability__pb2.RevokeOperatorTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Capability/RotateKey',
+            logos_dot_kernel_dot_v1_dot_capability__pb2.RotateKeyRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_capability__pb2.RotateKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/logos.kernel.v1.Capability/ReadAudit',
+            logos_dot_kernel_dot_v1_dot_capability__pb2.ReadAuditRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_capability__pb2.ReadAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -11,9 +11,16 @@ Source:    docs/protocol/kernel.md, KER-15 to KER-18.
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from logos.kernel.v1 import capability_pb2 as _capability_pb2
 import abc as _abc_1
 import grpc as _grpc
+import sys
 import typing as _typing
+
+if sys.version_info >= (3, 11):
+    from typing import Self as _Self
+else:
+    from typing_extensions import Self as _Self
 
 _T = _typing.TypeVar("_T")
 
@@ -24,3 +31,226 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
+
+class CapabilityStub:
+    """Tokens and the rules behind them. Modules use RequestToken; Explain is for
+    all operators, the rest for admins.
+    """
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> CapabilityAsyncStub: ...
+    RequestToken: _grpc.UnaryUnaryMultiCallable[_capability_pb2.RequestTokenRequest, _capability_pb2.RequestTokenResponse]
+    """Gives the calling module a token for another, for what the rules allow of
+    the methods that it asks for. The SDK's tokens come with Resolve.
+
+    Errors:
+      NOT_FOUND          MODULE_NOT_FOUND
+      PERMISSION_DENIED  POLICY_DENIED: the rules allow none of the methods
+    """
+    Explain: _grpc.UnaryUnaryMultiCallable[_capability_pb2.ExplainRequest, _capability_pb2.ExplainResponse]
+    """Says whether a caller may call a method, and by which rule.
+
+    Errors:
+      NOT_FOUND  MODULE_NOT_FOUND
+    """
+    SetGrant: _grpc.UnaryUnaryMultiCallable[_capability_pb2.SetGrantRequest, _capability_pb2.SetGrantResponse]
+    """Allows or refuses a module calls of another, beside what it declares. A
+    refusal comes before all that is allowed. Tokens that hold more are revoked.
+    """
+    DeleteGrant: _grpc.UnaryUnaryMultiCallable[_capability_pb2.DeleteGrantRequest, _capability_pb2.DeleteGrantResponse]
+    """Takes a grant or a refusal back.
+
+    Errors:
+      NOT_FOUND  GRANT_NOT_FOUND
+    """
+    ListGrants: _grpc.UnaryUnaryMultiCallable[_capability_pb2.ListGrantsRequest, _capability_pb2.ListGrantsResponse]
+    """Lists grants and refusals, by caller and target."""
+    IssueOperatorToken: _grpc.UnaryUnaryMultiCallable[_capability_pb2.IssueOperatorTokenRequest, _capability_pb2.IssueOperatorTokenResponse]
+    """Makes a token for an operator. It is told once, and not stored.
+
+    Errors:
+      ALREADY_EXISTS  OPERATOR_EXISTS: a token of that name holds
+    """
+    ListOperatorTokens: _grpc.UnaryUnaryMultiCallable[_capability_pb2.ListOperatorTokensRequest, _capability_pb2.ListOperatorTokensResponse]
+    """Lists the tokens of operators, without what makes them one."""
+    RevokeOperatorToken: _grpc.UnaryUnaryMultiCallable[_capability_pb2.RevokeOperatorTokenRequest, _capability_pb2.RevokeOperatorTokenResponse]
+    """Revokes a token of an operator, at once.
+
+    Errors:
+      NOT_FOUND  OPERATOR_NOT_FOUND
+    """
+    RotateKey: _grpc.UnaryUnaryMultiCallable[_capability_pb2.RotateKeyRequest, _capability_pb2.RotateKeyResponse]
+    """Signs new tokens with a new key. Tokens of the last one hold until they
+    expire; those of the one before do not.
+    """
+    ReadAudit: _grpc.UnaryStreamMultiCallable[_capability_pb2.ReadAuditRequest, _capability_pb2.ReadAuditResponse]
+    """Streams the audit log, oldest record first."""
+
+@_typing.type_check_only
+class CapabilityAsyncStub(CapabilityStub):
+    """Tokens and the rules behind them. Modules use RequestToken; Explain is for
+    all operators, the rest for admins.
+    """
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    RequestToken: _aio.UnaryUnaryMultiCallable[_capability_pb2.RequestTokenRequest, _capability_pb2.RequestTokenResponse]  # type: ignore[assignment]
+    """Gives the calling module a token for another, for what the rules allow of
+    the methods that it asks for. The SDK's tokens come with Resolve.
+
+    Errors:
+      NOT_FOUND          MODULE_NOT_FOUND
+      PERMISSION_DENIED  POLICY_DENIED: the rules allow none of the methods
+    """
+    Explain: _aio.UnaryUnaryMultiCallable[_capability_pb2.ExplainRequest, _capability_pb2.ExplainResponse]  # type: ignore[assignment]
+    """Says whether a caller may call a method, and by which rule.
+
+    Errors:
+      NOT_FOUND  MODULE_NOT_FOUND
+    """
+    SetGrant: _aio.UnaryUnaryMultiCallable[_capability_pb2.SetGrantRequest, _capability_pb2.SetGrantResponse]  # type: ignore[assignment]
+    """Allows or refuses a module calls of another, beside what it declares. A
+    refusal comes before all that is allowed. Tokens that hold more are revoked.
+    """
+    DeleteGrant: _aio.UnaryUnaryMultiCallable[_capability_pb2.DeleteGrantRequest, _capability_pb2.DeleteGrantResponse]  # type: ignore[assignment]
+    """Takes a grant or a refusal back.
+
+    Errors:
+      NOT_FOUND  GRANT_NOT_FOUND
+    """
+    ListGrants: _aio.UnaryUnaryMultiCallable[_capability_pb2.ListGrantsRequest, _capability_pb2.ListGrantsResponse]  # type: ignore[assignment]
+    """Lists grants and refusals, by caller and target."""
+    IssueOperatorToken: _aio.UnaryUnaryMultiCallable[_capability_pb2.IssueOperatorTokenRequest, _capability_pb2.IssueOperatorTokenResponse]  # type: ignore[assignment]
+    """Makes a token for an operator. It is told once, and not stored.
+
+    Errors:
+      ALREADY_EXISTS  OPERATOR_EXISTS: a token of that name holds
+    """
+    ListOperatorTokens: _aio.UnaryUnaryMultiCallable[_capability_pb2.ListOperatorTokensRequest, _capability_pb2.ListOperatorTokensResponse]  # type: ignore[assignment]
+    """Lists the tokens of operators, without what makes them one."""
+    RevokeOperatorToken: _aio.UnaryUnaryMultiCallable[_capability_pb2.RevokeOperatorTokenRequest, _capability_pb2.RevokeOperatorTokenResponse]  # type: ignore[assignment]
+    """Revokes a token of an operator, at once.
+
+    Errors:
+      NOT_FOUND  OPERATOR_NOT_FOUND
+    """
+    RotateKey: _aio.UnaryUnaryMultiCallable[_capability_pb2.RotateKeyRequest, _capability_pb2.RotateKeyResponse]  # type: ignore[assignment]
+    """Signs new tokens with a new key. Tokens of the last one hold until they
+    expire; those of the one before do not.
+    """
+    ReadAudit: _aio.UnaryStreamMultiCallable[_capability_pb2.ReadAuditRequest, _capability_pb2.ReadAuditResponse]  # type: ignore[assignment]
+    """Streams the audit log, oldest record first."""
+
+class CapabilityServicer(metaclass=_abc_1.ABCMeta):
+    """Tokens and the rules behind them. Modules use RequestToken; Explain is for
+    all operators, the rest for admins.
+    """
+
+    @_abc_1.abstractmethod
+    def RequestToken(
+        self,
+        request: _capability_pb2.RequestTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_capability_pb2.RequestTokenResponse, _abc.Awaitable[_capability_pb2.RequestTokenResponse]]:
+        """Gives the calling module a token for another, for what the rules allow of
+        the methods that it asks for. The SDK's tokens come with Resolve.
+
+        Errors:
+          NOT_FOUND          MODULE_NOT_FOUND
+          PERMISSION_DENIED  POLICY_DENIED: the rules allow none of the methods
+        """
+
+    @_abc_1.abstractmethod
+    def Explain(
+        self,
+        request: _capability_pb2.ExplainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_capability_pb2.ExplainResponse, _abc.Awaitable[_capability_pb2.ExplainResponse]]:
+        """Says whether a caller may call a method, and by which rule.
+
+        Errors:
+          NOT_FOUND  MODULE_NOT_FOUND
+        """
+
+    @_abc_1.abstractmethod
+    def SetGrant(
+        self,
+        request: _capability_pb2.SetGrantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_capability_pb2.SetGrantResponse, _abc.Awaitable[_capability_pb2.SetGrantResponse]]:
+        """Allows or refuses a module calls of another, beside what it declares. A
+        refusal comes before all that is allowed. Tokens that hold more are revoked.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteGrant(
+        self,
+        request: _capability_pb2.DeleteGrantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_capability_pb2.DeleteGrantResponse, _abc.Awaitable[_capability_pb2.DeleteGrantResponse]]:
+        """Takes a grant or a refusal back.
+
+        Errors:
+          NOT_FOUND  GRANT_NOT_FOUND
+        """
+
+    @_abc_1.abstractmethod
+    def ListGrants(
+        self,
+        request: _capability_pb2.ListGrantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_capability_pb2.ListGrantsResponse, _abc.Awaitable[_capability_pb2.ListGrantsResponse]]:
+        """Lists grants and refusals, by caller and target."""
+
+    @_abc_1.abstractmethod
+    def IssueOperatorToken(
+        self,
+        request: _capability_pb2.IssueOperatorTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_capability_pb2.IssueOperatorTokenResponse, _abc.Awaitable[_capability_pb2.IssueOperatorTokenResponse]]:
+        """Makes a token for an operator. It is told once, and not stored.
+
+        Errors:
+          ALREADY_EXISTS  OPERATOR_EXISTS: a token of that name holds
+        """
+
+    @_abc_1.abstractmethod
+    def ListOperatorTokens(
+        self,
+        request: _capability_pb2.ListOperatorTokensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_capability_pb2.ListOperatorTokensResponse, _abc.Awaitable[_capability_pb2.ListOperatorTokensResponse]]:
+        """Lists the tokens of operators, without what makes them one."""
+
+    @_abc_1.abstractmethod
+    def RevokeOperatorToken(
+        self,
+        request: _capability_pb2.RevokeOperatorTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_capability_pb2.RevokeOperatorTokenResponse, _abc.Awaitable[_capability_pb2.RevokeOperatorTokenResponse]]:
+        """Revokes a token of an operator, at once.
+
+        Errors:
+          NOT_FOUND  OPERATOR_NOT_FOUND
+        """
+
+    @_abc_1.abstractmethod
+    def RotateKey(
+        self,
+        request: _capability_pb2.RotateKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_capability_pb2.RotateKeyResponse, _abc.Awaitable[_capability_pb2.RotateKeyResponse]]:
+        """Signs new tokens with a new key. Tokens of the last one hold until they
+        expire; those of the one before do not.
+        """
+
+    @_abc_1.abstractmethod
+    def ReadAudit(
+        self,
+        request: _capability_pb2.ReadAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_capability_pb2.ReadAuditResponse], _abc.AsyncIterator[_capability_pb2.ReadAuditResponse]]:
+        """Streams the audit log, oldest record first."""
+
+def add_CapabilityServicer_to_server(servicer: CapabilityServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
