@@ -12,6 +12,7 @@ GIVEN = {
     "LOGOS_KERNEL": "unix:/run/kernel.sock",
     "LOGOS_LISTEN": "unix:/run/storage.sock",
     "LOGOS_STATE_DIR": "/var/storage",
+    "LOGOS_JOIN_SECRET": "/join/secret",
 }
 
 
@@ -21,6 +22,7 @@ def test_the_required_variables_are_enough() -> None:
         kernel="unix:/run/kernel.sock",
         listen="unix:/run/storage.sock",
         state_dir=Path("/var/storage"),
+        join_secret=Path("/join/secret"),
         epoch=0,
         log_level="INFO",
         metrics_listen=None,
@@ -74,6 +76,7 @@ def test_all_problems_come_at_once() -> None:
         "LOGOS_KERNEL",
         "LOGOS_LISTEN",
         "LOGOS_STATE_DIR",
+        "LOGOS_JOIN_SECRET",
         "LOGOS_EPOCH",
         "LOGOS_LOG_LEVEL",
         "LOGOS_METRICS_LISTEN",

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+import fake_kernel
 from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
 from logos.module.v1 import module_host_pb2, module_host_pb2_grpc
 from logos_module.channels import open_channel
@@ -62,12 +63,12 @@ class Registry(registry_pb2_grpc.RegistryServicer):
         self.stop = asyncio.Event()
         self.left = asyncio.Event()
 
+    async def Challenge(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return fake_kernel.challenge()
+
     async def Register(self, request: Any, context: Any) -> Any:  # noqa: N802
-        response = registry_pb2.RegisterResponse(
-            lease_id=b"l" * 16, epoch=1, settings_json=json.dumps(self.settings)
-        )
-        response.ttl.FromSeconds(15)
-        return response
+        settings = json.dumps(self.settings)
+        return fake_kernel.grant(request, lease_id=b"l" * 16, epoch=1, settings_json=settings)
 
     async def Session(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         async for beat in requests:
@@ -107,6 +108,7 @@ class Process:
                 "LOGOS_KERNEL": f"unix:{self.folder}/kernel.sock",
                 "LOGOS_LISTEN": f"unix:{self.folder}/hello.sock",
                 "LOGOS_STATE_DIR": str(self.folder / "state"),
+                "LOGOS_JOIN_SECRET": str(fake_kernel.make_secret(self.folder)),
                 **variables,
             },
             stderr=subprocess.PIPE,

@@ -11,14 +11,22 @@ from typing import Any
 import grpc
 import pytest
 
+import fake_kernel
 from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
+from logos_base.capabilities import Claims
 from logos_base.errors import ErrorKind, LogosError
 from logos_base.manifest import Manifest
 from logos_module import session
+from logos_module.capabilities.channel import Credential
+from logos_module.capabilities.identity import Identity
+from logos_module.capabilities.joining import KernelUnprovenError, join_proof
+from logos_module.capabilities.metadata import TOKEN_FIELD
+from logos_module.capabilities.tokens import key_id_of, verify
 from logos_module.channels import open_channel
 from logos_module.context import ModuleContext
 from logos_module.environment import Environment
 from logos_module.errors import ModuleNotReadyError
+from logos_module.neighbours import Neighbours
 from logos_module.server import Server
 from logos_module.session import KernelSession, RegistrationRefusedError
 
@@ -54,18 +62,28 @@ class Registry(registry_pb2_grpc.RegistryServicer):
     beats: "asyncio.Queue[Any]" = field(default_factory=asyncio.Queue)
     left: list[bytes] = field(default_factory=list)
 
+    is_impostor: bool = False
+    resolved: list[str] = field(default_factory=list)
+    revocations: list[registry_pb2.Revocation] = field(default_factory=list)
+
+    async def Challenge(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return fake_kernel.challenge()
+
     async def Register(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.registered.append(request)
         if self.register_error is not None:
             raise self.register_error
-        response = registry_pb2.RegisterResponse(
+        response = fake_kernel.grant(
+            request,
+            ttl_ms=self.ttl_ms,
             lease_id=len(self.registered).to_bytes(16, "big"),
             epoch=self.epoch,
             settings_json=json.dumps({"quota": 2**60}),
             node="node1",
             testnet="small",
         )
-        response.ttl.FromMilliseconds(self.ttl_ms)
+        if self.is_impostor:
+            response.kernel_proof = bytes(32)
         return response
 
     async def Session(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
@@ -74,7 +92,9 @@ class Registry(registry_pb2_grpc.RegistryServicer):
             if self.session_error is not None:
                 error, self.session_error = self.session_error, None
                 raise error
-            yield registry_pb2.SessionResponse(stop=self.stop.is_set())
+            yield registry_pb2.SessionResponse(
+                stop=self.stop.is_set(), revocations=self.revocations
+            )
 
     async def Deregister(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.left.append(request.lease_id)
@@ -85,7 +105,13 @@ class Registry(registry_pb2_grpc.RegistryServicer):
             raise NoSuchModuleError("no such module")
         if not self.endpoint:
             raise ModuleNotReadyError("not yet")
-        return registry_pb2.ResolveResponse(endpoint=self.endpoint, epoch=1)
+        self.resolved.append(request.module)
+        return registry_pb2.ResolveResponse(
+            endpoint=self.endpoint,
+            epoch=1,
+            public_key=fake_kernel.KERNEL_KEY,
+            token=fake_kernel.token(self.registered[-1], request.module, [str(len(self.resolved))]),
+        )
 
 
 class Bench:
@@ -96,11 +122,21 @@ class Bench:
         self.server = self.make_server()
         self.channel = open_channel(self.address)
         environment = Environment(
-            "storage", self.address, "unix:/run/storage.sock", Path(folder), 3, "INFO", None
+            module="storage",
+            kernel=self.address,
+            listen="unix:/run/storage.sock",
+            state_dir=Path(folder),
+            join_secret=fake_kernel.make_secret(Path(folder)),
+            epoch=3,
+            log_level="INFO",
+            metrics_listen=None,
         )
         self.in_flight = 0
+        self.now_s = 1000
+        self.identity = Identity("storage", b"i" * 16, fake_kernel.SECRET, lambda: self.now_s)
+        self.neighbours = Neighbours(self.channel, self.identity)
         self.session = KernelSession(
-            self.channel, environment, MANIFEST, b"i" * 16, lambda: self.in_flight
+            self.channel, environment, MANIFEST, self.identity, lambda: self.in_flight
         )
 
     def make_server(self) -> Server:
@@ -123,6 +159,11 @@ async def bench() -> AsyncIterator[Bench]:
         await made.server.stop(0)
 
 
+def claims_of(credential: Credential) -> Claims:
+    token = dict(credential.metadata("a.b.C/D"))[TOKEN_FIELD]
+    return verify(token, {key_id_of(fake_kernel.SIGNING_KEY): fake_kernel.SIGNING.public_key()})
+
+
 class _EndError(Exception):
     """Ends a test's tasks."""
 
@@ -132,7 +173,7 @@ async def _while_running(
 ) -> None:
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(bench.session.run(stop))
+            tasks.create_task(bench.session.run(stop, bench.neighbours.renew))
             await check()
             raise _EndError
     except* _EndError:
@@ -153,6 +194,51 @@ async def test_a_registration_says_who_it_is_and_learns_where_it_is(bench: Bench
         3,
     )
     assert bench.session.settings == {"quota": 2**60}
+    assert request.join_proof == join_proof(
+        fake_kernel.SECRET,
+        nonce=fake_kernel.NONCE,
+        module="storage",
+        instance_id=b"i" * 16,
+        endpoint="unix:/run/storage.sock",
+        public_key=bench.identity.public_key,
+    )
+    assert claims_of(bench.identity.for_kernel).methods == ("*",)
+
+
+async def test_a_kernel_that_does_not_know_the_secret_is_not_believed(bench: Bench) -> None:
+    bench.registry.is_impostor = True
+
+    with pytest.raises(KernelUnprovenError):
+        await bench.session.register()
+
+
+async def test_tokens_are_renewed_at_half_their_time(bench: Bench) -> None:
+    await bench.session.register()
+    bench.registry.endpoint = bench.address
+    await bench.neighbours.channel("mixnet")
+    bench.now_s += 299
+    await bench.neighbours.renew()
+    assert bench.registry.resolved == ["mixnet"]
+
+    bench.now_s += 1
+    await bench.neighbours.renew()
+
+    assert bench.registry.resolved == ["mixnet", "kernel", "mixnet"]
+    assert claims_of(bench.identity.for_kernel).methods == ("2",)
+    await bench.neighbours.close()
+
+
+async def test_what_the_kernel_revokes_is_refused(bench: Bench) -> None:
+    await bench.session.register()
+    bench.registry.revocations = [registry_pb2.Revocation(module="chat", before_epoch=7)]
+
+    async def check() -> None:
+        while not bench.identity.verifier._epochs:  # noqa: ASYNC110 -- no event tells of it
+            await asyncio.sleep(0.01)
+
+    await _while_running(bench, check)
+
+    assert bench.identity.verifier._epochs == {"chat": 7}
 
 
 async def test_it_waits_for_a_kernel(bench: Bench) -> None:
@@ -276,7 +362,7 @@ async def test_a_newer_instance_ends_it(bench: Bench) -> None:
     bench.registry.session_error = StaleError("newer")
 
     with pytest.raises(RegistrationRefusedError):
-        await bench.session.run(lambda: None)
+        await bench.session.run(lambda: None, bench.neighbours.renew)
 
 
 async def test_leaving_without_a_kernel_is_no_error(bench: Bench) -> None:
@@ -290,11 +376,12 @@ async def test_leaving_without_a_kernel_is_no_error(bench: Bench) -> None:
 
 
 async def test_a_channel_waits_until_its_module_is_ready_and_is_kept(bench: Bench) -> None:
+    await bench.session.register()
     async with asyncio.TaskGroup() as tasks:
         context = ModuleContext(
             session=bench.session,
             server=bench.server,
-            kernel=bench.channel,
+            neighbours=bench.neighbours,
             state_dir=Path(bench.folder),
             module="storage",
             instance_id=b"i" * 16,
@@ -310,4 +397,4 @@ async def test_a_channel_waits_until_its_module_is_ready_and_is_kept(bench: Benc
         assert await first is await second
         with pytest.raises(grpc.aio.AioRpcError):
             await context.channel("gone")
-        await context.close_channels()
+        await bench.neighbours.close()

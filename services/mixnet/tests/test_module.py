@@ -15,6 +15,7 @@ import grpc
 import pytest
 from mixnet_nodes import at, own_ports, refused, until
 
+import fake_kernel
 from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
 from logos.network.v1 import gossip_pb2, gossip_pb2_grpc, peering_pb2, peering_pb2_grpc
 from logos_base.manifest import parse_manifest
@@ -34,11 +35,14 @@ class OneModuleRegistry(registry_pb2_grpc.RegistryServicer):
         self.states: list[int] = []
         self.text = ""
 
+    async def Challenge(self, request: Any, context: Any) -> registry_pb2.ChallengeResponse:  # noqa: N802
+        return fake_kernel.challenge()
+
     async def Register(self, request: Any, context: Any) -> registry_pb2.RegisterResponse:  # noqa: N802
-        return registry_pb2.RegisterResponse(
+        return fake_kernel.grant(
+            request,
             lease_id=bytes(16),
             epoch=1,
-            ttl={"seconds": 15},
             settings_json=json.dumps(self._settings),
             node="node1",
             testnet="test",
@@ -82,6 +86,7 @@ def spawn(tmp_path: Path) -> Spawn:
                 "LOGOS_KERNEL": f"unix:{tmp_path}/{name}-kernel.sock",
                 "LOGOS_LISTEN": f"unix:{tmp_path}/{name}.sock",
                 "LOGOS_STATE_DIR": str(tmp_path / name),
+                "LOGOS_JOIN_SECRET": str(fake_kernel.make_secret(tmp_path)),
             },
             stderr=asyncio.subprocess.PIPE,
         )
@@ -115,7 +120,7 @@ async def test_two_modules_connect_and_end_at_sigterm(spawn: Spawn, tmp_path: Pa
     async with spawn("one", settings[0]) as one, spawn("two", settings[1]) as two:
         await until(lambda: one.registry.is_ready and two.registry.is_ready)
         await until(lambda: one.registry.text == two.registry.text == "1 of 1 peers")
-        channel = open_channel(f"unix:{tmp_path}/one.sock")
+        channel = fake_kernel.authorized(open_channel(f"unix:{tmp_path}/one.sock"), "mixnet")
         gossip: Any = gossip_pb2_grpc.GossipStub(channel)
         open_call = gossip.Subscribe()
         await open_call.write(gossip_pb2.SubscribeRequest(start={"topic": "t"}))
@@ -132,7 +137,7 @@ async def test_two_modules_connect_and_end_at_sigterm(spawn: Spawn, tmp_path: Pa
 
 
 async def peer_id(folder: Path, name: str) -> str:
-    channel = open_channel(f"unix:{folder}/{name}.sock")
+    channel = fake_kernel.authorized(open_channel(f"unix:{folder}/{name}.sock"), "mixnet")
     stub: Any = peering_pb2_grpc.PeeringStub(channel)
     response = await stub.GetIdentity(peering_pb2.GetIdentityRequest(), wait_for_ready=True)
     await channel.close()

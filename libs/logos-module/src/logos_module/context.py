@@ -1,22 +1,14 @@
 """The context that a module's composition root receives."""
 
 import asyncio
-import logging
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import grpc
 
-from logos.kernel.v1 import registry_pb2, registry_pb2_grpc
-from logos_module.channels import open_channel
-from logos_module.errors import reason_of
+from logos_module.neighbours import Neighbours
 from logos_module.server import AddToServer, Server
 from logos_module.session import KernelSession
-
-log = logging.getLogger(__name__)
-
-RESOLVE_RETRY_S: Final = 0.2
-RESOLVE_TIMEOUT_S: Final = 5.0
 
 
 class ModuleContext:
@@ -27,7 +19,7 @@ class ModuleContext:
         *,
         session: KernelSession,
         server: Server,
-        kernel: grpc.aio.Channel,
+        neighbours: Neighbours,
         state_dir: Path,
         module: str,
         instance_id: bytes,
@@ -44,8 +36,7 @@ class ModuleContext:
         """Set when the module must stop."""
         self._session = session
         self._server = server
-        self._registry: Any = registry_pb2_grpc.RegistryStub(kernel)
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._neighbours = neighbours
 
     @property
     def node(self) -> str:
@@ -79,29 +70,6 @@ class ModuleContext:
         """Returns the channel to a module of this node; waits until that module is READY.
 
         Every call returns the same channel. It reconnects by itself if the other module
-        restarts.
+        restarts. Its calls are authorized for what the manifest declares in `calls`.
         """
-        if module not in self._channels:
-            endpoint = await self._resolve(module)
-            # Two callers may have waited for the first answer: one channel serves both.
-            if module not in self._channels:
-                self._channels[module] = open_channel(endpoint)
-        return self._channels[module]
-
-    async def _resolve(self, module: str) -> str:
-        request = registry_pb2.ResolveRequest(module=module)
-        while True:
-            try:
-                response = await self._registry.Resolve(request, timeout=RESOLVE_TIMEOUT_S)
-            except grpc.aio.AioRpcError as error:
-                if reason_of(error) == "MODULE_NOT_FOUND":
-                    raise
-                log.debug("waiting for a module", extra={"module_name": module})
-                await asyncio.sleep(RESOLVE_RETRY_S)
-            else:
-                return str(response.endpoint)
-
-    async def close_channels(self) -> None:
-        """Closes what `channel` has opened."""
-        for channel in self._channels.values():
-            await channel.close()
+        return await self._neighbours.channel(module)

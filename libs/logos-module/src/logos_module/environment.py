@@ -24,6 +24,8 @@ class Environment:
     listen: str
     """gRPC address to bind, and to register with."""
     state_dir: Path
+    join_secret: Path
+    """File of 32 bytes that the kernel makes, readable by the two alone."""
     epoch: int
     """Epoch that the kernel assigned; 0 if the kernel did not start this process."""
     log_level: str
@@ -42,6 +44,7 @@ def parse_environment(variables: Mapping[str, str] = os.environ) -> Environment:
 
     module, kernel = required("LOGOS_MODULE"), required("LOGOS_KERNEL")
     listen, state_dir = required("LOGOS_LISTEN"), required("LOGOS_STATE_DIR")
+    join_secret = required("LOGOS_JOIN_SECRET")
     epoch = variables.get("LOGOS_EPOCH", "0")
     if not epoch.isdecimal():
         problems.append(f"LOGOS_EPOCH: must be a number, is {epoch!r}")
@@ -51,7 +54,16 @@ def parse_environment(variables: Mapping[str, str] = os.environ) -> Environment:
         problems.append(f"LOGOS_LISTEN: must be unix:/path or host:port, is {listen!r}")
     if problems:
         raise ConfigError(problems)
-    return Environment(module, kernel, listen, Path(state_dir), int(epoch), level, metrics)
+    return Environment(
+        module=module,
+        kernel=kernel,
+        listen=listen,
+        state_dir=Path(state_dir),
+        join_secret=Path(join_secret),
+        epoch=int(epoch),
+        log_level=level,
+        metrics_listen=metrics,
+    )
 
 
 def parse_log_level(variables: Mapping[str, str], problems: list[str]) -> str:

@@ -5,6 +5,7 @@ import logging
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -18,6 +19,10 @@ from logos.module.v1.module_host_pb2_grpc import add_ModuleHostServicer_to_serve
 from logos_base.errors import ConfigError, LogosError, StateError
 from logos_base.manifest import Manifest, parse_manifest
 from logos_module import logs, session
+from logos_module.capabilities.authorizer import TokenAuthorizer
+from logos_module.capabilities.channel import AuthorizedChannel
+from logos_module.capabilities.identity import Identity
+from logos_module.capabilities.joining import read_join_secret
 from logos_module.channels import open_channel
 from logos_module.context import ModuleContext
 from logos_module.disk import disk_full, is_full
@@ -26,6 +31,7 @@ from logos_module.errors import ModuleNotReadyError
 from logos_module.host import ModuleHostServicer
 from logos_module.lock import FolderLock
 from logos_module.metrics import serve_metrics
+from logos_module.neighbours import Neighbours
 from logos_module.process import prepare_process
 from logos_module.reflection import describe
 from logos_module.server import Server
@@ -79,16 +85,26 @@ def _print_error(error: LogosError) -> None:
 async def _live(root: CompositionRoot, manifest: Manifest, environment: Environment) -> int:
     environment.state_dir.mkdir(parents=True, exist_ok=True)
     serve_metrics(environment.metrics_listen)
-    server = Server()
-    server.gate.refusal = ModuleNotReadyError(f"{manifest.name} is starting")
     instance_id = secrets.token_bytes(16)
+    secret = await _join_secret(environment.join_secret)
+    identity = Identity(manifest.name, instance_id, secret, _now_s)
+    server = Server(authorizer=TokenAuthorizer(identity.verifier))
+    server.gate.refusal = ModuleNotReadyError(f"{manifest.name} is starting")
     server.serve(
         add_ModuleHostServicer_to_server, ModuleHostServicer(manifest, instance_id, server.gate)
     )
-    kernel = open_channel(environment.kernel)
-    held = KernelSession(kernel, environment, manifest, instance_id, lambda: server.gate.in_flight)
+    kernel = AuthorizedChannel(open_channel(environment.kernel), identity.for_kernel)
+    neighbours = Neighbours(kernel, identity)
+    held = KernelSession(kernel, environment, manifest, identity, lambda: server.gate.in_flight)
     await server.start([environment.listen])
-    life = _Life(root, manifest, server, held, environment.state_dir)
+    life = _Life(
+        root=root,
+        manifest=manifest,
+        server=server,
+        held=held,
+        neighbours=neighbours,
+        state_dir=environment.state_dir,
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, life.stop)
     try:
@@ -97,7 +113,7 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
                 ModuleContext,
                 session=held,
                 server=server,
-                kernel=kernel,
+                neighbours=neighbours,
                 state_dir=environment.state_dir,
                 module=manifest.name,
                 instance_id=instance_id,
@@ -119,6 +135,21 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
     return OK
 
 
+async def _join_secret(path: Path) -> bytes:
+    """Returns the module's join secret; waits for the kernel to make it."""
+    secret = read_join_secret(path)
+    if secret is None:
+        log.warning("waiting for the kernel to make the join secret", extra={"path": str(path)})
+    while secret is None:
+        await asyncio.sleep(LOCK_POLL_S)
+        secret = read_join_secret(path)
+    return secret
+
+
+def _now_s() -> int:
+    return time.time_ns() // 1_000_000_000
+
+
 def _cause_of(error: BaseException) -> BaseException:
     """Unwraps the error of a composition root from its task groups."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
@@ -135,10 +166,12 @@ class _Life:
 
     def __init__(
         self,
+        *,
         root: CompositionRoot,
         manifest: Manifest,
         server: Server,
         held: KernelSession,
+        neighbours: Neighbours,
         state_dir: Path,
     ) -> None:
         self._root = root
@@ -146,6 +179,7 @@ class _Life:
         self._manifest = manifest
         self._server = server
         self._held = held
+        self._neighbours = neighbours
         self._stopping = asyncio.Event()
         self._drained = asyncio.Event()
         self.is_ready = False
@@ -176,7 +210,7 @@ class _Life:
         self, tasks: asyncio.TaskGroup, make_context: Callable[..., ModuleContext]
     ) -> None:
         await self._held.register()
-        tasks.create_task(self._held.run(self.stop))
+        tasks.create_task(self._held.run(self.stop, self._neighbours.renew))
         with FolderLock(self._state_dir) as lock:
             await self._take(lock)
             await self._enter(make_context)
@@ -206,7 +240,7 @@ class _Life:
                         await self._announce()
                         await self._drained.wait()
                 finally:
-                    await context.close_channels()
+                    await self._neighbours.close()
                 raise _EndedError
         except* _EndedError:
             log.debug("composition root exited")

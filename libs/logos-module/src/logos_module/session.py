@@ -6,7 +6,7 @@ If the kernel goes away, the module keeps serving and retries until a kernel is 
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ import grpc
 from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
 from logos_base.errors import ErrorKind, LogosError
 from logos_base.manifest import Manifest
+from logos_module.capabilities.identity import Identity
 from logos_module.environment import Environment
 from logos_module.errors import reason_of
 
@@ -63,13 +64,13 @@ class KernelSession:
         channel: grpc.aio.Channel,
         environment: Environment,
         manifest: Manifest,
-        instance_id: bytes,
+        identity: Identity,
         in_flight: Callable[[], int],
     ) -> None:
         self._registry: Any = registry_pb2_grpc.RegistryStub(channel)
         self._environment = environment
         self._manifest = manifest
-        self._instance_id = instance_id
+        self._identity = identity
         self._in_flight = in_flight
         self._changed = asyncio.Event()
         self._lease_id = b""
@@ -118,17 +119,19 @@ class KernelSession:
                 return
 
     async def _register_once(self) -> None:
-        response = await self._registry.Register(
-            registry_pb2.RegisterRequest(
-                module=self._manifest.name,
-                version=self._manifest.version,
-                instance_id=self._instance_id,
-                endpoint=self._environment.listen,
-                epoch=self.epoch,
-                services=self._manifest.services,
-            ),
-            timeout=REGISTER_TIMEOUT_S,
+        asked = registry_pb2.ChallengeRequest(module=self._manifest.name)
+        challenge = await self._registry.Challenge(asked, timeout=REGISTER_TIMEOUT_S)
+        request = registry_pb2.RegisterRequest(
+            module=self._manifest.name,
+            version=self._manifest.version,
+            instance_id=self._identity.instance_id,
+            endpoint=self._environment.listen,
+            epoch=self.epoch,
+            services=self._manifest.services,
         )
+        self._identity.sign(request, challenge.nonce)
+        response = await self._registry.Register(request, timeout=REGISTER_TIMEOUT_S)
+        self._identity.accept(response, challenge.nonce)
         self._lease_id = response.lease_id
         self._ttl_s = response.ttl.ToNanoseconds() / 1e9
         self.epoch = response.epoch
@@ -136,13 +139,22 @@ class KernelSession:
         self.settings = json.loads(response.settings_json or "{}")
         log.info("registered", extra={"epoch": self.epoch})
 
-    async def run(self, stop: Callable[[], None]) -> None:
-        """Sends heartbeats until cancelled. Calls `stop` when the kernel asks for it."""
+    async def run(self, stop: Callable[[], None], renew: Callable[[], Awaitable[None]]) -> None:
+        """Sends heartbeats until cancelled.
+
+        Args:
+            stop: Called when the kernel wants the process to end.
+            renew: Called after each answer of the kernel.
+        """
         while True:
             try:
                 async for response in self._registry.Session(self._heartbeats()):
                     if response.stop:
                         stop()
+                    self._identity.revoke(response.revocations)
+                    if response.signing_keys:
+                        self._identity.trust(response.signing_keys)
+                    await renew()
             except grpc.aio.AioRpcError as error:
                 log.info("session ended", extra={"code": error.code().name})
                 if reason_of(error) == "STALE_EPOCH":

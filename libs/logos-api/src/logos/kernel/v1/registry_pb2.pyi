@@ -26,6 +26,50 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class ChallengeRequest(_message.Message):
+    """Asks for a nonce."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODULE_FIELD_NUMBER: _builtins.int
+    module: _builtins.str
+    """Canonical name."""
+    def __init__(
+        self,
+        *,
+        module: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["module", b"module"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChallengeRequest: _TypeAlias = ChallengeRequest  # noqa: Y015
+
+@_typing.final
+class ChallengeResponse(_message.Message):
+    """A nonce."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NONCE_FIELD_NUMBER: _builtins.int
+    nonce: _builtins.bytes
+    """Random, 32 bytes. Holds for a minute and for one `Register`."""
+    def __init__(
+        self,
+        *,
+        nonce: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nonce", b"nonce"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChallengeResponse: _TypeAlias = ChallengeResponse  # noqa: Y015
+
+@_typing.final
 class RegisterRequest(_message.Message):
     """Describes the module that registers."""
 
@@ -37,6 +81,9 @@ class RegisterRequest(_message.Message):
     ENDPOINT_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     SERVICES_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    JOIN_PROOF_FIELD_NUMBER: _builtins.int
     module: _builtins.str
     """Canonical name. Must be in the node's profile."""
     version: _builtins.str
@@ -49,6 +96,12 @@ class RegisterRequest(_message.Message):
     """Epoch the kernel started this instance with; 0 where the kernel did not
     start it, or where the instance registers for the first time.
     """
+    nonce: _builtins.bytes
+    """From `Challenge`."""
+    public_key: _builtins.bytes
+    """X25519 public key of the module, 32 bytes (KER-16)."""
+    join_proof: _builtins.bytes
+    """HMAC-SHA256 under the module's join secret (KER-15), 32 bytes."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Full names of the gRPC services that the front door routes here."""
@@ -62,10 +115,13 @@ class RegisterRequest(_message.Message):
         endpoint: _builtins.str = ...,
         epoch: _builtins.int = ...,
         services: _abc.Iterable[_builtins.str] | None = ...,
+        nonce: _builtins.bytes = ...,
+        public_key: _builtins.bytes = ...,
+        join_proof: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "epoch", b"epoch", "instance_id", b"instance_id", "module", b"module", "services", b"services", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "epoch", b"epoch", "instance_id", b"instance_id", "join_proof", b"join_proof", "module", b"module", "nonce", b"nonce", "public_key", b"public_key", "services", b"services", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -83,6 +139,11 @@ class RegisterResponse(_message.Message):
     SETTINGS_JSON_FIELD_NUMBER: _builtins.int
     NODE_FIELD_NUMBER: _builtins.int
     TESTNET_FIELD_NUMBER: _builtins.int
+    KERNEL_KEY_FIELD_NUMBER: _builtins.int
+    SIGNING_KEYS_FIELD_NUMBER: _builtins.int
+    KERNEL_PROOF_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    REVOCATIONS_FIELD_NUMBER: _builtins.int
     lease_id: _builtins.bytes
     """Id of the lease, exactly 16 bytes."""
     epoch: _builtins.int
@@ -93,9 +154,27 @@ class RegisterResponse(_message.Message):
     """Name of the node, e.g. `node1`."""
     testnet: _builtins.str
     """Name of the testnet."""
+    kernel_key: _builtins.bytes
+    """X25519 public key of the kernel, 32 bytes, for the proofs of calls to it."""
+    kernel_proof: _builtins.bytes
+    """HMAC-SHA256 under the module's join secret (KER-15), 32 bytes: the kernel's
+    proof that these keys are its own.
+    """
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
         """The lease ends this long after the last heartbeat."""
+
+    @_builtins.property
+    def signing_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Ed25519 public keys that tokens may be signed with, 32 bytes each."""
+
+    @_builtins.property
+    def token(self) -> Global___CapabilityToken:
+        """The module's token for the services of the kernel."""
+
+    @_builtins.property
+    def revocations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Revocation]:
+        """Tokens that hold no longer."""
 
     def __init__(
         self,
@@ -106,14 +185,87 @@ class RegisterResponse(_message.Message):
         settings_json: _builtins.str = ...,
         node: _builtins.str = ...,
         testnet: _builtins.str = ...,
+        kernel_key: _builtins.bytes = ...,
+        signing_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+        kernel_proof: _builtins.bytes = ...,
+        token: Global___CapabilityToken | None = ...,
+        revocations: _abc.Iterable[Global___Revocation] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ttl", b"ttl"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "lease_id", b"lease_id", "node", b"node", "settings_json", b"settings_json", "testnet", b"testnet", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "kernel_key", b"kernel_key", "kernel_proof", b"kernel_proof", "lease_id", b"lease_id", "node", b"node", "revocations", b"revocations", "settings_json", b"settings_json", "signing_keys", b"signing_keys", "testnet", b"testnet", "token", b"token", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RegisterResponse: _TypeAlias = RegisterResponse  # noqa: Y015
+
+@_typing.final
+class CapabilityToken(_message.Message):
+    """A token and what its holder needs of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
+    token: _builtins.bytes
+    """At most 512 bytes (KER-15)."""
+    token_id: _builtins.bytes
+    """Its name, 16 bytes."""
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """How long it holds yet."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.bytes = ...,
+        token_id: _builtins.bytes = ...,
+        ttl: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ttl", b"ttl"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "token_id", b"token_id", "ttl", b"ttl"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CapabilityToken: _TypeAlias = CapabilityToken  # noqa: Y015
+
+@_typing.final
+class Revocation(_message.Message):
+    """Tokens that hold no longer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
+    MODULE_FIELD_NUMBER: _builtins.int
+    BEFORE_EPOCH_FIELD_NUMBER: _builtins.int
+    token_id: _builtins.bytes
+    """One token, 16 bytes; empty: those of a module."""
+    module: _builtins.str
+    """Canonical name of the module."""
+    before_epoch: _builtins.int
+    """All tokens of its starts before this one."""
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """How long that token would have held yet."""
+
+    def __init__(
+        self,
+        *,
+        token_id: _builtins.bytes = ...,
+        ttl: _duration_pb2.Duration | None = ...,
+        module: _builtins.str = ...,
+        before_epoch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ttl", b"ttl"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_epoch", b"before_epoch", "module", b"module", "token_id", b"token_id", "ttl", b"ttl"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Revocation: _TypeAlias = Revocation  # noqa: Y015
 
 @_typing.final
 class SessionRequest(_message.Message):
@@ -157,21 +309,33 @@ class SessionResponse(_message.Message):
 
     TTL_FIELD_NUMBER: _builtins.int
     STOP_FIELD_NUMBER: _builtins.int
+    REVOCATIONS_FIELD_NUMBER: _builtins.int
+    SIGNING_KEYS_FIELD_NUMBER: _builtins.int
     stop: _builtins.bool
     """Set when the module must drain and exit."""
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
         """The lease now ends this long after the heartbeat was received."""
 
+    @_builtins.property
+    def revocations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Revocation]:
+        """Tokens that hold no longer."""
+
+    @_builtins.property
+    def signing_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Ed25519 public keys that tokens may be signed with; none: as before."""
+
     def __init__(
         self,
         *,
         ttl: _duration_pb2.Duration | None = ...,
         stop: _builtins.bool = ...,
+        revocations: _abc.Iterable[Global___Revocation] | None = ...,
+        signing_keys: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["stop", b"stop", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revocations", b"revocations", "signing_keys", b"signing_keys", "stop", b"stop", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -246,19 +410,31 @@ class ResolveResponse(_message.Message):
 
     ENDPOINT_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     """gRPC target of the READY instance."""
     epoch: _builtins.int
     """Epoch of that instance: it has changed if the module was restarted."""
+    public_key: _builtins.bytes
+    """X25519 public key of the module, 32 bytes, for the proofs of calls to it."""
+    @_builtins.property
+    def token(self) -> Global___CapabilityToken:
+        """The caller's token for that module, for all methods that the rules allow
+        (KER-17); without a token if that is none.
+        """
+
     def __init__(
         self,
         *,
         endpoint: _builtins.str = ...,
         epoch: _builtins.int = ...,
+        public_key: _builtins.bytes = ...,
+        token: Global___CapabilityToken | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "epoch", b"epoch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "epoch", b"epoch", "public_key", b"public_key", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -36,6 +36,11 @@ class RegistryStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.Challenge = channel.unary_unary(
+                '/logos.kernel.v1.Registry/Challenge',
+                request_serializer=logos_dot_kernel_dot_v1_dot_registry__pb2.ChallengeRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_registry__pb2.ChallengeResponse.FromString,
+                _registered_method=True)
         self.Register = channel.unary_unary(
                 '/logos.kernel.v1.Registry/Register',
                 request_serializer=logos_dot_kernel_dot_v1_dot_registry__pb2.RegisterRequest.SerializeToString,
@@ -62,6 +67,16 @@ class RegistryServicer:
     """The node's directory of modules. A registration lives as long as its lease;
     heartbeats on Session renew it (docs/protocol/kernel.md, KER-3 and KER-4).
     """
+
+    def Challenge(self, request, context):
+        """Gives a nonce to prove a module's join secret with, in one `Register`.
+
+        Errors:
+        NOT_FOUND  MODULE_NOT_FOUND: the profile has no such module
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def Register(self, request, context):
         """Registers a running module and grants it a lease.
@@ -113,6 +128,11 @@ class RegistryServicer:
 
 def add_RegistryServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'Challenge': grpc.unary_unary_rpc_method_handler(
+                    servicer.Challenge,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_registry__pb2.ChallengeRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_registry__pb2.ChallengeResponse.SerializeToString,
+            ),
             'Register': grpc.unary_unary_rpc_method_handler(
                     servicer.Register,
                     request_deserializer=logos_dot_kernel_dot_v1_dot_registry__pb2.RegisterRequest.FromString,
@@ -145,6 +165,33 @@ class Registry:
     """The node's directory of modules. A registration lives as long as its lease;
     heartbeats on Session renew it (docs/protocol/kernel.md, KER-3 and KER-4).
     """
+
+    @staticmethod
+    def Challenge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Registry/Challenge',
+            logos_dot_kernel_dot_v1_dot_registry__pb2.ChallengeRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_registry__pb2.ChallengeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def Register(request,

@@ -40,6 +40,12 @@ class RegistryStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RegistryAsyncStub: ...
+    Challenge: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ChallengeRequest, _registry_pb2.ChallengeResponse]
+    """Gives a nonce to prove a module's join secret with, in one `Register`.
+
+    Errors:
+      NOT_FOUND  MODULE_NOT_FOUND: the profile has no such module
+    """
     Register: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RegisterRequest, _registry_pb2.RegisterResponse]
     """Registers a running module and grants it a lease.
 
@@ -78,6 +84,12 @@ class RegistryAsyncStub(RegistryStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    Challenge: _aio.UnaryUnaryMultiCallable[_registry_pb2.ChallengeRequest, _registry_pb2.ChallengeResponse]  # type: ignore[assignment]
+    """Gives a nonce to prove a module's join secret with, in one `Register`.
+
+    Errors:
+      NOT_FOUND  MODULE_NOT_FOUND: the profile has no such module
+    """
     Register: _aio.UnaryUnaryMultiCallable[_registry_pb2.RegisterRequest, _registry_pb2.RegisterResponse]  # type: ignore[assignment]
     """Registers a running module and grants it a lease.
 
@@ -113,6 +125,18 @@ class RegistryServicer(metaclass=_abc_1.ABCMeta):
     """The node's directory of modules. A registration lives as long as its lease;
     heartbeats on Session renew it (docs/protocol/kernel.md, KER-3 and KER-4).
     """
+
+    @_abc_1.abstractmethod
+    def Challenge(
+        self,
+        request: _registry_pb2.ChallengeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.ChallengeResponse, _abc.Awaitable[_registry_pb2.ChallengeResponse]]:
+        """Gives a nonce to prove a module's join secret with, in one `Register`.
+
+        Errors:
+          NOT_FOUND  MODULE_NOT_FOUND: the profile has no such module
+        """
 
     @_abc_1.abstractmethod
     def Register(

@@ -1,0 +1,100 @@
+"""What a module process is to others: its key, the tokens it holds, those it accepts."""
+
+import hmac
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from logos.kernel.v1 import registry_pb2 as pb
+from logos_module.capabilities.channel import Credential
+from logos_module.capabilities.joining import KernelUnprovenError, join_proof, kernel_proof
+from logos_module.capabilities.proofs import module_key, shared_key
+from logos_module.capabilities.verifier import Revocation, Verifier
+
+RENEW_AFTER: Final = 0.5
+"""Part of a token's life after which it is renewed."""
+
+
+class Identity:
+    """One process of a module. Times are Unix time, in seconds."""
+
+    def __init__(
+        self, module: str, instance_id: bytes, join_secret: bytes, now_s: Callable[[], int]
+    ) -> None:
+        self._module = module
+        self.instance_id: Final = instance_id
+        """16 random bytes."""
+        self._join_secret = join_secret
+        self._now_s = now_s
+        self._key = module_key(join_secret, module)
+        self.public_key: Final = self._key.public_key().public_bytes_raw()
+        self.verifier: Final = Verifier(module, self._key, now_s)
+        """Of calls to this process."""
+        self.for_kernel: Final = Credential()
+        """For calls to the kernel, once it has registered this process."""
+
+    def sign(self, request: pb.RegisterRequest, nonce: bytes) -> None:
+        """Completes a registration with key and proof."""
+        request.nonce = nonce
+        request.public_key = self.public_key
+        request.join_proof = join_proof(
+            self._join_secret,
+            nonce=nonce,
+            module=self._module,
+            instance_id=self.instance_id,
+            endpoint=request.endpoint,
+            public_key=self.public_key,
+        )
+
+    def accept(self, response: pb.RegisterResponse, nonce: bytes) -> None:
+        """Takes the kernel's keys and token.
+
+        Raises:
+            KernelUnprovenError: The kernel has not proved that it knows the join secret.
+        """
+        expected = kernel_proof(
+            self._join_secret,
+            nonce=nonce,
+            public_key=self.public_key,
+            kernel_key=response.kernel_key,
+            signing_keys=response.signing_keys,
+        )
+        if not hmac.compare_digest(expected, response.kernel_proof):
+            raise KernelUnprovenError(
+                "the kernel does not know this module's join secret: is it this node's kernel?"
+            )
+        self.trust(response.signing_keys)
+        self.revoke(response.revocations)
+        self.renew(self.for_kernel, response.token, response.kernel_key)
+
+    def trust(self, signing_keys: Iterable[bytes]) -> None:
+        """Accepts tokens that these keys have signed, and no others."""
+        self.verifier.trust(list(signing_keys))
+
+    def revoke(self, revocations: Iterable[pb.Revocation]) -> None:
+        """Refuses tokens from now on."""
+        for each in revocations:
+            ends_s = self._now_s() + each.ttl.ToSeconds() + 1
+            revocation = Revocation(each.token_id, ends_s, each.module, each.before_epoch)
+            self.verifier.revoke(revocation)
+
+    def is_due(self, credential: Credential) -> bool:
+        """Returns whether a credential needs a new token."""
+        return credential.is_due(self._now_s())
+
+    def renew(self, credential: Credential, token: pb.CapabilityToken, callee: bytes) -> None:
+        """Puts a token into a credential.
+
+        Args:
+            credential: For one callee.
+            token: As the kernel has sent it.
+            callee: X25519 public key of the callee, 32 bytes.
+        """
+        key = shared_key(
+            self._key,
+            callee,
+            caller=self.public_key,
+            callee=callee,
+            instance_id=self.instance_id,
+        )
+        renew_at_s = self._now_s() + RENEW_AFTER * token.ttl.ToNanoseconds() / 1e9
+        credential.renew(token.token, token.token_id, key, renew_at_s=renew_at_s)

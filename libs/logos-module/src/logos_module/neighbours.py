@@ -1,0 +1,76 @@
+"""The channels of a process to the other modules of its node, and the tokens for them."""
+
+import asyncio
+import logging
+from typing import Any, Final
+
+import grpc
+
+from logos.kernel.v1 import registry_pb2, registry_pb2_grpc
+from logos_base.capabilities import KERNEL
+from logos_module.capabilities.channel import AuthorizedChannel, Credential
+from logos_module.capabilities.identity import Identity
+from logos_module.channels import open_channel
+from logos_module.errors import reason_of
+
+log = logging.getLogger(__name__)
+
+RESOLVE_RETRY_S: Final = 0.2
+RESOLVE_TIMEOUT_S: Final = 5.0
+
+
+class Neighbours:
+    """One channel and one credential for each module that is called."""
+
+    def __init__(self, kernel: grpc.aio.Channel, identity: Identity) -> None:
+        self._registry: Any = registry_pb2_grpc.RegistryStub(kernel)
+        self._identity = identity
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._credentials: dict[str, Credential] = {KERNEL: identity.for_kernel}
+
+    async def channel(self, module: str) -> grpc.aio.Channel:
+        """Returns the channel to a module of this node; waits until that module is READY.
+
+        Every call returns the same channel. It reconnects by itself if the other module
+        restarts, and its calls carry a token that is renewed in time.
+        """
+        if module not in self._channels:
+            credential = Credential()
+            endpoint = await self._resolve(module, credential)
+            # Two callers may have waited for the first answer: one channel serves both.
+            if module not in self._channels:
+                self._channels[module] = AuthorizedChannel(open_channel(endpoint), credential)
+                self._credentials[module] = credential
+        return self._channels[module]
+
+    async def renew(self) -> None:
+        """Asks the kernel for new tokens where half of their time is over. Never raises."""
+        for module, credential in self._credentials.items():
+            if not self._identity.is_due(credential):
+                continue
+            try:
+                await self._renew(module, credential)
+            except grpc.aio.AioRpcError as error:
+                extra = {"module_name": module, "code": error.code().name}
+                log.warning("a token is not renewed yet", extra=extra)
+
+    async def close(self) -> None:
+        """Closes what `channel` has opened."""
+        for channel in self._channels.values():
+            await channel.close()
+
+    async def _resolve(self, module: str, credential: Credential) -> str:
+        while True:
+            try:
+                return await self._renew(module, credential)
+            except grpc.aio.AioRpcError as error:
+                if reason_of(error) == "MODULE_NOT_FOUND":
+                    raise
+                log.debug("waiting for a module", extra={"module_name": module})
+                await asyncio.sleep(RESOLVE_RETRY_S)
+
+    async def _renew(self, module: str, credential: Credential) -> str:
+        request = registry_pb2.ResolveRequest(module=module)
+        response = await self._registry.Resolve(request, timeout=RESOLVE_TIMEOUT_S)
+        self._identity.renew(credential, response.token, response.public_key)
+        return str(response.endpoint)
