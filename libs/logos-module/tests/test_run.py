@@ -138,7 +138,7 @@ async def test_a_module_lives_from_its_environment_to_a_clean_end(hello: Process
     await hello.registry.ready.wait()
     assert hello.process is not None
 
-    channel = open_channel(f"unix:{hello.folder}/hello.sock")
+    channel = fake_kernel.authorized(open_channel(f"unix:{hello.folder}/hello.sock"), "hello")
     host: Any = module_host_pb2_grpc.ModuleHostStub(channel)
     health: Any = health_pb2_grpc.HealthStub(channel)
     described = await host.Describe(module_host_pb2.DescribeRequest())
