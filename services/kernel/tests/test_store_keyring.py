@@ -1,0 +1,88 @@
+"""The keys of a kernel follow from its master key, and from nothing else."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from logos_base.capabilities import Claims, ModuleSubject
+from logos_kernel.store.keyring import (
+    Keyring,
+    MasterKeyError,
+    load_master_key,
+    write_join_secret,
+)
+from logos_module.capabilities.errors import TokenInvalidError
+from logos_module.capabilities.tokens import key_id_of, verify
+
+MASTER = b"m" * 32
+CLAIMS = Claims(b"t" * 16, ModuleSubject("chat", b"i" * 16, 1), "storage", ("*",), 1, 2)
+
+
+def accepts(keyring: Keyring, token: bytes) -> bool:
+    keys = {
+        key_id_of(key): Ed25519PublicKey.from_public_bytes(key) for key in keyring.signing_keys()
+    }
+    try:
+        return verify(token, keys) == CLAIMS
+    except TokenInvalidError:
+        return False
+
+
+def test_a_kernel_that_was_started_again_has_the_same_keys() -> None:
+    one, two = Keyring(MASTER, 3), Keyring(MASTER, 3)
+
+    assert one.signing_keys() == two.signing_keys()
+    assert one.agreement_key() == two.agreement_key()
+    assert one.join_secret("chat") == two.join_secret("chat")
+    assert accepts(two, one.sign(CLAIMS))
+
+
+def test_no_two_keys_are_the_same() -> None:
+    ring, other = Keyring(MASTER, 1), Keyring(b"n" * 32, 1)
+    keys = [
+        *(each.join_secret(name) for each in (ring, other) for name in ("chat", "mail", "1")),
+        *(key for each in (ring, other) for key in (*each.signing_keys(), each.agreement_key())),
+    ]
+
+    assert len(set(keys)) == len(keys) == 12
+
+
+def test_tokens_of_the_last_key_hold_and_older_ones_do_not() -> None:
+    tokens = [Keyring(MASTER, generation).sign(CLAIMS) for generation in range(4)]
+
+    assert [accepts(Keyring(MASTER, 2), token) for token in tokens] == [False, True, True, False]
+    assert len(Keyring(MASTER, 0).signing_keys()) == 1
+
+
+def test_the_master_key_is_made_once_and_private(tmp_path: Path) -> None:
+    made = load_master_key(tmp_path)
+
+    assert len(made) == 32
+    assert load_master_key(tmp_path) == made
+    assert (tmp_path / "master.key").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "other").mkdir()
+    assert load_master_key(tmp_path / "other") != made
+
+
+@pytest.mark.parametrize("content", [b"", b"m" * 31, b"m" * 33])
+def test_a_master_key_of_another_size_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "master.key").write_bytes(content)
+
+    with pytest.raises(MasterKeyError, match="restore it from a backup"):
+        load_master_key(tmp_path)
+
+    assert (tmp_path / "master.key").read_bytes() == content
+
+
+def test_a_join_secret_is_written_where_it_is_missing_or_another(tmp_path: Path) -> None:
+    path = tmp_path / "chat" / "secret"
+
+    write_join_secret(path, b"a" * 32)
+    inode = path.stat().st_ino
+    write_join_secret(path, b"a" * 32)
+    assert path.stat().st_ino == inode
+    write_join_secret(path, b"b" * 32)
+
+    assert path.read_bytes() == b"b" * 32
+    assert path.stat().st_mode & 0o777 == 0o600
