@@ -91,7 +91,7 @@ Global___ModuleSubject: _TypeAlias = ModuleSubject  # noqa: Y015
 
 @_typing.final
 class OperatorSubject(_message.Message):
-    """The bearer of an operator's token."""
+    """A person or a program that bears an operator's token."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -160,8 +160,7 @@ class CapabilityClaims(_message.Message):
 
     KEY_ID_FIELD_NUMBER: _builtins.int
     TOKEN_ID_FIELD_NUMBER: _builtins.int
-    MODULE_FIELD_NUMBER: _builtins.int
-    OPERATOR_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     AUDIENCE_FIELD_NUMBER: _builtins.int
     METHODS_FIELD_NUMBER: _builtins.int
     ISSUED_AT_FIELD_NUMBER: _builtins.int
@@ -176,18 +175,14 @@ class CapabilityClaims(_message.Message):
     issued_at: _builtins.int
     """Seconds since 1970 UTC."""
     expires_at: _builtins.int
-    """Seconds since 1970 UTC; 0: it does not expire."""
+    """Seconds since 1970 UTC."""
     proof_key: _builtins.bytes
     """X25519 public key of the subject, 32 bytes: each call proves the private
-    one (KER-16). Empty for a bearer token.
+    one (KER-16).
     """
     @_builtins.property
-    def module(self) -> Global___ModuleSubject:
-        """An instance of a module."""
-
-    @_builtins.property
-    def operator(self) -> Global___OperatorSubject:
-        """An operator."""
+    def subject(self) -> Global___ModuleSubject:
+        """Who may use it."""
 
     @_builtins.property
     def methods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -198,21 +193,18 @@ class CapabilityClaims(_message.Message):
         *,
         key_id: _builtins.bytes = ...,
         token_id: _builtins.bytes = ...,
-        module: Global___ModuleSubject | None = ...,
-        operator: Global___OperatorSubject | None = ...,
+        subject: Global___ModuleSubject | None = ...,
         audience: _builtins.str = ...,
         methods: _abc.Iterable[_builtins.str] | None = ...,
         issued_at: _builtins.int = ...,
         expires_at: _builtins.int = ...,
         proof_key: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["module", b"module", "operator", b"operator", "subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "expires_at", b"expires_at", "issued_at", b"issued_at", "key_id", b"key_id", "methods", b"methods", "module", b"module", "operator", b"operator", "proof_key", b"proof_key", "subject", b"subject", "token_id", b"token_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "expires_at", b"expires_at", "issued_at", b"issued_at", "key_id", b"key_id", "methods", b"methods", "proof_key", b"proof_key", "subject", b"subject", "token_id", b"token_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["module", "operator"]  # noqa: Y015
-    _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_subject) -> _WhichOneofReturnType_subject | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CapabilityClaims: _TypeAlias = CapabilityClaims  # noqa: Y015
 
@@ -559,7 +551,9 @@ class IssueOperatorTokenResponse(_message.Message):
 
     BEARER_FIELD_NUMBER: _builtins.int
     bearer: _builtins.str
-    """What goes after `authorization: Bearer`: base64url, without padding."""
+    """What goes after `authorization: Bearer`: `logos_` and 43 characters of
+    base64url, which are 32 random bytes.
+    """
     def __init__(
         self,
         *,

@@ -26,13 +26,17 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from logos.kernel.v1 import module_pb2 as logos_dot_kernel_dot_v1_dot_module__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clogos/kernel/v1/kernel.proto\x12\x0flogos.kernel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1clogos/kernel/v1/module.proto\"\x10\n\x0eGetInfoRequest\"\x80\x01\n\x0fGetInfoResponse\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07testnet\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12.\n\nstarted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x12\n\x10GetStatusRequest\"L\n\x11GetStatusResponse\x12(\n\x07modules\x18\x01 \x03(\x0b\x32\x17.logos.kernel.v1.Module\x12\r\n\x05ready\x18\x02 \x01(\x08\x32\xaa\x01\n\x06Kernel\x12L\n\x07GetInfo\x12\x1f.logos.kernel.v1.GetInfoRequest\x1a .logos.kernel.v1.GetInfoResponse\x12R\n\tGetStatus\x12!.logos.kernel.v1.GetStatusRequest\x1a\".logos.kernel.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clogos/kernel/v1/kernel.proto\x12\x0flogos.kernel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1clogos/kernel/v1/module.proto\"\x10\n\x0eGetInfoRequest\"\x80\x01\n\x0fGetInfoResponse\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07testnet\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12.\n\nstarted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x12\n\x10GetStatusRequest\"L\n\x11GetStatusResponse\x12(\n\x07modules\x18\x01 \x03(\x0b\x32\x17.logos.kernel.v1.Module\x12\r\n\x05ready\x18\x02 \x01(\x08\x32\xb4\x01\n\x06Kernel\x12Q\n\x07GetInfo\x12\x1f.logos.kernel.v1.GetInfoRequest\x1a .logos.kernel.v1.GetInfoResponse\"\x03\x90\x02\x01\x12W\n\tGetStatus\x12!.logos.kernel.v1.GetStatusRequest\x1a\".logos.kernel.v1.GetStatusResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'logos.kernel.v1.kernel_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_KERNEL'].methods_by_name['GetInfo']._loaded_options = None
+  _globals['_KERNEL'].methods_by_name['GetInfo']._serialized_options = b'\220\002\001'
+  _globals['_KERNEL'].methods_by_name['GetStatus']._loaded_options = None
+  _globals['_KERNEL'].methods_by_name['GetStatus']._serialized_options = b'\220\002\001'
   _globals['_GETINFOREQUEST']._serialized_start=112
   _globals['_GETINFOREQUEST']._serialized_end=128
   _globals['_GETINFORESPONSE']._serialized_start=131
@@ -42,5 +46,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSRESPONSE']._serialized_start=281
   _globals['_GETSTATUSRESPONSE']._serialized_end=357
   _globals['_KERNEL']._serialized_start=360
-  _globals['_KERNEL']._serialized_end=530
+  _globals['_KERNEL']._serialized_end=540
 # @@protoc_insertion_point(module_scope)

@@ -55,7 +55,7 @@ class ChallengeResponse(_message.Message):
 
     NONCE_FIELD_NUMBER: _builtins.int
     nonce: _builtins.bytes
-    """Random, 32 bytes. Holds for a minute and for one `Register`."""
+    """32 bytes. Holds for a minute and for one `Register`."""
     def __init__(
         self,
         *,
@@ -144,6 +144,7 @@ class RegisterResponse(_message.Message):
     KERNEL_PROOF_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     REVOCATIONS_FIELD_NUMBER: _builtins.int
+    NOW_FIELD_NUMBER: _builtins.int
     lease_id: _builtins.bytes
     """Id of the lease, exactly 16 bytes."""
     epoch: _builtins.int
@@ -159,6 +160,10 @@ class RegisterResponse(_message.Message):
     kernel_proof: _builtins.bytes
     """HMAC-SHA256 under the module's join secret (KER-15), 32 bytes: the kernel's
     proof that these keys are its own.
+    """
+    now: _builtins.int
+    """The kernel's time, by which tokens expire: seconds since 1970 UTC. It goes
+    on by a clock that nobody sets.
     """
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
@@ -190,10 +195,11 @@ class RegisterResponse(_message.Message):
         kernel_proof: _builtins.bytes = ...,
         token: Global___CapabilityToken | None = ...,
         revocations: _abc.Iterable[Global___Revocation] | None = ...,
+        now: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "kernel_key", b"kernel_key", "kernel_proof", b"kernel_proof", "lease_id", b"lease_id", "node", b"node", "revocations", b"revocations", "settings_json", b"settings_json", "signing_keys", b"signing_keys", "testnet", b"testnet", "token", b"token", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "kernel_key", b"kernel_key", "kernel_proof", b"kernel_proof", "lease_id", b"lease_id", "node", b"node", "now", b"now", "revocations", b"revocations", "settings_json", b"settings_json", "signing_keys", b"signing_keys", "testnet", b"testnet", "token", b"token", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -233,35 +239,29 @@ Global___CapabilityToken: _TypeAlias = CapabilityToken  # noqa: Y015
 
 @_typing.final
 class Revocation(_message.Message):
-    """Tokens that hold no longer."""
+    """Tokens of one module that hold no longer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    TOKEN_ID_FIELD_NUMBER: _builtins.int
-    TTL_FIELD_NUMBER: _builtins.int
     MODULE_FIELD_NUMBER: _builtins.int
     BEFORE_EPOCH_FIELD_NUMBER: _builtins.int
-    token_id: _builtins.bytes
-    """One token, 16 bytes; empty: those of a module."""
+    ISSUED_UNTIL_FIELD_NUMBER: _builtins.int
     module: _builtins.str
     """Canonical name of the module."""
     before_epoch: _builtins.int
-    """All tokens of its starts before this one."""
-    @_builtins.property
-    def ttl(self) -> _duration_pb2.Duration:
-        """How long that token would have held yet."""
-
+    """Those of its starts before this one."""
+    issued_until: _builtins.int
+    """Those issued up to this time, in seconds since 1970 UTC."""
     def __init__(
         self,
         *,
-        token_id: _builtins.bytes = ...,
-        ttl: _duration_pb2.Duration | None = ...,
         module: _builtins.str = ...,
         before_epoch: _builtins.int = ...,
+        issued_until: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ttl", b"ttl"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_epoch", b"before_epoch", "module", b"module", "token_id", b"token_id", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_epoch", b"before_epoch", "issued_until", b"issued_until", "module", b"module"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -311,8 +311,11 @@ class SessionResponse(_message.Message):
     STOP_FIELD_NUMBER: _builtins.int
     REVOCATIONS_FIELD_NUMBER: _builtins.int
     SIGNING_KEYS_FIELD_NUMBER: _builtins.int
+    RENEW_FIELD_NUMBER: _builtins.int
     stop: _builtins.bool
     """Set when the module must drain and exit."""
+    renew: _builtins.bool
+    """What the module may call has changed: its tokens are to be renewed now."""
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
         """The lease now ends this long after the heartbeat was received."""
@@ -332,10 +335,11 @@ class SessionResponse(_message.Message):
         stop: _builtins.bool = ...,
         revocations: _abc.Iterable[Global___Revocation] | None = ...,
         signing_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+        renew: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revocations", b"revocations", "signing_keys", b"signing_keys", "stop", b"stop", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["renew", b"renew", "revocations", b"revocations", "signing_keys", b"signing_keys", "stop", b"stop", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -421,7 +425,7 @@ class ResolveResponse(_message.Message):
     @_builtins.property
     def token(self) -> Global___CapabilityToken:
         """The caller's token for that module, for all methods that the rules allow
-        (KER-17); without a token if that is none.
+        (KER-17).
         """
 
     def __init__(

@@ -85,6 +85,7 @@ class RegistryServicer:
         INVALID_ARGUMENT     INVALID_REGISTRATION: a field is missing or malformed
         NOT_FOUND            MODULE_NOT_FOUND: the profile has no such module
         ABORTED              STALE_EPOCH: a newer instance was started since
+        UNAUTHENTICATED      JOIN_REFUSED: the proof is wrong, or the nonce is void
         FAILED_PRECONDITION  MODULE_UNREACHABLE: nothing answers at `endpoint`, or
         another process does
         RESOURCE_EXHAUSTED   DISK_FULL: an observed instance's epoch cannot be
@@ -115,11 +116,14 @@ class RegistryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Resolve(self, request, context):
-        """Says where a READY module is.
+        """Says where a READY module is, and gives the calling module a token for it.
+        For `kernel` only the token is given.
 
         Errors:
-        NOT_FOUND    MODULE_NOT_FOUND: the profile has no such module
-        UNAVAILABLE  MODULE_NOT_READY: it is not READY now (carries RetryInfo)
+        NOT_FOUND          MODULE_NOT_FOUND: the profile has no such module
+        UNAVAILABLE        MODULE_NOT_READY: it is not READY now (carries RetryInfo)
+        PERMISSION_DENIED  POLICY_DENIED: the rules allow the caller none of its
+        methods (KER-17)
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,6 +53,7 @@ class RegistryStub:
       INVALID_ARGUMENT     INVALID_REGISTRATION: a field is missing or malformed
       NOT_FOUND            MODULE_NOT_FOUND: the profile has no such module
       ABORTED              STALE_EPOCH: a newer instance was started since
+      UNAUTHENTICATED      JOIN_REFUSED: the proof is wrong, or the nonce is void
       FAILED_PRECONDITION  MODULE_UNREACHABLE: nothing answers at `endpoint`, or
                            another process does
       RESOURCE_EXHAUSTED   DISK_FULL: an observed instance's epoch cannot be
@@ -70,11 +71,14 @@ class RegistryStub:
     Deregister: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeregisterRequest, _registry_pb2.DeregisterResponse]
     """Gives a lease up. Idempotent."""
     Resolve: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ResolveRequest, _registry_pb2.ResolveResponse]
-    """Says where a READY module is.
+    """Says where a READY module is, and gives the calling module a token for it.
+    For `kernel` only the token is given.
 
     Errors:
-      NOT_FOUND    MODULE_NOT_FOUND: the profile has no such module
-      UNAVAILABLE  MODULE_NOT_READY: it is not READY now (carries RetryInfo)
+      NOT_FOUND          MODULE_NOT_FOUND: the profile has no such module
+      UNAVAILABLE        MODULE_NOT_READY: it is not READY now (carries RetryInfo)
+      PERMISSION_DENIED  POLICY_DENIED: the rules allow the caller none of its
+                         methods (KER-17)
     """
 
 @_typing.type_check_only
@@ -97,6 +101,7 @@ class RegistryAsyncStub(RegistryStub):
       INVALID_ARGUMENT     INVALID_REGISTRATION: a field is missing or malformed
       NOT_FOUND            MODULE_NOT_FOUND: the profile has no such module
       ABORTED              STALE_EPOCH: a newer instance was started since
+      UNAUTHENTICATED      JOIN_REFUSED: the proof is wrong, or the nonce is void
       FAILED_PRECONDITION  MODULE_UNREACHABLE: nothing answers at `endpoint`, or
                            another process does
       RESOURCE_EXHAUSTED   DISK_FULL: an observed instance's epoch cannot be
@@ -114,11 +119,14 @@ class RegistryAsyncStub(RegistryStub):
     Deregister: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeregisterRequest, _registry_pb2.DeregisterResponse]  # type: ignore[assignment]
     """Gives a lease up. Idempotent."""
     Resolve: _aio.UnaryUnaryMultiCallable[_registry_pb2.ResolveRequest, _registry_pb2.ResolveResponse]  # type: ignore[assignment]
-    """Says where a READY module is.
+    """Says where a READY module is, and gives the calling module a token for it.
+    For `kernel` only the token is given.
 
     Errors:
-      NOT_FOUND    MODULE_NOT_FOUND: the profile has no such module
-      UNAVAILABLE  MODULE_NOT_READY: it is not READY now (carries RetryInfo)
+      NOT_FOUND          MODULE_NOT_FOUND: the profile has no such module
+      UNAVAILABLE        MODULE_NOT_READY: it is not READY now (carries RetryInfo)
+      PERMISSION_DENIED  POLICY_DENIED: the rules allow the caller none of its
+                         methods (KER-17)
     """
 
 class RegistryServicer(metaclass=_abc_1.ABCMeta):
@@ -150,6 +158,7 @@ class RegistryServicer(metaclass=_abc_1.ABCMeta):
           INVALID_ARGUMENT     INVALID_REGISTRATION: a field is missing or malformed
           NOT_FOUND            MODULE_NOT_FOUND: the profile has no such module
           ABORTED              STALE_EPOCH: a newer instance was started since
+          UNAUTHENTICATED      JOIN_REFUSED: the proof is wrong, or the nonce is void
           FAILED_PRECONDITION  MODULE_UNREACHABLE: nothing answers at `endpoint`, or
                                another process does
           RESOURCE_EXHAUSTED   DISK_FULL: an observed instance's epoch cannot be
@@ -185,11 +194,14 @@ class RegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.ResolveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.ResolveResponse, _abc.Awaitable[_registry_pb2.ResolveResponse]]:
-        """Says where a READY module is.
+        """Says where a READY module is, and gives the calling module a token for it.
+        For `kernel` only the token is given.
 
         Errors:
-          NOT_FOUND    MODULE_NOT_FOUND: the profile has no such module
-          UNAVAILABLE  MODULE_NOT_READY: it is not READY now (carries RetryInfo)
+          NOT_FOUND          MODULE_NOT_FOUND: the profile has no such module
+          UNAVAILABLE        MODULE_NOT_READY: it is not READY now (carries RetryInfo)
+          PERMISSION_DENIED  POLICY_DENIED: the rules allow the caller none of its
+                             methods (KER-17)
         """
 
 def add_RegistryServicer_to_server(servicer: RegistryServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,13 +25,15 @@ _sym_db = _symbol_database.Default()
 from logos.kernel.v1 import module_pb2 as logos_dot_kernel_dot_v1_dot_module__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n logos/kernel/v1/supervisor.proto\x12\x0flogos.kernel.v1\x1a\x1clogos/kernel/v1/module.proto\"$\n\x12StartModuleRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\">\n\x13StartModuleResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"#\n\x11StopModuleRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"=\n\x12StopModuleResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"&\n\x14RestartModuleRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"@\n\x15RestartModuleResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"A\n\x11StreamLogsRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0c\n\x04tail\x18\x02 \x01(\r\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\"\"\n\x12StreamLogsResponse\x12\x0c\n\x04line\x18\x01 \x01(\t2\xf6\x02\n\nSupervisor\x12X\n\x0bStartModule\x12#.logos.kernel.v1.StartModuleRequest\x1a$.logos.kernel.v1.StartModuleResponse\x12U\n\nStopModule\x12\".logos.kernel.v1.StopModuleRequest\x1a#.logos.kernel.v1.StopModuleResponse\x12^\n\rRestartModule\x12%.logos.kernel.v1.RestartModuleRequest\x1a&.logos.kernel.v1.RestartModuleResponse\x12W\n\nStreamLogs\x12\".logos.kernel.v1.StreamLogsRequest\x1a#.logos.kernel.v1.StreamLogsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n logos/kernel/v1/supervisor.proto\x12\x0flogos.kernel.v1\x1a\x1clogos/kernel/v1/module.proto\"$\n\x12StartModuleRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\">\n\x13StartModuleResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"#\n\x11StopModuleRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"=\n\x12StopModuleResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"&\n\x14RestartModuleRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"@\n\x15RestartModuleResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"A\n\x11StreamLogsRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0c\n\x04tail\x18\x02 \x01(\r\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\"\"\n\x12StreamLogsResponse\x12\x0c\n\x04line\x18\x01 \x01(\t2\xfb\x02\n\nSupervisor\x12X\n\x0bStartModule\x12#.logos.kernel.v1.StartModuleRequest\x1a$.logos.kernel.v1.StartModuleResponse\x12U\n\nStopModule\x12\".logos.kernel.v1.StopModuleRequest\x1a#.logos.kernel.v1.StopModuleResponse\x12^\n\rRestartModule\x12%.logos.kernel.v1.RestartModuleRequest\x1a&.logos.kernel.v1.RestartModuleResponse\x12\\\n\nStreamLogs\x12\".logos.kernel.v1.StreamLogsRequest\x1a#.logos.kernel.v1.StreamLogsResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'logos.kernel.v1.supervisor_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SUPERVISOR'].methods_by_name['StreamLogs']._loaded_options = None
+  _globals['_SUPERVISOR'].methods_by_name['StreamLogs']._serialized_options = b'\220\002\001'
   _globals['_STARTMODULEREQUEST']._serialized_start=83
   _globals['_STARTMODULEREQUEST']._serialized_end=119
   _globals['_STARTMODULERESPONSE']._serialized_start=121
@@ -49,5 +51,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMLOGSRESPONSE']._serialized_start=458
   _globals['_STREAMLOGSRESPONSE']._serialized_end=492
   _globals['_SUPERVISOR']._serialized_start=495
-  _globals['_SUPERVISOR']._serialized_end=869
+  _globals['_SUPERVISOR']._serialized_end=874
 # @@protoc_insertion_point(module_scope)

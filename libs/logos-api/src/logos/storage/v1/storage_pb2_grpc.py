@@ -120,6 +120,8 @@ class StorageServicer:
         UNAVAILABLE         PROVIDERS_UNREACHABLE: the nodes found do not answer
         (carries RetryInfo)
         RESOURCE_EXHAUSTED  QUOTA_EXCEEDED, DISK_FULL
+        FAILED_PRECONDITION NETWORK_DENIED: the rules of this node keep storage
+        from the network (KER-17)
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -74,6 +74,8 @@ class StorageStub:
       UNAVAILABLE         PROVIDERS_UNREACHABLE: the nodes found do not answer
                           (carries RetryInfo)
       RESOURCE_EXHAUSTED  QUOTA_EXCEEDED, DISK_FULL
+      FAILED_PRECONDITION NETWORK_DENIED: the rules of this node keep storage
+                          from the network (KER-17)
     """
     Stat: _grpc.UnaryUnaryMultiCallable[_storage_pb2.StatRequest, _storage_pb2.StatResponse]
     """Returns what this node holds of a dataset.
@@ -139,6 +141,8 @@ class StorageAsyncStub(StorageStub):
       UNAVAILABLE         PROVIDERS_UNREACHABLE: the nodes found do not answer
                           (carries RetryInfo)
       RESOURCE_EXHAUSTED  QUOTA_EXCEEDED, DISK_FULL
+      FAILED_PRECONDITION NETWORK_DENIED: the rules of this node keep storage
+                          from the network (KER-17)
     """
     Stat: _aio.UnaryUnaryMultiCallable[_storage_pb2.StatRequest, _storage_pb2.StatResponse]  # type: ignore[assignment]
     """Returns what this node holds of a dataset.
@@ -213,6 +217,8 @@ class StorageServicer(metaclass=_abc_1.ABCMeta):
           UNAVAILABLE         PROVIDERS_UNREACHABLE: the nodes found do not answer
                               (carries RetryInfo)
           RESOURCE_EXHAUSTED  QUOTA_EXCEEDED, DISK_FULL
+          FAILED_PRECONDITION NETWORK_DENIED: the rules of this node keep storage
+                              from the network (KER-17)
         """
 
     @_abc_1.abstractmethod
