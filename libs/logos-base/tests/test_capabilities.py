@@ -1,8 +1,8 @@
-"""Patterns of methods, and when claims are over."""
+"""Patterns of methods, and what a revocation covers."""
 
 import pytest
 
-from logos_base.capabilities import PATTERN, Claims, ModuleSubject, allows
+from logos_base.capabilities import PATTERN, Claims, ModuleSubject, Revocation, allows
 
 PUT = "logos.storage.v1.Storage/Put"
 
@@ -49,9 +49,19 @@ def test_what_a_pattern_may_look_like(text: str, *, is_pattern: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expires_at_s", "is_over"), [(0, False), (99, True), (100, True), (101, False)]
+    ("revocation", "is_covered"),
+    [
+        (Revocation("a"), False),
+        (Revocation("a", before_epoch=3), False),
+        (Revocation("a", before_epoch=4), True),
+        (Revocation("a", issued_until_s=99), False),
+        (Revocation("a", issued_until_s=100), True),
+        (Revocation("a", before_epoch=3).joined(Revocation("a", issued_until_s=100)), True),
+        (Revocation("a", before_epoch=4).joined(Revocation("a", before_epoch=1)), True),
+    ],
 )
-def test_claims_are_over_from_their_end_on(expires_at_s: int, *, is_over: bool) -> None:
-    claims = Claims(bytes(16), ModuleSubject("a", bytes(16), 1), "b", ("*",), 1, expires_at_s)
+def test_what_a_revocation_covers(revocation: Revocation, *, is_covered: bool) -> None:
+    subject = ModuleSubject("a", bytes(16), 3)
+    claims = Claims(bytes(16), subject, "b", ("*",), 100, 700, bytes(32))
 
-    assert claims.is_over(100) is is_over
+    assert revocation.covers(claims) is is_covered

@@ -40,7 +40,7 @@ class ModuleSubject:
 
 @dataclass(frozen=True, slots=True)
 class OperatorSubject:
-    """A person or a program that has a token of a node's operator."""
+    """A person or a program that bears an operator's token."""
 
     name: str
     role: Role
@@ -50,12 +50,36 @@ Subject = ModuleSubject | OperatorSubject
 
 
 @dataclass(frozen=True, slots=True)
+class Revocation:
+    """Tokens of a module that hold no longer, though they have not expired."""
+
+    module: str
+    before_epoch: int = 0
+    """Those of its starts before this one."""
+    issued_until_s: int = 0
+    """Those issued up to this time, Unix time."""
+
+    def covers(self, claims: "Claims") -> bool:
+        """Says whether a token of the module is among them."""
+        is_old = claims.issued_at_s <= self.issued_until_s
+        return is_old or claims.subject.epoch < self.before_epoch
+
+    def joined(self, other: "Revocation") -> "Revocation":
+        """Returns the revocation of all that either covers, of the same module."""
+        return Revocation(
+            self.module,
+            max(self.before_epoch, other.before_epoch),
+            max(self.issued_until_s, other.issued_until_s),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Claims:
     """What the kernel of a node says by a token."""
 
     token_id: bytes
     """16 random bytes."""
-    subject: Subject
+    subject: ModuleSubject
     """Who may use it."""
     audience: str
     """The module that is called, or `KERNEL`."""
@@ -64,13 +88,9 @@ class Claims:
     issued_at_s: int
     """Unix time."""
     expires_at_s: int
-    """Unix time; 0: never."""
-    proof_key: bytes = b""
-    """X25519 public key of the subject, 32 bytes; empty for a bearer token."""
-
-    def is_over(self, now_s: int) -> bool:
-        """Says whether it has expired."""
-        return 0 < self.expires_at_s <= now_s
+    """Unix time."""
+    proof_key: bytes
+    """X25519 public key of the subject, 32 bytes."""
 
 
 def allows(patterns: Iterable[str], method: str) -> bool:

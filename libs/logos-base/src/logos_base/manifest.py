@@ -14,12 +14,23 @@ from logos_base.needs import Needs, parse_needs
 
 NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 SERVICE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+")
+CALL: Final = re.compile(SERVICE.pattern + r"/(\*|[A-Za-z_][A-Za-z0-9_]*)")
 VERSION: Final = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?")
 PYTHON_MODULE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 MAX_MANIFEST_BYTES: Final = 64 * 1024
 
 _KEYS: Final = frozenset(
-    {"name", "version", "description", "command", "requires", "services", "preload", "testnet"}
+    {
+        "name",
+        "version",
+        "description",
+        "command",
+        "requires",
+        "services",
+        "calls",
+        "preload",
+        "testnet",
+    }
 )
 
 
@@ -36,6 +47,8 @@ class Manifest:
     """Modules that must be READY before this one is started."""
     services: tuple[str, ...] = field(default=())
     """Full names of the gRPC services that the node's front door routes to it."""
+    calls: tuple[str, ...] = ()
+    """What it calls of other modules: `package.Service/Method` or `package.Service/*` (KER-17)."""
     preload: tuple[str, ...] = ()
     """Python modules that a testnet's fork server loads for it; if empty, it is not forked."""
     needs: Needs = field(default_factory=Needs)
@@ -59,6 +72,7 @@ def parse_manifest(text: str) -> Manifest:
     command = _list(document, "command", None, problems)
     requires = _list(document, "requires", NAME, problems)
     services = _list(document, "services", SERVICE, problems)
+    calls = _list(document, "calls", CALL, problems)
     preload = _list(document, "preload", PYTHON_MODULE, problems)
     if preload and (len(command) < 3 or command[:2] != ("python", "-m")):
         problems.append("preload: needs a command that begins with python -m MODULE")
@@ -67,7 +81,17 @@ def parse_manifest(text: str) -> Manifest:
     needs = parse_needs(document.get("testnet", {}), problems)
     if problems:
         raise ConfigError(problems)
-    return Manifest(name, version, str(description), command, requires, services, preload, needs)
+    return Manifest(
+        name=name,
+        version=version,
+        description=str(description),
+        command=command,
+        requires=requires,
+        services=services,
+        calls=calls,
+        preload=preload,
+        needs=needs,
+    )
 
 
 def _text(
