@@ -1,0 +1,1 @@
+"""What every client of a node needs: channels, and the token that they bear."""
