@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from logos.kernel.v1 import registry_pb2
 from logos_base.capabilities import KERNEL, Claims, ModuleSubject
-from logos_module.capabilities.channel import AuthorizedChannel, Credential
+from logos_client.authorized import AuthorizedChannel
+from logos_module.capabilities.channel import Credential
 from logos_module.capabilities.joining import kernel_proof
 from logos_module.capabilities.proofs import module_key, shared_key
 from logos_module.capabilities.tokens import sign
@@ -20,6 +21,7 @@ NONCE: Final = b"n" * 32
 SIGNING: Final = Ed25519PrivateKey.from_private_bytes(bytes(32))
 SIGNING_KEY: Final = SIGNING.public_key().public_bytes_raw()
 KERNEL_KEY: Final = module_key(b"k" * 32, KERNEL).public_key().public_bytes_raw()
+NOW_S: Final = 1_800_000_000
 FAR_S: Final = 2**40
 
 
@@ -48,7 +50,9 @@ def grant(
             public_key=request.public_key,
             kernel_key=KERNEL_KEY,
             signing_keys=[SIGNING_KEY],
+            now_s=NOW_S,
         ),
+        now=NOW_S,
         token=token(request, KERNEL, ["*"]),
         **fields,
     )

@@ -12,8 +12,8 @@ from google.protobuf import empty_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from logos_base.errors import ErrorKind, LogosError
+from logos_client.channels import open_channel, write
 from logos_module.access import Caller, Listener
-from logos_module.channels import open_channel, write
 from logos_module.errors import ModuleDrainingError, reason_of
 from logos_module.interceptor import PassedHandler
 from logos_module.server import Server

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from logos.network.v1 import streams_pb2 as pb
 from logos.network.v1 import streams_pb2_grpc as pb_grpc
+from logos_client.channels import open_channel
 from logos_module.bulk import BulkField, BulkMethod
-from logos_module.channels import open_channel
 from logos_module.server import Server
 
 FIELD = BulkField(pb.CarryRequest)

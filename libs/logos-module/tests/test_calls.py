@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 import pytest
 
+from logos_client.channels import open_channel
 from logos_module.calls import ServedCall
-from logos_module.channels import open_channel
 from logos_module.server import Server
 from logos_testnet.scenarios.broken_calls import WAYS, Breaking
 

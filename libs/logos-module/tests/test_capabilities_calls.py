@@ -17,13 +17,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from logos.kernel.v1 import capability_pb2 as pb
 from logos_base.capabilities import KERNEL, Claims, ModuleSubject, OperatorSubject, Role
+from logos_client.authorized import AuthorizedChannel
+from logos_client.channels import open_channel, write
 from logos_module.capabilities.authorizer import TokenAuthorizer
-from logos_module.capabilities.channel import AuthorizedChannel, Credential
+from logos_module.capabilities.channel import Credential
 from logos_module.capabilities.metadata import CALLER_FIELD, PROOF_FIELD, TOKEN_FIELD
 from logos_module.capabilities.proofs import module_key, shared_key
 from logos_module.capabilities.tokens import sign
 from logos_module.capabilities.verifier import Verifier
-from logos_module.channels import open_channel, write
 from logos_module.errors import reason_of
 from logos_module.server import Server
 

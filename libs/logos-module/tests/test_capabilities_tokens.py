@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logos_base.capabilities import MAX_TOKEN_BYTES, Claims, ModuleSubject, OperatorSubject, Role
+from logos_base.capabilities import MAX_TOKEN_BYTES, Claims, ModuleSubject
 from logos_module.capabilities.errors import TokenInvalidError
 from logos_module.capabilities.tokens import SIGNATURE_BYTES, key_id_of, sign, verify
 
@@ -25,19 +25,11 @@ CLAIMS = Claims(
 )
 
 
-@pytest.mark.parametrize(
-    "claims",
-    [
-        CLAIMS,
-        dataclasses.replace(CLAIMS, subject=OperatorSubject("ada", Role.VIEWER), proof_key=b""),
-        dataclasses.replace(CLAIMS, subject=OperatorSubject("", Role.ADMIN), expires_at_s=0),
-    ],
-)
-def test_a_token_says_what_was_signed(claims: Claims) -> None:
-    token = sign(claims, KEY)
+def test_a_token_says_what_was_signed() -> None:
+    token = sign(CLAIMS, KEY)
 
     assert len(token) <= MAX_TOKEN_BYTES
-    assert verify(token, KEYS) == claims
+    assert verify(token, KEYS) == CLAIMS
 
 
 @given(st.integers(0, 8 * len(sign(CLAIMS, KEY)) - 1))

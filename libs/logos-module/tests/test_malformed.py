@@ -15,9 +15,9 @@ from prometheus_client import REGISTRY
 from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc, registry_pb2, registry_pb2_grpc
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
 from logos_base.errors import ErrorKind, LogosError
+from logos_client.channels import open_channel, write
 from logos_module import interceptor
 from logos_module.bulk import BulkField, BulkMethod
-from logos_module.channels import open_channel, write
 from logos_module.errors import abort_for, reason_of
 from logos_module.interceptor import PassedHandler
 from logos_module.logs import RateLimit

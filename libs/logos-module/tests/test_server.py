@@ -19,8 +19,8 @@ from grpc_status import rpc_status
 
 from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc, supervisor_pb2, supervisor_pb2_grpc
 from logos_base.errors import ErrorKind, LogosError
+from logos_client.channels import MAX_MESSAGE_BYTES, open_channel
 from logos_module import interceptor
-from logos_module.channels import MAX_MESSAGE_BYTES, open_channel
 from logos_module.errors import reason_of
 from logos_module.interceptor import PassedHandler
 from logos_module.reflection import describe

@@ -13,16 +13,16 @@ import pytest
 
 import fake_kernel
 from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
-from logos_base.capabilities import Claims
+from logos_base.capabilities import Claims, Revocation
 from logos_base.errors import ErrorKind, LogosError
 from logos_base.manifest import Manifest
+from logos_client.channels import open_channel
 from logos_module import session
 from logos_module.capabilities.channel import Credential
 from logos_module.capabilities.identity import Identity
 from logos_module.capabilities.joining import KernelUnprovenError, join_proof
 from logos_module.capabilities.metadata import TOKEN_FIELD
 from logos_module.capabilities.tokens import key_id_of, verify
-from logos_module.channels import open_channel
 from logos_module.context import ModuleContext
 from logos_module.environment import Environment
 from logos_module.errors import ModuleNotReadyError
@@ -233,12 +233,26 @@ async def test_what_the_kernel_revokes_is_refused(bench: Bench) -> None:
     bench.registry.revocations = [registry_pb2.Revocation(module="chat", before_epoch=7)]
 
     async def check() -> None:
-        while not bench.identity.verifier._epochs:  # noqa: ASYNC110 -- no event tells of it
+        while not bench.identity.verifier._revoked:  # noqa: ASYNC110 -- no event tells of it
             await asyncio.sleep(0.01)
 
     await _while_running(bench, check)
 
-    assert bench.identity.verifier._epochs == {"chat": 7}
+    assert bench.identity.verifier._revoked == {"chat": Revocation("chat", before_epoch=7)}
+
+
+async def test_tokens_of_an_old_key_or_of_other_rules_are_renewed(bench: Bench) -> None:
+    await bench.session.register()
+    bench.registry.endpoint = bench.address
+    credential = bench.identity.for_kernel
+    assert not bench.identity.is_due(credential)
+
+    bench.identity.trust([b"\1" * 32, fake_kernel.SIGNING_KEY])
+    assert bench.identity.is_due(credential)
+    await bench.neighbours.renew()
+    assert not bench.identity.is_due(credential)
+    bench.identity.expire()
+    assert bench.identity.is_due(credential)
 
 
 async def test_it_waits_for_a_kernel(bench: Bench) -> None:

@@ -8,9 +8,10 @@ import grpc
 
 from logos.kernel.v1 import registry_pb2, registry_pb2_grpc
 from logos_base.capabilities import KERNEL
-from logos_module.capabilities.channel import AuthorizedChannel, Credential
+from logos_client.authorized import AuthorizedChannel
+from logos_client.channels import open_channel
+from logos_module.capabilities.channel import Credential
 from logos_module.capabilities.identity import Identity
-from logos_module.channels import open_channel
 from logos_module.errors import reason_of
 
 log = logging.getLogger(__name__)

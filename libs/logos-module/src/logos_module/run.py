@@ -5,7 +5,6 @@ import logging
 import secrets
 import signal
 import sys
-import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -18,12 +17,12 @@ import uvloop
 from logos.module.v1.module_host_pb2_grpc import add_ModuleHostServicer_to_server
 from logos_base.errors import ConfigError, LogosError, StateError
 from logos_base.manifest import Manifest, parse_manifest
+from logos_client.authorized import AuthorizedChannel
+from logos_client.channels import open_channel
 from logos_module import logs, session
 from logos_module.capabilities.authorizer import TokenAuthorizer
-from logos_module.capabilities.channel import AuthorizedChannel
 from logos_module.capabilities.identity import Identity
 from logos_module.capabilities.joining import read_join_secret
-from logos_module.channels import open_channel
 from logos_module.context import ModuleContext
 from logos_module.disk import disk_full, is_full
 from logos_module.environment import Environment, parse_environment
@@ -87,7 +86,7 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
     serve_metrics(environment.metrics_listen)
     instance_id = secrets.token_bytes(16)
     secret = await _join_secret(environment.join_secret)
-    identity = Identity(manifest.name, instance_id, secret, _now_s)
+    identity = Identity(manifest.name, instance_id, secret)
     server = Server(authorizer=TokenAuthorizer(identity.verifier))
     server.gate.refusal = ModuleNotReadyError(f"{manifest.name} is starting")
     server.serve(
@@ -144,10 +143,6 @@ async def _join_secret(path: Path) -> bytes:
         await asyncio.sleep(LOCK_POLL_S)
         secret = read_join_secret(path)
     return secret
-
-
-def _now_s() -> int:
-    return time.time_ns() // 1_000_000_000
 
 
 def _cause_of(error: BaseException) -> BaseException:

@@ -10,9 +10,9 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from logos_base.errors import ErrorKind, LogosError
+from logos_client.channels import SHARED_OPTIONS
 from logos_module.access import Authorizer, Listener, OpenAccess
 from logos_module.bulk import BulkMethod
-from logos_module.channels import SERVER_OPTIONS
 from logos_module.health import HealthServicer
 from logos_module.interceptor import Gate, Interceptor
 from logos_module.method_names import make_method_names_safe
@@ -23,6 +23,14 @@ log = logging.getLogger(__name__)
 
 WATCH_S: Final = 1.0
 """How often a server checks that its Unix sockets still exist."""
+
+# Clients of ours ping every 20 s; a server that does not allow it answers too_many_pings.
+_OPTIONS: Final = (
+    *SHARED_OPTIONS,
+    ("grpc.so_reuseport", 0),  # a taken port is an error, not a second listener
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
 
 AddToServer = Callable[[Any, Any], None]
 """The generated `add_XServicer_to_server(servicer, server)`."""
@@ -105,15 +113,23 @@ class Server:
         self._table.carry_in_bulk(service, getattr(servicer, "bulk", {}))
         return service
 
-    async def start(self, addresses: Iterable[str]) -> None:
-        """Listens at every address, or raises `AddressInUseError`."""
+    async def start(
+        self, addresses: Iterable[str], tls: grpc.ServerCredentials | None = None
+    ) -> None:
+        """Listens at every address, or raises `AddressInUseError`.
+
+        Args:
+            addresses: `unix:/path` or `host:port`.
+            tls: Certificate and key for addresses with a port (`tls.credentials_of`); without,
+                messages there are not encrypted.
+        """
         await self.set_serving([""], serving=False)
         server = self._new_server()
         self._servers.append(server)
         for address in addresses:
             path = path_of(address)
             if path is None:
-                _bind(server, address)
+                _bind(server, address, tls)
             else:
                 socket = Socket(path)
                 _bind_socket(server, socket)
@@ -121,7 +137,7 @@ class Server:
         await server.start()
 
     def _new_server(self) -> grpc.aio.Server:
-        server = grpc.aio.server(interceptors=[self._interceptor], options=SERVER_OPTIONS)
+        server = grpc.aio.server(interceptors=[self._interceptor], options=_OPTIONS)
         server.add_generic_rpc_handlers((self._table,))
         return server
 
@@ -179,9 +195,12 @@ class Server:
             await server.stop(None)
 
 
-def _bind(server: grpc.aio.Server, address: str) -> None:
+def _bind(server: grpc.aio.Server, address: str, tls: grpc.ServerCredentials | None = None) -> None:
     try:
-        bound = server.add_insecure_port(address)
+        if tls is None:
+            bound = server.add_insecure_port(address)
+        else:
+            bound = server.add_secure_port(address, tls)
     except RuntimeError as error:
         raise AddressInUseError(f"cannot listen at {address}: {error}") from error
     if bound == 0:

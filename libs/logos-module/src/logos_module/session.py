@@ -154,6 +154,8 @@ class KernelSession:
                     self._identity.revoke(response.revocations)
                     if response.signing_keys:
                         self._identity.trust(response.signing_keys)
+                    if response.renew:
+                        self._identity.expire()
                     await renew()
             except grpc.aio.AioRpcError as error:
                 log.info("session ended", extra={"code": error.code().name})

@@ -2,14 +2,11 @@
 
 from typing import Final
 
-from google.protobuf.message import DecodeError
-
-from logos.kernel.v1 import capability_pb2 as pb
-from logos_base.capabilities import KERNEL, ModuleSubject, OperatorSubject, Subject
+from logos_base.capabilities import KERNEL, ModuleSubject, Subject
 from logos_module.access import Caller
-from logos_module.capabilities.errors import TokenInvalidError, TokenMissingError
+from logos_module.capabilities.callers import caller_from_bytes
+from logos_module.capabilities.errors import TokenMissingError
 from logos_module.capabilities.metadata import CALLER_FIELD, PROOF_FIELD, TOKEN_FIELD
-from logos_module.capabilities.tokens import ROLES
 from logos_module.capabilities.verifier import Verifier
 
 FREE: Final = (
@@ -23,12 +20,14 @@ FREE: Final = (
 class TokenAuthorizer:
     """Lets calls pass that carry a token for their method and prove that it is theirs."""
 
-    def __init__(self, verifier: Verifier) -> None:
+    def __init__(self, verifier: Verifier, free: tuple[str, ...] = FREE) -> None:
+        """Takes what verifies, and the beginnings of the methods that need no token."""
         self._verifier = verifier
+        self._free = free
 
     def authorize(self, caller: Caller, method: str) -> Subject | None:
         """Returns the module or operator that calls, or refuses the call."""
-        if method.startswith(FREE):
+        if method.startswith(self._free):
             return None
         fields = dict(caller.metadata)
         token, proof = fields.get(TOKEN_FIELD), fields.get(PROOF_FIELD)
@@ -36,24 +35,8 @@ class TokenAuthorizer:
             raise TokenMissingError(
                 f"{method} needs a token; clients call the front door of the node instead"
             )
-        subject = self._verifier.admit(token, proof, method[1:]).subject
-        if isinstance(subject, ModuleSubject) and subject.name == KERNEL:
-            return _passed_on(fields.get(CALLER_FIELD), subject)
+        subject: ModuleSubject = self._verifier.admit(token, proof, method[1:]).subject
+        passed_on = fields.get(CALLER_FIELD)
+        if subject.name == KERNEL and isinstance(passed_on, bytes):
+            return caller_from_bytes(passed_on)
         return subject
-
-
-def _passed_on(said: str | bytes | None, kernel: Subject) -> Subject:
-    """Returns the caller behind a call of the kernel: it alone is believed in this."""
-    if not isinstance(said, bytes):
-        return kernel
-    info = pb.CallerInfo()
-    try:
-        info.ParseFromString(said)
-    except DecodeError as error:
-        raise TokenInvalidError("who is behind this call cannot be read") from error
-    match info.WhichOneof("caller"):
-        case "module":
-            return ModuleSubject(info.module.name, info.module.instance_id, info.module.epoch)
-        case "operator" if info.operator.role in ROLES:
-            return OperatorSubject(info.operator.name, ROLES[info.operator.role])
-    raise TokenInvalidError("who is behind this call is not known here")

@@ -68,9 +68,11 @@ def kernel_proof(
     public_key: bytes,
     kernel_key: bytes,
     signing_keys: Sequence[bytes],
+    now_s: int,
 ) -> bytes:
     """Returns the kernel's proof of its answer, 32 bytes."""
-    return _mac(secret, _KERNEL_DOMAIN, (nonce, public_key, kernel_key, *signing_keys))
+    now = now_s.to_bytes(8, "big")
+    return _mac(secret, _KERNEL_DOMAIN, (nonce, public_key, kernel_key, now, *signing_keys))
 
 
 def _mac(secret: bytes, domain: bytes, fields: Sequence[bytes]) -> bytes:

@@ -32,6 +32,11 @@ def module_key(join_secret: bytes, module: str) -> X25519PrivateKey:
     return X25519PrivateKey.from_private_bytes(derived)
 
 
+def public_key_of(private: X25519PrivateKey) -> bytes:
+    """Returns the public key that belongs to a private one, 32 bytes."""
+    return private.public_key().public_bytes_raw()
+
+
 def shared_key(
     own: X25519PrivateKey, other: bytes, *, caller: bytes, callee: bytes, instance_id: bytes
 ) -> bytes:

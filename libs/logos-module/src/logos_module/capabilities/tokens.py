@@ -15,21 +15,12 @@ from logos_base.capabilities import (
     TOKEN_ID_BYTES,
     Claims,
     ModuleSubject,
-    OperatorSubject,
-    Role,
-    Subject,
 )
 from logos_module.capabilities.errors import TokenInvalidError
 
 KEY_ID_BYTES: Final = 8
 SIGNATURE_BYTES: Final = 64
 _DOMAIN: Final = b"logos-cap-v1\x00"
-ROLES: Final = {
-    pb.ROLE_VIEWER: Role.VIEWER,
-    pb.ROLE_OPERATOR: Role.OPERATOR,
-    pb.ROLE_ADMIN: Role.ADMIN,
-}
-_NUMBERS: Final = {role: number for number, role in ROLES.items()}
 
 
 def key_id_of(public_key: bytes) -> bytes:
@@ -74,48 +65,32 @@ def verify(token: bytes, keys: Mapping[bytes, Ed25519PublicKey]) -> Claims:
 
 
 def _to_message(claims: Claims, key_id: bytes) -> pb.CapabilityClaims:
-    message = pb.CapabilityClaims(
+    subject = claims.subject
+    return pb.CapabilityClaims(
         key_id=key_id,
         token_id=claims.token_id,
+        subject=pb.ModuleSubject(
+            name=subject.name, instance_id=subject.instance_id, epoch=subject.epoch
+        ),
         audience=claims.audience,
         methods=claims.methods,
         issued_at=claims.issued_at_s,
         expires_at=claims.expires_at_s,
         proof_key=claims.proof_key,
     )
-    match claims.subject:
-        case ModuleSubject(name, instance_id, epoch):
-            message.module.name = name
-            message.module.instance_id = instance_id
-            message.module.epoch = epoch
-        case OperatorSubject(name, role):
-            message.operator.name = name
-            message.operator.role = _NUMBERS[role]
-    return message
 
 
 def _to_claims(message: pb.CapabilityClaims) -> Claims:
-    if len(message.token_id) != TOKEN_ID_BYTES or len(message.proof_key) not in {
-        0,
-        PROOF_KEY_BYTES,
-    }:
+    sizes = len(message.token_id), len(message.proof_key)
+    if sizes != (TOKEN_ID_BYTES, PROOF_KEY_BYTES):
         raise TokenInvalidError("its claims are malformed")
+    said = message.subject
     return Claims(
         token_id=message.token_id,
-        subject=_subject_of(message),
+        subject=ModuleSubject(said.name, said.instance_id, said.epoch),
         audience=message.audience,
         methods=tuple(message.methods),
         issued_at_s=message.issued_at,
         expires_at_s=message.expires_at,
         proof_key=message.proof_key,
     )
-
-
-def _subject_of(message: pb.CapabilityClaims) -> Subject:
-    match message.WhichOneof("subject"):
-        case "module":
-            said = message.module
-            return ModuleSubject(said.name, said.instance_id, said.epoch)
-        case "operator" if message.operator.role in ROLES:
-            return OperatorSubject(message.operator.name, ROLES[message.operator.role])
-    raise TokenInvalidError("its subject is not known here")

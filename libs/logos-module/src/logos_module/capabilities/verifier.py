@@ -1,17 +1,15 @@
-"""The callee's side: from the metadata of a call to its caller (KER-15, KER-16)."""
+"""The callee's side: from a token and a proof to who calls (KER-15, KER-16)."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from logos_base.capabilities import Claims, ModuleSubject, allows
+from logos_base.capabilities import Claims, Revocation, allows
 from logos_module.capabilities.errors import (
     MethodDeniedError,
-    ProofInvalidError,
     TokenExpiredError,
     TokenInvalidError,
     TokenRevokedError,
@@ -26,19 +24,6 @@ MAX_KNOWN: Final = 4096
 """Tokens, and callers, that are kept in mind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """Tokens that hold no longer, though they have not expired."""
-
-    token_id: bytes = b""
-    """One token; empty if the others name a module."""
-    expires_at_s: int = 0
-    """When that token would have expired, Unix time; it is forgotten then."""
-    module: str = ""
-    before_epoch: int = 0
-    """All tokens of starts of `module` before this one."""
-
-
 class Verifier:
     """Decides on the calls to one process."""
 
@@ -50,9 +35,8 @@ class Verifier:
         self._keys: Mapping[bytes, Ed25519PublicKey] = {}
         self._known: OrderedDict[bytes, Claims] = OrderedDict()
         self._callers: OrderedDict[tuple[bytes, bytes], ProofChecker] = OrderedDict()
-        self._revoked: dict[bytes, int] = {}
-        """Tokens, and when they expire."""
-        self._epochs: dict[str, int] = {}
+        self._revoked: dict[str, Revocation] = {}
+        """By module."""
 
     def trust(self, public_keys: list[bytes]) -> None:
         """Sets the kernel's Ed25519 keys, 32 bytes each: new tokens need one of them."""
@@ -63,13 +47,8 @@ class Verifier:
 
     def revoke(self, revocation: Revocation) -> None:
         """Refuses tokens from now on."""
-        if revocation.token_id:
-            now_s = self._now_s()
-            held = {key: end_s for key, end_s in self._revoked.items() if end_s > now_s}
-            self._revoked = {**held, revocation.token_id: revocation.expires_at_s}
-        else:
-            epoch = max(self._epochs.get(revocation.module, 0), revocation.before_epoch)
-            self._epochs[revocation.module] = epoch
+        held = self._revoked.get(revocation.module, revocation)
+        self._revoked[revocation.module] = held.joined(revocation)
 
     def admit(self, token: bytes, proof: bytes, method: str) -> Claims:
         """Returns who calls, or refuses the call.
@@ -101,20 +80,15 @@ class Verifier:
         return claims
 
     def _refuse_old(self, claims: Claims) -> None:
-        if claims.is_over(self._now_s()):
+        if claims.expires_at_s <= self._now_s():
             raise TokenExpiredError("the token has expired")
-        subject = claims.subject
-        is_old = isinstance(subject, ModuleSubject) and subject.epoch < self._epochs.get(
-            subject.name, 0
-        )
-        if is_old or claims.token_id in self._revoked:
+        revocation = self._revoked.get(claims.subject.name)
+        if revocation is not None and revocation.covers(claims):
             raise TokenRevokedError("the token was revoked")
 
     def _checker_of(self, claims: Claims) -> ProofChecker:
-        proof_key, subject = claims.proof_key, claims.subject
-        if not proof_key or not isinstance(subject, ModuleSubject):
-            raise ProofInvalidError("a bearer token is for the front door alone")
-        caller = (proof_key, subject.instance_id)
+        proof_key, instance_id = claims.proof_key, claims.subject.instance_id
+        caller = (proof_key, instance_id)
         checker = self._callers.get(caller)
         if checker is None:
             key = shared_key(
@@ -122,7 +96,7 @@ class Verifier:
                 proof_key,
                 caller=proof_key,
                 callee=self.public_key,
-                instance_id=subject.instance_id,
+                instance_id=instance_id,
             )
             checker = ProofChecker(key)
             _keep(self._callers, caller, checker)

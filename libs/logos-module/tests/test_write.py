@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 
 from logos_base.errors import ErrorKind, LogosError
-from logos_module.channels import open_channel, write
+from logos_client.channels import open_channel, write
 from logos_module.errors import reason_of
 from logos_module.server import Server
 
