@@ -1,5 +1,7 @@
 """A testnet of one's own for the length of a measurement: own ports, own folder, no trace."""
 
+import os
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,18 +13,22 @@ import grpc
 from benchmarks.report import say
 
 from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc
-from logos_module.channels import open_channel
+from logos_client.channels import open_channel
+from logos_client.token_file import read_token
 from logos_module.process import prepare_process
 from logos_testnet.layout import Layout
 from logos_testnet.manifests import load_manifests
 from logos_testnet.plan import Plan, process_plan
 from logos_testnet.process_testnet import ProcessTestnet
-from logos_testnet.processes import NodeProcess, find_processes
+from logos_testnet.processes import KERNEL, NodeProcess, find_processes
 from logos_testnet.progress import silent
 from logos_testnet.testnet import Started, node_of
 from logos_testnet.topology import parse_topology
 
 ROOT: Final = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+from kernel_tokens import open_authorized  # noqa: E402 - found by the line above
+
 TOPOLOGY: Final = ROOT / "deploy" / "topologies" / "small.toml"
 FRONT_PORTS: Final = 53500
 P2P_PORTS: Final = 54500
@@ -38,7 +44,7 @@ class Running:
 
     def front(self, node: str) -> grpc.aio.Channel:
         """A channel to the front door of a node."""
-        return open_channel(node_of(self.plan, node).front)
+        return open_channel(node_of(self.plan, node).front, read_token(self.layout.operator_token))
 
     async def module(self, node: str, name: str) -> grpc.aio.Channel:
         """A channel to the socket of a module, past the front door."""
@@ -46,7 +52,18 @@ class Running:
             status = await kernel_pb2_grpc.KernelStub(channel).GetStatus(
                 kernel_pb2.GetStatusRequest(), timeout=5
             )
-        return open_channel(next(m.endpoint for m in status.modules if m.name == name))
+        endpoint = next(m.endpoint for m in status.modules if m.name == name)
+        return open_authorized(endpoint, name, self.layout.node(node) / "kernel")
+
+    def inner(self, node: str, caller: str) -> grpc.aio.Channel:
+        """A channel to the inner address of a kernel, as a module has it."""
+        socket = self.layout.sockets_of([(node, KERNEL)]) / node / f"{KERNEL}.sock"
+        return open_authorized(f"unix:{socket}", KERNEL, self.layout.node(node) / "kernel", caller)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of its commands: they bear its operator's token."""
+        return {**os.environ, "LOGOS_TOKEN_FILE": str(self.layout.operator_token)}
 
     def processes(self) -> list[NodeProcess]:
         """Its kernels and modules."""

@@ -7,7 +7,8 @@ from logos_kernel.core.types import Plan, Runtime
 
 
 def plans(requires: Mapping[str, Sequence[str]], runtime: Runtime = Runtime.PROCESS) -> list[Plan]:
-    """Returns plans of modules that serve `test.<name>.Echo`."""
+    """Returns plans of modules that serve `test.<name>.Echo` and call that of all."""
+    calls = tuple(f"test.{name}.Echo/*" for name in requires)
     return [
         Plan(
             Manifest(
@@ -16,6 +17,7 @@ def plans(requires: Mapping[str, Sequence[str]], runtime: Runtime = Runtime.PROC
                 command=("run",),
                 requires=tuple(needed),
                 services=(f"test.{name}.Echo",),
+                calls=calls,
             ),
             settings_json=f'{{"name": "{name}"}}',
             runtime=runtime,

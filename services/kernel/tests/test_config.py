@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from certificates import make_certificate
 from logos_base.errors import ConfigError
 from logos_kernel.config import Config, parse
 from logos_kernel.core.types import Runtime
@@ -84,6 +85,37 @@ def test_a_profile_and_its_manifests_are_read(tmp_path: Path) -> None:
     assert config.places.kernel_target == "unix:/run/node1/k.sock"
 
 
+def test_secrets_stand_in_the_state_folder_unless_the_profile_says_where(tmp_path: Path) -> None:
+    config = _parsed(tmp_path)
+    assert config.operator_token == tmp_path / "kernel" / "operator.token"
+    assert config.join_secrets["storage"] == tmp_path / "kernel" / "join" / "storage.secret"
+
+    line = '[modules.storage]\njoin_secret = "/join/2/secret"'
+    moved = PROFILE.replace("[modules.storage]", line)
+    file = tmp_path / "token"
+    config = parse(_variables(tmp_path, moved, LOGOS_OPERATOR_TOKEN=str(file)))
+    assert config.operator_token == file
+    assert config.join_secrets["storage"] == Path("/join/2/secret")
+    assert config.places is not None
+    assert config.places.join_secrets == config.join_secrets
+
+    for wrong in ('"join/2"', "7"):
+        profile = moved.replace('"/join/2/secret"', wrong)
+        (problem,) = _problems(_variables(tmp_path, profile), tmp_path)
+        assert "modules.storage.join_secret: must be an absolute path" in problem
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])  # noqa: S104 - to refuse them
+def test_a_kernel_does_not_serve_its_modules_in_clear_text_everywhere(
+    tmp_path: Path, host: str
+) -> None:
+    """kernel.md, test 31."""
+    profile = PROFILE.replace('"process"', '"external"')
+    (problem,) = _problems(_variables(tmp_path, profile, LOGOS_LISTEN=f"{host}:7000"), tmp_path)
+
+    assert problem.startswith("LOGOS_LISTEN: must be an address of the node's own network")
+
+
 def test_a_fork_server_is_optional(tmp_path: Path) -> None:
     places = _parsed(tmp_path, LOGOS_FORK_SERVER="/run/forks.sock").places
 
@@ -91,16 +123,60 @@ def test_a_fork_server_is_optional(tmp_path: Path) -> None:
     assert places.fork_server == Path("/run/forks.sock")
 
 
-@pytest.mark.parametrize(
-    ("bound", "target"), [("0.0.0.0:7000", "127.0.0.1:7000"), ("10.0.0.2:7000", "10.0.0.2:7000")]
-)
-def test_modules_reach_a_kernel_wherever_it_listens(
-    tmp_path: Path, bound: str, target: str
-) -> None:
-    places = _parsed(tmp_path, LOGOS_LISTEN=bound).places
+def test_modules_that_are_processes_are_served_on_this_machine_alone(tmp_path: Path) -> None:
+    variables = _variables(tmp_path, LOGOS_LISTEN="10.0.0.2:7000")
 
-    assert places is not None
-    assert places.kernel_target == target
+    (problem,) = _problems(variables, tmp_path)
+
+    assert problem.startswith("LOGOS_LISTEN: 10.0.0.2:7000 is neither on loopback nor a Unix")
+    (tmp_path / "profile.toml").write_text(PROFILE.replace('"process"', '"external"'))
+    assert parse(variables).listen == "10.0.0.2:7000"  # a node's own network
+
+
+@pytest.mark.parametrize("front", ["0.0.0.0:17001", "[::]:17001", "10.0.0.2:17001", "node1:17001"])
+def test_a_front_door_in_clear_text_stays_on_this_machine(tmp_path: Path, front: str) -> None:
+    """kernel.md, test 31."""
+    variables = _variables(tmp_path, LOGOS_FRONT=front)
+
+    (problem,) = _problems(variables, tmp_path)
+
+    assert problem.startswith(f"LOGOS_FRONT: {front} is neither on loopback nor a Unix socket")
+    assert "set LOGOS_TLS_CERTIFICATE and LOGOS_TLS_KEY" in problem
+    assert parse(variables | {"LOGOS_FRONT_PLAINTEXT": "1"}).front == front
+
+
+@pytest.mark.parametrize("front", ["127.0.0.1:17001", "[::1]:1", "localhost:1", "unix:/run/f"])
+def test_on_this_machine_a_front_door_needs_no_certificate(tmp_path: Path, front: str) -> None:
+    assert _parsed(tmp_path, LOGOS_FRONT=front).tls is None
+
+
+def test_clear_text_is_permitted_by_one_word_alone(tmp_path: Path) -> None:
+    variables = _variables(tmp_path, LOGOS_FRONT="0.0.0.0:1", LOGOS_FRONT_PLAINTEXT="no")
+
+    first, second = _problems(variables, tmp_path)
+
+    assert first == "LOGOS_FRONT_PLAINTEXT: must be 1 or not set, is 'no'"
+    assert second.startswith("LOGOS_FRONT: 0.0.0.0:1 is neither")
+
+
+def test_a_front_door_with_a_certificate_may_be_anywhere(tmp_path: Path) -> None:
+    files = make_certificate(tmp_path)
+    given = {
+        "LOGOS_TLS_CERTIFICATE": str(files.certificate),
+        "LOGOS_TLS_KEY": str(files.key),
+    }
+
+    assert _parsed(tmp_path, LOGOS_FRONT="0.0.0.0:1", **given).tls == files
+
+    for name, other in (given.keys(), reversed(given.keys())):
+        assert _problems(
+            _variables(tmp_path, LOGOS_FRONT="0.0.0.0:1", **{name: given[name]}), tmp_path
+        ) == [f"{other}: must be set, since {name} is"]
+    given["LOGOS_TLS_KEY"] = str(tmp_path / "none.pem")
+    assert _problems(_variables(tmp_path, LOGOS_FRONT="unix:/run/f", **given), tmp_path) == [
+        "LOGOS_TLS_CERTIFICATE: is of no use, since LOGOS_FRONT is a Unix socket",
+        "none.pem: No such file or directory",
+    ]
 
 
 def test_a_kernel_that_only_observes_needs_no_places(tmp_path: Path) -> None:
@@ -131,9 +207,9 @@ def test_addresses_without_a_host_are_refused(tmp_path: Path) -> None:
     )
 
     assert _problems(variables, tmp_path) == [
-        "LOGOS_METRICS_LISTEN: must be host:port, such as 127.0.0.1:9090, is '9090'",
         "LOGOS_FRONT: must be unix:/path or host:port, is ':51001'",
         "LOGOS_LISTEN: must be unix:/path or host:port, is 'k.sock'",
+        "LOGOS_METRICS_LISTEN: must be host:port, such as 127.0.0.1:9090, is '9090'",
     ]
 
 
@@ -143,7 +219,7 @@ def test_a_database_is_a_url_of_postgresql_and_not_shown(tmp_path: Path) -> None
     assert parse(_variables(tmp_path, LOGOS_DATABASE="")).database is None
     config = parse(_variables(tmp_path, LOGOS_DATABASE=url))
     assert config.database == url
-    assert "secret" not in repr(config)
+    assert "logos:" not in repr(config)
     assert _problems(_variables(tmp_path, LOGOS_DATABASE="mysql://logos:secret@db"), tmp_path) == [
         "LOGOS_DATABASE: must begin with postgresql+asyncpg://"
     ]

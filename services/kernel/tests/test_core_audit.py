@@ -1,81 +1,25 @@
-"""No record of the audit log can be changed, moved or left out unseen."""
+"""Refusals that are repeated, or many, do not fill the audit log."""
 
-from dataclasses import replace
-
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from logos_kernel.core.audit import AuditRecord, append, first_broken
-
-DRAFTS = st.lists(
-    st.builds(
-        AuditRecord,
-        st.just(0),
-        st.integers(0, 2**53),
-        *(st.text(max_size=8) for _ in range(5)),
-    ),
-    min_size=3,
-    max_size=8,
-)
+from logos_base.audit import AuditRecord
+from logos_kernel.core.audit import Repeats
 
 
-def chain(drafts: list[AuditRecord]) -> list[AuditRecord]:
-    records: list[AuditRecord] = []
-    for draft in drafts:
-        records.append(append(records[-1] if records else None, draft))
-    return records
+def refusal(actor: str, at_ms: int) -> AuditRecord:
+    return AuditRecord(0, at_ms, actor, "call", "a.B/C", "ROLE_DENIED")
 
 
-@given(DRAFTS)
-def test_a_chain_holds_from_any_record_on(drafts: list[AuditRecord]) -> None:
-    records = chain(drafts)
+def test_who_repeats_a_refusal_is_noted_once_a_minute() -> None:
+    repeats = Repeats()
 
-    assert [record.sequence for record in records] == list(range(1, len(records) + 1))
-    assert first_broken(records) is None
-    assert first_broken(records[2:], records[1]) is None
+    seen = [repeats.is_news(refusal("operator:bob", at_ms)) for at_ms in range(0, 180_000, 1000)]
 
-
-@given(
-    DRAFTS,
-    st.sampled_from(["at_ms", "actor", "action", "subject", "outcome", "detail", "hash"]),
-    st.data(),
-)
-def test_a_changed_field_breaks_it_there(
-    drafts: list[AuditRecord], name: str, data: st.DataObject
-) -> None:
-    records = chain(drafts)
-    index = data.draw(st.integers(0, len(records) - 1))
-    old = getattr(records[index], name)
-    new = old + 1 if name == "at_ms" else bytes(32) if name == "hash" else old + "x"
-
-    records[index] = replace(records[index], **{name: new})
-
-    assert first_broken(records) == index + 1
+    assert [at for at, is_news in enumerate(seen) if is_news] == [0, 60, 120]
 
 
-@given(DRAFTS)
-def test_a_record_that_is_left_out_or_moved_breaks_it(drafts: list[AuditRecord]) -> None:
-    records = chain(drafts)
+def test_many_different_refusals_do_not_fill_the_log() -> None:
+    repeats = Repeats()
 
-    assert first_broken(records[1:]) == 1
-    assert first_broken([records[0], *records[2:]]) == 2
-    assert first_broken([records[1], records[0], *records[2:]]) == 1
+    noted = sum(repeats.is_news(refusal(f"operator:{n}", n)) for n in range(10_000))
 
-
-def test_text_that_moves_from_one_field_to_the_next_is_another_record() -> None:
-    one = append(None, AuditRecord(0, 1, "ab", "c", "", ""))
-
-    assert first_broken([replace(one, actor="a", action="bc")]) == 1
-
-
-def test_the_hash_of_a_record() -> None:
-    """Computed by hand, so that other programs can check a log."""
-    record = append(None, AuditRecord(0, 1_790_000_000_000, "kernel", "token.issue", "ada", "OK"))
-
-    assert record.hash.hex() == "c787363ba71bbb56851b0188d4764a97c3e80d44c67330f582c9ccfc9bb7c9f8"
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_short_chains_hold(count: int) -> None:
-    assert first_broken(chain([AuditRecord(0, 1, "a", "b", "c", "OK")] * count)) is None
+    assert noted == Repeats.MAX_KNOWN
+    assert repeats.is_news(refusal("operator:later", 70_000))

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from gates import ADA, gate_of, proof_of
 from kernel_world import Half
 from memory_store import MemoryModuleStore
 
@@ -22,8 +23,8 @@ from logos_kernel.core.types import (
     Described,
     Desired,
     Exit,
-    Identity,
     Introduction,
+    KernelInfo,
     ModuleState,
     ProcessId,
     Record,
@@ -31,6 +32,7 @@ from logos_kernel.core.types import (
 )
 from logos_kernel.net.external import External
 from logos_kernel.node import Node
+from logos_kernel.operations.audit import Audit
 from logos_kernel.operations.kernel import Kernel
 from logos_kernel.operations.operate import restart, start, stop
 from logos_kernel.operations.register import register
@@ -125,8 +127,18 @@ async def running(
     modules = Modules(
         plans(dict.fromkeys(names, ()), kind), await disk.load(), RestartPolicy(**policy), Half()
     )
-    identity = Identity("node1", "small", "0.1.0", 1, 0)
-    node = Node(identity, modules, runtime=runtime, store=disk, probe=_probe, wall_ms=lambda: 0)
+    identity = KernelInfo("node1", "small", "0.1.0", 1, 0)
+    gate = gate_of(modules)
+    node = Node(
+        identity,
+        modules,
+        runtime=runtime,
+        store=disk,
+        gate=gate,
+        audit=Audit(disk, lambda: 0),
+        probe=_probe,
+        wall_ms=lambda: 0,
+    )
     node.executor.boot()
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         tasks.create_task(node.executor.run())
@@ -165,16 +177,16 @@ async def test_a_stop_that_cannot_be_saved_fails_and_stops_nothing() -> None:
         await _until(lambda: kernel.views.all()[0].pid)
         disk.full_for = {"base"}
         with pytest.raises(DiskFullError):
-            await stop(kernel, "base")
+            await stop(kernel, ADA, "base")
         assert (kernel.views.all()[0].desired, len(processes.alive)) == (Desired.RUNNING, 1)
 
         disk.full_for.clear()
-        await stop(kernel, "base")
+        await stop(kernel, ADA, "base")
         assert disk["base"].desired is Desired.STOPPED
         await _until(lambda: kernel.views.all()[0].state is ModuleState.STOPPED)
         disk.full_for = {"base"}
         with pytest.raises(DiskFullError):
-            await start(kernel, "base")
+            await start(kernel, ADA, "base")
 
         assert kernel.views.all()[0].state is ModuleState.STOPPED
         assert disk["base"].desired is Desired.STOPPED
@@ -185,7 +197,7 @@ async def test_a_start_whose_epoch_cannot_be_saved_is_told_to_who_asked() -> Non
     disk.full_for = {"base"}
     async with running(disk, Processes(disk), "base") as kernel:
         with pytest.raises(DiskFullError):
-            await start(kernel, "base")
+            await start(kernel, ADA, "base")
 
 
 async def test_the_failure_of_one_module_is_not_told_to_who_asked_for_another() -> None:
@@ -193,7 +205,7 @@ async def test_the_failure_of_one_module_is_not_told_to_who_asked_for_another() 
     disk.full_for = {"base"}
     async with running(disk, Processes(disk), "base", "top", backoff_base_ms=1) as kernel:
         for _ in range(20):
-            await restart(kernel, "top")
+            await restart(kernel, ADA, "top")
 
         assert kernel.views.all()[0].status_text
 
@@ -205,7 +217,7 @@ async def test_what_was_begun_is_carried_out_when_who_asked_has_gone() -> None:
         await _until(lambda: kernel.views.all()[0].pid and disk["base"].process)
         disk.begun.clear()
         disk.held.clear()
-        stopping = tasks.create_task(stop(kernel, "base"))
+        stopping = tasks.create_task(stop(kernel, ADA, "base"))
         await disk.begun.wait()
         stopping.cancel()
         disk.held.set()
@@ -220,16 +232,17 @@ async def test_an_observed_instance_is_registered_once_its_epoch_is_durable() ->
     introduction = Introduction("base", "0.1.0", INSTANCE, "127.0.0.1:1", 0, ("test.base.Echo",))
     async with running(disk, External(), "base") as kernel:
         with pytest.raises(DiskFullError):
-            await register(kernel, introduction)
+            await register(kernel, introduction, proof_of(kernel.gate, introduction))
         assert (kernel.views.all()[0].state, kernel.views.all()[0].epoch) == (
             ModuleState.STARTING,
             0,
         )
 
         disk.full_for.clear()
-        grant = await register(kernel, introduction)
+        proof = proof_of(kernel.gate, introduction)
+        joined = await register(kernel, introduction, proof)
 
-        assert grant.epoch == disk["base"].epoch == 1
+        assert joined.grant.epoch == disk["base"].epoch == 1
 
 
 async def test_a_process_is_registered_whatever_the_disk_does() -> None:
@@ -239,7 +252,8 @@ async def test_a_process_is_registered_whatever_the_disk_does() -> None:
         await _until(lambda: kernel.views.all()[0].pid and disk["base"].process)
         disk.full_for = {"base"}
 
-        assert (await register(kernel, introduction)).epoch == 1
+        proof = proof_of(kernel.gate, introduction)
+        assert (await register(kernel, introduction, proof)).grant.epoch == 1
         assert "the disk is full" in kernel.views.all()[0].status_text
 
 
@@ -270,10 +284,10 @@ async def test_a_bug_of_the_store_refuses_the_question_and_supervision_goes_on()
         await _until(lambda: kernel.views.all()[0].pid and disk["base"].process)
         disk.bug = RuntimeError("a bug")
         with pytest.raises(RuntimeError, match="a bug"):
-            await stop(kernel, "base")
+            await stop(kernel, ADA, "base")
 
         disk.bug = None
-        await stop(kernel, "base")
+        await stop(kernel, ADA, "base")
         await _until(lambda: kernel.views.all()[0].state is ModuleState.STOPPED)
 
 
@@ -300,7 +314,7 @@ async def test_a_kernel_whose_state_another_has_taken_ends_and_its_modules_do_no
         async with running(disk, processes, "base") as kernel:
             await _until(lambda: kernel.views.all()[0].pid and disk["base"].process)
             disk.bug = StateLockedError("another kernel has started")
-            await stop(kernel, "base")
+            await stop(kernel, ADA, "base")
 
     with pytest.raises(ExceptionGroup) as raised:
         await live()

@@ -83,6 +83,7 @@ async def rig(server: int, tmp_path: Path) -> AsyncIterator[Rig]:
         run_dir=tmp_path / "run",
         state_dir=tmp_path / "modules",
         log_dir=tmp_path / "logs",
+        join_secrets={each.manifest.name: tmp_path / "secret" for each in plans},
         fork_server=tmp_path / "forks.sock",
     )
     by_name = {each.manifest.name: each for each in plans}

@@ -43,7 +43,13 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         name: Plan(Manifest(name, "0.1.0", command=tuple(command.split())))
         for name, command in commands.items()
     }
-    places = Places(root / "run" / "node1", root / "modules", root / "logs", "unix:/k.sock")
+    places = Places(
+        root / "run" / "node1",
+        root / "modules",
+        root / "logs",
+        "unix:/k.sock",
+        join_secrets={name: root / f"{name}.secret" for name in commands},
+    )
     processes = Processes(plans, places, {"PATH": os.environ["PATH"]})
     yield Rig(processes)
     processes.close()

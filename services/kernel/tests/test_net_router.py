@@ -17,9 +17,9 @@ from grpc_status import rpc_status
 
 from logos.module.v1 import module_host_pb2
 from logos_base.errors import ErrorKind, LogosError
+from logos_client.channels import open_channel, write
 from logos_kernel.net.probe import described_from_pb
 from logos_kernel.net.router import Router, Upstream
-from logos_module.channels import open_channel, write
 from logos_module.errors import reason_of
 from logos_module.interceptor import Gate
 from logos_module.server import Server
@@ -127,10 +127,14 @@ class Routed:
         return echo_service.stub(self.channel, SERVICE, method)
 
 
+def _unused(_module: str, _endpoint: str) -> grpc.aio.Channel:
+    raise AssertionError("the routes are set by the test")
+
+
 @asynccontextmanager
 async def routed_to(callee: Callee, *, with_kinds: bool) -> AsyncIterator[Routed]:
     with tempfile.TemporaryDirectory(prefix="lk-") as folder:
-        router = Router({})
+        router = Router({}, _unused)
         upstream, front = Server(), Server(fallback=router)
         upstream.serve(echo_service.adder(SERVICE), callee)
         await upstream.start([f"unix:{folder}/up.sock"])

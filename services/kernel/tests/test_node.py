@@ -18,7 +18,7 @@ from kernel_process import WAIT_S, Node, is_alive, made_node
 
 from full_disk import filled
 from logos.kernel.v1 import module_pb2, supervisor_pb2
-from logos_module.channels import open_channel
+from logos_client.channels import open_channel
 from logos_module.errors import reason_of
 from logos_module.lock import FolderLock
 

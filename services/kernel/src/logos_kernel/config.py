@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Final
@@ -10,11 +10,14 @@ from typing import Final
 from logos_base.errors import ConfigError
 from logos_base.manifest import NAME, Manifest, parse_manifest
 from logos_base.toml_lines import KeyPath, key_lines
+from logos_client.channels import stays_here
 from logos_kernel.core import resolve
 from logos_kernel.core.registry import RESERVED_SERVICES
 from logos_kernel.core.restarts import RestartPolicy
 from logos_kernel.core.types import Places, Plan, Runtime
 from logos_module.environment import ADDRESS, parse_log_level, parse_metrics_listen
+from logos_module.sockets import path_of
+from logos_module.tls import CertificateFiles, CertificateUnusableError
 
 SCHEMA: Final = 1
 MAX_PROFILE_BYTES: Final = 1024 * 1024
@@ -23,9 +26,10 @@ MAX_SOCKET_PATH_BYTES: Final = 107
 
 DATABASE_SCHEME: Final = "postgresql+asyncpg://"
 
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "[::]", "::"})  # noqa: S104 - to refuse them
 _PLACES: Final = ("LOGOS_RUN_DIR", "LOGOS_MODULES_STATE_DIR", "LOGOS_MODULES_LOG_DIR")
 _KEYS: Final = frozenset({"schema", "testnet", "node", "runtime", "modules", "kernel"})
-_MODULE_KEYS: Final = frozenset({"manifest", "settings"})
+_MODULE_KEYS: Final = frozenset({"manifest", "settings", "join_secret"})
 _POLICY_KEYS: Final = frozenset(
     one.name for one in fields(RestartPolicy) if one.type in {int, "int"}
 )
@@ -48,6 +52,12 @@ class Config:
     """None where the kernel only observes."""
     log_level: str = "INFO"
     metrics_listen: tuple[str, int] | None = None
+    operator_token: Path = Path()
+    """File with the token of the operators of this machine."""
+    join_secrets: Mapping[str, Path] = field(default_factory=dict)
+    """Where the join secret of each module is written."""
+    tls: CertificateFiles | None = None
+    """Certificate of the front door; None where it does not encrypt."""
     database: str | None = field(default=None, repr=False)
     """URL of a PostgreSQL database instead of a file in `state_dir`; may hold a password."""
 
@@ -61,40 +71,55 @@ def parse(variables: Mapping[str, str]) -> Config:
             problems.append(f"{name}: must be set")
         return variables.get(name, "")
 
-    profile_path = required("LOGOS_PROFILE")
-    state_dir, front, listen = (
-        required(name) for name in ("LOGOS_STATE_DIR", "LOGOS_FRONT", "LOGOS_LISTEN")
-    )
+    def address(name: str) -> str:
+        value = required(name)
+        if not value or ADDRESS.fullmatch(value):
+            return value
+        problems.append(f"{name}: must be unix:/path or host:port, is {value!r}")
+        return ""
+
+    profile_path, state_dir = required("LOGOS_PROFILE"), required("LOGOS_STATE_DIR")
+    front, listen = address("LOGOS_FRONT"), address("LOGOS_LISTEN")
+    if listen.rpartition(":")[0] in _EVERYWHERE:
+        problems.append(
+            f"LOGOS_LISTEN: must be an address of the node's own network, which is not encrypted;"
+            f" {listen} is all of this machine's"
+        )
     level = parse_log_level(variables, problems)
     metrics_listen = parse_metrics_listen(variables, problems)
-    for name, address in (("LOGOS_FRONT", front), ("LOGOS_LISTEN", listen)):
-        if address and not ADDRESS.fullmatch(address):
-            problems.append(f"{name}: must be unix:/path or host:port, is {address!r}")
+    tls = _parse_tls(variables, front, problems)
     database = _parse_database(variables, problems)
     profile = _Profile(problems)
     if profile_path:
         profile.read(Path(profile_path))
     places = None
     if profile.runtime is Runtime.PROCESS:
-        run_dir, modules_dir, log_dir = (Path(required(name)) for name in _PLACES)
-        places = Places(run_dir, modules_dir, log_dir, _local(listen))
-        if fork_server := variables.get("LOGOS_FORK_SERVER"):
-            places = replace(places, fork_server=Path(fork_server))
+        places = _parse_places(variables, required, listen, problems)
         problems += _long_sockets(places, profile.plans)
     if problems:
         raise ConfigError(problems)
+    state = Path(state_dir)
+    join_secrets = {
+        plan.manifest.name: state / "join" / f"{plan.manifest.name}.secret"
+        for plan in profile.plans
+    } | profile.join_secrets
+    if places is not None:
+        places = replace(places, join_secrets=join_secrets)
     return Config(
         testnet=profile.testnet,
         node=profile.node,
         plans=tuple(profile.plans),
         policy=profile.policy,
-        state_dir=Path(state_dir),
+        state_dir=state,
         front=front,
         listen=listen,
         places=places,
         log_level=level,
         metrics_listen=metrics_listen,
+        tls=tls,
         database=database,
+        operator_token=Path(variables.get("LOGOS_OPERATOR_TOKEN") or state / "operator.token"),
+        join_secrets=join_secrets,
     )
 
 
@@ -105,10 +130,56 @@ def _parse_database(variables: Mapping[str, str], problems: list[str]) -> str | 
     return url
 
 
-def _local(listen: str) -> str:
-    """Returns where modules on this machine reach a bound address."""
-    host, _, port = listen.rpartition(":")
-    return f"127.0.0.1:{port}" if host in {"0.0.0.0", "[::]"} else listen  # noqa: S104
+def _parse_places(
+    variables: Mapping[str, str],
+    required: Callable[[str], str],
+    listen: str,
+    problems: list[str],
+) -> Places:
+    run_dir, modules_dir, log_dir = (Path(required(name)) for name in _PLACES)
+    if listen and not stays_here(listen):
+        problems.append(
+            f"LOGOS_LISTEN: {listen} is neither on loopback nor a Unix socket, and is not"
+            " encrypted: modules that are processes need no other"
+        )
+    places = Places(run_dir, modules_dir, log_dir, listen)
+    if fork_server := variables.get("LOGOS_FORK_SERVER"):
+        places = replace(places, fork_server=Path(fork_server))
+    return places
+
+
+def _parse_tls(
+    variables: Mapping[str, str], front: str, problems: list[str]
+) -> CertificateFiles | None:
+    """Reads how the front door encrypts; in clear text it opens to this machine alone."""
+    names = ("LOGOS_TLS_CERTIFICATE", "LOGOS_TLS_KEY")
+    certificate, key = (variables.get(name) for name in names)
+    if certificate and key:
+        files = CertificateFiles(Path(certificate), Path(key))
+        if path_of(front) is not None:
+            problems.append(f"{names[0]}: is of no use, since LOGOS_FRONT is a Unix socket")
+        try:
+            files.read()
+        except CertificateUnusableError as error:
+            problems.append(str(error))
+        return files
+    if certificate or key:
+        given, missing = names if certificate else reversed(names)
+        problems.append(f"{missing}: must be set, since {given} is")
+    elif front and not (stays_here(front) or _may_be_plaintext(variables, problems)):
+        problems.append(
+            f"LOGOS_FRONT: {front} is neither on loopback nor a Unix socket, where the token of"
+            f" an operator must not travel in clear text: set {' and '.join(names)}, or use"
+            " 127.0.0.1; LOGOS_FRONT_PLAINTEXT=1 permits it, if only this machine reaches it"
+        )
+    return None
+
+
+def _may_be_plaintext(variables: Mapping[str, str], problems: list[str]) -> bool:
+    value = variables.get("LOGOS_FRONT_PLAINTEXT", "")
+    if value not in {"", "1"}:
+        problems.append(f"LOGOS_FRONT_PLAINTEXT: must be 1 or not set, is {value!r}")
+    return value == "1"
 
 
 def _long_sockets(places: Places, plans: Iterable[Plan]) -> list[str]:
@@ -129,6 +200,7 @@ class _Profile:
         self.runtime = Runtime.EXTERNAL
         self.policy = RestartPolicy()
         self.plans: list[Plan] = []
+        self.join_secrets: dict[str, Path] = {}
         self._problems = problems
         self._path = Path()
         self._lines: dict[KeyPath, int] = {}
@@ -187,8 +259,17 @@ class _Profile:
                 self._blame(f"{where}.{key}", "unknown key")
             manifest = self._manifest(name, module.get("manifest"), where)
             settings = self._settings(module.get("settings", {}), f"{where}.settings")
+            self._read_join_secret(name, module.get("join_secret"), where)
             if manifest is not None:
                 self.plans.append(Plan(manifest, settings, self.runtime))
+
+    def _read_join_secret(self, name: str, value: object, where: str) -> None:
+        if value is None:
+            return
+        if isinstance(value, str) and Path(value).is_absolute():
+            self.join_secrets[name] = Path(value)
+        else:
+            self._blame(f"{where}.join_secret", f"must be an absolute path, is {value!r}")
 
     def _manifest(self, name: str, file: object, where: str) -> Manifest | None:
         if not isinstance(file, str) or not file:

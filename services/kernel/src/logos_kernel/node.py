@@ -12,37 +12,54 @@ from functools import partial
 from importlib.metadata import version
 from typing import Final
 
+import grpc
 import uvloop
 
+from logos.kernel.v1.capability_pb2_grpc import add_CapabilityServicer_to_server
 from logos.kernel.v1.kernel_pb2_grpc import add_KernelServicer_to_server
 from logos.kernel.v1.registry_pb2_grpc import add_RegistryServicer_to_server
 from logos.kernel.v1.supervisor_pb2_grpc import add_SupervisorServicer_to_server
+from logos_base.capabilities import KERNEL, ModuleSubject, Role
 from logos_base.errors import ConfigError, LogosError
+from logos_client.authorized import AuthorizedChannel
+from logos_client.channels import open_channel
+from logos_client.token_file import make_token_file
 from logos_kernel import config
+from logos_kernel.core.access import LOCAL, Operator, digest_of
 from logos_kernel.core.modules import Modules
 from logos_kernel.core.ports import ModuleStore, Probe, Runtime
 from logos_kernel.core.registry import Registry
 from logos_kernel.core.supervisor import Supervisor
-from logos_kernel.core.types import Identity
+from logos_kernel.core.types import INSTANCE_ID_BYTES, KernelInfo
 from logos_kernel.core.views import Views
+from logos_kernel.net.contracts import Contracts
 from logos_kernel.net.executor import Executor, monotonic_ms
 from logos_kernel.net.external import External
 from logos_kernel.net.front import Front
+from logos_kernel.net.operators import Operators
 from logos_kernel.net.probe import describe
 from logos_kernel.net.process import Processes
 from logos_kernel.net.router import Router
+from logos_kernel.operations.audit import Audit
+from logos_kernel.operations.decisions import Decisions
+from logos_kernel.operations.gate import Gate
 from logos_kernel.operations.kernel import Kernel
+from logos_kernel.operations.own_credential import OwnCredentials
+from logos_kernel.rpc.capability import CapabilityServicer
 from logos_kernel.rpc.kernel import KernelServicer
 from logos_kernel.rpc.registry import RegistryServicer
 from logos_kernel.rpc.supervisor import SupervisorServicer
+from logos_kernel.store.key_files import load_master_key, write_join_secret
 from logos_kernel.store.lock import locked
 from logos_kernel.store.sql import open_store
 from logos_module import logs
-from logos_module.access import Authorizer, Listener
+from logos_module.access import Listener
+from logos_module.capabilities.authorizer import FREE, TokenAuthorizer
 from logos_module.metrics import serve_metrics
 from logos_module.process import prepare_process
 from logos_module.server import AddressInUseError, Server
 from logos_module.sockets import FOLDER_MODE, is_listening, path_of
+from logos_module.tls import credentials_of
 
 log = logging.getLogger(__name__)
 
@@ -68,44 +85,76 @@ def run() -> int:
     return REFUSED
 
 
+FREE_INSIDE: Final = (
+    *FREE,
+    "/logos.kernel.v1.Registry/Challenge",
+    "/logos.kernel.v1.Registry/Register",
+)
+"""What modules call before they have a token. A registration is proved by the join secret."""
+
+
 class Node:
     """The rooms of one kernel, joined. Times of its views are those of `wall_ms`."""
 
     def __init__(
         self,
-        identity: Identity,
+        identity: KernelInfo,
         modules: Modules,
         *,
         runtime: Runtime,
         store: ModuleStore,
+        gate: Gate,
+        audit: Audit,
         probe: Probe = describe,
-        authorizer: Authorizer | None = None,
         wall_ms: Callable[[], int],
     ) -> None:
-        router = Router(
-            {service: one.name for one in modules for service in one.plan.manifest.services}
-        )
-        front = Server(listener=Listener.FRONT, authorizer=authorizer, fallback=router)
-        inner = Server(listener=Listener.INNER, authorizer=authorizer)
+        services = {service: one.name for one in modules for service in one.plan.manifest.services}
+        router = Router(services, partial(_open_authorized, OwnCredentials(gate)))
+        contracts = Contracts(router.kind_of)
+        operators = Operators(gate.authority, contracts.changes_nothing, audit.refuse_call)
+        front = Server(listener=Listener.FRONT, authorizer=operators, fallback=router)
+        inner = Server(authorizer=TokenAuthorizer(gate.verifier, FREE_INSIDE))
         self._servers = {Listener.FRONT: front, Listener.INNER: inner}
         self.front = Front(front, inner)
         supervisor = Supervisor(modules)
         views = Views(modules, lambda at_ms: wall_ms() - (monotonic_ms() - at_ms))
         self.executor = Executor(
-            supervisor, views, runtime=runtime, store=store, router=router, front=self.front
+            supervisor,
+            views,
+            runtime=runtime,
+            store=store,
+            router=router,
+            front=self.front,
+            authority=gate.authority,
         )
-        driver, registry = self.executor.driver, Registry(modules)
-        self.kernel = Kernel(identity, driver, supervisor, registry, views, runtime, probe)
+        self.kernel = Kernel(
+            identity,
+            self.executor.driver,
+            supervisor,
+            Registry(modules),
+            views,
+            runtime,
+            probe,
+            gate,
+            Decisions(gate, store, audit),
+            audit,
+            contracts.changes_nothing,
+        )
         front.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
         front.serve(add_SupervisorServicer_to_server, SupervisorServicer(self.kernel))
         inner.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
         inner.serve(add_RegistryServicer_to_server, RegistryServicer(self.kernel))
+        for server in (front, inner):
+            server.serve(add_CapabilityServicer_to_server, CapabilityServicer(self.kernel))
 
-    async def open(self, front: str, inner: str) -> None:
-        """Listens at both addresses, with nothing started yet, or raises `AddressInUseError`."""
+    async def open(self, front: str, inner: str, tls: grpc.ServerCredentials | None = None) -> None:
+        """Listens at both addresses, with nothing started yet, or raises `AddressInUseError`.
+
+        `tls` is for the front door: nothing of a node's own network is encrypted (ADR 24).
+        """
         self.executor.boot()
         try:
-            await self._servers[Listener.FRONT].start([front])
+            await self._servers[Listener.FRONT].start([front], tls)
             await self._servers[Listener.INNER].start([inner])
         except AddressInUseError:
             await self._stop()
@@ -120,13 +169,15 @@ class Node:
         """Supervises the modules until `close` has ended them all; serves until then."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                listening = [
+                beside = [
                     tasks.create_task(server.keep_listening(partial(self._note, listener)))
                     for listener, server in self._servers.items()
                 ]
+                beside.append(tasks.create_task(self.kernel.audit.run()))
                 await self.executor.run()
-                for task in listening:
+                for task in beside:
                     task.cancel()
+            await self.kernel.audit.flush()
         finally:
             await self._stop()
 
@@ -138,10 +189,15 @@ class Node:
         self.kernel.driver.put(self.kernel.supervisor.note_trouble, listener, trouble)
 
 
+def _open_authorized(credentials: OwnCredentials, module: str, endpoint: str) -> grpc.aio.Channel:
+    """Opens a channel whose calls carry the kernel's token for a module."""
+    return AuthorizedChannel(open_channel(endpoint), credentials[module])
+
+
 async def _live(settings: config.Config) -> int:
     serve_metrics(settings.metrics_listen)
     async with open_store(settings.state_dir, settings.database) as store:
-        identity = Identity(
+        identity = KernelInfo(
             node=settings.node,
             testnet=settings.testnet,
             version=version("logos-kernel"),
@@ -151,14 +207,24 @@ async def _live(settings: config.Config) -> int:
         modules = Modules(
             settings.plans, await store.load(), settings.policy, secrets.SystemRandom()
         )
+        gate = await _open_gate(settings, identity, modules, store)
         runtime: Runtime = External()
         if settings.places is not None:
             plans = {plan.manifest.name: plan for plan in settings.plans}
             runtime = Processes(plans, settings.places, os.environ)
-        node = Node(identity, modules, runtime=runtime, store=store, wall_ms=_wall_ms)
+        node = Node(
+            identity,
+            modules,
+            runtime=runtime,
+            store=store,
+            gate=gate,
+            audit=Audit(store, _wall_ms),
+            wall_ms=_wall_ms,
+        )
         for address in (settings.front, settings.listen):
             _refuse_taken_socket(address)
-        await node.open(settings.front, settings.listen)
+        tls = None if settings.tls is None else credentials_of(settings.tls)
+        await node.open(settings.front, settings.listen, tls)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, node.close)
         log.info("kernel started", extra={"node": settings.node, "front": settings.front})
@@ -169,6 +235,33 @@ async def _live(settings: config.Config) -> int:
             return FAILED
         log.info("kernel stopped")
         return OK
+
+
+async def _open_gate(
+    settings: config.Config, identity: KernelInfo, modules: Modules, store: ModuleStore
+) -> Gate:
+    """Makes what is missing of keys, join secrets and the operator's token, and reads them."""
+    master = load_master_key(settings.state_dir)
+    bearer = make_token_file(settings.operator_token)
+    manifests = {module.name: module.plan.manifest for module in modules}
+    gate = Gate(
+        await store.load_access(),
+        master=master,
+        local=Operator(LOCAL, Role.ADMIN, digest_of(bearer)),
+        declared={name: manifest.calls for name, manifest in manifests.items()},
+        serves={name: manifest.services for name, manifest in manifests.items()},
+        instance=ModuleSubject(KERNEL, secrets.token_bytes(INSTANCE_ID_BYTES), identity.epoch),
+        now_s=_steady_clock(),
+    )
+    for name, path in settings.join_secrets.items():
+        write_join_secret(path, gate.keyring.join_secret(name))
+    return gate
+
+
+def _steady_clock() -> Callable[[], int]:
+    """Returns a clock that shows Unix time now, and that nobody sets afterwards."""
+    ahead_s = _wall_ms() / 1000 - time.monotonic()
+    return lambda: int(time.monotonic() + ahead_s)
 
 
 def _wall_ms() -> int:

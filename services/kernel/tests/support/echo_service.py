@@ -56,8 +56,11 @@ class Echo:
 
     def __init__(self, epoch: int = 0) -> None:
         self._epoch = str(epoch)
+        self.last: tuple[Any, Any] = (None, ())
+        """Who made the last unary call, and its metadata."""
 
     async def UnaryUnary(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.last = getattr(context, "caller", None), tuple(context.invocation_metadata())
         await context.send_initial_metadata((("epoch", self._epoch),))
         return request
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from gates import BEARER, borne
 
 from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc, module_pb2, supervisor_pb2_grpc
-from logos_module.channels import open_channel
+from logos_client.channels import open_channel
 
 SUPPORT = Path(__file__).parent
 WAIT_S = 60.0
@@ -39,23 +40,27 @@ class Node:
         self.run_dir = self.sockets / "run"
         self.listen = f"unix:{self.run_dir}/k.sock"
         self.state_dir = root / "kernel"
+        self.operator_token = root / "operator.token"
+        self.operator_token.write_text(f"{BEARER}\n")
         self.kernel: subprocess.Popen[bytes] | None = None
         self.channel: Any = None
         self.modules: dict[str, dict[str, Any]] = {}
 
     def connect(self) -> None:
         """Opens a channel to the front door; it belongs to the running event loop."""
-        self.channel = open_channel(self.front)
+        self.channel = borne(open_channel(self.front))
 
     def add(self, name: str, *, requires: Sequence[str] = (), **settings: Any) -> None:
         """Adds a module to the profile."""
         package = self.root / "packages" / name
+        calls = [f"test.{settings['peer']}.Echo/*"] if "peer" in settings else []
         package.mkdir(parents=True)
         manifest = (
             f'name = "{name}"\nversion = "0.1.0"\n'
             f'command = ["python", "-m", "{name}"]\n'
             f"requires = {list(requires)!r}\n"
             f'services = ["test.{name}.Echo"]\n'
+            f"calls = {calls!r}\n"
         )
         (package / "__init__.py").touch()
         (package / "module.toml").write_text(manifest)
@@ -86,6 +91,7 @@ class Node:
             "LOGOS_STATE_DIR": str(self.state_dir),
             "LOGOS_FRONT": self.front,
             "LOGOS_LISTEN": self.listen,
+            "LOGOS_OPERATOR_TOKEN": str(self.operator_token),
             "LOGOS_RUN_DIR": str(self.run_dir),
             "LOGOS_MODULES_STATE_DIR": str(self.root / "modules"),
             "LOGOS_MODULES_LOG_DIR": str(self.root / "logs"),

@@ -1,5 +1,9 @@
 """What every `ModuleStore` does. Subclass it with a `store` fixture."""
 
+from logos_base.audit import AuditRecord, first_broken
+from logos_base.capabilities import Role
+from logos_kernel.core.access import Access, Operator, Withdrawal
+from logos_kernel.core.policy import Grant
 from logos_kernel.core.ports import ModuleStore
 from logos_kernel.core.types import Desired, ProcessId, Record
 
@@ -12,6 +16,20 @@ FULL = Record(
     endpoint="unix:/run/storage.sock",
     instance_id=bytes(range(16)),
 )
+
+ACCESS = Access(
+    grants=(
+        Grant("chat", "storage", ("a.B/C", "a.D/*"), by="ada"),
+        Grant("chat", "storage", ("*",), is_refusal=True, by="bob"),
+    ),
+    operators=(Operator("ada", Role.VIEWER, b"d" * 32, 2**40, 0),),
+    withdrawals=(Withdrawal("chat", "storage", 2**40),),
+    generation=3,
+)
+
+
+def record(action: str) -> AuditRecord:
+    return AuditRecord(0, 2**50, "operator:ada", action, "chat", "OK", "Zürich")
 
 
 class ModuleStoreContract:
@@ -48,3 +66,28 @@ class ModuleStoreContract:
 
     async def test_counts_starts_from_one(self, store: ModuleStore) -> None:
         assert [await store.begin() for _ in range(3)] == [1, 2, 3]
+
+    async def test_knows_no_decisions_at_first(self, store: ModuleStore) -> None:
+        assert await store.load_access() == Access()
+        assert await store.read_audit(1, 10) == []
+
+    async def test_replaces_decisions_whole(self, store: ModuleStore) -> None:
+        await store.save_access(ACCESS, record("one"))
+        assert await store.load_access() == ACCESS
+
+        await store.save_access(Access(generation=4), record("two"))
+
+        assert await store.load_access() == Access(generation=4)
+
+    async def test_chains_the_audit_log(self, store: ModuleStore) -> None:
+        await store.audit([record("one"), record("two")])
+        await store.save_access(ACCESS, record("three"))
+        await store.audit([record("four")])
+
+        records = await store.read_audit(1, 10)
+
+        assert [one.action for one in records] == ["one", "two", "three", "four"]
+        assert [one.sequence for one in records] == [1, 2, 3, 4]
+        assert first_broken(records) is None
+        assert await store.read_audit(2, 2) == records[1:3]
+        assert await store.read_audit(2**62, 2) == []

@@ -79,3 +79,73 @@ class StateLockedError(LogosError):
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "STATE_LOCKED"
+
+
+class PolicyDeniedError(LogosError):
+    """The rules of this node do not allow it (KER-17)."""
+
+    kind = ErrorKind.PERMISSION_DENIED
+    reason = "POLICY_DENIED"
+
+
+class RoleDeniedError(LogosError):
+    """The operator's role does not allow it (KER-17)."""
+
+    kind = ErrorKind.PERMISSION_DENIED
+    reason = "ROLE_DENIED"
+
+
+class OperatorTokenMissingError(LogosError):
+    """The call bears no token of an operator."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    reason = "TOKEN_MISSING"
+
+
+class OperatorTokenInvalidError(LogosError):
+    """This node has given no such token, or has revoked it."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    reason = "TOKEN_INVALID"
+
+
+class OperatorTokenExpiredError(LogosError):
+    """The operator's token has expired."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    reason = "TOKEN_EXPIRED"
+
+
+class InvalidAccessError(LogosError):
+    """A field of a request about access is missing or malformed."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_ACCESS"
+
+
+class UnknownGrantError(LogosError):
+    """There is no such grant."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "GRANT_NOT_FOUND"
+
+
+class OperatorExistsError(LogosError):
+    """A token of that name holds."""
+
+    kind = ErrorKind.ALREADY_EXISTS
+    reason = "OPERATOR_EXISTS"
+
+
+class UnknownOperatorError(LogosError):
+    """No operator has that name."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "OPERATOR_NOT_FOUND"
+
+
+class TooManyDecisionsError(LogosError):
+    """A node keeps so many grants, or operators."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_DECISIONS"

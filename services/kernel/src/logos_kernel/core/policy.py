@@ -13,7 +13,6 @@ from logos_base.capabilities import KERNEL, OperatorSubject, Role, Subject, allo
 FOR_MODULES: Final = (
     "logos.kernel.v1.Registry/*",
     "logos.kernel.v1.Capability/RequestToken",
-    "logos.kernel.v1.Capability/WatchRevocations",
     "logos.kernel.v1.Kernel/GetInfo",
 )
 """What every module may call of its kernel."""
@@ -54,9 +53,15 @@ class Decision:
 class Policy:
     """The rules of one node. Immutable: a change makes another, whole."""
 
-    def __init__(self, declared: Mapping[str, Iterable[str]], grants: Iterable[Grant] = ()) -> None:
-        """Takes what manifests declare (`calls`), by module, and what operators say."""
+    def __init__(
+        self,
+        declared: Mapping[str, Iterable[str]],
+        serves: Mapping[str, Iterable[str]],
+        grants: Iterable[Grant] = (),
+    ) -> None:
+        """Takes what manifests declare (`calls`) and serve, by module, and what operators say."""
         self._declared = {name: tuple(patterns) for name, patterns in declared.items()}
+        self._serves = {name: frozenset(services) for name, services in serves.items()}
         self._grants = tuple(grants)
 
     def decide(
@@ -74,9 +79,46 @@ class Policy:
             return _of_operator(subject, method, is_read_only=is_read_only)
         return self._of_module(subject.name, target, method)
 
-    def patterns(self, caller: str, target: str, asked: Iterable[str]) -> list[str]:
-        """Returns those of the asked patterns that a token of a module may hold, as they are."""
-        return [one for one in asked if self._of_module(caller, target, one).is_allowed]
+    def may_call(self, caller: str, target: str) -> bool:
+        """Says whether a module may call anything of another."""
+        return bool(self._allowed(caller, target))
+
+    def patterns(
+        self, caller: str, target: str, methods: Iterable[str], asked: Iterable[str] = ()
+    ) -> list[str]:
+        """Returns the patterns that a token of a module may hold.
+
+        A pattern of which a part is refused is replaced by the methods that are left.
+
+        Args:
+            caller: The module that calls.
+            target: The module that is called, or `KERNEL`.
+            methods: What that is known to serve, `/<service>/<method>`.
+            asked: What it asks for, of which others are left out; none: all that is allowed.
+        """
+        found: dict[str, None] = {}
+        for pattern in tuple(asked) or self._allowed(caller, target):
+            if self._of_module(caller, target, pattern).is_allowed:
+                found[pattern] = None
+                continue
+            for method in (one[1:] for one in methods if allows([pattern], one[1:])):
+                if self._of_module(caller, target, method).is_allowed:
+                    found[method] = None
+        return list(found)
+
+    def _allowed(self, caller: str, target: str) -> list[str]:
+        """Returns what is granted and declared, whatever of it may be refused."""
+        granted = [
+            pattern
+            for grant in self._grants
+            if (grant.caller, grant.target) == (caller, target) and not grant.is_refusal
+            for pattern in grant.methods
+        ]
+        if target == KERNEL:
+            return [*granted, *FOR_MODULES]
+        serves = self._serves.get(target, frozenset())
+        declared = self._declared.get(caller, ())
+        return [*granted, *(one for one in declared if one.rpartition("/")[0] in serves)]
 
     def _of_module(self, caller: str, target: str, method: str) -> Decision:
         said = [one for one in self._grants if (one.caller, one.target) == (caller, target)]
@@ -89,7 +131,7 @@ class Policy:
         if target == KERNEL:
             rule = f"of its kernel a module may call {_TOLD}"
             return _allow(rule) if allows(FOR_MODULES, method) else _deny(rule)
-        if allows(self._declared.get(caller, ()), method):
+        if allows(self._allowed(caller, target), method):
             return _allow(f"{caller} declares it: calls in its module.toml")
         return _deny(f"{caller} does not declare it (calls in its module.toml), and has no grant")
 

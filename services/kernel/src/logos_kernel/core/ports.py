@@ -1,14 +1,16 @@
 """What the kernel needs of the rooms around its core."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
+from logos_base.audit import AuditRecord
+from logos_kernel.core.access import Access
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.types import Described, Exit, ProcessId, Record
 
 
 class ModuleStore(Protocol):
-    """What outlives a kernel (KER-8). Every method is durable when it returns.
+    """What outlives a kernel (KER-8, KER-18). Every method is durable when it returns.
 
     Raises:
         DiskFullError, StoreFailedError: It was not done, or that is not known.
@@ -29,6 +31,25 @@ class ModuleStore(Protocol):
 
     async def forget(self, name: str) -> None:
         """Removes a record, if there is one."""
+        ...
+
+    async def load_access(self) -> Access:
+        """Returns the decisions of operators on access."""
+        ...
+
+    async def save_access(self, access: Access, record: AuditRecord) -> None:
+        """Stores decisions in place of all others, and appends to the audit log; or neither.
+
+        The store sets the sequence and the hash of the record.
+        """
+        ...
+
+    async def audit(self, records: Sequence[AuditRecord]) -> None:
+        """Appends to the audit log."""
+        ...
+
+    async def read_audit(self, start: int, limit: int) -> list[AuditRecord]:
+        """Returns up to `limit` records of the audit log, from a sequence on."""
         ...
 
 

@@ -10,6 +10,7 @@ from logos_base.manifest import Manifest
 
 INSTANCE_ID_BYTES: Final = 16
 LEASE_ID_BYTES: Final = 16
+MASTER_KEY_BYTES: Final = 32
 MAX_STATUS_BYTES: Final = 200
 MAX_ENDPOINT_BYTES: Final = 255
 MAX_VERSION_BYTES: Final = 64
@@ -92,6 +93,8 @@ class Places:
     log_dir: Path
     kernel_target: str
     """The kernel's address for them."""
+    join_secrets: Mapping[str, Path] = field(default_factory=dict)
+    """Where each module reads its join secret."""
     fork_server: Path | None = None
     """Socket of the testnet's fork server, if it has one."""
 
@@ -130,6 +133,15 @@ class Introduction:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinProof:
+    """By what a module shows that the profile means it (KER-15)."""
+
+    nonce: bytes
+    public_key: bytes
+    proof: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """One process of a module, and where it is."""
 
@@ -139,10 +151,12 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class MethodKind:
-    """Which sides of a gRPC method stream."""
+    """What a contract says of a gRPC method: above all which sides stream."""
 
     request_streaming: bool
     response_streaming: bool
+    changes_nothing: bool = False
+    """Its contract says `idempotency_level = NO_SIDE_EFFECTS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +195,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class KernelInfo:
     """Who this node and this kernel are."""
 
     node: str

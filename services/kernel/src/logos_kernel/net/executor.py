@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from logos_base.errors import StoreFailedError
+from logos_kernel.core.access import Authority
 from logos_kernel.core.effects import Changed, Down, Effect, End, Forget, Save, Spawn, Watch
 from logos_kernel.core.errors import StateLockedError
 from logos_kernel.core.ports import ModuleStore, Runtime
@@ -40,6 +41,7 @@ class Executor:
         store: ModuleStore,
         router: Router,
         front: Front,
+        authority: Authority,
     ) -> None:
         self._supervisor = supervisor
         self._views = views
@@ -47,6 +49,7 @@ class Executor:
         self._store = store
         self._router = router
         self._front = front
+        self._authority = authority
         self.driver: Driver[Effect] = Driver(
             supervisor, self._perform, monotonic_ms, failed=self._failed
         )
@@ -127,6 +130,7 @@ class Executor:
         """Lets the front door know the modules as they are now."""
         if name:
             view = self._views.one(name)
+            self._authority.note_start(name, view.epoch)
             extra = {"of": name, "state": view.state, "epoch": view.epoch}
             log.info("module changed", extra={**extra, "last_exit": view.last_exit})
         views = self._views.all()

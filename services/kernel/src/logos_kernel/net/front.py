@@ -13,8 +13,16 @@ from logos_module.server import Server
 
 log = logging.getLogger(__name__)
 
-FRONT_SERVICES: Final = ("logos.kernel.v1.Kernel", "logos.kernel.v1.Supervisor")
-INNER_SERVICES: Final = ("logos.kernel.v1.Kernel", "logos.kernel.v1.Registry")
+FRONT_SERVICES: Final = (
+    "logos.kernel.v1.Capability",
+    "logos.kernel.v1.Kernel",
+    "logos.kernel.v1.Supervisor",
+)
+INNER_SERVICES: Final = (
+    "logos.kernel.v1.Capability",
+    "logos.kernel.v1.Kernel",
+    "logos.kernel.v1.Registry",
+)
 
 
 class Front:

@@ -9,12 +9,13 @@ from google.protobuf.message import DecodeError
 
 from logos.module.v1 import module_host_pb2 as pb
 from logos.module.v1 import module_host_pb2_grpc
+from logos_client.channels import open_channel
 from logos_kernel.core.errors import ModuleUnreachableError
 from logos_kernel.core.types import Described, MethodKind
-from logos_module.channels import open_channel
 
 DESCRIBE_TIMEOUT_S: Final = 5.0
 MAX_DESCRIPTOR_SET_BYTES: Final = 4 * 1024 * 1024
+_NO_SIDE_EFFECTS: Final = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
 
 
 async def describe(endpoint: str, timeout_s: float = DESCRIBE_TIMEOUT_S) -> Described:
@@ -43,16 +44,21 @@ def described_from_pb(response: pb.DescribeResponse) -> Described:
         module=response.module,
         instance_id=response.instance_id,
         file_descriptor_set=text,
-        methods=dict(_methods(files.file)),
+        methods=dict(methods_of(files.file)),
     )
 
 
-def _methods(
+def methods_of(
     files: Iterable[descriptor_pb2.FileDescriptorProto],
 ) -> Iterable[tuple[str, MethodKind]]:
+    """Yields the methods of all services, `/<service>/<method>`."""
     for file in files:
         for service in file.service:
             full_name = f"{file.package}.{service.name}" if file.package else service.name
             for method in service.method:
-                kind = MethodKind(method.client_streaming, method.server_streaming)
+                kind = MethodKind(
+                    method.client_streaming,
+                    method.server_streaming,
+                    method.options.idempotency_level == _NO_SIDE_EFFECTS,
+                )
                 yield f"/{full_name}/{method.name}", kind

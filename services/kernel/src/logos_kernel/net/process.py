@@ -168,6 +168,7 @@ class Processes:
             "LOGOS_LISTEN": f"unix:{self._places.socket(module)}",
             "LOGOS_STATE_DIR": str(folder),
             "LOGOS_EPOCH": str(epoch),
+            "LOGOS_JOIN_SECRET": str(self._places.join_secrets[module]),
             "PYTHONSAFEPATH": "1",  # its state folder is no place to import from
             "PYTHONUNBUFFERED": "1",
         }

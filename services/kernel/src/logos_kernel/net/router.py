@@ -15,23 +15,31 @@ from typing import Any, Final
 import grpc
 from grpc.aio import EOF
 
+from logos_base.capabilities import Subject
+from logos_client.channels import write
 from logos_kernel.core.errors import MalformedMetadataError, NotReadyError, UnknownServiceError
 from logos_kernel.core.types import Described, MethodKind, ModuleState
 from logos_kernel.core.views import View
-from logos_module.channels import open_channel, write
+from logos_module.capabilities.callers import caller_to_bytes
+from logos_module.capabilities.metadata import CALLER_FIELD
 from logos_module.interceptor import PassedHandler
 
 log = logging.getLogger(__name__)
 
 _BOTH_STREAM: Final = MethodKind(request_streaming=True, response_streaming=True)
-_HOP_KEYS: Final = frozenset({"te", "content-type", "user-agent", "connection", "host"})
-"""Metadata of one connection, not of the call. So is whatever begins with `grpc-`."""
+_HOP_KEYS: Final = frozenset(
+    {"te", "content-type", "user-agent", "connection", "host", "authorization"}
+)
+"""Metadata for the next hop alone. So is whatever begins with `grpc-` or `logos-`."""
+
+_HOP_PREFIXES: Final = ("grpc-", "logos-")
 
 _LOST: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 """What gRPC itself says when a connection breaks, or a channel is closed under a call."""
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 Behaviour = Callable[[Any, Any], Awaitable[Any]]
+OpenAuthorized = Callable[[str, str], grpc.aio.Channel]
 
 
 @dataclass(slots=True)
@@ -51,11 +59,14 @@ class Upstream:
 class Router(grpc.GenericRpcHandler):
     """Finds the module that serves a method, and passes the call to it.
 
-    `promised`: services of the modules of the profile, and the names of those.
+    Args:
+        promised: Services of the modules of the profile, and the names of those.
+        open_authorized: Opens a channel to an address of a module, of this name.
     """
 
-    def __init__(self, promised: Mapping[str, str]) -> None:
+    def __init__(self, promised: Mapping[str, str], open_authorized: OpenAuthorized) -> None:
         self._profile = promised
+        self._open = open_authorized
         self.promised = promised
         self.routes: Mapping[str, Upstream] = {}
         """Services of READY modules."""
@@ -70,7 +81,7 @@ class Router(grpc.GenericRpcHandler):
         for view in views:
             promised |= dict.fromkeys(view.services, view.name)
             held = self._upstreams.pop(view.name, None)
-            upstream = _follow(view, held)
+            upstream = self._follow(view, held)
             if held is not None and (upstream is None or upstream.channel is not held.channel):
                 given_up.append(held.channel)
             if upstream is None:
@@ -93,6 +104,23 @@ class Router(grpc.GenericRpcHandler):
         if upstream is None:
             return self._refusing(service)
         return upstream.handlers.get(method) or self._passing(upstream, method)
+
+    def kind_of(self, method: str) -> MethodKind | None:
+        """Returns what is known of a method of a READY module, `package.Service/Method`."""
+        upstream = self.routes.get(method.rpartition("/")[0])
+        return None if upstream is None else upstream.described.methods.get(f"/{method}")
+
+    def _follow(self, view: View, held: Upstream | None) -> Upstream | None:
+        """Returns the instance of a module now; one that comes back keeps its channel."""
+        if held is not None and view.described is held.described:
+            return held
+        if view.described is None or not view.endpoint:
+            return None
+        if held is not None and held.serves(view.endpoint, view.described.instance_id):
+            return Upstream(held.endpoint, view.described, held.channel)
+        channel = self._open(view.name, view.endpoint)
+        channel.get_state(try_to_connect=True)
+        return Upstream(view.endpoint, view.described, channel)
 
     def _refusing(self, service: str) -> PassedHandler:
         async def refuse(_requests: Any, _call: Any) -> None:
@@ -117,19 +145,6 @@ class Router(grpc.GenericRpcHandler):
         if known is not None:
             upstream.handlers[method] = handler
         return handler
-
-
-def _follow(view: View, held: Upstream | None) -> Upstream | None:
-    """Returns the instance of a module now; an instance that comes back keeps its channel."""
-    if held is not None and view.described is held.described:
-        return held
-    if view.described is None or not view.endpoint:
-        return None
-    if held is not None and held.serves(view.endpoint, view.described.instance_id):
-        return Upstream(held.endpoint, view.described, held.channel)
-    channel = open_channel(view.endpoint)
-    channel.get_state(try_to_connect=True)
-    return Upstream(view.endpoint, view.described, channel)
 
 
 def _behaviour(channel: grpc.aio.Channel, method: str, kind: MethodKind) -> Behaviour:
@@ -242,8 +257,14 @@ def _is_metadata_sound(context: Any) -> bool:
 
 
 def _metadata_of(context: Any) -> Metadata:
-    return tuple(
+    passed = tuple(
         (key, value)
         for key, value in context.invocation_metadata()
-        if key not in _HOP_KEYS and not key.startswith("grpc-")
+        if key not in _HOP_KEYS and not key.startswith(_HOP_PREFIXES)
     )
+    return passed if context.caller is None else (*passed, _caller_field(context.caller))
+
+
+def _caller_field(caller: Subject) -> tuple[str, bytes]:
+    """Says for whom the kernel calls."""
+    return CALLER_FIELD, caller_to_bytes(caller)

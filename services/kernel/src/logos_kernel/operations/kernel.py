@@ -1,13 +1,17 @@
 """The running kernel."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from logos_kernel.core.effects import Effect
 from logos_kernel.core.ports import Probe, Runtime
 from logos_kernel.core.registry import Registry
 from logos_kernel.core.supervisor import Supervisor
-from logos_kernel.core.types import Identity
+from logos_kernel.core.types import KernelInfo
 from logos_kernel.core.views import Views
+from logos_kernel.operations.audit import Audit
+from logos_kernel.operations.decisions import Decisions
+from logos_kernel.operations.gate import Gate
 from logos_module.driver import Driver
 
 
@@ -15,10 +19,15 @@ from logos_module.driver import Driver
 class Kernel:
     """What operations work with. The `driver` runs the inputs of `supervisor` and `registry`."""
 
-    identity: Identity
+    identity: KernelInfo
     driver: Driver[Effect]
     supervisor: Supervisor
     registry: Registry
     views: Views
     runtime: Runtime
     probe: Probe
+    gate: Gate
+    decisions: Decisions
+    audit: Audit
+    changes_nothing: Callable[[str], bool]
+    """Says of `package.Service/Method` whether its contract does."""

@@ -1,5 +1,10 @@
-"""Lease: a module keeps its registration alive, learns that it shall stop, and leaves."""
+"""Lease: a module keeps its registration alive, learns what is new, and leaves."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from logos_base.capabilities import Revocation
 from logos_kernel.core.types import ModuleState
 from logos_kernel.operations.kernel import Kernel
 
@@ -18,6 +23,41 @@ async def heartbeat(kernel: Kernel, lease_id: bytes, said: ModuleState, status_t
 async def wait_stop(kernel: Kernel, lease_id: bytes) -> None:
     """Returns when the holder of a lease shall drain and exit (KER-10)."""
     await kernel.driver.ask(kernel.registry.wait_stop, lease_id)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a module must know to refuse calls as its kernel would."""
+
+    revocations: list[Revocation]
+    """New ones."""
+    signing_keys: list[bytes]
+    """Ed25519 public keys, 32 bytes each; empty if they are as before."""
+    renew: bool
+    """What it may call has changed."""
+
+
+async def news(kernel: Kernel, module: str) -> AsyncIterator[News]:
+    """Yields what is so now, and then each change, until cancelled."""
+    gate, told, keys = kernel.gate, dict[str, Revocation](), list[bytes]()
+    withdrawn = gate.access.withdrawn_from(module)
+    changed = asyncio.Event()
+    end = gate.authority.listen(changed.set)
+    try:
+        while True:
+            changed.clear()
+            revocations = gate.authority.revocations(module)
+            new = [one for name, one in revocations.items() if told.get(name) != one]
+            signing_keys = gate.keyring.signing_keys()
+            told = revocations
+            before, withdrawn = withdrawn, gate.access.withdrawn_from(module)
+            is_rotated, is_changed = signing_keys != keys, withdrawn != before
+            keys = signing_keys
+            if new or is_rotated or is_changed:
+                yield News(new, keys if is_rotated else [], renew=is_changed)
+            await changed.wait()
+    finally:
+        end()
 
 
 def session_ended(kernel: Kernel, lease_id: bytes) -> None:

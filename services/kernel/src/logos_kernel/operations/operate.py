@@ -3,24 +3,28 @@
 Each raises `UnknownModuleError` where the profile does not have the module.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
+from logos_base.capabilities import Subject
+from logos_base.errors import LogosError
+from logos_kernel.core.audit import actor_of
+from logos_kernel.core.effects import Effects
 from logos_kernel.core.views import View
 from logos_kernel.operations.kernel import Kernel
 
 
-async def start(kernel: Kernel, name: str) -> View:
+async def start(kernel: Kernel, by: Subject, name: str) -> View:
     """Starts a module and what it requires, and ends their back-offs (KER-5, KER-6).
 
     Raises:
         DiskFullError, StoreFailedError: The desired states, or the epoch of the start, cannot
             be saved.
     """
-    await kernel.driver.ask(kernel.supervisor.start, name)
+    await _operate(kernel, by, kernel.supervisor.start, name)
     return kernel.views.one(name)
 
 
-async def stop(kernel: Kernel, name: str) -> View:
+async def stop(kernel: Kernel, by: Subject, name: str) -> View:
     """Has a module drain and end; its desired state is durable then (KER-6, KER-10).
 
     Raises:
@@ -28,18 +32,18 @@ async def stop(kernel: Kernel, name: str) -> View:
         HasDependentsError: Running modules require it.
         DiskFullError, StoreFailedError: The desired state cannot be saved; nothing has changed.
     """
-    await kernel.driver.ask(kernel.supervisor.stop, name)
+    await _operate(kernel, by, kernel.supervisor.stop, name)
     return kernel.views.one(name)
 
 
-async def restart(kernel: Kernel, name: str) -> View:
+async def restart(kernel: Kernel, by: Subject, name: str) -> View:
     """Replaces the process of a module; those that require it stay (KER-5).
 
     Raises:
         ExternalRuntimeError: The kernel only observes it.
         DiskFullError, StoreFailedError: As for `start`.
     """
-    await kernel.driver.ask(kernel.supervisor.restart, name)
+    await _operate(kernel, by, kernel.supervisor.restart, name)
     return kernel.views.one(name)
 
 
@@ -51,3 +55,14 @@ def logs(kernel: Kernel, name: str, *, tail: int, follow: bool) -> AsyncIterator
     """
     kernel.views.one(name)
     return kernel.runtime.lines(name, tail=tail, follow=follow)
+
+
+async def _operate(kernel: Kernel, by: Subject, step: Callable[..., Effects], name: str) -> None:
+    """Asks the supervisor, and notes in the audit log who did and what came of it."""
+    actor, action = actor_of(by), f"module.{step.__name__}"
+    try:
+        await kernel.driver.ask(step, name)
+    except LogosError as error:
+        kernel.audit.refuse(actor, action, name, error)
+        raise
+    kernel.audit.note(actor, action, name)

@@ -4,8 +4,11 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from logos.kernel.v1 import module_pb2, registry_pb2
-from logos_kernel.core.types import Grant, Identity, Introduction, ModuleState
+from logos_base.capabilities import Revocation
+from logos_kernel.core.access import Issued
+from logos_kernel.core.types import Introduction, JoinProof, KernelInfo, ModuleState
 from logos_kernel.core.views import View
+from logos_kernel.operations.register import Joined
 
 
 def state_from_pb(value: module_pb2.ModuleState.ValueType) -> ModuleState | None:
@@ -62,8 +65,14 @@ def introduction_from_pb(request: registry_pb2.RegisterRequest) -> Introduction:
     )
 
 
-def grant_to_pb(grant: Grant, identity: Identity) -> registry_pb2.RegisterResponse:
+def proof_from_pb(request: registry_pb2.RegisterRequest) -> JoinProof:
+    """Converts the proof of a registration."""
+    return JoinProof(request.nonce, request.public_key, request.join_proof)
+
+
+def joined_to_pb(joined: Joined, identity: KernelInfo) -> registry_pb2.RegisterResponse:
     """Converts the answer to a registration."""
+    grant = joined.grant
     return registry_pb2.RegisterResponse(
         lease_id=grant.lease_id,
         epoch=grant.epoch,
@@ -71,4 +80,26 @@ def grant_to_pb(grant: Grant, identity: Identity) -> registry_pb2.RegisterRespon
         settings_json=grant.settings_json,
         node=identity.node,
         testnet=identity.testnet,
+        kernel_key=joined.kernel_key,
+        signing_keys=joined.signing_keys,
+        kernel_proof=joined.proof,
+        token=token_to_pb(joined.issued, joined.now_s),
+        revocations=map(revocation_to_pb, joined.revocations),
+        now=joined.now_s,
+    )
+
+
+def token_to_pb(issued: Issued, now_s: int) -> registry_pb2.CapabilityToken:
+    """Converts a token, at a time of the kernel."""
+    return registry_pb2.CapabilityToken(
+        token=issued.token,
+        token_id=issued.claims.token_id,
+        ttl=duration(1000 * (issued.claims.expires_at_s - now_s)),
+    )
+
+
+def revocation_to_pb(one: Revocation) -> registry_pb2.Revocation:
+    """Converts a revocation."""
+    return registry_pb2.Revocation(
+        module=one.module, before_epoch=one.before_epoch, issued_until=one.issued_until_s
     )

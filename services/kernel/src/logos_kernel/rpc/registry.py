@@ -7,11 +7,22 @@ from google.protobuf.duration_pb2 import Duration
 
 from logos.kernel.v1 import registry_pb2 as pb
 from logos.kernel.v1 import registry_pb2_grpc
+from logos_base.capabilities import KERNEL, ModuleSubject
 from logos_kernel.core.errors import InvalidRegistrationError
+from logos_kernel.operations.access import issue
 from logos_kernel.operations.kernel import Kernel
-from logos_kernel.operations.lease import deregister, heartbeat, session_ended, wait_stop
-from logos_kernel.operations.register import register
-from logos_kernel.rpc.convert import duration, grant_to_pb, introduction_from_pb, state_from_pb
+from logos_kernel.operations.lease import deregister, heartbeat, news, session_ended, wait_stop
+from logos_kernel.operations.register import challenge, register
+from logos_kernel.rpc.capability import caller_of
+from logos_kernel.rpc.convert import (
+    duration,
+    introduction_from_pb,
+    joined_to_pb,
+    proof_from_pb,
+    revocation_to_pb,
+    state_from_pb,
+    token_to_pb,
+)
 from logos_module.contexts import Context
 
 
@@ -19,15 +30,22 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
+    async def Challenge(
+        self, request: pb.ChallengeRequest, context: Context
+    ) -> pb.ChallengeResponse:
+        return pb.ChallengeResponse(nonce=challenge(self._kernel, request.module))
+
     async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
-        grant = await register(self._kernel, introduction_from_pb(request))
-        return grant_to_pb(grant, self._kernel.identity)
+        introduction, proof = introduction_from_pb(request), proof_from_pb(request)
+        joined = await register(self._kernel, introduction, proof)
+        return joined_to_pb(joined, self._kernel.identity)
 
     async def Session(  # type: ignore[override]  # a coroutine that writes does as well
         self, request_iterator: AsyncIterator[pb.SessionRequest], context: Context
     ) -> None:
-        lease_id, stopper = b"", None
-        turn = asyncio.Lock()  # two tasks answer, and gRPC takes one message at a time
+        lease_id = b""
+        turn = asyncio.Lock()  # three tasks answer, and gRPC takes one message at a time
+        passing: list[asyncio.Task[None]] = []
         async with asyncio.TaskGroup() as tasks:
             try:
                 async for request in request_iterator:
@@ -39,13 +57,16 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
                     ttl = await self._renew(request)
                     async with turn:
                         await context.write(pb.SessionResponse(ttl=ttl))
-                    if stopper is None:
+                    if not passing:
                         lease_id = request.lease_id
-                        stopper = tasks.create_task(self._pass_stop(lease_id, context, turn))
+                        passing = [
+                            tasks.create_task(self._pass_stop(lease_id, context, turn)),
+                            tasks.create_task(self._pass_news(context, turn)),
+                        ]
             finally:
                 session_ended(self._kernel, lease_id)
-            if stopper is not None:
-                stopper.cancel()
+            for task in passing:
+                task.cancel()
 
     async def _renew(self, request: pb.SessionRequest) -> Duration:
         said = state_from_pb(request.state)
@@ -60,6 +81,16 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
         async with turn:
             await context.write(pb.SessionResponse(stop=True))
 
+    async def _pass_news(self, context: Context, turn: asyncio.Lock) -> None:
+        async for one in news(self._kernel, caller_of(context).name):
+            revocations = map(revocation_to_pb, one.revocations)
+            async with turn:
+                await context.write(
+                    pb.SessionResponse(
+                        revocations=revocations, signing_keys=one.signing_keys, renew=one.renew
+                    )
+                )
+
     async def Deregister(
         self, request: pb.DeregisterRequest, context: Context
     ) -> pb.DeregisterResponse:
@@ -67,5 +98,14 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
         return pb.DeregisterResponse()
 
     async def Resolve(self, request: pb.ResolveRequest, context: Context) -> pb.ResolveResponse:
-        view = self._kernel.views.ready(request.module)
-        return pb.ResolveResponse(endpoint=view.endpoint, epoch=view.epoch)
+        name, caller = request.module, caller_of(context)
+        if not isinstance(caller, ModuleSubject):
+            raise InvalidRegistrationError("only modules of this node resolve addresses")
+        response = pb.ResolveResponse()
+        if name != KERNEL:
+            view = self._kernel.views.ready(name)
+            response.endpoint, response.epoch = view.endpoint, view.epoch
+        response.public_key = self._kernel.gate.public_key(name)
+        issued = issue(self._kernel, caller, name)
+        response.token.CopyFrom(token_to_pb(issued, self._kernel.gate.now_s()))
+        return response

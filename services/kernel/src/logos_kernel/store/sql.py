@@ -1,24 +1,24 @@
 """`ModuleStore` over SQLAlchemy: what a kernel remembers, in `kernel.sqlite` (KER-8)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import BigInteger, LargeBinary, String, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
+from logos_base.audit import AuditRecord
 from logos_base.errors import StoreFailedError
+from logos_kernel.core.access import Access
 from logos_kernel.core.errors import StateLockedError
 from logos_kernel.core.types import INSTANCE_ID_BYTES, Desired, ProcessId, Record
+from logos_kernel.store import access as access_tables
+from logos_kernel.store.tables import Base
 from logos_module.database import Database, Schema, open_database, reading, writing
 
 _THE_KERNEL: Final = 1
-
-
-class Base(DeclarativeBase):
-    """The kernel's tables."""
 
 
 class ModuleRow(Base):
@@ -99,6 +99,32 @@ class SqlModuleStore:
         """Removes a record, if there is one."""
         await self._check(session)
         await session.execute(delete(ModuleRow).where(ModuleRow.name == name))
+
+    @reading
+    async def load_access(self, session: AsyncSession) -> Access:
+        """Returns the decisions of operators on access."""
+        try:
+            return await access_tables.load(session)
+        except ValueError as error:
+            raise StoreFailedError(f"{self.database.place}: {error}") from error
+
+    @writing
+    async def save_access(self, session: AsyncSession, access: Access, record: AuditRecord) -> None:
+        """Stores decisions in place of all others, and appends to the audit log; or neither."""
+        await self._check(session)
+        await access_tables.replace(session, access)
+        await access_tables.audit(session, [record])
+
+    @writing
+    async def audit(self, session: AsyncSession, records: Sequence[AuditRecord]) -> None:
+        """Appends to the audit log."""
+        await self._check(session)
+        await access_tables.audit(session, records)
+
+    @reading
+    async def read_audit(self, session: AsyncSession, start: int, limit: int) -> list[AuditRecord]:
+        """Returns up to `limit` records of the audit log, from a sequence on."""
+        return await access_tables.read_audit(session, start, limit)
 
     async def _check(self, session: AsyncSession) -> None:
         epoch = await _epoch_of(session)

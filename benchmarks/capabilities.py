@@ -1,0 +1,113 @@
+"""What tokens and proofs cost: each step alone, and `Registry.Resolve`, which makes a token.
+
+The yardstick is an Ed25519 verification of the same run: what a signature for each call would
+cost the callee.
+"""
+
+import asyncio
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any, Final
+
+from benchmarks.report import Figure, arguments, percentile, publish, say
+from benchmarks.running import Running, running
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from logos.kernel.v1 import registry_pb2, registry_pb2_grpc
+from logos_base.capabilities import Claims, ModuleSubject
+from logos_module.capabilities.proofs import Prover, public_key_of, shared_key
+from logos_module.capabilities.tokens import sign
+from logos_module.capabilities.verifier import Verifier
+
+METHOD: Final = "logos.storage.v1.Storage/Put"
+CHECK_BAR_US: Final = 200.0
+RESOLVE_BAR_MS: Final = 5.0
+NOW_S: Final = 1_800_000_000
+
+
+def times_us(step: Callable[[], Any], count: int) -> list[float]:
+    """Returns how long each call took, in microseconds."""
+    took = []
+    for _ in range(count):
+        began = time.perf_counter_ns()
+        step()
+        took.append((time.perf_counter_ns() - began) / 1000)
+    return took
+
+
+def steps(count: int) -> list[Figure]:
+    """The steps of one call, in this process."""
+    signing, caller, callee = (
+        Ed25519PrivateKey.generate(),
+        X25519PrivateKey.generate(),
+        X25519PrivateKey.generate(),
+    )
+    own, instance_id = public_key_of(caller), secrets.token_bytes(16)
+    subject = ModuleSubject("chat", instance_id, 1)
+    claims = Claims(b"t" * 16, subject, "storage", (METHOD,), NOW_S, NOW_S + 600, own)
+    token = sign(claims, signing)
+    verifier = Verifier("storage", callee, lambda: NOW_S)
+    trusted = [signing.public_key().public_bytes_raw()]
+    verifier.trust(trusted)
+    other = public_key_of(callee)
+    key = shared_key(caller, other, caller=own, callee=other, instance_id=instance_id)
+    prover = Prover(key)
+
+    def admit() -> None:
+        verifier.admit(token, prover.prove(claims.token_id, METHOD), METHOD)
+
+    def admit_new() -> None:
+        verifier.trust(trusted)  # forgets the tokens that are known
+        admit()
+
+    public, signature = signing.public_key(), signing.sign(token)
+    verify = median(times_us(lambda: public.verify(signature, token), count))
+    admitted = median(times_us(admit, count))
+    return [
+        Figure("one Ed25519 verification (yardstick)", verify, "µs"),
+        Figure("make a token", median(times_us(lambda: sign(claims, signing), count)), "µs"),
+        Figure(
+            "prove and admit a call",
+            admitted,
+            "µs",
+            at_most=CHECK_BAR_US,
+            ratio=admitted / verify,
+            yardstick="one Ed25519 verification",
+        ),
+        Figure("the first call with a token", median(times_us(admit_new, count)), "µs"),
+    ]
+
+
+async def resolved(net: Running, count: int) -> list[Figure]:
+    """`Registry.Resolve` at a kernel, as a module calls it."""
+    async with net.inner("node1", "storage") as channel:
+        registry: Any = registry_pb2_grpc.RegistryStub(channel)
+        took = []
+        for _ in range(count):
+            began = time.perf_counter()
+            await registry.Resolve(registry_pb2.ResolveRequest(module="mixnet"), timeout=5)
+            took.append(1000 * (time.perf_counter() - began))
+    return [
+        Figure("resolve and mint, p50", median(took), "ms"),
+        Figure("resolve and mint, p99", percentile(took, 99), "ms", at_most=RESOLVE_BAR_MS),
+    ]
+
+
+async def main() -> int:
+    """Measures and prints."""
+    parser = arguments(__doc__)
+    parser.add_argument("--calls", type=int, default=5000, help="of each step")
+    options = parser.parse_args()
+    figures = steps(options.calls)
+    async with running(1) as net:
+        say("Registry.Resolve")
+        figures += await resolved(net, options.calls)
+    return publish(figures, as_json=options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
