@@ -13,10 +13,10 @@ import grpc
 import pytest
 
 from logos.network.v1 import discovery_pb2_grpc, gossip_pb2_grpc, peering_pb2_grpc, streams_pb2_grpc
+from logos_client.channels import open_channel
 from logos_crypto import base58
 from logos_mixnet.config import parse
 from logos_mixnet.node import Network
-from logos_module.channels import open_channel
 from logos_module.errors import reason_of
 from logos_module.server import Server
 from mixnet_memory_stores import MemoryAdvertisementStore, MemoryPeerStore

@@ -28,7 +28,7 @@ from logos.network.v1.streams_pb2_grpc import (
 from logos.storage.v1 import storage_pb2
 from logos.storage.v1.storage_pb2_grpc import StorageStub, add_StorageServicer_to_server
 from logos_base.errors import ErrorKind, LogosError
-from logos_module.channels import open_channel
+from logos_client.channels import open_channel
 from logos_module.server import Server
 from logos_storage.config import Config
 from logos_storage.node import joined, monotonic_ms, wall_clock_us
@@ -45,6 +45,11 @@ class PeerUnreachableError(LogosError):
 class StreamResetError(LogosError):
     kind = ErrorKind.ABORTED
     reason = "STREAM_RESET"
+
+
+class MethodDeniedError(LogosError):
+    kind = ErrorKind.PERMISSION_DENIED
+    reason = "METHOD_DENIED"
 
 
 class StreamEnd:
@@ -95,6 +100,8 @@ class Hub:
     providers: dict[bytes, list[str]] = field(default_factory=lambda: defaultdict(list))
     opened: list[tuple[str, str]] = field(default_factory=list)
     """Every stream that was opened: to whom, for which protocol."""
+    denied: set[str] = field(default_factory=set)
+    """Methods that no node may call."""
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     """Notified when announcements have changed."""
 
@@ -124,6 +131,10 @@ class FakeNetwork(StreamsServicer, DiscoveryServicer):
         self._waiting: dict[int, StreamEnd] = {}
         self._numbers = itertools.count(1)
 
+    def _refuse_denied(self, method: str) -> None:
+        if method in self._hub.denied:
+            raise MethodDeniedError(f"the token is not for {method}")
+
     async def announce(self, protocol: str, end: StreamEnd) -> None:
         number = next(self._numbers)
         self._waiting[number] = end
@@ -136,6 +147,7 @@ class FakeNetwork(StreamsServicer, DiscoveryServicer):
             yield streams_pb2.ListenResponse(stream_id=number, peer_id="somebody")
 
     async def Carry(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        self._refuse_denied("Carry")
         start = await anext(aiter(requests))
         if start.WhichOneof("kind") == "open":
             end = await self._hub.connect(start.open.peer_id, start.open.protocol)
@@ -181,6 +193,7 @@ class FakeNetwork(StreamsServicer, DiscoveryServicer):
         return discovery_pb2.WithdrawResponse()
 
     async def LookUp(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        self._refuse_denied("LookUp")
         for peer in self._hub.providers[request.key]:
             if peer != self._peer:
                 yield discovery_pb2.LookUpResponse(peer_id=peer)

@@ -16,8 +16,8 @@ import grpc
 import pytest
 
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
+from logos_client.channels import open_channel
 from logos_commands.storage.transfers import FRAME_BYTES, get_content, put_content
-from logos_testnet.client import open_channel
 
 PATIENCE_S = 60
 

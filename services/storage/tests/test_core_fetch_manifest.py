@@ -5,6 +5,7 @@ from logos_storage.core import manifest as manifests
 from logos_storage.core.cid import MANIFEST, TREE, Cid, cid_of
 from logos_storage.core.errors import (
     BadDataError,
+    NetworkDeniedError,
     NoProvidersError,
     ProvidersUnreachableError,
 )
@@ -132,3 +133,13 @@ def test_as_many_providers_as_may_be_are_remembered_and_no_more() -> None:
         machine.found(hashlib.sha256(str(number).encode()).hexdigest(), 0)
 
     assert len(machine._outcomes) + len(machine._waiting) <= 1024
+
+
+def test_where_this_node_cannot_ask_it_ends_at_once() -> None:
+    machine = begun()
+    machine.found("a", 1)
+
+    assert refusal(machine.fail(NetworkDeniedError("denied"), 2)) is NetworkDeniedError
+
+    assert machine.search_ended(3) == []
+    assert machine.next_wake_ms() is None

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from logos_module.channels import open_channel
+from logos_client.channels import open_channel
 from logos_storage.net.streams import StreamLostError, opened_stream, streams_of
 
 

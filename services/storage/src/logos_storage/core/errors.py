@@ -164,6 +164,13 @@ class NetworkUnavailableError(LogosError):
     reason = "NETWORK_UNAVAILABLE"
 
 
+class NetworkDeniedError(LogosError):
+    """The rules of this node do not let storage call the network module."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "NETWORK_DENIED"
+
+
 class CatalogueLostError(StateError):
     """There is content without a catalogue (STO-15)."""
 

@@ -195,7 +195,7 @@ class Fetch:
         return self._plan(now_ms)
 
     def fail(self, error: Exception, now_ms: int) -> list[Effect]:
-        """This node cannot keep blocks: no reader will get any."""
+        """This node cannot get or keep blocks: no reader will have any."""
         for reader in self._readers.values():
             reader.failure = reader.failure or error
         return self._plan(now_ms)

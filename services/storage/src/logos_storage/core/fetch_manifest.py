@@ -114,6 +114,10 @@ class FetchManifest:
         """A provider broke the protocol."""
         return self._note(peer, _Outcome.FALSE, now_ms)
 
+    def fail(self, error: Exception, now_ms: int) -> list[Effect]:
+        """This node cannot ask any provider."""
+        return self._end(error)
+
     def tick(self, now_ms: int) -> list[Effect]:
         """Gives up, or begins the next round."""
         if self._ticket is not None and now_ms >= self._ends_ms:

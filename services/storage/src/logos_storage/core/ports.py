@@ -146,7 +146,11 @@ class Providers(Protocol):
     """Looks up and advertises which peers hold which manifests."""
 
     def find(self, cid: Cid) -> AsyncGenerator[str, None]:
-        """Yields the peers that advertise a manifest; ends early where the search fails."""
+        """Yields the peers that advertise a manifest; ends early where the search fails.
+
+        Raises:
+            NetworkDeniedError
+        """
         ...
 
     async def advertise(self, cids: Sequence[Cid], *, is_held: bool) -> None:
@@ -185,7 +189,7 @@ class Exchange(Protocol):
         """Opens a stream for blocks; no response of more than `limit_bytes` is taken.
 
         Raises:
-            StreamLostError
+            StreamLostError, NetworkDeniedError
         """
         ...
 

@@ -15,7 +15,7 @@ from logos.network.v1 import streams_pb2
 from logos_base.errors import RemoteFaultError
 from logos_storage.core import wire
 from logos_storage.core.cid import Cid
-from logos_storage.core.errors import StreamLostError
+from logos_storage.core.errors import NetworkDeniedError, StreamLostError
 from logos_storage.core.ports import Consumer
 from logos_storage.net.streams import PeerStream, accepted_stream, opened_stream
 
@@ -154,6 +154,8 @@ class ExchangeListener:
                     await serve(stream)
             except* (StreamLostError, TimeoutError):
                 pass  # the peer has disconnected
+            except* NetworkDeniedError as group:
+                log.warning("peer not served", extra={"error": str(group.exceptions[0])})
             except* RemoteFaultError as group:
                 log.info("peer refused", extra={"error": str(group.exceptions[0])})
             except* Exception:

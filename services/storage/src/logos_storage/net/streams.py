@@ -8,9 +8,10 @@ import grpc
 
 from logos.network.v1 import streams_pb2
 from logos.network.v1.streams_pb2_grpc import StreamsStub
+from logos_client.channels import write
 from logos_module.bulk import BulkField, BulkMethod, Piece
-from logos_module.channels import write
 from logos_storage.core.errors import StreamLostError
+from logos_storage.net.denials import denied
 
 if TYPE_CHECKING:  # the stubs of the asynchronous kind exist in the .pyi files alone
     from logos.network.v1.streams_pb2_grpc import StreamsAsyncStub
@@ -38,7 +39,7 @@ class PeerStream:
 
     async def establish(self, start: streams_pb2.CarryRequest) -> None:
         """Waits until the stream is open."""
-        await self._write(start)
+        await write(self._call, start)  # a call that has ended says why as it is read
         if not isinstance(await self._read(), streams_pb2.CarryResponse):
             raise StreamLostError("the network module sent content on a stream that is not open")
 
@@ -63,7 +64,11 @@ class PeerStream:
     async def _read(self) -> streams_pb2.CarryResponse | memoryview:
         try:
             response = await self._call.read()
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.PERMISSION_DENIED:
+                raise denied("Streams/Carry") from error
+            raise StreamLostError(str(error)) from error
+        except grpc.aio.UsageError as error:
             raise StreamLostError(str(error)) from error
         if response is grpc.aio.EOF:
             raise StreamLostError("the network module ended the stream")

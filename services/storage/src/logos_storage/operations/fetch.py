@@ -18,7 +18,12 @@ from logos_module.shielded import until_done
 from logos_storage.core import wire
 from logos_storage.core.batch import check_batch
 from logos_storage.core.cid import Cid
-from logos_storage.core.errors import FalseDataError, FrameMalformedError, StreamLostError
+from logos_storage.core.errors import (
+    FalseDataError,
+    FrameMalformedError,
+    NetworkDeniedError,
+    StreamLostError,
+)
 from logos_storage.core.fetch import Close, Effect, Fetch, FetchSettings, Open, Request, Search
 from logos_storage.core.fetch_manifest import Found
 from logos_storage.core.ports import DatasetRecord, Exchange, Provider, Providers, Tree
@@ -54,7 +59,7 @@ class Reader:
 
         Raises:
             NoProvidersError, ProvidersUnreachableError, BadDataError,
-            QuotaExceededError, DiskFullError
+            QuotaExceededError, DiskFullError, NetworkDeniedError
         """
         await self.fetch.driver.ask(self.fetch.machine.wait, self.number, first, end)
 
@@ -75,7 +80,7 @@ class Fetches:
         """Fetches and verifies a manifest.
 
         Raises:
-            NoProvidersError, ProvidersUnreachableError, BadDataError
+            NoProvidersError, ProvidersUnreachableError, BadDataError, NetworkDeniedError
         """
         return await fetch_manifest(
             cid, self.exchange, self.providers, self.monotonic_ms, patience_ms=patience_ms
@@ -178,9 +183,12 @@ class _TreeFetch:
                 self.driver.start(self._search())
 
     async def _search(self) -> None:
-        async with aclosing(self._node.providers.find(self._record.cid)) as peers:
-            async for peer in peers:
-                self.driver.put(self.machine.found, (peer,))
+        try:
+            async with aclosing(self._node.providers.find(self._record.cid)) as peers:
+                async for peer in peers:
+                    self.driver.put(self.machine.found, (peer,))
+        except NetworkDeniedError as error:
+            self.driver.put(self.machine.fail, error)
         self.driver.put(self.machine.search_ended)
 
     async def _provide(self, link: _Link) -> None:
@@ -200,7 +208,7 @@ class _TreeFetch:
             pass
         except* FalseDataError as group:
             self._refuse(link, str(cause_of(group)))
-        except* LogosError as group:  # no room on this node: of no use to any reader
+        except* LogosError as group:  # this node's own fault: of no use to any reader
             self.driver.put(self.machine.fail, cause_of(group))
         finally:
             if self._links.get(link.peer) is link:

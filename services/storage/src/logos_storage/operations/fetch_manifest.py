@@ -1,12 +1,13 @@
 """Fetches a manifest that this node does not hold (STO-21, STO-22)."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
 from logos_module.driver import Driver
 from logos_storage.core.cid import Cid
-from logos_storage.core.errors import FalseDataError, StreamLostError
+from logos_storage.core.errors import FalseDataError, NetworkDeniedError, StreamLostError
 from logos_storage.core.fetch_manifest import Ask, Effect, FetchManifest, Found, Search
 from logos_storage.core.ports import Exchange, Providers
 from logos_storage.core.types import MonotonicMs
@@ -25,24 +26,18 @@ async def fetch_manifest(
     """Returns a manifest, verified, and the peer that sent it.
 
     Raises:
-        NoProvidersError, ProvidersUnreachableError, BadDataError
+        NoProvidersError, ProvidersUnreachableError, BadDataError, NetworkDeniedError
     """
     machine = FetchManifest(cid)
 
     def perform(effect: Effect) -> None:
         match effect:
             case Search():
-                driver.start(search())
+                driver.start(_search(driver, machine, providers.find(cid)))
             case Ask(peer=peer):
                 driver.start(ask(peer))
 
     driver: Driver[Effect] = Driver(machine, perform, monotonic_ms)
-
-    async def search() -> None:
-        async with aclosing(providers.find(cid)) as peers:
-            async for peer in peers:
-                driver.put(machine.found, peer)
-        driver.put(machine.search_ended)
 
     async def ask(peer: str) -> None:
         try:
@@ -50,6 +45,8 @@ async def fetch_manifest(
                 raw = await exchange.manifest(peer, cid)
         except (StreamLostError, TimeoutError):
             driver.put(machine.unreachable, peer)
+        except NetworkDeniedError as error:
+            driver.put(machine.fail, error)
         except FalseDataError:
             driver.put(machine.lied, peer)
         else:
@@ -58,3 +55,15 @@ async def fetch_manifest(
     async with driver.running():
         found: Found = await driver.ask(machine.fetch, patience_ms)
     return found
+
+
+async def _search(
+    driver: Driver[Effect], machine: FetchManifest, found: AsyncGenerator[str, None]
+) -> None:
+    try:
+        async with aclosing(found) as peers:
+            async for peer in peers:
+                driver.put(machine.found, peer)
+    except NetworkDeniedError as error:
+        driver.put(machine.fail, error)
+    driver.put(machine.search_ended)

@@ -73,7 +73,7 @@ class Get:
         Raises:
             IncompleteLocalError, RangeNotSatisfiableError, DatasetUnknownError,
             NoProvidersError, ProvidersUnreachableError, BadDataError,
-            QuotaExceededError, DiskFullError
+            QuotaExceededError, DiskFullError, NetworkDeniedError
         """
         here = await self.datasets.find(wanted.cid)
         record, holder = (
