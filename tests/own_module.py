@@ -13,7 +13,7 @@ from typing import Final
 import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 
-from logos_testnet.client import channel_to
+from logos_client.channels import channel_to
 from own_topology import ROOT
 
 NAME: Final = "greeter"
@@ -194,9 +194,9 @@ def copy_checkout(folder: Path) -> Path:
     return folder
 
 
-async def greeting(front: str, name: str) -> str:
-    """Calls the module through the front door of a node."""
-    async with channel_to(front) as channel:
+async def greeting(front: str, name: str, bearer: str | None) -> str:
+    """Calls the module through the front door of a node, with the token of its operator."""
+    async with channel_to(front, bearer) as channel:
         call: grpc.aio.UnaryUnaryMultiCallable[StringValue, StringValue] = channel.unary_unary(
             "/greeter.v1.Greeter/Greet",
             request_serializer=StringValue.SerializeToString,

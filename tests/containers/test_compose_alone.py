@@ -22,7 +22,8 @@ def docker(*words: str) -> str:
 
 
 def logosctl(state: Path, *words: str, given: bytes | None = None) -> bytes:
-    around = {**os.environ, "LOGOS_STATE": str(state)}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("LOGOS_")}
+    around = {**kept, "LOGOS_STATE": str(state)}
     return subprocess.run(
         [sys.executable, "-P", "-c", "from logos_cli.entry import logosctl; logosctl()", *words],
         input=given,
@@ -44,6 +45,10 @@ def test_compose_needs_nothing_else(tmp_path: Path) -> None:
         fetched = logosctl(tmp_path, "--node", "node4", "storage", "get", cid.decode().strip())
 
         assert fetched == content
+        address = ("--address", "127.0.0.1:17001", "--token-file")
+        printed = docker("compose", "exec", "-T", "node2-kernel", "logos-token")
+        (tmp_path / "token").write_text(printed, encoding="utf-8")
+        assert b"mixnet" in logosctl(tmp_path, *address, str(tmp_path / "token"), "module", "list")
     finally:
         docker("compose", "down", "--volumes")
     mine = f"label=com.docker.compose.project={PROJECT}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from logos_client.token_file import BEARER
 from logos_testnet.manifests import load_manifests
 from logos_testnet.opening import described_by
 from logos_testnet.plan import Plan, container_plan
@@ -33,6 +34,12 @@ def compose() -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
+def targets(service: dict[str, Any], *, read_only: bool = False) -> set[str]:
+    """Returns where a service mounts volumes, or those that it cannot write."""
+    volumes = service["volumes"]
+    return {v["target"] for v in volumes if v.get("read_only", False) or not read_only}
+
+
 def test_every_service_is_confined(compose: dict[str, Any], plan: Plan) -> None:
     assert len(compose["services"]) == sum(1 + len(node.modules) for node in plan.nodes)
     for name, service in compose["services"].items():
@@ -51,10 +58,24 @@ def test_every_service_is_confined(compose: dict[str, Any], plan: Plan) -> None:
         assert not FORBIDDEN & service.keys(), name
 
 
-def test_state_lies_in_named_volumes_alone(compose: dict[str, Any]) -> None:
+def test_state_lies_in_named_volumes_alone(compose: dict[str, Any], plan: Plan) -> None:
+    services = compose["services"]
+    assert {v["type"] for service in services.values() for v in service["volumes"]} == {"volume"}
+    for node in plan.nodes:
+        joins = {f"/join/{position + 1}" for position in range(len(node.modules))}
+        assert targets(services[f"{node.name}-kernel"]) == {"/data", "/operator", *joins}
+        for position, module in enumerate(node.modules, start=1):
+            service = services[f"{node.name}-{module.name}"]
+            assert targets(service) == {"/data", f"/join/{position}"}
+            assert targets(service, read_only=True) == {f"/join/{position}"}
+
+
+def test_a_secret_is_in_no_variable(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
-        kinds = {(volume["type"], volume["target"]) for volume in service["volumes"]}
-        assert kinds == {("volume", "/data")}, name
+        for variable, value in service["environment"].items():
+            if variable in {"LOGOS_JOIN_SECRET", "LOGOS_OPERATOR_TOKEN"}:
+                assert value.startswith("/"), name  # the path of a file
+            assert BEARER.search(value) is None, name
 
 
 def test_only_kernels_publish_and_only_on_loopback(compose: dict[str, Any]) -> None:
@@ -62,6 +83,7 @@ def test_only_kernels_publish_and_only_on_loopback(compose: dict[str, Any]) -> N
         ports = service.get("ports", [])
         if name.endswith("-kernel"):
             assert [port["host_ip"] for port in ports] == ["127.0.0.1"], name
+            assert service["environment"]["LOGOS_FRONT_PLAINTEXT"] == "1", name
         else:
             assert ports == [], name
 

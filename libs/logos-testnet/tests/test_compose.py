@@ -1,6 +1,7 @@
 """The compose file: what it says, and that the committed one is current."""
 
 import json
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,6 +34,44 @@ def test_a_module_waits_for_what_it_requires(containers: Plan) -> None:
     assert services["node3-storage"]["depends_on"] == {"node3-mixnet": healthy}
 
 
+def test_a_join_secret_is_seen_by_its_module_and_its_kernel_alone(containers: Plan) -> None:
+    services = yaml.safe_load(render_compose(containers, source="x"))["services"]
+
+    for node in containers.nodes:
+        kernel = services[f"{node.name}-kernel"]
+        profile = tomllib.loads(kernel["environment"]["LOGOS_PROFILE_TOML"])
+        for position, module in enumerate(node.modules, start=1):
+            volume = f"join.{node.name}.{module.name}"
+            mounts = {
+                service: mount
+                for service, document in services.items()
+                for mount in document["volumes"]
+                if mount.startswith(f"{volume}:")
+            }
+            own = f"{node.name}-{module.name}"
+            assert mounts == {
+                f"{node.name}-kernel": f"{volume}:/join/{position}",
+                own: f"{volume}:/join/{position}:ro",
+            }
+            path = profile["modules"][module.name]["join_secret"]
+            assert path == services[own]["environment"]["LOGOS_JOIN_SECRET"]
+            assert path == f"/join/{position}/secret"
+
+
+def test_the_operators_token_is_seen_by_kernels_alone(containers: Plan) -> None:
+    services = yaml.safe_load(render_compose(containers, source="x"))["services"]
+
+    holders = {
+        service
+        for service, document in services.items()
+        if "operator:/operator" in document["volumes"]
+    }
+    assert holders == {f"{node.name}-kernel" for node in containers.nodes}
+    for service, document in services.items():
+        path = document["environment"].get("LOGOS_OPERATOR_TOKEN")
+        assert path == ("/operator/token" if service in holders else None)
+
+
 def with_genesis(manifests: Mapping[str, FoundManifest]) -> Plan:
     """Two nodes, of which the second has no module with a genesis job."""
     text = 'schema = 1\nname = "x"\n[modules.mixnet]\n[modules.rln]\n[[nodes]]\n'
@@ -50,6 +89,7 @@ def test_a_module_waits_for_its_genesis_and_sees_its_own_part_of_it_alone(
     assert services["last-rln"]["depends_on"]["genesis.rln"] == done
     assert services["last-rln"]["volumes"] == [
         "last-rln:/data",
+        "join.last.rln:/join/2:ro",
         "genesis.rln:/genesis/public:ro",
         "genesis.rln.last:/genesis/private:ro",
     ]

@@ -4,13 +4,15 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
 from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc
+from logos_client.token_file import read_token, replace_token_file
 from logos_testnet.container_testnet import ContainerTestnet
-from logos_testnet.errors import NotStoppedError
+from logos_testnet.errors import EngineError, NotStoppedError, TokenRefusedError
 from logos_testnet.layout import Layout, layout_of
 from logos_testnet.manifests import FoundManifest
 from logos_testnet.plan import container_plan
@@ -24,11 +26,14 @@ DOCKER = """\
 cd "$(dirname "$0")"
 echo "$*" >> said
 case "$*" in
+  *publish=*) cat publisher ;;
   ps*) cat running ;;
+  *" exec -T node1-kernel logos-token") cat token ;;
   "volume ls"*) cat volumes ;;
   compose*" down "*) : > running ;;
 esac
 """
+BEARER = f"logos_{'b' * 43}"
 SERVICES = ("kernel", "mixnet", "storage")
 
 
@@ -54,26 +59,22 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     program = folder / "docker"
     program.write_text(DOCKER, encoding="utf-8")
     program.chmod(0o755)
-    for name in ("running", "volumes"):
+    for name in ("running", "volumes", "publisher"):
         (folder / name).touch()
+    (folder / "token").write_text(f"{BEARER}\n", encoding="utf-8")
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     return Engine(folder)
 
 
 class ReadyKernel(kernel_pb2_grpc.KernelServicer):
-    """A node that is READY."""
-
-    testnet = "one"
+    """A node that is READY, and tells its operator alone."""
 
     async def GetStatus(  # noqa: N802 - a gRPC method
-        self, request: kernel_pb2.GetStatusRequest, context: object
+        self, request: kernel_pb2.GetStatusRequest, context: Any
     ) -> kernel_pb2.GetStatusResponse:
+        if ("authorization", f"Bearer {BEARER}") not in context.invocation_metadata():
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you?")
         return kernel_pb2.GetStatusResponse(ready=True)
-
-    async def GetInfo(  # noqa: N802 - a gRPC method
-        self, request: kernel_pb2.GetInfoRequest, context: object
-    ) -> kernel_pb2.GetInfoResponse:
-        return kernel_pb2.GetInfoResponse(node="node1", testnet=self.testnet)
 
 
 @pytest.fixture
@@ -142,9 +143,57 @@ async def test_purge_removes_the_volumes_of_nodes_that_left_too(
     assert not layout.directory.exists()
 
 
+async def test_up_keeps_the_token_that_the_kernels_share(
+    engine: Engine, layout: Layout, manifests: Mapping[str, FoundManifest], front: int
+) -> None:
+    engine.run("node1")
+    testnet = opened(layout, manifests, front)
+    assert testnet.bearer is None
+    replace_token_file(layout.operator_token, f"logos_{'a' * 43}")  # of volumes that are gone
+
+    await testnet.up(silent)
+
+    assert testnet.bearer == BEARER
+    assert read_token(layout.operator_token) == BEARER
+
+
+async def test_while_all_kernels_restart_the_kept_token_is_used(
+    engine: Engine, layout: Layout, manifests: Mapping[str, FoundManifest], front: int
+) -> None:
+    engine.run("node1")
+    (engine.folder / "token").unlink()
+    with pytest.raises(EngineError, match="exec -T node1-kernel logos-token` failed"):
+        await opened(layout, manifests, front).up(silent)
+    replace_token_file(layout.operator_token, BEARER)
+
+    await opened(layout, manifests, front).up(silent)
+
+
+async def test_a_kernel_that_prints_no_token_is_reported(
+    engine: Engine, layout: Layout, manifests: Mapping[str, FoundManifest], front: int
+) -> None:
+    engine.run("node1")
+    (engine.folder / "token").write_text("logos-token: not found\n", encoding="utf-8")
+
+    with pytest.raises(EngineError, match="logos-token in node1-kernel prints no token"):
+        await opened(layout, manifests, front).up(silent)
+
+
+async def test_a_kernel_that_refuses_the_token_ends_the_wait(
+    engine: Engine, layout: Layout, manifests: Mapping[str, FoundManifest], front: int
+) -> None:
+    engine.run("node1")
+    (engine.folder / "token").write_text(f"logos_{'a' * 43}", encoding="utf-8")
+
+    with pytest.raises(TokenRefusedError, match=r"node1 at .* refuses the token .*who are you"):
+        await opened(layout, manifests, front).up(silent)
+
+
 async def test_a_namesake_at_the_front_door_is_reported(
     engine: Engine, layout: Layout, manifests: Mapping[str, FoundManifest], front: int
 ) -> None:
+    (engine.folder / "publisher").write_text("0123\tlogos-one\n", encoding="utf-8")
+
     with pytest.raises(NotStoppedError, match=rf"its node1 answers at port {front}"):
         await opened(layout, manifests, front).down(silent, purge=True)
 

@@ -77,7 +77,7 @@ async def test_waits_through_the_start_until_the_peers_are_there(
     servicer.script = [(STARTING, 0), (READY, 0), (READY, 4)]
     told: list[NodeProgress | Note] = []
 
-    seen = await wait_until_ready(node, report=told.append)
+    seen = await wait_until_ready(node, bearer=None, report=told.append)
 
     assert (seen.ready, seen.peers, seen.peer_id) == (True, 4, "16U")
     assert [event.text for event in told] == ["net starting", "ready; net: 0 of 4 friends"]
@@ -89,7 +89,7 @@ async def test_ready_is_enough_where_no_figure_is_asked_for(
     servicer, node = kernel
     servicer.script = [(READY, 0)]
 
-    assert (await wait_until_ready(node, report=silent, figures=False)).peers == 0
+    assert (await wait_until_ready(node, bearer=None, report=silent, figures=False)).peers == 0
 
 
 async def test_a_module_without_its_method_is_not_ready(kernel: tuple[Kernel, NodePlan]) -> None:
@@ -100,7 +100,7 @@ async def test_a_module_without_its_method_is_not_ready(kernel: tuple[Kernel, No
     node = replace(node, modules=(replace(module, manifest=manifest),))
 
     with pytest.raises(NodeFailedError, match="does not answer other") as caught:
-        await wait_until_ready(node, report=silent, timeout_s=0.3)
+        await wait_until_ready(node, bearer=None, report=silent, timeout_s=0.3)
 
     assert caught.value.module == "net"
 
@@ -112,7 +112,7 @@ async def test_a_failed_module_ends_the_wait_with_its_reason(
     servicer.script = [(FAILED, 0)]
 
     with pytest.raises(NodeFailedError, match="out of luck") as caught:
-        await wait_until_ready(node, report=silent)
+        await wait_until_ready(node, bearer=None, report=silent)
 
     assert (caught.value.node, caught.value.module) == ("node1", "net")
 
@@ -122,7 +122,9 @@ async def test_a_dead_kernel_ends_the_wait() -> None:
         nobody.bind(("127.0.0.1", 0))
         node = NodePlan("node1", nobody.getsockname()[1], "", ())
         with pytest.raises(NodeFailedError, match="exit code 3") as caught:
-            await wait_until_ready(node, report=silent, exit_reason=lambda: "exit code 3")
+            await wait_until_ready(
+                node, bearer=None, report=silent, exit_reason=lambda: "exit code 3"
+            )
 
     assert caught.value.module == "kernel"
 
@@ -132,7 +134,7 @@ async def test_patience_ends_when_nothing_moves(kernel: tuple[Kernel, NodePlan])
     servicer.script = [(READY, 1)]
 
     with pytest.raises(NodeFailedError, match="1 of 4 friends"):
-        await wait_until_ready(node, report=silent, timeout_s=0.3)
+        await wait_until_ready(node, bearer=None, report=silent, timeout_s=0.3)
 
 
 async def test_a_module_that_starts_again_and_again_makes_no_progress(
@@ -142,7 +144,7 @@ async def test_a_module_that_starts_again_and_again_makes_no_progress(
     servicer.script = [(STARTING, 0), (BACKOFF, 0)] * 100_000
 
     with pytest.raises(NodeFailedError, match="net: out of luck") as caught:
-        await wait_until_ready(node, report=silent, timeout_s=1)
+        await wait_until_ready(node, bearer=None, report=silent, timeout_s=1)
 
     assert (caught.value.node, caught.value.module) == ("node1", "net")
 
@@ -153,6 +155,6 @@ async def test_it_reports_that_it_waits_for_the_kernel() -> None:
         nobody.bind(("127.0.0.1", 0))
         node = NodePlan("node1", nobody.getsockname()[1], "", ())
         with pytest.raises(NodeFailedError, match="no progress"):
-            await wait_until_ready(node, report=told.append, timeout_s=0.3)
+            await wait_until_ready(node, bearer=None, report=told.append, timeout_s=0.3)
 
     assert [event.text for event in told] == [f"waiting for its kernel to answer at {node.front}"]

@@ -19,8 +19,7 @@ from logos.kernel.v1 import (
 )
 from logos.network.v1 import peering_pb2, peering_pb2_grpc
 from logos_base.needs import ReadyFigure
-from logos_testnet.channels import channel_to as channel_to  # noqa: PLC0414 - a client's, too
-from logos_testnet.channels import open_channel as open_channel  # noqa: PLC0414 - likewise
+from logos_client.channels import channel_to
 
 CALL_TIMEOUT_S: Final = 3.0
 PEERING: Final = peering_pb2.DESCRIPTOR.services_by_name["Peering"].full_name
@@ -82,6 +81,21 @@ async def read_figure(channel: grpc.aio.Channel, figure: ReadyFigure) -> int | N
         fields[at].data for at in range(len(fields)) if fields[at].field_number == figure.field
     ]
     return numbers[-1] if numbers and isinstance(numbers[-1], int) else 0  # proto3 omits a zero
+
+
+def refuses_caller(error: grpc.aio.AioRpcError) -> bool:
+    """Returns whether a call failed for what it says of its caller: its token."""
+    return error.code() in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}
+
+
+async def refuses_token(front: str, bearer: str | None) -> bool:
+    """Returns whether a front door refuses a token; False if it does not answer."""
+    async with channel_to(front, bearer) as channel:
+        try:
+            await view(channel, networked=False)
+        except grpc.aio.AioRpcError as error:
+            return refuses_caller(error)
+    return False
 
 
 async def revive_failed(channel: grpc.aio.Channel) -> None:

@@ -23,6 +23,9 @@ from logos_testnet.plan import (
 
 KERNEL_VERSION: Final = "0.1.0"
 STATE_DIR: Final = "/data"
+OPERATOR_DIR: Final = "/operator"
+"""Where all kernels see the volume with the operator's token; the image has the folder."""
+_OPERATOR: Final = "operator"
 PROBE: Final = "/opt/logos/libs/logos_module/probe.py"
 GENESIS_RUNNER: Final = "/opt/logos/libs/logos_module/genesis.py"
 NODES_GENESIS: Final = "/genesis/nodes"
@@ -73,6 +76,12 @@ x-service: &service
 def project_name(testnet: str) -> str:
     """Returns the compose project of a testnet."""
     return f"logos-{testnet}"
+
+
+def name_of_project(project: str) -> str | None:
+    """Returns the testnet that a compose project is; None if it is something else."""
+    prefix = project_name("")
+    return project.removeprefix(prefix) if project.startswith(prefix) else None
 
 
 def service_name(node: str, module: str) -> str:
@@ -179,8 +188,11 @@ def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
         "      <<: *manifests",
         f"      LOGOS_MANIFESTS: {names}",
         f"      LOGOS_FRONT: {networks.front_kernel}:{CONTAINER_FRONT_PORT}",
+        "      # Not encrypted, so published on 127.0.0.1 alone: see `ports`.",
+        '      LOGOS_FRONT_PLAINTEXT: "1"',
         f"      LOGOS_LISTEN: {networks.kernel}:{CONTAINER_GRPC_PORT}",
         f"      LOGOS_STATE_DIR: {STATE_DIR}",
+        f"      LOGOS_OPERATOR_TOKEN: {OPERATOR_DIR}/token",
         "      LOGOS_PROFILE_TOML: |",
         _block(plan.profile(node), 8),
         "    ports:",
@@ -190,6 +202,11 @@ def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
         f"      {node.name}-front: {{ ipv4_address: {networks.front_kernel} }}",
         "    volumes:",
         f"      - {node.name}-kernel:{STATE_DIR}",
+        f"      - {_OPERATOR}:{OPERATOR_DIR}",
+        *(
+            f"      - {_join_volume(node, module)}:{_join_folder(module)}"
+            for module in node.modules
+        ),
         "",
     ]
     return "\n".join(lines)
@@ -219,12 +236,17 @@ def _module(node: NodePlan, module: ModulePlan, built: set[str]) -> str:
         f"      LOGOS_KERNEL: {node.networks.kernel}:{CONTAINER_GRPC_PORT}",
         f"      LOGOS_LISTEN: {module.address}:{CONTAINER_GRPC_PORT}",
         f"      LOGOS_STATE_DIR: {STATE_DIR}",
+        f"      LOGOS_JOIN_SECRET: {module.join_secret}",
         "    networks:",
         f"      {node.name}: {{ ipv4_address: {module.address} }}",
     ]
     if needs.is_on_mesh:
         lines.append(f"      {MESH}: {{ ipv4_address: {node.networks.mesh} }}")
-    lines += ["    volumes:", f"      - {node.name}-{name}:{STATE_DIR}"]
+    lines += [
+        "    volumes:",
+        f"      - {node.name}-{name}:{STATE_DIR}",
+        f"      - {_join_volume(node, module)}:{_join_folder(module)}:ro",
+    ]
     if needs.genesis:
         lines += [
             f"      - {genesis_name(name)}:{CONTAINER_PUBLIC_GENESIS}:ro",
@@ -279,6 +301,17 @@ def _genesis(plan: Plan, module: ModulePlan, built: set[str]) -> str:
     return "\n".join(lines)
 
 
+def _join_volume(node: NodePlan, module: ModulePlan) -> str:
+    """Returns the volume with a module's join secret: its kernel writes, it alone reads."""
+    return f"join.{node.name}.{module.name}"
+
+
+def _join_folder(module: ModulePlan) -> PurePosixPath:
+    if module.join_secret is None:
+        raise ValueError("the plan is not one for containers")
+    return PurePosixPath(module.join_secret).parent
+
+
 def _private_volume(module: str, node: NodePlan) -> str:
     """Returns the volume of a node's private genesis."""
     return f"{genesis_name(module)}.{node.name}"
@@ -305,10 +338,12 @@ def _networks(plan: Plan) -> str:
 
 
 def _volumes(plan: Plan) -> str:
-    lines = ["volumes:"]
+    lines = ["volumes:", f"  {_OPERATOR}: {{}}"]
     for node in plan.nodes:
         lines.append(f"  {node.name}-kernel: {{}}")
-        lines += [f"  {node.name}-{module.manifest.name}: {{}}" for module in node.modules]
+        for module in node.modules:
+            lines.append(f"  {node.name}-{module.name}: {{}}")
+            lines.append(f"  {_join_volume(node, module)}: {{}}")
     for name in modules_with_genesis(plan):
         lines.append(f"  {genesis_name(name)}: {{}}")
         lines += [f"  {_private_volume(name, node)}: {{}}" for node in holders(plan, name)]

@@ -9,9 +9,15 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from logos_testnet.compose import genesis_name, project_name, render_compose, service_name
+from logos_client.token_file import BEARER, read_token, replace_token_file
+from logos_testnet.compose import (
+    genesis_name,
+    project_name,
+    render_compose,
+    service_name,
+)
 from logos_testnet.endpoints import write_endpoints
-from logos_testnet.engine import run_docker
+from logos_testnet.engine import TOKEN_PROGRAM, run_docker
 from logos_testnet.errors import EngineError, NodeFailedError, NotStoppedError, UnknownNodeError
 from logos_testnet.genesis import genesis_failed, modules_with_genesis
 from logos_testnet.layout import Layout
@@ -58,6 +64,10 @@ class ContainerTestnet:
     def plan(self) -> Plan:
         return self._plan
 
+    @property
+    def bearer(self) -> str | None:
+        return read_token(self._layout.operator_token)
+
     async def up(self, report: Report) -> Started:
         loop = asyncio.get_running_loop()
         begun = loop.time()
@@ -80,7 +90,10 @@ class ContainerTestnet:
             await self._make_genesis()
         if extra or not is_whole:
             await self._start(report)
-        views = await all_of(wait_until_ready(node, report=report) for node in self._plan.nodes)
+        await self._copy_token()
+        views = await all_of(
+            wait_until_ready(node, bearer=self.bearer, report=report) for node in self._plan.nodes
+        )
         for node, seen in zip(self._plan.nodes, views, strict=True):
             report(NodeProgress(node.name, f"ready, {seen.peers} peers", done=True))
         endpoints = endpoints_of(self._plan, self.runtime, views)
@@ -209,6 +222,25 @@ class ContainerTestnet:
                 await self._compose("run", "--rm", "--no-TTY", "--no-deps", genesis_name(module))
             except EngineError as error:
                 raise genesis_failed(module, str(error).partition("\n")[2]) from error
+
+    async def _copy_token(self) -> None:
+        """Copies the operator's token out of the volume that the kernels share.
+
+        Each time: the volume may have been removed by compose alone. If every kernel is just
+        being restarted, the copy of the last start is used, and is refused if it is an old one.
+        """
+        for node in self._plan.nodes:
+            service = service_name(node.name, KERNEL)
+            try:
+                printed = (await self._compose("exec", "-T", service, TOKEN_PROGRAM)).strip()
+            except EngineError:
+                if node is self._plan.nodes[-1] and self.bearer is None:
+                    raise
+                continue
+            if BEARER.fullmatch(printed) is None:
+                raise EngineError(f"{TOKEN_PROGRAM} in {service} prints no token of an operator")
+            replace_token_file(self._layout.operator_token, printed)
+            return
 
     async def _start(self, report: Report) -> None:
         try:

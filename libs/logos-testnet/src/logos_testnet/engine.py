@@ -4,11 +4,15 @@ import asyncio
 import shutil
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from logos_testnet.errors import EngineError
 
 ADVICE = "start it, or run the testnet as processes: `./logos up --runtime processes`"
+TOKEN_PROGRAM: Final = "logos-token"  # noqa: S105 - the name of a program
+"""Prints the operator's token in a kernel's container."""
 _LAST_LINES = 15
 
 
@@ -48,6 +52,30 @@ async def run_docker(
         last = "\n".join(errors)
         raise EngineError(f"`docker {' '.join(arguments)}` failed with {code}:\n{last}")
     return output
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """A container that publishes a port."""
+
+    container: str
+    """Its id."""
+    project: str
+    """Its compose project; empty if it has none."""
+
+
+async def publisher_of(port: int) -> Publisher | None:
+    """Returns the container that publishes a port of this machine; None if none does.
+
+    Raises:
+        EngineError: There is no engine, or it does not answer.
+    """
+    form = '{{.ID}}\t{{.Label "com.docker.compose.project"}}'
+    listed = await run_docker(["ps", "--filter", f"publish={port}", "--format", form])
+    for line in listed.splitlines():
+        container, _, project = line.partition("\t")
+        return Publisher(container, project)
+    return None
 
 
 async def _docker(

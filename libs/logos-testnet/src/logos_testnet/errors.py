@@ -71,6 +71,13 @@ class NodeFailedError(LogosError):
         self.module = module
 
 
+class TokenRefusedError(LogosError):
+    """A node refuses the token of its testnet's operator."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    reason = "TOKEN_REFUSED"
+
+
 class GenesisError(LogosError):
     """A module's genesis job failed, or what it made is for other nodes. Nothing was started."""
 

@@ -113,6 +113,7 @@ class Kernels:
             "LOGOS_TESTNET_DIR": str(self._layout.directory),
             "LOGOS_PROFILE": str(folder / "profile.toml"),
             "LOGOS_STATE_DIR": str(folder / "kernel"),
+            "LOGOS_OPERATOR_TOKEN": str(self._layout.operator_token),
             "LOGOS_FRONT": node.front,
             "LOGOS_LISTEN": f"unix:{self.socket(node.name)}",
             "LOGOS_RUN_DIR": str(self.sockets / node.name),

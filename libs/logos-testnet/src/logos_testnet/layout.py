@@ -1,7 +1,7 @@
 """The files of a testnet.
 
 .logos/<testnet>/lock, testnet.json, topology.toml, endpoints.json,
-                      docker-compose.yml, forks.log
+                      operator.token, docker-compose.yml, forks.log
 .logos/<testnet>/<node>/profile.toml, <module>.toml
 .logos/<testnet>/genesis/<module>/                its genesis for all nodes
 .logos/<testnet>/<node>/genesis/<module>/         and for this node
@@ -44,6 +44,11 @@ class Layout:
     @property
     def endpoints(self) -> Path:
         return self.directory / "endpoints.json"
+
+    @property
+    def operator_token(self) -> Path:
+        """The token that all nodes accept as that of an admin, `local`."""
+        return self.directory / "operator.token"
 
     @property
     def fork_server_log(self) -> Path:

@@ -23,6 +23,8 @@ CONTAINER_FRONT_PORT: Final = 17000
 CONTAINER_GRPC_PORT: Final = 7000
 CONTAINER_PUBLIC_GENESIS: Final = "/genesis/public"
 CONTAINER_PRIVATE_GENESIS: Final = "/genesis/private"
+CONTAINER_JOIN: Final = "/join"
+"""Parent of the folders with join secrets, named by a module's position; the image has them."""
 _LOOPBACK: Final = IPv4Address("127.0.0.1")
 
 # How the /16 of a topology is cut up. Docker gives each network a gateway, the
@@ -46,6 +48,9 @@ class ModulePlan:
     """On the node's own network; containers only."""
     ports: Mapping[str, int] = field(default_factory=dict)
     """Ports at which it listens in addition to its gRPC address, by name."""
+    join_secret: str | None = None
+    """Path of the file with its join secret, for it and its kernel alike; None: the kernel's
+    default."""
     wanted: int = 0
     """The number that its figure must reach (`Needs.ready`); 0: none."""
 
@@ -106,6 +111,8 @@ class Plan:
         for module in node.modules:
             name = module.manifest.name
             lines += ["", f"[modules.{name}]", f'manifest = "{name}.toml"']
+            if module.join_secret is not None:
+                lines.append(f"join_secret = {to_toml(module.join_secret)}")
             if module.settings:
                 lines += ["", f"[modules.{name}.settings]"]
             lines += [f"{key} = {to_toml(value)}" for key, value in module.settings.items()]
@@ -217,8 +224,14 @@ def _nodes(
 def _contained(node: NodePlan, spec: NodeSpec, networks: Networks) -> NodePlan:
     """Adds networks to a node and addresses to its modules."""
     modules = tuple(
-        replace(module, address=_own_address(networks, spec, given))
-        for module, given in zip(node.modules, spec.modules, strict=True)
+        replace(
+            module,
+            address=_own_address(networks, spec, given),
+            join_secret=f"{CONTAINER_JOIN}/{position}/secret",
+        )
+        for position, (module, given) in enumerate(
+            zip(node.modules, spec.modules, strict=True), start=1
+        )
     )
     return replace(node, modules=modules, networks=networks)
 

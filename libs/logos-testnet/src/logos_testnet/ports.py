@@ -71,6 +71,12 @@ def holder_of(port: int, proc: Path = _PROC) -> str:
     return f"{connection}, of {_owner(use, proc) or f'a process of {_user(use.uid)}'}"
 
 
+def folder_at(port: int, proc: Path = _PROC) -> Path | None:
+    """Returns the folder of the testnet whose process listens at a port, if /proc shows it."""
+    pid = _listener(port, proc)
+    return None if pid is None else folder_held_by(pid, proc)
+
+
 def _owner(use: "_Use", proc: Path) -> str | None:
     pid = _process_with(use, proc)
     if pid is None:

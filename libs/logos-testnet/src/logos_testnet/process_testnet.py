@@ -8,7 +8,9 @@ import signal
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Final
 
-from logos_testnet.client import NodeView, channel_to, revive_failed
+from logos_client.channels import channel_to
+from logos_client.token_file import make_token_file, read_token
+from logos_testnet.client import NodeView, refuses_token, revive_failed
 from logos_testnet.endpoints import write_endpoints
 from logos_testnet.errors import NotStoppedError, UnknownNodeError
 from logos_testnet.fork_server import starts_by_fork
@@ -51,10 +53,15 @@ class ProcessTestnet:
     def plan(self) -> Plan:
         return self._plan
 
+    @property
+    def bearer(self) -> str | None:
+        return read_token(self._layout.operator_token)
+
     async def up(self, report: Report) -> Started:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         starts_by_fork(os.environ)  # refuses before anything is stopped
+        make_token_file(self._layout.operator_token)
         stopped = tuple(await self.unplanned())
         missing = await self._make_room(report)
         if missing:
@@ -107,8 +114,9 @@ class ProcessTestnet:
             if node.name in outdated:
                 troubles[node.name] = f"it runs with old paths, from {outdated[node.name]}"
             elif (node.name, KERNEL) in {(each.node, each.name) for each in processes}:
-                lost = await lost_sockets(node.front, self._kernels.socket(node.name))
-                if lost:
+                if await refuses_token(node.front, self.bearer):
+                    troubles[node.name] = self._describe_refusal()
+                elif lost := await self._lost_sockets(node):
                     troubles[node.name] = self._describe_lost(node, lost)
         return troubles
 
@@ -199,20 +207,26 @@ class ProcessTestnet:
             if process.folder == self._layout.directory:
                 doomed[process.node] = "is restarted: its addresses have changed"
         kernels = [p.node for p in processes if p.name == KERNEL and p.node not in doomed]
-        lost = await all_of(
-            self._lost_for_good(node, report) for node in self._plan.nodes if node.name in kernels
+        faults = await all_of(
+            self._fault_of(node, report) for node in self._plan.nodes if node.name in kernels
         )
         names = [node.name for node in self._plan.nodes if node.name in kernels]
         doomed |= {
-            name: f"is restarted: {text}" for name, text in zip(names, lost, strict=True) if text
+            name: f"is restarted: {text}" for name, text in zip(names, faults, strict=True) if text
         }
         return doomed
+
+    async def _fault_of(self, node: NodePlan, report: Report) -> str:
+        """Returns why a running node must be started again; empty if it need not."""
+        if await refuses_token(node.front, self.bearer):
+            return self._describe_refusal()
+        return await self._lost_for_good(node, report)
 
     async def _lost_for_good(self, node: NodePlan, report: Report) -> str:
         """Returns a text on sockets of a running node that stay lost; empty if none do."""
         loop = asyncio.get_running_loop()
         until, reported = loop.time() + SOCKET_TIMEOUT_S, ""
-        while lost := await lost_sockets(node.front, self._kernels.socket(node.name)):
+        while lost := await self._lost_sockets(node):
             text = self._describe_lost(node, lost)
             if loop.time() > until:
                 return text
@@ -221,6 +235,12 @@ class ProcessTestnet:
                 reported = text
             await asyncio.sleep(_POLL_S)
         return ""
+
+    async def _lost_sockets(self, node: NodePlan) -> list[str]:
+        return await lost_sockets(node.front, self.bearer, self._kernels.socket(node.name))
+
+    def _describe_refusal(self) -> str:
+        return f"it refuses the token in {self._layout.operator_token}"
 
     def _describe_lost(self, node: NodePlan, lost: list[str]) -> str:
         folder = self._kernels.socket(node.name).parent
@@ -248,7 +268,7 @@ class ProcessTestnet:
                 self._kernels.spawn(node)
                 report(NodeProgress(node.name, "kernel started"))
             else:
-                async with channel_to(node.front) as channel:
+                async with channel_to(node.front, self.bearer) as channel:
                     await revive_failed(channel)
             await self._wait(node, report, figures=False)
             report(NodeProgress(node.name, "modules are ready"))
@@ -256,6 +276,7 @@ class ProcessTestnet:
     async def _wait(self, node: NodePlan, report: Report, *, figures: bool = True) -> NodeView:
         return await wait_until_ready(
             node,
+            bearer=self.bearer,
             report=report,
             figures=figures,
             exit_reason=lambda: self._kernels.exit_reason(node.name),

@@ -9,16 +9,17 @@ from typing import Final
 
 import grpc
 
+from logos_client.channels import channel_to
 from logos_testnet.client import (
     FAILED,
     READY,
     NodeView,
-    channel_to,
     read_figure,
+    refuses_caller,
     state_name,
     view,
 )
-from logos_testnet.errors import NodeFailedError
+from logos_testnet.errors import NodeFailedError, TokenRefusedError
 from logos_testnet.plan import ModulePlan, NodePlan
 from logos_testnet.processes import KERNEL
 from logos_testnet.progress import NodeProgress, Report
@@ -33,6 +34,7 @@ ExitReason = Callable[[], str | None]
 async def wait_until_ready(
     node: NodePlan,
     *,
+    bearer: str | None,
     report: Report,
     figures: bool = True,
     exit_reason: ExitReason = lambda: None,
@@ -42,6 +44,7 @@ async def wait_until_ready(
 
     Args:
         node: The node.
+        bearer: The token of its testnet's operator.
         report: Called with each change.
         figures: False to wait for READY only.
         exit_reason: Returns how its kernel ended.
@@ -50,17 +53,18 @@ async def wait_until_ready(
     Raises:
         NodeFailedError: The kernel ended, a module FAILED, or the node made no progress for
             `timeout_s`.
+        TokenRefusedError: The node refuses the token.
     """
     loop = asyncio.get_running_loop()
     last, progress_at = "", loop.time()
     known: set[str] = set()
     wanted = [module for module in node.modules if figures and module.wanted]
-    async with channel_to(node.front) as channel:
+    async with channel_to(node.front, bearer) as channel:
         while True:
-            seen = await _look(channel, networked=False)
+            seen = await _look(node, channel, networked=False)
             short = await _short_of(channel, wanted) if seen is not None and seen.ready else {}
             if seen is not None and seen.ready and not short:
-                whole = await _look(channel, networked=True)
+                whole = await _look(node, channel, networked=True)
                 if whole is not None and whole.ready:
                     return whole
             text = _describe(node, seen, short)
@@ -96,10 +100,15 @@ async def _short_of(channel: grpc.aio.Channel, wanted: list[ModulePlan]) -> dict
     return short
 
 
-async def _look(channel: grpc.aio.Channel, *, networked: bool) -> NodeView | None:
+async def _look(node: NodePlan, channel: grpc.aio.Channel, *, networked: bool) -> NodeView | None:
     try:
         return await view(channel, networked=networked)
-    except grpc.aio.AioRpcError:
+    except grpc.aio.AioRpcError as error:
+        if refuses_caller(error):
+            raise TokenRefusedError(
+                f"{node.name} at {node.front} refuses the token of this testnet's operator"
+                f" ({error.details()}): is it another testnet's?"
+            ) from error
         return None
 
 

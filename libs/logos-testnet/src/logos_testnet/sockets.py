@@ -11,19 +11,20 @@ from typing import Final
 
 import grpc
 
-from logos_testnet.client import READY, channel_to, view
+from logos_client.channels import channel_to
+from logos_testnet.client import READY, view
 from logos_testnet.layout import Layout
 from logos_testnet.processes import KERNEL, NodeProcess, find_processes
 
 _CONNECT_TIMEOUT_S: Final = 3.0
 
 
-async def lost_sockets(front: str, kernel_socket: Path) -> list[str]:
+async def lost_sockets(front: str, bearer: str | None, kernel_socket: Path) -> list[str]:
     """Returns the kernel and the READY modules of a node whose sockets do not answer.
 
     Empty if the front door does not answer: then it is not known.
     """
-    async with channel_to(front) as channel:
+    async with channel_to(front, bearer) as channel:
         try:
             seen = await view(channel, networked=False)
         except grpc.aio.AioRpcError:

@@ -1,20 +1,19 @@
 """Stops the processes of a testnet, and checks that none is left."""
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import signal
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import grpc
-
-from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc
-from logos_testnet.client import CALL_TIMEOUT_S, channel_to
-from logos_testnet.errors import NotStoppedError
+from logos_testnet.compose import name_of_project
+from logos_testnet.engine import publisher_of
+from logos_testnet.errors import EngineError, NotStoppedError
 from logos_testnet.layout import Layout
 from logos_testnet.plan import Plan
-from logos_testnet.ports import holder_of, taken_ports
+from logos_testnet.ports import folder_at, holder_of, taken_ports
 from logos_testnet.processes import KERNEL, NodeProcess, find_processes, send_signal
 from logos_testnet.progress import Note, Report
 
@@ -84,22 +83,25 @@ def _held_locks(layout: Layout) -> dict[str, str]:
 
 
 async def refuse_namesake(plan: Plan) -> None:
-    """Refuses if a testnet of the same name answers at the front doors.
+    """Refuses if a testnet of the same name holds the front doors.
 
     Raises:
-        NotStoppedError: A testnet of the same name runs from another folder.
+        NotStoppedError: A testnet of the same name runs from another folder, or in containers.
     """
     name = plan.topology.name
-    for port in taken_ports([node.front_port for node in plan.nodes]):
-        async with channel_to(f"127.0.0.1:{port}") as channel:
-            try:
-                info = await kernel_pb2_grpc.KernelStub(channel).GetInfo(
-                    kernel_pb2.GetInfoRequest(), timeout=CALL_TIMEOUT_S
-                )
-            except grpc.aio.AioRpcError:
-                continue
-        if info.testnet == name:
+    for node in plan.nodes:
+        if taken_ports([node.front_port]) and await _name_at(node.front_port) == name:
             raise NotStoppedError(
-                f"a testnet {name} runs from another folder: its {info.node} answers at port"
-                f" {port}, held by {holder_of(port)}; stop it there"
+                f"a testnet {name} runs from another folder: its {node.name} answers at port"
+                f" {node.front_port}, held by {holder_of(node.front_port)}; stop it there"
             )
+
+
+async def _name_at(port: int) -> str | None:
+    """Returns the name of the testnet that holds a port of this machine, if that can be seen."""
+    if (folder := folder_at(port)) is not None:
+        return folder.name
+    with contextlib.suppress(EngineError):  # no engine, no containers
+        publisher = await publisher_of(port)
+        return None if publisher is None else name_of_project(publisher.project)
+    return None

@@ -4,9 +4,13 @@ Scenarios and commands get a `Testnet` and do not depend on its runtime.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+import grpc
+
+from logos_client.channels import channel_to
 from logos_testnet.client import NodeView
 from logos_testnet.endpoints import Endpoints, NodeEndpoints
 from logos_testnet.errors import UnknownNodeError
@@ -47,6 +51,15 @@ class Testnet(Protocol):
     @property
     def runtime(self) -> str:
         """`processes` or `containers`."""
+        ...
+
+    @property
+    def bearer(self) -> str | None:
+        """The token that its nodes accept as that of an admin; None before the first start.
+
+        Raises:
+            TokenFileError: The file is another user's, or holds something else.
+        """
         ...
 
     async def up(self, report: Report) -> Started:
@@ -126,3 +139,10 @@ def node_of(plan: Plan, name: str) -> NodePlan:
             return node
     names = ", ".join(node.name for node in plan.nodes)
     raise UnknownNodeError(f"{plan.topology.name} has no node {name}; it has {names}")
+
+
+@asynccontextmanager
+async def front_door(testnet: Testnet, node: str) -> AsyncIterator[grpc.aio.Channel]:
+    """Opens a channel to a node's front door whose calls bear the operator's token."""
+    async with channel_to(node_of(testnet.plan, node).front, testnet.bearer) as channel:
+        yield channel

@@ -8,10 +8,9 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
-from logos_testnet.client import channel_to
 from logos_testnet.scenarios.files import CALL_TIMEOUT_S, get, put, sample
 from logos_testnet.scenarios.waiting import ready_epoch, until_replaced, until_whole
-from logos_testnet.testnet import Testnet, node_of
+from logos_testnet.testnet import Testnet, front_door
 
 FETCHED_BYTES = 64 * 1024 * 1024
 EARLY_BYTES = 4 * 1024 * 1024
@@ -34,10 +33,10 @@ async def _kill_during_fetch(testnet: Testnet, module: str, *, victim_is_fetcher
     content = sample(FETCHED_BYTES, f"during/{module}")
     cid = await put(testnet, provider, content)
     victim = fetcher if victim_is_fetcher else provider
-    async with channel_to(node_of(testnet.plan, victim).front) as channel:
+    async with front_door(testnet, victim) as channel:
         epoch = await ready_epoch(channel, module)
     received, killed = bytearray(), False
-    async with channel_to(node_of(testnet.plan, fetcher).front) as channel:
+    async with front_door(testnet, fetcher) as channel:
         request = storage_pb2.GetRequest(cid=cid)
         call = storage_pb2_grpc.StorageStub(channel).Get(request, timeout=2 * CALL_TIMEOUT_S)
         async for response in call:
@@ -54,7 +53,7 @@ async def _kill_during_fetch(testnet: Testnet, module: str, *, victim_is_fetcher
 
 async def an_unknown_cid_is_not_found(testnet: Testnet) -> None:
     """NOT_FOUND, NO_PROVIDERS, before the caller's deadline."""
-    async with channel_to(testnet.plan.nodes[1].front) as channel:
+    async with front_door(testnet, testnet.plan.nodes[1].name) as channel:
         request = storage_pb2.GetRequest(cid=UNKNOWN_CID)
         call = storage_pb2_grpc.StorageStub(channel).Get(request, timeout=10)
         try:

@@ -5,8 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator
 
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
-from logos_testnet.client import channel_to
-from logos_testnet.testnet import Testnet, node_of
+from logos_testnet.testnet import Testnet, front_door
 
 FRAME_BYTES = 1024 * 1024
 SIZES = (0, 1, 65_536, 65_537, 5 * 1024 * 1024 + 3)
@@ -27,7 +26,7 @@ async def put(testnet: Testnet, node: str, content: bytes) -> str:
         for start in range(0, len(content), FRAME_BYTES):
             yield storage_pb2.PutRequest(data=content[start : start + FRAME_BYTES])
 
-    async with channel_to(node_of(testnet.plan, node).front) as channel:
+    async with front_door(testnet, node) as channel:
         stub = storage_pb2_grpc.StorageStub(channel)
         response = await stub.Put(requests(), timeout=CALL_TIMEOUT_S)
         return str(response.dataset.cid)
@@ -36,7 +35,7 @@ async def put(testnet: Testnet, node: str, content: bytes) -> str:
 async def get(testnet: Testnet, node: str, cid: str, *, local_only: bool = False) -> bytes:
     """Fetches content through a node."""
     received = bytearray()
-    async with channel_to(node_of(testnet.plan, node).front) as channel:
+    async with front_door(testnet, node) as channel:
         stub = storage_pb2_grpc.StorageStub(channel)
         request = storage_pb2.GetRequest(cid=cid, local_only=local_only)
         async for response in stub.Get(request, timeout=CALL_TIMEOUT_S):

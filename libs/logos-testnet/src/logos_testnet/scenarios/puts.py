@@ -8,11 +8,11 @@ from typing import Any, Final
 import grpc
 
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
-from logos_testnet.client import channel_to, open_channel
+from logos_client.channels import open_channel
 from logos_testnet.scenarios.broken_calls import WAYS, Breaking
 from logos_testnet.scenarios.files import get, put, sample
 from logos_testnet.scenarios.waiting import RECOVERY_S
-from logos_testnet.testnet import Testnet
+from logos_testnet.testnet import Testnet, front_door
 
 CALLS: Final = 300
 """Of each way. Before the fault was fixed, about one in 200 was stored."""
@@ -21,14 +21,16 @@ CALLS: Final = 300
 async def a_put_that_breaks_off_leaves_nothing(testnet: Testnet) -> None:
     """Cancelled, timed out, disconnected: none is stored, none keeps space reserved."""
     node = testnet.plan.nodes[0]
-    before = await _held(node.front)
+    before = await _held(testnet, node.name)
     header = storage_pb2.PutRequest(header=storage_pb2.PutRequest.Header())
     for way in WAYS:
         data = storage_pb2.PutRequest(data=sample(1000, f"broken/{way}"))
-        breaking = Breaking(lambda: open_channel(node.front), _begin, [header, data], way)
+        breaking = Breaking(
+            lambda: open_channel(node.front, testnet.bearer), _begin, [header, data], way
+        )
         await breaking.run(CALLS)
     async with asyncio.timeout(RECOVERY_S):
-        while (held := await _held(node.front))[2]:  # noqa: ASYNC110 - another process's
+        while (held := await _held(testnet, node.name))[2]:  # noqa: ASYNC110 - another process's
             await asyncio.sleep(0.1)
 
     assert held == before, "an unfinished put was stored"
@@ -40,9 +42,9 @@ def _begin(channel: grpc.aio.Channel, timeout: float | None) -> Any:
     return storage_pb2_grpc.StorageStub(channel).Put(timeout=timeout)
 
 
-async def _held(front: str) -> tuple[frozenset[str], int, int]:
+async def _held(testnet: Testnet, node: str) -> tuple[frozenset[str], int, int]:
     """Returns CIDs, bytes used and bytes reserved."""
-    async with channel_to(front) as channel:
+    async with front_door(testnet, node) as channel:
         stub = storage_pb2_grpc.StorageStub(channel)
         cids = frozenset([cid async for cid in _cids(stub)])
         space = await stub.Space(storage_pb2.SpaceRequest(), timeout=RECOVERY_S)

@@ -5,7 +5,6 @@ import asyncio
 import signal
 
 from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc
-from logos_testnet.client import channel_to
 from logos_testnet.processes import KERNEL
 from logos_testnet.progress import silent
 from logos_testnet.scenarios.files import get, put, sample
@@ -16,7 +15,7 @@ from logos_testnet.scenarios.waiting import (
     until_replaced,
     until_whole,
 )
-from logos_testnet.testnet import Testnet, node_of
+from logos_testnet.testnet import Testnet, front_door
 
 
 async def a_killed_module_comes_back(testnet: Testnet) -> None:
@@ -26,7 +25,7 @@ async def a_killed_module_comes_back(testnet: Testnet) -> None:
     cid = await put(testnet, victim.name, content)
     for module in victim.modules:
         name = module.manifest.name
-        async with channel_to(victim.front) as channel:
+        async with front_door(testnet, victim.name) as channel:
             epoch = await ready_epoch(channel, name)
 
         await testnet.kill(victim.name, name, signal.SIGKILL)
@@ -77,8 +76,7 @@ async def a_second_up_changes_nothing(testnet: Testnet) -> None:
 
 
 async def _kernel_epoch(testnet: Testnet, node: str) -> int:
-    front = node_of(testnet.plan, node).front
-    async with asyncio.timeout(RECOVERY_S), channel_to(front) as channel:
+    async with asyncio.timeout(RECOVERY_S), front_door(testnet, node) as channel:
         stub = kernel_pb2_grpc.KernelStub(channel)
         info = await stub.GetInfo(kernel_pb2.GetInfoRequest(), wait_for_ready=True)
         return int(info.epoch)

@@ -4,10 +4,10 @@ import asyncio
 
 import grpc
 
-from logos_testnet.client import READY, NodeView, channel_to, view
+from logos_testnet.client import READY, NodeView, view
 from logos_testnet.progress import silent
 from logos_testnet.readiness import wait_until_ready
-from logos_testnet.testnet import Testnet, node_of
+from logos_testnet.testnet import Testnet, front_door
 from logos_testnet.together import all_of
 
 RECOVERY_S = 60.0
@@ -16,7 +16,8 @@ RECOVERY_S = 60.0
 async def until_whole(testnet: Testnet) -> list[NodeView]:
     """Waits until every node is READY and connected."""
     return await all_of(
-        wait_until_ready(node, report=silent, timeout_s=RECOVERY_S) for node in testnet.plan.nodes
+        wait_until_ready(node, bearer=testnet.bearer, report=silent, timeout_s=RECOVERY_S)
+        for node in testnet.plan.nodes
     )
 
 
@@ -30,7 +31,7 @@ async def until_replaced(testnet: Testnet, node: str, module: str, epoch: int) -
     """Waits until a module is READY in a later epoch, i.e. as another process."""
     async with (
         asyncio.timeout(RECOVERY_S),
-        channel_to(node_of(testnet.plan, node).front) as channel,
+        front_door(testnet, node) as channel,
     ):
         while await ready_epoch(channel, module) <= epoch:  # noqa: ASYNC110 - another process's
             await asyncio.sleep(0.1)
