@@ -13,6 +13,8 @@ import grpc
 import pytest
 
 from logos.kernel.v1 import (
+    capability_pb2,
+    capability_pb2_grpc,
     kernel_pb2,
     kernel_pb2_grpc,
     module_pb2,
@@ -21,11 +23,13 @@ from logos.kernel.v1 import (
 )
 from logos.network.v1 import peering_pb2, peering_pb2_grpc
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
+from logos_base.audit import AuditRecord, append
 from logos_cli.logos import app as logos_app
 from logos_cli.main import app as logosctl_app
 from logos_cli.program import built, walk
 
 CID = "zDvZRwzm5JgJH7RBLQ9Zx4w6rzTzPr4QNgyjZJxkjh9WHw3rLC2Z"
+BEARER = f"logos_{43 * 'b'}"
 PATIENCE_S = 170
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 TEXT_OPTIONS = ("--node", "--address", "--testnet", "--output", "--timeout")
@@ -60,14 +64,29 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("storage", "delete"): [CID],
     ("storage", "space"): [],
     ("peers",): [],
+    ("token", "issue"): ["ada", "--role", "viewer"],
+    ("token", "list"): [],
+    ("token", "revoke"): ["ada"],
+    ("token", "show"): [],
+    ("grant", "allow"): ["storage", "mixnet", "*"],
+    ("grant", "refuse"): ["storage", "mixnet", "*"],
+    ("grant", "list"): [],
+    ("grant", "delete"): ["storage", "mixnet"],
+    ("explain",): ["storage", "mixnet", "logos.network.v1.Streams/Open"],
+    ("audit",): [],
+    ("key", "rotate"): [],
 }
 """Every command of logosctl, with the arguments that it needs."""
+
+NOT_ASKING = {("node", "list"), ("token", "show")}
+"""Commands that do well without the node that was named."""
 
 Ended = dict[str, Any]
 Key = tuple[str, ...]
 
 
 class Node(
+    capability_pb2_grpc.CapabilityServicer,
     kernel_pb2_grpc.KernelServicer,
     supervisor_pb2_grpc.SupervisorServicer,
     peering_pb2_grpc.PeeringServicer,
@@ -92,6 +111,41 @@ class Node(
 
     def StreamLogs(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         yield supervisor_pb2.StreamLogsResponse(line='{"message": "ready"}')
+
+    def IssueOperatorToken(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return capability_pb2.IssueOperatorTokenResponse(bearer=BEARER)
+
+    def ListOperatorTokens(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return capability_pb2.ListOperatorTokensResponse()
+
+    def RevokeOperatorToken(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return capability_pb2.RevokeOperatorTokenResponse()
+
+    def SetGrant(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return capability_pb2.SetGrantResponse()
+
+    def ListGrants(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return capability_pb2.ListGrantsResponse()
+
+    def DeleteGrant(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return capability_pb2.DeleteGrantResponse()
+
+    def Explain(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return capability_pb2.ExplainResponse(allowed=True, rule="it is declared")
+
+    def ReadAudit(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        one = append(None, AuditRecord(0, 0, "kernel", "module.start", "storage", "OK"))
+        yield capability_pb2.ReadAuditResponse(
+            sequence=1,
+            actor=one.actor,
+            action=one.action,
+            subject=one.subject,
+            outcome=one.outcome,
+            hash=one.hash,
+        )
+
+    def RotateKey(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return capability_pb2.RotateKeyResponse(key_id=bytes(8))
 
     def ListPeers(self, request: Any, context: Any) -> Any:  # noqa: N802
         return peering_pb2.ListPeersResponse(peers=[peering_pb2.Peer(peer_id="16U")])
@@ -125,6 +179,7 @@ class Node(
 def address() -> Iterator[str]:
     """Where a node answers."""
     node, server = Node(), grpc.server(ThreadPoolExecutor(4))
+    capability_pb2_grpc.add_CapabilityServicer_to_server(node, server)
     kernel_pb2_grpc.add_KernelServicer_to_server(node, server)
     supervisor_pb2_grpc.add_SupervisorServicer_to_server(node, server)
     peering_pb2_grpc.add_PeeringServicer_to_server(node, server)
@@ -199,7 +254,12 @@ def ended(address: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Key, E
         [sys.executable, "-P", str(Path(__file__).parent / "many_commands.py")],
         input=json.dumps(list(every.values())),
         stdout=subprocess.PIPE,
-        env={**kept, "LOGOS_ROOT": str(folder), "LOGOS_STATE": str(folder / "state")},
+        env={
+            **kept,
+            "LOGOS_ROOT": str(folder),
+            "LOGOS_STATE": str(folder / "state"),
+            "LOGOS_TOKEN": BEARER,
+        },
         cwd=folder,
         text=True,
         check=True,
@@ -305,7 +365,7 @@ def test_every_command_of_logosctl_prints_json(
     assert isinstance(json.loads(told["out"]), dict | list)
 
 
-@pytest.mark.parametrize("path", sorted(OF_A_NODE.keys() - {("node", "list")}), ids=" ".join)
+@pytest.mark.parametrize("path", sorted(OF_A_NODE.keys() - NOT_ASKING), ids=" ".join)
 def test_commands_end_with_3_if_no_node_answers(
     ended: dict[Key, Ended], path: tuple[str, ...]
 ) -> None:

@@ -22,6 +22,8 @@ class Exit(IntEnum):
     """The requested item does not exist, as far as the node knows."""
     FAILED = 5
     """The operation failed."""
+    REFUSED = 6
+    """The caller may not do this: its token is missing, not accepted, or not enough."""
     HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143

@@ -6,7 +6,8 @@ import grpc
 
 from logos_cli.advice import command
 from logos_cli.console import stderr
-from logos_testnet.client import channel_to, state_name, view
+from logos_client.channels import channel_to
+from logos_testnet.client import state_name, view
 from logos_testnet.errors import NodeFailedError
 from logos_testnet.testnet import Testnet, node_of
 
@@ -17,7 +18,7 @@ async def print_failure(testnet: Testnet, error: NodeFailedError) -> None:
     """Prints the state, the last exit and the last log lines of the module at fault."""
     stderr().print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
     node = node_of(testnet.plan, error.node)
-    async with channel_to(node.front) as channel:
+    async with channel_to(node.front, testnet.bearer) as channel:
         try:
             seen = await view(channel, networked=False)
         except grpc.aio.AioRpcError:

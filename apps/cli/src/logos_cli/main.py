@@ -1,6 +1,7 @@
 """`logosctl`: one node of a testnet, from the command line."""
 
 import math
+from pathlib import Path
 from typing import Annotated, ClassVar, Final
 
 import typer
@@ -49,6 +50,25 @@ def select(
     testnet: Annotated[
         str | None, typer.Option(envvar="LOGOS_TESTNET", help="Testnet, if several are up.")
     ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the token of an operator; else LOGOS_TOKEN, which holds one, else"
+            " LOGOS_TOKEN_FILE, else that of the testnet.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="LOGOS_CA_FILE",
+            help="PEM file that the certificate of a front door with TLS is signed by; only with"
+            " --address.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     output: OutputOption = Output.TABLE,
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Time limit of a short call, in seconds; inf: none.")
@@ -58,4 +78,14 @@ def select(
     if math.isnan(timeout):
         raise typer.BadParameter("must be a number of seconds, is nan", param_hint="'--timeout'")
     deadline_s = timeout if timeout <= _LONGEST_TIMEOUT_S else None
-    context.obj = Session(address or node, testnet, output, deadline_s)
+    if ":" not in (address or node) and _is_typed(context, "ca_file"):
+        raise typer.BadParameter(
+            "nodes by name have no TLS: give --address too", param_hint="'--ca-file'"
+        )
+    context.obj = Session(address or node, testnet, output, deadline_s, token_file, ca_file)
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    """Returns whether an option is in the command line, not in a variable."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

@@ -14,6 +14,7 @@ from logos_cli.console import shown, stderr
 from logos_cli.exits import Exit
 from logos_cli.running import InterruptedBySignalError
 from logos_cli.streams import ReaderGoneError
+from logos_cli.unreachable import why_unreachable
 from logos_testnet.client import reason_of, retry_after_ms_of
 
 _OF_KIND: Final = {
@@ -22,6 +23,8 @@ _OF_KIND: Final = {
     ErrorKind.UNAVAILABLE: Exit.UNREACHABLE,
     ErrorKind.DEADLINE_EXCEEDED: Exit.UNREACHABLE,
     ErrorKind.NOT_FOUND: Exit.NOT_FOUND,
+    ErrorKind.UNAUTHENTICATED: Exit.REFUSED,
+    ErrorKind.PERMISSION_DENIED: Exit.REFUSED,
 }
 
 _NOT_THE_INPUT: Final = frozenset(
@@ -41,7 +44,18 @@ _OF_ERROR: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ..
 )
 """The first match counts."""
 
+_ACCEPTED: Final = (
+    "`./logos up` repairs the testnet, or give a token that this node accepts, by LOGOS_TOKEN"
+    " or --token-file; of containers `docker compose exec node1-kernel logos-token` prints one"
+)
+
 _ADVICE: Final = {
+    "TOKEN_MISSING": "set LOGOS_TOKEN to what `docker compose exec node1-kernel logos-token`"
+    " prints, or LOGOS_TOKEN_FILE to the operator.token of the testnet",
+    "TOKEN_INVALID": _ACCEPTED,
+    "TOKEN_EXPIRED": _ACCEPTED,
+    "TOKEN_REVOKED": _ACCEPTED,
+    "ROLE_DENIED": "give a token of a higher role, by LOGOS_TOKEN or --token-file",
     "MODULE_NOT_READY": "`logosctl module list` shows what it waits for; try again",
     "MODULE_DRAINING": "it is restarting; try again",
     "DISK_FULL": "make room on the disk that holds the node's state",
@@ -115,10 +129,7 @@ def code_of(error: BaseException) -> Exit:
 def _print_call_error(error: grpc.aio.AioRpcError, address: str) -> None:
     reason = reason_of(error)
     if not reason and error.code() is grpc.StatusCode.UNAVAILABLE:
-        _print_error(
-            f"no node answers at {address}; `./logos status` shows what is up, `./logos up`"
-            " starts the testnet"
-        )
+        _print_error(*why_unreachable(error.details() or "", address))
         return
     details = shown(error.details() or error.code().name.lower())  # the node may not be ours
     _print_error(details, shown(reason) or error.code().name)

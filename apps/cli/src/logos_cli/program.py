@@ -16,7 +16,7 @@ SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 """For the apps; commands inherit it."""
 
 EPILOG: Final = (
-    "Exit codes: 0 done, 2 wrong input, 3 no answer, retry later, 4 not found, 5 failed,"
+    "Exit codes: 0 done, 2 wrong input, 3 no answer, retry later, 4 not found, 5 failed, 6 refused,"
     " 128 + n ended by signal n."
 )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import grpc
@@ -11,7 +12,8 @@ from logos_cli.console import Output
 from logos_cli.exits import explained
 from logos_cli.running import run_interruptibly
 from logos_cli.target import address_of
-from logos_testnet.channels import channel_to
+from logos_cli.tokens import token_for
+from logos_client.channels import channel_to
 
 T = TypeVar("T")
 Request = TypeVar("Request")
@@ -33,6 +35,9 @@ class Session:
     testnet: str | None
     output: Output
     timeout_s: float | None
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    """For a node by address; those by name are this machine's, which do not encrypt."""
 
     def form(self, own: Output | None) -> Output:
         """Returns the output format: the command's own --output, else that before the noun."""
@@ -43,7 +48,7 @@ class Session:
         with explained():
             address = address_of(self.node, self.testnet)
         with explained(f"{self.node} ({address})"):
-            return run_interruptibly(_with_channel(address, work))
+            return run_interruptibly(self._on_channel(address, work))
 
     def ask(self, method: "Method[Request, Response]", request: Request) -> Response:
         """Makes one unary call, within `--timeout`.
@@ -70,10 +75,13 @@ class Session:
 
         return self.call(work)
 
-
-async def _with_channel(address: str, work: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
-    async with channel_to(address) as channel:
-        return await work(channel)
+    async def _on_channel(
+        self, address: str, work: Callable[[grpc.aio.Channel], Awaitable[T]]
+    ) -> T:
+        ca_file = self.ca_file if ":" in self.node else None
+        token = await token_for(address, self.token_file)
+        async with channel_to(address, token, ca_file=ca_file) as channel:
+            return await work(channel)
 
 
 def session_of(context: typer.Context) -> Session:

@@ -24,6 +24,7 @@ from logos_cli.running import run_interruptibly
 from logos_cli.selection import Runtime, open_chosen, places_of, refuse_other_runtime, to_start
 from logos_cli.survey import survey
 from logos_cli.target import complete_node
+from logos_cli.tokens import token_for
 from logos_testnet.choosing import known_testnets
 from logos_testnet.endpoints import to_json
 from logos_testnet.errors import EngineError, NodeFailedError
@@ -151,13 +152,15 @@ async def _survey(testnet: Testnet) -> list[dict[str, Any]]:
         extra = await testnet.unplanned()
     troubles = await testnet.troubles()
     addresses |= {name: address for name, address in extra.items() if address}
-    rows = await survey(list(addresses.items()), 3.0)
+    bearer = await token_for(testnet.plan.nodes[0].front, None)  # also if compose alone started it
+    rows = await survey(list(addresses.items()), bearer, 3.0)
     headless = [name for name in extra if name not in addresses]  # modules without a kernel
     rows += [{"node": name, "address": "", "state": "unreachable"} for name in headless]
     for name, row in zip([*addresses, *headless], rows, strict=True):
         modules = row.get("modules", {})
         row["module_states"] = [f"{module} {state}" for module, state in modules.items()]
-        row["trouble"] = troubles.get(name, "")
+        refused = "it refuses the operator's token" if row["state"] == "refused" else ""
+        row["trouble"] = troubles.get(name, refused)
         if name in extra:
             row["trouble"] = "it runs, but is no longer a node of the testnet"
         if row["trouble"] and row["state"] == "ready":
