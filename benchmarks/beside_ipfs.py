@@ -95,6 +95,7 @@ class Ours:
 
     def __init__(self, net: Running) -> None:
         self._addresses = [node.front for node in net.plan.nodes]
+        self._variables = net.variables
 
     def put(self, file: Path) -> str:
         """Puts a file on the first node; returns its CID."""
@@ -106,7 +107,9 @@ class Ours:
 
     def _run(self, node: int, *arguments: str) -> str:
         command = [ROOT / "logos", "ctl", "--address", self._addresses[node], "storage", *arguments]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            command, check=True, env=self._variables, stdout=subprocess.PIPE, text=True
+        )
         return done.stdout
 
 

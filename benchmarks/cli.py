@@ -45,26 +45,27 @@ def commands(address: str, file: Path, cid: str) -> dict[str, list[str]]:
     }
 
 
-def seconds_of(command: list[str]) -> float:
+def seconds_of(command: list[str], variables: dict[str, str]) -> float:
     """Runs a command, which must succeed."""
     began = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, env=variables, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began
 
 
-def rounds_of(address: str, count: int) -> dict[str, list[float]]:
+def rounds_of(address: str, variables: dict[str, str], count: int) -> dict[str, list[float]]:
     """Times each command once a round."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "file"
         file.write_bytes(bytes(CONTENT_BYTES))
         put = [ROOT / "logos", "ctl", "--address", address, "storage", "put", file]
-        cid = subprocess.run(put, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        stored = subprocess.run(put, check=True, env=variables, stdout=subprocess.PIPE, text=True)
+        cid = stored.stdout.strip()
         each = commands(address, file, cid)
         taken: dict[str, list[float]] = {name: [] for name in each}
         for number in range(count):
             say(f"round {number + 1} of {count}")
             for name, command in each.items():
-                taken[name].append(seconds_of(command))
+                taken[name].append(seconds_of(command, variables))
     return taken
 
 
@@ -88,7 +89,8 @@ async def measured(count: int) -> dict[str, list[float]]:
     """Times the commands on a testnet of one node."""
     async with running(1) as testnet:
         node = testnet.started.endpoints.nodes[0].name
-        return await asyncio.to_thread(rounds_of, node_of(testnet.plan, node).front, count)
+        address = node_of(testnet.plan, node).front
+        return await asyncio.to_thread(rounds_of, address, testnet.variables, count)
 
 
 def main() -> int:

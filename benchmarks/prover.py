@@ -20,7 +20,7 @@ from benchmarks.running import ROOT
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from logos_module.channels import open_channel
+from logos_client.channels import open_channel
 from logos_module.process import prepare_process
 
 MODULES: Final = 2

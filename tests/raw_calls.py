@@ -18,7 +18,7 @@ def call_raw(
 
     Args:
         address: `unix:PATH` or `HOST:PORT`.
-        path: The method, of at most 126 bytes. So are the names and values of `metadata`.
+        path: The method. Like the names and values of `metadata`, of less than 16,511 bytes.
     """
     headers = [
         (b":method", b"POST"),
@@ -41,8 +41,13 @@ def call_raw(
 
 
 def _text(text: bytes) -> bytes:
-    assert len(text) < 127
-    return bytes([len(text)]) + text
+    """RFC 7541, 5.1 and 5.2: a length with a prefix of 7 bits, then the text."""
+    if len(text) < 127:
+        return bytes([len(text)]) + text
+    rest = len(text) - 127
+    assert rest < 128 * 128
+    length = bytes([rest]) if rest < 128 else bytes([rest & 127 | 128, rest >> 7])
+    return b"\x7f" + length + text
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from logos_module.channels import write
+from logos_client.channels import write
 
 
 async def send(call: Any, requests: Iterable[Any]) -> Any:

@@ -12,11 +12,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	storagev1 "logos.example/go-client/gen/logos/storage/v1"
@@ -45,6 +47,11 @@ func main() {
 func run(putTo, getFrom, path string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	token, err := operatorToken()
+	if err != nil {
+		return err
+	}
+	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
 
 	began := time.Now()
 	dataset, err := put(ctx, putTo, path)
@@ -60,6 +67,19 @@ func run(putTo, getFrom, path string) error {
 	}
 	report("got the same", dataset.GetSizeBytes(), began)
 	return nil
+}
+
+// operatorToken returns the token that every call carries.
+func operatorToken() (string, error) {
+	if token := os.Getenv("LOGOS_TOKEN"); token != "" {
+		return strings.TrimSpace(token), nil
+	}
+	path := os.Getenv("LOGOS_TOKEN_FILE")
+	if path == "" {
+		return "", errors.New("set LOGOS_TOKEN to a token of the node's operator, or LOGOS_TOKEN_FILE to its file")
+	}
+	token, err := os.ReadFile(path)
+	return strings.TrimSpace(string(token)), err
 }
 
 func report(did string, size uint64, began time.Time) {

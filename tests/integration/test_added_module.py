@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from integration.commands import Tiny
+from logos_client.token_file import read_token
 from own_module import NAME, add_module, greeting
 from own_topology import claim_ports
 
@@ -43,7 +44,8 @@ async def test_a_module_that_was_just_added_runs_with_its_genesis(grown: Tiny) -
     ]
     for node in document["nodes"]:
         own = secrets[Path(node["name"], "genesis", NAME, "secret")]
-        assert await greeting(node["kernel"], "Ada") == f"Ada meets {own}"
+        bearer = read_token(grown.layout.operator_token)
+        assert await greeting(node["kernel"], "Ada", bearer) == f"Ada meets {own}"
         told = grown.logos("ctl", "--address", node["kernel"], NAME, "Eve")
         assert told.stdout.decode() == f"Eve meets {own}\n", told.stderr
 

@@ -23,8 +23,11 @@ def content(tmp_path: Path) -> Path:
     return path
 
 
-def run(words: list[str], folder: Path) -> str:
-    done = subprocess.run(words, cwd=folder, check=False, capture_output=True, text=True)
+def run(words: list[str], folder: Path, **variables: str | None) -> str:
+    given = {name: value for name, value in variables.items() if value is not None}
+    done = subprocess.run(
+        words, cwd=folder, env=os.environ | given, check=False, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -38,7 +41,11 @@ def test_a_go_client_puts_on_one_node_and_gets_from_another(
     run(["go", "build", "-o", str(client), "."], folder)
     first, fourth = testnet.plan.nodes[0].front, testnet.plan.nodes[3].front
 
-    said = run([str(client), "-put", first, "-get", fourth, str(content)], tmp_path)
+    said = run(
+        [str(client), "-put", first, "-get", fourth, str(content)],
+        tmp_path,
+        LOGOS_TOKEN=testnet.bearer,
+    )
 
     assert said.startswith("zDvZ")
 
@@ -49,6 +56,10 @@ def test_a_python_client_puts_on_one_node_and_gets_from_another(
     client = ROOT / "examples" / "python-client" / "client.py"
     first, fourth = testnet.plan.nodes[0].front, testnet.plan.nodes[3].front
 
-    said = run([sys.executable, str(client), str(content), first, fourth], tmp_path)
+    token = tmp_path / "token"
+    token.write_text(f"{testnet.bearer}\n", encoding="utf-8")
+
+    words = [sys.executable, str(client), str(content), first, fourth]
+    said = run(words, tmp_path, LOGOS_TOKEN="", LOGOS_TOKEN_FILE=str(token))
 
     assert "zDvZ" in said

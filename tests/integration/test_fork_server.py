@@ -10,7 +10,9 @@ from subprocess import CompletedProcess
 import pytest
 
 from integration.commands import Tiny, program, surroundings
-from logos_testnet.client import READY, channel_to, view
+from logos_client.channels import channel_to
+from logos_client.token_file import read_token
+from logos_testnet.client import READY, view
 from logos_testnet.processes import KERNEL, NodeProcess, send_signal
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -34,10 +36,12 @@ def module_of(tiny: Tiny, node: str) -> NodeProcess:
 def until_replaced(tiny: Tiny, node: int, pid: int) -> NodeProcess:
     """Waits until the module of a node is READY as another process."""
 
+    front = f"127.0.0.1:{tiny.ports.front + node}"
+
     async def wait() -> NodeProcess:
         async with (
             asyncio.timeout(PATIENCE_S),
-            channel_to(f"127.0.0.1:{tiny.ports.front + node}") as channel,
+            channel_to(front, read_token(tiny.layout.operator_token)) as channel,
         ):
             while True:
                 seen = await view(channel, networked=False)

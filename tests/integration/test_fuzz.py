@@ -9,8 +9,9 @@ import json
 import os
 import secrets
 import sys
+from base64 import b64encode
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,13 +23,15 @@ import pytest
 from grpc_reflection.v1alpha import reflection_pb2
 
 from integration.fuzzing import Method, Requests, methods_of
+from kernel_tokens import credential_for
 from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc, module_pb2
 from logos.network.v1 import peering_pb2, peering_pb2_grpc
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
-from logos_module.channels import write
+from logos_base.capabilities import KERNEL
+from logos_client.authorized import AuthorizedChannel, Bearer, Credential, Metadata
+from logos_client.channels import open_channel, write
 from logos_module.errors import reason_of
 from logos_module.reflection import describe
-from logos_testnet.client import channel_to
 from logos_testnet.layout import Layout, layout_of
 from logos_testnet.opening import Description, Places
 from logos_testnet.processes import find_processes
@@ -67,6 +70,7 @@ WARM_PART: Final = 1 / 3
 MODULE_HOST: Final = "logos.module.v1.ModuleHost"
 REFLECTION: Final = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 FAULTS: Final = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
+CAPABILITY: Final = "/logos.kernel.v1.Capability/"
 STOPPING: Final = {
     "/logos.kernel.v1.Supervisor/StartModule",
     "/logos.kernel.v1.Supervisor/StopModule",
@@ -90,6 +94,7 @@ class Target:
     name: str
     address: str
     channel: grpc.aio.Channel
+    credential: Credential
     methods: tuple[Method, ...]
 
 
@@ -118,18 +123,26 @@ def layout(places: Places) -> Layout:
 async def test_damaged_calls_are_the_callers_fault(small: Testnet, layout: Layout) -> None:
     seed = int(os.environ.get("LOGOS_FUZZ_SEED") or secrets.randbits(32))
     sys.stderr.write(f"LOGOS_FUZZ_SEED={seed}\n")
-    front = small.plan.nodes[0].front
+    node, bearer = small.plan.nodes[0], small.bearer
+    assert bearer is not None
     async with AsyncExitStack() as stack:
-        door = await stack.enter_async_context(channel_to(front))
+
+        async def target(
+            name: str, address: str, credential: Credential, also: Sequence[str] = ()
+        ) -> Target:
+            opened = AuthorizedChannel(open_channel(address), credential)
+            channel = await stack.enter_async_context(opened)
+            return Target(name, address, channel, credential, await _methods(channel, also))
+
+        targets = [await target("front door", node.front, Bearer(bearer))]
+        door = targets[0].channel
         before = await _modules(door)
-        targets = [Target("front door", front, door, await _methods(door))]
         inner = before[0].endpoint.rpartition("/")[0] + "/kernel.sock"
-        inside = await stack.enter_async_context(channel_to(inner))
-        targets.append(Target("inner listener", inner, inside, await _methods(inside)))
+        state = layout.node(node.name) / KERNEL
+        targets.append(await target("inner listener", inner, credential_for(KERNEL, state)))
         for module in before:
-            channel = await stack.enter_async_context(channel_to(module.endpoint))
-            methods = await _methods(channel, also=[MODULE_HOST])
-            targets.append(Target(module.name, module.endpoint, channel, methods))
+            credential = credential_for(module.name, state)
+            targets.append(await target(module.name, module.endpoint, credential, [MODULE_HOST]))
         known = await _known(door, before)
 
         warm, findings = Findings(), Findings()
@@ -223,17 +236,28 @@ async def _call_raw(target: Target, rng: Random, findings: Findings) -> None:
     path, value = rng.choice(((rng.choice(ODD_PATHS), b""), (method, rng.choice(ODD_VALUES))))
     if b"PrepareStop" in path:
         return
-    status = await asyncio.to_thread(call_raw, target.address, path, b"\xff", [(b"x-odd", value)])
+    metadata = [(b"x-odd", value), *_raw(target.credential.metadata(path.decode("latin1")[1:]))]
+    status = await asyncio.to_thread(call_raw, target.address, path, b"\xff", metadata)
     findings.answers[str(status), "raw"] += 1
     if status in {fault.value[0] for fault in FAULTS}:
         findings.faults.append(f"{status}: {target.name} {path!r} {value!r}")
 
 
+def _raw(metadata: Metadata) -> list[tuple[bytes, bytes]]:
+    """Metadata as it is on the wire: that in bytes is base64."""
+    return [
+        (key.encode(), value.encode() if isinstance(value, str) else b64encode(value))
+        for key, value in metadata
+    ]
+
+
 def _is_harmless(method: Method, raw: bytes) -> bool:
-    """Whether a request asks for no process to be stopped."""
+    """Whether a request asks for no process to be stopped, and takes no rights away."""
     request = method.read(raw)
     if request is None:
         return True
+    if method.path.startswith(CAPABILITY):
+        return method.path.removeprefix(CAPABILITY) not in {"RotateKey", "SetGrant"}
     if method.path in STOPPING:
         return request.module not in {"mixnet", "storage", "hello"}
     return not method.path.endswith("/PrepareStop")
@@ -281,7 +305,7 @@ async def _stored(door: grpc.aio.Channel) -> str:
     return str((await storage.Put(content(), timeout=HANG_S)).dataset.cid)
 
 
-async def _methods(channel: grpc.aio.Channel, also: list[str] | None = None) -> tuple[Method, ...]:
+async def _methods(channel: grpc.aio.Channel, also: Sequence[str]) -> tuple[Method, ...]:
     """Asks a server for its methods."""
     listed = await _reflect(channel, reflection_pb2.ServerReflectionRequest(list_services=""))
     services = [one.name for one in listed.list_services_response.service]
@@ -290,9 +314,9 @@ async def _methods(channel: grpc.aio.Channel, also: list[str] | None = None) -> 
         request = reflection_pb2.ServerReflectionRequest(file_containing_symbol=service)
         answer = await _reflect(channel, request)
         files += answer.file_descriptor_response.file_descriptor_proto
-    for service in also or ():
+    for service in also:
         files += [file.SerializeToString() for file in describe([service]).file]
-    return tuple(methods_of(files, [*services, *(also or ())]))
+    return tuple(methods_of(files, [*services, *also]))
 
 
 async def _reflect(channel: grpc.aio.Channel, request: Any) -> Any:

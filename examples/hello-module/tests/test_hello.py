@@ -9,6 +9,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -33,6 +35,14 @@ greeting = "Good day"
 """
 
 
+@dataclass(frozen=True)
+class Node:
+    """The front door of a node, and what calls carry there."""
+
+    address: str
+    metadata: list[tuple[str, str]]
+
+
 def free_port() -> int:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
@@ -40,7 +50,7 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def front_door() -> Iterator[str]:
+def node() -> Iterator[Node]:
     """A node with one module. Its folder is short: a Unix path holds 107 bytes."""
     folder = Path(tempfile.mkdtemp(prefix="hello-"))
     (folder / "profile.toml").write_text(PROFILE, encoding="utf-8")
@@ -61,46 +71,47 @@ def front_door() -> Iterator[str]:
             [sys.executable, "-m", "logos_kernel"], env=environment, stderr=log, stdout=log
         )
     try:
-        wait_until_ready(address, kernel, folder / "kernel.log")
-        yield address
+        token = folder / "kernel" / "operator.token"
+        yield wait_until_ready(address, token, kernel, folder / "kernel.log")
     finally:
         kernel.send_signal(signal.SIGTERM)
         kernel.wait(PATIENCE_S)
         shutil.rmtree(folder)
 
 
-def wait_until_ready(address: str, kernel: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_ready(address: str, token: Path, kernel: subprocess.Popen[bytes], log: Path) -> Node:
     until = time.monotonic() + PATIENCE_S
     with grpc.insecure_channel(address) as channel:
         stub = kernel_pb2_grpc.KernelStub(channel)
         while time.monotonic() < until:
             assert kernel.poll() is None, log.read_text(encoding="utf-8")
-            try:
-                if stub.GetStatus(kernel_pb2.GetStatusRequest(), timeout=1).ready:
-                    return
-            except grpc.RpcError:
-                pass  # it is not listening yet
+            with suppress(grpc.RpcError, FileNotFoundError):  # it has not started yet
+                node = Node(address, [("authorization", f"Bearer {token.read_text().strip()}")])
+                request = kernel_pb2.GetStatusRequest()
+                if stub.GetStatus(request, metadata=node.metadata, timeout=1).ready:
+                    return node
             time.sleep(0.1)
     pytest.fail(f"not ready:\n{log.read_text(encoding='utf-8')}")
 
 
 @pytest.mark.integration
-def test_greets_with_the_greeting_of_the_profile(front_door: str) -> None:
-    with grpc.insecure_channel(front_door) as channel:
+def test_greets_with_the_greeting_of_the_profile(node: Node) -> None:
+    with grpc.insecure_channel(node.address) as channel:
         greeter = hello_pb2_grpc.GreeterStub(channel)
 
-        response = greeter.Greet(hello_pb2.GreetRequest(name="Ada"), timeout=60)
+        request = hello_pb2.GreetRequest(name="Ada")
+        response = greeter.Greet(request, metadata=node.metadata, timeout=60)
 
     assert response == hello_pb2.GreetResponse(text="Good day, Ada!", node="node1")
 
 
 @pytest.mark.integration
-def test_an_error_keeps_its_reason_through_the_front_door(front_door: str) -> None:
-    with grpc.insecure_channel(front_door) as channel:
+def test_an_error_keeps_its_reason_through_the_front_door(node: Node) -> None:
+    with grpc.insecure_channel(node.address) as channel:
         greeter = hello_pb2_grpc.GreeterStub(channel)
 
         with pytest.raises(grpc.RpcError) as refusal:
-            greeter.Greet(hello_pb2.GreetRequest(), timeout=60)
+            greeter.Greet(hello_pb2.GreetRequest(), metadata=node.metadata, timeout=60)
 
     assert reason_of(refusal.value) == "EMPTY_NAME"
 
