@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from gates import ADA, BEARER, NOW_S, Clock, gate_of
+from gates import BEARER, NOW_S, Clock, gate_of
 
 from logos_base.capabilities import KERNEL, ModuleSubject, OperatorSubject, Role
 from logos_kernel.core.access import (
@@ -128,7 +128,3 @@ def test_more_methods_than_a_token_holds_are_refused_with_a_way_out() -> None:
 
     with pytest.raises(PolicyDeniedError, match="whole services"):
         gate.authority.issue(CHAT, b"k" * 32, "storage", SERVED)
-
-
-def test_an_operator_is_no_module(gate: Gate) -> None:
-    assert not gate.authority.policy.may_call(ADA.name, "storage")

@@ -209,11 +209,11 @@ class Authority:
 
     def revocations(self, target: str) -> dict[str, Revocation]:
         """Returns, by caller, what `target` must refuse though it has not expired."""
+        withdrawn = {w.caller for w in self.access.withdrawals if w.target == target}
         found = {}
-        for caller, epoch in self.epochs.items():
+        for caller in self.epochs.keys() & (self.policy.callers(target) | withdrawn):
             issued_until_s = self.access.issued_until_s(caller, target)
-            if issued_until_s >= 0 or self.policy.may_call(caller, target):
-                found[caller] = Revocation(caller, epoch, max(issued_until_s, 0))
+            found[caller] = Revocation(caller, self.epochs[caller], max(issued_until_s, 0))
         return found
 
     def issue(

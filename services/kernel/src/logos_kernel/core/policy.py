@@ -63,6 +63,8 @@ class Policy:
         self._declared = {name: tuple(patterns) for name, patterns in declared.items()}
         self._serves = {name: frozenset(services) for name, services in serves.items()}
         self._grants = tuple(grants)
+        self._callers: dict[str, frozenset[str]] = {}
+        """By target, as far as it was asked for."""
 
     def decide(
         self, subject: Subject, target: str, method: str, *, is_read_only: bool = False
@@ -79,9 +81,13 @@ class Policy:
             return _of_operator(subject, method, is_read_only=is_read_only)
         return self._of_module(subject.name, target, method)
 
-    def may_call(self, caller: str, target: str) -> bool:
-        """Says whether a module may call anything of another."""
-        return bool(self._allowed(caller, target))
+    def callers(self, target: str) -> frozenset[str]:
+        """Returns the modules that may call anything of another, or of `KERNEL`."""
+        if target not in self._callers:
+            names = self._serves.keys() | {grant.caller for grant in self._grants}
+            found = frozenset(name for name in names if self._allowed(name, target))
+            self._callers[target] = found
+        return self._callers[target]
 
     def patterns(
         self, caller: str, target: str, methods: Iterable[str], asked: Iterable[str] = ()
