@@ -26,7 +26,7 @@ from logos_module.capabilities.tokens import key_id_of, verify
 from logos_module.context import ModuleContext
 from logos_module.environment import Environment
 from logos_module.errors import ModuleNotReadyError
-from logos_module.neighbours import Neighbours
+from logos_module.neighbours import CallsDeniedError, Neighbours
 from logos_module.server import Server
 from logos_module.session import KernelSession, RegistrationRefusedError
 
@@ -46,6 +46,11 @@ class LostError(LogosError):
 class NoSuchModuleError(LogosError):
     kind = ErrorKind.NOT_FOUND
     reason = "MODULE_NOT_FOUND"
+
+
+class PolicyDeniedError(LogosError):
+    kind = ErrorKind.PERMISSION_DENIED
+    reason = "POLICY_DENIED"
 
 
 @dataclass
@@ -103,6 +108,8 @@ class Registry(registry_pb2_grpc.RegistryServicer):
     async def Resolve(self, request: Any, context: Any) -> Any:  # noqa: N802
         if request.module == "gone":
             raise NoSuchModuleError("no such module")
+        if request.module == "chain":
+            raise PolicyDeniedError("storage does not declare it")
         if not self.endpoint:
             raise ModuleNotReadyError("not yet")
         self.resolved.append(request.module)
@@ -411,4 +418,6 @@ async def test_a_channel_waits_until_its_module_is_ready_and_is_kept(bench: Benc
         assert await first is await second
         with pytest.raises(grpc.aio.AioRpcError):
             await context.channel("gone")
+        with pytest.raises(CallsDeniedError, match="does not declare it"):
+            await context.channel("chain")
         await bench.neighbours.close()

@@ -8,6 +8,7 @@ import grpc
 
 from logos.kernel.v1 import registry_pb2, registry_pb2_grpc
 from logos_base.capabilities import KERNEL
+from logos_base.errors import ErrorKind, LogosError
 from logos_client.authorized import AuthorizedChannel
 from logos_client.channels import open_channel
 from logos_module.capabilities.channel import Credential
@@ -18,6 +19,13 @@ log = logging.getLogger(__name__)
 
 RESOLVE_RETRY_S: Final = 0.2
 RESOLVE_TIMEOUT_S: Final = 5.0
+
+
+class CallsDeniedError(LogosError):
+    """The rules of this node allow the module no call of another."""
+
+    kind = ErrorKind.PERMISSION_DENIED
+    reason = "POLICY_DENIED"
 
 
 class Neighbours:
@@ -34,6 +42,10 @@ class Neighbours:
 
         Every call returns the same channel. It reconnects by itself if the other module
         restarts, and its calls carry a token that is renewed in time.
+
+        Raises:
+            CallsDeniedError: The module may call nothing of it (KER-17).
+            grpc.aio.AioRpcError: MODULE_NOT_FOUND, the node has no such module.
         """
         if module not in self._channels:
             credential = Credential()
@@ -65,8 +77,11 @@ class Neighbours:
             try:
                 return await self._renew(module, credential)
             except grpc.aio.AioRpcError as error:
-                if reason_of(error) == "MODULE_NOT_FOUND":
+                reason = reason_of(error)
+                if reason == "MODULE_NOT_FOUND":
                     raise
+                if reason == CallsDeniedError.reason:
+                    raise CallsDeniedError(error.details() or "") from error
                 log.debug("waiting for a module", extra={"module_name": module})
                 await asyncio.sleep(RESOLVE_RETRY_S)
 
