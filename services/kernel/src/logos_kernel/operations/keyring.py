@@ -19,6 +19,10 @@ class Keyring:
         self._master = master
         self.generation: Final = generation
         self._signing_key: Final = self._key_of(generation)
+        self._signing_keys = [
+            self._key_of(number).public_key().public_bytes_raw()
+            for number in range(generation + 1, max(generation - 2, -1), -1)
+        ]
         self.agreement: Final[X25519PrivateKey] = module_key(self._derive("agreement"), KERNEL)
 
     def signing_keys(self) -> list[bytes]:
@@ -26,8 +30,7 @@ class Keyring:
 
         The first is the next one: when it is used, every module knows it.
         """
-        numbers = range(self.generation + 1, max(self.generation - 2, -1), -1)
-        return [self._key_of(number).public_key().public_bytes_raw() for number in numbers]
+        return list(self._signing_keys)
 
     def agreement_key(self) -> bytes:
         """Returns the kernel's X25519 public key, 32 bytes."""
