@@ -10,13 +10,14 @@ from importlib import import_module
 from typing import Final
 
 import uvloop
-from benchmarks.running import ROOT
+from benchmarks.running import ROOT  # it puts tests/ on the path
 
 from logos_crypto.circuits import CircuitKey, Witness
 from logos_crypto.jobs import CircuitJob
 from logos_module.process import prepare_process
 from logos_module.prover import Prover
 from logos_module.server import Server
+from open_access import OpenAccess
 
 SEED: Final = bytes(32)
 
@@ -37,7 +38,7 @@ async def prove_on(prover: Prover, job: CircuitJob) -> None:
 
 async def serve(address: str, jobs: int) -> None:
     """Serves health and proves until the process is ended."""
-    server = Server()
+    server = Server(OpenAccess())
     await server.start([address])
     async with Prover() as prover, asyncio.TaskGroup() as tasks:
         if jobs:

@@ -14,6 +14,7 @@ from logos.network.v1 import streams_pb2_grpc as pb_grpc
 from logos_client.channels import open_channel
 from logos_module.bulk import BulkField, BulkMethod
 from logos_module.server import Server
+from open_access import OpenAccess
 
 FIELD = BulkField(pb.CarryRequest)
 METHOD = BulkMethod(BulkField(pb.CarryRequest), BulkField(pb.CarryResponse))
@@ -85,7 +86,7 @@ class Doubling(pb_grpc.StreamsServicer):
 
 
 async def test_a_server_and_its_callers_need_not_agree_on_bulk(tmp_path: Path) -> None:
-    server = Server()
+    server = Server(OpenAccess())
     server.serve(pb_grpc.add_StreamsServicer_to_server, Doubling())
     await server.start([f"unix:{tmp_path}/s"])
     server.gate.refusal = None

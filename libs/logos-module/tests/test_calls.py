@@ -15,6 +15,7 @@ from logos_client.channels import open_channel
 from logos_module.calls import ServedCall
 from logos_module.server import Server
 from logos_testnet.scenarios.broken_calls import WAYS, Breaking
+from open_access import OpenAccess
 
 METHODS = ("IterateToOne", "IterateToMany", "Read", "ReadInAChild")
 CALLS = 300
@@ -82,7 +83,11 @@ def begin(method: str, channel: grpc.aio.Channel, timeout: float | None) -> Any:
 @pytest.fixture
 async def served() -> AsyncIterator[tuple[Servicer, str]]:
     with tempfile.TemporaryDirectory(prefix="lk-") as folder:
-        servicer, server, target = Servicer(), Server(), f"unix:{Path(folder) / 'x.sock'}"
+        servicer, server, target = (
+            Servicer(),
+            Server(OpenAccess()),
+            f"unix:{Path(folder) / 'x.sock'}",
+        )
         server.serve(add_to_server, servicer)
         await server.start([target])
         yield servicer, target

@@ -87,7 +87,7 @@ class Rig:
 async def rig() -> AsyncIterator[Rig]:
     verifier = Verifier("storage", module_key(b"s" * 32, "storage"), lambda: NOW_S)
     verifier.trust([SIGNING.public_key().public_bytes_raw()])
-    server = Server(authorizer=TokenAuthorizer(verifier))
+    server = Server(TokenAuthorizer(verifier))
     server.serve(add_echo, Echo())
     with tempfile.TemporaryDirectory() as folder:
         target = f"unix:{Path(folder, 's.sock')}"

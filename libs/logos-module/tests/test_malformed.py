@@ -23,6 +23,7 @@ from logos_module.interceptor import PassedHandler
 from logos_module.logs import RateLimit
 from logos_module.method_names import make_method_names_safe
 from logos_module.server import Server
+from open_access import OpenAccess
 from raw_calls import call_raw
 from streaming import send
 
@@ -101,7 +102,7 @@ class Passing(grpc.GenericRpcHandler):
 @pytest.fixture
 async def server() -> AsyncIterator[Served]:
     with tempfile.TemporaryDirectory(prefix="lm-") as folder:
-        made = Server(fallback=Passing())
+        made = Server(OpenAccess(), fallback=Passing())
         made.serve(kernel_pb2_grpc.add_KernelServicer_to_server, Kernel())
         made.serve(registry_pb2_grpc.add_RegistryServicer_to_server, Registry())
         made.serve(storage_pb2_grpc.add_StorageServicer_to_server, Storage())

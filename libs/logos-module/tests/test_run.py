@@ -20,6 +20,7 @@ from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
 from logos.module.v1 import module_host_pb2, module_host_pb2_grpc
 from logos_client.channels import open_channel
 from logos_module.server import Server
+from open_access import OpenAccess
 
 pytestmark = pytest.mark.integration
 
@@ -94,7 +95,7 @@ class Process:
         (package / "module.toml").write_text('name = "hello"\nversion = "0.1.0"\n')
         (package / "__main__.py").write_text(PROGRAM)
         self.registry = Registry()
-        self.kernel = Server()
+        self.kernel = Server(OpenAccess())
         self.kernel.serve(registry_pb2_grpc.add_RegistryServicer_to_server, self.registry)
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -25,6 +25,7 @@ from logos_module.errors import reason_of
 from logos_module.interceptor import PassedHandler
 from logos_module.reflection import describe
 from logos_module.server import AddressInUseError, Server
+from open_access import OpenAccess
 
 INFO = kernel_pb2.GetInfoRequest()
 STATUS = kernel_pb2.GetStatusRequest()
@@ -78,7 +79,7 @@ class Passing(grpc.GenericRpcHandler):
 class Served:
     def __init__(self, folder: str, *, fallback: grpc.GenericRpcHandler | None = None) -> None:
         self.address = f"unix:{folder}/s.sock"
-        self.server = Server(fallback=fallback)
+        self.server = Server(OpenAccess(), fallback=fallback)
         self.servicer = KernelServicer()
         self.server.serve(kernel_pb2_grpc.add_KernelServicer_to_server, self.servicer)
         self.server.serve(
@@ -235,7 +236,7 @@ async def test_a_fallback_is_asked_for_unknown_methods_only(served: Served) -> N
 
 async def test_a_service_may_be_added_while_serving() -> None:
     with tempfile.TemporaryDirectory(prefix="lm-") as folder:
-        server, address = Server(), f"unix:{folder}/s.sock"
+        server, address = Server(OpenAccess()), f"unix:{folder}/s.sock"
         await server.start([address])
         channel = open_channel(address)
 
@@ -263,7 +264,7 @@ async def test_messages_of_sixteen_mebibytes_pass() -> None:
 
 
 async def test_a_taken_address_is_an_error() -> None:
-    first, second = Server(), Server()
+    first, second = Server(OpenAccess()), Server(OpenAccess())
     taken = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
 

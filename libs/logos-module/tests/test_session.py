@@ -29,6 +29,7 @@ from logos_module.errors import ModuleNotReadyError
 from logos_module.neighbours import CallsDeniedError, Neighbours
 from logos_module.server import Server
 from logos_module.session import KernelSession, RegistrationRefusedError
+from open_access import OpenAccess
 
 MANIFEST = Manifest("storage", "0.1.0", services=("logos.storage.v1.Storage",))
 
@@ -147,7 +148,7 @@ class Bench:
         )
 
     def make_server(self) -> Server:
-        server = Server()
+        server = Server(OpenAccess())
         server.serve(registry_pb2_grpc.add_RegistryServicer_to_server, self.registry)
         return server
 

@@ -21,12 +21,13 @@ from certificates import make_certificate
 from logos_client.channels import channel_to
 from logos_module.server import Server
 from logos_module.tls import CertificateFiles, CertificateUnusableError, credentials_of
+from open_access import OpenAccess
 from own_topology import claim_ports
 
 
 @asynccontextmanager
 async def served(files: CertificateFiles) -> AsyncIterator[str]:
-    server, address = Server(), f"127.0.0.1:{claim_ports().front + 1}"
+    server, address = Server(OpenAccess()), f"127.0.0.1:{claim_ports().front + 1}"
     await server.start([address], credentials_of(files))
     await server.set_serving([""], serving=True)
     try:

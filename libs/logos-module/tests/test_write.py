@@ -10,6 +10,7 @@ from logos_base.errors import ErrorKind, LogosError
 from logos_client.channels import open_channel, write
 from logos_module.errors import reason_of
 from logos_module.server import Server
+from open_access import OpenAccess
 
 
 class FullError(LogosError):
@@ -33,7 +34,7 @@ def _add(_servicer: Any, server: Any) -> None:
 
 async def test_a_status_is_not_lost_to_a_write() -> None:
     with tempfile.TemporaryDirectory(prefix="lm-") as folder:
-        server = Server()
+        server = Server(OpenAccess())
         server.serve(_add, None)
         await server.start([f"unix:{folder}/s.sock"])
         channel = open_channel(f"unix:{folder}/s.sock")

@@ -1,4 +1,4 @@
-"""KER-15, KER-17: what an authority knows of operators, and the tokens that it makes."""
+"""KER-15, KER-17: operators of an authority, and the tokens that it issues."""
 
 import dataclasses
 
@@ -128,3 +128,19 @@ def test_more_methods_than_a_token_holds_are_refused_with_a_way_out() -> None:
 
     with pytest.raises(PolicyDeniedError, match="whole services"):
         gate.authority.issue(CHAT, b"k" * 32, "storage", SERVED)
+
+
+def test_only_what_may_allow_less_withdraws_tokens() -> None:
+    granted = Grant("chat", "storage", ("*",), by="ada")
+    changes = {
+        "granted": Access().granting(granted, NOW_S),
+        "granted otherwise": Access((granted,)).granting(granted, NOW_S),
+        "taken back": Access((granted,)).ungranting("chat", "storage", NOW_S, is_refusal=False),
+        "refused": Access().granting(REFUSED, NOW_S),
+        "allowed again": Access((REFUSED,)).ungranting("chat", "storage", NOW_S, is_refusal=True),
+    }
+
+    withdrawing = {name for name, access in changes.items() if access.withdrawals}
+
+    assert withdrawing == {"granted otherwise", "taken back", "refused"}
+    assert all(access.of_caller("chat") for name, access in changes.items() if access.grants)

@@ -24,6 +24,7 @@ from logos_module.errors import reason_of
 from logos_module.interceptor import Gate
 from logos_module.server import Server
 from logos_testnet.scenarios.broken_calls import WAYS, Breaking
+from open_access import OpenAccess
 from raw_calls import call_raw
 from streaming import send
 
@@ -135,7 +136,7 @@ def _unused(_module: str, _endpoint: str) -> grpc.aio.Channel:
 async def routed_to(callee: Callee, *, with_kinds: bool) -> AsyncIterator[Routed]:
     with tempfile.TemporaryDirectory(prefix="lk-") as folder:
         router = Router({}, _unused)
-        upstream, front = Server(), Server(fallback=router)
+        upstream, front = Server(OpenAccess()), Server(OpenAccess(), fallback=router)
         upstream.serve(echo_service.adder(SERVICE), callee)
         await upstream.start([f"unix:{folder}/up.sock"])
         await front.start([f"unix:{folder}/front.sock"])

@@ -78,7 +78,7 @@ async def rig(kernel: Kernel, start: Any) -> AsyncIterator[Rig]:
 
 
 async def _until(call: Callable[[], Any], reason: str) -> None:
-    """Repeats a call until it is refused for a reason: a module hears of it from its session."""
+    """Repeats a call until it is refused for a reason: revocations arrive on the session."""
     async with asyncio.timeout(30):
         while await _outcome(call()) != reason:  # noqa: ASYNC110 -- a remote event
             await asyncio.sleep(0.01)

@@ -20,6 +20,7 @@ from logos_mixnet.node import Network
 from logos_module.errors import reason_of
 from logos_module.server import Server
 from mixnet_memory_stores import MemoryAdvertisementStore, MemoryPeerStore
+from open_access import OpenAccess
 
 
 def fake_peer_id(number: int) -> str:
@@ -82,7 +83,7 @@ async def running(
         status=statuses.append,
         now_ms=None if clock is None else clock.now_ms,
     )
-    server, stopping = Server(), asyncio.Event()
+    server, stopping = Server(OpenAccess()), asyncio.Event()
     network.serve(server.serve)
     await server.start([f"unix:{path}"])
     channel = open_channel(f"unix:{path}")

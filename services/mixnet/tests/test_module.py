@@ -21,6 +21,7 @@ from logos.network.v1 import gossip_pb2, gossip_pb2_grpc, peering_pb2, peering_p
 from logos_base.manifest import parse_manifest
 from logos_client.channels import open_channel
 from logos_module.server import Server
+from open_access import OpenAccess
 
 pytestmark = [pytest.mark.native, pytest.mark.integration]
 
@@ -75,7 +76,7 @@ Spawn = Callable[..., Any]
 def spawn(tmp_path: Path) -> Spawn:
     @asynccontextmanager
     async def spawn(name: str, settings: dict[str, object]) -> AsyncIterator[ModuleProcess]:
-        registry, kernel = OneModuleRegistry(settings), Server()
+        registry, kernel = OneModuleRegistry(settings), Server(OpenAccess())
         kernel.serve(registry_pb2_grpc.add_RegistryServicer_to_server, registry)
         await kernel.start([f"unix:{tmp_path}/{name}-kernel.sock"])
         process = await asyncio.create_subprocess_exec(

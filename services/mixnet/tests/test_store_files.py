@@ -28,7 +28,7 @@ def test_nodes_do_not_share_keys(tmp_path: Path) -> None:
 
 
 def test_a_half_written_key_of_a_crash_is_not_used(tmp_path: Path) -> None:
-    (tmp_path / "identity.new").write_bytes(b"half")
+    (tmp_path / ".identity.key.new").write_bytes(b"half")
 
     assert len(load_or_create_secret(tmp_path / "identity.key")) == 32
 

@@ -34,6 +34,7 @@ from logos_storage.config import Config
 from logos_storage.node import joined, monotonic_ms, wall_clock_us
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.opening import open_store
+from open_access import OpenAccess
 from streaming import send
 
 
@@ -247,7 +248,7 @@ class Net:
     async def _run(self, peer: str, options: dict[str, int]) -> AsyncIterator[Node]:
         async with AsyncExitStack() as stack:
             network = FakeNetwork(self.hub, peer)
-            mixnet = Server()
+            mixnet = Server(OpenAccess())
             mixnet.serve(add_StreamsServicer_to_server, network)
             mixnet.serve(add_DiscoveryServicer_to_server, network)
             channel = await self._connect(stack, mixnet, f"{peer}-mixnet")
@@ -266,7 +267,7 @@ class Net:
                 advertise_interval_s=3600,
             )
             servicer = await stack.enter_async_context(joined(channel, datasets, config))
-            storage = Server()
+            storage = Server(OpenAccess())
             storage.serve(add_StorageServicer_to_server, servicer)
             front = await self._connect(stack, storage, f"{peer}-storage")
             self.hub.nodes[peer] = network

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import grpc
 import typer
 
-from logos_cli.console import Output
+from logos_cli.console import Output, print_json, stderr
 from logos_cli.exits import explained
 from logos_cli.running import run_interruptibly
 from logos_cli.target import address_of
@@ -42,6 +42,12 @@ class Session:
     def form(self, own: Output | None) -> Output:
         """Returns the output format: the command's own --output, else that before the noun."""
         return own or self.output
+
+    def report(self, record: dict[str, Any], sentence: str, own: Output | None) -> None:
+        """Reports what a command has done: a record as JSON on stdout, a sentence on stderr."""
+        if self.form(own) is Output.JSON:
+            print_json(record)
+        stderr().print(f"{self.node}: {sentence}", markup=False, highlight=False)
 
     def call(self, work: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
         """Runs `work` on a channel to the node; exits with a message if it fails."""

@@ -1,4 +1,4 @@
-"""Says why a connection cannot be made. gRPC tells faults of TLS apart in its text alone."""
+"""Explains why a connection failed. Only the text of gRPC's status distinguishes TLS errors."""
 
 import re
 from typing import Final
@@ -32,7 +32,7 @@ _FAULTS: Final = (
 
 
 def why_unreachable(details: str, address: str) -> tuple[str, str]:
-    """Returns a sentence, and a reason if there is more to say than that nobody answers.
+    """Returns an error message, and its reason; empty if the node just does not answer.
 
     Args:
         details: Text of gRPC's status.

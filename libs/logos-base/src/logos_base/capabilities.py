@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from logos_base.manifest import CALL
+
 TOKEN_ID_BYTES: Final = 16
 PROOF_KEY_BYTES: Final = 32
 MAX_TOKEN_BYTES: Final = 512
 KERNEL: Final = "kernel"
 """The audience of tokens for the kernel's own services; no module has this name."""
 
-PATTERN: Final = re.compile(
-    r"\*|[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+/(?:\*|[A-Za-z_][A-Za-z0-9_]*)"
-)
+PATTERN: Final = re.compile(rf"\*|{CALL.pattern}")
 """`*`, `package.Service/*` or `package.Service/Method`."""
 
 
@@ -60,7 +60,7 @@ class Revocation:
     """Those issued up to this time, Unix time."""
 
     def covers(self, claims: "Claims") -> bool:
-        """Says whether a token of the module is among them."""
+        """Returns whether it covers a token of the module."""
         is_old = claims.issued_at_s <= self.issued_until_s
         return is_old or claims.subject.epoch < self.before_epoch
 
@@ -94,6 +94,6 @@ class Claims:
 
 
 def allows(patterns: Iterable[str], method: str) -> bool:
-    """Says whether any pattern matches a method, `package.Service/Method`."""
+    """Returns whether any pattern matches a method, `package.Service/Method`."""
     service = method.rpartition("/")[0]
     return any(pattern in {"*", method, f"{service}/*"} for pattern in patterns)

@@ -3,12 +3,11 @@
 import os
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from logos_base.errors import ErrorKind, LogosError
+from logos_client.private_files import create_private, write_private
 
 BEARER: Final = re.compile(r"logos_[A-Za-z0-9_-]{43}")
 """`logos_` and 32 random bytes in base64url without padding."""
@@ -24,7 +23,7 @@ class TokenFileError(LogosError):
 
 
 def new_bearer() -> str:
-    """Makes a bearer that nobody can guess."""
+    """Returns a new random bearer token."""
     secret = urlsafe_b64encode(os.urandom(_SECRET_BYTES)).rstrip(b"=")
     return f"logos_{secret.decode('ascii')}"
 
@@ -62,11 +61,9 @@ def make_token_file(path: Path) -> str:
         return found
     bearer = new_bearer()
     try:
-        with _written_beside(path, bearer) as temporary:
-            os.link(temporary, path)  # unlike a rename, it does not replace another's file
+        create_private(path, _content(bearer))
     except FileExistsError:
         return make_token_file(path)
-    _sync_folder(path.parent)
     return bearer
 
 
@@ -76,30 +73,8 @@ def replace_token_file(path: Path, bearer: str) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    with _written_beside(path, bearer) as temporary:
-        temporary.replace(path)
-    _sync_folder(path.parent)
+    write_private(path, _content(bearer))
 
 
-@contextmanager
-def _written_beside(path: Path, bearer: str) -> Iterator[Path]:
-    """Writes a temporary file in the same folder, for the time of the block."""
-    # Random, since containers that share the folder may have equal process ids.
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{bearer}\n")
-            file.flush()
-            os.fsync(descriptor)
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _content(bearer: str) -> bytes:
+    return f"{bearer}\n".encode("ascii")

@@ -2,33 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Protocol
 
 from logos_base.capabilities import Subject
-
-
-class Listener(StrEnum):
-    """The side of a node on which a server listens."""
-
-    FRONT = "front"
-    """Clients and operators."""
-    INNER = "inner"
-    """The node's own kernel and modules."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The caller of one call. Valid while the call is served."""
 
-    listener: Listener
     context: Any
     """gRPC's servicer context, read lazily: most calls are authorized without it."""
-
-    @property
-    def peer(self) -> str:
-        """Its address in gRPC's form: `ipv4:127.0.0.1:4711`, or just `unix:`."""
-        return str(self.context.peer())
 
     @property
     def metadata(self) -> Sequence[tuple[str, str | bytes]]:
@@ -45,10 +29,3 @@ class Authorizer(Protocol):
         Returns the caller's identity; None if it is not known.
         """
         ...
-
-
-class OpenAccess:
-    """Allows every call."""
-
-    def authorize(self, caller: Caller, method: str) -> None:
-        """Asks for nothing."""

@@ -21,7 +21,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from logos_base.capabilities import Subject
 from logos_base.errors import LogosError
-from logos_module.access import Authorizer, Caller, Listener
+from logos_module.access import Authorizer, Caller
 from logos_module.calls import ServedCall
 from logos_module.errors import (
     DeadlineError,
@@ -135,10 +135,9 @@ class _Admission:
 class Interceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server."""
 
-    def __init__(self, gate: Gate, authorizer: Authorizer, listener: Listener) -> None:
+    def __init__(self, gate: Gate, authorizer: Authorizer) -> None:
         self._gate = gate
         self._authorizer = authorizer
-        self._listener = listener
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Handler]], details: Any
@@ -217,7 +216,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         return serve
 
     def _admitted(self, method: str, call: ServedCall) -> _Admission:
-        authorize = partial(self._authorizer.authorize, Caller(self._listener, call), method)
+        authorize = partial(self._authorizer.authorize, Caller(call), method)
         return _Admission(method, call, self._gate, authorize)
 
     @asynccontextmanager

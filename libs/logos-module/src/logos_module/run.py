@@ -87,7 +87,7 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
     instance_id = secrets.token_bytes(16)
     secret = await _join_secret(environment.join_secret)
     identity = Identity(manifest.name, instance_id, secret)
-    server = Server(authorizer=TokenAuthorizer(identity.verifier))
+    server = Server(TokenAuthorizer(identity.verifier))
     server.gate.refusal = ModuleNotReadyError(f"{manifest.name} is starting")
     server.serve(
         add_ModuleHostServicer_to_server, ModuleHostServicer(manifest, instance_id, server.gate)

@@ -11,7 +11,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from logos_base.errors import ErrorKind, LogosError
 from logos_client.channels import SHARED_OPTIONS
-from logos_module.access import Authorizer, Listener, OpenAccess
+from logos_module.access import Authorizer
 from logos_module.bulk import BulkMethod
 from logos_module.health import HealthServicer
 from logos_module.interceptor import Gate, Interceptor
@@ -85,15 +85,11 @@ class Server:
     """
 
     def __init__(
-        self,
-        *,
-        listener: Listener = Listener.INNER,
-        authorizer: Authorizer | None = None,
-        fallback: grpc.GenericRpcHandler | None = None,
+        self, authorizer: Authorizer, *, fallback: grpc.GenericRpcHandler | None = None
     ) -> None:
         make_method_names_safe()
         self.gate = Gate()
-        self._interceptor = Interceptor(self.gate, authorizer or OpenAccess(), listener)
+        self._interceptor = Interceptor(self.gate, authorizer)
         self.reflection = Reflection()
         self._table = ServiceTable(fallback)
         self._health = HealthServicer()

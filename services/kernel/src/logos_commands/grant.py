@@ -6,7 +6,7 @@ import typer
 
 from logos.kernel.v1 import capability_pb2
 from logos.kernel.v1.capability_pb2_grpc import CapabilityStub
-from logos_cli.console import Output, print_json, print_rows, stderr
+from logos_cli.console import Output, print_rows
 from logos_cli.session import FormOption, session_of
 
 command: Final = typer.Typer(
@@ -53,7 +53,7 @@ def refuse(
     methods: MethodsArgument,
     output: FormOption = None,
 ) -> None:
-    """Refuse a module methods of another, whatever allows them."""
+    """Refuse a module methods of another, even if it declares them."""
     grant = capability_pb2.Grant(caller=caller, target=target, methods=methods, refuse=True)
     _set(context, grant, output)
 
@@ -81,22 +81,18 @@ def delete(
     request = capability_pb2.DeleteGrantRequest(caller=caller, target=target, refuse=refusal)
     session.ask(lambda channel: CapabilityStub(channel).DeleteGrant, request)
     kind = "refusal" if refusal else "grant"
-    if session.form(output) is Output.JSON:
-        print_json({"caller": caller, "target": target, "kind": kind, "deleted": True})
-    stderr().print(f"{session.node}: the {kind} for {caller} of {target} is deleted", markup=False)
+    record = {"caller": caller, "target": target, "kind": kind, "deleted": True}
+    session.report(record, f"the {kind} for {caller} of {target} is deleted", output)
 
 
 def _set(context: typer.Context, grant: capability_pb2.Grant, output: Output | None) -> None:
     session = session_of(context)
     request = capability_pb2.SetGrantRequest(grant=grant)
     session.ask(lambda channel: CapabilityStub(channel).SetGrant, request)
-    if session.form(output) is Output.JSON:
-        print_json({key: value for key, value in _record(grant).items() if key != "by"})
+    record = {key: value for key, value in _record(grant).items() if key != "by"}
     word = "refused" if grant.refuse else "allowed"
-    stderr().print(
-        f"{session.node}: {grant.caller} is {word} {', '.join(grant.methods)} of {grant.target}",
-        markup=False,
-    )
+    sentence = f"{grant.caller} is {word} {', '.join(grant.methods)} of {grant.target}"
+    session.report(record, sentence, output)
 
 
 def _record(grant: capability_pb2.Grant) -> dict[str, object]:

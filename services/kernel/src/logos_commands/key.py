@@ -6,7 +6,6 @@ import typer
 
 from logos.kernel.v1 import capability_pb2
 from logos.kernel.v1.capability_pb2_grpc import CapabilityStub
-from logos_cli.console import Output, print_json, stderr
 from logos_cli.session import FormOption, session_of
 
 command: Final = typer.Typer(
@@ -26,6 +25,4 @@ def rotate(context: typer.Context, output: FormOption = None) -> None:
     request = capability_pb2.RotateKeyRequest()
     answer = session.ask(lambda channel: CapabilityStub(channel).RotateKey, request)
     key_id = answer.key_id.hex()
-    if session.form(output) is Output.JSON:
-        print_json({"key_id": key_id})
-    stderr().print(f"{session.node}: tokens are signed with key {key_id}", markup=False)
+    session.report({"key_id": key_id}, f"tokens are signed with key {key_id}", output)

@@ -9,7 +9,7 @@ import typer
 from logos.kernel.v1 import kernel_pb2, module_pb2, supervisor_pb2
 from logos.kernel.v1.kernel_pb2_grpc import KernelStub
 from logos.kernel.v1.supervisor_pb2_grpc import SupervisorStub
-from logos_cli.console import Output, print_json, print_json_line, print_rows, stderr
+from logos_cli.console import Output, print_json_line, print_rows
 from logos_cli.session import FormOption, session_of
 from logos_testnet.client import state_name
 
@@ -118,6 +118,4 @@ def _operate(
     """Makes a call that answers with a module, and reports the module's state."""
     session = session_of(context)
     module = session.ask(method, request).module
-    if session.form(output) is Output.JSON:
-        print_json(record(module))
-    stderr().print(f"{session.node}: {module.name} is {state_name(module)}", highlight=False)
+    session.report(record(module), f"{module.name} is {state_name(module)}", output)

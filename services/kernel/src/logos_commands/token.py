@@ -110,9 +110,8 @@ def revoke(context: typer.Context, name: NameArgument, output: FormOption = None
     session = session_of(context)
     request = capability_pb2.RevokeOperatorTokenRequest(name=name)
     session.ask(lambda channel: CapabilityStub(channel).RevokeOperatorToken, request)
-    if session.form(output) is Output.JSON:
-        print_json({"name": name, "revoked": True})
-    stderr().print(f"{session.node}: the token of {name} is revoked", markup=False)
+    record = {"name": name, "revoked": True}
+    session.report(record, f"the token of {name} is revoked", output)
 
 
 @command.command("show")

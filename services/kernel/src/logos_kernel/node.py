@@ -53,7 +53,6 @@ from logos_kernel.store.key_files import load_master_key, write_join_secret
 from logos_kernel.store.lock import locked
 from logos_kernel.store.sql import open_store
 from logos_module import logs
-from logos_module.access import Listener
 from logos_module.capabilities.authorizer import FREE, TokenAuthorizer
 from logos_module.metrics import serve_metrics
 from logos_module.process import prepare_process
@@ -85,6 +84,10 @@ def run() -> int:
     return REFUSED
 
 
+FRONT: Final = "front"
+INNER: Final = "inner"
+"""The listeners of a kernel, as their trouble is reported."""
+
 FREE_INSIDE: Final = (
     *FREE,
     "/logos.kernel.v1.Registry/Challenge",
@@ -112,9 +115,9 @@ class Node:
         router = Router(services, partial(_open_authorized, OwnCredentials(gate)))
         contracts = Contracts(router.kind_of)
         operators = Operators(gate.authority, contracts.changes_nothing, audit.refuse_call)
-        front = Server(listener=Listener.FRONT, authorizer=operators, fallback=router)
-        inner = Server(authorizer=TokenAuthorizer(gate.verifier, FREE_INSIDE))
-        self._servers = {Listener.FRONT: front, Listener.INNER: inner}
+        front = Server(operators, fallback=router)
+        inner = Server(TokenAuthorizer(gate.verifier, FREE_INSIDE))
+        self._servers = {FRONT: front, INNER: inner}
         self.front = Front(front, inner)
         supervisor = Supervisor(modules)
         views = Views(modules, lambda at_ms: wall_ms() - (monotonic_ms() - at_ms))
@@ -154,8 +157,8 @@ class Node:
         """
         self.executor.boot()
         try:
-            await self._servers[Listener.FRONT].start([front], tls)
-            await self._servers[Listener.INNER].start([inner])
+            await self._servers[FRONT].start([front], tls)
+            await self._servers[INNER].start([inner])
         except AddressInUseError:
             await self._stop()
             raise
@@ -259,7 +262,7 @@ async def _open_gate(
 
 
 def _steady_clock() -> Callable[[], int]:
-    """Returns a clock that shows Unix time now, and that nobody sets afterwards."""
+    """Returns a monotonic clock that starts at the present Unix time, in seconds."""
     ahead_s = _wall_ms() / 1000 - time.monotonic()
     return lambda: int(time.monotonic() + ahead_s)
 

@@ -51,7 +51,7 @@ for _name in ("base", "top"):
 
 
 TTL_MS = 3_600_000
-"""Nobody beats in these tests: no lease shall end because a machine is slow."""
+"""No heartbeats are sent in these tests, and no lease must expire on a slow machine."""
 
 
 class Kernel:
@@ -151,7 +151,7 @@ class FakeModule:
         self.endpoint = f"unix:{kernel.folder}/{self.instance_id.hex()}.sock"
         self.to_kernel = AuthorizedChannel(kernel.inner_channel, self.identity.for_kernel)
         self.registry: Any = registry_pb2_grpc.RegistryStub(self.to_kernel)
-        self.server = Server(authorizer=TokenAuthorizer(self.identity.verifier))
+        self.server = Server(TokenAuthorizer(self.identity.verifier))
         manifest = Manifest(name, "0.1.0", services=(f"test.{name}.Echo",))
         self.server.serve(
             add_ModuleHostServicer_to_server,

@@ -14,7 +14,7 @@ FREE: Final = (
     "/grpc.reflection.",
     "/logos.module.v1.ModuleHost/Describe",
 )
-"""Methods that need no token: they are how a module is found, and say nothing of anybody."""
+"""Methods that need no token: discovery, without private data."""
 
 
 class TokenAuthorizer:

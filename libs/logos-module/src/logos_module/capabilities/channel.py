@@ -28,7 +28,7 @@ class Credential:
             self._prover = Prover(key)
 
     def is_due(self, now_s: float) -> bool:
-        """Says whether it is time to renew it."""
+        """Returns whether it must be renewed."""
         return now_s >= self._renew_at_s
 
     def metadata(self, method: str) -> Metadata:

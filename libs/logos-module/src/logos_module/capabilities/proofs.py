@@ -73,7 +73,7 @@ class Prover:
         self._counter = 0
 
     def has(self, key: bytes) -> bool:
-        """Says whether this is its key; another prover of it would begin to count anew."""
+        """Returns whether this is its key. A second prover for one key would reuse counters."""
         return hmac.compare_digest(self._key, key)
 
     def prove(self, token_id: bytes, method: str) -> bytes:

@@ -5,7 +5,6 @@ input or output: the keys sign, and that is all.
 """
 
 import hashlib
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -70,15 +69,19 @@ class Access:
     def granting(self, grant: Grant, now_s: int) -> "Access":
         """Returns it with a grant in place of the last of its kind."""
         others = self._without(grant.caller, grant.target, is_refusal=grant.is_refusal)
-        return replace(self, grants=(*others, grant)).withdrawing(grant.caller, grant.target, now_s)
+        granted = replace(self, grants=(*others, grant))
+        is_replaced = len(others) < len(self.grants)
+        if grant.is_refusal or is_replaced:
+            return granted.withdrawing(grant.caller, grant.target, now_s)
+        return granted  # more is allowed than before: no token holds too much
 
     def ungranting(self, caller: str, target: str, now_s: int, *, is_refusal: bool) -> "Access":
         """Returns it without a grant; itself if there is none."""
-        for grant in self.grants:
-            if (grant.caller, grant.target, grant.is_refusal) == (caller, target, is_refusal):
-                others = self._without(caller, target, is_refusal=is_refusal)
-                return replace(self, grants=others).withdrawing(grant.caller, grant.target, now_s)
-        return self
+        others = self._without(caller, target, is_refusal=is_refusal)
+        if len(others) == len(self.grants):
+            return self
+        left = replace(self, grants=others)
+        return left if is_refusal else left.withdrawing(caller, target, now_s)
 
     def issuing(self, operator: Operator) -> "Access":
         """Returns it with another operator."""
@@ -110,9 +113,10 @@ class Access:
         withdrawal = Withdrawal(caller, target, issued_until_s)
         return replace(self, withdrawals=(*alive, withdrawal))
 
-    def withdrawn_from(self, caller: str) -> frozenset[Withdrawal]:
-        """Returns the tokens of a caller that were withdrawn."""
-        return frozenset(one for one in self.withdrawals if one.caller == caller)
+    def of_caller(self, caller: str) -> frozenset[Grant | Withdrawal]:
+        """Returns all decisions on the calls of a module: if they change, so do its tokens."""
+        grants = frozenset(one for one in self.grants if one.caller == caller)
+        return grants | frozenset(one for one in self.withdrawals if one.caller == caller)
 
     def issued_until_s(self, caller: str, target: str) -> int:
         """Returns up to when tokens of a caller for a target were withdrawn; -1 for none."""
@@ -158,17 +162,19 @@ class Authority:
         serves: Mapping[str, Iterable[str]],
         local: Operator,
         now_s: Callable[[], int],
+        random: Callable[[int], bytes],
     ) -> None:
         """Takes what manifests declare and serve, by module. `now_s` is Unix time."""
         self._declared = declared
         self._serves = serves
         self._local = local
         self._now_s = now_s
-        self._operators: dict[bytes, Operator] = {}
+        self._random = random
+        self._operators: dict[bytes, Operator]
         self._listeners: set[Callable[[], None]] = set()
-        self.access = access
-        self.keys = keys
-        self.policy = Policy(declared, serves, access.grants)
+        self.access: Access
+        self.keys: Keys
+        self.policy: Policy
         self.epochs: dict[str, int] = {}
         """Of the newest starts of modules."""
         self.take(access, keys)
@@ -196,7 +202,11 @@ class Authority:
             listener()
 
     def operator_of(self, bearer: str) -> OperatorSubject:
-        """Returns who bears a token, or raises an `OperatorTokenError`."""
+        """Returns who bears a token.
+
+        Raises:
+            OperatorTokenInvalidError, OperatorTokenExpiredError: It is not accepted.
+        """
         operator = self._operators.get(digest_of(bearer))
         if operator is None:
             raise OperatorTokenInvalidError(
@@ -260,7 +270,7 @@ class Authority:
     ) -> Issued:
         now_s = self._now_s()
         claims = Claims(
-            token_id=secrets.token_bytes(TOKEN_ID_BYTES),
+            token_id=self._random(TOKEN_ID_BYTES),
             subject=subject,
             audience=target,
             methods=methods,

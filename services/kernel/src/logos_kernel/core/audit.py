@@ -8,17 +8,17 @@ from logos_base.capabilities import ModuleSubject, Subject
 
 
 class Repeats:
-    """Refusals that were noted lately: whoever repeats one must not fill the log."""
+    """Deduplicates refusals, so that a client that retries cannot fill the log."""
 
     WINDOW_MS: Final = 60_000
     MAX_KNOWN: Final = 64
-    """Of different refusals in one window; what is over that is not noted."""
+    """Distinct refusals in one window; further ones are not logged."""
 
     def __init__(self) -> None:
         self._noted: OrderedDict[tuple[str, str, str, str], int] = OrderedDict()
 
     def is_news(self, record: AuditRecord) -> bool:
-        """Says whether a refusal is to be noted, and remembers that it was."""
+        """Returns whether a refusal is to be logged, and counts it as logged."""
         started_ms = record.at_ms - self.WINDOW_MS
         while self._noted and next(iter(self._noted.values())) <= started_ms:
             self._noted.popitem(last=False)

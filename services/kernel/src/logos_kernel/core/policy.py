@@ -27,7 +27,7 @@ EXPLAIN: Final = "logos.kernel.v1.Capability/Explain"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """An operator's word on one module's calls of another."""
+    """An operator's decision on the calls of one module to another."""
 
     caller: str
     target: str
@@ -113,7 +113,7 @@ class Policy:
         return list(found)
 
     def _allowed(self, caller: str, target: str) -> list[str]:
-        """Returns what is granted and declared, whatever of it may be refused."""
+        """Returns what is granted and declared, before refusals."""
         granted = [
             pattern
             for grant in self._grants
@@ -143,7 +143,7 @@ class Policy:
 
 
 def _touches(refused: tuple[str, ...], asked: str) -> bool:
-    """Says whether what is asked, a method or a pattern, has anything that is refused."""
+    """Returns whether a method or pattern overlaps with what is refused."""
     return allows(refused, asked) or any(allows([asked], one) for one in refused)
 
 

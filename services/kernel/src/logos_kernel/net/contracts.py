@@ -22,6 +22,6 @@ class Contracts:
         self._own = {method[1:]: kind for method, kind in methods_of(files.file)}
 
     def changes_nothing(self, method: str) -> bool:
-        """Says whether a method has `idempotency_level = NO_SIDE_EFFECTS`; False if unknown."""
+        """Returns whether a method has `idempotency_level = NO_SIDE_EFFECTS`; False if unknown."""
         kind = self._own.get(method) or self._kind_of(method)
         return kind is not None and kind.changes_nothing

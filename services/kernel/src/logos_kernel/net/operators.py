@@ -11,7 +11,7 @@ from logos_kernel.core.errors import OperatorTokenMissingError, RoleDeniedError
 from logos_module.access import Caller
 
 FREE: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.")
-"""Methods that need no token: they say what is there, and nothing of anybody."""
+"""Methods that need no token: health and reflection, without private data."""
 
 _FIELD: Final = "authorization"
 _SCHEME: Final = "bearer "
@@ -22,7 +22,7 @@ class Operators:
 
     Args:
         authority: Knows the operators and their roles.
-        changes_nothing: Says of `package.Service/Method` whether its contract does.
+        changes_nothing: Whether `package.Service/Method` has no side effects.
         refused: Notes a refusal: who called which method, and why not.
     """
 
@@ -37,7 +37,7 @@ class Operators:
         self._changes_nothing = changes_nothing
 
     def authorize(self, caller: Caller, method: str) -> OperatorSubject | None:
-        """Returns the operator who calls, or refuses the call; the audit log tells of it."""
+        """Returns the operator who calls, or refuses the call and audits that."""
         if method.startswith(FREE):
             return None
         operator = None

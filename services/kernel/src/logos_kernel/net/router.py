@@ -30,7 +30,7 @@ _BOTH_STREAM: Final = MethodKind(request_streaming=True, response_streaming=True
 _HOP_KEYS: Final = frozenset(
     {"te", "content-type", "user-agent", "connection", "host", "authorization"}
 )
-"""Metadata for the next hop alone. So is whatever begins with `grpc-` or `logos-`."""
+"""Metadata of one hop, like all that begins with `grpc-` or `logos-`."""
 
 _HOP_PREFIXES: Final = ("grpc-", "logos-")
 
@@ -266,5 +266,5 @@ def _metadata_of(context: Any) -> Metadata:
 
 
 def _caller_field(caller: Subject) -> tuple[str, bytes]:
-    """Says for whom the kernel calls."""
+    """Returns the metadata field that names the original caller."""
     return CALLER_FIELD, caller_to_bytes(caller)

@@ -79,7 +79,7 @@ def issue(
 
 
 def explain(kernel: Kernel, caller: str | Role, target: str, method: str) -> Decision:
-    """Says whether a module, or an operator with a role, may call a method, and why."""
+    """Returns whether a module, or an operator with a role, may call a method, and why."""
     _find(kernel, target, may_be_kernel=True)
     is_read_only = kernel.changes_nothing(method)
     subject: Subject
@@ -200,7 +200,7 @@ async def rotate_key(kernel: Kernel, by: Subject) -> bytes:
 
 
 async def read_audit(kernel: Kernel, start: int) -> AsyncIterator[AuditRecord]:
-    """Streams the audit log from a sequence on, up to what is there now."""
+    """Streams the audit log from a sequence to its present end."""
     start = min(max(start, 1), MAX_SEQUENCE)
     while records := await kernel.decisions.read_audit(start, AUDIT_PAGE):
         for record in records:

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 OK: Final = "OK"
 MAX_WAITING: Final = 1024
-"""Records that wait for the store; while it fails, those over that are lost to the log only."""
+"""Pending records; while the store fails, further ones are dropped and logged."""
 RETRY_S: Final = 5.0
 MAX_ACTOR: Final = 80
 MAX_TEXT: Final = 500
@@ -74,7 +74,7 @@ class Audit:
                 await asyncio.sleep(RETRY_S)
 
     async def flush(self) -> bool:
-        """Writes what waits; says whether it is written."""
+        """Writes the pending records; returns whether that succeeded."""
         records, self._waiting = self._waiting, []
         try:
             if records:

@@ -43,7 +43,13 @@ class Gate:
         """Of calls to the kernel."""
         self.verifier.trust(self.keyring.signing_keys())
         self.authority: Final = Authority(
-            access, self.keyring, declared=declared, serves=serves, local=local, now_s=now_s
+            access,
+            self.keyring,
+            declared=declared,
+            serves=serves,
+            local=local,
+            now_s=now_s,
+            random=secrets.token_bytes,
         )
         self.authority.listen(self._revoke)
 

@@ -30,4 +30,4 @@ class Kernel:
     decisions: Decisions
     audit: Audit
     changes_nothing: Callable[[str], bool]
-    """Says of `package.Service/Method` whether its contract does."""
+    """Whether `package.Service/Method` has no side effects."""

@@ -40,7 +40,7 @@ class News:
 async def news(kernel: Kernel, module: str) -> AsyncIterator[News]:
     """Yields what is so now, and then each change, until cancelled."""
     gate, told, keys = kernel.gate, dict[str, Revocation](), list[bytes]()
-    withdrawn = gate.access.withdrawn_from(module)
+    decided = gate.access.of_caller(module)
     changed = asyncio.Event()
     end = gate.authority.listen(changed.set)
     try:
@@ -50,8 +50,8 @@ async def news(kernel: Kernel, module: str) -> AsyncIterator[News]:
             new = [one for name, one in revocations.items() if told.get(name) != one]
             signing_keys = gate.keyring.signing_keys()
             told = revocations
-            before, withdrawn = withdrawn, gate.access.withdrawn_from(module)
-            is_rotated, is_changed = signing_keys != keys, withdrawn != before
+            before, decided = decided, gate.access.of_caller(module)
+            is_rotated, is_changed = signing_keys != keys, decided != before
             keys = signing_keys
             if new or is_rotated or is_changed:
                 yield News(new, keys if is_rotated else [], renew=is_changed)

@@ -42,7 +42,7 @@ class OwnCredential(Credential):
 
 
 class OwnCredentials:
-    """One for each module. It is kept: its proofs count on, whatever channel the calls take."""
+    """One per module, kept across channels: the counter of its proofs must not restart."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate

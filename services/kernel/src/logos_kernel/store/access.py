@@ -17,7 +17,7 @@ _THE_ONE: Final = 1
 
 
 class GrantRow(Base):
-    """An operator's word on one module's calls of another."""
+    """An operator's decision on the calls of one module to another."""
 
     __tablename__ = "access_grant"
 

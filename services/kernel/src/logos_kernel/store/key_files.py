@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from logos_base.errors import StateError
+from logos_client.private_files import write_private
 from logos_kernel.core.types import MASTER_KEY_BYTES
-from logos_module.private_files import write_private
 
 _FILE: Final = "master.key"
 

@@ -1,16 +1,13 @@
 """The identity key of a node: 32 bytes in a private file (NET-2)."""
 
-import os
 import secrets
 from pathlib import Path
-from typing import Final
 
 from logos_base.errors import ConfigError
+from logos_client.private_files import write_private
 from logos_mixnet.core.errors import IdentityLostError
 from logos_mixnet.core.identity import SECRET_KEY_BYTES, is_valid_secret
 from logos_module.database import database_files, set_aside_command
-
-PRIVATE: Final = 0o600
 
 
 def load_or_create_secret(path: Path, *, database: Path) -> bytes:
@@ -42,17 +39,5 @@ def _create(path: Path) -> bytes:
     secret = secrets.token_bytes(SECRET_KEY_BYTES)
     while not is_valid_secret(secret):
         secret = secrets.token_bytes(SECRET_KEY_BYTES)
-    unfinished = path.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_private(path, secret)
     return secret

@@ -225,7 +225,7 @@ class RequestTokenRequest(_message.Message):
 
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """How long it shall hold, at most an hour; none: ten minutes."""
+        """Lifetime, at most an hour; none: ten minutes."""
 
     def __init__(
         self,
@@ -344,7 +344,7 @@ Global___ExplainResponse: _TypeAlias = ExplainResponse  # noqa: Y015
 
 @_typing.final
 class Grant(_message.Message):
-    """An operator's word on one module's calls of another."""
+    """An operator's decision on the calls of one module to another."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -106,7 +106,7 @@ class CapabilityServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Explain(self, request, context):
-        """Says whether a caller may call a method, and by which rule.
+        """Returns whether a caller may call a method, and the rule that decides.
 
         Errors:
         NOT_FOUND  MODULE_NOT_FOUND
@@ -141,7 +141,7 @@ class CapabilityServicer:
         raise NotImplementedError('Method not implemented!')
 
     def IssueOperatorToken(self, request, context):
-        """Makes a token for an operator. It is told once, and not stored.
+        """Makes a token for an operator. It is returned once, and not stored.
 
         Errors:
         ALREADY_EXISTS  OPERATOR_EXISTS: a token of that name holds

@@ -50,7 +50,7 @@ class CapabilityStub:
       PERMISSION_DENIED  POLICY_DENIED: the rules allow none of the methods
     """
     Explain: _grpc.UnaryUnaryMultiCallable[_capability_pb2.ExplainRequest, _capability_pb2.ExplainResponse]
-    """Says whether a caller may call a method, and by which rule.
+    """Returns whether a caller may call a method, and the rule that decides.
 
     Errors:
       NOT_FOUND  MODULE_NOT_FOUND
@@ -68,7 +68,7 @@ class CapabilityStub:
     ListGrants: _grpc.UnaryUnaryMultiCallable[_capability_pb2.ListGrantsRequest, _capability_pb2.ListGrantsResponse]
     """Lists grants and refusals, by caller and target."""
     IssueOperatorToken: _grpc.UnaryUnaryMultiCallable[_capability_pb2.IssueOperatorTokenRequest, _capability_pb2.IssueOperatorTokenResponse]
-    """Makes a token for an operator. It is told once, and not stored.
+    """Makes a token for an operator. It is returned once, and not stored.
 
     Errors:
       ALREADY_EXISTS  OPERATOR_EXISTS: a token of that name holds
@@ -104,7 +104,7 @@ class CapabilityAsyncStub(CapabilityStub):
       PERMISSION_DENIED  POLICY_DENIED: the rules allow none of the methods
     """
     Explain: _aio.UnaryUnaryMultiCallable[_capability_pb2.ExplainRequest, _capability_pb2.ExplainResponse]  # type: ignore[assignment]
-    """Says whether a caller may call a method, and by which rule.
+    """Returns whether a caller may call a method, and the rule that decides.
 
     Errors:
       NOT_FOUND  MODULE_NOT_FOUND
@@ -122,7 +122,7 @@ class CapabilityAsyncStub(CapabilityStub):
     ListGrants: _aio.UnaryUnaryMultiCallable[_capability_pb2.ListGrantsRequest, _capability_pb2.ListGrantsResponse]  # type: ignore[assignment]
     """Lists grants and refusals, by caller and target."""
     IssueOperatorToken: _aio.UnaryUnaryMultiCallable[_capability_pb2.IssueOperatorTokenRequest, _capability_pb2.IssueOperatorTokenResponse]  # type: ignore[assignment]
-    """Makes a token for an operator. It is told once, and not stored.
+    """Makes a token for an operator. It is returned once, and not stored.
 
     Errors:
       ALREADY_EXISTS  OPERATOR_EXISTS: a token of that name holds
@@ -167,7 +167,7 @@ class CapabilityServicer(metaclass=_abc_1.ABCMeta):
         request: _capability_pb2.ExplainRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_capability_pb2.ExplainResponse, _abc.Awaitable[_capability_pb2.ExplainResponse]]:
-        """Says whether a caller may call a method, and by which rule.
+        """Returns whether a caller may call a method, and the rule that decides.
 
         Errors:
           NOT_FOUND  MODULE_NOT_FOUND
@@ -209,7 +209,7 @@ class CapabilityServicer(metaclass=_abc_1.ABCMeta):
         request: _capability_pb2.IssueOperatorTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_capability_pb2.IssueOperatorTokenResponse, _abc.Awaitable[_capability_pb2.IssueOperatorTokenResponse]]:
-        """Makes a token for an operator. It is told once, and not stored.
+        """Makes a token for an operator. It is returned once, and not stored.
 
         Errors:
           ALREADY_EXISTS  OPERATOR_EXISTS: a token of that name holds

@@ -162,8 +162,8 @@ class RegisterResponse(_message.Message):
     proof that these keys are its own.
     """
     now: _builtins.int
-    """The kernel's time, by which tokens expire: seconds since 1970 UTC. It goes
-    on by a clock that nobody sets.
+    """The kernel's time, by which tokens expire: seconds since 1970 UTC, of a
+    monotonic clock.
     """
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:

@@ -116,7 +116,7 @@ class RegistryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Resolve(self, request, context):
-        """Says where a READY module is, and gives the calling module a token for it.
+        """Returns the address of a READY module, and a token of the caller for it.
         For `kernel` only the token is given.
 
         Errors:

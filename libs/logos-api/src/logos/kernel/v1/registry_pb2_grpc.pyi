@@ -71,7 +71,7 @@ class RegistryStub:
     Deregister: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeregisterRequest, _registry_pb2.DeregisterResponse]
     """Gives a lease up. Idempotent."""
     Resolve: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ResolveRequest, _registry_pb2.ResolveResponse]
-    """Says where a READY module is, and gives the calling module a token for it.
+    """Returns the address of a READY module, and a token of the caller for it.
     For `kernel` only the token is given.
 
     Errors:
@@ -119,7 +119,7 @@ class RegistryAsyncStub(RegistryStub):
     Deregister: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeregisterRequest, _registry_pb2.DeregisterResponse]  # type: ignore[assignment]
     """Gives a lease up. Idempotent."""
     Resolve: _aio.UnaryUnaryMultiCallable[_registry_pb2.ResolveRequest, _registry_pb2.ResolveResponse]  # type: ignore[assignment]
-    """Says where a READY module is, and gives the calling module a token for it.
+    """Returns the address of a READY module, and a token of the caller for it.
     For `kernel` only the token is given.
 
     Errors:
@@ -194,7 +194,7 @@ class RegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.ResolveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.ResolveResponse, _abc.Awaitable[_registry_pb2.ResolveResponse]]:
-        """Says where a READY module is, and gives the calling module a token for it.
+        """Returns the address of a READY module, and a token of the caller for it.
         For `kernel` only the token is given.
 
         Errors:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from logos_module.private_files import write_private
+from logos_client.private_files import create_private, write_private
 
 
 def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
@@ -44,3 +44,14 @@ def test_what_cannot_be_written_leaves_the_old_file(
         write_private(tmp_path / "key", b"new")
 
     assert (tmp_path / "key").read_bytes() == b"old"
+
+
+def test_a_new_file_replaces_no_other(tmp_path: Path) -> None:
+    create_private(tmp_path / "key", b"first")
+
+    with pytest.raises(FileExistsError):
+        create_private(tmp_path / "key", b"second")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]
+    assert (tmp_path / "key").read_bytes() == b"first"
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
