@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from logos_base.errors import ErrorKind, LocalFaultError
 
@@ -51,6 +49,12 @@ class CertificateFiles:
 
     def check(self, pair: Pair) -> None:
         """Raises `CertificateUnusableError` if contents cannot be used."""
+        # A node without TLS, as on every testnet, does not pay for them.
+        from cryptography import x509  # noqa: PLC0415
+        from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+            load_pem_private_key,
+        )
+
         key, certificate = pair
         try:
             certified = x509.load_pem_x509_certificates(certificate)[0].public_key()

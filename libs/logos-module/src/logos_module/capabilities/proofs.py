@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from logos_module.capabilities import algorithms as algorithms  # noqa: PLC0414 - it loads them
 from logos_module.capabilities.errors import ProofInvalidError
 
 COUNTER_BYTES: Final = 8
