@@ -13,14 +13,17 @@ from logos_base.capabilities import KERNEL, Claims, ModuleSubject
 from logos_client.authorized import AuthorizedChannel
 from logos_module.capabilities.channel import Credential
 from logos_module.capabilities.joining import kernel_proof
-from logos_module.capabilities.proofs import module_key, shared_key
+from logos_module.capabilities.proofs import module_key, public_key_of, shared_key
+from logos_module.capabilities.sealing import seal
 from logos_module.capabilities.tokens import sign
 
 SECRET: Final = b"s" * 32
 NONCE: Final = b"n" * 32
 SIGNING: Final = Ed25519PrivateKey.from_private_bytes(bytes(32))
 SIGNING_KEY: Final = SIGNING.public_key().public_bytes_raw()
-KERNEL_KEY: Final = module_key(b"k" * 32, KERNEL).public_key().public_bytes_raw()
+KERNEL_PRIVATE: Final = module_key(b"k" * 32, KERNEL)
+KERNEL_KEY: Final = public_key_of(KERNEL_PRIVATE)
+OWN_KEY: Final = b"o" * 32
 NOW_S: Final = 1_800_000_000
 FAR_S: Final = 2**40
 
@@ -53,6 +56,7 @@ def grant(
             now_s=NOW_S,
         ),
         now=NOW_S,
+        sealed_key=seal(KERNEL_PRIVATE, request.public_key, request.nonce, OWN_KEY),
         token=token(request, KERNEL, ["*"]),
         **fields,
     )

@@ -1,17 +1,9 @@
 """The keys of a kernel follow from its master key, and from nothing else."""
 
-from pathlib import Path
-
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from logos_base.capabilities import Claims, ModuleSubject
 from logos_kernel.operations.keyring import Keyring
-from logos_kernel.store.key_files import (
-    MasterKeyError,
-    load_master_key,
-    write_join_secret,
-)
 from logos_module.capabilities.errors import TokenInvalidError
 from logos_module.capabilities.tokens import key_id_of, verify
 
@@ -54,36 +46,3 @@ def test_tokens_of_the_last_key_and_of_the_next_hold() -> None:
     assert [accepts(Keyring(MASTER, 2), token) for token in tokens] == [False, True, True, True]
     assert [accepts(Keyring(MASTER, 1), token) for token in tokens] == [True, True, True, False]
     assert len(Keyring(MASTER, 0).signing_keys()) == 2, "its own, and the next one"
-
-
-def test_the_master_key_is_made_once_and_private(tmp_path: Path) -> None:
-    made = load_master_key(tmp_path)
-
-    assert len(made) == 32
-    assert load_master_key(tmp_path) == made
-    assert (tmp_path / "master.key").stat().st_mode & 0o777 == 0o600
-    (tmp_path / "other").mkdir()
-    assert load_master_key(tmp_path / "other") != made
-
-
-@pytest.mark.parametrize("content", [b"", b"m" * 31, b"m" * 33])
-def test_a_master_key_of_another_size_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "master.key").write_bytes(content)
-
-    with pytest.raises(MasterKeyError, match="restore it from a backup"):
-        load_master_key(tmp_path)
-
-    assert (tmp_path / "master.key").read_bytes() == content
-
-
-def test_a_join_secret_is_written_where_it_is_missing_or_another(tmp_path: Path) -> None:
-    path = tmp_path / "chat" / "secret"
-
-    write_join_secret(path, b"a" * 32)
-    inode = path.stat().st_ino
-    write_join_secret(path, b"a" * 32)
-    assert path.stat().st_ino == inode
-    write_join_secret(path, b"b" * 32)
-
-    assert path.read_bytes() == b"b" * 32
-    assert path.stat().st_mode & 0o777 == 0o600

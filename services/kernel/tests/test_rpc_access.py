@@ -90,6 +90,16 @@ async def test_a_module_calls_another_by_the_token_that_it_is_given(rig: Rig) ->
     assert (await rig.echo()).value == b"x"
 
 
+async def test_each_module_has_a_key_of_its_own(rig: Rig) -> None:
+    """KER-22."""
+    keys = [module.identity.key for module in (rig.base, rig.top)]
+
+    assert keys == [rig.kernel.gate.keyring.own_key(name) for name in ("base", "top")]
+    assert len({*keys, rig.kernel.gate.keyring.join_secret("base")}) == 3
+    await rig.kernel.register(rig.base, epoch=1)
+    assert rig.base.identity.key == keys[0]
+
+
 async def test_a_port_that_is_reached_directly_asks_for_a_token(rig: Rig) -> None:
     """kernel.md, test 28."""
     async with open_channel(rig.base.endpoint) as channel:

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 
+from logos_module.capabilities.sealing import purpose_key
 from logos_module.neighbours import Neighbours
 from logos_module.server import AddToServer, Server
 from logos_module.session import KernelSession
@@ -52,6 +53,18 @@ class ModuleContext:
     def epoch(self) -> int:
         """Counts the starts of this module, from 1."""
         return self._session.epoch
+
+    def key(self, purpose: str) -> bytes:
+        """Returns a secret of this module and node, 32 bytes: to encrypt state with.
+
+        It is the same after restarts, and follows from the node's master key: no other module
+        can have it, and a copy of the disk alone does not hold it where the master key has a
+        passphrase (KER-22).
+
+        Args:
+            purpose: What for, e.g. `wallet`: each has its own.
+        """
+        return purpose_key(self._session.key, purpose)
 
     @property
     def settings(self) -> dict[str, object]:

@@ -81,6 +81,11 @@ class KernelSession:
         self.testnet = ""
         self.settings: dict[str, object] = {}
 
+    @property
+    def key(self) -> bytes:
+        """The module's own key, 32 bytes."""
+        return self._identity.key
+
     def update(
         self,
         *,

@@ -52,6 +52,10 @@ class Config:
     """None where the kernel only observes."""
     log_level: str = "INFO"
     metrics_listen: tuple[str, int] | None = None
+    master_key: Path | None = None
+    """File with the master key, instead of the one in `state_dir`."""
+    passphrase: Path | None = None
+    """File with the passphrase of the master key in `state_dir`."""
     operator_token: Path = Path()
     """File with the token of the operators of this machine."""
     join_secrets: Mapping[str, Path] = field(default_factory=dict)
@@ -89,6 +93,7 @@ def parse(variables: Mapping[str, str]) -> Config:
     metrics_listen = parse_metrics_listen(variables, problems)
     tls = _parse_tls(variables, front, problems)
     database = _parse_database(variables, problems)
+    master_key, passphrase = _parse_master_key(variables, problems)
     profile = _Profile(problems)
     if profile_path:
         profile.read(Path(profile_path))
@@ -120,7 +125,21 @@ def parse(variables: Mapping[str, str]) -> Config:
         database=database,
         operator_token=Path(variables.get("LOGOS_OPERATOR_TOKEN") or state / "operator.token"),
         join_secrets=join_secrets,
+        master_key=master_key,
+        passphrase=passphrase,
     )
+
+
+def _parse_master_key(
+    variables: Mapping[str, str], problems: list[str]
+) -> tuple[Path | None, Path | None]:
+    """Returns the files of the master key and of its passphrase: one of them at most."""
+    key, passphrase = (variables.get(name) for name in ("LOGOS_MASTER_KEY", "LOGOS_PASSPHRASE"))
+    if key and passphrase:
+        problems.append(
+            "LOGOS_PASSPHRASE: is for a key in the state folder, not for that of LOGOS_MASTER_KEY"
+        )
+    return Path(key) if key else None, Path(passphrase) if passphrase else None
 
 
 def _parse_database(variables: Mapping[str, str], problems: list[str]) -> str | None:

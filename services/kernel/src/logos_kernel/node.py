@@ -244,7 +244,9 @@ async def _open_gate(
     settings: config.Config, identity: KernelInfo, modules: Modules, store: ModuleStore
 ) -> Gate:
     """Makes what is missing of keys, join secrets and the operator's token, and reads them."""
-    master = load_master_key(settings.state_dir)
+    master = load_master_key(
+        settings.state_dir, given=settings.master_key, passphrase=settings.passphrase
+    )
     bearer = make_token_file(settings.operator_token)
     manifests = {module.name: module.plan.manifest for module in modules}
     gate = Gate(

@@ -10,6 +10,7 @@ from logos_base.capabilities import Revocation
 from logos_module.capabilities.channel import Credential
 from logos_module.capabilities.joining import KernelUnprovenError, join_proof, kernel_proof
 from logos_module.capabilities.proofs import module_key, shared_key
+from logos_module.capabilities.sealing import unseal
 from logos_module.capabilities.verifier import Verifier
 
 RENEW_AFTER: Final = 0.5
@@ -53,6 +54,8 @@ class Identity:
         """Of calls to this process."""
         self.for_kernel: Final = Credential()
         """For calls to the kernel, once it has registered this process."""
+        self.key = b""
+        """The module's own, 32 bytes, once the kernel has registered this process."""
         self._newest_key = b""
         self._signed: dict[Credential, bytes] = {}
         """The newest key at the time of each credential's token."""
@@ -75,6 +78,7 @@ class Identity:
 
         Raises:
             KernelUnprovenError: The kernel has not proved that it knows the join secret.
+            SealBrokenError: The module's own key cannot be read.
         """
         expected = kernel_proof(
             self._join_secret,
@@ -88,6 +92,7 @@ class Identity:
             raise KernelUnprovenError(
                 "the kernel does not know this module's join secret: is it this node's kernel?"
             )
+        self.key = unseal(self._key, response.kernel_key, nonce, response.sealed_key)
         self._clock.set(response.now)
         self.trust(response.signing_keys)
         self.revoke(response.revocations)

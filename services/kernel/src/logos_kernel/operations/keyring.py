@@ -44,6 +44,10 @@ class Keyring:
         """Returns the join secret of a module, 32 bytes."""
         return self._derive(f"join {module}")
 
+    def own_key(self, module: str) -> bytes:
+        """Returns a module's own key, 32 bytes (KER-22)."""
+        return self._derive(f"own {module}")
+
     def _key_of(self, generation: int) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self._derive(f"signing {generation}"))
 

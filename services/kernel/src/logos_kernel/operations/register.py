@@ -20,6 +20,7 @@ from logos_kernel.core.types import (
 from logos_kernel.operations.gate import Gate
 from logos_kernel.operations.kernel import Kernel
 from logos_module.capabilities.joining import join_proof, kernel_proof
+from logos_module.capabilities.sealing import seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Joined:
     issued: Issued
     """For the kernel's own services."""
     revocations: list[Revocation]
+    sealed_key: bytes
+    """The module's own key, sealed to it: 48 bytes."""
 
 
 def challenge(kernel: Kernel, module: str) -> bytes:
@@ -109,6 +112,12 @@ def _joined(gate: Gate, said: Introduction, proof: JoinProof, grant: Grant) -> J
         ),
         issued=gate.issue_for_kernel(subject),
         revocations=list(gate.authority.revocations(said.module).values()),
+        sealed_key=seal(
+            gate.keyring.agreement,
+            gate.public_key(said.module),
+            proof.nonce,
+            gate.keyring.own_key(said.module),
+        ),
     )
 
 

@@ -86,6 +86,7 @@ def joined_to_pb(joined: Joined, identity: KernelInfo) -> registry_pb2.RegisterR
         token=token_to_pb(joined.issued, joined.now_s),
         revocations=map(revocation_to_pb, joined.revocations),
         now=joined.now_s,
+        sealed_key=joined.sealed_key,
     )
 
 

@@ -145,6 +145,7 @@ class RegisterResponse(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     REVOCATIONS_FIELD_NUMBER: _builtins.int
     NOW_FIELD_NUMBER: _builtins.int
+    SEALED_KEY_FIELD_NUMBER: _builtins.int
     lease_id: _builtins.bytes
     """Id of the lease, exactly 16 bytes."""
     epoch: _builtins.int
@@ -164,6 +165,10 @@ class RegisterResponse(_message.Message):
     now: _builtins.int
     """The kernel's time, by which tokens expire: seconds since 1970 UTC, of a
     monotonic clock.
+    """
+    sealed_key: _builtins.bytes
+    """The module's own key, 32 bytes, sealed to its public key: 48 bytes
+    (KER-22). The same at every registration.
     """
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
@@ -196,10 +201,11 @@ class RegisterResponse(_message.Message):
         token: Global___CapabilityToken | None = ...,
         revocations: _abc.Iterable[Global___Revocation] | None = ...,
         now: _builtins.int = ...,
+        sealed_key: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "kernel_key", b"kernel_key", "kernel_proof", b"kernel_proof", "lease_id", b"lease_id", "node", b"node", "now", b"now", "revocations", b"revocations", "settings_json", b"settings_json", "signing_keys", b"signing_keys", "testnet", b"testnet", "token", b"token", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "kernel_key", b"kernel_key", "kernel_proof", b"kernel_proof", "lease_id", b"lease_id", "node", b"node", "now", b"now", "revocations", b"revocations", "sealed_key", b"sealed_key", "settings_json", b"settings_json", "signing_keys", b"signing_keys", "testnet", b"testnet", "token", b"token", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
