@@ -6,11 +6,14 @@ docs/modules.md; the rule is KER-2.
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from logos_base.errors import ConfigError
 from logos_base.needs import Needs, parse_needs
+from logos_base.restart import Restart, parse_restart
+from logos_base.versions import Range, parse_range
 
 NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 SERVICE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+")
@@ -18,6 +21,7 @@ CALL: Final = re.compile(SERVICE.pattern + r"/(\*|[A-Za-z_][A-Za-z0-9_]*)")
 VERSION: Final = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?")
 PYTHON_MODULE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 MAX_MANIFEST_BYTES: Final = 64 * 1024
+MIN_WATCHDOG_MS: Final = 100
 
 _KEYS: Final = frozenset(
     {
@@ -26,9 +30,14 @@ _KEYS: Final = frozenset(
         "description",
         "command",
         "requires",
+        "wants",
+        "binds",
         "services",
         "calls",
         "preload",
+        "restart",
+        "group",
+        "watchdog_ms",
         "testnet",
     }
 )
@@ -51,8 +60,25 @@ class Manifest:
     """What it calls of other modules: `package.Service/Method` or `package.Service/*` (KER-17)."""
     preload: tuple[str, ...] = ()
     """Python modules that a testnet's fork server loads for it; if empty, it is not forked."""
+    wants: tuple[str, ...] = ()
+    """Modules that are started with it, if the node has them; it does not wait for them."""
+    binds: tuple[str, ...] = ()
+    """Like `requires`; and it ends whenever one of these does."""
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    """Versions that it can do with, of the modules that it names."""
+    restart: Restart = field(default_factory=Restart)
+    """How it is restarted, where it differs from its kernel's figures."""
+    watchdog_ms: int | None = None
+    """It is restarted when it makes no progress for so long; None: progress is not asked for."""
+    group: str = ""
+    """The group that it is restarted with; empty if none."""
     needs: Needs = field(default_factory=Needs)
     """Its requirements on a testnet; the kernel does not read them."""
+
+    @property
+    def prerequisites(self) -> tuple[str, ...]:
+        """All modules that must be READY before it is started."""
+        return (*self.requires, *self.binds)
 
 
 def parse_manifest(text: str) -> Manifest:
@@ -70,14 +96,24 @@ def parse_manifest(text: str) -> Manifest:
     if not isinstance(description, str):
         problems.append("description: must be a string")
     command = _list(document, "command", None, problems)
-    requires = _list(document, "requires", NAME, problems)
+    ranges: dict[str, Range] = {}
+    requires, wants, binds = (
+        _dependencies(document, key, name, ranges, problems)
+        for key in ("requires", "wants", "binds")
+    )
     services = _list(document, "services", SERVICE, problems)
     calls = _list(document, "calls", CALL, problems)
     preload = _list(document, "preload", PYTHON_MODULE, problems)
     if preload and (len(command) < 3 or command[:2] != ("python", "-m")):
         problems.append("preload: needs a command that begins with python -m MODULE")
-    if name in requires:
-        problems.append("requires: a module cannot require itself")
+    restart = parse_restart(document.get("restart", {}), "restart", problems)
+    group = _text(document, "group", NAME, problems) if "group" in document else ""
+    watchdog_ms = document.get("watchdog_ms")
+    is_number = isinstance(watchdog_ms, int) and not isinstance(watchdog_ms, bool)
+    if watchdog_ms is not None and not (is_number and watchdog_ms >= MIN_WATCHDOG_MS):
+        problems.append(
+            f"watchdog_ms: must be a whole number from {MIN_WATCHDOG_MS}, is {watchdog_ms!r}"
+        )
     needs = parse_needs(document.get("testnet", {}), problems)
     if problems:
         raise ConfigError(problems)
@@ -90,8 +126,37 @@ def parse_manifest(text: str) -> Manifest:
         services=services,
         calls=calls,
         preload=preload,
+        wants=wants,
+        binds=binds,
+        ranges=ranges,
+        restart=restart,
+        group=group,
+        watchdog_ms=watchdog_ms,
         needs=needs,
     )
+
+
+def _dependencies(
+    document: dict[str, object], key: str, own: str, ranges: dict[str, Range], problems: list[str]
+) -> tuple[str, ...]:
+    """Reads names of modules, each with or without a range of versions: `storage >=0.1,<0.3`."""
+    names = []
+    for entry in _list(document, key, None, problems):
+        name, _, text = entry.partition(" ")
+        if not NAME.fullmatch(name):
+            problems.append(f"{key}: {entry!r} does not begin with a name like {NAME.pattern}")
+            continue
+        if name == own:
+            problems.append(f"{key}: a module cannot name itself")
+        if name in names:
+            problems.append(f"{key}: names {name} twice")
+        names.append(name)
+        try:
+            if text and ranges.setdefault(name, parse_range(text)).text != text.strip():
+                problems.append(f"{key}: {name} has another range elsewhere")
+        except ValueError as error:
+            problems.append(f"{key}: {entry!r}: {error}")
+    return tuple(names)
 
 
 def _text(

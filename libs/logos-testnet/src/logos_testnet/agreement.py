@@ -42,7 +42,7 @@ def _modules(node: NodeSpec, manifests: Mapping[str, Manifest]) -> list[str]:
 def _requirements(node: NodeSpec, manifests: Mapping[str, Manifest]) -> Iterator[str]:
     names = {module.name for module in node.modules}
     for name in sorted(names & manifests.keys()):
-        for required in manifests[name].requires:
+        for required in manifests[name].prerequisites:
             if required not in names:
                 yield f"{node.name}: {name} requires {required}; add it to the modules of the node"
 

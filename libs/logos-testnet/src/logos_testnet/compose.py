@@ -216,7 +216,7 @@ def _module(node: NodePlan, module: ModulePlan, built: set[str]) -> str:
     if node.networks is None:
         raise ValueError("the plan is not one for containers")
     name, needs = module.name, module.manifest.needs
-    needed = module.manifest.requires or ("kernel",)
+    needed = module.manifest.prerequisites or ("kernel",)
     lines = [
         f"  {service_name(node.name, name)}:",
         "    <<: *service",
