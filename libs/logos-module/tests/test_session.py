@@ -4,7 +4,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -422,3 +422,51 @@ async def test_a_channel_waits_until_its_module_is_ready_and_is_kept(bench: Benc
         with pytest.raises(CallsDeniedError, match="does not declare it"):
             await context.channel("chain")
         await bench.neighbours.close()
+
+
+async def test_each_beat_is_progress_until_the_module_counts_its_own(bench: Bench) -> None:
+    bench.registry.ttl_ms = 150
+    await bench.session.register()
+
+    async def check() -> None:
+        first, second = await bench.beat(), await bench.beat()
+        assert second.progress == first.progress + 1
+        bench.session.get_on()
+        while (beat := await bench.beat()).progress != second.progress + 1:
+            assert beat.progress < second.progress + 5
+        for _ in range(3):
+            assert (await bench.beat()).progress == beat.progress
+        bench.session.get_on()
+        while (await bench.beat()).progress == beat.progress:
+            pass
+
+    await _while_running(bench, check)
+
+
+async def test_a_watchdog_makes_it_beat_more_often(bench: Bench) -> None:
+    manifest = replace(MANIFEST, watchdog_ms=150)
+    bench.registry.ttl_ms = 3_600_000  # for which no beat would be due
+    bench.session._manifest = manifest
+    await bench.session.register()
+
+    async def check() -> None:
+        for _ in range(3):
+            await bench.beat()
+
+    await _while_running(bench, check)
+
+
+async def test_only_what_is_ready_says_that_it_does_not_serve(bench: Bench) -> None:
+    bench.registry.ttl_ms = 3_600_000
+    await bench.session.register()
+
+    async def check() -> None:
+        await bench.beat()
+        bench.session.update(is_serving=False)
+        assert not (await bench.beat()).not_serving
+        bench.session.update(state=session.READY)
+        assert (await bench.beat()).not_serving
+        bench.session.update(is_serving=True)
+        assert not (await bench.beat()).not_serving
+
+    await _while_running(bench, check)

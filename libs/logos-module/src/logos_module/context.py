@@ -79,6 +79,22 @@ class ModuleContext:
         """Sets the status text that operators see: a few words on what the module is doing."""
         self._session.update(text=text)
 
+    def progress(self) -> None:
+        """Counts progress, for `watchdog_ms` of the manifest: call it where work is done.
+
+        From the first call on, nothing else counts; before it, the event loop's heartbeats do.
+        """
+        self._session.get_on()
+
+    async def set_healthy(self, *, is_healthy: bool) -> None:
+        """Sets the health of the module and of its services, once it is READY.
+
+        The kernel restarts a module that is not healthy for as long as its watchdog, or a lease.
+        """
+        services = ["", *self._session.services]
+        await self._server.set_serving(services, serving=is_healthy)
+        self._session.update(is_serving=is_healthy)
+
     async def channel(self, module: str) -> grpc.aio.Channel:
         """Returns the channel to a module of this node; waits until that module is READY.
 

@@ -54,6 +54,8 @@ class Condition:
     text: str = ""
     trouble: str = ""
     """Why it cannot be reached; shown before `text`."""
+    is_serving: bool = True
+    """Whether the module holds itself for healthy, once it is READY."""
 
 
 class KernelSession:
@@ -76,6 +78,9 @@ class KernelSession:
         self._lease_id = b""
         self._ttl_s = 15.0
         self.condition = Condition()
+        self._progress = 0
+        self._counts_itself = False
+        """Whether the module counts its progress, rather than each heartbeat."""
         self.epoch = environment.epoch
         self.node = ""
         self.testnet = ""
@@ -86,12 +91,18 @@ class KernelSession:
         """The module's own key, 32 bytes."""
         return self._identity.key
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services of the manifest."""
+        return self._manifest.services
+
     def update(
         self,
         *,
         state: "module_pb2.ModuleState.ValueType | None" = None,
         text: str | None = None,
         trouble: str | None = None,
+        is_serving: bool | None = None,
     ) -> None:
         """Changes the condition, and sends a heartbeat at once."""
         if state is not None:
@@ -100,7 +111,14 @@ class KernelSession:
             self.condition.text = _cut(text)
         if trouble is not None:
             self.condition.trouble = _cut(trouble)
+        if is_serving is not None:
+            self.condition.is_serving = is_serving
         self._changed.set()
+
+    def get_on(self) -> None:
+        """Counts progress of the module; heartbeats no longer do."""
+        self._progress += 1
+        self._counts_itself = True
 
     async def register(self) -> None:
         """Registers, retrying until a kernel answers; raises if the kernel refuses for good."""
@@ -172,17 +190,26 @@ class KernelSession:
     async def _heartbeats(self) -> AsyncIterator[registry_pb2.SessionRequest]:
         while True:
             self._changed.clear()
+            self._progress += not self._counts_itself
             yield registry_pb2.SessionRequest(
                 lease_id=self._lease_id,
                 state=self.condition.state,
                 status_text=self.condition.trouble or self.condition.text,
                 in_flight=self._in_flight(),
+                progress=self._progress,
+                not_serving=self.condition.state == READY and not self.condition.is_serving,
             )
             try:
-                async with asyncio.timeout(self._ttl_s / 3):
+                async with asyncio.timeout(self._interval_s()):
                     await self._changed.wait()
             except TimeoutError:
                 continue
+
+    def _interval_s(self) -> float:
+        """Returns a third of the lease, or of the watchdog's time if that is shorter."""
+        watchdog_ms = self._manifest.watchdog_ms
+        watchdog_s = self._ttl_s if watchdog_ms is None else watchdog_ms / 1000
+        return min(self._ttl_s, watchdog_s) / 3
 
     async def leave(self) -> None:
         """Releases the lease, unless the kernel is gone."""

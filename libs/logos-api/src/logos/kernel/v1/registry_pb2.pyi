@@ -283,6 +283,8 @@ class SessionRequest(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     STATUS_TEXT_FIELD_NUMBER: _builtins.int
     IN_FLIGHT_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    NOT_SERVING_FIELD_NUMBER: _builtins.int
     lease_id: _builtins.bytes
     """The lease to renew, exactly 16 bytes. The same in every heartbeat of a session."""
     state: _module_pb2.ModuleState.ValueType
@@ -291,6 +293,14 @@ class SessionRequest(_message.Message):
     """What it is doing, in a few words. At most 200 bytes; the rest is cut."""
     in_flight: _builtins.int
     """Calls it is serving now."""
+    progress: _builtins.int
+    """Any other number than before: it has got on since. Without that, and with
+    `watchdog_ms` in its manifest, it is restarted (KER-4).
+    """
+    not_serving: _builtins.bool
+    """It is READY, and its own health is NOT_SERVING: it is restarted unless that
+    changes (KER-4).
+    """
     def __init__(
         self,
         *,
@@ -298,10 +308,12 @@ class SessionRequest(_message.Message):
         state: _module_pb2.ModuleState.ValueType = ...,
         status_text: _builtins.str = ...,
         in_flight: _builtins.int = ...,
+        progress: _builtins.int = ...,
+        not_serving: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_flight", b"in_flight", "lease_id", b"lease_id", "state", b"state", "status_text", b"status_text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_flight", b"in_flight", "lease_id", b"lease_id", "not_serving", b"not_serving", "progress", b"progress", "state", b"state", "status_text", b"status_text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
