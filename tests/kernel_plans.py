@@ -3,10 +3,28 @@
 from collections.abc import Mapping, Sequence
 
 from logos_base.manifest import Manifest
+from logos_base.restart import Restart
+from logos_base.versions import Range
+from logos_kernel.core.journal import Entries, Journal
 from logos_kernel.core.types import Plan, Runtime
 
 
-def plans(requires: Mapping[str, Sequence[str]], runtime: Runtime = Runtime.PROCESS) -> list[Plan]:
+def journal(past: Entries | None = None) -> Journal:
+    """Returns a journal whose wall clock is the monotonic one."""
+    return Journal(past or Entries(), lambda at_ms: at_ms)
+
+
+def plans(
+    requires: Mapping[str, Sequence[str]],
+    runtime: Runtime = Runtime.PROCESS,
+    *,
+    restart: Mapping[str, Restart] | None = None,
+    group_of: Mapping[str, str] | None = None,
+    watchdog_ms: Mapping[str, int] | None = None,
+    wants: Mapping[str, Sequence[str]] | None = None,
+    binds: Mapping[str, Sequence[str]] | None = None,
+    ranges: Mapping[str, Mapping[str, Range]] | None = None,
+) -> list[Plan]:
     """Returns plans of modules that serve `test.<name>.Echo` and call that of all."""
     calls = tuple(f"test.{name}.Echo/*" for name in requires)
     return [
@@ -18,9 +36,15 @@ def plans(requires: Mapping[str, Sequence[str]], runtime: Runtime = Runtime.PROC
                 requires=tuple(needed),
                 services=(f"test.{name}.Echo",),
                 calls=calls,
+                wants=tuple((wants or {}).get(name, ())),
+                binds=tuple((binds or {}).get(name, ())),
+                ranges=(ranges or {}).get(name, {}),
+                watchdog_ms=(watchdog_ms or {}).get(name),
             ),
             settings_json=f'{{"name": "{name}"}}',
             runtime=runtime,
+            restart=(restart or {}).get(name, Restart()),
+            group=(group_of or {}).get(name, ""),
         )
         for name, needed in requires.items()
     ]

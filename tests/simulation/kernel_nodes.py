@@ -6,16 +6,19 @@ do: they register with the next kernel. They crash, hang, start slowly and ignor
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from kernel_plans import plans
+from kernel_plans import journal, plans
 from logos_base.errors import DiskFullError, LogosError
-from logos_kernel.core.effects import Effect, Effects, End, Save, Signal, Spawn, Watch
+from logos_kernel.core.effects import Effect, Effects, End, Keep, Save, Signal, Spawn, Watch
+from logos_kernel.core.groups import Group, Strategy
+from logos_kernel.core.journal import MAX_TRANSITIONS, Entries, Transition
 from logos_kernel.core.modules import Modules
 from logos_kernel.core.registry import Registry
 from logos_kernel.core.restarts import RestartPolicy
 from logos_kernel.core.supervisor import Supervisor
 from logos_kernel.core.types import (
+    Beat,
     Candidate,
     Described,
     Desired,
@@ -36,6 +39,12 @@ REQUIRES: Final[Mapping[str, Sequence[str]]] = {
     "base": [],
 }
 NAMES: Final = sorted(REQUIRES)
+PLANNED: Final[Mapping[str, Any]] = {
+    "watchdog_ms": {"left": 12_000},
+    "binds": {"right": ["base"]},
+    "group_of": {"left": "pair", "top": "pair"},
+}
+GROUPS: Final = [Group("pair", Strategy.REST_FOR_ONE, max_restarts=20)]
 POLICY: Final = RestartPolicy(failed_retry_ms=20_000, backoff_max_ms=4_000)
 RECORDS: Final = "records"
 BEAT_MS: Final = POLICY.lease_ttl_ms // 3
@@ -112,7 +121,12 @@ class Process:
     def _beat(self) -> None:
         ready = ModuleState.READY
         self.beat_at_ms = self.kernel.world.now_ms
-        self._ask(self._beaten, self.kernel.registry.heartbeat, self.lease_id, ready, "")
+        self._ask(
+            self._beaten,
+            self.kernel.registry.heartbeat,
+            self.lease_id,
+            Beat(ready, progress=self.kernel.world.now_ms),
+        )
 
     def _beaten(self, outcome: object) -> None:
         if isinstance(outcome, Exception):
@@ -149,12 +163,17 @@ class Kernel:
         self.wanted: dict[str, Desired | None] = dict.fromkeys(NAMES, Desired.RUNNING)
         """The answer to the operator; None if the request was refused or not answered."""
         self.lives = 0
+        self.kept: list[Transition] = []
+        """All transitions that are durable."""
 
     def _boot(self, node: Node) -> None:
         self.lives += 1
         read = (node.disk.read(RECORDS, key) for key in range(len(NAMES)))
         records = [record for record in read if isinstance(record, Record)]
-        self.modules = Modules(plans(REQUIRES), records, POLICY, self.world.chance)
+        past = journal(Entries(tuple(self.kept[-MAX_TRANSITIONS:])))
+        self.modules = Modules(
+            plans(REQUIRES, **PLANNED), records, POLICY, self.world.chance, past, groups=GROUPS
+        )
         self.supervisor = Supervisor(self.modules)
         self.registry = Registry(self.modules)
         for one in self.processes:
@@ -174,6 +193,8 @@ class Kernel:
         match effect:
             case Save():
                 return self._save(effect)
+            case Keep(entries):
+                self._keep(entries)
             case Spawn(name, epoch):
                 self._spawn(name, epoch)
             case Watch(name, process):
@@ -205,6 +226,18 @@ class Kernel:
 
         self.node.after(took_ms, done)
         return took_ms
+
+    def _keep(self, entries: Entries) -> None:
+        fails = self.world.chance.hits(3)
+
+        def done() -> None:
+            if fails:
+                self.run.report(self.supervisor.keep_failed)
+                return
+            self.kept += entries.transitions
+            self.run.report(self.supervisor.kept, entries)
+
+        self.node.after(self.world.chance.between(1, 60), done)
 
     def _spawn(self, name: str, epoch: int) -> None:
         require, chance = self.world.require, self.world.chance
@@ -250,8 +283,10 @@ class Kernel:
         if not self.node.is_up:
             return
         name = self.world.chance.pick(NAMES)
-        wish = self.world.chance.pick(["start", "stop", "restart"])
-        touched = [module.name for module in self.modules.required(name)]
+        wish = self.world.chance.pick(["start", "stop", "stop_all", "restart"])
+        started = self.modules.started_with(name)
+        stopped = self.modules.stopped_with(name, is_cascade=True)
+        touched = {module.name for module in (*started, *stopped)}
         self.wanted |= dict.fromkeys(touched)
 
         def done(outcome: object) -> None:
@@ -278,6 +313,8 @@ class Kernel:
 
     def wrong(self) -> str | None:
         """Returns the broken invariant; None if none is."""
+        if [one.revision for one in self.kept] != list(range(1, len(self.kept) + 1)):
+            return f"{self.node.name}: a revision was given twice, or not at all"
         if not self.node.is_up:
             return None
         for module in self.modules:

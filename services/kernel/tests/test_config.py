@@ -7,7 +7,9 @@ import pytest
 
 from certificates import make_certificate
 from logos_base.errors import ConfigError
+from logos_base.restart import Restart, RestartKind
 from logos_kernel.config import Config, parse
+from logos_kernel.core.groups import Group, Strategy
 from logos_kernel.core.types import Runtime
 
 PROFILE = """schema = 1
@@ -310,3 +312,71 @@ def test_a_socket_path_that_is_too_long_is_refused_before_anything_starts(tmp_pa
     assert _problems(_variables(tmp_path, LOGOS_RUN_DIR=run_dir), tmp_path) == [
         f"LOGOS_RUN_DIR: {run_dir}/storage.sock is over 107 bytes"
     ]
+
+
+def test_a_profile_says_how_modules_are_restarted_over_their_manifests(tmp_path: Path) -> None:
+    variables = _variables(
+        tmp_path,
+        PROFILE
+        + """
+[groups.net]
+strategy = "rest_for_one"
+parent = "node"
+max_restarts = 2
+[groups.node]
+[modules.storage.restart]
+kind = "on_failure"
+give_up = true
+[modules.mixnet.restart]
+jitter = 0.5
+""",
+    )
+    (tmp_path / "storage.toml").write_text(
+        STORAGE + 'group = "net"\n[restart]\nkind = "never"\nwindow_ms = 5000'
+    )
+
+    config = parse(variables)
+
+    mixnet, storage = config.plans
+    assert mixnet.restart == Restart(jitter=0.5)
+    assert storage.restart == Restart(RestartKind.ON_FAILURE, window_ms=5000, give_up=True)
+    assert (mixnet.group, storage.group) == ("", "net")
+    assert config.groups == (
+        Group("net", Strategy.REST_FOR_ONE, "node", max_restarts=2),
+        Group("node"),
+    )
+    policy = config.policy.changed_by(storage.restart)
+    assert (policy.kind, policy.window_ms, policy.lease_ttl_ms) == ("on_failure", 5000, 2000)
+
+
+def test_a_profile_with_a_version_that_does_not_do_is_refused(tmp_path: Path) -> None:
+    variables = _variables(tmp_path)
+    manifest = STORAGE.replace('["mixnet"]', '["mixnet >=0.2"]')
+    (tmp_path / "storage.toml").write_text(manifest)
+
+    assert _problems(variables, tmp_path) == [
+        "profile.toml:11: modules.storage: needs mixnet >=0.2, which is 0.1.0"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("addition", "problem"),
+    [
+        ("[groups.a]\nstrategy = 'all'", "groups.a.strategy: must be one of one_for_one, "),
+        ("[groups.a]\nwindow_ms = 0", "groups.a.window_ms: must be a whole number from 1, is 0"),
+        ("[groups.a]\ncolor = 1", "groups.a.color: unknown key"),
+        ("[groups.A]", "groups.A: must be a table, and its name text like"),
+        ("[groups.a]\nparent = 'b'", "groups.a.parent: there is no group 'b'"),
+        (
+            "[groups.a]\nparent = 'b'\n[groups.b]\nparent = 'a'",
+            "groups: parents form a cycle: a -> b -> a",
+        ),
+        ("[modules.mixnet.restart]\nkind = 'often'", "modules.mixnet.restart.kind: must be one of"),
+        ("[modules.mixnet.restart]\nnever = 1", "modules.mixnet.restart.never: unknown key"),
+    ],
+)
+def test_wrong_groups_and_restarts_are_refused(tmp_path: Path, addition: str, problem: str) -> None:
+    problems = _problems(_variables(tmp_path, PROFILE + addition), tmp_path)
+
+    assert problem in problems[0]
+    assert problems[0].startswith("profile.toml:")

@@ -1,8 +1,9 @@
 """KER-1, KER-5 to KER-8, KER-10: anything may happen, in virtual time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -10,12 +11,27 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from kernel_world import World
 
+from logos_base.restart import Restart, RestartKind
 from logos_kernel.core.errors import HasDependentsError, StaleEpochError
-from logos_kernel.core.lifecycle import LIVE
-from logos_kernel.core.module import After
+from logos_kernel.core.groups import Group, Strategy
+from logos_kernel.core.journal import Reason
+from logos_kernel.core.lifecycle import LIVE, check_transition
 from logos_kernel.core.types import Desired, ModuleState, Record
 
 DIAMOND = {"top": ["left", "right"], "left": ["base"], "right": ["base"], "base": []}
+
+RESTART = {
+    "top": Restart(kind=RestartKind.ON_FAILURE),
+    "left": Restart(kind=RestartKind.ON_WATCHDOG),
+    "right": Restart(give_up=True, max_restarts=2),
+}
+GROUP_OF = {"left": "pair", "right": "pair", "base": "all", "top": "all"}
+GROUPS = [
+    Group("pair", Strategy.ONE_FOR_ALL, "all", max_restarts=2),
+    Group("all", Strategy.REST_FOR_ONE, max_restarts=3),
+]
+
+WISHES = ["start", "stop", "stop_all", "restart", "reset_failed"]
 
 names = st.sampled_from(sorted(DIAMOND))
 
@@ -23,14 +39,20 @@ names = st.sampled_from(sorted(DIAMOND))
 class Chaos(RuleBasedStateMachine):
     """Anything may happen at any time, and any save may fail.
 
-    No illegal transition, no process lost sight of while a kernel lives, and nothing that
-    rests on what is not durable (KER-8).
+    kernel.md 14.10: no illegal transition, no process lost sight of while a kernel lives, and
+    nothing that rests on what is not durable (KER-8).
     """
+
+    planned: Mapping[str, Any] = {}
+    groups: Sequence[Group] = ()
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(DIAMOND)
+        self.world = self._world()
         self.acknowledged = dict.fromkeys(DIAMOND, Desired.RUNNING)
+
+    def _world(self, **left: Any) -> World:
+        return World(DIAMOND, groups=self.groups, **self.planned, **left)
 
     def _living(self) -> Iterable[str]:
         return self.world.alive.values()
@@ -45,10 +67,15 @@ class Chaos(RuleBasedStateMachine):
         if self.world[name].state is ModuleState.STARTING:
             self.world.ready(name)
 
-    @rule(name=names, said=st.sampled_from(["REGISTERED", "READY", "DRAINING"]))
-    def beats(self, name: str, said: str) -> None:
+    @rule(
+        name=names,
+        said=st.sampled_from(["REGISTERED", "READY", "DRAINING"]),
+        progress=st.integers(0, 2),
+        is_serving=st.booleans(),
+    )
+    def beats(self, name: str, said: str, progress: int, is_serving: bool) -> None:  # noqa: FBT001
         if self.world[name].lease is not None:
-            self.world.say(name, ModuleState(said))
+            self.world.say(name, ModuleState(said), progress=progress, is_serving=is_serving)
 
     @rule(name=names)
     def leaves(self, name: str) -> None:
@@ -63,7 +90,13 @@ class Chaos(RuleBasedStateMachine):
     def saves_will_fail(self, fates: list[bool]) -> None:
         self.world.fates = fates
 
-    @rule(name=names, wish=st.sampled_from(["start", "stop", "restart"]))
+    @rule(fates=st.lists(st.booleans(), max_size=8))
+    def the_journal_will_fail(self, fates: list[bool]) -> None:
+        self.world.journal_fates = fates
+
+    @rule(
+        name=names, wish=st.sampled_from(["start", "stop", "stop_all", "restart", "reset_failed"])
+    )
     def operator_wants(self, name: str, wish: str) -> None:
         before, wanted = self._desired(), self._wanted(wish, name)
         is_done = False
@@ -82,25 +115,30 @@ class Chaos(RuleBasedStateMachine):
     def _wanted(self, wish: str, name: str) -> dict[str, Desired]:
         """Returns the desired states after a request that is acknowledged."""
         module = self.world[name]
-        is_stopping = module.state is ModuleState.DRAINING and module.after is After.STOP
         if wish == "stop":
             return self._desired() | {name: Desired.STOPPED}
-        if wish == "restart" and module.state in LIVE and not is_stopping:
+        if wish == "reset_failed":
             return self._desired()
-        required = self.world.modules.required(name)
+        if wish == "stop_all":
+            stopped = self.world.modules.stopped_with(name, is_cascade=True)
+            return self._desired() | dict.fromkeys((one.name for one in stopped), Desired.STOPPED)
+        if wish == "restart" and module.is_restartable:
+            return self._desired()
+        required = self.world.modules.started_with(name)
         return self._desired() | dict.fromkeys((one.name for one in required), Desired.RUNNING)
 
     @rule()
     def kernel_restarts(self) -> None:
         old = self.world
         noted = {record.process for record in old.saved.values()}
-        self.world = World(
-            DIAMOND,
+        self.world = self._world(
             records=list(old.saved.values()),
             alive={process: name for process, name in old.alive.items() if process in noted},
             lost=old.lost
             | {process: name for process, name in old.alive.items() if process not in noted},
             epochs=old.epochs,
+            kept=old.kept,
+            kept_exits=old.kept_exits,
         )
         assert set(self.world.alive) | set(self.world.lost) >= set(old.alive) | set(old.lost)
 
@@ -113,6 +151,23 @@ class Chaos(RuleBasedStateMachine):
                 self.world.register(name, epoch=epoch, instance_id=instance_id)
             if is_gone:
                 del self.world.lost[process]
+
+    def _recovers(self) -> None:
+        """Once faults stop and the operator wants everything, all get READY, in their order."""
+        world = self.world
+        world.fates, world.journal_fates = [], []
+        for name in DIAMOND:
+            world.want("start", name)
+        for _ in range(len(DIAMOND) + 1):
+            for module in world.modules:
+                if module.state is ModuleState.STARTING and module.process is not None:
+                    world.ready(module.name)
+                elif module.state is ModuleState.REGISTERED:
+                    world.say(module.name, progress=9)
+                elif module.state is ModuleState.DRAINING and module.name in self._living():
+                    world.exit(module.name)
+            world.advance(20_000, beating=True)  # what was asked to end is killed meanwhile
+        assert world.states() == dict.fromkeys(world.states(), "READY")
 
     @invariant()
     def what_is_done_rests_on_what_is_durable(self) -> None:
@@ -127,6 +182,21 @@ class Chaos(RuleBasedStateMachine):
             assert is_saved or module.save_due_ms is not None, "or it would stay so for ever"
 
     @invariant()
+    def the_journal_tells_one_story(self) -> None:
+        world, journal = self.world, self.world.modules.journal
+        assert [one.revision for one in world.kept] == list(range(1, len(world.kept) + 1))
+        states = dict.fromkeys(DIAMOND, ModuleState.STOPPED)
+        for one in world.kept:
+            assert one.old is states[one.module], "or a step is missing"
+            states[one.module] = one.new
+            if one.reason is not Reason.KERNEL_STARTED:
+                check_transition(one.module, one.old, one.new)
+        if journal.save_due_ms is None:
+            assert states == {module.name: module.state for module in world.modules}
+        else:
+            assert journal.save_due_ms > world.now_ms
+
+    @invariant()
     def processes_and_states_agree(self) -> None:
         for module in self.world.modules:
             name = module.name
@@ -135,15 +205,37 @@ class Chaos(RuleBasedStateMachine):
                 assert module.process is None
             if module.state is ModuleState.READY:
                 assert module.lease is not None
-            if module.state in {ModuleState.BACKOFF, ModuleState.FAILED, ModuleState.STARTING}:
+            is_over = module.state is ModuleState.FAILED and (
+                module.policy.give_up or module.policy.kind is not RestartKind.ALWAYS
+            )
+            transient = {ModuleState.BACKOFF, ModuleState.FAILED, ModuleState.STARTING}
+            if module.state in transient and not is_over:
                 assert module.due_ms is not None, "or it would stay there for ever"
+            if module.ending is not None:
+                assert module.state in LIVE, "or it waits for nothing"
 
     def teardown(self) -> None:
+        self._recovers()
         self.world.put(self.world.supervisor.close)
         self.world.advance(1_000_000)
         assert self.world.modules.is_down()
         assert not self.world.alive
 
 
+class GroupedChaos(Chaos):
+    """The same, with groups, bound modules, and modules that are not always restarted."""
+
+    planned: Mapping[str, Any] = {
+        "restart": RESTART,
+        "group_of": GROUP_OF,
+        "binds": {"left": ["base"]},
+        "wants": {"base": ["top"], "right": ["left"]},
+        "watchdog_ms": {"left": 3_000, "top": 40_000},
+    }
+    groups = GROUPS
+
+
 Chaos.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
+GroupedChaos.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestChaos = pytest.mark.property(Chaos.TestCase)
+TestGroupedChaos = pytest.mark.property(GroupedChaos.TestCase)

@@ -12,7 +12,7 @@ from logos_kernel.core.errors import (
     UnknownLeaseError,
     UnknownModuleError,
 )
-from logos_kernel.core.types import Candidate, Described, ModuleState, Runtime
+from logos_kernel.core.types import Beat, Candidate, Described, ModuleState, Runtime
 
 SECOND = b"another-process."
 
@@ -189,7 +189,7 @@ def test_beats_on_other_leases_are_refused(lease_id: bytes, error: type[LogosErr
     world.ready("base")
 
     with pytest.raises(error):
-        world.ask(world.registry.heartbeat, lease_id, ModuleState.READY, "")
+        world.ask(world.registry.heartbeat, lease_id, Beat(ModuleState.READY))
 
 
 def test_a_beat_of_an_older_start_is_told_from_one_of_a_lost_lease() -> None:
@@ -200,11 +200,11 @@ def test_a_beat_of_an_older_start_is_told_from_one_of_a_lost_lease() -> None:
     world.exit("base", 1)
 
     with pytest.raises(UnknownLeaseError):
-        world.ask(world.registry.heartbeat, lease.lease_id, ModuleState.READY, "")
+        world.ask(world.registry.heartbeat, lease.lease_id, Beat(ModuleState.READY))
     world.advance(500)
 
     with pytest.raises(StaleEpochError):
-        world.ask(world.registry.heartbeat, lease.lease_id, ModuleState.READY, "")
+        world.ask(world.registry.heartbeat, lease.lease_id, Beat(ModuleState.READY))
 
 
 def test_a_module_that_registers_again_stays_ready_and_leaves_its_old_lease() -> None:
@@ -218,7 +218,7 @@ def test_a_module_that_registers_again_stays_ready_and_leaves_its_old_lease() ->
 
     assert world.states() == {"base": "READY"}
     with pytest.raises(UnknownLeaseError):
-        world.ask(world.registry.heartbeat, old.lease_id, ModuleState.READY, "")
+        world.ask(world.registry.heartbeat, old.lease_id, Beat(ModuleState.READY))
     world.say("base")
 
 
@@ -293,7 +293,7 @@ class TestObserved:
         assert world["base"].restart_count == 1
         assert world.states() == {"base": "REGISTERED"}
         with pytest.raises(StaleEpochError):
-            world.ask(world.registry.heartbeat, old.lease_id, ModuleState.READY, "")
+            world.ask(world.registry.heartbeat, old.lease_id, Beat(ModuleState.READY))
         with pytest.raises(StaleEpochError):
             world.register("base", instance_id=b"first-process...", epoch=1)
 

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logos_kernel.core.resolve import dependents, problems, requirements, start_order
+from logos_kernel.core.errors import DependencyCycleError, DependencyMissingError
+from logos_kernel.core.resolve import (
+    all_dependents,
+    dependents,
+    problems,
+    requirements,
+    start_order,
+)
 
 DIAMOND = {"top": ["left", "right"], "left": ["base"], "right": ["base"], "base": []}
 
@@ -18,8 +25,10 @@ def test_what_is_required_comes_first() -> None:
 def test_dependents_are_the_direct_ones_and_requirements_all() -> None:
     assert dependents(DIAMOND, "base") == ["left", "right"]
     assert dependents(DIAMOND, "top") == []
-    assert requirements(DIAMOND, "top") == ["base", "left", "right", "top"]
-    assert requirements(DIAMOND, "left") == ["base", "left"]
+    assert all_dependents(DIAMOND, "base") == {"left", "right", "top"}
+    assert requirements(DIAMOND, "top") == {"base", "left", "right", "top"}
+    assert requirements({"a": ["b", "x"], "b": ["a"]}, "a") == {"a", "b"}, "a cycle has an end"
+    assert requirements(DIAMOND, "left") == {"base", "left"}
 
 
 def test_a_cycle_is_named_in_the_direction_of_the_requirements() -> None:
@@ -40,7 +49,10 @@ def test_everything_that_is_missing_is_named() -> None:
 
 
 def test_without_an_order_none_is_made_up() -> None:
-    with pytest.raises(ValueError, match="cycle"):
+    """kernel.md 14.11: the cycle is named."""
+    with pytest.raises(DependencyMissingError, match="b: requires 'x', which the profile does not"):
+        start_order({"b": ["x"]})
+    with pytest.raises(DependencyCycleError, match=r"form a cycle: [ab] -> [ab] -> [ab]$"):
         start_order({"a": ["b"], "b": ["a"]})
 
 

@@ -15,6 +15,7 @@ DIAMOND = {"top": ["left", "right"], "left": ["base"], "right": ["base"], "base"
 
 
 def test_modules_start_when_what_they_require_is_ready_and_side_by_side_otherwise() -> None:
+    """kernel.md 14.12."""
     world = World(DIAMOND)
     assert world.states() == {
         "base": "STARTING",
@@ -508,3 +509,20 @@ def test_unknown_modules_are_refused() -> None:
     for refused in ("start", "stop", "restart"):
         with pytest.raises(UnknownModuleError):
             world.want(refused, "../x")
+
+
+def test_after_a_reboot_the_same_modules_get_ready_without_a_call() -> None:
+    """kernel.md 14.9: nothing is left alive; desired states are."""
+    old = World(DIAMOND)
+    old.ready("base", "left", "right", "top")
+    old.want("stop", "top")
+    old.exit("top")
+    old.want("stop", "left")
+    old.exit("left")
+
+    new = World(DIAMOND, records=list(old.saved.values()), kept=old.kept)
+    new.ready("base", "right")
+
+    assert new.states() == {"base": "READY", "left": "STOPPED", "right": "READY", "top": "STOPPED"}
+    assert new.modules.is_ready()
+    assert [new[name].epoch for name in ("base", "right", "left")] == [2, 2, 1]

@@ -9,11 +9,13 @@ import pytest
 from gates import ADA, gate_of, proof_of
 from kernel_world import Half
 from memory_store import MemoryModuleStore
+from prometheus_client import REGISTRY
 
-from kernel_plans import plans
+from kernel_plans import journal, plans
 from logos_base.errors import DiskFullError
 from logos_kernel.core.effects import Effects, Signal
-from logos_kernel.core.errors import StateLockedError
+from logos_kernel.core.errors import StateLockedError, UnknownModuleError
+from logos_kernel.core.journal import Entries
 from logos_kernel.core.lifecycle import IllegalTransitionError
 from logos_kernel.core.modules import Modules
 from logos_kernel.core.ports import Ended
@@ -33,8 +35,9 @@ from logos_kernel.core.types import (
 from logos_kernel.net.external import External
 from logos_kernel.node import Node
 from logos_kernel.operations.audit import Audit
+from logos_kernel.operations.exits import exits
 from logos_kernel.operations.kernel import Kernel
-from logos_kernel.operations.operate import restart, start, stop
+from logos_kernel.operations.operate import reset_failed, restart, start, stop
 from logos_kernel.operations.register import register
 
 INSTANCE = b"sixteen bytes..."
@@ -47,6 +50,7 @@ class Disk(MemoryModuleStore):
         super().__init__()
         self._records = {record.name: record for record in records}
         self.full_for: set[str] = set()
+        self.is_journal_full = False
         self.bug: Exception | None = None
         self.held = asyncio.Event()
         self.held.set()
@@ -59,6 +63,13 @@ class Disk(MemoryModuleStore):
             raise self.bug
         self._refuse(*(record.name for record in records))
         await super().save(*records)
+
+    async def keep(self, entries: Entries) -> None:
+        if isinstance(self.bug, StateLockedError):
+            raise self.bug
+        if self.is_journal_full:
+            raise DiskFullError("the disk is full")
+        await super().keep(entries)
 
     async def forget(self, name: str) -> None:
         self._refuse(name)
@@ -125,7 +136,11 @@ async def running(
 ) -> AsyncIterator[Kernel]:
     kind = Runtime.EXTERNAL if isinstance(runtime, External) else Runtime.PROCESS
     modules = Modules(
-        plans(dict.fromkeys(names, ()), kind), await disk.load(), RestartPolicy(**policy), Half()
+        plans(dict.fromkeys(names, ()), kind),
+        await disk.load(),
+        RestartPolicy(**policy),
+        Half(),
+        journal(await disk.load_entries()),
     )
     identity = KernelInfo("node1", "small", "0.1.0", 1, 0)
     gate = gate_of(modules)
@@ -358,3 +373,57 @@ async def test_an_illegal_transition_ends_the_kernel() -> None:
         await live()
 
     assert raised.group_contains(IllegalTransitionError)
+
+
+async def test_exits_are_listed_and_saved() -> None:
+    """kernel.md 14.1, the part of exits."""
+    disk = Disk()
+    processes = Processes(disk)
+    async with running(disk, processes, "base", backoff_base_ms=1) as kernel:
+        await _until(lambda: kernel.views.all()[0].pid)
+        processes.end(next(iter(processes.alive)), Signal.KILL)
+        await _until(lambda: kernel.views.all()[0].restart_count)
+
+        assert [(one.epoch, one.exit.code) for one in exits(kernel, "base")] == [(1, 0)]
+        with pytest.raises(UnknownModuleError):
+            exits(kernel, "other")
+
+    assert [one.epoch for one in (await disk.load_entries()).exits] == [1, 2]
+
+
+async def test_what_is_failed_is_counted_for_alerts(caplog: pytest.LogCaptureFixture) -> None:
+    """kernel.md 14.3: the alert."""
+    disk = Disk()
+    async with running(disk, Processes(disk), "base", max_restarts=0) as kernel:
+        kernel.driver.put(kernel.supervisor.spawn_failed, "base", "given up by the test")
+        await _until(lambda: REGISTRY.get_sample_value("kernel_modules_failed") == 1)
+        await reset_failed(kernel, ADA, "base")
+        await _until(lambda: REGISTRY.get_sample_value("kernel_modules_failed") == 0)
+
+    alerts = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert [vars(one)["state"] for one in alerts] == [ModuleState.FAILED]
+
+
+async def test_a_journal_that_cannot_be_saved_stops_nothing() -> None:
+    disk = Disk()
+    disk.is_journal_full = True
+    async with running(disk, Processes(disk), "base") as kernel:
+        await _until(lambda: kernel.views.modules.journal.save_due_ms)
+        await stop(kernel, ADA, "base")
+        await _until(lambda: kernel.views.all()[0].state is ModuleState.STOPPED)
+
+        assert kernel.views.modules.journal.revision == 0
+
+
+async def test_a_kernel_whose_journal_another_has_taken_ends() -> None:
+    disk = Disk()
+    disk.bug = StateLockedError("another kernel has started")
+
+    async def live() -> None:
+        async with running(disk, External(), "base"):
+            await asyncio.Event().wait()
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await live()
+
+    assert raised.group_contains(StateLockedError)

@@ -98,7 +98,7 @@ async def test_a_module_is_forked_and_its_exit_code_known(rig: Rig, server: int)
     ended = await rig.end()
 
     assert rig.log("ends") == f"{server} ends 7 {rig.folder}/modules/ends\n"
-    assert ended == Exit(3, rig.log("ends").strip())
+    assert (ended.code, ended.lines) == (3, (rig.log("ends").strip(),))
 
 
 async def test_a_module_that_declares_nothing_starts_by_its_own_command(rig: Rig) -> None:

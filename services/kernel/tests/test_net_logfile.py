@@ -141,10 +141,19 @@ def test_a_large_log_is_put_aside_at_a_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [(b"", ""), (b"a\nb\n\n", "b"), (b"x" * 9000, "x" * 1000), (b"ok\n\xff\n", "\ufffd")],
+    [
+        (b"", []),
+        (b"a\n\n b\n\n", ["a", "b"]),
+        (b"x" * 9000 + b"\ny", ["x" * 1000, "y"]),
+        (b"ok\n\xff\n", ["ok", "\ufffd"]),
+        (b"z" * 90_000, ["z" * 1000]),
+        (b"".join(b"%d\n" % n for n in range(60)), [str(n) for n in range(10, 60)]),
+    ],
 )
-def test_the_last_line_is_found(tmp_path: Path, content: bytes, expected: str) -> None:
+def test_the_last_lines_are_found_and_cut(
+    tmp_path: Path, content: bytes, expected: list[str]
+) -> None:
     (tmp_path / "log").write_bytes(content)
 
-    assert logfile.last_line(tmp_path / "log") == expected
-    assert logfile.last_line(tmp_path / "none") == ""
+    assert logfile.last_lines(tmp_path / "log") == tuple(expected)
+    assert logfile.last_lines(tmp_path / "none") == ()

@@ -17,7 +17,7 @@ from google.protobuf.wrappers_pb2 import BytesValue
 from kernel_process import WAIT_S, Node, is_alive, made_node
 
 from full_disk import filled
-from logos.kernel.v1 import module_pb2, supervisor_pb2
+from logos.kernel.v1 import kernel_pb2, module_pb2, supervisor_pb2
 from logos_client.channels import open_channel
 from logos_module.errors import reason_of
 from logos_module.lock import FolderLock
@@ -81,6 +81,10 @@ async def _modules(node: Node) -> dict[str, module_pb2.Module]:
     return {one.name: one for one in (await node.status()).modules}
 
 
+def _epoch(status: kernel_pb2.GetStatusResponse, name: str) -> int:
+    return next(one.epoch for one in status.modules if one.name == name)
+
+
 async def _refused(node: Node) -> str:
     """Starts a kernel that must refuse to run; returns what it says."""
     kernel = node.start(CAPTURE="1")
@@ -105,6 +109,7 @@ async def test_starts_modules_in_order_and_is_their_front_door(shared: Node) -> 
 
 
 async def test_a_second_kernel_on_one_state_is_refused(shared: Node) -> None:
+    """kernel.md 14.8."""
     before = await _modules(shared)
     assert shared.kernel is not None
 
@@ -145,6 +150,7 @@ async def test_a_killed_module_is_ready_again_with_a_new_epoch(shared: Node) -> 
 
 
 async def test_a_hung_module_loses_its_lease_and_is_restarted(node: Node) -> None:
+    """kernel.md 14.2: by its lease."""
     node.add("base")
     node.write_profile(lease_ttl_ms=5000)
     node.start()
@@ -156,6 +162,84 @@ async def test_a_hung_module_loses_its_lease_and_is_restarted(node: Node) -> Non
 
     assert not is_alive(hung.pid)
     assert (await node.module("base")).last_exit == "no heartbeat for 5 s"
+
+
+async def test_a_module_that_does_not_get_on_is_noticed_by_its_watchdog(node: Node) -> None:
+    """kernel.md 14.2: stopped, stuck, or not healthy; each is restarted, and the others are not."""
+    watchdog = "watchdog_ms = 3000\n"
+    node.add("hangs", manifest=watchdog)
+    node.add("sticks", manifest=watchdog, gets_stuck=1)
+    node.add("ails", manifest=watchdog, gets_unwell=1)
+    node.add("well", manifest=watchdog)
+    node.write_profile(lease_ttl_ms=60_000)
+    node.start()
+    await node.until_state("hangs", "READY")
+    os.kill((await node.module("hangs")).pid, signal.SIGSTOP)
+
+    exits = {}
+    for name in ("hangs", "sticks", "ails"):
+        await node.until(lambda now, name=name: _epoch(now, name) == 2 and now.ready)
+        request = supervisor_pb2.ListExitsRequest(module=name)
+        answer = await node.supervisor().ListExits(request)
+        exits[name] = [(one.signal, one.reason) for one in answer.exits]
+
+    assert exits == {
+        "hangs": [(9, module_pb2.TRANSITION_REASON_WATCHDOG)],
+        "sticks": [(9, module_pb2.TRANSITION_REASON_WATCHDOG)],
+        "ails": [(9, module_pb2.TRANSITION_REASON_NOT_SERVING)],
+    }
+    assert (await node.module("well")).epoch == 1
+
+
+async def test_a_cascade_does_what_its_plan_says(node: Node) -> None:
+    """kernel.md 14.13: those that need it end first."""
+    node.add("top", requires=["middle"])
+    node.add("middle", requires=["base"])
+    node.add("base")
+    node.write_profile()
+    node.start()
+    await node.until_ready()
+    supervisor = node.supervisor()
+    operation = supervisor_pb2.OPERATION_STOP
+    request = supervisor_pb2.PlanOperationRequest(operation=operation, module="base", cascade=True)
+    plan = [(one.wave, one.module) for one in (await supervisor.PlanOperation(request)).steps]
+    assert plan == [(0, "top"), (1, "middle"), (2, "base")]
+
+    await supervisor.StopModule(supervisor_pb2.StopModuleRequest(module="base", cascade=True))
+    await node.until_state("base", "STOPPED")
+
+    watch = supervisor.WatchTransitions(supervisor_pb2.WatchTransitionsRequest(from_revision=1))
+    stopped: list[str] = []
+    while len(stopped) < 3:
+        one = (await watch.read()).transition
+        if one.new == module_pb2.MODULE_STATE_STOPPED:
+            stopped.append(one.module)
+    assert stopped == [name for _, name in plan]
+
+
+async def test_a_crash_is_told_and_listed(node: Node) -> None:
+    """kernel.md 14.1."""
+    node.add("base")
+    node.write_profile()
+    node.start()
+    await node.until_ready()
+    supervisor = node.supervisor()
+    request = supervisor_pb2.WatchTransitionsRequest(from_revision=1)
+    watching = supervisor.WatchTransitions(request)
+    for _ in range(3):  # to READY
+        await watching.read()
+
+    os.kill((await node.module("base")).pid, signal.SIGSEGV)
+
+    steps = [(await watching.read()).transition for _ in range(4)]
+    names = [module_pb2.ModuleState.Name(one.new).removeprefix("MODULE_STATE_") for one in steps]
+    assert names == ["BACKOFF", "STARTING", "REGISTERED", "READY"]
+    assert steps[0].reason == module_pb2.TRANSITION_REASON_EXITED
+    assert steps[0].detail.startswith("ended by signal 11")
+    answer = await supervisor.ListExits(supervisor_pb2.ListExitsRequest(module="base"))
+    assert [one.signal for one in answer.exits] == [signal.SIGSEGV]
+    assert any('"message": "ready"' in line for line in answer.exits[0].lines)
+    assert (await node.module("base")).restart_count == 1
 
 
 async def test_restart_replaces_the_process_and_only_that(shared: Node) -> None:
@@ -173,6 +257,7 @@ async def test_restart_replaces_the_process_and_only_that(shared: Node) -> None:
 
 
 async def test_stop_is_refused_while_something_requires_it(shared: Node) -> None:
+    """kernel.md 14.13."""
     supervisor = shared.supervisor()
 
     with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -192,6 +277,7 @@ async def test_stop_is_refused_while_something_requires_it(shared: Node) -> None
 
 
 async def test_what_keeps_failing_fails_and_start_revives_it(node: Node) -> None:
+    """kernel.md 14.3."""
     marker = node.root / "broken"
     marker.touch()
     node.add("base", fails_while=str(marker))
@@ -217,6 +303,7 @@ async def test_what_keeps_failing_fails_and_start_revives_it(node: Node) -> None
 async def test_modules_outlive_a_killed_kernel_and_the_next_one_takes_them_over(
     node: Node,
 ) -> None:
+    """kernel.md 14.7."""
     node.add("base")
     node.add("idle")
     node.add("top", requires=["base"], peer="base")

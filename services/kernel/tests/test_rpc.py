@@ -17,7 +17,8 @@ from logos.kernel.v1 import (
     supervisor_pb2,
     supervisor_pb2_grpc,
 )
-from logos_kernel.core.types import Described, ModuleState
+from logos_kernel.core.journal import Reason
+from logos_kernel.core.types import Described, Exit, ModuleState
 
 
 async def test_the_kernel_says_who_it_is(kernel: Kernel) -> None:
@@ -276,3 +277,82 @@ async def test_each_listener_has_its_own_services(kernel: Kernel, start: Any) ->
     ]
 
     assert [code for code, _ in refused] == ["UNIMPLEMENTED"] * 3
+
+
+async def _next(stream: Any) -> Any:
+    """Returns the next transition of a stream, in short."""
+    one = (await stream.read()).transition
+    names = module_pb2.ModuleState.Name(one.old)[13:], module_pb2.ModuleState.Name(one.new)[13:]
+    return one.revision, one.module, *names, module_pb2.TransitionReason.Name(one.reason)[18:]
+
+
+async def test_every_transition_is_watched_once_also_by_who_comes_again(
+    kernel: Kernel, start: Any
+) -> None:
+    """kernel.md 14.15."""
+    watch = kernel.supervisor.WatchTransitions
+    while kernel.modules.journal.revision < 2:  # noqa: ASYNC110 -- two modules are awaited
+        await asyncio.sleep(0.01)
+    first = watch(supervisor_pb2.WatchTransitionsRequest())
+    snapshot = (await first.read()).snapshot
+    starting = module_pb2.MODULE_STATE_STARTING
+    assert snapshot.revision == 2
+    assert [(one.module, one.state) for one in snapshot.modules] == [
+        ("base", starting),
+        ("top", starting),
+    ]
+
+    await kernel.make_ready(await start("base"))
+    assert await _next(first) == (3, "base", "STARTING", "REGISTERED", "REGISTERED")
+    first.cancel()
+    again = watch(supervisor_pb2.WatchTransitionsRequest(from_revision=4))
+    assert await _next(again) == (4, "base", "REGISTERED", "READY", "REPORTED")
+    await kernel.register(await start("top"))
+
+    assert await _next(again) == (5, "top", "STARTING", "REGISTERED", "REGISTERED")
+
+
+async def test_a_plan_is_refused_like_the_request_itself(kernel: Kernel) -> None:
+    async def asked(operation: Any, module: str = "base") -> Any:
+        request = supervisor_pb2.PlanOperationRequest(operation=operation, module=module)
+        return await kernel.supervisor.PlanOperation(request)
+
+    assert list((await asked(supervisor_pb2.OPERATION_START)).steps) == []
+    for operation, module, expected in (
+        (supervisor_pb2.OPERATION_STOP, "base", ("FAILED_PRECONDITION", "RUNTIME_EXTERNAL")),
+        (supervisor_pb2.OPERATION_RESTART, "base", ("FAILED_PRECONDITION", "RUNTIME_EXTERNAL")),
+        (supervisor_pb2.OPERATION_START, "other", ("NOT_FOUND", "MODULE_NOT_FOUND")),
+        (supervisor_pb2.OPERATION_UNSPECIFIED, "base", ("INVALID_ARGUMENT", "UNKNOWN_OPERATION")),
+        (77, "base", ("INVALID_ARGUMENT", "UNKNOWN_OPERATION")),
+    ):
+        assert await refusal(asked(operation, module)) == expected
+
+
+async def test_exits_carry_what_is_known_and_no_more(kernel: Kernel) -> None:
+    note, now_ms = kernel.modules.journal.note_exit, 1_700_000_000_000
+    for epoch, how in enumerate(
+        [Exit(None), Exit(3, ("a", "b"), is_oom=False), Exit(-9, is_oom=True)], start=1
+    ):
+        note("base", epoch, how, Reason.EXITED, now_ms)
+
+    request = supervisor_pb2.ListExitsRequest(module="base")
+    killed, failed, unknown = (await kernel.supervisor.ListExits(request)).exits
+
+    assert (killed.epoch, killed.WhichOneof("how"), killed.signal) == (3, "signal", 9)
+    assert (failed.WhichOneof("how"), failed.code, failed.lines) == ("code", 3, ["a", "b"])
+    assert (killed.out_of_memory, failed.out_of_memory) == (True, False)
+    assert failed.HasField("out_of_memory")
+    assert unknown.WhichOneof("how") is None
+    assert not unknown.HasField("out_of_memory")
+    assert killed.reason == module_pb2.TRANSITION_REASON_EXITED
+    assert killed.at.ToMilliseconds() == now_ms
+    other = supervisor_pb2.ListExitsRequest(module="other")
+    assert await refusal(kernel.supervisor.ListExits(other)) == ("NOT_FOUND", "MODULE_NOT_FOUND")
+
+
+async def test_a_revision_that_was_never_reached_is_refused(kernel: Kernel) -> None:
+    request = supervisor_pb2.WatchTransitionsRequest(from_revision=2**40)
+
+    call = kernel.supervisor.WatchTransitions(request)
+
+    assert await refusal(call.read()) == ("OUT_OF_RANGE", "REVISION_UNKNOWN")

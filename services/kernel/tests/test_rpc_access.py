@@ -243,13 +243,20 @@ async def test_the_front_door_knows_its_operators(rig: Rig, bearer: str) -> None
 async def test_each_role_may_do_its_own(rig: Rig) -> None:
     denied = ("PERMISSION_DENIED", "ROLE_DENIED")
     start_ = supervisor_pb2.StartModuleRequest(module="base")
-    for role, may in (("VIEWER", 1), ("OPERATOR", 3), ("ADMIN", 4)):
+    plan = supervisor_pb2.PlanOperationRequest(
+        operation=supervisor_pb2.OPERATION_START, module="base"
+    )
+    exits, watch = supervisor_pb2.ListExitsRequest, supervisor_pb2.WatchTransitionsRequest
+    for role, may in (("VIEWER", 4), ("OPERATOR", 6), ("ADMIN", 7)):
         channel = await rig.operator(role.lower(), role)
         status: Any = kernel_pb2_grpc.KernelStub(channel)
         supervisor: Any = supervisor_pb2_grpc.SupervisorStub(channel)
         access: Any = capability_pb2_grpc.CapabilityStub(channel)
         calls = [
             lambda status=status: status.GetStatus(kernel_pb2.GetStatusRequest()),
+            lambda supervisor=supervisor: supervisor.PlanOperation(plan),
+            lambda supervisor=supervisor: supervisor.ListExits(exits(module="base")),
+            lambda supervisor=supervisor: supervisor.WatchTransitions(watch()).read(),
             lambda channel=channel: rig.echo(channel),
             lambda supervisor=supervisor: supervisor.StartModule(start_),
             lambda access=access: access.ListGrants(capability_pb2.ListGrantsRequest()),
@@ -309,12 +316,19 @@ async def test_the_audit_log_tells_who_did_what(rig: Rig) -> None:
     assert (await refusal(rig.echo(channel)))[1] == "ROLE_DENIED"
     await rig.grant("*")
     await channel.close()
+    supervisor = rig.kernel.supervisor
+    reset = supervisor_pb2.ResetFailedRequest(module="base")
+    assert (await refusal(supervisor.ResetFailed(reset)))[1] == "RUNTIME_EXTERNAL"
+    cascade = supervisor_pb2.StopModuleRequest(module="base", cascade=True)
+    assert (await refusal(supervisor.StopModule(cascade)))[1] == "RUNTIME_EXTERNAL"
 
     records = await rig.audit()
 
     assert ("operator:local", "token.issue", "bob", "OK") in records
     assert ("operator:local", "grant.allow", "top", "OK") in records
     assert records.count(("operator:bob", "call", ECHO, "ROLE_DENIED")) == 1
+    for action in ("module.reset_failed", "module.stop_all"):
+        assert ("operator:local", action, "base", "RUNTIME_EXTERNAL") in records
 
 
 @pytest.mark.parametrize(

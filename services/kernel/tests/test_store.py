@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from memory_store import MemoryModuleStore
-from module_store_contract import FULL, ModuleStoreContract
+from module_store_contract import FULL, ModuleStoreContract, transition
 from sqlalchemy import text
 
 from full_disk import filled
 from logos_base.errors import DiskFullError, StoreFailedError
 from logos_kernel.core.errors import StateLockedError
+from logos_kernel.core.journal import Entries
 from logos_kernel.core.types import Record
 from logos_kernel.store.lock import locked
 from logos_kernel.store.sql import SCHEMA, SqlModuleStore, open_store
@@ -59,6 +60,10 @@ class TestPostgresql(ModuleStoreContract):
                 assert await new.load() == [FULL]
 
 
+SINCE_THE_FIRST = "access_grant", "operator", "withdrawal", "signing", "audit", "transition", "exit"
+"""Tables that the first version of the schema did not have."""
+
+
 class TestSql(ModuleStoreContract):
     @pytest.fixture
     async def store(self, tmp_path: Path) -> AsyncIterator[SqlModuleStore]:
@@ -71,6 +76,20 @@ class TestSql(ModuleStoreContract):
                 assert await store.begin() == expected
                 assert await store.load() == ([FULL] if expected == 2 else [])
                 await store.save(FULL)
+
+    async def test_a_database_of_the_first_version_keeps_its_modules(self, tmp_path: Path) -> None:
+        async with open_store(tmp_path) as store:
+            await store.save(FULL)
+        with sqlite3.connect(tmp_path / "kernel.sqlite") as database:
+            for table in SINCE_THE_FIRST:
+                database.execute(f"DROP TABLE {table}")
+            database.execute("UPDATE alembic_version SET version_num = '0001'")
+        database.close()
+
+        async with open_store(tmp_path) as store:
+            assert await store.load() == [FULL]
+            await store.keep(Entries((transition(1),)))
+            assert (await store.load_entries()).transitions == (transition(1),)
 
     async def test_what_is_not_a_database_is_refused_by_name(self, tmp_path: Path) -> None:
         (tmp_path / "kernel.sqlite").write_bytes(b"no database" * 1000)
@@ -89,6 +108,17 @@ class TestSql(ModuleStoreContract):
         async with open_store(tmp_path) as store:
             with pytest.raises(StoreFailedError, match="FLYING"):
                 await store.load()
+
+    async def test_reasons_that_it_does_not_know_are_refused(self, tmp_path: Path) -> None:
+        async with open_store(tmp_path) as store:
+            await store.keep(Entries((transition(1),)))
+        with sqlite3.connect(tmp_path / "kernel.sqlite") as database:
+            database.execute("UPDATE transition SET reason = 'WHIM'")
+        database.close()
+
+        async with open_store(tmp_path) as store:
+            with pytest.raises(StoreFailedError, match="WHIM"):
+                await store.load_entries()
 
     async def test_a_full_disk_changes_nothing_until_there_is_room(self, disk: Path) -> None:
         async with open_store(disk) as store:
@@ -117,6 +147,8 @@ async def test_a_kernel_changes_nothing_after_another_has_begun(tmp_path: Path) 
             await store.save(Record("storage", epoch=3))
         with pytest.raises(StateLockedError):
             await store.forget("storage")
+        with pytest.raises(StateLockedError):
+            await store.keep(Entries((transition(1),)))
         assert await store.load() == [FULL]
         await other.forget("storage")
         assert await store.load() == []

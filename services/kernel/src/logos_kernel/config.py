@@ -9,9 +9,12 @@ from typing import Final
 
 from logos_base.errors import ConfigError
 from logos_base.manifest import NAME, Manifest, parse_manifest
+from logos_base.restart import Restart, parse_restart
 from logos_base.toml_lines import KeyPath, key_lines
 from logos_client.channels import stays_here
 from logos_kernel.core import resolve
+from logos_kernel.core.groups import Group, Strategy
+from logos_kernel.core.groups import problems as group_problems
 from logos_kernel.core.registry import RESERVED_SERVICES
 from logos_kernel.core.restarts import RestartPolicy
 from logos_kernel.core.types import Places, Plan, Runtime
@@ -28,8 +31,9 @@ DATABASE_SCHEME: Final = "postgresql+asyncpg://"
 
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "[::]", "::"})  # noqa: S104 - to refuse them
 _PLACES: Final = ("LOGOS_RUN_DIR", "LOGOS_MODULES_STATE_DIR", "LOGOS_MODULES_LOG_DIR")
-_KEYS: Final = frozenset({"schema", "testnet", "node", "runtime", "modules", "kernel"})
-_MODULE_KEYS: Final = frozenset({"manifest", "settings", "join_secret"})
+_KEYS: Final = frozenset({"schema", "testnet", "node", "runtime", "modules", "kernel", "groups"})
+_MODULE_KEYS: Final = frozenset({"manifest", "settings", "join_secret", "restart", "group"})
+_GROUP_KEYS: Final = frozenset({"strategy", "parent", "max_restarts", "window_ms"})
 _POLICY_KEYS: Final = frozenset(
     one.name for one in fields(RestartPolicy) if one.type in {int, "int"}
 )
@@ -43,6 +47,7 @@ class Config:
     node: str
     plans: tuple[Plan, ...]
     policy: RestartPolicy
+    groups: tuple[Group, ...]
     state_dir: Path
     front: str
     """Public gRPC address to bind."""
@@ -115,6 +120,7 @@ def parse(variables: Mapping[str, str]) -> Config:
         node=profile.node,
         plans=tuple(profile.plans),
         policy=profile.policy,
+        groups=tuple(profile.groups.values()),
         state_dir=state,
         front=front,
         listen=listen,
@@ -220,6 +226,7 @@ class _Profile:
         self.policy = RestartPolicy()
         self.plans: list[Plan] = []
         self.join_secrets: dict[str, Path] = {}
+        self.groups: dict[str, Group] = {}
         self._problems = problems
         self._path = Path()
         self._lines: dict[KeyPath, int] = {}
@@ -244,6 +251,7 @@ class _Profile:
         self.node = self._name(document, "node")
         self._read_runtime(document.get("runtime", "process"))
         self._read_policy(document.get("kernel", {}))
+        self._read_groups(document.get("groups", {}))
         self._read_modules(document.get("modules", {}))
         self._check_together()
 
@@ -263,7 +271,7 @@ class _Profile:
             elif not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 self._blame(f"kernel.{key}", f"must be a whole number from 1, is {value!r}")
             else:
-                self.policy = replace(self.policy, **{key: value})
+                self.policy = replace(self.policy, **{key: value})  # type: ignore[arg-type]  # an int
 
     def _read_modules(self, table: object) -> None:
         if not isinstance(table, dict):
@@ -279,8 +287,49 @@ class _Profile:
             manifest = self._manifest(name, module.get("manifest"), where)
             settings = self._settings(module.get("settings", {}), f"{where}.settings")
             self._read_join_secret(name, module.get("join_secret"), where)
+            restart, group = self._restart(module, where), self._group(module, where)
             if manifest is not None:
-                self.plans.append(Plan(manifest, settings, self.runtime))
+                restart = restart.over(manifest.restart)
+                group = group or manifest.group
+                self.plans.append(Plan(manifest, settings, self.runtime, restart, group))
+
+    def _restart(self, module: dict[str, object], where: str) -> Restart:
+        problems: list[str] = []
+        restart = parse_restart(module.get("restart", {}), "restart", problems)
+        for problem in problems:
+            key, _, what = problem.partition(": ")
+            self._blame(f"{where}.{key}", what)
+        return restart
+
+    def _group(self, table: dict[str, object], where: str, key: str = "group") -> str:
+        value = table.get(key, "")
+        if value == "" or (isinstance(value, str) and NAME.fullmatch(value)):
+            return str(value)
+        self._blame(f"{where}.{key}", f"must be text like {NAME.pattern}, is {value!r}")
+        return ""
+
+    def _read_groups(self, table: object) -> None:
+        if not isinstance(table, dict):
+            self._blame("groups", "must be a table")
+            return
+        for name, group in table.items():
+            where = f"groups.{name}"
+            if not isinstance(group, dict) or not NAME.fullmatch(name):
+                self._blame(where, f"must be a table, and its name text like {NAME.pattern}")
+                continue
+            for key in sorted(group.keys() - _GROUP_KEYS):
+                self._blame(f"{where}.{key}", "unknown key")
+            strategy = group.get("strategy", Strategy.ONE_FOR_ONE)
+            if strategy not in list(Strategy):
+                what = f"must be one of {', '.join(Strategy)}, is {strategy!r}"
+                self._blame(f"{where}.strategy", what)
+                continue
+            figures = {key: group[key] for key in ("max_restarts", "window_ms") if key in group}
+            for key, value in figures.items():
+                if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                    self._blame(f"{where}.{key}", f"must be a whole number from 1, is {value!r}")
+            parent = self._group(group, where, "parent")
+            self.groups[name] = Group(name, Strategy(strategy), parent, **figures)
 
     def _read_join_secret(self, name: str, value: object, where: str) -> None:
         if value is None:
@@ -320,8 +369,17 @@ class _Profile:
             return "{}"
 
     def _check_together(self) -> None:
-        requires = {plan.manifest.name: plan.manifest.requires for plan in self.plans}
+        versions = {plan.manifest.name: plan.manifest.version for plan in self.plans}
+        for plan in self.plans:
+            for name, needed in plan.manifest.ranges.items():
+                if name in versions and not needed.holds(versions[name]):
+                    what = f"needs {name} {needed}, which is {versions[name]}"
+                    self._blame(f"modules.{plan.manifest.name}", what)
+        requires = {plan.manifest.name: plan.manifest.prerequisites for plan in self.plans}
         self._problems.extend(f"{self._path}: {problem}" for problem in resolve.problems(requires))
+        for problem in group_problems(self.groups):
+            key, _, what = problem.partition(": ")
+            self._blame(key, what)
         owners: dict[str, str] = {}
         for plan in self.plans:
             for service in plan.manifest.services:

@@ -26,6 +26,7 @@ from logos_client.channels import open_channel
 from logos_client.token_file import make_token_file
 from logos_kernel import config
 from logos_kernel.core.access import LOCAL, Operator, digest_of
+from logos_kernel.core.journal import Journal
 from logos_kernel.core.modules import Modules
 from logos_kernel.core.ports import ModuleStore, Probe, Runtime
 from logos_kernel.core.registry import Registry
@@ -142,6 +143,7 @@ class Node:
             Decisions(gate, store, audit),
             audit,
             contracts.changes_nothing,
+            published=lambda: self.executor.published,
         )
         front.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
         front.serve(add_SupervisorServicer_to_server, SupervisorServicer(self.kernel))
@@ -208,7 +210,12 @@ async def _live(settings: config.Config) -> int:
             started_at_ms=_wall_ms(),
         )
         modules = Modules(
-            settings.plans, await store.load(), settings.policy, secrets.SystemRandom()
+            settings.plans,
+            await store.load(),
+            settings.policy,
+            secrets.SystemRandom(),
+            Journal(await store.load_entries(), _to_wall_ms),
+            groups=settings.groups,
         )
         gate = await _open_gate(settings, identity, modules, store)
         runtime: Runtime = External()
@@ -271,6 +278,10 @@ def _steady_clock() -> Callable[[], int]:
 
 def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _to_wall_ms(at_ms: int) -> int:
+    return _wall_ms() - (monotonic_ms() - at_ms)
 
 
 def _refuse_taken_socket(address: str) -> None:

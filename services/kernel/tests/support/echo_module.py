@@ -2,7 +2,8 @@
 
 Settings: `misconfigured` is refused; `fails_while` names a file whose presence
 makes the start fail; `peer` makes it call that module every 20 ms and note in
-`<state>/calls` how many calls were done and how many failed.
+`<state>/calls` how many calls were done and how many failed. In its first epoch,
+`gets_stuck` makes it stop making progress, and `gets_unwell` makes its health NOT_SERVING.
 
 While it is entered, its pid stands in `<state>/inside`. A process that finds
 another there notes it in `<state>/overlap`.
@@ -36,6 +37,10 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
     inside.write_text(str(os.getpid()))
     context.serve(echo_service.adder(service), echo_service.Echo(context.epoch))
     _write(context.state_dir / "started", f"{os.getpid()} {context.epoch}")
+    if context.epoch == 1 and "gets_stuck" in context.settings:
+        context.progress()  # and never again
+    if context.epoch == 1 and "gets_unwell" in context.settings:
+        context.tasks.create_task(context.set_healthy(is_healthy=False))
     if "peer" in context.settings:
         peer = str(context.settings["peer"])
         context.tasks.create_task(_call(context, peer))

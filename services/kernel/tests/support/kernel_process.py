@@ -50,20 +50,22 @@ class Node:
         """Opens a channel to the front door; it belongs to the running event loop."""
         self.channel = borne(open_channel(self.front))
 
-    def add(self, name: str, *, requires: Sequence[str] = (), **settings: Any) -> None:
-        """Adds a module to the profile."""
+    def add(
+        self, name: str, *, requires: Sequence[str] = (), manifest: str = "", **settings: Any
+    ) -> None:
+        """Adds a module to the profile; `manifest` is more text of its own."""
         package = self.root / "packages" / name
         calls = [f"test.{settings['peer']}.Echo/*"] if "peer" in settings else []
         package.mkdir(parents=True)
-        manifest = (
+        text = (
             f'name = "{name}"\nversion = "0.1.0"\n'
             f'command = ["python", "-m", "{name}"]\n'
             f"requires = {list(requires)!r}\n"
             f'services = ["test.{name}.Echo"]\n'
-            f"calls = {calls!r}\n"
+            f"calls = {calls!r}\n{manifest}"
         )
         (package / "__init__.py").touch()
-        (package / "module.toml").write_text(manifest)
+        (package / "module.toml").write_text(text)
         (package / "__main__.py").write_text(
             "import sys, echo_module, echo_service\n"
             "from logos_module import run\n"

@@ -6,16 +6,29 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from kernel_plans import plans
+from kernel_plans import journal, plans
 from logos_base.errors import DiskFullError
 from logos_base.machine import Answer, Refuse, Ticket
-from logos_kernel.core.effects import Effect, Effects, End, Forget, Save, Signal, Spawn, Watch
+from logos_kernel.core.effects import (
+    Effect,
+    Effects,
+    End,
+    Forget,
+    Keep,
+    Save,
+    Signal,
+    Spawn,
+    Watch,
+)
+from logos_kernel.core.groups import Group
+from logos_kernel.core.journal import Entries, PastExit, Transition
 from logos_kernel.core.module import Module
 from logos_kernel.core.modules import Modules
 from logos_kernel.core.registry import Registry
 from logos_kernel.core.restarts import RestartPolicy
 from logos_kernel.core.supervisor import Supervisor
 from logos_kernel.core.types import (
+    Beat,
     Candidate,
     Described,
     Exit,
@@ -41,7 +54,10 @@ class Half:
 
 
 class World:
-    """A node in virtual time. Processes live until `exit` or a KILL; TERM is only noted."""
+    """A node in virtual time. Processes live until `exit` or a KILL; TERM is only noted.
+
+    `planned` are more arguments of `plans`.
+    """
 
     def __init__(
         self,
@@ -49,14 +65,24 @@ class World:
         *,
         runtime: Runtime = Runtime.PROCESS,
         policy: RestartPolicy | None = None,
+        groups: Sequence[Group] = (),
         records: Sequence[Record] = (),
+        kept: Sequence[Transition] = (),
+        kept_exits: Sequence[PastExit] = (),
         alive: Mapping[ProcessId, str] | None = None,
         lost: Mapping[ProcessId, str] | None = None,
         epochs: Mapping[ProcessId, int] | None = None,
+        **planned: Any,
     ) -> None:
         self.now_ms = 1_000_000
         policy = policy or RestartPolicy()
-        self.modules = Modules(plans(requires, runtime), records, policy, Half())
+        self.kept = list(kept)
+        """The transitions that are durable."""
+        self.kept_exits = list(kept_exits)
+        """Likewise of the exits."""
+        past = journal(Entries(tuple(self.kept), tuple(self.kept_exits)))
+        made = plans(requires, runtime, **planned)
+        self.modules = Modules(made, records, policy, Half(), past, groups=groups)
         self.supervisor = Supervisor(self.modules)
         self.registry = Registry(self.modules)
         self.views = Views(self.modules, lambda at_ms: at_ms)
@@ -68,6 +94,11 @@ class World:
         """Of all processes, also those that have ended."""
         self.fates: list[bool] = []
         """Whether each of the next saves fails; those after them do not."""
+        self.journal_fates: list[bool] = []
+        """Likewise of the journal."""
+        self.holds_journal = False
+        """Whether nothing comes of saving it."""
+        self._held: list[Entries] = []
         self.cannot_spawn = ""
         self.terminated: list[str] = []
         self.spawned: list[tuple[int, str]] = []
@@ -111,6 +142,8 @@ class World:
                 self.answers[ticket] = answer
             case Save(records):
                 self._save(effect, records)
+            case Keep(entries):
+                self._keep(entries)
             case Spawn(name, epoch):
                 assert self.saved[name].epoch == epoch
                 if self.cannot_spawn:
@@ -139,6 +172,23 @@ class World:
             self.saved |= {record.name: record for record in records}
             self._outcomes.append(partial(self.supervisor.saved, save))
 
+    def release_journal(self) -> None:
+        """Lets entries be saved that were held, and those after them."""
+        self.holds_journal = False
+        while self._held:
+            self._keep(self._held.pop())
+            self.put(lambda _now_ms: [])
+
+    def _keep(self, entries: Entries) -> None:
+        if self.holds_journal:
+            self._held.append(entries)
+        elif self.journal_fates and self.journal_fates.pop(0):
+            self._outcomes.append(self.supervisor.keep_failed)
+        else:
+            self.kept += entries.transitions
+            self.kept_exits += entries.exits
+            self._outcomes.append(partial(self.supervisor.kept, entries))
+
     def want(self, wish: str, name: str) -> bool:
         """An operator asks; says whether it was acknowledged."""
         try:
@@ -156,7 +206,7 @@ class World:
         """A process ends by itself."""
         process = next(one for one, owner in self.alive.items() if owner == name)
         del self.alive[process]
-        self.put(self.supervisor.exited, name, process, Exit(code, "last words"))
+        self.put(self.supervisor.exited, name, process, Exit(code, ("last words",)))
 
     def advance(self, ms: int, *, beating: bool = False) -> None:
         """Lets time pass, from one due time to the next; with beats if `beating`."""
@@ -214,9 +264,12 @@ class World:
         assert lease is not None
         return lease.lease_id
 
-    def say(self, name: str, said: ModuleState = ModuleState.READY, text: str = "") -> int:
+    def say(
+        self, name: str, said: ModuleState = ModuleState.READY, text: str = "", **more: Any
+    ) -> int:
         """A module beats."""
-        ttl_ms: int = self.ask(self.registry.heartbeat, self.lease_id(name), said, text)
+        beat = Beat(said, text, **more)
+        ttl_ms: int = self.ask(self.registry.heartbeat, self.lease_id(name), beat)
         return ttl_ms
 
     def ready(self, *names: str) -> None:

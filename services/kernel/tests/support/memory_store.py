@@ -1,9 +1,18 @@
 """`ModuleStore` that forgets everything at the end. For tests."""
 
+import itertools
+from collections import deque
 from collections.abc import Sequence
 
 from logos_base.audit import AuditRecord, append
 from logos_kernel.core.access import Access
+from logos_kernel.core.journal import (
+    MAX_EXITS,
+    MAX_TRANSITIONS,
+    Entries,
+    PastExit,
+    Transition,
+)
 from logos_kernel.core.types import Record
 
 
@@ -15,6 +24,8 @@ class MemoryModuleStore:
         self._starts = 0
         self._access = Access()
         self.records: list[AuditRecord] = []
+        self._exits: tuple[PastExit, ...] = ()
+        self._transitions: deque[Transition] = deque(maxlen=MAX_TRANSITIONS)
 
     async def begin(self) -> int:
         """Counts a start; returns its number, from 1."""
@@ -29,9 +40,22 @@ class MemoryModuleStore:
         """Stores records in place of those of their names."""
         self._records |= {record.name: record for record in records}
 
+    async def load_entries(self) -> Entries:
+        """Returns the entries of the journal, oldest first."""
+        return Entries(tuple(self._transitions), self._exits)
+
+    async def keep(self, entries: Entries) -> None:
+        """Adds entries, and removes the oldest beyond what is kept."""
+        self._transitions.extend(entries.transitions)
+        exits = [*self._exits, *entries.exits]
+        names = sorted({one.module for one in exits})
+        kept = ([one for one in exits if one.module == name][-MAX_EXITS:] for name in names)
+        self._exits = tuple(itertools.chain(*kept))
+
     async def forget(self, name: str) -> None:
-        """Removes a record, if there is one."""
+        """Removes a record, if there is one, and the exits of that module."""
         self._records.pop(name, None)
+        self._exits = tuple(one for one in self._exits if one.module != name)
 
     async def load_access(self) -> Access:
         """Returns the decisions of operators."""

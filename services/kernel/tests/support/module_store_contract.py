@@ -3,9 +3,17 @@
 from logos_base.audit import AuditRecord, first_broken
 from logos_base.capabilities import Role
 from logos_kernel.core.access import Access, Operator, Withdrawal
+from logos_kernel.core.journal import (
+    MAX_EXITS,
+    MAX_TRANSITIONS,
+    Entries,
+    PastExit,
+    Reason,
+    Transition,
+)
 from logos_kernel.core.policy import Grant
 from logos_kernel.core.ports import ModuleStore
-from logos_kernel.core.types import Desired, ProcessId, Record
+from logos_kernel.core.types import Desired, Exit, ModuleState, ProcessId, Record
 
 FULL = Record(
     name="storage",
@@ -30,6 +38,19 @@ ACCESS = Access(
 
 def record(action: str) -> AuditRecord:
     return AuditRecord(0, 2**50, "operator:ada", action, "chat", "OK", "Zürich")
+
+
+def transition(revision: int) -> Transition:
+    return Transition(
+        revision=revision,
+        module="storage",
+        epoch=2**53,
+        old=ModuleState.READY,
+        new=ModuleState.BACKOFF,
+        reason=Reason.EXITED,
+        detail="ended by signal 11: ✝",
+        at_ms=2**41,
+    )
 
 
 class ModuleStoreContract:
@@ -63,6 +84,35 @@ class ModuleStoreContract:
         await store.forget("storage")
 
         assert await store.load() == []
+
+    async def test_keeps_the_last_transitions(self, store: ModuleStore) -> None:
+        assert await store.load_entries() == Entries()
+        first = Entries(tuple(map(transition, range(1, MAX_TRANSITIONS))))
+        await store.keep(first)
+        assert await store.load_entries() == first
+
+        last = range(MAX_TRANSITIONS, MAX_TRANSITIONS + 8)
+        await store.keep(Entries(tuple(map(transition, last))))
+
+        kept = (await store.load_entries()).transitions
+        assert [one.revision for one in kept] == list(range(8, MAX_TRANSITIONS + 8))
+        assert kept[0] == transition(8)
+
+    async def test_keeps_the_last_exits_of_each_module(self, store: ModuleStore) -> None:
+        def ended(module: str, epoch: int) -> PastExit:
+            is_oom = (None, False, True)[epoch % 3]
+            return PastExit(module, epoch, Exit(-9, is_oom=is_oom), Reason.LEASE_LOST, 2**41)
+
+        unknown = PastExit("mixnet", 1, Exit(None), Reason.EXITED, 5)
+        await store.keep(Entries(exits=(unknown,)))
+        for epoch in range(1, MAX_EXITS + 4):
+            await store.keep(Entries(exits=(ended("storage", epoch),)))
+
+        kept = (await store.load_entries()).exits
+        expected = range(4, MAX_EXITS + 4)
+        assert kept == (unknown, *(ended("storage", epoch) for epoch in expected))
+        await store.forget("storage")
+        assert (await store.load_entries()).exits == (unknown,)
 
     async def test_counts_starts_from_one(self, store: ModuleStore) -> None:
         assert [await store.begin() for _ in range(3)] == [1, 2, 3]

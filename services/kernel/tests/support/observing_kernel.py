@@ -16,7 +16,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from kernel_world import Half
 from memory_store import MemoryModuleStore
 
-from kernel_plans import plans
+from kernel_plans import journal, plans
 from logos.kernel.v1 import (
     kernel_pb2,
     kernel_pb2_grpc,
@@ -61,7 +61,7 @@ class Kernel:
         self.folder = folder
         self.describe_s = 60.0
         self.modules = Modules(
-            plans(dict.fromkeys(modules, ()), Runtime.EXTERNAL), [], policy, Half()
+            plans(dict.fromkeys(modules, ()), Runtime.EXTERNAL), [], policy, Half(), journal()
         )
         self.store = MemoryModuleStore()
         self.gate = gate_of(self.modules)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from logos_base.machine import Answer, Refuse, Ticket
+from logos_kernel.core.journal import Entries
 from logos_kernel.core.types import Candidate, Desired, ProcessId, Record
 
 
@@ -29,6 +30,8 @@ class Operate:
     ticket: Ticket
     module: str
     desired: Desired
+    is_cascade: bool = False
+    """Whether it stops those that need the module, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,13 @@ class Save:
     records: tuple[Record, ...]
     then: Begin | Operate | Admit | None = None
     """What is done once they are durable (KER-8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Make entries of the journal durable; then `kept` or `keep_failed`. Nothing waits for it."""
+
+    entries: Entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +98,14 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """There are transitions that were not there before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Down:
     """The kernel is closing, and all its processes have ended."""
 
 
-Effect = Save | Spawn | Watch | End | Forget | Changed | Down
+Effect = Save | Keep | Spawn | Watch | End | Forget | Changed | Published | Down
 Effects = list[Effect | Answer | Refuse]

@@ -67,11 +67,46 @@ class HasDependentsError(LogosError):
     reason = "HAS_DEPENDENTS"
 
 
+class DependencyCycleError(LogosError):
+    """Modules require one another, so that none can be the first."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "DEPENDENCY_CYCLE"
+
+
+class DependencyMissingError(LogosError):
+    """A module requires one that the profile does not have, or not in that version."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "DEPENDENCY_MISSING"
+
+
+class UnknownOperationError(LogosError):
+    """An operator cannot ask for that."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "UNKNOWN_OPERATION"
+
+
 class ExternalRuntimeError(LogosError):
     """The kernel only observes this module."""
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "RUNTIME_EXTERNAL"
+
+
+class HistoryCompactedError(LogosError):
+    """Transitions from that revision on are no longer all kept (KER-19)."""
+
+    kind = ErrorKind.OUT_OF_RANGE
+    reason = "HISTORY_COMPACTED"
+
+
+class UnknownRevisionError(LogosError):
+    """The node has not come to that revision (KER-19)."""
+
+    kind = ErrorKind.OUT_OF_RANGE
+    reason = "REVISION_UNKNOWN"
 
 
 class StateLockedError(LogosError):

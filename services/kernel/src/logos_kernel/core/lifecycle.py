@@ -6,15 +6,17 @@ from typing import Final
 from logos_kernel.core.types import ModuleState as S
 
 TRANSITIONS: Final[Mapping[S, frozenset[S]]] = {
-    S.BLOCKED: frozenset({S.STARTING, S.STOPPED}),
-    S.STARTING: frozenset({S.REGISTERED, S.DRAINING, S.BACKOFF, S.FAILED}),
+    # to FAILED from BLOCKED and BACKOFF: with its group
+    S.BLOCKED: frozenset({S.STARTING, S.STOPPED, S.FAILED}),
+    # to STOPPED from states with a process: it exited, and its policy restarts it not
+    S.STARTING: frozenset({S.REGISTERED, S.DRAINING, S.STOPPED, S.BACKOFF, S.FAILED}),
     # back to STARTING: an observed module that is awaited again
-    S.REGISTERED: frozenset({S.READY, S.STARTING, S.DRAINING, S.BACKOFF, S.FAILED}),
-    S.READY: frozenset({S.REGISTERED, S.STARTING, S.DRAINING, S.BACKOFF, S.FAILED}),
+    S.REGISTERED: frozenset({S.READY, S.STARTING, S.DRAINING, S.STOPPED, S.BACKOFF, S.FAILED}),
+    S.READY: frozenset({S.REGISTERED, S.STARTING, S.DRAINING, S.STOPPED, S.BACKOFF, S.FAILED}),
     # to REGISTERED: the next instance of an observed module comes before the last one left
     S.DRAINING: frozenset({S.STARTING, S.REGISTERED, S.BACKOFF, S.FAILED, S.STOPPED, S.BLOCKED}),
     S.STOPPED: frozenset({S.STARTING, S.BLOCKED}),
-    S.BACKOFF: frozenset({S.STARTING, S.BLOCKED, S.STOPPED, S.DRAINING}),
+    S.BACKOFF: frozenset({S.STARTING, S.BLOCKED, S.STOPPED, S.DRAINING, S.FAILED}),
     S.FAILED: frozenset({S.STARTING, S.BLOCKED, S.STOPPED, S.DRAINING}),
 }
 """Where a module may go from each state. Anything else is a bug of the kernel."""

@@ -1,11 +1,13 @@
 """One module as the kernel holds it in memory."""
 
 from collections import deque
-from enum import StrEnum
+from enum import IntEnum
 from typing import Final
 
 from logos_base.machine import Ticket
+from logos_kernel.core.journal import Reason
 from logos_kernel.core.lease import Lease
+from logos_kernel.core.lifecycle import LIVE
 from logos_kernel.core.restarts import History, RestartPolicy
 from logos_kernel.core.types import Described, ModuleState, Plan, Record, Runtime
 
@@ -13,13 +15,15 @@ PAST_LEASES: Final = 16
 """Former leases of a module that are kept, so that STALE_EPOCH is not LEASE_UNKNOWN."""
 
 
-class After(StrEnum):
-    """What follows when a draining module has ended."""
+class After(IntEnum):
+    """What follows when a draining module has ended. Where two are asked for, the higher does."""
 
-    STOP = "STOP"
-    RESTART = "RESTART"
-    BACKOFF = "BACKOFF"
+    BACKOFF = 0
     """It drained without a request: it is started again like any that ended."""
+    RESTART = 1
+    FAIL = 2
+    """Its group has failed."""
+    STOP = 3
 
 
 class Module:
@@ -39,6 +43,8 @@ class Module:
         self.due_ms: int | None = None
         """When the present state has lasted too long, or long enough."""
         self.after = After.BACKOFF
+        self.ending: tuple[After, Reason] | None = None
+        """How it is to end, once those that need it and are to end have ended."""
         self.askers: list[Ticket] = []
         """Questions that are answered once the start under way is durable."""
         self.given: Record | None = record
@@ -47,13 +53,16 @@ class Module:
         """Why the record could not be made durable; empty if it is, or soon will be."""
         self.save_due_ms: int | None = None
         """When to try that again."""
-        self.history = History(policy)
+        self.policy = policy.changed_by(plan.restart)
+        self.history = History(self.policy)
         self.lease: Lease | None = None
         self.past_leases: deque[Lease] = deque(maxlen=PAST_LEASES)
         self.version = ""
         self.services: tuple[str, ...] = plan.manifest.services
         self.described: Described | None = None
         self.last_exit = ""
+        self.end_reason = Reason.EXITED
+        """Why the kernel ends the process, if it does."""
         self.status_text = ""
 
     @property
@@ -66,11 +75,31 @@ class Module:
         """Whether its start waits until the epoch is durable."""
         return self.state is ModuleState.STARTING and self.process is None and not self.is_external
 
+    @property
+    def is_restartable(self) -> bool:
+        """Whether a restart replaces its process; else that is a start."""
+        after = After.RESTART
+        if self.ending is not None:
+            after, _ = self.ending
+        elif self.state is ModuleState.DRAINING:
+            after = self.after
+        return self.state in LIVE and after <= After.RESTART
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it was asked to end, or will be."""
+        is_asked = self.state is ModuleState.DRAINING and self.after is not After.BACKOFF
+        return is_asked or self.ending is not None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether it is to make progress."""
+        return self.state is not ModuleState.DRAINING
+
     def due_times(self) -> list[int]:
         """Returns when something is to be done about it."""
-        lease_ms = None if self.lease is None else self.lease.ends_ms
-        times = (self.due_ms, lease_ms, self.save_due_ms)
-        return [time_ms for time_ms in times if time_ms is not None]
+        times = [time_ms for time_ms in (self.due_ms, self.save_due_ms) if time_ms is not None]
+        return times if self.lease is None else times + self.lease.times(is_watched=self.is_watched)
 
     def take_askers(self) -> list[Ticket]:
         """Returns the questions about its start, to be answered now."""

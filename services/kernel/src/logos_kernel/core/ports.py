@@ -6,6 +6,7 @@ from typing import Protocol
 from logos_base.audit import AuditRecord
 from logos_kernel.core.access import Access
 from logos_kernel.core.effects import Signal
+from logos_kernel.core.journal import Entries
 from logos_kernel.core.types import Described, Exit, ProcessId, Record
 
 
@@ -29,8 +30,16 @@ class ModuleStore(Protocol):
         """Stores records in place of those of their names: all of them, or none."""
         ...
 
+    async def load_entries(self) -> Entries:
+        """Returns the entries of the journal that are kept, oldest first."""
+        ...
+
+    async def keep(self, entries: Entries) -> None:
+        """Adds entries to the journal, and removes the oldest beyond what is kept."""
+        ...
+
     async def forget(self, name: str) -> None:
-        """Removes a record, if there is one."""
+        """Removes a record, if there is one, and the exits of that module."""
         ...
 
     async def load_access(self) -> Access:

@@ -13,6 +13,7 @@ from logos_kernel.core.errors import (
     StaleEpochError,
     UnknownLeaseError,
 )
+from logos_kernel.core.journal import Reason
 from logos_kernel.core.lease import Lease
 from logos_kernel.core.lifecycle import REGISTRABLE
 from logos_kernel.core.module import After, Module
@@ -26,6 +27,7 @@ from logos_kernel.core.types import (
     MAX_SERVICES,
     MAX_STATUS_BYTES,
     MAX_VERSION_BYTES,
+    Beat,
     Candidate,
     Instance,
     Introduction,
@@ -81,28 +83,28 @@ class Registry:
         module.given = next_record(module, said)
         return [Save((module.given,), admit)]
 
-    def heartbeat(
-        self, ticket: Ticket, lease_id: bytes, said: S, status_text: str, now_ms: int
-    ) -> Effects:
+    def heartbeat(self, ticket: Ticket, lease_id: bytes, beat: Beat, now_ms: int) -> Effects:
         """Renews a lease and notes what its holder reports; answers with the ttl in ms."""
+        said = beat.state
         if said not in _SAYABLE:
             raise InvalidRegistrationError(f"state: a module cannot report {said}", field="state")
         module, lease = self._holder(lease_id)
-        lease.renew(now_ms)
-        text = status_text.encode()[:MAX_STATUS_BYTES].decode(errors="ignore")
+        lease.beat(beat, now_ms)
+        text = beat.status_text.encode()[:MAX_STATUS_BYTES].decode(errors="ignore")
         is_news = text != module.status_text
         module.status_text = text
         effects: Effects = []
+        why = Reason.REPORTED, text
         if module.state is S.DRAINING:
             pass  # there is no way back
         elif said is S.READY and module.state is not S.READY:
-            effects = self._modules.enter(module, S.READY, now_ms)
+            effects = self._modules.enter(module, S.READY, why, now_ms)
         elif said is S.DRAINING:
             module.after = After.BACKOFF
-            effects = self._modules.enter(module, S.DRAINING, now_ms)
+            effects = self._modules.enter(module, S.DRAINING, why, now_ms)
         elif said is S.REGISTERED and (module.state is S.READY or is_news):
             due_ms = self._modules.start_deadline(module, now_ms)
-            effects = self._modules.enter(module, S.REGISTERED, now_ms, due_ms=due_ms)
+            effects = self._modules.enter(module, S.REGISTERED, why, now_ms, due_ms=due_ms)
         return [*effects, *self._modules.settle(now_ms), Answer(ticket, lease.ttl_ms)]
 
     def wait_stop(self, ticket: Ticket, lease_id: bytes, _now_ms: int) -> Effects:
@@ -123,10 +125,11 @@ class Registry:
         self._modules.end_lease(module)
         if module.is_external:
             module.last_exit = "left"
-            effects = self._modules.enter(module, S.STARTING, now_ms)
+            effects = self._modules.enter(module, S.STARTING, (Reason.LEFT, ""), now_ms)
         elif module.state is not S.DRAINING:
             module.after = After.BACKOFF
-            effects = self._modules.enter(module, S.DRAINING, now_ms, due_ms=due_ms)
+            why = Reason.LEFT, ""
+            effects = self._modules.enter(module, S.DRAINING, why, now_ms, due_ms=due_ms)
         elif module.due_ms is None:
             module.due_ms = due_ms
         return [*effects, *self._modules.settle(now_ms), Answer(ticket)]

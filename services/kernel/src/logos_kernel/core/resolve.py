@@ -3,35 +3,51 @@
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
+from logos_kernel.core.errors import DependencyCycleError, DependencyMissingError
+
 Requires = Mapping[str, Iterable[str]]
 
 
 def problems(requires: Requires) -> list[str]:
     """Says what makes an order impossible; empty if nothing does."""
-    found = [
+    found = missing(requires)
+    known = {name: [one for one in needed if one in requires] for name, needed in requires.items()}
+    if names := cycle(known):
+        found.append(f"requires form a cycle: {' -> '.join(names)}")
+    return found
+
+
+def missing(requires: Requires) -> list[str]:
+    """Says which modules require what is not there."""
+    return [
         f"{name}: requires {needed!r}, which the profile does not have"
         for name, all_needed in requires.items()
         for needed in all_needed
         if needed not in requires
     ]
-    known = {name: [one for one in needed if one in requires] for name, needed in requires.items()}
+
+
+def cycle(requires: Requires) -> list[str]:
+    """Returns a cycle, each name before one that it requires; empty if there is none."""
     try:
-        TopologicalSorter(known).prepare()
+        TopologicalSorter(requires).prepare()
     except CycleError as error:
         # graphlib names each module before the one that requires it; readers expect the reverse
-        cycle: list[str] = list(reversed(error.args[1]))
-        found.append(f"requires form a cycle: {' -> '.join(cycle)}")
-    return found
+        return list(reversed(error.args[1]))
+    return []
 
 
 def start_order(requires: Requires) -> list[str]:
     """Returns every module after what it requires; by name where there is a choice.
 
     Raises:
-        ValueError: There is no such order; `problems` says why.
+        DependencyMissingError: One requires what is not there.
+        DependencyCycleError: There is no such order; the cycle is named.
     """
-    if found := problems(requires):
-        raise ValueError("no order: " + "; ".join(found))
+    if found := missing(requires):
+        raise DependencyMissingError("; ".join(found))
+    if names := cycle(requires):
+        raise DependencyCycleError(f"requires form a cycle: {' -> '.join(names)}")
     sorter = TopologicalSorter(requires)
     sorter.prepare()
     order: list[str] = []
@@ -47,10 +63,24 @@ def dependents(requires: Requires, name: str) -> list[str]:
     return sorted(other for other, needed in requires.items() if name in needed)
 
 
-def requirements(requires: Requires, name: str) -> list[str]:
-    """Returns all that `name` requires, also through others, and `name` last."""
-    order, wanted = start_order(requires), {name}
-    for other in reversed(order):
-        if other in wanted:
-            wanted.update(requires[other])
-    return [other for other in order if other in wanted]
+def all_dependents(requires: Requires, name: str) -> frozenset[str]:
+    """Returns the modules that require `name`, also through others."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        new = set(dependents(requires, waiting.pop())) - found
+        found |= new
+        waiting += new
+    return frozenset(found)
+
+
+def requirements(requires: Requires, name: str) -> frozenset[str]:
+    """Returns `name` and all that it requires, also through others, if it is there."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        one = waiting.pop()
+        if one in requires and one not in found:
+            found.add(one)
+            waiting += requires[one]
+    return frozenset(found)

@@ -19,29 +19,21 @@ from logos_kernel.core.effects import (
     End,
     Forget,
     Operate,
+    Published,
     Save,
     Signal,
     Spawn,
     Watch,
 )
-from logos_kernel.core.errors import ExternalRuntimeError, HasDependentsError
-from logos_kernel.core.lifecycle import LIVE
+from logos_kernel.core.journal import SAVE_RETRY_MS, Entries, Reason
 from logos_kernel.core.module import After, Module
-from logos_kernel.core.modules import Modules
+from logos_kernel.core.modules import Modules, Why
 from logos_kernel.core.types import Desired, Exit, ProcessId
 from logos_kernel.core.types import ModuleState as S
 from logos_kernel.core.views import UNSAVED
 
-MISCONFIGURED: Final = 2
-"""Exit code of a module that a restart does not mend."""
-
-SAVE_RETRY_MS: Final = 5_000
-"""Between attempts to save what could not be saved."""
-
 DEPARTED_GRACE_MS: Final = 10_000
 """For the process of a module that left the profile, to end before it is killed."""
-
-_IDLE: Final = frozenset({S.STOPPED, S.BLOCKED, S.FAILED})
 
 
 class Supervisor:
@@ -62,14 +54,17 @@ class Supervisor:
             effects += self._take_over(module, is_alive, now_ms)
         for module in self._modules:
             if module.desired is Desired.RUNNING and module.state is S.STOPPED:
-                effects += self._modules.begin(module, now_ms)
+                effects += self._modules.begin(module, Reason.KERNEL_STARTED, now_ms)
+            # what an earlier kernel has noted last may not be so any more
+            why = Reason.KERNEL_STARTED, module.last_exit
+            self._modules.journal.note(module.name, module.epoch, module.state, why, now_ms)
         for name, process in list(self._modules.departed.items()):
             if process is not None and is_alive(process):
                 self._kill_due_ms[name] = now_ms + DEPARTED_GRACE_MS
                 effects += [Watch(name, process), End(process, Signal.TERM)]
             else:
                 effects += self._forget(name)
-        return [*effects, *self._modules.settle(now_ms)]
+        return [*effects, *self._modules.keep(), *self._modules.settle(now_ms)]
 
     def close(self, now_ms: int) -> Effects:
         """Ends every process, dependents first (KER-10). Desired states stay."""
@@ -84,32 +79,37 @@ class Supervisor:
     def next_wake_ms(self) -> int | None:
         """Returns when `tick` has something to do, at the latest."""
         times = [time_ms for module in self._modules for time_ms in module.due_times()]
+        if self._modules.journal.save_due_ms is not None:
+            times.append(self._modules.journal.save_due_ms)
         return min([*times, *self._kill_due_ms.values()], default=None)
 
     def tick(self, now_ms: int) -> Effects:
         """Does what is due.
 
         If it comes late, this process was suspended, and heartbeats may wait to be
-        read: then no lease ends before another ttl (KER-3).
+        read: then the times of leases begin anew (KER-3).
         """
-        due_ms = self.next_wake_ms()
-        if due_ms is not None and now_ms - due_ms > self._modules.policy.lease_ttl_ms // 3:
-            for module in self._modules:
-                if module.lease is not None:
-                    module.lease.renew(now_ms)
+        late_ms = now_ms - (self.next_wake_ms() or now_ms)
+        for module in self._modules:
+            if module.lease is not None and late_ms > module.lease.patience_ms // 3:
+                module.lease.renew(now_ms)
         effects: Effects = []
         for module in self._modules:
             if module.save_due_ms is not None and now_ms >= module.save_due_ms:
                 module.save_due_ms = None
                 effects += self._modules.save(module)
-            if module.lease is not None and module.lease.is_over(now_ms):
-                effects += self._lose_lease(module, now_ms)
+            lease, is_watched = module.lease, module.is_watched
+            why = None if lease is None else lease.fault(now_ms, is_watched=is_watched)
+            if why is not None:
+                effects += self._lose_lease(module, why, now_ms)
             elif module.due_ms is not None and now_ms >= module.due_ms:
                 effects += self._meet_due(module, now_ms)
         for name in [name for name, time_ms in self._kill_due_ms.items() if now_ms >= time_ms]:
             del self._kill_due_ms[name]
             process = self._modules.departed[name]
             effects += [] if process is None else [End(process, Signal.KILL)]
+        self._modules.journal.retry(now_ms)
+        effects += self._modules.keep()
         return [*effects, *self._modules.settle(now_ms)]
 
     # -- outcomes ----------------------------------------------------------------------------
@@ -150,20 +150,31 @@ class Supervisor:
             if save.then is not None:
                 module.epoch -= 1
                 why = f"not started: {UNSAVED}: {error}"
-                effects += self._modules.ended(module, why, now_ms)
+                effects += self._modules.ended(module, (Reason.NOT_STARTED, why), now_ms)
                 effects += [Refuse(asker, error) for asker in module.take_askers()]
         return [*effects, *self._modules.settle(now_ms)]
 
-    def spawned(self, name: str, process: ProcessId, _now_ms: int) -> Effects:
+    def kept(self, entries: Entries, now_ms: int) -> Effects:
+        """Shows entries of the journal that are durable now, and goes on with the next."""
+        self._modules.journal.saved(entries)
+        return [Published(), *self._modules.keep(), *self._modules.settle(now_ms)]
+
+    def keep_failed(self, now_ms: int) -> Effects:
+        """Tries again later to make the journal durable."""
+        self._modules.journal.save_failed(now_ms)
+        return self._modules.settle(now_ms)
+
+    def spawned(self, name: str, process: ProcessId, now_ms: int) -> Effects:
         """Notes the process that a `Spawn` has started."""
         module = self._modules.find(name)
         module.process = process
-        return [Changed(name), *self._modules.save(module)]
+        return [Changed(name), *self._modules.save(module), *self._modules.settle(now_ms)]
 
     def spawn_failed(self, name: str, why: str, now_ms: int) -> Effects:
         """Notes that a `Spawn` has started nothing."""
         module = self._modules.find(name)
-        ended = self._modules.ended(module, f"could not be started: {why}", now_ms)
+        failure = Reason.NOT_STARTED, f"could not be started: {why}"
+        ended = self._modules.ended(module, failure, now_ms)
         return [*ended, *self._modules.save(module), *self._modules.settle(now_ms)]
 
     def exited(self, name: str, process: ProcessId, exit_: Exit, now_ms: int) -> Effects:
@@ -174,39 +185,47 @@ class Supervisor:
         module = self._modules.find(name)
         if module.process != process:
             return []  # of an earlier start: already accounted for
-        is_final = exit_.code == MISCONFIGURED
-        ended = self._modules.ended(module, str(exit_), now_ms, is_final=is_final)
-        return [*ended, *self._modules.save(module), *self._modules.settle(now_ms)]
+        self._modules.journal.note_exit(name, module.epoch, exit_, module.end_reason, now_ms)
+        why = Reason.EXITED, str(exit_)
+        ended = self._modules.ended(module, why, now_ms, code=exit_.code)
+        kept = self._modules.keep()
+        return [*ended, *kept, *self._modules.save(module), *self._modules.settle(now_ms)]
 
     # -- the operator's questions ------------------------------------------------------------
 
     def start(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
-        """Starts a module and all that it requires; ends back-offs."""
-        wanted = self._modules.required(name)
+        """Starts a module and all that it requires or wants; ends back-offs."""
+        wanted = self._modules.started_with(name)
         return self._want(wanted, Operate(ticket, name, Desired.RUNNING), now_ms)
 
     def stop(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
-        """Ends a module once it has drained; refused while running modules require it."""
-        module = self._own(name)
-        running = [
-            other.name
-            for other in self._modules.dependents(name)
-            if other.desired is Desired.RUNNING and other.state not in _IDLE
-        ]
-        if running:
-            raise HasDependentsError(
-                f"{', '.join(running)} require {name}: stop them first, or restart {name} instead"
-            )
-        return self._want([module], Operate(ticket, name, Desired.STOPPED), now_ms)
+        """Ends a module once it has drained; refused while running modules require it.
+
+        Those that are bound to it end before it, and wait for it.
+        """
+        stopped = self._modules.stopped_with(name, is_cascade=False)
+        return self._want(stopped, Operate(ticket, name, Desired.STOPPED), now_ms)
+
+    def stop_all(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
+        """Ends a module, and before it those that need it, also through others."""
+        stopped = self._modules.stopped_with(name, is_cascade=True)
+        then = Operate(ticket, name, Desired.STOPPED, is_cascade=True)
+        return self._want(stopped, then, now_ms)
 
     def restart(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
-        """Replaces the process of a module; those that require it stay."""
-        module = self._own(name)
-        is_stopping = module.state is S.DRAINING and module.after is After.STOP
-        if module.state not in LIVE or is_stopping:
+        """Replaces the process of a module; those that require it stay, but for the bound."""
+        module = self._modules.own(name)
+        if not module.is_restartable:
             return self.start(ticket, name, now_ms)
-        drained = self._modules.drain(module, After.RESTART, now_ms)
-        return [*drained, *self._modules.settle(now_ms), Answer(ticket)]
+        self._modules.end(module, After.RESTART, Reason.REQUESTED)
+        return [*self._modules.settle(now_ms), Answer(ticket)]
+
+    def reset_failed(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
+        """Forgets the failures of a module; starts it if it is FAILED."""
+        module = self._modules.own(name)
+        module.history.forget()
+        effects = self._revive(module, now_ms) if module.state is S.FAILED else []
+        return [*effects, *self._answer(module, ticket, now_ms)]
 
     def _want(self, modules: list[Module], then: Operate, now_ms: int) -> Effects:
         """Makes the desired states durable, before anything else changes."""
@@ -222,36 +241,37 @@ class Supervisor:
         module = self._modules.find(then.module)
         effects: Effects = []
         if then.desired is Desired.STOPPED:
-            module.desired = Desired.STOPPED
-            effects += self._modules.drain(module, After.STOP, now_ms)
+            stopped = [module]
+            if then.is_cascade:
+                stopped = self._modules.stopped_with(then.module, is_cascade=True)
+            for one in stopped:
+                one.desired = Desired.STOPPED
+                self._modules.end(one, After.STOP, Reason.REQUESTED)
         else:
-            for wanted in self._modules.required(then.module):
+            for wanted in self._modules.started_with(then.module):
                 effects += self._revive(wanted, now_ms)
-        effects += self._modules.settle(now_ms)
+        return [*effects, *self._answer(module, then.ticket, now_ms)]
+
+    def _answer(self, module: Module, ticket: Ticket, now_ms: int) -> Effects:
+        settled = self._modules.settle(now_ms)
         if module.is_begun:
-            module.askers = [then.ticket]  # it is also refused if that start cannot be saved
-            return effects
-        return [*effects, Answer(then.ticket)]
+            module.askers = [ticket]  # it is also refused if that start cannot be saved
+            return settled
+        return [*settled, Answer(ticket)]
 
     def _revive(self, module: Module, now_ms: int) -> Effects:
         module.desired = Desired.RUNNING
-        if module.state is S.DRAINING and module.after is After.STOP:
+        if module.ending is not None and module.ending[0] is not After.RESTART:
+            module.ending = None
+        if module.state is S.DRAINING:
             module.after = After.RESTART
         elif module.state in {S.STOPPED, S.BACKOFF, S.FAILED}:
             module.history.forget()
             if module.process is None:
-                return self._modules.begin(module, now_ms)
+                return self._modules.begin(module, Reason.REQUESTED, now_ms)
             module.after = After.RESTART  # killed, but not yet gone
-            return self._modules.enter(module, S.DRAINING, now_ms)
+            return self._modules.enter(module, S.DRAINING, (Reason.REQUESTED, ""), now_ms)
         return []
-
-    def _own(self, name: str) -> Module:
-        module = self._modules.find(name)
-        if module.is_external:
-            raise ExternalRuntimeError(
-                f"this kernel only observes {name}: use the engine that runs it"
-            )
-        return module
 
     # -- steps -------------------------------------------------------------------------------
 
@@ -260,35 +280,36 @@ class Supervisor:
     ) -> Effects:
         if module.is_external:
             module.process, module.desired = None, Desired.RUNNING
-            return self._modules.enter(module, S.STARTING, now_ms)
+            why = Reason.KERNEL_STARTED, ""
+            return self._modules.enter(module, S.STARTING, why, now_ms)
         if module.process is None:
             return []
         if not is_alive(module.process):
             module.process, module.endpoint, module.instance_id = None, "", b""
             module.last_exit = "ended while no kernel watched"
+            self._modules.journal.note_exit(
+                module.name, module.epoch, Exit(None), Reason.EXITED, now_ms
+            )
             return self._modules.save(module)
         # It has run for a while: no lease yet, but a whole ttl to come back (KER-8).
-        due_ms = now_ms + self._modules.policy.lease_ttl_ms
+        due_ms, why = now_ms + self._modules.policy.lease_ttl_ms, (Reason.KERNEL_STARTED, "")
         effects = [
             Watch(module.name, module.process),
-            *self._modules.enter(module, S.STARTING, now_ms, due_ms=due_ms),
+            *self._modules.enter(module, S.STARTING, why, now_ms, due_ms=due_ms),
         ]
         if module.desired is Desired.STOPPED:
-            effects += self._modules.drain(module, After.STOP, now_ms)
+            effects += self._modules.drain(module, After.STOP, Reason.KERNEL_STARTED, now_ms)
         return effects
 
     def _forget(self, departed: str) -> Effects:
         del self._modules.departed[departed]
         return [Forget(departed)]
 
-    def _lose_lease(self, module: Module, now_ms: int) -> Effects:
-        is_doubted = module.lease is not None and module.lease.is_doubted
-        seconds = f"{self._modules.policy.lease_ttl_ms / 1000:g} s"
-        why = "its session ended" if is_doubted else f"no heartbeat for {seconds}"
+    def _lose_lease(self, module: Module, why: Why, now_ms: int) -> Effects:
         if module.is_external:
-            module.last_exit = why
+            _, module.last_exit = why
             self._modules.end_lease(module)
-            return self._modules.enter(module, S.STARTING, now_ms)
+            return self._modules.enter(module, S.STARTING, why, now_ms)
         if module.state is S.DRAINING and module.after is not After.BACKOFF:
             self._modules.end_lease(module)  # it is being stopped: its grace decides
             return []
@@ -301,14 +322,14 @@ class Supervisor:
         if module.state in {S.BACKOFF, S.FAILED}:
             if module.process is None:
                 module.restart_count += 1
-                return self._modules.begin(module, now_ms)
-            module.due_ms = now_ms + self._modules.policy.backoff_base_ms  # killed, not yet gone
+                return self._modules.begin(module, Reason.RETRY_DUE, now_ms)
+            module.due_ms = now_ms + module.policy.backoff_base_ms  # killed, not yet gone
             return []
         is_registered = module.described is not None
         why = "was not READY in time" if is_registered else "did not register in time"
-        return self._kill(module, why, now_ms)
+        return self._kill(module, (Reason.START_TIMEOUT, why), now_ms)
 
-    def _kill(self, module: Module, why: str, now_ms: int) -> Effects:
+    def _kill(self, module: Module, why: Why, now_ms: int) -> Effects:
         killed = self._modules.signal(module, Signal.KILL)
-        module.last_exit = why
-        return [*killed, *self._modules.fail(module, now_ms)]
+        module.end_reason, module.last_exit = why
+        return [*killed, *self._modules.fail(module, why, now_ms)]

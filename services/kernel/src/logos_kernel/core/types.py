@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from logos_base.manifest import Manifest
+from logos_base.restart import Restart
 
 INSTANCE_ID_BYTES: Final = 16
 LEASE_ID_BYTES: Final = 16
@@ -62,17 +63,20 @@ class Exit:
 
     code: int | None
     """Exit code; negative: the signal that ended it; None: not known, it was adopted."""
-    last_line: str = ""
-    """Last line of its log, cut to 1000 characters."""
+    lines: tuple[str, ...] = ()
+    """Last lines of its log, at most 50, each cut to 1000 characters; oldest first."""
+    is_oom: bool | None = None
+    """Whether the system killed it for want of memory; None: not known."""
 
     def __str__(self) -> str:
         if self.code is None:
             text = "ended"
         elif self.code < 0:
             text = f"ended by signal {-self.code}"
+            text += ", out of memory" if self.is_oom else ""
         else:
             text = f"exited with code {self.code}"
-        return f"{text}: {self.last_line}" if self.last_line else text
+        return f"{text}: {self.lines[-1]}" if self.lines else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,10 @@ class Plan:
     manifest: Manifest
     settings_json: str = "{}"
     runtime: Runtime = Runtime.PROCESS
+    restart: Restart = field(default_factory=Restart)
+    """How it is restarted: the profile's table over the manifest's."""
+    group: str = ""
+    """Its group; empty if it is in none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +190,18 @@ class Candidate:
     """The instance that it replaces, which no longer answers."""
     lease_id: bytes
     """Fresh and random."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a module says in a heartbeat."""
+
+    state: ModuleState
+    status_text: str = ""
+    progress: int = 0
+    """Any other number than before: it has got on since."""
+    is_serving: bool = True
+    """False if it is READY, and its own health is NOT_SERVING."""
 
 
 @dataclass(frozen=True, slots=True)

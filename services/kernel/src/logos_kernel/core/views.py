@@ -68,7 +68,7 @@ class Views:
             last_exit=module.last_exit,
             status_text=unsaved or module.status_text or self.modules.trouble,
             services=module.services,
-            requires=module.plan.manifest.requires,
+            requires=module.plan.manifest.prerequisites,
             pid=0 if module.process is None else module.process.pid,
             since_ms=self._since_ms(module),
             described=module.described,

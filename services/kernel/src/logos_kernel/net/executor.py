@@ -6,19 +6,35 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any, Final
 
+from prometheus_client import Gauge
+
 from logos_base.errors import StoreFailedError
 from logos_kernel.core.access import Authority
-from logos_kernel.core.effects import Changed, Down, Effect, End, Forget, Save, Spawn, Watch
+from logos_kernel.core.effects import (
+    Changed,
+    Down,
+    Effect,
+    End,
+    Forget,
+    Keep,
+    Published,
+    Save,
+    Spawn,
+    Watch,
+)
 from logos_kernel.core.errors import StateLockedError
+from logos_kernel.core.journal import Entries
 from logos_kernel.core.ports import ModuleStore, Runtime
 from logos_kernel.core.supervisor import Supervisor
-from logos_kernel.core.types import Exit, ProcessId
+from logos_kernel.core.types import Exit, ModuleState, ProcessId
 from logos_kernel.core.views import Views
 from logos_kernel.net.front import Front
 from logos_kernel.net.router import Router
 from logos_module.driver import Driver
 
 log = logging.getLogger(__name__)
+
+_FAILED: Final = Gauge("kernel_modules_failed", "Modules that are FAILED: raise an alert over 0.")
 
 CLOSE_GRACE_S: Final = 5.0
 """For the calls of an instance that is gone, to end with its process."""
@@ -50,6 +66,8 @@ class Executor:
         self._router = router
         self._front = front
         self._authority = authority
+        self.published = asyncio.Event()
+        """Set, and replaced by another, when there are new transitions."""
         self.driver: Driver[Effect] = Driver(
             supervisor, self._perform, monotonic_ms, failed=self._failed
         )
@@ -80,6 +98,11 @@ class Executor:
         match effect:
             case Save():
                 return self._save(effect)
+            case Keep(entries):
+                self.driver.start(self._keep(entries))
+            case Published():
+                self.published.set()
+                self.published = asyncio.Event()
             case Forget(name):
                 return self._forget(name)
             case Changed(name):
@@ -108,6 +131,18 @@ class Executor:
         else:
             self.driver.report(self._supervisor.saved, save)
 
+    async def _keep(self, entries: Entries) -> None:
+        try:
+            await self._store.keep(entries)
+        except StateLockedError as error:
+            self.driver.stop(error)
+        except Exception as error:
+            is_bug = not isinstance(error, StoreFailedError)
+            log.warning("journal not saved", extra={"why": str(error)}, exc_info=is_bug)
+            self.driver.report(self._supervisor.keep_failed)
+        else:
+            self.driver.report(self._supervisor.kept, entries)
+
     async def _forget(self, name: str) -> None:
         try:
             await self._store.forget(name)
@@ -132,8 +167,10 @@ class Executor:
             view = self._views.one(name)
             self._authority.note_start(name, view.epoch)
             extra = {"of": name, "state": view.state, "epoch": view.epoch}
-            log.info("module changed", extra={**extra, "last_exit": view.last_exit})
+            level = logging.ERROR if view.state is ModuleState.FAILED else logging.INFO
+            log.log(level, "module changed", extra={**extra, "last_exit": view.last_exit})
         views = self._views.all()
+        _FAILED.set(sum(view.state is ModuleState.FAILED for view in views))
         for channel in self._router.update(views):
             self.driver.start(channel.close(CLOSE_GRACE_S))
         await self._front.update(views, is_ready=self._views.modules.is_ready())

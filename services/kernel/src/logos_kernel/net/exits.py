@@ -34,6 +34,8 @@ class WatchedProcess:
         self._pidfd = pidfd
         self._parent = parent
         self._ended = ended
+        self.was_killed = False
+        """Whether it was sent SIGKILL from here."""
         self._loop = asyncio.get_running_loop()
         self._timeout: asyncio.TimerHandle | None = None
         self._loop.add_reader(pidfd, self._has_ended)
@@ -45,6 +47,7 @@ class WatchedProcess:
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, number)
         if number is Signal.KILL:
+            self.was_killed = True
             kill_group(self._pid)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 MAX_LINE_BYTES: Final = 64 * 1024
 ROTATE_BYTES: Final = 16 * 1024 * 1024
 FOLLOW_POLL_S: Final = 0.2
+LAST_LINES: Final = 50
 LAST_LINE_CHARACTERS: Final = 1000
 """Enough for a refusal with its reason, the file and the way out."""
 
@@ -23,17 +24,17 @@ def open_for_append(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
 
-def last_line(path: Path) -> str:
-    """Returns the last line that is not empty, cut to 1000 characters; empty if there is none."""
+def last_lines(path: Path) -> tuple[str, ...]:
+    """Returns the last 50 lines that are not empty, each cut to 1000 characters; oldest first."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 4096))
+            file.seek(max(0, size - LAST_LINES * LAST_LINE_CHARACTERS))
             lines = file.read().decode(errors="replace").split("\n")
     except OSError:  # not there, or not readable: the end of the module is reported all the same
-        return ""
+        return ()
     filled = [line.strip() for line in lines if line.strip()]
-    return filled[-1][:LAST_LINE_CHARACTERS] if filled else ""
+    return tuple(line[:LAST_LINE_CHARACTERS] for line in filled[-LAST_LINES:])
 
 
 def seek_tail(file: BinaryIO, lines: int) -> None:

@@ -25,6 +25,7 @@ from logos_kernel.core.ports import Ended
 from logos_kernel.core.types import Exit, Places, Plan, ProcessId
 from logos_kernel.net import logfile
 from logos_kernel.net.exits import Parent, WatchedProcess, kill_group
+from logos_kernel.net.oom import OomKills
 from logos_module.sockets import FOLDER_MODE, restore_folder
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Processes:
         self._fork_again_s = 0.0
         """When the fork server may be asked again, in seconds of `time.monotonic`."""
         self._watched: dict[ProcessId, WatchedProcess] = {}
+        self._oom_kills = OomKills()
         self._has_folders = False
 
     def is_alive(self, process: ProcessId) -> bool:
@@ -107,9 +109,12 @@ class Processes:
     ) -> None:
         def end(code: int | None) -> None:
             del self._watched[process]
-            ended(process, Exit(code, logfile.last_line(self._places.log(module))))
+            lines = logfile.last_lines(self._places.log(module))
+            is_oom = False if watched.was_killed else self._oom_kills.is_of(kills, code)
+            ended(process, Exit(code, lines, is_oom))
 
-        self._watched[process] = WatchedProcess(process.pid, pidfd, parent, end)
+        kills = self._oom_kills.file_of(process.pid)
+        watched = self._watched[process] = WatchedProcess(process.pid, pidfd, parent, end)
 
     def _start(self, module: str, epoch: int) -> tuple[ProcessId, int, Parent]:
         """Returns a new process, a pidfd of it, and where its exit code will come from."""

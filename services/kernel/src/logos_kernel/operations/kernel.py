@@ -1,5 +1,6 @@
 """The running kernel."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,3 +32,5 @@ class Kernel:
     audit: Audit
     changes_nothing: Callable[[str], bool]
     """Whether `package.Service/Method` has no side effects."""
+    published: Callable[[], asyncio.Event]
+    """Returns what is set when there are new transitions (KER-19)."""

@@ -5,18 +5,18 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from logos_base.capabilities import Revocation
-from logos_kernel.core.types import ModuleState
+from logos_kernel.core.types import Beat
 from logos_kernel.operations.kernel import Kernel
 
 
-async def heartbeat(kernel: Kernel, lease_id: bytes, said: ModuleState, status_text: str) -> int:
+async def heartbeat(kernel: Kernel, lease_id: bytes, beat: Beat) -> int:
     """Renews a lease; returns its ttl in milliseconds (KER-4).
 
     Raises:
         InvalidRegistrationError: The lease or the state cannot be one.
         UnknownLeaseError, StaleEpochError: The lease is over.
     """
-    ttl_ms: int = await kernel.driver.ask(kernel.registry.heartbeat, lease_id, said, status_text)
+    ttl_ms: int = await kernel.driver.ask(kernel.registry.heartbeat, lease_id, beat)
     return ttl_ms
 
 

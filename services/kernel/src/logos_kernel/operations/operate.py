@@ -14,7 +14,7 @@ from logos_kernel.operations.kernel import Kernel
 
 
 async def start(kernel: Kernel, by: Subject, name: str) -> View:
-    """Starts a module and what it requires, and ends their back-offs (KER-5, KER-6).
+    """Starts a module and what it requires or wants; ends their back-offs (KER-5, KER-6).
 
     Raises:
         DiskFullError, StoreFailedError: The desired states, or the epoch of the start, cannot
@@ -24,15 +24,18 @@ async def start(kernel: Kernel, by: Subject, name: str) -> View:
     return kernel.views.one(name)
 
 
-async def stop(kernel: Kernel, by: Subject, name: str) -> View:
+async def stop(kernel: Kernel, by: Subject, name: str, *, is_cascade: bool = False) -> View:
     """Has a module drain and end; its desired state is durable then (KER-6, KER-10).
+
+    `is_cascade`: those that need it end before it, and stay stopped, too.
 
     Raises:
         ExternalRuntimeError: The kernel only observes it.
-        HasDependentsError: Running modules require it.
+        HasDependentsError: Running modules require it, and it is no cascade.
         DiskFullError, StoreFailedError: The desired state cannot be saved; nothing has changed.
     """
-    await _operate(kernel, by, kernel.supervisor.stop, name)
+    step = kernel.supervisor.stop_all if is_cascade else kernel.supervisor.stop
+    await _operate(kernel, by, step, name)
     return kernel.views.one(name)
 
 
@@ -44,6 +47,17 @@ async def restart(kernel: Kernel, by: Subject, name: str) -> View:
         DiskFullError, StoreFailedError: As for `start`.
     """
     await _operate(kernel, by, kernel.supervisor.restart, name)
+    return kernel.views.one(name)
+
+
+async def reset_failed(kernel: Kernel, by: Subject, name: str) -> View:
+    """Forgets the failures of a module, and starts it if it is FAILED (KER-5).
+
+    Raises:
+        ExternalRuntimeError: The kernel only observes it.
+        DiskFullError, StoreFailedError: The epoch of the start cannot be saved.
+    """
+    await _operate(kernel, by, kernel.supervisor.reset_failed, name)
     return kernel.views.one(name)
 
 

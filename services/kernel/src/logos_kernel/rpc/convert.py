@@ -3,12 +3,17 @@
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from logos.kernel.v1 import module_pb2, registry_pb2
+from logos.kernel.v1 import module_pb2, registry_pb2, supervisor_pb2
 from logos_base.capabilities import Revocation
 from logos_kernel.core.access import Issued
+from logos_kernel.core.errors import UnknownOperationError
+from logos_kernel.core.journal import PastExit, Reason, Transition
+from logos_kernel.core.planner import Step
 from logos_kernel.core.types import Introduction, JoinProof, KernelInfo, ModuleState
 from logos_kernel.core.views import View
+from logos_kernel.operations.plan import Operation
 from logos_kernel.operations.register import Joined
+from logos_kernel.operations.watch import Snapshot
 
 
 def state_from_pb(value: module_pb2.ModuleState.ValueType) -> ModuleState | None:
@@ -17,6 +22,11 @@ def state_from_pb(value: module_pb2.ModuleState.ValueType) -> ModuleState | None
         return ModuleState(module_pb2.ModuleState.Name(value).removeprefix("MODULE_STATE_"))
     except ValueError:
         return None
+
+
+def state_to_pb(state: ModuleState) -> module_pb2.ModuleState.ValueType:
+    """Converts a state."""
+    return module_pb2.ModuleState.Value(f"MODULE_STATE_{state}")
 
 
 def timestamp(time_ms: int) -> Timestamp:
@@ -38,7 +48,7 @@ def module_to_pb(view: View) -> module_pb2.Module:
     return module_pb2.Module(
         name=view.name,
         version=view.version,
-        state=module_pb2.ModuleState.Value(f"MODULE_STATE_{view.state}"),
+        state=state_to_pb(view.state),
         desired=module_pb2.DesiredState.Value(f"DESIRED_STATE_{view.desired}"),
         runtime=module_pb2.ModuleRuntime.Value(f"MODULE_RUNTIME_{view.runtime.name}"),
         endpoint=view.endpoint,
@@ -51,6 +61,68 @@ def module_to_pb(view: View) -> module_pb2.Module:
         pid=view.pid,
         since=timestamp(view.since_ms),
     )
+
+
+def reason_to_pb(reason: Reason) -> module_pb2.TransitionReason.ValueType:
+    """Converts a reason."""
+    return module_pb2.TransitionReason.Value(f"TRANSITION_REASON_{reason}")
+
+
+def exit_to_pb(one: PastExit) -> supervisor_pb2.Exit:
+    """Converts an exit."""
+    code = one.exit.code
+    ended = {} if code is None else {"code": code} if code >= 0 else {"signal": -code}
+    return supervisor_pb2.Exit(
+        epoch=one.epoch,
+        out_of_memory=one.exit.is_oom,
+        reason=reason_to_pb(one.reason),
+        at=timestamp(one.at_ms),
+        lines=one.exit.lines,
+        **ended,
+    )
+
+
+def transition_to_pb(one: Transition) -> module_pb2.Transition:
+    """Converts a transition."""
+    return module_pb2.Transition(
+        revision=one.revision,
+        module=one.module,
+        epoch=one.epoch,
+        old=state_to_pb(one.old),
+        new=state_to_pb(one.new),
+        reason=reason_to_pb(one.reason),
+        detail=one.detail,
+        at=timestamp(one.at_ms),
+    )
+
+
+def snapshot_to_pb(snapshot: Snapshot) -> supervisor_pb2.Snapshot:
+    """Converts a snapshot."""
+    return supervisor_pb2.Snapshot(
+        revision=snapshot.revision,
+        modules=[
+            supervisor_pb2.ModuleAt(
+                module=one.module, state=state_to_pb(one.state), epoch=one.epoch
+            )
+            for one in snapshot.modules
+        ],
+    )
+
+
+def operation_from_pb(value: supervisor_pb2.Operation.ValueType) -> Operation:
+    """Converts an operation, or raises `UnknownOperationError`."""
+    try:
+        return Operation(supervisor_pb2.Operation.Name(value).removeprefix("OPERATION_"))
+    except ValueError as error:
+        raise UnknownOperationError(
+            f"operation: must be START, STOP or RESTART, is {value}", field="operation"
+        ) from error
+
+
+def step_to_pb(step: Step) -> supervisor_pb2.Step:
+    """Converts a step of a plan."""
+    action = supervisor_pb2.StepAction.Value(f"STEP_ACTION_{step.action}")
+    return supervisor_pb2.Step(wave=step.wave, action=action, module=step.module)
 
 
 def introduction_from_pb(request: registry_pb2.RegisterRequest) -> Introduction:

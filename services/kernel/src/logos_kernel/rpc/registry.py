@@ -9,6 +9,7 @@ from logos.kernel.v1 import registry_pb2 as pb
 from logos.kernel.v1 import registry_pb2_grpc
 from logos_base.capabilities import KERNEL, ModuleSubject
 from logos_kernel.core.errors import InvalidRegistrationError
+from logos_kernel.core.types import Beat
 from logos_kernel.operations.access import issue
 from logos_kernel.operations.kernel import Kernel
 from logos_kernel.operations.lease import deregister, heartbeat, news, session_ended, wait_stop
@@ -74,7 +75,8 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
             raise InvalidRegistrationError(
                 "state: must be REGISTERED, READY or DRAINING", field="state"
             )
-        return duration(await heartbeat(self._kernel, request.lease_id, said, request.status_text))
+        beat = Beat(said, request.status_text, request.progress, not request.not_serving)
+        return duration(await heartbeat(self._kernel, request.lease_id, beat))
 
     async def _pass_stop(self, lease_id: bytes, context: Context, turn: asyncio.Lock) -> None:
         await wait_stop(self._kernel, lease_id)

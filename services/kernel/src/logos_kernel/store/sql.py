@@ -13,8 +13,10 @@ from logos_base.audit import AuditRecord
 from logos_base.errors import StoreFailedError
 from logos_kernel.core.access import Access
 from logos_kernel.core.errors import StateLockedError
+from logos_kernel.core.journal import Entries
 from logos_kernel.core.types import INSTANCE_ID_BYTES, Desired, ProcessId, Record
 from logos_kernel.store import access as access_tables
+from logos_kernel.store import journal
 from logos_kernel.store.tables import Base
 from logos_module.database import Database, Schema, open_database, reading, writing
 
@@ -94,11 +96,26 @@ class SqlModuleStore:
         for record in records:
             await session.merge(_to_row(record))
 
+    @reading
+    async def load_entries(self, session: AsyncSession) -> Entries:
+        """Returns the entries of the journal that are kept, oldest first."""
+        try:
+            return await journal.load(session)
+        except ValueError as error:
+            raise StoreFailedError(f"{self.database.place}: {error}") from error
+
+    @writing
+    async def keep(self, session: AsyncSession, entries: Entries) -> None:
+        """Adds entries to the journal, and removes the oldest beyond what is kept."""
+        await self._check(session)
+        await journal.add(session, entries)
+
     @writing
     async def forget(self, session: AsyncSession, name: str) -> None:
-        """Removes a record, if there is one."""
+        """Removes a record, if there is one, and the exits of that module."""
         await self._check(session)
         await session.execute(delete(ModuleRow).where(ModuleRow.name == name))
+        await journal.forget(session, name)
 
     @reading
     async def load_access(self, session: AsyncSession) -> Access:

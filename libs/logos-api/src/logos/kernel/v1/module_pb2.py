@@ -25,19 +25,23 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clogos/kernel/v1/module.proto\x12\x0flogos.kernel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x02\n\x06Module\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.logos.kernel.v1.ModuleState\x12.\n\x07\x64\x65sired\x18\x04 \x01(\x0e\x32\x1d.logos.kernel.v1.DesiredState\x12/\n\x07runtime\x18\x05 \x01(\x0e\x32\x1e.logos.kernel.v1.ModuleRuntime\x12\x10\n\x08\x65ndpoint\x18\x06 \x01(\t\x12\r\n\x05\x65poch\x18\x07 \x01(\x04\x12\x15\n\rrestart_count\x18\x08 \x01(\r\x12\x11\n\tlast_exit\x18\t \x01(\t\x12\x13\n\x0bstatus_text\x18\n \x01(\t\x12\x10\n\x08services\x18\x0b \x03(\t\x12\x10\n\x08requires\x18\x0c \x03(\t\x12\x0b\n\x03pid\x18\r \x01(\r\x12)\n\x05since\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xfd\x01\n\x0bModuleState\x12\x1c\n\x18MODULE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MODULE_STATE_BLOCKED\x10\x01\x12\x19\n\x15MODULE_STATE_STARTING\x10\x02\x12\x1b\n\x17MODULE_STATE_REGISTERED\x10\x03\x12\x16\n\x12MODULE_STATE_READY\x10\x04\x12\x19\n\x15MODULE_STATE_DRAINING\x10\x05\x12\x18\n\x14MODULE_STATE_STOPPED\x10\x06\x12\x18\n\x14MODULE_STATE_BACKOFF\x10\x07\x12\x17\n\x13MODULE_STATE_FAILED\x10\x08*c\n\x0c\x44\x65siredState\x12\x1d\n\x19\x44\x45SIRED_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45SIRED_STATE_RUNNING\x10\x01\x12\x19\n\x15\x44\x45SIRED_STATE_STOPPED\x10\x02*h\n\rModuleRuntime\x12\x1e\n\x1aMODULE_RUNTIME_UNSPECIFIED\x10\x00\x12\x1a\n\x16MODULE_RUNTIME_PROCESS\x10\x01\x12\x1b\n\x17MODULE_RUNTIME_EXTERNAL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clogos/kernel/v1/module.proto\x12\x0flogos.kernel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x02\n\x06Module\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.logos.kernel.v1.ModuleState\x12.\n\x07\x64\x65sired\x18\x04 \x01(\x0e\x32\x1d.logos.kernel.v1.DesiredState\x12/\n\x07runtime\x18\x05 \x01(\x0e\x32\x1e.logos.kernel.v1.ModuleRuntime\x12\x10\n\x08\x65ndpoint\x18\x06 \x01(\t\x12\r\n\x05\x65poch\x18\x07 \x01(\x04\x12\x15\n\rrestart_count\x18\x08 \x01(\r\x12\x11\n\tlast_exit\x18\t \x01(\t\x12\x13\n\x0bstatus_text\x18\n \x01(\t\x12\x10\n\x08services\x18\x0b \x03(\t\x12\x10\n\x08requires\x18\x0c \x03(\t\x12\x0b\n\x03pid\x18\r \x01(\r\x12)\n\x05since\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfe\x01\n\nTransition\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0e\n\x06module\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12)\n\x03old\x18\x04 \x01(\x0e\x32\x1c.logos.kernel.v1.ModuleState\x12)\n\x03new\x18\x05 \x01(\x0e\x32\x1c.logos.kernel.v1.ModuleState\x12\x31\n\x06reason\x18\x06 \x01(\x0e\x32!.logos.kernel.v1.TransitionReason\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\x12&\n\x02\x61t\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xfd\x01\n\x0bModuleState\x12\x1c\n\x18MODULE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MODULE_STATE_BLOCKED\x10\x01\x12\x19\n\x15MODULE_STATE_STARTING\x10\x02\x12\x1b\n\x17MODULE_STATE_REGISTERED\x10\x03\x12\x16\n\x12MODULE_STATE_READY\x10\x04\x12\x19\n\x15MODULE_STATE_DRAINING\x10\x05\x12\x18\n\x14MODULE_STATE_STOPPED\x10\x06\x12\x18\n\x14MODULE_STATE_BACKOFF\x10\x07\x12\x17\n\x13MODULE_STATE_FAILED\x10\x08*c\n\x0c\x44\x65siredState\x12\x1d\n\x19\x44\x45SIRED_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45SIRED_STATE_RUNNING\x10\x01\x12\x19\n\x15\x44\x45SIRED_STATE_STOPPED\x10\x02*h\n\rModuleRuntime\x12\x1e\n\x1aMODULE_RUNTIME_UNSPECIFIED\x10\x00\x12\x1a\n\x16MODULE_RUNTIME_PROCESS\x10\x01\x12\x1b\n\x17MODULE_RUNTIME_EXTERNAL\x10\x02*\xf9\x04\n\x10TransitionReason\x12!\n\x1dTRANSITION_REASON_UNSPECIFIED\x10\x00\x12$\n TRANSITION_REASON_KERNEL_STARTED\x10\x01\x12%\n!TRANSITION_REASON_KERNEL_STOPPING\x10\x02\x12\x1f\n\x1bTRANSITION_REASON_REQUESTED\x10\x03\x12)\n%TRANSITION_REASON_REQUIREMENT_MISSING\x10\x04\x12%\n!TRANSITION_REASON_REQUIREMENT_MET\x10\x05\x12 \n\x1cTRANSITION_REASON_REGISTERED\x10\x06\x12\x1e\n\x1aTRANSITION_REASON_REPORTED\x10\x07\x12\x1a\n\x16TRANSITION_REASON_LEFT\x10\x08\x12\x1c\n\x18TRANSITION_REASON_EXITED\x10\t\x12!\n\x1dTRANSITION_REASON_NOT_STARTED\x10\n\x12#\n\x1fTRANSITION_REASON_START_TIMEOUT\x10\x0b\x12 \n\x1cTRANSITION_REASON_LEASE_LOST\x10\x0c\x12\x1f\n\x1bTRANSITION_REASON_RETRY_DUE\x10\r\x12\x1b\n\x17TRANSITION_REASON_GROUP\x10\x0e\x12\x1e\n\x1aTRANSITION_REASON_WATCHDOG\x10\x0f\x12!\n\x1dTRANSITION_REASON_NOT_SERVING\x10\x10\x12\x1b\n\x17TRANSITION_REASON_BOUND\x10\x11\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'logos.kernel.v1.module_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODULESTATE']._serialized_start=455
-  _globals['_MODULESTATE']._serialized_end=708
-  _globals['_DESIREDSTATE']._serialized_start=710
-  _globals['_DESIREDSTATE']._serialized_end=809
-  _globals['_MODULERUNTIME']._serialized_start=811
-  _globals['_MODULERUNTIME']._serialized_end=915
+  _globals['_MODULESTATE']._serialized_start=712
+  _globals['_MODULESTATE']._serialized_end=965
+  _globals['_DESIREDSTATE']._serialized_start=967
+  _globals['_DESIREDSTATE']._serialized_end=1066
+  _globals['_MODULERUNTIME']._serialized_start=1068
+  _globals['_MODULERUNTIME']._serialized_end=1172
+  _globals['_TRANSITIONREASON']._serialized_start=1175
+  _globals['_TRANSITIONREASON']._serialized_end=1808
   _globals['_MODULE']._serialized_start=83
   _globals['_MODULE']._serialized_end=452
+  _globals['_TRANSITION']._serialized_start=455
+  _globals['_TRANSITION']._serialized_end=709
 # @@protoc_insertion_point(module_scope)

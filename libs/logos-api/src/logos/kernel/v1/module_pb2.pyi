@@ -42,13 +42,15 @@ class _ModuleStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModuleSta
     MODULE_STATE_DRAINING: _ModuleState.ValueType  # 5
     """It was asked to stop and finishes its calls."""
     MODULE_STATE_STOPPED: _ModuleState.ValueType  # 6
-    """It was stopped on request and stays so."""
+    """It was stopped on request, or exited with 0 and its policy restarts it not."""
     MODULE_STATE_BACKOFF: _ModuleState.ValueType  # 7
     """It ended or lost its lease; the kernel starts it again when the back-off
     is over.
     """
     MODULE_STATE_FAILED: _ModuleState.ValueType  # 8
-    """It failed too often within the window; tried again slowly."""
+    """It failed too often within the window, or its policy restarts it not; tried again
+    slowly, unless it gives up.
+    """
 
 class ModuleState(_ModuleState, metaclass=_ModuleStateEnumTypeWrapper):
     """Where a module is in its life. docs/protocol/kernel.md, KER-1."""
@@ -66,13 +68,15 @@ MODULE_STATE_READY: ModuleState.ValueType  # 4
 MODULE_STATE_DRAINING: ModuleState.ValueType  # 5
 """It was asked to stop and finishes its calls."""
 MODULE_STATE_STOPPED: ModuleState.ValueType  # 6
-"""It was stopped on request and stays so."""
+"""It was stopped on request, or exited with 0 and its policy restarts it not."""
 MODULE_STATE_BACKOFF: ModuleState.ValueType  # 7
 """It ended or lost its lease; the kernel starts it again when the back-off
 is over.
 """
 MODULE_STATE_FAILED: ModuleState.ValueType  # 8
-"""It failed too often within the window; tried again slowly."""
+"""It failed too often within the window, or its policy restarts it not; tried again
+slowly, unless it gives up.
+"""
 Global___ModuleState: _TypeAlias = ModuleState  # noqa: Y015
 
 class _DesiredState:
@@ -122,6 +126,90 @@ MODULE_RUNTIME_PROCESS: ModuleRuntime.ValueType  # 1
 MODULE_RUNTIME_EXTERNAL: ModuleRuntime.ValueType  # 2
 """A container engine does; the kernel only observes the module."""
 Global___ModuleRuntime: _TypeAlias = ModuleRuntime  # noqa: Y015
+
+class _TransitionReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TransitionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TransitionReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRANSITION_REASON_UNSPECIFIED: _TransitionReason.ValueType  # 0
+    """Never sent."""
+    TRANSITION_REASON_KERNEL_STARTED: _TransitionReason.ValueType  # 1
+    """The kernel has just started, and found it so."""
+    TRANSITION_REASON_KERNEL_STOPPING: _TransitionReason.ValueType  # 2
+    """The kernel is stopping."""
+    TRANSITION_REASON_REQUESTED: _TransitionReason.ValueType  # 3
+    """An operator asked for it."""
+    TRANSITION_REASON_REQUIREMENT_MISSING: _TransitionReason.ValueType  # 4
+    """A module that it requires is not READY."""
+    TRANSITION_REASON_REQUIREMENT_MET: _TransitionReason.ValueType  # 5
+    """All that it requires is READY again."""
+    TRANSITION_REASON_REGISTERED: _TransitionReason.ValueType  # 6
+    """It has registered."""
+    TRANSITION_REASON_REPORTED: _TransitionReason.ValueType  # 7
+    """It said so of itself in a heartbeat."""
+    TRANSITION_REASON_LEFT: _TransitionReason.ValueType  # 8
+    """It gave up its lease."""
+    TRANSITION_REASON_EXITED: _TransitionReason.ValueType  # 9
+    """Its process has ended."""
+    TRANSITION_REASON_NOT_STARTED: _TransitionReason.ValueType  # 10
+    """No process could be made, or its epoch could not be saved."""
+    TRANSITION_REASON_START_TIMEOUT: _TransitionReason.ValueType  # 11
+    """It did not register, or was not READY, in time."""
+    TRANSITION_REASON_LEASE_LOST: _TransitionReason.ValueType  # 12
+    """No heartbeat came in time, or its session ended."""
+    TRANSITION_REASON_RETRY_DUE: _TransitionReason.ValueType  # 13
+    """Its back-off, or the time of its slow retry, is over."""
+    TRANSITION_REASON_GROUP: _TransitionReason.ValueType  # 14
+    """Its group is restarted, or has failed."""
+    TRANSITION_REASON_WATCHDOG: _TransitionReason.ValueType  # 15
+    """It has made no progress for too long."""
+    TRANSITION_REASON_NOT_SERVING: _TransitionReason.ValueType  # 16
+    """It was NOT_SERVING for too long."""
+    TRANSITION_REASON_BOUND: _TransitionReason.ValueType  # 17
+    """A module that it is bound to has ended, or is to end."""
+
+class TransitionReason(_TransitionReason, metaclass=_TransitionReasonEnumTypeWrapper):
+    """Why a module went from one state to another."""
+
+TRANSITION_REASON_UNSPECIFIED: TransitionReason.ValueType  # 0
+"""Never sent."""
+TRANSITION_REASON_KERNEL_STARTED: TransitionReason.ValueType  # 1
+"""The kernel has just started, and found it so."""
+TRANSITION_REASON_KERNEL_STOPPING: TransitionReason.ValueType  # 2
+"""The kernel is stopping."""
+TRANSITION_REASON_REQUESTED: TransitionReason.ValueType  # 3
+"""An operator asked for it."""
+TRANSITION_REASON_REQUIREMENT_MISSING: TransitionReason.ValueType  # 4
+"""A module that it requires is not READY."""
+TRANSITION_REASON_REQUIREMENT_MET: TransitionReason.ValueType  # 5
+"""All that it requires is READY again."""
+TRANSITION_REASON_REGISTERED: TransitionReason.ValueType  # 6
+"""It has registered."""
+TRANSITION_REASON_REPORTED: TransitionReason.ValueType  # 7
+"""It said so of itself in a heartbeat."""
+TRANSITION_REASON_LEFT: TransitionReason.ValueType  # 8
+"""It gave up its lease."""
+TRANSITION_REASON_EXITED: TransitionReason.ValueType  # 9
+"""Its process has ended."""
+TRANSITION_REASON_NOT_STARTED: TransitionReason.ValueType  # 10
+"""No process could be made, or its epoch could not be saved."""
+TRANSITION_REASON_START_TIMEOUT: TransitionReason.ValueType  # 11
+"""It did not register, or was not READY, in time."""
+TRANSITION_REASON_LEASE_LOST: TransitionReason.ValueType  # 12
+"""No heartbeat came in time, or its session ended."""
+TRANSITION_REASON_RETRY_DUE: TransitionReason.ValueType  # 13
+"""Its back-off, or the time of its slow retry, is over."""
+TRANSITION_REASON_GROUP: TransitionReason.ValueType  # 14
+"""Its group is restarted, or has failed."""
+TRANSITION_REASON_WATCHDOG: TransitionReason.ValueType  # 15
+"""It has made no progress for too long."""
+TRANSITION_REASON_NOT_SERVING: TransitionReason.ValueType  # 16
+"""It was NOT_SERVING for too long."""
+TRANSITION_REASON_BOUND: TransitionReason.ValueType  # 17
+"""A module that it is bound to has ended, or is to end."""
+Global___TransitionReason: _TypeAlias = TransitionReason  # noqa: Y015
 
 @_typing.final
 class Module(_message.Message):
@@ -206,3 +294,55 @@ class Module(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Module: _TypeAlias = Module  # noqa: Y015
+
+@_typing.final
+class Transition(_message.Message):
+    """One change of a module's state. docs/protocol/kernel.md, KER-19."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    MODULE_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    OLD_FIELD_NUMBER: _builtins.int
+    NEW_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """Counts the transitions of the node from 1, across restarts of the kernel."""
+    module: _builtins.str
+    """Canonical name of the module."""
+    epoch: _builtins.int
+    """Epoch of the module with the new state."""
+    old: Global___ModuleState.ValueType
+    """State before: that of the module's transition before this one."""
+    new: Global___ModuleState.ValueType
+    """State since."""
+    reason: Global___TransitionReason.ValueType
+    """Why."""
+    detail: _builtins.str
+    """The reason in words, e.g. how its process ended. May be empty."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When. Local clock."""
+
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        module: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        old: Global___ModuleState.ValueType = ...,
+        new: Global___ModuleState.ValueType = ...,
+        reason: Global___TransitionReason.ValueType = ...,
+        detail: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "detail", b"detail", "epoch", b"epoch", "module", b"module", "new", b"new", "old", b"old", "reason", b"reason", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Transition: _TypeAlias = Transition  # noqa: Y015

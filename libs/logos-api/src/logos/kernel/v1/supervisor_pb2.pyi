@@ -11,8 +11,12 @@ Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            desired state cannot be saved; nothing has changed then.
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from logos.kernel.v1 import module_pb2 as _module_pb2
 import builtins as _builtins
 import sys
@@ -24,6 +28,58 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Operation:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OperationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Operation.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OPERATION_UNSPECIFIED: _Operation.ValueType  # 0
+    """Refused."""
+    OPERATION_START: _Operation.ValueType  # 1
+    """StartModule."""
+    OPERATION_STOP: _Operation.ValueType  # 2
+    """StopModule."""
+    OPERATION_RESTART: _Operation.ValueType  # 3
+    """RestartModule."""
+
+class Operation(_Operation, metaclass=_OperationEnumTypeWrapper):
+    """What an operator may ask of a module."""
+
+OPERATION_UNSPECIFIED: Operation.ValueType  # 0
+"""Refused."""
+OPERATION_START: Operation.ValueType  # 1
+"""StartModule."""
+OPERATION_STOP: Operation.ValueType  # 2
+"""StopModule."""
+OPERATION_RESTART: Operation.ValueType  # 3
+"""RestartModule."""
+Global___Operation: _TypeAlias = Operation  # noqa: Y015
+
+class _StepAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StepActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StepAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STEP_ACTION_UNSPECIFIED: _StepAction.ValueType  # 0
+    """Never sent."""
+    STEP_ACTION_START: _StepAction.ValueType  # 1
+    """It is started."""
+    STEP_ACTION_STOP: _StepAction.ValueType  # 2
+    """Its process drains and ends."""
+
+class StepAction(_StepAction, metaclass=_StepActionEnumTypeWrapper):
+    """What is done with a module."""
+
+STEP_ACTION_UNSPECIFIED: StepAction.ValueType  # 0
+"""Never sent."""
+STEP_ACTION_START: StepAction.ValueType  # 1
+"""It is started."""
+STEP_ACTION_STOP: StepAction.ValueType  # 2
+"""Its process drains and ends."""
+Global___StepAction: _TypeAlias = StepAction  # noqa: Y015
 
 @_typing.final
 class StartModuleRequest(_message.Message):
@@ -78,16 +134,20 @@ class StopModuleRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MODULE_FIELD_NUMBER: _builtins.int
+    CASCADE_FIELD_NUMBER: _builtins.int
     module: _builtins.str
     """Canonical name."""
+    cascade: _builtins.bool
+    """Stop the modules that require it, too, also through others; they end first."""
     def __init__(
         self,
         *,
         module: _builtins.str = ...,
+        cascade: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["module", b"module"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cascade", b"cascade", "module", b"module"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -214,3 +274,352 @@ class StreamLogsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamLogsResponse: _TypeAlias = StreamLogsResponse  # noqa: Y015
+
+@_typing.final
+class ResetFailedRequest(_message.Message):
+    """Asks for the failures of a module to be forgotten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODULE_FIELD_NUMBER: _builtins.int
+    module: _builtins.str
+    """Canonical name."""
+    def __init__(
+        self,
+        *,
+        module: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["module", b"module"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResetFailedRequest: _TypeAlias = ResetFailedRequest  # noqa: Y015
+
+@_typing.final
+class ResetFailedResponse(_message.Message):
+    """They are forgotten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODULE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def module(self) -> _module_pb2.Module:
+        """Its state just after the request."""
+
+    def __init__(
+        self,
+        *,
+        module: _module_pb2.Module | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["module", b"module"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["module", b"module"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResetFailedResponse: _TypeAlias = ResetFailedResponse  # noqa: Y015
+
+@_typing.final
+class WatchTransitionsRequest(_message.Message):
+    """Asks for the transitions of all modules."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_REVISION_FIELD_NUMBER: _builtins.int
+    from_revision: _builtins.int
+    """First revision to send: one more than the last that was received. 0 asks for a
+    snapshot, and for what follows it.
+    """
+    def __init__(
+        self,
+        *,
+        from_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_revision", b"from_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchTransitionsRequest: _TypeAlias = WatchTransitionsRequest  # noqa: Y015
+
+@_typing.final
+class WatchTransitionsResponse(_message.Message):
+    """A snapshot, only as the first answer and only if it was asked for; or a transition."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    TRANSITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def snapshot(self) -> Global___Snapshot:
+        """All modules."""
+
+    @_builtins.property
+    def transition(self) -> _module_pb2.Transition:
+        """One change."""
+
+    def __init__(
+        self,
+        *,
+        snapshot: Global___Snapshot | None = ...,
+        transition: _module_pb2.Transition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "snapshot", b"snapshot", "transition", b"transition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "snapshot", b"snapshot", "transition", b"transition"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["snapshot", "transition"]  # noqa: Y015
+    _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
+
+Global___WatchTransitionsResponse: _TypeAlias = WatchTransitionsResponse  # noqa: Y015
+
+@_typing.final
+class Snapshot(_message.Message):
+    """All modules of the profile at a revision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    MODULES_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The last transition that it includes; 0 if there was none."""
+    @_builtins.property
+    def modules(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModuleAt]:
+        """The modules, dependencies first."""
+
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        modules: _abc.Iterable[Global___ModuleAt] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["modules", b"modules", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Snapshot: _TypeAlias = Snapshot  # noqa: Y015
+
+@_typing.final
+class ModuleAt(_message.Message):
+    """Where a module was at a revision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODULE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    module: _builtins.str
+    """Canonical name."""
+    state: _module_pb2.ModuleState.ValueType
+    """Its state."""
+    epoch: _builtins.int
+    """Its epoch at the transition to that state; 0 if there was none."""
+    def __init__(
+        self,
+        *,
+        module: _builtins.str = ...,
+        state: _module_pb2.ModuleState.ValueType = ...,
+        epoch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "module", b"module", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModuleAt: _TypeAlias = ModuleAt  # noqa: Y015
+
+@_typing.final
+class ListExitsRequest(_message.Message):
+    """Asks how the processes of a module ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODULE_FIELD_NUMBER: _builtins.int
+    module: _builtins.str
+    """Canonical name."""
+    def __init__(
+        self,
+        *,
+        module: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["module", b"module"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExitsRequest: _TypeAlias = ListExitsRequest  # noqa: Y015
+
+@_typing.final
+class ListExitsResponse(_message.Message):
+    """How they ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def exits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Exit]:
+        """At most 20, newest first."""
+
+    def __init__(
+        self,
+        *,
+        exits: _abc.Iterable[Global___Exit] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exits", b"exits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExitsResponse: _TypeAlias = ListExitsResponse  # noqa: Y015
+
+@_typing.final
+class Exit(_message.Message):
+    """One end of a module's process."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    SIGNAL_FIELD_NUMBER: _builtins.int
+    OUT_OF_MEMORY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.int
+    """The start that ended."""
+    code: _builtins.int
+    """It exited with this code."""
+    signal: _builtins.int
+    """This signal ended it, numbered as in POSIX."""
+    out_of_memory: _builtins.bool
+    """Whether the system killed it for want of memory; unset if that is not known."""
+    reason: _module_pb2.TransitionReason.ValueType
+    """Why the kernel ended it; EXITED if it did not."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When the kernel learnt of it. Local clock."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Last lines of the module's log then, at most 50, each cut at 1000 characters,
+        oldest first. Empty if the kernel was started again since.
+        """
+
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.int = ...,
+        code: _builtins.int = ...,
+        signal: _builtins.int = ...,
+        out_of_memory: _builtins.bool | None = ...,
+        reason: _module_pb2.TransitionReason.ValueType = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        lines: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_out_of_memory", b"_out_of_memory", "at", b"at", "code", b"code", "how", b"how", "out_of_memory", b"out_of_memory", "signal", b"signal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_out_of_memory", b"_out_of_memory", "at", b"at", "code", b"code", "epoch", b"epoch", "how", b"how", "lines", b"lines", "out_of_memory", b"out_of_memory", "reason", b"reason", "signal", b"signal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__out_of_memory: _TypeAlias = _typing.Literal["out_of_memory"]  # noqa: Y015
+    _WhichOneofArgType__out_of_memory: _TypeAlias = _typing.Literal["_out_of_memory", b"_out_of_memory"]  # noqa: Y015
+    _WhichOneofReturnType_how: _TypeAlias = _typing.Literal["code", "signal"]  # noqa: Y015
+    _WhichOneofArgType_how: _TypeAlias = _typing.Literal["how", b"how"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__out_of_memory) -> _WhichOneofReturnType__out_of_memory | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_how) -> _WhichOneofReturnType_how | None: ...
+
+Global___Exit: _TypeAlias = Exit  # noqa: Y015
+
+@_typing.final
+class PlanOperationRequest(_message.Message):
+    """Asks what a request would do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: _builtins.int
+    MODULE_FIELD_NUMBER: _builtins.int
+    CASCADE_FIELD_NUMBER: _builtins.int
+    operation: Global___Operation.ValueType
+    """The request."""
+    module: _builtins.str
+    """Canonical name."""
+    cascade: _builtins.bool
+    """As in StopModuleRequest."""
+    def __init__(
+        self,
+        *,
+        operation: Global___Operation.ValueType = ...,
+        module: _builtins.str = ...,
+        cascade: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cascade", b"cascade", "module", b"module", "operation", b"operation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanOperationRequest: _TypeAlias = PlanOperationRequest  # noqa: Y015
+
+@_typing.final
+class PlanOperationResponse(_message.Message):
+    """What it would do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Step]:
+        """In order. None if it changes nothing."""
+
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[Global___Step] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanOperationResponse: _TypeAlias = PlanOperationResponse  # noqa: Y015
+
+@_typing.final
+class Step(_message.Message):
+    """One thing that is done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAVE_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    MODULE_FIELD_NUMBER: _builtins.int
+    wave: _builtins.int
+    """Steps of one wave are done side by side, after those of the wave before. From 0."""
+    action: Global___StepAction.ValueType
+    """What is done."""
+    module: _builtins.str
+    """With which module."""
+    def __init__(
+        self,
+        *,
+        wave: _builtins.int = ...,
+        action: Global___StepAction.ValueType = ...,
+        module: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "module", b"module", "wave", b"wave"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Step: _TypeAlias = Step  # noqa: Y015

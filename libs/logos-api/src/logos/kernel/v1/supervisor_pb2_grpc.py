@@ -50,6 +50,26 @@ class SupervisorStub:
                 request_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.RestartModuleRequest.SerializeToString,
                 response_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.RestartModuleResponse.FromString,
                 _registered_method=True)
+        self.PlanOperation = channel.unary_unary(
+                '/logos.kernel.v1.Supervisor/PlanOperation',
+                request_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.PlanOperationRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.PlanOperationResponse.FromString,
+                _registered_method=True)
+        self.ResetFailed = channel.unary_unary(
+                '/logos.kernel.v1.Supervisor/ResetFailed',
+                request_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.ResetFailedRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.ResetFailedResponse.FromString,
+                _registered_method=True)
+        self.ListExits = channel.unary_unary(
+                '/logos.kernel.v1.Supervisor/ListExits',
+                request_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.ListExitsRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.ListExitsResponse.FromString,
+                _registered_method=True)
+        self.WatchTransitions = channel.unary_stream(
+                '/logos.kernel.v1.Supervisor/WatchTransitions',
+                request_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.WatchTransitionsRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.WatchTransitionsResponse.FromString,
+                _registered_method=True)
         self.StreamLogs = channel.unary_stream(
                 '/logos.kernel.v1.Supervisor/StreamLogs',
                 request_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.StreamLogsRequest.SerializeToString,
@@ -62,7 +82,7 @@ class SupervisorServicer:
     """
 
     def StartModule(self, request, context):
-        """Starts a module and the modules that it requires, and keeps them running.
+        """Starts a module and the modules that it requires or wants, and keeps them running.
         Also ends a back-off, and starts a FAILED module again. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -70,10 +90,12 @@ class SupervisorServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StopModule(self, request, context):
-        """Stops a module, and keeps it stopped. It drains first.
+        """Stops a module, and keeps it stopped. It drains first. Modules that are bound to it
+        end before it, and start again with it.
 
         Errors:
-        FAILED_PRECONDITION  HAS_DEPENDENTS: running modules require it
+        FAILED_PRECONDITION  HAS_DEPENDENTS: running modules require it, and `cascade` is
+        not set
         FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -85,6 +107,48 @@ class SupervisorServicer:
 
         Errors:
         FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlanOperation(self, request, context):
+        """Says what StartModule, StopModule or RestartModule would do now. Changes nothing.
+
+        Errors: those of that method, and
+        INVALID_ARGUMENT  UNKNOWN_OPERATION: it is none of these
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetFailed(self, request, context):
+        """Forgets the failures of a module; starts it at once if it is FAILED.
+
+        Errors:
+        FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListExits(self, request, context):
+        """Returns the last 20 exits of a module's processes, newest first. None where the
+        kernel observes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchTransitions(self, request, context):
+        """Streams the transitions of all modules, each once and in order, and waits for
+        more. A transition is sent once it is durable (KER-19).
+
+        Errors:
+        OUT_OF_RANGE  HISTORY_COMPACTED: not all from that revision on are kept, or
+        the caller reads too slowly; begin with 0
+        OUT_OF_RANGE  REVISION_UNKNOWN: the node has not come to that revision: its
+        state was replaced; begin with 0
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,6 +182,26 @@ def add_SupervisorServicer_to_server(servicer, server):
                     servicer.RestartModule,
                     request_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.RestartModuleRequest.FromString,
                     response_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.RestartModuleResponse.SerializeToString,
+            ),
+            'PlanOperation': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanOperation,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.PlanOperationRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.PlanOperationResponse.SerializeToString,
+            ),
+            'ResetFailed': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetFailed,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.ResetFailedRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.ResetFailedResponse.SerializeToString,
+            ),
+            'ListExits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExits,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.ListExitsRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.ListExitsResponse.SerializeToString,
+            ),
+            'WatchTransitions': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchTransitions,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.WatchTransitionsRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.WatchTransitionsResponse.SerializeToString,
             ),
             'StreamLogs': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamLogs,
@@ -207,6 +291,114 @@ class Supervisor:
             '/logos.kernel.v1.Supervisor/RestartModule',
             logos_dot_kernel_dot_v1_dot_supervisor__pb2.RestartModuleRequest.SerializeToString,
             logos_dot_kernel_dot_v1_dot_supervisor__pb2.RestartModuleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanOperation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Supervisor/PlanOperation',
+            logos_dot_kernel_dot_v1_dot_supervisor__pb2.PlanOperationRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_supervisor__pb2.PlanOperationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetFailed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Supervisor/ResetFailed',
+            logos_dot_kernel_dot_v1_dot_supervisor__pb2.ResetFailedRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_supervisor__pb2.ResetFailedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Supervisor/ListExits',
+            logos_dot_kernel_dot_v1_dot_supervisor__pb2.ListExitsRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_supervisor__pb2.ListExitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchTransitions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/logos.kernel.v1.Supervisor/WatchTransitions',
+            logos_dot_kernel_dot_v1_dot_supervisor__pb2.WatchTransitionsRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_supervisor__pb2.WatchTransitionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,14 +42,16 @@ class SupervisorStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SupervisorAsyncStub: ...
     StartModule: _grpc.UnaryUnaryMultiCallable[_supervisor_pb2.StartModuleRequest, _supervisor_pb2.StartModuleResponse]
-    """Starts a module and the modules that it requires, and keeps them running.
+    """Starts a module and the modules that it requires or wants, and keeps them running.
     Also ends a back-off, and starts a FAILED module again. Idempotent.
     """
     StopModule: _grpc.UnaryUnaryMultiCallable[_supervisor_pb2.StopModuleRequest, _supervisor_pb2.StopModuleResponse]
-    """Stops a module, and keeps it stopped. It drains first.
+    """Stops a module, and keeps it stopped. It drains first. Modules that are bound to it
+    end before it, and start again with it.
 
     Errors:
-      FAILED_PRECONDITION  HAS_DEPENDENTS: running modules require it
+      FAILED_PRECONDITION  HAS_DEPENDENTS: running modules require it, and `cascade` is
+                           not set
       FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
     """
     RestartModule: _grpc.UnaryUnaryMultiCallable[_supervisor_pb2.RestartModuleRequest, _supervisor_pb2.RestartModuleResponse]
@@ -57,6 +59,32 @@ class SupervisorStub:
 
     Errors:
       FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
+    """
+    PlanOperation: _grpc.UnaryUnaryMultiCallable[_supervisor_pb2.PlanOperationRequest, _supervisor_pb2.PlanOperationResponse]
+    """Says what StartModule, StopModule or RestartModule would do now. Changes nothing.
+
+    Errors: those of that method, and
+      INVALID_ARGUMENT  UNKNOWN_OPERATION: it is none of these
+    """
+    ResetFailed: _grpc.UnaryUnaryMultiCallable[_supervisor_pb2.ResetFailedRequest, _supervisor_pb2.ResetFailedResponse]
+    """Forgets the failures of a module; starts it at once if it is FAILED.
+
+    Errors:
+      FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
+    """
+    ListExits: _grpc.UnaryUnaryMultiCallable[_supervisor_pb2.ListExitsRequest, _supervisor_pb2.ListExitsResponse]
+    """Returns the last 20 exits of a module's processes, newest first. None where the
+    kernel observes.
+    """
+    WatchTransitions: _grpc.UnaryStreamMultiCallable[_supervisor_pb2.WatchTransitionsRequest, _supervisor_pb2.WatchTransitionsResponse]
+    """Streams the transitions of all modules, each once and in order, and waits for
+    more. A transition is sent once it is durable (KER-19).
+
+    Errors:
+      OUT_OF_RANGE  HISTORY_COMPACTED: not all from that revision on are kept, or
+                    the caller reads too slowly; begin with 0
+      OUT_OF_RANGE  REVISION_UNKNOWN: the node has not come to that revision: its
+                    state was replaced; begin with 0
     """
     StreamLogs: _grpc.UnaryStreamMultiCallable[_supervisor_pb2.StreamLogsRequest, _supervisor_pb2.StreamLogsResponse]
     """Streams a module's log lines, oldest first. Lines over 64 KiB are cut.
@@ -72,14 +100,16 @@ class SupervisorAsyncStub(SupervisorStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartModule: _aio.UnaryUnaryMultiCallable[_supervisor_pb2.StartModuleRequest, _supervisor_pb2.StartModuleResponse]  # type: ignore[assignment]
-    """Starts a module and the modules that it requires, and keeps them running.
+    """Starts a module and the modules that it requires or wants, and keeps them running.
     Also ends a back-off, and starts a FAILED module again. Idempotent.
     """
     StopModule: _aio.UnaryUnaryMultiCallable[_supervisor_pb2.StopModuleRequest, _supervisor_pb2.StopModuleResponse]  # type: ignore[assignment]
-    """Stops a module, and keeps it stopped. It drains first.
+    """Stops a module, and keeps it stopped. It drains first. Modules that are bound to it
+    end before it, and start again with it.
 
     Errors:
-      FAILED_PRECONDITION  HAS_DEPENDENTS: running modules require it
+      FAILED_PRECONDITION  HAS_DEPENDENTS: running modules require it, and `cascade` is
+                           not set
       FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
     """
     RestartModule: _aio.UnaryUnaryMultiCallable[_supervisor_pb2.RestartModuleRequest, _supervisor_pb2.RestartModuleResponse]  # type: ignore[assignment]
@@ -87,6 +117,32 @@ class SupervisorAsyncStub(SupervisorStub):
 
     Errors:
       FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
+    """
+    PlanOperation: _aio.UnaryUnaryMultiCallable[_supervisor_pb2.PlanOperationRequest, _supervisor_pb2.PlanOperationResponse]  # type: ignore[assignment]
+    """Says what StartModule, StopModule or RestartModule would do now. Changes nothing.
+
+    Errors: those of that method, and
+      INVALID_ARGUMENT  UNKNOWN_OPERATION: it is none of these
+    """
+    ResetFailed: _aio.UnaryUnaryMultiCallable[_supervisor_pb2.ResetFailedRequest, _supervisor_pb2.ResetFailedResponse]  # type: ignore[assignment]
+    """Forgets the failures of a module; starts it at once if it is FAILED.
+
+    Errors:
+      FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
+    """
+    ListExits: _aio.UnaryUnaryMultiCallable[_supervisor_pb2.ListExitsRequest, _supervisor_pb2.ListExitsResponse]  # type: ignore[assignment]
+    """Returns the last 20 exits of a module's processes, newest first. None where the
+    kernel observes.
+    """
+    WatchTransitions: _aio.UnaryStreamMultiCallable[_supervisor_pb2.WatchTransitionsRequest, _supervisor_pb2.WatchTransitionsResponse]  # type: ignore[assignment]
+    """Streams the transitions of all modules, each once and in order, and waits for
+    more. A transition is sent once it is durable (KER-19).
+
+    Errors:
+      OUT_OF_RANGE  HISTORY_COMPACTED: not all from that revision on are kept, or
+                    the caller reads too slowly; begin with 0
+      OUT_OF_RANGE  REVISION_UNKNOWN: the node has not come to that revision: its
+                    state was replaced; begin with 0
     """
     StreamLogs: _aio.UnaryStreamMultiCallable[_supervisor_pb2.StreamLogsRequest, _supervisor_pb2.StreamLogsResponse]  # type: ignore[assignment]
     """Streams a module's log lines, oldest first. Lines over 64 KiB are cut.
@@ -105,7 +161,7 @@ class SupervisorServicer(metaclass=_abc_1.ABCMeta):
         request: _supervisor_pb2.StartModuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_supervisor_pb2.StartModuleResponse, _abc.Awaitable[_supervisor_pb2.StartModuleResponse]]:
-        """Starts a module and the modules that it requires, and keeps them running.
+        """Starts a module and the modules that it requires or wants, and keeps them running.
         Also ends a back-off, and starts a FAILED module again. Idempotent.
         """
 
@@ -115,10 +171,12 @@ class SupervisorServicer(metaclass=_abc_1.ABCMeta):
         request: _supervisor_pb2.StopModuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_supervisor_pb2.StopModuleResponse, _abc.Awaitable[_supervisor_pb2.StopModuleResponse]]:
-        """Stops a module, and keeps it stopped. It drains first.
+        """Stops a module, and keeps it stopped. It drains first. Modules that are bound to it
+        end before it, and start again with it.
 
         Errors:
-          FAILED_PRECONDITION  HAS_DEPENDENTS: running modules require it
+          FAILED_PRECONDITION  HAS_DEPENDENTS: running modules require it, and `cascade` is
+                               not set
           FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
         """
 
@@ -132,6 +190,56 @@ class SupervisorServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
+        """
+
+    @_abc_1.abstractmethod
+    def PlanOperation(
+        self,
+        request: _supervisor_pb2.PlanOperationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_supervisor_pb2.PlanOperationResponse, _abc.Awaitable[_supervisor_pb2.PlanOperationResponse]]:
+        """Says what StartModule, StopModule or RestartModule would do now. Changes nothing.
+
+        Errors: those of that method, and
+          INVALID_ARGUMENT  UNKNOWN_OPERATION: it is none of these
+        """
+
+    @_abc_1.abstractmethod
+    def ResetFailed(
+        self,
+        request: _supervisor_pb2.ResetFailedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_supervisor_pb2.ResetFailedResponse, _abc.Awaitable[_supervisor_pb2.ResetFailedResponse]]:
+        """Forgets the failures of a module; starts it at once if it is FAILED.
+
+        Errors:
+          FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
+        """
+
+    @_abc_1.abstractmethod
+    def ListExits(
+        self,
+        request: _supervisor_pb2.ListExitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_supervisor_pb2.ListExitsResponse, _abc.Awaitable[_supervisor_pb2.ListExitsResponse]]:
+        """Returns the last 20 exits of a module's processes, newest first. None where the
+        kernel observes.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchTransitions(
+        self,
+        request: _supervisor_pb2.WatchTransitionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_supervisor_pb2.WatchTransitionsResponse], _abc.AsyncIterator[_supervisor_pb2.WatchTransitionsResponse]]:
+        """Streams the transitions of all modules, each once and in order, and waits for
+        more. A transition is sent once it is durable (KER-19).
+
+        Errors:
+          OUT_OF_RANGE  HISTORY_COMPACTED: not all from that revision on are kept, or
+                        the caller reads too slowly; begin with 0
+          OUT_OF_RANGE  REVISION_UNKNOWN: the node has not come to that revision: its
+                        state was replaced; begin with 0
         """
 
     @_abc_1.abstractmethod
