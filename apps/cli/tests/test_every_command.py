@@ -56,6 +56,10 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("module", "start"): ["storage"],
     ("module", "stop"): ["storage"],
     ("module", "restart"): ["storage"],
+    ("module", "reset"): ["storage"],
+    ("module", "plan"): ["stop", "storage"],
+    ("module", "exits"): ["storage"],
+    ("module", "watch"): ["storage"],
     ("storage", "put"): ["FILE"],
     ("storage", "get"): [CID, "-o", "OUT"],
     ("storage", "stat"): [CID],
@@ -108,6 +112,34 @@ class Node(
 
     def RestartModule(self, request: Any, context: Any) -> Any:  # noqa: N802
         return supervisor_pb2.RestartModuleResponse(module=self.module)
+
+    def ResetFailed(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return supervisor_pb2.ResetFailedResponse(module=self.module)
+
+    def PlanOperation(self, request: Any, context: Any) -> Any:  # noqa: N802
+        step = supervisor_pb2.Step(action=supervisor_pb2.STEP_ACTION_STOP, module="storage")
+        return supervisor_pb2.PlanOperationResponse(steps=[step])
+
+    def ListExits(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return supervisor_pb2.ListExitsResponse(exits=[supervisor_pb2.Exit(epoch=1, signal=11)])
+
+    def WatchTransitions(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        if not request.from_revision:
+            at = supervisor_pb2.ModuleAt(module="storage", state=module_pb2.MODULE_STATE_READY)
+            snapshot = supervisor_pb2.Snapshot(revision=7, modules=[at])
+            yield supervisor_pb2.WatchTransitionsResponse(snapshot=snapshot)
+            return
+        for revision, name in enumerate(("storage", "mixnet", "storage"), request.from_revision):
+            one = module_pb2.Transition(
+                revision=revision,
+                module=name,
+                epoch=2,
+                old=module_pb2.MODULE_STATE_READY,
+                new=module_pb2.MODULE_STATE_BACKOFF,
+                reason=module_pb2.TRANSITION_REASON_EXITED,
+                detail="ended by signal 11\x1b[2J",
+            )
+            yield supervisor_pb2.WatchTransitionsResponse(transition=one)
 
     def StreamLogs(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         yield supervisor_pb2.StreamLogsResponse(line='{"message": "ready"}')
@@ -215,6 +247,9 @@ def on_a_node(address: str) -> Iterator[Case]:
         for stdout in ("pipe", *OUTPUTS):
             yield (*path, stdout), logosctl(address, *command, "--output", "json"), stdout
         yield (*path, "nobody"), logosctl("127.0.0.1:1", *command), "pipe"
+    for form in ("json", "table"):
+        words = logosctl(address, "module", "watch", "storage", "--from", "7", "--output", form)
+        yield ("watch", form), words, "pipe"
     for stdout in OUTPUTS:
         yield ("content", stdout), logosctl(address, "storage", "get", CID), stdout
     for seconds in ("inf", "1e300", "nan", "0"):
@@ -405,3 +440,25 @@ def test_a_timeout_is_a_number_of_seconds_or_none(
 
     assert told["code"] == code, told["err"]
     assert_ended_well(told)
+
+
+def test_changes_are_watched_one_a_line(ended: dict[Key, Ended]) -> None:
+    """kernel.md 14.38: `watch` is valid NDJSON."""
+    documents = [json.loads(line) for line in ended["watch", "json"]["out"].splitlines()]
+    lines = ended["watch", "table"]["out"].splitlines()
+
+    assert [one["revision"] for one in documents] == [7, 9], "those of the other are left out"
+    assert documents[0] | {"node": "", "at": ""} == {
+        "node": "",
+        "revision": 7,
+        "module": "storage",
+        "epoch": 2,
+        "from": "ready",
+        "to": "backoff",
+        "reason": "EXITED",
+        "detail": "ended by signal 11\x1b[2J",
+        "at": "",
+    }
+    assert len(lines) == 2
+    assert lines[0].startswith("7  ")
+    assert lines[0].endswith("  ready -> backoff  EXITED  ended by signal 11\\x1b[2J")

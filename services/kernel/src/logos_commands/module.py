@@ -1,6 +1,7 @@
 """`logosctl module`: the modules of one node."""
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import grpc
@@ -9,7 +10,7 @@ import typer
 from logos.kernel.v1 import kernel_pb2, module_pb2, supervisor_pb2
 from logos.kernel.v1.kernel_pb2_grpc import KernelStub
 from logos.kernel.v1.supervisor_pb2_grpc import SupervisorStub
-from logos_cli.console import Output, print_json_line, print_rows
+from logos_cli.console import Output, print_json_line, print_rows, shown
 from logos_cli.session import FormOption, session_of
 from logos_testnet.client import state_name
 
@@ -20,10 +21,26 @@ command: Final = typer.Typer(
 ADVICE: Final = {
     "RUNTIME_EXTERNAL": "the container engine owns it: `docker compose restart NODE-MODULE`,"
     " `./logos logs NODE MODULE`",
-    "HAS_DEPENDENTS": "stop the modules that require it first",
+    "HAS_DEPENDENTS": "stop the modules that require it first, or all with `module stop --cascade`",
+    "HISTORY_COMPACTED": "begin with what is now: `module watch` without --from",
+    "REVISION_UNKNOWN": "begin with what is now: `module watch` without --from",
 }
 
+_REASON: Final = "TRANSITION_REASON_"
+
+
+class Verb(StrEnum):
+    """What may be asked of a module."""
+
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+
+
 NameArgument = Annotated[str, typer.Argument(help="Name of the module, e.g. storage.")]
+CascadeOption = Annotated[
+    bool, typer.Option("--cascade", help="Also the modules that require it; they end first.")
+]
 _COLUMNS: Final = ("module", "state", "version", "restarts", "endpoint", "status", "last_exit")
 
 
@@ -75,9 +92,15 @@ def start(context: typer.Context, module: NameArgument, output: FormOption = Non
 
 
 @command.command("stop")
-def stop(context: typer.Context, module: NameArgument, output: FormOption = None) -> None:
+def stop(
+    context: typer.Context,
+    module: NameArgument,
+    *,
+    cascade: CascadeOption = False,
+    output: FormOption = None,
+) -> None:
     """Want a module stopped, also across restarts of the node."""
-    request = supervisor_pb2.StopModuleRequest(module=module)
+    request = supervisor_pb2.StopModuleRequest(module=module, cascade=cascade)
     _operate(context, lambda channel: SupervisorStub(channel).StopModule, request, output)
 
 
@@ -86,6 +109,82 @@ def restart(context: typer.Context, module: NameArgument, output: FormOption = N
     """Stop a module's process and start a new one."""
     request = supervisor_pb2.RestartModuleRequest(module=module)
     _operate(context, lambda channel: SupervisorStub(channel).RestartModule, request, output)
+
+
+@command.command("reset")
+def reset(context: typer.Context, module: NameArgument, output: FormOption = None) -> None:
+    """Forget the failures of a module, and start it if it is failed."""
+    request = supervisor_pb2.ResetFailedRequest(module=module)
+    _operate(context, lambda channel: SupervisorStub(channel).ResetFailed, request, output)
+
+
+@command.command("plan")
+def plan(
+    context: typer.Context,
+    operation: Annotated[Verb, typer.Argument(help="What would be asked for.")],
+    module: NameArgument,
+    *,
+    cascade: CascadeOption = False,
+    output: FormOption = None,
+) -> None:
+    """Show what a start, stop or restart would do, without doing it."""
+    session = session_of(context)
+    request = supervisor_pb2.PlanOperationRequest(
+        operation=supervisor_pb2.Operation.Value(f"OPERATION_{operation.name}"),
+        module=module,
+        cascade=cascade,
+    )
+    steps = session.ask(lambda channel: SupervisorStub(channel).PlanOperation, request).steps
+    rows = [
+        {
+            "wave": step.wave,
+            "action": _word(supervisor_pb2.StepAction, "STEP_ACTION_", step.action),
+            "module": step.module,
+        }
+        for step in steps
+    ]
+    print_rows(rows, ("wave", "action", "module"), session.form(output))
+
+
+@command.command("exits")
+def exits(context: typer.Context, module: NameArgument, output: FormOption = None) -> None:
+    """List how the last processes of a module ended, newest first."""
+    session = session_of(context)
+    request = supervisor_pb2.ListExitsRequest(module=module)
+    found = session.ask(lambda channel: SupervisorStub(channel).ListExits, request).exits
+    columns = ("epoch", "code", "signal", "out_of_memory", "reason", "at", "last_line")
+    print_rows([_exit_record(one) for one in found], columns, session.form(output))
+
+
+@command.command("watch")
+def watch(
+    context: typer.Context,
+    module: Annotated[str, typer.Argument(help="Only of this module.")] = "",
+    *,
+    first: Annotated[
+        int,
+        typer.Option(
+            "--from", min=0, max=2**63, help="First revision; without it, what is now comes first."
+        ),
+    ] = 0,
+    output: FormOption = None,
+) -> None:
+    """Print the states of modules as they change: one line each, as JSON one document each."""
+    session = session_of(context)
+    request = supervisor_pb2.WatchTransitionsRequest(from_revision=first)
+    as_json = session.form(output) is Output.JSON
+
+    async def work(channel: grpc.aio.Channel) -> None:
+        async for response in SupervisorStub(channel).WatchTransitions(request):
+            for one in _changes(response):
+                if module not in {"", one["module"]}:
+                    continue
+                if as_json:
+                    print_json_line({"node": session.node, **one})
+                else:
+                    print(_change_line(one), flush=True)
+
+    session.call(work)
 
 
 def record(module: module_pb2.Module) -> dict[str, Any]:
@@ -107,6 +206,68 @@ def record(module: module_pb2.Module) -> dict[str, Any]:
         "last_exit": module.last_exit,
         "since": module.since.ToJsonString(),
     }
+
+
+def _exit_record(one: supervisor_pb2.Exit) -> dict[str, Any]:
+    """An exit as a record of the output; null is what is not known, or does not apply."""
+    how = one.WhichOneof("how")
+    return {
+        "epoch": one.epoch,
+        "code": one.code if how == "code" else None,
+        "signal": one.signal if how == "signal" else None,
+        "out_of_memory": one.out_of_memory if one.HasField("out_of_memory") else None,
+        "reason": module_pb2.TransitionReason.Name(one.reason).removeprefix(_REASON),
+        "at": one.at.ToJsonString(),
+        "last_line": one.lines[-1] if one.lines else "",
+        "lines": list(one.lines),
+    }
+
+
+def _changes(response: supervisor_pb2.WatchTransitionsResponse) -> list[dict[str, Any]]:
+    """What is watched, as records: those of a snapshot have no reason, and no state before."""
+    if response.WhichOneof("content") == "snapshot":
+        return [
+            {
+                "revision": response.snapshot.revision,
+                "module": one.module,
+                "epoch": one.epoch,
+                "from": None,
+                "to": _state(one.state),
+                "reason": None,
+                "detail": "",
+                "at": None,
+            }
+            for one in response.snapshot.modules
+        ]
+    one = response.transition
+    return [
+        {
+            "revision": one.revision,
+            "module": one.module,
+            "epoch": one.epoch,
+            "from": _state(one.old),
+            "to": _state(one.new),
+            "reason": module_pb2.TransitionReason.Name(one.reason).removeprefix(_REASON),
+            "detail": one.detail,
+            "at": one.at.ToJsonString(),
+        }
+    ]
+
+
+def _change_line(one: dict[str, Any]) -> str:
+    if one["reason"] is None:
+        return f"{one['revision']}  {one['module']} is {one['to']}"
+    way = f"{one['revision']}  {one['at']}  {one['module']}  {one['from']} -> {one['to']}"
+    return shown("  ".join(filter(None, (way, one["reason"], one["detail"]))))
+
+
+def _state(value: module_pb2.ModuleState.ValueType) -> str:
+    return _word(module_pb2.ModuleState, "MODULE_STATE_", value)
+
+
+def _word(kind: Any, prefix: str, value: int) -> str:
+    """A value of an enum as a word, e.g. `ready`."""
+    return str(kind.Name(value)).removeprefix(prefix).lower()
 
 
 def _operate(
