@@ -266,7 +266,6 @@ speed = 9
             "profile.toml:15: modules.storage.settings: holds a date, a time, inf or nan, "
             "which JSON cannot express"
         ),
-        "profile.toml: storage: requires 'mixnet', which the profile does not have",
     ]
 
 
@@ -357,6 +356,17 @@ def test_a_profile_with_a_version_that_does_not_do_is_refused(tmp_path: Path) ->
     assert _problems(variables, tmp_path) == [
         "profile.toml:11: modules.storage: needs mixnet >=0.2, which is 0.1.0"
     ]
+
+
+def test_a_profile_with_a_cycle_is_refused(tmp_path: Path) -> None:
+    """kernel.md 14.11."""
+    variables = _variables(tmp_path)
+    (tmp_path / "mixnet.toml").write_text(f'{MIXNET}binds = ["storage"]\n')
+
+    [problem] = _problems(variables, tmp_path)
+
+    assert "modules: requires form a cycle: " in problem
+    assert "mixnet -> storage" in problem
 
 
 @pytest.mark.parametrize(

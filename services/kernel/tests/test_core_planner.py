@@ -258,3 +258,31 @@ def test_what_is_stopped_waits_for_nothing_any_more() -> None:
     world.want("stop", "top")
 
     assert (world.states()["top"], world["top"].status_text) == ("STOPPED", "")
+
+
+def test_what_the_profile_does_not_have_blocks_those_that_need_it_and_no_others() -> None:
+    """kernel.md 14.11."""
+    requires = {"base": [], "top": ["base", "gone"], "over": ["top"]}
+    world = World(requires)
+    rounds(world, 0)
+    assert world.states() == {"base": "READY", "top": "BLOCKED", "over": "BLOCKED"}
+    assert world["top"].status_text == "waits for gone, which the profile does not have"
+    assert not world.modules.is_ready()
+
+    assert plan(world, "start", "over") == []
+    world.want("start", "over")
+    assert world.states() == {"base": "READY", "top": "BLOCKED", "over": "BLOCKED"}
+    assert as_waves(plan(world, "stop_all", "base")) == [
+        {(Action.STOP, "over"), (Action.STOP, "top"), (Action.STOP, "base")}
+    ]
+
+    world = World(
+        requires | {"gone": []},
+        records=list(world.saved.values()),
+        alive=world.alive,
+        kept=world.kept,
+    )
+    world.ready("base")
+    rounds(world, len(world.kept))
+    assert world.modules.is_ready()
+    assert world["base"].epoch == 1

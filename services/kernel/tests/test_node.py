@@ -382,13 +382,34 @@ async def test_a_taken_socket_is_refused_and_left_to_its_owner(node: Node) -> No
 
 
 async def test_a_broken_profile_is_refused_with_all_its_problems(node: Node) -> None:
-    node.add("base", requires=["nobody"])
+    node.add("base", requires=["base"])
     node.write_profile(lease_ttl_ms=0)
 
     said = await _refused(node)
 
     assert "profile.toml:9: kernel.lease_ttl_ms: must be a whole number from 1, is 0" in said
-    assert "base: requires 'nobody', which the profile does not have" in said
+    assert "base/module.toml: requires: a module cannot name itself" in said
+
+
+async def test_what_requires_a_module_that_is_not_there_waits_for_it_alone(node: Node) -> None:
+    """kernel.md 14.11."""
+    node.add("base")
+    node.add("top", requires=["base", "late"])
+    node.write_profile()
+    kernel = node.start()
+    await node.until_state("base", "READY")
+    top = await node.until_state("top", "BLOCKED")
+    assert top.status_text == "waits for late, which the profile does not have"
+    kernel.terminate()
+    kernel.wait()
+    node.kernel = None
+
+    node.add("late")
+    node.write_profile()
+    node.start()
+
+    await node.until_ready()
+    assert (await node.module("top")).epoch == 1
 
 
 async def test_sigterm_stops_dependents_first_and_leaves_no_process(node: Node) -> None:

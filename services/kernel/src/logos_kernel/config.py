@@ -376,7 +376,8 @@ class _Profile:
                     what = f"needs {name} {needed}, which is {versions[name]}"
                     self._blame(f"modules.{plan.manifest.name}", what)
         requires = {plan.manifest.name: plan.manifest.prerequisites for plan in self.plans}
-        self._problems.extend(f"{self._path}: {problem}" for problem in resolve.problems(requires))
+        if names := resolve.cycle(requires):
+            self._blame("modules", f"requires form a cycle: {' -> '.join(names)}")
         for problem in group_problems(self.groups):
             key, _, what = problem.partition(": ")
             self._blame(key, what)

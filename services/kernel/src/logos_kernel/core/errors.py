@@ -74,13 +74,6 @@ class DependencyCycleError(LogosError):
     reason = "DEPENDENCY_CYCLE"
 
 
-class DependencyMissingError(LogosError):
-    """A module requires one that the profile does not have, or not in that version."""
-
-    kind = ErrorKind.FAILED_PRECONDITION
-    reason = "DEPENDENCY_MISSING"
-
-
 class UnknownOperationError(LogosError):
     """An operator cannot ask for that."""
 

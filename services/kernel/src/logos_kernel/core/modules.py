@@ -379,7 +379,10 @@ class Modules:
         """
         found = []
         for name in self.requires[module.name]:
-            other = self.find(name)
+            other = self._modules.get(name)
+            if other is None:
+                found.append(f"{name}, which the profile does not have")
+                continue
             needed = module.plan.manifest.ranges.get(name)
             is_ready = other.state is S.READY and other.ending is None
             version = other.version if is_ready else other.plan.manifest.version

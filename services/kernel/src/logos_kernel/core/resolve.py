@@ -1,30 +1,11 @@
-"""Which module needs which: order, cycles, what is missing (KER-6)."""
+"""Which module needs which: order and cycles (KER-6). What is needed may be missing."""
 
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from logos_kernel.core.errors import DependencyCycleError, DependencyMissingError
+from logos_kernel.core.errors import DependencyCycleError
 
 Requires = Mapping[str, Iterable[str]]
-
-
-def problems(requires: Requires) -> list[str]:
-    """Says what makes an order impossible; empty if nothing does."""
-    found = missing(requires)
-    known = {name: [one for one in needed if one in requires] for name, needed in requires.items()}
-    if names := cycle(known):
-        found.append(f"requires form a cycle: {' -> '.join(names)}")
-    return found
-
-
-def missing(requires: Requires) -> list[str]:
-    """Says which modules require what is not there."""
-    return [
-        f"{name}: requires {needed!r}, which the profile does not have"
-        for name, all_needed in requires.items()
-        for needed in all_needed
-        if needed not in requires
-    ]
 
 
 def cycle(requires: Requires) -> list[str]:
@@ -41,11 +22,8 @@ def start_order(requires: Requires) -> list[str]:
     """Returns every module after what it requires; by name where there is a choice.
 
     Raises:
-        DependencyMissingError: One requires what is not there.
         DependencyCycleError: There is no such order; the cycle is named.
     """
-    if found := missing(requires):
-        raise DependencyMissingError("; ".join(found))
     if names := cycle(requires):
         raise DependencyCycleError(f"requires form a cycle: {' -> '.join(names)}")
     sorter = TopologicalSorter(requires)
@@ -53,7 +31,7 @@ def start_order(requires: Requires) -> list[str]:
     order: list[str] = []
     while sorter.is_active():
         layer = sorted(sorter.get_ready())
-        order.extend(layer)
+        order.extend(name for name in layer if name in requires)
         sorter.done(*layer)
     return order
 
