@@ -14,6 +14,7 @@ from logos_kernel.core.effects import Effect, Effects, End, Keep, Save, Signal, 
 from logos_kernel.core.groups import Group, Strategy
 from logos_kernel.core.journal import MAX_TRANSITIONS, Entries, Transition
 from logos_kernel.core.modules import Modules
+from logos_kernel.core.planner import Planner
 from logos_kernel.core.registry import Registry
 from logos_kernel.core.restarts import RestartPolicy
 from logos_kernel.core.supervisor import Supervisor
@@ -284,8 +285,8 @@ class Kernel:
             return
         name = self.world.chance.pick(NAMES)
         wish = self.world.chance.pick(["start", "stop", "stop_all", "restart"])
-        started = self.modules.started_with(name)
-        stopped = self.modules.stopped_with(name, is_cascade=True)
+        started = Planner(self.modules).started_with(name)
+        stopped = Planner(self.modules).stopped_with(name, is_cascade=True)
         touched = {module.name for module in (*started, *stopped)}
         self.wanted |= dict.fromkeys(touched)
 

@@ -16,6 +16,7 @@ from logos_kernel.core.errors import HasDependentsError, StaleEpochError
 from logos_kernel.core.groups import Group, Strategy
 from logos_kernel.core.journal import Reason
 from logos_kernel.core.lifecycle import LIVE, check_transition
+from logos_kernel.core.planner import Planner
 from logos_kernel.core.types import Desired, ModuleState, Record
 
 DIAMOND = {"top": ["left", "right"], "left": ["base"], "right": ["base"], "base": []}
@@ -120,11 +121,11 @@ class Chaos(RuleBasedStateMachine):
         if wish == "reset_failed":
             return self._desired()
         if wish == "stop_all":
-            stopped = self.world.modules.stopped_with(name, is_cascade=True)
+            stopped = Planner(self.world.modules).stopped_with(name, is_cascade=True)
             return self._desired() | dict.fromkeys((one.name for one in stopped), Desired.STOPPED)
         if wish == "restart" and module.is_restartable:
             return self._desired()
-        required = self.world.modules.started_with(name)
+        required = Planner(self.world.modules).started_with(name)
         return self._desired() | dict.fromkeys((one.name for one in required), Desired.RUNNING)
 
     @rule()

@@ -226,32 +226,33 @@ def _exit_record(one: supervisor_pb2.Exit) -> dict[str, Any]:
 def _changes(response: supervisor_pb2.WatchTransitionsResponse) -> list[dict[str, Any]]:
     """What is watched, as records: those of a snapshot have no reason, and no state before."""
     if response.WhichOneof("content") == "snapshot":
-        return [
-            {
-                "revision": response.snapshot.revision,
-                "module": one.module,
-                "epoch": one.epoch,
-                "from": None,
-                "to": _state(one.state),
-                "reason": None,
-                "detail": "",
-                "at": None,
-            }
-            for one in response.snapshot.modules
-        ]
+        revision = response.snapshot.revision
+        return [_change(revision, one, one.state) for one in response.snapshot.modules]
     one = response.transition
-    return [
-        {
-            "revision": one.revision,
-            "module": one.module,
-            "epoch": one.epoch,
-            "from": _state(one.old),
-            "to": _state(one.new),
-            "reason": module_pb2.TransitionReason.Name(one.reason).removeprefix(_REASON),
-            "detail": one.detail,
-            "at": one.at.ToJsonString(),
-        }
-    ]
+    said = {
+        "from": _state(one.old),
+        "reason": module_pb2.TransitionReason.Name(one.reason).removeprefix(_REASON),
+        "detail": one.detail,
+        "at": one.at.ToJsonString(),
+    }
+    return [_change(one.revision, one, one.new) | said]
+
+
+def _change(
+    revision: int,
+    one: supervisor_pb2.ModuleAt | module_pb2.Transition,
+    state: module_pb2.ModuleState.ValueType,
+) -> dict[str, Any]:
+    return {
+        "revision": revision,
+        "module": one.module,
+        "epoch": one.epoch,
+        "from": None,
+        "to": _state(state),
+        "reason": None,
+        "detail": "",
+        "at": None,
+    }
 
 
 def _change_line(one: dict[str, Any]) -> str:

@@ -268,10 +268,14 @@ class _Profile:
         for key, value in table.items():
             if key not in _POLICY_KEYS:
                 self._blame(f"kernel.{key}", "unknown key")
-            elif not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                self._blame(f"kernel.{key}", f"must be a whole number from 1, is {value!r}")
-            else:
-                self.policy = replace(self.policy, **{key: value})  # type: ignore[arg-type]  # an int
+            elif self._is_whole(value, f"kernel.{key}"):
+                self.policy = replace(self.policy, **{key: value})
+
+    def _is_whole(self, value: object, where: str) -> bool:
+        is_whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if not is_whole:
+            self._blame(where, f"must be a whole number from 1, is {value!r}")
+        return is_whole
 
     def _read_modules(self, table: object) -> None:
         if not isinstance(table, dict):
@@ -326,8 +330,7 @@ class _Profile:
                 continue
             figures = {key: group[key] for key in ("max_restarts", "window_ms") if key in group}
             for key, value in figures.items():
-                if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                    self._blame(f"{where}.{key}", f"must be a whole number from 1, is {value!r}")
+                self._is_whole(value, f"{where}.{key}")
             parent = self._group(group, where, "parent")
             self.groups[name] = Group(name, Strategy(strategy), parent, **figures)
 

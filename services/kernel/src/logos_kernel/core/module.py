@@ -1,6 +1,7 @@
 """One module as the kernel holds it in memory."""
 
 from collections import deque
+from dataclasses import replace
 from enum import IntEnum
 from typing import Final
 
@@ -9,7 +10,14 @@ from logos_kernel.core.journal import Reason
 from logos_kernel.core.lease import Lease
 from logos_kernel.core.lifecycle import LIVE
 from logos_kernel.core.restarts import History, RestartPolicy
-from logos_kernel.core.types import Described, ModuleState, Plan, Record, Runtime
+from logos_kernel.core.types import (
+    Described,
+    Introduction,
+    ModuleState,
+    Plan,
+    Record,
+    Runtime,
+)
 
 PAST_LEASES: Final = 16
 """Former leases of a module that are kept, so that STALE_EPOCH is not LEASE_UNKNOWN."""
@@ -117,3 +125,21 @@ class Module:
             self.endpoint,
             self.instance_id,
         )
+
+    def is_preceding(self, said: Introduction) -> bool:
+        """Says whether it is observed, and another instance of it introduces itself."""
+        return self.is_external and said.instance_id != self.instance_id
+
+    def next_record(self, said: Introduction) -> Record:
+        """Returns its record with that instance."""
+        return replace(
+            self.record(),
+            epoch=max(self.epoch + 1, said.epoch),
+            restart_count=self.restart_count + (1 if self.epoch else 0),
+            endpoint=said.endpoint,
+            instance_id=said.instance_id,
+        )
+
+    def forget_instance(self) -> None:
+        """Its process has ended, or is not there yet."""
+        self.endpoint, self.instance_id, self.described = "", b"", None

@@ -7,26 +7,23 @@ Rules: KER-1 states, KER-5 restarts, KER-6 order, KER-8 durability, KER-10 stop.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 from typing import Final
 
 from logos_base.machine import Answer
 from logos_kernel.core import resolve
 from logos_kernel.core.effects import Admit, Begin, Changed, Down, Effects, End, Keep, Save, Signal
-from logos_kernel.core.errors import ExternalRuntimeError, HasDependentsError, UnknownModuleError
+from logos_kernel.core.errors import ExternalRuntimeError, UnknownModuleError
 from logos_kernel.core.groups import Group, Groups
 from logos_kernel.core.journal import HUNG, Journal, Reason
 from logos_kernel.core.lease import Lease
 from logos_kernel.core.lifecycle import LIVE, check_transition
 from logos_kernel.core.module import After, Module
 from logos_kernel.core.restarts import RestartPolicy, Rng
-from logos_kernel.core.types import Desired, Grant, Introduction, Plan, Record
+from logos_kernel.core.types import Desired, Grant, Plan, Record
 from logos_kernel.core.types import ModuleState as S
 
 MISCONFIGURED: Final = 2
 """Exit code of a module that a restart does not mend."""
-
-_IDLE: Final = frozenset({S.STOPPED, S.BLOCKED, S.FAILED})
 
 Why = tuple[Reason, str]
 """The reason of a transition, and what it says for people; may be empty."""
@@ -49,10 +46,6 @@ class Modules:
         noted = {record.name: record for record in records}
         self.requires = {name: plan.manifest.prerequisites for name, plan in by_name.items()}
         """What must be READY before each module is started."""
-        self._wishes = {
-            name: (*plan.manifest.prerequisites, *plan.manifest.wants)
-            for name, plan in by_name.items()
-        }
         self._binds = {name: plan.manifest.binds for name, plan in by_name.items()}
         self.policy = policy
         self.journal = journal
@@ -89,41 +82,9 @@ class Modules:
             )
         return module
 
-    def started_with(self, name: str) -> list[Module]:
-        """Returns a module, and all that it requires or wants, also through others, in order."""
-        self.find(name)
-        wanted = resolve.requirements(self._wishes, name)
-        return [module for module in self if module.name in wanted]
-
     def bound_to(self, name: str) -> list[Module]:
         """Returns the modules that end with `name`, also through others."""
         return [self._modules[other] for other in resolve.all_dependents(self._binds, name)]
-
-    def stopped_with(self, name: str, *, is_cascade: bool) -> list[Module]:
-        """Returns a module, and if `is_cascade` those that need it, in order.
-
-        Raises:
-            ExternalRuntimeError: The kernel only observes it.
-            HasDependentsError: Others run that need it, and would neither be stopped with it
-                nor end with it.
-        """
-        module = self.own(name)
-        needing = resolve.all_dependents(self.requires, name)
-        if is_cascade:
-            return [one for one in self if one is module or one.name in needing]
-        ended = {name, *(one.name for one in self.bound_to(name))}
-        running = [
-            one.name
-            for one in self
-            if one.name not in ended and not ended.isdisjoint(self.requires[one.name])
-            if one.desired is Desired.RUNNING and one.state not in _IDLE
-        ]
-        if running:
-            raise HasDependentsError(
-                f"{', '.join(running)} require {name}: stop them first, or all of them with it,"
-                f" or restart {name} instead"
-            )
-        return [module]
 
     def dependents(self, name: str) -> list[Module]:
         """Returns the modules that require `name` themselves."""
@@ -158,8 +119,8 @@ class Modules:
         # It registers again after a broken stream: the state that it reported still holds.
         is_ready = module.state is S.READY and said.instance_id == module.instance_id
         self.end_lease(module)
-        if is_new_observed(module, said):
-            following = next_record(module, said)
+        if module.is_preceding(said):
+            following = module.next_record(said)
             module.epoch, module.restart_count = following.epoch, following.restart_count
         ttl_ms = self.policy.lease_ttl_ms
         module.lease = Lease(
@@ -225,7 +186,7 @@ class Modules:
             return self.enter(module, S.BLOCKED, (reason, module.status_text), now_ms)
         module.epoch += 1
         module.end_reason = Reason.EXITED
-        module.endpoint, module.instance_id, module.described = "", b"", None
+        module.forget_instance()
         deadline_ms = self.start_deadline(module, now_ms)
         return [
             *self.enter(module, S.STARTING, (reason, ""), now_ms, due_ms=deadline_ms),
@@ -257,7 +218,7 @@ class Modules:
         """
         module.process = None
         self.end_lease(module)
-        module.endpoint, module.instance_id, module.described = "", b"", None
+        module.forget_instance()
         if module.state in {S.BACKOFF, S.FAILED}:
             return [Changed(module.name)]  # killed: its failure is counted, its next start is due
         _, module.last_exit = why
@@ -266,7 +227,7 @@ class Modules:
         if module.state is S.DRAINING and module.after is After.RESTART:
             return self.begin(module, Reason.EXITED, now_ms)
         if module.state is S.DRAINING and module.after is After.FAIL:
-            return self._quarantine(module, (Reason.GROUP, "its group has failed"), now_ms)
+            return self._fail_with_group(module, now_ms)
         return self.fail(module, why, now_ms, code=code)
 
     def fail(self, module: Module, why: Why, now_ms: int, *, code: int | None = None) -> Effects:
@@ -281,22 +242,25 @@ class Modules:
         if is_begun and not module.policy.restarts(is_hung=is_hung, is_clean=code == 0):
             return self.enter(module, S.STOPPED if code == 0 else S.FAILED, why, now_ms)
         verdict = self._groups.failed(module.name, now_ms)
-        is_final = code == MISCONFIGURED or module.name in verdict.failed
-        delay_ms = module.history.fail(now_ms, self._rng, is_final=is_final)
-        state = S.FAILED if module.history.is_failed else S.BACKOFF
-        due_ms = None if delay_ms is None else now_ms + delay_ms
         for name in verdict.restarted:
             self.end(self.find(name), After.RESTART, Reason.GROUP)
         for name in verdict.failed:
             self.end(self.find(name), After.FAIL, Reason.GROUP)
+        is_final = code == MISCONFIGURED or module.name in verdict.failed
+        return self._set_back(module, why, now_ms, is_final=is_final)
+
+    def _set_back(self, module: Module, why: Why, now_ms: int, *, is_final: bool) -> Effects:
+        """Enters BACKOFF, or FAILED if that is final or was too often, until the next start."""
+        delay_ms = module.history.fail(now_ms, self._rng, is_final=is_final)
+        state = S.FAILED if module.history.is_failed else S.BACKOFF
+        due_ms = None if delay_ms is None else now_ms + delay_ms
         return self.enter(module, state, why, now_ms, due_ms=due_ms)
 
-    def _quarantine(self, module: Module, why: Why, now_ms: int) -> Effects:
+    def _fail_with_group(self, module: Module, now_ms: int) -> Effects:
         """Makes a module FAILED that has not failed itself."""
         module.ending = None
-        delay_ms = module.history.fail(now_ms, self._rng, is_final=True)
-        due_ms = None if delay_ms is None else now_ms + delay_ms
-        return self.enter(module, S.FAILED, why, now_ms, due_ms=due_ms)
+        why = Reason.GROUP, "its group has failed"
+        return self._set_back(module, why, now_ms, is_final=True)
 
     def end(self, module: Module, after: After, reason: Reason) -> None:
         """Has `settle` end a module, after those that need it and are to end, too.
@@ -315,7 +279,7 @@ class Modules:
             return []
         after, reason = module.ending
         if module.state in {S.BLOCKED, S.BACKOFF} and after is After.FAIL:
-            return self._quarantine(module, (reason, "its group has failed"), now_ms)
+            return self._fail_with_group(module, now_ms)
         if module.state not in LIVE:
             module.ending = None
             return self.drain(module, after, reason, now_ms) if after is After.STOP else []
@@ -401,19 +365,3 @@ class Modules:
 
 def _waits_for(unmet: Iterable[str]) -> str:
     return f"waits for {', '.join(unmet)}"
-
-
-def is_new_observed(module: Module, said: Introduction) -> bool:
-    """Says whether another instance of an observed module introduces itself."""
-    return module.is_external and said.instance_id != module.instance_id
-
-
-def next_record(module: Module, said: Introduction) -> Record:
-    """Returns the record of an observed module with its next instance."""
-    return replace(
-        module.record(),
-        epoch=max(module.epoch + 1, said.epoch),
-        restart_count=module.restart_count + (1 if module.epoch else 0),
-        endpoint=said.endpoint,
-        instance_id=said.instance_id,
-    )

@@ -1,15 +1,19 @@
-"""What an operator's request will do: the dry run (KER-6)."""
+"""What an operator's request concerns, and what it will do: the dry run (KER-6)."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from logos_kernel.core import resolve
+from logos_kernel.core.errors import HasDependentsError
 from logos_kernel.core.lifecycle import LIVE
 from logos_kernel.core.module import Module
 from logos_kernel.core.modules import Modules
 from logos_kernel.core.types import Desired
 from logos_kernel.core.types import ModuleState as S
+
+_IDLE: Final = frozenset({S.STOPPED, S.BLOCKED, S.FAILED})
 
 
 class Action(StrEnum):
@@ -34,13 +38,47 @@ class Planner:
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
 
+    def started_with(self, name: str) -> list[Module]:
+        """Returns a module, and all that it requires or wants, also through others, in order."""
+        self._modules.find(name)
+        manifests = {module.name: module.plan.manifest for module in self._modules}
+        wishes = {one.name: (*one.prerequisites, *one.wants) for one in manifests.values()}
+        wanted = resolve.requirements(wishes, name)
+        return [module for module in self._modules if module.name in wanted]
+
+    def stopped_with(self, name: str, *, is_cascade: bool) -> list[Module]:
+        """Returns a module, and if `is_cascade` those that need it, in order.
+
+        Raises:
+            ExternalRuntimeError: The kernel only observes it.
+            HasDependentsError: Others run that need it, and would neither be stopped with it
+                nor end with it.
+        """
+        module = self._modules.own(name)
+        needing = resolve.all_dependents(self._modules.requires, name)
+        if is_cascade:
+            return [one for one in self._modules if one is module or one.name in needing]
+        ended = {name, *(one.name for one in self._modules.bound_to(name))}
+        running = [
+            one.name
+            for one in self._modules
+            if one.name not in ended and not ended.isdisjoint(self._modules.requires[one.name])
+            if one.desired is Desired.RUNNING and one.state not in _IDLE
+        ]
+        if running:
+            raise HasDependentsError(
+                f"{', '.join(running)} require {name}: stop them first, or all of them with it,"
+                f" or restart {name} instead"
+            )
+        return [module]
+
     def start(self, name: str) -> list[Step]:
         """Returns what `Supervisor.start` will do."""
-        return self._starts({module.name for module in self._modules.started_with(name)}, 0)
+        return self._starts({module.name for module in self.started_with(name)}, 0)
 
     def stop(self, name: str, *, is_cascade: bool) -> list[Step]:
         """Returns what `Supervisor.stop`, or `stop_all`, will do; raises what they raise."""
-        stopped = self._modules.stopped_with(name, is_cascade=is_cascade)
+        stopped = self.stopped_with(name, is_cascade=is_cascade)
         bound = [one for module in stopped for one in self._modules.bound_to(module.name)]
         ended = [module for module in stopped if module.state is not S.STOPPED]
         return self._stops([*ended, *(one for one in bound if one.state in LIVE)])

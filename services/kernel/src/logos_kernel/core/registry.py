@@ -17,7 +17,7 @@ from logos_kernel.core.journal import Reason
 from logos_kernel.core.lease import Lease
 from logos_kernel.core.lifecycle import REGISTRABLE
 from logos_kernel.core.module import After, Module
-from logos_kernel.core.modules import Modules, is_new_observed, next_record
+from logos_kernel.core.modules import Modules
 from logos_kernel.core.types import (
     INSTANCE_ID_BYTES,
     LEASE_ID_BYTES,
@@ -78,9 +78,9 @@ class Registry:
                 f"another instance of {module.name} holds the lease and still answers"
             )
         admit = Admit(ticket, candidate)
-        if not is_new_observed(module, said):
+        if not module.is_preceding(said):
             return self._modules.admit(admit, now_ms)
-        module.given = next_record(module, said)
+        module.given = module.next_record(said)
         return [Save((module.given,), admit)]
 
     def heartbeat(self, ticket: Ticket, lease_id: bytes, beat: Beat, now_ms: int) -> Effects:

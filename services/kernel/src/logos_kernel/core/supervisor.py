@@ -28,6 +28,7 @@ from logos_kernel.core.effects import (
 from logos_kernel.core.journal import SAVE_RETRY_MS, Entries, Reason
 from logos_kernel.core.module import After, Module
 from logos_kernel.core.modules import Modules, Why
+from logos_kernel.core.planner import Planner
 from logos_kernel.core.types import Desired, Exit, ProcessId
 from logos_kernel.core.types import ModuleState as S
 from logos_kernel.core.views import UNSAVED
@@ -41,6 +42,7 @@ class Supervisor:
 
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
+        self._planner = Planner(modules)
         self._kill_due_ms: dict[str, int] = {}
         """When the process of a departed module is killed."""
 
@@ -195,7 +197,7 @@ class Supervisor:
 
     def start(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
         """Starts a module and all that it requires or wants; ends back-offs."""
-        wanted = self._modules.started_with(name)
+        wanted = self._planner.started_with(name)
         return self._want(wanted, Operate(ticket, name, Desired.RUNNING), now_ms)
 
     def stop(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
@@ -203,12 +205,12 @@ class Supervisor:
 
         Those that are bound to it end before it, and wait for it.
         """
-        stopped = self._modules.stopped_with(name, is_cascade=False)
+        stopped = self._planner.stopped_with(name, is_cascade=False)
         return self._want(stopped, Operate(ticket, name, Desired.STOPPED), now_ms)
 
     def stop_all(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
         """Ends a module, and before it those that need it, also through others."""
-        stopped = self._modules.stopped_with(name, is_cascade=True)
+        stopped = self._planner.stopped_with(name, is_cascade=True)
         then = Operate(ticket, name, Desired.STOPPED, is_cascade=True)
         return self._want(stopped, then, now_ms)
 
@@ -243,12 +245,12 @@ class Supervisor:
         if then.desired is Desired.STOPPED:
             stopped = [module]
             if then.is_cascade:
-                stopped = self._modules.stopped_with(then.module, is_cascade=True)
+                stopped = self._planner.stopped_with(then.module, is_cascade=True)
             for one in stopped:
                 one.desired = Desired.STOPPED
                 self._modules.end(one, After.STOP, Reason.REQUESTED)
         else:
-            for wanted in self._modules.started_with(then.module):
+            for wanted in self._planner.started_with(then.module):
                 effects += self._revive(wanted, now_ms)
         return [*effects, *self._answer(module, then.ticket, now_ms)]
 

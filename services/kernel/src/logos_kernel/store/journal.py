@@ -1,5 +1,7 @@
 """The tables of the journal: transitions of the node, and exits of its modules (KER-19, KER-20)."""
 
+from dataclasses import asdict
+
 from sqlalchemy import BigInteger, String, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -73,16 +75,8 @@ async def forget(session: AsyncSession, module: str) -> None:
 
 
 def _to_transition_row(one: Transition) -> TransitionRow:
-    return TransitionRow(
-        revision=one.revision,
-        module=one.module,
-        epoch=one.epoch,
-        old=one.old.value,
-        new=one.new.value,
-        reason=one.reason.value,
-        detail=one.detail,
-        at_ms=one.at_ms,
-    )
+    words = {"old": one.old.value, "new": one.new.value, "reason": one.reason.value}
+    return TransitionRow(**asdict(one) | words)
 
 
 def _to_transition(row: TransitionRow) -> Transition:
