@@ -12,6 +12,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any, Final
 
+import grpc
 from benchmarks.report import Figure, arguments, percentile, publish, say
 from benchmarks.running import Running, running
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,13 +20,16 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from logos.kernel.v1 import registry_pb2, registry_pb2_grpc
 from logos_base.capabilities import Claims, ModuleSubject
-from logos_module.capabilities.proofs import Prover, public_key_of, shared_key
+from logos_module.capabilities.metadata import PROOF_FIELD, TOKEN_FIELD
+from logos_module.capabilities.proofs import PROOF_BYTES, Prover, public_key_of, shared_key
 from logos_module.capabilities.tokens import sign
 from logos_module.capabilities.verifier import Verifier
 
 METHOD: Final = "logos.storage.v1.Storage/Put"
 CHECK_BAR_US: Final = 200.0
 RESOLVE_BAR_MS: Final = 5.0
+TOKEN_BYTES: Final = 330
+"""As large as tokens of a module are."""
 NOW_S: Final = 1_800_000_000
 
 
@@ -82,6 +86,40 @@ def steps(count: int) -> list[Figure]:
     ]
 
 
+async def carried(count: int) -> list[Figure]:
+    """What gRPC itself takes for metadata of that size, which nobody checks."""
+
+    async def echo(request: bytes, _context: Any) -> bytes:
+        return request
+
+    handlers = {"Echo": grpc.unary_unary_rpc_method_handler(echo)}
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bare", handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    metadata = ((TOKEN_FIELD, secrets.token_bytes(TOKEN_BYTES)), (PROOF_FIELD, bytes(PROOF_BYTES)))
+    took: dict[str, list[float]] = {"bare": [], "with": []}
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call: Any = channel.unary_unary("/bare/Echo")
+        for _ in range(count):
+            for kind, given in (("bare", None), ("with", metadata)):
+                began = time.perf_counter_ns()
+                await call(b"", metadata=given)
+                took[kind].append((time.perf_counter_ns() - began) / 1000)
+    await server.stop(0)
+    bare, carrying = median(took["bare"]), median(took["with"])
+    return [
+        Figure("an empty call of a bare grpc.aio server (yardstick)", bare, "µs"),
+        Figure(
+            "the same with metadata as large as a token and a proof",
+            carrying,
+            "µs",
+            ratio=carrying / bare,
+            yardstick="one without",
+        ),
+    ]
+
+
 async def resolved(net: Running, count: int) -> list[Figure]:
     """`Registry.Resolve` at a kernel, as a module calls it."""
     async with net.inner("node1", "storage") as channel:
@@ -102,7 +140,7 @@ async def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--calls", type=int, default=5000, help="of each step")
     options = parser.parse_args()
-    figures = steps(options.calls)
+    figures = steps(options.calls) + await carried(options.calls)
     async with running(1) as net:
         say("Registry.Resolve")
         figures += await resolved(net, options.calls)
