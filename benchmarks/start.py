@@ -66,9 +66,9 @@ class Start:
     """From kill -9 of a module to READY, its back-off aside; the longest of a node's modules."""
 
 
-def copies(folder: Path) -> str:
-    """Makes ten packages of a module that serves nothing; returns their part of a topology."""
-    names = [f"copy{number}" for number in range(COPIES)]
+def copies(folder: Path, count: int) -> str:
+    """Makes packages of a module that serves nothing; returns their part of a topology."""
+    names = [f"copy{number}" for number in range(count)]
     for name in names:
         package = folder / name
         package.mkdir()
@@ -95,12 +95,17 @@ def logos(*words: str, variables: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def started(path: Path, variables: Mapping[str, str]) -> Iterator[tuple[float, float]]:
-    """A testnet of a topology, purged at the end: seconds of the command, and of its start."""
+def started(
+    path: Path, variables: Mapping[str, str], *options: str
+) -> Iterator[tuple[float, float]]:
+    """A testnet of a topology, purged at the end: seconds of the command, and of its start.
+
+    `options` are more of `./logos up`.
+    """
     words = ("--topology", str(path))
     began = time.perf_counter()
     try:
-        told = logos("up", *words, "--output", "json", variables=variables)
+        told = logos("up", *words, *options, "--output", "json", variables=variables)
         yield time.perf_counter() - began, float(json.loads(told)["seconds"])
     finally:
         logos("down", *words, "--purge", variables=variables)
@@ -186,7 +191,7 @@ def main() -> int:
         plain = topology(folder)
         text = plain.read_text(encoding="utf-8")
         crowded = folder / "crowded.toml"
-        crowded.write_text(text + copies(folder), encoding="utf-8")
+        crowded.write_text(text + copies(folder, COPIES), encoding="utf-8")
         kinds = {
             "5 nodes": (plain, TESTNET_BARS),
             "5 nodes, 50 modules more": (crowded, COPIES_BARS),
