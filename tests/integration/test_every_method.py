@@ -1,4 +1,4 @@
-"""Every method of a node asks for a token, on every path (kernel.md, test 28)."""
+"""Every method of a node asks for a token, on every path (kernel.md 14.28)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A token admits its holder, to its callee, for its methods, in its time (kernel.md, test 28)."""
+"""A token admits its holder, to its callee, for its methods, in its time (kernel.md 14.28)."""
 
 import dataclasses
 from dataclasses import dataclass

@@ -111,7 +111,7 @@ def test_secrets_stand_in_the_state_folder_unless_the_profile_says_where(tmp_pat
 def test_a_kernel_does_not_serve_its_modules_in_clear_text_everywhere(
     tmp_path: Path, host: str
 ) -> None:
-    """kernel.md, test 31."""
+    """kernel.md 14.31."""
     profile = PROFILE.replace('"process"', '"external"')
     (problem,) = _problems(_variables(tmp_path, profile, LOGOS_LISTEN=f"{host}:7000"), tmp_path)
 
@@ -137,7 +137,7 @@ def test_modules_that_are_processes_are_served_on_this_machine_alone(tmp_path: P
 
 @pytest.mark.parametrize("front", ["0.0.0.0:17001", "[::]:17001", "10.0.0.2:17001", "node1:17001"])
 def test_a_front_door_in_clear_text_stays_on_this_machine(tmp_path: Path, front: str) -> None:
-    """kernel.md, test 31."""
+    """kernel.md 14.31."""
     variables = _variables(tmp_path, LOGOS_FRONT=front)
 
     (problem,) = _problems(variables, tmp_path)

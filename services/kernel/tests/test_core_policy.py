@@ -139,7 +139,7 @@ ALL = [f"/a.b.{service}/{name}" for service in "ST" for name in "xyz"]
 def test_a_token_allows_what_the_policy_says_and_nothing_else(
     declared: list[str], grants: list[Grant], asked: list[str]
 ) -> None:
-    """kernel.md, test 27: six triples for each example, 12,000 in all."""
+    """kernel.md 14.27: six triples for each example, 12,000 in all."""
     policy = Policy({"chat": declared}, {"storage": ["a.b.S", "a.b.T"]}, grants)
 
     held = policy.patterns("chat", "storage", ALL, asked)

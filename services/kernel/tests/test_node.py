@@ -413,6 +413,7 @@ async def test_what_requires_a_module_that_is_not_there_waits_for_it_alone(node:
 
 
 async def test_sigterm_stops_dependents_first_and_leaves_no_process(node: Node) -> None:
+    """kernel.md 14.39."""
     node.add("base")
     node.add("top", requires=["base"], peer="base")
     node.write_profile(stop_grace_ms=60_000)

@@ -75,7 +75,7 @@ async def _logosctl(folder: Path, *words: str, **variables: str) -> tuple[int, s
 
 
 async def test_a_front_door_in_clear_text_off_loopback_does_not_start() -> None:
-    """kernel.md, test 31."""
+    """kernel.md 14.31."""
     with made_node() as node:
         node.front = "0.0.0.0:1"
         node.write_profile()

@@ -101,7 +101,7 @@ async def test_each_module_has_a_key_of_its_own(rig: Rig) -> None:
 
 
 async def test_a_port_that_is_reached_directly_asks_for_a_token(rig: Rig) -> None:
-    """kernel.md, test 28."""
+    """kernel.md 14.28."""
     async with open_channel(rig.base.endpoint) as channel:
         assert await refusal(rig.echo(channel)) == ("UNAUTHENTICATED", "TOKEN_MISSING")
 
@@ -137,7 +137,7 @@ async def test_a_module_is_no_operator(rig: Rig) -> None:
 
 
 async def test_a_module_without_its_join_secret_is_refused_and_noted(rig: Rig, start: Any) -> None:
-    """kernel.md, test 14: a name is not enough."""
+    """kernel.md 14.14: a name is not enough."""
     squatter = await start("base")
     squatter.identity._join_secret = b"guessed".ljust(32)
 
@@ -164,7 +164,7 @@ async def test_a_registration_cannot_be_sent_again(rig: Rig) -> None:
 
 
 async def test_a_refusal_of_an_operator_ends_the_calls_of_a_module(rig: Rig) -> None:
-    """kernel.md, test 28: revoked at once, and given back."""
+    """kernel.md 14.28: revoked at once, and given back."""
     await rig.resolve()
     await rig.grant("test.base.Echo/UnaryUnary", refuse=True)
 
@@ -195,7 +195,7 @@ async def test_what_is_refused_whole_gives_no_token(rig: Rig) -> None:
 async def test_a_module_that_was_started_again_makes_its_old_tokens_void(
     rig: Rig, start: Any
 ) -> None:
-    """kernel.md, test 14: a token of an old epoch is refused."""
+    """kernel.md 14.14: a token of an old epoch is refused."""
     await rig.resolve()
     lease = rig.kernel.modules.find("top").lease
     assert lease is not None
@@ -295,7 +295,7 @@ async def test_a_module_hears_who_is_behind_a_call_of_the_front_door(rig: Rig) -
 
 
 async def test_tokens_outlive_the_key_that_signed_them_by_one_rotation(rig: Rig) -> None:
-    """kernel.md, test 28: old tokens stay valid until they expire."""
+    """kernel.md 14.28: old tokens stay valid until they expire."""
     await rig.resolve()
 
     await rig.admin.RotateKey(capability_pb2.RotateKeyRequest())
@@ -345,10 +345,17 @@ async def test_the_audit_log_tells_who_did_what(rig: Rig) -> None:
 async def test_a_grant_that_says_nothing_is_refused(
     rig: Rig, changes: dict[str, Any], reason: str
 ) -> None:
+    """kernel.md 14.30: what was decided before still holds."""
+    await rig.grant(ECHO, refuse=True)
+    before = await rig.admin.ListGrants(capability_pb2.ListGrantsRequest())
     fields = {"caller": "top", "target": "base", "methods": ["*"]} | changes
     request = capability_pb2.SetGrantRequest(grant=capability_pb2.Grant(**fields))
 
     assert (await refusal(rig.admin.SetGrant(request)))[1] == reason
+
+    assert await rig.admin.ListGrants(capability_pb2.ListGrantsRequest()) == before
+    asked = capability_pb2.ExplainRequest(module="top", target="base", method=ECHO)
+    assert not (await rig.admin.Explain(asked)).allowed
 
 
 async def test_a_name_has_one_token(rig: Rig) -> None:
