@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-import fake_kernel
 from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
 from logos.module.v1 import module_host_pb2, module_host_pb2_grpc
 from logos_client.channels import open_channel
+from logos_module.conformance import answers as fake_kernel
 from logos_module.server import Server
 from open_access import OpenAccess
 

@@ -11,7 +11,6 @@ from typing import Any
 import grpc
 import pytest
 
-import fake_kernel
 from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
 from logos_base.capabilities import Claims, Revocation
 from logos_base.errors import ErrorKind, LogosError
@@ -23,6 +22,7 @@ from logos_module.capabilities.identity import Identity
 from logos_module.capabilities.joining import KernelUnprovenError, join_proof
 from logos_module.capabilities.metadata import TOKEN_FIELD
 from logos_module.capabilities.tokens import key_id_of, verify
+from logos_module.conformance import answers as fake_kernel
 from logos_module.context import ModuleContext
 from logos_module.environment import Environment
 from logos_module.errors import ModuleNotReadyError

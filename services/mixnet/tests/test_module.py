@@ -15,11 +15,11 @@ import grpc
 import pytest
 from mixnet_nodes import at, own_ports, refused, until
 
-import fake_kernel
 from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
 from logos.network.v1 import gossip_pb2, gossip_pb2_grpc, peering_pb2, peering_pb2_grpc
 from logos_base.manifest import parse_manifest
 from logos_client.channels import open_channel
+from logos_module.conformance import answers as fake_kernel
 from logos_module.server import Server
 from open_access import OpenAccess
 

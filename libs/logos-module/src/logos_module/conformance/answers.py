@@ -1,4 +1,4 @@
-"""What a kernel knows to answer a registration: for registries in tests."""
+"""What a kernel answers to a registration, with keys that everybody knows: for tests alone."""
 
 import secrets
 from collections.abc import Sequence
@@ -41,7 +41,12 @@ def challenge() -> registry_pb2.ChallengeResponse:
 
 
 def grant(
-    request: registry_pb2.RegisterRequest, *, ttl_ms: int = 15_000, **fields: Any
+    request: registry_pb2.RegisterRequest,
+    *,
+    ttl_ms: int = 15_000,
+    epoch: int = 1,
+    now_s: int = NOW_S,
+    **fields: Any,
 ) -> registry_pb2.RegisterResponse:
     """The answer to `Register`, with a proof of the kernel."""
     response = registry_pb2.RegisterResponse(
@@ -53,11 +58,12 @@ def grant(
             public_key=request.public_key,
             kernel_key=KERNEL_KEY,
             signing_keys=[SIGNING_KEY],
-            now_s=NOW_S,
+            now_s=now_s,
         ),
-        now=NOW_S,
+        now=now_s,
         sealed_key=seal(KERNEL_PRIVATE, request.public_key, request.nonce, OWN_KEY),
-        token=token(request, KERNEL, ["*"]),
+        token=token(request, KERNEL, ["*"], epoch=epoch),
+        epoch=epoch,
         **fields,
     )
     response.ttl.FromMilliseconds(ttl_ms)
@@ -78,10 +84,10 @@ def authorized(channel: grpc.aio.Channel, target: str) -> AuthorizedChannel:
 
 
 def token(
-    caller: registry_pb2.RegisterRequest, target: str, methods: Sequence[str]
+    caller: registry_pb2.RegisterRequest, target: str, methods: Sequence[str], *, epoch: int = 1
 ) -> registry_pb2.CapabilityToken:
     """A token for a module that has registered."""
-    subject = ModuleSubject(caller.module, caller.instance_id, 1)
+    subject = ModuleSubject(caller.module, caller.instance_id, epoch)
     key = caller.public_key
     claims = Claims(b"t" * 16, subject, target, tuple(methods), 0, FAR_S, key)
     made = registry_pb2.CapabilityToken(token=sign(claims, SIGNING), token_id=b"t" * 16)

@@ -1,0 +1,58 @@
+"""The module that is checked: its folder, its manifest and the command that starts it."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from logos_base.errors import ConfigError
+from logos_base.manifest import Manifest, parse_manifest
+
+MANIFEST: Final = "module.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A module, as its kernel would start it."""
+
+    manifest: Manifest
+    command: tuple[str, ...]
+    """Program and arguments."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """What the profile of its node would say."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of its environment, beside those of the kernel."""
+
+
+def subject_of(folder: Path, settings: Mapping[str, object] | None = None) -> Subject:
+    """Reads the module in a folder.
+
+    Raises:
+        ConfigError: It has no manifest, more than one, or a wrong one, or that has no command.
+    """
+    path = manifest_of(folder)
+    manifest = parse_manifest(path.read_text(encoding="utf-8"))
+    if not manifest.command:
+        raise ConfigError([f"{path}: command: must be given, to start the module by"])
+    program, *arguments = manifest.command
+    if program == "python":
+        program = sys.executable
+    elif program.startswith("./"):
+        program = str(path.parent / program)
+    variables = {"PYTHONPATH": str(folder / "src")} if (folder / "src").is_dir() else {}
+    return Subject(manifest, (program, *arguments), settings or {}, variables)
+
+
+def manifest_of(folder: Path) -> Path:
+    """Returns the manifest of the module in a folder: at its top, or in a package in `src`.
+
+    Raises:
+        ConfigError: There is none, or more than one.
+    """
+    places = (folder / MANIFEST, *folder.glob(f"src/*/{MANIFEST}"))
+    found = sorted(path.resolve() for path in places if path.is_file())
+    if len(found) != 1:
+        what = "has no" if not found else "has more than one"
+        raise ConfigError([f"{folder}: {what} {MANIFEST}, at its top or in src/PACKAGE"])
+    return found[0]
