@@ -140,3 +140,10 @@ def test_old_tokens_hold_while_their_key_is_trusted(storage: Verifier, chat: Cal
     storage.trust([newer])
 
     assert refusal(chat, storage) == "TOKEN_INVALID"
+
+
+def test_without_any_key_callers_are_to_try_again(chat: Caller, clock: Clock) -> None:
+    """KER-15: a process that is not registered yet cannot tell a good token from a bad one."""
+    starting = Verifier("storage", X25519PrivateKey.generate(), clock)
+
+    assert refusal(chat, starting) == "MODULE_NOT_READY"

@@ -17,11 +17,18 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
 
-from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc, supervisor_pb2, supervisor_pb2_grpc
+from logos.kernel.v1 import (
+    capability_pb2,
+    capability_pb2_grpc,
+    kernel_pb2,
+    kernel_pb2_grpc,
+    supervisor_pb2,
+    supervisor_pb2_grpc,
+)
 from logos_base.errors import ErrorKind, LogosError
 from logos_client.channels import MAX_MESSAGE_BYTES, open_channel
 from logos_module import interceptor
-from logos_module.errors import reason_of
+from logos_module.errors import ModuleNotReadyError, reason_of
 from logos_module.interceptor import PassedHandler
 from logos_module.reflection import describe
 from logos_module.server import AddressInUseError, Server
@@ -183,6 +190,18 @@ async def test_a_draining_server_finishes_what_it_has_and_refuses_the_rest(
     assert await served.server.gate.wait_idle(60) == 0
     health = await served.health.Check(health_pb2.HealthCheckRequest(service=""))
     assert health.status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def test_a_method_that_may_come_yet_is_to_be_tried_again(served: Served) -> None:
+    served.server.gate.refusal = ModuleNotReadyError("it is starting")
+    capability: Any = capability_pb2_grpc.CapabilityStub(served.channel)
+
+    early = await _failure(capability.RotateKey(capability_pb2.RotateKeyRequest()))
+    served.server.gate.refusal = None
+    late = await _failure(capability.RotateKey(capability_pb2.RotateKeyRequest()))
+
+    assert (early.code(), reason_of(early)) == (grpc.StatusCode.UNAVAILABLE, "MODULE_NOT_READY")
+    assert late.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_a_cancelled_call_leaves(served: Served) -> None:

@@ -80,7 +80,7 @@ def _types(root: Path) -> Verdict:
     worlds = {"apps/cli/bootstrap": "apps/cli/bootstrap"}
     for package in root.glob("examples/*/src/logos_*"):
         place = package.relative_to(root)
-        worlds[str(place)] = str(place.parent)
+        worlds[str(place)] = f"{place.parent}:libs/logos-api/src"
     runs += [_program(tool("mypy"), world, MYPYPATH=path) for world, path in worlds.items()]
     verdicts = [run(root) for run in runs]
     return all(passed for passed, _ in verdicts), "".join(said for _, said in verdicts)

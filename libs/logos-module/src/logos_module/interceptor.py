@@ -28,6 +28,7 @@ from logos_module.errors import (
     MalformedRequestError,
     MethodUnimplementedError,
     ModuleDrainingError,
+    ModuleNotReadyError,
     abort,
     abort_for,
 )
@@ -100,6 +101,14 @@ class PassedHandler:
     response_streaming: bool
 
 
+async def _is_missing(_given: Any, _call: ServedCall) -> None:
+    raise MethodUnimplementedError("this server does not implement the method")
+
+
+_NOT_YET: Final = PassedHandler(_is_missing, request_streaming=True, response_streaming=True)
+"""Any method of a module that is starting: it may add it, so that callers are to try again."""
+
+
 class _Admission:
     """Authorizes a call, refuses it while the server drains, and translates its errors.
 
@@ -143,6 +152,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self, continuation: Callable[[Any], Awaitable[Handler]], details: Any
     ) -> Handler:
         handler = await continuation(details)
+        if handler is None and isinstance(self._gate.refusal, ModuleNotReadyError):
+            handler = _NOT_YET
         if handler is None:
             return None
         # Every method is registered with a request stream, which it is on the wire. If gRPC

@@ -171,6 +171,14 @@ def _module_image(module: ModulePlan, built: set[str]) -> list[str]:
     return _image(image_name(module), [] if module.image else build, built)
 
 
+def _own_health(module: ModulePlan) -> list[str]:
+    """An image of somebody else need not have Python: it brings a HEALTHCHECK of its own."""
+    if module.image is None:
+        return []
+    times = f"interval: {PROBE_INTERVAL}, timeout: 3s, retries: 5, start_period: 90s"
+    return [f"    healthcheck: {{ {times} }}"]
+
+
 def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
     if node.networks is None:
         raise ValueError("the plan is not one for containers")
@@ -221,6 +229,7 @@ def _module(node: NodePlan, module: ModulePlan, built: set[str]) -> str:
         f"  {service_name(node.name, name)}:",
         "    <<: *service",
         *_module_image(module, built),
+        *_own_health(module),
         *_limits(needs.limits),
         "    depends_on:",
         *(

@@ -130,5 +130,7 @@ class Kernels:
         (self.sockets / node.name).mkdir(mode=0o700, exist_ok=True)
         (folder / "profile.toml").write_text(self._plan.profile(node), encoding="utf-8")
         for module in node.modules:
+            if module.manifest_path is not None:
+                continue
             path = folder / f"{module.manifest.name}.toml"
             path.write_text(module.manifest_text, encoding="utf-8")

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from logos_base.errors import ConfigError
 from logos_base.manifest import Manifest, parse_manifest
 from logos_testnet.agreement import contradictions
 from logos_testnet.errors import TopologyError
 from logos_testnet.topology import Topology
+
+MANIFEST: Final = "module.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,8 @@ class FoundManifest:
 
     manifest: Manifest
     text: str
+    path: Path | None = None
+    """Of a module with a folder of its own: its kernel reads it there."""
 
 
 def load_manifests(topology: Topology) -> Mapping[str, FoundManifest]:
@@ -34,16 +39,18 @@ def load_manifests(topology: Topology) -> Mapping[str, FoundManifest]:
             if module.name in found:
                 continue
             try:
-                text = _read(module.package)
+                path = None if module.folder is None else module.folder / MANIFEST
+                text = _read(module.package) if path is None else _text(path)
                 manifest = parse_manifest(text)
             except ConfigError as error:
                 problems += [f"module {module.name}: {problem}" for problem in error.problems]
                 continue
             if manifest.name != module.name:
+                where = path or module.package
                 problems.append(
-                    f"module {module.name}: the manifest of {module.package} is for {manifest.name}"
+                    f"module {module.name}: the manifest of {where} is for {manifest.name}"
                 )
-            found[module.name] = FoundManifest(manifest, text)
+            found[module.name] = FoundManifest(manifest, text, path)
     manifests = {name: each.manifest for name, each in found.items()}
     problems += contradictions(topology, manifests)
     if problems:
@@ -54,12 +61,18 @@ def load_manifests(topology: Topology) -> Mapping[str, FoundManifest]:
 def _read(package: str) -> str:
     spec = find_spec(package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / "module.toml"
+        path = Path(folder) / MANIFEST
         if path.is_file():
-            try:
-                return path.read_text(encoding="utf-8")
-            except UnicodeDecodeError as error:
-                raise ConfigError([f"{path} is not UTF-8"]) from error
+            return _text(path)
     if spec is None:
         raise ConfigError([f"the Python package {package} is not installed"])
     raise ConfigError([f"the Python package {package} has no module.toml"])
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path} is not UTF-8"]) from error
+    except OSError as error:
+        raise ConfigError([f"{path} cannot be read: {error.strerror}"]) from error

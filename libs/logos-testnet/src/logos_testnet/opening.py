@@ -1,6 +1,6 @@
 """Opens a `Testnet` from a topology file, or from the state in a testnet's folder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from logos_testnet.container_testnet import ContainerTestnet
@@ -30,10 +30,14 @@ class Description:
     text: str
     source: str
     node_count: int | None = None
+    base: Path = Path()
+    """Folder that relative paths in it start at."""
 
     def topology(self) -> Topology:
         """Reads it; raises `TopologyError`."""
-        return parse_topology(self.text, source=self.source, node_count=self.node_count)
+        return parse_topology(
+            self.text, source=self.source, node_count=self.node_count, base=self.base
+        )
 
 
 def described_by(path: Path, node_count: int | None = None) -> Description:
@@ -44,7 +48,8 @@ def described_by(path: Path, node_count: int | None = None) -> Description:
         OSError: It cannot be read.
     """
     try:
-        return Description(path.read_text(encoding="utf-8"), str(path), node_count)
+        text = path.read_text(encoding="utf-8")
+        return Description(text, str(path), node_count, path.parent.resolve())
     except UnicodeDecodeError as error:
         raise TopologyError([f"{path}: is not UTF-8"]) from error
 
@@ -58,7 +63,8 @@ def remembered(layout: Layout) -> Description | None:
     if not layout.topology.exists():
         return None
     way_out = "`--topology FILE` names the file that it was started from"
-    description = described_by(layout.topology, read_facts(layout).node_count)
+    facts = read_facts(layout)
+    description = replace(described_by(layout.topology, facts.node_count), base=Path(facts.base))
     try:
         name = description.topology().name
     except TopologyError as error:
@@ -105,4 +111,5 @@ def remember(description: Description, testnet: Testnet, places: Places) -> None
         node_count=description.node_count,
         runtime=testnet.runtime,
         seed=testnet.plan.seed,
+        base=str(description.base),
     )

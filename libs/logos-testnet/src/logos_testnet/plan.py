@@ -8,6 +8,7 @@ and one between the nodes).
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 from typing import Any, Final
 
 from logos_base.manifest import Manifest
@@ -44,6 +45,8 @@ class ModulePlan:
     manifest_text: str
     settings: Mapping[str, Any]
     image: str | None = None
+    manifest_path: Path | None = None
+    """Where its kernel reads the manifest; None: a copy beside the profile."""
     address: IPv4Address | None = None
     """On the node's own network; containers only."""
     ports: Mapping[str, int] = field(default_factory=dict)
@@ -110,7 +113,8 @@ class Plan:
         ]
         for module in node.modules:
             name = module.manifest.name
-            lines += ["", f"[modules.{name}]", f'manifest = "{name}.toml"']
+            path = module.manifest_path or f"{name}.toml"
+            lines += ["", f"[modules.{name}]", f"manifest = {to_toml(str(path))}"]
             if module.join_secret is not None:
                 lines.append(f"join_secret = {to_toml(module.join_secret)}")
             if module.settings:
@@ -199,6 +203,7 @@ def _nodes(
             found.text,
             {**module.settings, **given},
             module.image,
+            found.path,
             ports=places[node.name].ports,
             wanted=wanted,
         )
@@ -226,6 +231,7 @@ def _contained(node: NodePlan, spec: NodeSpec, networks: Networks) -> NodePlan:
     modules = tuple(
         replace(
             module,
+            manifest_path=None,
             address=_own_address(networks, spec, given),
             join_secret=f"{CONTAINER_JOIN}/{position}/secret",
         )

@@ -25,6 +25,8 @@ class Facts:
     """Number of nodes of the last start, if an option replaced the topology file's."""
     seeds: dict[str, int | None] = field(default_factory=dict)
     """Seed of the identities of each runtime; None: real randomness."""
+    base: str = ""
+    """Folder that relative paths in the topology start at."""
 
 
 def read_facts(layout: Layout) -> Facts:
@@ -39,6 +41,7 @@ def read_facts(layout: Layout) -> Facts:
             runtime=str(document["runtime"]),
             node_count=document["node_count"],
             seeds=dict(document["seeds"]),
+            base=str(document.get("base", "")),
         )
     except FileNotFoundError:
         return Facts()
@@ -70,12 +73,18 @@ def seed_of(layout: Layout, runtime: str, seed: int | None) -> int | None:
 
 
 def remember_start(
-    layout: Layout, *, topology: str, node_count: int | None, runtime: str, seed: int | None
+    layout: Layout,
+    *,
+    topology: str,
+    node_count: int | None,
+    runtime: str,
+    seed: int | None,
+    base: str = "",
 ) -> None:
     """Writes the state of the start that is about to happen."""
     facts = read_facts(layout)
     seeds = {**facts.seeds, runtime: seed}
-    facts = replace(facts, runtime=runtime, node_count=node_count, seeds=seeds)
+    facts = replace(facts, runtime=runtime, node_count=node_count, seeds=seeds, base=base)
     replace_text(layout.facts, json.dumps({"schema": 1, **asdict(facts)}) + "\n")
     replace_text(layout.topology, topology)
 

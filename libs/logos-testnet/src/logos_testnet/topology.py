@@ -6,9 +6,10 @@ docs/operations.md describes the format. It does not depend on the runtime.
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, time
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any, Final, TypeGuard
 
 from logos_base.needs import FRONT
@@ -44,6 +45,8 @@ class ModuleSpec:
     settings: Mapping[str, Any] = field(default_factory=dict)
     image: str | None = None
     """Container image; None: built by deploy/Dockerfile from `services/<name>`."""
+    folder: Path | None = None
+    """Folder with its `module.toml`, instead of a package: a module that is not in Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,11 @@ class Topology:
 
 
 def parse_topology(
-    text: str, *, source: str = "topology", node_count: int | None = None
+    text: str,
+    *,
+    source: str = "topology",
+    node_count: int | None = None,
+    base: Path = Path(),
 ) -> Topology:
     """Reads a topology.
 
@@ -79,6 +86,7 @@ def parse_topology(
         text: TOML.
         source: Name of the file, for messages.
         node_count: Replaces the file's `node_count`.
+        base: Folder that its relative paths start at.
 
     Raises:
         TopologyError: All of its problems, each as `source:line: problem`.
@@ -87,16 +95,19 @@ def parse_topology(
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise TopologyError([f"{source}: not TOML: {error}"]) from error
-    return _Reader(document, key_lines(text), source).read(node_count)
+    return _Reader(document, key_lines(text), source, base).read(node_count)
 
 
 class _Reader:
     """Reads one document and collects its problems."""
 
-    def __init__(self, document: dict[str, Any], lines: dict[KeyPath, int], source: str) -> None:
+    def __init__(
+        self, document: dict[str, Any], lines: dict[KeyPath, int], source: str, base: Path
+    ) -> None:
         self._document = document
         self._lines = lines
         self._source = source
+        self._base = base
         self._problems: list[tuple[int, str]] = []
 
     def read(self, node_count: int | None) -> Topology:
@@ -165,7 +176,7 @@ class _Reader:
             if name in RESERVED_MODULES:
                 self._problem(path, f"{name!r} is reserved for {RESERVED_MODULES[name]}")
             table = self._table(path, value)
-            self._unknown(path, table, frozenset({"package", "settings", "image"}))
+            self._unknown(path, table, frozenset({"package", "settings", "image", "folder"}))
             package = table.get("package", f"logos_{name.replace('-', '_')}")
             image = table.get("image")
             if image is not None and not (isinstance(image, str) and image):
@@ -175,8 +186,20 @@ class _Reader:
                 self._word((*path, "package"), package, PACKAGE),
                 self._settings((*path, "settings"), table.get("settings", {})),
                 image,
+                self._folder(path, table),
             )
         return modules
+
+    def _folder(self, path: KeyPath, table: Mapping[str, Any]) -> Path | None:
+        folder = table.get("folder")
+        if folder is None:
+            return None
+        if not (isinstance(folder, str) and folder):
+            self._problem((*path, "folder"), "must be the path of a folder with a module.toml")
+            return None
+        if "package" in table:
+            self._problem((*path, "folder"), "cannot be combined with a package")
+        return self._base / folder
 
     def _nodes(
         self, modules: dict[str, ModuleSpec], node_count: int | None
@@ -228,7 +251,7 @@ class _Reader:
             spec = modules[module]
             own = self._settings((*path, "settings", module), settings.get(module, {}))
             merged = {**spec.settings, **own}
-            chosen.append(ModuleSpec(spec.name, spec.package, merged, spec.image))
+            chosen.append(replace(spec, settings=merged))
         return NodeSpec(name, position + 1, tuple(chosen))
 
     def _refuse_collisions(self, nodes: tuple[NodeSpec, ...]) -> None:

@@ -216,6 +216,14 @@ def _long_sockets(places: Places, plans: Iterable[Plan]) -> list[str]:
     ]
 
 
+def _located(manifest: Manifest, folder: Path) -> Manifest:
+    """Finds a program that is named from the manifest's folder on (KER-2)."""
+    program, *arguments = manifest.command or ("",)
+    if not program.startswith("./"):
+        return manifest
+    return replace(manifest, command=(str((folder / program).resolve()), *arguments))
+
+
 class _Profile:
     """Reads one profile and its manifests; collects problems as `<file>:<line>: …`."""
 
@@ -359,7 +367,7 @@ class _Profile:
             self._problems.append(f"{path}: name: must be {name!r}, as in the profile")
         if self.runtime is Runtime.PROCESS and not manifest.command:
             self._problems.append(f"{path}: command: must name a program")
-        return manifest
+        return _located(manifest, path.parent)
 
     def _settings(self, table: object, where: str) -> str:
         if not isinstance(table, dict):

@@ -16,6 +16,7 @@ from logos_module.capabilities.errors import (
 )
 from logos_module.capabilities.proofs import ProofChecker, shared_key
 from logos_module.capabilities.tokens import key_id_of, verify
+from logos_module.errors import ModuleNotReadyError
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -62,7 +63,11 @@ class Verifier:
             TokenInvalidError, TokenExpiredError, TokenRevokedError: The token is no good.
             ProofInvalidError: It is not the caller's, or the call is a copy.
             MethodDeniedError: It is for other methods.
+            ModuleNotReadyError: This process has no keys yet to verify anything with: a caller
+                that knows the address of the last process is to try again.
         """
+        if not self._keys:
+            raise ModuleNotReadyError(f"{self._audience} is not registered yet")
         claims = self._claims_of(token)
         self._refuse_old(claims)
         self._checker_of(claims).check(proof, claims.token_id, method)

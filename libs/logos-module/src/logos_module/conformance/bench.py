@@ -4,11 +4,12 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from logos.kernel.v1 import module_pb2
 from logos_client.channels import channel_to
@@ -22,6 +23,7 @@ PATIENCE_S: Final = 60.0
 """For anything that a check waits for: machines are shared and stall."""
 READY: Final = module_pb2.MODULE_STATE_READY
 _KEPT: Final = ("LOGOS_LOG_LEVEL",)
+_ASK_AGAIN_S: Final = 0.1
 _LOG_BYTES: Final = 300
 """Of the end of a log, in the message on a process that has ended."""
 
@@ -142,6 +144,16 @@ class Running:
     def signal(self, number: signal.Signals) -> None:
         """Signals the process."""
         self._process.send_signal(number)
+
+    async def until_it_listens(self) -> None:
+        """Waits until the module answers at its address, or ends the check."""
+        health: Any = health_pb2_grpc.HealthStub(self.channel)
+        while not self.has_ended:
+            with suppress(grpc.aio.AioRpcError):
+                await health.Check(health_pb2.HealthCheckRequest(), timeout=self.patience_s)
+                return
+            await asyncio.sleep(_ASK_AGAIN_S)
+        broken(f"the module does not listen; its process has ended{self._last_words()}")
 
     async def until_ready(self) -> None:
         """Waits until the module says that it is READY, or ends the check."""

@@ -34,7 +34,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     lifecycle.drains,
     lifecycle.ends_when_told,
     lifecycle.ends_on_term,
-    lifecycle.ends_before_it_is_registered,
+    lifecycle.waits_for_its_kernel,
 )
 
 

@@ -3,8 +3,6 @@
 import signal
 from typing import Any
 
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
 from logos.module.v1 import module_host_pb2, module_host_pb2_grpc
 from logos_module.conformance import answers
 from logos_module.conformance.bench import Bench, Running
@@ -46,10 +44,16 @@ async def ends_when_told(bench: Bench) -> None:
         await _expect_end(running)
 
 
-async def ends_before_it_is_registered(bench: Bench) -> None:
-    """Without a kernel it waits, and still ends with exit code 0 on SIGTERM."""
+async def waits_for_its_kernel(bench: Bench) -> None:
+    """Without a kernel it asks callers to try again, and ends with exit code 0 on SIGTERM."""
     async with bench.process() as running:
-        await _until_it_listens(running)
+        await running.until_it_listens()
+        tester = Tester(running.subject.manifest.name, running.kernel.now_s())
+        for method in methods_of(await describe(running))[:1]:
+            outcome = await outcome_of(running.channel, method, tester.metadata(method))
+            found = (outcome.code.name, outcome.reason, outcome.has_retry_info)
+            wanted = ("UNAVAILABLE", "MODULE_NOT_READY", True)
+            expect("a call before the module is registered", found, wanted)
         await _expect_end(running, signal.SIGTERM)
 
 
@@ -99,9 +103,3 @@ async def _expect_end(running: Running, number: signal.Signals | None = None) ->
     if number is not None:
         running.signal(number)
     expect("the exit code", await running.ended(), 0)
-
-
-async def _until_it_listens(running: Running) -> None:
-    health: Any = health_pb2_grpc.HealthStub(running.channel)
-    request = health_pb2.HealthCheckRequest()
-    await health.Check(request, timeout=TIMEOUT_S, wait_for_ready=True)

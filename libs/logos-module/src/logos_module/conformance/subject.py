@@ -31,6 +31,7 @@ def subject_of(folder: Path, settings: Mapping[str, object] | None = None) -> Su
     Raises:
         ConfigError: It has no manifest, more than one, or a wrong one, or that has no command.
     """
+    folder = folder.resolve()
     path = manifest_of(folder)
     manifest = parse_manifest(path.read_text(encoding="utf-8"))
     if not manifest.command:

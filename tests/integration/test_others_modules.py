@@ -1,0 +1,185 @@
+"""Modules by others on a node of processes: they call each other and storage, and may be killed."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from logos.kernel.v1 import (
+    capability_pb2,
+    capability_pb2_grpc,
+    kernel_pb2,
+    kernel_pb2_grpc,
+    module_pb2,
+)
+from logos_client.channels import channel_to
+from logos_module.conformance import CHECKS, Check, name_of, prove, subject_of
+from logos_module.errors import reason_of
+from logos_testnet.opening import Description, Places
+from logos_testnet.testnet import Testnet
+from others_modules import GUESTBOOK, build_tally, topology_of
+from own_topology import claim_ports, running
+
+sys.path.append(str(GUESTBOOK / "src"))
+
+from guestbook.v1 import guestbook_pb2, guestbook_pb2_grpc
+from tally.v1 import tally_pb2, tally_pb2_grpc
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+KILLS = 20
+CALLERS = 4
+TIMEOUT_S = 60
+
+
+@pytest.fixture(scope="module")
+def tally(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tally(tmp_path_factory.mktemp("tally"))
+
+
+@pytest.fixture(scope="module")
+def node(tally: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testnet]:
+    """One node, with the two."""
+    folder = tally.parent
+    text = topology_of("others", claim_ports(), f'folder = "{tally.name}"')
+    places = Places(folder, tmp_path_factory.mktemp("state"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(GUESTBOOK / "src"))
+        description = Description(text, "others.toml", base=folder)
+        with running(description, places, "processes") as opened:
+            yield opened
+
+
+@dataclass
+class Door:
+    """The front door of the node."""
+
+    guestbook: Any
+    tally: Any
+    kernel: Any
+    capability: Any
+
+    async def process_of(self, module: str) -> module_pb2.Module:
+        """How a module is."""
+        status = await self.kernel.GetStatus(kernel_pb2.GetStatusRequest(), timeout=TIMEOUT_S)
+        (found,) = (each for each in status.modules if each.name == module)
+        return module_pb2.Module.FromString(found.SerializeToString())
+
+
+@pytest.fixture
+async def door(node: Testnet) -> AsyncIterator[Door]:
+    async with channel_to(node.plan.nodes[0].front, node.bearer) as channel:
+        yield Door(
+            guestbook_pb2_grpc.GuestbookStub(channel),
+            tally_pb2_grpc.TallyStub(channel),
+            kernel_pb2_grpc.KernelStub(channel),
+            capability_pb2_grpc.CapabilityStub(channel),
+        )
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name_of)
+@pytest.mark.parametrize("module", ["guestbook", "tally"])
+async def test_they_keep_the_contract(module: str, check: Check, tally: Path) -> None:
+    await prove(check, subject_of(GUESTBOOK if module == "guestbook" else tally))
+
+
+async def test_they_call_each_other_and_storage(door: Door) -> None:
+    texts = ["in the beginning", "was the command line"]
+    signed = [
+        await door.guestbook.Sign(guestbook_pb2.SignRequest(text=text), timeout=TIMEOUT_S)
+        for text in texts
+    ]
+    read = await door.guestbook.Read(
+        guestbook_pb2.ReadRequest(cid=signed[1].cid), timeout=TIMEOUT_S
+    )
+    report = await door.tally.Report(tally_pb2.ReportRequest(), timeout=TIMEOUT_S)
+    again = tally_pb2.CountRequest(cid=report.cid)
+
+    assert (read.text, read.words) == (texts[1], 4)
+    assert (report.entries, report.words) == (2, 7)
+    assert (await door.tally.Count(again, timeout=TIMEOUT_S)).words == 4, "a CID and a number each"
+
+
+async def test_an_error_keeps_its_reason_through_both(door: Door) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as empty:
+        await door.tally.Count(tally_pb2.CountRequest(), timeout=TIMEOUT_S)
+    with pytest.raises(grpc.aio.AioRpcError) as wrong:
+        await door.tally.Count(tally_pb2.CountRequest(cid="zzz"), timeout=TIMEOUT_S)
+
+    assert reason_of(empty.value) == "CONTENT_MISSING"
+    assert reason_of(wrong.value).startswith("CID_"), "storage says it, and tally passes it on"
+
+
+@pytest.mark.parametrize(
+    ("caller", "target", "method", "allowed"),
+    [
+        ("guestbook", "tally", "tally.v1.Tally/Count", True),
+        ("guestbook", "tally", "tally.v1.Tally/Report", False),
+        ("tally", "guestbook", "guestbook.v1.Guestbook/List", True),
+        ("tally", "guestbook", "guestbook.v1.Guestbook/Sign", False),
+        ("tally", "storage", "logos.storage.v1.Storage/Delete", False),
+        ("tally", "mixnet", "logos.network.v1.Gossip/Publish", False),
+    ],
+)
+async def test_they_may_call_what_their_manifests_declare(
+    door: Door, caller: str, target: str, method: str, *, allowed: bool
+) -> None:
+    request = capability_pb2.ExplainRequest(module=caller, target=target, method=method)
+
+    explained = await door.capability.Explain(request, timeout=TIMEOUT_S)
+
+    assert explained.allowed is allowed, explained.rule
+
+
+async def test_killed_20_times_under_load_it_gives_no_wrong_answer(door: Door) -> None:
+    """The module in Python is its caller: it may be asked to try again, and nothing else."""
+    outcomes: Counter[str] = Counter()
+    over = asyncio.Event()
+
+    async def call(number: int) -> None:
+        while not over.is_set():
+            number += 1
+            words = number % 50 + 1
+            request = guestbook_pb2.MeasureRequest(text=" ".join(["word"] * words))
+            try:
+                answer = await door.guestbook.Measure(request, timeout=TIMEOUT_S)
+            except grpc.aio.AioRpcError as error:
+                outcomes[f"{error.code().name} {reason_of(error)}"] += 1
+            else:
+                outcomes["right" if answer.words == words else "wrong"] += 1
+
+    async with asyncio.TaskGroup() as callers:
+        for number in range(CALLERS):
+            callers.create_task(call(number * 7))
+        try:
+            epochs = [await kill_and_await_next(door, outcomes) for _ in range(KILLS)]
+        finally:
+            over.set()
+
+    assert epochs == list(range(epochs[0], epochs[0] + KILLS)), "each was one start"
+    assert outcomes.keys() <= {"right", "UNAVAILABLE NEIGHBOUR_AWAY"}, outcomes
+    assert outcomes["right"] > KILLS
+
+
+async def kill_and_await_next(door: Door, outcomes: Counter[str]) -> int:
+    """Kills the module in Go; returns the epoch of its next process, once that has answered."""
+    before = await door.process_of("tally")
+    os.kill(before.pid, signal.SIGKILL)
+    async with asyncio.timeout(TIMEOUT_S):
+        while True:
+            now = await door.process_of("tally")
+            if now.epoch > before.epoch and now.state == module_pb2.MODULE_STATE_READY:
+                break
+            await asyncio.sleep(0.05)
+        answered = outcomes["right"]
+        while outcomes["right"] == answered:  # noqa: ASYNC110 -- other tasks count
+            await asyncio.sleep(0.01)
+    return now.epoch
