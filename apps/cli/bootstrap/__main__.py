@@ -18,7 +18,7 @@ from pathlib import Path
 from environment import ALTERNATIVE, Environment
 from reporting import FAILED, INTERRUPTED, SetupError, code_of, report
 
-DEVELOPER_COMMANDS = {"test", "check", "lock", "proto"}
+DEVELOPER_COMMANDS = {"test", "check", "lock", "proto", "module"}
 NATIVE_COMMANDS = {"up", "test", "check"}
 HELP = {"-h", "--help", "--version"}
 

@@ -31,6 +31,7 @@ from logos_cli.program import built, walk
 CID = "zDvZRwzm5JgJH7RBLQ9Zx4w6rzTzPr4QNgyjZJxkjh9WHw3rLC2Z"
 BEARER = f"logos_{43 * 'b'}"
 PATIENCE_S = 170
+MANIFEST = 'name = "own"\nversion = "0.1.0"\ncommand = ["own"]\n'
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 TEXT_OPTIONS = ("--node", "--address", "--testnet", "--output", "--timeout")
 PUT_OPTIONS = ("--filename", "--mimetype")
@@ -60,6 +61,8 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("module", "plan"): ["stop", "storage"],
     ("module", "exits"): ["storage"],
     ("module", "watch"): ["storage"],
+    ("module", "new"): ["NEW"],
+    ("module", "check"): ["DIR"],
     ("storage", "put"): ["FILE"],
     ("storage", "get"): [CID, "-o", "OUT"],
     ("storage", "stat"): [CID],
@@ -82,7 +85,7 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
 }
 """Every command of logosctl, with the arguments that it needs."""
 
-NOT_ASKING = {("node", "list"), ("token", "show")}
+NOT_ASKING = {("node", "list"), ("token", "show"), ("module", "new"), ("module", "check")}
 """Commands that do well without the node that was named."""
 
 Ended = dict[str, Any]
@@ -243,10 +246,11 @@ def of_every_command() -> Iterator[Case]:
 
 def on_a_node(address: str) -> Iterator[Case]:
     for path, words in OF_A_NODE.items():
-        command = [*path, *words]
         for stdout in ("pipe", *OUTPUTS):
+            named = [f"for-{stdout}" if word == "NEW" else word for word in words]
+            command = [*path, *named]
             yield (*path, stdout), logosctl(address, *command, "--output", "json"), stdout
-        yield (*path, "nobody"), logosctl("127.0.0.1:1", *command), "pipe"
+        yield (*path, "nobody"), logosctl("127.0.0.1:1", *path, *words), "pipe"
     for form in ("json", "table"):
         words = logosctl(address, "module", "watch", "storage", "--from", "7", "--output", form)
         yield ("watch", form), words, "pipe"
@@ -278,6 +282,8 @@ def ended(address: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Key, E
     """How each of the cases ended."""
     folder = tmp_path_factory.mktemp("checkout")
     (folder / "FILE").write_bytes(b"x")
+    (folder / "DIR").mkdir()
+    (folder / "DIR" / "module.toml").write_text(MANIFEST)
     endpoints = folder / "state" / "some" / "endpoints.json"
     endpoints.parent.mkdir(parents=True)
     node = {"name": "node1", "kernel": address, "modules": [], "peer_id": "", "p2p_address": ""}
@@ -414,7 +420,7 @@ WRONG_WORDS = [
     (*path, str(index))
     for path, words in OF_A_NODE.items()
     for index, word in enumerate(words)
-    if word not in {"FILE", "OUT"}  # names of files are bytes
+    if word not in {"FILE", "OUT", "DIR"}  # names of files are bytes
 ]
 
 

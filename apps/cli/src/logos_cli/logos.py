@@ -19,6 +19,7 @@ class _Commands(Group):
         "lock": Place("logos_cli.developer", "lock"),
         "proto": Place("logos_cli.developer", "proto"),
         "render": Place("logos_cli.developer", "render"),
+        "module": Place("logos_cli.authoring.commands", "command"),
         "ctl": Place("logos_cli.main", "app", help="Talk to one node (the same as logosctl)."),
     }
 

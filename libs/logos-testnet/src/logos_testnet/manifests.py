@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
 
 from logos_base.errors import ConfigError
 from logos_base.manifest import Manifest, parse_manifest
+from logos_base.module_folder import MANIFEST, manifest_of
 from logos_testnet.agreement import contradictions
 from logos_testnet.errors import TopologyError
 from logos_testnet.topology import Topology
-
-MANIFEST: Final = "module.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ def load_manifests(topology: Topology) -> Mapping[str, FoundManifest]:
             if module.name in found:
                 continue
             try:
-                path = None if module.folder is None else module.folder / MANIFEST
+                path = None if module.folder is None else manifest_of(module.folder)
                 text = _read(module.package) if path is None else _text(path)
                 manifest = parse_manifest(text)
             except ConfigError as error:

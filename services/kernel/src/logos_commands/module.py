@@ -10,6 +10,7 @@ import typer
 from logos.kernel.v1 import kernel_pb2, module_pb2, supervisor_pb2
 from logos.kernel.v1.kernel_pb2_grpc import KernelStub
 from logos.kernel.v1.supervisor_pb2_grpc import SupervisorStub
+from logos_cli.authoring.commands import check_module, new_module
 from logos_cli.console import Output, print_json_line, print_rows, shown
 from logos_cli.session import FormOption, session_of
 from logos_testnet.client import state_name
@@ -42,6 +43,10 @@ CascadeOption = Annotated[
     bool, typer.Option("--cascade", help="Also the modules that require it; they end first.")
 ]
 _COLUMNS: Final = ("module", "state", "version", "restarts", "endpoint", "status", "last_exit")
+
+
+command.command("new")(new_module)
+command.command("check")(check_module)
 
 
 @command.callback()

@@ -25,7 +25,10 @@ def main() -> int:
     parser.add_argument("--settings", default="{}", help="its settings, a JSON object")
     given = parser.parse_args()
     try:
-        subject = subject_of(given.folder, json.loads(given.settings))
+        settings = json.loads(given.settings)
+        if not isinstance(settings, dict):
+            raise ConfigError([f"--settings: must be a JSON object, is {given.settings}"])
+        subject = subject_of(given.folder, settings)
     except (ConfigError, ValueError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -4,12 +4,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from logos_base.errors import ConfigError
 from logos_base.manifest import Manifest, parse_manifest
-
-MANIFEST: Final = "module.toml"
+from logos_base.module_folder import manifest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +41,3 @@ def subject_of(folder: Path, settings: Mapping[str, object] | None = None) -> Su
         program = str(path.parent / program)
     variables = {"PYTHONPATH": str(folder / "src")} if (folder / "src").is_dir() else {}
     return Subject(manifest, (program, *arguments), settings or {}, variables)
-
-
-def manifest_of(folder: Path) -> Path:
-    """Returns the manifest of the module in a folder: at its top, or in a package in `src`.
-
-    Raises:
-        ConfigError: There is none, or more than one.
-    """
-    places = (folder / MANIFEST, *folder.glob(f"src/*/{MANIFEST}"))
-    found = sorted(path.resolve() for path in places if path.is_file())
-    if len(found) != 1:
-        what = "has no" if not found else "has more than one"
-        raise ConfigError([f"{folder}: {what} {MANIFEST}, at its top or in src/PACKAGE"])
-    return found[0]

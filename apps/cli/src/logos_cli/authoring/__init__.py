@@ -1,0 +1,1 @@
+"""Modules by others: makes one, and checks one."""
