@@ -160,6 +160,15 @@ def test_a_problem_is_found_with_its_file_and_line(
     assert f"{path}:{line}: " in told.stderr
 
 
+def test_a_manifest_that_is_not_utf8_is_a_problem(made: Path) -> None:
+    (made / MANIFEST).write_bytes(b'name = "caf\xe9"\n')
+
+    ended = run("check", str(made))
+
+    assert ended.exit_code == 5
+    assert "module.toml:1: manifest is not UTF-8" in ended.stderr
+
+
 def test_a_folder_without_a_module_is_wrong_usage(tmp_path: Path) -> None:
     assert run("check", str(tmp_path)).exit_code == 2
 

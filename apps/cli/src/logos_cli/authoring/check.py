@@ -45,11 +45,11 @@ def examine(folder: Path) -> Examined:
     """
     path = manifest_of(folder)
     found = Examined()
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
     try:
-        text = path.read_text(encoding="utf-8")
         found.manifest = parse_manifest(text)
-    except UnicodeDecodeError as error:
-        found.problems.append(Problem(str(path), 1, f"not UTF-8: {error.reason}"))
+    except UnicodeEncodeError:
+        found.problems.append(Problem(str(path), 1, "manifest is not UTF-8"))
     except ConfigError as error:
         found.problems += [_placed(path, text, problem) for problem in error.problems]
     protos = folder / "proto"
