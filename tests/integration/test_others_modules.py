@@ -3,41 +3,38 @@
 import asyncio
 import os
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 
 from logos.kernel.v1 import (
     capability_pb2,
-    capability_pb2_grpc,
-    kernel_pb2,
-    kernel_pb2_grpc,
     module_pb2,
 )
-from logos_client.channels import channel_to
 from logos_module.conformance import CHECKS, Check, name_of, prove, subject_of
 from logos_module.errors import reason_of
 from logos_testnet.opening import Description, Places
 from logos_testnet.testnet import Testnet
-from others_modules import GUESTBOOK, build_tally, topology_of
-from own_topology import claim_ports, running
-
-sys.path.append(str(GUESTBOOK / "src"))
-
-from guestbook.v1 import guestbook_pb2, guestbook_pb2_grpc
-from tally.v1 import tally_pb2, tally_pb2_grpc
+from others_modules import (
+    GUESTBOOK,
+    TIMEOUT_S,
+    Door,
+    assert_that_they_call_each_other,
+    build_tally,
+    door_of,
+    guestbook_pb2,
+    tally_pb2,
+    topology_of,
+)
+from own_topology import ROOT, claim_ports, running
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 KILLS = 20
 CALLERS = 4
-TIMEOUT_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +46,7 @@ def tally(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def node(tally: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testnet]:
     """One node, with the two."""
     folder = tally.parent
-    text = topology_of("others", claim_ports(), f'folder = "{tally.name}"')
+    text = topology_of("others", claim_ports(), "", f'folder = "{tally.name}"')
     places = Places(folder, tmp_path_factory.mktemp("state"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(GUESTBOOK / "src"))
@@ -58,54 +55,29 @@ def node(tally: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Test
             yield opened
 
 
-@dataclass
-class Door:
-    """The front door of the node."""
-
-    guestbook: Any
-    tally: Any
-    kernel: Any
-    capability: Any
-
-    async def process_of(self, module: str) -> module_pb2.Module:
-        """How a module is."""
-        status = await self.kernel.GetStatus(kernel_pb2.GetStatusRequest(), timeout=TIMEOUT_S)
-        (found,) = (each for each in status.modules if each.name == module)
-        return module_pb2.Module.FromString(found.SerializeToString())
-
-
 @pytest.fixture
 async def door(node: Testnet) -> AsyncIterator[Door]:
-    async with channel_to(node.plan.nodes[0].front, node.bearer) as channel:
-        yield Door(
-            guestbook_pb2_grpc.GuestbookStub(channel),
-            tally_pb2_grpc.TallyStub(channel),
-            kernel_pb2_grpc.KernelStub(channel),
-            capability_pb2_grpc.CapabilityStub(channel),
-        )
+    async with door_of(node) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)
-@pytest.mark.parametrize("module", ["guestbook", "tally"])
+@pytest.mark.parametrize("module", ["guestbook", "tally", "mixnet"])
 async def test_they_keep_the_contract(module: str, check: Check, tally: Path) -> None:
-    await prove(check, subject_of(GUESTBOOK if module == "guestbook" else tally))
+    """And so does one of ours."""
+    subject = {
+        "guestbook": lambda: subject_of(GUESTBOOK),
+        "tally": lambda: subject_of(tally),
+        "mixnet": lambda: subject_of(
+            ROOT / "services" / "mixnet", {"listen": ["/ip4/127.0.0.1/tcp/0"]}
+        ),
+    }[module]()
+
+    await prove(check, subject)
 
 
 async def test_they_call_each_other_and_storage(door: Door) -> None:
-    texts = ["in the beginning", "was the command line"]
-    signed = [
-        await door.guestbook.Sign(guestbook_pb2.SignRequest(text=text), timeout=TIMEOUT_S)
-        for text in texts
-    ]
-    read = await door.guestbook.Read(
-        guestbook_pb2.ReadRequest(cid=signed[1].cid), timeout=TIMEOUT_S
-    )
-    report = await door.tally.Report(tally_pb2.ReportRequest(), timeout=TIMEOUT_S)
-    again = tally_pb2.CountRequest(cid=report.cid)
-
-    assert (read.text, read.words) == (texts[1], 4)
-    assert (report.entries, report.words) == (2, 7)
-    assert (await door.tally.Count(again, timeout=TIMEOUT_S)).words == 4, "a CID and a number each"
+    await assert_that_they_call_each_other(door)
 
 
 async def test_an_error_keeps_its_reason_through_both(door: Door) -> None:
