@@ -1,4 +1,4 @@
-"""What `module new` makes runs on a testnet that names it by one table (kernel.md 14, 39)."""
+"""What `module new` makes runs on a testnet that names it by one table."""
 
 from pathlib import Path
 

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -20,6 +22,7 @@ from logos_testnet.opening import Description, Places
 from logos_testnet.testnet import Testnet
 from others_modules import (
     GUESTBOOK,
+    TALLY,
     TIMEOUT_S,
     Door,
     assert_that_they_call_each_other,
@@ -74,6 +77,21 @@ async def test_they_keep_the_contract(module: str, check: Check, tally: Path) ->
     }[module]()
 
     await prove(check, subject)
+
+
+@pytest.mark.parametrize("module", [GUESTBOOK, TALLY], ids=["guestbook", "tally"])
+def test_their_committed_code_is_what_the_contracts_generate(
+    module: Path, tmp_path: Path, tally: Path
+) -> None:
+    environment = os.environ | {"PYTHON_BIN": str(Path(sys.executable).parent)}
+
+    subprocess.run([str(module / "generate"), str(tmp_path)], env=environment, check=True)
+
+    committed = module / ("src" if module is GUESTBOOK else "gen")
+    fresh = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    assert fresh
+    for path in fresh:
+        assert (committed / path.relative_to(tmp_path)).read_bytes() == path.read_bytes(), path
 
 
 async def test_they_call_each_other_and_storage(door: Door) -> None:
