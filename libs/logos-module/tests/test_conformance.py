@@ -150,7 +150,7 @@ async def test_a_fault_is_found(name: str, flawed: Callable[[str], Path]) -> Non
     fault, said = FAULTS[name]
 
     with pytest.raises(ContractBrokenError) as found:
-        await prove(check, subject_of(flawed(fault)), IMPATIENT_S)
+        await prove(check, subject_of(flawed(fault)), patience_s=IMPATIENT_S)
 
     assert said in str(found.value)
 
@@ -183,6 +183,18 @@ def test_the_program_says_what_is_wrong_in_lines_of_json(flawed: Callable[[str],
     assert ended.returncode == 1
     assert [line["check"] for line in lines] == [name_of(check) for check in CHECKS]
     assert "ended with 9" in lines[0]["problem"]
+
+
+@pytest.mark.parametrize("words", [["--settings", "[]"], ["--settings", "{"], ["--beside", "no"]])
+def test_what_the_program_cannot_use_is_refused(words: list[str]) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "logos_module.conformance", str(HELLO), *words],
+        capture_output=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert ended.stderr
 
 
 def test_a_folder_without_a_module_is_refused(tmp_path: Path) -> None:

@@ -53,6 +53,15 @@ def check_module(
         bool, typer.Option("--run", help="Also start it, and prove that it keeps the contract.")
     ] = False,
     settings: Annotated[str, typer.Option(help="With --run: its settings, a JSON object.")] = "{}",
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="With --run: folder of a module that it calls, to run beside it; again for more,"
+            " each after those that it calls itself.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
     output: FormOption = None,
 ) -> None:
     """Check a module's manifest and contracts; with --run, all that a kernel expects of it."""
@@ -62,7 +71,7 @@ def check_module(
         found = examine(folder)
         for problem in found.problems:
             _say(str(problem))
-        proved = _prove(folder, settings) if run and not found.problems else []
+        proved = _prove(folder, settings, beside or []) if run and not found.problems else []
         passed = not found.problems and all(each["passed"] for each in proved)
         if _form(context, output) is Output.JSON:
             name = found.manifest.name if found.manifest else None
@@ -74,9 +83,10 @@ def check_module(
         raise typer.Exit(Exit.FAILED)
 
 
-def _prove(folder: Path, settings: str) -> list[dict[str, Any]]:
+def _prove(folder: Path, settings: str, beside: list[Path]) -> list[dict[str, Any]]:
     """Runs the suite, in a process of its own; shows each check as it ends."""
     words = [sys.executable, "-m", "logos_module.conformance", str(folder), "--settings", settings]
+    words += [f"--beside={other}" for other in beside]
     proved = []
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as suite:
         for line in suite.stdout or ():

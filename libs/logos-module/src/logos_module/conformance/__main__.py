@@ -23,16 +23,20 @@ def main() -> int:
         "folder", type=Path, help="the module: its module.toml at the top or in src/*"
     )
     parser.add_argument("--settings", default="{}", help="its settings, a JSON object")
+    parser.add_argument(
+        "--beside", type=Path, action="append", default=[], help="a module that it calls"
+    )
     given = parser.parse_args()
     try:
         settings = json.loads(given.settings)
         if not isinstance(settings, dict):
             raise ConfigError([f"--settings: must be a JSON object, is {given.settings}"])
         subject = subject_of(given.folder, settings)
+        beside = [subject_of(folder) for folder in given.beside]
     except (ConfigError, ValueError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    passed = [_report(check, asyncio.run(_problem_of(check, subject))) for check in CHECKS]
+    passed = [_report(check, asyncio.run(_problem_of(check, subject, beside))) for check in CHECKS]
     return 0 if all(passed) else 1
 
 
@@ -43,10 +47,10 @@ def _report(check: Check, problem: str) -> bool:
     return not problem
 
 
-async def _problem_of(check: Check, subject: Subject) -> str:
+async def _problem_of(check: Check, subject: Subject, beside: list[Subject]) -> str:
     """Makes one check; returns what the module does wrong, or the empty string."""
     try:
-        await prove(check, subject)
+        await prove(check, subject, beside=beside)
     except ContractBrokenError as broken:
         return str(broken)
     return ""

@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import grpc
@@ -29,12 +30,25 @@ _LOG_BYTES: Final = 300
 
 
 class Bench:
-    """One module and its kernel, in a folder of their own. The path of the folder is short."""
+    """One module and its kernel, in a folder of their own.
 
-    def __init__(self, subject: Subject, folder: Path, patience_s: float) -> None:
+    Args:
+        subject: The module.
+        folder: Its path is short, since sockets lie in it.
+        patience_s: How long to wait for what must come.
+        neighbours: Endpoints of the modules beside it, by name.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        folder: Path,
+        patience_s: float,
+        neighbours: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.subject = subject
         self.patience_s = patience_s
-        self.kernel = ProvingKernel(subject.manifest.name, subject.settings)
+        self.kernel = ProvingKernel(subject.manifest.name, subject.settings, neighbours)
         self._folder = folder
         self._server: Server | None = None
 

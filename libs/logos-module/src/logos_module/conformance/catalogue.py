@@ -1,7 +1,8 @@
 """All checks, in the order in which they are made."""
 
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
@@ -43,15 +44,33 @@ def name_of(check: Check) -> str:
     return str(getattr(check, "__name__", "check")).replace("_", " ")
 
 
-async def prove(check: Check, subject: Subject, patience_s: float = PATIENCE_S) -> None:
-    """Makes one check of a module, in a folder of its own; waits so long for what must come.
+async def prove(
+    check: Check,
+    subject: Subject,
+    *,
+    beside: Sequence[Subject] = (),
+    patience_s: float = PATIENCE_S,
+) -> None:
+    """Makes one check of a module, in a folder of its own.
+
+    Args:
+        check: One of `CHECKS`.
+        subject: The module.
+        beside: Modules that it calls, which are started before; each may call those before it.
+        patience_s: How long to wait for what must come.
 
     Raises:
         ContractBrokenError: What the module does wrong.
     """
     with tempfile.TemporaryDirectory(prefix="logos-", ignore_cleanup_errors=True) as folder:
         try:
-            await check(Bench(subject, Path(folder), patience_s))
+            async with AsyncExitStack() as started:
+                neighbours: dict[str, str] = {}
+                for each in beside:
+                    bench = Bench(each, _folder(folder, each), patience_s, dict(neighbours))
+                    await started.enter_async_context(bench.ready())
+                    neighbours[each.manifest.name] = bench.endpoint
+                await check(Bench(subject, _folder(folder, subject), patience_s, neighbours))
         except Exception as error:  # noqa: BLE001 -- it is raised again, or as what it means
             cause = cause_of(error)
             if isinstance(cause, grpc.aio.AioRpcError):
@@ -60,3 +79,9 @@ async def prove(check: Check, subject: Subject, patience_s: float = PATIENCE_S) 
             if isinstance(cause, OSError):
                 raise ContractBrokenError(f"the module does not start: {cause}") from cause
             raise cause from None
+
+
+def _folder(root: str, subject: Subject) -> Path:
+    folder = Path(root, subject.manifest.name)
+    folder.mkdir()
+    return folder

@@ -8,7 +8,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
 from logos_base.capabilities import KERNEL, Subject
@@ -39,17 +39,26 @@ class LeaseUnknownError(LogosError):
 
 
 class OnlyModuleError(LogosError):
-    """The module asks for another, and is alone."""
+    """The module asks for another, which is not run beside it."""
 
     kind = ErrorKind.NOT_FOUND
     reason = "MODULE_NOT_FOUND"
 
 
 class ProvingKernel(registry_pb2_grpc.RegistryServicer):
-    """The `Registry` of a node with one module. All inputs are kept, in order."""
+    """The `Registry` of a node with one module. All inputs are kept, in order.
 
-    def __init__(self, module: str, settings: Mapping[str, object]) -> None:
+    Args:
+        module: Its name.
+        settings: What the module gets at registration.
+        neighbours: Endpoints of modules that others of its kind have started, by name.
+    """
+
+    def __init__(
+        self, module: str, settings: Mapping[str, object], neighbours: Mapping[str, str]
+    ) -> None:
         self._module = module
+        self._neighbours = neighbours
         self._settings_json = json.dumps(settings)
         self._changed = asyncio.Condition()
         self._nonces: set[bytes] = set()
@@ -156,8 +165,17 @@ class ProvingKernel(registry_pb2_grpc.RegistryServicer):
         await self.tell()
         return registry_pb2.DeregisterResponse()
 
-    async def Resolve(self, request: Any, context: Any) -> NoReturn:
-        raise OnlyModuleError(f"there is no {request.module}: the module is checked alone")
+    async def Resolve(self, request: Any, context: Any) -> registry_pb2.ResolveResponse:
+        name = request.module
+        if name != KERNEL and name not in self._neighbours:
+            raise OnlyModuleError(f"there is no {name} beside the module that is checked")
+        key = module_key(answers.SECRET, name)
+        return registry_pb2.ResolveResponse(
+            endpoint=self._neighbours.get(name, ""),
+            epoch=1,
+            public_key=answers.KERNEL_KEY if name == KERNEL else public_key_of(key),
+            token=answers.token(self.registered[-1], name, ["*"], epoch=self.epoch),
+        )
 
     async def tell(self) -> None:
         """Wakes whoever waits."""
