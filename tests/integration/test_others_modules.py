@@ -162,7 +162,7 @@ async def test_killed_20_times_under_load_it_gives_no_wrong_answer(door: Door) -
 
 
 async def kill_and_await_next(door: Door, outcomes: Counter[str]) -> int:
-    """Kills the module in Go; returns the epoch of its next process, once that has answered well."""
+    """Kills the module in Go; returns the epoch of the next, once that has answered well."""
     before = await door.process_of("tally")
     os.kill(before.pid, signal.SIGKILL)
     async with asyncio.timeout(TIMEOUT_S):

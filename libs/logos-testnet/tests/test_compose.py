@@ -34,6 +34,18 @@ def test_a_module_waits_for_what_it_requires(containers: Plan) -> None:
     assert services["node3-storage"]["depends_on"] == {"node3-mixnet": healthy}
 
 
+def test_an_image_of_its_own_has_a_health_check_of_its_own() -> None:
+    text = 'schema = 1\nname = "x"\nnode_count = 1\n[modules.mixnet]\nimage = "own:1"\n'
+    topology = parse_topology(text)
+    plan = container_plan(topology, load_manifests(topology), None)
+
+    services = yaml.safe_load(render_compose(plan, source="x"))["services"]
+
+    assert services["node1-mixnet"]["image"] == "own:1"
+    assert "test" not in services["node1-mixnet"]["healthcheck"]
+    assert services["node1-kernel"]["healthcheck"]["test"]
+
+
 def test_a_join_secret_is_seen_by_its_module_and_its_kernel_alone(containers: Plan) -> None:
     services = yaml.safe_load(render_compose(containers, source="x"))["services"]
 

@@ -49,7 +49,9 @@ def test_a_manifest_that_is_not_utf8_is_a_problem(
 
 def test_all_problems_are_reported_at_once() -> None:
     topology = parse_topology(
-        HEAD + '[modules.ghost]\n[modules.other]\npackage = "logos_base"\n[modules.storage]\n'
+        HEAD
+        + '[modules.ghost]\n[modules.other]\npackage = "logos_base"\n[modules.storage]\n'
+        + '[modules.nowhere]\nfolder = "nowhere"\n'
     )
 
     with pytest.raises(TopologyError) as caught:
@@ -59,3 +61,4 @@ def test_all_problems_are_reported_at_once() -> None:
     assert "logos_ghost is not installed" in text
     assert "logos_base has no module.toml" in text
     assert "storage requires mixnet" in text
+    assert "module nowhere: nowhere: has no module.toml" in text

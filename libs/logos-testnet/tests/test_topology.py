@@ -98,6 +98,8 @@ quota_bytes = 1
             "a.settings.b: must hold no date",
         ),
         (GOOD + "[modules.a.settings]\nb = 10:30:00\n", "a.settings.b: must hold no date"),
+        (GOOD + '[modules.a]\nfolder = ""\n', "a.folder: must be the path of a folder"),
+        (GOOD + '[modules.a]\nfolder = "a"\npackage = "a"\n', "cannot be combined with a package"),
     ],
 )
 def test_what_cannot_be_run_is_refused(text: str, words: str) -> None:

@@ -305,6 +305,20 @@ def test_a_program_to_start_must_be_named(tmp_path: Path) -> None:
     assert _problems(variables, tmp_path) == ["mixnet.toml: command: must name a program"]
 
 
+def test_a_program_may_lie_beside_its_manifest(tmp_path: Path) -> None:
+    variables = _variables(tmp_path)
+    (tmp_path / "go").mkdir()
+    text = STORAGE.replace('["python", "-m", "logos_storage"]', '["./storage", "-x"]')
+    (tmp_path / "go" / "storage.toml").write_text(text)
+    profile = PROFILE.replace('"storage.toml"', '"go/storage.toml"')
+    (tmp_path / "profile.toml").write_text(profile)
+
+    plans = {plan.manifest.name: plan for plan in parse(variables).plans}
+
+    assert plans["storage"].manifest.command == (str(tmp_path / "go" / "storage"), "-x")
+    assert plans["mixnet"].manifest.command == ("python", "-m", "logos_mixnet")
+
+
 def test_a_socket_path_that_is_too_long_is_refused_before_anything_starts(tmp_path: Path) -> None:
     run_dir = "/" + "r" * 94
 
