@@ -1,6 +1,7 @@
 """`module new` makes a module, and `module check` finds what is wrong with one."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -167,6 +168,42 @@ def test_a_manifest_that_is_not_utf8_is_a_problem(made: Path) -> None:
 
     assert ended.exit_code == 5
     assert "module.toml:1: manifest is not UTF-8" in ended.stderr
+
+
+def test_a_contract_may_import_those_of_logos(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGOS_ROOT", str(Path(__file__).parents[3]))
+    path = made / CONTRACT
+    text = path.read_text(encoding="utf-8")
+    text = text.replace(
+        "// Says hello.", 'import "logos/kernel/v1/module.proto";\n\n// Says hello.'
+    ).replace("string text = 1;", "string text = 1;\n  logos.kernel.v1.Module module = 2;")
+    path.write_text(text, encoding="utf-8")
+
+    assert run("check", str(made)).exit_code == 0
+
+
+@pytest.mark.integration
+def test_what_is_interrupted_ends_its_module(made: Path) -> None:
+    """The module of the check, which never becomes READY, is gone with the command."""
+    program = made / "src" / "logos_word_count" / "__main__.py"
+    started = made / "started"
+    program.write_text(
+        "import os, pathlib, time\n"
+        f"path = pathlib.Path({str(started)!r})\n"
+        "path.with_suffix('.new').write_text(str(os.getpid()))\n"
+        "path.with_suffix('.new').rename(path)\n"
+        "time.sleep(600)\n"
+    )
+    words = [sys.executable, "-P", "-m", "logos_cli", "module", "check", str(made), "--run"]
+
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as command:
+        while not started.exists():
+            assert command.poll() is None
+        command.send_signal(signal.SIGINT)
+        code = command.wait(60)
+
+    assert code == 130
+    assert not Path("/proc", started.read_text()).exists()
 
 
 def test_a_folder_without_a_module_is_wrong_usage(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """`module new` and `module check`, of `logosctl` and of `./logos`."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import asdict
@@ -12,6 +14,7 @@ import typer
 from logos_cli.console import Output, print_json, shown, stderr
 from logos_cli.exits import Exit, explained
 from logos_cli.session import FormOption, Session
+from logos_cli.streams import STDIN
 
 command: Final = typer.Typer(
     help="Make and check a module of your own.", add_completion=False, no_args_is_help=True
@@ -89,14 +92,21 @@ def _prove(folder: Path, settings: str, beside: list[Path]) -> list[dict[str, An
     words += [f"--beside={other}" for other in beside]
     proved = []
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as suite:
-        for line in suite.stdout or ():
-            each = json.loads(line)
-            proved.append(each)
-            mark = "ok    " if each["passed"] else "FAILED"
-            _say(f"{mark} {each['check']}{': ' if each['problem'] else ''}{each['problem']}")
+        try:
+            for line in suite.stdout or ():
+                proved.append(json.loads(line))
+                _say(_line(**proved[-1]))
+        except BaseException:
+            if not os.isatty(STDIN):  # a terminal interrupts it itself
+                suite.send_signal(signal.SIGINT)  # it ends its module
+            raise
     if suite.returncode not in {0, 1} or not proved:
         raise typer.Exit(Exit.USAGE)
     return proved
+
+
+def _line(check: str, problem: str, *, passed: bool) -> str:
+    return f"ok     {check}" if passed else f"FAILED {check}: {problem}"
 
 
 def _form(context: typer.Context, own: Output | None) -> Output:

@@ -12,6 +12,7 @@ from google.protobuf import descriptor_pb2
 
 from logos_cli.authoring.problem import Problem
 from logos_cli.programs import ProgramFailedError
+from logos_cli.target import repository
 
 _BLAME: Final = re.compile(r"(?P<file>[^:\s]+\.proto):(?:(?P<line>\d+):\d+:)? (?P<what>.+)")
 
@@ -48,12 +49,17 @@ def compile_contracts(
 
 
 def _protoc(protos: Path, *options: str) -> str:
-    """Runs protoc on all contracts in a folder; returns what it says against them."""
+    """Runs protoc on all contracts in a folder; returns what it says against them.
+
+    They may import those of the checkout that this is.
+    """
     if find_spec("grpc_tools") is None:
         raise ProgramFailedError("protoc is not there: install the Python package grpcio-tools")
     files = sorted(str(path.relative_to(protos)) for path in protos.rglob("*.proto"))
+    shared = repository() / "proto"
+    imported = [f"-I{shared}"] if shared.is_dir() else []
     done = subprocess.run(
-        [sys.executable, "-m", "grpc_tools.protoc", "-I.", *options, *files],
+        [sys.executable, "-m", "grpc_tools.protoc", "-I.", *imported, *options, *files],
         cwd=protos,
         capture_output=True,
         text=True,

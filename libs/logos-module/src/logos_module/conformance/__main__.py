@@ -9,11 +9,14 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Final
 
 from logos_base.errors import ConfigError
 from logos_module.conformance.broken import ContractBrokenError
 from logos_module.conformance.catalogue import CHECKS, Check, name_of, prove
 from logos_module.conformance.subject import Subject, subject_of
+
+INTERRUPTED: Final = 130
 
 
 def main() -> int:
@@ -36,7 +39,12 @@ def main() -> int:
     except (ConfigError, ValueError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    passed = [_report(check, asyncio.run(_problem_of(check, subject, beside))) for check in CHECKS]
+    try:
+        passed = [
+            _report(check, asyncio.run(_problem_of(check, subject, beside))) for check in CHECKS
+        ]
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0 if all(passed) else 1
 
 
