@@ -1,8 +1,10 @@
 """The suite for modules by others (KER-46) passes a good one, and finds what others do wrong."""
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -185,7 +187,49 @@ def test_the_program_says_what_is_wrong_in_lines_of_json(flawed: Callable[[str],
     assert "ended with 9" in lines[0]["problem"]
 
 
-@pytest.mark.parametrize("words", [["--settings", "[]"], ["--settings", "{"], ["--beside", "no"]])
+def test_a_process_of_somebody_else_is_checked_where_it_is() -> None:
+    """As one in a container is: it is told where the kernel and the join secret are."""
+    with tempfile.TemporaryDirectory(prefix="lm-") as name:
+        folder = Path(name)
+        secret, kernel = folder / "join.secret", f"unix:{folder}/kernel.sock"
+        variables = {
+            "PYTHONPATH": str(HELLO / "src"),
+            "LOGOS_MODULE": "hello",
+            "LOGOS_KERNEL": kernel,
+            "LOGOS_LISTEN": f"unix:{folder}/hello.sock",
+            "LOGOS_STATE_DIR": str(folder / "state"),
+            "LOGOS_JOIN_SECRET": str(secret),
+        }
+        module = subprocess.Popen([sys.executable, "-m", "logos_hello"], env=os.environ | variables)
+        try:
+            ended = subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "logos_module.conformance",
+                    str(HELLO),
+                    "--kernel",
+                    kernel,
+                    "--join-secret",
+                    str(secret),
+                ],
+                capture_output=True,
+                check=False,
+            )
+        finally:
+            module.terminate()
+            code = module.wait()
+
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert [line["problem"] for line in lines if not line["passed"]] == []
+    assert (ended.returncode, code) == (0, 0)
+    assert 10 < len(lines) < len(CHECKS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--settings", "[]"], ["--settings", "{"], ["--beside", "no"], ["--kernel", "unix:/k.sock"]],
+)
 def test_what_the_program_cannot_use_is_refused(words: list[str]) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "logos_module.conformance", str(HELLO), *words],

@@ -57,7 +57,7 @@ async def heeds_revocations(bench: Bench) -> None:
     async with bench.ready() as running:
         tester = Tester(running.subject.manifest.name, running.kernel.now_s())
         for method in methods_of(await describe(running))[:1]:
-            revocation = registry_pb2.Revocation(module="tester", before_epoch=Tester.EPOCH + 1)
+            revocation = registry_pb2.Revocation(module=tester.name, before_epoch=Tester.EPOCH + 1)
             running.kernel.answer.revocations.append(revocation)
             await _until_refused(running, tester, method, "TOKEN_REVOKED")
 

@@ -37,6 +37,8 @@ class Bench:
         folder: Its path is short, since sockets lie in it.
         patience_s: How long to wait for what must come.
         neighbours: Endpoints of the modules beside it, by name.
+        address: Where the kernel serves a module that somebody else has started; None: the bench
+            starts it, and the kernel has a socket in the folder.
     """
 
     def __init__(
@@ -44,8 +46,13 @@ class Bench:
         subject: Subject,
         folder: Path,
         patience_s: float,
+        *,
         neighbours: Mapping[str, str] = MappingProxyType({}),
+        address: str | None = None,
     ) -> None:
+        self.is_elsewhere: Final = address is not None
+        """Whether the module's process is somebody else's."""
+        self._address = address or f"unix:{folder}/kernel.sock"
         self.subject = subject
         self.patience_s = patience_s
         self.kernel = ProvingKernel(subject.manifest.name, subject.settings, neighbours)
@@ -65,7 +72,7 @@ class Bench:
     async def serve(self) -> None:
         """Starts the kernel."""
         self._server = self.kernel.server()
-        await self._server.start([f"unix:{self._folder}/kernel.sock"])
+        await self._server.start([self._address])
 
     async def fall_silent(self) -> None:
         """Ends the kernel, as if it were killed: `serve` starts it again."""
@@ -97,7 +104,7 @@ class Bench:
         async with channel_to(self.endpoint) as channel, asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(self._watch(process))
             try:
-                yield Running(self, process, channel)
+                yield Running(self, channel, self.endpoint, process)
             finally:
                 watching.cancel()
                 if process.returncode is None:
@@ -107,9 +114,22 @@ class Bench:
     @asynccontextmanager
     async def ready(self) -> AsyncIterator["Running"]:
         """Starts the kernel and the module, and waits until it is READY."""
-        async with self.serving(), self.process() as running:
+        begun = self._elsewhere if self.is_elsewhere else self.process
+        async with self.serving(), begun() as running:
             await running.until_ready()
             yield running
+
+    @asynccontextmanager
+    async def _elsewhere(self) -> AsyncIterator["Running"]:
+        """Waits for a module that somebody else has started, or will start, to register."""
+        try:
+            async with asyncio.timeout(self.patience_s):
+                await self.kernel.until(lambda: bool(self.kernel.registered))
+        except TimeoutError:
+            broken(f"in {self.patience_s:.0f} s no module has registered at {self._address}")
+        endpoint = self.kernel.registered[-1].endpoint
+        async with channel_to(endpoint) as channel:
+            yield Running(self, channel, endpoint)
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         await process.wait()
@@ -127,7 +147,7 @@ class Bench:
         return kept | {
             **self.subject.variables,
             "LOGOS_MODULE": self.subject.manifest.name,
-            "LOGOS_KERNEL": f"unix:{self._folder}/kernel.sock",
+            "LOGOS_KERNEL": self._address,
             "LOGOS_LISTEN": self.endpoint,
             "LOGOS_STATE_DIR": str(state),
             "LOGOS_JOIN_SECRET": str(answers.make_secret(self._folder)),
@@ -139,21 +159,33 @@ class Running:
     """A process of the module, and the kernel that it belongs to."""
 
     def __init__(
-        self, bench: Bench, process: asyncio.subprocess.Process, channel: grpc.aio.Channel
+        self,
+        bench: Bench,
+        channel: grpc.aio.Channel,
+        endpoint: str,
+        process: asyncio.subprocess.Process | None = None,
     ) -> None:
         self.subject = bench.subject
         self.kernel = bench.kernel
         self.channel = channel
         """To the module, without a token."""
-        self.endpoint = bench.endpoint
+        self.endpoint = endpoint
+        """Where it listens, or says that it does if it is elsewhere."""
+        self.is_elsewhere = bench.is_elsewhere
         self.patience_s = bench.patience_s
         self._bench = bench
-        self._process = process
+        self._own = process
+
+    @property
+    def _process(self) -> asyncio.subprocess.Process:
+        if self._own is None:
+            raise RuntimeError("the process of the module is somebody else's")
+        return self._own
 
     @property
     def has_ended(self) -> bool:
-        """Whether the process is no more."""
-        return self._process.returncode is not None
+        """Whether the process is no more, as far as that is known here."""
+        return self._own is not None and self._own.returncode is not None
 
     def signal(self, number: signal.Signals) -> None:
         """Signals the process."""

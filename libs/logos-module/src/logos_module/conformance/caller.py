@@ -33,15 +33,16 @@ class Outcome:
 
 
 class Tester:
-    """The module `tester`, that may call all of the other. Its epoch is 5."""
+    """A module that may call all of the other. Its epoch is 5."""
 
     EPOCH: Final = 5
 
     def __init__(self, target: str, now_s: int) -> None:
         self._target = target
-        self._key = module_key(answers.SECRET, "tester")
+        self.name = f"tester-{secrets.token_hex(4)}"
+        self._key = module_key(answers.SECRET, self.name)
         self.instance_id = secrets.token_bytes(16)
-        subject = ModuleSubject("tester", self.instance_id, self.EPOCH)
+        subject = ModuleSubject(self.name, self.instance_id, self.EPOCH)
         self.claims = Claims(
             secrets.token_bytes(16),
             subject,

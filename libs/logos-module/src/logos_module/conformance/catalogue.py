@@ -17,20 +17,25 @@ from logos_module.errors import cause_of
 Check = Callable[[Bench], Awaitable[None]]
 """Needs a bench of its own; `prove` runs it."""
 
-CHECKS: Final[tuple[Check, ...]] = (
+OUTSIDE: Final[tuple[Check, ...]] = (
     contract.registers,
     contract.describes_itself,
     contract.sends_heartbeats,
     contract.serves_health,
     contract.serves_reflection,
     contract.refuses_unknown_methods,
-    access.demands_a_proof_of_its_kernel,
     access.refuses_calls_without_a_good_token,
     access.takes_a_call_once,
     access.heeds_revocations,
     access.heeds_new_keys,
     lifecycle.renews_a_lost_lease,
     lifecycle.survives_its_kernel,
+)
+"""Those that a process of somebody else's may go through one after another."""
+
+CHECKS: Final[tuple[Check, ...]] = (
+    *OUTSIDE,
+    access.demands_a_proof_of_its_kernel,
     lifecycle.starts_again,
     lifecycle.drains,
     lifecycle.ends_when_told,
@@ -49,6 +54,7 @@ async def prove(
     subject: Subject,
     *,
     beside: Sequence[Subject] = (),
+    address: str | None = None,
     patience_s: float = PATIENCE_S,
 ) -> None:
     """Makes one check of a module, in a folder of its own.
@@ -57,6 +63,7 @@ async def prove(
         check: One of `CHECKS`.
         subject: The module.
         beside: Modules that it calls, which are started before; each may call those before it.
+        address: Of the kernel, where somebody else starts the module; None: this does.
         patience_s: How long to wait for what must come.
 
     Raises:
@@ -67,10 +74,13 @@ async def prove(
             async with AsyncExitStack() as started:
                 neighbours: dict[str, str] = {}
                 for each in beside:
-                    bench = Bench(each, _folder(folder, each), patience_s, dict(neighbours))
+                    place = _folder(folder, each)
+                    bench = Bench(each, place, patience_s, neighbours=dict(neighbours))
                     await started.enter_async_context(bench.ready())
                     neighbours[each.manifest.name] = bench.endpoint
-                await check(Bench(subject, _folder(folder, subject), patience_s, neighbours))
+                place = _folder(folder, subject)
+                bench = Bench(subject, place, patience_s, neighbours=neighbours, address=address)
+                await check(bench)
         except Exception as error:  # noqa: BLE001 -- it is raised again, or as what it means
             cause = cause_of(error)
             if isinstance(cause, grpc.aio.AioRpcError):
