@@ -204,14 +204,8 @@ def test_a_process_of_somebody_else_is_checked_where_it_is() -> None:
         try:
             ended = subprocess.run(
                 [
-                    sys.executable,
-                    "-m",
-                    "logos_module.conformance",
-                    str(HELLO),
-                    "--kernel",
-                    kernel,
-                    "--join-secret",
-                    str(secret),
+                    *(sys.executable, "-m", "logos_module.conformance", str(HELLO)),
+                    *("--kernel", kernel, "--join-secret", str(secret)),
                 ],
                 capture_output=True,
                 check=False,
@@ -223,6 +217,7 @@ def test_a_process_of_somebody_else_is_checked_where_it_is() -> None:
     lines = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [line["problem"] for line in lines if not line["passed"]] == []
     assert (ended.returncode, code) == (0, 0)
+    assert b"Traceback" not in ended.stderr, ended.stderr
     assert 10 < len(lines) < len(CHECKS)
 
 

@@ -78,6 +78,7 @@ class Bench:
         """Ends the kernel, as if it were killed: `serve` starts it again."""
         if self._server is not None:
             await self._server.stop(0)
+            await self._server.gate.wait_idle(self.patience_s)  # its session is being cancelled
             self._server = None
 
     @asynccontextmanager
