@@ -10,6 +10,7 @@ from logos.kernel.v1 import (
     kernel_pb2,
     kernel_pb2_grpc,
     registry_pb2,
+    settings_pb2,
     supervisor_pb2,
 )
 from logos.module.v1 import module_host_pb2
@@ -29,6 +30,7 @@ CONTRACTS: tuple[Any, ...] = (
     module_host_pb2,
     peering_pb2,
     registry_pb2,
+    settings_pb2,
     storage_pb2,
     streams_pb2,
     supervisor_pb2,
@@ -55,7 +57,7 @@ async def addresses(testnet: Testnet) -> dict[str, int]:
     modules = {module.endpoint: len(module.services) + 1 for module in status.modules}
     inner = next(iter(modules)).rpartition("/")[0] + "/kernel.sock"
     routed = sum(len(module.services) for module in status.modules)
-    return {node.front: 3 + routed, inner: 3, **modules}
+    return {node.front: 4 + routed, inner: 3, **modules}
 
 
 async def refusal_of(channel: grpc.aio.Channel, method: str) -> tuple[str, str]:

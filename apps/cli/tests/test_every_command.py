@@ -18,6 +18,9 @@ from logos.kernel.v1 import (
     kernel_pb2,
     kernel_pb2_grpc,
     module_pb2,
+    settings_pb2,
+    settings_pb2_grpc,
+    stats_pb2,
     supervisor_pb2,
     supervisor_pb2_grpc,
 )
@@ -63,6 +66,11 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("module", "watch"): ["storage"],
     ("module", "new"): ["NEW"],
     ("module", "check"): ["DIR"],
+    ("module", "stats"): ["storage"],
+    ("settings", "get"): ["storage"],
+    ("settings", "set"): ["storage", "quota_bytes=5"],
+    ("settings", "watch"): ["storage"],
+    ("top",): [],
     ("storage", "put"): ["FILE"],
     ("storage", "get"): [CID, "-o", "OUT"],
     ("storage", "stat"): [CID],
@@ -95,6 +103,7 @@ Key = tuple[str, ...]
 class Node(
     capability_pb2_grpc.CapabilityServicer,
     kernel_pb2_grpc.KernelServicer,
+    settings_pb2_grpc.SettingsServicer,
     supervisor_pb2_grpc.SupervisorServicer,
     peering_pb2_grpc.PeeringServicer,
     storage_pb2_grpc.StorageServicer,
@@ -143,6 +152,33 @@ class Node(
                 detail="ended by signal 11\x1b[2J",
             )
             yield supervisor_pb2.WatchTransitionsResponse(transition=one)
+
+    settings = settings_pb2.SettingsVersion(
+        version=2, document_json='{"a": 1}', by="operator:ada", outcome=1
+    )
+    figures = stats_pb2.ModuleStats(
+        module="storage",
+        state=module_pb2.MODULE_STATE_READY,
+        usage=stats_pb2.ProcessUsage(cpu_seconds=1.5, rss_bytes=2**20),
+        methods=[stats_pb2.MethodStats(method="a.B/C", calls=3, p99_seconds=0.25)],
+    )
+
+    def GetSettings(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return settings_pb2.GetSettingsResponse(
+            active=self.settings, changes_json="{}", schema_json="{}", history=[self.settings]
+        )
+
+    def UpdateSettings(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return settings_pb2.UpdateSettingsResponse(tried=self.settings)
+
+    def WatchSettings(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        yield settings_pb2.WatchSettingsResponse(active=self.settings)
+
+    def GetStats(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return stats_pb2.GetStatsResponse(stats=[self.figures])
+
+    def WatchStats(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        yield stats_pb2.WatchStatsResponse(stats=[self.figures])
 
     def StreamLogs(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         yield supervisor_pb2.StreamLogsResponse(line='{"message": "ready"}')
@@ -216,6 +252,7 @@ def address() -> Iterator[str]:
     node, server = Node(), grpc.server(ThreadPoolExecutor(4))
     capability_pb2_grpc.add_CapabilityServicer_to_server(node, server)
     kernel_pb2_grpc.add_KernelServicer_to_server(node, server)
+    settings_pb2_grpc.add_SettingsServicer_to_server(node, server)
     supervisor_pb2_grpc.add_SupervisorServicer_to_server(node, server)
     peering_pb2_grpc.add_PeeringServicer_to_server(node, server)
     storage_pb2_grpc.add_StorageServicer_to_server(node, server)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from logos_module.logs import JsonFormatter, configure
+from logos_module.logs import MAX_FAULTS, JsonFormatter, Repeats, configure
 
 
 def _line(record: logging.LogRecord) -> dict[str, object]:
@@ -75,3 +75,46 @@ def test_what_callers_make_grpc_log_is_one_line_without_a_trace(
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["message"] for line in lines] == [message, "something else"]
     assert "exception" not in lines[0]
+
+
+def _fault(text: str, **data: object) -> logging.LogRecord:
+    level = data.pop("level", logging.WARNING)
+    return logging.makeLogRecord({"msg": text, "levelno": level, **data})
+
+
+def test_the_same_fault_is_one_line_a_second_with_the_number_of_those_left_out() -> None:
+    now_s = [5.0]
+    repeats = Repeats(lambda: now_s[0])
+    passed = []
+    for _ in range(100):
+        record = _fault("no peers")
+        if repeats.filter(record):
+            passed.append((now_s[0], getattr(record, "left_out", 0)))
+        now_s[0] += 0.125
+
+    assert passed == [(5.0, 0), *((6.0 + each, 7) for each in range(12))]
+
+
+def test_other_faults_and_what_is_no_fault_are_written() -> None:
+    repeats = Repeats(lambda: 5.0)
+    records = [
+        _fault("a"),
+        _fault("b"),
+        _fault("a", of="storage"),
+        _fault("a", of=["storage", "mixnet"]),
+        _fault("a", name="other"),
+        _fault("a", level=logging.ERROR),
+        *(_fault("a", level=logging.INFO) for _ in range(3)),
+    ]
+
+    assert all(map(repeats.filter, records))
+    assert not repeats.filter(_fault("a"))
+
+
+def test_faults_of_all_kinds_take_bounded_memory() -> None:
+    repeats = Repeats(lambda: 5.0)
+    for number in range(2 * MAX_FAULTS):
+        assert repeats.filter(_fault(f"fault {number}"))
+
+    assert repeats.filter(_fault("fault 0")), "forgotten"
+    assert not repeats.filter(_fault(f"fault {2 * MAX_FAULTS - 1}"))

@@ -119,7 +119,9 @@ class Processes:
             self.alive.remove(process)
             asyncio.get_running_loop().call_soon(self._ended[process], process, Exit(0))
 
-    def lines(self, module: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
+    def lines(
+        self, module: str, *, tail: int, follow: bool, since_ms: int | None = None
+    ) -> AsyncIterator[bytes]:
         raise NotImplementedError
 
     def close(self) -> None:

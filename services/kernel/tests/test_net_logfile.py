@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logos_kernel.net import logfile
+from logos_kernel.net.rotation import keep_small, rotate
 
 
 async def _tail(path: Path, lines: int) -> list[bytes]:
@@ -157,3 +158,86 @@ def test_the_last_lines_are_found_and_cut(
 
     assert logfile.last_lines(tmp_path / "log") == tuple(expected)
     assert logfile.last_lines(tmp_path / "none") == ()
+
+
+def _line(second: int, text: str = "x", zone: str = "Z") -> bytes:
+    return b'{"time": "2026-11-28T10:00:%02d.500%s", "message": "%s"}' % (
+        second,
+        zone.encode(),
+        text.encode(),
+    )
+
+
+AT_10_00_MS = 1_795_860_000_000
+
+
+async def _since(path: Path, second: int, tail: int = 0) -> list[bytes]:
+    since_ms = AT_10_00_MS + 1000 * second
+    lines = logfile.read_lines(path, tail=tail, follow=False, since_ms=since_ms)
+    return [line async for line in lines]
+
+
+async def test_lines_are_read_from_a_time_on(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    lines = [b"Traceback", _line(1), b"  at", _line(2), b"  at", b"{", _line(3)]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+
+    assert await _since(path, 0) == lines[1:]
+    assert await _since(path, 2) == lines[3:]
+    assert await _since(path, 2, tail=2) == lines[-2:]
+    assert await _since(path, 2, tail=99) == lines[3:]
+    assert await _since(path, 4) == []
+
+
+async def test_a_time_may_have_a_zone_and_be_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    damaged = b'{"time": "2026-99-99T10:00:09"}'
+    lines = [damaged, _line(1, zone="+01:00"), _line(1, zone=""), b'{"time":"' + b"9" * 99]
+    path.write_bytes(b"\n".join(lines))
+
+    assert await _since(path, 0) == lines[2:]
+    assert await _since(path, -3600) == lines[1:]
+
+
+async def test_the_log_that_was_put_aside_is_read_first(tmp_path: Path) -> None:
+    path, aside = tmp_path / "log", tmp_path / "log.1"
+    aside.write_bytes(b"\n".join([_line(1), _line(2)]) + b"\n")
+    path.write_bytes(_line(3) + b"\n")
+
+    assert await _since(path, 2) == [_line(2), _line(3)]
+    assert await _since(path, 3) == [_line(3)]
+    assert await _since(path, 1, tail=5) == [_line(3)]
+
+
+async def test_the_log_of_a_running_module_is_put_aside_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logos_kernel.net.rotation.ROTATE_BYTES", 100)
+    path, small = tmp_path / "log", tmp_path / "small"
+    small.write_bytes(b"x" * 100)
+    output = logfile.open_for_append(path)
+    os.write(output, b"old\n" * 30)
+
+    keeping = keep_small([path, small, tmp_path / "absent"], check_s=0.01)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(keeping)
+        while path.stat().st_size:  # noqa: ASYNC110 -- a file is not waited for otherwise
+            await asyncio.sleep(0.01)
+        task.cancel()
+    os.write(output, b"new\n")
+    os.close(output)
+
+    assert (tmp_path / "log.1").read_bytes() == b"old\n" * 30
+    assert path.read_bytes() == b"new\n"
+    assert sorted(os.listdir(tmp_path)) == ["log", "log.1", "small"]  # noqa: PTH208 -- not async
+
+
+def test_a_log_that_cannot_be_put_aside_stays(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"line\n")
+    (tmp_path / "log.1").mkdir()
+
+    rotate(path)
+
+    assert path.read_bytes() == b"line\n"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["log", "log.1"]

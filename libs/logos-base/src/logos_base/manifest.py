@@ -38,6 +38,7 @@ _KEYS: Final = frozenset(
         "restart",
         "group",
         "watchdog_ms",
+        "settings",
         "testnet",
     }
 )
@@ -72,6 +73,8 @@ class Manifest:
     """It is restarted when it makes no progress for so long; None: progress is not asked for."""
     group: str = ""
     """The group that it is restarted with; empty if none."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """JSON Schema of its settings (KER-40); empty if it declares none."""
     needs: Needs = field(default_factory=Needs)
     """Its requirements on a testnet; the kernel does not read them."""
 
@@ -114,6 +117,9 @@ def parse_manifest(text: str) -> Manifest:
         problems.append(
             f"watchdog_ms: must be a whole number from {MIN_WATCHDOG_MS}, is {watchdog_ms!r}"
         )
+    settings = document.get("settings", {})
+    if not isinstance(settings, dict):
+        problems.append("settings: must be a table, a JSON Schema")
     needs = parse_needs(document.get("testnet", {}), problems)
     if problems:
         raise ConfigError(problems)
@@ -132,6 +138,7 @@ def parse_manifest(text: str) -> Manifest:
         restart=restart,
         group=group,
         watchdog_ms=watchdog_ms,
+        settings=settings,
         needs=needs,
     )
 

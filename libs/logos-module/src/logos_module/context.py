@@ -10,6 +10,7 @@ from logos_module.capabilities.sealing import purpose_key
 from logos_module.neighbours import Neighbours
 from logos_module.server import AddToServer, Server
 from logos_module.session import KernelSession
+from logos_module.settings import Settings
 
 
 class ModuleContext:
@@ -67,8 +68,11 @@ class ModuleContext:
         return purpose_key(self._session.key, purpose)
 
     @property
-    def settings(self) -> dict[str, object]:
-        """The module's settings from the node's profile."""
+    def settings(self) -> Settings:
+        """The module's settings: those of the node's profile, with what operators have changed.
+
+        They are a mapping. `settings.on_change` has the module go by changes without a restart.
+        """
         return self._session.settings
 
     def serve(self, add_to_server: AddToServer, servicer: Any) -> None:

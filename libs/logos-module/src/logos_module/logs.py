@@ -4,11 +4,15 @@ import json
 import logging
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+MAX_FAULTS: Final = 256
+"""Different faults whose repeats are counted."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -55,6 +59,37 @@ class RateLimit(logging.Filter):
         return True
 
 
+class Repeats(logging.Filter):
+    """Passes one record a second of the same fault; `left_out` counts those dropped before it.
+
+    The same are records from WARNING up of one logger, with one text before its arguments, about
+    one module (`of`). `clock` counts seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._known: OrderedDict[tuple[object, ...], tuple[float, int]] = OrderedDict()
+        """When each may be written again, and how many were dropped; at most 256, oldest first."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        key = record.name, record.levelno, str(record.msg), str(getattr(record, "of", ""))
+        now_s = self._clock()
+        open_at_s, left_out = self._known.get(key, (0.0, 0))
+        if now_s < open_at_s:
+            self._known[key] = open_at_s, left_out + 1
+            return False
+        if left_out:
+            record.left_out = left_out + getattr(record, "left_out", 0)
+        self._known[key] = now_s + 1, 0
+        self._known.move_to_end(key)
+        if len(self._known) > MAX_FAULTS:
+            self._known.popitem(last=False)
+        return True
+
+
 class _CallerFaults(RateLimit):
     """The same for faults of callers, which gRPC (1.85) logs with a trace.
 
@@ -68,9 +103,15 @@ class _CallerFaults(RateLimit):
         return super().filter(record)
 
 
+def set_level(level: str) -> None:
+    """Writes records from a level on: DEBUG, INFO, WARNING or ERROR."""
+    logging.getLogger().setLevel(level)
+
+
 def configure(module: str, level: str) -> None:
     """Sends every log of this process to stderr as JSON. `level` as in `logging`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(module))
+    handler.addFilter(Repeats())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("grpc._cython.cygrpc").addFilter(_CallerFaults())

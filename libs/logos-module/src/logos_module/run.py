@@ -89,12 +89,11 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
     identity = Identity(manifest.name, instance_id, secret)
     server = Server(TokenAuthorizer(identity.verifier))
     server.gate.refusal = ModuleNotReadyError(f"{manifest.name} is starting")
-    server.serve(
-        add_ModuleHostServicer_to_server, ModuleHostServicer(manifest, instance_id, server.gate)
-    )
     kernel = AuthorizedChannel(open_channel(environment.kernel), identity.for_kernel)
     neighbours = Neighbours(kernel, identity)
     held = KernelSession(kernel, environment, manifest, identity, lambda: server.gate.in_flight)
+    host = ModuleHostServicer(manifest, instance_id, server.gate, held.settings)
+    server.serve(add_ModuleHostServicer_to_server, host)
     await server.start([environment.listen])
     life = _Life(
         root=root,

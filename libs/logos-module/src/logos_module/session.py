@@ -4,7 +4,6 @@ If the kernel goes away, the module keeps serving and retries until a kernel is 
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from logos_base.manifest import Manifest
 from logos_module.capabilities.identity import Identity
 from logos_module.environment import Environment
 from logos_module.errors import reason_of
+from logos_module.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class KernelSession:
         self.epoch = environment.epoch
         self.node = ""
         self.testnet = ""
-        self.settings: dict[str, object] = {}
+        self.settings = Settings(environment.log_level)
 
     @property
     def key(self) -> bytes:
@@ -159,7 +159,7 @@ class KernelSession:
         self._ttl_s = response.ttl.ToNanoseconds() / 1e9
         self.epoch = response.epoch
         self.node, self.testnet = response.node, response.testnet
-        self.settings = json.loads(response.settings_json or "{}")
+        self.settings.offer(response.settings_version, response.settings_json)
         log.info("registered", extra={"epoch": self.epoch})
 
     async def run(self, stop: Callable[[], None], renew: Callable[[], Awaitable[None]]) -> None:

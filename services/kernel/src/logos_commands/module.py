@@ -1,5 +1,6 @@
 """`logosctl module`: the modules of one node."""
 
+import time
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -7,12 +8,22 @@ from typing import Annotated, Any, Final
 import grpc
 import typer
 
-from logos.kernel.v1 import kernel_pb2, module_pb2, supervisor_pb2
+from logos.kernel.v1 import kernel_pb2, module_pb2, stats_pb2, supervisor_pb2
 from logos.kernel.v1.kernel_pb2_grpc import KernelStub
 from logos.kernel.v1.supervisor_pb2_grpc import SupervisorStub
 from logos_cli.authoring.commands import check_module, new_module
 from logos_cli.console import Output, print_json_line, print_rows, shown
 from logos_cli.session import FormOption, session_of
+from logos_commands.token import seconds
+from logos_commands.top import (
+    COLUMNS,
+    METHOD_COLUMNS,
+    IntervalOption,
+    method_rows,
+    shown_rows,
+    watch_stats,
+)
+from logos_commands.top import record as stats_record
 from logos_testnet.client import state_name
 
 command: Final = typer.Typer(
@@ -67,14 +78,22 @@ def list_modules(context: typer.Context, output: FormOption = None) -> None:
 def show_logs(
     context: typer.Context,
     module: NameArgument,
-    tail: Annotated[int, typer.Option("--tail", "-n", min=1, help="Newest lines.")] = 100,
+    tail: Annotated[
+        int | None,
+        typer.Option("--tail", "-n", min=1, help="Newest lines; 100 without --since."),
+    ] = None,
     *,
+    since: Annotated[
+        str | None, typer.Option(help="Lines of the last time, e.g. 30s, 5m, 2h.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay for new lines.")] = False,
     output: FormOption = None,
 ) -> None:
     """Print a module's log."""
     session = session_of(context)
-    request = supervisor_pb2.StreamLogsRequest(module=module, tail=tail, follow=follow)
+    request = supervisor_pb2.StreamLogsRequest(module=module, tail=tail or 0, follow=follow)
+    if since is not None:
+        request.since.FromSeconds(time.time_ns() // 10**9 - seconds(since, "'--since'"))
     as_json = session.form(output) is Output.JSON
 
     async def work(channel: grpc.aio.Channel) -> None:
@@ -87,6 +106,31 @@ def show_logs(
                 print(response.line, flush=follow)
 
     session.call(work)
+
+
+@command.command("stats")
+def stats(
+    context: typer.Context,
+    module: Annotated[str, typer.Argument(help="Only of this module, with its methods.")] = "",
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again.")] = False,
+    interval: IntervalOption = 2.0,
+    output: FormOption = None,
+) -> None:
+    """Print what modules use and do since their processes started."""
+    session, names = session_of(context), [module] if module else []
+    form = session.form(output)
+    if watch:
+        watch_stats(session, names, interval, form)
+        return
+    request = stats_pb2.GetStatsRequest(modules=names)
+    answer = session.ask(lambda channel: SupervisorStub(channel).GetStats, request)
+    records = [stats_record(one) for one in answer.stats]
+    is_table = form is not Output.JSON
+    print_rows(shown_rows(records) if is_table else records, COLUMNS, form)
+    if is_table and module:
+        print()
+        print_rows(method_rows(records[0]), METHOD_COLUMNS, form)
 
 
 @command.command("start")

@@ -132,12 +132,12 @@ def show(context: typer.Context, output: FormOption = None) -> None:
         print(bearer)
 
 
-def seconds(text: str) -> int:
+def seconds(text: str, option: str = "'--ttl'") -> int:
     """Returns a duration such as `24h` in seconds, or raises `typer.BadParameter`."""
     found = _TTL.fullmatch(text)
     if found is None or int(found[1]) == 0:
         raise typer.BadParameter(
-            f"must be a number of s, m, h or d, e.g. 24h, is {text!r}", param_hint="'--ttl'"
+            f"must be a number of s, m, h or d, e.g. 24h, is {text!r}", param_hint=option
         )
     return int(found[1]) * _SECONDS_OF[found[2]]
 

@@ -13,10 +13,12 @@ from logos_base.restart import Restart, parse_restart
 from logos_base.toml_lines import KeyPath, key_lines
 from logos_client.channels import stays_here
 from logos_kernel.core import resolve
+from logos_kernel.core.errors import InvalidSettingsError
 from logos_kernel.core.groups import Group, Strategy
 from logos_kernel.core.groups import problems as group_problems
 from logos_kernel.core.registry import RESERVED_SERVICES
 from logos_kernel.core.restarts import RestartPolicy
+from logos_kernel.core.schema import Schema
 from logos_kernel.core.types import Places, Plan, Runtime
 from logos_module.environment import ADDRESS, parse_log_level, parse_metrics_listen
 from logos_module.sockets import path_of
@@ -301,9 +303,18 @@ class _Profile:
             self._read_join_secret(name, module.get("join_secret"), where)
             restart, group = self._restart(module, where), self._group(module, where)
             if manifest is not None:
+                self._check_settings(manifest, settings, where)
                 restart = restart.over(manifest.restart)
                 group = group or manifest.group
                 self.plans.append(Plan(manifest, settings, self.runtime, restart, group))
+
+    def _check_settings(self, manifest: Manifest, settings: str, where: str) -> None:
+        try:
+            Schema(manifest.settings).complete(json.loads(settings))
+        except InvalidSettingsError as error:
+            self._blame(f"{where}.settings", str(error))
+        except ValueError as error:
+            self._blame(f"{where}.manifest", str(error))
 
     def _restart(self, module: dict[str, object], where: str) -> Restart:
         problems: list[str] = []

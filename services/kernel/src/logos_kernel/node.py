@@ -7,17 +7,20 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
 
 import grpc
 import uvloop
+from prometheus_client import CollectorRegistry
 
 from logos.kernel.v1.capability_pb2_grpc import add_CapabilityServicer_to_server
 from logos.kernel.v1.kernel_pb2_grpc import add_KernelServicer_to_server
 from logos.kernel.v1.registry_pb2_grpc import add_RegistryServicer_to_server
+from logos.kernel.v1.settings_pb2_grpc import add_SettingsServicer_to_server
 from logos.kernel.v1.supervisor_pb2_grpc import add_SupervisorServicer_to_server
 from logos_base.capabilities import KERNEL, ModuleSubject, Role
 from logos_base.errors import ConfigError, LogosError
@@ -30,6 +33,7 @@ from logos_kernel.core.journal import Journal
 from logos_kernel.core.modules import Modules
 from logos_kernel.core.ports import ModuleStore, Probe, Runtime
 from logos_kernel.core.registry import Registry
+from logos_kernel.core.settings import Version
 from logos_kernel.core.supervisor import Supervisor
 from logos_kernel.core.types import INSTANCE_ID_BYTES, KernelInfo
 from logos_kernel.core.views import Views
@@ -37,18 +41,25 @@ from logos_kernel.net.contracts import Contracts
 from logos_kernel.net.executor import Executor, monotonic_ms
 from logos_kernel.net.external import External
 from logos_kernel.net.front import Front
+from logos_kernel.net.hosts import Hosts
 from logos_kernel.net.operators import Operators
+from logos_kernel.net.page import Page
 from logos_kernel.net.probe import describe
 from logos_kernel.net.process import Processes
+from logos_kernel.net.rotation import keep_small
 from logos_kernel.net.router import Router
+from logos_kernel.net.usage import usage_of
+from logos_kernel.operations import stats
 from logos_kernel.operations.audit import Audit
 from logos_kernel.operations.decisions import Decisions
 from logos_kernel.operations.gate import Gate
 from logos_kernel.operations.kernel import Kernel
 from logos_kernel.operations.own_credential import OwnCredentials
+from logos_kernel.operations.settings import Settings
 from logos_kernel.rpc.capability import CapabilityServicer
 from logos_kernel.rpc.kernel import KernelServicer
 from logos_kernel.rpc.registry import RegistryServicer
+from logos_kernel.rpc.settings import SettingsServicer
 from logos_kernel.rpc.supervisor import SupervisorServicer
 from logos_kernel.store.key_files import load_master_key, write_join_secret
 from logos_kernel.store.lock import locked
@@ -111,9 +122,13 @@ class Node:
         audit: Audit,
         probe: Probe = describe,
         wall_ms: Callable[[], int],
+        settings: Mapping[str, list[Version]] | None = None,
+        log_files: Iterable[Path] = (),
     ) -> None:
+        self._log_files = log_files
         services = {service: one.name for one in modules for service in one.plan.manifest.services}
-        router = Router(services, partial(_open_authorized, OwnCredentials(gate)))
+        open_authorized = partial(_open_authorized, OwnCredentials(gate))
+        router = Router(services, open_authorized)
         contracts = Contracts(router.kind_of)
         operators = Operators(gate.authority, contracts.changes_nothing, audit.refuse_call)
         front = Server(operators, fallback=router)
@@ -144,9 +159,13 @@ class Node:
             audit,
             contracts.changes_nothing,
             published=lambda: self.executor.published,
+            settings=Settings(modules, settings or {}, store, Hosts(open_authorized), wall_ms()),
+            wall_ms=wall_ms,
+            usage_of=usage_of,
         )
         front.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
         front.serve(add_SupervisorServicer_to_server, SupervisorServicer(self.kernel))
+        front.serve(add_SettingsServicer_to_server, SettingsServicer(self.kernel))
         inner.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
         inner.serve(add_RegistryServicer_to_server, RegistryServicer(self.kernel))
         for server in (front, inner):
@@ -179,6 +198,7 @@ class Node:
                     for listener, server in self._servers.items()
                 ]
                 beside.append(tasks.create_task(self.kernel.audit.run()))
+                beside.append(tasks.create_task(keep_small(self._log_files)))
                 await self.executor.run()
                 for task in beside:
                     task.cancel()
@@ -200,7 +220,8 @@ def _open_authorized(credentials: OwnCredentials, module: str, endpoint: str) ->
 
 
 async def _live(settings: config.Config) -> int:
-    serve_metrics(settings.metrics_listen)
+    registry = CollectorRegistry()
+    serve_metrics(settings.metrics_listen, registry)
     async with open_store(settings.state_dir, settings.database) as store:
         identity = KernelInfo(
             node=settings.node,
@@ -219,7 +240,9 @@ async def _live(settings: config.Config) -> int:
         )
         gate = await _open_gate(settings, identity, modules, store)
         runtime: Runtime = External()
+        log_files: list[Path] = []
         if settings.places is not None:
+            log_files = [settings.places.log(module.name) for module in modules]
             plans = {plan.manifest.name: plan for plan in settings.plans}
             runtime = Processes(plans, settings.places, os.environ)
         node = Node(
@@ -230,7 +253,11 @@ async def _live(settings: config.Config) -> int:
             gate=gate,
             audit=Audit(store, _wall_ms),
             wall_ms=_wall_ms,
+            settings=await store.load_settings(),
+            log_files=log_files,
         )
+        registry.register(Page(partial(stats.read, node.kernel), asyncio.get_running_loop()))
+        await node.kernel.settings.save_adopted()
         for address in (settings.front, settings.listen):
             _refuse_taken_socket(address)
         tls = None if settings.tls is None else credentials_of(settings.tls)

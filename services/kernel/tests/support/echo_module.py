@@ -5,13 +5,17 @@ makes the start fail; `peer` makes it call that module every 20 ms and note in
 `<state>/calls` how many calls were done and how many failed. In its first epoch,
 `gets_stuck` makes it stop making progress, and `gets_unwell` makes its health NOT_SERVING.
 
+Settings that change: `answers` is what it does with them, but for `bad`, which it rejects;
+those that it was started with are in `<state>/settings`.
+
 While it is entered, its pid stands in `<state>/inside`. A process that finds
 another there notes it in `<state>/overlap`.
 """
 
 import asyncio
+import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,6 +25,7 @@ from google.protobuf.wrappers_pb2 import BytesValue
 
 from logos_base.errors import ConfigError
 from logos_module import ModuleContext
+from logos_module.settings import Outcome
 
 
 @asynccontextmanager
@@ -37,6 +42,7 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
     inside.write_text(str(os.getpid()))
     context.serve(echo_service.adder(service), echo_service.Echo(context.epoch))
     _write(context.state_dir / "started", f"{os.getpid()} {context.epoch}")
+    _follow_settings(context)
     if context.epoch == 1 and "gets_stuck" in context.settings:
         context.progress()  # and never again
     if context.epoch == 1 and "gets_unwell" in context.settings:
@@ -48,6 +54,16 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         yield
     finally:
         inside.unlink()
+
+
+def _follow_settings(context: ModuleContext) -> None:
+    def decide(settings: Mapping[str, object]) -> Outcome:
+        if "bad" in settings:
+            raise ConfigError(["bad: no", "worse: no"])
+        return Outcome(str(settings.get("answers", Outcome.APPLIED)))
+
+    context.settings.on_change(decide)
+    _write(context.state_dir / "settings", json.dumps(dict(context.settings)))
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from logos_base.audit import AuditRecord, append
 from logos_kernel.core.access import Access
@@ -13,6 +13,7 @@ from logos_kernel.core.journal import (
     PastExit,
     Transition,
 )
+from logos_kernel.core.settings import Version
 from logos_kernel.core.types import Record
 
 
@@ -22,6 +23,7 @@ class MemoryModuleStore:
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
         self._starts = 0
+        self._settings: dict[str, list[Version]] = {}
         self._access = Access()
         self.records: list[AuditRecord] = []
         self._exits: tuple[PastExit, ...] = ()
@@ -53,9 +55,18 @@ class MemoryModuleStore:
         self._exits = tuple(itertools.chain(*kept))
 
     async def forget(self, name: str) -> None:
-        """Removes a record, if there is one, and the exits of that module."""
+        """Removes a record, if there is one, and the exits and settings of that module."""
+        self._settings.pop(name, None)
         self._records.pop(name, None)
         self._exits = tuple(one for one in self._exits if one.module != name)
+
+    async def load_settings(self) -> Mapping[str, list[Version]]:
+        """Returns the versions of each module's settings, oldest first."""
+        return dict(self._settings)
+
+    async def save_settings(self, versions: Mapping[str, list[Version]]) -> None:
+        """Stores the settings of modules in place of all that they had."""
+        self._settings |= {name: list(kept) for name, kept in versions.items()}
 
     async def load_access(self) -> Access:
         """Returns the decisions of operators."""

@@ -13,6 +13,7 @@ from logos_kernel.core.journal import (
 )
 from logos_kernel.core.policy import Grant
 from logos_kernel.core.ports import ModuleStore
+from logos_kernel.core.settings import Outcome, Version
 from logos_kernel.core.types import Desired, Exit, ModuleState, ProcessId, Record
 
 FULL = Record(
@@ -113,6 +114,19 @@ class ModuleStoreContract:
         assert kept == (unknown, *(ended("storage", epoch) for epoch in expected))
         await store.forget("storage")
         assert (await store.load_entries()).exits == (unknown,)
+
+    async def test_keeps_versions_of_settings(self, store: ModuleStore) -> None:
+        old = Version(1, "{}", '{"a": "\\u0000"}', "kernel", 2**41, Outcome.APPLIED)
+        new = Version(2**40, '{"a": 1}', '{"a": 1}', "operator:ada", 5, Outcome.REJECTED, "Zürich")
+        assert await store.load_settings() == {}
+
+        await store.save_settings({"storage": [old], "mixnet": [old]})
+        await store.save_settings({"storage": [old, new]})
+
+        assert await store.load_settings() == {"mixnet": [old], "storage": [old, new]}
+        await store.save_settings({"storage": [new]})
+        await store.forget("mixnet")
+        assert await store.load_settings() == {"storage": [new]}
 
     async def test_counts_starts_from_one(self, store: ModuleStore) -> None:
         assert [await store.begin() for _ in range(3)] == [1, 2, 3]

@@ -153,10 +153,8 @@ class FakeModule:
         self.registry: Any = registry_pb2_grpc.RegistryStub(self.to_kernel)
         self.server = Server(TokenAuthorizer(self.identity.verifier))
         manifest = Manifest(name, "0.1.0", services=(f"test.{name}.Echo",))
-        self.server.serve(
-            add_ModuleHostServicer_to_server,
-            ModuleHostServicer(manifest, self.instance_id, self.server.gate),
-        )
+        self.host = ModuleHostServicer(manifest, self.instance_id, self.server.gate)
+        self.server.serve(add_ModuleHostServicer_to_server, self.host)
         self.echo = echo_service.Echo(1)
         self.server.serve(echo_service.adder(f"test.{name}.Echo"), self.echo)
 

@@ -2,14 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 
 import grpc
 
 from logos.network.v1.discovery_pb2_grpc import DiscoveryStub
 from logos.storage.v1.storage_pb2_grpc import add_StorageServicer_to_server
 from logos_module import ModuleContext
+from logos_module.settings import Outcome
 from logos_storage.config import Config, parse
 from logos_storage.core.ports import Datasets
 from logos_storage.net.discovery import NetworkProviders
@@ -22,6 +25,7 @@ from logos_storage.operations.get import Get
 from logos_storage.operations.put import Put
 from logos_storage.operations.serve import ServeBlocks
 from logos_storage.rpc.servicer import StorageServicer
+from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.opening import open_store
 
 
@@ -50,7 +54,17 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         channel = await context.channel("mixnet")
         async with joined(channel, datasets, config) as servicer:
             context.serve(add_StorageServicer_to_server, servicer)
+            context.settings.on_change(partial(_change, datasets, config))
             yield
+
+
+def _change(datasets: DatasetStore, started: Config, settings: Mapping[str, object]) -> Outcome:
+    """Goes by another quota at once; all else that differs from the start needs a restart."""
+    wanted = parse(settings)
+    if replace(wanted, quota_bytes=started.quota_bytes) != started:
+        return Outcome.REQUIRES_RESTART
+    datasets.limit(wanted.quota_bytes)
+    return Outcome.APPLIED
 
 
 @asynccontextmanager

@@ -177,3 +177,24 @@ class TooManyDecisionsError(LogosError):
 
     kind = ErrorKind.RESOURCE_EXHAUSTED
     reason = "TOO_MANY_DECISIONS"
+
+
+class RevisionConflictError(LogosError):
+    """What the caller started from was changed meanwhile (KER-40)."""
+
+    kind = ErrorKind.ABORTED
+    reason = "REVISION_CONFLICT"
+
+
+class InvalidSettingsError(LogosError):
+    """Settings are malformed, or the module's schema does not allow them (KER-40)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_SETTINGS"
+
+
+class InvalidIntervalError(LogosError):
+    """Figures are not given so often, or so seldom (KER-43)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_INTERVAL"

@@ -72,6 +72,8 @@ class Module:
         self.end_reason = Reason.EXITED
         """Why the kernel ends the process, if it does."""
         self.status_text = ""
+        self.in_flight = 0
+        """Calls that it was serving at its last heartbeat."""
 
     @property
     def is_external(self) -> bool:
@@ -143,3 +145,4 @@ class Module:
     def forget_instance(self) -> None:
         """Its process has ended, or is not there yet."""
         self.endpoint, self.instance_id, self.described = "", b"", None
+        self.in_flight = 0

@@ -134,7 +134,7 @@ class Modules:
         module.version, module.services = said.version, said.services
         module.endpoint, module.instance_id = said.endpoint, said.instance_id
         module.described = candidate.described
-        grant = Grant(candidate.lease_id, module.epoch, ttl_ms, module.plan.settings_json)
+        grant = Grant(candidate.lease_id, module.epoch, ttl_ms)
         deadline_ms = None if is_ready else self.start_deadline(module, now_ms)
         return [
             *self.save(module),

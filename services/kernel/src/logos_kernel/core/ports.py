@@ -1,12 +1,13 @@
 """What the kernel needs of the rooms around its core."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from logos_base.audit import AuditRecord
 from logos_kernel.core.access import Access
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.journal import Entries
+from logos_kernel.core.settings import Outcome, Version
 from logos_kernel.core.types import Described, Exit, ProcessId, Record
 
 
@@ -39,7 +40,7 @@ class ModuleStore(Protocol):
         ...
 
     async def forget(self, name: str) -> None:
-        """Removes a record, if there is one, and the exits of that module."""
+        """Removes a record, if there is one, and the exits and settings of that module."""
         ...
 
     async def load_access(self) -> Access:
@@ -59,6 +60,28 @@ class ModuleStore(Protocol):
 
     async def read_audit(self, start: int, limit: int) -> list[AuditRecord]:
         """Returns up to `limit` records of the audit log, from a sequence on."""
+        ...
+
+    async def load_settings(self) -> Mapping[str, list[Version]]:
+        """Returns the kept versions of each module's settings, oldest first."""
+        ...
+
+    async def save_settings(self, versions: Mapping[str, list[Version]]) -> None:
+        """Stores the settings of modules in place of all that they had: of all, or of none."""
+        ...
+
+
+class ModuleHosts(Protocol):
+    """The modules, as their kernel calls them."""
+
+    async def offer(
+        self, module: str, endpoint: str, number: int, document: str
+    ) -> tuple[Outcome, str]:
+        """Offers settings; returns what the module does with them, and says to that."""
+        ...
+
+    async def metrics(self, module: str, endpoint: str) -> str:
+        """Returns the metrics of a module as text; empty if it gives none."""
         ...
 
 
@@ -85,8 +108,13 @@ class Runtime(Protocol):
         """Signals a process; one that has ended is no error."""
         ...
 
-    def lines(self, module: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
-        """Streams a module's log, oldest line first, or raises `ExternalRuntimeError`."""
+    def lines(
+        self, module: str, *, tail: int, follow: bool, since_ms: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Streams a module's log, oldest line first, or raises `ExternalRuntimeError`.
+
+        `since_ms`: only lines from that time on, and of these the last `tail`; 0: all.
+        """
         ...
 
     def close(self) -> None:

@@ -90,6 +90,7 @@ class Registry:
             raise InvalidRegistrationError(f"state: a module cannot report {said}", field="state")
         module, lease = self._holder(lease_id)
         lease.beat(beat, now_ms)
+        module.in_flight = beat.in_flight
         text = beat.status_text.encode()[:MAX_STATUS_BYTES].decode(errors="ignore")
         is_news = text != module.status_text
         module.status_text = text

@@ -202,6 +202,8 @@ class Beat:
     """Any other number than before: it has got on since."""
     is_serving: bool = True
     """False if it is READY, and its own health is NOT_SERVING."""
+    in_flight: int = 0
+    """Calls that it is serving."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,6 @@ class Grant:
     lease_id: bytes
     epoch: int
     ttl_ms: int
-    settings_json: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ class View:
     """Wall clock, milliseconds since 1970 UTC."""
     described: Described | None
     """What the instance says of itself; None if there is none."""
+    in_flight: int
+    """Calls that it was serving at its last heartbeat."""
 
 
 class Views:
@@ -72,6 +74,7 @@ class Views:
             pid=0 if module.process is None else module.process.pid,
             since_ms=self._since_ms(module),
             described=module.described,
+            in_flight=module.in_flight,
         )
 
     def ready(self, name: str) -> View:

@@ -24,7 +24,9 @@ class External:
     def end(self, process: ProcessId, signal: Signal) -> None:
         raise ExternalRuntimeError("this kernel starts no processes")
 
-    def lines(self, module: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
+    def lines(
+        self, module: str, *, tail: int, follow: bool, since_ms: int | None = None
+    ) -> AsyncIterator[bytes]:
         """Refuses: the engine holds the log."""
         raise ExternalRuntimeError(f"the engine that runs {module} holds its log")
 

@@ -1,8 +1,10 @@
-"""A module's log file: rotated at its starts, read from its end (KER-12)."""
+"""A module's log file: read from its end or from a time on, and rotated (KER-12, KER-42)."""
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -14,6 +16,8 @@ LAST_LINE_CHARACTERS: Final = 1000
 """Enough for a refusal with its reason, the file and the way out."""
 
 _BLOCK_BYTES: Final = 64 * 1024
+_TIME: Final = re.compile(rb'\{"time": ?"([^"]{10,40})"')
+"""How lines begin that have a time (`logos_module.logs`): ISO 8601, in UTC unless it says other."""
 
 
 def open_for_append(path: Path) -> int:
@@ -60,6 +64,46 @@ def seek_tail(file: BinaryIO, lines: int) -> None:
         file.seek(position + at + 1)
         return
     file.seek(0)
+
+
+def seek_time(file: BinaryIO, since_ms: int) -> None:
+    """Moves to the first line of a time or a later one, or to the end.
+
+    A line without a time is as old as those before it.
+    """
+    file.seek(0)
+    position = 0
+    is_begin = True
+    while piece := file.readline(_BLOCK_BYTES):
+        if is_begin and (at_ms := _time_of(piece)) is not None and at_ms >= since_ms:
+            file.seek(position)
+            return
+        is_begin = piece.endswith(b"\n")
+        position += len(piece)
+
+
+def _time_of(line: bytes) -> int | None:
+    """Returns the time of a line in milliseconds since 1970 UTC; None if it has none."""
+    found = _TIME.match(line)
+    try:
+        moment = datetime.fromisoformat(found[1].decode()) if found else None
+    except ValueError:
+        return None
+    if moment is None:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int(moment.timestamp() * 1000)
+
+
+def _seek(file: BinaryIO, tail: int, since_ms: int | None) -> None:
+    """Moves to the last `tail` lines, of those from a time on; 0: all of these."""
+    position = 0
+    if since_ms is not None:
+        seek_time(file, since_ms)
+        position = file.tell()
+    if tail:
+        seek_tail(file, tail)
+        file.seek(max(position, file.tell()))
 
 
 class LineCutter:
@@ -110,18 +154,47 @@ async def _wait_for(path: Path) -> BinaryIO:
     return file
 
 
-async def read_lines(path: Path, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
+async def _open_at(path: Path, tail: int, since_ms: int | None, *, follow: bool) -> BinaryIO | None:
+    """Opens a log where reading begins; None if there is none, and it is not to be waited for."""
+    file = open_for_reading(path)
+    if file is not None:
+        await asyncio.to_thread(_seek, file, tail, since_ms)
+        return file
+    return await _wait_for(path) if follow else None
+
+
+async def _lines_aside(path: Path, since_ms: int | None) -> AsyncIterator[bytes]:
+    """Streams the log that was put aside, from a time on; None: nothing of it."""
+    file = None
+    if since_ms is not None:
+        file = open_for_reading(path.with_name(path.name + ".1"))
+    if file is None or since_ms is None:
+        return
+    cutter = LineCutter()
+    with file:
+        await asyncio.to_thread(seek_time, file, since_ms)
+        while block := await asyncio.to_thread(file.read, _BLOCK_BYTES):
+            for line in cutter.feed(block):
+                yield line
+    if rest := cutter.flush():
+        yield rest
+
+
+async def read_lines(
+    path: Path, *, tail: int, follow: bool, since_ms: int | None = None
+) -> AsyncIterator[bytes]:
     """Streams the last `tail` lines, then new ones if `follow`. Memory stays bounded.
+
+    With `since_ms`, only lines from that time on, in milliseconds since 1970 UTC; also of the
+    log that was put aside, unless there is a `tail`.
 
     Following goes on in the file that replaces a log, from its start; from the start
     of a log that was truncated; and with a log that is not there yet, once it is.
     """
-    file = open_for_reading(path)
-    if file is not None:
-        await asyncio.to_thread(seek_tail, file, tail)
-    elif follow:
-        file = await _wait_for(path)
-    else:
+    async for line in _lines_aside(path, None if tail else since_ms):
+        yield line
+    file = await _open_at(path, tail, since_ms, follow=follow)
+    if file is None:
         return
     cutter = LineCutter()
     is_over = not follow

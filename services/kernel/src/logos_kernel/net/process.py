@@ -94,9 +94,12 @@ class Processes:
         if watched is not None:
             watched.send(signal)
 
-    def lines(self, module: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
+    def lines(
+        self, module: str, *, tail: int, follow: bool, since_ms: int | None = None
+    ) -> AsyncIterator[bytes]:
         """Streams a module's log, oldest line first."""
-        return logfile.read_lines(self._places.log(module), tail=tail, follow=follow)
+        path = self._places.log(module)
+        return logfile.read_lines(path, tail=tail, follow=follow, since_ms=since_ms)
 
     def close(self) -> None:
         """Watches no longer. Ends nothing."""

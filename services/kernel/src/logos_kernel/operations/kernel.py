@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from logos_kernel.core.effects import Effect
 from logos_kernel.core.ports import Probe, Runtime
 from logos_kernel.core.registry import Registry
+from logos_kernel.core.stats import Usage
 from logos_kernel.core.supervisor import Supervisor
 from logos_kernel.core.types import KernelInfo
 from logos_kernel.core.views import Views
@@ -14,6 +16,9 @@ from logos_kernel.operations.audit import Audit
 from logos_kernel.operations.decisions import Decisions
 from logos_kernel.operations.gate import Gate
 from logos_module.driver import Driver
+
+if TYPE_CHECKING:
+    from logos_kernel.operations.settings import Settings  # which works with a Kernel itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +39,8 @@ class Kernel:
     """Whether `package.Service/Method` has no side effects."""
     published: Callable[[], asyncio.Event]
     """Returns what is set when there are new transitions (KER-19)."""
+    settings: "Settings"
+    wall_ms: Callable[[], int]
+    """Milliseconds since 1970 UTC."""
+    usage_of: Callable[[int], Usage | None]
+    """Returns what a process uses, by pid; None if it has ended."""

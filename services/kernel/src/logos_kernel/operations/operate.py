@@ -61,14 +61,18 @@ async def reset_failed(kernel: Kernel, by: Subject, name: str) -> View:
     return kernel.views.one(name)
 
 
-def logs(kernel: Kernel, name: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
+def logs(
+    kernel: Kernel, name: str, *, tail: int, follow: bool, since_ms: int | None = None
+) -> AsyncIterator[bytes]:
     """Streams the log of a module, oldest line first (KER-12).
+
+    `since_ms`: only lines from that time on, in milliseconds since 1970 UTC (KER-42).
 
     Raises:
         ExternalRuntimeError: The engine that runs the module holds its log.
     """
     kernel.views.one(name)
-    return kernel.runtime.lines(name, tail=tail, follow=follow)
+    return kernel.runtime.lines(name, tail=tail, follow=follow, since_ms=since_ms)
 
 
 async def _operate(kernel: Kernel, by: Subject, step: Callable[..., Effects], name: str) -> None:

@@ -9,6 +9,7 @@ from logos_base.errors import LogosError
 from logos_kernel.core.access import Issued
 from logos_kernel.core.challenges import RANDOM_BYTES, JoinRefusedError
 from logos_kernel.core.errors import ModuleUnreachableError
+from logos_kernel.core.settings import Version
 from logos_kernel.core.types import (
     LEASE_ID_BYTES,
     Candidate,
@@ -38,6 +39,7 @@ class Joined:
     revocations: list[Revocation]
     sealed_key: bytes
     """The module's own key, sealed to it: 48 bytes."""
+    settings: Version
 
 
 def challenge(kernel: Kernel, module: str) -> bytes:
@@ -65,7 +67,8 @@ async def register(kernel: Kernel, introduction: Introduction, proof: JoinProof)
     lease_id = secrets.token_bytes(LEASE_ID_BYTES)
     candidate = Candidate(introduction, described, gone, lease_id)
     grant: Grant = await kernel.driver.ask(kernel.registry.register, candidate)
-    return _joined(kernel.gate, introduction, proof, grant)
+    active = kernel.settings.of(name).active
+    return _joined(kernel.gate, introduction, proof, grant, active)
 
 
 def _check_proof(kernel: Kernel, said: Introduction, proof: JoinProof) -> None:
@@ -92,7 +95,9 @@ def _check_proof(kernel: Kernel, said: Introduction, proof: JoinProof) -> None:
     gate.challenges.use(proof.nonce, now_ms)
 
 
-def _joined(gate: Gate, said: Introduction, proof: JoinProof, grant: Grant) -> Joined:
+def _joined(
+    gate: Gate, said: Introduction, proof: JoinProof, grant: Grant, settings: Version
+) -> Joined:
     subject = ModuleSubject(said.module, said.instance_id, grant.epoch)
     gate.authority.note_start(said.module, grant.epoch)
     kernel_key, signing_keys = gate.keyring.agreement_key(), gate.keyring.signing_keys()
@@ -118,6 +123,7 @@ def _joined(gate: Gate, said: Introduction, proof: JoinProof, grant: Grant) -> J
             proof.nonce,
             gate.keyring.own_key(said.module),
         ),
+        settings=settings,
     )
 
 

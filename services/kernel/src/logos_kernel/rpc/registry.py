@@ -75,7 +75,13 @@ class RegistryServicer(registry_pb2_grpc.RegistryServicer):
             raise InvalidRegistrationError(
                 "state: must be REGISTERED, READY or DRAINING", field="state"
             )
-        beat = Beat(said, request.status_text, request.progress, not request.not_serving)
+        beat = Beat(
+            said,
+            request.status_text,
+            request.progress,
+            not request.not_serving,
+            request.in_flight,
+        )
         return duration(await heartbeat(self._kernel, request.lease_id, beat))
 
     async def _pass_stop(self, lease_id: bytes, context: Context, turn: asyncio.Lock) -> None:

@@ -4,13 +4,16 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Final, cast
 
+from logos.kernel.v1 import stats_pb2, supervisor_pb2_grpc
 from logos.kernel.v1 import supervisor_pb2 as pb
-from logos.kernel.v1 import supervisor_pb2_grpc
 from logos_kernel.core.journal import Transition
+from logos_kernel.core.stats import Stats
 from logos_kernel.operations.exits import exits
 from logos_kernel.operations.kernel import Kernel
 from logos_kernel.operations.operate import logs, reset_failed, restart, start, stop
 from logos_kernel.operations.plan import plan
+from logos_kernel.operations.stats import MIN_INTERVAL_MS, read
+from logos_kernel.operations.stats import watch as watch_stats
 from logos_kernel.operations.watch import Snapshot, watch
 from logos_kernel.rpc.capability import caller_of
 from logos_kernel.rpc.convert import (
@@ -21,6 +24,7 @@ from logos_kernel.rpc.convert import (
     step_to_pb,
     transition_to_pb,
 )
+from logos_kernel.rpc.stats import stats_to_pb
 from logos_module.contexts import Context
 
 DEFAULT_TAIL: Final = 100
@@ -79,11 +83,32 @@ class SupervisorServicer(supervisor_pb2_grpc.SupervisorServicer):
                 else:
                     yield pb.WatchTransitionsResponse(transition=transition_to_pb(one))
 
+    async def GetStats(
+        self, request: stats_pb2.GetStatsRequest, context: Context
+    ) -> stats_pb2.GetStatsResponse:
+        figures = await read(self._kernel, request.modules)
+        return stats_pb2.GetStatsResponse(stats=[stats_to_pb(one.stats) for one in figures])
+
+    async def WatchStats(
+        self, request: stats_pb2.WatchStatsRequest, context: Context
+    ) -> AsyncIterator[stats_pb2.WatchStatsResponse]:
+        interval_ms = MIN_INTERVAL_MS
+        if request.HasField("interval"):
+            interval_ms = request.interval.ToMilliseconds()
+        watched = watch_stats(self._kernel, request.modules, interval_ms)
+        async with aclosing(cast("AsyncGenerator[list[Stats]]", watched)) as rounds:
+            async for stats in rounds:
+                yield stats_pb2.WatchStatsResponse(stats=map(stats_to_pb, stats))
+
     async def StreamLogs(
         self, request: pb.StreamLogsRequest, context: Context
     ) -> AsyncIterator[pb.StreamLogsResponse]:
-        tail = request.tail or DEFAULT_TAIL
-        lines = logs(self._kernel, request.module, tail=tail, follow=request.follow)
+        name, tail, since_ms = request.module, request.tail, None
+        if request.HasField("since"):
+            since_ms = request.since.ToMilliseconds()
+        elif not tail:
+            tail = DEFAULT_TAIL
+        lines = logs(self._kernel, name, tail=tail, follow=request.follow, since_ms=since_ms)
         async with aclosing(cast("AsyncGenerator[bytes]", lines)):
             async for line in lines:
                 yield pb.StreamLogsResponse(line=line.decode(errors="replace"))

@@ -1,6 +1,6 @@
 """`ModuleStore` over SQLAlchemy: what a kernel remembers, in `kernel.sqlite` (KER-8)."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -14,9 +14,11 @@ from logos_base.errors import StoreFailedError
 from logos_kernel.core.access import Access
 from logos_kernel.core.errors import StateLockedError
 from logos_kernel.core.journal import Entries
+from logos_kernel.core.settings import Version
 from logos_kernel.core.types import INSTANCE_ID_BYTES, Desired, ProcessId, Record
 from logos_kernel.store import access as access_tables
 from logos_kernel.store import journal
+from logos_kernel.store import settings as settings_table
 from logos_kernel.store.tables import Base
 from logos_module.database import Database, Schema, open_database, reading, writing
 
@@ -112,10 +114,28 @@ class SqlModuleStore:
 
     @writing
     async def forget(self, session: AsyncSession, name: str) -> None:
-        """Removes a record, if there is one, and the exits of that module."""
+        """Removes a record, if there is one, and the exits and settings of that module."""
         await self._check(session)
         await session.execute(delete(ModuleRow).where(ModuleRow.name == name))
         await journal.forget(session, name)
+        await settings_table.forget(session, name)
+
+    @reading
+    async def load_settings(self, session: AsyncSession) -> Mapping[str, list[Version]]:
+        """Returns the kept versions of each module's settings, oldest first."""
+        try:
+            return await settings_table.load(session)
+        except ValueError as error:
+            raise StoreFailedError(f"{self.database.place}: {error}") from error
+
+    @writing
+    async def save_settings(
+        self, session: AsyncSession, versions: Mapping[str, list[Version]]
+    ) -> None:
+        """Stores the settings of modules in place of all that they had: of all, or of none."""
+        await self._check(session)
+        for module, of_module in versions.items():
+            await settings_table.replace(session, module, of_module)
 
     @reading
     async def load_access(self, session: AsyncSession) -> Access:

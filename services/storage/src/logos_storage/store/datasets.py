@@ -300,6 +300,10 @@ class DatasetStore:
             below = page[-1].number
         return cids
 
+    def limit(self, quota_bytes: int) -> None:
+        """Sets the most that this node may use; less than it uses now refuses all puts."""
+        self._executor.quota.limit_bytes = quota_bytes
+
     async def space(self) -> SpaceReport:
         quota = self._executor.quota
         return SpaceReport(

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from logos.kernel.v1 import module_pb2 as logos_dot_kernel_dot_v1_dot_module__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elogos/kernel/v1/registry.proto\x12\x0flogos.kernel.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1clogos/kernel/v1/module.proto\"\"\n\x10\x43hallengeRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"\"\n\x11\x43hallengeResponse\x12\r\n\x05nonce\x18\x01 \x01(\x0c\"\xb1\x01\n\x0fRegisterRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0binstance_id\x18\x03 \x01(\x0c\x12\x10\n\x08\x65ndpoint\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\x04\x12\x10\n\x08services\x18\x06 \x03(\t\x12\r\n\x05nonce\x18\x07 \x01(\x0c\x12\x12\n\npublic_key\x18\x08 \x01(\x0c\x12\x12\n\njoin_proof\x18\t \x01(\x0c\"\xd5\x02\n\x10RegisterResponse\x12\x10\n\x08lease_id\x18\x01 \x01(\x0c\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rsettings_json\x18\x04 \x01(\t\x12\x0c\n\x04node\x18\x05 \x01(\t\x12\x0f\n\x07testnet\x18\x06 \x01(\t\x12\x12\n\nkernel_key\x18\x07 \x01(\x0c\x12\x14\n\x0csigning_keys\x18\x08 \x03(\x0c\x12\x14\n\x0ckernel_proof\x18\t \x01(\x0c\x12/\n\x05token\x18\n \x01(\x0b\x32 .logos.kernel.v1.CapabilityToken\x12\x30\n\x0brevocations\x18\x0b \x03(\x0b\x32\x1b.logos.kernel.v1.Revocation\x12\x0b\n\x03now\x18\x0c \x01(\x03\x12\x12\n\nsealed_key\x18\r \x01(\x0c\"Z\n\x0f\x43\x61pabilityToken\x12\r\n\x05token\x18\x01 \x01(\x0c\x12\x10\n\x08token_id\x18\x02 \x01(\x0c\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"H\n\nRevocation\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x14\n\x0c\x62\x65\x66ore_epoch\x18\x02 \x01(\x04\x12\x14\n\x0cissued_until\x18\x03 \x01(\x03\"\x9e\x01\n\x0eSessionRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\x0c\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.logos.kernel.v1.ModuleState\x12\x13\n\x0bstatus_text\x18\x03 \x01(\t\x12\x11\n\tin_flight\x18\x04 \x01(\r\x12\x10\n\x08progress\x18\x10 \x01(\x04\x12\x13\n\x0bnot_serving\x18\x11 \x01(\x08\"\x9e\x01\n\x0fSessionResponse\x12&\n\x03ttl\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04stop\x18\x02 \x01(\x08\x12\x30\n\x0brevocations\x18\x03 \x03(\x0b\x32\x1b.logos.kernel.v1.Revocation\x12\x14\n\x0csigning_keys\x18\x04 \x03(\x0c\x12\r\n\x05renew\x18\x05 \x01(\x08\"%\n\x11\x44\x65registerRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\x0c\"\x14\n\x12\x44\x65registerResponse\" \n\x0eResolveRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"w\n\x0fResolveResponse\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12/\n\x05token\x18\x04 \x01(\x0b\x32 .logos.kernel.v1.CapabilityToken2\xa6\x03\n\x08Registry\x12R\n\tChallenge\x12!.logos.kernel.v1.ChallengeRequest\x1a\".logos.kernel.v1.ChallengeResponse\x12O\n\x08Register\x12 .logos.kernel.v1.RegisterRequest\x1a!.logos.kernel.v1.RegisterResponse\x12P\n\x07Session\x12\x1f.logos.kernel.v1.SessionRequest\x1a .logos.kernel.v1.SessionResponse(\x01\x30\x01\x12U\n\nDeregister\x12\".logos.kernel.v1.DeregisterRequest\x1a#.logos.kernel.v1.DeregisterResponse\x12L\n\x07Resolve\x12\x1f.logos.kernel.v1.ResolveRequest\x1a .logos.kernel.v1.ResolveResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elogos/kernel/v1/registry.proto\x12\x0flogos.kernel.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1clogos/kernel/v1/module.proto\"\"\n\x10\x43hallengeRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"\"\n\x11\x43hallengeResponse\x12\r\n\x05nonce\x18\x01 \x01(\x0c\"\xb1\x01\n\x0fRegisterRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0binstance_id\x18\x03 \x01(\x0c\x12\x10\n\x08\x65ndpoint\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\x04\x12\x10\n\x08services\x18\x06 \x03(\t\x12\r\n\x05nonce\x18\x07 \x01(\x0c\x12\x12\n\npublic_key\x18\x08 \x01(\x0c\x12\x12\n\njoin_proof\x18\t \x01(\x0c\"\xef\x02\n\x10RegisterResponse\x12\x10\n\x08lease_id\x18\x01 \x01(\x0c\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rsettings_json\x18\x04 \x01(\t\x12\x0c\n\x04node\x18\x05 \x01(\t\x12\x0f\n\x07testnet\x18\x06 \x01(\t\x12\x12\n\nkernel_key\x18\x07 \x01(\x0c\x12\x14\n\x0csigning_keys\x18\x08 \x03(\x0c\x12\x14\n\x0ckernel_proof\x18\t \x01(\x0c\x12/\n\x05token\x18\n \x01(\x0b\x32 .logos.kernel.v1.CapabilityToken\x12\x30\n\x0brevocations\x18\x0b \x03(\x0b\x32\x1b.logos.kernel.v1.Revocation\x12\x0b\n\x03now\x18\x0c \x01(\x03\x12\x12\n\nsealed_key\x18\r \x01(\x0c\x12\x18\n\x10settings_version\x18\x0e \x01(\x04\"Z\n\x0f\x43\x61pabilityToken\x12\r\n\x05token\x18\x01 \x01(\x0c\x12\x10\n\x08token_id\x18\x02 \x01(\x0c\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"H\n\nRevocation\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x14\n\x0c\x62\x65\x66ore_epoch\x18\x02 \x01(\x04\x12\x14\n\x0cissued_until\x18\x03 \x01(\x03\"\x9e\x01\n\x0eSessionRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\x0c\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.logos.kernel.v1.ModuleState\x12\x13\n\x0bstatus_text\x18\x03 \x01(\t\x12\x11\n\tin_flight\x18\x04 \x01(\r\x12\x10\n\x08progress\x18\x10 \x01(\x04\x12\x13\n\x0bnot_serving\x18\x11 \x01(\x08\"\x9e\x01\n\x0fSessionResponse\x12&\n\x03ttl\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04stop\x18\x02 \x01(\x08\x12\x30\n\x0brevocations\x18\x03 \x03(\x0b\x32\x1b.logos.kernel.v1.Revocation\x12\x14\n\x0csigning_keys\x18\x04 \x03(\x0c\x12\r\n\x05renew\x18\x05 \x01(\x08\"%\n\x11\x44\x65registerRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\x0c\"\x14\n\x12\x44\x65registerResponse\" \n\x0eResolveRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"w\n\x0fResolveResponse\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12/\n\x05token\x18\x04 \x01(\x0b\x32 .logos.kernel.v1.CapabilityToken2\xa6\x03\n\x08Registry\x12R\n\tChallenge\x12!.logos.kernel.v1.ChallengeRequest\x1a\".logos.kernel.v1.ChallengeResponse\x12O\n\x08Register\x12 .logos.kernel.v1.RegisterRequest\x1a!.logos.kernel.v1.RegisterResponse\x12P\n\x07Session\x12\x1f.logos.kernel.v1.SessionRequest\x1a .logos.kernel.v1.SessionResponse(\x01\x30\x01\x12U\n\nDeregister\x12\".logos.kernel.v1.DeregisterRequest\x1a#.logos.kernel.v1.DeregisterResponse\x12L\n\x07Resolve\x12\x1f.logos.kernel.v1.ResolveRequest\x1a .logos.kernel.v1.ResolveResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,23 +40,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTERREQUEST']._serialized_start=186
   _globals['_REGISTERREQUEST']._serialized_end=363
   _globals['_REGISTERRESPONSE']._serialized_start=366
-  _globals['_REGISTERRESPONSE']._serialized_end=707
-  _globals['_CAPABILITYTOKEN']._serialized_start=709
-  _globals['_CAPABILITYTOKEN']._serialized_end=799
-  _globals['_REVOCATION']._serialized_start=801
-  _globals['_REVOCATION']._serialized_end=873
-  _globals['_SESSIONREQUEST']._serialized_start=876
-  _globals['_SESSIONREQUEST']._serialized_end=1034
-  _globals['_SESSIONRESPONSE']._serialized_start=1037
-  _globals['_SESSIONRESPONSE']._serialized_end=1195
-  _globals['_DEREGISTERREQUEST']._serialized_start=1197
-  _globals['_DEREGISTERREQUEST']._serialized_end=1234
-  _globals['_DEREGISTERRESPONSE']._serialized_start=1236
-  _globals['_DEREGISTERRESPONSE']._serialized_end=1256
-  _globals['_RESOLVEREQUEST']._serialized_start=1258
-  _globals['_RESOLVEREQUEST']._serialized_end=1290
-  _globals['_RESOLVERESPONSE']._serialized_start=1292
-  _globals['_RESOLVERESPONSE']._serialized_end=1411
-  _globals['_REGISTRY']._serialized_start=1414
-  _globals['_REGISTRY']._serialized_end=1836
+  _globals['_REGISTERRESPONSE']._serialized_end=733
+  _globals['_CAPABILITYTOKEN']._serialized_start=735
+  _globals['_CAPABILITYTOKEN']._serialized_end=825
+  _globals['_REVOCATION']._serialized_start=827
+  _globals['_REVOCATION']._serialized_end=899
+  _globals['_SESSIONREQUEST']._serialized_start=902
+  _globals['_SESSIONREQUEST']._serialized_end=1060
+  _globals['_SESSIONRESPONSE']._serialized_start=1063
+  _globals['_SESSIONRESPONSE']._serialized_end=1221
+  _globals['_DEREGISTERREQUEST']._serialized_start=1223
+  _globals['_DEREGISTERREQUEST']._serialized_end=1260
+  _globals['_DEREGISTERRESPONSE']._serialized_start=1262
+  _globals['_DEREGISTERRESPONSE']._serialized_end=1282
+  _globals['_RESOLVEREQUEST']._serialized_start=1284
+  _globals['_RESOLVEREQUEST']._serialized_end=1316
+  _globals['_RESOLVERESPONSE']._serialized_start=1318
+  _globals['_RESOLVERESPONSE']._serialized_end=1437
+  _globals['_REGISTRY']._serialized_start=1440
+  _globals['_REGISTRY']._serialized_end=1862
 # @@protoc_insertion_point(module_scope)

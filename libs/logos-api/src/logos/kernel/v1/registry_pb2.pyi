@@ -146,12 +146,15 @@ class RegisterResponse(_message.Message):
     REVOCATIONS_FIELD_NUMBER: _builtins.int
     NOW_FIELD_NUMBER: _builtins.int
     SEALED_KEY_FIELD_NUMBER: _builtins.int
+    SETTINGS_VERSION_FIELD_NUMBER: _builtins.int
     lease_id: _builtins.bytes
     """Id of the lease, exactly 16 bytes."""
     epoch: _builtins.int
     """Epoch of this instance from now on."""
     settings_json: _builtins.str
-    """The module's settings from the node's profile: a JSON object, UTF-8."""
+    """The module's settings: those of the node's profile, with what operators have
+    changed. A JSON object, UTF-8.
+    """
     node: _builtins.str
     """Name of the node, e.g. `node1`."""
     testnet: _builtins.str
@@ -170,6 +173,8 @@ class RegisterResponse(_message.Message):
     """The module's own key, 32 bytes, sealed to its public key: 48 bytes
     (KER-22). The same at every registration.
     """
+    settings_version: _builtins.int
+    """Version of `settings_json`; never lower than that of an earlier answer (KER-41)."""
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
         """The lease ends this long after the last heartbeat."""
@@ -202,10 +207,11 @@ class RegisterResponse(_message.Message):
         revocations: _abc.Iterable[Global___Revocation] | None = ...,
         now: _builtins.int = ...,
         sealed_key: _builtins.bytes = ...,
+        settings_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "kernel_key", b"kernel_key", "kernel_proof", b"kernel_proof", "lease_id", b"lease_id", "node", b"node", "now", b"now", "revocations", b"revocations", "sealed_key", b"sealed_key", "settings_json", b"settings_json", "signing_keys", b"signing_keys", "testnet", b"testnet", "token", b"token", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "kernel_key", b"kernel_key", "kernel_proof", b"kernel_proof", "lease_id", b"lease_id", "node", b"node", "now", b"now", "revocations", b"revocations", "sealed_key", b"sealed_key", "settings_json", b"settings_json", "settings_version", b"settings_version", "signing_keys", b"signing_keys", "testnet", b"testnet", "token", b"token", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from logos.kernel.v1 import stats_pb2 as logos_dot_kernel_dot_v1_dot_stats__pb2
 from logos.kernel.v1 import supervisor_pb2 as logos_dot_kernel_dot_v1_dot_supervisor__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -69,6 +70,16 @@ class SupervisorStub:
                 '/logos.kernel.v1.Supervisor/WatchTransitions',
                 request_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.WatchTransitionsRequest.SerializeToString,
                 response_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.WatchTransitionsResponse.FromString,
+                _registered_method=True)
+        self.GetStats = channel.unary_unary(
+                '/logos.kernel.v1.Supervisor/GetStats',
+                request_serializer=logos_dot_kernel_dot_v1_dot_stats__pb2.GetStatsRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_stats__pb2.GetStatsResponse.FromString,
+                _registered_method=True)
+        self.WatchStats = channel.unary_stream(
+                '/logos.kernel.v1.Supervisor/WatchStats',
+                request_serializer=logos_dot_kernel_dot_v1_dot_stats__pb2.WatchStatsRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_stats__pb2.WatchStatsResponse.FromString,
                 _registered_method=True)
         self.StreamLogs = channel.unary_stream(
                 '/logos.kernel.v1.Supervisor/StreamLogs',
@@ -154,6 +165,23 @@ class SupervisorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStats(self, request, context):
+        """Returns figures of modules: what they use and do (KER-43).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchStats(self, request, context):
+        """Streams figures of modules, until the caller ends it.
+
+        Errors:
+        INVALID_ARGUMENT  INVALID_INTERVAL: it is shorter than a second, or over an hour
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def StreamLogs(self, request, context):
         """Streams a module's log lines, oldest first. Lines over 64 KiB are cut.
 
@@ -202,6 +230,16 @@ def add_SupervisorServicer_to_server(servicer, server):
                     servicer.WatchTransitions,
                     request_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.WatchTransitionsRequest.FromString,
                     response_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.WatchTransitionsResponse.SerializeToString,
+            ),
+            'GetStats': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStats,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_stats__pb2.GetStatsRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_stats__pb2.GetStatsResponse.SerializeToString,
+            ),
+            'WatchStats': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchStats,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_stats__pb2.WatchStatsRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_stats__pb2.WatchStatsResponse.SerializeToString,
             ),
             'StreamLogs': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamLogs,
@@ -399,6 +437,60 @@ class Supervisor:
             '/logos.kernel.v1.Supervisor/WatchTransitions',
             logos_dot_kernel_dot_v1_dot_supervisor__pb2.WatchTransitionsRequest.SerializeToString,
             logos_dot_kernel_dot_v1_dot_supervisor__pb2.WatchTransitionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Supervisor/GetStats',
+            logos_dot_kernel_dot_v1_dot_stats__pb2.GetStatsRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_stats__pb2.GetStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchStats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/logos.kernel.v1.Supervisor/WatchStats',
+            logos_dot_kernel_dot_v1_dot_stats__pb2.WatchStatsRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_stats__pb2.WatchStatsResponse.FromString,
             options,
             channel_credentials,
             insecure,

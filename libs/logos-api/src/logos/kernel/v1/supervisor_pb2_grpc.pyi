@@ -13,6 +13,7 @@ Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from logos.kernel.v1 import stats_pb2 as _stats_pb2
 from logos.kernel.v1 import supervisor_pb2 as _supervisor_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -86,6 +87,14 @@ class SupervisorStub:
       OUT_OF_RANGE  REVISION_UNKNOWN: the node has not come to that revision: its
                     state was replaced; begin with 0
     """
+    GetStats: _grpc.UnaryUnaryMultiCallable[_stats_pb2.GetStatsRequest, _stats_pb2.GetStatsResponse]
+    """Returns figures of modules: what they use and do (KER-43)."""
+    WatchStats: _grpc.UnaryStreamMultiCallable[_stats_pb2.WatchStatsRequest, _stats_pb2.WatchStatsResponse]
+    """Streams figures of modules, until the caller ends it.
+
+    Errors:
+      INVALID_ARGUMENT  INVALID_INTERVAL: it is shorter than a second, or over an hour
+    """
     StreamLogs: _grpc.UnaryStreamMultiCallable[_supervisor_pb2.StreamLogsRequest, _supervisor_pb2.StreamLogsResponse]
     """Streams a module's log lines, oldest first. Lines over 64 KiB are cut.
 
@@ -143,6 +152,14 @@ class SupervisorAsyncStub(SupervisorStub):
                     the caller reads too slowly; begin with 0
       OUT_OF_RANGE  REVISION_UNKNOWN: the node has not come to that revision: its
                     state was replaced; begin with 0
+    """
+    GetStats: _aio.UnaryUnaryMultiCallable[_stats_pb2.GetStatsRequest, _stats_pb2.GetStatsResponse]  # type: ignore[assignment]
+    """Returns figures of modules: what they use and do (KER-43)."""
+    WatchStats: _aio.UnaryStreamMultiCallable[_stats_pb2.WatchStatsRequest, _stats_pb2.WatchStatsResponse]  # type: ignore[assignment]
+    """Streams figures of modules, until the caller ends it.
+
+    Errors:
+      INVALID_ARGUMENT  INVALID_INTERVAL: it is shorter than a second, or over an hour
     """
     StreamLogs: _aio.UnaryStreamMultiCallable[_supervisor_pb2.StreamLogsRequest, _supervisor_pb2.StreamLogsResponse]  # type: ignore[assignment]
     """Streams a module's log lines, oldest first. Lines over 64 KiB are cut.
@@ -240,6 +257,26 @@ class SupervisorServicer(metaclass=_abc_1.ABCMeta):
                         the caller reads too slowly; begin with 0
           OUT_OF_RANGE  REVISION_UNKNOWN: the node has not come to that revision: its
                         state was replaced; begin with 0
+        """
+
+    @_abc_1.abstractmethod
+    def GetStats(
+        self,
+        request: _stats_pb2.GetStatsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_stats_pb2.GetStatsResponse, _abc.Awaitable[_stats_pb2.GetStatsResponse]]:
+        """Returns figures of modules: what they use and do (KER-43)."""
+
+    @_abc_1.abstractmethod
+    def WatchStats(
+        self,
+        request: _stats_pb2.WatchStatsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_stats_pb2.WatchStatsResponse], _abc.AsyncIterator[_stats_pb2.WatchStatsResponse]]:
+        """Streams figures of modules, until the caller ends it.
+
+        Errors:
+          INVALID_ARGUMENT  INVALID_INTERVAL: it is shorter than a second, or over an hour
         """
 
     @_abc_1.abstractmethod

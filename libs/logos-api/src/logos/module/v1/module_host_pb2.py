@@ -25,13 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!logos/module/v1/module_host.proto\x12\x0flogos.module.v1\x1a\x1egoogle/protobuf/duration.proto\"\x11\n\x0f\x44\x65scribeRequest\"w\n\x10\x44\x65scribeResponse\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0binstance_id\x18\x03 \x01(\x0c\x12\x10\n\x08services\x18\x04 \x03(\t\x12\x1b\n\x13\x66ile_descriptor_set\x18\x05 \x01(\x0c\">\n\x12PrepareStopRequest\x12(\n\x05grace\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"(\n\x13PrepareStopResponse\x12\x11\n\tin_flight\x18\x01 \x01(\r2\xb7\x01\n\nModuleHost\x12O\n\x08\x44\x65scribe\x12 .logos.module.v1.DescribeRequest\x1a!.logos.module.v1.DescribeResponse\x12X\n\x0bPrepareStop\x12#.logos.module.v1.PrepareStopRequest\x1a$.logos.module.v1.PrepareStopResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!logos/module/v1/module_host.proto\x12\x0flogos.module.v1\x1a\x1egoogle/protobuf/duration.proto\"\x11\n\x0f\x44\x65scribeRequest\"w\n\x10\x44\x65scribeResponse\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0binstance_id\x18\x03 \x01(\x0c\x12\x10\n\x08services\x18\x04 \x03(\t\x12\x1b\n\x13\x66ile_descriptor_set\x18\x05 \x01(\x0c\">\n\x12PrepareStopRequest\x12(\n\x05grace\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"(\n\x13PrepareStopResponse\x12\x11\n\tin_flight\x18\x01 \x01(\r\"?\n\x15UpdateSettingsRequest\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x15\n\rdocument_json\x18\x02 \x01(\t\"\xd7\x01\n\x16UpdateSettingsResponse\x12@\n\x07outcome\x18\x01 \x01(\x0e\x32/.logos.module.v1.UpdateSettingsResponse.Outcome\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"k\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_APPLIED\x10\x01\x12\x1c\n\x18OUTCOME_REQUIRES_RESTART\x10\x02\x12\x14\n\x10OUTCOME_REJECTED\x10\x03\"\x13\n\x11GetMetricsRequest\"\"\n\x12GetMetricsResponse\x12\x0c\n\x04text\x18\x01 \x01(\x0c\x32\xf6\x02\n\nModuleHost\x12O\n\x08\x44\x65scribe\x12 .logos.module.v1.DescribeRequest\x1a!.logos.module.v1.DescribeResponse\x12X\n\x0bPrepareStop\x12#.logos.module.v1.PrepareStopRequest\x1a$.logos.module.v1.PrepareStopResponse\x12\x61\n\x0eUpdateSettings\x12&.logos.module.v1.UpdateSettingsRequest\x1a\'.logos.module.v1.UpdateSettingsResponse\x12Z\n\nGetMetrics\x12\".logos.module.v1.GetMetricsRequest\x1a#.logos.module.v1.GetMetricsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'logos.module.v1.module_host_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_MODULEHOST'].methods_by_name['GetMetrics']._loaded_options = None
+  _globals['_MODULEHOST'].methods_by_name['GetMetrics']._serialized_options = b'\220\002\001'
   _globals['_DESCRIBEREQUEST']._serialized_start=86
   _globals['_DESCRIBEREQUEST']._serialized_end=103
   _globals['_DESCRIBERESPONSE']._serialized_start=105
@@ -40,6 +42,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREPARESTOPREQUEST']._serialized_end=288
   _globals['_PREPARESTOPRESPONSE']._serialized_start=290
   _globals['_PREPARESTOPRESPONSE']._serialized_end=330
-  _globals['_MODULEHOST']._serialized_start=333
-  _globals['_MODULEHOST']._serialized_end=516
+  _globals['_UPDATESETTINGSREQUEST']._serialized_start=332
+  _globals['_UPDATESETTINGSREQUEST']._serialized_end=395
+  _globals['_UPDATESETTINGSRESPONSE']._serialized_start=398
+  _globals['_UPDATESETTINGSRESPONSE']._serialized_end=613
+  _globals['_UPDATESETTINGSRESPONSE_OUTCOME']._serialized_start=506
+  _globals['_UPDATESETTINGSRESPONSE_OUTCOME']._serialized_end=613
+  _globals['_GETMETRICSREQUEST']._serialized_start=615
+  _globals['_GETMETRICSREQUEST']._serialized_end=634
+  _globals['_GETMETRICSRESPONSE']._serialized_start=636
+  _globals['_GETMETRICSRESPONSE']._serialized_end=670
+  _globals['_MODULEHOST']._serialized_start=673
+  _globals['_MODULEHOST']._serialized_end=1047
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,7 @@ Scope:     kernel to module, inside one node.
 Stability: v1 is additive-only once tagged; `./logos check` guards it.
 Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
 Sources:   docs/architecture.md; grpc.health.v1 and server reflection
-           (v1 and v1alpha) are served beside this service.
+           (v1 and v1alpha) are served beside this service; KER-41, KER-43.
 """
 
 from collections import abc as _abc
@@ -15,6 +15,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -130,3 +131,121 @@ class PrepareStopResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PrepareStopResponse: _TypeAlias = PrepareStopResponse  # noqa: Y015
+
+@_typing.final
+class UpdateSettingsRequest(_message.Message):
+    """Offers settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    DOCUMENT_JSON_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Their version; higher than that of any before."""
+    document_json: _builtins.str
+    """All settings: a JSON object, UTF-8."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        document_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_json", b"document_json", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateSettingsRequest: _TypeAlias = UpdateSettingsRequest  # noqa: Y015
+
+@_typing.final
+class UpdateSettingsResponse(_message.Message):
+    """What the module does with them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Outcome:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[UpdateSettingsResponse._Outcome.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        OUTCOME_UNSPECIFIED: UpdateSettingsResponse._Outcome.ValueType  # 0
+        """Taken for REQUIRES_RESTART."""
+        OUTCOME_APPLIED: UpdateSettingsResponse._Outcome.ValueType  # 1
+        """It goes by them."""
+        OUTCOME_REQUIRES_RESTART: UpdateSettingsResponse._Outcome.ValueType  # 2
+        """It will go by them once it is restarted."""
+        OUTCOME_REJECTED: UpdateSettingsResponse._Outcome.ValueType  # 3
+        """It refuses them."""
+
+    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
+        """What a module does with new settings."""
+
+    OUTCOME_UNSPECIFIED: UpdateSettingsResponse.Outcome.ValueType  # 0
+    """Taken for REQUIRES_RESTART."""
+    OUTCOME_APPLIED: UpdateSettingsResponse.Outcome.ValueType  # 1
+    """It goes by them."""
+    OUTCOME_REQUIRES_RESTART: UpdateSettingsResponse.Outcome.ValueType  # 2
+    """It will go by them once it is restarted."""
+    OUTCOME_REJECTED: UpdateSettingsResponse.Outcome.ValueType  # 3
+    """It refuses them."""
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    outcome: Global___UpdateSettingsResponse.Outcome.ValueType
+    """What it does."""
+    detail: _builtins.str
+    """Why, in a few words. At most 500 bytes; the rest is cut."""
+    def __init__(
+        self,
+        *,
+        outcome: Global___UpdateSettingsResponse.Outcome.ValueType = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateSettingsResponse: _TypeAlias = UpdateSettingsResponse  # noqa: Y015
+
+@_typing.final
+class GetMetricsRequest(_message.Message):
+    """Asks for metrics."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMetricsRequest: _TypeAlias = GetMetricsRequest  # noqa: Y015
+
+@_typing.final
+class GetMetricsResponse(_message.Message):
+    """Metrics."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    text: _builtins.bytes
+    """Text format of Prometheus 0.0.4, UTF-8. At most 1 MiB; more is left out."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMetricsResponse: _TypeAlias = GetMetricsResponse  # noqa: Y015

@@ -46,6 +46,16 @@ class ModuleHostStub:
                 request_serializer=logos_dot_module_dot_v1_dot_module__host__pb2.PrepareStopRequest.SerializeToString,
                 response_deserializer=logos_dot_module_dot_v1_dot_module__host__pb2.PrepareStopResponse.FromString,
                 _registered_method=True)
+        self.UpdateSettings = channel.unary_unary(
+                '/logos.module.v1.ModuleHost/UpdateSettings',
+                request_serializer=logos_dot_module_dot_v1_dot_module__host__pb2.UpdateSettingsRequest.SerializeToString,
+                response_deserializer=logos_dot_module_dot_v1_dot_module__host__pb2.UpdateSettingsResponse.FromString,
+                _registered_method=True)
+        self.GetMetrics = channel.unary_unary(
+                '/logos.module.v1.ModuleHost/GetMetrics',
+                request_serializer=logos_dot_module_dot_v1_dot_module__host__pb2.GetMetricsRequest.SerializeToString,
+                response_deserializer=logos_dot_module_dot_v1_dot_module__host__pb2.GetMetricsResponse.FromString,
+                _registered_method=True)
 
 
 class ModuleHostServicer:
@@ -70,6 +80,23 @@ class ModuleHostServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateSettings(self, request, context):
+        """Offers new settings. The module goes by them at once, asks for a restart, or
+        refuses them and goes by the old ones. A version that it knows already is APPLIED.
+        Optional: a module that answers UNIMPLEMENTED is restarted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMetrics(self, request, context):
+        """Returns the metrics of the process, for the kernel's page of all modules.
+        Optional.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModuleHostServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -82,6 +109,16 @@ def add_ModuleHostServicer_to_server(servicer, server):
                     servicer.PrepareStop,
                     request_deserializer=logos_dot_module_dot_v1_dot_module__host__pb2.PrepareStopRequest.FromString,
                     response_serializer=logos_dot_module_dot_v1_dot_module__host__pb2.PrepareStopResponse.SerializeToString,
+            ),
+            'UpdateSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSettings,
+                    request_deserializer=logos_dot_module_dot_v1_dot_module__host__pb2.UpdateSettingsRequest.FromString,
+                    response_serializer=logos_dot_module_dot_v1_dot_module__host__pb2.UpdateSettingsResponse.SerializeToString,
+            ),
+            'GetMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMetrics,
+                    request_deserializer=logos_dot_module_dot_v1_dot_module__host__pb2.GetMetricsRequest.FromString,
+                    response_serializer=logos_dot_module_dot_v1_dot_module__host__pb2.GetMetricsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -140,6 +177,60 @@ class ModuleHost:
             '/logos.module.v1.ModuleHost/PrepareStop',
             logos_dot_module_dot_v1_dot_module__host__pb2.PrepareStopRequest.SerializeToString,
             logos_dot_module_dot_v1_dot_module__host__pb2.PrepareStopResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.module.v1.ModuleHost/UpdateSettings',
+            logos_dot_module_dot_v1_dot_module__host__pb2.UpdateSettingsRequest.SerializeToString,
+            logos_dot_module_dot_v1_dot_module__host__pb2.UpdateSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.module.v1.ModuleHost/GetMetrics',
+            logos_dot_module_dot_v1_dot_module__host__pb2.GetMetricsRequest.SerializeToString,
+            logos_dot_module_dot_v1_dot_module__host__pb2.GetMetricsResponse.FromString,
             options,
             channel_credentials,
             insecure,

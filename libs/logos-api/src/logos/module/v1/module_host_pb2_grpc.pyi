@@ -7,7 +7,7 @@ Scope:     kernel to module, inside one node.
 Stability: v1 is additive-only once tagged; `./logos check` guards it.
 Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
 Sources:   docs/architecture.md; grpc.health.v1 and server reflection
-           (v1 and v1alpha) are served beside this service.
+           (v1 and v1alpha) are served beside this service; KER-41, KER-43.
 """
 
 from collections import abc as _abc
@@ -51,6 +51,15 @@ class ModuleHostStub:
     new calls are refused with UNAVAILABLE, reason MODULE_DRAINING. Returns
     when no call is in flight or the grace is over. Idempotent.
     """
+    UpdateSettings: _grpc.UnaryUnaryMultiCallable[_module_host_pb2.UpdateSettingsRequest, _module_host_pb2.UpdateSettingsResponse]
+    """Offers new settings. The module goes by them at once, asks for a restart, or
+    refuses them and goes by the old ones. A version that it knows already is APPLIED.
+    Optional: a module that answers UNIMPLEMENTED is restarted.
+    """
+    GetMetrics: _grpc.UnaryUnaryMultiCallable[_module_host_pb2.GetMetricsRequest, _module_host_pb2.GetMetricsResponse]
+    """Returns the metrics of the process, for the kernel's page of all modules.
+    Optional.
+    """
 
 @_typing.type_check_only
 class ModuleHostAsyncStub(ModuleHostStub):
@@ -67,6 +76,15 @@ class ModuleHostAsyncStub(ModuleHostStub):
     """Asks the module to finish what it has begun: health turns NOT_SERVING and
     new calls are refused with UNAVAILABLE, reason MODULE_DRAINING. Returns
     when no call is in flight or the grace is over. Idempotent.
+    """
+    UpdateSettings: _aio.UnaryUnaryMultiCallable[_module_host_pb2.UpdateSettingsRequest, _module_host_pb2.UpdateSettingsResponse]  # type: ignore[assignment]
+    """Offers new settings. The module goes by them at once, asks for a restart, or
+    refuses them and goes by the old ones. A version that it knows already is APPLIED.
+    Optional: a module that answers UNIMPLEMENTED is restarted.
+    """
+    GetMetrics: _aio.UnaryUnaryMultiCallable[_module_host_pb2.GetMetricsRequest, _module_host_pb2.GetMetricsResponse]  # type: ignore[assignment]
+    """Returns the metrics of the process, for the kernel's page of all modules.
+    Optional.
     """
 
 class ModuleHostServicer(metaclass=_abc_1.ABCMeta):
@@ -93,6 +111,27 @@ class ModuleHostServicer(metaclass=_abc_1.ABCMeta):
         """Asks the module to finish what it has begun: health turns NOT_SERVING and
         new calls are refused with UNAVAILABLE, reason MODULE_DRAINING. Returns
         when no call is in flight or the grace is over. Idempotent.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateSettings(
+        self,
+        request: _module_host_pb2.UpdateSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_module_host_pb2.UpdateSettingsResponse, _abc.Awaitable[_module_host_pb2.UpdateSettingsResponse]]:
+        """Offers new settings. The module goes by them at once, asks for a restart, or
+        refuses them and goes by the old ones. A version that it knows already is APPLIED.
+        Optional: a module that answers UNIMPLEMENTED is restarted.
+        """
+
+    @_abc_1.abstractmethod
+    def GetMetrics(
+        self,
+        request: _module_host_pb2.GetMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_module_host_pb2.GetMetricsResponse, _abc.Awaitable[_module_host_pb2.GetMetricsResponse]]:
+        """Returns the metrics of the process, for the kernel's page of all modules.
+        Optional.
         """
 
 def add_ModuleHostServicer_to_server(servicer: ModuleHostServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

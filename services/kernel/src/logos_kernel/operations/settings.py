@@ -1,0 +1,161 @@
+"""Settings: durable first, then offered to the module, then settled (KER-40, KER-41)."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping
+
+from logos_base.capabilities import Subject
+from logos_base.errors import LogosError
+from logos_kernel.core.audit import actor_of
+from logos_kernel.core.modules import Modules
+from logos_kernel.core.ports import ModuleHosts, ModuleStore
+from logos_kernel.core.schema import Schema
+from logos_kernel.core.settings import ModuleSettings, Outcome, Version
+from logos_kernel.core.types import ModuleState, Plan
+from logos_kernel.core.views import View
+from logos_kernel.operations.kernel import Kernel
+
+log = logging.getLogger(__name__)
+
+_UP = frozenset({ModuleState.REGISTERED, ModuleState.READY})
+
+
+class Settings:
+    """The settings of all modules of a node."""
+
+    def __init__(
+        self,
+        modules: Modules,
+        versions: Mapping[str, list[Version]],
+        store: ModuleStore,
+        hosts: ModuleHosts,
+        now_ms: int,
+    ) -> None:
+        self._store = store
+        self.hosts = hosts
+        self._by_module: dict[str, ModuleSettings] = {}
+        self.turns: dict[str, asyncio.Lock] = {}
+        self.changed = asyncio.Event()
+        """Set, and replaced by another, when other settings hold."""
+        for module in modules:
+            self.add(module.plan, versions.get(module.name, ()), now_ms)
+
+    def add(self, plan: Plan, versions: Iterable[Version], now_ms: int) -> None:
+        """Adds a module of the profile, with what is kept of its settings."""
+        profile, schema = json.loads(plan.settings_json), Schema(plan.manifest.settings)
+        name = plan.manifest.name
+        self._by_module[name] = ModuleSettings(profile, schema, versions, now_ms)
+        self.turns[name] = asyncio.Lock()
+
+    def of(self, module: str) -> ModuleSettings:
+        """Returns the settings of a module of the profile."""
+        return self._by_module[module]
+
+    async def save_adopted(self) -> None:
+        """Makes durable what differs from what an earlier kernel left."""
+        changed = {name: one for name, one in self._by_module.items() if not one.is_saved}
+        for name, one in changed.items():
+            if detail := one.active.detail:
+                log.error("settings", extra={"of": name, "why": detail})
+        if changed:
+            await self._store.save_settings({name: one.versions for name, one in changed.items()})
+
+    async def save(self, module: str, *more: Version) -> None:
+        """Makes the settings of a module durable, with further versions."""
+        kept = [*self.of(module).versions, *more]
+        await self._store.save_settings({module: kept})
+
+    def publish(self) -> None:
+        """Wakes those that watch."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+async def update(kernel: Kernel, by: Subject, name: str, patch: str, expected: int) -> Version:
+    """Changes the settings of a module; returns what was tried, and what became of it.
+
+    It goes on if the caller has gone.
+
+    Raises:
+        UnknownModuleError: The profile does not have the module.
+        RevisionConflictError, InvalidSettingsError: Nothing has changed.
+        DiskFullError, StoreFailedError: They cannot be saved: nothing has changed, or, after the
+            module has taken them, they hold until this kernel ends.
+    """
+    kernel.views.one(name)
+    actor = actor_of(by)
+    outcome: asyncio.Future[Version] = asyncio.get_running_loop().create_future()
+
+    async def work() -> None:
+        try:
+            settled = await _update(kernel, actor, name, patch, expected)
+        except Exception as error:  # noqa: BLE001 -- raised to the caller
+            if isinstance(error, LogosError):
+                kernel.audit.refuse(actor, "settings.update", name, error)
+            if not outcome.cancelled():
+                outcome.set_exception(error)
+        else:
+            detail = f"version {settled.number}: {settled.outcome} {settled.detail}"
+            kernel.audit.note(actor, "settings.update", name, detail.rstrip())
+            if not outcome.cancelled():
+                outcome.set_result(settled)
+
+    kernel.driver.start(work())
+    return await outcome
+
+
+async def watch(kernel: Kernel, name: str) -> AsyncIterator[Version]:
+    """Yields the settings of a module that hold now, and then the latest of each change."""
+    kernel.views.one(name)
+    told = 0
+    while True:
+        changed, active = kernel.settings.changed, kernel.settings.of(name).active
+        if active.number > told:
+            told = active.number
+            yield active
+        else:
+            await changed.wait()
+
+
+async def _update(kernel: Kernel, actor: str, name: str, patch: str, expected: int) -> Version:
+    settings, own = kernel.settings, kernel.settings.of(name)
+    async with settings.turns[name]:
+        tried = own.propose(patch, expected, actor, kernel.wall_ms())
+        await settings.save(name, tried)
+        own.take(tried)
+        told = _instance(kernel, name)
+        outcome, detail = await _offer(kernel, told, tried)
+        settled = own.settle(outcome, detail)
+        if outcome.holds:
+            settings.publish()
+            await _deliver(kernel, name, told, settled)
+        await settings.save(name)
+        return settled
+
+
+async def _deliver(kernel: Kernel, name: str, told: View | None, settled: Version) -> None:
+    """Restarts the instance that was told if it has to be; tells one that has come since."""
+    now = _instance(kernel, name)
+    outcome = settled.outcome
+    if now is not None and (told is None or now.epoch != told.epoch):
+        outcome, _ = await _offer(kernel, now, settled)
+        told = now
+    view = kernel.views.one(name)
+    if view.state is ModuleState.FAILED:
+        await kernel.driver.ask(kernel.supervisor.reset_failed, name)
+    is_same = told is not None and view.epoch == told.epoch and view.state in _UP
+    if outcome is not Outcome.APPLIED and is_same and view.pid:
+        await kernel.driver.ask(kernel.supervisor.restart, name)
+
+
+async def _offer(kernel: Kernel, view: View | None, tried: Version) -> tuple[Outcome, str]:
+    if view is None:
+        return Outcome.APPLIED, "the module is not running: they hold from its next start"
+    return await kernel.settings.hosts.offer(view.name, view.endpoint, tried.number, tried.document)
+
+
+def _instance(kernel: Kernel, name: str) -> View | None:
+    """Returns the module if an instance of it is registered."""
+    view = kernel.views.one(name)
+    return view if view.state in _UP and view.endpoint else None

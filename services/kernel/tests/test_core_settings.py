@@ -1,0 +1,254 @@
+"""KER-40: versions of settings."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logos_kernel.core.errors import InvalidSettingsError, RevisionConflictError
+from logos_kernel.core.schema import Schema
+from logos_kernel.core.settings import (
+    KEPT_VERSIONS,
+    MAX_SETTINGS_BYTES,
+    ModuleSettings,
+    Outcome,
+    Version,
+)
+
+DECLARED: dict[str, object] = {
+    "additionalProperties": False,
+    "properties": {
+        "quota": {"type": "integer", "minimum": 1, "default": 7},
+        "name": {"type": "string"},
+        "limits": {"type": "object", "properties": {"a": {"type": "integer"}}},
+    },
+}
+PROFILE: dict[str, object] = {"name": "base", "limits": {"a": 1, "b": 2}}
+
+
+def made(
+    versions: list[Version] | None = None,
+    profile: dict[str, object] = PROFILE,
+    declared: dict[str, object] = DECLARED,
+) -> ModuleSettings:
+    return ModuleSettings(profile, Schema(declared), versions or [], 5)
+
+
+def change(own: ModuleSettings, patch: object, outcome: Outcome = Outcome.APPLIED) -> Version:
+    text = patch if isinstance(patch, str) else json.dumps(patch)
+    own.take(own.propose(text, own.active.number, "operator:ada", 6))
+    return own.settle(outcome, "")
+
+
+def document(own: ModuleSettings) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(own.active.document)
+    return found
+
+
+def test_the_profile_with_defaults_is_the_first_version() -> None:
+    own = made()
+
+    assert (own.active.number, own.active.by, own.is_saved) == (1, "kernel", False)
+    assert document(own) == {**PROFILE, "quota": 7}
+
+
+def test_a_patch_changes_what_it_names_and_null_takes_back() -> None:
+    own = made()
+
+    change(own, {"quota": 9, "limits": {"a": 5}, "log_level": "DEBUG"})
+    assert document(own) == {
+        "name": "base",
+        "quota": 9,
+        "limits": {"a": 5, "b": 2},
+        "log_level": "DEBUG",
+    }
+    change(own, {"quota": None, "limits": {"a": None}})
+
+    assert document(own) == {**PROFILE, "quota": 7, "log_level": "DEBUG"}
+    assert json.loads(own.active.changes) == {"limits": {}, "log_level": "DEBUG"}
+
+
+def test_another_version_than_was_expected_is_a_conflict() -> None:
+    own = made()
+    change(own, {"quota": 8})
+
+    with pytest.raises(RevisionConflictError, match="version 2 holds, not 1"):
+        own.propose('{"quota": 9}', 1, "operator:bob", 6)
+
+
+def test_what_is_rejected_takes_a_number_and_does_not_hold() -> None:
+    own = made()
+
+    rejected = change(own, {"quota": 8}, Outcome.REJECTED)
+
+    assert (rejected.number, own.active.number, document(own)["quota"]) == (2, 1, 7)
+    assert change(own, {"quota": 9}).number == 3
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "",
+        "[]",
+        "null",
+        "{",
+        '{"quota": NaN}',
+        '{"quota": 1e999}',
+        f'{{"quota": {"9" * 5000}}}',
+        '{"quota": "many"}',
+        '{"quota": 0}',
+        '{"quota": true}',
+        '{"unknown": 1}',
+        '{"log_level": "LOUD"}',
+        '{"name": "\\ud800"}',
+        '{"a":' * 40 + "1" + "}" * 40,
+        '{"a":' * 9000 + "1" + "}" * 9000,
+        json.dumps({"name": "x" * MAX_SETTINGS_BYTES}),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_what_cannot_be_is_refused_and_changes_nothing(patch: str) -> None:
+    own = made()
+    before = list(own.versions)
+
+    with pytest.raises(InvalidSettingsError):
+        own.propose(patch, 1, "operator:ada", 6)
+    assert own.versions == before
+
+
+def test_changes_do_not_add_up_beyond_the_limit() -> None:
+    own = made(declared={"properties": {"a": {}}})
+    for key in "ab":
+        change(own, {key: "x" * (MAX_SETTINGS_BYTES // 2 - 100)})
+
+    with pytest.raises(InvalidSettingsError, match="over 65536 bytes"):
+        own.propose(json.dumps({"c": "x" * 1000}), own.active.number, "operator:ada", 6)
+
+
+def test_without_a_schema_only_common_settings_change() -> None:
+    own = made(declared={})
+
+    change(own, {"log_level": "ERROR"})
+    with pytest.raises(InvalidSettingsError, match="declares no schema"):
+        own.propose('{"quota": 1}', own.active.number, "operator:ada", 6)
+
+    assert document(own) == {**PROFILE, "log_level": "ERROR"}
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"properties": {"a": {"type": "no-such"}}},
+        {"properties": {"a": {"pattern": "("}}},
+        {"properties": {"a": {"$ref": "definitions.json"}}},
+        {"properties": 5},
+        {"properties": {"a": {"enum": 5}}},
+        {"allOf": {"$ref": "other:x"}},
+    ],
+    ids=str,
+)
+def test_what_is_no_schema_is_refused(declared: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="settings"):
+        Schema(declared)
+
+
+def test_the_next_kernel_goes_on_with_what_held() -> None:
+    own = made()
+    change(own, {"quota": 9})
+
+    again = made(own.versions)
+
+    assert (again.active, again.is_saved) == (own.active, True)
+
+
+def test_another_profile_is_another_version_and_changes_still_hold() -> None:
+    own = made()
+    change(own, {"quota": 9})
+
+    again = made(own.versions, {"name": "other"})
+
+    assert (again.active.number, again.active.by, again.is_saved) == (3, "kernel", False)
+    assert document(again) == {"name": "other", "quota": 9}
+
+
+def test_what_was_pending_when_a_kernel_ended_is_undone_by_a_newer_version() -> None:
+    own = made()
+    own.take(own.propose('{"quota": 9}', 1, "operator:ada", 6))
+
+    again = made(own.versions)
+
+    assert (again.active.number, document(again)["quota"]) == (3, 7)
+
+
+def test_changes_that_a_new_schema_does_not_allow_are_dropped_aloud() -> None:
+    own = made()
+    change(own, {"quota": 9})
+    stricter = {"properties": {"quota": {"maximum": 8}}}
+
+    again = made(own.versions, declared=stricter)
+
+    assert document(again) == PROFILE
+    assert again.active.detail.startswith("changes of operators dropped: settings.quota")
+    assert again.active.number == 3
+
+
+def test_a_profile_that_the_schema_does_not_allow_is_refused() -> None:
+    with pytest.raises(InvalidSettingsError, match=r"settings\.name must be string"):
+        made(profile={"name": 5})
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["right", "stale", "crash", "reprofile"]),
+        st.dictionaries(
+            st.sampled_from(["quota", "name", "limits"]),
+            st.one_of(st.none(), st.integers(0, 3), st.just("x"), st.just({"a": 2})),
+        ),
+        st.sampled_from([Outcome.APPLIED, Outcome.REQUIRES_RESTART, Outcome.REJECTED]),
+    ),
+    max_size=30,
+)
+
+
+@given(steps)
+def test_versions_go_up_and_what_holds_is_what_was_accepted_last(
+    histories: list[tuple[str, dict[str, object], Outcome]],
+) -> None:
+    own, profile = made(), dict(PROFILE)
+    seen, held, newest = own.active.number, document(own), 1
+    for what, patch, outcome in histories:
+        try:
+            expected = own.active.number - (what == "stale")
+            tried = own.propose(json.dumps(patch), expected, "operator:ada", 6)
+        except RevisionConflictError:
+            assert what == "stale"
+            tried = None
+        except InvalidSettingsError:
+            tried = None
+        else:
+            assert what != "stale"
+            assert tried.number == newest + 1
+            own.take(tried)
+            if what != "crash":
+                own.settle(outcome, "")
+                held = json.loads(tried.document) if outcome.holds else held
+        if what == "reprofile":
+            profile = {**PROFILE, "name": f"{profile['name']}+"}
+        if what in {"crash", "reprofile"}:
+            own = made(own.versions, profile)
+        if what == "reprofile" and "name" not in json.loads(own.active.changes):
+            held = {**held, "name": profile["name"]}
+        assert document(own) == held
+        assert own.active.number >= seen
+        assert (
+            own.active.number > seen
+            or what == "stale"
+            or tried is None
+            or not outcome.holds
+            or what == "crash"
+        )
+        seen, newest = own.active.number, own.versions[-1].number
+        assert len(own.versions) <= KEPT_VERSIONS + 1
+        assert [one.number for one in own.versions] == sorted({one.number for one in own.versions})
