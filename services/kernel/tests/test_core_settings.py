@@ -199,56 +199,80 @@ def test_a_profile_that_the_schema_does_not_allow_is_refused() -> None:
         made(profile={"name": 5})
 
 
-steps = st.lists(
-    st.tuples(
-        st.sampled_from(["right", "stale", "crash", "reprofile"]),
-        st.dictionaries(
-            st.sampled_from(["quota", "name", "limits"]),
-            st.one_of(st.none(), st.integers(0, 3), st.just("x"), st.just({"a": 2})),
-        ),
-        st.sampled_from([Outcome.APPLIED, Outcome.REQUIRES_RESTART, Outcome.REJECTED]),
-    ),
-    max_size=30,
+patches = st.fixed_dictionaries(
+    {},
+    optional={
+        "quota": st.none() | st.integers(0, 3),  # 0 is not allowed
+        "name": st.none() | st.just("x"),
+        "limits": st.sampled_from([None, {"a": None}, {"a": 2}]),
+    },
 )
+fates = st.sampled_from([*Outcome, "stale", "profile"])
 
 
-@given(steps)
-def test_versions_go_up_and_what_holds_is_what_was_accepted_last(
-    histories: list[tuple[str, dict[str, object], Outcome]],
+@given(st.lists(st.tuples(fates, patches), max_size=30))
+def test_what_holds_is_what_was_accepted_last_and_versions_go_up(
+    history: list[tuple[str, dict[str, Any]]],
 ) -> None:
-    own, profile = made(), dict(PROFILE)
-    seen, held, newest = own.active.number, document(own), 1
-    for what, patch, outcome in histories:
-        try:
-            expected = own.active.number - (what == "stale")
-            tried = own.propose(json.dumps(patch), expected, "operator:ada", 6)
-        except RevisionConflictError:
-            assert what == "stale"
-            tried = None
-        except InvalidSettingsError:
-            tried = None
-        else:
-            assert what != "stale"
-            assert tried.number == newest + 1
-            own.take(tried)
-            if what != "crash":
-                own.settle(outcome, "")
-                held = json.loads(tried.document) if outcome.holds else held
-        if what == "reprofile":
+    own, profile = made(), PROFILE
+    changes: dict[str, dict[str, object]] = {"own": {}, "limits": {}}
+    for fate, patch in history:
+        before, newest = own.active.number, own.versions[-1].number
+        if fate == "profile":
             profile = {**PROFILE, "name": f"{profile['name']}+"}
-        if what in {"crash", "reprofile"}:
             own = made(own.versions, profile)
-        if what == "reprofile" and "name" not in json.loads(own.active.changes):
-            held = {**held, "name": profile["name"]}
-        assert document(own) == held
-        assert own.active.number >= seen
-        assert (
-            own.active.number > seen
-            or what == "stale"
-            or tried is None
-            or not outcome.holds
-            or what == "crash"
-        )
-        seen, newest = own.active.number, own.versions[-1].number
-        assert len(own.versions) <= KEPT_VERSIONS + 1
-        assert [one.number for one in own.versions] == sorted({one.number for one in own.versions})
+            is_changed = "name" not in changes["own"]
+            assert own.active.number == (newest + 1 if is_changed else before)
+        elif fate == "stale" or patch.get("quota") == 0:
+            with pytest.raises((RevisionConflictError, InvalidSettingsError)):
+                own.propose(json.dumps(patch), before - (fate == "stale"), "operator:ada", 6)
+        else:
+            tried = own.propose(json.dumps(patch), before, "operator:ada", 6)
+            own.take(tried)
+            assert (tried.number, own.active.number) == (newest + 1, before)
+            if fate is Outcome.PENDING:  # and the kernel ends
+                own = made(own.versions, profile)
+                assert own.active.number == newest + 2
+            else:
+                assert own.settle(Outcome(fate), "").number == newest + 1
+            if fate in {Outcome.APPLIED, Outcome.REQUIRES_RESTART}:
+                assert own.active.number == newest + 1
+                note(changes, patch)
+        assert document(own) == expected(profile, changes)
+        numbers = [one.number for one in own.versions]
+        assert numbers == sorted(set(numbers))
+        assert len(numbers) <= KEPT_VERSIONS + 1
+
+
+def note(changes: dict[str, dict[str, object]], patch: dict[str, Any]) -> None:
+    """Notes what a patch changes, in two levels."""
+    limits = patch.get("limits", {})
+    own = {key: value for key, value in patch.items() if key != "limits"}
+    if limits is None:
+        changes["limits"].clear()
+    for place, values in (("own", own), ("limits", limits or {})):
+        for key, value in values.items():
+            changes[place].pop(key, None)
+            changes[place] |= {} if value is None else {key: value}
+
+
+def expected(
+    profile: dict[str, object], changes: dict[str, dict[str, object]]
+) -> dict[str, object]:
+    return {
+        "quota": 7,
+        **profile,
+        **changes["own"],
+        "limits": {"a": 1, "b": 2, **changes["limits"]},
+    }
+
+
+def test_the_version_that_holds_is_kept_however_many_are_rejected() -> None:
+    own = made()
+    change(own, {"quota": 9})
+    for _ in range(2 * KEPT_VERSIONS):
+        change(own, {"quota": 8}, Outcome.REJECTED)
+
+    assert (own.active.number, document(own)["quota"]) == (2, 9)
+    assert len(own.versions) == KEPT_VERSIONS + 1
+    assert made(own.versions).active == own.active

@@ -256,3 +256,20 @@ async def test_37_settings_of_a_process(node: Node) -> None:
     assert (after.epoch, (await client.get()).active) == (2, restarted), "restarted once, and kept"
     assert seen == sorted(set(seen))
     assert set(seen) <= {1, 2, 4}, "what was rejected never held"
+
+
+@pytest.mark.integration
+async def test_a_module_that_has_failed_is_tried_again_with_other_settings(node: Node) -> None:
+    node.add("base", manifest=SCHEMA, misconfigured=1)
+    (node.root / "packages/base/module.toml").write_text(
+        (node.root / "packages/base/module.toml").read_text().replace("false", "true")
+    )
+    node.write_profile()
+    node.start()
+    await node.until_state("base", "FAILED")
+    client = Client(node.channel, "base")
+
+    tried = await client.update(1, misconfigured=0, log_level="DEBUG")
+
+    assert tried.outcome == APPLIED
+    await node.until(lambda status: status.modules[0].epoch == 2)

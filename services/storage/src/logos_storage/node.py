@@ -54,11 +54,13 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         channel = await context.channel("mixnet")
         async with joined(channel, datasets, config) as servicer:
             context.serve(add_StorageServicer_to_server, servicer)
-            context.settings.on_change(partial(_change, datasets, config))
+            context.settings.on_change(partial(change_settings, datasets, config))
             yield
 
 
-def _change(datasets: DatasetStore, started: Config, settings: Mapping[str, object]) -> Outcome:
+def change_settings(
+    datasets: DatasetStore, started: Config, settings: Mapping[str, object]
+) -> Outcome:
     """Goes by another quota at once; all else that differs from the start needs a restart."""
     wanted = parse(settings)
     if replace(wanted, quota_bytes=started.quota_bytes) != started:
