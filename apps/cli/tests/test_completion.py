@@ -33,7 +33,7 @@ SHELLS = {
 }
 OFFERS = [
     (["./logos", "ct"], ["ctl"]),
-    (["./logos", "ctl", "module", "st"], ["start", "stop"]),
+    (["./logos", "ctl", "module", "st"], ["start", "stats", "stop"]),
     (["./logos", "ctl", "storage", "sp"], ["space"]),
 ]
 

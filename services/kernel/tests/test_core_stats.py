@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logos_kernel.core.exposition import Sample
 from logos_kernel.core.stats import (
     HANDLED,
     IN_FLIGHT,
     MAX_METHODS,
     SECONDS,
     MethodStats,
-    Sample,
     in_flight_of,
     methods_of,
     quantile,

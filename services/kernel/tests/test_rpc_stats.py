@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from logos.kernel.v1 import module_pb2, registry_pb2
 from logos.kernel.v1 import stats_pb2 as pb
+from logos_kernel.core.stats import Figures
 from logos_kernel.net.page import Page
 from logos_kernel.net.usage import usage_of
 from logos_kernel.operations import stats
@@ -116,9 +117,11 @@ async def test_metrics_that_cannot_be_read_are_left_out(
 
 async def test_what_is_not_there_is_refused(kernel: Kernel) -> None:
     assert await refusal(ask(kernel, "base", "gone")) == ("NOT_FOUND", "MODULE_NOT_FOUND")
-    for ms in (0, 999, 3_600_001, -1000):
-        request = pb.WatchStatsRequest()
-        request.interval.FromMilliseconds(ms)
+    hours = pb.WatchStatsRequest(interval={"seconds": 2**63 - 1, "nanos": 2**31 - 1})
+    for ms in (0, 999, 3_600_001, -1000, None):
+        request = pb.WatchStatsRequest() if ms is not None else hours
+        if ms is not None:
+            request.interval.FromMilliseconds(ms)
         watched = kernel.supervisor.WatchStats(request)
         assert await refusal(watched.read()) == ("INVALID_ARGUMENT", "INVALID_INTERVAL")
 
@@ -139,7 +142,7 @@ async def test_one_page_has_the_metrics_of_all(
     texts["top"] = "never asked: it is not there"
     registry = CollectorRegistry()
 
-    async def read() -> list[stats.Figures]:
+    async def read() -> list[Figures]:
         return await stats.read(kernel.node.kernel)
 
     registry.register(Page(read, asyncio.get_running_loop()))

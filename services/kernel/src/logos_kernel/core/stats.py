@@ -1,10 +1,11 @@
 """What modules use and do, in figures (KER-43)."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from logos_kernel.core.exposition import Family, Sample
 from logos_kernel.core.types import ModuleState
 
 MAX_METHODS: Final = 256
@@ -14,9 +15,6 @@ HANDLED: Final = "grpc_server_handled_total"
 SECONDS: Final = "grpc_server_handling_seconds_bucket"
 IN_FLIGHT: Final = "grpc_server_in_flight"
 """Samples of `logos_module`; a module in another language may give the same."""
-
-Sample = tuple[str, Mapping[str, str], float]
-"""Name, labels, value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,14 @@ class Stats:
     usage: Usage | None
     in_flight: int
     methods: tuple[MethodStats, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures of one module, and what it gave as metrics."""
+
+    stats: Stats
+    families: list[Family]
 
 
 def methods_of(samples: Iterable[Sample]) -> tuple[MethodStats, ...]:

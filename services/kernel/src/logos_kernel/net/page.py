@@ -2,14 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Final
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
-from logos_kernel.core.stats import Stats
+from logos_kernel.core.stats import Figures, Stats
 
 PAGE_TIMEOUT_S: Final = 10.0
 MODULE: Final = "module"
@@ -17,21 +18,11 @@ RENAMED: Final = "exported_module"
 """A label `module` that a module has set itself, as Prometheus renames it."""
 
 
-class Read(Protocol):
-    """The figures of one module, and its metrics."""
-
-    @property
-    def stats(self) -> Stats: ...
-
-    @property
-    def families(self) -> tuple[Metric, ...]: ...
-
-
 class Page(Collector):
     """Reads the modules when it is collected: on a thread, while `loop` runs."""
 
     def __init__(
-        self, read: Callable[[], Awaitable[Iterable[Read]]], loop: asyncio.AbstractEventLoop
+        self, read: Callable[[], Awaitable[Iterable[Figures]]], loop: asyncio.AbstractEventLoop
     ) -> None:
         self._read = read
         self._loop = loop
@@ -44,28 +35,26 @@ class Page(Collector):
             figures = reading.result(PAGE_TIMEOUT_S)
         return [*_own_families([one.stats for one in figures]), *_merged(figures)]
 
-    async def _figures(self) -> list[Read]:
+    async def _figures(self) -> list[Figures]:
         return list(await self._read())
 
 
-def _merged(figures: Iterable[Read]) -> Iterable[Metric]:
+def _merged(figures: Iterable[Figures]) -> Iterable[Metric]:
     """Joins families of one name; where types differ, that of the first module holds."""
-    found: dict[str, Metric] = {}
+    found: dict[str, tuple[str, Metric]] = {}
     for one in figures:
         for family in one.families:
-            held = found.get(family.name)
-            if held is None:
-                held = Metric(family.name, family.documentation, family.type)
-                found[family.name] = held
-            if held.type == family.type:
+            made = Metric(family.name, family.text, family.kind)
+            kind, held = found.setdefault(made.name, (family.kind, made))
+            if kind == family.kind:
                 held.samples += [
-                    sample._replace(labels=_labelled(sample.labels, one.stats.module))
-                    for sample in family.samples
+                    Sample(name, _labelled(labels, one.stats.module), value)
+                    for name, labels, value in family.samples
                 ]
-    return found.values()
+    return [metric for _, metric in found.values()]
 
 
-def _labelled(labels: dict[str, str], module: str) -> dict[str, str]:
+def _labelled(labels: Mapping[str, str], module: str) -> dict[str, str]:
     own = {RENAMED if key == MODULE else key: value for key, value in labels.items()}
     return {MODULE: module, **own}
 

@@ -1,23 +1,19 @@
 """Stats: what modules use and do. Modules are asked when somebody wants to know (KER-43)."""
 
 import asyncio
-import logging
 import os
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import Metric, generate_latest
-from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client import REGISTRY
 
 from logos_base.capabilities import KERNEL
 from logos_kernel.core.errors import InvalidIntervalError
-from logos_kernel.core.stats import Sample, Stats, in_flight_of, methods_of
+from logos_kernel.core.exposition import Family, families, samples
+from logos_kernel.core.stats import Figures, Stats, in_flight_of, methods_of
 from logos_kernel.core.types import ModuleState
 from logos_kernel.core.views import View
 from logos_kernel.operations.kernel import Kernel
-
-log = logging.getLogger(__name__)
 
 MIN_INTERVAL_MS: Final = 1000
 MAX_INTERVAL_MS: Final = 3_600_000
@@ -25,16 +21,8 @@ ASKED_AT_ONCE: Final = 16
 """Modules that are asked for their metrics side by side."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The figures of one module, and what it gave as metrics."""
-
-    stats: Stats
-    families: tuple[Metric, ...]
-
-
 async def read(kernel: Kernel, names: Iterable[str] = ()) -> list[Figures]:
-    """Returns the figures of modules, or of all and the kernel itself, in that order.
+    """Returns the figures of modules, or of the kernel itself and all modules, in that order.
 
     Raises:
         UnknownModuleError: The profile does not have one of them.
@@ -47,10 +35,7 @@ async def read(kernel: Kernel, names: Iterable[str] = ()) -> list[Figures]:
         if view is None:
             return _own(kernel)
         async with turns:
-            text = ""
-            if view.endpoint:
-                text = await kernel.settings.hosts.metrics(view.name, view.endpoint)
-        return _figures(kernel, view, parsed(view.name, text))
+            return await _of_module(kernel, view)
 
     return await asyncio.gather(*map(one, views))
 
@@ -71,18 +56,13 @@ async def watch(
         await asyncio.sleep(interval_ms / 1000)
 
 
-def parsed(module: str, text: str) -> tuple[Metric, ...]:
-    """Reads metrics in the text format of Prometheus; none if they cannot be read."""
-    try:
-        return tuple(text_string_to_metric_families(text))
-    except Exception as error:  # noqa: BLE001 -- it comes from a module, and the parser raises all kinds
-        log.warning("metrics cannot be read", extra={"of": module, "why": str(error)[:200]})
-        return ()
-
-
-def _figures(kernel: Kernel, view: View, families: tuple[Metric, ...]) -> Figures:
-    samples = list(_samples(families))
-    measured = in_flight_of(samples)
+async def _of_module(kernel: Kernel, view: View) -> Figures:
+    text = ""
+    if view.endpoint:
+        text = await kernel.settings.hosts.metrics(view.name, view.endpoint)
+    # On a thread: the text of one module takes milliseconds, and calls of clients go on.
+    given = await asyncio.to_thread(families, text) if text else []
+    measured = in_flight_of(samples(given))
     stats = Stats(
         module=view.name,
         state=view.state,
@@ -91,14 +71,21 @@ def _figures(kernel: Kernel, view: View, families: tuple[Metric, ...]) -> Figure
         at_ms=kernel.wall_ms(),
         usage=kernel.usage_of(view.pid) if view.pid else None,
         in_flight=view.in_flight if measured is None else measured,
-        methods=methods_of(samples),
+        methods=methods_of(samples(given)),
     )
-    return Figures(stats, families)
+    return Figures(stats, given)
 
 
 def _own(kernel: Kernel) -> Figures:
-    families = parsed(KERNEL, generate_latest().decode())
-    samples = list(_samples(families))
+    given = [
+        Family(
+            metric.name + ("_total" if metric.type == "counter" else ""),
+            metric.type,
+            metric.documentation,
+            [(one.name, one.labels, one.value) for one in metric.samples],
+        )
+        for metric in REGISTRY.collect()
+    ]
     stats = Stats(
         module=KERNEL,
         state=ModuleState.READY,
@@ -106,13 +93,7 @@ def _own(kernel: Kernel) -> Figures:
         restart_count=0,
         at_ms=kernel.wall_ms(),
         usage=kernel.usage_of(os.getpid()),
-        in_flight=in_flight_of(samples) or 0,
-        methods=methods_of(samples),
+        in_flight=in_flight_of(samples(given)) or 0,
+        methods=methods_of(samples(given)),
     )
-    return Figures(stats, families)
-
-
-def _samples(families: Iterable[Metric]) -> Iterable[Sample]:
-    for family in families:
-        for sample in family.samples:
-            yield sample.name, sample.labels, sample.value
+    return Figures(stats, given)

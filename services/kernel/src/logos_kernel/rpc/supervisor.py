@@ -4,6 +4,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Final, cast
 
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from logos.kernel.v1 import stats_pb2, supervisor_pb2_grpc
 from logos.kernel.v1 import supervisor_pb2 as pb
 from logos_kernel.core.journal import Transition
@@ -94,7 +97,7 @@ class SupervisorServicer(supervisor_pb2_grpc.SupervisorServicer):
     ) -> AsyncIterator[stats_pb2.WatchStatsResponse]:
         interval_ms = MIN_INTERVAL_MS
         if request.HasField("interval"):
-            interval_ms = request.interval.ToMilliseconds()
+            interval_ms = _milliseconds(request.interval)
         watched = watch_stats(self._kernel, request.modules, interval_ms)
         async with aclosing(cast("AsyncGenerator[list[Stats]]", watched)) as rounds:
             async for stats in rounds:
@@ -105,10 +108,15 @@ class SupervisorServicer(supervisor_pb2_grpc.SupervisorServicer):
     ) -> AsyncIterator[pb.StreamLogsResponse]:
         name, tail, since_ms = request.module, request.tail, None
         if request.HasField("since"):
-            since_ms = request.since.ToMilliseconds()
+            since_ms = _milliseconds(request.since)
         elif not tail:
             tail = DEFAULT_TAIL
         lines = logs(self._kernel, name, tail=tail, follow=request.follow, since_ms=since_ms)
         async with aclosing(cast("AsyncGenerator[bytes]", lines)):
             async for line in lines:
                 yield pb.StreamLogsResponse(line=line.decode(errors="replace"))
+
+
+def _milliseconds(time: Duration | Timestamp) -> int:
+    """Converts what a caller has sent: the library's own raises for what is out of range."""
+    return 1000 * time.seconds + time.nanos // 10**6
