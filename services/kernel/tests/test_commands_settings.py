@@ -65,7 +65,9 @@ class Kernel(SettingsServicer, SupervisorServicer):
             epoch=2,
             restart_count=1,
             in_flight=4,
-            usage=stats_pb2.ProcessUsage(cpu_seconds=cpu_seconds, rss_bytes=3 * 2**20),
+            usage=stats_pb2.ProcessUsage(
+                cpu_seconds=cpu_seconds, rss_bytes=3 * 2**20, read_bytes=0
+            ),
             methods=[
                 stats_pb2.MethodStats(method="a.B/C", calls=9, failed=2, p99_seconds=0.25),
                 stats_pb2.MethodStats(method="a.B/D", calls=1),
@@ -196,7 +198,7 @@ def test_figures_are_printed_as_a_table(kernel: Kernel) -> None:
     lines = run(kernel, "module", "stats").stdout.splitlines()
 
     assert lines[1].split() == [
-        *("storage", "ready", "1.5", "s", "3.0", "MiB", "0", "B", "0", "B"),
+        *("storage", "ready", "1.5", "s", "3.0", "MiB", "0", "B", "-"),
         *("1", "4", "10", "2", "250", "ms"),
     ]
     assert lines[2].split() == ["far", "starting", *"----", "0", "0", "0", "0", "-"]

@@ -31,6 +31,7 @@ from logos_kernel.core.types import (
     ProcessId,
     Record,
     Runtime,
+    Usage,
 )
 from logos_kernel.net.external import External
 from logos_kernel.node import Node
@@ -118,6 +119,9 @@ class Processes:
         if process in self.alive:
             self.alive.remove(process)
             asyncio.get_running_loop().call_soon(self._ended[process], process, Exit(0))
+
+    async def usage(self, process: ProcessId) -> Usage | None:
+        return None
 
     def lines(
         self, module: str, *, tail: int, follow: bool, since_ms: int | None = None

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import grpc
 import typer
@@ -82,9 +82,8 @@ def record(
         "cpu_percent": None if before is None else _cpu_percent(one, before),
         "cpu_seconds": None if used is None else used.cpu_seconds,
         "rss_bytes": None if used is None else used.rss_bytes,
-        "read_bytes": None if used is None else used.read_bytes,
-        "written_bytes": None if used is None else used.written_bytes,
-        "threads": None if used is None else used.threads,
+        "read_bytes": _set(used, "read_bytes"),
+        "written_bytes": _set(used, "written_bytes"),
         "methods": [_method(method) for method in one.methods],
     }
 
@@ -142,6 +141,12 @@ def _cpu(one: dict[str, Any]) -> str | None:
     if one["cpu_percent"] is not None:
         return f"{one['cpu_percent']:.1f} %"
     return None if one["cpu_seconds"] is None else f"{one['cpu_seconds']:.1f} s"
+
+
+def _set(
+    used: stats_pb2.ProcessUsage | None, field: Literal["read_bytes", "written_bytes"]
+) -> int | None:
+    return None if used is None or not used.HasField(field) else int(getattr(used, field))
 
 
 def _size(count: int | None) -> str | None:

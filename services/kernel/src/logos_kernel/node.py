@@ -161,7 +161,7 @@ class Node:
             published=lambda: self.executor.published,
             settings=Settings(modules, settings or {}, store, Hosts(open_authorized), wall_ms()),
             wall_ms=wall_ms,
-            usage_of=usage_of,
+            own_usage=partial(usage_of, os.getpid()),
         )
         front.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
         front.serve(add_SupervisorServicer_to_server, SupervisorServicer(self.kernel))

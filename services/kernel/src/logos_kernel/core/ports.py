@@ -8,7 +8,7 @@ from logos_kernel.core.access import Access
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.journal import Entries
 from logos_kernel.core.settings import Outcome, Version
-from logos_kernel.core.types import Described, Exit, ProcessId, Record
+from logos_kernel.core.types import Described, Exit, ProcessId, Record, Usage
 
 
 class ModuleStore(Protocol):
@@ -106,6 +106,10 @@ class Runtime(Protocol):
 
     def end(self, process: ProcessId, signal: Signal) -> None:
         """Signals a process; one that has ended is no error."""
+        ...
+
+    async def usage(self, process: ProcessId) -> Usage | None:
+        """Returns what a process has used; None if it has ended, or that cannot be known."""
         ...
 
     def lines(

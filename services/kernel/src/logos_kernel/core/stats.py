@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from logos_kernel.core.exposition import Family, Sample
-from logos_kernel.core.types import ModuleState
+from logos_kernel.core.types import ModuleState, Usage
 
 MAX_METHODS: Final = 256
 """Of one module; those with the most calls."""
@@ -15,17 +15,6 @@ HANDLED: Final = "grpc_server_handled_total"
 SECONDS: Final = "grpc_server_handling_seconds_bucket"
 IN_FLIGHT: Final = "grpc_server_in_flight"
 """Samples of `logos_module`; a module in another language may give the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a process uses, since its start."""
-
-    cpu_s: float
-    rss_bytes: int
-    read_bytes: int
-    written_bytes: int
-    threads: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,19 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process has used since its start."""
+
+    cpu_s: float
+    """User and system time."""
+    rss_bytes: int
+    """Memory that it holds now; of a container, without what the page cache can give back."""
+    read_bytes: int | None = None
+    """From disks; None: not known."""
+    written_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One module of the profile."""
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.errors import ExternalRuntimeError
 from logos_kernel.core.ports import Ended
-from logos_kernel.core.types import ProcessId
+from logos_kernel.core.types import ProcessId, Usage
 
 
 class External:
@@ -23,6 +23,9 @@ class External:
 
     def end(self, process: ProcessId, signal: Signal) -> None:
         raise ExternalRuntimeError("this kernel starts no processes")
+
+    async def usage(self, process: ProcessId) -> Usage | None:
+        return None
 
     def lines(
         self, module: str, *, tail: int, follow: bool, since_ms: int | None = None

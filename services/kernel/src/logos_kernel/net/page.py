@@ -78,6 +78,10 @@ def _own_families(every: Iterable[Stats]) -> Iterator[Metric]:
         if one.usage is not None:
             cpu.add_metric(label, one.usage.cpu_s)
             rss.add_metric(label, one.usage.rss_bytes)
-            read.add_metric(label, one.usage.read_bytes)
-            written.add_metric(label, one.usage.written_bytes)
+            for family, count in (
+                (read, one.usage.read_bytes),
+                (written, one.usage.written_bytes),
+            ):
+                if count is not None:
+                    family.add_metric(label, count)
     yield from (state, restarts, in_flight, cpu, rss, read, written)

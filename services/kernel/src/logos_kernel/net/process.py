@@ -22,10 +22,11 @@ from logos_forkserver.client import Forked, ForkServerError
 from logos_forkserver.wire import Request
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.ports import Ended
-from logos_kernel.core.types import Exit, Places, Plan, ProcessId
+from logos_kernel.core.types import Exit, Places, Plan, ProcessId, Usage
 from logos_kernel.net import logfile
 from logos_kernel.net.exits import Parent, WatchedProcess, kill_group
 from logos_kernel.net.oom import OomKills
+from logos_kernel.net.usage import usage_of
 from logos_module.sockets import FOLDER_MODE, restore_folder
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,10 @@ class Processes:
         watched = self._watched.get(process)
         if watched is not None:
             watched.send(signal)
+
+    async def usage(self, process: ProcessId) -> Usage | None:
+        """Returns what a process has used; None if it has ended."""
+        return usage_of(process.pid) if self.is_alive(process) else None
 
     def lines(
         self, module: str, *, tail: int, follow: bool, since_ms: int | None = None

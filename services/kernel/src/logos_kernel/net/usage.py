@@ -1,40 +1,34 @@
-"""What a process of this machine uses, from /proc (KER-43).
-
-Source: proc_pid_stat(5), proc_pid_io(5).
-"""
+"""What a process of this machine has used: proc(5)."""
 
 import os
 from pathlib import Path
 from typing import Final
 
-from logos_kernel.core.stats import Usage
+from logos_kernel.core.types import Usage
 
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 def usage_of(pid: int) -> Usage | None:
-    """Returns what a process uses; None if there is none with that pid."""
-    folder = Path(f"/proc/{pid}")
+    """Returns what a process has used itself, without its children; None if it has ended."""
+    folder = Path("/proc", str(pid))
     try:
-        text = (folder / "stat").read_text(encoding="ascii", errors="replace")
-        moved = _moved(folder / "io")
+        fields = (folder / "stat").read_text(encoding="ascii", errors="replace")
+        read_bytes, written_bytes = _io_of(folder / "io")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = text.rpartition(")")[2].split()  # the third field is the first
-    return Usage(
-        cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS,
-        rss_bytes=int(fields[21]) * _PAGE_BYTES,
-        read_bytes=moved.get("read_bytes", 0),
-        written_bytes=moved.get("write_bytes", 0),
-        threads=int(fields[17]),
-    )
+    after_name = fields.rpartition(")")[2].split()  # from field 3 on
+    ticks = int(after_name[11]) + int(after_name[12])  # user and system
+    rss_bytes = int(after_name[21]) * _PAGE_BYTES
+    return Usage(ticks / _TICKS_PER_S, rss_bytes, read_bytes, written_bytes)
 
 
-def _moved(path: Path) -> dict[str, int]:
-    """Returns the counts of a file `io`; none where the kernel may not read it."""
+def _io_of(path: Path) -> tuple[int | None, int | None]:
+    """Returns what was read from and written to disks; None where that may not be read."""
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
+        text = path.read_text(encoding="ascii")
     except PermissionError:
-        return {}
-    return {key: int(value) for key, _, value in (line.partition(": ") for line in lines)}
+        return None, None
+    counts = dict(line.split(": ") for line in text.splitlines())
+    return int(counts["read_bytes"]), int(counts["write_bytes"])

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from logos_kernel.core.effects import Effect
 from logos_kernel.core.ports import Probe, Runtime
 from logos_kernel.core.registry import Registry
-from logos_kernel.core.stats import Usage
 from logos_kernel.core.supervisor import Supervisor
-from logos_kernel.core.types import KernelInfo
+from logos_kernel.core.types import KernelInfo, Usage
 from logos_kernel.core.views import Views
 from logos_kernel.operations.audit import Audit
 from logos_kernel.operations.decisions import Decisions
@@ -42,5 +41,5 @@ class Kernel:
     settings: "Settings"
     wall_ms: Callable[[], int]
     """Milliseconds since 1970 UTC."""
-    usage_of: Callable[[int], Usage | None]
-    """Returns what a process uses, by pid; None if it has ended."""
+    own_usage: Callable[[], Usage | None]
+    """Returns what this process uses."""

@@ -12,7 +12,7 @@ from logos_kernel.core.modules import Modules
 from logos_kernel.core.ports import ModuleHosts, ModuleStore
 from logos_kernel.core.schema import Schema
 from logos_kernel.core.settings import ModuleSettings, Outcome, Version
-from logos_kernel.core.types import ModuleState, Plan
+from logos_kernel.core.types import ModuleState, Plan, Runtime
 from logos_kernel.core.views import View
 from logos_kernel.operations.kernel import Kernel
 
@@ -145,7 +145,8 @@ async def _deliver(kernel: Kernel, name: str, told: View | None, settled: Versio
     if view.state is ModuleState.FAILED:
         await kernel.driver.ask(kernel.supervisor.reset_failed, name)
     is_same = told is not None and view.epoch == told.epoch and view.state in _UP
-    if outcome is not Outcome.APPLIED and is_same and view.pid:
+    is_own = view.runtime is not Runtime.EXTERNAL
+    if outcome is not Outcome.APPLIED and is_same and is_own:
         await kernel.driver.ask(kernel.supervisor.restart, name)
 
 

@@ -1,7 +1,6 @@
 """Stats: what modules use and do. Modules are asked when somebody wants to know (KER-43)."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
@@ -62,6 +61,7 @@ async def _of_module(kernel: Kernel, view: View) -> Figures:
         text = await kernel.settings.hosts.metrics(view.name, view.endpoint)
     # On a thread: the text of one module takes milliseconds, and calls of clients go on.
     given = await asyncio.to_thread(families, text) if text else []
+    process = kernel.views.modules.find(view.name).process
     measured = in_flight_of(samples(given))
     stats = Stats(
         module=view.name,
@@ -69,7 +69,7 @@ async def _of_module(kernel: Kernel, view: View) -> Figures:
         epoch=view.epoch,
         restart_count=view.restart_count,
         at_ms=kernel.wall_ms(),
-        usage=kernel.usage_of(view.pid) if view.pid else None,
+        usage=None if process is None else await kernel.runtime.usage(process),
         in_flight=view.in_flight if measured is None else measured,
         methods=methods_of(samples(given)),
     )
@@ -92,7 +92,7 @@ def _own(kernel: Kernel) -> Figures:
         epoch=kernel.identity.epoch,
         restart_count=0,
         at_ms=kernel.wall_ms(),
-        usage=kernel.usage_of(os.getpid()),
+        usage=kernel.own_usage(),
         in_flight=in_flight_of(samples(given)) or 0,
         methods=methods_of(samples(given)),
     )

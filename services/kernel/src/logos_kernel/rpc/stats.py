@@ -14,7 +14,6 @@ def stats_to_pb(one: Stats) -> pb.ModuleStats:
             rss_bytes=one.usage.rss_bytes,
             read_bytes=one.usage.read_bytes,
             written_bytes=one.usage.written_bytes,
-            threads=one.usage.threads,
         )
     return pb.ModuleStats(
         module=one.module,

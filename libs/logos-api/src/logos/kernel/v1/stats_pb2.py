@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from logos.kernel.v1 import module_pb2 as logos_dot_kernel_dot_v1_dot_module__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blogos/kernel/v1/stats.proto\x12\x0flogos.kernel.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1clogos/kernel/v1/module.proto\"\"\n\x0fGetStatsRequest\x12\x0f\n\x07modules\x18\x01 \x03(\t\"?\n\x10GetStatsResponse\x12+\n\x05stats\x18\x01 \x03(\x0b\x32\x1c.logos.kernel.v1.ModuleStats\"Q\n\x11WatchStatsRequest\x12\x0f\n\x07modules\x18\x01 \x03(\t\x12+\n\x08interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"A\n\x12WatchStatsResponse\x12+\n\x05stats\x18\x01 \x03(\x0b\x32\x1c.logos.kernel.v1.ModuleStats\"\x88\x02\n\x0bModuleStats\x12\x0e\n\x06module\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.logos.kernel.v1.ModuleState\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x15\n\rrestart_count\x18\x04 \x01(\r\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x05usage\x18\x06 \x01(\x0b\x32\x1d.logos.kernel.v1.ProcessUsage\x12\x11\n\tin_flight\x18\x07 \x01(\r\x12-\n\x07methods\x18\x08 \x03(\x0b\x32\x1c.logos.kernel.v1.MethodStats\"r\n\x0cProcessUsage\x12\x13\n\x0b\x63pu_seconds\x18\x01 \x01(\x01\x12\x11\n\trss_bytes\x18\x02 \x01(\x04\x12\x12\n\nread_bytes\x18\x03 \x01(\x04\x12\x15\n\rwritten_bytes\x18\x04 \x01(\x04\x12\x0f\n\x07threads\x18\x05 \x01(\r\"f\n\x0bMethodStats\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x02 \x01(\x04\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\x04\x12\x13\n\x0bp50_seconds\x18\x04 \x01(\x01\x12\x13\n\x0bp99_seconds\x18\x05 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blogos/kernel/v1/stats.proto\x12\x0flogos.kernel.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1clogos/kernel/v1/module.proto\"\"\n\x0fGetStatsRequest\x12\x0f\n\x07modules\x18\x01 \x03(\t\"?\n\x10GetStatsResponse\x12+\n\x05stats\x18\x01 \x03(\x0b\x32\x1c.logos.kernel.v1.ModuleStats\"Q\n\x11WatchStatsRequest\x12\x0f\n\x07modules\x18\x01 \x03(\t\x12+\n\x08interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"A\n\x12WatchStatsResponse\x12+\n\x05stats\x18\x01 \x03(\x0b\x32\x1c.logos.kernel.v1.ModuleStats\"\x88\x02\n\x0bModuleStats\x12\x0e\n\x06module\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.logos.kernel.v1.ModuleState\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x15\n\rrestart_count\x18\x04 \x01(\r\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x05usage\x18\x06 \x01(\x0b\x32\x1d.logos.kernel.v1.ProcessUsage\x12\x11\n\tin_flight\x18\x07 \x01(\r\x12-\n\x07methods\x18\x08 \x03(\x0b\x32\x1c.logos.kernel.v1.MethodStats\"\x8c\x01\n\x0cProcessUsage\x12\x13\n\x0b\x63pu_seconds\x18\x01 \x01(\x01\x12\x11\n\trss_bytes\x18\x02 \x01(\x04\x12\x17\n\nread_bytes\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x1a\n\rwritten_bytes\x18\x04 \x01(\x04H\x01\x88\x01\x01\x42\r\n\x0b_read_bytesB\x10\n\x0e_written_bytes\"f\n\x0bMethodStats\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x02 \x01(\x04\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\x04\x12\x13\n\x0bp50_seconds\x18\x04 \x01(\x01\x12\x13\n\x0bp99_seconds\x18\x05 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,8 +44,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHSTATSRESPONSE']._serialized_end=392
   _globals['_MODULESTATS']._serialized_start=395
   _globals['_MODULESTATS']._serialized_end=659
-  _globals['_PROCESSUSAGE']._serialized_start=661
-  _globals['_PROCESSUSAGE']._serialized_end=775
-  _globals['_METHODSTATS']._serialized_start=777
-  _globals['_METHODSTATS']._serialized_end=879
+  _globals['_PROCESSUSAGE']._serialized_start=662
+  _globals['_PROCESSUSAGE']._serialized_end=802
+  _globals['_METHODSTATS']._serialized_start=804
+  _globals['_METHODSTATS']._serialized_end=906
 # @@protoc_insertion_point(module_scope)

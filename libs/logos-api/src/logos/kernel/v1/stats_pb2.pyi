@@ -196,31 +196,34 @@ class ProcessUsage(_message.Message):
     RSS_BYTES_FIELD_NUMBER: _builtins.int
     READ_BYTES_FIELD_NUMBER: _builtins.int
     WRITTEN_BYTES_FIELD_NUMBER: _builtins.int
-    THREADS_FIELD_NUMBER: _builtins.int
     cpu_seconds: _builtins.float
     """Time on CPUs, in seconds."""
     rss_bytes: _builtins.int
     """Memory that is in RAM now, in bytes."""
     read_bytes: _builtins.int
-    """Bytes that it has had the disks read."""
+    """Bytes that it has had the disks read; unset if that is not known, as the next."""
     written_bytes: _builtins.int
     """Bytes that it has had the disks write."""
-    threads: _builtins.int
-    """Threads."""
     def __init__(
         self,
         *,
         cpu_seconds: _builtins.float = ...,
         rss_bytes: _builtins.int = ...,
-        read_bytes: _builtins.int = ...,
-        written_bytes: _builtins.int = ...,
-        threads: _builtins.int = ...,
+        read_bytes: _builtins.int | None = ...,
+        written_bytes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_read_bytes", b"_read_bytes", "_written_bytes", b"_written_bytes", "read_bytes", b"read_bytes", "written_bytes", b"written_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu_seconds", b"cpu_seconds", "read_bytes", b"read_bytes", "rss_bytes", b"rss_bytes", "threads", b"threads", "written_bytes", b"written_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_read_bytes", b"_read_bytes", "_written_bytes", b"_written_bytes", "cpu_seconds", b"cpu_seconds", "read_bytes", b"read_bytes", "rss_bytes", b"rss_bytes", "written_bytes", b"written_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__read_bytes: _TypeAlias = _typing.Literal["read_bytes"]  # noqa: Y015
+    _WhichOneofArgType__read_bytes: _TypeAlias = _typing.Literal["_read_bytes", b"_read_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__written_bytes: _TypeAlias = _typing.Literal["written_bytes"]  # noqa: Y015
+    _WhichOneofArgType__written_bytes: _TypeAlias = _typing.Literal["_written_bytes", b"_written_bytes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__read_bytes) -> _WhichOneofReturnType__read_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__written_bytes) -> _WhichOneofReturnType__written_bytes | None: ...
 
 Global___ProcessUsage: _TypeAlias = ProcessUsage  # noqa: Y015
 
