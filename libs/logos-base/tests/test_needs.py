@@ -82,6 +82,7 @@ def test_a_figure_may_be_as_many_as_there_are_others() -> None:
         ("[testnet]\nnetworks = [[]]", "testnet.networks: must be a list of mesh"),
         ("[testnet]\nports = 3", "testnet.ports: must be a table"),
         ("[testnet.ports]\nfront = 5000", "testnet.ports.front: the name must match"),
+        ("[testnet.ports]\nmetrics = 5000", "testnet.ports.metrics: the name must match"),
         ("[testnet.ports]\na_b = 5000", "testnet.ports.a_b: the name must match"),
         ("[testnet.ports]\np2p = 80", "testnet.ports.p2p: must be a whole number from 1024"),
         ("[testnet.limits]\nmemory_mib = true", "testnet.limits.memory_mib: must be"),

@@ -27,7 +27,7 @@ def problems(modules: str, more: str = "", count: int = 5) -> list[str]:
 
 
 def test_modules_that_go_together_have_no_problem() -> None:
-    assert problems("net web", "[ports]\nhttp = 30000\n") == []
+    assert problems("net web", "[ports]\nhttp = 30000\nmetrics = 19000\n") == []
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,7 @@ def test_modules_that_go_together_have_no_problem() -> None:
         ("net", "[ports]\nhttp = 5000\n", "ports.http: no module has a port of that name"),
         ("net close", "", "ports.near: the range of 5 ports overlaps that of p2p"),
         ("net", "[ports]\nfront = 18004\n", "ports.p2p: the range of 5 ports overlaps"),
+        ("net", "[ports]\nmetrics = 18004\n", "ports.p2p: the range of 5 ports overlaps"),
         (
             "net",
             "[modules.net.settings]\nlisten = []\n",

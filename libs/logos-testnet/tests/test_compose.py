@@ -175,3 +175,17 @@ def test_texts_reach_the_container_unchanged(containers: Plan) -> None:
     assert variables["LOGOS_MANIFESTS"] == "mixnet storage"
     # Compose turns $$ into $.
     assert variables["LOGOS_MANIFEST_storage"].endswith("# $$HOME\n")
+
+
+def test_metrics_are_published_where_the_topology_has_a_port_for_them(
+    manifests: dict[str, FoundManifest], containers: Plan
+) -> None:
+    text = 'schema = 1\nname = "small"\nnode_count = 2\n[ports]\nmetrics = 19000\n'
+    plan = container_plan(parse_topology(text + "[modules.mixnet]\n"), manifests, 7)
+
+    kernel = yaml.safe_load(render_compose(plan, source="x"))["services"]["node2-kernel"]
+
+    assert "127.0.0.1:19002:9090" in kernel["ports"]
+    host, _, port = kernel["environment"]["LOGOS_METRICS_LISTEN"].rpartition(":")
+    assert (host, port) == (kernel["networks"]["node2-front"]["ipv4_address"], "9090")
+    assert "METRICS" not in render_compose(containers, source="x")

@@ -7,10 +7,16 @@ import grpc
 import pytest
 from observing_kernel import Kernel
 
-from logos.kernel.v1 import capability_pb2, kernel_pb2, registry_pb2, supervisor_pb2
+from logos.kernel.v1 import (
+    capability_pb2,
+    kernel_pb2,
+    registry_pb2,
+    settings_pb2,
+    supervisor_pb2,
+)
 from logos_module.errors import reason_of
 
-FILES = (capability_pb2, kernel_pb2, registry_pb2, supervisor_pb2)
+FILES = (capability_pb2, kernel_pb2, registry_pb2, settings_pb2, supervisor_pb2)
 FIELDS = {"module", "target", "caller"}
 NAMES = ("../base", "b" * 65, "", "base\0", "bаse", "Base", "base ")  # noqa: RUF001 - meant
 REFUSED = {"NOT_FOUND", "INVALID_ARGUMENT"}

@@ -116,7 +116,8 @@ async def test_metrics_that_cannot_be_read_are_left_out(
 
 
 async def test_what_is_not_there_is_refused(kernel: Kernel) -> None:
-    assert await refusal(ask(kernel, "base", "gone")) == ("NOT_FOUND", "MODULE_NOT_FOUND")
+    for name in ("gone", "", "../base", "base\0"):
+        assert await refusal(ask(kernel, "base", name)) == ("NOT_FOUND", "MODULE_NOT_FOUND")
     hours = pb.WatchStatsRequest(interval={"seconds": 2**63 - 1, "nanos": 2**31 - 1})
     for ms in (0, 999, 3_600_001, -1000, None):
         request = pb.WatchStatsRequest() if ms is not None else hours

@@ -15,6 +15,8 @@ NETWORKS: Final = frozenset({MESH})
 
 FRONT: Final = "front"
 """Name of the front door's port, reserved."""
+METRICS: Final = "metrics"
+"""Name of the port at which a kernel gives the metrics of its node, reserved."""
 PORT: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 CALL: Final = re.compile(
     r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+/[A-Za-z_][A-Za-z0-9_]*"
@@ -125,8 +127,9 @@ class _Reader:
         ports = {}
         for name, number in self._table("testnet.ports", value).items():
             key = f"testnet.ports.{name}"
-            if not PORT.fullmatch(name) or name == FRONT:
-                self._problem(key, f"the name must match {PORT.pattern} and must not be {FRONT}")
+            if not PORT.fullmatch(name) or name in {FRONT, METRICS}:
+                reserved = f"must not be {FRONT} or {METRICS}"
+                self._problem(key, f"the name must match {PORT.pattern} and {reserved}")
             ports[name] = self._number(key, number, 1024, 65_000)
         return ports
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 from logos_base.manifest import Manifest
-from logos_base.needs import FRONT, MESH
+from logos_base.needs import FRONT, MESH, METRICS
 from logos_testnet.topology import NodeSpec, Topology
 
 
@@ -63,6 +63,8 @@ def _settings(node: NodeSpec, manifests: Mapping[str, Manifest]) -> Iterator[str
 def _ports(topology: Topology, manifests: Mapping[str, Manifest]) -> Iterator[str]:
     bases = {FRONT: topology.front_port_base}
     owners = {FRONT: "the front door"}
+    if METRICS in topology.port_bases:
+        bases[METRICS] = topology.port_bases[METRICS]
     for module, manifest in manifests.items():
         for name in manifest.needs.ports:
             if name in owners:

@@ -13,6 +13,7 @@ from logos_testnet.genesis import VARIABLE, holders, job_document, modules_with_
 from logos_testnet.plan import (
     CONTAINER_FRONT_PORT,
     CONTAINER_GRPC_PORT,
+    CONTAINER_METRICS_PORT,
     CONTAINER_PRIVATE_GENESIS,
     CONTAINER_PUBLIC_GENESIS,
     ModulePlan,
@@ -184,6 +185,11 @@ def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
         raise ValueError("the plan is not one for containers")
     networks = node.networks
     names = " ".join(module.manifest.name for module in node.modules)
+    metrics, published = [], []
+    if node.metrics_port is not None:
+        listen = f"{networks.front_kernel}:{CONTAINER_METRICS_PORT}"
+        metrics = [f"      LOGOS_METRICS_LISTEN: {listen}"]
+        published = [f'      - "127.0.0.1:{node.metrics_port}:{CONTAINER_METRICS_PORT}"']
     lines = [
         f"  {service_name(node.name, 'kernel')}:",
         "    <<: *service",
@@ -201,10 +207,12 @@ def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
         f"      LOGOS_LISTEN: {networks.kernel}:{CONTAINER_GRPC_PORT}",
         f"      LOGOS_STATE_DIR: {STATE_DIR}",
         f"      LOGOS_OPERATOR_TOKEN: {OPERATOR_DIR}/token",
+        *metrics,
         "      LOGOS_PROFILE_TOML: |",
         _block(plan.profile(node), 8),
         "    ports:",
         f'      - "127.0.0.1:{node.front_port}:{CONTAINER_FRONT_PORT}"',
+        *published,
         "    networks:",
         f"      {node.name}: {{ ipv4_address: {networks.kernel} }}",
         f"      {node.name}-front: {{ ipv4_address: {networks.front_kernel} }}",

@@ -120,6 +120,7 @@ class Kernels:
             "LOGOS_MODULES_STATE_DIR": str(folder / "modules"),
             "LOGOS_MODULES_LOG_DIR": str(self._layout.logs(node.name)),
             "LOGOS_LOG_LEVEL": self._log_level,
+            "LOGOS_METRICS_LISTEN": f"127.0.0.1:{node.metrics_port}" if node.metrics_port else "",
         }
 
     def _write_profile(self, node: NodePlan) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from logos_base.manifest import Manifest
+from logos_base.needs import METRICS
 from logos_testnet.agreement import port_base
 from logos_testnet.derived import Placement, derive
 from logos_testnet.errors import TopologyError
@@ -21,6 +22,7 @@ from logos_testnet.toml_text import to_toml
 from logos_testnet.topology import ModuleSpec, NodeSpec, Topology
 
 CONTAINER_FRONT_PORT: Final = 17000
+CONTAINER_METRICS_PORT: Final = 9090
 CONTAINER_GRPC_PORT: Final = 7000
 CONTAINER_PUBLIC_GENESIS: Final = "/genesis/public"
 CONTAINER_PRIVATE_GENESIS: Final = "/genesis/private"
@@ -85,6 +87,8 @@ class NodePlan:
     """Multiaddress for other nodes; empty if it has none."""
     modules: tuple[ModulePlan, ...]
     networks: Networks | None = None
+    metrics_port: int | None = None
+    """Where its kernel gives the metrics of the node on 127.0.0.1; None: nowhere."""
 
     @property
     def front(self) -> str:
@@ -215,12 +219,14 @@ def _nodes(
                 return placements[module.name][node.name].multiaddress(next(iter(needs.ports)))
         return ""
 
+    metrics_base = topology.port_bases.get(METRICS)
     return tuple(
         NodePlan(
             node.name,
             topology.front_port_base + node.index,
             reached_at(node),
             tuple(planned(node, module) for module in node.modules),
+            metrics_port=None if metrics_base is None else metrics_base + node.index,
         )
         for node in topology.nodes
     )

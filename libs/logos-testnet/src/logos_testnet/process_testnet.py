@@ -253,6 +253,8 @@ class ProcessTestnet:
         ports: dict[int, str] = {}
         for node in missing:
             ports[node.front_port] = f"front door of {node.name}"
+            if node.metrics_port is not None:
+                ports[node.metrics_port] = f"metrics of {node.name}"
             for module in node.modules:
                 if (node.name, module.name) not in living:
                     for name, port in module.ports.items():
