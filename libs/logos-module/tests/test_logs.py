@@ -77,6 +77,22 @@ def test_what_callers_make_grpc_log_is_one_line_without_a_trace(
     assert "exception" not in lines[0]
 
 
+def test_what_a_process_logs_goes_through_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    configure("storage", "INFO")
+
+    for number in range(5):
+        root.warning("attempt %d failed", number)
+        root.info("attempt")
+
+    lines = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+    assert lines == ["attempt 0 failed", *5 * ["attempt"]]
+
+
 def _fault(text: str, **data: object) -> logging.LogRecord:
     level = data.pop("level", logging.WARNING)
     return logging.makeLogRecord({"msg": text, "levelno": level, **data})

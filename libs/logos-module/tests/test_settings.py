@@ -3,7 +3,7 @@
 import json
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import grpc
@@ -23,10 +23,12 @@ from logos_module.settings import Outcome, Settings
 
 
 @pytest.fixture(autouse=True)
-def level(monkeypatch: pytest.MonkeyPatch) -> None:
+def level() -> Iterator[None]:
     """Leaves the level of the log as it was."""
     root = logging.getLogger()
-    monkeypatch.setattr(root, "level", root.level)
+    before = root.level
+    yield
+    root.setLevel(before)
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -53,6 +54,15 @@ class Client:
 
     def watch(self) -> Any:
         return self.stub.WatchSettings(pb.WatchSettingsRequest(module=self.module))
+
+
+@pytest.fixture(autouse=True)
+def level() -> Iterator[None]:
+    """Leaves the level of the log as it was."""
+    root = logging.getLogger()
+    before = root.level
+    yield
+    root.setLevel(before)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from observing_kernel import FakeModule, Kernel, refusal
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from logos.kernel.v1 import module_pb2, registry_pb2
+from logos.kernel.v1 import module_pb2, registry_pb2, supervisor_pb2
 from logos.kernel.v1 import stats_pb2 as pb
 from logos_kernel.core.stats import Figures
 from logos_kernel.net.page import Page
@@ -209,3 +209,26 @@ async def test_a_node_has_one_page(node: Node) -> None:
     assert 'kernel_modules_failed{module="kernel"} 0.0' in text
     stats_of = await node.supervisor().GetStats(pb.GetStatsRequest(modules=["base"]), timeout=60)
     assert stats_of.stats[0].usage.rss_bytes > 1024**2
+
+
+@pytest.mark.integration
+@pytest.mark.stress  # the kernel looks every 10 s
+async def test_the_log_of_a_running_module_is_put_aside(node: Node) -> None:
+    node.add("base")
+    node.write_profile()
+    node.start()
+    await node.until_ready()
+    path = node.root / "logs" / "base.log"
+
+    os.truncate(path, 17 * 1024**2)
+    async with asyncio.timeout(60):
+        while path.stat().st_size > 1024**2:  # noqa: ASYNC110 -- a file is not waited for otherwise
+            await asyncio.sleep(0.1)
+    await node.supervisor().RestartModule(
+        supervisor_pb2.RestartModuleRequest(module="base"), timeout=60
+    )
+    await node.until(lambda status: status.modules[0].epoch == 2 and status.ready)
+
+    assert path.with_name("base.log.1").stat().st_size == 17 * 1024**2
+    assert b'"stopping"' in path.read_bytes(), "the process goes on where the log begins"
+    assert not path.read_bytes().startswith(b"\0")
