@@ -160,6 +160,25 @@ async def test_what_cannot_be_saved_changes_nothing(
     assert (await client.get()).active.version == 1
 
 
+async def test_an_outcome_that_cannot_be_saved_holds_until_the_kernel_ends(
+    kernel: Kernel, base: FakeModule, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow(base)
+    save = kernel.store.save_settings
+
+    async def fail(versions: Mapping[str, Any]) -> None:
+        if versions["base"][-1].outcome is not Held.PENDING:
+            raise DiskFullError("no space left")
+        await save(versions)
+
+    monkeypatch.setattr(kernel.store, "save_settings", fail)
+
+    assert await refusal(client.update(1, log_level="ERROR")) == ("RESOURCE_EXHAUSTED", "DISK_FULL")
+    assert (await client.get()).active.version == 2
+    stored = (await kernel.store.load_settings())["base"]
+    assert [one.outcome for one in stored] == [Held.APPLIED, Held.PENDING]
+
+
 async def test_a_caller_that_goes_away_leaves_no_version_undecided(
     kernel: Kernel, base: FakeModule, client: Client
 ) -> None:

@@ -202,8 +202,10 @@ class Node:
                 await self.executor.run()
                 for task in beside:
                     task.cancel()
+            await self.kernel.settings.work.close()
             await self.kernel.audit.flush()
         finally:
+            await self.kernel.settings.work.close()
             await self._stop()
 
     async def _stop(self) -> None:

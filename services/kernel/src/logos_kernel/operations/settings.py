@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Final
 
 from logos_base.capabilities import Subject
 from logos_base.errors import LogosError
@@ -15,6 +16,7 @@ from logos_kernel.core.settings import ModuleSettings, Outcome, Version
 from logos_kernel.core.types import ModuleState, Plan, Runtime
 from logos_kernel.core.views import View
 from logos_kernel.operations.kernel import Kernel
+from logos_module.shielded import Shielded
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,8 @@ class Settings:
         self.hosts = hosts
         self._by_module: dict[str, ModuleSettings] = {}
         self.turns: dict[str, asyncio.Lock] = {}
+        self.work: Final = Shielded()
+        """Changes under way: each comes to its end, also if its caller has gone."""
         self.changed = asyncio.Event()
         """Set, and replaced by another, when other settings hold."""
         for module in modules:
@@ -84,25 +88,14 @@ async def update(kernel: Kernel, by: Subject, name: str, patch: str, expected: i
             module has taken them, they hold until this kernel ends.
     """
     kernel.views.one(name)
-    actor = actor_of(by)
-    outcome: asyncio.Future[Version] = asyncio.get_running_loop().create_future()
-
-    async def work() -> None:
-        try:
-            settled = await _update(kernel, actor, name, patch, expected)
-        except Exception as error:  # noqa: BLE001 -- raised to the caller
-            if isinstance(error, LogosError):
-                kernel.audit.refuse(actor, "settings.update", name, error)
-            if not outcome.cancelled():
-                outcome.set_exception(error)
-        else:
-            detail = f"version {settled.number}: {settled.outcome} {settled.detail}"
-            kernel.audit.note(actor, "settings.update", name, detail.rstrip())
-            if not outcome.cancelled():
-                outcome.set_result(settled)
-
-    kernel.driver.start(work())
-    return await outcome
+    actor, action = actor_of(by), "settings.update"
+    try:
+        work = _update(kernel, actor, name, patch, expected)
+        settled = await kernel.settings.work.run(work)
+    except LogosError as error:
+        kernel.audit.refuse(actor, action, name, error)
+        raise
+    return settled
 
 
 async def watch(kernel: Kernel, name: str) -> AsyncIterator[Version]:
@@ -127,10 +120,14 @@ async def _update(kernel: Kernel, actor: str, name: str, patch: str, expected: i
         told = _instance(kernel, name)
         outcome, detail = await _offer(kernel, told, tried)
         settled = own.settle(outcome, detail)
-        if outcome.holds:
-            settings.publish()
-            await _deliver(kernel, name, told, settled)
-        await settings.save(name)
+        said = f"version {settled.number}: {settled.outcome} {detail}"
+        kernel.audit.note(actor, "settings.update", name, said.rstrip())
+        try:
+            await settings.save(name)
+        finally:  # what the module has answered is so, saved or not
+            if outcome.holds:
+                settings.publish()
+                await _deliver(kernel, name, told, settled)
         return settled
 
 
