@@ -264,7 +264,7 @@ async def test_each_listener_has_its_own_services(kernel: Kernel, start: Any) ->
     own = {name for name in await kernel.reflected() if name.startswith(("logos.", "test."))}
     inner = {name for name in await kernel.reflected(inner=True) if name.startswith("logos.")}
     kernels = {"logos.kernel.v1.Capability", "logos.kernel.v1.Kernel"}
-    operators = {"logos.kernel.v1.Settings", "logos.kernel.v1.Supervisor"}
+    operators = {f"logos.kernel.v1.{name}" for name in ("Router", "Settings", "Supervisor")}
     assert own == {*kernels, *operators, "test.base.Echo"}
     assert inner == {*kernels, "logos.kernel.v1.Registry"}
 

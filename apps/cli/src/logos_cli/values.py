@@ -74,20 +74,20 @@ def _value_of_scalar(said: Any) -> Value:
 
 
 def _value_of_object(said: dict[str, Any], depth: int) -> Value:
-    match said:
-        case {"_bytes": str(text), **rest} if not rest:
+    tag = next(iter(said)) if len(said) == 1 else ""
+    if tag not in _TAGS:
+        return _map_of(said, depth)
+    match tag, said[tag]:
+        case "_bytes", str(text):
             return Value(bytes_value=_bytes_of(text))
-        case {"_double": str(text), **rest} if not rest and text in _DOUBLES:
+        case "_double", str(text) if text in _DOUBLES:
             return Value(double_value=_DOUBLES[text])
-        case {"_result": {"ok": bool(ok), **named}, **rest} if not rest:
-            inner = value_of(named.get("value"), depth + 1)
-            result = Result(ok=ok, value=inner, error=str(named.get("error") or ""))
+        case "_result", {"ok": bool(ok), "value": inner, "error": str(error)}:
+            result = Result(ok=ok, value=value_of(inner, depth + 1), error=error)
             return Value(result_value=result)
-        case {"_map": dict(named), **rest} if not rest:
+        case "_map", dict(named):
             return _map_of(named, depth)
-    if len(said) == 1 and next(iter(said)) in _TAGS:
-        raise InvalidValueError(f"{next(iter(said))} stands for a value, and its content does not")
-    return _map_of(said, depth)
+    raise InvalidValueError(f"{tag} stands for a value, and its content does not")
 
 
 def _map_of(named: dict[str, Any], depth: int) -> Value:

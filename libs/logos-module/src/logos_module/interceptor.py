@@ -1,8 +1,8 @@
 """The interceptor that every call of a server passes through (KER-14).
 
-In this order: measure, translate errors, authorize the caller, refuse while draining, count as
-in flight, bound the time of a unary call, refuse requests that do not decode. Proxied calls
-meet all of it but the measures and the bound.
+In this order: measure, translate errors, authorize the caller, refuse what has come too far
+(KER-33), refuse while draining, count as in flight, bound the time of a unary call, refuse
+requests that do not decode. Proxied calls meet all of it but the measures and the bound.
 """
 
 import asyncio
@@ -32,6 +32,7 @@ from logos_module.errors import (
     abort,
     abort_for,
 )
+from logos_module.hops import arrive
 from logos_module.logs import RateLimit
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ UNARY_LIMIT_S: Final = 300.0
 """Time limit of unary calls."""
 
 _ALWAYS_SERVED: Final = ("/grpc.", "/logos.module.v1.ModuleHost/")
+
+_BOUNDED_BY_THE_ROUTER: Final = "/logos.module.v1.Invocation/Invoke"
 
 _NO_REQUEST: Final = "the call has no request"
 
@@ -125,6 +128,7 @@ class _Admission:
     async def __aenter__(self) -> None:
         try:
             self._call.caller = self._authorize()
+            arrive(self._call.invocation_metadata())
         except Exception as error:  # noqa: BLE001 -- a fault of the authorizer must not leak either
             await abort_for(self._call, error, log)
         if self._gate is not None and self._gate.refusal is not None:
@@ -188,8 +192,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
     def _unary(
         self, method: str, behaviour: Callable[..., Awaitable[Any]], *, is_stream: bool
     ) -> Callable[..., Any]:
-        # Request streams have no limit but the client's deadline.
-        limit_s = None if is_stream else UNARY_LIMIT_S
+        # Request streams have no limit but the client's deadline, and methods that are called
+        # by name none but the router's: a started call may take longer (KER-29).
+        is_free = is_stream or method == _BOUNDED_BY_THE_ROUTER
+        limit_s = None if is_free else UNARY_LIMIT_S
 
         async def serve(_requests: Any, context: Any) -> Any:
             call = ServedCall(context)

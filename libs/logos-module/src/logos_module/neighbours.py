@@ -14,6 +14,7 @@ from logos_client.channels import open_channel
 from logos_module.capabilities.channel import Credential
 from logos_module.capabilities.identity import Identity
 from logos_module.errors import reason_of
+from logos_module.hops import Carrying
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,9 @@ class Neighbours:
             endpoint = await self._resolve(module, credential)
             # Two callers may have waited for the first answer: one channel serves both.
             if module not in self._channels:
-                self._channels[module] = AuthorizedChannel(open_channel(endpoint), credential)
+                self._channels[module] = AuthorizedChannel(
+                    open_channel(endpoint), Carrying(credential)
+                )
                 self._credentials[module] = credential
         return self._channels[module]
 

@@ -27,6 +27,7 @@ from logos_module.context import ModuleContext
 from logos_module.disk import disk_full, is_full
 from logos_module.environment import Environment, parse_environment
 from logos_module.errors import ModuleNotReadyError
+from logos_module.hops import Carrying
 from logos_module.host import ModuleHostServicer
 from logos_module.lock import FolderLock
 from logos_module.metrics import serve_metrics
@@ -89,7 +90,7 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
     identity = Identity(manifest.name, instance_id, secret)
     server = Server(TokenAuthorizer(identity.verifier))
     server.gate.refusal = ModuleNotReadyError(f"{manifest.name} is starting")
-    kernel = AuthorizedChannel(open_channel(environment.kernel), identity.for_kernel)
+    kernel = AuthorizedChannel(open_channel(environment.kernel), Carrying(identity.for_kernel))
     neighbours = Neighbours(kernel, identity)
     held = KernelSession(kernel, environment, manifest, identity, lambda: server.gate.in_flight)
     host = ModuleHostServicer(manifest, instance_id, server.gate, held.settings)

@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from logos.kernel.v1.capability_pb2_grpc import add_CapabilityServicer_to_server
 from logos.kernel.v1.kernel_pb2_grpc import add_KernelServicer_to_server
 from logos.kernel.v1.registry_pb2_grpc import add_RegistryServicer_to_server
+from logos.kernel.v1.router_pb2_grpc import add_RouterServicer_to_server
 from logos.kernel.v1.settings_pb2_grpc import add_SettingsServicer_to_server
 from logos.kernel.v1.supervisor_pb2_grpc import add_SupervisorServicer_to_server
 from logos_base.capabilities import KERNEL, ModuleSubject, Role
@@ -37,6 +38,7 @@ from logos_kernel.core.settings import Version
 from logos_kernel.core.supervisor import Supervisor
 from logos_kernel.core.types import INSTANCE_ID_BYTES, KernelInfo
 from logos_kernel.core.views import Views
+from logos_kernel.net.callees import RoutedCallees
 from logos_kernel.net.contracts import Contracts
 from logos_kernel.net.executor import Executor, monotonic_ms
 from logos_kernel.net.external import External
@@ -55,10 +57,12 @@ from logos_kernel.operations.decisions import Decisions
 from logos_kernel.operations.gate import Gate
 from logos_kernel.operations.kernel import Kernel
 from logos_kernel.operations.own_credential import OwnCredentials
+from logos_kernel.operations.routing import Routing
 from logos_kernel.operations.settings import Settings
 from logos_kernel.rpc.capability import CapabilityServicer
 from logos_kernel.rpc.kernel import KernelServicer
 from logos_kernel.rpc.registry import RegistryServicer
+from logos_kernel.rpc.router import RouterServicer
 from logos_kernel.rpc.settings import SettingsServicer
 from logos_kernel.rpc.supervisor import SupervisorServicer
 from logos_kernel.store.key_files import load_master_key, write_join_secret
@@ -136,7 +140,11 @@ class Node:
         self._servers = {FRONT: front, INNER: inner}
         self.front = Front(front, inner)
         supervisor = Supervisor(modules)
-        views = Views(modules, lambda at_ms: wall_ms() - (monotonic_ms() - at_ms))
+
+        def to_wall_ms(at_ms: int) -> int:
+            return wall_ms() - (monotonic_ms() - at_ms)
+
+        views = Views(modules, to_wall_ms)
         self.executor = Executor(
             supervisor,
             views,
@@ -163,6 +171,13 @@ class Node:
             wall_ms=wall_ms,
             own_usage=partial(usage_of, os.getpid()),
         )
+        self.routing = Routing(
+            RoutedCallees(router, views),
+            gate,
+            audit,
+            now_ms=monotonic_ms,
+            random=secrets.SystemRandom().random,
+        )
         front.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
         front.serve(add_SupervisorServicer_to_server, SupervisorServicer(self.kernel))
         front.serve(add_SettingsServicer_to_server, SettingsServicer(self.kernel))
@@ -170,6 +185,7 @@ class Node:
         inner.serve(add_RegistryServicer_to_server, RegistryServicer(self.kernel))
         for server in (front, inner):
             server.serve(add_CapabilityServicer_to_server, CapabilityServicer(self.kernel))
+            server.serve(add_RouterServicer_to_server, RouterServicer(self.routing, to_wall_ms))
 
     async def open(self, front: str, inner: str, tls: grpc.ServerCredentials | None = None) -> None:
         """Listens at both addresses, with nothing started yet, or raises `AddressInUseError`.
@@ -197,8 +213,11 @@ class Node:
                     tasks.create_task(server.keep_listening(partial(self._note, listener)))
                     for listener, server in self._servers.items()
                 ]
-                beside.append(tasks.create_task(self.kernel.audit.run()))
-                beside.append(tasks.create_task(keep_small(self._log_files)))
+                beside += [
+                    tasks.create_task(self.kernel.audit.run()),
+                    tasks.create_task(self.routing.run()),
+                    tasks.create_task(keep_small(self._log_files)),
+                ]
                 await self.executor.run()
                 for task in beside:
                     task.cancel()

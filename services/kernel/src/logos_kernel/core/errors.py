@@ -198,3 +198,47 @@ class InvalidIntervalError(LogosError):
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "INVALID_INTERVAL"
+
+
+class MethodNotFoundError(LogosError):
+    """The module has no such method (KER-28)."""
+
+    kind = ErrorKind.UNIMPLEMENTED
+    reason = "METHOD_NOT_FOUND"
+
+
+class InvalidArgsError(LogosError):
+    """The arguments of a call do not fit its method (KER-28)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_ARGS"
+
+
+class QueueFullError(LogosError):
+    """Too many calls wait for a module (KER-30)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "QUEUE_FULL"
+    retry_after_ms = 1000
+
+
+class CircuitOpenError(LogosError):
+    """An instance has not answered for some time (KER-32)."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "CIRCUIT_OPEN"
+
+
+class TooManyCallsError(LogosError):
+    """A kernel runs so many started calls (KER-29)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_CALLS"
+    retry_after_ms = 1000
+
+
+class UnknownCallError(LogosError):
+    """There is no such started call, or it is another's (KER-29)."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "CALL_NOT_FOUND"

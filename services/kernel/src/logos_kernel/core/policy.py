@@ -14,6 +14,7 @@ FOR_MODULES: Final = (
     "logos.kernel.v1.Registry/*",
     "logos.kernel.v1.Capability/RequestToken",
     "logos.kernel.v1.Kernel/GetInfo",
+    "logos.kernel.v1.Router/*",
 )
 """What every module may call of its kernel."""
 
@@ -21,6 +22,9 @@ _TOLD: Final = ", ".join(FOR_MODULES)
 
 FOR_ADMINS: Final = ("logos.kernel.v1.Capability/*",)
 """What no other role may call, but for `EXPLAIN`."""
+
+ROUTER: Final = ("logos.kernel.v1.Router/*",)
+"""What everybody may call: a call needs the permission of the method that it names (KER-29)."""
 
 EXPLAIN: Final = "logos.kernel.v1.Capability/Explain"
 
@@ -122,7 +126,7 @@ class Policy:
         ]
         if target == KERNEL:
             return [*granted, *FOR_MODULES]
-        serves = self._serves.get(target, frozenset())
+        serves = self._serves.get(target, frozenset()) | {invocation_of(target)}
         declared = self._declared.get(caller, ())
         return [*granted, *(one for one in declared if one.rpartition("/")[0] in serves)]
 
@@ -142,6 +146,11 @@ class Policy:
         return _deny(f"{caller} does not declare it (calls in its module.toml), and has no grant")
 
 
+def invocation_of(module: str) -> str:
+    """Returns the name by which permissions for methods of a module's Invocation go (KER-29)."""
+    return f"{module.replace('-', '_')}.Invocation"
+
+
 def _touches(refused: tuple[str, ...], asked: str) -> bool:
     """Returns whether a method or pattern overlaps with what is refused."""
     return allows(refused, asked) or any(allows([asked], one) for one in refused)
@@ -153,6 +162,8 @@ def _of_operator(subject: OperatorSubject, method: str, *, is_read_only: bool) -
         return _allow("an admin may call everything")
     if allows(FOR_ADMINS, method) and method != EXPLAIN:
         return _deny(f"{subject.name} is {role}: this needs the role {Role.ADMIN}")
+    if allows(ROUTER, method):
+        return _allow("what it calls has a rule of its own")
     if is_read_only:
         return _allow("it changes nothing")
     if role is Role.OPERATOR:

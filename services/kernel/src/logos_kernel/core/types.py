@@ -178,6 +178,13 @@ class MethodKind:
     response_streaming: bool
     changes_nothing: bool = False
     """Its contract says `idempotency_level = NO_SIDE_EFFECTS`."""
+    is_idempotent: bool = False
+    """Its contract says `idempotency_level = IDEMPOTENT`."""
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether a call may be made more than once."""
+        return self.changes_nothing or self.is_idempotent
 
 
 @dataclass(frozen=True, slots=True)

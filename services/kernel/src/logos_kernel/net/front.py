@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 FRONT_SERVICES: Final = (
     "logos.kernel.v1.Capability",
     "logos.kernel.v1.Kernel",
+    "logos.kernel.v1.Router",
     "logos.kernel.v1.Settings",
     "logos.kernel.v1.Supervisor",
 )
@@ -23,6 +24,7 @@ INNER_SERVICES: Final = (
     "logos.kernel.v1.Capability",
     "logos.kernel.v1.Kernel",
     "logos.kernel.v1.Registry",
+    "logos.kernel.v1.Router",
 )
 
 

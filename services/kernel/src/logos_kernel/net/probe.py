@@ -16,6 +16,7 @@ from logos_kernel.core.types import Described, MethodKind
 DESCRIBE_TIMEOUT_S: Final = 5.0
 MAX_DESCRIPTOR_SET_BYTES: Final = 4 * 1024 * 1024
 _NO_SIDE_EFFECTS: Final = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
+_IDEMPOTENT: Final = descriptor_pb2.MethodOptions.IDEMPOTENT
 
 
 async def describe(endpoint: str, timeout_s: float = DESCRIBE_TIMEOUT_S) -> Described:
@@ -60,5 +61,6 @@ def methods_of(
                     method.client_streaming,
                     method.server_streaming,
                     method.options.idempotency_level == _NO_SIDE_EFFECTS,
+                    method.options.idempotency_level == _IDEMPOTENT,
                 )
                 yield f"/{full_name}/{method.name}", kind

@@ -22,6 +22,7 @@ from logos_kernel.core.types import Described, MethodKind, ModuleState
 from logos_kernel.core.views import View
 from logos_module.capabilities.callers import caller_to_bytes
 from logos_module.capabilities.metadata import CALLER_FIELD
+from logos_module.hops import next_hop
 from logos_module.interceptor import PassedHandler
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ _HOP_KEYS: Final = frozenset(
 
 _HOP_PREFIXES: Final = ("grpc-", "logos-")
 
-_LOST: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+LOST: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 """What gRPC itself says when a connection breaks, or a channel is closed under a call."""
 
 Metadata = tuple[tuple[str, str | bytes], ...]
@@ -105,6 +106,10 @@ class Router(grpc.GenericRpcHandler):
             return self._refusing(service)
         return upstream.handlers.get(method) or self._passing(upstream, method)
 
+    def upstream(self, module: str) -> Upstream | None:
+        """Returns the instance of a module; None if there is none."""
+        return self._upstreams.get(module)
+
     def kind_of(self, method: str) -> MethodKind | None:
         """Returns what is known of a method of a READY module, `package.Service/Method`."""
         upstream = self.routes.get(method.rpartition("/")[0])
@@ -134,12 +139,12 @@ class Router(grpc.GenericRpcHandler):
     def _passing(self, upstream: Upstream, method: str) -> PassedHandler:
         known = upstream.described.methods.get(method)
         kind = known or _BOTH_STREAM
-        behaviour = _behaviour(upstream.channel, method, kind)
+        pass_on = behaviour(upstream.channel, method, kind)
 
         async def serve(request: Any, call: Any) -> Any:
-            if not _is_metadata_sound(call):
+            if not is_metadata_sound(call):
                 raise MalformedMetadataError("metadata must be printable ASCII")
-            return await behaviour(request, call)
+            return await pass_on(request, call)
 
         handler = PassedHandler(serve, kind.request_streaming, kind.response_streaming)
         if known is not None:
@@ -147,7 +152,7 @@ class Router(grpc.GenericRpcHandler):
         return handler
 
 
-def _behaviour(channel: grpc.aio.Channel, method: str, kind: MethodKind) -> Behaviour:
+def behaviour(channel: grpc.aio.Channel, method: str, kind: MethodKind) -> Behaviour:
     """Returns what passes a call of a method: its requests, its responses and how it ends."""
     openers = {
         (False, False): channel.unary_unary,
@@ -159,7 +164,7 @@ def _behaviour(channel: grpc.aio.Channel, method: str, kind: MethodKind) -> Beha
     pass_back = _pass_responses if kind.response_streaming else _pass_response
 
     async def serve_one(request: bytes, context: Any) -> Any:
-        call = begin(request, timeout=context.time_remaining(), metadata=_metadata_of(context))
+        call = begin(request, timeout=context.time_remaining(), metadata=metadata_of(context))
         try:
             response = await pass_back(call, context)
         finally:
@@ -168,7 +173,7 @@ def _behaviour(channel: grpc.aio.Channel, method: str, kind: MethodKind) -> Beha
         return response
 
     async def serve_all(_requests: Any, context: Any) -> Any:
-        call = begin(timeout=context.time_remaining(), metadata=_metadata_of(context))
+        call = begin(timeout=context.time_remaining(), metadata=metadata_of(context))
         async with asyncio.TaskGroup() as tasks:
             pump = tasks.create_task(_pass_requests(context, call))
             try:
@@ -243,26 +248,29 @@ async def _finish(channel: grpc.aio.Channel, call: Any, context: Any) -> None:
             context.set_details(details)
         return
     is_lost = channel.get_state() is not grpc.ChannelConnectivity.READY
-    if code in _LOST and is_lost and not trailing:
+    if code in LOST and is_lost and not trailing:
         raise NotReadyError(f"the module cannot be reached: {details}")
     await context.abort(code, details or "", tuple(trailing or ()))
 
 
-def _is_metadata_sound(context: Any) -> bool:
-    """Whether it may be sent on: gRPC receives values that it then refuses to send."""
+def is_metadata_sound(context: Any) -> bool:
+    """Returns whether it may be sent on: gRPC receives values that it then refuses to send."""
     return all(
         isinstance(value, bytes) or (value.isascii() and value.isprintable())
         for _key, value in context.invocation_metadata()
     )
 
 
-def _metadata_of(context: Any) -> Metadata:
+def metadata_of(context: Any) -> Metadata:
+    """Returns what of a caller's metadata is passed on, with who calls and one hop more."""
     passed = tuple(
         (key, value)
         for key, value in context.invocation_metadata()
         if key not in _HOP_KEYS and not key.startswith(_HOP_PREFIXES)
     )
-    return passed if context.caller is None else (*passed, _caller_field(context.caller))
+    if context.caller is None:
+        return (*passed, next_hop())
+    return (*passed, next_hop(), _caller_field(context.caller))
 
 
 def _caller_field(caller: Subject) -> tuple[str, bytes]:
