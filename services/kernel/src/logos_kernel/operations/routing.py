@@ -112,6 +112,10 @@ class Routing:
         async with asyncio.TaskGroup() as self._tasks:
             await asyncio.Event().wait()
 
+    def waiting(self, module: str) -> int:
+        """Returns how many calls to a module wait for their turn."""
+        return self._lanes[module].unary.count if module in self._lanes else 0
+
     async def call(self, call: RoutedCall, timeout_s: float) -> Answered:
         """Calls a method with one response.
 
