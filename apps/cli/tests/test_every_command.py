@@ -21,9 +21,13 @@ from logos.kernel.v1 import (
     settings_pb2,
     settings_pb2_grpc,
     stats_pb2,
+    router_pb2,
+    router_pb2_grpc,
     supervisor_pb2,
     supervisor_pb2_grpc,
 )
+from logos.module.v1.invocation_pb2 import DescribeInterfaceResponse, MethodDescription
+from logos.module.v1.value_pb2 import Value
 from logos.network.v1 import peering_pb2, peering_pb2_grpc
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
 from logos_base.audit import AuditRecord, append
@@ -89,6 +93,8 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("grant", "delete"): ["storage", "mixnet"],
     ("explain",): ["storage", "mixnet", "logos.network.v1.Streams/Open"],
     ("audit",): [],
+    ("call",): ["storage", "greet", "1"],
+    ("describe",): ["storage"],
     ("key", "rotate"): [],
 }
 """Every command of logosctl, with the arguments that it needs."""
@@ -104,6 +110,7 @@ class Node(
     capability_pb2_grpc.CapabilityServicer,
     kernel_pb2_grpc.KernelServicer,
     settings_pb2_grpc.SettingsServicer,
+    router_pb2_grpc.RouterServicer,
     supervisor_pb2_grpc.SupervisorServicer,
     peering_pb2_grpc.PeeringServicer,
     storage_pb2_grpc.StorageServicer,
@@ -115,6 +122,15 @@ class Node(
 
     def GetStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
         return kernel_pb2.GetStatusResponse(modules=[self.module], ready=True)
+
+    def Call(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return router_pb2.CallResponse(value=Value(int_value=1))
+
+    def Describe(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return router_pb2.DescribeResponse(
+            module="storage",
+            interface=DescribeInterfaceResponse(methods=[MethodDescription(name="greet")]),
+        )
 
     def StartModule(self, request: Any, context: Any) -> Any:  # noqa: N802
         return supervisor_pb2.StartModuleResponse(module=self.module)
@@ -253,6 +269,7 @@ def address() -> Iterator[str]:
     capability_pb2_grpc.add_CapabilityServicer_to_server(node, server)
     kernel_pb2_grpc.add_KernelServicer_to_server(node, server)
     settings_pb2_grpc.add_SettingsServicer_to_server(node, server)
+    router_pb2_grpc.add_RouterServicer_to_server(node, server)
     supervisor_pb2_grpc.add_SupervisorServicer_to_server(node, server)
     peering_pb2_grpc.add_PeeringServicer_to_server(node, server)
     storage_pb2_grpc.add_StorageServicer_to_server(node, server)
