@@ -10,10 +10,11 @@ from logos.kernel.v1 import (
     kernel_pb2,
     kernel_pb2_grpc,
     registry_pb2,
+    router_pb2,
     settings_pb2,
     supervisor_pb2,
 )
-from logos.module.v1 import module_host_pb2
+from logos.module.v1 import invocation_pb2, module_host_pb2
 from logos.network.v1 import discovery_pb2, gossip_pb2, peering_pb2, streams_pb2
 from logos.storage.v1 import storage_pb2
 from logos_client.channels import channel_to
@@ -26,10 +27,12 @@ CONTRACTS: tuple[Any, ...] = (
     capability_pb2,
     discovery_pb2,
     gossip_pb2,
+    invocation_pb2,
     kernel_pb2,
     module_host_pb2,
     peering_pb2,
     registry_pb2,
+    router_pb2,
     settings_pb2,
     storage_pb2,
     streams_pb2,
@@ -57,7 +60,7 @@ async def addresses(testnet: Testnet) -> dict[str, int]:
     modules = {module.endpoint: len(module.services) + 1 for module in status.modules}
     inner = next(iter(modules)).rpartition("/")[0] + "/kernel.sock"
     routed = sum(len(module.services) for module in status.modules)
-    return {node.front: 4 + routed, inner: 3, **modules}
+    return {node.front: 5 + routed, inner: 4, **modules}
 
 
 async def refusal_of(channel: grpc.aio.Channel, method: str) -> tuple[str, str]:

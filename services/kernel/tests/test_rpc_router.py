@@ -1,14 +1,20 @@
 """KER-28 to KER-33: `logos.kernel.v1.Router`, with modules that live in the test."""
 
 import asyncio
+import gc
+import json
+import os
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import echo_service
 import grpc
+import psutil
 import pytest
-from gates import borne
+from gates import BEARER, borne
 from observing_kernel import FakeModule, Kernel, refusal
 
 from conformance_cases import cases, said
@@ -26,9 +32,11 @@ from logos_kernel.core.turns import MAX_UNDER_WAY, MAX_WAITING_OF_ONE
 from logos_module.errors import reason_of
 from logos_module.hops import Carrying
 from logos_module.invocation import Interface, Repetition, from_value, serve, to_value
+from logos_module.reflection import describe
 
 ECHO = "test.base.Echo"
 MIB = 1024 * 1024
+CLIENTS: Final = Path(__file__).parents[3] / "tests" / "clients"
 
 
 class AwayError(LogosError):
@@ -457,3 +465,71 @@ async def test_a_module_is_described(rig: Rig) -> None:
     assert told.served_by.instance_id == rig.base.instance_id
     assert not other.HasField("interface")
     assert b"test.top" in other.file_descriptor_set
+
+
+@pytest.mark.vectors
+@pytest.mark.timeout(600)
+async def test_17_published_cases_hold_for_a_client_in_go(rig: Rig, tmp_path: Path) -> None:
+    if shutil.which("go") is None and not os.environ.get("CI"):
+        pytest.skip("there is no Go here")
+    serve(extended_api(), rig.top.server)
+    program, contract = tmp_path / "values", tmp_path / "contract"
+    contract.write_bytes(describe(["logos.kernel.v1.Router"]).SerializeToString())
+    await run_program(["go", "build", "-o", str(program), "."], cwd=CLIENTS / "go")
+    every = [
+        (target, case)
+        for target, table in (("base", "cases"), ("top", "ext-cases"))
+        for case in cases(table)
+    ]
+    asked = [
+        json.dumps({"target": target, "method": case.method, "args": case.args})
+        for target, case in every
+    ]
+
+    words = [str(program), rig.kernel.front, str(contract)]
+    answers = (await run_program(words, given="\n".join(asked))).splitlines()
+
+    got = []
+    for line in answers:
+        answer = json.loads(line)
+        got.append(answer.get("refused") or json.dumps(answer["value"], sort_keys=True))
+    assert got == [case.expected for _, case in every]
+
+
+async def run_program(words: list[str], *, cwd: Path | None = None, given: str = "") -> str:
+    process = await asyncio.create_subprocess_exec(
+        *words,
+        cwd=cwd,
+        env=os.environ | {"LOGOS_TOKEN": BEARER},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said_by, errors = await process.communicate(given.encode())
+    assert process.returncode == 0, errors.decode()
+    return said_by.decode()
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(900)
+async def test_20_calls_that_run_out_of_time_leave_nothing_behind(rig: Rig) -> None:
+    """24,000 of them. gRPC (1.85) itself keeps some 550 bytes of a proxied call that ends so."""
+
+    async def many(times: int) -> None:
+        for _ in range(times):
+            calls = [rig.call("hang", timeout=0.05) for _ in range(60)]
+            ended = await asyncio.gather(*calls, return_exceptions=True)
+            assert all(isinstance(one, grpc.aio.AioRpcError) for one in ended)
+
+    await many(40)
+    gc.collect()
+    before, objects = psutil.Process().memory_info().rss, len(gc.get_objects())
+    await many(400)
+    gc.collect()
+
+    grown = psutil.Process().memory_info().rss - before
+    assert grown < 24_000 * 2048, "bytes"
+    assert len(gc.get_objects()) < objects + 2_400
+    assert rig.kernel.node.routing.waiting("base") == 0
+    while rig.doings.hanging:  # noqa: ASYNC110 -- the callee is not told
+        await asyncio.sleep(0.01)
