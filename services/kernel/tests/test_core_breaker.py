@@ -47,6 +47,15 @@ def test_each_failed_trial_doubles_its_time_up_to_a_minute() -> None:
     assert waits == [2 * OPEN_MS, 4 * OPEN_MS, 8 * OPEN_MS, *[MAX_OPEN_MS] * 3]
 
 
+def test_a_stream_is_let_through_half_open_but_is_not_the_trial() -> None:
+    breaker = Breaker()
+    failed(breaker, FAILURES)
+
+    assert breaker.wait_ms(OPEN_MS - 1) == 1
+    assert breaker.wait_ms(OPEN_MS) == breaker.wait_ms(OPEN_MS) == 0
+    assert breaker.admit(OPEN_MS) == 0
+
+
 class Model:
     """The rule, said another way: by the whole history of outcomes."""
 

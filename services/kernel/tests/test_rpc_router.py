@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from logos.kernel.v1 import (
     router_pb2,
     router_pb2_grpc,
 )
+from logos.module.v1.value_pb2 import Value
 from logos_base.errors import ErrorKind, LogosError
 from logos_client.authorized import AuthorizedChannel
 from logos_client.channels import open_channel
@@ -32,6 +33,7 @@ from logos_kernel.core.turns import MAX_UNDER_WAY, MAX_WAITING_OF_ONE
 from logos_module.errors import reason_of
 from logos_module.hops import Carrying
 from logos_module.invocation import Interface, Repetition, from_value, serve, to_value
+from logos_module.invocation.types import ValueType
 from logos_module.reflection import describe
 
 ECHO = "test.base.Echo"
@@ -88,6 +90,15 @@ class Doings:
         @method()
         async def pay() -> str:
             return self._try("pay")
+
+        @method(repetition=Repetition.NO_SIDE_EFFECTS)
+        async def kindless() -> Any:
+            return 1
+
+        self.interface.methods["kindless"] = replace(
+            self.interface.methods["kindless"],
+            returns=ValueType("any", lambda *_: None, lambda _: Value()),
+        )
 
         @method()
         async def count(to: int) -> AsyncIterator[int]:
@@ -193,6 +204,10 @@ async def test_typed_methods_are_called_with_maps_and_with_bytes(rig: Rig) -> No
         assert await refusal(rig.call(f"{ECHO}/UnaryUnary", *wrong)) == invalid
     stream = await refusal(rig.call(f"{ECHO}/UnaryStream"))
     assert stream == ("INVALID_ARGUMENT", "INVALID_ARGS")
+
+
+async def test_a_module_that_answers_with_no_value_is_told_so(rig: Rig) -> None:
+    assert await refusal(rig.call("kindless")) == ("DATA_LOSS", "MALFORMED_RESPONSE")
 
 
 async def test_19_calls_to_a_module_run_side_by_side(rig: Rig) -> None:

@@ -30,16 +30,22 @@ class Breaker:
         self._is_trying = True
         return 0
 
+    def wait_ms(self, now_ms: int) -> int:
+        """Returns as `admit` does, for a stream: it lasts too long to be the one call."""
+        return max((self._opens_until_ms or now_ms) - now_ms, 0)
+
     def ended(self, now_ms: int, *, is_reached: bool) -> None:
         """Counts the outcome of a call: whether the instance answered it."""
-        was_trying, self._is_trying = self._is_trying, False
+        self._is_trying = False
         if is_reached:
             self._failures, self._open_ms, self._opens_until_ms = 0, OPEN_MS, None
             return
         self._failures += 1
-        if was_trying:
+        if self._opens_until_ms is None:
+            if self._failures >= FAILURES:
+                self._opens_until_ms = now_ms + self._open_ms
+        elif now_ms >= self._opens_until_ms:
             self._open_ms = min(2 * self._open_ms, MAX_OPEN_MS)
-        if was_trying or (self._opens_until_ms is None and self._failures >= FAILURES):
             self._opens_until_ms = now_ms + self._open_ms
 
     def withdrawn(self) -> None:

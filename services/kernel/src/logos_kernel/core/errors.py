@@ -214,6 +214,13 @@ class InvalidArgsError(LogosError):
     reason = "INVALID_ARGS"
 
 
+class MalformedResponseError(LogosError):
+    """A module answers with what is no message of its method's type."""
+
+    kind = ErrorKind.DATA_LOSS
+    reason = "MALFORMED_RESPONSE"
+
+
 class QueueFullError(LogosError):
     """Too many calls wait for a module (KER-30)."""
 

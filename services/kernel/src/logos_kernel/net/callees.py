@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from logos.kernel.v1 import router_pb2 as pb
 from logos_kernel.core.callees import CalleeError, Instance, Metadata
@@ -137,10 +136,7 @@ class _Translated:
         if self._is_payload:
             await self._call.write(pb.CallStreamResponse(payload=response))
             return
-        try:
-            value = self._method.decode(response)
-        except DecodeError as error:
-            raise NotReadyError("the module answers with what is not its type") from error
+        value = self._method.decode(response)
         await self._call.write(pb.CallStreamResponse(value=value))
 
     def _takes_many(self) -> bool:

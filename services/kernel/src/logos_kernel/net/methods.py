@@ -1,5 +1,6 @@
 """Methods of modules by name: typed ones by their descriptors, others of Invocation (KER-29)."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -11,7 +12,11 @@ from google.protobuf.message import DecodeError
 from logos.module.v1 import invocation_pb2 as pb
 from logos.module.v1.invocation_pb2_grpc import InvocationStub
 from logos.module.v1.value_pb2 import Map, Value
-from logos_kernel.core.errors import InvalidArgsError, MethodNotFoundError
+from logos_kernel.core.errors import (
+    InvalidArgsError,
+    MalformedResponseError,
+    MethodNotFoundError,
+)
 from logos_kernel.core.policy import invocation_of
 from logos_kernel.core.types import MethodKind
 from logos_kernel.net.messages import fill, told
@@ -47,7 +52,10 @@ class TypedMethod:
         return serialised
 
     def decode(self, response: bytes) -> Value:
-        return told(self.response_class.FromString(response))
+        try:
+            return told(self.response_class.FromString(response))
+        except DecodeError as error:
+            raise MalformedResponseError(f"{self.permission} answers with another type") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +81,16 @@ class NamedMethod:
         return request.SerializeToString()
 
     def decode(self, response: bytes) -> Value:
+        response_class: Any = pb.InvokeResponse
         if self.kind.response_streaming:
-            return pb.InvokeStreamResponse.FromString(response).value
-        return pb.InvokeResponse.FromString(response).value
+            response_class = pb.InvokeStreamResponse
+        try:
+            value: Value = response_class.FromString(response).value
+        except DecodeError:
+            value = Value()
+        if value.WhichOneof("kind") is None:
+            raise MalformedResponseError(f"{self.name} answers with no value")
+        return value
 
 
 class _Interface(NamedTuple):
@@ -91,6 +106,7 @@ class Methods:
         self._module = module
         self._pool: descriptor_pool.DescriptorPool | None = None
         self._interface: _Interface | None = None
+        self._asking = asyncio.Lock()
 
     async def find(self, name: str, services: Sequence[str]) -> TypedMethod | NamedMethod:
         """Returns a method, or raises `MethodNotFoundError`."""
@@ -115,11 +131,12 @@ class Methods:
         return NamedMethod(name, f"{invocation_of(self._module)}/{name}", kind)
 
     async def interface(self) -> _Interface:
-        """Returns what the instance says of its Invocation; asked once."""
-        if self._interface is None:
-            said = await self._ask()
-            named = {} if said is None else {method.name: method for method in said.methods}
-            self._interface = _Interface(said, named)
+        """Returns what the instance says of its Invocation; asked once, and one at a time."""
+        async with self._asking:
+            if self._interface is None:
+                said = await self._ask()
+                named = {} if said is None else {method.name: method for method in said.methods}
+                self._interface = _Interface(said, named)
         return self._interface
 
     async def _ask(self) -> pb.DescribeInterfaceResponse | None:

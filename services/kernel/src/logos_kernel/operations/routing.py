@@ -136,16 +136,12 @@ class Routing:
         instance, method = await self._found(call)
         lane = self._lane(instance)
         async with self._turn(lane.streams, call.caller):
-            self._admit(lane)
+            _refuse_if_open(lane.breaker.wait_ms(self._now_ms()))
             try:
                 await self.callees.stream(instance, method, context, opened)
             except NotReadyError:
                 lane.breaker.ended(self._now_ms(), is_reached=False)
                 raise
-            except BaseException:
-                lane.breaker.withdrawn()
-                raise
-            lane.breaker.ended(self._now_ms(), is_reached=True)
 
     async def start(self, call: RoutedCall, timeout_s: float) -> bytes:
         """Begins a call that outlives its caller; returns its id, 16 bytes."""
@@ -205,7 +201,7 @@ class Routing:
         while True:
             instance = self.callees.find(call.target)
             lane = self._lane(instance)
-            self._admit(lane)
+            _refuse_if_open(lane.breaker.admit(self._now_ms()))
             try:
                 response = await self._ask(
                     lane, instance, method, request, call=call, ends_ms=ends_ms
@@ -284,13 +280,6 @@ class Routing:
         lane.follow(instance)
         return lane
 
-    def _admit(self, lane: Lane) -> None:
-        if wait_ms := lane.breaker.admit(self._now_ms()):
-            raise CircuitOpenError(
-                f"the module has not answered for some time: try again in {wait_ms / 1000:g} s",
-                retry_after_ms=wait_ms,
-            )
-
     @asynccontextmanager
     async def _turn(self, turns: Turns, caller: Subject) -> AsyncGenerator[None, None]:
         """Waits for a turn, and holds it (KER-30)."""
@@ -307,3 +296,11 @@ class Routing:
     def _tell(self, answers: Sequence[Answer]) -> None:
         for answer in answers:
             self._turns[answer.ticket].set_result(None)
+
+
+def _refuse_if_open(wait_ms: int) -> None:
+    if wait_ms:
+        raise CircuitOpenError(
+            f"the module has not answered for some time: try again in {wait_ms / 1000:g} s",
+            retry_after_ms=wait_ms,
+        )

@@ -33,6 +33,7 @@ class RouterStub:
     UNAVAILABLE         MODULE_NOT_READY, CIRCUIT_OPEN, with RetryInfo
     UNIMPLEMENTED       METHOD_NOT_FOUND
     INVALID_ARGUMENT    INVALID_ARGS: no such method name, arguments that do not fit
+    DATA_LOSS           MALFORMED_RESPONSE: the module answers with another type
     PERMISSION_DENIED   POLICY_DENIED, ROLE_DENIED
     RESOURCE_EXHAUSTED  QUEUE_FULL: too many calls to this module wait
     FAILED_PRECONDITION HOP_LIMIT: modules call one another in a circle
@@ -85,6 +86,7 @@ class RouterServicer:
     UNAVAILABLE         MODULE_NOT_READY, CIRCUIT_OPEN, with RetryInfo
     UNIMPLEMENTED       METHOD_NOT_FOUND
     INVALID_ARGUMENT    INVALID_ARGS: no such method name, arguments that do not fit
+    DATA_LOSS           MALFORMED_RESPONSE: the module answers with another type
     PERMISSION_DENIED   POLICY_DENIED, ROLE_DENIED
     RESOURCE_EXHAUSTED  QUEUE_FULL: too many calls to this module wait
     FAILED_PRECONDITION HOP_LIMIT: modules call one another in a circle
@@ -185,6 +187,7 @@ class Router:
     UNAVAILABLE         MODULE_NOT_READY, CIRCUIT_OPEN, with RetryInfo
     UNIMPLEMENTED       METHOD_NOT_FOUND
     INVALID_ARGUMENT    INVALID_ARGS: no such method name, arguments that do not fit
+    DATA_LOSS           MALFORMED_RESPONSE: the module answers with another type
     PERMISSION_DENIED   POLICY_DENIED, ROLE_DENIED
     RESOURCE_EXHAUSTED  QUEUE_FULL: too many calls to this module wait
     FAILED_PRECONDITION HOP_LIMIT: modules call one another in a circle

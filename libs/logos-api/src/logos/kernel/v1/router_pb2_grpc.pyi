@@ -40,6 +40,7 @@ class RouterStub:
       UNAVAILABLE         MODULE_NOT_READY, CIRCUIT_OPEN, with RetryInfo
       UNIMPLEMENTED       METHOD_NOT_FOUND
       INVALID_ARGUMENT    INVALID_ARGS: no such method name, arguments that do not fit
+      DATA_LOSS           MALFORMED_RESPONSE: the module answers with another type
       PERMISSION_DENIED   POLICY_DENIED, ROLE_DENIED
       RESOURCE_EXHAUSTED  QUEUE_FULL: too many calls to this module wait
       FAILED_PRECONDITION HOP_LIMIT: modules call one another in a circle
@@ -78,6 +79,7 @@ class RouterAsyncStub(RouterStub):
       UNAVAILABLE         MODULE_NOT_READY, CIRCUIT_OPEN, with RetryInfo
       UNIMPLEMENTED       METHOD_NOT_FOUND
       INVALID_ARGUMENT    INVALID_ARGS: no such method name, arguments that do not fit
+      DATA_LOSS           MALFORMED_RESPONSE: the module answers with another type
       PERMISSION_DENIED   POLICY_DENIED, ROLE_DENIED
       RESOURCE_EXHAUSTED  QUEUE_FULL: too many calls to this module wait
       FAILED_PRECONDITION HOP_LIMIT: modules call one another in a circle
@@ -112,6 +114,7 @@ class RouterServicer(metaclass=_abc_1.ABCMeta):
       UNAVAILABLE         MODULE_NOT_READY, CIRCUIT_OPEN, with RetryInfo
       UNIMPLEMENTED       METHOD_NOT_FOUND
       INVALID_ARGUMENT    INVALID_ARGS: no such method name, arguments that do not fit
+      DATA_LOSS           MALFORMED_RESPONSE: the module answers with another type
       PERMISSION_DENIED   POLICY_DENIED, ROLE_DENIED
       RESOURCE_EXHAUSTED  QUEUE_FULL: too many calls to this module wait
       FAILED_PRECONDITION HOP_LIMIT: modules call one another in a circle
