@@ -17,6 +17,8 @@ from benchmarks.running import Running, running
 from benchmarks.transfers import delete, get, put
 from benchmarks.yardsticks import MIB
 
+from logos.kernel.v1 import router_pb2, router_pb2_grpc
+from logos.module.v1.value_pb2 import Map, Value
 from logos.network.v1 import peering_pb2, peering_pb2_grpc
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
 
@@ -73,6 +75,29 @@ async def unary(net: Running, cid: str, calls: int) -> list[Figure]:
     return figures
 
 
+async def by_name(net: Running, cid: str, calls: int) -> list[Figure]:
+    """The same small method through `Router.Call`, beside the front door's own way."""
+    request = router_pb2.CallRequest(
+        target="storage",
+        method="logos.storage.v1.Storage/Exists",
+        args=[Value(map_value=Map(values={"cid": Value(string_value=cid)}))],
+    )
+    say("Router.Call")
+    async with net.front("node1") as front:
+        typed, router = storage_pb2_grpc.StorageStub(front), router_pb2_grpc.RouterStub(front)
+        passed, named = await alternate(
+            lambda: typed.Exists(storage_pb2.ExistsRequest(cid=cid), timeout=5),
+            lambda: router.Call(request, timeout=5),
+            calls,
+        )
+    overhead = median(named) - median(passed)
+    return [
+        Figure("Storage.Exists by name, p50", median(named), "ms"),
+        Figure("Storage.Exists by name, beside routed, p50", overhead, "ms"),
+        Figure("Storage.Exists by name, p99", percentile(named, 99), "ms"),
+    ]
+
+
 async def streamed(net: Running, cid: str, mib: int, rounds: int) -> Figure:
     """`Storage.Get` of what the node holds."""
     rates: dict[str, list[float]] = {"direct": [], "routed": []}
@@ -103,6 +128,7 @@ async def main() -> int:
     async with running(options.nodes) as net, net.front("node1") as front:
         cid, _ = await put(front, MIB)
         figures += await unary(net, cid, options.calls)
+        figures += await by_name(net, cid, options.calls)
         for mib in options.mib:
             cid, _ = await put(front, mib * MIB)
             figures.append(await streamed(net, cid, mib, options.rounds))
