@@ -18,11 +18,11 @@ from logos.kernel.v1 import (
     kernel_pb2,
     kernel_pb2_grpc,
     module_pb2,
+    router_pb2,
+    router_pb2_grpc,
     settings_pb2,
     settings_pb2_grpc,
     stats_pb2,
-    router_pb2,
-    router_pb2_grpc,
     supervisor_pb2,
     supervisor_pb2_grpc,
 )
