@@ -266,7 +266,7 @@ async def test_each_listener_has_its_own_services(kernel: Kernel, start: Any) ->
     kernels = {"logos.kernel.v1.Capability", "logos.kernel.v1.Kernel"}
     operators = {f"logos.kernel.v1.{name}" for name in ("Router", "Settings", "Supervisor")}
     assert own == {*kernels, *operators, "test.base.Echo"}
-    assert inner == {*kernels, "logos.kernel.v1.Registry"}
+    assert inner == {*kernels, "logos.kernel.v1.Registry", "logos.kernel.v1.Router"}
 
     outside: Any = registry_pb2_grpc.RegistryStub(kernel.channel)
     within: Any = supervisor_pb2_grpc.SupervisorStub(kernel.inner_channel)

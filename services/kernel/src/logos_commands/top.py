@@ -38,7 +38,7 @@ IntervalOption = Annotated[
 def command(
     context: typer.Context, interval: IntervalOption = 2.0, output: FormOption = None
 ) -> None:
-    """Show what the modules of the node use and do, live; as JSON one document each time."""
+    """Show what the modules use and do, live. As JSON it is one document each time."""
     session = session_of(context)
     watch_stats(session, [], interval, session.form(output))
 
