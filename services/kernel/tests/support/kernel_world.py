@@ -41,6 +41,9 @@ from logos_kernel.core.types import (
 )
 from logos_kernel.core.views import Views
 
+MAX_AT_ONCE = 100
+"""Wake-ups of a kernel at one time, each of which does something."""
+
 _PIDS = itertools.count(100)
 _LEASES = itertools.count()
 _TICKETS = map(Ticket, itertools.count())
@@ -157,12 +160,16 @@ class World:
                 self._outcomes.append(partial(self.supervisor.spawned, name, process))
             case Watch(process=process):
                 assert process in self.alive
-            case End(process, Signal.KILL):
-                self._end(process, Exit(-9))
-            case End(process):
-                self.terminated.append(self.alive[process])
+            case End(process, signal):
+                self._signal(process, signal)
             case Forget(name):
                 del self.saved[name]
+
+    def _signal(self, process: ProcessId, signal: Signal) -> None:
+        if signal is Signal.KILL:
+            self._end(process, Exit(-9))
+        elif process in self.alive:  # else it was killed in the same step
+            self.terminated.append(self.alive[process])
 
     def _save(self, save: Save, records: Sequence[Record]) -> None:
         if self.fates and self.fates.pop(0):
@@ -211,12 +218,15 @@ class World:
     def advance(self, ms: int, *, beating: bool = False) -> None:
         """Lets time pass, from one due time to the next; with beats if `beating`."""
         end_ms = self.now_ms + ms
+        at_once = 0
         while True:
             if beating:
                 self._renew()
             due_ms = self.supervisor.next_wake_ms()
             if due_ms is None or due_ms > end_ms:
                 break
+            at_once = 0 if due_ms > self.now_ms else at_once + 1
+            assert at_once < MAX_AT_ONCE, "what is due is never done: the kernel would not rest"
             self.now_ms = max(self.now_ms, due_ms)
             if beating:
                 self._renew()
