@@ -114,7 +114,9 @@ class Requests:
         return message.SerializeToString()
 
     def _fill(self, message: Message, field: FieldDescriptor, depth: int) -> None:
-        if field.message_type is not None:
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            self._fill_map(getattr(message, field.name), field.message_type, depth)
+        elif field.message_type is not None:
             if depth < MAX_DEPTH:
                 for _ in range(self._count(field)):
                     part = getattr(message, field.name)
@@ -126,6 +128,15 @@ class Requests:
             )
         else:
             setattr(message, field.name, self._value(field))
+
+    def _fill_map(self, entries: Any, entry: Descriptor, depth: int) -> None:
+        key, value = (entry.fields_by_name[name] for name in ("key", "value"))
+        for _ in range(self._rng.choice((0, 1, 2, 30)) if depth < MAX_DEPTH else 0):
+            name = self._value(key)
+            if value.message_type is None:
+                entries[name] = self._value(value)
+            else:
+                entries[name].MergeFromString(self._message(value.message_type, depth + 1))
 
     def _count(self, field: FieldDescriptor) -> int:
         return self._rng.choice((0, 1, 2, 30)) if field.is_repeated else 1

@@ -248,7 +248,8 @@ type RegisterResponse struct {
 	Epoch uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// The lease ends this long after the last heartbeat.
 	Ttl *durationpb.Duration `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
-	// The module's settings from the node's profile: a JSON object, UTF-8.
+	// The module's settings: those of the node's profile, with what operators have
+	// changed. A JSON object, UTF-8.
 	SettingsJson string `protobuf:"bytes,4,opt,name=settings_json,json=settingsJson,proto3" json:"settings_json,omitempty"`
 	// Name of the node, e.g. `node1`.
 	Node string `protobuf:"bytes,5,opt,name=node,proto3" json:"node,omitempty"`
@@ -270,9 +271,11 @@ type RegisterResponse struct {
 	Now int64 `protobuf:"varint,12,opt,name=now,proto3" json:"now,omitempty"`
 	// The module's own key, 32 bytes, sealed to its public key: 48 bytes
 	// (KER-22). The same at every registration.
-	SealedKey     []byte `protobuf:"bytes,13,opt,name=sealed_key,json=sealedKey,proto3" json:"sealed_key,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SealedKey []byte `protobuf:"bytes,13,opt,name=sealed_key,json=sealedKey,proto3" json:"sealed_key,omitempty"`
+	// Version of `settings_json`; never lower than that of an earlier answer (KER-41).
+	SettingsVersion uint64 `protobuf:"varint,14,opt,name=settings_version,json=settingsVersion,proto3" json:"settings_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *RegisterResponse) Reset() {
@@ -394,6 +397,13 @@ func (x *RegisterResponse) GetSealedKey() []byte {
 		return x.SealedKey
 	}
 	return nil
+}
+
+func (x *RegisterResponse) GetSettingsVersion() uint64 {
+	if x != nil {
+		return x.SettingsVersion
+	}
+	return 0
 }
 
 // A token and what its holder needs of it.
@@ -923,7 +933,7 @@ const file_logos_kernel_v1_registry_proto_rawDesc = "" +
 	"\n" +
 	"public_key\x18\b \x01(\fR\tpublicKey\x12\x1d\n" +
 	"\n" +
-	"join_proof\x18\t \x01(\fR\tjoinProof\"\xd0\x03\n" +
+	"join_proof\x18\t \x01(\fR\tjoinProof\"\xfb\x03\n" +
 	"\x10RegisterResponse\x12\x19\n" +
 	"\blease_id\x18\x01 \x01(\fR\aleaseId\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12+\n" +
@@ -940,7 +950,8 @@ const file_logos_kernel_v1_registry_proto_rawDesc = "" +
 	"\vrevocations\x18\v \x03(\v2\x1b.logos.kernel.v1.RevocationR\vrevocations\x12\x10\n" +
 	"\x03now\x18\f \x01(\x03R\x03now\x12\x1d\n" +
 	"\n" +
-	"sealed_key\x18\r \x01(\fR\tsealedKey\"o\n" +
+	"sealed_key\x18\r \x01(\fR\tsealedKey\x12)\n" +
+	"\x10settings_version\x18\x0e \x01(\x04R\x0fsettingsVersion\"o\n" +
 	"\x0fCapabilityToken\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\fR\x05token\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\fR\atokenId\x12+\n" +
