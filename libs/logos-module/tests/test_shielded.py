@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from logos_base.errors import ConfigError
 from logos_module.shielded import Shielded
 
 
@@ -65,3 +66,24 @@ async def test_what_the_work_of_a_cancelled_caller_raises_is_logged(
     with caplog.at_level(logging.WARNING):
         await shielded.close()
     assert "nobody hears me" in caplog.text
+
+
+async def test_an_answer_that_nobody_awaits_is_told_without_a_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shielded, go_on = Shielded(), asyncio.Event()
+
+    async def refused() -> None:
+        await go_on.wait()
+        raise ConfigError(["it is not so"])
+
+    async with asyncio.TaskGroup() as tasks:
+        caller = tasks.create_task(shielded.run(refused()))
+        await asyncio.sleep(0)
+        caller.cancel()
+    go_on.set()
+    await shielded.close()
+    await asyncio.sleep(0)
+
+    (record,) = caplog.records
+    assert (record.exc_info, "it is not so" in record.__dict__["why"]) == (None, True)

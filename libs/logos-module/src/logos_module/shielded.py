@@ -5,6 +5,8 @@ import logging
 from collections.abc import Collection, Coroutine
 from typing import Any, Self, TypeVar
 
+from logos_base.errors import LogosError
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -66,5 +68,7 @@ async def until_done(jobs: Collection[asyncio.Future[Any]]) -> None:
 
 def _log_failure(task: asyncio.Task[Any]) -> None:
     error = None if task.cancelled() else task.exception()
-    if error is not None:
+    if isinstance(error, LogosError):  # an answer like any other, which nobody awaits
+        log.warning("work of a cancelled caller failed", extra={"why": str(error)})
+    elif error is not None:
         log.warning("work of a cancelled caller failed", exc_info=error)
