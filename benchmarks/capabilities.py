@@ -87,7 +87,7 @@ def steps(count: int) -> list[Figure]:
 
 
 async def carried(count: int) -> list[Figure]:
-    """What gRPC itself takes for metadata of that size, which nobody checks."""
+    """The cost in gRPC itself of metadata of that size, without any check."""
 
     async def echo(request: bytes, _context: Any) -> bytes:
         return request

@@ -142,7 +142,7 @@ def _failures(node: Node) -> int:
 
 async def _until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
-        while not is_so():  # noqa: ASYNC110 - a file changes, which nobody tells
+        while not is_so():  # noqa: ASYNC110 - a file changes, without a notification
             await asyncio.sleep(0.005)
 
 

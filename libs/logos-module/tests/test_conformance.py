@@ -108,7 +108,7 @@ FAULTS = {
 """What a module may do wrong, in Python, and what the check of that name says of it."""
 
 IMPATIENT_S = 20.0
-"""For a check that waits in vain."""
+"""Timeout of a check whose condition never holds."""
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ async def test_what_the_work_of_a_cancelled_caller_raises_is_logged(
     assert "nobody hears me" in caplog.text
 
 
-async def test_an_answer_that_nobody_awaits_is_told_without_a_trace(
+async def test_an_expected_error_of_a_cancelled_caller_is_logged_without_a_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     shielded, go_on = Shielded(), asyncio.Event()

@@ -3,13 +3,12 @@
 import json
 import stat
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
+from command_kernel import data, run, served
 from typer.testing import CliRunner, Result
 
 from logos.kernel.v1 import capability_pb2 as pb
@@ -89,23 +88,9 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
     """A kernel that answers, and a token for it."""
     monkeypatch.setenv("LOGOS_STATE", str(tmp_path))
     monkeypatch.setenv("LOGOS_TOKEN", BEARER)
-    one, server = Kernel(), grpc.server(ThreadPoolExecutor(1))
-    capability_pb2_grpc.add_CapabilityServicer_to_server(one, server)
-    one.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    yield one
-    server.stop(0).wait()
-
-
-def run(kernel: Kernel, *words: str) -> Result:
-    return CliRunner().invoke(app, ["--address", kernel.address, *words])
-
-
-def data(kernel: Kernel, *words: str) -> Any:
-    """Returns what a command prints as JSON."""
-    ended = run(kernel, *words, "--output", "json")
-    assert ended.exit_code == 0, ended.stderr
-    return json.loads(ended.stdout)
+    one = Kernel()
+    with served(one, capability_pb2_grpc.add_CapabilityServicer_to_server):
+        yield one
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-from typer.testing import CliRunner, Result
+from command_kernel import run, served
 
 from conformance_interface import extended_api
 from logos.kernel.v1 import capability_pb2, router_pb2_grpc
 from logos.kernel.v1 import router_pb2 as pb
 from logos.module.v1.value_pb2 import List, Value
-from logos_cli.main import app
 from logos_module.reflection import describe
 
 
@@ -49,16 +46,9 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
     """A kernel that answers, and a token for it."""
     monkeypatch.setenv("LOGOS_STATE", str(tmp_path))
     monkeypatch.setenv("LOGOS_TOKEN", f"logos_{43 * 'b'}")
-    one, server = Kernel(), grpc.server(ThreadPoolExecutor(1))
-    router_pb2_grpc.add_RouterServicer_to_server(one, server)
-    one.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    yield one
-    server.stop(0).wait()
-
-
-def run(kernel: Kernel, *words: str) -> Result:
-    return CliRunner().invoke(app, ["--address", kernel.address, *words])
+    one = Kernel()
+    with served(one, router_pb2_grpc.add_RouterServicer_to_server):
+        yield one
 
 
 ARGS = ("18446744073709551615", "1.0", '{"_bytes": "AP8"}', "str:hello", "null", "-7")

@@ -3,13 +3,11 @@
 import json
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-from typer.testing import CliRunner, Result
+from command_kernel import data, run, served
 
 from logos.kernel.v1 import module_pb2, settings_pb2, stats_pb2, supervisor_pb2
 from logos.kernel.v1.settings_pb2_grpc import SettingsServicer, add_SettingsServicer_to_server
@@ -17,7 +15,6 @@ from logos.kernel.v1.supervisor_pb2_grpc import (
     SupervisorServicer,
     add_SupervisorServicer_to_server,
 )
-from logos_cli.main import app
 
 SCHEMA = {"properties": {"quota": {"description": "The most."}, "other": {}}}
 
@@ -92,24 +89,9 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
     """A kernel that answers, and a token for it."""
     monkeypatch.setenv("LOGOS_STATE", str(tmp_path))
     monkeypatch.setenv("LOGOS_TOKEN", f"logos_{43 * 'b'}")
-    one, server = Kernel(), grpc.server(ThreadPoolExecutor(1))
-    add_SettingsServicer_to_server(one, server)
-    add_SupervisorServicer_to_server(one, server)
-    one.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    yield one
-    server.stop(0).wait()
-
-
-def run(kernel: Kernel, *words: str) -> Result:
-    return CliRunner().invoke(app, ["--address", kernel.address, *words])
-
-
-def data(kernel: Kernel, *words: str) -> Any:
-    """Returns what a command prints as JSON."""
-    ended = run(kernel, *words, "--output", "json")
-    assert ended.exit_code == 0, ended.stderr
-    return json.loads(ended.stdout)
+    one = Kernel()
+    with served(one, add_SettingsServicer_to_server, add_SupervisorServicer_to_server):
+        yield one
 
 
 def test_settings_are_listed_with_what_the_schema_says(kernel: Kernel) -> None:

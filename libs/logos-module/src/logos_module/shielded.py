@@ -68,7 +68,7 @@ async def until_done(jobs: Collection[asyncio.Future[Any]]) -> None:
 
 def _log_failure(task: asyncio.Task[Any]) -> None:
     error = None if task.cancelled() else task.exception()
-    if isinstance(error, LogosError):  # an answer like any other, which nobody awaits
+    if isinstance(error, LogosError):  # an expected error, whose caller has gone
         log.warning("work of a cancelled caller failed", extra={"why": str(error)})
     elif error is not None:
         log.warning("work of a cancelled caller failed", exc_info=error)

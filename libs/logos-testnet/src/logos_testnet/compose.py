@@ -173,7 +173,7 @@ def _module_image(module: ModulePlan, built: set[str]) -> list[str]:
 
 
 def _own_health(module: ModulePlan) -> list[str]:
-    """An image of somebody else need not have Python: it brings a HEALTHCHECK of its own."""
+    """A third-party image may lack Python: it has its own HEALTHCHECK."""
     if module.image is None:
         return []
     times = f"interval: {PROBE_INTERVAL}, timeout: 3s, retries: 5, start_period: 90s"

@@ -18,7 +18,7 @@ command: Final = typer.Typer(
 )
 
 ADVICE: Final = {
-    "REVISION_CONFLICT": "somebody has changed them meanwhile: `logosctl settings get MODULE`",
+    "REVISION_CONFLICT": "they were changed meanwhile: `logosctl settings get MODULE`",
     "INVALID_SETTINGS": "`logosctl settings get MODULE --output json` shows their schema",
 }
 

@@ -20,7 +20,7 @@ _ONCE: Final = bytes(12)
 
 
 class SealBrokenError(LogosError):
-    """A key was sealed for somebody else, or changed on the way."""
+    """A key was sealed for another module, or modified in transit."""
 
     kind = ErrorKind.UNAUTHENTICATED
     reason = "SEAL_BROKEN"

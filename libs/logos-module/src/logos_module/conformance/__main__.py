@@ -53,7 +53,7 @@ def _arguments() -> argparse.Namespace:
     add("folder", type=Path, help="the module: its module.toml at the top or in src/*")
     add("--settings", default="{}", help="its settings, a JSON object")
     add("--beside", type=Path, action="append", default=[], help="a module that it calls")
-    add("--kernel", help="address to serve a module that somebody else starts: its LOGOS_KERNEL")
+    add("--kernel", help="address to serve an externally started module: its LOGOS_KERNEL")
     add("--join-secret", type=Path, help="file to write for it: its LOGOS_JOIN_SECRET")
     return parser.parse_args()
 

@@ -37,7 +37,7 @@ class Bench:
         folder: Its path is short, since sockets lie in it.
         patience_s: How long to wait for what must come.
         neighbours: Endpoints of the modules beside it, by name.
-        address: Where the kernel serves a module that somebody else has started; None: the bench
+        address: Where the kernel serves an externally started module; None: the bench
             starts it, and the kernel has a socket in the folder.
     """
 
@@ -51,7 +51,7 @@ class Bench:
         address: str | None = None,
     ) -> None:
         self.is_elsewhere: Final = address is not None
-        """Whether the module's process is somebody else's."""
+        """Whether the module's process was started externally."""
         self._address = address or f"unix:{folder}/kernel.sock"
         self.subject = subject
         self.patience_s = patience_s
@@ -122,7 +122,7 @@ class Bench:
 
     @asynccontextmanager
     async def _elsewhere(self) -> AsyncIterator["Running"]:
-        """Waits for a module that somebody else has started, or will start, to register."""
+        """Waits for an externally started module to register."""
         try:
             async with asyncio.timeout(self.patience_s):
                 await self.kernel.until(lambda: bool(self.kernel.registered))
@@ -180,7 +180,7 @@ class Running:
     @property
     def _process(self) -> asyncio.subprocess.Process:
         if self._own is None:
-            raise RuntimeError("the process of the module is somebody else's")
+            raise RuntimeError("the module's process was started externally")
         return self._own
 
     @property

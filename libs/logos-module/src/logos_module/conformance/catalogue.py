@@ -31,7 +31,7 @@ OUTSIDE: Final[tuple[Check, ...]] = (
     lifecycle.renews_a_lost_lease,
     lifecycle.survives_its_kernel,
 )
-"""Those that a process of somebody else's may go through one after another."""
+"""Checks that can run one after another on one externally started process."""
 
 CHECKS: Final[tuple[Check, ...]] = (
     *OUTSIDE,
@@ -63,7 +63,7 @@ async def prove(
         check: One of `CHECKS`.
         subject: The module.
         beside: Modules that it calls, which are started before; each may call those before it.
-        address: Of the kernel, where somebody else starts the module; None: this does.
+        address: Of the kernel, where the module is started externally; None: the suite starts it.
         patience_s: How long to wait for what must come.
 
     Raises:

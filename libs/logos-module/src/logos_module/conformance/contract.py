@@ -1,4 +1,4 @@
-"""Checks of what a module says of itself: to its kernel, and to whoever asks (KER-13, KER-15)."""
+"""Checks of what a module reports to its kernel and to any client (KER-13, KER-15)."""
 
 from typing import Any, Final
 
@@ -105,7 +105,7 @@ async def serves_reflection(bench: Bench) -> None:
 
 
 async def refuses_unknown_methods(bench: Bench) -> None:
-    """A method that is not there is UNIMPLEMENTED, whoever asks (KER-14)."""
+    """An unknown method is UNIMPLEMENTED for any caller (KER-14)."""
     async with bench.ready() as running:
         tester = Tester(running.subject.manifest.name, running.kernel.now_s())
         names = [f"{service}/NoSuchMethod" for service in running.subject.manifest.services]

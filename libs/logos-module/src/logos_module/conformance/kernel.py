@@ -178,7 +178,7 @@ class ProvingKernel(registry_pb2_grpc.RegistryServicer):
         )
 
     async def tell(self) -> None:
-        """Wakes whoever waits."""
+        """Wakes the waiting tasks."""
         async with self._changed:
             self._changed.notify_all()
 

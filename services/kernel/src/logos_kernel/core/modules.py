@@ -324,7 +324,7 @@ class Modules:
         return effects
 
     def _unblock(self, module: Module, now_ms: int) -> Effects:
-        """Begins a blocked module, or says what it waits for now."""
+        """Starts a blocked module if its requirements are met; else updates its status text."""
         unmet = self.unmet(module)
         if not unmet:
             return self.begin(module, Reason.REQUIREMENT_MET, now_ms)

@@ -1,4 +1,4 @@
-"""Stats: what modules use and do. Modules are asked when somebody wants to know (KER-43)."""
+"""Stats: what modules use and do. Modules are asked on demand (KER-43)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
