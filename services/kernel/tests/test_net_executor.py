@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from gates import ADA, gate_of, proof_of
 from kernel_world import Half
+from memory_events import MemoryEventStore
 from memory_store import MemoryModuleStore
 from prometheus_client import REGISTRY
 
@@ -36,6 +37,7 @@ from logos_kernel.core.types import (
 from logos_kernel.net.external import External
 from logos_kernel.node import Node
 from logos_kernel.operations.audit import Audit
+from logos_kernel.operations.events import Events
 from logos_kernel.operations.exits import exits
 from logos_kernel.operations.kernel import Kernel
 from logos_kernel.operations.operate import reset_failed, restart, start, stop
@@ -157,6 +159,7 @@ async def running(
         store=disk,
         gate=gate,
         audit=Audit(disk, lambda: 0),
+        events=Events(MemoryEventStore(), lambda: 0),
         probe=_probe,
         wall_ms=lambda: 0,
     )

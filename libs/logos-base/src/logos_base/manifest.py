@@ -13,6 +13,7 @@ from typing import Final
 from logos_base.errors import ConfigError
 from logos_base.needs import Needs, parse_needs
 from logos_base.restart import Restart, parse_restart
+from logos_base.topics import TOPIC_PATTERN
 from logos_base.versions import Range, parse_range
 
 NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
@@ -34,6 +35,7 @@ _KEYS: Final = frozenset(
         "binds",
         "services",
         "calls",
+        "subscribes",
         "preload",
         "restart",
         "group",
@@ -59,6 +61,8 @@ class Manifest:
     """Full names of the gRPC services that the node's front door routes to it."""
     calls: tuple[str, ...] = ()
     """What it calls of other modules: `package.Service/Method` or `package.Service/*` (KER-17)."""
+    subscribes: tuple[str, ...] = ()
+    """Topics of other modules that it reads: `module/event`, `module/*` or `*` (KER-36)."""
     preload: tuple[str, ...] = ()
     """Python modules that a testnet's fork server loads for it; if empty, it is not forked."""
     wants: tuple[str, ...] = ()
@@ -106,6 +110,7 @@ def parse_manifest(text: str) -> Manifest:
     )
     services = _list(document, "services", SERVICE, problems)
     calls = _list(document, "calls", CALL, problems)
+    subscribes = _list(document, "subscribes", TOPIC_PATTERN, problems)
     preload = _list(document, "preload", PYTHON_MODULE, problems)
     if preload and (len(command) < 3 or command[:2] != ("python", "-m")):
         problems.append("preload: needs a command that begins with python -m MODULE")
@@ -131,6 +136,7 @@ def parse_manifest(text: str) -> Manifest:
         requires=requires,
         services=services,
         calls=calls,
+        subscribes=subscribes,
         preload=preload,
         wants=wants,
         binds=binds,

@@ -18,6 +18,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from logos.kernel.v1.capability_pb2_grpc import add_CapabilityServicer_to_server
+from logos.kernel.v1.events_pb2_grpc import add_EventsServicer_to_server
 from logos.kernel.v1.kernel_pb2_grpc import add_KernelServicer_to_server
 from logos.kernel.v1.registry_pb2_grpc import add_RegistryServicer_to_server
 from logos.kernel.v1.router_pb2_grpc import add_RouterServicer_to_server
@@ -30,7 +31,7 @@ from logos_client.channels import open_channel
 from logos_client.token_file import make_token_file
 from logos_kernel import config
 from logos_kernel.core.access import LOCAL, Operator, digest_of
-from logos_kernel.core.journal import Journal
+from logos_kernel.core.journal import Journal, Transition
 from logos_kernel.core.modules import Modules
 from logos_kernel.core.ports import ModuleStore, Probe, Runtime
 from logos_kernel.core.registry import Registry
@@ -54,12 +55,16 @@ from logos_kernel.net.usage import usage_of
 from logos_kernel.operations import stats
 from logos_kernel.operations.audit import Audit
 from logos_kernel.operations.decisions import Decisions
+from logos_kernel.operations.events import Events, load_past
 from logos_kernel.operations.gate import Gate
 from logos_kernel.operations.kernel import Kernel
 from logos_kernel.operations.own_credential import OwnCredentials
+from logos_kernel.operations.publish import publish_transitions
 from logos_kernel.operations.routing import Routing
 from logos_kernel.operations.settings import Settings
 from logos_kernel.rpc.capability import CapabilityServicer
+from logos_kernel.rpc.convert import transition_to_pb
+from logos_kernel.rpc.events import EventsServicer
 from logos_kernel.rpc.kernel import KernelServicer
 from logos_kernel.rpc.registry import RegistryServicer
 from logos_kernel.rpc.router import RouterServicer
@@ -124,6 +129,7 @@ class Node:
         store: ModuleStore,
         gate: Gate,
         audit: Audit,
+        events: Events,
         probe: Probe = describe,
         wall_ms: Callable[[], int],
         settings: Mapping[str, list[Version]] | None = None,
@@ -170,6 +176,7 @@ class Node:
             settings=Settings(modules, settings or {}, store, Hosts(open_authorized), wall_ms()),
             wall_ms=wall_ms,
             own_usage=partial(usage_of, os.getpid()),
+            events=events,
         )
         self.routing = Routing(
             RoutedCallees(router, views),
@@ -186,6 +193,7 @@ class Node:
         for server in (front, inner):
             server.serve(add_CapabilityServicer_to_server, CapabilityServicer(self.kernel))
             server.serve(add_RouterServicer_to_server, RouterServicer(self.routing, to_wall_ms))
+            server.serve(add_EventsServicer_to_server, EventsServicer(self.kernel))
 
     async def open(self, front: str, inner: str, tls: grpc.ServerCredentials | None = None) -> None:
         """Listens at both addresses, with nothing started yet, or raises `AddressInUseError`.
@@ -215,6 +223,8 @@ class Node:
                 ]
                 beside += [
                     tasks.create_task(self.kernel.audit.run()),
+                    tasks.create_task(self.kernel.events.run()),
+                    tasks.create_task(publish_transitions(self.kernel, _serialized)),
                     tasks.create_task(self.routing.run()),
                     tasks.create_task(keep_small(self._log_files)),
                 ]
@@ -233,6 +243,10 @@ class Node:
 
     def _note(self, listener: str, trouble: str) -> None:
         self.kernel.driver.put(self.kernel.supervisor.note_trouble, listener, trouble)
+
+
+def _serialized(transition: Transition) -> bytes:
+    return transition_to_pb(transition).SerializeToString()
 
 
 def _open_authorized(credentials: OwnCredentials, module: str, endpoint: str) -> grpc.aio.Channel:
@@ -273,6 +287,7 @@ async def _live(settings: config.Config) -> int:
             store=store,
             gate=gate,
             audit=Audit(store, _wall_ms),
+            events=Events(store.events, _wall_ms, await load_past(store.events)),
             wall_ms=_wall_ms,
             settings=await store.load_settings(),
             log_files=log_files,

@@ -14,6 +14,7 @@ from gates import borne, gate_of
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from kernel_world import Half
+from memory_events import MemoryEventStore
 from memory_store import MemoryModuleStore
 
 from kernel_plans import journal, plans
@@ -36,6 +37,7 @@ from logos_kernel.net.external import External
 from logos_kernel.net.probe import describe
 from logos_kernel.node import Node
 from logos_kernel.operations.audit import Audit
+from logos_kernel.operations.events import Events
 from logos_module.capabilities.authorizer import TokenAuthorizer
 from logos_module.capabilities.identity import Identity
 from logos_module.errors import reason_of
@@ -72,6 +74,7 @@ class Kernel:
             store=self.store,
             gate=self.gate,
             audit=Audit(self.store, lambda: 1_700_000_000_000),
+            events=Events(MemoryEventStore(), lambda: 1_700_000_000_000),
             probe=self._describe,
             wall_ms=lambda: 1_700_000_000_000,
         )

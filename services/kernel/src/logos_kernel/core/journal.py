@@ -138,13 +138,17 @@ class Journal:
                 " was replaced, begin with 0",
                 field="from_revision",
             )
-        oldest = self.revision + 1 - len(self._shown)
-        if revision < oldest:
+        if revision < self.oldest:
             raise HistoryCompactedError(
-                f"from_revision: {revision}, but the oldest kept is {oldest}: begin with 0",
+                f"from_revision: {revision}, but the oldest kept is {self.oldest}: begin with 0",
                 field="from_revision",
             )
-        return list(islice(self._shown, revision - oldest, None))
+        return list(islice(self._shown, revision - self.oldest, None))
+
+    @property
+    def oldest(self) -> int:
+        """The first revision that `since` still returns."""
+        return self.revision + 1 - len(self._shown)
 
     def latest(self, module: str) -> Transition | None:
         """Returns the newest transition of a module that can be watched."""

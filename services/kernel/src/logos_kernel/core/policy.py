@@ -14,6 +14,7 @@ FOR_MODULES: Final = (
     "logos.kernel.v1.Registry/*",
     "logos.kernel.v1.Capability/RequestToken",
     "logos.kernel.v1.Kernel/GetInfo",
+    "logos.kernel.v1.Events/*",
     "logos.kernel.v1.Router/*",
 )
 """What every module may call of its kernel."""

@@ -6,6 +6,7 @@ from typing import Protocol
 from logos_base.audit import AuditRecord
 from logos_kernel.core.access import Access
 from logos_kernel.core.effects import Signal
+from logos_kernel.core.events import Commit, DeadLetter, Event, Group, Page, PastLog
 from logos_kernel.core.journal import Entries
 from logos_kernel.core.settings import Outcome, Version
 from logos_kernel.core.types import Described, Exit, ProcessId, Record, Usage
@@ -82,6 +83,56 @@ class ModuleHosts(Protocol):
 
     async def metrics(self, module: str, endpoint: str) -> str:
         """Returns the metrics of a module as text; empty if it gives none."""
+        ...
+
+
+class EventStore(Protocol):
+    """The log of events, groups and dead letters (KER-35). Durable, and raises, as above."""
+
+    async def load(self, segment: int) -> PastLog:
+        """Returns what is stored of the log, with segments of so many sequences."""
+        ...
+
+    async def append(self, commit: Commit) -> None:
+        """Writes events and their keys, and removes what the commit says: all, or nothing."""
+        ...
+
+    async def read(self, topics: Sequence[str], after: int, limit: int) -> Page:
+        """Returns up to `limit` matching events after a position, and 256 KiB or one at least."""
+        ...
+
+    async def read_topic(self, topic: str, first: int, last: int) -> tuple[Event, ...]:
+        """Returns the kept events of a topic from one sequence to another; not all, if many."""
+        ...
+
+    async def position_before(
+        self, *, at_ms: int = 0, topic: str = "", sequence: int = 0
+    ) -> int | None:
+        """Returns the position before the first event of a time, or sequence; None if none."""
+        ...
+
+    async def load_groups(self) -> list[Group]:
+        """Returns all groups, by name."""
+        ...
+
+    async def save_group(self, group: Group, letters: Sequence[DeadLetter] = ()) -> None:
+        """Stores a group in place of that of its name, and adds dead letters."""
+        ...
+
+    async def delete_group(self, name: str) -> None:
+        """Removes a group, if there is one, and its dead letters."""
+        ...
+
+    async def letter_index(self) -> list[tuple[int, str]]:
+        """Returns the ids of all dead letters, oldest first, and their groups."""
+        ...
+
+    async def load_letter(self, id_: int, /) -> DeadLetter | None:
+        """Returns a dead letter; None if there is none."""
+        ...
+
+    async def delete_letters(self, ids: Sequence[int]) -> None:
+        """Removes dead letters."""
         ...
 
 

@@ -13,6 +13,7 @@ from logos_kernel.core.types import KernelInfo, Usage
 from logos_kernel.core.views import Views
 from logos_kernel.operations.audit import Audit
 from logos_kernel.operations.decisions import Decisions
+from logos_kernel.operations.events import Events
 from logos_kernel.operations.gate import Gate
 from logos_module.driver import Driver
 
@@ -43,3 +44,4 @@ class Kernel:
     """Milliseconds since 1970 UTC."""
     own_usage: Callable[[], Usage | None]
     """Returns what this process uses."""
+    events: Events

@@ -19,6 +19,7 @@ from logos_kernel.core.types import INSTANCE_ID_BYTES, Desired, ProcessId, Recor
 from logos_kernel.store import access as access_tables
 from logos_kernel.store import journal
 from logos_kernel.store import settings as settings_table
+from logos_kernel.store.events import SqlEventStore
 from logos_kernel.store.tables import Base
 from logos_module.database import Database, Schema, open_database, reading, writing
 
@@ -73,6 +74,7 @@ class SqlModuleStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.events = SqlEventStore(database, self._check)
         self._epoch = 0
 
     @writing
