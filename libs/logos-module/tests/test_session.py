@@ -26,6 +26,7 @@ from logos_module.conformance import answers as fake_kernel
 from logos_module.context import ModuleContext
 from logos_module.environment import Environment
 from logos_module.errors import ModuleNotReadyError
+from logos_module.events import Events
 from logos_module.neighbours import CallsDeniedError, Neighbours
 from logos_module.server import Server
 from logos_module.session import KernelSession, RegistrationRefusedError
@@ -404,6 +405,7 @@ async def test_a_channel_waits_until_its_module_is_ready_and_is_kept(bench: Benc
             session=bench.session,
             server=bench.server,
             neighbours=bench.neighbours,
+            events=Events(bench.channel, "storage"),
             state_dir=Path(bench.folder),
             module="storage",
             instance_id=b"i" * 16,

@@ -2,11 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from observing_kernel import FakeModule, Kernel, refusal
+from observing_kernel import FakeModule, Kernel, declares, refusal
 
 from logos.kernel.v1 import events_pb2 as pb
 from logos.kernel.v1 import events_pb2_grpc, module_pb2, registry_pb2
@@ -14,13 +13,6 @@ from logos_kernel.core.events import MAX_PAYLOAD_BYTES, Limits
 from logos_kernel.core.queue_group import MAX_REFUSALS
 
 READY = module_pb2.MODULE_STATE_READY
-
-
-def declares(kernel: Kernel, module: str, *topics: str) -> None:
-    """Has the manifest of a module declare what it reads."""
-    plan = kernel.modules.find(module).plan
-    manifest = replace(plan.manifest, subscribes=topics)
-    kernel.modules.find(module).plan = replace(plan, manifest=manifest)
 
 
 class Rig:

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 
 from logos_module.capabilities.sealing import purpose_key
+from logos_module.events import Events
 from logos_module.neighbours import Neighbours
 from logos_module.server import AddToServer, Server
 from logos_module.session import KernelSession
@@ -22,6 +23,7 @@ class ModuleContext:
         session: KernelSession,
         server: Server,
         neighbours: Neighbours,
+        events: Events,
         state_dir: Path,
         module: str,
         instance_id: bytes,
@@ -34,6 +36,8 @@ class ModuleContext:
         """Durable, private, exists."""
         self.tasks = tasks
         """For background tasks of the module. A failure of a task ends the process."""
+        self.events = events
+        """Of the node: publish, subscribe, and share work in a group."""
         self.stopping = stopping
         """Set when the module must stop."""
         self._session = session

@@ -27,6 +27,7 @@ from logos_module.context import ModuleContext
 from logos_module.disk import disk_full, is_full
 from logos_module.environment import Environment, parse_environment
 from logos_module.errors import ModuleNotReadyError
+from logos_module.events import Events
 from logos_module.hops import Carrying
 from logos_module.host import ModuleHostServicer
 from logos_module.lock import FolderLock
@@ -113,6 +114,7 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
                 session=held,
                 server=server,
                 neighbours=neighbours,
+                events=Events(kernel, manifest.name),
                 state_dir=environment.state_dir,
                 module=manifest.name,
                 instance_id=instance_id,

@@ -2,7 +2,8 @@
 
 Settings: `misconfigured` is refused; `fails_while` names a file whose presence
 makes the start fail; `peer` makes it call that module every 20 ms and note in
-`<state>/calls` how many calls were done and how many failed. In its first epoch,
+`<state>/calls` how many calls were done and how many failed; `publishes` makes it publish numbers,
+and `subscribes` note what a topic has in `<state>/received`. In its first epoch,
 `gets_stuck` makes it stop making progress, and `gets_unwell` makes its health NOT_SERVING.
 
 Settings that change: `answers` is what it does with them, but for `bad`, which it rejects;
@@ -25,6 +26,7 @@ from google.protobuf.wrappers_pb2 import BytesValue
 
 from logos_base.errors import ConfigError
 from logos_module import ModuleContext
+from logos_module.events import Event
 from logos_module.settings import Outcome
 
 
@@ -47,6 +49,10 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         context.progress()  # and never again
     if context.epoch == 1 and "gets_unwell" in context.settings:
         context.tasks.create_task(context.set_healthy(is_healthy=False))
+    if "publishes" in context.settings:
+        context.tasks.create_task(_publish(context))
+    if "subscribes" in context.settings:
+        context.tasks.create_task(_subscribe(context, str(context.settings["subscribes"])))
     if "peer" in context.settings:
         peer = str(context.settings["peer"])
         context.tasks.create_task(_call(context, peer))
@@ -75,6 +81,22 @@ def _write(path: Path, text: str) -> None:
 
 def _is_alive(pid: str) -> bool:
     return Path(f"/proc/{pid}").exists()
+
+
+async def _publish(context: ModuleContext) -> None:
+    number = 0
+    while True:
+        await context.events.publish("number", b"%d.%d" % (context.epoch, number))
+        number += 1
+        _write(context.state_dir / "published", f"{context.epoch} {number}")
+
+
+async def _subscribe(context: ModuleContext, topic: str) -> None:
+    with (context.state_dir / "received").open("a") as received:
+        async for one in context.events.subscribe(topic, after=0):
+            if isinstance(one, Event):
+                received.write(f"{one.sequence} {one.payload.decode()}\n")
+                received.flush()
 
 
 async def _call(context: ModuleContext, peer: str) -> None:

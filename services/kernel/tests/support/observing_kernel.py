@@ -5,6 +5,7 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import echo_service
@@ -199,3 +200,10 @@ async def refusal(call: Any) -> tuple[str, str]:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call
     return failed.value.code().name, reason_of(failed.value)
+
+
+def declares(kernel: Kernel, module: str, *topics: str) -> None:
+    """Has the manifest of a module declare what it reads."""
+    plan = kernel.modules.find(module).plan
+    manifest = replace(plan.manifest, subscribes=topics)
+    kernel.modules.find(module).plan = replace(plan, manifest=manifest)
