@@ -7,6 +7,7 @@ import pytest
 
 from logos.kernel.v1 import (
     capability_pb2,
+    events_pb2,
     kernel_pb2,
     kernel_pb2_grpc,
     registry_pb2,
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 CONTRACTS: tuple[Any, ...] = (
     capability_pb2,
     discovery_pb2,
+    events_pb2,
     gossip_pb2,
     invocation_pb2,
     kernel_pb2,
@@ -61,6 +63,7 @@ async def addresses(testnet: Testnet) -> dict[str, int]:
     inner = next(iter(modules)).rpartition("/")[0] + "/kernel.sock"
     routed = sum(len(module.services) for module in status.modules)
     return {node.front: 5 + routed, inner: 4, **modules}
+    return {node.front: 4 + routed, inner: 4, **modules}
 
 
 async def refusal_of(channel: grpc.aio.Channel, method: str) -> tuple[str, str]:

@@ -15,6 +15,8 @@ import pytest
 from logos.kernel.v1 import (
     capability_pb2,
     capability_pb2_grpc,
+    events_pb2,
+    events_pb2_grpc,
     kernel_pb2,
     kernel_pb2_grpc,
     module_pb2,
@@ -96,6 +98,12 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("call",): ["storage", "greet", "1"],
     ("describe",): ["storage"],
     ("key", "rotate"): [],
+    ("events", "publish"): ["operator/note", "hello"],
+    ("events", "subscribe"): ["*"],
+    ("events", "topics"): [],
+    ("events", "replay"): ["operator/note"],
+    ("events", "dead-letters"): [],
+    ("events", "requeue"): ["top/work"],
 }
 """Every command of logosctl, with the arguments that it needs."""
 
@@ -108,6 +116,7 @@ Key = tuple[str, ...]
 
 class Node(
     capability_pb2_grpc.CapabilityServicer,
+    events_pb2_grpc.EventsServicer,
     kernel_pb2_grpc.KernelServicer,
     settings_pb2_grpc.SettingsServicer,
     router_pb2_grpc.RouterServicer,
@@ -118,6 +127,14 @@ class Node(
     """A node that has an answer to every command."""
 
     module = module_pb2.Module(name="storage", state=module_pb2.MODULE_STATE_READY)
+    moved = module_pb2.Transition(
+        module="storage", old=module_pb2.MODULE_STATE_READY, new=module_pb2.MODULE_STATE_BACKOFF
+    )
+    events = (
+        events_pb2.Event(position=1, topic="a/b", payload=b"caf\xe9"),
+        events_pb2.Event(position=2, topic="a/b", payload=b"\x1b[2J"),
+        events_pb2.Event(position=3, topic="kernel/transition", payload=moved.SerializeToString()),
+    )
     dataset = storage_pb2.Dataset(cid=CID, size_bytes=1, block_count=1)
 
     def GetStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -234,6 +251,33 @@ class Node(
     def RotateKey(self, request: Any, context: Any) -> Any:  # noqa: N802
         return capability_pb2.RotateKeyResponse(key_id=bytes(8))
 
+    def Publish(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return events_pb2.PublishResponse(first_sequence=1, last_sequence=1, position=7)
+
+    def Subscribe(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        is_whole = request.start.HasField("after_position")
+        batch = events_pb2.EventBatch(events=self.events if is_whole else self.events[:1])
+        yield events_pb2.SubscribeResponse(batch=batch)
+        if not is_whole:
+            return
+        yield events_pb2.SubscribeResponse(gap=events_pb2.Gap(topic="a/b", to_sequence=4))
+        state = events_pb2.SourceState(module="storage", armed=True, epoch=2)
+        yield events_pb2.SubscribeResponse(source_state=state)
+        yield events_pb2.SubscribeResponse(bookmark=events_pb2.Bookmark(position=9))
+
+    def Replay(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        yield events_pb2.ReplayResponse(events=self.events[:1])
+
+    def ListTopics(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return events_pb2.ListTopicsResponse(topics=[events_pb2.Topic(name="a/b")])
+
+    def ListDeadLetters(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        letter = events_pb2.DeadLetter(id=1, group="top/work", event=self.events[0], refusals=5)
+        yield events_pb2.ListDeadLettersResponse(dead_letter=letter)
+
+    def RequeueDeadLetters(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return events_pb2.RequeueDeadLettersResponse(requeued=1)
+
     def ListPeers(self, request: Any, context: Any) -> Any:  # noqa: N802
         return peering_pb2.ListPeersResponse(peers=[peering_pb2.Peer(peer_id="16U")])
 
@@ -270,6 +314,7 @@ def address() -> Iterator[str]:
     kernel_pb2_grpc.add_KernelServicer_to_server(node, server)
     settings_pb2_grpc.add_SettingsServicer_to_server(node, server)
     router_pb2_grpc.add_RouterServicer_to_server(node, server)
+    events_pb2_grpc.add_EventsServicer_to_server(node, server)
     supervisor_pb2_grpc.add_SupervisorServicer_to_server(node, server)
     peering_pb2_grpc.add_PeeringServicer_to_server(node, server)
     storage_pb2_grpc.add_StorageServicer_to_server(node, server)
@@ -308,6 +353,9 @@ def on_a_node(address: str) -> Iterator[Case]:
     for form in ("json", "table"):
         words = logosctl(address, "module", "watch", "storage", "--from", "7", "--output", form)
         yield ("watch", form), words, "pipe"
+        words = logosctl(address, "events", "subscribe", "*", "--after", "0")
+        words += ["--output", form]
+        yield ("subscribe", form), words, "pipe"
     for stdout in OUTPUTS:
         yield ("content", stdout), logosctl(address, "storage", "get", CID), stdout
     for seconds in ("inf", "1e300", "nan", "0"):
@@ -522,3 +570,23 @@ def test_changes_are_watched_one_a_line(ended: dict[Key, Ended]) -> None:
     assert len(lines) == 2
     assert lines[0].startswith("7  ")
     assert lines[0].endswith("  ready -> backoff  EXITED  ended by signal 11\\x1b[2J")
+
+
+def test_events_are_printed_one_a_line(ended: dict[Key, Ended]) -> None:
+    """kernel.md 14.38."""
+    documents = [json.loads(line) for line in ended["subscribe", "json"]["out"].splitlines()]
+    lines = ended["subscribe", "table"]["out"].splitlines()
+
+    assert [one["kind"] for one in documents] == [*["event"] * 3, "gap", "source"]
+    assert documents[0]["payload_base64"] == "Y2Fm6Q=="
+    assert documents[1]["payload"] == "\x1b[2J"
+    assert documents[2]["payload"] == "storage: ready -> backoff"
+    assert documents[3] | {"node": ""} == {
+        "node": "",
+        "kind": "gap",
+        "topic": "a/b",
+        "from": None,
+        "to": 4,
+    }
+    assert len(lines) == 5
+    assert lines[1].endswith("  \\x1b[2J")
