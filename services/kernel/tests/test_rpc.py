@@ -267,6 +267,9 @@ async def test_each_listener_has_its_own_services(kernel: Kernel, start: Any) ->
     operators = {f"logos.kernel.v1.{name}" for name in ("Router", "Settings", "Supervisor")}
     assert own == {*kernels, *operators, "test.base.Echo"}
     assert inner == {*kernels, "logos.kernel.v1.Registry", "logos.kernel.v1.Router"}
+    kernels = {f"logos.kernel.v1.{name}" for name in ("Capability", "Events", "Kernel")}
+    assert own == {*kernels, "logos.kernel.v1.Supervisor", "test.base.Echo"}
+    assert inner == {*kernels, "logos.kernel.v1.Registry"}
 
     outside: Any = registry_pb2_grpc.RegistryStub(kernel.channel)
     within: Any = supervisor_pb2_grpc.SupervisorStub(kernel.inner_channel)

@@ -5,10 +5,18 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from gates import borne
 from observing_kernel import FakeModule, Kernel, declares, refusal
 
+from logos.kernel.v1 import (
+    capability_pb2,
+    capability_pb2_grpc,
+    events_pb2_grpc,
+    module_pb2,
+    registry_pb2,
+)
 from logos.kernel.v1 import events_pb2 as pb
-from logos.kernel.v1 import events_pb2_grpc, module_pb2, registry_pb2
+from logos_client.channels import open_channel
 from logos_kernel.core.events import MAX_PAYLOAD_BYTES, Limits
 from logos_kernel.core.queue_group import MAX_REFUSALS
 
@@ -216,6 +224,22 @@ async def test_an_operator_publishes_as_operator(rig: Rig) -> None:
     assert await refusal(rig.publish(b"x", by=rig.operator)) == denied
     where = await rig.publish(b"x", topic="operator/note", by=rig.operator)
     assert where.first_sequence == 1
+
+
+async def test_a_viewer_reads_and_no_more(rig: Rig) -> None:
+    """KER-36."""
+    admin: Any = capability_pb2_grpc.CapabilityStub(rig.kernel.channel)
+    asked = capability_pb2.IssueOperatorTokenRequest(name="eve", role=capability_pb2.ROLE_VIEWER)
+    bearer = (await admin.IssueOperatorToken(asked)).bearer
+    async with borne(open_channel(rig.kernel.front), bearer) as channel:
+        viewer: Any = events_pb2_grpc.EventsStub(channel)
+        denied = ("PERMISSION_DENIED", "ROLE_DENIED")
+
+        await until(rig.subscribe("*", by=viewer), "bookmark")
+        assert await refusal(rig.publish(b"x", topic="operator/x", by=viewer)) == denied
+        assert await refusal(viewer.Consume(iter([pb.ConsumeRequest()])).read()) == denied
+        request = pb.RequeueDeadLettersRequest(group="top/g")
+        assert await refusal(viewer.RequeueDeadLetters(request)) == denied
 
 
 async def test_an_older_instance_publishes_no_more(rig: Rig) -> None:

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 FRONT_SERVICES: Final = (
     "logos.kernel.v1.Capability",
+    "logos.kernel.v1.Events",
     "logos.kernel.v1.Kernel",
     "logos.kernel.v1.Router",
     "logos.kernel.v1.Settings",
@@ -22,6 +23,7 @@ FRONT_SERVICES: Final = (
 )
 INNER_SERVICES: Final = (
     "logos.kernel.v1.Capability",
+    "logos.kernel.v1.Events",
     "logos.kernel.v1.Kernel",
     "logos.kernel.v1.Registry",
     "logos.kernel.v1.Router",
