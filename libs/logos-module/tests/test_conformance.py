@@ -157,6 +157,24 @@ async def test_a_fault_is_found(name: str, flawed: Callable[[str], Path]) -> Non
     assert said in str(found.value)
 
 
+PUBLISHING = """
+from contextlib import asynccontextmanager
+inner = node
+@asynccontextmanager
+async def node(context):
+    first = await context.events.publish("one", b"1", b"2")
+    second = await context.events.publish("one", b"3")
+    context.tasks.create_task(context.events.consume("g", "hello/one", handle=print))
+    assert (first.last_sequence, second.first_sequence) == (2, 3)
+    async with inner(context):
+        yield
+"""
+
+
+async def test_a_module_that_publishes_as_it_starts_passes(flawed: Callable[[str], Path]) -> None:
+    await prove(CHECKS[0], subject_of(flawed(PUBLISHING)))
+
+
 async def test_a_module_that_does_not_start_is_told_from_one_that_errs() -> None:
     subject = subject_of(HELLO)
     absent = replace(subject, command=("/nonexistent/module",))

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
-from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
+from logos.kernel.v1 import events_pb2_grpc, module_pb2, registry_pb2, registry_pb2_grpc
 from logos_base.capabilities import KERNEL, Subject
 from logos_base.errors import ErrorKind, LogosError
 from logos_module.access import Caller
@@ -20,6 +20,7 @@ from logos_module.capabilities.proofs import module_key, public_key_of
 from logos_module.capabilities.verifier import Verifier
 from logos_module.conformance import answers
 from logos_module.conformance.broken import ContractBrokenError, expect
+from logos_module.conformance.events import QuietEvents
 from logos_module.server import Server
 
 TTL_MS: Final = 3000
@@ -87,6 +88,8 @@ class ProvingKernel(registry_pb2_grpc.RegistryServicer):
         """A server with this kernel, that starts to listen when it is told."""
         server = Server(self)
         server.serve(registry_pb2_grpc.add_RegistryServicer_to_server, self)
+        events = QuietEvents(self._module)
+        server.serve(events_pb2_grpc.add_EventsServicer_to_server, events)
         return server
 
     def authorize(self, caller: Caller, method: str) -> Subject | None:
