@@ -40,7 +40,9 @@ class Rig:
         self.log: list[Event] = [event(at, said=NewEvent(b"x")) for at in range(1, count + 1)]
         self.stored = Group("base/g", ("*",), 0, 0)
         self.letters: dict[int, DeadLetter] = {}
-        self.is_broken = False
+        self.is_broken = self.is_slow = False
+        self.asked: int | None = None
+        """The question to the log that waits, while that is slow."""
         self.held: dict[int, dict[int, int]] = {}
         """Positions that members have, and how often each was refused."""
         self.missed: list[Missed] = []
@@ -48,7 +50,7 @@ class Rig:
         self.group = QueueGroup(self.stored)
 
     def restart(self) -> None:
-        self.held = {}
+        self.held, self.asked = {}, None
         self.group = QueueGroup(self.stored)
 
     def do(self, step: Any, *args: Any) -> None:
@@ -80,14 +82,26 @@ class Rig:
             self.log.append(event(len(self.log) + 1, said=NewEvent(b"x")))
         self.do(self.group.news)
 
+    def _read(self, after: int) -> Any:
+        if self.is_broken:
+            return self.group.fetch_failed(self.now_ms)
+        found = self.log[after : after + 8]
+        last = found[-1].position if found else len(self.log)
+        return self.group.fetched(after, Page(tuple(found), last), self.now_ms)
+
+    def read(self) -> None:
+        """Answers the question to the log that waits, if one does."""
+        after, self.asked = self.asked, None
+        if after is not None:
+            self.do(lambda _now_ms: self._read(after))
+
     def _perform(self, effect: Any) -> Any:
         match effect:
             case Fetch(after):
-                if self.is_broken:
-                    return self.group.fetch_failed(self.now_ms)
-                found = self.log[after : after + 8]
-                last = found[-1].position if found else len(self.log)
-                return self.group.fetched(Page(tuple(found), last), self.now_ms)
+                if self.is_slow:
+                    self.asked = after
+                    return ()
+                return self._read(after)
             case Deliver(member, one, refusals):
                 assert all(one.position not in held for held in self.held.values())
                 self.held[member][one.position] = refusals
@@ -242,11 +256,26 @@ def test_removed_events_are_told_once() -> None:
     group.join(1, 1, 0, 0)
     page = Page((event(9, "base/x", 5),), 9, (Removed("base/x", 4, 8), Removed("base/y", 2, 3)))
 
-    told = [one for one in group.fetched(page, 0) if isinstance(one, Missed)]
+    told = [one for one in group.fetched(0, page, 0) if isinstance(one, Missed)]
 
     assert told == [Missed("base/x", 0, 4), Missed("base/y", 0, 2)]
     later = Page((), 12, (Removed("base/x", 7, 11),))
-    assert Missed("base/x", 6, 7) in group.fetched(later, 0)
+    assert Missed("base/x", 6, 7) in group.fetched(9, later, 0)
+
+
+def test_what_was_read_for_a_member_that_is_gone_skips_nothing() -> None:
+    rig = Rig(4)
+    rig.join(1)
+    rig.is_slow = True
+    rig.publish(2)
+    assert rig.asked == 4
+    rig.leave(1)
+    rig.join(2, room=6)
+
+    rig.is_slow = False
+    rig.read()
+
+    assert sorted(rig.held[2]) == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_window_is_bounded() -> None:
@@ -257,7 +286,21 @@ def test_a_window_is_bounded() -> None:
 
 
 STEP = st.tuples(
-    st.sampled_from(["join", "leave", "ack", "ack", "nack", "publish", "restart", "break", "time"]),
+    st.sampled_from(
+        [
+            "join",
+            "leave",
+            "ack",
+            "ack",
+            "nack",
+            "publish",
+            "restart",
+            "break",
+            "slow",
+            "read",
+            "time",
+        ]
+    ),
     st.integers(0, 3),
     st.integers(0, 8),
 )
@@ -285,6 +328,11 @@ class History:
             rig.publish(amount)
         elif what == "restart":
             rig.restart()
+        elif what == "slow":
+            rig.is_slow = not rig.is_slow
+            rig.read()
+        elif what == "read":
+            rig.read()
         elif what == "break":
             rig.is_broken = not rig.is_broken
         else:
@@ -314,7 +362,8 @@ class History:
         assert all(self.refused[one] >= MAX_REFUSALS for one in buried)
 
     def finish(self) -> None:
-        self.rig.is_broken = False
+        self.rig.is_broken = self.rig.is_slow = False
+        self.rig.read()
         self.rig.join(self.members + 1, 2)
         self.rig.publish(0)
         while any(self.rig.held.values()) or self.rig.group.next_wake_ms() is not None:

@@ -120,11 +120,12 @@ class QueueGroup:
         self._has_news = True
         return self._go_on()
 
-    def fetched(self, page: Page, now_ms: int) -> Effects:
-        """Input: a part of the log."""
+    def fetched(self, after: int, page: Page, now_ms: int) -> Effects:
+        """Input: a part of the log, after a position."""
         self._is_fetching = False
-        if not self._members:
-            return ()  # read again for the next member
+        if after != self._read_to:  # it was asked for members that are gone
+            self._has_news = True
+            return self._go_on()
         missed = list(self._gaps.in_page(page))
         self._has_news = self._has_news or bool(page.events)
         for event in page.events:

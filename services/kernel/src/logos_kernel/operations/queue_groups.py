@@ -106,7 +106,7 @@ class RunningGroup:
             log.warning("events not read", extra={"why": str(error)})
             self.driver.report(self.machine.fetch_failed)
         else:
-            self.driver.report(self.machine.fetched, page)
+            self.driver.report(self.machine.fetched, after, page)
 
     async def _save(self, save: SaveGroup) -> None:
         try:
