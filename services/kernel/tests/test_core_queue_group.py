@@ -278,6 +278,22 @@ def test_what_was_read_for_a_member_that_is_gone_skips_nothing() -> None:
     assert sorted(rig.held[2]) == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_requeued_letter_that_is_read_again_is_delivered_once() -> None:
+    """After a restart, a letter may lie beyond the place of its group."""
+    rig = Rig(2)
+    rig.is_slow = True
+    rig.join(1)
+    rig.letters = {1: DeadLetter(1, "base/g", rig.log[0], MAX_REFUSALS)}
+    rig.do(rig.group.requeue, list(rig.letters.values()))
+    rig.is_slow = False
+    rig.read()
+    assert rig.held[1] == {1: 0, 2: 0}
+
+    rig.ack(1, 1, 2)
+
+    assert (rig.letters, rig.stored.position) == ({}, 2)
+
+
 def test_a_window_is_bounded() -> None:
     rig = Rig(3 * WINDOW)
     rig.join(1, room=4)

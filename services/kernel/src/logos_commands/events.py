@@ -148,7 +148,8 @@ def requeue(
     context: typer.Context,
     group_name: Annotated[str, typer.Argument(metavar="GROUP", help="MODULE/GROUP.")],
     ids: Annotated[
-        list[int] | None, typer.Argument(min=1, max=2**62, help="Of dead letters; none: all.")
+        list[int] | None,
+        typer.Argument(min=1, max=2**62, help="Of dead letters; none: the oldest 256."),
     ] = None,
     *,
     output: FormOption = None,

@@ -129,7 +129,7 @@ class QueueGroup:
         missed = list(self._gaps.in_page(page))
         self._has_news = self._has_news or bool(page.events)
         for event in page.events:
-            if event.position not in self._settled:
+            if event.position not in self._settled and event.position not in self._events:
                 self._events[event.position] = event
                 heapq.heappush(self._ready, event.position)
         self._read_to = max(self._read_to, page.position)

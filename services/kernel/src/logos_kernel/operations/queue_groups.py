@@ -11,6 +11,7 @@ from logos_base.errors import StoreFailedError
 from logos_base.topics import module_of
 from logos_kernel.core.errors import StateLockedError
 from logos_kernel.core.events import (
+    PAGE,
     DeadLetter,
     Group,
     GroupMismatchError,
@@ -203,7 +204,7 @@ class Groups:
         strange = [one for one in ids if one not in of_group]
         if strange or not of_group:
             raise UnknownDeadLetterError(f"{group} has no dead letter {strange[0] if ids else ''}")
-        found = [await self._store.load_letter(one) for one in ids or of_group]
+        found = [await self._store.load_letter(one) for one in ids or of_group[:PAGE]]
         letters = [one for one in found if one is not None]
         async with self._turn:
             running = await self._open(self._stored[group])

@@ -877,7 +877,7 @@ class RequeueDeadLettersRequest(_message.Message):
     """As in ListDeadLettersRequest, but not empty."""
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Up to 256; none: all of the group."""
+        """Up to 256; none: the oldest 256 of the group."""
 
     def __init__(
         self,
