@@ -141,6 +141,18 @@ async def test_a_place_that_cannot_be_is_refused(rig: Rig, begin: pb.Start, reas
     assert await refusal(rig.subscribe("base/x", start=begin).read()) == reason
 
 
+@pytest.mark.parametrize("seconds", [-(2**63), 2**63 - 1])
+async def test_a_time_that_is_none_is_the_nearest(rig: Rig, seconds: int) -> None:
+    await rig.publish(b"old")
+    begin = pb.Start()
+    begin.time.seconds, begin.time.nanos = seconds, -1
+    stream = rig.subscribe("base/x", start=begin)
+    await until(stream, "bookmark")
+    await rig.publish(b"new")
+
+    assert [one.payload for one in await take(stream, 1)] == [b"old" if seconds < 0 else b"new"]
+
+
 async def test_a_gap_is_told_or_ends_the_stream(rig: Rig) -> None:
     """kernel.md, tests 24 and 25; 15: OUT_OF_RANGE."""
     events = rig.kernel.node.kernel.events

@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import cast
+from typing import Final, cast
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from logos.kernel.v1 import events_pb2 as pb
 from logos.kernel.v1 import events_pb2_grpc
@@ -35,7 +38,8 @@ from logos_kernel.rpc.capability import caller_of
 from logos_kernel.rpc.convert import timestamp
 from logos_module.contexts import Context
 
-MAX_DELAY_MS = 3_600_000
+MAX_DELAY_MS: Final = 3_600_000
+MAX_TIME_MS: Final = 2**53
 
 
 class EventsServicer(events_pb2_grpc.EventsServicer):
@@ -147,10 +151,15 @@ async def _settle(member: Member, request: pb.ConsumeRequest) -> None:
     if kind == "ack":
         await member.ack(positions)
         return
-    delay_ms = request.nack.delay.ToMilliseconds()
+    delay_ms = _ms(request.nack.delay)
     if not 0 <= delay_ms <= MAX_DELAY_MS:
         raise InvalidEventError("delay: must be at most an hour", field="delay")
     await member.nack(positions, delay_ms)
+
+
+def _ms(time: Timestamp | Duration) -> int:
+    """Converts any values; the library's own conversion raises where they cannot be a time."""
+    return time.seconds * 1000 + time.nanos // 1_000_000
 
 
 def _start(said: pb.Start) -> Start:
@@ -158,7 +167,7 @@ def _start(said: pb.Start) -> Start:
         case "after_position":
             return Start(after=said.after_position)
         case "time":
-            return Start(at_ms=max(0, said.time.ToMilliseconds()))
+            return Start(at_ms=min(max(0, _ms(said.time)), MAX_TIME_MS))
         case "sequence":
             return Start(sequence=said.sequence)
     return Start()
