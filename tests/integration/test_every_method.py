@@ -62,8 +62,7 @@ async def addresses(testnet: Testnet) -> dict[str, int]:
     modules = {module.endpoint: len(module.services) + 1 for module in status.modules}
     inner = next(iter(modules)).rpartition("/")[0] + "/kernel.sock"
     routed = sum(len(module.services) for module in status.modules)
-    return {node.front: 5 + routed, inner: 4, **modules}
-    return {node.front: 4 + routed, inner: 4, **modules}
+    return {node.front: 6 + routed, inner: 5, **modules}
 
 
 async def refusal_of(channel: grpc.aio.Channel, method: str) -> tuple[str, str]:
