@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
 
@@ -12,6 +13,54 @@ from logos_base.manifest import Manifest
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.types import Exit, Places, Plan, ProcessId
 from logos_kernel.net.process import Processes
+from runtime_contract import SCRIPTS, RuntimeContract
+
+
+class Started:
+    """The runtime of processes with the modules of the contract, below `<tmp>/checkout`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._children: list[Popen[bytes]] = []
+        self.runtime = self._open()
+
+    def _open(self) -> Processes:
+        root = self._root
+        plans = {
+            name: Plan(Manifest(name, "0.1.0", command=("sh", "-c", script)))
+            for name, script in SCRIPTS.items()
+        }
+        secrets = {name: root / f"{name}.secret" for name in SCRIPTS}
+        places = Places(
+            root / "run", root / "modules", root / "logs", "unix:/k.sock", join_secrets=secrets
+        )
+        return Processes(plans, places, {"PATH": os.environ["PATH"]})
+
+    def renew(self) -> Processes:
+        self.close()
+        self.runtime = self._open()
+        return self.runtime
+
+    def close(self) -> None:
+        """Closes the runtime; its children are this process's, which has not ended."""
+        watched = self.runtime._watched.values()
+        self._children += [one._parent for one in watched if isinstance(one._parent, Popen)]
+        self.runtime.close()
+
+    def end(self) -> None:
+        """Ends all that was started."""
+        self.close()
+        for child in self._children:
+            child.kill()
+            child.wait()
+
+
+class TestProcesses(RuntimeContract):
+    @pytest.fixture
+    async def rig(self, tmp_path: Path) -> AsyncIterator[Started]:
+        started = Started(tmp_path / "checkout")
+        yield started
+        started.end()
 
 
 @dataclass

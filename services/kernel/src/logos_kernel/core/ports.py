@@ -141,10 +141,17 @@ Ended = Callable[[ProcessId, Exit], None]
 
 
 class Runtime(Protocol):
-    """Where the modules of a node run: processes of this kernel, or elsewhere."""
+    """Where the modules of a node run: processes of this kernel, or elsewhere (KER-23).
+
+    For use on one event loop. Two processes of a module may run, of different epochs, where
+    `start` allows it: all but `lines` is said of one process.
+    """
 
     def is_alive(self, process: ProcessId) -> bool:
-        """Says whether this very process still runs."""
+        """Says whether this very process still runs; True also where that is not known yet.
+
+        `watch` then reports its end.
+        """
         ...
 
     async def start(self, module: str, epoch: int, ended: Ended) -> ProcessId:

@@ -45,6 +45,8 @@ class Runtime(StrEnum):
     """Who starts and restarts the modules of a node."""
 
     PROCESS = "process"
+    DOCKER = "docker"
+    KUBERNETES = "kubernetes"
     EXTERNAL = "external"
 
 
@@ -53,8 +55,12 @@ class ProcessId:
     """One process, for ever: a pid alone is used again."""
 
     pid: int
+    """Of a container, that of its first process on the engine's machine."""
     start_ticks: int
-    """Field 22 of /proc/<pid>/stat: clock ticks from boot to its start."""
+    """Field 22 of /proc/<pid>/stat: clock ticks from boot to its start.
+
+    Of a container, nanoseconds since 1970 at its start.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,182 @@
+"""What every runtime that starts modules does (KER-23).
+
+Subclass it with a fixture `rig`: a runtime with three modules, and the same anew, as the next
+kernel has it.
+
+    speaks    prints "one" and "two", and exits with 3
+    stays     prints "here", and ends by SIGTERM
+    stubborn  prints "here", and ignores SIGTERM
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Protocol, cast
+
+from logos_kernel.core.effects import Signal
+from logos_kernel.core.ports import Runtime
+from logos_kernel.core.types import Exit, ProcessId, Usage
+
+SCRIPTS = {
+    "speaks": "echo one; echo two; exit 3",
+    "stays": "echo here; exec sleep 9999",
+    "stubborn": "trap '' TERM; echo here; while :; do sleep 0.05; done",
+}
+"""The modules, for a shell."""
+
+
+@dataclass
+class Ends:
+    """The ends that a runtime has reported."""
+
+    queue: "asyncio.Queue[tuple[ProcessId, Exit]]" = field(default_factory=asyncio.Queue)
+
+    def __call__(self, process: ProcessId, exit_: Exit) -> None:
+        self.queue.put_nowait((process, exit_))
+
+    async def next(self) -> tuple[ProcessId, Exit]:
+        async with asyncio.timeout(60):
+            return await self.queue.get()
+
+
+class Rig(Protocol):
+    """A runtime under test."""
+
+    runtime: Runtime
+    renew: Callable[[], Runtime]
+    """Closes the runtime, and makes the one of the next kernel."""
+
+
+async def until_logged(runtime: Runtime, module: str, line: bytes) -> None:
+    """Waits until a module has printed a line."""
+    lines = cast("AsyncIterator[bytes]", runtime.lines(module, tail=100, follow=True))
+    async with asyncio.timeout(60), aclosing(lines):  # type: ignore[type-var]
+        async for one in lines:
+            if one == line:
+                return
+
+
+class RuntimeContract:
+    """One suite for all runtimes."""
+
+    async def test_an_exit_is_reported_once_with_its_code_and_last_lines(self, rig: Rig) -> None:
+        ends = Ends()
+        process = await rig.runtime.start("speaks", 1, ends)
+
+        ended, exit_ = await ends.next()
+
+        assert ended == process
+        assert (exit_.code, exit_.lines[-2:]) == (3, ("one", "two"))
+        assert not rig.runtime.is_alive(process)
+        assert ends.queue.empty()
+
+    async def test_a_process_ends_by_the_signal_that_it_is_sent(self, rig: Rig) -> None:
+        ends = Ends()
+        process = await rig.runtime.start("stays", 1, ends)
+        await until_logged(rig.runtime, "stays", b"here")
+        assert rig.runtime.is_alive(process)
+
+        rig.runtime.end(process, Signal.TERM)
+
+        assert (await ends.next())[1].code == -signal.SIGTERM
+
+    async def test_one_that_ignores_it_is_killed(self, rig: Rig) -> None:
+        ends = Ends()
+        process = await rig.runtime.start("stubborn", 1, ends)
+        await until_logged(rig.runtime, "stubborn", b"here")
+        rig.runtime.end(process, Signal.TERM)
+        assert rig.runtime.is_alive(process)
+
+        rig.runtime.end(process, Signal.KILL)
+
+        assert (await ends.next())[1].code == -signal.SIGKILL
+
+    async def test_a_signal_to_one_that_has_ended_is_no_error(self, rig: Rig) -> None:
+        ends = Ends()
+        process = await rig.runtime.start("speaks", 1, ends)
+        await ends.next()
+
+        rig.runtime.end(process, Signal.KILL)
+
+    async def test_the_next_kernel_watches_what_runs(self, rig: Rig) -> None:
+        process = await rig.runtime.start("stays", 1, Ends())
+        runtime, ends = rig.renew(), Ends()
+        assert runtime.is_alive(process)
+        runtime.watch("stays", process, ends)
+
+        runtime.end(process, Signal.KILL)
+
+        ended, exit_ = await ends.next()
+        assert ended == process
+        assert exit_.code in {-signal.SIGKILL, None}
+
+    async def test_the_next_kernel_learns_of_an_end_before_it(self, rig: Rig) -> None:
+        first = Ends()
+        process = await rig.runtime.start("speaks", 1, first)
+        await first.next()
+        runtime, ends = rig.renew(), Ends()
+
+        runtime.watch("speaks", process, ends)
+
+        ended, exit_ = await ends.next()
+        assert ended == process
+        assert exit_.code in {3, None}
+
+    async def test_another_start_is_not_taken_for_the_one_that_was(self, rig: Rig) -> None:
+        process = await rig.runtime.start("stays", 1, Ends())
+        other = replace(process, start_ticks=process.start_ticks - 1)
+        runtime, ends, others = rig.renew(), Ends(), Ends()
+        runtime.watch("stays", process, ends)
+
+        runtime.watch("stays", other, others)
+
+        assert (await others.next())[0] == other
+        runtime.end(other, Signal.KILL)
+        assert runtime.is_alive(process)
+        runtime.end(process, Signal.KILL)
+        assert (await ends.next())[0] == process
+
+    async def test_a_module_is_started_again(self, rig: Rig) -> None:
+        ends = Ends()
+        first = await rig.runtime.start("speaks", 1, ends)
+        await ends.next()
+
+        second = await rig.runtime.start("speaks", 2, ends)
+
+        assert (await ends.next())[0] == second != first
+
+    async def test_a_log_is_read_from_its_end(self, rig: Rig) -> None:
+        ends = Ends()
+        await rig.runtime.start("speaks", 1, ends)
+        await ends.next()
+
+        lines = [line async for line in rig.runtime.lines("speaks", tail=1, follow=False)]
+
+        assert lines == [b"two"]
+
+    async def test_usage_is_that_of_a_living_process(self, rig: Rig) -> None:
+        ends = Ends()
+        process = await rig.runtime.start("stays", 1, ends)
+        await until_logged(rig.runtime, "stays", b"here")
+
+        used = await rig.runtime.usage(process)
+
+        assert isinstance(used, Usage)
+        assert used.rss_bytes > 0
+        assert used.cpu_s >= 0
+        rig.runtime.end(process, Signal.KILL)
+        await ends.next()
+        assert await rig.runtime.usage(process) is None
+
+    async def test_closing_ends_nothing(self, rig: Rig) -> None:
+        process = await rig.runtime.start("stays", 1, Ends())
+
+        runtime = rig.renew()
+
+        assert runtime.is_alive(process)
+        ends = Ends()
+        runtime.watch("stays", process, ends)
+        runtime.end(process, Signal.KILL)
+        await ends.next()
