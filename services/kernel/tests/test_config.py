@@ -230,7 +230,7 @@ def test_a_database_is_a_url_of_postgresql_and_not_shown(tmp_path: Path) -> None
 def test_all_problems_are_named_with_their_lines(tmp_path: Path) -> None:
     profile = """schema = 2
 testnet = "Small"
-runtime = "docker"
+runtime = "podman"
 colour = "red"
 
 [modules.mixnet]
@@ -255,7 +255,7 @@ speed = 9
         "profile.toml:1: schema: must be 1, is 2",
         "profile.toml:2: testnet: must be text like [a-z][a-z0-9-]{0,63}, is 'Small'",
         "profile.toml: node: must be text like [a-z][a-z0-9-]{0,63}, is None",
-        "profile.toml:3: runtime: must be one of process, external, is 'docker'",
+        "profile.toml:3: runtime: must be one of process, docker, kubernetes, external, is 'podman'",
         "profile.toml:19: kernel.lease_ttl_ms: must be a whole number from 1, is True",
         "profile.toml:20: kernel.speed: unknown key",
         "profile.toml:8: modules.mixnet.price: unknown key",

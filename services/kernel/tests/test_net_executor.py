@@ -101,6 +101,9 @@ class Processes:
         """Names a module whose start raises what no start may."""
         self._ended: dict[ProcessId, Ended] = {}
 
+    async def run(self) -> None:
+        pass
+
     def is_alive(self, process: ProcessId) -> bool:
         return process in self.alive
 

@@ -46,7 +46,15 @@ class OperatorSubject:
     role: Role
 
 
-Subject = ModuleSubject | OperatorSubject
+@dataclass(frozen=True, slots=True)
+class NodeSubject:
+    """The kernel of a node, where it calls the broker of its testnet."""
+
+    name: str
+    """Of the node."""
+
+
+Subject = ModuleSubject | OperatorSubject | NodeSubject
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,15 @@ _POLICY_KEYS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the broker of the testnet's containers is (KER-24)."""
+
+    target: str
+    secret: Path
+    """File with the secret of this node, which the broker makes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The settings of a kernel."""
 
@@ -56,7 +65,9 @@ class Config:
     listen: str
     """gRPC address to bind for the node's own modules."""
     places: Places | None
-    """None where the kernel only observes."""
+    """Where modules that are processes live; None where they are none."""
+    broker: Broker | None = None
+    """None where the modules are no containers that it starts."""
     log_level: str = "INFO"
     metrics_listen: tuple[str, int] | None = None
     master_key: Path | None = None
@@ -108,6 +119,7 @@ def parse(variables: Mapping[str, str]) -> Config:
     if profile.runtime is Runtime.PROCESS:
         places = _parse_places(variables, required, listen, problems)
         problems += _long_sockets(places, profile.plans)
+    broker = _parse_broker(profile.runtime, address, required)
     if problems:
         raise ConfigError(problems)
     state = Path(state_dir)
@@ -127,6 +139,7 @@ def parse(variables: Mapping[str, str]) -> Config:
         front=front,
         listen=listen,
         places=places,
+        broker=broker,
         log_level=level,
         metrics_listen=metrics_listen,
         tls=tls,
@@ -148,6 +161,14 @@ def _parse_master_key(
             "LOGOS_PASSPHRASE: is for a key in the state folder, not for that of LOGOS_MASTER_KEY"
         )
     return Path(key) if key else None, Path(passphrase) if passphrase else None
+
+
+def _parse_broker(
+    runtime: Runtime, address: Callable[[str], str], required: Callable[[str], str]
+) -> Broker | None:
+    if runtime is not Runtime.DOCKER:
+        return None
+    return Broker(address("LOGOS_BROKER"), Path(required("LOGOS_BROKER_SECRET")))
 
 
 def _parse_database(variables: Mapping[str, str], problems: list[str]) -> str | None:

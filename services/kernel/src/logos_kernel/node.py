@@ -41,6 +41,7 @@ from logos_kernel.core.types import INSTANCE_ID_BYTES, KernelInfo
 from logos_kernel.core.views import Views
 from logos_kernel.net.callees import RoutedCallees
 from logos_kernel.net.contracts import Contracts
+from logos_kernel.net.docker import Docker
 from logos_kernel.net.executor import Executor, monotonic_ms
 from logos_kernel.net.external import External
 from logos_kernel.net.front import Front
@@ -75,6 +76,7 @@ from logos_kernel.store.lock import locked
 from logos_kernel.store.sql import open_store
 from logos_module import logs
 from logos_module.capabilities.authorizer import FREE, TokenAuthorizer
+from logos_module.capabilities.nodes import START_BYTES
 from logos_module.metrics import serve_metrics
 from logos_module.process import prepare_process
 from logos_module.server import AddressInUseError, Server
@@ -144,6 +146,7 @@ class Node:
         front = Server(operators, fallback=router)
         inner = Server(TokenAuthorizer(gate.verifier, FREE_INSIDE))
         self._servers = {FRONT: front, INNER: inner}
+        self._runtime = runtime
         self.front = Front(front, inner)
         supervisor = Supervisor(modules)
 
@@ -227,6 +230,7 @@ class Node:
                     tasks.create_task(publish_transitions(self.kernel, _serialized)),
                     tasks.create_task(self.routing.run()),
                     tasks.create_task(keep_small(self._log_files)),
+                    tasks.create_task(self._runtime.run()),
                 ]
                 await self.executor.run()
                 for task in beside:
@@ -274,23 +278,17 @@ async def _live(settings: config.Config) -> int:
             groups=settings.groups,
         )
         gate = await _open_gate(settings, identity, modules, store)
-        runtime: Runtime = External()
-        log_files: list[Path] = []
-        if settings.places is not None:
-            log_files = [settings.places.log(module.name) for module in modules]
-            plans = {plan.manifest.name: plan for plan in settings.plans}
-            runtime = Processes(plans, settings.places, os.environ)
         node = Node(
             identity,
             modules,
-            runtime=runtime,
+            runtime=_runtime_of(settings),
             store=store,
             gate=gate,
             audit=Audit(store, _wall_ms),
             events=Events(store.events, _wall_ms, await load_past(store.events)),
             wall_ms=_wall_ms,
             settings=await store.load_settings(),
-            log_files=log_files,
+            log_files=_log_files_of(settings),
         )
         registry.register(Page(partial(stats.read, node.kernel), asyncio.get_running_loop()))
         await node.kernel.settings.save_adopted()
@@ -308,6 +306,23 @@ async def _live(settings: config.Config) -> int:
             return FAILED
         log.info("kernel stopped")
         return OK
+
+
+def _log_files_of(settings: config.Config) -> list[Path]:
+    """Returns the logs that this kernel keeps small; containers' are their engine's."""
+    if settings.places is None:
+        return []
+    return [settings.places.log(plan.manifest.name) for plan in settings.plans]
+
+
+def _runtime_of(settings: config.Config) -> Runtime:
+    if settings.places is not None:
+        plans = {plan.manifest.name: plan for plan in settings.plans}
+        return Processes(plans, settings.places, os.environ)
+    if settings.broker is not None:
+        instance = secrets.token_bytes(START_BYTES)
+        return Docker(settings.node, instance, settings.broker.target, settings.broker.secret)
+    return External()
 
 
 async def _open_gate(

@@ -5,7 +5,7 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from logos.kernel.v1 import capability_pb2 as pb
-from logos_base.capabilities import ModuleSubject, OperatorSubject, Role, Subject
+from logos_base.capabilities import ModuleSubject, NodeSubject, OperatorSubject, Role, Subject
 from logos_module.capabilities.errors import TokenInvalidError
 
 ROLES: Final = {
@@ -25,6 +25,8 @@ def caller_to_bytes(caller: Subject) -> bytes:
         case OperatorSubject(name, role):
             operator = pb.OperatorSubject(name=name, role=NUMBERS[role])
             return pb.CallerInfo(operator=operator).SerializeToString()
+        case NodeSubject(name):
+            raise ValueError(f"no call of the kernel of {name} is passed on")
 
 
 def caller_from_bytes(said: bytes) -> Subject:

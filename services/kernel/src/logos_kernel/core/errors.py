@@ -249,3 +249,15 @@ class UnknownCallError(LogosError):
 
     kind = ErrorKind.NOT_FOUND
     reason = "CALL_NOT_FOUND"
+
+
+class BrokerError(LogosError):
+    """The broker of the containers does not answer, or refuses (KER-24)."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "BROKER_FAILED"
+
+    def __init__(self, message: str, *, of_broker: str = "") -> None:
+        super().__init__(message)
+        self.of_broker = of_broker
+        """The broker's own reason; empty if it has not said any."""

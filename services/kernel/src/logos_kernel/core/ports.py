@@ -147,6 +147,10 @@ class Runtime(Protocol):
     `start` allows it: all but `lines` is said of one process.
     """
 
+    async def run(self) -> None:
+        """Does what is to be done all the time, if anything; until cancelled, or at once."""
+        ...
+
     def is_alive(self, process: ProcessId) -> bool:
         """Says whether this very process still runs; True also where that is not known yet.
 

@@ -12,6 +12,9 @@ from logos_kernel.core.types import ProcessId, Usage
 class External:
     """A runtime without processes; refuses what `Supervisor` never asks of it."""
 
+    async def run(self) -> None:
+        """Has nothing to do."""
+
     def is_alive(self, process: ProcessId) -> bool:
         return False
 

@@ -66,6 +66,9 @@ class Processes:
         self._oom_kills = OomKills()
         self._has_folders = False
 
+    async def run(self) -> None:
+        """Has nothing to do: the event loop watches the pidfds."""
+
     def is_alive(self, process: ProcessId) -> bool:
         """Says whether this very process still runs."""
         return start_ticks(process.pid) == process.start_ticks

@@ -1,0 +1,1 @@
+"""What containers may be, and what they are."""

@@ -1,0 +1,1 @@
+"""What kernels do with the containers of their node."""
