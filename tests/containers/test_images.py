@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from logos_testnet.compose import IMAGES
 from own_topology import ROOT
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
@@ -18,7 +19,7 @@ FILE = ("--file", "deploy/Dockerfile")
 
 
 def image(module: str) -> str:
-    return f"logos/{module}:0.1.0"
+    return f"{IMAGES}/{module}:0.1.0"
 
 
 def docker(*words: str) -> str:

@@ -41,14 +41,18 @@ def targets(service: dict[str, Any], *, read_only: bool = False) -> set[str]:
 
 
 def test_every_service_is_confined(compose: dict[str, Any], plan: Plan) -> None:
-    assert len(compose["services"]) == sum(1 + len(node.modules) for node in plan.nodes)
+    started = {f"{node.name}-{module.name}" for node in plan.nodes for module in node.modules}
+    kernels = {f"{node.name}-kernel" for node in plan.nodes}
+    assert compose["services"].keys() == {"broker"} | kernels | started
     for name, service in compose["services"].items():
         assert service["cap_drop"] == ["ALL"], name
         assert "no-new-privileges:true" in service["security_opt"], name
         assert service["read_only"] is True, name
         assert service["init"] is True, name
-        assert service["user"] == "65532:65532", name
-        assert service["restart"] == "unless-stopped", name
+        # The engine's socket is root's; without a capability this root has nothing else.
+        assert service["user"] == ("0:0" if name == "broker" else "65532:65532"), name
+        # Two that restart a module would fight: the kernel does.
+        assert service["restart"] == ("no" if name in started else "unless-stopped"), name
         assert service["stop_grace_period"], name
         for limit in ("mem_limit", "pids_limit", "cpus"):
             assert float(service[limit]) > 0, (name, limit)
@@ -60,10 +64,13 @@ def test_every_service_is_confined(compose: dict[str, Any], plan: Plan) -> None:
 
 def test_state_lies_in_named_volumes_alone(compose: dict[str, Any], plan: Plan) -> None:
     services = compose["services"]
-    assert {v["type"] for service in services.values() for v in service["volumes"]} == {"volume"}
+    others = (service for name, service in services.items() if name != "broker")
+    assert {v["type"] for service in others for v in service["volumes"]} == {"volume"}
     for node in plan.nodes:
         joins = {f"/join/{position + 1}" for position in range(len(node.modules))}
-        assert targets(services[f"{node.name}-kernel"]) == {"/data", "/operator", *joins}
+        kernel = services[f"{node.name}-kernel"]
+        assert targets(kernel) == {"/data", "/operator", "/broker", *joins}
+        assert targets(kernel, read_only=True) == {"/broker"}
         for position, module in enumerate(node.modules, start=1):
             service = services[f"{node.name}-{module.name}"]
             assert targets(service) == {"/data", f"/join/{position}"}
@@ -73,7 +80,7 @@ def test_state_lies_in_named_volumes_alone(compose: dict[str, Any], plan: Plan) 
 def test_a_secret_is_in_no_variable(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         for variable, value in service["environment"].items():
-            if variable in {"LOGOS_JOIN_SECRET", "LOGOS_OPERATOR_TOKEN"}:
+            if variable in {"LOGOS_JOIN_SECRET", "LOGOS_OPERATOR_TOKEN", "LOGOS_BROKER_SECRET"}:
                 assert value.startswith("/"), name  # the path of a file
             assert BEARER.search(value) is None, name
 
@@ -92,15 +99,18 @@ def test_networks_join_only_what_must_meet(compose: dict[str, Any], plan: Plan) 
     networks, services = compose["networks"], compose["services"]
     for node in plan.nodes:
         own, front = node.name, f"{node.name}-front"
-        assert services[f"{own}-kernel"]["networks"].keys() == {own, front}
+        assert services[f"{own}-kernel"]["networks"].keys() == {own, front, "broker"}
         for module in node.modules:
             wanted = {own, "mesh"} if module.manifest.needs.is_on_mesh else {own}
             assert services[f"{own}-{module.name}"]["networks"].keys() == wanted
         assert networks[own]["internal"] is True
-    assert networks["mesh"]["internal"] is True
+    assert networks["mesh"]["internal"] is networks["broker"]["internal"] is True
+    assert services["broker"]["networks"].keys() == {"broker"}
     subnets = [network["ipam"]["config"][0]["subnet"] for network in networks.values()]
-    assert len(set(subnets)) == len(subnets) == 1 + 2 * len(plan.nodes)
+    assert len(set(subnets)) == len(subnets) == 2 + 2 * len(plan.nodes)
 
 
-def test_nothing_is_given_to_the_engine_itself(compose: dict[str, Any]) -> None:
-    assert "docker.sock" not in json.dumps(compose)
+def test_only_the_broker_sees_the_engine(compose: dict[str, Any]) -> None:
+    seeing = [name for name, one in compose["services"].items() if "docker.sock" in json.dumps(one)]
+
+    assert seeing == ["broker"]

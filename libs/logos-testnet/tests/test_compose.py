@@ -26,12 +26,75 @@ def test_the_committed_file_is_current() -> None:
     assert text == (ROOT / "docker-compose.yml").read_text(encoding="utf-8"), "./logos render"
 
 
-def test_a_module_waits_for_what_it_requires(containers: Plan) -> None:
+HEALTHY = {"condition": "service_healthy"}
+WITHOUT = "[containers]\nbroker = false\n"
+
+
+def test_a_kernel_starts_the_modules_that_compose_has_made(containers: Plan) -> None:
     services = yaml.safe_load(render_compose(containers, source="x"))["services"]
 
-    healthy = {"condition": "service_healthy"}
-    assert services["node3-mixnet"]["depends_on"] == {"node3-kernel": healthy}
-    assert services["node3-storage"]["depends_on"] == {"node3-mixnet": healthy}
+    assert services["node3-kernel"]["depends_on"] == {"broker": HEALTHY}
+    probe = services["node3-kernel"]["healthcheck"]["test"]
+    assert probe[-1].endswith("probe.py")  # and no service: the node as a whole
+    for module in ("mixnet", "storage"):
+        service = services[f"node3-{module}"]
+        assert service["depends_on"] == {"node3-kernel": HEALTHY}
+        assert service["restart"] == "no"
+
+
+def test_the_broker_is_told_what_each_container_may_be(containers: Plan) -> None:
+    services = yaml.safe_load(render_compose(containers, source="x"))["services"]
+
+    broker = services["broker"]
+    told = tomllib.loads(broker["environment"]["LOGOS_DESCRIPTION_TOML"])
+    assert told.pop("schema") == 1
+    for node in containers.nodes:
+        for module in node.modules:
+            service = services[f"{node.name}-{module.name}"]
+            assert told["nodes"][node.name].pop(module.name) == {
+                "service": f"{node.name}-{module.name}",
+                "image": service["image"],
+                "volumes": service["volumes"],
+                "networks": list(service["networks"]),
+            }
+    assert not any(told["nodes"].values())
+
+
+def test_only_the_broker_sees_the_engine_and_only_kernels_the_broker(containers: Plan) -> None:
+    services = yaml.safe_load(render_compose(containers, source="x"))["services"]
+
+    seeing = [name for name, one in services.items() if "docker.sock" in str(one["volumes"])]
+    assert seeing == ["broker"]
+    meeting = {name for name, one in services.items() if "broker" in one["networks"]}
+    assert meeting == {"broker", *(f"{node.name}-kernel" for node in containers.nodes)}
+    for node in containers.nodes:
+        volume = f"broker.{node.name}"
+        mounts = {
+            name: mount
+            for name, one in services.items()
+            for mount in one["volumes"]
+            if mount.startswith(f"{volume}:")
+        }
+        own = {f"{node.name}-kernel": f"{volume}:/broker:ro"}
+        assert mounts == own | {"broker": f"{volume}:/nodes/{node.name}"}
+
+
+def test_without_a_broker_the_engine_restarts_in_order(
+    manifests: Mapping[str, FoundManifest],
+) -> None:
+    text = f'schema = 1\nname = "x"\nnode_count = 1\n{WITHOUT}[modules.mixnet]\n[modules.storage]\n'
+    plan = container_plan(parse_topology(text), manifests, None)
+
+    document = yaml.safe_load(render_compose(plan, source="x"))
+    services = document["services"]
+
+    assert 'runtime = "external"' in services["node1-kernel"]["environment"]["LOGOS_PROFILE_TOML"]
+    assert services["node1-mixnet"]["depends_on"] == {"node1-kernel": HEALTHY}
+    assert services["node1-storage"]["depends_on"] == {"node1-mixnet": HEALTHY}
+    assert {service["restart"] for service in services.values()} == {"unless-stopped"}
+    assert "broker" not in services
+    assert "broker" not in document["networks"]
+    assert "docker.sock" not in str(document)
 
 
 def test_an_image_of_its_own_has_a_health_check_of_its_own() -> None:
@@ -98,7 +161,7 @@ def test_a_module_waits_for_its_genesis_and_sees_its_own_part_of_it_alone(
     services = document["services"]
 
     done = {"condition": "service_completed_successfully"}
-    assert services["last-rln"]["depends_on"]["genesis.rln"] == done
+    assert services["last-kernel"]["depends_on"]["genesis.rln"] == done
     assert services["last-rln"]["volumes"] == [
         "last-rln:/data",
         "join.last.rln:/join/2:ro",
@@ -107,7 +170,8 @@ def test_a_module_waits_for_its_genesis_and_sees_its_own_part_of_it_alone(
     ]
     volumes = {volume for service in services.values() for volume in service["volumes"]}
     assert not [volume for volume in volumes if volume.startswith("genesis.rln.node2")]
-    assert {volume.partition(":")[0] for volume in volumes} == document["volumes"].keys()
+    named = {volume.partition(":")[0] for volume in volumes if not volume.startswith("${")}
+    assert named == document["volumes"].keys()
 
 
 def test_a_genesis_job_runs_once_and_is_reported_of_its_nodes(
@@ -160,7 +224,7 @@ def test_each_image_is_built_once(containers: Plan) -> None:
     services = yaml.safe_load(render_compose(containers, source="x"))["services"]
 
     built = [name for name, service in services.items() if "build" in service]
-    assert built == ["node1-kernel", "node1-mixnet", "node1-storage"]
+    assert built == ["broker", "node1-kernel", "node1-mixnet", "node1-storage"]
     build = services["node1-storage"]["build"]
     assert (build["target"], build["args"]) == ("module", {"SERVICE": "storage"})
     assert services["node1-storage"]["image"] == "logos/storage:0.2.0"

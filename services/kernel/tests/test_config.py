@@ -255,7 +255,7 @@ speed = 9
         "profile.toml:1: schema: must be 1, is 2",
         "profile.toml:2: testnet: must be text like [a-z][a-z0-9-]{0,63}, is 'Small'",
         "profile.toml: node: must be text like [a-z][a-z0-9-]{0,63}, is None",
-        "profile.toml:3: runtime: must be one of process, docker, kubernetes, external, is 'podman'",
+        f"profile.toml:3: runtime: must be one of {', '.join(Runtime)}, is 'podman'",
         "profile.toml:19: kernel.lease_ttl_ms: must be a whole number from 1, is True",
         "profile.toml:20: kernel.speed: unknown key",
         "profile.toml:8: modules.mixnet.price: unknown key",

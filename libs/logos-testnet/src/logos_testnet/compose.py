@@ -4,11 +4,23 @@ Rendered as text, not dumped: people read this file, and a test compares it byte
 """
 
 import json
+import os
 import textwrap
 from pathlib import PurePosixPath
 from typing import Final
 
 from logos_base.needs import MESH, Limits
+from logos_testnet.compose_broker import (
+    BROKER,
+    BROKER_VERSION,
+    Container,
+    broker_networks,
+    broker_service,
+    broker_volumes,
+    kernel_environment,
+    kernel_networks,
+    kernel_volumes,
+)
 from logos_testnet.genesis import VARIABLE, holders, job_document, modules_with_genesis
 from logos_testnet.plan import (
     CONTAINER_FRONT_PORT,
@@ -23,6 +35,8 @@ from logos_testnet.plan import (
 )
 
 KERNEL_VERSION: Final = "0.1.0"
+IMAGES: Final = os.environ.get("LOGOS_IMAGES") or "logos"
+"""What the names of images begin with: checkouts that share an engine need different ones."""
 STATE_DIR: Final = "/data"
 OPERATOR_DIR: Final = "/operator"
 """Where all kernels see the volume with the operator's token; the image has the folder."""
@@ -41,7 +55,7 @@ _HEAD: Final = """\
 #
 # Each node has a network of its own for its modules, without a way out, and one for its
 # front door, on which only its kernel stands. The modules that talk to other nodes share
-# the network `mesh`.
+# the network `mesh`.{broker}
 
 name: {project}
 
@@ -73,6 +87,9 @@ x-service: &service
   healthcheck: *health
 """
 
+_BROKER_HEAD: Final = """ Kernels start and restart the containers of their modules
+# through the broker, which alone sees the engine; compose makes and removes them."""
+
 
 def project_name(testnet: str) -> str:
     """Returns the compose project of a testnet."""
@@ -100,7 +117,7 @@ def genesis_name(module: str) -> str:
 
 def image_name(module: ModulePlan) -> str:
     """Returns the image of a module."""
-    return module.image or f"logos/{module.manifest.name}:{module.manifest.version}"
+    return module.image or f"{IMAGES}/{module.manifest.name}:{module.manifest.version}"
 
 
 def render_compose(plan: Plan, *, source: str) -> str:
@@ -121,13 +138,16 @@ def render_compose(plan: Plan, *, source: str) -> str:
         project=project_name(plan.topology.name),
         interval=PROBE_INTERVAL,
         probe=PROBE,
+        broker=_BROKER_HEAD if plan.topology.has_broker else "",
     )
     built: set[str] = set()
     services = [_manifest_variables(plan), "services:"]
     services += [_genesis(plan, module, built) for module in modules_with_genesis(plan).values()]
+    if plan.topology.has_broker:
+        services.append(_broker(plan, built))
     for node in plan.nodes:
         services.append(_kernel(plan, node, built))
-        services += [_module(node, module, built) for module in node.modules]
+        services += [_module(plan, node, module, built) for module in node.modules]
     return "\n".join([head, *services, _networks(plan), _volumes(plan)])
 
 
@@ -180,10 +200,28 @@ def _own_health(module: ModulePlan) -> list[str]:
     return [f"    healthcheck: {{ {times} }}"]
 
 
+def _broker(plan: Plan, built: set[str]) -> str:
+    build = ["      target: module", f"      args: {{ SERVICE: {BROKER} }}"]
+    image = _image(f"{IMAGES}/{BROKER}:{BROKER_VERSION}", build, built)
+    containers = {
+        node.name: {
+            module.name: Container(
+                service_name(node.name, module.name),
+                image_name(module),
+                _module_volumes(node, module),
+                [node.name, *([MESH] if module.manifest.needs.is_on_mesh else [])],
+            )
+            for module in node.modules
+        }
+        for node in plan.nodes
+    }
+    return broker_service(plan, image, containers)
+
+
 def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
     if node.networks is None:
         raise ValueError("the plan is not one for containers")
-    networks = node.networks
+    networks, has_broker = node.networks, plan.topology.has_broker
     names = " ".join(module.manifest.name for module in node.modules)
     metrics, published = [], []
     if node.metrics_port is not None:
@@ -193,11 +231,8 @@ def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
     lines = [
         f"  {service_name(node.name, 'kernel')}:",
         "    <<: *service",
-        *_image(f"logos/kernel:{KERNEL_VERSION}", ["      target: kernel"], built),
-        "    # The kernel alone: as a whole the node serves once its modules do.",
-        "    healthcheck:",
-        "      <<: *health",
-        f"      test: [CMD, python, -I, -S, {PROBE}, logos.kernel.v1.Kernel]",
+        *_image(f"{IMAGES}/kernel:{KERNEL_VERSION}", ["      target: kernel"], built),
+        *(_starting(node) if has_broker else _observing()),
         "    environment:",
         "      <<: *manifests",
         f"      LOGOS_MANIFESTS: {names}",
@@ -205,6 +240,7 @@ def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
         "      # Not encrypted, so published on 127.0.0.1 alone: see `ports`.",
         '      LOGOS_FRONT_PLAINTEXT: "1"',
         f"      LOGOS_LISTEN: {networks.kernel}:{CONTAINER_GRPC_PORT}",
+        *(kernel_environment(plan) if has_broker else []),
         f"      LOGOS_STATE_DIR: {STATE_DIR}",
         f"      LOGOS_OPERATOR_TOKEN: {OPERATOR_DIR}/token",
         *metrics,
@@ -216,6 +252,7 @@ def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
         "    networks:",
         f"      {node.name}: {{ ipv4_address: {networks.kernel} }}",
         f"      {node.name}-front: {{ ipv4_address: {networks.front_kernel} }}",
+        *(kernel_networks(node) if has_broker else []),
         "    volumes:",
         f"      - {node.name}-kernel:{STATE_DIR}",
         f"      - {_OPERATOR}:{OPERATOR_DIR}",
@@ -223,31 +260,50 @@ def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
             f"      - {_join_volume(node, module)}:{_join_folder(module)}"
             for module in node.modules
         ),
+        *(kernel_volumes(node) if has_broker else []),
         "",
     ]
     return "\n".join(lines)
 
 
-def _module(node: NodePlan, module: ModulePlan, built: set[str]) -> str:
+def _starting(node: NodePlan) -> list[str]:
+    """What a kernel has that starts its modules: it is healthy once they are READY."""
+    return [
+        "    stop_grace_period: 60s",
+        "    # The node as a whole: it serves once its modules do, which its kernel starts.",
+        "    healthcheck:",
+        "      <<: *health",
+        "      start_period: 180s",
+        "    depends_on:",
+        f"      {BROKER}: {{ condition: service_healthy }}",
+        *(
+            f"      {genesis_name(module.name)}: {{ condition: service_completed_successfully }}"
+            for module in node.modules
+            if module.manifest.needs.genesis
+        ),
+    ]
+
+
+def _observing() -> list[str]:
+    return [
+        "    # The kernel alone: as a whole the node serves once its modules do.",
+        "    healthcheck:",
+        "      <<: *health",
+        f"      test: [CMD, python, -I, -S, {PROBE}, logos.kernel.v1.Kernel]",
+    ]
+
+
+def _module(plan: Plan, node: NodePlan, module: ModulePlan, built: set[str]) -> str:
     if node.networks is None:
         raise ValueError("the plan is not one for containers")
     name, needs = module.name, module.manifest.needs
-    needed = module.manifest.prerequisites or ("kernel",)
     lines = [
         f"  {service_name(node.name, name)}:",
         "    <<: *service",
         *_module_image(module, built),
         *_own_health(module),
         *_limits(needs.limits),
-        "    depends_on:",
-        *(
-            f"      {service_name(node.name, each)}: {{ condition: service_healthy }}"
-            for each in needed
-        ),
-    ]
-    if needs.genesis:
-        lines.append(f"      {genesis_name(name)}: {{ condition: service_completed_successfully }}")
-    lines += [
+        *_begun_by(plan, node, module),
         "    environment:",
         f"      LOGOS_MODULE: {name}",
         f"      LOGOS_KERNEL: {node.networks.kernel}:{CONTAINER_GRPC_PORT}",
@@ -259,17 +315,44 @@ def _module(node: NodePlan, module: ModulePlan, built: set[str]) -> str:
     ]
     if needs.is_on_mesh:
         lines.append(f"      {MESH}: {{ ipv4_address: {node.networks.mesh} }}")
-    lines += [
-        "    volumes:",
-        f"      - {node.name}-{name}:{STATE_DIR}",
-        f"      - {_join_volume(node, module)}:{_join_folder(module)}:ro",
-    ]
-    if needs.genesis:
-        lines += [
-            f"      - {genesis_name(name)}:{CONTAINER_PUBLIC_GENESIS}:ro",
-            f"      - {_private_volume(name, node)}:{CONTAINER_PRIVATE_GENESIS}:ro",
-        ]
+    lines += ["    volumes:", *(f"      - {each}" for each in _module_volumes(node, module))]
     return "\n".join([*lines, ""])
+
+
+def _begun_by(plan: Plan, node: NodePlan, module: ModulePlan) -> list[str]:
+    """When compose starts a module: with a broker, only once its kernel has done so already."""
+    name, kernel = module.name, service_name(node.name, "kernel")
+    if plan.topology.has_broker:
+        return [
+            '    restart: "no" # the kernel starts it, through the broker',
+            "    depends_on:",
+            f"      {kernel}: {{ condition: service_healthy }}",
+        ]
+    needed = [
+        service_name(node.name, each) for each in module.manifest.prerequisites or ("kernel",)
+    ]
+    lines = [
+        "    depends_on:",
+        *(f"      {one}: {{ condition: service_healthy }}" for one in needed),
+    ]
+    if module.manifest.needs.genesis:
+        lines.append(f"      {genesis_name(name)}: {{ condition: service_completed_successfully }}")
+    return lines
+
+
+def _module_volumes(node: NodePlan, module: ModulePlan) -> list[str]:
+    """Returns what a module mounts, as `VOLUME:/PATH` or `VOLUME:/PATH:ro`."""
+    name = module.name
+    volumes = [
+        f"{node.name}-{name}:{STATE_DIR}",
+        f"{_join_volume(node, module)}:{_join_folder(module)}:ro",
+    ]
+    if module.manifest.needs.genesis:
+        volumes += [
+            f"{genesis_name(name)}:{CONTAINER_PUBLIC_GENESIS}:ro",
+            f"{_private_volume(name, node)}:{CONTAINER_PRIVATE_GENESIS}:ro",
+        ]
+    return volumes
 
 
 def _limits(limits: Limits) -> list[str]:
@@ -341,6 +424,7 @@ def _networks(plan: Plan) -> str:
         "    internal: true",
         f"    ipam: {{ config: [{{ subnet: {mesh_network(plan.topology)} }}] }}",
     ]
+    lines += broker_networks(plan) if plan.topology.has_broker else []
     for node in plan.nodes:
         if node.networks is None:
             continue
@@ -356,6 +440,7 @@ def _networks(plan: Plan) -> str:
 
 def _volumes(plan: Plan) -> str:
     lines = ["volumes:", f"  {_OPERATOR}: {{}}"]
+    lines += broker_volumes(plan) if plan.topology.has_broker else []
     for node in plan.nodes:
         lines.append(f"  {node.name}-kernel: {{}}")
         for module in node.modules:

@@ -34,6 +34,7 @@ _LOOPBACK: Final = IPv4Address("127.0.0.1")
 # first address; kernel and modules follow.
 _MODULE_NETS: Final = (16, 28)  # third byte of the first, prefix
 _FRONT_NETS: Final = (64, 29)
+_BROKER_NET: Final = 96  # third byte; the broker, and then the kernels from the tenth address on
 _FIRST_MESH_HOST: Final = 10
 MAX_MODULES: Final = 12
 """Of a node in containers: its network has 16 addresses."""
@@ -73,6 +74,7 @@ class Networks:
     front: IPv4Network
     kernel: IPv4Address
     front_kernel: IPv4Address
+    broker_kernel: IPv4Address
     mesh: IPv4Address
 
 
@@ -102,7 +104,7 @@ class Plan:
 
     topology: Topology
     runtime: str
-    """As in profiles: `process` or `external`."""
+    """As in profiles: `process`, `docker` or `external`."""
     nodes: tuple[NodePlan, ...]
     seed: int | None = None
 
@@ -179,7 +181,7 @@ def container_plan(
             _nodes(topology, manifests, placement, seed), topology.nodes, strict=True
         )
     )
-    return Plan(topology, "external", nodes, seed)
+    return Plan(topology, "docker" if topology.has_broker else "external", nodes, seed)
 
 
 def _nodes(
@@ -258,6 +260,16 @@ def mesh_network(topology: Topology) -> IPv4Network:
     return IPv4Network((topology.subnet.network_address, 24))
 
 
+def broker_network(topology: Topology) -> IPv4Network:
+    """Returns the network between the broker and the kernels."""
+    return IPv4Network((int(topology.subnet.network_address) + _BROKER_NET * 256, 24))
+
+
+def broker_address(topology: Topology) -> IPv4Address:
+    """Returns the address of the broker, on that network."""
+    return broker_network(topology).network_address + 2
+
+
 def _networks(subnet: IPv4Network, index: int) -> Networks:
     modules = _nth(subnet, *_MODULE_NETS, index)
     front = _nth(subnet, *_FRONT_NETS, index)
@@ -266,6 +278,7 @@ def _networks(subnet: IPv4Network, index: int) -> Networks:
         front=front,
         kernel=modules.network_address + 2,
         front_kernel=front.network_address + 2,
+        broker_kernel=subnet.network_address + _BROKER_NET * 256 + _FIRST_MESH_HOST + index,
         mesh=subnet.network_address + _FIRST_MESH_HOST + index,
     )
 

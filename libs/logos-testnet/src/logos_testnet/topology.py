@@ -24,6 +24,7 @@ RESERVED_NODES: Final = {
     "genesis": "the folder of the genesis",
     "run": "the folder of the sockets",
     "mesh": "the network between the nodes",
+    "broker": "the network of the broker",
 }
 RESERVED_MODULES: Final = {"kernel": "the node's kernel", "profile": "the node's profile"}
 MAX_NODES: Final = 100
@@ -71,6 +72,8 @@ class Topology:
     """Bases of modules' ports, by name, that replace those of the manifests."""
     subnet: IPv4Network = field(default_factory=lambda: IPv4Network(DEFAULT_SUBNET))
     """A /16 for the networks of containers."""
+    has_broker: bool = True
+    """Whether the kernels start and restart the containers; else the engine does."""
 
 
 def parse_topology(
@@ -126,7 +129,7 @@ class _Reader:
             raise TopologyError(
                 [f"{self._source}:{line}: {what}" for line, what in sorted(self._problems)]
             )
-        return Topology(name, nodes, target_peers, front, ports, subnet)
+        return Topology(name, nodes, target_peers, front, ports, subnet, self._has_broker())
 
     def _problem(self, path: KeyPath, what: str) -> None:
         label = ".".join(str(word) for word in path)
@@ -284,9 +287,17 @@ class _Reader:
         }
         return bases.pop(FRONT), bases
 
+    def _has_broker(self) -> bool:
+        value = self._table(("containers",), self._document.get("containers", {})).get(
+            "broker", True
+        )
+        if not isinstance(value, bool):
+            self._problem(("containers", "broker"), f"must be true or false, is {value!r}")
+        return value is True
+
     def _subnet(self) -> IPv4Network:
         table = self._table(("containers",), self._document.get("containers", {}))
-        self._unknown(("containers",), table, frozenset({"subnet"}))
+        self._unknown(("containers",), table, frozenset({"subnet", "broker"}))
         try:
             subnet = IPv4Network(table.get("subnet", DEFAULT_SUBNET))
         except ValueError as error:

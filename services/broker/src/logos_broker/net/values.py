@@ -10,7 +10,8 @@ PROJECT: Final = "com.docker.compose.project"
 SERVICE: Final = "com.docker.compose.service"
 ONE_OFF: Final = "com.docker.compose.oneoff"
 
-_HOST: Final = ("PidMode", "IpcMode", "UTSMode", "NetworkMode", "UsernsMode", "CgroupnsMode")
+# Not CgroupnsMode: with cgroup v1, engines share it by default; it shows names alone.
+_HOST: Final = ("PidMode", "IpcMode", "UTSMode", "NetworkMode", "UsernsMode")
 _DEVICES: Final = ("Devices", "DeviceRequests", "DeviceCgroupRules", "VolumesFrom", "GroupAdd")
 
 

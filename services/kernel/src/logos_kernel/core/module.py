@@ -78,7 +78,7 @@ class Module:
     @property
     def is_external(self) -> bool:
         """Whether the kernel only observes it."""
-        return self.plan.runtime is Runtime.EXTERNAL
+        return self.plan.runtime in {Runtime.EXTERNAL, Runtime.KUBERNETES}
 
     @property
     def is_begun(self) -> bool:

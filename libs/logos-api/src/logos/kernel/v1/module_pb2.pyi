@@ -115,6 +115,10 @@ class _ModuleRuntimeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModuleR
     """The kernel starts it as a process of its own and restarts it."""
     MODULE_RUNTIME_EXTERNAL: _ModuleRuntime.ValueType  # 2
     """A container engine does; the kernel only observes the module."""
+    MODULE_RUNTIME_DOCKER: _ModuleRuntime.ValueType  # 3
+    """The kernel starts and restarts its container, through the broker."""
+    MODULE_RUNTIME_KUBERNETES: _ModuleRuntime.ValueType  # 4
+    """The kubelet does; the kernel observes the module, and its pod."""
 
 class ModuleRuntime(_ModuleRuntime, metaclass=_ModuleRuntimeEnumTypeWrapper):
     """Who starts and restarts a module."""
@@ -125,6 +129,10 @@ MODULE_RUNTIME_PROCESS: ModuleRuntime.ValueType  # 1
 """The kernel starts it as a process of its own and restarts it."""
 MODULE_RUNTIME_EXTERNAL: ModuleRuntime.ValueType  # 2
 """A container engine does; the kernel only observes the module."""
+MODULE_RUNTIME_DOCKER: ModuleRuntime.ValueType  # 3
+"""The kernel starts and restarts its container, through the broker."""
+MODULE_RUNTIME_KUBERNETES: ModuleRuntime.ValueType  # 4
+"""The kubelet does; the kernel observes the module, and its pod."""
 Global___ModuleRuntime: _TypeAlias = ModuleRuntime  # noqa: Y015
 
 class _TransitionReason:
