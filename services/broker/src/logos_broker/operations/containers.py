@@ -32,8 +32,8 @@ class Containers:
         self._engine = engine
         self.changes = Changes(engine)
 
-    async def start(self, node: str, module: str) -> State:
-        """Starts a container unless it runs.
+    async def start(self, node: str, module: str) -> tuple[State, bytes]:
+        """Starts a container unless it runs; returns its state, and its log if it has ended.
 
         Raises:
             ContainerMissingError, NotAsDescribedError, NotStartedError: It was left alone.
@@ -42,12 +42,13 @@ class Containers:
         seen = await self._find(node, module)
         if found := problems(seen, self._described(node, module)):
             raise NotAsDescribedError(f"the container of {module}: {'; '.join(found)}")
-        if not seen.state.is_running:
-            await self._engine.start(seen.container_id)
-            seen = await self._find(node, module)
-        if not seen.state.is_running:
-            raise NotStartedError(f"the container of {module} has ended as it started")
-        return seen.state
+        if seen.state.is_running:
+            return seen.state, b""
+        await self._engine.start(seen.container_id)
+        state, log = await self._look(node, module)
+        if state.started_at_ns in {0, seen.state.started_at_ns}:
+            raise NotStartedError(f"the container of {module} was not started, or is gone")
+        return state, log
 
     async def signal(self, node: str, module: str, started_at_ns: int, signal: Signal) -> None:
         """Signals the start that is meant; of one that does not run, nothing is to be done."""

@@ -35,8 +35,8 @@ class BrokerServicer(broker_pb2_grpc.BrokerServicer):
     async def StartContainer(
         self, request: pb.StartContainerRequest, context: Context
     ) -> pb.StartContainerResponse:
-        state = await self._containers.start(_node_of(context), request.module)
-        return pb.StartContainerResponse(container=_to_pb(request.module, state))
+        state, log = await self._containers.start(_node_of(context), request.module)
+        return pb.StartContainerResponse(container=_to_pb(request.module, state, log))
 
     async def SignalContainer(
         self, request: pb.SignalContainerRequest, context: Context

@@ -97,7 +97,7 @@ class Docker:
         if process in self._watched:
             raise OSError(f"its container still runs, so that epoch {epoch} cannot begin")
         self._watched[process] = module, ended
-        self._see(container)
+        asyncio.get_running_loop().call_soon(self._see, container)  # it may have ended already
         return process
 
     def watch(self, module: str, process: ProcessId, ended: Ended) -> None:
@@ -166,7 +166,7 @@ class Docker:
         """Notes what the broker says of a module, and reports what has ended."""
         newest = self._newest.get(container.module)
         if newest is not None and newest.seen_at_ns > container.seen_at_ns:
-            return
+            container = newest
         self._newest[container.module] = container
         for process, (module, _) in list(self._watched.items()):
             if module == container.module and not _runs(process)(container):

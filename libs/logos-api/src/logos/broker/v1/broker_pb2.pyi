@@ -125,7 +125,7 @@ Global___StartContainerRequest: _TypeAlias = StartContainerRequest  # noqa: Y015
 
 @_typing.final
 class StartContainerResponse(_message.Message):
-    """The container that runs now."""
+    """The container that runs now, or whose start has ended already."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
