@@ -12,6 +12,7 @@ import pytest
 from logos_base.manifest import Manifest
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.types import Exit, Places, Plan, ProcessId
+from logos_kernel.net.limits import Cgroups
 from logos_kernel.net.process import Processes
 from runtime_contract import SCRIPTS, RuntimeContract
 
@@ -147,3 +148,17 @@ async def test_an_end_is_reported_where_the_log_cannot_be_read(rig: Rig, tmp_pat
 
     async with asyncio.timeout(60):
         assert (await rig.ends.get()).code == -9
+
+
+async def test_a_process_that_cannot_be_limited_is_ended(rig: Rig, tmp_path: Path) -> None:
+    cgroup = tmp_path / "cgroup"
+    cgroup.mkdir()
+    (cgroup / "cgroup.controllers").write_text("cpu memory pids")
+    rig.processes._limits = Cgroups(cgroup)
+    (cgroup / "stays.1").touch()  # where its cgroup would be
+
+    with pytest.raises(FileExistsError):
+        await rig.processes.start("stays", 1, rig._ended)
+
+    assert not rig.processes._watched
+    assert rig.ends.empty()

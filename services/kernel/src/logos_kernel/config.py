@@ -193,6 +193,8 @@ def _parse_places(
     places = Places(run_dir, modules_dir, log_dir, listen)
     if fork_server := variables.get("LOGOS_FORK_SERVER"):
         places = replace(places, fork_server=Path(fork_server))
+    if cgroup := variables.get("LOGOS_CGROUP"):
+        places = replace(places, cgroup=Path(cgroup))
     return places
 
 

@@ -124,6 +124,8 @@ class Places:
     """Where each module reads its join secret."""
     fork_server: Path | None = None
     """Socket of the testnet's fork server, if it has one."""
+    cgroup: Path | None = None
+    """Folder of a cgroup (v2) that the kernel divides among its modules; None: it has none."""
 
     def socket(self, module: str) -> Path:
         """Returns the Unix socket of a module."""

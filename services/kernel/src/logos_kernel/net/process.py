@@ -25,6 +25,7 @@ from logos_kernel.core.ports import Ended
 from logos_kernel.core.types import Exit, Places, Plan, ProcessId, Usage
 from logos_kernel.net import logfile
 from logos_kernel.net.exits import Parent, WatchedProcess, kill_group
+from logos_kernel.net.limits import Cgroups, ProcessLimits
 from logos_kernel.net.oom import OomKills
 from logos_kernel.net.usage import usage_of
 from logos_module.sockets import FOLDER_MODE, restore_folder
@@ -64,6 +65,8 @@ class Processes:
         """When the fork server may be asked again, in seconds of `time.monotonic`."""
         self._watched: dict[ProcessId, WatchedProcess] = {}
         self._oom_kills = OomKills()
+        self._limits = ProcessLimits() if places.cgroup is None else Cgroups(places.cgroup)
+        log.info("limits of modules", extra={"by": self._limits.words})
         self._has_folders = False
 
     async def run(self) -> None:
@@ -120,6 +123,7 @@ class Processes:
     ) -> None:
         def end(code: int | None) -> None:
             del self._watched[process]
+            self._limits.release(module)
             lines = logfile.last_lines(self._places.log(module))
             is_oom = False if watched.was_killed else self._oom_kills.is_of(kills, code)
             ended(process, Exit(code, lines, is_oom))
@@ -135,12 +139,33 @@ class Processes:
         variables = self._variables(module, epoch, folder)
         output = logfile.open_for_append(self._places.log(module))
         try:
+            started: tuple[ProcessId, int, Parent]
             forked = self._fork(module, folder, variables, output)
             if forked is not None:
-                return ProcessId(forked.pid, forked.start_ticks), forked.pidfd, forked
-            return _execute(self._plans[module], folder, variables, output)
+                started = ProcessId(forked.pid, forked.start_ticks), forked.pidfd, forked
+            else:
+                started = _execute(self._plans[module], folder, variables, output)
         finally:
             os.close(output)
+        self._limit(module, epoch, *started)
+        return started
+
+    def _limit(
+        self, module: str, epoch: int, process: ProcessId, pidfd: int, parent: Parent
+    ) -> None:
+        """Limits a new process; one that cannot be is ended, and the error is raised."""
+        try:
+            self._limits.apply(
+                module, epoch, process.pid, self._plans[module].manifest.needs.limits
+            )
+        except OSError:
+            kill_group(process.pid)
+            os.close(pidfd)
+            if isinstance(parent, Forked):
+                parent.connection.close()
+            elif parent is not None:
+                parent.wait()
+            raise
 
     def _make_folders(self) -> None:
         """Makes them at the first start; later only sockets may have been swept away.
