@@ -34,6 +34,7 @@ from logos_kernel.core.types import (
     Runtime,
     Usage,
 )
+from logos_kernel.core.views import View
 from logos_kernel.net.external import External
 from logos_kernel.node import Node
 from logos_kernel.operations.audit import Audit
@@ -102,6 +103,9 @@ class Processes:
         self._ended: dict[ProcessId, Ended] = {}
 
     async def run(self) -> None:
+        pass
+
+    def show(self, views: Sequence[View]) -> None:
         pass
 
     def is_alive(self, process: ProcessId) -> bool:

@@ -19,7 +19,7 @@ from logos_kernel.core.groups import problems as group_problems
 from logos_kernel.core.registry import RESERVED_SERVICES
 from logos_kernel.core.restarts import RestartPolicy
 from logos_kernel.core.schema import Schema
-from logos_kernel.core.types import Places, Plan, Runtime
+from logos_kernel.core.types import Cluster, Places, Plan, Runtime
 from logos_module.environment import ADDRESS, parse_log_level, parse_metrics_listen
 from logos_module.sockets import path_of
 from logos_module.tls import CertificateFiles, CertificateUnusableError
@@ -29,6 +29,7 @@ MAX_PROFILE_BYTES: Final = 1024 * 1024
 MAX_SOCKET_PATH_BYTES: Final = 107
 """sun_path of unix(7), without its zero byte."""
 
+SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 DATABASE_SCHEME: Final = "postgresql+asyncpg://"
 
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "[::]", "::"})  # noqa: S104 - to refuse them
@@ -68,6 +69,8 @@ class Config:
     """Where modules that are processes live; None where they are none."""
     broker: Broker | None = None
     """None where the modules are no containers that it starts."""
+    cluster: Cluster | None = None
+    """None where the modules are no pods."""
     log_level: str = "INFO"
     metrics_listen: tuple[str, int] | None = None
     master_key: Path | None = None
@@ -120,6 +123,7 @@ def parse(variables: Mapping[str, str]) -> Config:
         places = _parse_places(variables, required, listen, problems)
         problems += _long_sockets(places, profile.plans)
     broker = _parse_broker(profile.runtime, address, required)
+    cluster = _parse_cluster(profile.runtime, variables, required, problems)
     if problems:
         raise ConfigError(problems)
     state = Path(state_dir)
@@ -140,6 +144,7 @@ def parse(variables: Mapping[str, str]) -> Config:
         listen=listen,
         places=places,
         broker=broker,
+        cluster=cluster,
         log_level=level,
         metrics_listen=metrics_listen,
         tls=tls,
@@ -169,6 +174,26 @@ def _parse_broker(
     if runtime is not Runtime.DOCKER:
         return None
     return Broker(address("LOGOS_BROKER"), Path(required("LOGOS_BROKER_SECRET")))
+
+
+def _parse_cluster(
+    runtime: Runtime,
+    variables: Mapping[str, str],
+    required: Callable[[str], str],
+    problems: list[str],
+) -> Cluster | None:
+    """Reads where the API of the cluster is, as Kubernetes tells each pod."""
+    if runtime is not Runtime.KUBERNETES:
+        return None
+    host, port = required("KUBERNETES_SERVICE_HOST"), required("KUBERNETES_SERVICE_PORT")
+    folder = Path(variables.get("LOGOS_SERVICE_ACCOUNT") or SERVICE_ACCOUNT)
+    try:
+        namespace = (folder / "namespace").read_text(encoding="ascii").strip()
+    except OSError as error:
+        problems.append(f"{folder}/namespace: {error.strerror}")
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    return Cluster(f"https://{shown}:{port}", namespace, folder / "token", folder / "ca.crt")
 
 
 def _parse_database(variables: Mapping[str, str], problems: list[str]) -> str | None:

@@ -46,8 +46,10 @@ from logos_kernel.net.executor import Executor, monotonic_ms
 from logos_kernel.net.external import External
 from logos_kernel.net.front import Front
 from logos_kernel.net.hosts import Hosts
+from logos_kernel.net.kubernetes import Kubernetes
 from logos_kernel.net.operators import Operators
 from logos_kernel.net.page import Page
+from logos_kernel.net.pods import Pods
 from logos_kernel.net.probe import describe
 from logos_kernel.net.process import Processes
 from logos_kernel.net.rotation import keep_small
@@ -322,6 +324,8 @@ def _runtime_of(settings: config.Config) -> Runtime:
     if settings.broker is not None:
         instance = secrets.token_bytes(START_BYTES)
         return Docker(settings.node, instance, settings.broker.target, settings.broker.secret)
+    if settings.cluster is not None:
+        return Kubernetes(Pods(settings.cluster, settings.node))
     return External()
 
 

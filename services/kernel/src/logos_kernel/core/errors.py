@@ -251,6 +251,18 @@ class UnknownCallError(LogosError):
     reason = "CALL_NOT_FOUND"
 
 
+class ClusterError(LogosError):
+    """The API of Kubernetes does not answer, or refuses (KER-27)."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "CLUSTER_FAILED"
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+        """Its HTTP status; 0 if it has not said any."""
+
+
 class BrokerError(LogosError):
     """The broker of the containers does not answer, or refuses (KER-24)."""
 

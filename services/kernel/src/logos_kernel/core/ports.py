@@ -10,6 +10,7 @@ from logos_kernel.core.events import Commit, DeadLetter, Event, Group, Page, Pas
 from logos_kernel.core.journal import Entries
 from logos_kernel.core.settings import Outcome, Version
 from logos_kernel.core.types import Described, Exit, ProcessId, Record, Usage
+from logos_kernel.core.views import View
 
 
 class ModuleStore(Protocol):
@@ -149,6 +150,10 @@ class Runtime(Protocol):
 
     async def run(self) -> None:
         """Does what is to be done all the time, if anything; until cancelled, or at once."""
+        ...
+
+    def show(self, views: Sequence[View]) -> None:
+        """Takes the modules as they are now, for those that pass that on."""
         ...
 
     def is_alive(self, process: ProcessId) -> bool:

@@ -137,6 +137,17 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where the API of Kubernetes is, and as whom the kernel calls it."""
+
+    url: str
+    namespace: str
+    token: Path
+    """Of the service account; read for each call, since it is replaced."""
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What is remembered of one module across restarts of the kernel (KER-8)."""
 

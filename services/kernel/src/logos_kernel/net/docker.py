@@ -6,7 +6,7 @@ module holds; while it does not answer, nothing is taken for ended, and signals 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -20,6 +20,7 @@ from logos_kernel.core.effects import Signal
 from logos_kernel.core.errors import BrokerError
 from logos_kernel.core.ports import Ended
 from logos_kernel.core.types import Exit, ProcessId, Usage
+from logos_kernel.core.views import View
 from logos_module.capabilities.joining import JoinSecretError, read_join_secret
 from logos_module.capabilities.nodes import NodeCredential
 from logos_module.errors import reason_of
@@ -78,6 +79,9 @@ class Docker:
         finally:
             if self._channel is not None:
                 await self._channel.close()
+
+    def show(self, views: Sequence[View]) -> None:
+        """Has nobody to tell."""
 
     def is_alive(self, process: ProcessId) -> bool:
         """Says whether this start of a container runs; True where no broker has told yet."""

@@ -171,6 +171,7 @@ class Executor:
             log.log(level, "module changed", extra={**extra, "last_exit": view.last_exit})
         views = self._views.all()
         _FAILED.set(sum(view.state is ModuleState.FAILED for view in views))
+        self._runtime.show(views)
         for channel in self._router.update(views):
             self.driver.start(channel.close(CLOSE_GRACE_S))
         await self._front.update(views, is_ready=self._views.modules.is_ready())

@@ -1,12 +1,13 @@
 """Modules that a container engine runs: the kernel only observes them."""
 # ruff: noqa: ARG002 -- it refuses every request
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.errors import ExternalRuntimeError
 from logos_kernel.core.ports import Ended
 from logos_kernel.core.types import ProcessId, Usage
+from logos_kernel.core.views import View
 
 
 class External:
@@ -14,6 +15,9 @@ class External:
 
     async def run(self) -> None:
         """Has nothing to do."""
+
+    def show(self, views: Sequence[View]) -> None:
+        """Has nobody to tell."""
 
     def is_alive(self, process: ProcessId) -> bool:
         return False

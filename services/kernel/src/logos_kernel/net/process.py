@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from logos_forkserver.wire import Request
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.ports import Ended
 from logos_kernel.core.types import Exit, Places, Plan, ProcessId, Usage
+from logos_kernel.core.views import View
 from logos_kernel.net import logfile
 from logos_kernel.net.exits import Parent, WatchedProcess, kill_group
 from logos_kernel.net.limits import Cgroups, ProcessLimits
@@ -71,6 +72,9 @@ class Processes:
 
     async def run(self) -> None:
         """Has nothing to do: the event loop watches the pidfds."""
+
+    def show(self, views: Sequence[View]) -> None:
+        """Has nobody to tell."""
 
     def is_alive(self, process: ProcessId) -> bool:
         """Says whether this very process still runs."""
