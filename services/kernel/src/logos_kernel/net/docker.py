@@ -101,6 +101,7 @@ class Docker:
         if process in self._watched:
             raise OSError(f"its container still runs, so that epoch {epoch} cannot begin")
         self._watched[process] = module, ended
+        self._note(container)  # at once: what was said before its start must not end it
         asyncio.get_running_loop().call_soon(self._see, container)  # it may have ended already
         return process
 
@@ -168,13 +169,17 @@ class Docker:
 
     def _see(self, container: pb.Container) -> None:
         """Notes what the broker says of a module, and reports what has ended."""
-        newest = self._newest.get(container.module)
-        if newest is not None and newest.seen_at_ns > container.seen_at_ns:
-            container = newest
-        self._newest[container.module] = container
+        container = self._note(container)
         for process, (module, _) in list(self._watched.items()):
             if module == container.module and not _runs(process)(container):
                 self._report(process, _exit_of(process, container))
+
+    def _note(self, container: pb.Container) -> pb.Container:
+        """Keeps what was said last of a module, and returns it."""
+        newest = self._newest.get(container.module)
+        if newest is None or newest.seen_at_ns <= container.seen_at_ns:
+            self._newest[container.module] = newest = container
+        return newest
 
     def _report(self, process: ProcessId, exit_: Exit) -> None:
         _, ended = self._watched.pop(process)
