@@ -13,7 +13,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.ports import Runtime
@@ -25,6 +25,8 @@ SCRIPTS = {
     "stubborn": "trap '' TERM; echo here; while :; do sleep 0.05; done",
 }
 """The modules, for a shell."""
+
+IN_2100_MS: Final = 4_102_444_800_000
 
 
 @dataclass
@@ -162,9 +164,12 @@ class RuntimeContract:
         await rig.runtime.start("speaks", 1, ends)
         await ends.next()
 
-        lines = [line async for line in rig.runtime.lines("speaks", tail=1, follow=False)]
+        async def read(**asked: Any) -> list[bytes]:
+            return [line async for line in rig.runtime.lines("speaks", follow=False, **asked)]
 
-        assert lines == [b"two"]
+        assert await read(tail=1) == [b"two"]
+        assert (await read(tail=0))[-2:] == [b"one", b"two"]
+        assert await read(tail=0, since_ms=IN_2100_MS) == []
 
     async def test_usage_is_that_of_a_living_process(self, rig: Rig) -> None:
         ends = Ends()

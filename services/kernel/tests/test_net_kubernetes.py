@@ -34,6 +34,7 @@ def view(name: str, state: ModuleState, address: str, requires: Sequence[str] = 
         pid=0,
         since_ms=0,
         described=None,
+        in_flight=0,
     )
 
 
@@ -135,7 +136,21 @@ async def test_a_log_is_that_of_the_newest_pod(rig: Rig) -> None:
     lines = [line async for line in rig.runtime.lines("storage", tail=5, follow=False)]
 
     assert lines == [b"one", b"two"]
-    assert any("storage-1/log?tailLines=5" in asked for asked in rig.cluster.asked)
+    assert "GET /api/v1/namespaces/logos/pods/storage-1/log?follow=false&tailLines=5" in (
+        rig.cluster.asked
+    )
+
+
+async def test_a_log_is_asked_for_from_a_time_on(cluster: FakeCluster, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    pods = Pods(Cluster(cluster.url, "logos", tmp_path / "token"), "node1")
+    cluster.logs = {"storage-0": "one\n"}
+
+    lines = [one async for one in pods.log("storage-0", tail=0, follow=False, since_ms=1_500)]
+
+    assert lines == [b"one"]
+    (asked,) = cluster.asked
+    assert asked.endswith("/log?follow=false&sinceTime=1970-01-01T00%3A00%3A01.500000%2B00%3A00")
 
 
 async def test_a_module_without_a_pod_has_no_log(rig: Rig) -> None:

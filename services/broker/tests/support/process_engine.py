@@ -112,15 +112,19 @@ class ProcessEngine:
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         return b"".join(lines[-tail:])
 
-    async def follow(self, container_id: str, tail: int, since_ns: int) -> AsyncIterator[bytes]:
+    async def stream(
+        self, container_id: str, tail: int, since_ns: int, *, follow: bool
+    ) -> AsyncIterator[bytes]:
         at, path = 0, self._log(container_id)
+        if since_ns > time.time_ns():  # no line is of a later time
+            return
         while True:
             is_running = self.containers[container_id].seen.state.is_running
             content = path.read_bytes() if path.exists() else b""
             if content[at:]:
-                yield content[at:]
+                yield content[at:] if at else b"".join(content.splitlines(keepends=True)[-tail:])
             at = len(content)
-            if not is_running:
+            if not (follow and is_running):
                 return
             await asyncio.sleep(0.01)
 

@@ -29,8 +29,10 @@ class Engine(Protocol):
         """Returns the last lines of a log, from a time on, with their line feeds."""
         ...
 
-    def follow(self, container_id: str, tail: int, since_ns: int) -> AsyncIterator[bytes]:
-        """Streams pieces of the same, until the container ends."""
+    def stream(
+        self, container_id: str, tail: int, since_ns: int, *, follow: bool
+    ) -> AsyncIterator[bytes]:
+        """Streams pieces of the same; if it follows, until the container ends."""
         ...
 
     def changes(self) -> AsyncIterator[str]:

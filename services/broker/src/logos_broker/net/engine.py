@@ -80,10 +80,12 @@ class DockerEngine:
         except APIError as error:
             raise EngineUnavailableError(f"no log: {error.explanation}") from error
 
-    async def follow(self, container_id: str, tail: int, since_ns: int) -> AsyncIterator[bytes]:
+    async def stream(
+        self, container_id: str, tail: int, since_ns: int, *, follow: bool
+    ) -> AsyncIterator[bytes]:
         since = _seconds(since_ns)
         opened = partial(
-            self._streams.logs, container_id, stream=True, follow=True, tail=tail, since=since
+            self._streams.logs, container_id, stream=True, follow=follow, tail=tail, since=since
         )
         async for piece in _streamed(opened):
             yield piece

@@ -67,28 +67,24 @@ class Containers:
         return usage
 
     async def lines(
-        self, node: str, module: str, *, tail: int, follow: bool
+        self, node: str, module: str, *, tail: int, follow: bool, since_ns: int = 0
     ) -> AsyncIterator[bytes]:
-        """Streams a log; following goes on with the module's next start."""
+        """Streams a log, from a time on; following goes on with the module's next start."""
         if tail > MAX_TAIL:
             raise TailTooLongError(f"tail: at most {MAX_TAIL} lines", field="tail")
         seen = await self._find(node, module)
         cutter = LineCutter()
-        if not follow:
-            for line in cutter.feed(await self._engine.log(seen.container_id, tail, 0)):
-                yield line
-        since_ns = 0
-        while follow:
-            pieces = self._engine.follow(seen.container_id, tail, since_ns)
+        while True:
+            pieces = self._engine.stream(seen.container_id, tail, since_ns, follow=follow)
             async for piece in pieces:
                 for line in cutter.feed(piece):
                     yield line
             if rest := cutter.flush():
                 yield rest
+            if not follow:
+                return
             seen = await self._next_start(node, module, seen.state.started_at_ns)
             since_ns, tail = seen.state.started_at_ns, MAX_TAIL
-        if rest := cutter.flush():
-            yield rest
 
     async def watch(self, node: str) -> AsyncIterator[tuple[str, State, bytes]]:
         """Yields module, state and last log of each container of a node, then at each change."""

@@ -64,7 +64,11 @@ class BrokerServicer(broker_pb2_grpc.BrokerServicer):
     ) -> AsyncIterator[pb.ReadLogResponse]:
         node = _node_of(context)
         lines = self._containers.lines(
-            node, request.module, tail=request.tail, follow=request.follow
+            node,
+            request.module,
+            tail=request.tail,
+            follow=request.follow,
+            since_ns=request.since_ns,
         )
         with self._counted(node, "log"):
             async with aclosing(cast("AsyncGenerator[bytes]", lines)):

@@ -32,6 +32,11 @@ log = logging.getLogger(__name__)
 
 CALL_TIMEOUT_S: Final = 60.0
 """For the broker to answer a call; starting a container takes an engine a second or two."""
+MAX_TAIL: Final = 100_000
+"""Lines that the broker sends where all are wanted."""
+NS_PER_MS: Final = 1_000_000
+MAX_NS: Final = 2**63 - 1
+"""The last time that the engine knows, in the year 2262."""
 RETRY_S: Final = 0.5
 """Pause before the broker is asked again."""
 
@@ -134,9 +139,16 @@ class Docker:
             used.written_bytes if used.HasField("written_bytes") else None,
         )
 
-    async def lines(self, module: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
+    async def lines(
+        self, module: str, *, tail: int, follow: bool, since_ms: int | None = None
+    ) -> AsyncIterator[bytes]:
         """Streams a module's log as the engine keeps it, or raises `BrokerError`."""
-        request = pb.ReadLogRequest(module=module, tail=tail, follow=follow)
+        request = pb.ReadLogRequest(
+            module=module,
+            tail=tail or MAX_TAIL,
+            follow=follow,
+            since_ns=min((since_ms or 0) * NS_PER_MS, MAX_NS),
+        )
         stub = await self._connected()
         try:
             async for response in stub.ReadLog(request):

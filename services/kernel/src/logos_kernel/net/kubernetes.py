@@ -47,13 +47,15 @@ class Kubernetes(External):
         self._open = frozenset(_host(view.endpoint) for view in in_turn)
         self._has_changed.set()
 
-    async def lines(self, module: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
+    async def lines(
+        self, module: str, *, tail: int, follow: bool, since_ms: int | None = None
+    ) -> AsyncIterator[bytes]:
         """Streams the log of a module's newest pod."""
         own = [pod for pod in self._pods.values() if pod.module == module]
         if not own:
             raise ExternalRuntimeError(f"{module} has no pod")
         newest = max(own, key=lambda pod: (pod.created_at, pod.name))
-        async for line in self._api.log(newest.name, tail=tail, follow=follow):
+        async for line in self._api.log(newest.name, tail=tail, follow=follow, since_ms=since_ms):
             yield line
 
     async def _follow(self) -> None:

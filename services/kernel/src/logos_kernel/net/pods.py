@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -95,9 +96,15 @@ class Pods:
         body = json.dumps({"status": {"conditions": [condition]}})
         await asyncio.to_thread(self._call, "PATCH", f"/{pod}/status", {}, body)
 
-    async def log(self, pod: str, *, tail: int, follow: bool) -> AsyncIterator[bytes]:
-        """Streams the log of a pod."""
-        query = {"tailLines": str(tail), "follow": "true" if follow else "false"}
+    async def log(
+        self, pod: str, *, tail: int, follow: bool, since_ms: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Streams the log of a pod; 0 lines of `tail`: all."""
+        query = {"follow": "true" if follow else "false"}
+        if tail:
+            query["tailLines"] = str(tail)
+        if since_ms is not None:
+            query["sinceTime"] = datetime.fromtimestamp(since_ms / 1000, UTC).isoformat()
         async with aclosing(self._lines(f"/{pod}/log", query)) as lines:
             async for line in lines:
                 yield line[:MAX_LINE_BYTES]

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clogos/broker/v1/broker.proto\x12\x0flogos.broker.v1\"\x12\n\x10GetBrokerRequest\"%\n\x11GetBrokerResponse\x12\x10\n\x08start_id\x18\x01 \x01(\x0c\"\'\n\x15StartContainerRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"G\n\x16StartContainerResponse\x12-\n\tcontainer\x18\x01 \x01(\x0b\x32\x1a.logos.broker.v1.Container\"h\n\x16SignalContainerRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x15\n\rstarted_at_ns\x18\x02 \x01(\x03\x12\'\n\x06signal\x18\x03 \x01(\x0e\x32\x17.logos.broker.v1.Signal\"\x19\n\x17SignalContainerResponse\"8\n\x0fGetUsageRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x15\n\rstarted_at_ns\x18\x02 \x01(\x03\"\x8e\x01\n\x10GetUsageResponse\x12\x0e\n\x06\x63pu_ns\x18\x01 \x01(\x04\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x04\x12\x17\n\nread_bytes\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x1a\n\rwritten_bytes\x18\x04 \x01(\x04H\x01\x88\x01\x01\x42\r\n\x0b_read_bytesB\x10\n\x0e_written_bytes\">\n\x0eReadLogRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0c\n\x04tail\x18\x02 \x01(\r\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\"\x1f\n\x0fReadLogResponse\x12\x0c\n\x04line\x18\x01 \x01(\x0c\"\x18\n\x16WatchContainersRequest\"H\n\x17WatchContainersResponse\x12-\n\tcontainer\x18\x01 \x01(\x0b\x32\x1a.logos.broker.v1.Container\"\xb2\x01\n\tContainer\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0f\n\x07running\x18\x02 \x01(\x08\x12\x0b\n\x03pid\x18\x03 \x01(\r\x12\x15\n\rstarted_at_ns\x18\x04 \x01(\x03\x12\x16\n\texit_code\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\noom_killed\x18\x06 \x01(\x08\x12\x12\n\nlast_lines\x18\x07 \x03(\t\x12\x12\n\nseen_at_ns\x18\x08 \x01(\x04\x42\x0c\n\n_exit_code*B\n\x06Signal\x12\x16\n\x12SIGNAL_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSIGNAL_TERM\x10\x01\x12\x0f\n\x0bSIGNAL_KILL\x10\x02\x32\xc2\x04\n\x06\x42roker\x12W\n\tGetBroker\x12!.logos.broker.v1.GetBrokerRequest\x1a\".logos.broker.v1.GetBrokerResponse\"\x03\x90\x02\x01\x12\x61\n\x0eStartContainer\x12&.logos.broker.v1.StartContainerRequest\x1a\'.logos.broker.v1.StartContainerResponse\x12\x64\n\x0fSignalContainer\x12\'.logos.broker.v1.SignalContainerRequest\x1a(.logos.broker.v1.SignalContainerResponse\x12T\n\x08GetUsage\x12 .logos.broker.v1.GetUsageRequest\x1a!.logos.broker.v1.GetUsageResponse\"\x03\x90\x02\x01\x12S\n\x07ReadLog\x12\x1f.logos.broker.v1.ReadLogRequest\x1a .logos.broker.v1.ReadLogResponse\"\x03\x90\x02\x01\x30\x01\x12k\n\x0fWatchContainers\x12\'.logos.broker.v1.WatchContainersRequest\x1a(.logos.broker.v1.WatchContainersResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clogos/broker/v1/broker.proto\x12\x0flogos.broker.v1\"\x12\n\x10GetBrokerRequest\"%\n\x11GetBrokerResponse\x12\x10\n\x08start_id\x18\x01 \x01(\x0c\"\'\n\x15StartContainerRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"G\n\x16StartContainerResponse\x12-\n\tcontainer\x18\x01 \x01(\x0b\x32\x1a.logos.broker.v1.Container\"h\n\x16SignalContainerRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x15\n\rstarted_at_ns\x18\x02 \x01(\x03\x12\'\n\x06signal\x18\x03 \x01(\x0e\x32\x17.logos.broker.v1.Signal\"\x19\n\x17SignalContainerResponse\"8\n\x0fGetUsageRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x15\n\rstarted_at_ns\x18\x02 \x01(\x03\"\x8e\x01\n\x10GetUsageResponse\x12\x0e\n\x06\x63pu_ns\x18\x01 \x01(\x04\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x04\x12\x17\n\nread_bytes\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x1a\n\rwritten_bytes\x18\x04 \x01(\x04H\x01\x88\x01\x01\x42\r\n\x0b_read_bytesB\x10\n\x0e_written_bytes\"P\n\x0eReadLogRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0c\n\x04tail\x18\x02 \x01(\r\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\x12\x10\n\x08since_ns\x18\x04 \x01(\x04\"\x1f\n\x0fReadLogResponse\x12\x0c\n\x04line\x18\x01 \x01(\x0c\"\x18\n\x16WatchContainersRequest\"H\n\x17WatchContainersResponse\x12-\n\tcontainer\x18\x01 \x01(\x0b\x32\x1a.logos.broker.v1.Container\"\xb2\x01\n\tContainer\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0f\n\x07running\x18\x02 \x01(\x08\x12\x0b\n\x03pid\x18\x03 \x01(\r\x12\x15\n\rstarted_at_ns\x18\x04 \x01(\x03\x12\x16\n\texit_code\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\noom_killed\x18\x06 \x01(\x08\x12\x12\n\nlast_lines\x18\x07 \x03(\t\x12\x12\n\nseen_at_ns\x18\x08 \x01(\x04\x42\x0c\n\n_exit_code*B\n\x06Signal\x12\x16\n\x12SIGNAL_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSIGNAL_TERM\x10\x01\x12\x0f\n\x0bSIGNAL_KILL\x10\x02\x32\xc2\x04\n\x06\x42roker\x12W\n\tGetBroker\x12!.logos.broker.v1.GetBrokerRequest\x1a\".logos.broker.v1.GetBrokerResponse\"\x03\x90\x02\x01\x12\x61\n\x0eStartContainer\x12&.logos.broker.v1.StartContainerRequest\x1a\'.logos.broker.v1.StartContainerResponse\x12\x64\n\x0fSignalContainer\x12\'.logos.broker.v1.SignalContainerRequest\x1a(.logos.broker.v1.SignalContainerResponse\x12T\n\x08GetUsage\x12 .logos.broker.v1.GetUsageRequest\x1a!.logos.broker.v1.GetUsageResponse\"\x03\x90\x02\x01\x12S\n\x07ReadLog\x12\x1f.logos.broker.v1.ReadLogRequest\x1a .logos.broker.v1.ReadLogResponse\"\x03\x90\x02\x01\x30\x01\x12k\n\x0fWatchContainers\x12\'.logos.broker.v1.WatchContainersRequest\x1a(.logos.broker.v1.WatchContainersResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,8 +39,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BROKER'].methods_by_name['ReadLog']._serialized_options = b'\220\002\001'
   _globals['_BROKER'].methods_by_name['WatchContainers']._loaded_options = None
   _globals['_BROKER'].methods_by_name['WatchContainers']._serialized_options = b'\220\002\001'
-  _globals['_SIGNAL']._serialized_start=936
-  _globals['_SIGNAL']._serialized_end=1002
+  _globals['_SIGNAL']._serialized_start=954
+  _globals['_SIGNAL']._serialized_end=1020
   _globals['_GETBROKERREQUEST']._serialized_start=49
   _globals['_GETBROKERREQUEST']._serialized_end=67
   _globals['_GETBROKERRESPONSE']._serialized_start=69
@@ -58,15 +58,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETUSAGERESPONSE']._serialized_start=414
   _globals['_GETUSAGERESPONSE']._serialized_end=556
   _globals['_READLOGREQUEST']._serialized_start=558
-  _globals['_READLOGREQUEST']._serialized_end=620
-  _globals['_READLOGRESPONSE']._serialized_start=622
-  _globals['_READLOGRESPONSE']._serialized_end=653
-  _globals['_WATCHCONTAINERSREQUEST']._serialized_start=655
-  _globals['_WATCHCONTAINERSREQUEST']._serialized_end=679
-  _globals['_WATCHCONTAINERSRESPONSE']._serialized_start=681
-  _globals['_WATCHCONTAINERSRESPONSE']._serialized_end=753
-  _globals['_CONTAINER']._serialized_start=756
-  _globals['_CONTAINER']._serialized_end=934
-  _globals['_BROKER']._serialized_start=1005
-  _globals['_BROKER']._serialized_end=1583
+  _globals['_READLOGREQUEST']._serialized_end=638
+  _globals['_READLOGRESPONSE']._serialized_start=640
+  _globals['_READLOGRESPONSE']._serialized_end=671
+  _globals['_WATCHCONTAINERSREQUEST']._serialized_start=673
+  _globals['_WATCHCONTAINERSREQUEST']._serialized_end=697
+  _globals['_WATCHCONTAINERSRESPONSE']._serialized_start=699
+  _globals['_WATCHCONTAINERSRESPONSE']._serialized_end=771
+  _globals['_CONTAINER']._serialized_start=774
+  _globals['_CONTAINER']._serialized_end=952
+  _globals['_BROKER']._serialized_start=1023
+  _globals['_BROKER']._serialized_end=1601
 # @@protoc_insertion_point(module_scope)

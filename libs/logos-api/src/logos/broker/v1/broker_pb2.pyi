@@ -270,22 +270,28 @@ class ReadLogRequest(_message.Message):
     MODULE_FIELD_NUMBER: _builtins.int
     TAIL_FIELD_NUMBER: _builtins.int
     FOLLOW_FIELD_NUMBER: _builtins.int
+    SINCE_NS_FIELD_NUMBER: _builtins.int
     module: _builtins.str
     """Name of the module."""
     tail: _builtins.int
     """How many of its last lines; at most 100,000."""
     follow: _builtins.bool
     """Whether to go on with new lines."""
+    since_ns: _builtins.int
+    """Only lines that the engine has had from this time on, in nanoseconds since 1970 UTC;
+    0: all.
+    """
     def __init__(
         self,
         *,
         module: _builtins.str = ...,
         tail: _builtins.int = ...,
         follow: _builtins.bool = ...,
+        since_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["follow", b"follow", "module", b"module", "tail", b"tail"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["follow", b"follow", "module", b"module", "since_ns", b"since_ns", "tail", b"tail"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
