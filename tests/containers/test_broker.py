@@ -255,4 +255,4 @@ async def test_even_on_its_network_a_module_is_refused(testnet: ContainerTestnet
 def test_no_request_can_name_what_a_container_would_gain_by() -> None:
     service = broker_pb.DESCRIPTOR.services_by_name["Broker"]
     named = {field.name for method in service.methods for field in method.input_type.fields}
-    assert named == {"module", "started_at_ns", "signal", "tail", "follow"}
+    assert named == {"module", "started_at_ns", "signal", "tail", "follow", "since_ns"}
