@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,21 @@ async def test_a_module_lives_from_its_environment_to_a_clean_end(hello: Process
     assert (hello.folder / "state" / "left").exists()
     await hello.registry.left.wait()
     assert hello.registry.states[:2] != [module_pb2.MODULE_STATE_READY] * 2
+
+
+async def test_signals_that_come_late_do_not_change_its_exit_code(hello: Process) -> None:
+    hello.start()
+    await hello.registry.ready.wait()
+    assert hello.process is not None
+
+    async with asyncio.TaskGroup() as tasks:
+        ending = tasks.create_task(hello.ended())
+        while not ending.done():
+            with suppress(ProcessLookupError):
+                hello.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.001)
+
+    assert ending.result()[0] == 0
 
 
 async def test_a_directive_ends_it_too(hello: Process) -> None:

@@ -57,6 +57,24 @@ def test_a_profile_says_what_the_kernel_reads(processes: Plan) -> None:
     assert profile["modules"]["mixnet"]["settings"]["target_peers"] == 3
 
 
+def test_a_profile_says_how_modules_are_supervised(
+    manifests: Mapping[str, FoundManifest], layout: Layout
+) -> None:
+    text = (
+        'schema = 1\nname = "x"\nnode_count = 1\n[kernel]\nlease_ttl_ms = 900\n'
+        '[groups.all]\nstrategy = "one_for_all"\n[modules.mixnet]\ngroup = "all"\n'
+        "restart = { max_restarts = 1 }\n"
+    )
+    plan = process_plan(parse_topology(text), manifests, None, layout)
+
+    profile = tomllib.loads(plan.profile(plan.nodes[0]))
+
+    assert profile["kernel"] == {"lease_ttl_ms": 900}
+    assert profile["groups"] == {"all": {"strategy": "one_for_all"}}
+    mixnet = profile["modules"]["mixnet"]
+    assert (mixnet["group"], mixnet["restart"]) == ("all", {"max_restarts": 1})
+
+
 def wanted(text: str, manifests: Mapping[str, FoundManifest], layout: Layout) -> list[list[int]]:
     plan = process_plan(parse_topology(text), manifests, None, layout)
     return [[module.wanted for module in node.modules] for node in plan.nodes]

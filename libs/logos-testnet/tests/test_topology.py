@@ -36,6 +36,45 @@ def test_equal_nodes_are_counted() -> None:
     assert topology.nodes[2].modules[1].settings == {"quota_bytes": 5}
 
 
+SUPERVISED = """
+[kernel]
+stop_grace_ms = 500
+[groups.files]
+strategy = "one_for_all"
+[modules.a]
+group = "files"
+restart = { kind = "never" }
+"""
+
+
+def test_what_kernels_do_with_modules_is_theirs_to_check() -> None:
+    topology = parse_topology(GOOD + SUPERVISED)
+
+    assert topology.supervision == {
+        "kernel": {"stop_grace_ms": 500},
+        "groups": {"files": {"strategy": "one_for_all"}},
+    }
+    assert topology.nodes[1].modules[2].supervision == {
+        "restart": {"kind": "never"},
+        "group": "files",
+    }
+    assert topology.nodes[1].modules[1].supervision == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[kernel]\nsince = 2026-01-01\n", "t.toml:8: kernel.since: must hold no date"),
+        ("[[groups]]\n", "t.toml:7: groups: must be a table"),
+        ("[modules.a]\nrestart = 3\n", "t.toml:8: modules.a.restart: must be a table"),
+        ("[modules.a]\ngroup = 3\n", "t.toml:8: modules.a.group: must be a string"),
+    ],
+)
+def test_but_must_be_what_a_profile_can_hold(text: str, problem: str) -> None:
+    (told,) = problems_of(GOOD + text)
+    assert told.startswith(problem)
+
+
 def test_the_command_line_replaces_the_number_of_nodes() -> None:
     assert len(parse_topology(GOOD, node_count=7).nodes) == 7
 

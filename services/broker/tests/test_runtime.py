@@ -139,6 +139,23 @@ async def test_while_the_engine_is_away_nothing_has_ended_and_signals_wait(
     assert (await ends.next())[1].code == -Signal.KILL
 
 
+async def test_an_end_before_the_kernel_looked_is_told_from_one_after(
+    rig: Kernels, engine: ProcessEngine
+) -> None:
+    """KER-8: the first is no failure."""
+    gone = await rig.runtime.start("stubborn", 1, Ends())
+    await engine.kill("node1-stubborn")
+    stays = await rig.runtime.start("stays", 1, Ends())
+    runtime, unseen, seen = rig.renew(), Ends(), Ends()
+
+    runtime.watch("stubborn", gone, unseen)
+    runtime.watch("stays", stays, seen)
+
+    assert (await unseen.next())[1].is_unseen  # the last that is told: the other was told
+    runtime.end(stays, Signal.KILL)
+    assert not (await seen.next())[1].is_unseen
+
+
 async def test_the_next_broker_is_found_and_what_ended_meanwhile_is_learnt(
     engine: ProcessEngine, tmp_path: Path
 ) -> None:

@@ -355,6 +355,26 @@ def test_a_pid_that_is_used_again_is_not_taken_for_the_module() -> None:
     assert world["base"].last_exit == "ended while no kernel watched"
 
 
+def test_an_end_that_no_kernel_saw_counts_as_no_failure_whatever_the_order() -> None:
+    """kernel.md 14.9: a runtime may learn only later what had ended before."""
+    other = ProcessId(8, 4712)
+    records = [adopted(), adopted(name="top", process=other, instance_id=b"top-3...........")]
+    alive = {LIVING: "base", other: "top"}
+    world = World({"base": [], "top": ["base"]}, records=records, alive=alive)
+    unseen = Exit(137, is_unseen=True)
+
+    for name, process in (("top", other), ("base", LIVING)):
+        del world.alive[process]
+        world.put(world.supervisor.exited, name, process, unseen)
+
+    assert world.states() == {"base": "STARTING", "top": "BLOCKED"}
+    world.ready("base")
+    world.ready("top")
+    assert [world[name].restart_count for name in ("base", "top")] == [1, 1]
+    assert [world[name].epoch for name in ("base", "top")] == [4, 4]
+    assert world["base"].last_exit == "ended while no kernel watched"
+
+
 def test_a_living_process_that_should_be_stopped_is_stopped() -> None:
     record = adopted(desired=Desired.STOPPED)
     world = World({"base": []}, records=[record], alive={LIVING: "base"})

@@ -1,8 +1,14 @@
-"""Tunes the memory allocator and gRPC's threads of a process."""
+"""What every long-lived process does: memory, gRPC's threads, and how it is asked to end."""
 
+import asyncio
 import ctypes
 import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
+
+STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
 MMAP_THRESHOLD: Final = -3
 TRIM_THRESHOLD: Final = -1
@@ -30,6 +36,24 @@ def prepare_process() -> None:
     for name, value in _GRPC_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     keep_freed_memory()
+
+
+@contextmanager
+def stopping_signals(stop: Callable[[], object]) -> Iterator[None]:
+    """Calls `stop` at each SIGTERM and SIGINT while entered, on the running event loop.
+
+    Later ones are ignored: what has stopped says by its exit code how, and one more signal while
+    the interpreter ends would make that a death by signal.
+    """
+    loop = asyncio.get_running_loop()
+    for number in STOPPING:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in STOPPING:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 def keep_freed_memory() -> bool:

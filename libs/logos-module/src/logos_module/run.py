@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import secrets
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -33,7 +32,7 @@ from logos_module.host import ModuleHostServicer
 from logos_module.lock import FolderLock
 from logos_module.metrics import serve_metrics
 from logos_module.neighbours import Neighbours
-from logos_module.process import prepare_process
+from logos_module.process import prepare_process, stopping_signals
 from logos_module.reflection import describe
 from logos_module.server import Server
 from logos_module.session import KernelSession
@@ -105,21 +104,19 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
         neighbours=neighbours,
         state_dir=environment.state_dir,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, life.stop)
+    make_context = partial(
+        ModuleContext,
+        session=held,
+        server=server,
+        neighbours=neighbours,
+        events=Events(kernel, manifest.name),
+        state_dir=environment.state_dir,
+        module=manifest.name,
+        instance_id=instance_id,
+    )
     try:
-        await life.live(
-            partial(
-                ModuleContext,
-                session=held,
-                server=server,
-                neighbours=neighbours,
-                events=Events(kernel, manifest.name),
-                state_dir=environment.state_dir,
-                module=manifest.name,
-                instance_id=instance_id,
-            )
-        )
+        with stopping_signals(life.stop):
+            await life.live(make_context)
     except Exception as error:
         cause = _cause_of(error)
         if isinstance(cause, ConfigError | StateError):

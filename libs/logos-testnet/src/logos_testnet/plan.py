@@ -59,6 +59,8 @@ class ModulePlan:
     default."""
     wanted: int = 0
     """The number that its figure must reach (`Needs.ready`); 0: none."""
+    supervision: Mapping[str, Any] = field(default_factory=dict)
+    """Keys `restart` and `group` of the profile."""
 
     @property
     def name(self) -> str:
@@ -116,6 +118,7 @@ class Plan:
             f"testnet = {to_toml(self.topology.name)}",
             f"node = {to_toml(node.name)}",
             f"runtime = {to_toml(self.runtime)}",
+            *(f"{key} = {to_toml(table)}" for key, table in self.topology.supervision.items()),
         ]
         for module in node.modules:
             name = module.manifest.name
@@ -123,6 +126,7 @@ class Plan:
             lines += ["", f"[modules.{name}]", f"manifest = {to_toml(str(path))}"]
             if module.join_secret is not None:
                 lines.append(f"join_secret = {to_toml(module.join_secret)}")
+            lines += [f"{key} = {to_toml(value)}" for key, value in module.supervision.items()]
             if module.settings:
                 lines += ["", f"[modules.{name}.settings]"]
             lines += [f"{key} = {to_toml(value)}" for key, value in module.settings.items()]
@@ -212,6 +216,7 @@ def _nodes(
             found.path,
             ports=places[node.name].ports,
             wanted=wanted,
+            supervision=module.supervision,
         )
 
     def reached_at(node: NodeSpec) -> str:

@@ -5,7 +5,7 @@ docs/operations.md describes the format. It does not depend on the runtime.
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, time
 from ipaddress import IPv4Network
@@ -33,7 +33,9 @@ DEFAULT_SUBNET: Final = "10.210.0.0/16"
 
 _KEYS: Final = frozenset(
     {"schema", "name", "node_count", "nodes", "target_peers", "ports", "containers", "modules"}
+    | {"kernel", "groups"}
 )
+_MODULE_KEYS: Final = frozenset({"package", "settings", "image", "folder", "restart", "group"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class ModuleSpec:
     """Container image; None: built by deploy/Dockerfile from `services/<name>`."""
     folder: Path | None = None
     """Folder with its `module.toml`, instead of a package: a module that is not in Python."""
+    supervision: Mapping[str, Any] = field(default_factory=dict)
+    """`restart` and `group`, for the profile; the kernel checks them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ class Topology:
     """A /16 for the networks of containers."""
     has_broker: bool = True
     """Whether the kernels start and restart the containers; else the engine does."""
+    supervision: Mapping[str, Any] = field(default_factory=dict)
+    """Tables `kernel` and `groups`, for each profile; the kernel checks them."""
 
 
 def parse_topology(
@@ -125,11 +131,14 @@ class _Reader:
         target_peers = self._number(("target_peers",), 4, 0, MAX_NODES)
         front, ports = self._ports(len(nodes))
         subnet = self._subnet()
+        supervision = self._supervision((), document, ("kernel", "groups"))
         if self._problems:
             raise TopologyError(
                 [f"{self._source}:{line}: {what}" for line, what in sorted(self._problems)]
             )
-        return Topology(name, nodes, target_peers, front, ports, subnet, self._has_broker())
+        return Topology(
+            name, nodes, target_peers, front, ports, subnet, self._has_broker(), supervision
+        )
 
     def _problem(self, path: KeyPath, what: str) -> None:
         label = ".".join(str(word) for word in path)
@@ -168,6 +177,13 @@ class _Reader:
                 self._problem((*path, key), "must hold no date or time; write it as a string")
         return table
 
+    def _supervision(
+        self, path: KeyPath, table: Mapping[str, Any], keys: Sequence[str]
+    ) -> Mapping[str, Any]:
+        """Reads what is the kernel's to check: tables that can be written again."""
+        given = {key: table[key] for key in keys if key in table}
+        return {key: self._settings((*path, key), given[key]) for key in given}
+
     def _modules(self) -> dict[str, ModuleSpec]:
         tables = self._table(("modules",), self._document.get("modules", {}))
         if not tables:
@@ -179,7 +195,7 @@ class _Reader:
             if name in RESERVED_MODULES:
                 self._problem(path, f"{name!r} is reserved for {RESERVED_MODULES[name]}")
             table = self._table(path, value)
-            self._unknown(path, table, frozenset({"package", "settings", "image", "folder"}))
+            self._unknown(path, table, _MODULE_KEYS)
             package = table.get("package", f"logos_{name.replace('-', '_')}")
             image = table.get("image")
             if image is not None and not (isinstance(image, str) and image):
@@ -190,8 +206,14 @@ class _Reader:
                 self._settings((*path, "settings"), table.get("settings", {})),
                 image,
                 self._folder(path, table),
+                {**self._supervision(path, table, ("restart",)), **self._group(path, table)},
             )
         return modules
+
+    def _group(self, path: KeyPath, table: Mapping[str, Any]) -> Mapping[str, Any]:
+        if "group" not in table:
+            return {}
+        return {"group": self._word((*path, "group"), table["group"], MODULE)}
 
     def _folder(self, path: KeyPath, table: Mapping[str, Any]) -> Path | None:
         folder = table.get("folder")

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import secrets
-import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +19,7 @@ from logos_broker.rpc.broker import BrokerServicer
 from logos_module import logs
 from logos_module.capabilities.joining import JOIN_SECRET_BYTES
 from logos_module.capabilities.nodes import START_BYTES, NodeAuthorizer
-from logos_module.process import prepare_process
+from logos_module.process import prepare_process, stopping_signals
 from logos_module.server import Server
 
 log = logging.getLogger(__name__)
@@ -80,11 +79,10 @@ async def _live(settings: config.Config) -> int:
     engine = await open_engine(settings.engine)
     given = make_secrets(settings.secrets_dir, settings.nodes)
     end = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, end.set)
     node = Node(settings.nodes, engine, given, secrets.token_bytes(START_BYTES))
     log.info("broker started", extra={"nodes": sorted(settings.nodes)})
-    await node.serve(settings.listen, end)
+    with stopping_signals(end.set):
+        await node.serve(settings.listen, end)
     log.info("broker stopped")
     return OK
 

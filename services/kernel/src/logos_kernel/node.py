@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -80,7 +79,7 @@ from logos_module import logs
 from logos_module.capabilities.authorizer import FREE, TokenAuthorizer
 from logos_module.capabilities.nodes import START_BYTES
 from logos_module.metrics import serve_metrics
-from logos_module.process import prepare_process
+from logos_module.process import prepare_process, stopping_signals
 from logos_module.server import AddressInUseError, Server
 from logos_module.sockets import FOLDER_MODE, is_listening, path_of
 from logos_module.tls import credentials_of
@@ -298,11 +297,10 @@ async def _live(settings: config.Config) -> int:
             _refuse_taken_socket(address)
         tls = None if settings.tls is None else credentials_of(settings.tls)
         await node.open(settings.front, settings.listen, tls)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, node.close)
         log.info("kernel started", extra={"node": settings.node, "front": settings.front})
         try:
-            await node.run()
+            with stopping_signals(node.close):
+                await node.run()
         except Exception:
             log.exception("kernel failed")
             return FAILED

@@ -187,6 +187,12 @@ class Supervisor:
         module = self._modules.find(name)
         if module.process != process:
             return []  # of an earlier start: already accounted for
+        if exit_.is_unseen and module.state is S.STARTING:
+            lost = self._lose_unseen(module, exit_, now_ms)
+            why = Reason.EXITED, module.last_exit
+            stopped = self._modules.enter(module, S.STOPPED, why, now_ms)
+            begun = self._modules.begin(module, Reason.KERNEL_STARTED, now_ms)
+            return [*lost, *stopped, *begun, *self._modules.settle(now_ms)]
         self._modules.journal.note_exit(name, module.epoch, exit_, module.end_reason, now_ms)
         why = Reason.EXITED, str(exit_)
         ended = self._modules.ended(module, why, now_ms, code=exit_.code)
@@ -287,12 +293,7 @@ class Supervisor:
         if module.process is None:
             return []
         if not is_alive(module.process):
-            module.process, module.endpoint, module.instance_id = None, "", b""
-            module.last_exit = "ended while no kernel watched"
-            self._modules.journal.note_exit(
-                module.name, module.epoch, Exit(None), Reason.EXITED, now_ms
-            )
-            return self._modules.save(module)
+            return self._lose_unseen(module, Exit(None), now_ms)
         # It has run for a while: no lease yet, but a whole ttl to come back (KER-8).
         due_ms, why = now_ms + self._modules.policy.lease_ttl_ms, (Reason.KERNEL_STARTED, "")
         effects = [
@@ -302,6 +303,14 @@ class Supervisor:
         if module.desired is Desired.STOPPED:
             effects += self._modules.drain(module, After.STOP, Reason.KERNEL_STARTED, now_ms)
         return effects
+
+    def _lose_unseen(self, module: Module, exit_: Exit, now_ms: int) -> Effects:
+        """Notes that a process has ended while no kernel watched: it counts as no failure."""
+        self._modules.end_lease(module)
+        module.process, module.endpoint, module.instance_id = None, "", b""
+        module.last_exit = "ended while no kernel watched"
+        self._modules.journal.note_exit(module.name, module.epoch, exit_, Reason.EXITED, now_ms)
+        return self._modules.save(module)
 
     def _forget(self, departed: str) -> Effects:
         del self._modules.departed[departed]

@@ -73,6 +73,8 @@ class Exit:
     """Last lines of its log, at most 50, each cut to 1000 characters; oldest first."""
     is_oom: bool | None = None
     """Whether the system killed it for want of memory; None: not known."""
+    is_unseen: bool = False
+    """It had ended before this kernel could look; as if `Runtime.is_alive` had said so."""
 
     def __str__(self) -> str:
         if self.code is None:

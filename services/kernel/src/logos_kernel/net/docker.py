@@ -7,6 +7,7 @@ module holds; while it does not answer, nothing is taken for ended, and signals 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -71,6 +72,8 @@ class Docker:
         self._newest: dict[str, pb.Container] = {}
         """What the broker has said last of each module."""
         self._watched: dict[ProcessId, tuple[str, Ended]] = {}
+        self._taken_over: set[ProcessId] = set()
+        """Those of earlier kernels of which the broker has not told since."""
         self._signals: dict[ProcessId, Signal] = {}
         """Those that the broker has not taken yet."""
         self._has_signals = asyncio.Event()
@@ -113,6 +116,7 @@ class Docker:
     def watch(self, module: str, process: ProcessId, ended: Ended) -> None:
         """Watches a container that an earlier kernel started."""
         self._watched[process] = module, ended
+        self._taken_over.add(process)
         if module in self._newest:
             asyncio.get_running_loop().call_soon(self._see, self._newest[module])
 
@@ -183,8 +187,12 @@ class Docker:
         """Notes what the broker says of a module, and reports what has ended."""
         container = self._note(container)
         for process, (module, _) in list(self._watched.items()):
-            if module == container.module and not _runs(process)(container):
-                self._report(process, _exit_of(process, container))
+            if module != container.module:
+                continue
+            if not _runs(process)(container):
+                exit_ = _exit_of(process, container)
+                self._report(process, replace(exit_, is_unseen=process in self._taken_over))
+            self._taken_over.discard(process)
 
     def _note(self, container: pb.Container) -> pb.Container:
         """Keeps what was said last of a module, and returns it."""
