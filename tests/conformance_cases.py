@@ -1,4 +1,4 @@
-"""The published cases of logos-test-modules, as values (kernel.md, test 17)."""
+"""The published cases of logos-test-modules, as values (kernel.md 14.17)."""
 
 import json
 from base64 import urlsafe_b64encode

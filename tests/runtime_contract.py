@@ -1,4 +1,4 @@
-"""What every runtime that starts modules does (KER-23).
+"""What every runtime that starts modules does (KER-23; kernel.md 14.40).
 
 Subclass it with a fixture `rig`: a runtime with three modules, and the same anew, as the next
 kernel has it.

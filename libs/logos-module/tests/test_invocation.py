@@ -1,4 +1,4 @@
-"""KER-28: methods by name, with typed arguments; kernel.md, tests 17 and 18, direct."""
+"""KER-28: methods by name, with typed arguments; kernel.md 14.17 and 14.18, direct."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -57,7 +57,8 @@ async def outcome(stub: Any, method: str, args: list[Value]) -> str:
 
 @pytest.mark.vectors
 @pytest.mark.parametrize("table", TABLES)
-async def test_17_published_cases_hold_directly(table: str, tmp_path: Path) -> None:
+async def test_published_cases_hold_directly(table: str, tmp_path: Path) -> None:
+    """kernel.md 14.17."""
     async with serving(TABLES[table](), tmp_path) as stub:
         got = [(each.id, await outcome(stub, each.method, each.values())) for each in cases(table)]
 
@@ -66,7 +67,8 @@ async def test_17_published_cases_hold_directly(table: str, tmp_path: Path) -> N
 
 @pytest.mark.vectors
 @pytest.mark.parametrize(("table", "case"), EVERY, ids=[f"{t}:{c.id}" for t, c in EVERY])
-async def test_17_each_case_holds_without_a_wire(table: str, case: Case) -> None:
+async def test_each_case_holds_without_a_wire(table: str, case: Case) -> None:
+    """kernel.md 14.17."""
     method = TABLES[table]().methods[case.method]
     args = [Value.FromString(arg.SerializeToString()) for arg in case.values()]
 
@@ -79,7 +81,8 @@ async def test_17_each_case_holds_without_a_wire(table: str, case: Case) -> None
     assert (case.expected == REFUSED) == case.id.startswith(("hostile/", "[bstr]/lenient"))
 
 
-async def test_18_failures_are_told_apart_and_null_is_a_success(tmp_path: Path) -> None:
+async def test_failures_are_told_apart_and_null_is_a_success(tmp_path: Path) -> None:
+    """kernel.md 14.18."""
     interface = full_api()
 
     @interface.method(name="refuse")

@@ -235,7 +235,7 @@ STEP = st.one_of(
 @pytest.mark.property
 @given(st.lists(STEP, max_size=60))
 def test_no_acknowledged_event_is_lost_doubled_or_moved(steps: list[Any]) -> None:
-    """Also across restarts and lost answers; kernel.md, tests 23 to 26."""
+    """Also across restarts and lost answers; kernel.md 14.23, 14.24, 14.25 and 14.26."""
     rig = Rig()
     acknowledged: dict[tuple[str, int], int] = {}
     for step in steps:

@@ -125,7 +125,7 @@ class Rig:
 
 
 def test_each_event_goes_to_one_member() -> None:
-    """kernel.md, test 26."""
+    """kernel.md 14.26."""
     rig = Rig(6)
     rig.join(1)
     rig.join(2)
@@ -181,7 +181,7 @@ def test_a_refused_event_comes_again_after_its_delay() -> None:
 
 
 def test_after_five_refusals_it_is_a_dead_letter_and_the_place_moves_on() -> None:
-    """kernel.md, test 26."""
+    """kernel.md 14.26."""
     rig = Rig(2)
     rig.join(1, room=1)
     for _ in range(MAX_REFUSALS):

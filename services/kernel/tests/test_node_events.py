@@ -42,7 +42,7 @@ async def _until_published(path: Path, count: int) -> int:
 
 
 async def test_nothing_acknowledged_is_lost_and_nothing_is_received_twice(node: Node) -> None:
-    """kernel.md, tests 7 and 24."""
+    """kernel.md 14.7 and 14.24."""
     node.add("base", publishes=1)
     node.add("top", subscribes="base/number", manifest='subscribes = ["base/*"]\n')
     node.write_profile(lease_ttl_ms=60_000)
@@ -75,7 +75,7 @@ async def _publish(stub: Any, mib: int) -> None:
 
 
 async def test_a_slow_subscriber_does_not_grow_the_kernel(node: Node) -> None:
-    """kernel.md, test 25: it does not read while 64 MiB pass by, and finds a gap then."""
+    """kernel.md 14.25: it does not read while 64 MiB pass by, and finds a gap then."""
     node.add("base")
     node.write_profile(lease_ttl_ms=60_000)
     node.start()

@@ -89,7 +89,7 @@ async def test_what_one_module_publishes_another_receives(rig: Rig) -> None:
 
 
 async def test_a_subscription_precedes_its_topic(rig: Rig) -> None:
-    """kernel.md, test 23: and the first event after it is received."""
+    """kernel.md 14.23: and the first event after it is received."""
     stream = rig.subscribe("base/unborn", "later/x")
     await until(stream, "bookmark")
 
@@ -99,7 +99,7 @@ async def test_a_subscription_precedes_its_topic(rig: Rig) -> None:
 
 
 async def test_a_subscriber_goes_on_where_it_was(rig: Rig) -> None:
-    """kernel.md, test 24."""
+    """kernel.md 14.24."""
     stream = rig.subscribe("base/*")
     await until(stream, "bookmark")
     await rig.publish(b"1", b"2", b"3")
@@ -154,7 +154,7 @@ async def test_a_time_that_is_none_is_the_nearest(rig: Rig, seconds: int) -> Non
 
 
 async def test_a_gap_is_told_or_ends_the_stream(rig: Rig) -> None:
-    """kernel.md, tests 24 and 25; 15: OUT_OF_RANGE."""
+    """kernel.md 14.24, 14.25 and 14.15: OUT_OF_RANGE."""
     events = rig.kernel.node.kernel.events
     events.log._limits = Limits(topic_events=2, segment=1, tail_bytes=150)
     for at in range(6):
@@ -180,7 +180,7 @@ async def _end_of(stream: Any) -> tuple[str, str]:
 
 
 async def test_a_subscriber_that_does_not_read_holds_one_page(rig: Rig) -> None:
-    """kernel.md, test 25: it falls behind in the log, and nothing waits for it in memory."""
+    """kernel.md 14.25: it falls behind in the log, and nothing waits for it in memory."""
     stream = rig.subscribe("base/x")
     await until(stream, "bookmark")
     large = bytes(MAX_PAYLOAD_BYTES)
@@ -194,7 +194,7 @@ async def test_a_subscriber_that_does_not_read_holds_one_page(rig: Rig) -> None:
 
 
 async def test_the_state_of_a_source_is_told_with_its_epoch(rig: Rig, start: Any) -> None:
-    """kernel.md, test 25."""
+    """kernel.md 14.25."""
     stream = rig.subscribe("base/*")
     told = [await until(stream, "source_state")]
     module = rig.publisher
@@ -221,7 +221,7 @@ async def test_the_state_of_a_source_is_told_with_its_epoch(rig: Rig, start: Any
 
 @pytest.mark.parametrize("topic", ["top/x", "kernel/transition", "operator/x", "nobody/x"])
 async def test_a_topic_is_its_modules_alone(rig: Rig, topic: str) -> None:
-    """kernel.md, test 26."""
+    """kernel.md 14.26."""
     denied = ("PERMISSION_DENIED", "TOPIC_NOT_OWNED")
 
     assert await refusal(rig.publish(b"x", topic=topic)) == denied
@@ -255,7 +255,7 @@ async def test_a_viewer_reads_and_no_more(rig: Rig) -> None:
 
 
 async def test_an_older_instance_publishes_no_more(rig: Rig) -> None:
-    """kernel.md, test 14."""
+    """kernel.md 14.14."""
     await rig.publish(b"x")
     rig.kernel.modules.find("base").epoch = 2
 
@@ -375,7 +375,7 @@ async def consuming(stub: Any, room: int = 1, *topics: str) -> AsyncIterator[Con
 
 
 async def test_each_event_goes_to_one_member(rig: Rig) -> None:
-    """kernel.md, test 26."""
+    """kernel.md 14.26."""
     await rig.publish(b"1", b"2", b"3")
     async with consuming(rig.top) as one, consuming(rig.top) as two:
         first, second = await one.next(), await two.next()
@@ -395,7 +395,7 @@ async def test_what_a_lost_member_had_goes_to_another(rig: Rig) -> None:
 
 
 async def test_a_dead_letter_is_listed_and_requeued(rig: Rig) -> None:
-    """kernel.md, test 26."""
+    """kernel.md 14.26."""
     await rig.publish(b"1", b"2")
     async with consuming(rig.top) as one:
         for refusals in range(MAX_REFUSALS):

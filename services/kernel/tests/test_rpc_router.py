@@ -159,7 +159,8 @@ async def rig(kernel: Kernel, start: Any) -> Rig:
 
 @pytest.mark.vectors
 @pytest.mark.parametrize("way", ["of an operator", "of a module"])
-async def test_17_published_cases_hold_routed(rig: Rig, way: str) -> None:
+async def test_published_cases_hold_routed(rig: Rig, way: str) -> None:
+    """kernel.md 14.17."""
     serve(extended_api(), rig.top.server)
     await rig.grant("base.Invocation/*")
     await rig.grant("*", target="top")
@@ -175,7 +176,8 @@ async def test_17_published_cases_hold_routed(rig: Rig, way: str) -> None:
             assert (case.id, got) == (case.id, case.expected)
 
 
-async def test_18_failures_are_told_apart_and_null_is_a_success(rig: Rig) -> None:
+async def test_failures_are_told_apart_and_null_is_a_success(rig: Rig) -> None:
+    """kernel.md 14.18."""
     assert from_value((await rig.call("doVoid")).value) is None
     assert await refusal(rig.call("doVoid", target="gone")) == ("NOT_FOUND", "MODULE_NOT_FOUND")
     assert await refusal(rig.call("missing")) == ("UNIMPLEMENTED", "METHOD_NOT_FOUND")
@@ -210,7 +212,8 @@ async def test_a_module_that_answers_with_no_value_is_told_so(rig: Rig) -> None:
     assert await refusal(rig.call("kindless")) == ("DATA_LOSS", "MALFORMED_RESPONSE")
 
 
-async def test_19_calls_to_a_module_run_side_by_side(rig: Rig) -> None:
+async def test_calls_to_a_module_run_side_by_side(rig: Rig) -> None:
+    """kernel.md 14.19."""
     hanging = rig.call("hang")
 
     met = await asyncio.gather(*(rig.call("meet", 5) for _ in range(5)))
@@ -221,7 +224,8 @@ async def test_19_calls_to_a_module_run_side_by_side(rig: Rig) -> None:
     hanging.cancel()
 
 
-async def test_20_a_deadline_ends_the_call_at_the_callee_too(rig: Rig) -> None:
+async def test_a_deadline_ends_the_call_at_the_callee_too(rig: Rig) -> None:
+    """kernel.md 14.20."""
     code, _ = await refusal(rig.call("hang", timeout=0.1))
 
     assert code == "DEADLINE_EXCEEDED"
@@ -229,7 +233,8 @@ async def test_20_a_deadline_ends_the_call_at_the_callee_too(rig: Rig) -> None:
     assert rig.doings.hanging == 0
 
 
-async def test_20_a_cancellation_ends_the_call_at_the_callee_too(rig: Rig) -> None:
+async def test_a_cancellation_ends_the_call_at_the_callee_too(rig: Rig) -> None:
+    """kernel.md 14.20."""
     call = rig.call("hang")
     while not rig.doings.hanging:  # noqa: ASYNC110 -- the callee is not told
         await asyncio.sleep(0.01)
@@ -238,7 +243,8 @@ async def test_20_a_cancellation_ends_the_call_at_the_callee_too(rig: Rig) -> No
     await rig.doings.cancelled.wait()
 
 
-async def test_21_content_streams_both_ways(rig: Rig) -> None:
+async def test_content_streams_both_ways(rig: Rig) -> None:
+    """kernel.md 14.21."""
     piece, pieces = bytes(MIB), 64
     call = rig.router.CallStream()
     opening = router_pb2.CallRequest(target="base", method=f"{ECHO}/StreamStream")
@@ -259,7 +265,9 @@ async def test_21_content_streams_both_ways(rig: Rig) -> None:
     assert size == pieces * len(message)
 
 
-async def test_21_streams_of_every_kind_are_values_too(rig: Rig) -> None:
+async def test_streams_of_every_kind_are_values_too(rig: Rig) -> None:
+    """kernel.md 14.21."""
+
     async def streamed(method: str, first: list[object], *others: object) -> list[object]:
         call = rig.router.CallStream()
         args = [to_value(one) for one in first]
@@ -297,7 +305,8 @@ async def test_streams_that_are_not_opened_are_refused(
     assert await refusal(call.read()) == ("INVALID_ARGUMENT", "INVALID_ARGS")
 
 
-async def test_21_what_is_too_large_for_one_message_is_refused(rig: Rig) -> None:
+async def test_what_is_too_large_for_one_message_is_refused(rig: Rig) -> None:
+    """kernel.md 14.21."""
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await rig.call("echoBytes", bytes(17 * MIB))
 
@@ -305,7 +314,8 @@ async def test_21_what_is_too_large_for_one_message_is_refused(rig: Rig) -> None
     assert from_value((await rig.call("echoInt", 1)).value) == 1
 
 
-async def test_21_modules_that_call_one_another_in_a_circle_come_to_an_end(rig: Rig) -> None:
+async def test_modules_that_call_one_another_in_a_circle_come_to_an_end(rig: Rig) -> None:
+    """kernel.md 14.21."""
     passed = 0
 
     def circle(to: str, name: str, module: FakeModule) -> Interface:
@@ -344,7 +354,8 @@ async def test_21_modules_that_call_one_another_in_a_circle_come_to_an_end(rig: 
     assert passed == 8
 
 
-async def test_22_only_what_may_be_repeated_is_tried_again(rig: Rig) -> None:
+async def test_only_what_may_be_repeated_is_tried_again(rig: Rig) -> None:
+    """kernel.md 14.22."""
     for name, attempts in (("pay", 1), ("look", 4)):
         assert await refusal(rig.call(name)) == ("UNAVAILABLE", "AWAY")
         assert rig.doings.attempts[name] == attempts
@@ -352,14 +363,16 @@ async def test_22_only_what_may_be_repeated_is_tried_again(rig: Rig) -> None:
     assert await refusal(rig.call("put")) == ("UNAVAILABLE", "CIRCUIT_OPEN")
 
 
-async def test_22_a_retry_that_succeeds_is_the_answer(rig: Rig) -> None:
+async def test_a_retry_that_succeeds_is_the_answer(rig: Rig) -> None:
+    """kernel.md 14.22."""
     rig.doings.fails_first = 3
 
     assert from_value((await rig.call("put")).value) == "put"
     assert rig.doings.attempts["put"] == 4
 
 
-async def test_22_a_circuit_that_is_open_spares_the_module(rig: Rig) -> None:
+async def test_a_circuit_that_is_open_spares_the_module(rig: Rig) -> None:
+    """kernel.md 14.22."""
     for _ in range(5):
         assert await refusal(rig.call("pay")) == ("UNAVAILABLE", "AWAY")
 
@@ -484,7 +497,8 @@ async def test_a_module_is_described(rig: Rig) -> None:
 
 @pytest.mark.vectors
 @pytest.mark.timeout(600)
-async def test_17_published_cases_hold_for_a_client_in_go(rig: Rig, tmp_path: Path) -> None:
+async def test_published_cases_hold_for_a_client_in_go(rig: Rig, tmp_path: Path) -> None:
+    """kernel.md 14.17."""
     if shutil.which("go") is None and not os.environ.get("CI"):
         pytest.skip("there is no Go here")
     serve(extended_api(), rig.top.server)
@@ -527,8 +541,11 @@ async def run_program(words: list[str], *, cwd: Path | None = None, given: str =
 
 @pytest.mark.stress
 @pytest.mark.timeout(900)
-async def test_20_calls_that_run_out_of_time_leave_nothing_behind(rig: Rig) -> None:
-    """24,000 of them. gRPC (1.85) itself keeps some 550 bytes of a proxied call that ends so."""
+async def test_calls_that_run_out_of_time_leave_nothing_behind(rig: Rig) -> None:
+    """kernel.md 14.20: 24,000 of them.
+
+    gRPC (1.85) itself keeps some 550 bytes of a proxied call that ends so.
+    """
 
     async def many(times: int) -> None:
         for _ in range(times):

@@ -1,4 +1,4 @@
-"""KER-40 and KER-41 over gRPC: with modules that live in the test, and with processes (test 37)."""
+"""KER-40, KER-41, kernel.md 14.37: with modules in the test's process, and with processes."""
 
 import asyncio
 import json
@@ -246,7 +246,8 @@ async def node() -> AsyncIterator[Node]:
 
 
 @pytest.mark.integration
-async def test_37_settings_of_a_process(node: Node) -> None:
+async def test_settings_of_a_process(node: Node) -> None:
+    """kernel.md 14.37."""
     node.add("base", manifest=SCHEMA)
     node.write_profile()
     node.start()
