@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 import secrets
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -195,7 +196,8 @@ async def test_a_second_kernel_on_one_volume_is_refused(node: UnrulyNode) -> Non
     said = await told(*words, accepted=(2,))
 
     assert "STATE_LOCKED" in said
-    assert "another kernel runs on /data" in said
+    host = await inspected("{{.Config.Hostname}}", KERNEL)
+    assert re.search(rf"another kernel runs on /data: pid \d+ on {host}", said)
 
 
 async def test_desired_states_outlive_a_reboot(node: UnrulyNode) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ def test_a_lock_is_held_by_one_and_names_it(tmp_path: Path) -> None:
     with FolderLock(tmp_path) as first, FolderLock(tmp_path) as second:
         assert first.take()
         assert not second.take()
-        assert second.holder() == str(os.getpid())
+        assert second.holder() == f"{os.getpid()} on {socket.gethostname()}"
     with FolderLock(tmp_path) as third:
         assert third.take()
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import socket
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -25,15 +26,18 @@ class FolderLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        pid = f"{os.getpid()}\n".encode()
-        with suppress(OSError):  # a full disk: the pid is for messages only
-            os.pwrite(self._file, pid, 0)
-            os.ftruncate(self._file, len(pid))
+        own = f"{os.getpid()} on {socket.gethostname()}\n".encode()
+        with suppress(OSError):  # a full disk: it is for messages only
+            os.pwrite(self._file, own, 0)
+            os.ftruncate(self._file, len(own))
         return True
 
     def holder(self) -> str:
-        """Returns the pid that the holder has written; for messages only."""
-        return os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
+        """Returns `PID on HOST` as the holder has written it; for messages only.
+
+        The host of a container is the beginning of its id.
+        """
+        return os.pread(self._file, 128, 0).decode(errors="replace").strip() or "unknown"
 
     def __enter__(self) -> Self:
         return self

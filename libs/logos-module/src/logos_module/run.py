@@ -217,7 +217,7 @@ class _Life:
         """
         if lock.take():
             return
-        extra = {"pid": lock.holder(), "folder": str(lock.folder)}
+        extra = {"holder": lock.holder(), "folder": str(lock.folder)}
         log.warning("waiting for the process that holds the state", extra=extra)
         self._held.update(text=f"waiting for process {lock.holder()}, which holds {lock.folder}")
         while not lock.take():  # noqa: ASYNC110 -- another process releases it
