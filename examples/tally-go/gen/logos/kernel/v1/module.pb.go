@@ -168,6 +168,10 @@ const (
 	ModuleRuntime_MODULE_RUNTIME_PROCESS ModuleRuntime = 1
 	// A container engine does; the kernel only observes the module.
 	ModuleRuntime_MODULE_RUNTIME_EXTERNAL ModuleRuntime = 2
+	// The kernel starts and restarts its container, through the broker.
+	ModuleRuntime_MODULE_RUNTIME_DOCKER ModuleRuntime = 3
+	// The kubelet does; the kernel observes the module, and its pod.
+	ModuleRuntime_MODULE_RUNTIME_KUBERNETES ModuleRuntime = 4
 )
 
 // Enum value maps for ModuleRuntime.
@@ -176,11 +180,15 @@ var (
 		0: "MODULE_RUNTIME_UNSPECIFIED",
 		1: "MODULE_RUNTIME_PROCESS",
 		2: "MODULE_RUNTIME_EXTERNAL",
+		3: "MODULE_RUNTIME_DOCKER",
+		4: "MODULE_RUNTIME_KUBERNETES",
 	}
 	ModuleRuntime_value = map[string]int32{
 		"MODULE_RUNTIME_UNSPECIFIED": 0,
 		"MODULE_RUNTIME_PROCESS":     1,
 		"MODULE_RUNTIME_EXTERNAL":    2,
+		"MODULE_RUNTIME_DOCKER":      3,
+		"MODULE_RUNTIME_KUBERNETES":  4,
 	}
 )
 
@@ -643,11 +651,13 @@ const file_logos_kernel_v1_module_proto_rawDesc = "" +
 	"\fDesiredState\x12\x1d\n" +
 	"\x19DESIRED_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DESIRED_STATE_RUNNING\x10\x01\x12\x19\n" +
-	"\x15DESIRED_STATE_STOPPED\x10\x02*h\n" +
+	"\x15DESIRED_STATE_STOPPED\x10\x02*\xa2\x01\n" +
 	"\rModuleRuntime\x12\x1e\n" +
 	"\x1aMODULE_RUNTIME_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16MODULE_RUNTIME_PROCESS\x10\x01\x12\x1b\n" +
-	"\x17MODULE_RUNTIME_EXTERNAL\x10\x02*\xf9\x04\n" +
+	"\x17MODULE_RUNTIME_EXTERNAL\x10\x02\x12\x19\n" +
+	"\x15MODULE_RUNTIME_DOCKER\x10\x03\x12\x1d\n" +
+	"\x19MODULE_RUNTIME_KUBERNETES\x10\x04*\xf9\x04\n" +
 	"\x10TransitionReason\x12!\n" +
 	"\x1dTRANSITION_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" TRANSITION_REASON_KERNEL_STARTED\x10\x01\x12%\n" +
