@@ -1,12 +1,14 @@
 """Plans of modules that need one another, for tests of the kernel and for its simulation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from logos_base.manifest import Manifest
 from logos_base.restart import Restart
 from logos_base.versions import Range
 from logos_kernel.core.journal import Entries, Journal
 from logos_kernel.core.types import Plan, Runtime
+from logos_kernel.core.versions import ModuleVersion, Versions
 
 
 def journal(past: Entries | None = None) -> Journal:
@@ -24,6 +26,7 @@ def plans(
     wants: Mapping[str, Sequence[str]] | None = None,
     binds: Mapping[str, Sequence[str]] | None = None,
     ranges: Mapping[str, Mapping[str, Range]] | None = None,
+    exclusive: Collection[str] = (),
 ) -> list[Plan]:
     """Returns plans of modules that serve `test.<name>.Echo` and call that of all."""
     calls = tuple(f"test.{name}.Echo/*" for name in requires)
@@ -40,6 +43,7 @@ def plans(
                 binds=tuple((binds or {}).get(name, ())),
                 ranges=(ranges or {}).get(name, {}),
                 watchdog_ms=(watchdog_ms or {}).get(name),
+                exclusive=name in exclusive,
             ),
             settings_json=f'{{"name": "{name}"}}',
             runtime=runtime,
@@ -48,3 +52,12 @@ def plans(
         )
         for name, needed in requires.items()
     ]
+
+
+def versions(made: Iterable[Plan], *numbers: str) -> Versions:
+    """Returns installed versions of all modules of plans."""
+    return Versions(
+        ModuleVersion(replace(plan.manifest, version=number), "", f"/modules/{number}", at_ms)
+        for plan in made
+        for at_ms, number in enumerate(numbers)
+    )

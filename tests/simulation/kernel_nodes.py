@@ -8,9 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kernel_plans import journal, plans
+from kernel_plans import journal, plans, versions
 from logos_base.errors import DiskFullError, LogosError
-from logos_kernel.core.effects import Effect, Effects, End, Keep, Save, Signal, Spawn, Watch
+from logos_kernel.core.effects import (
+    Effect,
+    Effects,
+    End,
+    Forget,
+    Keep,
+    Save,
+    Signal,
+    Spawn,
+    Watch,
+)
 from logos_kernel.core.groups import Group, Strategy
 from logos_kernel.core.journal import MAX_TRANSITIONS, Entries, Transition
 from logos_kernel.core.modules import Modules
@@ -24,8 +34,8 @@ from logos_kernel.core.types import (
     Described,
     Desired,
     Exit,
-    Grant,
     Introduction,
+    LeaseGrant,
     ModuleState,
     ProcessId,
     Record,
@@ -40,19 +50,24 @@ REQUIRES: Final[Mapping[str, Sequence[str]]] = {
     "base": [],
 }
 NAMES: Final = sorted(REQUIRES)
+KEYS: Final = [*sorted(REQUIRES), "extra"]
 PLANNED: Final[Mapping[str, Any]] = {
     "watchdog_ms": {"left": 12_000},
     "binds": {"right": ["base"]},
     "group_of": {"left": "pair", "top": "pair"},
+    "exclusive": ["base", "left"],
 }
+NUMBERS: Final = ["0.1.0", "0.2.0", "0.3.0"]
+EXTRA: Final = "extra"
+"""A module that is installed, and loaded and unloaded."""
 GROUPS: Final = [Group("pair", Strategy.REST_FOR_ONE, max_restarts=20)]
 POLICY: Final = RestartPolicy(failed_retry_ms=20_000, backoff_max_ms=4_000)
 RECORDS: Final = "records"
 BEAT_MS: Final = POLICY.lease_ttl_ms // 3
 RETRY_MS: Final = 400
 MAX_STALL_MS: Final = 6_000
-TIMELY_MS: Final = POLICY.lease_ttl_ms * 2 + MAX_STALL_MS
-"""After its last beat a module is no longer READY, though its kernel stood still."""
+TIMELY_MS: Final = POLICY.lease_ttl_ms * 3 + MAX_STALL_MS
+"""After its last beat a module is no longer READY, though kernels stall and clocks jump."""
 
 
 @dataclass(eq=False)
@@ -67,6 +82,10 @@ class Process:
     is_hung: bool = False
     is_watched: bool = True
     ignores_term: bool = False
+    version: str = "0.1.0"
+    is_exclusive: bool = False
+    is_broken: bool = False
+    """Whether it never gets READY."""
     lease_id: bytes = b""
     beat_at_ms: int = 0
     is_asking: bool = field(default=False, repr=False)
@@ -81,6 +100,9 @@ class Process:
         if not self.is_alive:
             return
         if not self.is_hung and self.kernel.node.is_up and not self.is_asking:
+            if self.is_broken and world.chance.hits(30):
+                self.end(1)
+                return
             self._beat() if self.lease_id else self._register()
         world.after(BEAT_MS if self.lease_id else RETRY_MS, self.live)
 
@@ -102,9 +124,9 @@ class Process:
     def _register(self) -> None:
         said = Introduction(
             self.name,
-            "0.1.0",
+            self.version,
             self.instance_id,
-            f"unix:/run/{self.name}.sock",
+            f"unix:/run/{self.name}.{self.epoch}.sock",
             self.epoch,
             (f"test.{self.name}.Echo",),
         )
@@ -113,14 +135,14 @@ class Process:
         self._ask(self._registered, self.kernel.registry.register, candidate)
 
     def _registered(self, outcome: object) -> None:
-        if isinstance(outcome, Grant):
+        if isinstance(outcome, LeaseGrant):
             self.lease_id = outcome.lease_id
             self.kernel.holders[outcome.lease_id] = self
         elif isinstance(outcome, LogosError) and outcome.reason == "STALE_EPOCH":
             self.end(0)  # another process has taken its place
 
     def _beat(self) -> None:
-        ready = ModuleState.READY
+        ready = ModuleState.REGISTERED if self.is_broken else ModuleState.READY
         self.beat_at_ms = self.kernel.world.now_ms
         self._ask(
             self._beaten,
@@ -164,16 +186,26 @@ class Kernel:
         self.wanted: dict[str, Desired | None] = dict.fromkeys(NAMES, Desired.RUNNING)
         """The answer to the operator; None if the request was refused or not answered."""
         self.lives = 0
+        self.is_troubled = True
+        """Whether new versions may be broken."""
+        self.upgrades = 0
         self.kept: list[Transition] = []
         """All transitions that are durable."""
 
     def _boot(self, node: Node) -> None:
         self.lives += 1
-        read = (node.disk.read(RECORDS, key) for key in range(len(NAMES)))
+        read = (node.disk.read(RECORDS, key) for key in range(len(KEYS)))
         records = [record for record in read if isinstance(record, Record)]
         past = journal(Entries(tuple(self.kept[-MAX_TRANSITIONS:])))
+        made = plans(REQUIRES, **PLANNED)
         self.modules = Modules(
-            plans(REQUIRES, **PLANNED), records, POLICY, self.world.chance, past, groups=GROUPS
+            made,
+            records,
+            POLICY,
+            self.world.chance,
+            past,
+            groups=GROUPS,
+            versions=versions([*made, *plans({EXTRA: ["base"]})], *NUMBERS[1:]),
         )
         self.supervisor = Supervisor(self.modules)
         self.registry = Registry(self.modules)
@@ -198,6 +230,8 @@ class Kernel:
                 self._keep(entries)
             case Spawn(name, epoch):
                 self._spawn(name, epoch)
+            case Forget(name):
+                self.node.disk.write(RECORDS, KEYS.index(name), None)
             case Watch(name, process):
                 one = self._find(process)
                 one.is_watched = True
@@ -221,7 +255,7 @@ class Kernel:
                 self.run.report(self.supervisor.save_failed, save, error)
                 return
             for record in save.records:
-                self.node.disk.write(RECORDS, NAMES.index(record.name), record)
+                self.node.disk.write(RECORDS, KEYS.index(record.name), record)
             self.node.disk.sync(RECORDS)
             self.run.report(self.supervisor.saved, save)
 
@@ -243,11 +277,26 @@ class Kernel:
     def _spawn(self, name: str, epoch: int) -> None:
         require, chance = self.world.require, self.world.chance
         require((name, epoch) not in self.started, f"{name}: epoch {epoch} is started twice")
-        watched = [one for one in self.processes if one.is_alive and one.is_watched]
-        require(name not in [one.name for one in watched], f"{name} runs already")
+        module, plan = self.modules.find(name), self.modules.plan_of(name, epoch)
+        others = [one for one in self.processes if one.name == name and one.is_alive]
+        others = [one for one in others if one.is_watched]
+        is_beside = module.beside is not None
+        limit = 1 if is_beside and not plan.manifest.exclusive else 0
+        require(len(others) <= limit, f"{name} runs already")
         self.started.add((name, epoch))
         process = ProcessId(100 + len(self.processes), self.world.now_ms)
-        one = Process(self, name, epoch, process, ignores_term=chance.hits(10))
+        version = plan.manifest.version
+        is_new = version != NUMBERS[0] and self.is_troubled
+        one = Process(
+            self,
+            name,
+            epoch,
+            process,
+            ignores_term=chance.hits(10),
+            version=version,
+            is_exclusive=plan.manifest.exclusive,
+            is_broken=is_new and chance.hits(40),
+        )
         self.processes.append(one)
         self.world.after(chance.between(20, 2000), one.live)
         self.run.report(self.supervisor.spawned, name, process)
@@ -287,7 +336,7 @@ class Kernel:
         wish = self.world.chance.pick(["start", "stop", "stop_all", "restart"])
         started = Planner(self.modules).started_with(name)
         stopped = Planner(self.modules).stopped_with(name, is_cascade=True)
-        touched = {module.name for module in (*started, *stopped)}
+        touched = {module.name for module in (*started, *stopped)} - {EXTRA}
         self.wanted |= dict.fromkeys(touched)
 
         def done(outcome: object) -> None:
@@ -296,6 +345,42 @@ class Kernel:
                 self.wanted |= desired
 
         self.run.ask(done, getattr(self.supervisor, wish), name)
+
+    def upgrade(self) -> None:
+        """An operator upgrades a module, or cancels that."""
+        if not self.node.is_up:
+            return
+        chance, supervisor = self.world.chance, self.supervisor
+        module = self.modules.find(chance.pick(NAMES))
+        if module.upgrade is not None and chance.hits(20):
+            self.run.ask(_ignore, supervisor.cancel, module.upgrade.operation)
+            return
+        self.upgrades += 1
+        operation, version = f"{self.upgrades:032x}", chance.pick(NUMBERS)
+        self.run.ask(_ignore, supervisor.upgrade, operation, module.name, version)
+
+    def load(self) -> None:
+        """An operator loads a module that is not of the profile, or unloads it."""
+        if not self.node.is_up:
+            return
+        if EXTRA in self.modules.requires:
+            self.run.ask(_ignore, self.supervisor.unload, EXTRA)
+        else:
+
+            def done(_outcome: object) -> None:
+                self.wanted["base"] = None  # it is started with it, after what was asked before
+
+            done(None)
+            self.run.ask(done, self.supervisor.load, EXTRA, self.world.chance.pick(NUMBERS[1:]))
+
+    def change_settings(self) -> None:
+        """An operator changes settings: they have no part in supervision."""
+
+    def calm_down(self) -> None:
+        """Operators mend what they have broken."""
+        self.is_troubled = False
+        for one in self.processes:
+            one.is_broken = False
 
     def start_all(self) -> None:
         """The operator wants everything, and asks again where a wish is refused."""
@@ -316,8 +401,16 @@ class Kernel:
         """Returns the broken invariant; None if none is."""
         if [one.revision for one in self.kept] != list(range(1, len(self.kept) + 1)):
             return f"{self.node.name}: a revision was given twice, or not at all"
-        if not self.node.is_up:
-            return None
+        return self._wrong_twice() or (self._wrong_ready() if self.node.is_up else None)
+
+    def _wrong_twice(self) -> str | None:
+        for name in NAMES:
+            mine = [one for one in self.processes if one.name == name and one.is_alive]
+            if len([one for one in mine if one.is_exclusive and one.is_watched]) > 1:
+                return f"{self.node.name}: two epochs of {name}, which is exclusive"
+        return None
+
+    def _wrong_ready(self) -> str | None:
         for module in self.modules:
             if module.state is not ModuleState.READY:
                 continue
@@ -330,3 +423,7 @@ class Kernel:
             if silent_ms > TIMELY_MS:
                 return f"{self.node.name}: {module.name} is READY, silent for {silent_ms} ms"
         return None
+
+
+def _ignore(_outcome: object) -> None:
+    """A refusal of these is as good as their being done."""

@@ -24,6 +24,7 @@ def test_the_required_variables_are_enough() -> None:
         state_dir=Path("/var/storage"),
         join_secret=Path("/join/secret"),
         epoch=0,
+        is_beside=False,
         log_level="INFO",
         metrics_listen=None,
     )
@@ -34,12 +35,14 @@ def test_the_others_are_read() -> None:
         GIVEN
         | {
             "LOGOS_EPOCH": "7",
+            "LOGOS_BESIDE": "1",
             "LOGOS_LOG_LEVEL": "debug",
             "LOGOS_METRICS_LISTEN": "127.0.0.1:9100",
         }
     )
 
     assert (environment.epoch, environment.log_level) == (7, "DEBUG")
+    assert environment.is_beside
     assert environment.metrics_listen == ("127.0.0.1", 9100)
 
 
@@ -68,7 +71,12 @@ def test_an_address_without_a_host_is_refused(value: str) -> None:
 def test_all_problems_come_at_once() -> None:
     with pytest.raises(ConfigError) as refused:
         parse_environment(
-            {"LOGOS_EPOCH": "-1", "LOGOS_LOG_LEVEL": "loud", "LOGOS_METRICS_LISTEN": "host:x"}
+            {
+                "LOGOS_EPOCH": "-1",
+                "LOGOS_BESIDE": "yes",
+                "LOGOS_LOG_LEVEL": "loud",
+                "LOGOS_METRICS_LISTEN": "host:x",
+            }
         )
 
     assert [one.split(":")[0] for one in refused.value.problems] == [
@@ -78,6 +86,7 @@ def test_all_problems_come_at_once() -> None:
         "LOGOS_STATE_DIR",
         "LOGOS_JOIN_SECRET",
         "LOGOS_EPOCH",
+        "LOGOS_BESIDE",
         "LOGOS_LOG_LEVEL",
         "LOGOS_METRICS_LISTEN",
     ]

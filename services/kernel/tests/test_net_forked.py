@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from starts import FixedStarts
 
 from fork_rig import READY_S
 from logos_base.manifest import Manifest
@@ -87,7 +88,7 @@ async def rig(server: int, tmp_path: Path) -> AsyncIterator[Rig]:
         fork_server=tmp_path / "forks.sock",
     )
     by_name = {each.manifest.name: each for each in plans}
-    processes = Processes(by_name, places, {"PYTHONPATH": str(tmp_path)})
+    processes = Processes(FixedStarts(by_name), places, {"PYTHONPATH": str(tmp_path)})
     yield Rig(tmp_path, processes)
     processes.close()
 

@@ -218,7 +218,7 @@ async def test_the_log_of_a_running_module_is_put_aside_and_goes_on(
     output = logfile.open_for_append(path)
     os.write(output, b"old\n" * 30)
 
-    keeping = keep_small([path, small, tmp_path / "absent"], check_s=0.01)
+    keeping = keep_small(lambda: [path, small, tmp_path / "absent"], check_s=0.01)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(keeping)
         while path.stat().st_size:  # noqa: ASYNC110 -- a file is not waited for otherwise

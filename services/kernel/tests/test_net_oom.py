@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starts import FixedStarts
 
 from logos_base.manifest import Manifest
 from logos_kernel.core.types import Exit, Places, Plan
@@ -91,7 +92,7 @@ async def test_a_memory_hog_is_reported_as_out_of_memory(
         "unix:/k.sock",
         {"hog": tmp_path / "hog.secret"},
     )
-    processes = Processes({"hog": plan}, places, dict(os.environ))
+    processes = Processes(FixedStarts({"hog": plan}), places, dict(os.environ))
     ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
     own = OomKills().file_of(os.getpid())
     assert own is not None

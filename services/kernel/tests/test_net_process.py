@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import Popen
 
 import pytest
+from starts import FixedStarts
 
 from logos_base.manifest import Manifest
 from logos_kernel.core.effects import Signal
@@ -35,7 +36,7 @@ class Started:
         places = Places(
             root / "run", root / "modules", root / "logs", "unix:/k.sock", join_secrets=secrets
         )
-        return Processes(plans, places, {"PATH": os.environ["PATH"]})
+        return Processes(FixedStarts(plans), places, {"PATH": os.environ["PATH"]})
 
     def renew(self) -> Processes:
         self.close()
@@ -100,7 +101,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         "unix:/k.sock",
         join_secrets={name: root / f"{name}.secret" for name in commands},
     )
-    processes = Processes(plans, places, {"PATH": os.environ["PATH"]})
+    processes = Processes(FixedStarts(plans), places, {"PATH": os.environ["PATH"]})
     yield Rig(processes)
     processes.close()
 

@@ -451,7 +451,7 @@ async def test_what_does_not_end_at_sigterm_is_killed(node: Node) -> None:
 
 async def test_two_processes_never_stand_on_one_state(node: Node) -> None:
     """KER-8: the kernel is killed after a start, before it has noted the process."""
-    node.add("base")
+    node.add("base", manifest="exclusive = true\n")
     node.write_profile()
     first = node.start()
     await node.until_ready()
@@ -482,7 +482,7 @@ async def test_two_processes_never_stand_on_one_state(node: Node) -> None:
 async def test_a_process_that_does_not_leave_the_state_is_waited_for_and_tried_again(
     node: Node,
 ) -> None:
-    node.add("base")
+    node.add("base", manifest="exclusive = true\n")
     node.write_profile(start_timeout_ms=8000)
     state = node.root / "modules" / "base"
     state.mkdir(parents=True)

@@ -265,7 +265,7 @@ async def test_each_listener_has_its_own_services(kernel: Kernel, start: Any) ->
     inner = {name for name in await kernel.reflected(inner=True) if name.startswith("logos.")}
     shared = ("Capability", "Events", "Kernel", "Router")
     kernels = {f"logos.kernel.v1.{name}" for name in shared}
-    operators = {"logos.kernel.v1.Settings", "logos.kernel.v1.Supervisor"}
+    operators = {f"logos.kernel.v1.{name}" for name in ("Installer", "Settings", "Supervisor")}
     assert own == {*kernels, *operators, "test.base.Echo"}
     assert inner == {*kernels, "logos.kernel.v1.Registry"}
 

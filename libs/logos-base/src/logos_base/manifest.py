@@ -41,6 +41,7 @@ _KEYS: Final = frozenset(
         "group",
         "watchdog_ms",
         "settings",
+        "exclusive",
         "testnet",
     }
 )
@@ -79,6 +80,8 @@ class Manifest:
     """The group that it is restarted with; empty if none."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """JSON Schema of its settings (KER-40); empty if it declares none."""
+    exclusive: bool = False
+    """Whether two processes of it must never run side by side: it keeps state (KER-48)."""
     needs: Needs = field(default_factory=Needs)
     """Its requirements on a testnet; the kernel does not read them."""
 
@@ -125,6 +128,9 @@ def parse_manifest(text: str) -> Manifest:
     settings = document.get("settings", {})
     if not isinstance(settings, dict):
         problems.append("settings: must be a table, a JSON Schema")
+    exclusive = document.get("exclusive", False)
+    if not isinstance(exclusive, bool):
+        problems.append(f"exclusive: must be true or false, is {exclusive!r}")
     needs = parse_needs(document.get("testnet", {}), problems)
     if problems:
         raise ConfigError(problems)
@@ -145,6 +151,7 @@ def parse_manifest(text: str) -> Manifest:
         group=group,
         watchdog_ms=watchdog_ms,
         settings=settings,
+        exclusive=bool(exclusive),
         needs=needs,
     )
 

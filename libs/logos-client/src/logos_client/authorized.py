@@ -36,17 +36,22 @@ class AuthorizedChannel(grpc.aio.Channel):
         self._channel = channel
         self._credential = credential
 
+    def move(self, channel: grpc.aio.Channel) -> grpc.aio.Channel:
+        """Makes calls through another channel from now on; returns the one before."""
+        before, self._channel = self._channel, channel
+        return before
+
     def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        return self._with_credential(method, self._channel.unary_unary(method, *args, **kwargs))
+        return self._with_credential(method, "unary_unary", args, kwargs)
 
     def unary_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        return self._with_credential(method, self._channel.unary_stream(method, *args, **kwargs))
+        return self._with_credential(method, "unary_stream", args, kwargs)
 
     def stream_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        return self._with_credential(method, self._channel.stream_unary(method, *args, **kwargs))
+        return self._with_credential(method, "stream_unary", args, kwargs)
 
     def stream_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        return self._with_credential(method, self._channel.stream_stream(method, *args, **kwargs))
+        return self._with_credential(method, "stream_stream", args, kwargs)
 
     async def __aenter__(self) -> Self:
         return self
@@ -66,11 +71,19 @@ class AuthorizedChannel(grpc.aio.Channel):
     async def channel_ready(self) -> None:
         await self._channel.channel_ready()
 
-    def _with_credential(self, path: str, begin: Callable[..., Any]) -> Callable[..., Any]:
+    def _with_credential(
+        self, path: str, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Callable[..., Any]:
         method, credential = path.removeprefix("/"), self._credential
+        channel: grpc.aio.Channel | None = None
+        begin: Callable[..., Any]
 
-        def call(*args: Any, metadata: Any = None, **kwargs: Any) -> Any:
-            given = credential.metadata(method)
-            return begin(*args, metadata=(*given, *(metadata or ())), **kwargs)
+        def call(*given: Any, metadata: Any = None, **more: Any) -> Any:
+            nonlocal channel, begin
+            if channel is not self._channel:  # the first call, or the callee has moved
+                channel = self._channel
+                begin = getattr(channel, kind)(path, *args, **kwargs)
+            own = credential.metadata(method)
+            return begin(*given, metadata=(*own, *(metadata or ())), **more)
 
         return call

@@ -28,6 +28,8 @@ class Environment:
     """File of 32 bytes that the kernel makes, readable by the two alone."""
     epoch: int
     """Epoch that the kernel assigned; 0 if the kernel did not start this process."""
+    is_beside: bool
+    """Whether the kernel started it beside another version that serves (KER-48)."""
     log_level: str
     metrics_listen: tuple[str, int] | None
 
@@ -48,6 +50,9 @@ def parse_environment(variables: Mapping[str, str] = os.environ) -> Environment:
     epoch = variables.get("LOGOS_EPOCH", "0")
     if not epoch.isdecimal():
         problems.append(f"LOGOS_EPOCH: must be a number, is {epoch!r}")
+    beside = variables.get("LOGOS_BESIDE", "")
+    if beside not in {"", "1"}:
+        problems.append(f"LOGOS_BESIDE: must be 1 or absent, is {beside!r}")
     level = parse_log_level(variables, problems)
     metrics = parse_metrics_listen(variables, problems)
     if listen and not ADDRESS.fullmatch(listen):
@@ -61,6 +66,7 @@ def parse_environment(variables: Mapping[str, str] = os.environ) -> Environment:
         state_dir=Path(state_dir),
         join_secret=Path(join_secret),
         epoch=int(epoch),
+        is_beside=beside == "1",
         log_level=level,
         metrics_listen=metrics,
     )

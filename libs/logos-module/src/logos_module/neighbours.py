@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 RESOLVE_RETRY_S: Final = 0.2
 RESOLVE_TIMEOUT_S: Final = 5.0
+MOVE_GRACE_S: Final = 15.0
+"""For calls under way to an address that a module has left: they end with its process there."""
 
 
 class CallsDeniedError(LogosError):
@@ -35,14 +37,16 @@ class Neighbours:
     def __init__(self, kernel: grpc.aio.Channel, identity: Identity) -> None:
         self._registry: Any = registry_pb2_grpc.RegistryStub(kernel)
         self._identity = identity
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._channels: dict[str, AuthorizedChannel] = {}
+        self._endpoints: dict[str, str] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._credentials: dict[str, Credential] = {KERNEL: identity.for_kernel}
 
     async def channel(self, module: str) -> grpc.aio.Channel:
         """Returns the channel to a module of this node; waits until that module is READY.
 
         Every call returns the same channel. It reconnects by itself if the other module
-        restarts, and its calls carry a token that is renewed in time.
+        restarts or is upgraded, and its calls carry a token that is renewed in time.
 
         Raises:
             CallsDeniedError: The module may call nothing of it (KER-17).
@@ -56,7 +60,7 @@ class Neighbours:
                 self._channels[module] = AuthorizedChannel(
                     open_channel(endpoint), Carrying(credential)
                 )
-                self._credentials[module] = credential
+                self._credentials[module], self._endpoints[module] = credential, endpoint
         return self._channels[module]
 
     async def renew(self) -> None:
@@ -65,10 +69,21 @@ class Neighbours:
             if not self._identity.is_due(credential):
                 continue
             try:
-                await self._renew(module, credential)
+                endpoint = await self._renew(module, credential)
+                self._follow(module, endpoint)
             except grpc.aio.AioRpcError as error:
                 extra = {"module_name": module, "code": error.code().name}
                 log.warning("a token is not renewed yet", extra=extra)
+
+    def _follow(self, module: str, endpoint: str) -> None:
+        """Moves the channel to a module that has another address; calls under way end there."""
+        if not endpoint or self._endpoints.get(module, endpoint) == endpoint:
+            return
+        self._endpoints[module] = endpoint
+        before = self._channels[module].move(open_channel(endpoint))
+        task = asyncio.get_running_loop().create_task(before.close(MOVE_GRACE_S))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         """Closes what `channel` has opened."""

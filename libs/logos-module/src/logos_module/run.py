@@ -103,6 +103,7 @@ async def _live(root: CompositionRoot, manifest: Manifest, environment: Environm
         held=held,
         neighbours=neighbours,
         state_dir=environment.state_dir,
+        is_beside=environment.is_beside,
     )
     make_context = partial(
         ModuleContext,
@@ -167,9 +168,11 @@ class _Life:
         held: KernelSession,
         neighbours: Neighbours,
         state_dir: Path,
+        is_beside: bool,
     ) -> None:
         self._root = root
         self._state_dir = state_dir
+        self._is_beside = is_beside
         self._manifest = manifest
         self._server = server
         self._held = held
@@ -206,14 +209,23 @@ class _Life:
         await self._held.register()
         tasks.create_task(self._held.run(self.stop, self._neighbours.renew))
         with FolderLock(self._state_dir) as lock:
-            await self._take(lock)
-            await self._enter(make_context)
+            if self._is_beside and not self._manifest.exclusive:
+                taking = tasks.create_task(self._take(lock))
+            else:
+                taking = None
+                await self._take(lock)
+            try:
+                await self._enter(make_context)
+            finally:
+                if taking is not None:
+                    taking.cancel()  # the lock's file is closed now
 
     async def _take(self, lock: FolderLock) -> None:
         """Waits until no other process of the module uses its state (KER-8).
 
         A process that the kernel has lost track of ends when it tries to register again. If it
-        does not, the kernel's start timeout ends this wait.
+        does not, the kernel's start timeout ends this wait. A version that was started beside
+        another (KER-48) serves meanwhile, and takes the lock once the other has ended.
         """
         if lock.take():
             return

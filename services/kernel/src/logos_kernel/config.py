@@ -19,16 +19,13 @@ from logos_kernel.core.groups import problems as group_problems
 from logos_kernel.core.registry import RESERVED_SERVICES
 from logos_kernel.core.restarts import RestartPolicy
 from logos_kernel.core.schema import Schema
-from logos_kernel.core.types import Cluster, Places, Plan, Runtime
+from logos_kernel.core.types import MAX_SOCKET_PATH_BYTES, Cluster, Places, Plan, Runtime
 from logos_module.environment import ADDRESS, parse_log_level, parse_metrics_listen
 from logos_module.sockets import path_of
 from logos_module.tls import CertificateFiles, CertificateUnusableError
 
 SCHEMA: Final = 1
 MAX_PROFILE_BYTES: Final = 1024 * 1024
-MAX_SOCKET_PATH_BYTES: Final = 107
-"""sun_path of unix(7), without its zero byte."""
-
 SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 DATABASE_SCHEME: Final = "postgresql+asyncpg://"
 
@@ -83,8 +80,14 @@ class Config:
     """Where the join secret of each module is written."""
     tls: CertificateFiles | None = None
     """Certificate of the front door; None where it does not encrypt."""
+    modules_dir: Path | None = None
+    """Where operators may install modules from; None: nowhere, but for admins."""
     database: str | None = field(default=None, repr=False)
     """URL of a PostgreSQL database instead of a file in `state_dir`; may hold a password."""
+
+    def join_secret(self, module: str) -> Path:
+        """Returns the file where a module reads its join secret."""
+        return self.join_secrets.get(module, self.state_dir / "join" / f"{module}.secret")
 
 
 def parse(variables: Mapping[str, str]) -> Config:
@@ -126,13 +129,13 @@ def parse(variables: Mapping[str, str]) -> Config:
     cluster = _parse_cluster(profile.runtime, variables, required, problems)
     if problems:
         raise ConfigError(problems)
-    state = Path(state_dir)
+    state, modules_dir = Path(state_dir), variables.get("LOGOS_MODULES_DIR")
     join_secrets = {
         plan.manifest.name: state / "join" / f"{plan.manifest.name}.secret"
         for plan in profile.plans
     } | profile.join_secrets
     if places is not None:
-        places = replace(places, join_secrets=join_secrets)
+        places = replace(places, join_secrets=join_secrets, join_dir=state / "join")
     return Config(
         testnet=profile.testnet,
         node=profile.node,
@@ -148,6 +151,7 @@ def parse(variables: Mapping[str, str]) -> Config:
         log_level=level,
         metrics_listen=metrics_listen,
         tls=tls,
+        modules_dir=Path(modules_dir) if modules_dir else None,
         database=database,
         operator_token=Path(variables.get("LOGOS_OPERATOR_TOKEN") or state / "operator.token"),
         join_secrets=join_secrets,

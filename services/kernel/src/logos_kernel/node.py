@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from logos.kernel.v1.capability_pb2_grpc import add_CapabilityServicer_to_server
 from logos.kernel.v1.events_pb2_grpc import add_EventsServicer_to_server
+from logos.kernel.v1.installer_pb2_grpc import add_InstallerServicer_to_server
 from logos.kernel.v1.kernel_pb2_grpc import add_KernelServicer_to_server
 from logos.kernel.v1.registry_pb2_grpc import add_RegistryServicer_to_server
 from logos.kernel.v1.router_pb2_grpc import add_RouterServicer_to_server
@@ -32,11 +33,12 @@ from logos_kernel import config
 from logos_kernel.core.access import LOCAL, Operator, digest_of
 from logos_kernel.core.journal import Journal, Transition
 from logos_kernel.core.modules import Modules
-from logos_kernel.core.ports import ModuleStore, Probe, Runtime
+from logos_kernel.core.ports import ModuleStore, Probe, Runtime, Starts
 from logos_kernel.core.registry import Registry
 from logos_kernel.core.settings import Version
 from logos_kernel.core.supervisor import Supervisor
 from logos_kernel.core.types import INSTANCE_ID_BYTES, KernelInfo
+from logos_kernel.core.versions import Versions
 from logos_kernel.core.views import Views
 from logos_kernel.net.callees import RoutedCallees
 from logos_kernel.net.contracts import Contracts
@@ -59,7 +61,9 @@ from logos_kernel.operations.audit import Audit
 from logos_kernel.operations.decisions import Decisions
 from logos_kernel.operations.events import Events, load_past
 from logos_kernel.operations.gate import Gate
+from logos_kernel.operations.install import Folders, Installer
 from logos_kernel.operations.kernel import Kernel
+from logos_kernel.operations.once import Once
 from logos_kernel.operations.own_credential import OwnCredentials
 from logos_kernel.operations.publish import publish_transitions
 from logos_kernel.operations.routing import Routing
@@ -67,11 +71,13 @@ from logos_kernel.operations.settings import Settings
 from logos_kernel.rpc.capability import CapabilityServicer
 from logos_kernel.rpc.convert import transition_to_pb
 from logos_kernel.rpc.events import EventsServicer
+from logos_kernel.rpc.installer import InstallerServicer
 from logos_kernel.rpc.kernel import KernelServicer
 from logos_kernel.rpc.registry import RegistryServicer
 from logos_kernel.rpc.router import RouterServicer
 from logos_kernel.rpc.settings import SettingsServicer
 from logos_kernel.rpc.supervisor import SupervisorServicer
+from logos_kernel.store.folders import is_below, read_manifest, real_folder
 from logos_kernel.store.key_files import load_master_key, write_join_secret
 from logos_kernel.store.lock import locked
 from logos_kernel.store.sql import open_store
@@ -136,9 +142,11 @@ class Node:
         probe: Probe = describe,
         wall_ms: Callable[[], int],
         settings: Mapping[str, list[Version]] | None = None,
-        log_files: Iterable[Path] = (),
+        log_file: Callable[[str], Path] | None = None,
+        modules_dir: Path | None = None,
+        join_secret: Callable[[str], Path] = Path,
     ) -> None:
-        self._log_files = log_files
+        self._log_file = log_file
         services = {service: one.name for one in modules for service in one.plan.manifest.services}
         open_authorized = partial(_open_authorized, OwnCredentials(gate))
         router = Router(services, open_authorized)
@@ -155,6 +163,7 @@ class Node:
             return wall_ms() - (monotonic_ms() - at_ms)
 
         views = Views(modules, to_wall_ms)
+        held = Settings(modules, settings or {}, store, Hosts(open_authorized), wall_ms)
         self.executor = Executor(
             supervisor,
             views,
@@ -163,6 +172,7 @@ class Node:
             router=router,
             front=self.front,
             authority=gate.authority,
+            followed=held.follow,
         )
         self.kernel = Kernel(
             identity,
@@ -177,7 +187,7 @@ class Node:
             audit,
             contracts.changes_nothing,
             published=lambda: self.executor.published,
-            settings=Settings(modules, settings or {}, store, Hosts(open_authorized), wall_ms()),
+            settings=held,
             wall_ms=wall_ms,
             own_usage=partial(usage_of, os.getpid()),
             events=events,
@@ -189,15 +199,31 @@ class Node:
             now_ms=monotonic_ms,
             random=secrets.SystemRandom().random,
         )
-        front.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
+        self._installer = Installer(
+            self.kernel,
+            store,
+            Folders(real_folder, is_below, read_manifest, modules_dir),
+            Once(gate.now_s),
+            wall_ms,
+            lambda name: write_join_secret(join_secret(name), gate.keyring.join_secret(name)),
+        )
+        self._serve(front, inner, to_wall_ms)
+
+    def _serve(self, front: Server, inner: Server, to_wall_ms: Callable[[int], int]) -> None:
         front.serve(add_SupervisorServicer_to_server, SupervisorServicer(self.kernel))
         front.serve(add_SettingsServicer_to_server, SettingsServicer(self.kernel))
-        inner.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
+        front.serve(add_InstallerServicer_to_server, InstallerServicer(self._installer))
         inner.serve(add_RegistryServicer_to_server, RegistryServicer(self.kernel))
         for server in (front, inner):
+            server.serve(add_KernelServicer_to_server, KernelServicer(self.kernel))
             server.serve(add_CapabilityServicer_to_server, CapabilityServicer(self.kernel))
             server.serve(add_RouterServicer_to_server, RouterServicer(self.routing, to_wall_ms))
             server.serve(add_EventsServicer_to_server, EventsServicer(self.kernel))
+
+    def _log_files(self) -> list[Path]:
+        """Returns the logs of the modules that the node has now."""
+        log_file = self._log_file
+        return [] if log_file is None else [log_file(one.name) for one in self.kernel.views.modules]
 
     async def open(self, front: str, inner: str, tls: grpc.ServerCredentials | None = None) -> None:
         """Listens at both addresses, with nothing started yet, or raises `AddressInUseError`.
@@ -277,19 +303,22 @@ async def _live(settings: config.Config) -> int:
             secrets.SystemRandom(),
             Journal(await store.load_entries(), _to_wall_ms),
             groups=settings.groups,
+            versions=Versions(await store.load_versions()),
         )
         gate = await _open_gate(settings, identity, modules, store)
         node = Node(
             identity,
             modules,
-            runtime=_runtime_of(settings),
+            runtime=_runtime_of(settings, modules),
             store=store,
             gate=gate,
             audit=Audit(store, _wall_ms),
             events=Events(store.events, _wall_ms, await load_past(store.events)),
             wall_ms=_wall_ms,
             settings=await store.load_settings(),
-            log_files=_log_files_of(settings),
+            log_file=None if settings.places is None else settings.places.log,
+            modules_dir=settings.modules_dir,
+            join_secret=settings.join_secret,
         )
         registry.register(Page(partial(stats.read, node.kernel), asyncio.get_running_loop()))
         await node.kernel.settings.save_adopted()
@@ -308,17 +337,9 @@ async def _live(settings: config.Config) -> int:
         return OK
 
 
-def _log_files_of(settings: config.Config) -> list[Path]:
-    """Returns the logs that this kernel keeps small; containers' are their engine's."""
-    if settings.places is None:
-        return []
-    return [settings.places.log(plan.manifest.name) for plan in settings.plans]
-
-
-def _runtime_of(settings: config.Config) -> Runtime:
+def _runtime_of(settings: config.Config, starts: Starts) -> Runtime:
     if settings.places is not None:
-        plans = {plan.manifest.name: plan for plan in settings.plans}
-        return Processes(plans, settings.places, os.environ)
+        return Processes(starts, settings.places, os.environ)
     if settings.broker is not None:
         instance = secrets.token_bytes(START_BYTES)
         return Docker(settings.node, instance, settings.broker.target, settings.broker.secret)
@@ -345,8 +366,8 @@ async def _open_gate(
         instance=ModuleSubject(KERNEL, secrets.token_bytes(INSTANCE_ID_BYTES), identity.epoch),
         now_s=_steady_clock(),
     )
-    for name, path in settings.join_secrets.items():
-        write_join_secret(path, gate.keyring.join_secret(name))
+    for name in manifests:
+        write_join_secret(settings.join_secret(name), gate.keyring.join_secret(name))
     return gate
 
 

@@ -59,7 +59,7 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        inside.unlink()
+        inside.unlink(missing_ok=True)  # another version may have left meanwhile
 
 
 def _follow_settings(context: ModuleContext) -> None:

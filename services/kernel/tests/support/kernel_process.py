@@ -16,11 +16,24 @@ from typing import Any
 import grpc
 from gates import BEARER, borne
 
-from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc, module_pb2, supervisor_pb2_grpc
+from logos.kernel.v1 import (
+    installer_pb2_grpc,
+    kernel_pb2,
+    kernel_pb2_grpc,
+    module_pb2,
+    supervisor_pb2_grpc,
+)
 from logos_client.channels import open_channel
 
 SUPPORT = Path(__file__).parent
 WAIT_S = 60.0
+
+_MAIN = (
+    "import sys, echo_module, echo_service\n"
+    "from logos_module import run\n"
+    'echo_service.define("test.{name}")\n'
+    'sys.exit(run(echo_module.node, package="{name}"))\n'
+)
 
 FAST = {
     "backoff_base_ms": 50,
@@ -66,13 +79,24 @@ class Node:
         )
         (package / "__init__.py").touch()
         (package / "module.toml").write_text(text)
-        (package / "__main__.py").write_text(
-            "import sys, echo_module, echo_service\n"
-            "from logos_module import run\n"
-            f'echo_service.define("test.{name}")\n'
-            f'sys.exit(run(echo_module.node, package="{name}"))\n'
-        )
+        (package / "__main__.py").write_text(_MAIN.format(name=name))
         self.modules[name] = settings
+
+    def make_version(self, name: str, number: str, *, manifest: str = "", body: str = "") -> Path:
+        """Makes a folder with a version of a module; `body` replaces what its process does."""
+        package = self.root / "versions" / number / name
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / "module.toml").write_text(
+            f'name = "{name}"\nversion = "{number}"\ncommand = ["python", "-m", "{name}"]\n'
+            f'services = ["test.{name}.Echo"]\n{manifest}'
+        )
+        (package / "__main__.py").write_text(body or _MAIN.format(name=name))
+        return package
+
+    def installer(self) -> Any:
+        """Returns a stub."""
+        return installer_pb2_grpc.InstallerStub(self.channel)
 
     def write_profile(self, **policy: int) -> None:
         """Writes the profile."""

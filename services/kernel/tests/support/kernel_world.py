@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from kernel_plans import journal, plans
+from kernel_plans import journal, plans, versions
 from logos_base.errors import DiskFullError
 from logos_base.machine import Answer, Refuse, Ticket
+from logos_base.manifest import Manifest
 from logos_kernel.core.effects import (
     Effect,
     Effects,
@@ -32,13 +33,14 @@ from logos_kernel.core.types import (
     Candidate,
     Described,
     Exit,
-    Grant,
     Introduction,
+    LeaseGrant,
     ModuleState,
     ProcessId,
     Record,
     Runtime,
 )
+from logos_kernel.core.versions import ModuleVersion
 from logos_kernel.core.views import Views
 
 MAX_AT_ONCE = 100
@@ -75,6 +77,7 @@ class World:
         alive: Mapping[ProcessId, str] | None = None,
         lost: Mapping[ProcessId, str] | None = None,
         epochs: Mapping[ProcessId, int] | None = None,
+        installed: Sequence[str] = (),
         **planned: Any,
     ) -> None:
         self.now_ms = 1_000_000
@@ -85,7 +88,15 @@ class World:
         """Likewise of the exits."""
         past = journal(Entries(tuple(self.kept), tuple(self.kept_exits)))
         made = plans(requires, runtime, **planned)
-        self.modules = Modules(made, records, policy, Half(), past, groups=groups)
+        self.modules = Modules(
+            made,
+            records,
+            policy,
+            Half(),
+            past,
+            groups=groups,
+            versions=versions(made, *installed),
+        )
         self.supervisor = Supervisor(self.modules)
         self.registry = Registry(self.modules)
         self.views = Views(self.modules, lambda at_ms: at_ms)
@@ -147,17 +158,8 @@ class World:
                 self._save(effect, records)
             case Keep(entries):
                 self._keep(entries)
-            case Spawn(name, epoch):
-                assert self.saved[name].epoch == epoch
-                if self.cannot_spawn:
-                    failed = partial(self.supervisor.spawn_failed, name, self.cannot_spawn)
-                    self._outcomes.append(failed)
-                    return
-                assert name not in self.alive.values(), "one process of a module at a time"
-                process = ProcessId(next(_PIDS), self.now_ms)
-                self.alive[process], self.epochs[process] = name, epoch
-                self.spawned.append((self.now_ms, name))
-                self._outcomes.append(partial(self.supervisor.spawned, name, process))
+            case Spawn():
+                self._spawn(effect)
             case Watch(process=process):
                 assert process in self.alive
             case End(process, signal):
@@ -170,6 +172,22 @@ class World:
             self._end(process, Exit(-9))
         elif process in self.alive:  # else it was killed in the same step
             self.terminated.append(self.alive[process])
+
+    def _spawn(self, spawn: Spawn) -> None:
+        name, epoch = spawn.module, spawn.epoch
+        assert epoch in {self.saved[name].epoch, self.saved[name].newest}
+        if self.cannot_spawn:
+            failed = partial(self.supervisor.spawn_failed, name, self.cannot_spawn)
+            self._outcomes.append(failed)
+            return
+        beside = self[name].successor(epoch) is not None
+        assert beside or self.lives(name) is None, "one process of a version at a time"
+        if self[name].plan.manifest.exclusive:
+            assert name not in self.alive.values(), "an exclusive module runs once"
+        process = ProcessId(next(_PIDS), self.now_ms)
+        self.alive[process], self.epochs[process] = name, epoch
+        self.spawned.append((self.now_ms, name))
+        self._outcomes.append(partial(self.supervisor.spawned, name, process))
 
     def _save(self, save: Save, records: Sequence[Record]) -> None:
         if self.fates and self.fates.pop(0):
@@ -209,10 +227,19 @@ class World:
         if name is not None:
             self._inputs.append(partial(self.supervisor.exited, name, process, exit_))
 
+    def lives(self, name: str) -> ProcessId | None:
+        """Returns the process of a module's present version, if it lives."""
+        return next((one for one in self.alive if one == self[name].process), None)
+
     def exit(self, name: str, code: int = 0) -> None:
         """A process ends by itself."""
-        process = next(one for one, owner in self.alive.items() if owner == name)
-        del self.alive[process]
+        process = self.lives(name)
+        assert process is not None
+        self.end(process, code)
+
+    def end(self, process: ProcessId, code: int = 0) -> None:
+        """A process ends by itself."""
+        name = self.alive.pop(process)
         self.put(self.supervisor.exited, name, process, Exit(code, ("last words",)))
 
     def advance(self, ms: int, *, beating: bool = False) -> None:
@@ -235,8 +262,8 @@ class World:
 
     def _renew(self) -> None:
         for module in self.modules:
-            if module.lease is not None:
-                module.lease.renew(self.now_ms)
+            for lease in module.leases:
+                lease.renew(self.now_ms)
 
     def introduce(self, name: str, **changes: object) -> Introduction:
         """Returns what the running instance of a module says when it registers."""
@@ -258,15 +285,40 @@ class World:
         rival_alive: bool = False,
         answers: Described | None = None,
         **changes: object,
-    ) -> Grant:
+    ) -> LeaseGrant:
         """Registers an instance that answers for itself."""
         said = self.introduce(name, **changes)
         rival = self.registry.check(said)
         described = answers or Described(name, said.instance_id)
         lease_id = f"lease {next(_LEASES)}".encode().ljust(16, b".")
         candidate = Candidate(said, described, None if rival_alive else rival, lease_id)
-        grant: Grant = self.ask(self.registry.register, candidate)
+        grant: LeaseGrant = self.ask(self.registry.register, candidate)
         return grant
+
+    def install(self, name: str, number: str, **changes: Any) -> None:
+        """Installs a version of a module."""
+        manifest = Manifest(name, number, command=("run",), **changes)
+        version = ModuleVersion(manifest, "", f"/modules/{number}", self.now_ms)
+        self.modules.versions.put(version, None)
+
+    def register_successor(self, name: str) -> None:
+        """Registers the process of the version that is to come."""
+        beside = self[name].beside
+        assert beside is not None
+        self.register(
+            name,
+            epoch=beside.epoch,
+            version=beside.plan.manifest.version,
+            instance_id=f"{name}-{beside.epoch}".encode().ljust(16, b"."),
+            endpoint=f"unix:/run/{name}.{beside.epoch}.sock",
+        )
+
+    def say_beside(self, name: str, said: ModuleState = ModuleState.READY) -> None:
+        """The second process of a module beats."""
+        beside = self[name].beside
+        assert beside is not None
+        assert beside.lease is not None
+        self.ask(self.registry.heartbeat, beside.lease.lease_id, Beat(said))
 
     def lease_id(self, name: str) -> bytes:
         """Returns the lease of a module that has one."""

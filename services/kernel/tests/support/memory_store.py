@@ -15,6 +15,7 @@ from logos_kernel.core.journal import (
 )
 from logos_kernel.core.settings import Version
 from logos_kernel.core.types import Record
+from logos_kernel.core.versions import ModuleVersion
 
 
 class MemoryModuleStore:
@@ -24,6 +25,7 @@ class MemoryModuleStore:
         self._records: dict[str, Record] = {}
         self._starts = 0
         self._settings: dict[str, list[Version]] = {}
+        self._versions: dict[tuple[str, str], ModuleVersion] = {}
         self._access = Access()
         self.records: list[AuditRecord] = []
         self._exits: tuple[PastExit, ...] = ()
@@ -67,6 +69,16 @@ class MemoryModuleStore:
     async def save_settings(self, versions: Mapping[str, list[Version]]) -> None:
         """Stores the settings of modules in place of all that they had."""
         self._settings |= {name: list(kept) for name, kept in versions.items()}
+
+    async def load_versions(self) -> list[ModuleVersion]:
+        """Returns the installed versions."""
+        return list(self._versions.values())
+
+    async def save_version(self, new: ModuleVersion, displaced: ModuleVersion | None) -> None:
+        """Adds an installed version."""
+        if displaced is not None:
+            self._versions.pop(displaced.key, None)
+        self._versions[new.key] = new
 
     async def load_access(self) -> Access:
         """Returns the decisions of operators."""

@@ -15,6 +15,8 @@ from logos_kernel.core.policy import Grant
 from logos_kernel.core.ports import ModuleStore
 from logos_kernel.core.settings import Outcome, Version
 from logos_kernel.core.types import Desired, Exit, ModuleState, ProcessId, Record
+from logos_kernel.core.upgrade import Phase, Upgrade
+from logos_kernel.core.versions import ModuleVersion
 
 FULL = Record(
     name="storage",
@@ -24,7 +26,25 @@ FULL = Record(
     process=ProcessId(4711, 2**40),
     endpoint="unix:/run/storage.sock",
     instance_id=bytes(range(16)),
+    newest=2**53 + 1,
+    installed="0.2.0",
+    beside=ProcessId(4712, 2**41),
+    upgrade=Upgrade(
+        operation="ab" * 16,
+        module="storage",
+        old="",
+        new="0.2.0",
+        phase=Phase.ROLLED_BACK,
+        started_ms=2**41,
+        ended_ms=2**41 + 1,
+        why="the new version ended by signal 11: ✝",
+    ),
 )
+
+
+def version(number: str, directory: str = "/modules/storage") -> ModuleVersion:
+    return ModuleVersion.of(f'name = "storage"\nversion = "{number}"\n', directory, 2**41)
+
 
 ACCESS = Access(
     grants=(
@@ -85,6 +105,16 @@ class ModuleStoreContract:
         await store.forget("storage")
 
         assert await store.load() == []
+
+    async def test_keeps_installed_versions_side_by_side(self, store: ModuleStore) -> None:
+        assert await store.load_versions() == []
+        await store.save_version(version("0.1.0"), None)
+        await store.save_version(version("0.2.0"), None)
+        await store.save_version(version("0.3.0"), version("0.1.0"))
+        await store.save_version(version("0.2.0", "/elsewhere"), None)
+
+        kept = {one.key[1]: one for one in await store.load_versions()}
+        assert kept == {"0.2.0": version("0.2.0", "/elsewhere"), "0.3.0": version("0.3.0")}
 
     async def test_keeps_the_last_transitions(self, store: ModuleStore) -> None:
         assert await store.load_entries() == Entries()

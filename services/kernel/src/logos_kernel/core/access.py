@@ -177,6 +177,8 @@ class Authority:
         self.policy: Policy
         self.epochs: dict[str, int] = {}
         """Of the newest starts of modules."""
+        self.moves = 0
+        """Counts the times that a module took another address while it served."""
         self.take(access, keys)
 
     def take(self, access: Access, keys: Keys) -> None:
@@ -184,6 +186,19 @@ class Authority:
         self.access, self.keys = access, keys
         self.policy = Policy(self._declared, self._serves, access.grants)
         self._operators = {one.digest: one for one in (*access.operators, self._local)}
+        self._tell()
+
+    def declare(self, module: str, calls: tuple[str, ...], services: tuple[str, ...]) -> None:
+        """Goes by another manifest of a module from now on."""
+        held = self._declared.get(module), self._serves.get(module)
+        if held != (calls, services):
+            self._declared = {**self._declared, module: calls}
+            self._serves = {**self._serves, module: services}
+            self.take(self.access, self.keys)
+
+    def note_move(self) -> None:
+        """Tells all modules that one has another address (KER-48)."""
+        self.moves += 1
         self._tell()
 
     def note_start(self, module: str, epoch: int) -> None:

@@ -6,6 +6,7 @@ from enum import IntEnum
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_kernel.core.journal import Entries
 from logos_kernel.core.types import Candidate, Desired, ProcessId, Record
+from logos_kernel.core.upgrade import Upgrade
 
 
 class Signal(IntEnum):
@@ -32,6 +33,10 @@ class Operate:
     desired: Desired
     is_cascade: bool = False
     """Whether it stops those that need the module, too."""
+    is_leaving: bool = False
+    """Whether the node forgets the module once it has stopped."""
+    is_new: bool = False
+    """Whether the module was added for this: it is dropped again if that cannot be saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +48,29 @@ class Admit:
 
 
 @dataclass(frozen=True, slots=True)
+class Promote:
+    """A new version is READY: that it takes the place of the old one must be durable first."""
+
+    module: str
+    operation: str
+    """The upgrade that it is of: another end of that may have come meanwhile."""
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """An upgrade was accepted: it must be durable first."""
+
+    ticket: Ticket
+    upgrade: Upgrade
+
+
+@dataclass(frozen=True, slots=True)
 class Save:
     """Make records durable, all or none; then `saved` or `save_failed`, before any other input."""
 
     records: tuple[Record, ...]
-    then: Begin | Operate | Admit | None = None
+    then: Begin | Operate | Admit | Advance | Promote | None = None
     """What is done once they are durable (KER-8)."""
 
 

@@ -88,6 +88,62 @@ class ExternalRuntimeError(LogosError):
     reason = "RUNTIME_EXTERNAL"
 
 
+class UnknownVersionError(LogosError):
+    """That version of the module is not installed (KER-49)."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "VERSION_NOT_FOUND"
+
+
+class TooManyVersionsError(LogosError):
+    """No more can be installed (KER-49)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_VERSIONS"
+
+
+class InvalidInstallError(LogosError):
+    """A directory is none that a module can be installed from (KER-49)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_INSTALL"
+
+
+class UpgradeUnderWayError(LogosError):
+    """Another upgrade of the module has not ended, or its old process has not (KER-48)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "UPGRADE_UNDER_WAY"
+
+
+class UpgradeRefusedError(LogosError):
+    """The module cannot run that version here (KER-48)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "UPGRADE_REFUSED"
+
+
+class OfProfileError(LogosError):
+    """The profile has the module, so that it can be stopped and not unloaded (KER-50)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "MODULE_OF_PROFILE"
+
+
+class OperationNotFoundError(LogosError):
+    """No upgrade has that name, or a later one of its module has (KER-48)."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "OPERATION_NOT_FOUND"
+
+
+class InvalidRequestIdError(LogosError):
+    """A request id is too long, or was used for another request (KER-51)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_REQUEST_ID"
+
+
 class HistoryCompactedError(LogosError):
     """Transitions from that revision on are no longer all kept (KER-19)."""
 

@@ -6,7 +6,7 @@ lost, nobody knows whether it was written.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from logos_base.machine import Answer, Refuse, Ticket
@@ -269,6 +269,7 @@ class EventLog:
         keys: list[KnownKey] = []
         tickets: list[tuple[Ticket, Published]] = []
         last: dict[str, int] = {}
+        oldest: dict[str, int] = {}
         size, at_ms = 0, self._wall_ms()
         while self._waiting and (not events or size < self._limits.commit_bytes):
             one = self._waiting.popleft()
@@ -285,19 +286,19 @@ class EventLog:
             where = Published(before + 1, events[-1].sequence, events[-1].position)
             if batch.key:
                 keys.append(KnownKey(batch.publisher, batch.epoch, batch.key, batch.topic, where))
+                oldest[batch.publisher] = batch.oldest_epoch or batch.epoch
             tickets += ((ticket, where) for ticket in one.tickets)
         self._waiting_bytes -= size
         self._writing = {(one.publisher, one.epoch, one.key): one for one in keys}
         self._writing_topics = set(last)
         removed = _due(self.topics, self._limits)
-        forgotten = self._forgotten(keys)
+        forgotten = self._forgotten(oldest)
         return Commit(tuple(events), tuple(keys), removed, forgotten, tuple(tickets))
 
-    def _forgotten(self, new: Iterable[KnownKey]) -> tuple[KeysUpTo, ...]:
-        """Returns the keys that are one too many, or of epochs before."""
-        epochs = {one.publisher: one.epoch for one in new}
+    def _forgotten(self, oldest: Mapping[str, int]) -> tuple[KeysUpTo, ...]:
+        """Returns the keys that are one too many, or of epochs before the oldest that publish."""
         found = []
-        for publisher, epoch in epochs.items():
+        for publisher, epoch in oldest.items():
             keys = list(self._keys.get(publisher, {}).values())
             surplus = keys[: max(0, len(keys) - self._limits.keys)]
             position = surplus[-1].published.position if surplus else 0

@@ -68,6 +68,8 @@ class Batch:
     events: tuple[NewEvent, ...]
     key: str = ""
     """Names the batch among those of the publisher and epoch; empty: none does."""
+    oldest_epoch: int = 0
+    """Of the publisher's processes that may still publish; 0: `epoch`."""
 
     @property
     def size(self) -> int:

@@ -49,6 +49,8 @@ class Reason(StrEnum):
     BOUND = "BOUND"
     """A module that it is bound to has ended, or is to end."""
     RETRY_DUE = "RETRY_DUE"
+    UPGRADE = "UPGRADE"
+    """Another version of it takes its place."""
 
 
 HUNG: Final = frozenset({Reason.LEASE_LOST, Reason.WATCHDOG, Reason.NOT_SERVING})
@@ -102,7 +104,7 @@ class Journal:
     """
 
     def __init__(self, past: Entries, to_wall_ms: Callable[[int], int]) -> None:
-        self._to_wall_ms = to_wall_ms
+        self.to_wall_ms = to_wall_ms
         self._shown: deque[Transition] = deque(maxlen=MAX_TRANSITIONS)
         """Those that are durable, without gaps in their revisions."""
         self._latest: dict[str, Transition] = {}
@@ -168,7 +170,7 @@ class Journal:
         old = ModuleState.STOPPED if last is None else last.new
         if old is new and (last is None or last.epoch == epoch):
             return
-        at_ms = self._to_wall_ms(now_ms)
+        at_ms = self.to_wall_ms(now_ms)
         noted = Transition(self._next_revision, module, epoch, old, new, *why, at_ms)
         self._next_revision += 1
         self._last[module] = noted
@@ -176,7 +178,7 @@ class Journal:
 
     def note_exit(self, module: str, epoch: int, how: Exit, why: Reason, now_ms: int) -> None:
         """Adds the end of a process."""
-        past = PastExit(module, epoch, how, why, self._to_wall_ms(now_ms))
+        past = PastExit(module, epoch, how, why, self.to_wall_ms(now_ms))
         self._exits[module].append(past)
         self._waiting_exits.append(replace(past, exit=replace(how, lines=())))
 

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import Final
 
 from logos_base.machine import Ticket
+from logos_kernel.core.beside import Beside, Stage
 from logos_kernel.core.journal import Reason
 from logos_kernel.core.lease import Lease
 from logos_kernel.core.lifecycle import LIVE
@@ -43,6 +44,16 @@ class Module:
         self.desired = record.desired
         self.epoch = record.epoch
         self.restart_count = record.restart_count
+        self.newest = max(record.epoch, record.newest)
+        """Highest epoch that was given to a start of it."""
+        self.installed = record.installed
+        """The version that `plan` is of; empty: the profile's."""
+        self.upgrade = record.upgrade
+        """The last one."""
+        self.beside: Beside | None = None
+        """A second process, for the time of an upgrade."""
+        self.is_leaving = record.is_leaving
+        """Whether the node forgets it once it has stopped."""
         self.process = record.process
         self.endpoint = record.endpoint
         self.instance_id = record.instance_id
@@ -106,9 +117,41 @@ class Module:
         """Whether it is to make progress."""
         return self.state is not ModuleState.DRAINING
 
+    @property
+    def oldest(self) -> int:
+        """Epoch of the oldest process that may still call others."""
+        if self.beside is None or self.beside.stage is Stage.SUCCESSOR:
+            return self.epoch
+        return min(self.epoch, self.beside.epoch or self.epoch)
+
+    @property
+    def epochs(self) -> frozenset[int]:
+        """Those whose processes may publish: of the last start, and of a second process."""
+        known = {self.epoch, 0 if self.beside is None else self.beside.epoch}
+        return frozenset(known - {0})
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """What its versions that run, or are to run, declare to call."""
+        plans = [self.plan] if self.beside is None else [self.plan, self.beside.plan]
+        return tuple(sorted({one for plan in plans for one in plan.manifest.calls}))
+
+    def successor(self, epoch: int) -> Beside | None:
+        """Returns the process of the version to come, if that is its epoch."""
+        beside = self.beside
+        is_it = beside is not None and beside.is_successor and beside.epoch == epoch
+        return beside if is_it else None
+
+    @property
+    def leases(self) -> list[Lease]:
+        """Those of all its processes."""
+        both = (self.lease, None if self.beside is None else self.beside.lease)
+        return [lease for lease in both if lease is not None]
+
     def due_times(self) -> list[int]:
         """Returns when something is to be done about it."""
         times = [time_ms for time_ms in (self.due_ms, self.save_due_ms) if time_ms is not None]
+        times += [] if self.beside is None else self.beside.due_times()
         return times if self.lease is None else times + self.lease.times(is_watched=self.is_watched)
 
     def take_askers(self) -> list[Ticket]:
@@ -126,6 +169,11 @@ class Module:
             self.process,
             self.endpoint,
             self.instance_id,
+            self.newest if self.newest > self.epoch else 0,
+            self.installed,
+            None if self.beside is None else self.beside.process,
+            self.upgrade,
+            self.is_leaving,
         )
 
     def is_preceding(self, said: Introduction) -> bool:

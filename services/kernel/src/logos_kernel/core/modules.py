@@ -7,20 +7,39 @@ Rules: KER-1 states, KER-5 restarts, KER-6 order, KER-8 durability, KER-10 stop.
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from logos_base.machine import Answer
+from logos_base.manifest import Manifest
 from logos_kernel.core import resolve
-from logos_kernel.core.effects import Admit, Begin, Changed, Down, Effects, End, Keep, Save, Signal
-from logos_kernel.core.errors import ExternalRuntimeError, UnknownModuleError
+from logos_kernel.core.effects import (
+    Admit,
+    Begin,
+    Changed,
+    Down,
+    Effects,
+    End,
+    Keep,
+    Save,
+    Signal,
+)
+from logos_kernel.core.errors import (
+    ExternalRuntimeError,
+    UnknownModuleError,
+    UpgradeRefusedError,
+)
 from logos_kernel.core.groups import Group, Groups
 from logos_kernel.core.journal import HUNG, Journal, Reason
 from logos_kernel.core.lease import Lease
 from logos_kernel.core.lifecycle import LIVE, check_transition
 from logos_kernel.core.module import After, Module
 from logos_kernel.core.restarts import RestartPolicy, Rng
-from logos_kernel.core.types import Desired, Grant, Plan, Record
+from logos_kernel.core.types import Desired, LeaseGrant, Plan, Record
 from logos_kernel.core.types import ModuleState as S
+from logos_kernel.core.upgrade import Phase
+from logos_kernel.core.upgrades import Upgrades
+from logos_kernel.core.versions import Versions
 
 MISCONFIGURED: Final = 2
 """Exit code of a module that a restart does not mend."""
@@ -41,18 +60,37 @@ class Modules:
         journal: Journal,
         *,
         groups: Iterable[Group] = (),
+        versions: Versions | None = None,
     ) -> None:
-        by_name = {plan.manifest.name: plan for plan in plans}
+        self.versions = versions or Versions()
+        self._profile = {plan.manifest.name: plan for plan in plans}
         noted = {record.name: record for record in records}
+        self.upgrades = Upgrades(self)
+        loaded = {one.name for one in noted.values() if one.installed}
+        by_name = {
+            name: self.plan_at(name, noted[name].installed, exact=True)[1]
+            if name in loaded
+            else self._profile[name]
+            for name in self._profile.keys() | loaded
+        }
         self.requires = {name: plan.manifest.prerequisites for name, plan in by_name.items()}
         """What must be READY before each module is started."""
+        self.noted = noted
+        """As an earlier kernel left them."""
         self._binds = {name: plan.manifest.binds for name, plan in by_name.items()}
         self.policy = policy
         self.journal = journal
         self.troubles: dict[str, str] = {}
         """Why listeners of the kernel cannot be reached; an empty text for one that can."""
         self.is_closing = False
-        self.departed = {name: noted[name].process for name in noted.keys() - by_name.keys()}
+        self._epochs = {
+            one.name: one.epoch
+            for one in noted.values()
+            if one.name not in by_name and one.process is None and self.versions.of(one.name)
+        }
+        """Of modules that were unloaded."""
+        gone = noted.keys() - by_name.keys() - self._epochs.keys()
+        self.departed = {name: noted[name].process for name in gone}
         """Modules that left the profile, and their processes."""
         self._rng = rng
         group_of = {name: plan.group for name, plan in by_name.items() if plan.group}
@@ -61,6 +99,135 @@ class Modules:
             name: Module(by_name[name], noted.get(name, Record(name)), policy)
             for name in resolve.start_order(self.requires)
         }
+
+    # -- versions ----------------------------------------------------------------------------
+
+    def plan_at(self, name: str, version: str, *, exact: bool = False) -> tuple[str, Plan]:
+        """Returns the plan of a module with a version, and what `Record.installed` says of it.
+
+        An installed version goes before that of the profile, unless `exact`: then an empty
+        version is the profile's. Raises `UnknownVersionError`.
+        """
+        own = self._profile.get(name)
+        installed = {one.manifest.version for one in self.versions.of(name)}
+        own_version = "" if exact or own is None else own.manifest.version
+        if own is not None and version not in installed and version == own_version:
+            return "", own
+        found = self.versions.find(name, version)
+        restart = found.manifest.restart
+        plan = Plan(found.manifest, restart=restart) if own is None else own
+        return version, replace(plan, manifest=found.manifest, directory=found.directory)
+
+    def is_of_profile(self, name: str) -> bool:
+        """Says whether the profile has a module."""
+        return name in self._profile
+
+    def plan_of(self, name: str, epoch: int) -> Plan:
+        """Returns the plan of a start of a module."""
+        module = self.find(name)
+        successor = module.successor(epoch)
+        return module.plan if successor is None else successor.plan
+
+    def is_beside(self, name: str) -> bool:
+        """Says whether a module has, or is to have, a second process."""
+        return self.find(name).beside is not None
+
+    def replan(self, module: Module, plan: Plan, installed: str) -> None:
+        """Gives a module another version's plan. Its requirements form no cycle."""
+        module.plan, module.installed = plan, installed
+        module.services = plan.manifest.services
+        self.requires[module.name] = plan.manifest.prerequisites
+        self._binds[module.name] = plan.manifest.binds
+        self._modules = {name: self._modules[name] for name in resolve.start_order(self.requires)}
+
+    def _possible(self, module: Module) -> list[Manifest]:
+        """Returns the manifests that a module may have once its upgrade has ended."""
+        found, upgrade = [module.plan.manifest], module.upgrade
+        if upgrade is not None and not upgrade.is_over:
+            for version in (upgrade.old, upgrade.new):
+                _, plan = self.plan_at(module.name, version, exact=True)
+                found.append(plan.manifest)
+        return found
+
+    def check_fit(self, plan: Plan) -> None:
+        """Raises an error if the node cannot do with a plan of a module.
+
+        However the upgrades of others end that are under way.
+
+        Raises:
+            DependencyCycleError, UpgradeRefusedError: It does not fit the other modules.
+        """
+        name, version = plan.manifest.name, plan.manifest.version
+        possible = {one.name: self._possible(one) for one in self}
+        requires = {
+            other: tuple({needed for one in manifests for needed in one.prerequisites})
+            for other, manifests in (possible | {name: [plan.manifest]}).items()
+        }
+        resolve.start_order(requires)
+        for other in self:
+            if other.name != name:
+                self._check_beside(plan.manifest, other, possible[other.name])
+        module = self._modules.get(name)
+        is_wanted = module is not None and module.desired is Desired.RUNNING
+        if is_wanted and (unmet := self.unmet(plan.manifest)):
+            raise UpgradeRefusedError(f"{name} {version} {_waits_for(unmet)}")
+
+    def _check_beside(self, own: Manifest, other: Module, possible: Iterable[Manifest]) -> None:
+        """Raises `UpgradeRefusedError` if a manifest cannot be where another module is."""
+        name, version = own.name, own.version
+        taken = {*other.services, *(service for one in possible for service in one.services)}
+        for service in own.services:
+            if service in taken:
+                raise UpgradeRefusedError(f"{service} belongs to {other.name}")
+        for one in possible:
+            needed = one.ranges.get(name)
+            if needed is not None and not needed.holds(version):
+                raise UpgradeRefusedError(f"{other.name} needs {name} {needed}, not {version}")
+            wanted = own.ranges.get(other.name)
+            is_coming = one is not other.plan.manifest
+            if is_coming and wanted is not None and not wanted.holds(one.version):
+                raise UpgradeRefusedError(
+                    f"{name} {version} needs {other.name} {wanted}, which may become {one.version}"
+                )
+
+    def add(self, plan: Plan, installed: str) -> Module:
+        """Adds a stopped module; raises `DependencyCycleError` or `UpgradeRefusedError`."""
+        name = plan.manifest.name
+        self.check_fit(plan)
+        epoch = self._epochs.get(name, 0)
+        record = Record(name, Desired.STOPPED, epoch, installed=installed)
+        self._modules[name] = Module(plan, record, self.policy)
+        self.replan(self._modules[name], plan, installed)
+        return self._modules[name]
+
+    def drop(self, name: str) -> None:
+        """Forgets a module, but not its epochs."""
+        self._epochs[name] = self._modules[name].newest
+        del self._modules[name], self.requires[name], self._binds[name]
+
+    def settled_plan(self, name: str) -> Plan:
+        """Returns the plan of the version that serves, or that did last: not of one on trial."""
+        module = self.find(name)
+        upgrade = module.upgrade
+        if upgrade is None or upgrade.phase is not Phase.TRYING:
+            return module.plan
+        return self.plan_at(name, upgrade.old, exact=True)[1]
+
+    def _drop_leaving(self) -> Effects:
+        """Forgets modules that were unloaded and have ended."""
+        gone = [
+            one.name
+            for one in self
+            if one.is_leaving and one.state is S.STOPPED
+            if one.process is None and one.beside is None
+        ]
+        effects: Effects = []
+        for name in gone:
+            self.drop(name)
+            # their epochs are remembered: a process that was lost sight of must not come back
+            record = Record(name, Desired.STOPPED, self._epochs[name])
+            effects += [Save((record,)), Changed(name)]
+        return effects
 
     # -- questions ---------------------------------------------------------------------------
 
@@ -72,6 +239,10 @@ class Modules:
         if name not in self._modules:
             raise UnknownModuleError(f"no module {name!r} in this node's profile")
         return self._modules[name]
+
+    def known(self, records: Iterable[Record]) -> list[Module]:
+        """Returns the modules of records that are not forgotten meanwhile."""
+        return [self._modules[one.name] for one in records if one.name in self._modules]
 
     def own(self, name: str) -> Module:
         """Returns a module that this kernel runs, or raises `ExternalRuntimeError`."""
@@ -107,7 +278,7 @@ class Modules:
     def is_down(self) -> bool:
         """Says whether the kernel is closing, and none of its processes is left."""
         own = (module for module in self if not module.is_external)
-        is_over = all(module.state is S.STOPPED for module in own)
+        is_over = all(one.state is S.STOPPED and one.beside is None for one in own)
         return self.is_closing and is_over and not self.departed and self.journal.is_settled
 
     # -- steps -------------------------------------------------------------------------------
@@ -116,6 +287,8 @@ class Modules:
         """Grants a lease to an instance that was called at its endpoint."""
         candidate, said = admit.candidate, admit.candidate.introduction
         module = self.find(said.module)
+        if successor := module.successor(said.epoch):
+            return self.upgrades.admit(module, successor, admit, now_ms)
         # It registers again after a broken stream: the state that it reported still holds.
         is_ready = module.state is S.READY and said.instance_id == module.instance_id
         self.end_lease(module)
@@ -134,7 +307,7 @@ class Modules:
         module.version, module.services = said.version, said.services
         module.endpoint, module.instance_id = said.endpoint, said.instance_id
         module.described = candidate.described
-        grant = Grant(candidate.lease_id, module.epoch, ttl_ms)
+        grant = LeaseGrant(candidate.lease_id, module.epoch, ttl_ms)
         deadline_ms = None if is_ready else self.start_deadline(module, now_ms)
         return [
             *self.save(module),
@@ -169,6 +342,9 @@ class Modules:
                 module.status_text = ""
             module.state, module.since_ms = state, now_ms
             self.journal.note(module.name, module.epoch, state, why, now_ms)
+            module.due_ms = due_ms
+            decided = self.upgrades.entered(module, why[1], now_ms)
+            return [Changed(module.name), *decided, *self.keep()]
         module.due_ms = due_ms
         return [Changed(module.name), *self.keep()]
 
@@ -179,12 +355,14 @@ class Modules:
 
     def begin(self, module: Module, reason: Reason, now_ms: int) -> Effects:
         """Starts a module once its epoch is durable, or has it wait for what it requires."""
-        if unmet := self.unmet(module):
+        self.upgrades.before_start(module)
+        if unmet := self.unmet(module.plan.manifest):
             if reason is not Reason.KERNEL_STARTED:
                 reason = Reason.REQUIREMENT_MISSING
             module.status_text = _waits_for(unmet)
             return self.enter(module, S.BLOCKED, (reason, module.status_text), now_ms)
-        module.epoch += 1
+        module.newest += 1
+        module.epoch = module.newest
         module.end_reason = Reason.EXITED
         module.forget_instance()
         deadline_ms = self.start_deadline(module, now_ms)
@@ -319,13 +497,14 @@ class Modules:
                 is_needed = any(other.state is not S.STOPPED for other in dependents)
                 if not module.is_external and not is_needed:
                     effects += self.drain(module, After.STOP, Reason.KERNEL_STOPPING, now_ms)
+        effects += self._drop_leaving()
         if self.is_down():
             effects.append(Down())
         return effects
 
     def _unblock(self, module: Module, now_ms: int) -> Effects:
         """Starts a blocked module if its requirements are met; else updates its status text."""
-        unmet = self.unmet(module)
+        unmet = self.unmet(module.plan.manifest)
         if not unmet:
             return self.begin(module, Reason.REQUIREMENT_MET, now_ms)
         text = _waits_for(unmet)
@@ -336,18 +515,18 @@ class Modules:
         """Returns when a module that is starting now has taken too long."""
         return None if module.is_external else now_ms + self.policy.start_timeout_ms
 
-    def unmet(self, module: Module, coming: Collection[str] = ()) -> list[str]:
+    def unmet(self, manifest: Manifest, coming: Collection[str] = ()) -> list[str]:
         """Says what a module waits for before it can be started.
 
         `coming` are modules that are taken for READY, with the versions of their manifests.
         """
         found = []
-        for name in self.requires[module.name]:
+        for name in manifest.prerequisites:
             other = self._modules.get(name)
             if other is None:
                 found.append(f"{name}, which the profile does not have")
                 continue
-            needed = module.plan.manifest.ranges.get(name)
+            needed = manifest.ranges.get(name)
             is_ready = other.state is S.READY and other.ending is None
             version = other.version if is_ready else other.plan.manifest.version
             if not is_ready and name not in coming:

@@ -116,7 +116,7 @@ class Planner:
                 coming.add(name)
                 continue
             waits = module.state is S.BLOCKED and module.desired is Desired.RUNNING
-            is_unblocked = not self._modules.unmet(module, coming)
+            is_unblocked = not self._modules.unmet(module.plan.manifest, coming)
             if (name in wanted or waits) and is_unblocked:
                 coming.add(name)
                 started.add(name)

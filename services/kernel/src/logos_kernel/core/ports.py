@@ -9,7 +9,8 @@ from logos_kernel.core.effects import Signal
 from logos_kernel.core.events import Commit, DeadLetter, Event, Group, Page, PastLog
 from logos_kernel.core.journal import Entries
 from logos_kernel.core.settings import Outcome, Version
-from logos_kernel.core.types import Described, Exit, ProcessId, Record, Usage
+from logos_kernel.core.types import Described, Exit, Plan, ProcessId, Record, Usage
+from logos_kernel.core.versions import ModuleVersion
 from logos_kernel.core.views import View
 
 
@@ -43,6 +44,14 @@ class ModuleStore(Protocol):
 
     async def forget(self, name: str) -> None:
         """Removes a record, if there is one, and the exits and settings of that module."""
+        ...
+
+    async def load_versions(self) -> list[ModuleVersion]:
+        """Returns the installed versions of modules."""
+        ...
+
+    async def save_version(self, new: ModuleVersion, displaced: ModuleVersion | None) -> None:
+        """Adds an installed version, in place of the one that it displaces and of an equal one."""
         ...
 
     async def load_access(self) -> Access:
@@ -134,6 +143,18 @@ class EventStore(Protocol):
 
     async def delete_letters(self, ids: Sequence[int]) -> None:
         """Removes dead letters."""
+        ...
+
+
+class Starts(Protocol):
+    """What is started. Two processes of a module may run, of two epochs (KER-48)."""
+
+    def plan_of(self, name: str, epoch: int) -> Plan:
+        """Returns the plan of a start of a module."""
+        ...
+
+    def is_beside(self, name: str) -> bool:
+        """Says whether a module has, or is to have, a second process."""
         ...
 
 

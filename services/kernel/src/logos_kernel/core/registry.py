@@ -63,7 +63,7 @@ class Registry:
         return None
 
     def register(self, ticket: Ticket, candidate: Candidate, now_ms: int) -> Effects:
-        """Registers an instance that `check` has allowed; answers with a `Grant`.
+        """Registers an instance that `check` has allowed; answers with a `LeaseGrant`.
 
         The epoch of an observed instance must be durable first: nothing else distinguishes it
         from the next one (KER-7). That of a process is, since before it was started.
@@ -88,13 +88,16 @@ class Registry:
         said = beat.state
         if said not in _SAYABLE:
             raise InvalidRegistrationError(f"state: a module cannot report {said}", field="state")
+        if held := self._modules.upgrades.holder(lease_id):
+            effects = self._modules.upgrades.beat(ticket, *held, beat, now_ms)
+            return [*effects, *self._modules.settle(now_ms)]
         module, lease = self._holder(lease_id)
         lease.beat(beat, now_ms)
         module.in_flight = beat.in_flight
         text = beat.status_text.encode()[:MAX_STATUS_BYTES].decode(errors="ignore")
         is_news = text != module.status_text
         module.status_text = text
-        effects: Effects = []
+        effects = []
         why = Reason.REPORTED, text
         if module.state is S.DRAINING:
             pass  # there is no way back
@@ -110,7 +113,9 @@ class Registry:
 
     def wait_stop(self, ticket: Ticket, lease_id: bytes, _now_ms: int) -> Effects:
         """Answers when the holder of a lease shall drain and exit; the newest question alone."""
-        _, lease = self._find(lease_id)
+        lease = self._find(lease_id)[1]
+        if held := self._modules.upgrades.holder(lease_id):
+            lease = held[1].lease
         if lease is None:
             return []  # its next heartbeat is refused
         lease.stop_asker = ticket
@@ -118,6 +123,9 @@ class Registry:
 
     def deregister(self, ticket: Ticket, lease_id: bytes, now_ms: int) -> Effects:
         """Ends a lease, if there is one: its process is about to end."""
+        if held := self._modules.upgrades.holder(lease_id):
+            left = self._modules.upgrades.left(*held, now_ms)
+            return [*left, *self._modules.settle(now_ms), Answer(ticket)]
         module, _ = self._find(lease_id)
         if module is None:
             return [Answer(ticket)]
@@ -203,6 +211,10 @@ def _check_services(introduction: Introduction, modules: Iterable[Module]) -> No
 def _check_started(module: Module, introduction: Introduction) -> None:
     """Admits the one process that the kernel started last, and no other (KER-7)."""
     name, epoch = module.name, module.epoch
+    if successor := module.successor(introduction.epoch):
+        if successor.instance_id not in {b"", introduction.instance_id}:
+            raise StaleEpochError(f"another process of {name} has registered in that epoch")
+        return
     if module.state not in REGISTRABLE:
         raise StaleEpochError(f"{name} is {module.state}: the kernel expects no process of it")
     is_known = bool(module.instance_id)

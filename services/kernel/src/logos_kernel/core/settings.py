@@ -70,7 +70,7 @@ class ModuleSettings:
         versions: Iterable[Version],
         now_ms: int,
     ) -> None:
-        self.schema: Final = schema
+        self.schema = schema
         self._profile = profile
         self.versions = list(versions)
         """Those that are kept, oldest first."""
@@ -82,6 +82,11 @@ class ModuleSettings:
     def active(self) -> Version:
         """The version that holds."""
         return next(one for one in reversed(self.versions) if one.outcome.holds)
+
+    def refit(self, profile: Mapping[str, object], schema: Schema, now_ms: int) -> None:
+        """Goes by another schema from now on. Nothing may be PENDING."""
+        self._profile, self.schema = profile, schema
+        self._adopt(now_ms)
 
     def propose(self, patch: str, expected: int, by: str, now_ms: int) -> Version:
         """Returns the version that a patch would make, to be saved, `taken` and settled.

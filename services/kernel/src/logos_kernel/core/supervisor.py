@@ -13,23 +13,26 @@ from typing import Final, assert_never
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_kernel.core.effects import (
     Admit,
+    Advance,
     Begin,
     Changed,
     Effects,
     End,
     Forget,
     Operate,
+    Promote,
     Published,
     Save,
     Signal,
     Spawn,
     Watch,
 )
+from logos_kernel.core.errors import OfProfileError
 from logos_kernel.core.journal import SAVE_RETRY_MS, Entries, Reason
 from logos_kernel.core.module import After, Module
 from logos_kernel.core.modules import Modules, Why
 from logos_kernel.core.planner import Planner
-from logos_kernel.core.types import Desired, Exit, ProcessId
+from logos_kernel.core.types import Desired, Exit, ProcessId, Record
 from logos_kernel.core.types import ModuleState as S
 from logos_kernel.core.views import UNSAVED
 
@@ -54,6 +57,7 @@ class Supervisor:
         for module in self._modules:
             module.since_ms = now_ms
             effects += self._take_over(module, is_alive, now_ms)
+            effects += self._go_on(module, is_alive, now_ms)
         for module in self._modules:
             if module.desired is Desired.RUNNING and module.state is S.STOPPED:
                 effects += self._modules.begin(module, Reason.KERNEL_STARTED, now_ms)
@@ -71,7 +75,7 @@ class Supervisor:
     def close(self, now_ms: int) -> Effects:
         """Ends every process, dependents first (KER-10). Desired states stay."""
         self._modules.is_closing = True
-        return self._modules.settle(now_ms)
+        return [*self._modules.upgrades.close(now_ms), *self._modules.settle(now_ms)]
 
     def note_trouble(self, listener: str, trouble: str, _now_ms: int) -> Effects:
         """Notes why a listener of this kernel cannot be reached; empty if it can."""
@@ -93,8 +97,9 @@ class Supervisor:
         """
         late_ms = now_ms - (self.next_wake_ms() or now_ms)
         for module in self._modules:
-            if module.lease is not None and late_ms > module.lease.patience_ms // 3:
-                module.lease.renew(now_ms)
+            for held in module.leases:
+                if late_ms > held.patience_ms // 3:
+                    held.renew(now_ms)
         effects: Effects = []
         for module in self._modules:
             if module.save_due_ms is not None and now_ms >= module.save_due_ms:
@@ -106,6 +111,7 @@ class Supervisor:
                 effects += self._lose_lease(module, why, now_ms)
             elif module.due_ms is not None and now_ms >= module.due_ms:
                 effects += self._meet_due(module, now_ms)
+            effects += self._modules.upgrades.tick(module, now_ms)
         for name in [name for name, time_ms in self._kill_due_ms.items() if now_ms >= time_ms]:
             del self._kill_due_ms[name]
             process = self._modules.departed[name]
@@ -119,8 +125,7 @@ class Supervisor:
     def saved(self, save: Save, now_ms: int) -> Effects:
         """Does what depends on records that are durable now."""
         effects: Effects = []
-        for record in save.records:
-            module = self._modules.find(record.name)
+        for module in self._modules.known(save.records):
             effects += [Changed(module.name)] if module.unsaved else []
             module.unsaved, module.save_due_ms = "", None
         match save.then:
@@ -133,6 +138,10 @@ class Supervisor:
                 return [*effects, *self._operate(save.then, now_ms)]
             case Admit():
                 return [*effects, *self._modules.admit(save.then, now_ms)]
+            case Advance():
+                return [*effects, *self._modules.upgrades.advance(save.then, now_ms)]
+            case Promote():
+                return [*effects, *self._modules.upgrades.promote(save.then, now_ms)]
         assert_never(save.then)
 
     def save_failed(self, save: Save, error: Exception, now_ms: int) -> Effects:
@@ -140,17 +149,20 @@ class Supervisor:
 
         A start is not made, and the next one has its epoch.
         """
-        modules = [self._modules.find(record.name) for record in save.records]
+        modules = self._modules.known(save.records)
         for module in modules:
             module.given = None
-        if isinstance(save.then, Operate | Admit):
+        if isinstance(save.then, Operate) and save.then.is_new:
+            self._modules.drop(save.then.module)
+        if isinstance(save.then, Operate | Admit | Advance):
             return [Refuse(save.then.ticket, error)]
         effects: Effects = []
         for module in modules:
             module.unsaved, module.save_due_ms = str(error), now_ms + SAVE_RETRY_MS
             effects.append(Changed(module.name))
-            if save.then is not None:
-                module.epoch -= 1
+            if isinstance(save.then, Begin):
+                module.newest -= 1
+                module.epoch = module.newest
                 why = f"not started: {UNSAVED}: {error}"
                 effects += self._modules.ended(module, (Reason.NOT_STARTED, why), now_ms)
                 effects += [Refuse(asker, error) for asker in module.take_askers()]
@@ -169,12 +181,18 @@ class Supervisor:
     def spawned(self, name: str, process: ProcessId, now_ms: int) -> Effects:
         """Notes the process that a `Spawn` has started."""
         module = self._modules.find(name)
-        module.process = process
+        if module.beside is not None and module.beside.process is None:
+            module.beside.process = process
+        else:
+            module.process = process
         return [Changed(name), *self._modules.save(module), *self._modules.settle(now_ms)]
 
     def spawn_failed(self, name: str, why: str, now_ms: int) -> Effects:
         """Notes that a `Spawn` has started nothing."""
         module = self._modules.find(name)
+        if module.beside is not None and module.beside.process is None:
+            what = f"could not be started: {why}"
+            return self._modules.upgrades.exited(module, module.beside, what, now_ms)
         failure = Reason.NOT_STARTED, f"could not be started: {why}"
         ended = self._modules.ended(module, failure, now_ms)
         return [*ended, *self._modules.save(module), *self._modules.settle(now_ms)]
@@ -185,6 +203,8 @@ class Supervisor:
             self._kill_due_ms.pop(name, None)
             return [*self._forget(name), *self._modules.settle(now_ms)]
         module = self._modules.find(name)
+        if module.beside is not None and module.beside.process == process:
+            return self._modules.upgrades.exited(module, module.beside, exit_, now_ms)
         if module.process != process:
             return []  # of an earlier start: already accounted for
         if exit_.is_unseen and module.state is S.STARTING:
@@ -228,6 +248,52 @@ class Supervisor:
         self._modules.end(module, After.RESTART, Reason.REQUESTED)
         return [*self._modules.settle(now_ms), Answer(ticket)]
 
+    def upgrade(
+        self, ticket: Ticket, operation: str, name: str, version: str, now_ms: int
+    ) -> Effects:
+        """Begins an upgrade of a module to another version; answers with it (KER-48)."""
+        return self._modules.upgrades.begin(ticket, operation, name, version, now_ms)
+
+    def reload(self, ticket: Ticket, operation: str, name: str, now_ms: int) -> Effects:
+        """Begins an upgrade of a module to the version that it runs, as it is now (KER-50)."""
+        return self._modules.upgrades.renew(ticket, operation, name, now_ms)
+
+    def cancel(self, ticket: Ticket, operation: str, now_ms: int) -> Effects:
+        """Rolls an upgrade back, if it has not ended; answers with it (KER-48)."""
+        return self._modules.upgrades.cancel(ticket, operation, "was cancelled", now_ms)
+
+    def roll_back(self, ticket: Ticket, operation: str, why: str, now_ms: int) -> Effects:
+        """Likewise, and says why."""
+        return self._modules.upgrades.cancel(ticket, operation, why, now_ms)
+
+    def load(self, ticket: Ticket, name: str, version: str, now_ms: int) -> Effects:
+        """Adds an installed module to the node, and starts it with what it requires (KER-50)."""
+        is_new = name not in self._modules.requires
+        if is_new:
+            installed, plan = self._modules.plan_at(name, version)
+            self._modules.add(plan, installed)
+        wanted = self._planner.started_with(name)
+        return self._want(wanted, Operate(ticket, name, Desired.RUNNING, is_new=is_new), now_ms)
+
+    def unload(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
+        """Ends a module that was loaded, and then forgets it (KER-50)."""
+        self._check_loaded(name)
+        stopped = self._planner.stopped_with(name, is_cascade=False)
+        then = Operate(ticket, name, Desired.STOPPED, is_leaving=True)
+        return self._want(stopped, then, now_ms)
+
+    def unload_all(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
+        """Likewise, and before it ends those that need it; these stay, stopped."""
+        self._check_loaded(name)
+        stopped = self._planner.stopped_with(name, is_cascade=True)
+        then = Operate(ticket, name, Desired.STOPPED, is_cascade=True, is_leaving=True)
+        return self._want(stopped, then, now_ms)
+
+    def _check_loaded(self, name: str) -> None:
+        self._modules.find(name)
+        if self._modules.is_of_profile(name):
+            raise OfProfileError(f"{name} is of the profile: stop it instead")
+
     def reset_failed(self, ticket: Ticket, name: str, now_ms: int) -> Effects:
         """Forgets the failures of a module; starts it if it is FAILED."""
         module = self._modules.own(name)
@@ -237,18 +303,19 @@ class Supervisor:
 
     def _want(self, modules: list[Module], then: Operate, now_ms: int) -> Effects:
         """Makes the desired states durable, before anything else changes."""
-        changed = [module for module in modules if module.desired is not then.desired]
-        records = tuple(replace(module.record(), desired=then.desired) for module in changed)
-        if not records:
+        wished = [(module, _wished(module, then)) for module in modules]
+        changed = [(module, record) for module, record in wished if record != module.record()]
+        if not changed:
             return self._operate(then, now_ms)
-        for module, record in zip(changed, records, strict=True):
+        for module, record in changed:
             module.given = record
-        return [Save(records, then)]
+        return [Save(tuple(record for _, record in changed), then)]
 
     def _operate(self, then: Operate, now_ms: int) -> Effects:
         module = self._modules.find(then.module)
         effects: Effects = []
         if then.desired is Desired.STOPPED:
+            module.is_leaving = module.is_leaving or then.is_leaving
             stopped = [module]
             if then.is_cascade:
                 stopped = self._planner.stopped_with(then.module, is_cascade=True)
@@ -268,7 +335,7 @@ class Supervisor:
         return [*settled, Answer(ticket)]
 
     def _revive(self, module: Module, now_ms: int) -> Effects:
-        module.desired = Desired.RUNNING
+        module.desired, module.is_leaving = Desired.RUNNING, False
         if module.ending is not None and module.ending[0] is not After.RESTART:
             module.ending = None
         if module.state is S.DRAINING:
@@ -312,6 +379,13 @@ class Supervisor:
         self._modules.journal.note_exit(module.name, module.epoch, exit_, Reason.EXITED, now_ms)
         return self._modules.save(module)
 
+    def _go_on(self, module: Module, is_alive: Callable[[ProcessId], bool], now_ms: int) -> Effects:
+        record = self._modules.noted.get(module.name)
+        if record is None:
+            return []
+        lives = record.beside is not None and is_alive(record.beside)
+        return self._modules.upgrades.boot(module, record, is_alive=lives, now_ms=now_ms)
+
     def _forget(self, departed: str) -> Effects:
         del self._modules.departed[departed]
         return [Forget(departed)]
@@ -344,3 +418,11 @@ class Supervisor:
         killed = self._modules.signal(module, Signal.KILL)
         module.end_reason, module.last_exit = why
         return [*killed, *self._modules.fail(module, why, now_ms)]
+
+
+def _wished(module: Module, then: Operate) -> Record:
+    """Returns what is to be remembered of a module that a wish concerns."""
+    is_stopped = then.desired is Desired.STOPPED
+    is_told = then.is_leaving and module.name == then.module
+    is_leaving = is_stopped and (module.is_leaving or is_told)
+    return replace(module.record(), desired=then.desired, is_leaving=is_leaving)

@@ -8,6 +8,7 @@ from typing import Final
 
 from logos_base.manifest import Manifest
 from logos_base.restart import Restart
+from logos_kernel.core.upgrade import Upgrade
 
 INSTANCE_ID_BYTES: Final = 16
 LEASE_ID_BYTES: Final = 16
@@ -17,6 +18,8 @@ MAX_ENDPOINT_BYTES: Final = 255
 MAX_VERSION_BYTES: Final = 64
 MAX_SERVICES: Final = 256
 MAX_SERVICE_BYTES: Final = 255
+MAX_SOCKET_PATH_BYTES: Final = 107
+"""sun_path of unix(7), without its zero byte."""
 MAX_EPOCH: Final = 2**53
 """Of an instance that counts its own: more than any counts to, and less than the store holds."""
 
@@ -111,6 +114,8 @@ class Plan:
     """How it is restarted: the profile's table over the manifest's."""
     group: str = ""
     """Its group; empty if it is in none."""
+    directory: str = ""
+    """Where its program is, if an operator has installed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,9 @@ class Places:
     kernel_target: str
     """The kernel's address for them."""
     join_secrets: Mapping[str, Path] = field(default_factory=dict)
-    """Where each module reads its join secret."""
+    """Where each module of the profile reads its join secret."""
+    join_dir: Path = Path()
+    """Where the others do."""
     fork_server: Path | None = None
     """Socket of the testnet's fork server, if it has one."""
     cgroup: Path | None = None
@@ -132,6 +139,10 @@ class Places:
     def socket(self, module: str) -> Path:
         """Returns the Unix socket of a module."""
         return self.run_dir / f"{module}.sock"
+
+    def join_secret(self, module: str) -> Path:
+        """Returns the file where a module reads its join secret."""
+        return self.join_secrets.get(module, self.join_dir / f"{module}.secret")
 
     def log(self, module: str) -> Path:
         """Returns the log file of a module."""
@@ -160,6 +171,16 @@ class Record:
     process: ProcessId | None = None
     endpoint: str = ""
     instance_id: bytes = b""
+    newest: int = 0
+    """Highest epoch that was given to a start of it, if that is over `epoch` (KER-48)."""
+    installed: str = ""
+    """The installed version that it runs; empty: that of the profile."""
+    beside: ProcessId | None = None
+    """A second process of it: of the version before, or of the one to come."""
+    upgrade: Upgrade | None = None
+    """The last one."""
+    is_leaving: bool = False
+    """Whether the node forgets the module once it has stopped (KER-50)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +269,7 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class LeaseGrant:
     """The answer to a registration."""
 
     lease_id: bytes

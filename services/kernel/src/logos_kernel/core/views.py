@@ -29,12 +29,27 @@ class View:
     services: tuple[str, ...]
     requires: tuple[str, ...]
     pid: int
+    calls: tuple[str, ...]
+    """What its versions that run declare to call."""
+    oldest_epoch: int
+    """Of its processes that may still call others."""
+    epochs: frozenset[int]
+    """Of its last start, and of a second process (KER-48)."""
     since_ms: int
     """Wall clock, milliseconds since 1970 UTC."""
     described: Described | None
     """What the instance says of itself; None if there is none."""
     in_flight: int
     """Calls that it was serving at its last heartbeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The version of a module that is to take the place of the one that serves (KER-48)."""
+
+    operation: str
+    epoch: int
+    endpoint: str
 
 
 class Views:
@@ -54,6 +69,18 @@ class Views:
         """Returns every module of the profile, dependencies first."""
         return [self.one(module.name) for module in self.modules]
 
+    def has(self, name: str) -> bool:
+        """Says whether the node has a module."""
+        return name in self.modules.requires
+
+    def successor(self, name: str) -> Successor | None:
+        """Returns the version of a module that is to come, if it is registered."""
+        module = self.modules.find(name)
+        beside, upgrade = module.beside, module.upgrade
+        if beside is None or upgrade is None or not beside.is_successor or not beside.endpoint:
+            return None
+        return Successor(upgrade.operation, beside.epoch, beside.endpoint)
+
     def one(self, name: str) -> View:
         """Returns a module, or raises `UnknownModuleError`."""
         module = self.modules.find(name)
@@ -72,6 +99,9 @@ class Views:
             services=module.services,
             requires=module.plan.manifest.prerequisites,
             pid=0 if module.process is None else module.process.pid,
+            calls=module.calls,
+            oldest_epoch=module.oldest,
+            epochs=module.epochs,
             since_ms=self._since_ms(module),
             described=module.described,
             in_flight=module.in_flight,

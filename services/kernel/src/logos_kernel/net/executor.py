@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
@@ -36,8 +36,9 @@ log = logging.getLogger(__name__)
 
 _FAILED: Final = Gauge("kernel_modules_failed", "Modules that are FAILED: raise an alert over 0.")
 
-CLOSE_GRACE_S: Final = 5.0
-"""For the calls of an instance that is gone, to end with its process."""
+CLOSE_GRACE_S: Final = 15.0
+"""For the calls of an instance that is gone, to end with its process: one that was upgraded
+serves on for `HANDOVER_MS`, and then drains (KER-48)."""
 
 
 def monotonic_ms() -> int:
@@ -58,6 +59,7 @@ class Executor:
         router: Router,
         front: Front,
         authority: Authority,
+        followed: Callable[[str], None],
     ) -> None:
         self._supervisor = supervisor
         self._views = views
@@ -66,6 +68,10 @@ class Executor:
         self._router = router
         self._front = front
         self._authority = authority
+        self._followed = followed
+        """Told of each module that may have another version."""
+        self._addresses: dict[str, str] = {}
+        """Of modules, as they were last."""
         self.published = asyncio.Event()
         """Set, and replaced by another, when there are new transitions."""
         self.driver: Driver[Effect] = Driver(
@@ -163,9 +169,13 @@ class Executor:
 
     async def _show(self, name: str) -> None:
         """Lets the front door know the modules as they are now."""
-        if name:
+        if name and not self._views.has(name):
+            self._authority.declare(name, (), ())
+        elif name:
             view = self._views.one(name)
-            self._authority.note_start(name, view.epoch)
+            self._authority.note_start(name, view.oldest_epoch)
+            self._authority.declare(name, view.calls, view.services)
+            self._followed(name)
             extra = {"of": name, "state": view.state, "epoch": view.epoch}
             level = logging.ERROR if view.state is ModuleState.FAILED else logging.INFO
             log.log(level, "module changed", extra={**extra, "last_exit": view.last_exit})
@@ -174,4 +184,10 @@ class Executor:
         self._runtime.show(views)
         for channel in self._router.update(views):
             self.driver.start(channel.close(CLOSE_GRACE_S))
+        addresses = {view.name: view.endpoint for view in views if view.endpoint}
+        moved = addresses.keys() & self._addresses.keys()
+        is_moved = any(addresses[one] != self._addresses[one] for one in moved)
+        self._addresses |= addresses
+        if is_moved:
+            self._authority.note_move()
         await self._front.update(views, is_ready=self._views.modules.is_ready())

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 FRONT_SERVICES: Final = (
     "logos.kernel.v1.Capability",
     "logos.kernel.v1.Events",
+    "logos.kernel.v1.Installer",
     "logos.kernel.v1.Kernel",
     "logos.kernel.v1.Router",
     "logos.kernel.v1.Settings",

@@ -21,8 +21,8 @@ from logos_forkserver import client
 from logos_forkserver.client import Forked, ForkServerError
 from logos_forkserver.wire import Request
 from logos_kernel.core.effects import Signal
-from logos_kernel.core.ports import Ended
-from logos_kernel.core.types import Exit, Places, Plan, ProcessId, Usage
+from logos_kernel.core.ports import Ended, Starts
+from logos_kernel.core.types import MAX_SOCKET_PATH_BYTES, Exit, Places, Plan, ProcessId, Usage
 from logos_kernel.core.views import View
 from logos_kernel.net import logfile
 from logos_kernel.net.exits import Parent, WatchedProcess, kill_group
@@ -44,7 +44,7 @@ class Processes:
     """Starts, watches and ends processes. For use on one event loop.
 
     Args:
-        plans: The modules, by name.
+        starts: What is started.
         places: Where they live.
         environment: Of the kernel itself.
         fork_timeout_s: For the fork server to answer.
@@ -52,13 +52,13 @@ class Processes:
 
     def __init__(
         self,
-        plans: Mapping[str, Plan],
+        starts: Starts,
         places: Places,
         environment: Mapping[str, str],
         *,
         fork_timeout_s: float = client.FORK_TIMEOUT_S,
     ) -> None:
-        self._plans = plans
+        self._starts = starts
         self._places = places
         self._environment = environment
         self._fork_timeout_s = fork_timeout_s
@@ -138,30 +138,30 @@ class Processes:
     def _start(self, module: str, epoch: int) -> tuple[ProcessId, int, Parent]:
         """Returns a new process, a pidfd of it, and where its exit code will come from."""
         folder = self._places.state_dir / module
+        plan = self._starts.plan_of(module, epoch)
         self._make_folders()
         folder.mkdir(exist_ok=True)
-        variables = self._variables(module, epoch, folder)
+        variables = self._variables(plan, epoch, folder)
         output = logfile.open_for_append(self._places.log(module))
         try:
             started: tuple[ProcessId, int, Parent]
-            forked = self._fork(module, folder, variables, output)
+            forked = self._fork(plan, folder, variables, output)
             if forked is not None:
                 started = ProcessId(forked.pid, forked.start_ticks), forked.pidfd, forked
             else:
-                started = _execute(self._plans[module], folder, variables, output)
+                started = _execute(plan, folder, variables, output)
         finally:
             os.close(output)
-        self._limit(module, epoch, *started)
+        self._limit(plan, epoch, *started)
         return started
 
     def _limit(
-        self, module: str, epoch: int, process: ProcessId, pidfd: int, parent: Parent
+        self, plan: Plan, epoch: int, process: ProcessId, pidfd: int, parent: Parent
     ) -> None:
         """Limits a new process; one that cannot be is ended, and the error is raised."""
         try:
-            self._limits.apply(
-                module, epoch, process.pid, self._plans[module].manifest.needs.limits
-            )
+            manifest = plan.manifest
+            self._limits.apply(manifest.name, epoch, process.pid, manifest.needs.limits)
         except OSError:
             kill_group(process.pid)
             os.close(pidfd)
@@ -186,11 +186,12 @@ class Processes:
         self._has_folders = True
 
     def _fork(
-        self, module: str, folder: Path, variables: dict[str, str], output: int
+        self, plan: Plan, folder: Path, variables: dict[str, str], output: int
     ) -> Forked | None:
         """Has the fork server start a module; None where it has to start by its own command."""
-        path, manifest = self._places.fork_server, self._plans[module].manifest
-        if path is None or not manifest.preload or time.monotonic() < self._fork_again_s:
+        path, manifest = self._places.fork_server, plan.manifest
+        is_loaded = manifest.preload and not plan.directory  # the server knows no other versions
+        if path is None or not is_loaded or time.monotonic() < self._fork_again_s:
             return None
         _, _, package, *arguments = manifest.command  # preload says that it is `python -m`
         request = Request(package, tuple(arguments), str(folder), variables)
@@ -199,21 +200,29 @@ class Processes:
         except ForkServerError as error:
             if isinstance(error.__cause__, TimeoutError):
                 self._fork_again_s = time.monotonic() + FORK_PAUSE_S
-            extra = {"of": module, "reason": error.reason, "why": str(error)}
+            extra = {"of": manifest.name, "reason": error.reason, "why": str(error)}
             log.warning("module starts by its own command", extra=extra)
             return None
 
-    def _variables(self, module: str, epoch: int, folder: Path) -> dict[str, str]:
-        own = self._environment
+    def _variables(self, plan: Plan, epoch: int, folder: Path) -> dict[str, str]:
+        own, module = self._environment, plan.manifest.name
+        socket = self._places.socket(module)
+        is_beside = self._starts.is_beside(module)
+        if is_beside:  # whoever has the usual one removes it at its end
+            socket = socket.with_suffix(f".{epoch}.sock")
+        if len(bytes(socket)) > MAX_SOCKET_PATH_BYTES:
+            raise OSError(f"{socket} is over {MAX_SOCKET_PATH_BYTES} bytes: LOGOS_RUN_DIR is")
         inherited = {key: own[key] for key in own if not key.startswith("LOGOS_") or key in _KEPT}
         return {
             **inherited,
+            **_of_installed(plan, inherited),
+            **({"LOGOS_BESIDE": "1"} if is_beside else {}),
             "LOGOS_MODULE": module,
             "LOGOS_KERNEL": self._places.kernel_target,
-            "LOGOS_LISTEN": f"unix:{self._places.socket(module)}",
+            "LOGOS_LISTEN": f"unix:{socket}",
             "LOGOS_STATE_DIR": str(folder),
             "LOGOS_EPOCH": str(epoch),
-            "LOGOS_JOIN_SECRET": str(self._places.join_secrets[module]),
+            "LOGOS_JOIN_SECRET": str(self._places.join_secret(module)),
             "PYTHONSAFEPATH": "1",  # its state folder is no place to import from
             "PYTHONUNBUFFERED": "1",
         }
@@ -234,11 +243,23 @@ def start_ticks(pid: int, *, dead_too: bool = False) -> int | None:
     return int(fields[19])
 
 
+def _of_installed(plan: Plan, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Returns where an installed version is: Python finds its package there first (KER-49)."""
+    if not plan.directory:
+        return {}
+    folder = Path(plan.directory)
+    root = folder.parent if (folder / "__init__.py").exists() else folder
+    python_path = os.pathsep.join(filter(None, (str(root), inherited.get("PYTHONPATH"))))
+    return {"LOGOS_MODULE_DIR": plan.directory, "PYTHONPATH": python_path}
+
+
 def _execute(
     plan: Plan, folder: Path, variables: dict[str, str], output: int
 ) -> tuple[ProcessId, int, Parent]:
     """Starts a module by its own command, or raises `OSError`."""
     program, *arguments = plan.manifest.command
+    if program.startswith("./") and plan.directory:
+        program = str(Path(plan.directory, program))
     try:
         child = subprocess.Popen(  # noqa: S603 -- the command is the profile's
             [sys.executable if program == "python" else program, *arguments],

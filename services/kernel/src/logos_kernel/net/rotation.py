@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +15,11 @@ log = logging.getLogger(__name__)
 CHECK_S: Final = 10.0
 
 
-async def keep_small(paths: Iterable[Path], check_s: float = CHECK_S) -> None:
+async def keep_small(paths: Callable[[], Iterable[Path]], check_s: float = CHECK_S) -> None:
     """Puts what is over 16 MiB aside as `<name>.1`, again and again, until cancelled."""
-    known = list(paths)
-    while known:
+    while True:
         await asyncio.sleep(check_s)
-        for path in known:
+        for path in paths():
             if _size(path) > ROTATE_BYTES:
                 await asyncio.to_thread(rotate, path)
 

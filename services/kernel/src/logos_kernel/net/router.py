@@ -144,6 +144,9 @@ class Router(grpc.GenericRpcHandler):
         async def serve(request: Any, call: Any) -> Any:
             if not is_metadata_sound(call):
                 raise MalformedMetadataError("metadata must be printable ASCII")
+            now = self.routes.get(method[1 : method.rfind("/")], upstream)
+            if now.channel is not upstream.channel:  # it has moved since this call came in (KER-52)
+                return await behaviour(now.channel, method, kind)(request, call)
             return await pass_on(request, call)
 
         handler = PassedHandler(serve, kind.request_streaming, kind.response_streaming)

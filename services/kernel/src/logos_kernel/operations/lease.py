@@ -34,13 +34,13 @@ class News:
     signing_keys: list[bytes]
     """Ed25519 public keys, 32 bytes each; empty if they are as before."""
     renew: bool
-    """What it may call has changed."""
+    """What it may call has changed, or the address of another module has (KER-52)."""
 
 
 async def news(kernel: Kernel, module: str) -> AsyncIterator[News]:
     """Yields what is so now, and then each change, until cancelled."""
     gate, told, keys = kernel.gate, dict[str, Revocation](), list[bytes]()
-    decided = gate.access.of_caller(module)
+    decided, moves = gate.access.of_caller(module), gate.authority.moves
     changed = asyncio.Event()
     end = gate.authority.listen(changed.set)
     try:
@@ -51,7 +51,9 @@ async def news(kernel: Kernel, module: str) -> AsyncIterator[News]:
             signing_keys = gate.keyring.signing_keys()
             told = revocations
             before, decided = decided, gate.access.of_caller(module)
-            is_rotated, is_changed = signing_keys != keys, decided != before
+            is_rotated = signing_keys != keys
+            is_changed = decided != before or moves != gate.authority.moves
+            moves = gate.authority.moves
             keys = signing_keys
             if new or is_rotated or is_changed:
                 yield News(new, keys if is_rotated else [], renew=is_changed)

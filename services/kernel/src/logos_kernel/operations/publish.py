@@ -61,12 +61,13 @@ async def publish(
         error = TopicNotOwnedError(f"topic: {topic} is for {module_of(topic)} alone, not {owner}")
         kernel.audit.refuse(actor_of(by), "events.publish", topic, error)
         raise error
-    epoch = 0
+    epoch = oldest = 0
     if isinstance(by, ModuleSubject):
-        epoch = by.epoch
-        if kernel.views.one(by.name).epoch > epoch:
+        epoch, known = by.epoch, kernel.views.one(by.name).epochs
+        if epoch not in known:  # two are, while a module is upgraded (KER-48)
             raise StaleEpochError(f"epoch {epoch} of {by.name} is over: a newer one was started")
-    return await kernel.events.publish(Batch(topic, owner, epoch, tuple(events), key))
+        oldest = min(known)
+    return await kernel.events.publish(Batch(topic, owner, epoch, tuple(events), key, oldest))
 
 
 def owner_of(by: Subject) -> str:

@@ -13,10 +13,10 @@ from logos_kernel.core.settings import Version
 from logos_kernel.core.types import (
     LEASE_ID_BYTES,
     Candidate,
-    Grant,
     Instance,
     Introduction,
     JoinProof,
+    LeaseGrant,
 )
 from logos_kernel.operations.gate import Gate
 from logos_kernel.operations.kernel import Kernel
@@ -28,7 +28,7 @@ from logos_module.capabilities.sealing import seal
 class Joined:
     """What a module gets when it registers."""
 
-    grant: Grant
+    grant: LeaseGrant
     kernel_key: bytes
     signing_keys: list[bytes]
     now_s: int
@@ -66,9 +66,10 @@ async def register(kernel: Kernel, introduction: Introduction, proof: JoinProof)
     gone = None if rival is None or await _answers(kernel, rival) else rival
     lease_id = secrets.token_bytes(LEASE_ID_BYTES)
     candidate = Candidate(introduction, described, gone, lease_id)
-    grant: Grant = await kernel.driver.ask(kernel.registry.register, candidate)
-    active = kernel.settings.of(name).active
-    return _joined(kernel.gate, introduction, proof, grant, active)
+    grant: LeaseGrant = await kernel.driver.ask(kernel.registry.register, candidate)
+    kernel.gate.authority.note_start(name, kernel.views.one(name).oldest_epoch)
+    settings = kernel.settings.for_start(name, grant.epoch)
+    return _joined(kernel.gate, introduction, proof, grant, settings)
 
 
 def _check_proof(kernel: Kernel, said: Introduction, proof: JoinProof) -> None:
@@ -96,10 +97,9 @@ def _check_proof(kernel: Kernel, said: Introduction, proof: JoinProof) -> None:
 
 
 def _joined(
-    gate: Gate, said: Introduction, proof: JoinProof, grant: Grant, settings: Version
+    gate: Gate, said: Introduction, proof: JoinProof, grant: LeaseGrant, settings: Version
 ) -> Joined:
     subject = ModuleSubject(said.module, said.instance_id, grant.epoch)
-    gate.authority.note_start(said.module, grant.epoch)
     kernel_key, signing_keys = gate.keyring.agreement_key(), gate.keyring.signing_keys()
     now_s = gate.now_s()
     return Joined(

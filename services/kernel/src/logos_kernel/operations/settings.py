@@ -3,17 +3,20 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from logos_base.capabilities import Subject
 from logos_base.errors import LogosError
 from logos_kernel.core.audit import actor_of
+from logos_kernel.core.errors import OperationNotFoundError
 from logos_kernel.core.modules import Modules
 from logos_kernel.core.ports import ModuleHosts, ModuleStore
 from logos_kernel.core.schema import Schema
 from logos_kernel.core.settings import ModuleSettings, Outcome, Version
-from logos_kernel.core.types import ModuleState, Plan, Runtime
+from logos_kernel.core.types import ModuleState, Runtime
 from logos_kernel.core.views import View
 from logos_kernel.operations.kernel import Kernel
 from logos_module.shielded import Shielded
@@ -32,29 +35,69 @@ class Settings:
         versions: Mapping[str, list[Version]],
         store: ModuleStore,
         hosts: ModuleHosts,
-        now_ms: int,
+        wall_ms: Callable[[], int],
     ) -> None:
         self._store = store
+        self._modules = modules
+        self._past = versions
+        self._wall_ms = wall_ms
         self.hosts = hosts
         self._by_module: dict[str, ModuleSettings] = {}
+        self._fits: dict[str, tuple[str, Mapping[str, object]]] = {}
+        """The profile's settings and the schema that those of each module go by."""
         self.turns: dict[str, asyncio.Lock] = {}
         self.work: Final = Shielded()
         """Changes under way: each comes to its end, also if its caller has gone."""
         self.changed = asyncio.Event()
         """Set, and replaced by another, when other settings hold."""
         for module in modules:
-            self.add(module.plan, versions.get(module.name, ()), now_ms)
+            self.follow(module.name)
 
-    def add(self, plan: Plan, versions: Iterable[Version], now_ms: int) -> None:
-        """Adds a module of the profile, with what is kept of its settings."""
+    def follow(self, module: str) -> None:
+        """Adds a module, or goes by the schema of the version that serves now (KER-48).
+
+        What is kept of the settings of one that was unloaded waits for it. While they are being
+        changed nothing else is: the next question follows.
+        """
+        turn = self.turns.get(module)
+        if turn is None or not turn.locked():
+            self.fit(module)
+
+    def fit(self, module: str) -> None:
+        """Likewise, by who has the turn."""
+        plan = self._modules.settled_plan(module)
         profile, schema = json.loads(plan.settings_json), Schema(plan.manifest.settings)
-        name = plan.manifest.name
-        self._by_module[name] = ModuleSettings(profile, schema, versions, now_ms)
-        self.turns[name] = asyncio.Lock()
+        own, now_ms = self._by_module.get(module), self._wall_ms()
+        fits = plan.settings_json, plan.manifest.settings
+        if own is None:
+            past = self._past.get(module, ())
+            self._by_module[module] = ModuleSettings(profile, schema, past, now_ms)
+            self.turns[module] = asyncio.Lock()
+        elif self._fits[module] != fits:
+            own.refit(profile, schema, now_ms)
+            self.publish()
+        self._fits[module] = fits
 
     def of(self, module: str) -> ModuleSettings:
-        """Returns the settings of a module of the profile."""
+        """Returns the settings of a module of the node."""
+        self.follow(module)
         return self._by_module[module]
+
+    def for_start(self, module: str, epoch: int, version: Version | None = None) -> Version:
+        """Returns settings as one start of a module takes them: by the schema of its version.
+
+        Args:
+            module: Its name.
+            epoch: Of the start.
+            version: Settings by the schema of the version that serves; else those that hold.
+        """
+        said = version or self.of(module).active
+        plan = self._modules.plan_of(module, epoch)
+        if self._fits[module] == (plan.settings_json, plan.manifest.settings):
+            return said
+        profile, schema = json.loads(plan.settings_json), Schema(plan.manifest.settings)
+        taken = replace(said, outcome=Outcome.APPLIED)
+        return ModuleSettings(profile, schema, [taken], self._wall_ms()).active
 
     async def save_adopted(self) -> None:
         """Makes durable what differs from what an earlier kernel left."""
@@ -114,6 +157,7 @@ async def watch(kernel: Kernel, name: str) -> AsyncIterator[Version]:
 async def _update(kernel: Kernel, actor: str, name: str, patch: str, expected: int) -> Version:
     settings, own = kernel.settings, kernel.settings.of(name)
     async with settings.turns[name]:
+        settings.fit(name)
         tried = own.propose(patch, expected, actor, kernel.wall_ms())
         await settings.save(name, tried)
         own.take(tried)
@@ -138,6 +182,7 @@ async def _deliver(kernel: Kernel, name: str, told: View | None, settled: Versio
     if now is not None and (told is None or now.epoch != told.epoch):
         outcome, _ = await _offer(kernel, now, settled)
         told = now
+    await _deliver_beside(kernel, name, settled)
     view = kernel.views.one(name)
     if view.state is ModuleState.FAILED:
         await kernel.driver.ask(kernel.supervisor.reset_failed, name)
@@ -147,10 +192,29 @@ async def _deliver(kernel: Kernel, name: str, told: View | None, settled: Versio
         await kernel.driver.ask(kernel.supervisor.restart, name)
 
 
+async def _deliver_beside(kernel: Kernel, name: str, settled: Version) -> None:
+    """Tells the version that is to take the place of the one that serves (KER-48).
+
+    One that does not take them would serve by settings that do not hold: it is rolled back.
+    """
+    successor = kernel.views.successor(name)
+    if successor is None:
+        return
+    fitting = kernel.settings.for_start(name, successor.epoch, settled)
+    offer = kernel.settings.hosts.offer
+    outcome, detail = await offer(name, successor.endpoint, fitting.number, fitting.document)
+    if outcome is not Outcome.APPLIED:
+        why = f"settings were changed, and the new version has not taken them: {outcome} {detail}"
+        with suppress(OperationNotFoundError):  # a later one has come
+            await kernel.driver.ask(kernel.supervisor.roll_back, successor.operation, why.rstrip())
+
+
 async def _offer(kernel: Kernel, view: View | None, tried: Version) -> tuple[Outcome, str]:
     if view is None:
         return Outcome.APPLIED, "the module is not running: they hold from its next start"
-    return await kernel.settings.hosts.offer(view.name, view.endpoint, tried.number, tried.document)
+    fitting = kernel.settings.for_start(view.name, view.epoch, tried)
+    offer = kernel.settings.hosts.offer
+    return await offer(view.name, view.endpoint, fitting.number, fitting.document)
 
 
 def _instance(kernel: Kernel, name: str) -> View | None:

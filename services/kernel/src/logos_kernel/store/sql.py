@@ -15,9 +15,10 @@ from logos_kernel.core.access import Access
 from logos_kernel.core.errors import StateLockedError
 from logos_kernel.core.journal import Entries
 from logos_kernel.core.settings import Version
-from logos_kernel.core.types import INSTANCE_ID_BYTES, Desired, ProcessId, Record
+from logos_kernel.core.types import INSTANCE_ID_BYTES, Desired, Record
+from logos_kernel.core.versions import ModuleVersion
 from logos_kernel.store import access as access_tables
-from logos_kernel.store import journal
+from logos_kernel.store import journal, upgrades
 from logos_kernel.store import settings as settings_table
 from logos_kernel.store.events import SqlEventStore
 from logos_kernel.store.tables import Base
@@ -89,7 +90,7 @@ class SqlModuleStore:
         """Returns all records, by name."""
         rows = await session.scalars(select(ModuleRow).order_by(ModuleRow.name))
         try:
-            return [_to_record(row) for row in rows]
+            return await upgrades.completed(session, map(_to_record, rows))
         except ValueError as error:
             raise StoreFailedError(f"{self.database.place}: {error}") from error
 
@@ -99,6 +100,7 @@ class SqlModuleStore:
         await self._check(session)
         for record in records:
             await session.merge(_to_row(record))
+            await upgrades.save(session, record)
 
     @reading
     async def load_entries(self, session: AsyncSession) -> Entries:
@@ -121,6 +123,23 @@ class SqlModuleStore:
         await session.execute(delete(ModuleRow).where(ModuleRow.name == name))
         await journal.forget(session, name)
         await settings_table.forget(session, name)
+        await upgrades.forget(session, name)
+
+    @reading
+    async def load_versions(self, session: AsyncSession) -> list[ModuleVersion]:
+        """Returns the installed versions of modules."""
+        try:
+            return await upgrades.load_versions(session)
+        except ValueError as error:
+            raise StoreFailedError(f"{self.database.place}: {error}") from error
+
+    @writing
+    async def save_version(
+        self, session: AsyncSession, new: ModuleVersion, displaced: ModuleVersion | None
+    ) -> None:
+        """Adds an installed version, in place of the one that it displaces and of an equal one."""
+        await self._check(session)
+        await upgrades.save_version(session, new, displaced)
 
     @reading
     async def load_settings(self, session: AsyncSession) -> Mapping[str, list[Version]]:
@@ -195,13 +214,12 @@ def _to_row(record: Record) -> ModuleRow:
 
 
 def _to_record(row: ModuleRow) -> Record:
-    has_process = row.pid is not None and row.start_ticks is not None
     return Record(
         name=row.name,
         desired=Desired(row.desired),
         epoch=row.epoch,
         restart_count=row.restart_count,
-        process=ProcessId(row.pid or 0, row.start_ticks or 0) if has_process else None,
+        process=upgrades.to_process(row.pid, row.start_ticks),
         endpoint=row.endpoint,
         instance_id=row.instance_id,
     )

@@ -177,6 +177,8 @@ class _TransitionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tran
     """It was NOT_SERVING for too long."""
     TRANSITION_REASON_BOUND: _TransitionReason.ValueType  # 17
     """A module that it is bound to has ended, or is to end."""
+    TRANSITION_REASON_UPGRADE: _TransitionReason.ValueType  # 18
+    """Another version of it takes its place."""
 
 class TransitionReason(_TransitionReason, metaclass=_TransitionReasonEnumTypeWrapper):
     """Why a module went from one state to another."""
@@ -217,6 +219,8 @@ TRANSITION_REASON_NOT_SERVING: TransitionReason.ValueType  # 16
 """It was NOT_SERVING for too long."""
 TRANSITION_REASON_BOUND: TransitionReason.ValueType  # 17
 """A module that it is bound to has ended, or is to end."""
+TRANSITION_REASON_UPGRADE: TransitionReason.ValueType  # 18
+"""Another version of it takes its place."""
 Global___TransitionReason: _TypeAlias = TransitionReason  # noqa: Y015
 
 @_typing.final
