@@ -66,8 +66,9 @@ RECORDS: Final = "records"
 BEAT_MS: Final = POLICY.lease_ttl_ms // 3
 RETRY_MS: Final = 400
 MAX_STALL_MS: Final = 6_000
-TIMELY_MS: Final = POLICY.lease_ttl_ms * 3 + MAX_STALL_MS
-"""After its last beat a module is no longer READY, though kernels stall and clocks jump."""
+TIMELY_MS: Final = POLICY.lease_ttl_ms + 2_000
+"""After its last beat a module is no longer READY: a lease, and saves that are waited for. A
+stall or a jump of the clock has its kernel begin all leases anew (KER-3), so that it counts from its end."""
 
 
 @dataclass(eq=False)
@@ -186,6 +187,8 @@ class Kernel:
         self.wanted: dict[str, Desired | None] = dict.fromkeys(NAMES, Desired.RUNNING)
         """The answer to the operator; None if the request was refused or not answered."""
         self.lives = 0
+        self.settled_at_ms = 0
+        """When its last stall, or jump of its clock, was over."""
         self.is_troubled = True
         """Whether new versions may be broken."""
         self.upgrades = 0
@@ -317,6 +320,16 @@ class Kernel:
         for one in self.processes:
             one.is_alive = False
 
+    def stall(self, for_ms: int) -> None:
+        """It is suspended for a while, and its processes are not."""
+        self.node.stall(for_ms)
+        self.settled_at_ms = max(self.settled_at_ms, self.world.now_ms + for_ms)
+
+    def jump(self, by_ms: int) -> None:
+        """Its clock jumps."""
+        self.node.jump(by_ms)
+        self.settled_at_ms = max(self.settled_at_ms, self.world.now_ms)
+
     def hurt_a_process(self) -> None:
         """A process crashes or hangs."""
         living = [one for one in self.processes if one.is_alive]
@@ -357,6 +370,9 @@ class Kernel:
             return
         self.upgrades += 1
         operation, version = f"{self.upgrades:032x}", chance.pick(NUMBERS)
+        if chance.hits(20):
+            self.run.ask(_ignore, supervisor.reload, operation, module.name)
+            return
         self.run.ask(_ignore, supervisor.upgrade, operation, module.name, version)
 
     def load(self) -> None:
@@ -419,7 +435,7 @@ class Kernel:
                 return f"{self.node.name}: {module.name} is READY without a lease"
             if holder.epoch != module.epoch:
                 return f"{self.node.name}: an old process of {module.name} counts as READY"
-            silent_ms = self.world.now_ms - holder.beat_at_ms
+            silent_ms = self.world.now_ms - max(holder.beat_at_ms, self.settled_at_ms)
             if silent_ms > TIMELY_MS:
                 return f"{self.node.name}: {module.name} is READY, silent for {silent_ms} ms"
         return None

@@ -30,11 +30,11 @@ def troubled(world: World, kernel: Kernel) -> None:
     now_and_then(world, (5000, 40_000), TROUBLE_MS, kernel.upgrade)
     now_and_then(world, (10_000, 60_000), TROUBLE_MS, kernel.load)
     now_and_then(world, (10_000, 60_000), TROUBLE_MS, kernel.change_settings)
-    now_and_then(world, (20_000, 90_000), TROUBLE_MS, lambda: node.jump(chance.between(10, 4000)))
+    now_and_then(world, (20_000, 90_000), TROUBLE_MS, lambda: kernel.jump(chance.between(10, 4000)))
     now_and_then(world, (8000, 50_000), TROUBLE_MS, lambda: restart_after("crash"))
     now_and_then(world, (20_000, 90_000), TROUBLE_MS, lambda: restart_after("lose_power"))
     now_and_then(
-        world, (9000, 60_000), TROUBLE_MS, lambda: node.stall(chance.between(100, MAX_STALL_MS))
+        world, (9000, 60_000), TROUBLE_MS, lambda: kernel.stall(chance.between(100, MAX_STALL_MS))
     )
 
 

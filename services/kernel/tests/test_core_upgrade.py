@@ -10,16 +10,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 from kernel_chaos import Chaos, names
-from kernel_world import World
+from kernel_world import World, next_ticket
 
 from logos_base.errors import DiskFullError
 from logos_base.versions import parse_range
 from logos_kernel.core.beside import HANDOVER_MS
+from logos_kernel.core.effects import Promote, Save
 from logos_kernel.core.errors import (
     DependencyCycleError,
     ExternalRuntimeError,
-    HasDependentsError,
-    OfProfileError,
     OperationNotFoundError,
     StaleEpochError,
     UnknownModuleError,
@@ -27,7 +26,7 @@ from logos_kernel.core.errors import (
     UpgradeRefusedError,
     UpgradeUnderWayError,
 )
-from logos_kernel.core.types import Beat, Desired, ModuleState, Runtime
+from logos_kernel.core.types import Beat, ModuleState, Runtime
 from logos_kernel.core.upgrade import FINAL, WAYS, Event, IllegalUpgradeError, Phase, Upgrade
 
 ALONE: dict[str, list[str]] = {"echo": []}
@@ -187,6 +186,42 @@ class TestBeside:
         node.advance(1000)
         assert node["echo"].epoch == 3
 
+    def test_a_promotion_that_was_overtaken_changes_nothing(self) -> None:
+        node = world()
+        upgrade(node)
+        node.register_successor("echo")
+        beside, lease_id = node["echo"].beside, None
+        assert beside is not None
+        assert beside.lease is not None
+        lease_id = beside.lease.lease_id
+        ready = node.registry.heartbeat(next_ticket(), lease_id, Beat(ModuleState.READY), 0)
+        [promotion] = [one for one in ready if isinstance(one, Save)]
+        node.ask(node.supervisor.cancel, "0" * 32)
+
+        node.put(node.supervisor.saved, promotion)
+
+        assert node["echo"].epoch == 1
+        assert last(node).phase is Phase.ROLLED_BACK
+        assert node.saved["echo"] == node["echo"].record(), "that is what the store has at the end"
+
+    def test_a_promotion_of_an_earlier_upgrade_is_not_that_of_this_one(self) -> None:
+        node = world()
+        upgrade(node)
+        node.register_successor("echo")
+        node.put(node.supervisor.saved, Save((), Promote("echo", "f" * 32, 2)))
+        assert (node["echo"].epoch, last(node).phase) == (1, Phase.BESIDE)
+
+    def test_both_epochs_may_publish_while_both_processes_live(self) -> None:
+        node = world()
+        assert node.views.one("echo").epochs == {1}
+        upgrade(node)
+        node.register_successor("echo")
+        assert node.views.one("echo").epochs == {1, 2}
+        node.say_beside("echo")
+        assert node.views.one("echo").epochs == {1, 2}
+        node.advance(20_000, beating=True)
+        assert node.views.one("echo").epochs == {2}
+
     def test_a_kernel_that_stops_ends_both(self) -> None:
         node = world()
         upgrade(node)
@@ -300,52 +335,80 @@ class TestRefused:
             upgrade(world(PAIR, ranges=ranges))
 
 
-class TestLoading:
-    def test_a_module_that_is_installed_is_loaded_and_unloaded(self) -> None:
-        node = world()
-        node.install("extra", "1.0.0", requires=("echo",))
-        node.ask(node.supervisor.load, "extra", "1.0.0")
-        node.ready("extra")
-        assert node.saved["extra"].desired is Desired.RUNNING
-        node.ask(node.supervisor.unload, "extra")
-        node.exit("extra")
-        assert node.states() == {"echo": "READY"}
-        assert node.saved["extra"].installed == ""
-        node.ask(node.supervisor.load, "extra", "1.0.0")
-        assert node["extra"].epoch == 2, "a process of the first start must not come back"
+class TestSeveral:
+    """Upgrades of several modules at a time: each fits however the others end."""
 
-    def test_what_waits_for_it_starts_with_it(self) -> None:
-        node = World({"front": ["extra"]})
-        assert node.states() == {"front": "BLOCKED"}
-        node.install("extra", "1.0.0")
-        node.ask(node.supervisor.load, "extra", "1.0.0")
-        node.ready("extra", "front")
-
-    def test_it_is_not_unloaded_under_those_that_need_it(self) -> None:
-        node = World({"front": ["extra"]})
-        node.install("extra", "1.0.0")
-        node.ask(node.supervisor.load, "extra", "1.0.0")
-        node.ready("extra", "front")
-        with pytest.raises(HasDependentsError, match="front"):
-            node.ask(node.supervisor.unload, "extra")
-        assert not node["extra"].is_leaving
-        node.ask(node.supervisor.unload_all, "extra")
-        node.exit("front")
-        node.exit("extra")
-        assert node.states() == {"front": "STOPPED"}
-
-    def test_what_the_profile_has_is_not_unloaded(self) -> None:
-        node = world()
-        with pytest.raises(OfProfileError):
-            node.ask(node.supervisor.unload, "echo")
-        assert node.saved["echo"].desired is Desired.RUNNING
-
-    def test_a_cycle_is_refused(self) -> None:
-        node = World({"front": ["extra"]})
-        node.install("extra", "1.0.0", requires=("front",))
+    def test_versions_that_would_need_one_another_are_refused(self) -> None:
+        node = world({"front": [], "echo": []})
+        node.install("front", "0.4.0", requires=("echo",))
+        node.install("echo", "0.4.0", requires=("front",))
+        upgrade(node, "front", "0.4.0")
         with pytest.raises(DependencyCycleError):
-            node.ask(node.supervisor.load, "extra", "1.0.0")
-        assert node.states() == {"front": "BLOCKED"}
+            upgrade(node, "echo", "0.4.0")
+
+    def test_a_version_that_the_coming_one_cannot_do_with_is_refused(self) -> None:
+        node = world(PAIR)
+        node.install("front", "0.4.0", requires=("echo",), ranges={"echo": parse_range("<0.2")})
+        upgrade(node, "front", "0.4.0")
+        with pytest.raises(UpgradeRefusedError, match=r"front needs echo <0.2, not 0.2.0"):
+            upgrade(node, "echo", "0.2.0")
+
+    def test_a_version_that_cannot_do_with_the_coming_one_is_refused(self) -> None:
+        node = world(PAIR)
+        node.install("front", "0.4.0", requires=("echo",), ranges={"echo": parse_range("<0.2")})
+        upgrade(node, "echo", "0.2.0")
+        with pytest.raises(UpgradeRefusedError, match=r"echo <0.2, which may become 0.2.0"):
+            upgrade(node, "front", "0.4.0")
+
+    def test_a_service_that_the_coming_version_has_is_taken(self) -> None:
+        node = world(PAIR)
+        node.install("front", "0.4.0", services=("test.Same",))
+        node.install("echo", "0.4.0", services=("test.Same",))
+        upgrade(node, "front", "0.4.0")
+        with pytest.raises(UpgradeRefusedError, match=r"test.Same belongs to front"):
+            upgrade(node, "echo", "0.4.0")
+
+
+class TestReload:
+    @pytest.mark.parametrize("exclusive", [[], ["echo"]])
+    def test_a_module_runs_the_version_that_it_ran(self, exclusive: list[str]) -> None:
+        node = world(exclusive=exclusive)
+        begun: Upgrade = node.ask(node.supervisor.reload, "0" * 32, "echo")
+        if exclusive:
+            assert begun.phase is Phase.STOPPING
+            node.exit("echo")
+            node.ready("echo")
+        else:
+            assert begun.phase is Phase.BESIDE
+            node.register_successor("echo")
+            node.say_beside("echo")
+        assert (last(node).old, last(node).new, last(node).phase) == ("", "", Phase.PROMOTED)
+        assert (node["echo"].epoch, node["echo"].state) == (2, ModuleState.READY)
+
+    def test_the_process_that_serves_stays_if_the_new_one_fails(self) -> None:
+        node = world()
+        node.ask(node.supervisor.reload, "0" * 32, "echo")
+        beside = node["echo"].beside
+        assert beside is not None
+        assert beside.process is not None
+        node.end(beside.process, 1)
+        assert last(node).phase is Phase.ROLLED_BACK
+        assert (node["echo"].epoch, node["echo"].state) == (1, ModuleState.READY)
+
+    def test_of_an_exclusive_module_the_version_is_started_once_more(self) -> None:
+        node = world(exclusive=["echo"])
+        node.ask(node.supervisor.reload, "0" * 32, "echo")
+        node.exit("echo")
+        node.exit("echo", 2)
+        assert last(node).phase is Phase.ROLLED_BACK
+        node.advance(1)
+        node.ready("echo")
+
+    def test_modules_that_require_it_stay(self) -> None:
+        node = world(PAIR, exclusive=["echo"])
+        node.ask(node.supervisor.reload, "0" * 32, "echo")
+        node.exit("echo")
+        assert node["front"].state is ModuleState.READY
 
 
 class UpgradeChaos(Chaos):
@@ -370,6 +433,13 @@ class UpgradeChaos(Chaos):
             assert made.operation == operation
             if made.phase is Phase.BESIDE:
                 assert not self.world[name].plan.manifest.exclusive
+
+    @rule(name=names)
+    def reloads(self, name: str) -> None:
+        self.number += 1
+        with suppress(UpgradeUnderWayError, UpgradeRefusedError, DiskFullError):
+            made = self.world.ask(self.world.supervisor.reload, f"{self.number:032x}", name)
+            assert made.new == made.old
 
     @rule(name=names)
     def is_cancelled(self, name: str) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -40,7 +40,7 @@ from logos_kernel.core.types import (
     Record,
     Runtime,
 )
-from logos_kernel.core.versions import ModuleVersion
+from logos_kernel.core.versions import ModuleVersion, Versions
 from logos_kernel.core.views import Views
 
 MAX_AT_ONCE = 100
@@ -49,6 +49,11 @@ MAX_AT_ONCE = 100
 _PIDS = itertools.count(100)
 _LEASES = itertools.count()
 _TICKETS = map(Ticket, itertools.count())
+
+
+def next_ticket() -> Ticket:
+    """Returns the ticket of a question that is put by hand."""
+    return next(_TICKETS)
 
 
 class Half:
@@ -78,6 +83,7 @@ class World:
         lost: Mapping[ProcessId, str] | None = None,
         epochs: Mapping[ProcessId, int] | None = None,
         installed: Sequence[str] = (),
+        also_installed: Iterable[ModuleVersion] = (),
         **planned: Any,
     ) -> None:
         self.now_ms = 1_000_000
@@ -95,7 +101,7 @@ class World:
             Half(),
             past,
             groups=groups,
-            versions=versions(made, *installed),
+            versions=Versions([*versions(made, *installed), *also_installed]),
         )
         self.supervisor = Supervisor(self.modules)
         self.registry = Registry(self.modules)
