@@ -24,7 +24,13 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from integration.fuzzing import Method, Requests, methods_of
 from kernel_tokens import credential_for
-from logos.kernel.v1 import kernel_pb2, kernel_pb2_grpc, module_pb2
+from logos.kernel.v1 import (
+    installer_pb2,
+    installer_pb2_grpc,
+    kernel_pb2,
+    kernel_pb2_grpc,
+    module_pb2,
+)
 from logos.network.v1 import peering_pb2, peering_pb2_grpc
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
 from logos_base.capabilities import KERNEL
@@ -79,7 +85,11 @@ STOPPING: Final = {
     "/logos.kernel.v1.Supervisor/StartModule",
     "/logos.kernel.v1.Supervisor/StopModule",
     "/logos.kernel.v1.Supervisor/RestartModule",
+    "/logos.kernel.v1.Installer/ReloadModule",
 }
+INSTALLED: Final = "fuzzed"
+"""A module that is installed, loaded, upgraded and unloaded. What it requires does not exist, so
+that it is never started."""
 ODD_PATHS: Final = (
     b"",
     b"/",
@@ -124,7 +134,21 @@ def layout(places: Places) -> Layout:
     return layout_of(places.state_root, "fuzz")
 
 
-async def test_damaged_calls_are_the_callers_fault(small: Testnet, layout: Layout) -> None:
+@pytest.fixture
+def versions(tmp_path: Path) -> list[str]:
+    """Folders that two versions of a module can be installed from."""
+    folders = [tmp_path / number for number in ("0.1.0", "0.2.0")]
+    for folder in folders:
+        folder.mkdir()
+        manifest = f'name = "{INSTALLED}"\nversion = "{folder.name}"\n'
+        manifest += 'command = ["true"]\nrequires = ["absent"]\n'
+        (folder / "module.toml").write_text(manifest, encoding="utf-8")
+    return [str(folder) for folder in folders]
+
+
+async def test_damaged_calls_are_the_callers_fault(
+    small: Testnet, layout: Layout, versions: list[str]
+) -> None:
     seed = int(os.environ.get("LOGOS_FUZZ_SEED") or secrets.randbits(32))
     sys.stderr.write(f"LOGOS_FUZZ_SEED={seed}\n")
     node, bearer = small.plan.nodes[0], small.bearer
@@ -152,6 +176,8 @@ async def test_damaged_calls_are_the_callers_fault(small: Testnet, layout: Layou
             credential = credential_for(module.name, state)
             targets.append(await target(module.name, module.endpoint, credential, [MODULE_HOST]))
         known = await _known(door, before)
+        known |= {"module": [*known["module"], INSTALLED], "directory": versions}
+        known["version"] += ["0.2.0"]
 
         warm, findings = Findings(), Findings()
         await _fuzz(targets, known, f"{seed}/warm", SECONDS * WARM_PART, warm)
@@ -167,6 +193,7 @@ async def test_damaged_calls_are_the_callers_fault(small: Testnet, layout: Layou
         untried -= warm.methods | findings.methods
         assert not untried or SECONDS < 30
         assert findings.answers["INVALID_ARGUMENT", "MALFORMED_REQUEST"]
+        await _unload(door)
         after = await _modules(door)
         assert [_start_of(module) for module in after] == [_start_of(module) for module in before]
         grown = {name: size - memory[name] for name, size in _memory(layout).items()}
@@ -277,6 +304,18 @@ async def _modules(door: grpc.aio.Channel) -> list[module_pb2.Module]:
     status = await kernel.GetStatus(kernel_pb2.GetStatusRequest(), timeout=HANG_S)
     assert status.ready
     return list(status.modules)
+
+
+async def _unload(door: grpc.aio.Channel) -> None:
+    """Removes the module that was installed, if it is loaded."""
+    installer: Any = installer_pb2_grpc.InstallerStub(door)
+    try:
+        await installer.UnloadModule(
+            installer_pb2.UnloadModuleRequest(module=INSTALLED), timeout=HANG_S
+        )
+    except grpc.aio.AioRpcError as error:
+        if reason_of(error) != "MODULE_NOT_FOUND":
+            raise
 
 
 def _start_of(module: module_pb2.Module) -> tuple[str, int, int, int]:

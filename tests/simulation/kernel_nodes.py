@@ -68,7 +68,7 @@ RETRY_MS: Final = 400
 MAX_STALL_MS: Final = 6_000
 TIMELY_MS: Final = POLICY.lease_ttl_ms + 2_000
 """After its last beat a module is no longer READY: a lease, and saves that are waited for. A
-stall or a jump of the clock has its kernel begin all leases anew (KER-3), so that it counts from its end."""
+stall or a jump of the clock has its kernel begin all leases anew (KER-3): it counts from there."""
 
 
 @dataclass(eq=False)

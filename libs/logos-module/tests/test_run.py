@@ -20,6 +20,7 @@ from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
 from logos.module.v1 import module_host_pb2, module_host_pb2_grpc
 from logos_client.channels import open_channel
 from logos_module.conformance import answers as fake_kernel
+from logos_module.lock import FolderLock
 from logos_module.server import Server
 from open_access import OpenAccess
 
@@ -62,6 +63,7 @@ class Registry(registry_pb2_grpc.RegistryServicer):
         self.settings: dict[str, object] = {}
         self.states: list[int] = []
         self.ready = asyncio.Event()
+        self.waiting = asyncio.Event()
         self.stop = asyncio.Event()
         self.left = asyncio.Event()
 
@@ -75,6 +77,8 @@ class Registry(registry_pb2_grpc.RegistryServicer):
     async def Session(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         async for beat in requests:
             self.states.append(beat.state)
+            if "waiting for process" in beat.status_text:
+                self.waiting.set()
             if beat.state == module_pb2.MODULE_STATE_READY:
                 self.ready.set()
                 await self.stop.wait()
@@ -92,6 +96,7 @@ class Process:
         self.folder = folder
         package = folder / "hello"
         package.mkdir()
+        self.state.mkdir()
         (package / "__init__.py").touch()
         (package / "module.toml").write_text('name = "hello"\nversion = "0.1.0"\n')
         (package / "__main__.py").write_text(PROGRAM)
@@ -99,6 +104,17 @@ class Process:
         self.kernel = Server(OpenAccess())
         self.kernel.serve(registry_pb2_grpc.add_RegistryServicer_to_server, self.registry)
         self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def state(self) -> Path:
+        """Its state folder."""
+        return self.folder / "state"
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        assert self.process is not None
+        return self.process.pid
 
     def start(self, **variables: str) -> None:
         self.process = subprocess.Popen(
@@ -204,6 +220,53 @@ async def test_the_exit_code_shows_whether_a_restart_helps(
 
     assert code == expected
     assert said in output
+
+
+async def test_it_waits_for_the_process_that_holds_its_state(hello: Process) -> None:
+    """KER-8: also a module that is not exclusive, unless it was started for an upgrade."""
+    with FolderLock(hello.state) as lock:
+        assert lock.take()
+        hello.start()
+        await hello.registry.waiting.wait()
+        assert not (hello.state / "entered").exists()
+    await hello.registry.ready.wait()
+
+
+async def test_one_that_is_started_beside_another_serves_and_has_the_lock_after_it(
+    hello: Process,
+) -> None:
+    """KER-48."""
+    with FolderLock(hello.state) as lock:
+        assert lock.take()
+        hello.start(LOGOS_BESIDE="1")
+        await hello.registry.ready.wait()
+    with FolderLock(hello.state) as third:
+        async with asyncio.timeout(60):
+            while third.holder() != str(hello.pid):  # noqa: ASYNC110 -- a file that it writes
+                await asyncio.sleep(0.02)
+        assert not third.take()
+
+
+async def test_an_exclusive_one_waits_wherever_it_is_started(hello: Process) -> None:
+    with (hello.folder / "hello" / "module.toml").open("a") as manifest:
+        manifest.write("exclusive = true\n")
+    with FolderLock(hello.state) as lock:
+        assert lock.take()
+        hello.start(LOGOS_BESIDE="1")
+        await hello.registry.waiting.wait()
+        assert not (hello.state / "entered").exists()
+
+
+async def test_one_that_waits_for_the_lock_beside_another_ends_when_it_is_asked(
+    hello: Process,
+) -> None:
+    with FolderLock(hello.state) as lock:
+        assert lock.take()
+        hello.start(LOGOS_BESIDE="1")
+        await hello.registry.ready.wait()
+        hello.registry.stop.set()
+        code, _ = await hello.ended()
+    assert code == 0
 
 
 async def test_metrics_that_cannot_be_served_are_named(hello: Process) -> None:

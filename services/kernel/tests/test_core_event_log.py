@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -168,6 +169,22 @@ def test_keys_of_other_epochs_are_others_and_old_ones_are_forgotten() -> None:
     assert rig.told[again] == Published(9, 9, 9)
     rig.publish(batch(key="k8", epoch=2))
     rig.settle()
+    assert {one.epoch for one in done(rig.store.load(4)).keys} == {2}
+
+
+def test_keys_of_both_epochs_are_kept_while_both_publish() -> None:
+    """KER-48: the version before goes on for a while, and repeats what it is not sure of."""
+    rig = Rig()
+    first = rig.publish(batch(key="k"))
+    rig.work()
+    rig.publish(replace(batch(key="k", epoch=2), oldest_epoch=1))
+    rig.work()
+
+    again = rig.publish(batch(key="k"))
+
+    assert rig.told[again] == rig.told[first]
+    rig.publish(replace(batch(key="l", epoch=2), oldest_epoch=2))
+    rig.work()
     assert {one.epoch for one in done(rig.store.load(4)).keys} == {2}
 
 

@@ -276,3 +276,41 @@ def test_the_version_that_holds_is_kept_however_many_are_rejected() -> None:
     assert (own.active.number, document(own)["quota"]) == (2, 9)
     assert len(own.versions) == KEPT_VERSIONS + 1
     assert made(own.versions).active == own.active
+
+
+def test_another_schema_keeps_what_operators_have_changed() -> None:
+    """KER-48: a version of the module may know settings that the one before did not."""
+    own = made()
+    change(own, {"quota": 9})
+
+    own.refit(PROFILE, Schema({"properties": {"speed": {"type": "integer", "default": 3}}}), 7)
+
+    assert document(own) == {**PROFILE, "quota": 9, "speed": 3}
+    assert (own.active.number, own.active.by, own.active.at_ms) == (3, "kernel", 7)
+
+
+def test_numbers_of_a_version_on_trial_are_not_given_again() -> None:
+    own = made()
+
+    assert own.use_number() == 2
+    assert change(own, {"quota": 9}).number == 3
+    assert own.use_number() == 4
+
+
+def test_another_schema_that_changes_nothing_makes_no_version() -> None:
+    own = made()
+    change(own, {"quota": 9})
+
+    own.refit(PROFILE, Schema({**DECLARED, "description": "as before"}), 7)
+
+    assert own.active.number == 2
+
+
+def test_changes_that_another_schema_does_not_allow_are_dropped_and_that_is_said() -> None:
+    own = made()
+    change(own, {"quota": 9})
+
+    own.refit(PROFILE, Schema({"properties": {"quota": {"maximum": 8}}}), 7)
+
+    assert document(own) == PROFILE
+    assert own.active.detail.startswith("changes of operators dropped: settings.quota")

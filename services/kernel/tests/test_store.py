@@ -88,7 +88,9 @@ class TestSql(ModuleStoreContract):
         database.close()
 
         async with open_store(tmp_path) as store:
-            known = replace(FULL, newest=0, installed="", beside=None, upgrade=None)
+            known = replace(
+                FULL, newest=0, installed="", beside=None, upgrade=None, is_leaving=False
+            )
             assert await store.load() == [known]
             await store.keep(Entries((transition(1),)))
             assert (await store.load_entries()).transitions == (transition(1),)

@@ -25,7 +25,6 @@ ADVICE: Final = {
     "MODULE_OF_PROFILE": "`module stop NAME` stops it",
     "HAS_DEPENDENTS": "unload the modules that require it first, or use --cascade",
     "RUNTIME_EXTERNAL": "the container engine owns it: give the module another image",
-    "ROLE_DENIED": "use the token of an admin, or a folder below LOGOS_MODULES_DIR of the node",
 }
 
 POLL_S: Final = 0.2

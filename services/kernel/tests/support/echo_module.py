@@ -74,7 +74,7 @@ def _follow_settings(context: ModuleContext) -> None:
 
 def _write(path: Path, text: str) -> None:
     """Writes a file whole: tests read it at any time."""
-    new = path.with_suffix(".new")
+    new = path.with_suffix(f".{os.getpid()}")  # another version may write it, too
     new.write_text(text)
     new.replace(path)
 

@@ -39,6 +39,7 @@ FULL = Record(
         ended_ms=2**41 + 1,
         why="the new version ended by signal 11: ✝",
     ),
+    is_leaving=True,
 )
 
 

@@ -74,6 +74,8 @@ class ModuleSettings:
         self._profile = profile
         self.versions = list(versions)
         """Those that are kept, oldest first."""
+        self._used = 0
+        """Highest number that was used for a version on trial."""
         self.is_saved = True
         """Whether the newest version is durable."""
         self._adopt(now_ms)
@@ -87,6 +89,15 @@ class ModuleSettings:
         """Goes by another schema from now on. Nothing may be PENDING."""
         self._profile, self.schema = profile, schema
         self._adopt(now_ms)
+
+    def use_number(self) -> int:
+        """Returns a number for settings as a version on trial takes them; no other has it."""
+        self._used = self._next
+        return self._used
+
+    @property
+    def _next(self) -> int:
+        return max(self._used, self.versions[-1].number if self.versions else 0) + 1
 
     def propose(self, patch: str, expected: int, by: str, now_ms: int) -> Version:
         """Returns the version that a patch would make, to be saved, `taken` and settled.
@@ -139,8 +150,7 @@ class ModuleSettings:
         self, changes: dict[str, object], by: str, now_ms: int, outcome: Outcome
     ) -> Version:
         document = self.schema.complete(merged(self._profile, changes))
-        number = self.versions[-1].number + 1 if self.versions else 1
-        return Version(number, _text(changes), _text(document), by, now_ms, outcome)
+        return Version(self._next, _text(changes), _text(document), by, now_ms, outcome)
 
     def _trim(self) -> None:
         """Drops the oldest beyond what is kept, but never the one that holds."""

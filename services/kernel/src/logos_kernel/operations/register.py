@@ -68,7 +68,7 @@ async def register(kernel: Kernel, introduction: Introduction, proof: JoinProof)
     candidate = Candidate(introduction, described, gone, lease_id)
     grant: LeaseGrant = await kernel.driver.ask(kernel.registry.register, candidate)
     kernel.gate.authority.note_start(name, kernel.views.one(name).oldest_epoch)
-    settings = kernel.settings.for_start(name, grant.epoch)
+    settings = await kernel.settings.granted(name, grant.epoch)
     return _joined(kernel.gate, introduction, proof, grant, settings)
 
 

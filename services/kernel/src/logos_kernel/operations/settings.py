@@ -83,21 +83,36 @@ class Settings:
         self.follow(module)
         return self._by_module[module]
 
-    def for_start(self, module: str, epoch: int, version: Version | None = None) -> Version:
-        """Returns settings as one start of a module takes them: by the schema of its version.
+    async def granted(self, module: str, epoch: int) -> Version:
+        """Returns the settings that a start of a module begins with."""
+        if self._is_fitting(module, epoch):
+            return self.of(module).active
+        async with self.turns[module]:  # so that each number means one document
+            return self.fitting(module, epoch, self._by_module[module].active)
+
+    def fitting(self, module: str, epoch: int, version: Version) -> Version:
+        """Returns settings as a start takes them, by the schema of its version (KER-48).
 
         Args:
             module: Its name.
             epoch: Of the start.
-            version: Settings by the schema of the version that serves; else those that hold.
+            version: The settings, by the schema of the version that serves.
         """
-        said = version or self.of(module).active
+        if self._is_fitting(module, epoch):
+            return version
         plan = self._modules.plan_of(module, epoch)
-        if self._fits[module] == (plan.settings_json, plan.manifest.settings):
-            return said
         profile, schema = json.loads(plan.settings_json), Schema(plan.manifest.settings)
-        taken = replace(said, outcome=Outcome.APPLIED)
-        return ModuleSettings(profile, schema, [taken], self._wall_ms()).active
+        held = replace(version, outcome=Outcome.APPLIED)
+        fitting = ModuleSettings(profile, schema, [held], self._wall_ms()).active
+        if fitting.document == version.document:
+            return version
+        return replace(fitting, number=self._by_module[module].use_number())
+
+    def _is_fitting(self, module: str, epoch: int) -> bool:
+        """Says whether a start goes by the schema that the settings are kept by."""
+        self.follow(module)
+        plan = self._modules.plan_of(module, epoch)
+        return self._fits[module] == (plan.settings_json, plan.manifest.settings)
 
     async def save_adopted(self) -> None:
         """Makes durable what differs from what an earlier kernel left."""
@@ -200,7 +215,7 @@ async def _deliver_beside(kernel: Kernel, name: str, settled: Version) -> None:
     successor = kernel.views.successor(name)
     if successor is None:
         return
-    fitting = kernel.settings.for_start(name, successor.epoch, settled)
+    fitting = kernel.settings.fitting(name, successor.epoch, settled)
     offer = kernel.settings.hosts.offer
     outcome, detail = await offer(name, successor.endpoint, fitting.number, fitting.document)
     if outcome is not Outcome.APPLIED:
@@ -212,7 +227,7 @@ async def _deliver_beside(kernel: Kernel, name: str, settled: Version) -> None:
 async def _offer(kernel: Kernel, view: View | None, tried: Version) -> tuple[Outcome, str]:
     if view is None:
         return Outcome.APPLIED, "the module is not running: they hold from its next start"
-    fitting = kernel.settings.for_start(view.name, view.epoch, tried)
+    fitting = kernel.settings.fitting(view.name, view.epoch, tried)
     offer = kernel.settings.hosts.offer
     return await offer(view.name, view.endpoint, fitting.number, fitting.document)
 
