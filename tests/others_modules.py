@@ -12,7 +12,13 @@ from typing import Any, Final
 
 import pytest
 
-from logos.kernel.v1 import capability_pb2_grpc, kernel_pb2, kernel_pb2_grpc, module_pb2
+from logos.kernel.v1 import (
+    capability_pb2_grpc,
+    installer_pb2_grpc,
+    kernel_pb2,
+    kernel_pb2_grpc,
+    module_pb2,
+)
 from logos_client.channels import channel_to
 from logos_testnet.testnet import Testnet
 from own_topology import ROOT, PortBlock
@@ -82,6 +88,7 @@ class Door:
     tally: Any
     kernel: Any
     capability: Any
+    installer: Any
 
     async def process_of(self, module: str) -> module_pb2.Module:
         """How a module is."""
@@ -99,6 +106,7 @@ async def door_of(node: Testnet) -> AsyncIterator[Door]:
             tally_pb2_grpc.TallyStub(channel),
             kernel_pb2_grpc.KernelStub(channel),
             capability_pb2_grpc.CapabilityStub(channel),
+            installer_pb2_grpc.InstallerStub(channel),
         )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from logos.kernel.v1 import (
     capability_pb2,
+    installer_pb2,
     module_pb2,
 )
 from logos_module.conformance import CHECKS, Check, name_of, prove, subject_of
@@ -175,3 +177,66 @@ async def kill_and_await_next(door: Door, outcomes: Counter[str]) -> int:
         while outcomes["right"] < answered:  # noqa: ASYNC110 -- other tasks count
             await asyncio.sleep(0.01)
     return now.epoch
+
+
+async def test_no_call_of_theirs_fails_while_the_other_is_reloaded(
+    door: Door, tmp_path: Path
+) -> None:
+    """KER-48, KER-52: each goes on at the address of the other's new process."""
+    signed = await door.guestbook.Sign(guestbook_pb2.SignRequest(text="a b"), timeout=TIMEOUT_S)
+    entry = guestbook_pb2.ReadRequest(cid=signed.cid)
+    folder = tmp_path / "logos_guestbook"
+    shutil.copytree(GUESTBOOK / "src" / "logos_guestbook", folder)
+    manifest = (folder / "module.toml").read_text(encoding="utf-8")
+    manifest = manifest.replace("exclusive = true\n", "").replace("0.1.0", "0.2.0", 1)
+    (folder / "module.toml").write_text(manifest, encoding="utf-8")
+    install = installer_pb2.InstallModuleRequest(directory=str(folder))
+    await door.installer.InstallModule(install, timeout=TIMEOUT_S)
+    upgrade = installer_pb2.UpgradeModuleRequest(module="guestbook", version="0.2.0")
+    begun = await door.installer.UpgradeModule(upgrade, timeout=TIMEOUT_S)
+    assert begun.operation.phase == installer_pb2.UPGRADE_PHASE_STOPPING, "it was exclusive"
+    await _promoted(door, begun.operation)
+
+    done: Counter[str] = Counter()
+    over = asyncio.Event()
+
+    async def read() -> None:  # the module in Python calls the one in Go
+        while not over.is_set():
+            assert (await door.guestbook.Read(entry, timeout=TIMEOUT_S)).words == 2
+            done["read"] += 1
+
+    async def report() -> None:  # and the other way
+        while not over.is_set():
+            assert (await door.tally.Report(tally_pb2.ReportRequest(), timeout=TIMEOUT_S)).words
+            done["report"] += 1
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(read())
+        tasks.create_task(report())
+        for module in ("tally", "guestbook"):
+            before = await door.process_of(module)
+            reload = installer_pb2.ReloadModuleRequest(module=module)
+            begun = await door.installer.ReloadModule(reload, timeout=TIMEOUT_S)
+            assert begun.operation.phase == installer_pb2.UPGRADE_PHASE_BESIDE
+            await _promoted(door, begun.operation)
+            async with asyncio.timeout(TIMEOUT_S):
+                while Path(f"/proc/{before.pid}").exists():  # noqa: ASYNC110, ASYNC240
+                    await asyncio.sleep(0.05)
+            reached = Counter(done)
+            async with asyncio.timeout(TIMEOUT_S):
+                while any(done[kind] < reached[kind] + 3 for kind in ("read", "report")):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            after = await door.process_of(module)
+            assert (after.epoch, after.restart_count) == (before.epoch + 1, before.restart_count)
+        over.set()
+
+
+async def _promoted(door: Door, begun: installer_pb2.ModuleOperation) -> None:
+    async with asyncio.timeout(TIMEOUT_S):
+        while True:
+            request = installer_pb2.GetOperationRequest(id=begun.id)
+            found = (await door.installer.GetOperation(request, timeout=TIMEOUT_S)).operation
+            if found.HasField("ended_at"):
+                assert found.phase == installer_pb2.UPGRADE_PHASE_PROMOTED, found.why
+                return
+            await asyncio.sleep(0.05)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -79,12 +80,16 @@ func dial(target string, held *credential) (*grpc.ClientConn, error) {
 
 // neighbour is another module of the node.
 type neighbour struct {
+	endpoint   string
 	channel    *grpc.ClientConn
 	credential *credential
 }
 
+// moveGrace is for calls under way to an address that a module has left; they end with its process there.
+const moveGrace = 15 * time.Second
+
 // Channel returns the channel to a module of this node; it waits until that module is READY. Its calls are authorized
-// for what the manifest declares in `calls`.
+// for what the manifest declares in `calls`. Ask for it with each call: a module that is upgraded has another address.
 func (n *Node) Channel(ctx context.Context, module string) (*grpc.ClientConn, error) {
 	n.mutex.Lock()
 	held, found := n.neighbours[module]
@@ -112,19 +117,49 @@ func (n *Node) Channel(ctx context.Context, module string) (*grpc.ClientConn, er
 	if held, found := n.neighbours[module]; found { // somebody else has waited too
 		return held.channel, channel.Close()
 	}
-	n.neighbours[module] = neighbour{channel, made}
+	n.neighbours[module] = neighbour{endpoint, channel, made}
 	return channel, nil
+}
+
+// ask asks the kernel where a module is, for a new token.
+func (n *Node) ask(ctx context.Context, module string) (*kernelv1.ResolveResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return n.registry.Resolve(ctx, &kernelv1.ResolveRequest{Module: module})
 }
 
 // resolve asks the kernel where a module is, and takes a new token for it.
 func (n *Node) resolve(ctx context.Context, module string, held *credential) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	response, err := n.registry.Resolve(ctx, &kernelv1.ResolveRequest{Module: module})
+	response, err := n.ask(ctx, module)
 	if err != nil {
 		return "", err
 	}
 	return response.Endpoint, n.take(held, response.Token, response.PublicKey)
+}
+
+// follow takes a new token for a neighbour, or opens a channel to where it is now (KER-52): token and address change
+// together, since the token is for the process there.
+func (n *Node) follow(ctx context.Context, module string, held neighbour) error {
+	response, err := n.ask(ctx, module)
+	if err != nil {
+		return err
+	}
+	if response.Endpoint == "" || response.Endpoint == held.endpoint {
+		return n.take(held.credential, response.Token, response.PublicKey)
+	}
+	made := &credential{}
+	if err := n.take(made, response.Token, response.PublicKey); err != nil {
+		return err
+	}
+	channel, err := dial(response.Endpoint, made)
+	if err != nil {
+		return err
+	}
+	n.mutex.Lock()
+	n.neighbours[module] = neighbour{response.Endpoint, channel, made}
+	n.mutex.Unlock()
+	time.AfterFunc(moveGrace, func() { _ = held.channel.Close() })
+	return nil
 }
 
 // take puts a token into a credential.
@@ -140,17 +175,20 @@ func (n *Node) take(held *credential, token *kernelv1.CapabilityToken, callee []
 // renew asks for new tokens where half of their time is over; what fails is tried again at the next heartbeat.
 func (n *Node) renew(ctx context.Context, all bool) {
 	n.mutex.Lock()
-	credentials := map[string]*credential{"kernel": n.forKernel}
-	for module, each := range n.neighbours {
-		credentials[module] = each.credential
-	}
+	neighbours := maps.Clone(n.neighbours)
 	n.mutex.Unlock()
-	for module, each := range credentials {
+	if all {
+		n.forKernel.expire()
+	}
+	if n.forKernel.isDue() {
+		_, _ = n.resolve(ctx, "kernel", n.forKernel)
+	}
+	for module, held := range neighbours {
 		if all {
-			each.expire()
+			held.credential.expire()
 		}
-		if each.isDue() {
-			_, _ = n.resolve(ctx, module, each)
+		if held.credential.isDue() {
+			_ = n.follow(ctx, module, held)
 		}
 	}
 }

@@ -35,6 +35,12 @@ def test_name_and_version_are_enough() -> None:
     assert parse_manifest('name = "a"\nversion = "1.2.3"') == Manifest("a", "1.2.3")
 
 
+def test_only_one_that_says_so_is_exclusive() -> None:
+    text = 'name = "a"\nversion = "1.2.3"\n'
+    assert not parse_manifest(text).exclusive
+    assert parse_manifest(f"{text}exclusive = true").exclusive
+
+
 @pytest.mark.parametrize("name", ["a" * 64, "a-1", "zone"])
 def test_names_may_be(name: str) -> None:
     assert parse_manifest(f'name = "{name}"\nversion = "1.2.3"').name == name
@@ -56,6 +62,7 @@ def test_names_may_not_be(name: str) -> None:
         ("group = 3", "group: must be a string that matches [a-z][a-z0-9-]{0,63}, is 3"),
         ("restart = 3", "restart: must be a table"),
         ("watchdog_ms = 99", "watchdog_ms: must be a whole number from 100, is 99"),
+        ("exclusive = 1", "exclusive: must be true or false, is 1"),
         ("watchdog_ms = true", "watchdog_ms: must be a whole number from 100, is True"),
         ("restart.kind = 3", "restart.kind: must be one of always, on_failure,"),
         ('command = "python"', "command: must be a list of strings"),
