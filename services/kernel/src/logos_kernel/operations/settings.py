@@ -66,15 +66,20 @@ class Settings:
     def fit(self, module: str) -> None:
         """Likewise, by who has the turn."""
         plan = self._modules.settled_plan(module)
+        fits = plan.settings_json, plan.manifest.settings
+        if self._fits.get(module) == fits:
+            return
         profile, schema = json.loads(plan.settings_json), Schema(plan.manifest.settings)
         own, now_ms = self._by_module.get(module), self._wall_ms()
-        fits = plan.settings_json, plan.manifest.settings
         if own is None:
             past = self._past.get(module, ())
             self._by_module[module] = ModuleSettings(profile, schema, past, now_ms)
             self.turns[module] = asyncio.Lock()
-        elif self._fits[module] != fits:
+        else:
+            before = own.active
             own.refit(profile, schema, now_ms)
+            if own.active is not before and own.active.detail:
+                log.error("settings", extra={"of": module, "why": own.active.detail})
             self.publish()
         self._fits[module] = fits
 
