@@ -110,16 +110,16 @@ async def until_gone(node: Node, pid: int) -> None:
             await asyncio.sleep(0.02)
 
 
-async def settings_of(node: Node) -> Any:
+async def settings_of(node: Node, module: str = "base") -> Any:
     stub: Any = SettingsStub(node.channel)
-    return await stub.GetSettings(settings_pb2.GetSettingsRequest(module="base"), timeout=30)
+    return await stub.GetSettings(settings_pb2.GetSettingsRequest(module=module), timeout=30)
 
 
-async def change(node: Node, **patch: object) -> Any:
+async def change(node: Node, module: str = "base", **patch: object) -> Any:
     stub: Any = SettingsStub(node.channel)
-    active = (await settings_of(node)).active.version
+    active = (await settings_of(node, module)).active.version
     request = settings_pb2.UpdateSettingsRequest(
-        module="base", patch_json=json.dumps(patch), expect_version=active
+        module=module, patch_json=json.dumps(patch), expect_version=active
     )
     return (await stub.UpdateSettings(request, timeout=30)).tried
 
@@ -293,6 +293,37 @@ async def test_a_version_that_refuses_what_the_profile_sets_is_refused(node: Nod
     with pytest.raises(grpc.aio.AioRpcError) as unusable:
         await install(node, node.make_version("base", "0.3.0", manifest=wrong))
     assert reason_of(unusable.value) == "INVALID_INSTALL"
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+async def test_changed_settings_wait_for_a_module_that_was_unloaded(
+    node: Node, *, is_killed: bool
+) -> None:
+    """KER-50: and what was to leave leaves, also if its kernel is killed at once."""
+    await start(node)
+    await install(node, node.make_version("extra", "1.0.0", manifest=SCHEMA.format(default=7)))
+    load = pb.LoadModuleRequest(module="extra")
+    await node.installer().LoadModule(load, timeout=30)
+    await node.until_ready()
+    await change(node, "extra", quota=9)
+
+    await node.installer().UnloadModule(pb.UnloadModuleRequest(module="extra"), timeout=30)
+    if is_killed:
+        assert node.kernel is not None
+        node.kernel.kill()
+        node.kernel.wait()
+        node.kernel = None
+        node.start()
+    await node.until(lambda status: [one.name for one in status.modules] == ["base"])
+    with pytest.raises(grpc.aio.AioRpcError) as gone:
+        await settings_of(node, "extra")
+    assert reason_of(gone.value) == "MODULE_NOT_FOUND"
+    await node.installer().LoadModule(load, timeout=30)
+    await node.until_ready()
+
+    assert json.loads((await settings_of(node, "extra")).active.document_json) == {"quota": 9}
+    given = json.loads((node.root / "modules" / "extra" / "settings").read_text())
+    assert given == {"quota": 9}
 
 
 async def test_both_versions_publish_until_the_old_one_has_ended(node: Node) -> None:
