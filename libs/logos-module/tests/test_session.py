@@ -137,6 +137,7 @@ class Bench:
             state_dir=Path(folder),
             join_secret=fake_kernel.make_secret(Path(folder)),
             epoch=3,
+            is_beside=False,
             log_level="INFO",
             metrics_listen=None,
         )
