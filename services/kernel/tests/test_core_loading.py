@@ -8,12 +8,13 @@ from kernel_world import World
 from logos_base.errors import DiskFullError
 from logos_kernel.core.errors import (
     DependencyCycleError,
+    ExternalRuntimeError,
     HasDependentsError,
     OfProfileError,
     UnknownModuleError,
     UpgradeRefusedError,
 )
-from logos_kernel.core.types import Desired, ModuleState
+from logos_kernel.core.types import Desired, ModuleState, Runtime
 
 ALONE: dict[str, list[str]] = {"echo": []}
 
@@ -156,6 +157,17 @@ class TestLoading:
         with pytest.raises(DiskFullError):
             node.ask(node.supervisor.load, "extra", "1.0.0")
         assert node.states()["extra"] == "STOPPED"
+
+    @pytest.mark.parametrize("runtime", [Runtime.EXTERNAL, Runtime.DOCKER])
+    def test_where_modules_are_containers_none_is_loaded(self, runtime: Runtime) -> None:
+        node = World(ALONE, runtime=runtime)
+        node.install("extra", "1.0.0")
+        node.install("echo", "0.2.0")
+        with pytest.raises(ExternalRuntimeError, match="give its container another image"):
+            node.ask(node.supervisor.load, "extra", "1.0.0")
+        with pytest.raises(ExternalRuntimeError):
+            node.ask(node.supervisor.upgrade, "0" * 32, "echo", "0.2.0")
+        assert list(node.states()) == ["echo"]
 
     def test_a_cycle_is_refused(self) -> None:
         node = World({"front": ["extra"]})

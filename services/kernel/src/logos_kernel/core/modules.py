@@ -35,7 +35,7 @@ from logos_kernel.core.lease import Lease
 from logos_kernel.core.lifecycle import LIVE, check_transition
 from logos_kernel.core.module import After, Module
 from logos_kernel.core.restarts import RestartPolicy, Rng
-from logos_kernel.core.types import Desired, LeaseGrant, Plan, Record
+from logos_kernel.core.types import Desired, LeaseGrant, Plan, Record, Runtime
 from logos_kernel.core.types import ModuleState as S
 from logos_kernel.core.upgrade import Phase
 from logos_kernel.core.upgrades import Upgrades
@@ -64,6 +64,9 @@ class Modules:
     ) -> None:
         self.versions = versions or Versions()
         self._profile = {plan.manifest.name: plan for plan in plans}
+        runtimes = {plan.runtime for plan in self._profile.values()}
+        self._runtime = runtimes.pop() if runtimes else Runtime.PROCESS
+        """Of all modules of the node."""
         noted = {record.name: record for record in records}
         self.upgrades = Upgrades(self)
         loaded = {one.name for one in noted.values() if one.installed}
@@ -115,7 +118,7 @@ class Modules:
             return "", own
         found = self.versions.find(name, version)
         restart = found.manifest.restart
-        plan = Plan(found.manifest, restart=restart) if own is None else own
+        plan = Plan(found.manifest, runtime=self._runtime, restart=restart) if own is None else own
         return version, replace(plan, manifest=found.manifest, directory=found.directory)
 
     def is_of_profile(self, name: str) -> bool:
@@ -156,8 +159,13 @@ class Modules:
 
         Raises:
             DependencyCycleError, UpgradeRefusedError: It does not fit the other modules.
+            ExternalRuntimeError: Its program is not in the folder that it is installed from.
         """
         name, version = plan.manifest.name, plan.manifest.version
+        if plan.directory and plan.runtime is not Runtime.PROCESS:
+            raise ExternalRuntimeError(
+                f"{name} is no process of this kernel: give its container another image"
+            )
         possible = {one.name: self._possible(one) for one in self}
         requires = {
             other: tuple({needed for one in manifests for needed in one.prerequisites})

@@ -8,7 +8,8 @@ Stability: v1 is additive-only once tagged; `./logos check` guards it.
 Sources:   docs/protocol/kernel.md, KER-48 to KER-52.
 Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            MODULE_NOT_FOUND or VERSION_NOT_FOUND (NOT_FOUND) where one is named;
-           RUNTIME_EXTERNAL (FAILED_PRECONDITION) where the kernel only observes;
+           RUNTIME_EXTERNAL (FAILED_PRECONDITION) where the kernel only observes, or
+           where an installed version would run in a container, which has its program;
            DISK_FULL (RESOURCE_EXHAUSTED) or STORE_FAILED (UNAVAILABLE): nothing
            has changed then. A `request_id` of up to 64 bytes makes a request
            idempotent for ten minutes: the same answer is given again;
