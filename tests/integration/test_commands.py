@@ -133,6 +133,12 @@ def test_a_module_is_restarted_stopped_and_started(logos: Command) -> None:
     assert logos("ctl", "module", "start", "storage").returncode == 0
     assert epoch() > (before, "")
 
+    shown = json.loads(logos("ctl", "module", "show", "storage", "--output", "json").stdout)
+    assert (shown["module"], shown["epoch"]) == ("storage", epoch()[0])
+    assert {one["code"] for one in shown["exits"]} == {0}
+    assert b"last line" in logos("ctl", "module", "show", "storage").stdout.lower()
+    assert logos("ctl", "module", "show", "telepathy").returncode == 4
+
 
 def test_logs_come_from_the_kernel_and_from_the_files(logos: Command) -> None:
     by_call = logos("ctl", "module", "logs", "mixnet").stdout.decode()

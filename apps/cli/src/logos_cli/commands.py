@@ -38,7 +38,7 @@ class FoundPlaces(Mapping[str, Place]):
 
     Each is a Python module in a namespace package, to which every source folder may contribute.
     It has the name of the command, exports it as `command`, and may have `ADVICE`, a table of
-    advice by the reason of a failed call.
+    advice by the reason of a failed call. A name that begins with an underscore is no command's.
     """
 
     def __init__(self, package: str) -> None:
@@ -52,7 +52,8 @@ class FoundPlaces(Mapping[str, Place]):
 
     def __iter__(self) -> Iterator[str]:
         parts = import_module(self._package).__path__
-        return iter(sorted(part.name.replace("_", "-") for part in iter_modules(parts)))
+        names = (part.name for part in iter_modules(parts) if not part.name.startswith("_"))
+        return iter(sorted(name.replace("_", "-") for name in names))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

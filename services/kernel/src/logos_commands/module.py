@@ -12,8 +12,9 @@ from logos.kernel.v1 import kernel_pb2, module_pb2, stats_pb2, supervisor_pb2
 from logos.kernel.v1.kernel_pb2_grpc import KernelStub
 from logos.kernel.v1.supervisor_pb2_grpc import SupervisorStub
 from logos_cli.authoring.commands import check_module, new_module
-from logos_cli.console import Output, print_json_line, print_rows, shown
+from logos_cli.console import Output, print_json, print_json_line, print_rows, shown
 from logos_cli.session import FormOption, session_of
+from logos_commands import _versions
 from logos_commands.token import seconds
 from logos_commands.top import (
     COLUMNS,
@@ -36,6 +37,7 @@ ADVICE: Final = {
     "HAS_DEPENDENTS": "stop the modules that require it first, or all with `module stop --cascade`",
     "HISTORY_COMPACTED": "begin with what is now: `module watch` without --from",
     "REVISION_UNKNOWN": "begin with what is now: `module watch` without --from",
+    **_versions.ADVICE,
 }
 
 _REASON: Final = "TRANSITION_REASON_"
@@ -53,11 +55,14 @@ NameArgument = Annotated[str, typer.Argument(help="Name of the module, e.g. stor
 CascadeOption = Annotated[
     bool, typer.Option("--cascade", help="Also the modules that require it; they end first.")
 ]
+_EXITS: Final = ("epoch", "code", "signal", "out_of_memory", "reason", "at", "last_line")
 _COLUMNS: Final = ("module", "state", "version", "restarts", "endpoint", "status", "last_exit")
 
 
 command.command("new")(new_module)
 command.command("check")(check_module)
+for _name, _verb in _versions.VERBS.items():
+    command.command(_name)(_verb)
 
 
 @command.callback()
@@ -72,6 +77,26 @@ def list_modules(context: typer.Context, output: FormOption = None) -> None:
     request = kernel_pb2.GetStatusRequest()
     status = session.ask(lambda channel: KernelStub(channel).GetStatus, request)
     print_rows([record(module) for module in status.modules], _COLUMNS, session.form(output))
+
+
+@command.command("show")
+def show(context: typer.Context, module: NameArgument, output: FormOption = None) -> None:
+    """Show all that the node knows of a module, with its last exits."""
+    session = session_of(context)
+    asked = supervisor_pb2.ListExitsRequest(module=module)
+    exits = session.ask(lambda channel: SupervisorStub(channel).ListExits, asked).exits
+    status = session.ask(
+        lambda channel: KernelStub(channel).GetStatus, kernel_pb2.GetStatusRequest()
+    )
+    (found,) = (record(one) for one in status.modules if one.name == module)
+    if session.form(output) is Output.JSON:
+        print_json(found | {"exits": [_exit_record(one) for one in exits]})
+        return
+    rows = [{"what": key.replace("_", " "), "": value} for key, value in found.items()]
+    print_rows(rows, ("what", ""), Output.TABLE)
+    if exits:
+        print()
+        print_rows([_exit_record(one) for one in exits], _EXITS, Output.TABLE)
 
 
 @command.command("logs")
@@ -201,8 +226,7 @@ def exits(context: typer.Context, module: NameArgument, output: FormOption = Non
     session = session_of(context)
     request = supervisor_pb2.ListExitsRequest(module=module)
     found = session.ask(lambda channel: SupervisorStub(channel).ListExits, request).exits
-    columns = ("epoch", "code", "signal", "out_of_memory", "reason", "at", "last_line")
-    print_rows([_exit_record(one) for one in found], columns, session.form(output))
+    print_rows([_exit_record(one) for one in found], _EXITS, session.form(output))
 
 
 @command.command("watch")

@@ -1,4 +1,4 @@
-"""`logosctl version`: what it sends, waits for and prints."""
+"""Versions and upgrades by `logosctl module`: what it sends, waits for and prints."""
 
 import json
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ WORDS = [("upgrade", "hello", "0.2.0"), ("reload", "hello")]
 
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: words[0])
 def test_it_does_not_wait_unless_it_is_told_to(kernel: Kernel, words: tuple[str, ...]) -> None:
-    assert data(kernel, "version", *words)["phase"] == "beside"
+    assert data(kernel, "module", *words)["phase"] == "beside"
     assert len(kernel.asked) == 1
     assert kernel.asked[0].module == "hello"
     assert len(kernel.asked[0].request_id) == 32
@@ -72,7 +72,7 @@ def test_it_does_not_wait_unless_it_is_told_to(kernel: Kernel, words: tuple[str,
 
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: words[0])
 def test_it_waits_until_the_upgrade_has_ended(kernel: Kernel, words: tuple[str, ...]) -> None:
-    ended = run(kernel, "version", *words, "--wait")
+    ended = run(kernel, "module", *words, "--wait")
     assert ended.exit_code == 0
     first, last = ended.stderr.splitlines()
     assert first.endswith("upgrade of hello to 0.2.0 is beside")
@@ -85,14 +85,14 @@ def test_a_roll_back_that_was_waited_for_is_a_failure(
     kernel: Kernel, words: tuple[str, ...]
 ) -> None:
     kernel.end = ROLLED_BACK
-    ended = run(kernel, "version", *words, "--wait", "--output", "json")
+    ended = run(kernel, "module", *words, "--wait", "--output", "json")
     assert ended.exit_code == 5
     record = json.loads(ended.stdout)
     assert (record["phase"], record["why"]) == ("rolled_back", "so it is")
 
 
 def test_who_is_no_admin_is_told_what_is_missing(kernel: Kernel, tmp_path: Path) -> None:
-    ended = run(kernel, "version", "install", str(tmp_path))
+    ended = run(kernel, "module", "install", str(tmp_path))
     assert ended.exit_code == 6
     assert "only an admin may install (ROLE_DENIED)" in ended.stderr
     assert "token of a higher role" in ended.stderr

@@ -1,7 +1,8 @@
-"""`logosctl version`: installed versions of modules, and upgrades."""
+"""Verbs of `logosctl module`: installed versions of modules, and upgrades."""
 
 import asyncio
 import secrets
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -15,16 +16,10 @@ from logos_cli.exits import Exit
 from logos_cli.session import FormOption, Session, session_of
 from logos_testnet.client import state_name
 
-command: Final = typer.Typer(
-    help="Versions of a node's modules.", add_completion=False, no_args_is_help=True
-)
-
 ADVICE: Final = {
-    "UPGRADE_UNDER_WAY": "`version operations` shows it, `version cancel ID` rolls it back",
-    "VERSION_NOT_FOUND": "`version list` shows what is installed, `version install DIR` adds one",
+    "UPGRADE_UNDER_WAY": "`module upgrades` shows it, `module cancel ID` rolls it back",
+    "VERSION_NOT_FOUND": "`module versions` shows what is installed, `module install DIR` adds one",
     "MODULE_OF_PROFILE": "`module stop NAME` stops it",
-    "HAS_DEPENDENTS": "unload the modules that require it first, or use --cascade",
-    "RUNTIME_EXTERNAL": "the container engine owns it: give the module another image",
 }
 
 POLL_S: Final = 0.2
@@ -38,12 +33,6 @@ OperationArgument = Annotated[str, typer.Argument(help="Id of an upgrade.")]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Stay until the upgrade has ended.")]
 
 
-@command.callback()
-def group() -> None:
-    """Versions of a node's modules."""
-
-
-@command.command("install")
 def install(
     context: typer.Context,
     directory: Annotated[Path, typer.Argument(help="Folder with a module.toml.")],
@@ -57,7 +46,6 @@ def install(
     session.report(_version_record(version), sentence, output)
 
 
-@command.command("list")
 def list_versions(
     context: typer.Context,
     module: Annotated[str, typer.Argument(help="Only of this module.")] = "",
@@ -70,7 +58,6 @@ def list_versions(
     print_rows([_version_record(one) for one in found], _VERSIONS, session.form(output))
 
 
-@command.command("load")
 def load(
     context: typer.Context,
     module: NameArgument,
@@ -85,7 +72,6 @@ def load(
     session.report(record, f"{loaded.name} is {state_name(loaded)}", output)
 
 
-@command.command("unload")
 def unload(
     context: typer.Context,
     module: NameArgument,
@@ -102,7 +88,6 @@ def unload(
     session.report({"module": module}, f"{module} leaves the node", output)
 
 
-@command.command("reload")
 def reload(
     context: typer.Context,
     module: NameArgument,
@@ -117,31 +102,28 @@ def reload(
     _report(session, begun, output, wait=wait)
 
 
-@command.command("upgrade")
 def upgrade(
     context: typer.Context,
     module: NameArgument,
     version: VersionArgument,
     *,
     wait: WaitOption = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how it would be done, without doing it.")
+    ] = False,
     output: FormOption = None,
 ) -> None:
     """Run another version of a module; the one that runs stays if that does not get READY."""
     session = session_of(context)
+    if dry_run:
+        _plan(session, module, version, output)
+        return
     request = pb.UpgradeModuleRequest(module=module, version=version, request_id=_new_id())
     begun = session.ask(lambda channel: InstallerStub(channel).UpgradeModule, request).operation
     _report(session, begun, output, wait=wait)
 
 
-@command.command("plan")
-def plan(
-    context: typer.Context,
-    module: NameArgument,
-    version: VersionArgument,
-    output: FormOption = None,
-) -> None:
-    """Show how an upgrade would be done, without doing it."""
-    session = session_of(context)
+def _plan(session: Session, module: str, version: str, output: Output | None) -> None:
     request = pb.PlanUpgradeRequest(module=module, version=version)
     planned = session.ask(lambda channel: InstallerStub(channel).PlanUpgrade, request)
     phase = _phase(planned.first_phase)
@@ -150,25 +132,24 @@ def plan(
     session.report(record, f"{version} of {module} would start {how}", output)
 
 
-@command.command("operations")
-def list_operations(context: typer.Context, output: FormOption = None) -> None:
-    """List the last upgrade of each module."""
+def list_upgrades(
+    context: typer.Context,
+    upgrade_id: Annotated[str, typer.Argument(metavar="[ID]", help="Only this one.")] = "",
+    output: FormOption = None,
+) -> None:
+    """List the last upgrade of each module, or show one."""
     session = session_of(context)
-    request = pb.ListOperationsRequest()
-    found = session.ask(lambda channel: InstallerStub(channel).ListOperations, request).operations
+    if upgrade_id:
+        one = pb.GetOperationRequest(id=upgrade_id)
+        got = session.ask(lambda channel: InstallerStub(channel).GetOperation, one)
+        found = [got.operation]
+    else:
+        every = pb.ListOperationsRequest()
+        listed = session.ask(lambda channel: InstallerStub(channel).ListOperations, every)
+        found = list(listed.operations)
     print_rows([_record(one) for one in found], _OPERATIONS, session.form(output))
 
 
-@command.command("operation")
-def operation(context: typer.Context, name: OperationArgument, output: FormOption = None) -> None:
-    """Show an upgrade."""
-    session = session_of(context)
-    request = pb.GetOperationRequest(id=name)
-    found = session.ask(lambda channel: InstallerStub(channel).GetOperation, request).operation
-    print_rows([_record(found)], _OPERATIONS, session.form(output))
-
-
-@command.command("cancel")
 def cancel(context: typer.Context, name: OperationArgument, output: FormOption = None) -> None:
     """Roll an upgrade back, unless it has ended."""
     session = session_of(context)
@@ -232,3 +213,16 @@ def _version_record(one: pb.ModuleVersion) -> dict[str, Any]:
 
 def _new_id() -> str:
     return secrets.token_hex(16)
+
+
+VERBS: Final[Mapping[str, Callable[..., None]]] = {
+    "install": install,
+    "versions": list_versions,
+    "load": load,
+    "unload": unload,
+    "reload": reload,
+    "upgrade": upgrade,
+    "upgrades": list_upgrades,
+    "cancel": cancel,
+}
+"""By name; `module` adds them to its own."""
