@@ -35,6 +35,9 @@ def view(name: str, state: ModuleState, address: str, requires: Sequence[str] = 
         since_ms=0,
         described=None,
         in_flight=0,
+        calls=(),
+        oldest_epoch=1,
+        epochs=frozenset({1}),
     )
 
 
