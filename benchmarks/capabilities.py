@@ -15,13 +15,14 @@ from typing import Any, Final
 import grpc
 from benchmarks.report import Figure, arguments, percentile, publish, say
 from benchmarks.running import Running, running
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from nacl.public import PrivateKey
+from nacl.signing import SigningKey
 
 from logos.kernel.v1 import registry_pb2, registry_pb2_grpc
 from logos_base.capabilities import Claims, ModuleSubject
+from logos_module.capabilities.agreement import public_key_of
 from logos_module.capabilities.metadata import PROOF_FIELD, TOKEN_FIELD
-from logos_module.capabilities.proofs import PROOF_BYTES, Prover, public_key_of, shared_key
+from logos_module.capabilities.proofs import PROOF_BYTES, Prover, shared_key
 from logos_module.capabilities.tokens import sign
 from logos_module.capabilities.verifier import Verifier
 
@@ -46,16 +47,16 @@ def times_us(step: Callable[[], Any], count: int) -> list[float]:
 def steps(count: int) -> list[Figure]:
     """The steps of one call, in this process."""
     signing, caller, callee = (
-        Ed25519PrivateKey.generate(),
-        X25519PrivateKey.generate(),
-        X25519PrivateKey.generate(),
+        SigningKey.generate(),
+        PrivateKey.generate(),
+        PrivateKey.generate(),
     )
     own, instance_id = public_key_of(caller), secrets.token_bytes(16)
     subject = ModuleSubject("chat", instance_id, 1)
     claims = Claims(b"t" * 16, subject, "storage", (METHOD,), NOW_S, NOW_S + 600, own)
     token = sign(claims, signing)
     verifier = Verifier("storage", callee, lambda: NOW_S)
-    trusted = [signing.public_key().public_bytes_raw()]
+    trusted = [signing.verify_key.encode()]
     verifier.trust(trusted)
     other = public_key_of(callee)
     key = shared_key(caller, other, caller=own, callee=other, instance_id=instance_id)
@@ -68,8 +69,8 @@ def steps(count: int) -> list[Figure]:
         verifier.trust(trusted)  # forgets the tokens that are known
         admit()
 
-    public, signature = signing.public_key(), signing.sign(token)
-    verify = median(times_us(lambda: public.verify(signature, token), count))
+    public, signature = signing.verify_key, signing.sign(token).signature
+    verify = median(times_us(lambda: public.verify(token, signature), count))
     admitted = median(times_us(admit, count))
     return [
         Figure("one Ed25519 verification (yardstick)", verify, "µs"),

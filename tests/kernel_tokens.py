@@ -14,8 +14,9 @@ from logos_base.capabilities import KERNEL, Claims, ModuleSubject
 from logos_client.authorized import AuthorizedChannel
 from logos_client.channels import open_channel
 from logos_kernel.operations.keyring import Keyring
+from logos_module.capabilities.agreement import public_key_of
 from logos_module.capabilities.channel import Credential
-from logos_module.capabilities.proofs import module_key, public_key_of, shared_key
+from logos_module.capabilities.proofs import module_key, shared_key
 
 TESTER: Final = "tester"
 _TTL_S: Final = 24 * 3600

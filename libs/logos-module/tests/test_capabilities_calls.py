@@ -10,15 +10,16 @@ from typing import Any
 
 import grpc
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf import empty_pb2
 from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from nacl.signing import SigningKey
 
 from logos.kernel.v1 import capability_pb2 as pb
 from logos_base.capabilities import KERNEL, Claims, ModuleSubject, OperatorSubject, Role
 from logos_client.authorized import AuthorizedChannel
 from logos_client.channels import open_channel, write
+from logos_module.capabilities.agreement import public_key_of
 from logos_module.capabilities.authorizer import TokenAuthorizer
 from logos_module.capabilities.channel import Credential
 from logos_module.capabilities.metadata import CALLER_FIELD, PROOF_FIELD, TOKEN_FIELD
@@ -28,7 +29,7 @@ from logos_module.capabilities.verifier import Verifier
 from logos_module.errors import reason_of
 from logos_module.server import Server
 
-SIGNING = Ed25519PrivateKey.from_private_bytes(bytes(32))
+SIGNING = SigningKey(bytes(32))
 NOW_S = 1000
 KINDS = ("UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream")
 
@@ -68,7 +69,7 @@ class Rig:
         self, name: str, *, methods: tuple[str, ...] = ("test.Echo/*",), secret: bytes = b"c" * 32
     ) -> Credential:
         private = module_key(b"c" * 32, name)
-        own = private.public_key().public_bytes_raw()
+        own = public_key_of(private)
         subject = ModuleSubject(name, b"i" * 16, 3)
         claims = Claims(b"t" * 16, subject, "storage", methods, NOW_S, NOW_S + 600, own)
         key = shared_key(
@@ -86,7 +87,7 @@ class Rig:
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
     verifier = Verifier("storage", module_key(b"s" * 32, "storage"), lambda: NOW_S)
-    verifier.trust([SIGNING.public_key().public_bytes_raw()])
+    verifier.trust([SIGNING.verify_key.encode()])
     server = Server(TokenAuthorizer(verifier))
     server.serve(add_echo, Echo())
     with tempfile.TemporaryDirectory() as folder:

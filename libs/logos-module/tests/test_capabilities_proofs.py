@@ -1,10 +1,11 @@
 """Proofs: only the holder of a token's key makes them, and each counts once."""
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
+from nacl.public import PrivateKey
 
+from logos_module.capabilities.agreement import public_key_of
 from logos_module.capabilities.errors import ProofInvalidError
 from logos_module.capabilities.proofs import (
     PROOF_BYTES,
@@ -21,8 +22,8 @@ PUT = "logos.storage.v1.Storage/Put"
 
 
 def test_both_sides_derive_one_key_and_each_direction_another() -> None:
-    one, two = X25519PrivateKey.generate(), X25519PrivateKey.generate()
-    a, b = one.public_key().public_bytes_raw(), two.public_key().public_bytes_raw()
+    one, two = PrivateKey.generate(), PrivateKey.generate()
+    a, b = public_key_of(one), public_key_of(two)
 
     forth = shared_key(one, b, caller=a, callee=b, instance_id=b"i")
 
@@ -33,7 +34,7 @@ def test_both_sides_derive_one_key_and_each_direction_another() -> None:
 
 def test_a_modules_key_follows_from_its_secret_and_its_name() -> None:
     def key(secret: bytes, module: str) -> bytes:
-        return module_key(secret, module).private_bytes_raw()
+        return module_key(secret, module).encode()
 
     assert key(bytes(32), "chat") == key(bytes(32), "chat")
     assert len({key(bytes(32), "chat"), key(bytes(32), "mail"), key(b"\1" * 32, "chat")}) == 3
@@ -43,7 +44,7 @@ def test_a_point_of_small_order_is_no_key() -> None:
     """RFC 7748 §6.1: the shared secret would be known to all."""
     with pytest.raises(ProofInvalidError):
         shared_key(
-            X25519PrivateKey.generate(),
+            PrivateKey.generate(),
             bytes(32),
             caller=bytes(32),
             callee=bytes(32),

@@ -1,11 +1,11 @@
 """KER-22: a module's own key reaches that module alone."""
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
+from nacl.public import PrivateKey
 
-from logos_module.capabilities.proofs import public_key_of
+from logos_module.capabilities.agreement import public_key_of
 from logos_module.capabilities.sealing import (
     SEALED_BYTES,
     SealBrokenError,
@@ -14,7 +14,7 @@ from logos_module.capabilities.sealing import (
     unseal,
 )
 
-KERNEL, WALLET, OTHER = (X25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in (1, 2, 3))
+KERNEL, WALLET, OTHER = (PrivateKey(bytes([n]) * 32) for n in (1, 2, 3))
 KEY, NONCE = b"o" * 32, b"n" * 32
 SEALED = seal(KERNEL, public_key_of(WALLET), NONCE, KEY)
 
@@ -29,7 +29,7 @@ def test_the_module_reads_it() -> None:
     [(OTHER, KERNEL, NONCE), (WALLET, OTHER, NONCE), (WALLET, KERNEL, b"m" * 32)],
 )
 def test_nobody_else_and_not_at_another_registration(
-    own: X25519PrivateKey, other: X25519PrivateKey, nonce: bytes
+    own: PrivateKey, other: PrivateKey, nonce: bytes
 ) -> None:
     with pytest.raises(SealBrokenError):
         unseal(own, public_key_of(other), nonce, SEALED)

@@ -4,16 +4,17 @@ import dataclasses
 from dataclasses import dataclass
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from nacl.public import PrivateKey
+from nacl.signing import SigningKey
 
 from logos_base.capabilities import Claims, ModuleSubject, Revocation
 from logos_base.errors import LogosError
+from logos_module.capabilities.agreement import public_key_of
 from logos_module.capabilities.proofs import Prover, shared_key
 from logos_module.capabilities.tokens import sign
 from logos_module.capabilities.verifier import Verifier
 
-KERNEL = Ed25519PrivateKey.from_private_bytes(bytes(32))
+KERNEL = SigningKey(bytes(32))
 PUT = "logos.storage.v1.Storage/Put"
 NOW_S = 1000
 
@@ -30,11 +31,11 @@ class Clock:
 class Caller:
     """A module with a key, and a token that the kernel made for it."""
 
-    private: X25519PrivateKey
+    private: PrivateKey
     claims: Claims
 
     def call(self, verifier: Verifier, method: str = PUT, token: bytes | None = None) -> Claims:
-        own = self.private.public_key().public_bytes_raw()
+        own = public_key_of(self.private)
         key = shared_key(
             self.private,
             verifier.public_key,
@@ -58,16 +59,16 @@ def storage(clock: Clock) -> Verifier:
 
 @pytest.fixture
 def chat() -> Caller:
-    private = X25519PrivateKey.generate()
+    private = PrivateKey.generate()
     subject = ModuleSubject("chat", b"i" * 16, 3)
-    key = private.public_key().public_bytes_raw()
+    key = public_key_of(private)
     claims = Claims(b"t" * 16, subject, "storage", (PUT,), NOW_S, NOW_S + 600, key)
     return Caller(private, claims)
 
 
 def verifier_of(module: str, clock: Clock) -> Verifier:
-    verifier = Verifier(module, X25519PrivateKey.generate(), clock)
-    verifier.trust([KERNEL.public_key().public_bytes_raw()])
+    verifier = Verifier(module, PrivateKey.generate(), clock)
+    verifier.trust([KERNEL.verify_key.encode()])
     return verifier
 
 
@@ -97,7 +98,7 @@ def test_not_after_it_has_expired(storage: Verifier, chat: Caller, clock: Clock)
 
 
 def test_not_by_another_holder(storage: Verifier, chat: Caller) -> None:
-    thief = dataclasses.replace(chat, private=X25519PrivateKey.generate())
+    thief = dataclasses.replace(chat, private=PrivateKey.generate())
 
     assert refusal(thief, storage) == "PROOF_INVALID"
 
@@ -132,8 +133,8 @@ def test_not_once_its_holder_was_started_again(
 
 
 def test_old_tokens_hold_while_their_key_is_trusted(storage: Verifier, chat: Caller) -> None:
-    newer = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
-    old = KERNEL.public_key().public_bytes_raw()
+    newer = SigningKey.generate().verify_key.encode()
+    old = KERNEL.verify_key.encode()
 
     storage.trust([newer, old])
     chat.call(storage)
@@ -144,6 +145,6 @@ def test_old_tokens_hold_while_their_key_is_trusted(storage: Verifier, chat: Cal
 
 def test_without_any_key_callers_are_to_try_again(chat: Caller, clock: Clock) -> None:
     """KER-15: a process that is not registered yet cannot tell a good token from a bad one."""
-    starting = Verifier("storage", X25519PrivateKey.generate(), clock)
+    starting = Verifier("storage", PrivateKey.generate(), clock)
 
     assert refusal(chat, starting) == "MODULE_NOT_READY"

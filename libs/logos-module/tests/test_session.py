@@ -171,7 +171,7 @@ async def bench() -> AsyncIterator[Bench]:
 
 def claims_of(credential: Credential) -> Claims:
     token = dict(credential.metadata("a.b.C/D"))[TOKEN_FIELD]
-    return verify(token, {key_id_of(fake_kernel.SIGNING_KEY): fake_kernel.SIGNING.public_key()})
+    return verify(token, {key_id_of(fake_kernel.SIGNING_KEY): fake_kernel.SIGNING.verify_key})
 
 
 class _EndError(Exception):

@@ -1,6 +1,6 @@
 """The keys of a kernel follow from its master key, and from nothing else."""
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from nacl.signing import VerifyKey
 
 from logos_base.capabilities import Claims, ModuleSubject
 from logos_kernel.operations.keyring import Keyring
@@ -12,9 +12,7 @@ CLAIMS = Claims(b"t" * 16, ModuleSubject("chat", b"i" * 16, 1), "storage", ("*",
 
 
 def accepts(keyring: Keyring, token: bytes) -> bool:
-    keys = {
-        key_id_of(key): Ed25519PublicKey.from_public_bytes(key) for key in keyring.signing_keys()
-    }
+    keys = {key_id_of(key): VerifyKey(key) for key in keyring.signing_keys()}
     try:
         return verify(token, keys) == CLAIMS
     except TokenInvalidError:

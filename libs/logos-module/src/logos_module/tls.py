@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from logos_base.errors import ErrorKind, LocalFaultError
 
@@ -51,6 +50,7 @@ class CertificateFiles:
         """Raises `CertificateUnusableError` if contents cannot be used."""
         # A node without TLS, as on every testnet, does not pay for them.
         from cryptography import x509  # noqa: PLC0415
+        from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
         from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
             load_pem_private_key,
         )

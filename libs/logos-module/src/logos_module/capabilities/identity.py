@@ -7,6 +7,7 @@ from typing import Final
 
 from logos.kernel.v1 import registry_pb2 as pb
 from logos_base.capabilities import Revocation
+from logos_module.capabilities.agreement import public_key_of
 from logos_module.capabilities.channel import Credential
 from logos_module.capabilities.joining import KernelUnprovenError, join_proof, kernel_proof
 from logos_module.capabilities.proofs import module_key, shared_key
@@ -49,7 +50,7 @@ class Identity:
         self._join_secret = join_secret
         self._clock = KernelClock(monotonic)
         self._key = module_key(join_secret, module)
-        self.public_key: Final = self._key.public_key().public_bytes_raw()
+        self.public_key: Final = public_key_of(self._key)
         self.verifier: Final = Verifier(module, self._key, self._clock.now_s)
         """Of calls to this process."""
         self.for_kernel: Final = Credential()

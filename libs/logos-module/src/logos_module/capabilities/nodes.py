@@ -9,13 +9,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from logos_base.capabilities import NodeSubject
 from logos_client.authorized import Metadata
 from logos_module.access import Caller
 from logos_module.capabilities import algorithms as algorithms  # noqa: PLC0414 - it loads them
+from logos_module.capabilities.agreement import derived_key
 from logos_module.capabilities.errors import ProofInvalidError, TokenMissingError
 from logos_module.capabilities.metadata import PROOF_FIELD
 from logos_module.capabilities.proofs import ProofChecker, Prover
@@ -33,7 +31,7 @@ _DOMAIN: Final = b"logos-node-v1"
 
 
 def _key(secret: bytes, broker: bytes, instance: bytes) -> bytes:
-    return HKDF(SHA256(), 32, salt=None, info=_DOMAIN + broker + instance).derive(secret)
+    return derived_key(secret, _DOMAIN + broker + instance)
 
 
 class NodeCredential:

@@ -9,11 +9,10 @@ of calls once more: they are those of a token that still holds, seen on the node
 import hmac
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from nacl.public import PrivateKey
 
 from logos_module.capabilities import algorithms as algorithms  # noqa: PLC0414 - it loads them
+from logos_module.capabilities.agreement import derived_key, exchange
 from logos_module.capabilities.errors import ProofInvalidError
 
 COUNTER_BYTES: Final = 8
@@ -26,20 +25,13 @@ _DOMAIN: Final = b"logos-proof-v1"
 _MODULE_DOMAIN: Final = b"logos-module-key-v1"
 
 
-def module_key(join_secret: bytes, module: str) -> X25519PrivateKey:
+def module_key(join_secret: bytes, module: str) -> PrivateKey:
     """Derives the private key of a module from its join secret of 32 bytes."""
-    info = _MODULE_DOMAIN + module.encode()
-    derived = HKDF(SHA256(), 32, salt=None, info=info).derive(join_secret)
-    return X25519PrivateKey.from_private_bytes(derived)
-
-
-def public_key_of(private: X25519PrivateKey) -> bytes:
-    """Returns the public key that belongs to a private one, 32 bytes."""
-    return private.public_key().public_bytes_raw()
+    return PrivateKey(derived_key(join_secret, _MODULE_DOMAIN + module.encode()))
 
 
 def shared_key(
-    own: X25519PrivateKey, other: bytes, *, caller: bytes, callee: bytes, instance_id: bytes
+    own: PrivateKey, other: bytes, *, caller: bytes, callee: bytes, instance_id: bytes
 ) -> bytes:
     """Derives the 32-byte key of a caller's process and a callee.
 
@@ -54,12 +46,10 @@ def shared_key(
         ProofInvalidError: `other` is no public key.
     """
     try:
-        secret = own.exchange(X25519PublicKey.from_public_bytes(other))
-    except ValueError as error:  # RFC 7748 §6.1: a point of small order
+        secret = exchange(own, other)
+    except ValueError as error:
         raise ProofInvalidError("not a public key") from error
-    return HKDF(SHA256(), 32, salt=None, info=_DOMAIN + caller + callee + instance_id).derive(
-        secret
-    )
+    return derived_key(secret, _DOMAIN + caller + callee + instance_id)
 
 
 def _mac(key: bytes, counter: bytes, token_id: bytes, method: str) -> bytes:

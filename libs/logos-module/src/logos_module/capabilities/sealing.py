@@ -2,13 +2,15 @@
 
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from nacl.bindings import (
+    crypto_aead_chacha20poly1305_ietf_decrypt,
+    crypto_aead_chacha20poly1305_ietf_encrypt,
+)
+from nacl.exceptions import CryptoError
+from nacl.public import PrivateKey
 
 from logos_base.errors import ErrorKind, LogosError
+from logos_module.capabilities.agreement import derived_key, exchange
 
 KEY_BYTES: Final = 32
 SEALED_BYTES: Final = KEY_BYTES + 16
@@ -26,7 +28,7 @@ class SealBrokenError(LogosError):
     reason = "SEAL_BROKEN"
 
 
-def seal(own: X25519PrivateKey, other: bytes, nonce: bytes, key: bytes) -> bytes:
+def seal(own: PrivateKey, other: bytes, nonce: bytes, key: bytes) -> bytes:
     """Seals a key of 32 bytes to a public key; returns 48 bytes.
 
     Args:
@@ -35,27 +37,27 @@ def seal(own: X25519PrivateKey, other: bytes, nonce: bytes, key: bytes) -> bytes
         nonce: Of the registration: never used twice.
         key: What is sealed.
     """
-    return _cipher(own, other, nonce).encrypt(_ONCE, key, nonce)
+    sealing_key = _sealing_key(own, other, nonce)
+    return crypto_aead_chacha20poly1305_ietf_encrypt(key, nonce, _ONCE, sealing_key)
 
 
-def unseal(own: X25519PrivateKey, other: bytes, nonce: bytes, sealed: bytes) -> bytes:
+def unseal(own: PrivateKey, other: bytes, nonce: bytes, sealed: bytes) -> bytes:
     """Returns what `seal` has sealed, with the keys of the other side.
 
     Raises:
         SealBrokenError: It was sealed for another key or registration, or changed.
     """
     try:
-        return _cipher(own, other, nonce).decrypt(_ONCE, sealed, nonce)
-    except (InvalidTag, ValueError) as error:
+        sealing_key = _sealing_key(own, other, nonce)
+        return crypto_aead_chacha20poly1305_ietf_decrypt(sealed, nonce, _ONCE, sealing_key)
+    except (CryptoError, ValueError) as error:
         raise SealBrokenError("the module's key cannot be read: it is for another") from error
 
 
 def purpose_key(key: bytes, purpose: str) -> bytes:
     """Derives a key of 32 bytes for one purpose from a module's own."""
-    info = _PURPOSE_DOMAIN + purpose.encode()
-    return HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(key)
+    return derived_key(key, _PURPOSE_DOMAIN + purpose.encode())
 
 
-def _cipher(own: X25519PrivateKey, other: bytes, nonce: bytes) -> ChaCha20Poly1305:
-    secret = own.exchange(X25519PublicKey.from_public_bytes(other))
-    return ChaCha20Poly1305(HKDF(SHA256(), KEY_BYTES, salt=nonce, info=_DOMAIN).derive(secret))
+def _sealing_key(own: PrivateKey, other: bytes, nonce: bytes) -> bytes:
+    return derived_key(exchange(own, other), _DOMAIN, salt=nonce)

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from google.protobuf.message import DecodeError
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
 
 from logos.kernel.v1 import capability_pb2 as pb
 from logos_base.capabilities import (
@@ -28,15 +28,15 @@ def key_id_of(public_key: bytes) -> bytes:
     return hashlib.sha256(public_key).digest()[:KEY_ID_BYTES]
 
 
-def sign(claims: Claims, key: Ed25519PrivateKey) -> bytes:
+def sign(claims: Claims, key: SigningKey) -> bytes:
     """Makes a token; `ValueError` if it is over 512 bytes: name fewer methods."""
-    body = _to_message(claims, key_id_of(key.public_key().public_bytes_raw())).SerializeToString()
+    body = _to_message(claims, key_id_of(key.verify_key.encode())).SerializeToString()
     if SIGNATURE_BYTES + len(body) > MAX_TOKEN_BYTES:
         raise ValueError(f"a token of {SIGNATURE_BYTES + len(body)} bytes is too long")
-    return key.sign(_DOMAIN + body) + body
+    return key.sign(_DOMAIN + body).signature + body
 
 
-def verify(token: bytes, keys: Mapping[bytes, Ed25519PublicKey]) -> Claims:
+def verify(token: bytes, keys: Mapping[bytes, VerifyKey]) -> Claims:
     """Returns what a token says.
 
     Args:
@@ -58,8 +58,8 @@ def verify(token: bytes, keys: Mapping[bytes, Ed25519PublicKey]) -> Claims:
     if key is None:
         raise TokenInvalidError("signed by a key that this node's kernel does not have")
     try:
-        key.verify(signature, _DOMAIN + body)
-    except InvalidSignature as error:
+        key.verify(_DOMAIN + body, signature)
+    except BadSignatureError as error:
         raise TokenInvalidError("its signature is wrong") from error
     return _to_claims(message)
 

@@ -4,10 +4,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from nacl.public import PrivateKey
+from nacl.signing import VerifyKey
 
 from logos_base.capabilities import Claims, Revocation, allows
+from logos_module.capabilities.agreement import public_key_of
 from logos_module.capabilities.errors import (
     MethodDeniedError,
     TokenExpiredError,
@@ -28,12 +29,12 @@ MAX_KNOWN: Final = 4096
 class Verifier:
     """Decides on the calls to one process."""
 
-    def __init__(self, audience: str, own_key: X25519PrivateKey, now_s: Callable[[], int]) -> None:
+    def __init__(self, audience: str, own_key: PrivateKey, now_s: Callable[[], int]) -> None:
         self._audience = audience
         self._own_key = own_key
         self._now_s = now_s
-        self.public_key: Final = own_key.public_key().public_bytes_raw()
-        self._keys: Mapping[bytes, Ed25519PublicKey] = {}
+        self.public_key: Final = public_key_of(own_key)
+        self._keys: Mapping[bytes, VerifyKey] = {}
         self._known: OrderedDict[bytes, Claims] = OrderedDict()
         self._callers: OrderedDict[tuple[bytes, bytes], ProofChecker] = OrderedDict()
         self._revoked: dict[str, Revocation] = {}
@@ -41,9 +42,7 @@ class Verifier:
 
     def trust(self, public_keys: list[bytes]) -> None:
         """Sets the kernel's Ed25519 keys, 32 bytes each: new tokens need one of them."""
-        self._keys = {
-            key_id_of(key): Ed25519PublicKey.from_public_bytes(key) for key in public_keys
-        }
+        self._keys = {key_id_of(key): VerifyKey(key) for key in public_keys}
         self._known.clear()
 
     def revoke(self, revocation: Revocation) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import grpc
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from logos.kernel.v1 import registry_pb2
 from logos_client.authorized import Metadata
@@ -67,8 +67,8 @@ async def heeds_new_keys(bench: Bench) -> None:
     async with bench.ready() as running:
         tester = Tester(running.subject.manifest.name, running.kernel.now_s())
         for method in methods_of(await describe(running))[:1]:
-            key = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"\x01")
-            public = key.public_key().public_bytes_raw()
+            key = SigningKey(bytes(31) + b"\x01")
+            public = key.verify_key.encode()
             running.kernel.answer.signing_keys.append(public)
             await _until_refused(running, tester, method, "TOKEN_INVALID")
             metadata = tester.metadata(method, tester.token(key))
@@ -93,7 +93,7 @@ def _wrong(tester: Tester, method: str) -> Iterator[tuple[str, Metadata, grpc.St
     """Calls that must be refused: what is wrong, metadata, code and reason."""
     token, claims = tester.token(), tester.claims
     (_, good), (_, proof) = tester.metadata(method)
-    stranger = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"\x02")
+    stranger = SigningKey(bytes(31) + b"\x02")
     yield "no token", (), NOBODY, "TOKEN_MISSING"
     yield "no proof", ((TOKEN_FIELD, good),), NOBODY, "TOKEN_MISSING"
     yield "a proof alone", ((PROOF_FIELD, proof),), NOBODY, "TOKEN_MISSING"

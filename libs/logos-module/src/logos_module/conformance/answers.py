@@ -6,21 +6,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from logos.kernel.v1 import registry_pb2
 from logos_base.capabilities import KERNEL, Claims, ModuleSubject
 from logos_client.authorized import AuthorizedChannel
+from logos_module.capabilities.agreement import public_key_of
 from logos_module.capabilities.channel import Credential
 from logos_module.capabilities.joining import kernel_proof
-from logos_module.capabilities.proofs import module_key, public_key_of, shared_key
+from logos_module.capabilities.proofs import module_key, shared_key
 from logos_module.capabilities.sealing import seal
 from logos_module.capabilities.tokens import sign
 
 SECRET: Final = b"s" * 32
 NONCE: Final = b"n" * 32
-SIGNING: Final = Ed25519PrivateKey.from_private_bytes(bytes(32))
-SIGNING_KEY: Final = SIGNING.public_key().public_bytes_raw()
+SIGNING: Final = SigningKey(bytes(32))
+SIGNING_KEY: Final = SIGNING.verify_key.encode()
 KERNEL_PRIVATE: Final = module_key(b"k" * 32, KERNEL)
 KERNEL_KEY: Final = public_key_of(KERNEL_PRIVATE)
 OWN_KEY: Final = b"o" * 32
@@ -73,7 +74,7 @@ def grant(
 def authorized(channel: grpc.aio.Channel, target: str) -> AuthorizedChannel:
     """A channel to a module that has `SECRET`, for a caller that may call all of it."""
     key, callee = module_key(SECRET, "tester"), module_key(SECRET, target)
-    own, other = (each.public_key().public_bytes_raw() for each in (key, callee))
+    own, other = (public_key_of(each) for each in (key, callee))
     instance_id = secrets.token_bytes(16)
     caller = registry_pb2.RegisterRequest(module="tester", instance_id=instance_id, public_key=own)
     shared = shared_key(key, other, caller=own, callee=other, instance_id=instance_id)

@@ -5,15 +5,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import grpc
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from nacl.signing import SigningKey
 
 from logos_base.capabilities import Claims, ModuleSubject
 from logos_client.authorized import Metadata
+from logos_module.capabilities.agreement import public_key_of
 from logos_module.capabilities.metadata import PROOF_FIELD, TOKEN_FIELD
-from logos_module.capabilities.proofs import Prover, module_key, public_key_of, shared_key
+from logos_module.capabilities.proofs import Prover, module_key, shared_key
 from logos_module.capabilities.tokens import sign
 from logos_module.conformance import answers
 
@@ -54,7 +55,7 @@ class Tester:
         )
         self._prover = Prover(self._shared_key())
 
-    def token(self, key: Ed25519PrivateKey = answers.SIGNING, **claims: Any) -> bytes:
+    def token(self, key: SigningKey = answers.SIGNING, **claims: Any) -> bytes:
         """Makes a token, with other claims or another key where these are given."""
         return sign(replace(self.claims, **claims), key)
 

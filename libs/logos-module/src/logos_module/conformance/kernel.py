@@ -14,9 +14,10 @@ from logos.kernel.v1 import events_pb2_grpc, module_pb2, registry_pb2, registry_
 from logos_base.capabilities import KERNEL, Subject
 from logos_base.errors import ErrorKind, LogosError
 from logos_module.access import Caller
+from logos_module.capabilities.agreement import public_key_of
 from logos_module.capabilities.authorizer import FREE, TokenAuthorizer
 from logos_module.capabilities.joining import join_proof
-from logos_module.capabilities.proofs import module_key, public_key_of
+from logos_module.capabilities.proofs import module_key
 from logos_module.capabilities.verifier import Verifier
 from logos_module.conformance import answers
 from logos_module.conformance.broken import ContractBrokenError, expect

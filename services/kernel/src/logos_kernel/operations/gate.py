@@ -9,6 +9,7 @@ from logos_kernel.core.access import Access, Authority, Issued, Operator, Served
 from logos_kernel.core.challenges import Challenges
 from logos_kernel.core.policy import FOR_MODULES
 from logos_kernel.operations.keyring import Keyring
+from logos_module.capabilities.agreement import public_key_of
 from logos_module.capabilities.proofs import module_key
 from logos_module.capabilities.verifier import Verifier
 
@@ -64,7 +65,7 @@ class Gate:
             return self.keyring.agreement_key()
         if module not in self._public_keys:
             private = module_key(self.keyring.join_secret(module), module)
-            self._public_keys[module] = private.public_key().public_bytes_raw()
+            self._public_keys[module] = public_key_of(private)
         return self._public_keys[module]
 
     def issue_for_kernel(self, subject: ModuleSubject) -> Issued:

@@ -4,13 +4,16 @@ The master key is 32 random bytes: in the kernel's state folder, there encrypted
 passphrase, or in a file that an engine gives. Whoever has it is this kernel.
 """
 
+import hashlib
 import secrets
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from nacl.bindings import (
+    crypto_aead_chacha20poly1305_ietf_decrypt,
+    crypto_aead_chacha20poly1305_ietf_encrypt,
+)
+from nacl.exceptions import CryptoError
 
 from logos_base.errors import StateError
 from logos_client.private_files import write_private
@@ -22,7 +25,7 @@ _FILE: Final = "master.key"
 _MAGIC: Final = b"logos-master-v1\n"
 _SALT_BYTES: Final = 16
 _NONCE_BYTES: Final = 12
-_SCRYPT: Final = {"length": 32, "n": 2**16, "r": 8, "p": 1}
+_SCRYPT: Final = {"n": 2**16, "r": 8, "p": 1, "maxmem": 2**27, "dklen": 32}
 """64 MiB and a fifth of a second, once at a start."""
 
 
@@ -89,16 +92,17 @@ def _passphrase(path: Path) -> bytes:
 
 def _encrypt(master: bytes, word: bytes) -> bytes:
     salt, nonce = secrets.token_bytes(_SALT_BYTES), secrets.token_bytes(_NONCE_BYTES)
-    sealed = ChaCha20Poly1305(Scrypt(salt=salt, **_SCRYPT).derive(word))
-    return salt + nonce + sealed.encrypt(nonce, master, _MAGIC)
+    key = hashlib.scrypt(word, salt=salt, **_SCRYPT)
+    return salt + nonce + crypto_aead_chacha20poly1305_ietf_encrypt(master, _MAGIC, nonce, key)
 
 
 def _decrypt(path: Path, content: bytes, word: bytes) -> bytes:
     salt, rest = content[:_SALT_BYTES], content[_SALT_BYTES:]
-    sealed = ChaCha20Poly1305(Scrypt(salt=salt, **_SCRYPT).derive(word))
+    nonce, sealed = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
+    key = hashlib.scrypt(word, salt=salt, **_SCRYPT)
     try:
-        return sealed.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _MAGIC)
-    except (InvalidTag, ValueError) as error:
+        return crypto_aead_chacha20poly1305_ietf_decrypt(sealed, _MAGIC, nonce, key)
+    except (CryptoError, ValueError) as error:
         raise MasterKeyError(f"{path}: the passphrase is wrong, or the file is damaged") from error
 
 
