@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, LargeBinary, String, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, configure_mappers, mapped_column
 
 from logos_base.audit import AuditRecord
 from logos_base.errors import StoreFailedError
@@ -50,6 +50,8 @@ class KernelRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     epoch: Mapped[int] = mapped_column(BigInteger)
 
+
+configure_mappers()  # else at the first query: forked kernels share what that makes, 1 MiB
 
 SCHEMA: Final = Schema(Base.metadata, Path(__file__).parent / "versions")
 
