@@ -93,7 +93,7 @@ from logos_module.tls import credentials_of
 log = logging.getLogger(__name__)
 
 _VERSION: Final = version("logos-kernel")
-"""Read here, so that forked kernels share what reading it takes: 1 MiB."""
+"""Read here, so that forked kernels share what reading it takes: 0.5 MiB of each."""
 
 OK: Final = 0
 FAILED: Final = 1

@@ -51,7 +51,7 @@ class KernelRow(Base):
     epoch: Mapped[int] = mapped_column(BigInteger)
 
 
-configure_mappers()  # else at the first query: forked kernels share what that makes, 1 MiB
+configure_mappers()  # else at the first query: forked kernels share it, 0.4 MiB of each
 
 SCHEMA: Final = Schema(Base.metadata, Path(__file__).parent / "versions")
 
