@@ -208,6 +208,7 @@ class Node:
     folder: Path
     datasets: DatasetStore
     stub: Any
+    stopping: asyncio.Event
 
     async def put(self, content: bytes, **header: Any) -> storage_pb2.Dataset:
         pieces = [content[start : start + (1 << 20)] for start in range(0, len(content), 1 << 20)]
@@ -266,13 +267,14 @@ class Net:
                 fetch_timeout_ms=options.get("fetch_timeout_ms", 60_000),
                 advertise_interval_s=3600,
             )
-            servicer = await stack.enter_async_context(joined(channel, datasets, config))
+            stopping = asyncio.Event()
+            servicer = await stack.enter_async_context(joined(channel, datasets, config, stopping))
             storage = Server(OpenAccess())
             storage.serve(add_StorageServicer_to_server, servicer)
             front = await self._connect(stack, storage, f"{peer}-storage")
             self.hub.nodes[peer] = network
             stack.callback(self.hub.nodes.pop, peer, None)
-            yield Node(peer, folder, datasets, StorageStub(front))
+            yield Node(peer, folder, datasets, StorageStub(front), stopping)
 
     async def _connect(self, stack: AsyncExitStack, server: Server, name: str) -> Any:
         address = f"unix:{self._folder}/{name}.sock"

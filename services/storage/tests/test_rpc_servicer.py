@@ -128,7 +128,7 @@ def test_patience_ends_before_the_callers_deadline(
 ) -> None:
     nothing: Any = None
     servicer = StorageServicer(
-        nothing, put=nothing, get=nothing, delete=nothing, fetch_timeout_ms=20_000
+        nothing, put=nothing, get=nothing, keep=nothing, delete=nothing, fetch_timeout_ms=20_000
     )
 
     class Context:

@@ -18,10 +18,12 @@ from logos_storage.core.ports import Datasets
 from logos_storage.net.discovery import NetworkProviders
 from logos_storage.net.exchange import ExchangeListener, StreamExchange
 from logos_storage.net.streams import streams_of
+from logos_storage.operations.adopt import Adopt
 from logos_storage.operations.announce import Announcer
 from logos_storage.operations.delete import Delete
 from logos_storage.operations.fetch import Fetches
 from logos_storage.operations.get import Get
+from logos_storage.operations.keep import Keep
 from logos_storage.operations.put import Put
 from logos_storage.operations.serve import ServeBlocks
 from logos_storage.rpc.servicer import StorageServicer
@@ -52,7 +54,7 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         if datasets.aside.trees:
             context.status(f"set aside: {datasets.aside}")
         channel = await context.channel("mixnet")
-        async with joined(channel, datasets, config) as servicer:
+        async with joined(channel, datasets, config, context.stopping) as servicer:
             context.serve(add_StorageServicer_to_server, servicer)
             context.settings.on_change(partial(change_settings, datasets, config))
             yield
@@ -71,23 +73,18 @@ def change_settings(
 
 @asynccontextmanager
 async def joined(
-    network: grpc.aio.Channel, datasets: Datasets, config: Config
+    network: grpc.aio.Channel, datasets: Datasets, config: Config, stopping: asyncio.Event
 ) -> AsyncIterator[StorageServicer]:
-    """Joins the rooms; serves other nodes and advertises as long as this is open."""
+    """Joins the rooms; serves other nodes and advertises as long as this is open.
+
+    `stopping` is set before that, so that no call lasts until then.
+    """
     streams = streams_of(network)
     listener = ExchangeListener(streams)
     providers = NetworkProviders(DiscoveryStub(network))
     interval_ms = config.advertise_interval_s * 1000
     announcer = Announcer(providers, datasets, monotonic_ms, interval_ms=interval_ms)
     async with asyncio.TaskGroup() as tasks:
-        loops = [
-            tasks.create_task(loop)
-            for loop in (
-                announcer.run(),
-                listener.serve_manifests(datasets.manifest),
-                listener.serve_blocks(ServeBlocks(datasets)),
-            )
-        ]
         fetches = Fetches(
             exchange=StreamExchange(streams),
             providers=providers,
@@ -95,11 +92,24 @@ async def joined(
             monotonic_ms=monotonic_ms,
             stall_ms=config.stall_timeout_ms,
         )
+        adopt = Adopt(datasets, fetches, announcer)
+        keep = Keep(datasets, fetches, adopt, monotonic_ms, attempt_ms=config.fetch_timeout_ms)
+        loops = [
+            tasks.create_task(loop)
+            for loop in (
+                announcer.run(),
+                keep.run(),
+                keep.drain_when(stopping),
+                listener.serve_manifests(datasets.manifest),
+                listener.serve_blocks(ServeBlocks(datasets)),
+            )
+        ]
         yield StorageServicer(
             datasets,
             put=Put(datasets, announcer, config.block_size_bytes),
-            get=Get(datasets, fetches, announcer),
-            delete=Delete(datasets, announcer),
+            get=Get(datasets, fetches, adopt),
+            keep=keep,
+            delete=Delete(datasets, announcer, keep),
             fetch_timeout_ms=config.fetch_timeout_ms,
         )
         for loop in loops:

@@ -81,6 +81,28 @@ class IncompleteLocalError(LogosError):
     reason = "INCOMPLETE_LOCAL"
 
 
+class InvalidPatienceError(LogosError):
+    """A patience that is not from one second to seven days (STO-38)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_PATIENCE"
+    field = "patience"
+
+
+class FetchLimitError(LocalFaultError):
+    """As many fetches as a node keeps have not ended (STO-37)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "FETCH_LIMIT"
+
+
+class FetchUnknownError(LogosError):
+    """No fetch of the dataset was asked for, or it ended long ago."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "FETCH_UNKNOWN"
+
+
 class NoProvidersError(LogosError):
     """No node that holds the dataset was found."""
 

@@ -280,6 +280,10 @@ class Fetch:
         """Returns when `tick` is due."""
         return self._wake_ms
 
+    def owing(self) -> tuple[str, ...]:
+        """Returns the providers that owe blocks now."""
+        return tuple(one.peer for one in self._providers.values() if one.batches)
+
     def _plan(self, now_ms: int) -> list[Effect]:
         effects = list(self._drop_stalled(now_ms))
         self._give_up(now_ms)

@@ -63,6 +63,10 @@ class Reader:
         """
         await self.fetch.driver.ask(self.fetch.machine.wait, self.number, first, end)
 
+    def providers(self) -> tuple[str, ...]:
+        """Returns the peers that owe blocks now, to this reader or to another of the tree."""
+        return self.fetch.machine.owing()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetches:

@@ -2,19 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from logos_module.errors import cause_of
 from logos_storage.core.cid import Cid
-from logos_storage.core.errors import (
-    DatasetBusyError,
-    IncompleteLocalError,
-    RangeNotSatisfiableError,
-)
+from logos_storage.core.errors import IncompleteLocalError, RangeNotSatisfiableError
 from logos_storage.core.ports import DatasetRecord, Datasets, Tree
-from logos_storage.operations.announce import Announcer
+from logos_storage.operations.adopt import Adopt
 from logos_storage.operations.fetch import Fetches, Reader
 
 FRAME_BYTES: Final = 1024 * 1024
@@ -60,7 +56,7 @@ class Get:
 
     datasets: Datasets
     fetches: Fetches
-    announcer: Announcer
+    adopt: Adopt
 
     @asynccontextmanager
     async def __call__(self, wanted: Wanted, *, patience_ms: int) -> AsyncIterator[Content]:
@@ -75,13 +71,14 @@ class Get:
             NoProvidersError, ProvidersUnreachableError, BadDataError,
             QuotaExceededError, DiskFullError, NetworkDeniedError
         """
-        here = await self.datasets.find(wanted.cid)
-        record, holder = (
-            (here, None) if here is not None else await self._adopt(wanted, patience_ms)
-        )
-        span = _span_of(wanted, record)
+        adopted = self.adopt(wanted.cid, local_only=wanted.local_only, patience_ms=patience_ms)
         try:
-            async with self.datasets.open(record) as tree, AsyncExitStack() as stack:
+            async with (
+                adopted as (record, holder),
+                self.datasets.open(record) as tree,
+                AsyncExitStack() as stack,
+            ):
+                span = _span_of(wanted, record)
                 blocks = tree.shape.blocks_of(*span)
                 reader: Reader | None = None
                 if not tree.bitfield.holds(*blocks):
@@ -99,27 +96,6 @@ class Get:
                 reading.cancel()
         except ExceptionGroup as group:
             raise cause_of(group) from group
-        finally:
-            if here is None or not here.is_complete:
-                await self._settle(wanted.cid)
-
-    async def _adopt(self, wanted: Wanted, patience_ms: int) -> tuple[DatasetRecord, str]:
-        """Fetches the manifest of a dataset that is not here; returns its sender as well."""
-        if wanted.local_only:
-            raise IncompleteLocalError("this node does not hold it; get it without local_only")
-        found = await self.fetches.manifest(wanted.cid, patience_ms=patience_ms)
-        return await self.datasets.adopt(wanted.cid, found.raw), found.peer
-
-    async def _settle(self, cid: Cid) -> None:
-        """After a fetch: announces what came, or deletes a dataset of which nothing did."""
-        record = await self.datasets.find(cid)
-        if record is None:
-            return
-        if record.blocks_held or record.is_complete:
-            self.announcer.announce(cid)
-        else:
-            with suppress(DatasetBusyError):  # another get of it is still running
-                await self.datasets.delete(cid)
 
 
 async def _read(

@@ -4,6 +4,7 @@ The contract lists the errors of each method; here they are only raised.
 """
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import ClassVar, Final
 
 from logos.storage.v1 import storage_pb2
@@ -15,8 +16,10 @@ from logos_storage.core.errors import DatasetUnknownError, FrameTooLargeError, H
 from logos_storage.core.ports import Datasets
 from logos_storage.operations.delete import Delete
 from logos_storage.operations.get import Get
+from logos_storage.operations.keep import Keep
 from logos_storage.operations.put import Put
 from logos_storage.rpc import convert
+from logos_storage.rpc.progress import from_progress, to_patience_ms
 
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 """The most content that a request of Put carries."""
@@ -31,11 +34,19 @@ class StorageServicer(Contract):
     }
 
     def __init__(
-        self, datasets: Datasets, *, put: Put, get: Get, delete: Delete, fetch_timeout_ms: int
+        self,
+        datasets: Datasets,
+        *,
+        put: Put,
+        get: Get,
+        keep: Keep,
+        delete: Delete,
+        fetch_timeout_ms: int,
     ) -> None:
         self._datasets = datasets
         self._put = put
         self._get = get
+        self._keep = keep
         self._delete = delete
         self._fetch_timeout_ms = fetch_timeout_ms
 
@@ -112,6 +123,41 @@ class StorageServicer(Contract):
     ) -> storage_pb2.SpaceResponse:
         """Returns how much room this node has."""
         return convert.from_space(await self._datasets.space())
+
+    async def Fetch(
+        self, request: storage_pb2.FetchRequest, context: Context
+    ) -> storage_pb2.FetchResponse:
+        """Fetches a dataset and keeps it, whether or not the caller stays."""
+        progress = await self._keep.fetch(convert.to_cid(request.cid), to_patience_ms(request))
+        return storage_pb2.FetchResponse(progress=from_progress(progress))
+
+    async def WatchFetch(
+        self, request: storage_pb2.WatchFetchRequest, context: Context
+    ) -> AsyncIterator[storage_pb2.WatchFetchResponse]:
+        """Streams how a fetch goes, until it has ended."""
+        async with aclosing(self._keep.watch(convert.to_cid(request.cid))) as watched:
+            async for progress in watched:
+                yield storage_pb2.WatchFetchResponse(progress=from_progress(progress))
+
+    async def ListFetches(
+        self, request: storage_pb2.ListFetchesRequest, context: Context
+    ) -> storage_pb2.ListFetchesResponse:
+        """Lists the fetches that are remembered, newest first."""
+        size = page_size(request.page_size)
+        below = page_start(request.page_token, token_to_number)
+        found = self._keep.page(below=below, limit=size + 1)
+        shown = found[:size]
+        token = number_to_token(shown[-1].number) if len(found) > size else ""
+        return storage_pb2.ListFetchesResponse(
+            fetches=[from_progress(progress) for progress in shown], next_page_token=token
+        )
+
+    async def CancelFetch(
+        self, request: storage_pb2.CancelFetchRequest, context: Context
+    ) -> storage_pb2.CancelFetchResponse:
+        """Ends a fetch; what came is kept."""
+        progress = await self._keep.cancel(convert.to_cid(request.cid))
+        return storage_pb2.CancelFetchResponse(progress=from_progress(progress))
 
 
 async def _content_of(

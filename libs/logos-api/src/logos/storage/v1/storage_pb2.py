@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elogos/storage/v1/storage.proto\x12\x10logos.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x01\n\x07\x44\x61taset\x12\x0b\n\x03\x63id\x18\x01 \x01(\t\x12\x10\n\x08tree_cid\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12\x18\n\x10\x62lock_size_bytes\x18\x04 \x01(\r\x12\x13\n\x0b\x62lock_count\x18\x05 \x01(\x04\x12\x13\n\x0b\x62locks_held\x18\x06 \x01(\x04\x12\x10\n\x08\x66ilename\x18\x07 \x01(\t\x12\x10\n\x08mimetype\x18\x08 \x01(\t\x12-\n\tstored_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbc\x01\n\nPutRequest\x12\x35\n\x06header\x18\x01 \x01(\x0b\x32#.logos.storage.v1.PutRequest.HeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x1a_\n\x06Header\x12\x18\n\x10\x62lock_size_bytes\x18\x01 \x01(\r\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\x12\x10\n\x08mimetype\x18\x03 \x01(\t\x12\x17\n\x0fsize_hint_bytes\x18\x04 \x01(\x04\x42\x06\n\x04kind\"9\n\x0bPutResponse\x12*\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x19.logos.storage.v1.Dataset\"M\n\nGetRequest\x12\x0b\n\x03\x63id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0e\n\x06length\x18\x03 \x01(\x04\x12\x12\n\nlocal_only\x18\x04 \x01(\x08\"S\n\x0bGetResponse\x12,\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x19.logos.storage.v1.DatasetH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04kind\"\x1a\n\x0bStatRequest\x12\x0b\n\x03\x63id\x18\x01 \x01(\t\":\n\x0cStatResponse\x12*\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x19.logos.storage.v1.Dataset\"\x1c\n\rExistsRequest\x12\x0b\n\x03\x63id\x18\x01 \x01(\t\" \n\x0e\x45xistsResponse\x12\x0e\n\x06\x65xists\x18\x01 \x01(\x08\"4\n\x0bListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x0cListResponse\x12+\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x19.logos.storage.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1c\n\rDeleteRequest\x12\x0b\n\x03\x63id\x18\x01 \x01(\t\"%\n\x0e\x44\x65leteResponse\x12\x13\n\x0b\x66reed_bytes\x18\x01 \x01(\x04\"\x0e\n\x0cSpaceRequest\"{\n\rSpaceResponse\x12\x13\n\x0bquota_bytes\x18\x01 \x01(\x04\x12\x12\n\nused_bytes\x18\x02 \x01(\x04\x12\x16\n\x0ereserved_bytes\x18\x03 \x01(\x04\x12\x17\n\x0f\x64isk_free_bytes\x18\x04 \x01(\x04\x12\x10\n\x08\x64\x61tasets\x18\x05 \x01(\x04\x32\x9b\x04\n\x07Storage\x12\x44\n\x03Put\x12\x1c.logos.storage.v1.PutRequest\x1a\x1d.logos.storage.v1.PutResponse(\x01\x12\x44\n\x03Get\x12\x1c.logos.storage.v1.GetRequest\x1a\x1d.logos.storage.v1.GetResponse0\x01\x12J\n\x04Stat\x12\x1d.logos.storage.v1.StatRequest\x1a\x1e.logos.storage.v1.StatResponse\"\x03\x90\x02\x01\x12P\n\x06\x45xists\x12\x1f.logos.storage.v1.ExistsRequest\x1a .logos.storage.v1.ExistsResponse\"\x03\x90\x02\x01\x12J\n\x04List\x12\x1d.logos.storage.v1.ListRequest\x1a\x1e.logos.storage.v1.ListResponse\"\x03\x90\x02\x01\x12K\n\x06\x44\x65lete\x12\x1f.logos.storage.v1.DeleteRequest\x1a .logos.storage.v1.DeleteResponse\x12M\n\x05Space\x12\x1e.logos.storage.v1.SpaceRequest\x1a\x1f.logos.storage.v1.SpaceResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elogos/storage/v1/storage.proto\x12\x10logos.storage.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x01\n\x07\x44\x61taset\x12\x0b\n\x03\x63id\x18\x01 \x01(\t\x12\x10\n\x08tree_cid\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12\x18\n\x10\x62lock_size_bytes\x18\x04 \x01(\r\x12\x13\n\x0b\x62lock_count\x18\x05 \x01(\x04\x12\x13\n\x0b\x62locks_held\x18\x06 \x01(\x04\x12\x10\n\x08\x66ilename\x18\x07 \x01(\t\x12\x10\n\x08mimetype\x18\x08 \x01(\t\x12-\n\tstored_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbc\x01\n\nPutRequest\x12\x35\n\x06header\x18\x01 \x01(\x0b\x32#.logos.storage.v1.PutRequest.HeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x1a_\n\x06Header\x12\x18\n\x10\x62lock_size_bytes\x18\x01 \x01(\r\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\x12\x10\n\x08mimetype\x18\x03 \x01(\t\x12\x17\n\x0fsize_hint_bytes\x18\x04 \x01(\x04\x42\x06\n\x04kind\"9\n\x0bPutResponse\x12*\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x19.logos.storage.v1.Dataset\"M\n\nGetRequest\x12\x0b\n\x03\x63id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0e\n\x06length\x18\x03 \x01(\x04\x12\x12\n\nlocal_only\x18\x04 \x01(\x08\"S\n\x0bGetResponse\x12,\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x19.logos.storage.v1.DatasetH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04kind\"\x1a\n\x0bStatRequest\x12\x0b\n\x03\x63id\x18\x01 \x01(\t\":\n\x0cStatResponse\x12*\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x19.logos.storage.v1.Dataset\"\x1c\n\rExistsRequest\x12\x0b\n\x03\x63id\x18\x01 \x01(\t\" \n\x0e\x45xistsResponse\x12\x0e\n\x06\x65xists\x18\x01 \x01(\x08\"4\n\x0bListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x0cListResponse\x12+\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x19.logos.storage.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1c\n\rDeleteRequest\x12\x0b\n\x03\x63id\x18\x01 \x01(\t\"%\n\x0e\x44\x65leteResponse\x12\x13\n\x0b\x66reed_bytes\x18\x01 \x01(\x04\"\x0e\n\x0cSpaceRequest\"{\n\rSpaceResponse\x12\x13\n\x0bquota_bytes\x18\x01 \x01(\x04\x12\x12\n\nused_bytes\x18\x02 \x01(\x04\x12\x16\n\x0ereserved_bytes\x18\x03 \x01(\x04\x12\x17\n\x0f\x64isk_free_bytes\x18\x04 \x01(\x04\x12\x10\n\x08\x64\x61tasets\x18\x05 \x01(\x04\"\xa8\x03\n\rFetchProgress\x12\x0b\n\x03\x63id\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.logos.storage.v1.FetchState\x12*\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32\x19.logos.storage.v1.Dataset\x12\x12\n\nheld_bytes\x18\x04 \x01(\x04\x12\x13\n\x0btotal_bytes\x18\x05 \x01(\x04\x12\x18\n\x10\x62ytes_per_second\x18\x06 \x01(\x04\x12\x11\n\tproviders\x18\x07 \x03(\t\x12,\n\ttime_left\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\n \x01(\t\x12.\n\nstarted_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bnext_try_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x0c\x46\x65tchRequest\x12\x0b\n\x03\x63id\x18\x01 \x01(\t\x12+\n\x08patience\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"B\n\rFetchResponse\x12\x31\n\x08progress\x18\x01 \x01(\x0b\x32\x1f.logos.storage.v1.FetchProgress\" \n\x11WatchFetchRequest\x12\x0b\n\x03\x63id\x18\x01 \x01(\t\"G\n\x12WatchFetchResponse\x12\x31\n\x08progress\x18\x01 \x01(\x0b\x32\x1f.logos.storage.v1.FetchProgress\";\n\x12ListFetchesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x13ListFetchesResponse\x12\x30\n\x07\x66\x65tches\x18\x01 \x03(\x0b\x32\x1f.logos.storage.v1.FetchProgress\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x12\x43\x61ncelFetchRequest\x12\x0b\n\x03\x63id\x18\x01 \x01(\t\"H\n\x13\x43\x61ncelFetchResponse\x12\x31\n\x08progress\x18\x01 \x01(\x0b\x32\x1f.logos.storage.v1.FetchProgress*\xbd\x01\n\nFetchState\x12\x1b\n\x17\x46\x45TCH_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x45TCH_STATE_QUEUED\x10\x01\x12\x18\n\x14\x46\x45TCH_STATE_FETCHING\x10\x02\x12\x17\n\x13\x46\x45TCH_STATE_WAITING\x10\x03\x12\x14\n\x10\x46\x45TCH_STATE_DONE\x10\x04\x12\x16\n\x12\x46\x45TCH_STATE_FAILED\x10\x05\x12\x19\n\x15\x46\x45TCH_STATE_CANCELLED\x10\x06\x32\x82\x07\n\x07Storage\x12\x44\n\x03Put\x12\x1c.logos.storage.v1.PutRequest\x1a\x1d.logos.storage.v1.PutResponse(\x01\x12\x44\n\x03Get\x12\x1c.logos.storage.v1.GetRequest\x1a\x1d.logos.storage.v1.GetResponse0\x01\x12J\n\x04Stat\x12\x1d.logos.storage.v1.StatRequest\x1a\x1e.logos.storage.v1.StatResponse\"\x03\x90\x02\x01\x12P\n\x06\x45xists\x12\x1f.logos.storage.v1.ExistsRequest\x1a .logos.storage.v1.ExistsResponse\"\x03\x90\x02\x01\x12J\n\x04List\x12\x1d.logos.storage.v1.ListRequest\x1a\x1e.logos.storage.v1.ListResponse\"\x03\x90\x02\x01\x12K\n\x06\x44\x65lete\x12\x1f.logos.storage.v1.DeleteRequest\x1a .logos.storage.v1.DeleteResponse\x12M\n\x05Space\x12\x1e.logos.storage.v1.SpaceRequest\x1a\x1f.logos.storage.v1.SpaceResponse\"\x03\x90\x02\x01\x12H\n\x05\x46\x65tch\x12\x1e.logos.storage.v1.FetchRequest\x1a\x1f.logos.storage.v1.FetchResponse\x12^\n\nWatchFetch\x12#.logos.storage.v1.WatchFetchRequest\x1a$.logos.storage.v1.WatchFetchResponse\"\x03\x90\x02\x01\x30\x01\x12_\n\x0bListFetches\x12$.logos.storage.v1.ListFetchesRequest\x1a%.logos.storage.v1.ListFetchesResponse\"\x03\x90\x02\x01\x12Z\n\x0b\x43\x61ncelFetch\x12$.logos.storage.v1.CancelFetchRequest\x1a%.logos.storage.v1.CancelFetchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,38 +41,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STORAGE'].methods_by_name['List']._serialized_options = b'\220\002\001'
   _globals['_STORAGE'].methods_by_name['Space']._loaded_options = None
   _globals['_STORAGE'].methods_by_name['Space']._serialized_options = b'\220\002\001'
-  _globals['_DATASET']._serialized_start=86
-  _globals['_DATASET']._serialized_end=297
-  _globals['_PUTREQUEST']._serialized_start=300
-  _globals['_PUTREQUEST']._serialized_end=488
-  _globals['_PUTREQUEST_HEADER']._serialized_start=385
-  _globals['_PUTREQUEST_HEADER']._serialized_end=480
-  _globals['_PUTRESPONSE']._serialized_start=490
-  _globals['_PUTRESPONSE']._serialized_end=547
-  _globals['_GETREQUEST']._serialized_start=549
-  _globals['_GETREQUEST']._serialized_end=626
-  _globals['_GETRESPONSE']._serialized_start=628
-  _globals['_GETRESPONSE']._serialized_end=711
-  _globals['_STATREQUEST']._serialized_start=713
-  _globals['_STATREQUEST']._serialized_end=739
-  _globals['_STATRESPONSE']._serialized_start=741
-  _globals['_STATRESPONSE']._serialized_end=799
-  _globals['_EXISTSREQUEST']._serialized_start=801
-  _globals['_EXISTSREQUEST']._serialized_end=829
-  _globals['_EXISTSRESPONSE']._serialized_start=831
-  _globals['_EXISTSRESPONSE']._serialized_end=863
-  _globals['_LISTREQUEST']._serialized_start=865
-  _globals['_LISTREQUEST']._serialized_end=917
-  _globals['_LISTRESPONSE']._serialized_start=919
-  _globals['_LISTRESPONSE']._serialized_end=1003
-  _globals['_DELETEREQUEST']._serialized_start=1005
-  _globals['_DELETEREQUEST']._serialized_end=1033
-  _globals['_DELETERESPONSE']._serialized_start=1035
-  _globals['_DELETERESPONSE']._serialized_end=1072
-  _globals['_SPACEREQUEST']._serialized_start=1074
-  _globals['_SPACEREQUEST']._serialized_end=1088
-  _globals['_SPACERESPONSE']._serialized_start=1090
-  _globals['_SPACERESPONSE']._serialized_end=1213
-  _globals['_STORAGE']._serialized_start=1216
-  _globals['_STORAGE']._serialized_end=1755
+  _globals['_STORAGE'].methods_by_name['WatchFetch']._loaded_options = None
+  _globals['_STORAGE'].methods_by_name['WatchFetch']._serialized_options = b'\220\002\001'
+  _globals['_STORAGE'].methods_by_name['ListFetches']._loaded_options = None
+  _globals['_STORAGE'].methods_by_name['ListFetches']._serialized_options = b'\220\002\001'
+  _globals['_FETCHSTATE']._serialized_start=2192
+  _globals['_FETCHSTATE']._serialized_end=2381
+  _globals['_DATASET']._serialized_start=118
+  _globals['_DATASET']._serialized_end=329
+  _globals['_PUTREQUEST']._serialized_start=332
+  _globals['_PUTREQUEST']._serialized_end=520
+  _globals['_PUTREQUEST_HEADER']._serialized_start=417
+  _globals['_PUTREQUEST_HEADER']._serialized_end=512
+  _globals['_PUTRESPONSE']._serialized_start=522
+  _globals['_PUTRESPONSE']._serialized_end=579
+  _globals['_GETREQUEST']._serialized_start=581
+  _globals['_GETREQUEST']._serialized_end=658
+  _globals['_GETRESPONSE']._serialized_start=660
+  _globals['_GETRESPONSE']._serialized_end=743
+  _globals['_STATREQUEST']._serialized_start=745
+  _globals['_STATREQUEST']._serialized_end=771
+  _globals['_STATRESPONSE']._serialized_start=773
+  _globals['_STATRESPONSE']._serialized_end=831
+  _globals['_EXISTSREQUEST']._serialized_start=833
+  _globals['_EXISTSREQUEST']._serialized_end=861
+  _globals['_EXISTSRESPONSE']._serialized_start=863
+  _globals['_EXISTSRESPONSE']._serialized_end=895
+  _globals['_LISTREQUEST']._serialized_start=897
+  _globals['_LISTREQUEST']._serialized_end=949
+  _globals['_LISTRESPONSE']._serialized_start=951
+  _globals['_LISTRESPONSE']._serialized_end=1035
+  _globals['_DELETEREQUEST']._serialized_start=1037
+  _globals['_DELETEREQUEST']._serialized_end=1065
+  _globals['_DELETERESPONSE']._serialized_start=1067
+  _globals['_DELETERESPONSE']._serialized_end=1104
+  _globals['_SPACEREQUEST']._serialized_start=1106
+  _globals['_SPACEREQUEST']._serialized_end=1120
+  _globals['_SPACERESPONSE']._serialized_start=1122
+  _globals['_SPACERESPONSE']._serialized_end=1245
+  _globals['_FETCHPROGRESS']._serialized_start=1248
+  _globals['_FETCHPROGRESS']._serialized_end=1672
+  _globals['_FETCHREQUEST']._serialized_start=1674
+  _globals['_FETCHREQUEST']._serialized_end=1746
+  _globals['_FETCHRESPONSE']._serialized_start=1748
+  _globals['_FETCHRESPONSE']._serialized_end=1814
+  _globals['_WATCHFETCHREQUEST']._serialized_start=1816
+  _globals['_WATCHFETCHREQUEST']._serialized_end=1848
+  _globals['_WATCHFETCHRESPONSE']._serialized_start=1850
+  _globals['_WATCHFETCHRESPONSE']._serialized_end=1921
+  _globals['_LISTFETCHESREQUEST']._serialized_start=1923
+  _globals['_LISTFETCHESREQUEST']._serialized_end=1982
+  _globals['_LISTFETCHESRESPONSE']._serialized_start=1984
+  _globals['_LISTFETCHESRESPONSE']._serialized_end=2080
+  _globals['_CANCELFETCHREQUEST']._serialized_start=2082
+  _globals['_CANCELFETCHREQUEST']._serialized_end=2115
+  _globals['_CANCELFETCHRESPONSE']._serialized_start=2117
+  _globals['_CANCELFETCHRESPONSE']._serialized_end=2189
+  _globals['_STORAGE']._serialized_start=2384
+  _globals['_STORAGE']._serialized_end=3282
 # @@protoc_insertion_point(module_scope)

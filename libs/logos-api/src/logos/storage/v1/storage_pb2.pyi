@@ -12,9 +12,11 @@ Sources:   docs/protocol/storage.md, cited as STO-n.
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -25,6 +27,46 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _FetchState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FetchStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FetchState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FETCH_STATE_UNSPECIFIED: _FetchState.ValueType  # 0
+    """Never sent."""
+    FETCH_STATE_QUEUED: _FetchState.ValueType  # 1
+    """It waits for its turn: four are tried at a time."""
+    FETCH_STATE_FETCHING: _FetchState.ValueType  # 2
+    """It looks for providers, or blocks come."""
+    FETCH_STATE_WAITING: _FetchState.ValueType  # 3
+    """The last attempt failed, as `reason` says; the next one is at `next_try_at`."""
+    FETCH_STATE_DONE: _FetchState.ValueType  # 4
+    """All blocks are here, on disk. Ended."""
+    FETCH_STATE_FAILED: _FetchState.ValueType  # 5
+    """It has ended for `reason`."""
+    FETCH_STATE_CANCELLED: _FetchState.ValueType  # 6
+    """`CancelFetch` or `Delete` has ended it."""
+
+class FetchState(_FetchState, metaclass=_FetchStateEnumTypeWrapper):
+    """What a fetch does."""
+
+FETCH_STATE_UNSPECIFIED: FetchState.ValueType  # 0
+"""Never sent."""
+FETCH_STATE_QUEUED: FetchState.ValueType  # 1
+"""It waits for its turn: four are tried at a time."""
+FETCH_STATE_FETCHING: FetchState.ValueType  # 2
+"""It looks for providers, or blocks come."""
+FETCH_STATE_WAITING: FetchState.ValueType  # 3
+"""The last attempt failed, as `reason` says; the next one is at `next_try_at`."""
+FETCH_STATE_DONE: FetchState.ValueType  # 4
+"""All blocks are here, on disk. Ended."""
+FETCH_STATE_FAILED: FetchState.ValueType  # 5
+"""It has ended for `reason`."""
+FETCH_STATE_CANCELLED: FetchState.ValueType  # 6
+"""`CancelFetch` or `Delete` has ended it."""
+Global___FetchState: _TypeAlias = FetchState  # noqa: Y015
 
 @_typing.final
 class Dataset(_message.Message):
@@ -480,3 +522,287 @@ class SpaceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SpaceResponse: _TypeAlias = SpaceResponse  # noqa: Y015
+
+@_typing.final
+class FetchProgress(_message.Message):
+    """How a fetch goes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DATASET_FIELD_NUMBER: _builtins.int
+    HELD_BYTES_FIELD_NUMBER: _builtins.int
+    TOTAL_BYTES_FIELD_NUMBER: _builtins.int
+    BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    PROVIDERS_FIELD_NUMBER: _builtins.int
+    TIME_LEFT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    NEXT_TRY_AT_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    cid: _builtins.str
+    """CID of the manifest, text."""
+    state: Global___FetchState.ValueType
+    """What it does."""
+    held_bytes: _builtins.int
+    """Bytes of the content that are here, verified, whoever fetched them."""
+    total_bytes: _builtins.int
+    """Size of the content in bytes; 0 until `dataset` is set."""
+    bytes_per_second: _builtins.int
+    """Bytes that came in the last five seconds, a second."""
+    reason: _builtins.str
+    """Reason of the last attempt that failed, as of `Get`; empty where blocks came
+    since.
+    """
+    detail: _builtins.str
+    """The same as a sentence, for people. At most 1000 bytes."""
+    @_builtins.property
+    def dataset(self) -> Global___Dataset:
+        """The dataset, and how much of it is here; unset until its manifest came."""
+
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Peer ids of the nodes that owe blocks now: at most 8."""
+
+    @_builtins.property
+    def time_left(self) -> _duration_pb2.Duration:
+        """Time until all is here at this rate. Unset where nothing comes."""
+
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked for. Local clock, like the other times."""
+
+    @_builtins.property
+    def next_try_at(self) -> _timestamp_pb2.Timestamp:
+        """When it is tried again. Set while it waits."""
+
+    @_builtins.property
+    def ended_at(self) -> _timestamp_pb2.Timestamp:
+        """When it ended. Set once it has."""
+
+    def __init__(
+        self,
+        *,
+        cid: _builtins.str = ...,
+        state: Global___FetchState.ValueType = ...,
+        dataset: Global___Dataset | None = ...,
+        held_bytes: _builtins.int = ...,
+        total_bytes: _builtins.int = ...,
+        bytes_per_second: _builtins.int = ...,
+        providers: _abc.Iterable[_builtins.str] | None = ...,
+        time_left: _duration_pb2.Duration | None = ...,
+        reason: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        next_try_at: _timestamp_pb2.Timestamp | None = ...,
+        ended_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "ended_at", b"ended_at", "next_try_at", b"next_try_at", "started_at", b"started_at", "time_left", b"time_left"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_per_second", b"bytes_per_second", "cid", b"cid", "dataset", b"dataset", "detail", b"detail", "ended_at", b"ended_at", "held_bytes", b"held_bytes", "next_try_at", b"next_try_at", "providers", b"providers", "reason", b"reason", "started_at", b"started_at", "state", b"state", "time_left", b"time_left", "total_bytes", b"total_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchProgress: _TypeAlias = FetchProgress  # noqa: Y015
+
+@_typing.final
+class FetchRequest(_message.Message):
+    """Asks for a dataset to be fetched and kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CID_FIELD_NUMBER: _builtins.int
+    PATIENCE_FIELD_NUMBER: _builtins.int
+    cid: _builtins.str
+    """CID of the manifest, text."""
+    @_builtins.property
+    def patience(self) -> _duration_pb2.Duration:
+        """It fails when no block has come for so long: 1 s to 7 days; unset means an
+        hour. A fetch that is joined gets the longer of both.
+        """
+
+    def __init__(
+        self,
+        *,
+        cid: _builtins.str = ...,
+        patience: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["patience", b"patience"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cid", b"cid", "patience", b"patience"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchRequest: _TypeAlias = FetchRequest  # noqa: Y015
+
+@_typing.final
+class FetchResponse(_message.Message):
+    """The fetch goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___FetchProgress:
+        """How it goes."""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___FetchProgress | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchResponse: _TypeAlias = FetchResponse  # noqa: Y015
+
+@_typing.final
+class WatchFetchRequest(_message.Message):
+    """Asks how a fetch goes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CID_FIELD_NUMBER: _builtins.int
+    cid: _builtins.str
+    """CID of the manifest, text."""
+    def __init__(
+        self,
+        *,
+        cid: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cid", b"cid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchFetchRequest: _TypeAlias = WatchFetchRequest  # noqa: Y015
+
+@_typing.final
+class WatchFetchResponse(_message.Message):
+    """How a fetch goes now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___FetchProgress:
+        """How it goes."""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___FetchProgress | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchFetchResponse: _TypeAlias = WatchFetchResponse  # noqa: Y015
+
+@_typing.final
+class ListFetchesRequest(_message.Message):
+    """Asks for a page of the fetches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most this many; 0 means 100, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFetchesRequest: _TypeAlias = ListFetchesRequest  # noqa: Y015
+
+@_typing.final
+class ListFetchesResponse(_message.Message):
+    """A page of the fetches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FETCHES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty at the end."""
+    @_builtins.property
+    def fetches(self) -> _containers.RepeatedCompositeFieldContainer[Global___FetchProgress]:
+        """Fetches, newest first."""
+
+    def __init__(
+        self,
+        *,
+        fetches: _abc.Iterable[Global___FetchProgress] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fetches", b"fetches", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFetchesResponse: _TypeAlias = ListFetchesResponse  # noqa: Y015
+
+@_typing.final
+class CancelFetchRequest(_message.Message):
+    """Asks for a fetch to end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CID_FIELD_NUMBER: _builtins.int
+    cid: _builtins.str
+    """CID of the manifest, text."""
+    def __init__(
+        self,
+        *,
+        cid: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cid", b"cid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelFetchRequest: _TypeAlias = CancelFetchRequest  # noqa: Y015
+
+@_typing.final
+class CancelFetchResponse(_message.Message):
+    """The fetch has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___FetchProgress:
+        """How it ended."""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___FetchProgress | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelFetchResponse: _TypeAlias = CancelFetchResponse  # noqa: Y015

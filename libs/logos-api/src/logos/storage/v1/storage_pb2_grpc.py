@@ -77,6 +77,26 @@ class StorageStub:
                 request_serializer=logos_dot_storage_dot_v1_dot_storage__pb2.SpaceRequest.SerializeToString,
                 response_deserializer=logos_dot_storage_dot_v1_dot_storage__pb2.SpaceResponse.FromString,
                 _registered_method=True)
+        self.Fetch = channel.unary_unary(
+                '/logos.storage.v1.Storage/Fetch',
+                request_serializer=logos_dot_storage_dot_v1_dot_storage__pb2.FetchRequest.SerializeToString,
+                response_deserializer=logos_dot_storage_dot_v1_dot_storage__pb2.FetchResponse.FromString,
+                _registered_method=True)
+        self.WatchFetch = channel.unary_stream(
+                '/logos.storage.v1.Storage/WatchFetch',
+                request_serializer=logos_dot_storage_dot_v1_dot_storage__pb2.WatchFetchRequest.SerializeToString,
+                response_deserializer=logos_dot_storage_dot_v1_dot_storage__pb2.WatchFetchResponse.FromString,
+                _registered_method=True)
+        self.ListFetches = channel.unary_unary(
+                '/logos.storage.v1.Storage/ListFetches',
+                request_serializer=logos_dot_storage_dot_v1_dot_storage__pb2.ListFetchesRequest.SerializeToString,
+                response_deserializer=logos_dot_storage_dot_v1_dot_storage__pb2.ListFetchesResponse.FromString,
+                _registered_method=True)
+        self.CancelFetch = channel.unary_unary(
+                '/logos.storage.v1.Storage/CancelFetch',
+                request_serializer=logos_dot_storage_dot_v1_dot_storage__pb2.CancelFetchRequest.SerializeToString,
+                response_deserializer=logos_dot_storage_dot_v1_dot_storage__pb2.CancelFetchResponse.FromString,
+                _registered_method=True)
 
 
 class StorageServicer:
@@ -156,7 +176,7 @@ class StorageServicer:
 
     def Delete(self, request, context):
         """Deletes a dataset from this node and stops announcing it. Other nodes keep
-        theirs. Idempotent.
+        theirs. Idempotent. Cancels its `Fetch` first.
 
         Errors:
         FAILED_PRECONDITION  DATASET_BUSY: it is being read, fetched or served
@@ -168,6 +188,56 @@ class StorageServicer:
 
     def Space(self, request, context):
         """Returns how much room this node has.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Fetch(self, request, context):
+        """Starts to fetch all of a dataset and to keep it here, sends none of it to
+        the caller, and goes on when the caller has gone (STO-37). Returns at once.
+        The same dataset again joins the fetch that is under way, tries at once if
+        that one waits, and starts anew if it has ended. Lasts as long as the
+        module: after its restart only blocks that are lacking are fetched.
+
+        Errors:
+        INVALID_ARGUMENT    INVALID_PATIENCE: `patience` is not from 1 s to 7 days
+        RESOURCE_EXHAUSTED  FETCH_LIMIT: 1,024 fetches have not ended
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchFetch(self, request, context):
+        """Streams how a fetch goes: its present state first, then each change, at
+        most four a second, until it has ended. A reader that is slow misses what
+        is between, never the newest (STO-39).
+
+        Errors:
+        NOT_FOUND  FETCH_UNKNOWN: there is none of this dataset, or it is one of
+        more than 256 that have ended
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFetches(self, request, context):
+        """Lists the fetches that have not ended and the last 256 that have, newest
+        first.
+
+        Errors:
+        INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelFetch(self, request, context):
+        """Ends a fetch, and returns when nothing works on it any longer. Blocks that
+        have come are kept. One that has ended stays as it is. Idempotent.
+
+        Errors:
+        NOT_FOUND  FETCH_UNKNOWN: as for `WatchFetch`
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -210,6 +280,26 @@ def add_StorageServicer_to_server(servicer, server):
                     servicer.Space,
                     request_deserializer=logos_dot_storage_dot_v1_dot_storage__pb2.SpaceRequest.FromString,
                     response_serializer=logos_dot_storage_dot_v1_dot_storage__pb2.SpaceResponse.SerializeToString,
+            ),
+            'Fetch': grpc.unary_unary_rpc_method_handler(
+                    servicer.Fetch,
+                    request_deserializer=logos_dot_storage_dot_v1_dot_storage__pb2.FetchRequest.FromString,
+                    response_serializer=logos_dot_storage_dot_v1_dot_storage__pb2.FetchResponse.SerializeToString,
+            ),
+            'WatchFetch': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchFetch,
+                    request_deserializer=logos_dot_storage_dot_v1_dot_storage__pb2.WatchFetchRequest.FromString,
+                    response_serializer=logos_dot_storage_dot_v1_dot_storage__pb2.WatchFetchResponse.SerializeToString,
+            ),
+            'ListFetches': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFetches,
+                    request_deserializer=logos_dot_storage_dot_v1_dot_storage__pb2.ListFetchesRequest.FromString,
+                    response_serializer=logos_dot_storage_dot_v1_dot_storage__pb2.ListFetchesResponse.SerializeToString,
+            ),
+            'CancelFetch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelFetch,
+                    request_deserializer=logos_dot_storage_dot_v1_dot_storage__pb2.CancelFetchRequest.FromString,
+                    response_serializer=logos_dot_storage_dot_v1_dot_storage__pb2.CancelFetchResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -409,6 +499,114 @@ class Storage:
             '/logos.storage.v1.Storage/Space',
             logos_dot_storage_dot_v1_dot_storage__pb2.SpaceRequest.SerializeToString,
             logos_dot_storage_dot_v1_dot_storage__pb2.SpaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Fetch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.storage.v1.Storage/Fetch',
+            logos_dot_storage_dot_v1_dot_storage__pb2.FetchRequest.SerializeToString,
+            logos_dot_storage_dot_v1_dot_storage__pb2.FetchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchFetch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/logos.storage.v1.Storage/WatchFetch',
+            logos_dot_storage_dot_v1_dot_storage__pb2.WatchFetchRequest.SerializeToString,
+            logos_dot_storage_dot_v1_dot_storage__pb2.WatchFetchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFetches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.storage.v1.Storage/ListFetches',
+            logos_dot_storage_dot_v1_dot_storage__pb2.ListFetchesRequest.SerializeToString,
+            logos_dot_storage_dot_v1_dot_storage__pb2.ListFetchesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelFetch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.storage.v1.Storage/CancelFetch',
+            logos_dot_storage_dot_v1_dot_storage__pb2.CancelFetchRequest.SerializeToString,
+            logos_dot_storage_dot_v1_dot_storage__pb2.CancelFetchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -93,7 +93,7 @@ class StorageStub:
     """
     Delete: _grpc.UnaryUnaryMultiCallable[_storage_pb2.DeleteRequest, _storage_pb2.DeleteResponse]
     """Deletes a dataset from this node and stops announcing it. Other nodes keep
-    theirs. Idempotent.
+    theirs. Idempotent. Cancels its `Fetch` first.
 
     Errors:
       FAILED_PRECONDITION  DATASET_BUSY: it is being read, fetched or served
@@ -101,6 +101,40 @@ class StorageStub:
     """
     Space: _grpc.UnaryUnaryMultiCallable[_storage_pb2.SpaceRequest, _storage_pb2.SpaceResponse]
     """Returns how much room this node has."""
+    Fetch: _grpc.UnaryUnaryMultiCallable[_storage_pb2.FetchRequest, _storage_pb2.FetchResponse]
+    """Starts to fetch all of a dataset and to keep it here, sends none of it to
+    the caller, and goes on when the caller has gone (STO-37). Returns at once.
+    The same dataset again joins the fetch that is under way, tries at once if
+    that one waits, and starts anew if it has ended. Lasts as long as the
+    module: after its restart only blocks that are lacking are fetched.
+
+    Errors:
+      INVALID_ARGUMENT    INVALID_PATIENCE: `patience` is not from 1 s to 7 days
+      RESOURCE_EXHAUSTED  FETCH_LIMIT: 1,024 fetches have not ended
+    """
+    WatchFetch: _grpc.UnaryStreamMultiCallable[_storage_pb2.WatchFetchRequest, _storage_pb2.WatchFetchResponse]
+    """Streams how a fetch goes: its present state first, then each change, at
+    most four a second, until it has ended. A reader that is slow misses what
+    is between, never the newest (STO-39).
+
+    Errors:
+      NOT_FOUND  FETCH_UNKNOWN: there is none of this dataset, or it is one of
+                 more than 256 that have ended
+    """
+    ListFetches: _grpc.UnaryUnaryMultiCallable[_storage_pb2.ListFetchesRequest, _storage_pb2.ListFetchesResponse]
+    """Lists the fetches that have not ended and the last 256 that have, newest
+    first.
+
+    Errors:
+      INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
+    """
+    CancelFetch: _grpc.UnaryUnaryMultiCallable[_storage_pb2.CancelFetchRequest, _storage_pb2.CancelFetchResponse]
+    """Ends a fetch, and returns when nothing works on it any longer. Blocks that
+    have come are kept. One that has ended stays as it is. Idempotent.
+
+    Errors:
+      NOT_FOUND  FETCH_UNKNOWN: as for `WatchFetch`
+    """
 
 @_typing.type_check_only
 class StorageAsyncStub(StorageStub):
@@ -160,7 +194,7 @@ class StorageAsyncStub(StorageStub):
     """
     Delete: _aio.UnaryUnaryMultiCallable[_storage_pb2.DeleteRequest, _storage_pb2.DeleteResponse]  # type: ignore[assignment]
     """Deletes a dataset from this node and stops announcing it. Other nodes keep
-    theirs. Idempotent.
+    theirs. Idempotent. Cancels its `Fetch` first.
 
     Errors:
       FAILED_PRECONDITION  DATASET_BUSY: it is being read, fetched or served
@@ -168,6 +202,40 @@ class StorageAsyncStub(StorageStub):
     """
     Space: _aio.UnaryUnaryMultiCallable[_storage_pb2.SpaceRequest, _storage_pb2.SpaceResponse]  # type: ignore[assignment]
     """Returns how much room this node has."""
+    Fetch: _aio.UnaryUnaryMultiCallable[_storage_pb2.FetchRequest, _storage_pb2.FetchResponse]  # type: ignore[assignment]
+    """Starts to fetch all of a dataset and to keep it here, sends none of it to
+    the caller, and goes on when the caller has gone (STO-37). Returns at once.
+    The same dataset again joins the fetch that is under way, tries at once if
+    that one waits, and starts anew if it has ended. Lasts as long as the
+    module: after its restart only blocks that are lacking are fetched.
+
+    Errors:
+      INVALID_ARGUMENT    INVALID_PATIENCE: `patience` is not from 1 s to 7 days
+      RESOURCE_EXHAUSTED  FETCH_LIMIT: 1,024 fetches have not ended
+    """
+    WatchFetch: _aio.UnaryStreamMultiCallable[_storage_pb2.WatchFetchRequest, _storage_pb2.WatchFetchResponse]  # type: ignore[assignment]
+    """Streams how a fetch goes: its present state first, then each change, at
+    most four a second, until it has ended. A reader that is slow misses what
+    is between, never the newest (STO-39).
+
+    Errors:
+      NOT_FOUND  FETCH_UNKNOWN: there is none of this dataset, or it is one of
+                 more than 256 that have ended
+    """
+    ListFetches: _aio.UnaryUnaryMultiCallable[_storage_pb2.ListFetchesRequest, _storage_pb2.ListFetchesResponse]  # type: ignore[assignment]
+    """Lists the fetches that have not ended and the last 256 that have, newest
+    first.
+
+    Errors:
+      INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
+    """
+    CancelFetch: _aio.UnaryUnaryMultiCallable[_storage_pb2.CancelFetchRequest, _storage_pb2.CancelFetchResponse]  # type: ignore[assignment]
+    """Ends a fetch, and returns when nothing works on it any longer. Blocks that
+    have come are kept. One that has ended stays as it is. Idempotent.
+
+    Errors:
+      NOT_FOUND  FETCH_UNKNOWN: as for `WatchFetch`
+    """
 
 class StorageServicer(metaclass=_abc_1.ABCMeta):
     """Puts and gets datasets by the CID of their manifest.
@@ -260,7 +328,7 @@ class StorageServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_storage_pb2.DeleteResponse, _abc.Awaitable[_storage_pb2.DeleteResponse]]:
         """Deletes a dataset from this node and stops announcing it. Other nodes keep
-        theirs. Idempotent.
+        theirs. Idempotent. Cancels its `Fetch` first.
 
         Errors:
           FAILED_PRECONDITION  DATASET_BUSY: it is being read, fetched or served
@@ -274,5 +342,63 @@ class StorageServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_storage_pb2.SpaceResponse, _abc.Awaitable[_storage_pb2.SpaceResponse]]:
         """Returns how much room this node has."""
+
+    @_abc_1.abstractmethod
+    def Fetch(
+        self,
+        request: _storage_pb2.FetchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_storage_pb2.FetchResponse, _abc.Awaitable[_storage_pb2.FetchResponse]]:
+        """Starts to fetch all of a dataset and to keep it here, sends none of it to
+        the caller, and goes on when the caller has gone (STO-37). Returns at once.
+        The same dataset again joins the fetch that is under way, tries at once if
+        that one waits, and starts anew if it has ended. Lasts as long as the
+        module: after its restart only blocks that are lacking are fetched.
+
+        Errors:
+          INVALID_ARGUMENT    INVALID_PATIENCE: `patience` is not from 1 s to 7 days
+          RESOURCE_EXHAUSTED  FETCH_LIMIT: 1,024 fetches have not ended
+        """
+
+    @_abc_1.abstractmethod
+    def WatchFetch(
+        self,
+        request: _storage_pb2.WatchFetchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_storage_pb2.WatchFetchResponse], _abc.AsyncIterator[_storage_pb2.WatchFetchResponse]]:
+        """Streams how a fetch goes: its present state first, then each change, at
+        most four a second, until it has ended. A reader that is slow misses what
+        is between, never the newest (STO-39).
+
+        Errors:
+          NOT_FOUND  FETCH_UNKNOWN: there is none of this dataset, or it is one of
+                     more than 256 that have ended
+        """
+
+    @_abc_1.abstractmethod
+    def ListFetches(
+        self,
+        request: _storage_pb2.ListFetchesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_storage_pb2.ListFetchesResponse, _abc.Awaitable[_storage_pb2.ListFetchesResponse]]:
+        """Lists the fetches that have not ended and the last 256 that have, newest
+        first.
+
+        Errors:
+          INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
+        """
+
+    @_abc_1.abstractmethod
+    def CancelFetch(
+        self,
+        request: _storage_pb2.CancelFetchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_storage_pb2.CancelFetchResponse, _abc.Awaitable[_storage_pb2.CancelFetchResponse]]:
+        """Ends a fetch, and returns when nothing works on it any longer. Blocks that
+        have come are kept. One that has ended stays as it is. Idempotent.
+
+        Errors:
+          NOT_FOUND  FETCH_UNKNOWN: as for `WatchFetch`
+        """
 
 def add_StorageServicer_to_server(servicer: StorageServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
