@@ -28,10 +28,10 @@ from logos.kernel.v1 import (
 from logos.module.v1.invocation_pb2 import DescribeInterfaceResponse, MethodDescription
 from logos.module.v1.value_pb2 import Value
 from logos.network.v1 import peering_pb2, peering_pb2_grpc
-from logos.storage.v1 import storage_pb2, storage_pb2_grpc
+from logos.storage.v1 import storage_pb2_grpc
 from logos_base.audit import AuditRecord, append
+from storage_answers import StorageAnswers
 
-CID = "zDvZRwzm5JgJH7RBLQ9Zx4w6rzTzPr4QNgyjZJxkjh9WHw3rLC2Z"
 BEARER = f"logos_{43 * 'b'}"
 
 
@@ -44,7 +44,7 @@ class Node(
     router_pb2_grpc.RouterServicer,
     supervisor_pb2_grpc.SupervisorServicer,
     peering_pb2_grpc.PeeringServicer,
-    storage_pb2_grpc.StorageServicer,
+    StorageAnswers,
 ):
     """A node that has an answer to every command."""
 
@@ -57,7 +57,6 @@ class Node(
         events_pb2.Event(position=2, topic="a/b", payload=b"\x1b[2J"),
         events_pb2.Event(position=3, topic="kernel/transition", payload=moved.SerializeToString()),
     )
-    dataset = storage_pb2.Dataset(cid=CID, size_bytes=1, block_count=1)
 
     def GetStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
         return kernel_pb2.GetStatusResponse(modules=[self.module], ready=True)
@@ -237,30 +236,6 @@ class Node(
 
     def ListPeers(self, request: Any, context: Any) -> Any:  # noqa: N802
         return peering_pb2.ListPeersResponse(peers=[peering_pb2.Peer(peer_id="16U")])
-
-    def Put(self, requests: Iterator[Any], context: Any) -> Any:  # noqa: N802
-        for _ in requests:
-            pass
-        return storage_pb2.PutResponse(dataset=self.dataset)
-
-    def Get(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
-        yield storage_pb2.GetResponse(dataset=self.dataset)
-        yield storage_pb2.GetResponse(data=b"x")
-
-    def Stat(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return storage_pb2.StatResponse(dataset=self.dataset)
-
-    def Exists(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return storage_pb2.ExistsResponse(exists=True)
-
-    def List(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return storage_pb2.ListResponse(datasets=[self.dataset])
-
-    def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return storage_pb2.DeleteResponse(freed_bytes=1)
-
-    def Space(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return storage_pb2.SpaceResponse(quota_bytes=2, used_bytes=1)
 
 
 @contextmanager

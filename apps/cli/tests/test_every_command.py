@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from answering_node import BEARER, CID, answering
+from answering_node import BEARER, answering
 from logos_cli.logos import app as logos_app
 from logos_cli.main import app as logosctl_app
 from logos_cli.program import built, walk
+from storage_answers import CID, StorageAnswers
 
 PATIENCE_S = 170
 MANIFEST = 'name = "own"\nversion = "0.1.0"\ncommand = ["own"]\n'
@@ -69,6 +70,9 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("storage", "list"): [],
     ("storage", "delete"): [CID],
     ("storage", "space"): [],
+    ("storage", "fetch"): [CID],
+    ("storage", "fetches"): [],
+    ("storage", "cancel"): [CID],
     ("peers",): [],
     ("token", "issue"): ["ada", "--role", "viewer"],
     ("token", "list"): [],

@@ -20,6 +20,10 @@ NOT_UTF8 = b"caf\xe9".decode("utf-8", "surrogateescape")
         (("stat", NOT_UTF8), "not UTF-8"),
         (("exists", NOT_UTF8), "not UTF-8"),
         (("delete", NOT_UTF8), "not UTF-8"),
+        (("fetch", NOT_UTF8), "not UTF-8"),
+        (("fetch", "zX", "--patience", "0"), "--patience"),
+        (("fetch", "zX", "--patience", "604801"), "--patience"),
+        (("cancel", NOT_UTF8), "not UTF-8"),
     ],
     ids=lambda value: " ".join(value[::2]) if isinstance(value, tuple) else "",
 )

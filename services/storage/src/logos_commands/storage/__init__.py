@@ -11,21 +11,16 @@ from logos.storage.v1.storage_pb2_grpc import StorageStub
 from logos_cli.arguments import MAX_UINT32, MAX_UINT64, is_utf8, utf8
 from logos_cli.console import Output, print_json, print_rows, sized, stderr
 from logos_cli.session import FormOption, session_of
+from logos_commands.storage.fetches import cancel, fetch, list_fetches
+from logos_commands.storage.records import ADVICE, CidArgument, record
 from logos_commands.storage.transfers import get_content, put_content
+
+__all__ = ["ADVICE", "command", "record"]
 
 command: Final = typer.Typer(
     help="Files by content id.", add_completion=False, no_args_is_help=True
 )
 
-ADVICE: Final = {
-    "NO_PROVIDERS": "check the CID, and that a node that holds it is up: `logosctl node list`",
-    "DATASET_UNKNOWN": "`logosctl storage get CID -o FILE` fetches it from other nodes",
-    "QUOTA_EXCEEDED": "`logosctl storage space`, then `logosctl storage delete CID`",
-}
-
-CidArgument = Annotated[
-    str, typer.Argument(metavar="CID", help="Content id; starts with z.", callback=utf8)
-]
 _COLUMNS: Final = ("cid", "size", "held", "filename", "stored_at")
 
 
@@ -143,6 +138,11 @@ def space(context: typer.Context, output: FormOption = None) -> None:
     _print_one({**shown, "datasets": counts["datasets"]}, Output.TABLE)
 
 
+command.command("fetch")(fetch)
+command.command("fetches")(list_fetches)
+command.command("cancel")(cancel)
+
+
 def _name_of(file: str) -> str:
     """The name to store for a file; none for stdin, or if it is not UTF-8."""
     if file == "-":
@@ -152,23 +152,6 @@ def _name_of(file: str) -> str:
         return name
     stderr().print(f"{file}: its name is not UTF-8, so it is stored without one", markup=False)
     return ""
-
-
-def record(dataset: storage_pb2.Dataset) -> dict[str, Any]:
-    """A dataset as a record of the output."""
-    return {
-        "cid": dataset.cid,
-        "tree_cid": dataset.tree_cid,
-        "size_bytes": dataset.size_bytes,
-        "size": sized(dataset.size_bytes),
-        "block_size_bytes": dataset.block_size_bytes,
-        "block_count": dataset.block_count,
-        "blocks_held": dataset.blocks_held,
-        "held": f"{dataset.blocks_held}/{dataset.block_count}",
-        "filename": dataset.filename,
-        "mimetype": dataset.mimetype,
-        "stored_at": dataset.stored_at.ToJsonString() if dataset.HasField("stored_at") else "",
-    }
 
 
 def _print_one(fields: dict[str, Any], output: Output) -> None:

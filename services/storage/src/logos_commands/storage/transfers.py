@@ -25,7 +25,7 @@ async def put_content(
     Raises:
         OSError: It cannot be read; nothing is stored.
     """
-    with _source(file) as (name, descriptor), _bar(f"put {file}") as bar:
+    with _source(file) as (name, descriptor), progress_bar(f"put {file}") as bar:
         size = _size_of(descriptor)
         header.size_hint_bytes = size or 0
         bar.expect(size)
@@ -49,7 +49,7 @@ async def get_content(
     """
     dataset = storage_pb2.Dataset()
     async with output_to(file) as output:
-        with _bar(f"get {request.cid[:16]}…") as bar:
+        with progress_bar(f"get {request.cid[:16]}…") as bar:
             async for response in storage_pb2_grpc.StorageStub(channel).Get(request):
                 if response.WhichOneof("kind") == "dataset":
                     dataset = response.dataset
@@ -117,7 +117,7 @@ class _NoBar(Bar):
 
 
 @contextmanager
-def _bar(text: str) -> Iterator[Bar]:
+def progress_bar(text: str) -> Iterator[Bar]:
     """A progress bar on a terminal; nothing elsewhere."""
     if not sys.stderr.isatty():
         yield _NoBar()
