@@ -194,6 +194,20 @@ Event: TypeAlias = (
 )
 
 @final
+class Traffic:
+    """What a link has carried since the oldest of its connections was made.
+
+    A message is what one stream sent at once, at most 64 KiB of our hosts'. Bytes are all
+    inside of the encryption, with the headers of messages and the upkeep of the connection.
+    """
+
+    since_unix_us: int
+    received_messages: int
+    received_bytes: int
+    sent_messages: int
+    sent_bytes: int
+
+@final
 class Host:
     """One libp2p host: TCP, Noise, yamux, identify, ping, gossipsub, Kademlia.
 
@@ -254,6 +268,9 @@ class Host:
     def unban(self, peer_id: str) -> None: ...
     def ping(self, peer_id: str) -> None:
         """Asks for a `Pinged` event soon. Nothing comes if it is not connected."""
+
+    def traffic(self) -> dict[str, Traffic]:
+        """What the link to each connected peer has carried, by peer id. Waits for nothing."""
 
     # Gossip
     def subscribe(self, topic: str) -> None: ...

@@ -187,6 +187,16 @@ class FakeHost:
         if peer_id in self.connections and self.answers_ping:
             self.emit("Pinged", peer_id=peer_id, round_trip_us=1234)
 
+    def traffic(self) -> dict[str, Any]:
+        link = SimpleNamespace(
+            since_unix_us=1_800_000_000_123_456,
+            received_messages=1,
+            received_bytes=20,
+            sent_messages=3,
+            sent_bytes=40,
+        )
+        return dict.fromkeys(self.connections, link)
+
     # Gossip
 
     def subscribe(self, topic: str) -> None:

@@ -134,6 +134,33 @@ async def test_gossip_reaches_all_and_only_what_is_accepted(start: Start) -> Non
         await nodes[0].gossip.Publish(gossip_pb2.PublishRequest(topic="t", data=b"hello"))
 
 
+async def test_a_link_counts_the_gossip_that_it_carries(start: Start) -> None:
+    one, two = await network(start, 2)
+    call = await subscribe(two)
+    await until_followed(one, [call])
+    before, there_before = await traffic(one), await traffic(two)
+    data = secrets.token_bytes(100_000)
+
+    await publish(one, data)
+    await until_heard(call, data)
+
+    after, there = await traffic(one), await traffic(two)
+    assert after.since == before.since
+    assert after.sent_bytes - before.sent_bytes >= 100_000
+    assert after.sent_messages - before.sent_messages >= 2  # a frame has 64 KiB at most
+    assert there.received_bytes - there_before.received_bytes >= 100_000
+    assert there.received_messages - there_before.received_messages >= 2
+    assert there.sent_bytes - there_before.sent_bytes < 100_000
+
+
+async def traffic(node: RunningNode) -> peering_pb2.LinkTraffic:
+    """What the link to the only peer has carried."""
+    request = peering_pb2.ListPeersRequest(connected_only=True)
+    [peer] = (await node.peering.ListPeers(request)).peers
+    assert peer.traffic.since.seconds > 1_700_000_000
+    return peer.traffic
+
+
 async def test_a_rejecting_node_stops_a_message(start: Start) -> None:
     """One knows two, two knows three; only two can pass anything on."""
     ports = own_ports(3)

@@ -60,6 +60,9 @@ async def test_a_peer_says_all_that_is_known_of_it(start_node: Start) -> None:
     assert peer.HasField("connected_since")
     assert not peer.HasField("next_dial_at")
     assert not peer.HasField("banned_until")
+    assert peer.traffic.since.ToMicroseconds() == 1_800_000_000_123_456
+    assert (peer.traffic.received_messages, peer.traffic.received_bytes) == (1, 20)
+    assert (peer.traffic.sent_messages, peer.traffic.sent_bytes) == (3, 40)
 
 
 async def test_the_book_is_read_in_pages(start_node: Start) -> None:
@@ -266,3 +269,15 @@ async def test_the_book_outlives_the_process(start_node: Start) -> None:
     three = await start_node(3, peers=store)
     await until(lambda: three.connected)
     assert one.peer_id in three.host.connections
+
+
+async def test_a_peer_that_is_not_connected_has_no_traffic(start_node: Start) -> None:
+    one = await start_node(1)
+    two = await start_node(2, bootstrap=[fake_address(1)])
+    await until(lambda: two.connected)
+    one.host.close()
+    await until(lambda: not two.connected)
+
+    [peer] = await peers_of(two)
+
+    assert not peer.HasField("traffic")

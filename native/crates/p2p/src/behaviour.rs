@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::io::BufReader;
@@ -17,6 +18,7 @@ use libp2p::{Multiaddr, Swarm, Transport as _, TransportError, identify, noise, 
 use crate::config::{Config, ConfigError, MAX_AGENT_BYTES, cut};
 use crate::fault::Fault;
 use crate::substream_handler::Accepted;
+use crate::traffic::Links;
 use crate::{discovery, gossip, muxer, substreams};
 
 /// What hosts say their protocol family is. Peers do not compare it.
@@ -79,6 +81,7 @@ impl Behaviour {
 pub(crate) fn swarm(
     config: &Config,
     accepted: Accepted,
+    links: Arc<Links>,
     fault: Fault,
 ) -> Result<Swarm<Behaviour>, ConfigError> {
     let noise = noise::Config::new(&config.keypair)
@@ -87,7 +90,9 @@ pub(crate) fn swarm(
         .map(|socket, _| BufReader::with_capacity(READ_BUFFER_BYTES, socket))
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
-        .multiplex(muxer::Upgrade)
+        .multiplex_ext(move |peer, _| muxer::Upgrade {
+            counters: links.join(*peer),
+        })
         .timeout(CONNECT_TIMEOUT)
         .boxed();
     let settings = swarm::Config::with_executor(move |task| fault.spawn(task))

@@ -26,6 +26,7 @@ use crate::opening::Openings;
 use crate::queue::EventQueue;
 use crate::streams::StreamTable;
 use crate::substream_handler::Accepted;
+use crate::traffic::{Links, Traffic};
 
 /// The thread is abandoned if it has not ended in this time.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(1900);
@@ -49,6 +50,7 @@ pub struct Host {
     events: Arc<EventQueue>,
     streams: Arc<StreamTable>,
     accepted: Accepted,
+    links: Arc<Links>,
     commands: UnboundedSender<Command>,
     next_request: AtomicU64,
     stop: Arc<Notify>,
@@ -67,6 +69,7 @@ struct Shared {
     events: Arc<EventQueue>,
     streams: Arc<StreamTable>,
     accepted: Accepted,
+    links: Arc<Links>,
     stop: Arc<Notify>,
 }
 
@@ -80,6 +83,7 @@ impl Host {
             )?),
             streams: Arc::new(StreamTable::new(config.max_streams)),
             accepted: Accepted::default(),
+            links: Arc::default(),
             stop: Arc::new(Notify::new()),
             config,
         };
@@ -91,6 +95,7 @@ impl Host {
             events: shared.events.clone(),
             streams: shared.streams.clone(),
             accepted: shared.accepted.clone(),
+            links: shared.links.clone(),
             commands,
             next_request: AtomicU64::new(1),
             stop: shared.stop.clone(),
@@ -175,6 +180,12 @@ impl Host {
 
     pub fn ping(&self, peer: PeerId) -> Outcome<()> {
         self.send(Command::Ping(peer))
+    }
+
+    /// What the link to each connected peer has carried.
+    pub fn traffic(&self) -> Outcome<Vec<(PeerId, Traffic)>> {
+        self.check()?;
+        Ok(self.links.read())
     }
 
     pub fn subscribe(&self, topic: String) -> Outcome<()> {
@@ -329,13 +340,14 @@ fn run_swarm(
 ) {
     runtime.block_on(async move {
         let fault = Fault::new(shared.events.clone(), shared.stop.clone());
-        let swarm = match behaviour::swarm(&shared.config, shared.accepted, fault.clone()) {
-            Ok(swarm) => swarm,
-            Err(error) => {
-                let _ = started.send(Err(error));
-                return;
-            }
-        };
+        let swarm =
+            match behaviour::swarm(&shared.config, shared.accepted, shared.links, fault.clone()) {
+                Ok(swarm) => swarm,
+                Err(error) => {
+                    let _ = started.send(Err(error));
+                    return;
+                }
+            };
         let _ = started.send(Ok(()));
         let driver = Driver {
             swarm,

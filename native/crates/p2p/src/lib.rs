@@ -26,6 +26,7 @@ mod records;
 mod streams;
 mod substream_handler;
 mod substreams;
+mod traffic;
 
 pub use config::{Config, ConfigError, parse_address, parse_peer_id, parse_protocol};
 pub use events::{Event, MAX_STREAM_DATA_BYTES, Message};
@@ -34,3 +35,4 @@ pub use host::{Host, HostError};
 pub use identity::{KeyType, SECRET_KEY_BYTES, keypair, peer_id_of};
 pub use libp2p::identity::Keypair;
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
+pub use traffic::Traffic;

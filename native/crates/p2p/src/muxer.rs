@@ -7,12 +7,15 @@ use std::collections::VecDeque;
 use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
 use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade, UpgradeInfo};
 use yamux::{Connection, ConnectionError, Mode, Stream};
+
+use crate::traffic::{Counted, Counters};
 
 /// Streams of one connection, of both directions and all protocols. A peer that opens more
 /// loses the connection.
@@ -26,8 +29,11 @@ const FRAME_BYTES: usize = 64 * 1024;
 /// without an answer.
 const MAX_UNTAKEN: usize = 256;
 
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Upgrade;
+#[derive(Clone, Debug)]
+pub(crate) struct Upgrade {
+    /// Of the peer at the other end.
+    pub(crate) counters: Arc<Counters>,
+}
 
 fn settings() -> yamux::Config {
     let mut config = yamux::Config::default();
@@ -52,7 +58,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> InboundConnectionUpgrade<C> for Upgrade 
     type Future = Ready<Result<Muxer<C>, io::Error>>;
 
     fn upgrade_inbound(self, socket: C, _: &'static str) -> Self::Future {
-        ready(Ok(Muxer::new(socket, Mode::Server)))
+        ready(Ok(Muxer::new(socket, self.counters, Mode::Server)))
     }
 }
 
@@ -62,22 +68,22 @@ impl<C: AsyncRead + AsyncWrite + Unpin> OutboundConnectionUpgrade<C> for Upgrade
     type Future = Ready<Result<Muxer<C>, io::Error>>;
 
     fn upgrade_outbound(self, socket: C, _: &'static str) -> Self::Future {
-        ready(Ok(Muxer::new(socket, Mode::Client)))
+        ready(Ok(Muxer::new(socket, self.counters, Mode::Client)))
     }
 }
 
 /// One connection. yamux moves nothing unless it is asked for incoming streams, so every poll
 /// asks, and streams that were not requested yet wait here.
 pub(crate) struct Muxer<C> {
-    connection: Connection<C>,
+    connection: Connection<Counted<C>>,
     untaken: VecDeque<Stream>,
     taker: Option<Waker>,
 }
 
 impl<C: AsyncRead + AsyncWrite + Unpin> Muxer<C> {
-    fn new(socket: C, mode: Mode) -> Self {
+    fn new(socket: C, counters: Arc<Counters>, mode: Mode) -> Self {
         Self {
-            connection: Connection::new(socket, settings(), mode),
+            connection: Connection::new(Counted::new(socket, counters), settings(), mode),
             untaken: VecDeque::new(),
             taker: None,
         }

@@ -29,6 +29,26 @@ macro_rules! event {
     };
 }
 
+event!(Traffic {
+    since_unix_us: u64,
+    received_messages: u64,
+    received_bytes: u64,
+    sent_messages: u64,
+    sent_bytes: u64,
+});
+
+impl From<logos_p2p::Traffic> for Traffic {
+    fn from(traffic: logos_p2p::Traffic) -> Self {
+        Self {
+            since_unix_us: traffic.since_unix_us,
+            received_messages: traffic.received_messages,
+            received_bytes: traffic.received_bytes,
+            sent_messages: traffic.sent_messages,
+            sent_bytes: traffic.sent_bytes,
+        }
+    }
+}
+
 event!(Listening { address: String });
 event!(Connected {
     peer_id: String,

@@ -1,5 +1,6 @@
 //! The host as Python sees it.
 
+use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use logos_p2p::{
     parse_peer_id, parse_protocol,
 };
 
-use crate::events::to_list;
+use crate::events::{Traffic, to_list};
 use crate::{config_error, host_error, key_type};
 
 #[pyclass(frozen, module = "logos_native")]
@@ -139,6 +140,14 @@ impl Host {
 
     fn ping(&self, peer_id: &str) -> PyResult<()> {
         self.native.ping(peer(peer_id)?).map_err(host_error)
+    }
+
+    fn traffic(&self) -> PyResult<HashMap<String, Traffic>> {
+        let links = self.native.traffic().map_err(host_error)?;
+        Ok(links
+            .into_iter()
+            .map(|(peer, traffic)| (peer.to_base58(), traffic.into()))
+            .collect())
     }
 
     fn subscribe(&self, topic: String) -> PyResult<()> {

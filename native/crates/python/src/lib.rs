@@ -61,7 +61,7 @@ mod logos_native {
     use super::events::{
         Connected, DialDone, Disconnected, Identified, Listening, Message, MessagesLost, Pinged,
         ProvideDone, ProvidersFound, PublishDone, StreamClosed, StreamData, StreamEnded,
-        StreamIncoming, StreamOpened, StreamWritten,
+        StreamIncoming, StreamOpened, StreamWritten, Traffic,
     };
     #[pymodule_export]
     use super::host::Host;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use logos_p2p::{Config, ConfigError, Event, Host, Multiaddr, PeerId};
 
-use crate::node::{Node, config};
+use crate::node::{Node, PROTOCOL, config};
 
 fn with_peer(address: &Multiaddr, peer: PeerId) -> Multiaddr {
     address.clone().with_p2p(peer).unwrap()
@@ -177,4 +177,56 @@ fn an_address_in_use_cannot_be_listened_at() {
     .unwrap();
 
     assert!(matches!(error, ConfigError::Listen { .. }), "{error}");
+}
+
+#[test]
+fn a_link_counts_what_it_carries_each_way_until_it_is_lost() {
+    let (mut a, mut b) = (Node::new(), Node::new());
+    let stranger = PeerId::random();
+    assert!(a.host.traffic().unwrap().is_empty());
+    a.connect(&mut b);
+    b.host.accept_streams(PROTOCOL).unwrap();
+    let of = |node: &Node, peer: PeerId| {
+        let links = node.host.traffic().unwrap();
+        links
+            .into_iter()
+            .find(|(one, _)| *one == peer)
+            .map(|(_, t)| t)
+    };
+    let (before, there_before) = (of(&a, b.peer()).unwrap(), of(&b, a.peer()).unwrap());
+    assert_eq!(of(&a, stranger), None);
+
+    let id = a.open(b.peer(), PROTOCOL).unwrap();
+    let incoming = b.incoming();
+    b.host.stream_grant(incoming, 1 << 20).unwrap();
+    a.host.stream_write(id, vec![7; 500_000]).unwrap();
+    let mut count = 0;
+    while count < 500_000 {
+        count += b.until(|event| match event {
+            Event::StreamData { stream, data } if *stream == incoming => Some(data.len()),
+            _ => None,
+        });
+    }
+
+    let (after, there) = (of(&a, b.peer()).unwrap(), of(&b, a.peer()).unwrap());
+    assert_eq!(after.since_unix_us, before.since_unix_us);
+    assert!(after.sent_bytes - before.sent_bytes >= 500_000);
+    assert!(after.sent_bytes - before.sent_bytes < 600_000);
+    assert!(there.received_bytes - there_before.received_bytes >= 500_000);
+    assert!(
+        after.sent_messages - before.sent_messages >= 8,
+        "frames have 64 KiB at most"
+    );
+    assert!(there.received_messages - there_before.received_messages >= 8);
+    assert!(there.sent_bytes - there_before.sent_bytes < 100_000);
+    assert!(
+        after.received_bytes > before.received_bytes,
+        "credit comes back"
+    );
+
+    a.host.disconnect(b.peer()).unwrap();
+    disconnected(&mut a, b.peer());
+    assert!(a.host.traffic().unwrap().is_empty());
+    a.host.close();
+    assert!(a.host.traffic().is_err());
 }

@@ -1,6 +1,6 @@
 """What the servicers need from the network, and the network from its stores."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.discovery import Provider
 from logos_mixnet.core.gossip import Verdict
 from logos_mixnet.core.peering import HostEffect
+from logos_mixnet.core.traffic import Traffic
 
 
 class PeerStore(Protocol):
@@ -44,6 +45,10 @@ class PeerHost(Protocol):
 
     def perform(self, effect: HostEffect) -> None:
         """Begins what an effect asks for."""
+        ...
+
+    def traffic(self) -> Mapping[str, Traffic]:
+        """Returns what the link to each connected peer has carried, by peer id."""
         ...
 
 

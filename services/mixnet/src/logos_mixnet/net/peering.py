@@ -17,6 +17,7 @@ from logos_mixnet.core.peering import (
     Search,
     Unblock,
 )
+from logos_mixnet.core.traffic import Traffic
 from logos_mixnet.net.host import HostBridge
 from logos_module.driver import Driver
 
@@ -64,6 +65,18 @@ class NativePeers:
                 host.disconnect(peer_id)
             case Ping(peer_id):
                 host.ping(peer_id)
+
+    def traffic(self) -> dict[str, Traffic]:
+        return {
+            peer_id: Traffic(
+                since_us=link.since_unix_us,
+                received_messages=link.received_messages,
+                received_bytes=link.received_bytes,
+                sent_messages=link.sent_messages,
+                sent_bytes=link.sent_bytes,
+            )
+            for peer_id, link in self._bridge.host.traffic().items()
+        }
 
     async def dial(self, address: Address) -> str:
         try:

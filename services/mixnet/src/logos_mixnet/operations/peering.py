@@ -5,7 +5,7 @@ The rules are in core/peering.py.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.errors import DialFailedError, StoreError
 from logos_mixnet.core.notices import Notice, Watcher
 from logos_mixnet.core.ports import PeerHost, PeerStore
+from logos_mixnet.core.traffic import Traffic
 from logos_mixnet.operations.inbox import Inbox, Inboxes
 from logos_module.driver import Driver
 
@@ -84,6 +85,10 @@ class PeeringOperations:
         """Measures the round trip to a peer, in microseconds."""
         microseconds: int = await self.driver.ask(self.machine.ping, peer_id)
         return microseconds
+
+    def traffic(self) -> Mapping[str, Traffic]:
+        """Returns what the link to each connected peer has carried, by peer id."""
+        return self._host.traffic()
 
     @contextmanager
     def watch(self) -> Iterator[Inbox[Notice]]:

@@ -9,6 +9,7 @@ from logos_mixnet.core.errors import BatchSizeError, InvalidVerdictError
 from logos_mixnet.core.gossip import Verdict
 from logos_mixnet.core.mailbox import Batch
 from logos_mixnet.core.notices import Notice
+from logos_mixnet.core.traffic import Traffic
 
 MAX_BATCH_MESSAGES: Final = 1000
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
@@ -69,7 +70,21 @@ def notice_to_pb(notice: Notice) -> peering_pb2.WatchPeersResponse:
     return response
 
 
-def peer_to_pb(entry: PeerEntry, next_dial_ms: int | None) -> peering_pb2.Peer:
+def traffic_to_pb(traffic: Traffic) -> peering_pb2.LinkTraffic:
+    """Packs what a link has carried."""
+    packed = peering_pb2.LinkTraffic(
+        received_messages=traffic.received_messages,
+        received_bytes=traffic.received_bytes,
+        sent_messages=traffic.sent_messages,
+        sent_bytes=traffic.sent_bytes,
+    )
+    packed.since.FromMicroseconds(traffic.since_us)
+    return packed
+
+
+def peer_to_pb(
+    entry: PeerEntry, next_dial_ms: int | None, traffic: Traffic | None
+) -> peering_pb2.Peer:
     """Packs a peer of the address book."""
     peer = peering_pb2.Peer(
         peer_id=entry.peer_id,
@@ -83,6 +98,8 @@ def peer_to_pb(entry: PeerEntry, next_dial_ms: int | None) -> peering_pb2.Peer:
     if entry.connection is not None:
         peer.outbound = entry.connection.outbound
         peer.connected_since.FromMilliseconds(entry.connection.since_ms)
+    if entry.connection is not None and traffic is not None:
+        peer.traffic.CopyFrom(traffic_to_pb(traffic))
     if entry.round_trip_us is not None:
         peer.round_trip.FromMicroseconds(entry.round_trip_us)
     if next_dial_ms is not None:

@@ -36,8 +36,12 @@ class PeeringServicer(pb_grpc.PeeringServicer):
             page_size(request.page_size),
             connected_only=request.connected_only,
         )
+        traffic = self._peering.traffic()
         return pb.ListPeersResponse(
-            peers=[peer_to_pb(entry, next_dial_ms) for entry, next_dial_ms in peers],
+            peers=[
+                peer_to_pb(entry, next_dial_ms, traffic.get(entry.peer_id))
+                for entry, next_dial_ms in peers
+            ],
             next_page_token=peers[-1][0].peer_id if more else "",
         )
 

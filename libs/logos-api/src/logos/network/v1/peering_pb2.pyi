@@ -47,6 +47,7 @@ class Peer(_message.Message):
     NEXT_DIAL_AT_FIELD_NUMBER: _builtins.int
     BANNED_UNTIL_FIELD_NUMBER: _builtins.int
     BOOTSTRAP_FIELD_NUMBER: _builtins.int
+    TRAFFIC_FIELD_NUMBER: _builtins.int
     peer_id: _builtins.str
     """Base58 text of the 39-byte identity multihash (NET-1)."""
     connected: _builtins.bool
@@ -83,6 +84,10 @@ class Peer(_message.Message):
     def banned_until(self) -> _timestamp_pb2.Timestamp:
         """When its ban ends. Unset if not banned."""
 
+    @_builtins.property
+    def traffic(self) -> Global___LinkTraffic:
+        """What its connections have carried. Unset if not connected."""
+
     def __init__(
         self,
         *,
@@ -98,14 +103,57 @@ class Peer(_message.Message):
         next_dial_at: _timestamp_pb2.Timestamp | None = ...,
         banned_until: _timestamp_pb2.Timestamp | None = ...,
         bootstrap: _builtins.bool = ...,
+        traffic: Global___LinkTraffic | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["banned_until", b"banned_until", "connected_since", b"connected_since", "next_dial_at", b"next_dial_at", "round_trip", b"round_trip"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["banned_until", b"banned_until", "connected_since", b"connected_since", "next_dial_at", b"next_dial_at", "round_trip", b"round_trip", "traffic", b"traffic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "agent", b"agent", "banned_until", b"banned_until", "bootstrap", b"bootstrap", "connected", b"connected", "connected_since", b"connected_since", "dial_failures", b"dial_failures", "next_dial_at", b"next_dial_at", "outbound", b"outbound", "peer_id", b"peer_id", "protocols", b"protocols", "round_trip", b"round_trip"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "agent", b"agent", "banned_until", b"banned_until", "bootstrap", b"bootstrap", "connected", b"connected", "connected_since", b"connected_since", "dial_failures", b"dial_failures", "next_dial_at", b"next_dial_at", "outbound", b"outbound", "peer_id", b"peer_id", "protocols", b"protocols", "round_trip", b"round_trip", "traffic", b"traffic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Peer: _TypeAlias = Peer  # noqa: Y015
+
+@_typing.final
+class LinkTraffic(_message.Message):
+    """What the connections to a peer have carried: counts that only grow, from zero
+    again where `since` is another (NET-15).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    RECEIVED_MESSAGES_FIELD_NUMBER: _builtins.int
+    RECEIVED_BYTES_FIELD_NUMBER: _builtins.int
+    SENT_MESSAGES_FIELD_NUMBER: _builtins.int
+    SENT_BYTES_FIELD_NUMBER: _builtins.int
+    received_messages: _builtins.int
+    """Messages that came: what one stream of the peer sent at once."""
+    received_bytes: _builtins.int
+    """Bytes that came, those of the connection's upkeep included."""
+    sent_messages: _builtins.int
+    """Messages that were sent, of all protocols, at most 64 KiB each."""
+    sent_bytes: _builtins.int
+    """Bytes that were sent, those of the connection's upkeep included."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest connection was made of those open since. Local clock."""
+
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        received_messages: _builtins.int = ...,
+        received_bytes: _builtins.int = ...,
+        sent_messages: _builtins.int = ...,
+        sent_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["received_bytes", b"received_bytes", "received_messages", b"received_messages", "sent_bytes", b"sent_bytes", "sent_messages", b"sent_messages", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkTraffic: _TypeAlias = LinkTraffic  # noqa: Y015
 
 @_typing.final
 class GetIdentityRequest(_message.Message):
