@@ -266,6 +266,9 @@ class Host:
         """Refuses a peer and closes its connections. Not persistent."""
 
     def unban(self, peer_id: str) -> None: ...
+    def isolate(self, is_on: bool) -> None:
+        """Closes every connection and refuses all, in and out; or no longer. Not persistent."""
+
     def ping(self, peer_id: str) -> None:
         """Asks for a `Pinged` event soon. Nothing comes if it is not connected."""
 

@@ -66,6 +66,7 @@ class FakeHost:
         self.address = address
         self.connections: set[str] = set()
         self.banned: set[str] = set()
+        self.isolated = False
         self.topics: set[str] = set()
         self.accepted: set[str] = set()
         self.provided: set[bytes] = set()
@@ -130,6 +131,8 @@ class FakeHost:
             error = "connection refused"
         elif there is self:
             error = "that is this host"
+        elif self.isolated or there.isolated:
+            error = "isolated"
         elif wanted not in {"", there.peer_id}:
             error = "another peer answers"
         elif there.peer_id in self.banned or self.peer_id in there.banned:
@@ -179,6 +182,11 @@ class FakeHost:
     def ban(self, peer_id: str) -> None:
         self.banned.add(peer_id)
         self.disconnect(peer_id)
+
+    def isolate(self, is_on: bool) -> None:  # noqa: FBT001 - as the host's
+        self.isolated = is_on
+        for peer_id in list(self.connections):
+            self.disconnect(peer_id)
 
     def unban(self, peer_id: str) -> None:
         self.banned.discard(peer_id)

@@ -161,6 +161,20 @@ async def traffic(node: RunningNode) -> peering_pb2.LinkTraffic:
     return peer.traffic
 
 
+async def test_an_isolated_node_is_alone_until_it_is_healed(start: Start) -> None:
+    nodes = await network(start, 3)
+    lone = nodes[1]
+
+    await lone.peering.Isolate(peering_pb2.IsolateRequest())
+
+    await until(lambda: [node.connected for node in nodes] == [1, 0, 1])
+    lone_id = peering_pb2.PingRequest(peer_id=lone.peer_id)
+    async with refused(grpc.StatusCode.UNAVAILABLE, "PEER_NOT_CONNECTED"):
+        await nodes[0].peering.Ping(lone_id)
+    await lone.peering.Heal(peering_pb2.HealRequest())
+    await until(lambda: all(node.connected == 2 for node in nodes))
+
+
 async def test_a_rejecting_node_stops_a_message(start: Start) -> None:
     """One knows two, two knows three; only two can pass anything on."""
     ports = own_ports(3)

@@ -281,3 +281,29 @@ async def test_a_peer_that_is_not_connected_has_no_traffic(start_node: Start) ->
     [peer] = await peers_of(two)
 
     assert not peer.HasField("traffic")
+
+
+async def test_an_isolated_node_has_no_peers_until_it_is_healed(start_node: Start) -> None:
+    one = await start_node(1)
+    two = await start_node(2, bootstrap=[fake_address(1)])
+    await until(lambda: two.connected)
+    watch = two.peering.WatchPeers(pb.WatchPeersRequest())
+    assert (await watch.read()).event == Event.EVENT_CONNECTED
+
+    await two.peering.Isolate(pb.IsolateRequest())
+    await two.peering.Isolate(pb.IsolateRequest())
+
+    await until(lambda: not two.connected and not one.connected)
+    assert (await two.peering.GetIdentity(pb.GetIdentityRequest())).isolated
+    assert not (await one.peering.GetIdentity(pb.GetIdentityRequest())).isolated
+    async with refused(grpc.StatusCode.FAILED_PRECONDITION, "NODE_ISOLATED"):
+        await two.peering.Connect(pb.ConnectRequest(address=fake_address(1)))
+    await until(lambda: two.statuses[-1] == "0 of 1 peers, isolated")
+    await two.peering.Heal(pb.HealRequest())
+    await until(lambda: two.connected and one.connected)
+    assert not (await two.peering.GetIdentity(pb.GetIdentityRequest())).isolated
+    seen = []
+    while not seen or seen[-1] != Event.EVENT_CONNECTED:
+        seen.append((await watch.read()).event)
+    own = {Event.EVENT_ISOLATED, Event.EVENT_HEALED}
+    assert [event for event in seen if event in own] == [Event.EVENT_ISOLATED, Event.EVENT_HEALED]

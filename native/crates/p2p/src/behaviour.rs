@@ -19,7 +19,7 @@ use crate::config::{Config, ConfigError, MAX_AGENT_BYTES, cut};
 use crate::fault::Fault;
 use crate::substream_handler::Accepted;
 use crate::traffic::Links;
-use crate::{discovery, gossip, muxer, substreams};
+use crate::{discovery, gossip, isolation, muxer, substreams};
 
 /// What hosts say their protocol family is. Peers do not compare it.
 const PROTOCOL_VERSION: &str = "logos/1.0.0";
@@ -36,6 +36,7 @@ const READ_BUFFER_BYTES: usize = 64 * 1024;
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     // The lists and the limits come first: what they refuse, the others never see.
+    pub(crate) isolation: isolation::Behaviour,
     pub(crate) blocked: allow_block_list::Behaviour<BlockedPeers>,
     allowed: Toggle<allow_block_list::Behaviour<AllowedPeers>>,
     limits: connection_limits::Behaviour,
@@ -49,6 +50,7 @@ pub(crate) struct Behaviour {
 impl Behaviour {
     fn new(config: &Config, accepted: Accepted) -> Result<Self, ConfigError> {
         Ok(Self {
+            isolation: isolation::Behaviour::default(),
             blocked: allow_block_list::Behaviour::default(),
             allowed: Toggle::from(config.allowed_peers.as_ref().map(|peers| {
                 let mut allowed = allow_block_list::Behaviour::default();

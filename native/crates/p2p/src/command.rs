@@ -13,6 +13,7 @@ pub(crate) enum Command {
     AddAddress(PeerId, Multiaddr),
     Ban(PeerId),
     Unban(PeerId),
+    Isolate(bool),
     Ping(PeerId),
     Subscribe(String),
     Unsubscribe(String),

@@ -62,13 +62,24 @@ impl Driver {
         let _ = timeout(GOODBYE, self.say_goodbye()).await;
     }
 
-    async fn say_goodbye(&mut self) {
+    fn disconnect_all(&mut self) {
         let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
         for peer in peers {
             let _ = self.swarm.disconnect_peer_id(peer);
         }
+    }
+
+    async fn say_goodbye(&mut self) {
+        self.disconnect_all();
         while self.swarm.network_info().num_peers() > 0 {
             self.swarm.select_next_some().await;
+        }
+    }
+
+    fn isolate(&mut self, is_on: bool) {
+        self.swarm.behaviour_mut().isolation.is_on = is_on;
+        if is_on {
+            self.disconnect_all();
         }
     }
 
@@ -87,6 +98,7 @@ impl Driver {
             Command::Unban(peer) => {
                 behaviour.blocked.unblock_peer(peer);
             }
+            Command::Isolate(is_on) => self.isolate(is_on),
             Command::Ping(peer) => {
                 if self.swarm.is_connected(&peer) {
                     self.openings.ping(&mut self.swarm, peer);

@@ -178,6 +178,11 @@ impl Host {
         self.send(Command::Unban(peer))
     }
 
+    /// Closes every connection and refuses all, or refuses them no longer.
+    pub fn isolate(&self, is_on: bool) -> Outcome<()> {
+        self.send(Command::Isolate(is_on))
+    }
+
     pub fn ping(&self, peer: PeerId) -> Outcome<()> {
         self.send(Command::Ping(peer))
     }

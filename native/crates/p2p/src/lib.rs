@@ -17,6 +17,7 @@ mod fault;
 mod gossip;
 mod host;
 mod identity;
+mod isolation;
 mod merge;
 mod muxer;
 mod opening;

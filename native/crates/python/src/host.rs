@@ -138,6 +138,10 @@ impl Host {
         self.native.unban(peer(peer_id)?).map_err(host_error)
     }
 
+    fn isolate(&self, is_on: bool) -> PyResult<()> {
+        self.native.isolate(is_on).map_err(host_error)
+    }
+
     fn ping(&self, peer_id: &str) -> PyResult<()> {
         self.native.ping(peer(peer_id)?).map_err(host_error)
     }

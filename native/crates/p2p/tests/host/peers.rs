@@ -230,3 +230,23 @@ fn a_link_counts_what_it_carries_each_way_until_it_is_lost() {
     a.host.close();
     assert!(a.host.traffic().is_err());
 }
+
+#[test]
+fn an_isolated_host_has_no_connection_until_it_is_healed() {
+    let (mut a, mut b) = (Node::new(), Node::new());
+    a.connect(&mut b);
+
+    a.host.isolate(true).unwrap();
+    disconnected(&mut a, b.peer());
+    disconnected(&mut b, a.peer());
+    let error = a.dial(b.address.clone()).unwrap_err();
+    assert!(error.contains("isolated"), "{error}");
+    assert!(b.dial(a.address.clone()).is_err());
+
+    a.host.isolate(false).unwrap();
+    assert_eq!(b.dial(a.address.clone()), Ok(a.peer()));
+    a.host.isolate(true).unwrap();
+    disconnected(&mut b, a.peer());
+    a.host.isolate(false).unwrap();
+    assert_eq!(a.dial(b.address.clone()), Ok(b.peer()));
+}

@@ -58,6 +58,8 @@ class Dials:
         self._under_way: set[Address] = set()
         self._asked: set[Address] = set()  # dials of callers, which are under way too
         self._scan_ms = 0
+        self.is_off = False
+        """Nothing is dialled while it is set."""
         for target in self._targets:
             if target.peer_id is not None:
                 book.add(target.peer_id).bootstrap = True
@@ -78,6 +80,15 @@ class Dials:
     def look_again(self, now_ms: int) -> None:
         """Has the book looked through at once: it has changed."""
         self._scan_ms = now_ms
+
+    def hurry(self, now_ms: int) -> None:
+        """Waits no longer with any address: what failed may have been this node's own doing."""
+        self._scan_ms = now_ms
+        for target in self._targets:
+            target.next_dial_ms = min(target.next_dial_ms, now_ms)
+        for entry in self._book:
+            for score in entry.addresses.values():
+                score.next_dial_ms = min(score.next_dial_ms, now_ms)
 
     def ask(self, address: Address) -> bool:
         """Takes note that a caller asks for a dial; returns whether it must be begun."""
@@ -152,7 +163,8 @@ class Dials:
 
     @property
     def _may_dial(self) -> bool:
-        return len(self._connected) < self._aims.max_peers and len(self._under_way) < MAX_DIALS
+        has_room = len(self._connected) < self._aims.max_peers
+        return not self.is_off and has_room and len(self._under_way) < MAX_DIALS
 
     def _busy(self) -> set[str]:
         return {address.transport for address in self._under_way | self._asked}

@@ -26,6 +26,13 @@ class InvalidBanError(LogosError):
     reason = "INVALID_BAN"
 
 
+class NodeIsolatedError(LogosError):
+    """This node was cut off from all others (NET-16)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "NODE_ISOLATED"
+
+
 class PeerBannedError(LogosError):
     """The peer is banned on this node."""
 

@@ -12,13 +12,15 @@ MAX_WAITING_NOTICES: Final = 1024
 
 
 class PeerEvent(Enum):
-    """What may happen to a peer."""
+    """What may happen to a peer, or to this node."""
 
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
     DIAL_FAILED = "dial_failed"
     BANNED = "banned"
     UNBANNED = "unbanned"
+    ISOLATED = "isolated"
+    HEALED = "healed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Notice:
 
     event: PeerEvent
     peer_id: str
-    """Empty where a dial failed and it is not known which peer it would have reached."""
+    """Empty where a dial failed and it is not known which peer it would have reached, and where
+    the event is of this node."""
     detail: str
     at_ms: int
 

@@ -23,6 +23,7 @@ from logos_mixnet.core.errors import (
     DialFailedError,
     InvalidBanError,
     InvalidPeerIdError,
+    NodeIsolatedError,
     PeerBannedError,
     PeerNotConnectedError,
 )
@@ -76,6 +77,13 @@ class Disconnect:
 
 
 @dataclass(frozen=True, slots=True)
+class CutOff:
+    """Close every connection and refuse all, or refuse them no longer."""
+
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     """Measure the round trip to a peer, and report with `pinged`."""
 
@@ -113,9 +121,10 @@ class Status:
 
     connected: int
     known: int
+    is_isolated: bool = False
 
 
-HostEffect = Search | Block | Unblock | Disconnect | Ping
+HostEffect = Search | Block | Unblock | Disconnect | CutOff | Ping
 StoreEffect = StoreBan | RemoveBan | Save
 """Reported with `stored` or `not_stored`."""
 Effect = Dial | HostEffect | StoreEffect | Notice | Status
@@ -143,6 +152,7 @@ class Peering:
         self._saving: Save | None = None
         self._unsaved_for: list[Ticket] = []  # questions for the next `Save`
         self._status: Status | None = None
+        self.is_isolated = False
 
     # What has happened
 
@@ -274,7 +284,10 @@ class Peering:
         Raises:
             DialFailedError: The address is this node's own. (Or refuses: nothing answers.)
             PeerBannedError: The peer is banned. (Or refuses: the peer that answers is.)
+            NodeIsolatedError: This node is cut off.
         """
+        if self.is_isolated:
+            raise NodeIsolatedError("this node is isolated; heal it first")
         if address.peer_id == self.own_peer_id:
             raise DialFailedError("the address is this node's own")
         peer_id = self.already_at(address)
@@ -315,6 +328,23 @@ class Peering:
     def unban(self, ticket: Ticket, peer_id: str, now_ms: int) -> Effects:
         """Refuses a peer no longer. Idempotent."""
         return [RemoveBan(peer_id, (ticket,))]
+
+    def isolate(self, ticket: Ticket, now_ms: int) -> Effects:
+        """Cuts this node off until it is healed (NET-16). Idempotent."""
+        if self.is_isolated:
+            return [Answer(ticket)]
+        self.is_isolated = self.dials.is_off = True
+        notice = Notice(PeerEvent.ISOLATED, "", "", now_ms)
+        return [CutOff(is_on=True), notice, Answer(ticket)]
+
+    def heal(self, ticket: Ticket, now_ms: int) -> Effects:
+        """Ends an isolation, and has the peers that are wanted dialled at once. Idempotent."""
+        if not self.is_isolated:
+            return [Answer(ticket)]
+        self.is_isolated = self.dials.is_off = False
+        self.dials.hurry(now_ms)
+        notice = Notice(PeerEvent.HEALED, "", "", now_ms)
+        return [CutOff(is_on=False), notice, Answer(ticket)]
 
     def ping(self, ticket: Ticket, peer_id: str, now_ms: int) -> Effects:
         """Measures the round trip to a peer; answers with microseconds.
@@ -459,7 +489,8 @@ class Peering:
             self._saving = None
 
     def _current_status(self) -> Status:
-        return Status(len(self.connected), len(self.book) - len(self._bans))
+        known = len(self.book) - len(self._bans)
+        return Status(len(self.connected), known, self.is_isolated)
 
     def _search_soon(self, now_ms: int) -> None:
         self._searches = 0

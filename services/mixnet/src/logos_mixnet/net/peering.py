@@ -8,6 +8,7 @@ from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.errors import DialFailedError
 from logos_mixnet.core.peering import (
     Block,
+    CutOff,
     Direction,
     Disconnect,
     Effect,
@@ -63,6 +64,8 @@ class NativePeers:
                 host.unban(peer_id)
             case Disconnect(peer_id):
                 host.disconnect(peer_id)
+            case CutOff(is_on):
+                host.isolate(is_on)
             case Ping(peer_id):
                 host.ping(peer_id)
 

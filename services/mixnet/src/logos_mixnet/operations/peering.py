@@ -81,6 +81,14 @@ class PeeringOperations:
         """Refuses a peer no longer."""
         await self.driver.ask(self.machine.unban, peer_id)
 
+    async def isolate(self) -> None:
+        """Cuts this node off until it is healed."""
+        await self.driver.ask(self.machine.isolate)
+
+    async def heal(self) -> None:
+        """Ends an isolation."""
+        await self.driver.ask(self.machine.heal)
+
     async def ping(self, peer_id: str) -> int:
         """Measures the round trip to a peer, in microseconds."""
         microseconds: int = await self.driver.ask(self.machine.ping, peer_id)
@@ -101,8 +109,8 @@ class PeeringOperations:
         match effect:
             case Notice():
                 self._tell(effect)
-            case core.Status(connected, known):
-                self._tell_status(f"{connected} of {known} peers")
+            case core.Status(connected, known, is_isolated):
+                self._tell_status(f"{connected} of {known} peers{', isolated' * is_isolated}")
                 self._peers_changed(connected)
             case core.Dial(address):
                 self.driver.start(self._dial(address))

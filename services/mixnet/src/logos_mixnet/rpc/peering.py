@@ -26,6 +26,7 @@ class PeeringServicer(pb_grpc.PeeringServicer):
             peer_id=machine.own_peer_id,
             listen_addresses=machine.own_addresses,
             connected_peers=len(machine.connected),
+            isolated=machine.is_isolated,
         )
 
     async def ListPeers(
@@ -59,6 +60,14 @@ class PeeringServicer(pb_grpc.PeeringServicer):
         duration_ms = request.duration.ToMilliseconds() if request.HasField("duration") else None
         await self._peering.ban(parse_peer_id(request.peer_id), duration_ms, request.reason)
         return pb.BanResponse()
+
+    async def Isolate(self, request: pb.IsolateRequest, context: Context) -> pb.IsolateResponse:
+        await self._peering.isolate()
+        return pb.IsolateResponse()
+
+    async def Heal(self, request: pb.HealRequest, context: Context) -> pb.HealResponse:
+        await self._peering.heal()
+        return pb.HealResponse()
 
     async def Unban(self, request: pb.UnbanRequest, context: Context) -> pb.UnbanResponse:
         await self._peering.unban(parse_peer_id(request.peer_id))

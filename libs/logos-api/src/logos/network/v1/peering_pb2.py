@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elogos/network/v1/peering.proto\x12\x10logos.network.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x03\n\x04Peer\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x11\n\taddresses\x18\x02 \x03(\t\x12\x11\n\tconnected\x18\x03 \x01(\x08\x12\x10\n\x08outbound\x18\x04 \x01(\x08\x12-\n\nround_trip\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tprotocols\x18\x06 \x03(\t\x12\r\n\x05\x61gent\x18\x07 \x01(\t\x12\x33\n\x0f\x63onnected_since\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rdial_failures\x18\t \x01(\r\x12\x30\n\x0cnext_dial_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x62\x61nned_until\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tbootstrap\x18\x0c \x01(\x08\x12.\n\x07traffic\x18\r \x01(\x0b\x32\x1d.logos.network.v1.LinkTraffic\"\x96\x01\n\x0bLinkTraffic\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11received_messages\x18\x02 \x01(\x04\x12\x16\n\x0ereceived_bytes\x18\x03 \x01(\x04\x12\x15\n\rsent_messages\x18\x04 \x01(\x04\x12\x12\n\nsent_bytes\x18\x05 \x01(\x04\"\x14\n\x12GetIdentityRequest\"Y\n\x13GetIdentityResponse\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x18\n\x10listen_addresses\x18\x02 \x03(\t\x12\x17\n\x0f\x63onnected_peers\x18\x03 \x01(\r\"Q\n\x10ListPeersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x16\n\x0e\x63onnected_only\x18\x03 \x01(\x08\"S\n\x11ListPeersResponse\x12%\n\x05peers\x18\x01 \x03(\x0b\x32\x16.logos.network.v1.Peer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x0e\x43onnectRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"\"\n\x0f\x43onnectResponse\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\"$\n\x11\x44isconnectRequest\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\"\x14\n\x12\x44isconnectResponse\"Z\n\nBanRequest\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\r\n\x0b\x42\x61nResponse\"\x1f\n\x0cUnbanRequest\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\"\x0f\n\rUnbanResponse\"\x1e\n\x0bPingRequest\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\"=\n\x0cPingResponse\x12-\n\nround_trip\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x13\n\x11WatchPeersRequest\"\xa3\x02\n\x12WatchPeersResponse\x12\x39\n\x05\x65vent\x18\x01 \x01(\x0e\x32*.logos.network.v1.WatchPeersResponse.Event\x12\x0f\n\x07peer_id\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x01\n\x05\x45vent\x12\x15\n\x11\x45VENT_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45VENT_CONNECTED\x10\x01\x12\x16\n\x12\x45VENT_DISCONNECTED\x10\x02\x12\x15\n\x11\x45VENT_DIAL_FAILED\x10\x03\x12\x10\n\x0c\x45VENT_BANNED\x10\x04\x12\x12\n\x0e\x45VENT_UNBANNED\x10\x05\x32\xa3\x05\n\x07Peering\x12_\n\x0bGetIdentity\x12$.logos.network.v1.GetIdentityRequest\x1a%.logos.network.v1.GetIdentityResponse\"\x03\x90\x02\x01\x12Y\n\tListPeers\x12\".logos.network.v1.ListPeersRequest\x1a#.logos.network.v1.ListPeersResponse\"\x03\x90\x02\x01\x12N\n\x07\x43onnect\x12 .logos.network.v1.ConnectRequest\x1a!.logos.network.v1.ConnectResponse\x12W\n\nDisconnect\x12#.logos.network.v1.DisconnectRequest\x1a$.logos.network.v1.DisconnectResponse\x12\x42\n\x03\x42\x61n\x12\x1c.logos.network.v1.BanRequest\x1a\x1d.logos.network.v1.BanResponse\x12H\n\x05Unban\x12\x1e.logos.network.v1.UnbanRequest\x1a\x1f.logos.network.v1.UnbanResponse\x12\x45\n\x04Ping\x12\x1d.logos.network.v1.PingRequest\x1a\x1e.logos.network.v1.PingResponse\x12^\n\nWatchPeers\x12#.logos.network.v1.WatchPeersRequest\x1a$.logos.network.v1.WatchPeersResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elogos/network/v1/peering.proto\x12\x10logos.network.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x03\n\x04Peer\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x11\n\taddresses\x18\x02 \x03(\t\x12\x11\n\tconnected\x18\x03 \x01(\x08\x12\x10\n\x08outbound\x18\x04 \x01(\x08\x12-\n\nround_trip\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tprotocols\x18\x06 \x03(\t\x12\r\n\x05\x61gent\x18\x07 \x01(\t\x12\x33\n\x0f\x63onnected_since\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rdial_failures\x18\t \x01(\r\x12\x30\n\x0cnext_dial_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x62\x61nned_until\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tbootstrap\x18\x0c \x01(\x08\x12.\n\x07traffic\x18\r \x01(\x0b\x32\x1d.logos.network.v1.LinkTraffic\"\x96\x01\n\x0bLinkTraffic\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11received_messages\x18\x02 \x01(\x04\x12\x16\n\x0ereceived_bytes\x18\x03 \x01(\x04\x12\x15\n\rsent_messages\x18\x04 \x01(\x04\x12\x12\n\nsent_bytes\x18\x05 \x01(\x04\"\x14\n\x12GetIdentityRequest\"k\n\x13GetIdentityResponse\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x18\n\x10listen_addresses\x18\x02 \x03(\t\x12\x17\n\x0f\x63onnected_peers\x18\x03 \x01(\r\x12\x10\n\x08isolated\x18\x04 \x01(\x08\"Q\n\x10ListPeersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x16\n\x0e\x63onnected_only\x18\x03 \x01(\x08\"S\n\x11ListPeersResponse\x12%\n\x05peers\x18\x01 \x03(\x0b\x32\x16.logos.network.v1.Peer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x0e\x43onnectRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"\"\n\x0f\x43onnectResponse\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\"$\n\x11\x44isconnectRequest\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\"\x14\n\x12\x44isconnectResponse\"Z\n\nBanRequest\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\r\n\x0b\x42\x61nResponse\"\x1f\n\x0cUnbanRequest\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\"\x0f\n\rUnbanResponse\"\x10\n\x0eIsolateRequest\"\x11\n\x0fIsolateResponse\"\r\n\x0bHealRequest\"\x0e\n\x0cHealResponse\"\x1e\n\x0bPingRequest\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\"=\n\x0cPingResponse\x12-\n\nround_trip\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x13\n\x11WatchPeersRequest\"\xc9\x02\n\x12WatchPeersResponse\x12\x39\n\x05\x65vent\x18\x01 \x01(\x0e\x32*.logos.network.v1.WatchPeersResponse.Event\x12\x0f\n\x07peer_id\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xae\x01\n\x05\x45vent\x12\x15\n\x11\x45VENT_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45VENT_CONNECTED\x10\x01\x12\x16\n\x12\x45VENT_DISCONNECTED\x10\x02\x12\x15\n\x11\x45VENT_DIAL_FAILED\x10\x03\x12\x10\n\x0c\x45VENT_BANNED\x10\x04\x12\x12\n\x0e\x45VENT_UNBANNED\x10\x05\x12\x12\n\x0e\x45VENT_ISOLATED\x10\x06\x12\x10\n\x0c\x45VENT_HEALED\x10\x07\x32\xba\x06\n\x07Peering\x12_\n\x0bGetIdentity\x12$.logos.network.v1.GetIdentityRequest\x1a%.logos.network.v1.GetIdentityResponse\"\x03\x90\x02\x01\x12Y\n\tListPeers\x12\".logos.network.v1.ListPeersRequest\x1a#.logos.network.v1.ListPeersResponse\"\x03\x90\x02\x01\x12N\n\x07\x43onnect\x12 .logos.network.v1.ConnectRequest\x1a!.logos.network.v1.ConnectResponse\x12W\n\nDisconnect\x12#.logos.network.v1.DisconnectRequest\x1a$.logos.network.v1.DisconnectResponse\x12\x42\n\x03\x42\x61n\x12\x1c.logos.network.v1.BanRequest\x1a\x1d.logos.network.v1.BanResponse\x12H\n\x05Unban\x12\x1e.logos.network.v1.UnbanRequest\x1a\x1f.logos.network.v1.UnbanResponse\x12N\n\x07Isolate\x12 .logos.network.v1.IsolateRequest\x1a!.logos.network.v1.IsolateResponse\x12\x45\n\x04Heal\x12\x1d.logos.network.v1.HealRequest\x1a\x1e.logos.network.v1.HealResponse\x12\x45\n\x04Ping\x12\x1d.logos.network.v1.PingRequest\x1a\x1e.logos.network.v1.PingResponse\x12^\n\nWatchPeers\x12#.logos.network.v1.WatchPeersRequest\x1a$.logos.network.v1.WatchPeersResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,37 +46,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETIDENTITYREQUEST']._serialized_start=676
   _globals['_GETIDENTITYREQUEST']._serialized_end=696
   _globals['_GETIDENTITYRESPONSE']._serialized_start=698
-  _globals['_GETIDENTITYRESPONSE']._serialized_end=787
-  _globals['_LISTPEERSREQUEST']._serialized_start=789
-  _globals['_LISTPEERSREQUEST']._serialized_end=870
-  _globals['_LISTPEERSRESPONSE']._serialized_start=872
-  _globals['_LISTPEERSRESPONSE']._serialized_end=955
-  _globals['_CONNECTREQUEST']._serialized_start=957
-  _globals['_CONNECTREQUEST']._serialized_end=990
-  _globals['_CONNECTRESPONSE']._serialized_start=992
-  _globals['_CONNECTRESPONSE']._serialized_end=1026
-  _globals['_DISCONNECTREQUEST']._serialized_start=1028
-  _globals['_DISCONNECTREQUEST']._serialized_end=1064
-  _globals['_DISCONNECTRESPONSE']._serialized_start=1066
-  _globals['_DISCONNECTRESPONSE']._serialized_end=1086
-  _globals['_BANREQUEST']._serialized_start=1088
-  _globals['_BANREQUEST']._serialized_end=1178
-  _globals['_BANRESPONSE']._serialized_start=1180
-  _globals['_BANRESPONSE']._serialized_end=1193
-  _globals['_UNBANREQUEST']._serialized_start=1195
-  _globals['_UNBANREQUEST']._serialized_end=1226
-  _globals['_UNBANRESPONSE']._serialized_start=1228
-  _globals['_UNBANRESPONSE']._serialized_end=1243
-  _globals['_PINGREQUEST']._serialized_start=1245
-  _globals['_PINGREQUEST']._serialized_end=1275
-  _globals['_PINGRESPONSE']._serialized_start=1277
-  _globals['_PINGRESPONSE']._serialized_end=1338
-  _globals['_WATCHPEERSREQUEST']._serialized_start=1340
-  _globals['_WATCHPEERSREQUEST']._serialized_end=1359
-  _globals['_WATCHPEERSRESPONSE']._serialized_start=1362
-  _globals['_WATCHPEERSRESPONSE']._serialized_end=1653
-  _globals['_WATCHPEERSRESPONSE_EVENT']._serialized_start=1517
-  _globals['_WATCHPEERSRESPONSE_EVENT']._serialized_end=1653
-  _globals['_PEERING']._serialized_start=1656
-  _globals['_PEERING']._serialized_end=2331
+  _globals['_GETIDENTITYRESPONSE']._serialized_end=805
+  _globals['_LISTPEERSREQUEST']._serialized_start=807
+  _globals['_LISTPEERSREQUEST']._serialized_end=888
+  _globals['_LISTPEERSRESPONSE']._serialized_start=890
+  _globals['_LISTPEERSRESPONSE']._serialized_end=973
+  _globals['_CONNECTREQUEST']._serialized_start=975
+  _globals['_CONNECTREQUEST']._serialized_end=1008
+  _globals['_CONNECTRESPONSE']._serialized_start=1010
+  _globals['_CONNECTRESPONSE']._serialized_end=1044
+  _globals['_DISCONNECTREQUEST']._serialized_start=1046
+  _globals['_DISCONNECTREQUEST']._serialized_end=1082
+  _globals['_DISCONNECTRESPONSE']._serialized_start=1084
+  _globals['_DISCONNECTRESPONSE']._serialized_end=1104
+  _globals['_BANREQUEST']._serialized_start=1106
+  _globals['_BANREQUEST']._serialized_end=1196
+  _globals['_BANRESPONSE']._serialized_start=1198
+  _globals['_BANRESPONSE']._serialized_end=1211
+  _globals['_UNBANREQUEST']._serialized_start=1213
+  _globals['_UNBANREQUEST']._serialized_end=1244
+  _globals['_UNBANRESPONSE']._serialized_start=1246
+  _globals['_UNBANRESPONSE']._serialized_end=1261
+  _globals['_ISOLATEREQUEST']._serialized_start=1263
+  _globals['_ISOLATEREQUEST']._serialized_end=1279
+  _globals['_ISOLATERESPONSE']._serialized_start=1281
+  _globals['_ISOLATERESPONSE']._serialized_end=1298
+  _globals['_HEALREQUEST']._serialized_start=1300
+  _globals['_HEALREQUEST']._serialized_end=1313
+  _globals['_HEALRESPONSE']._serialized_start=1315
+  _globals['_HEALRESPONSE']._serialized_end=1329
+  _globals['_PINGREQUEST']._serialized_start=1331
+  _globals['_PINGREQUEST']._serialized_end=1361
+  _globals['_PINGRESPONSE']._serialized_start=1363
+  _globals['_PINGRESPONSE']._serialized_end=1424
+  _globals['_WATCHPEERSREQUEST']._serialized_start=1426
+  _globals['_WATCHPEERSREQUEST']._serialized_end=1445
+  _globals['_WATCHPEERSRESPONSE']._serialized_start=1448
+  _globals['_WATCHPEERSRESPONSE']._serialized_end=1777
+  _globals['_WATCHPEERSRESPONSE_EVENT']._serialized_start=1603
+  _globals['_WATCHPEERSRESPONSE_EVENT']._serialized_end=1777
+  _globals['_PEERING']._serialized_start=1780
+  _globals['_PEERING']._serialized_end=2606
 # @@protoc_insertion_point(module_scope)

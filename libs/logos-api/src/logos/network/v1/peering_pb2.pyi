@@ -181,10 +181,13 @@ class GetIdentityResponse(_message.Message):
     PEER_ID_FIELD_NUMBER: _builtins.int
     LISTEN_ADDRESSES_FIELD_NUMBER: _builtins.int
     CONNECTED_PEERS_FIELD_NUMBER: _builtins.int
+    ISOLATED_FIELD_NUMBER: _builtins.int
     peer_id: _builtins.str
     """Base58 text of the 39-byte identity multihash (NET-1)."""
     connected_peers: _builtins.int
     """Peers connected now."""
+    isolated: _builtins.bool
+    """Whether `Isolate` has cut it off."""
     @_builtins.property
     def listen_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Multiaddresses at which it listens, without `/p2p/…`."""
@@ -195,10 +198,11 @@ class GetIdentityResponse(_message.Message):
         peer_id: _builtins.str = ...,
         listen_addresses: _abc.Iterable[_builtins.str] | None = ...,
         connected_peers: _builtins.int = ...,
+        isolated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected_peers", b"connected_peers", "listen_addresses", b"listen_addresses", "peer_id", b"peer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected_peers", b"connected_peers", "isolated", b"isolated", "listen_addresses", b"listen_addresses", "peer_id", b"peer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -434,6 +438,74 @@ class UnbanResponse(_message.Message):
 Global___UnbanResponse: _TypeAlias = UnbanResponse  # noqa: Y015
 
 @_typing.final
+class IsolateRequest(_message.Message):
+    """Asks for this node to be cut off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IsolateRequest: _TypeAlias = IsolateRequest  # noqa: Y015
+
+@_typing.final
+class IsolateResponse(_message.Message):
+    """The node refuses all connections."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IsolateResponse: _TypeAlias = IsolateResponse  # noqa: Y015
+
+@_typing.final
+class HealRequest(_message.Message):
+    """Asks for an isolation to end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HealRequest: _TypeAlias = HealRequest  # noqa: Y015
+
+@_typing.final
+class HealResponse(_message.Message):
+    """The node takes connections again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HealResponse: _TypeAlias = HealResponse  # noqa: Y015
+
+@_typing.final
 class PingRequest(_message.Message):
     """Asks for a round trip."""
 
@@ -520,6 +592,10 @@ class WatchPeersResponse(_message.Message):
         """It was banned."""
         EVENT_UNBANNED: WatchPeersResponse._Event.ValueType  # 5
         """Its ban is over."""
+        EVENT_ISOLATED: WatchPeersResponse._Event.ValueType  # 6
+        """This node was cut off; `peer_id` is empty."""
+        EVENT_HEALED: WatchPeersResponse._Event.ValueType  # 7
+        """This node is cut off no longer; `peer_id` is empty."""
 
     class Event(_Event, metaclass=_EventEnumTypeWrapper):
         """What may happen to a peer."""
@@ -536,6 +612,10 @@ class WatchPeersResponse(_message.Message):
     """It was banned."""
     EVENT_UNBANNED: WatchPeersResponse.Event.ValueType  # 5
     """Its ban is over."""
+    EVENT_ISOLATED: WatchPeersResponse.Event.ValueType  # 6
+    """This node was cut off; `peer_id` is empty."""
+    EVENT_HEALED: WatchPeersResponse.Event.ValueType  # 7
+    """This node is cut off no longer; `peer_id` is empty."""
 
     EVENT_FIELD_NUMBER: _builtins.int
     PEER_ID_FIELD_NUMBER: _builtins.int
@@ -544,7 +624,9 @@ class WatchPeersResponse(_message.Message):
     event: Global___WatchPeersResponse.Event.ValueType
     """The event."""
     peer_id: _builtins.str
-    """Peer id; empty where a dial failed and it is not known which peer it was for."""
+    """Peer id; empty where a dial failed and it is not known which peer it was for,
+    and where the event is of this node.
+    """
     detail: _builtins.str
     """Why, for the operator. May be empty."""
     @_builtins.property

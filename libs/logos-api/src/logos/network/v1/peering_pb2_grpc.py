@@ -65,6 +65,16 @@ class PeeringStub:
                 request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.UnbanRequest.SerializeToString,
                 response_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.UnbanResponse.FromString,
                 _registered_method=True)
+        self.Isolate = channel.unary_unary(
+                '/logos.network.v1.Peering/Isolate',
+                request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.IsolateRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.IsolateResponse.FromString,
+                _registered_method=True)
+        self.Heal = channel.unary_unary(
+                '/logos.network.v1.Peering/Heal',
+                request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.HealRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.HealResponse.FromString,
+                _registered_method=True)
         self.Ping = channel.unary_unary(
                 '/logos.network.v1.Peering/Ping',
                 request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.PingRequest.SerializeToString,
@@ -104,6 +114,7 @@ class PeeringServicer:
 
         Errors:
         FAILED_PRECONDITION  PEER_BANNED
+        FAILED_PRECONDITION  NODE_ISOLATED: `Heal` ends it
         UNAVAILABLE          DIAL_FAILED: no node answers at the address, or not
         the peer that it names
         """
@@ -132,6 +143,22 @@ class PeeringServicer:
 
     def Unban(self, request, context):
         """Ends a ban. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Isolate(self, request, context):
+        """Cuts this node off: closes every connection and refuses all, in and out,
+        until it is healed or the network module restarts (NET-16). For trying what
+        the loss of a node does. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Heal(self, request, context):
+        """Ends an isolation; the node dials the peers that it wants at once. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -188,6 +215,16 @@ def add_PeeringServicer_to_server(servicer, server):
                     servicer.Unban,
                     request_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.UnbanRequest.FromString,
                     response_serializer=logos_dot_network_dot_v1_dot_peering__pb2.UnbanResponse.SerializeToString,
+            ),
+            'Isolate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Isolate,
+                    request_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.IsolateRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_peering__pb2.IsolateResponse.SerializeToString,
+            ),
+            'Heal': grpc.unary_unary_rpc_method_handler(
+                    servicer.Heal,
+                    request_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.HealRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_peering__pb2.HealResponse.SerializeToString,
             ),
             'Ping': grpc.unary_unary_rpc_method_handler(
                     servicer.Ping,
@@ -363,6 +400,60 @@ class Peering:
             '/logos.network.v1.Peering/Unban',
             logos_dot_network_dot_v1_dot_peering__pb2.UnbanRequest.SerializeToString,
             logos_dot_network_dot_v1_dot_peering__pb2.UnbanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Isolate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Peering/Isolate',
+            logos_dot_network_dot_v1_dot_peering__pb2.IsolateRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_peering__pb2.IsolateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Heal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Peering/Heal',
+            logos_dot_network_dot_v1_dot_peering__pb2.HealRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_peering__pb2.HealResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,7 @@ class PeeringStub:
 
     Errors:
       FAILED_PRECONDITION  PEER_BANNED
+      FAILED_PRECONDITION  NODE_ISOLATED: `Heal` ends it
       UNAVAILABLE          DIAL_FAILED: no node answers at the address, or not
                           the peer that it names
     """
@@ -71,6 +72,13 @@ class PeeringStub:
     """
     Unban: _grpc.UnaryUnaryMultiCallable[_peering_pb2.UnbanRequest, _peering_pb2.UnbanResponse]
     """Ends a ban. Idempotent."""
+    Isolate: _grpc.UnaryUnaryMultiCallable[_peering_pb2.IsolateRequest, _peering_pb2.IsolateResponse]
+    """Cuts this node off: closes every connection and refuses all, in and out,
+    until it is healed or the network module restarts (NET-16). For trying what
+    the loss of a node does. Idempotent.
+    """
+    Heal: _grpc.UnaryUnaryMultiCallable[_peering_pb2.HealRequest, _peering_pb2.HealResponse]
+    """Ends an isolation; the node dials the peers that it wants at once. Idempotent."""
     Ping: _grpc.UnaryUnaryMultiCallable[_peering_pb2.PingRequest, _peering_pb2.PingResponse]
     """Measures the round trip to a connected peer.
 
@@ -102,6 +110,7 @@ class PeeringAsyncStub(PeeringStub):
 
     Errors:
       FAILED_PRECONDITION  PEER_BANNED
+      FAILED_PRECONDITION  NODE_ISOLATED: `Heal` ends it
       UNAVAILABLE          DIAL_FAILED: no node answers at the address, or not
                           the peer that it names
     """
@@ -118,6 +127,13 @@ class PeeringAsyncStub(PeeringStub):
     """
     Unban: _aio.UnaryUnaryMultiCallable[_peering_pb2.UnbanRequest, _peering_pb2.UnbanResponse]  # type: ignore[assignment]
     """Ends a ban. Idempotent."""
+    Isolate: _aio.UnaryUnaryMultiCallable[_peering_pb2.IsolateRequest, _peering_pb2.IsolateResponse]  # type: ignore[assignment]
+    """Cuts this node off: closes every connection and refuses all, in and out,
+    until it is healed or the network module restarts (NET-16). For trying what
+    the loss of a node does. Idempotent.
+    """
+    Heal: _aio.UnaryUnaryMultiCallable[_peering_pb2.HealRequest, _peering_pb2.HealResponse]  # type: ignore[assignment]
+    """Ends an isolation; the node dials the peers that it wants at once. Idempotent."""
     Ping: _aio.UnaryUnaryMultiCallable[_peering_pb2.PingRequest, _peering_pb2.PingResponse]  # type: ignore[assignment]
     """Measures the round trip to a connected peer.
 
@@ -164,6 +180,7 @@ class PeeringServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           FAILED_PRECONDITION  PEER_BANNED
+          FAILED_PRECONDITION  NODE_ISOLATED: `Heal` ends it
           UNAVAILABLE          DIAL_FAILED: no node answers at the address, or not
                               the peer that it names
         """
@@ -198,6 +215,25 @@ class PeeringServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_peering_pb2.UnbanResponse, _abc.Awaitable[_peering_pb2.UnbanResponse]]:
         """Ends a ban. Idempotent."""
+
+    @_abc_1.abstractmethod
+    def Isolate(
+        self,
+        request: _peering_pb2.IsolateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peering_pb2.IsolateResponse, _abc.Awaitable[_peering_pb2.IsolateResponse]]:
+        """Cuts this node off: closes every connection and refuses all, in and out,
+        until it is healed or the network module restarts (NET-16). For trying what
+        the loss of a node does. Idempotent.
+        """
+
+    @_abc_1.abstractmethod
+    def Heal(
+        self,
+        request: _peering_pb2.HealRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peering_pb2.HealResponse, _abc.Awaitable[_peering_pb2.HealResponse]]:
+        """Ends an isolation; the node dials the peers that it wants at once. Idempotent."""
 
     @_abc_1.abstractmethod
     def Ping(
