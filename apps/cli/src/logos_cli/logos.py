@@ -14,6 +14,8 @@ class _Commands(Group):
         "down": Place("logos_cli.testnets", "down"),
         "status": Place("logos_cli.testnets", "status"),
         "logs": Place("logos_cli.testnets", "logs"),
+        "isolate": Place("logos_cli.faults", "isolate"),
+        "heal": Place("logos_cli.faults", "heal"),
         "test": Place("logos_cli.developer", "tests"),
         "check": Place("logos_cli.developer", "check"),
         "lock": Place("logos_cli.developer", "lock"),

@@ -37,6 +37,7 @@ class NodeView:
     peer_id: str = ""
     """Empty if no module of the node has peers, or that module is not READY."""
     peers: int = 0
+    is_isolated: bool = False
 
 
 async def view(channel: grpc.aio.Channel, *, networked: bool = True) -> NodeView:
@@ -60,7 +61,9 @@ async def view(channel: grpc.aio.Channel, *, networked: bool = True) -> NodeView
             )
         except grpc.aio.AioRpcError:
             return NodeView(modules, status.ready)  # the module stopped between the two calls
-        return NodeView(modules, status.ready, identity.peer_id, identity.connected_peers)
+        return NodeView(
+            modules, status.ready, identity.peer_id, identity.connected_peers, identity.isolated
+        )
     return NodeView(modules, status.ready)
 
 
@@ -96,6 +99,28 @@ async def refuses_token(front: str, bearer: str | None) -> bool:
         except grpc.aio.AioRpcError as error:
             return refuses_caller(error)
     return False
+
+
+async def cut_off(channel: grpc.aio.Channel) -> None:
+    """Has a node's network module refuse all others; AioRpcError."""
+    stub = peering_pb2_grpc.PeeringStub(channel)
+    await stub.Isolate(peering_pb2.IsolateRequest(), timeout=CALL_TIMEOUT_S)
+
+
+async def heal(channel: grpc.aio.Channel) -> None:
+    """Ends what `cut_off` began; AioRpcError."""
+    await peering_pb2_grpc.PeeringStub(channel).Heal(
+        peering_pb2.HealRequest(), timeout=CALL_TIMEOUT_S
+    )
+
+
+async def is_cut_off(front: str, bearer: str | None) -> bool:
+    """Returns whether a node's network module refuses all others; False if it does not answer."""
+    async with channel_to(front, bearer) as channel:
+        try:
+            return (await view(channel)).is_isolated
+        except grpc.aio.AioRpcError:
+            return False
 
 
 async def revive_failed(channel: grpc.aio.Channel) -> None:

@@ -21,13 +21,14 @@ from logos_testnet.engine import TOKEN_PROGRAM, run_docker
 from logos_testnet.errors import EngineError, NodeFailedError, NotStoppedError, UnknownNodeError
 from logos_testnet.genesis import genesis_failed, modules_with_genesis
 from logos_testnet.layout import Layout
+from logos_testnet.mesh import Mesh
 from logos_testnet.plan import NodePlan, Plan, node_count_text
 from logos_testnet.ports import refuse_taken
 from logos_testnet.processes import KERNEL
 from logos_testnet.progress import NodeProgress, Note, Report
 from logos_testnet.readiness import wait_until_ready
 from logos_testnet.stopping import refuse_living, refuse_namesake
-from logos_testnet.testnet import LogLine, Started, endpoints_of, node_of
+from logos_testnet.testnet import ISOLATED, LogLine, Started, endpoints_of, node_of
 from logos_testnet.together import all_of
 
 DEFAULT_COMPOSE_FILE: Final = "docker-compose.yml"
@@ -90,6 +91,9 @@ class ContainerTestnet:
             await self._make_genesis()
         if extra or not is_whole:
             await self._start(report)
+        for name in await self.isolated():
+            report(NodeProgress(name, f"is healed: {ISOLATED}"))
+            await self.heal(name)
         await self._copy_token()
         views = await all_of(
             wait_until_ready(node, bearer=self.bearer, report=report) for node in self._plan.nodes
@@ -144,7 +148,8 @@ class ContainerTestnet:
         }
 
     async def troubles(self) -> dict[str, str]:
-        return {}  # containers use no Unix sockets that could be lost
+        # Containers use no Unix sockets that could be lost.
+        return dict.fromkeys(await self.isolated(), ISOLATED)
 
     async def _services(self) -> dict[str, str]:
         """Returns all running services, planned or not, with their published ports."""
@@ -164,6 +169,17 @@ class ContainerTestnet:
         # The engine kills the program too once the container has ended: that is no failure.
         accepted = (0, 128 + signal.SIGKILL)
         await self._compose("exec", "-T", service_name(node, module), *program, accepted=accepted)
+
+    async def isolate(self, node: str) -> None:
+        mesh = Mesh(self._plan, self._project)
+        await mesh.leave(node_of(self._plan, node))
+
+    async def heal(self, node: str) -> None:
+        mesh = Mesh(self._plan, self._project)
+        await mesh.join(node_of(self._plan, node))
+
+    async def isolated(self) -> frozenset[str]:
+        return await Mesh(self._plan, self._project).absent(await self._services())
 
     async def memory_bytes(self) -> int:
         """Returns the memory that the engine charges to the containers, with their page cache."""

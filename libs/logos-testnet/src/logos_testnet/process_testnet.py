@@ -10,7 +10,14 @@ from typing import Final
 
 from logos_client.channels import channel_to
 from logos_client.token_file import make_token_file, read_token
-from logos_testnet.client import NodeView, refuses_token, revive_failed
+from logos_testnet.client import (
+    NodeView,
+    cut_off,
+    heal,
+    is_cut_off,
+    refuses_token,
+    revive_failed,
+)
 from logos_testnet.endpoints import write_endpoints
 from logos_testnet.errors import NotStoppedError, UnknownNodeError
 from logos_testnet.fork_server import starts_by_fork
@@ -31,7 +38,7 @@ from logos_testnet.progress import NodeProgress, Report
 from logos_testnet.readiness import wait_until_ready
 from logos_testnet.sockets import lost_sockets, socket_folders
 from logos_testnet.stopping import refuse_living, refuse_namesake, stop_processes
-from logos_testnet.testnet import LogLine, Started, endpoints_of, node_of
+from logos_testnet.testnet import ISOLATED, LogLine, Started, endpoints_of, front_door, node_of
 from logos_testnet.together import all_of
 
 SOCKET_TIMEOUT_S: Final = 10.0
@@ -118,6 +125,8 @@ class ProcessTestnet:
                     troubles[node.name] = self._describe_refusal()
                 elif lost := await self._lost_sockets(node):
                     troubles[node.name] = self._describe_lost(node, lost)
+                elif await is_cut_off(node.front, self.bearer):
+                    troubles[node.name] = ISOLATED
         return troubles
 
     async def kill(self, node: str, module: str, number: int) -> None:
@@ -125,6 +134,19 @@ class ProcessTestnet:
         if not found:
             raise UnknownNodeError(f"no process of {module} on {node}")
         send_signal(found, signal.Signals(number))
+
+    async def isolate(self, node: str) -> None:
+        async with front_door(self, node) as channel:
+            await cut_off(channel)
+
+    async def heal(self, node: str) -> None:
+        async with front_door(self, node) as channel:
+            await heal(channel)
+
+    async def isolated(self) -> frozenset[str]:
+        nodes = self._plan.nodes
+        answers = await all_of(is_cut_off(node.front, self.bearer) for node in nodes)
+        return frozenset(node.name for node, yes in zip(nodes, answers, strict=True) if yes)
 
     async def memory_bytes(self) -> int:
         return proportional_bytes([*self._processes(), *self._kernels.fork_server.processes()])
@@ -272,8 +294,11 @@ class ProcessTestnet:
             else:
                 async with channel_to(node.front, self.bearer) as channel:
                     await revive_failed(channel)
-            await self._wait(node, report, figures=False)
+            seen = await self._wait(node, report, figures=False)
             report(NodeProgress(node.name, "modules are ready"))
+            if seen.is_isolated:
+                report(NodeProgress(node.name, f"is healed: {ISOLATED}"))
+                await self.heal(node.name)
 
     async def _wait(self, node: NodePlan, report: Report, *, figures: bool = True) -> NodeView:
         return await wait_until_ready(

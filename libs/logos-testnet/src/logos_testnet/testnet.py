@@ -6,7 +6,7 @@ Scenarios and commands get a `Testnet` and do not depend on its runtime.
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import grpc
 
@@ -16,6 +16,8 @@ from logos_testnet.endpoints import Endpoints, NodeEndpoints
 from logos_testnet.errors import UnknownNodeError
 from logos_testnet.plan import NodePlan, Plan
 from logos_testnet.progress import Report
+
+ISOLATED: Final = "it is isolated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,27 @@ class Testnet(Protocol):
 
     async def kill(self, node: str, module: str, number: int) -> None:
         """Sends a signal to a module's process, or to the node's `kernel`."""
+        ...
+
+    async def isolate(self, node: str) -> None:
+        """Cuts a node off from all others; its front door answers on. Idempotent.
+
+        Processes: its network module closes and refuses all connections. Containers: the
+        engine takes that module off the network between nodes, and nothing tells the others.
+
+        Raises:
+            UnknownNodeError: There is no such node.
+            EngineError: The container engine is missing, or a command failed.
+            grpc.aio.AioRpcError: The node does not answer.
+        """
+        ...
+
+    async def heal(self, node: str) -> None:
+        """Ends an isolation, as `up` does too. Idempotent; raises as `isolate` does."""
+        ...
+
+    async def isolated(self) -> frozenset[str]:
+        """Returns the running nodes that are cut off."""
         ...
 
     async def memory_bytes(self) -> int:

@@ -9,6 +9,7 @@ from logos_testnet.scenarios.fetches import (
     an_unknown_cid_is_not_found,
 )
 from logos_testnet.scenarios.files import a_file_of_any_size_crosses_the_network
+from logos_testnet.scenarios.isolation import a_fetch_waits_until_its_node_is_healed
 from logos_testnet.scenarios.puts import a_put_that_breaks_off_leaves_nothing
 from logos_testnet.scenarios.recovery import (
     a_killed_kernel_comes_back,
@@ -27,6 +28,7 @@ EVERY: Final[tuple[Scenario, ...]] = (
     a_second_up_changes_nothing,
     a_fetch_outlives_its_network_module,
     a_fetch_outlives_its_provider_for_a_while,
+    a_fetch_waits_until_its_node_is_healed,
     a_killed_module_comes_back,
     a_killed_kernel_comes_back,
     a_restart_keeps_identities_and_files,
