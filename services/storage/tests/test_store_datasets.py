@@ -411,6 +411,40 @@ async def test_what_was_kept_is_known_after_a_restart(
         assert (await store.space()).used_bytes == 0
 
 
+async def test_what_was_kept_is_known_while_its_tree_closes(
+    tmp_path: Path, provider: DatasetStore
+) -> None:
+    there = await put(provider, content_of(20 * 65536))
+    async with opened(tmp_path / "mine") as store:
+        record = await adopted(store, there)
+        async with asyncio.TaskGroup() as tasks:
+            async with store.open(record) as tree:
+                body = await answer_of(provider, there, 3, 9)
+                await keep(tree, body, request_for(there, 3, 9), 20 * 65536)
+                looking = tasks.create_task(looked(store, record))
+                await asyncio.sleep(0)  # it looks, again and again, while the tree is closed
+            looking.cancel()
+        await store.delete_empty(there.cid)
+        assert ((await store.find(there.cid)) or record).blocks_held == 6
+
+
+async def looked(store: DatasetStore, record: DatasetRecord) -> None:
+    """Checks, until cancelled, that six blocks are here."""
+    while True:
+        assert ((await store.find(record.cid)) or record).blocks_held == 6
+
+
+async def test_only_what_is_empty_is_deleted_as_empty(store: DatasetStore) -> None:
+    record = await put(store, b"x")
+    await store.delete_empty(record.cid)
+    assert await store.find(record.cid) is not None
+
+    await store.delete(record.cid)
+    again = await adopted(store, record)
+    await store.delete_empty(again.cid)
+    assert await store.find(record.cid) is None
+
+
 async def test_after_a_kill_the_blocks_of_the_last_flush_are_known_and_true(
     tmp_path: Path, provider: DatasetStore
 ) -> None:

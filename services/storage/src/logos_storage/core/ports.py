@@ -131,6 +131,10 @@ class Datasets(Protocol):
         """Deletes a dataset; returns the bytes freed. DatasetBusyError."""
         ...
 
+    async def delete_empty(self, cid: Cid) -> None:
+        """Deletes a dataset of which no block is here; others stay. DatasetBusyError."""
+        ...
+
     async def page(self, *, below: int | None, limit: int) -> list[DatasetRecord]:
         """Returns datasets, newest first, whose number is below a bound."""
         ...

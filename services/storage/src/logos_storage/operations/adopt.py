@@ -53,4 +53,4 @@ class Adopt:
             self.announcer.announce(cid)
         else:
             with suppress(DatasetBusyError):  # another fetch of it is still running
-                await self.datasets.delete(cid)
+                await self.datasets.delete_empty(cid)

@@ -249,8 +249,10 @@ class DatasetStore:
         async with self._changing:
             tree.uses[user] -= 1
             if not tree.uses.total():
-                del self._open[tree.shape.name]
-                await tree.close()
+                try:
+                    await tree.close()
+                finally:  # until then its bitfield is known here alone, not on disk
+                    del self._open[tree.shape.name]
 
     async def _completed(self, shape: TreeShape) -> None:
         """Notes that the last block came; its bytes are durable."""
@@ -265,10 +267,13 @@ class DatasetStore:
     async def delete(self, cid: Cid) -> int:
         return await self._executor.shielded.run(self._delete(cid))
 
-    async def _delete(self, cid: Cid) -> int:
+    async def delete_empty(self, cid: Cid) -> None:
+        await self._executor.shielded.run(self._delete(cid, only_empty=True))
+
+    async def _delete(self, cid: Cid, *, only_empty: bool = False) -> int:
         async with self._changing:
             stored = await self._catalog.dataset(cid)
-            if stored is None:
+            if stored is None or (only_empty and await self._has_blocks(stored.tree)):
                 return 0
             shape = stored.tree.shape
             is_shared = await self._catalog.is_shared(shape)
@@ -322,6 +327,9 @@ class DatasetStore:
             stored_at_us=stored.stored_at_us,
             blocks_held=await self._held(stored.tree),
         )
+
+    async def _has_blocks(self, tree: StoredTree) -> bool:
+        return tree.is_complete or await self._held(tree) > 0
 
     async def _held(self, tree: StoredTree) -> int:
         opened = self._open.get(tree.shape.name)

@@ -128,8 +128,9 @@ class StorageServicer:
 
     def Get(self, request, context):
         """Streams content, first the header, then the bytes in order. What this node
-        lacks is fetched from other nodes and kept. Every byte was verified against
-        the CID before it is sent.
+        lacks is fetched from other nodes and kept, of a range only the blocks that
+        it touches (STO-40). Every byte was verified against the CID before it is
+        sent.
 
         Errors:
         OUT_OF_RANGE        RANGE_NOT_SATISFIABLE: `offset` is past the end

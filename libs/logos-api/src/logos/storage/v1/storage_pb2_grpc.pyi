@@ -62,8 +62,9 @@ class StorageStub:
     """
     Get: _grpc.UnaryStreamMultiCallable[_storage_pb2.GetRequest, _storage_pb2.GetResponse]
     """Streams content, first the header, then the bytes in order. What this node
-    lacks is fetched from other nodes and kept. Every byte was verified against
-    the CID before it is sent.
+    lacks is fetched from other nodes and kept, of a range only the blocks that
+    it touches (STO-40). Every byte was verified against the CID before it is
+    sent.
 
     Errors:
       OUT_OF_RANGE        RANGE_NOT_SATISFIABLE: `offset` is past the end
@@ -163,8 +164,9 @@ class StorageAsyncStub(StorageStub):
     """
     Get: _aio.UnaryStreamMultiCallable[_storage_pb2.GetRequest, _storage_pb2.GetResponse]  # type: ignore[assignment]
     """Streams content, first the header, then the bytes in order. What this node
-    lacks is fetched from other nodes and kept. Every byte was verified against
-    the CID before it is sent.
+    lacks is fetched from other nodes and kept, of a range only the blocks that
+    it touches (STO-40). Every byte was verified against the CID before it is
+    sent.
 
     Errors:
       OUT_OF_RANGE        RANGE_NOT_SATISFIABLE: `offset` is past the end
@@ -273,8 +275,9 @@ class StorageServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_storage_pb2.GetResponse], _abc.AsyncIterator[_storage_pb2.GetResponse]]:
         """Streams content, first the header, then the bytes in order. What this node
-        lacks is fetched from other nodes and kept. Every byte was verified against
-        the CID before it is sent.
+        lacks is fetched from other nodes and kept, of a range only the blocks that
+        it touches (STO-40). Every byte was verified against the CID before it is
+        sent.
 
         Errors:
           OUT_OF_RANGE        RANGE_NOT_SATISFIABLE: `offset` is past the end
