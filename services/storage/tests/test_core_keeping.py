@@ -280,6 +280,9 @@ def test_pages_are_newest_first(driven: Driven) -> None:
     assert [one.cid for one in first] == [cid(4), cid(3)]
     rest = driven.machine.page(below=first[-1].number, limit=10)
     assert [one.cid for one in rest] == [cid(2), cid(1), cid(0)]
+    driven.machine.done(cid(1), 1)
+    driven.fetch(cid(1), now_ms=2)  # another one, and the newest
+    assert [one.cid for one in driven.machine.page(below=None, limit=2)] == [cid(1), cid(4)]
 
 
 class World:

@@ -17,6 +17,7 @@ package storagev1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -29,6 +30,75 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// What a fetch does.
+type FetchState int32
+
+const (
+	// Never sent.
+	FetchState_FETCH_STATE_UNSPECIFIED FetchState = 0
+	// It waits for its turn: four are tried at a time.
+	FetchState_FETCH_STATE_QUEUED FetchState = 1
+	// It looks for providers, or blocks come.
+	FetchState_FETCH_STATE_FETCHING FetchState = 2
+	// The last attempt failed, as `reason` says; the next one is at `next_try_at`.
+	FetchState_FETCH_STATE_WAITING FetchState = 3
+	// All blocks are here, on disk. Ended.
+	FetchState_FETCH_STATE_DONE FetchState = 4
+	// It has ended for `reason`.
+	FetchState_FETCH_STATE_FAILED FetchState = 5
+	// `CancelFetch` or `Delete` has ended it.
+	FetchState_FETCH_STATE_CANCELLED FetchState = 6
+)
+
+// Enum value maps for FetchState.
+var (
+	FetchState_name = map[int32]string{
+		0: "FETCH_STATE_UNSPECIFIED",
+		1: "FETCH_STATE_QUEUED",
+		2: "FETCH_STATE_FETCHING",
+		3: "FETCH_STATE_WAITING",
+		4: "FETCH_STATE_DONE",
+		5: "FETCH_STATE_FAILED",
+		6: "FETCH_STATE_CANCELLED",
+	}
+	FetchState_value = map[string]int32{
+		"FETCH_STATE_UNSPECIFIED": 0,
+		"FETCH_STATE_QUEUED":      1,
+		"FETCH_STATE_FETCHING":    2,
+		"FETCH_STATE_WAITING":     3,
+		"FETCH_STATE_DONE":        4,
+		"FETCH_STATE_FAILED":      5,
+		"FETCH_STATE_CANCELLED":   6,
+	}
+)
+
+func (x FetchState) Enum() *FetchState {
+	p := new(FetchState)
+	*p = x
+	return p
+}
+
+func (x FetchState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FetchState) Descriptor() protoreflect.EnumDescriptor {
+	return file_logos_storage_v1_storage_proto_enumTypes[0].Descriptor()
+}
+
+func (FetchState) Type() protoreflect.EnumType {
+	return &file_logos_storage_v1_storage_proto_enumTypes[0]
+}
+
+func (x FetchState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FetchState.Descriptor instead.
+func (FetchState) EnumDescriptor() ([]byte, []int) {
+	return file_logos_storage_v1_storage_proto_rawDescGZIP(), []int{0}
+}
 
 // A dataset, and how much of it this node holds.
 type Dataset struct {
@@ -948,6 +1018,557 @@ func (x *SpaceResponse) GetDatasets() uint64 {
 	return 0
 }
 
+// How a fetch goes.
+type FetchProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// CID of the manifest, text.
+	Cid string `protobuf:"bytes,1,opt,name=cid,proto3" json:"cid,omitempty"`
+	// What it does.
+	State FetchState `protobuf:"varint,2,opt,name=state,proto3,enum=logos.storage.v1.FetchState" json:"state,omitempty"`
+	// The dataset, and how much of it is here; unset until its manifest came.
+	Dataset *Dataset `protobuf:"bytes,3,opt,name=dataset,proto3" json:"dataset,omitempty"`
+	// Bytes of the content that are here, verified, whoever fetched them.
+	HeldBytes uint64 `protobuf:"varint,4,opt,name=held_bytes,json=heldBytes,proto3" json:"held_bytes,omitempty"`
+	// Size of the content in bytes; 0 until `dataset` is set.
+	TotalBytes uint64 `protobuf:"varint,5,opt,name=total_bytes,json=totalBytes,proto3" json:"total_bytes,omitempty"`
+	// Bytes that came in the last five seconds, a second.
+	BytesPerSecond uint64 `protobuf:"varint,6,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
+	// Peer ids of the nodes that owe blocks now: at most 8.
+	Providers []string `protobuf:"bytes,7,rep,name=providers,proto3" json:"providers,omitempty"`
+	// Time until all is here at this rate. Unset where nothing comes.
+	TimeLeft *durationpb.Duration `protobuf:"bytes,8,opt,name=time_left,json=timeLeft,proto3" json:"time_left,omitempty"`
+	// Reason of the last attempt that failed, as of `Get`; empty where blocks came
+	// since.
+	Reason string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The same as a sentence, for people. At most 1000 bytes.
+	Detail string `protobuf:"bytes,10,opt,name=detail,proto3" json:"detail,omitempty"`
+	// When it was asked for. Local clock, like the other times.
+	StartedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	// When it is tried again. Set while it waits.
+	NextTryAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=next_try_at,json=nextTryAt,proto3" json:"next_try_at,omitempty"`
+	// When it ended. Set once it has.
+	EndedAt       *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchProgress) Reset() {
+	*x = FetchProgress{}
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchProgress) ProtoMessage() {}
+
+func (x *FetchProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchProgress.ProtoReflect.Descriptor instead.
+func (*FetchProgress) Descriptor() ([]byte, []int) {
+	return file_logos_storage_v1_storage_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *FetchProgress) GetCid() string {
+	if x != nil {
+		return x.Cid
+	}
+	return ""
+}
+
+func (x *FetchProgress) GetState() FetchState {
+	if x != nil {
+		return x.State
+	}
+	return FetchState_FETCH_STATE_UNSPECIFIED
+}
+
+func (x *FetchProgress) GetDataset() *Dataset {
+	if x != nil {
+		return x.Dataset
+	}
+	return nil
+}
+
+func (x *FetchProgress) GetHeldBytes() uint64 {
+	if x != nil {
+		return x.HeldBytes
+	}
+	return 0
+}
+
+func (x *FetchProgress) GetTotalBytes() uint64 {
+	if x != nil {
+		return x.TotalBytes
+	}
+	return 0
+}
+
+func (x *FetchProgress) GetBytesPerSecond() uint64 {
+	if x != nil {
+		return x.BytesPerSecond
+	}
+	return 0
+}
+
+func (x *FetchProgress) GetProviders() []string {
+	if x != nil {
+		return x.Providers
+	}
+	return nil
+}
+
+func (x *FetchProgress) GetTimeLeft() *durationpb.Duration {
+	if x != nil {
+		return x.TimeLeft
+	}
+	return nil
+}
+
+func (x *FetchProgress) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *FetchProgress) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *FetchProgress) GetStartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedAt
+	}
+	return nil
+}
+
+func (x *FetchProgress) GetNextTryAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextTryAt
+	}
+	return nil
+}
+
+func (x *FetchProgress) GetEndedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndedAt
+	}
+	return nil
+}
+
+// Asks for a dataset to be fetched and kept.
+type FetchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// CID of the manifest, text.
+	Cid string `protobuf:"bytes,1,opt,name=cid,proto3" json:"cid,omitempty"`
+	// It fails when no block has come for so long: 1 s to 7 days; unset means an
+	// hour. A fetch that is joined gets the longer of both.
+	Patience      *durationpb.Duration `protobuf:"bytes,2,opt,name=patience,proto3" json:"patience,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchRequest) Reset() {
+	*x = FetchRequest{}
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchRequest) ProtoMessage() {}
+
+func (x *FetchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
+func (*FetchRequest) Descriptor() ([]byte, []int) {
+	return file_logos_storage_v1_storage_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *FetchRequest) GetCid() string {
+	if x != nil {
+		return x.Cid
+	}
+	return ""
+}
+
+func (x *FetchRequest) GetPatience() *durationpb.Duration {
+	if x != nil {
+		return x.Patience
+	}
+	return nil
+}
+
+// The fetch goes on.
+type FetchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How it goes.
+	Progress      *FetchProgress `protobuf:"bytes,1,opt,name=progress,proto3" json:"progress,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchResponse) Reset() {
+	*x = FetchResponse{}
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchResponse) ProtoMessage() {}
+
+func (x *FetchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchResponse.ProtoReflect.Descriptor instead.
+func (*FetchResponse) Descriptor() ([]byte, []int) {
+	return file_logos_storage_v1_storage_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *FetchResponse) GetProgress() *FetchProgress {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
+// Asks how a fetch goes.
+type WatchFetchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// CID of the manifest, text.
+	Cid           string `protobuf:"bytes,1,opt,name=cid,proto3" json:"cid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchFetchRequest) Reset() {
+	*x = WatchFetchRequest{}
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchFetchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchFetchRequest) ProtoMessage() {}
+
+func (x *WatchFetchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchFetchRequest.ProtoReflect.Descriptor instead.
+func (*WatchFetchRequest) Descriptor() ([]byte, []int) {
+	return file_logos_storage_v1_storage_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *WatchFetchRequest) GetCid() string {
+	if x != nil {
+		return x.Cid
+	}
+	return ""
+}
+
+// How a fetch goes now.
+type WatchFetchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How it goes.
+	Progress      *FetchProgress `protobuf:"bytes,1,opt,name=progress,proto3" json:"progress,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchFetchResponse) Reset() {
+	*x = WatchFetchResponse{}
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchFetchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchFetchResponse) ProtoMessage() {}
+
+func (x *WatchFetchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchFetchResponse.ProtoReflect.Descriptor instead.
+func (*WatchFetchResponse) Descriptor() ([]byte, []int) {
+	return file_logos_storage_v1_storage_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *WatchFetchResponse) GetProgress() *FetchProgress {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
+// Asks for a page of the fetches.
+type ListFetchesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most this many; 0 means 100, more than 1000 means 1000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the page before; empty for the first.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFetchesRequest) Reset() {
+	*x = ListFetchesRequest{}
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFetchesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFetchesRequest) ProtoMessage() {}
+
+func (x *ListFetchesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFetchesRequest.ProtoReflect.Descriptor instead.
+func (*ListFetchesRequest) Descriptor() ([]byte, []int) {
+	return file_logos_storage_v1_storage_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ListFetchesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListFetchesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// A page of the fetches.
+type ListFetchesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Fetches, newest first.
+	Fetches []*FetchProgress `protobuf:"bytes,1,rep,name=fetches,proto3" json:"fetches,omitempty"`
+	// Token of the next page; empty at the end.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFetchesResponse) Reset() {
+	*x = ListFetchesResponse{}
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFetchesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFetchesResponse) ProtoMessage() {}
+
+func (x *ListFetchesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFetchesResponse.ProtoReflect.Descriptor instead.
+func (*ListFetchesResponse) Descriptor() ([]byte, []int) {
+	return file_logos_storage_v1_storage_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ListFetchesResponse) GetFetches() []*FetchProgress {
+	if x != nil {
+		return x.Fetches
+	}
+	return nil
+}
+
+func (x *ListFetchesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Asks for a fetch to end.
+type CancelFetchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// CID of the manifest, text.
+	Cid           string `protobuf:"bytes,1,opt,name=cid,proto3" json:"cid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelFetchRequest) Reset() {
+	*x = CancelFetchRequest{}
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelFetchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelFetchRequest) ProtoMessage() {}
+
+func (x *CancelFetchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelFetchRequest.ProtoReflect.Descriptor instead.
+func (*CancelFetchRequest) Descriptor() ([]byte, []int) {
+	return file_logos_storage_v1_storage_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *CancelFetchRequest) GetCid() string {
+	if x != nil {
+		return x.Cid
+	}
+	return ""
+}
+
+// The fetch has ended.
+type CancelFetchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How it ended.
+	Progress      *FetchProgress `protobuf:"bytes,1,opt,name=progress,proto3" json:"progress,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelFetchResponse) Reset() {
+	*x = CancelFetchResponse{}
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelFetchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelFetchResponse) ProtoMessage() {}
+
+func (x *CancelFetchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelFetchResponse.ProtoReflect.Descriptor instead.
+func (*CancelFetchResponse) Descriptor() ([]byte, []int) {
+	return file_logos_storage_v1_storage_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *CancelFetchResponse) GetProgress() *FetchProgress {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
 // Metadata, sent before the first byte.
 type PutRequest_Header struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -966,7 +1587,7 @@ type PutRequest_Header struct {
 
 func (x *PutRequest_Header) Reset() {
 	*x = PutRequest_Header{}
-	mi := &file_logos_storage_v1_storage_proto_msgTypes[15]
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -978,7 +1599,7 @@ func (x *PutRequest_Header) String() string {
 func (*PutRequest_Header) ProtoMessage() {}
 
 func (x *PutRequest_Header) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_storage_v1_storage_proto_msgTypes[15]
+	mi := &file_logos_storage_v1_storage_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1026,7 +1647,7 @@ var File_logos_storage_v1_storage_proto protoreflect.FileDescriptor
 
 const file_logos_storage_v1_storage_proto_rawDesc = "" +
 	"\n" +
-	"\x1elogos/storage/v1/storage.proto\x12\x10logos.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x02\n" +
+	"\x1elogos/storage/v1/storage.proto\x12\x10logos.storage.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x02\n" +
 	"\aDataset\x12\x10\n" +
 	"\x03cid\x18\x01 \x01(\tR\x03cid\x12\x19\n" +
 	"\btree_cid\x18\x02 \x01(\tR\atreeCid\x12\x1d\n" +
@@ -1091,7 +1712,54 @@ const file_logos_storage_v1_storage_proto_rawDesc = "" +
 	"used_bytes\x18\x02 \x01(\x04R\tusedBytes\x12%\n" +
 	"\x0ereserved_bytes\x18\x03 \x01(\x04R\rreservedBytes\x12&\n" +
 	"\x0fdisk_free_bytes\x18\x04 \x01(\x04R\rdiskFreeBytes\x12\x1a\n" +
-	"\bdatasets\x18\x05 \x01(\x04R\bdatasets2\x9b\x04\n" +
+	"\bdatasets\x18\x05 \x01(\x04R\bdatasets\"\xa8\x04\n" +
+	"\rFetchProgress\x12\x10\n" +
+	"\x03cid\x18\x01 \x01(\tR\x03cid\x122\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x1c.logos.storage.v1.FetchStateR\x05state\x123\n" +
+	"\adataset\x18\x03 \x01(\v2\x19.logos.storage.v1.DatasetR\adataset\x12\x1d\n" +
+	"\n" +
+	"held_bytes\x18\x04 \x01(\x04R\theldBytes\x12\x1f\n" +
+	"\vtotal_bytes\x18\x05 \x01(\x04R\n" +
+	"totalBytes\x12(\n" +
+	"\x10bytes_per_second\x18\x06 \x01(\x04R\x0ebytesPerSecond\x12\x1c\n" +
+	"\tproviders\x18\a \x03(\tR\tproviders\x126\n" +
+	"\ttime_left\x18\b \x01(\v2\x19.google.protobuf.DurationR\btimeLeft\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\x12\x16\n" +
+	"\x06detail\x18\n" +
+	" \x01(\tR\x06detail\x129\n" +
+	"\n" +
+	"started_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x12:\n" +
+	"\vnext_try_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tnextTryAt\x125\n" +
+	"\bended_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\"W\n" +
+	"\fFetchRequest\x12\x10\n" +
+	"\x03cid\x18\x01 \x01(\tR\x03cid\x125\n" +
+	"\bpatience\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bpatience\"L\n" +
+	"\rFetchResponse\x12;\n" +
+	"\bprogress\x18\x01 \x01(\v2\x1f.logos.storage.v1.FetchProgressR\bprogress\"%\n" +
+	"\x11WatchFetchRequest\x12\x10\n" +
+	"\x03cid\x18\x01 \x01(\tR\x03cid\"Q\n" +
+	"\x12WatchFetchResponse\x12;\n" +
+	"\bprogress\x18\x01 \x01(\v2\x1f.logos.storage.v1.FetchProgressR\bprogress\"P\n" +
+	"\x12ListFetchesRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"x\n" +
+	"\x13ListFetchesResponse\x129\n" +
+	"\afetches\x18\x01 \x03(\v2\x1f.logos.storage.v1.FetchProgressR\afetches\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"&\n" +
+	"\x12CancelFetchRequest\x12\x10\n" +
+	"\x03cid\x18\x01 \x01(\tR\x03cid\"R\n" +
+	"\x13CancelFetchResponse\x12;\n" +
+	"\bprogress\x18\x01 \x01(\v2\x1f.logos.storage.v1.FetchProgressR\bprogress*\xbd\x01\n" +
+	"\n" +
+	"FetchState\x12\x1b\n" +
+	"\x17FETCH_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12FETCH_STATE_QUEUED\x10\x01\x12\x18\n" +
+	"\x14FETCH_STATE_FETCHING\x10\x02\x12\x17\n" +
+	"\x13FETCH_STATE_WAITING\x10\x03\x12\x14\n" +
+	"\x10FETCH_STATE_DONE\x10\x04\x12\x16\n" +
+	"\x12FETCH_STATE_FAILED\x10\x05\x12\x19\n" +
+	"\x15FETCH_STATE_CANCELLED\x10\x062\x82\a\n" +
 	"\aStorage\x12D\n" +
 	"\x03Put\x12\x1c.logos.storage.v1.PutRequest\x1a\x1d.logos.storage.v1.PutResponse(\x01\x12D\n" +
 	"\x03Get\x12\x1c.logos.storage.v1.GetRequest\x1a\x1d.logos.storage.v1.GetResponse0\x01\x12J\n" +
@@ -1099,7 +1767,12 @@ const file_logos_storage_v1_storage_proto_rawDesc = "" +
 	"\x06Exists\x12\x1f.logos.storage.v1.ExistsRequest\x1a .logos.storage.v1.ExistsResponse\"\x03\x90\x02\x01\x12J\n" +
 	"\x04List\x12\x1d.logos.storage.v1.ListRequest\x1a\x1e.logos.storage.v1.ListResponse\"\x03\x90\x02\x01\x12K\n" +
 	"\x06Delete\x12\x1f.logos.storage.v1.DeleteRequest\x1a .logos.storage.v1.DeleteResponse\x12M\n" +
-	"\x05Space\x12\x1e.logos.storage.v1.SpaceRequest\x1a\x1f.logos.storage.v1.SpaceResponse\"\x03\x90\x02\x01b\x06proto3"
+	"\x05Space\x12\x1e.logos.storage.v1.SpaceRequest\x1a\x1f.logos.storage.v1.SpaceResponse\"\x03\x90\x02\x01\x12H\n" +
+	"\x05Fetch\x12\x1e.logos.storage.v1.FetchRequest\x1a\x1f.logos.storage.v1.FetchResponse\x12^\n" +
+	"\n" +
+	"WatchFetch\x12#.logos.storage.v1.WatchFetchRequest\x1a$.logos.storage.v1.WatchFetchResponse\"\x03\x90\x02\x010\x01\x12_\n" +
+	"\vListFetches\x12$.logos.storage.v1.ListFetchesRequest\x1a%.logos.storage.v1.ListFetchesResponse\"\x03\x90\x02\x01\x12Z\n" +
+	"\vCancelFetch\x12$.logos.storage.v1.CancelFetchRequest\x1a%.logos.storage.v1.CancelFetchResponseb\x06proto3"
 
 var (
 	file_logos_storage_v1_storage_proto_rawDescOnce sync.Once
@@ -1113,52 +1786,83 @@ func file_logos_storage_v1_storage_proto_rawDescGZIP() []byte {
 	return file_logos_storage_v1_storage_proto_rawDescData
 }
 
-var file_logos_storage_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_logos_storage_v1_storage_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_logos_storage_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_logos_storage_v1_storage_proto_goTypes = []any{
-	(*Dataset)(nil),               // 0: logos.storage.v1.Dataset
-	(*PutRequest)(nil),            // 1: logos.storage.v1.PutRequest
-	(*PutResponse)(nil),           // 2: logos.storage.v1.PutResponse
-	(*GetRequest)(nil),            // 3: logos.storage.v1.GetRequest
-	(*GetResponse)(nil),           // 4: logos.storage.v1.GetResponse
-	(*StatRequest)(nil),           // 5: logos.storage.v1.StatRequest
-	(*StatResponse)(nil),          // 6: logos.storage.v1.StatResponse
-	(*ExistsRequest)(nil),         // 7: logos.storage.v1.ExistsRequest
-	(*ExistsResponse)(nil),        // 8: logos.storage.v1.ExistsResponse
-	(*ListRequest)(nil),           // 9: logos.storage.v1.ListRequest
-	(*ListResponse)(nil),          // 10: logos.storage.v1.ListResponse
-	(*DeleteRequest)(nil),         // 11: logos.storage.v1.DeleteRequest
-	(*DeleteResponse)(nil),        // 12: logos.storage.v1.DeleteResponse
-	(*SpaceRequest)(nil),          // 13: logos.storage.v1.SpaceRequest
-	(*SpaceResponse)(nil),         // 14: logos.storage.v1.SpaceResponse
-	(*PutRequest_Header)(nil),     // 15: logos.storage.v1.PutRequest.Header
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(FetchState)(0),               // 0: logos.storage.v1.FetchState
+	(*Dataset)(nil),               // 1: logos.storage.v1.Dataset
+	(*PutRequest)(nil),            // 2: logos.storage.v1.PutRequest
+	(*PutResponse)(nil),           // 3: logos.storage.v1.PutResponse
+	(*GetRequest)(nil),            // 4: logos.storage.v1.GetRequest
+	(*GetResponse)(nil),           // 5: logos.storage.v1.GetResponse
+	(*StatRequest)(nil),           // 6: logos.storage.v1.StatRequest
+	(*StatResponse)(nil),          // 7: logos.storage.v1.StatResponse
+	(*ExistsRequest)(nil),         // 8: logos.storage.v1.ExistsRequest
+	(*ExistsResponse)(nil),        // 9: logos.storage.v1.ExistsResponse
+	(*ListRequest)(nil),           // 10: logos.storage.v1.ListRequest
+	(*ListResponse)(nil),          // 11: logos.storage.v1.ListResponse
+	(*DeleteRequest)(nil),         // 12: logos.storage.v1.DeleteRequest
+	(*DeleteResponse)(nil),        // 13: logos.storage.v1.DeleteResponse
+	(*SpaceRequest)(nil),          // 14: logos.storage.v1.SpaceRequest
+	(*SpaceResponse)(nil),         // 15: logos.storage.v1.SpaceResponse
+	(*FetchProgress)(nil),         // 16: logos.storage.v1.FetchProgress
+	(*FetchRequest)(nil),          // 17: logos.storage.v1.FetchRequest
+	(*FetchResponse)(nil),         // 18: logos.storage.v1.FetchResponse
+	(*WatchFetchRequest)(nil),     // 19: logos.storage.v1.WatchFetchRequest
+	(*WatchFetchResponse)(nil),    // 20: logos.storage.v1.WatchFetchResponse
+	(*ListFetchesRequest)(nil),    // 21: logos.storage.v1.ListFetchesRequest
+	(*ListFetchesResponse)(nil),   // 22: logos.storage.v1.ListFetchesResponse
+	(*CancelFetchRequest)(nil),    // 23: logos.storage.v1.CancelFetchRequest
+	(*CancelFetchResponse)(nil),   // 24: logos.storage.v1.CancelFetchResponse
+	(*PutRequest_Header)(nil),     // 25: logos.storage.v1.PutRequest.Header
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
 }
 var file_logos_storage_v1_storage_proto_depIdxs = []int32{
-	16, // 0: logos.storage.v1.Dataset.stored_at:type_name -> google.protobuf.Timestamp
-	15, // 1: logos.storage.v1.PutRequest.header:type_name -> logos.storage.v1.PutRequest.Header
-	0,  // 2: logos.storage.v1.PutResponse.dataset:type_name -> logos.storage.v1.Dataset
-	0,  // 3: logos.storage.v1.GetResponse.dataset:type_name -> logos.storage.v1.Dataset
-	0,  // 4: logos.storage.v1.StatResponse.dataset:type_name -> logos.storage.v1.Dataset
-	0,  // 5: logos.storage.v1.ListResponse.datasets:type_name -> logos.storage.v1.Dataset
-	1,  // 6: logos.storage.v1.Storage.Put:input_type -> logos.storage.v1.PutRequest
-	3,  // 7: logos.storage.v1.Storage.Get:input_type -> logos.storage.v1.GetRequest
-	5,  // 8: logos.storage.v1.Storage.Stat:input_type -> logos.storage.v1.StatRequest
-	7,  // 9: logos.storage.v1.Storage.Exists:input_type -> logos.storage.v1.ExistsRequest
-	9,  // 10: logos.storage.v1.Storage.List:input_type -> logos.storage.v1.ListRequest
-	11, // 11: logos.storage.v1.Storage.Delete:input_type -> logos.storage.v1.DeleteRequest
-	13, // 12: logos.storage.v1.Storage.Space:input_type -> logos.storage.v1.SpaceRequest
-	2,  // 13: logos.storage.v1.Storage.Put:output_type -> logos.storage.v1.PutResponse
-	4,  // 14: logos.storage.v1.Storage.Get:output_type -> logos.storage.v1.GetResponse
-	6,  // 15: logos.storage.v1.Storage.Stat:output_type -> logos.storage.v1.StatResponse
-	8,  // 16: logos.storage.v1.Storage.Exists:output_type -> logos.storage.v1.ExistsResponse
-	10, // 17: logos.storage.v1.Storage.List:output_type -> logos.storage.v1.ListResponse
-	12, // 18: logos.storage.v1.Storage.Delete:output_type -> logos.storage.v1.DeleteResponse
-	14, // 19: logos.storage.v1.Storage.Space:output_type -> logos.storage.v1.SpaceResponse
-	13, // [13:20] is the sub-list for method output_type
-	6,  // [6:13] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	26, // 0: logos.storage.v1.Dataset.stored_at:type_name -> google.protobuf.Timestamp
+	25, // 1: logos.storage.v1.PutRequest.header:type_name -> logos.storage.v1.PutRequest.Header
+	1,  // 2: logos.storage.v1.PutResponse.dataset:type_name -> logos.storage.v1.Dataset
+	1,  // 3: logos.storage.v1.GetResponse.dataset:type_name -> logos.storage.v1.Dataset
+	1,  // 4: logos.storage.v1.StatResponse.dataset:type_name -> logos.storage.v1.Dataset
+	1,  // 5: logos.storage.v1.ListResponse.datasets:type_name -> logos.storage.v1.Dataset
+	0,  // 6: logos.storage.v1.FetchProgress.state:type_name -> logos.storage.v1.FetchState
+	1,  // 7: logos.storage.v1.FetchProgress.dataset:type_name -> logos.storage.v1.Dataset
+	27, // 8: logos.storage.v1.FetchProgress.time_left:type_name -> google.protobuf.Duration
+	26, // 9: logos.storage.v1.FetchProgress.started_at:type_name -> google.protobuf.Timestamp
+	26, // 10: logos.storage.v1.FetchProgress.next_try_at:type_name -> google.protobuf.Timestamp
+	26, // 11: logos.storage.v1.FetchProgress.ended_at:type_name -> google.protobuf.Timestamp
+	27, // 12: logos.storage.v1.FetchRequest.patience:type_name -> google.protobuf.Duration
+	16, // 13: logos.storage.v1.FetchResponse.progress:type_name -> logos.storage.v1.FetchProgress
+	16, // 14: logos.storage.v1.WatchFetchResponse.progress:type_name -> logos.storage.v1.FetchProgress
+	16, // 15: logos.storage.v1.ListFetchesResponse.fetches:type_name -> logos.storage.v1.FetchProgress
+	16, // 16: logos.storage.v1.CancelFetchResponse.progress:type_name -> logos.storage.v1.FetchProgress
+	2,  // 17: logos.storage.v1.Storage.Put:input_type -> logos.storage.v1.PutRequest
+	4,  // 18: logos.storage.v1.Storage.Get:input_type -> logos.storage.v1.GetRequest
+	6,  // 19: logos.storage.v1.Storage.Stat:input_type -> logos.storage.v1.StatRequest
+	8,  // 20: logos.storage.v1.Storage.Exists:input_type -> logos.storage.v1.ExistsRequest
+	10, // 21: logos.storage.v1.Storage.List:input_type -> logos.storage.v1.ListRequest
+	12, // 22: logos.storage.v1.Storage.Delete:input_type -> logos.storage.v1.DeleteRequest
+	14, // 23: logos.storage.v1.Storage.Space:input_type -> logos.storage.v1.SpaceRequest
+	17, // 24: logos.storage.v1.Storage.Fetch:input_type -> logos.storage.v1.FetchRequest
+	19, // 25: logos.storage.v1.Storage.WatchFetch:input_type -> logos.storage.v1.WatchFetchRequest
+	21, // 26: logos.storage.v1.Storage.ListFetches:input_type -> logos.storage.v1.ListFetchesRequest
+	23, // 27: logos.storage.v1.Storage.CancelFetch:input_type -> logos.storage.v1.CancelFetchRequest
+	3,  // 28: logos.storage.v1.Storage.Put:output_type -> logos.storage.v1.PutResponse
+	5,  // 29: logos.storage.v1.Storage.Get:output_type -> logos.storage.v1.GetResponse
+	7,  // 30: logos.storage.v1.Storage.Stat:output_type -> logos.storage.v1.StatResponse
+	9,  // 31: logos.storage.v1.Storage.Exists:output_type -> logos.storage.v1.ExistsResponse
+	11, // 32: logos.storage.v1.Storage.List:output_type -> logos.storage.v1.ListResponse
+	13, // 33: logos.storage.v1.Storage.Delete:output_type -> logos.storage.v1.DeleteResponse
+	15, // 34: logos.storage.v1.Storage.Space:output_type -> logos.storage.v1.SpaceResponse
+	18, // 35: logos.storage.v1.Storage.Fetch:output_type -> logos.storage.v1.FetchResponse
+	20, // 36: logos.storage.v1.Storage.WatchFetch:output_type -> logos.storage.v1.WatchFetchResponse
+	22, // 37: logos.storage.v1.Storage.ListFetches:output_type -> logos.storage.v1.ListFetchesResponse
+	24, // 38: logos.storage.v1.Storage.CancelFetch:output_type -> logos.storage.v1.CancelFetchResponse
+	28, // [28:39] is the sub-list for method output_type
+	17, // [17:28] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_logos_storage_v1_storage_proto_init() }
@@ -1179,13 +1883,14 @@ func file_logos_storage_v1_storage_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_logos_storage_v1_storage_proto_rawDesc), len(file_logos_storage_v1_storage_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   16,
+			NumEnums:      1,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_logos_storage_v1_storage_proto_goTypes,
 		DependencyIndexes: file_logos_storage_v1_storage_proto_depIdxs,
+		EnumInfos:         file_logos_storage_v1_storage_proto_enumTypes,
 		MessageInfos:      file_logos_storage_v1_storage_proto_msgTypes,
 	}.Build()
 	File_logos_storage_v1_storage_proto = out.File

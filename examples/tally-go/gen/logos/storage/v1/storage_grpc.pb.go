@@ -27,13 +27,17 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Storage_Put_FullMethodName    = "/logos.storage.v1.Storage/Put"
-	Storage_Get_FullMethodName    = "/logos.storage.v1.Storage/Get"
-	Storage_Stat_FullMethodName   = "/logos.storage.v1.Storage/Stat"
-	Storage_Exists_FullMethodName = "/logos.storage.v1.Storage/Exists"
-	Storage_List_FullMethodName   = "/logos.storage.v1.Storage/List"
-	Storage_Delete_FullMethodName = "/logos.storage.v1.Storage/Delete"
-	Storage_Space_FullMethodName  = "/logos.storage.v1.Storage/Space"
+	Storage_Put_FullMethodName         = "/logos.storage.v1.Storage/Put"
+	Storage_Get_FullMethodName         = "/logos.storage.v1.Storage/Get"
+	Storage_Stat_FullMethodName        = "/logos.storage.v1.Storage/Stat"
+	Storage_Exists_FullMethodName      = "/logos.storage.v1.Storage/Exists"
+	Storage_List_FullMethodName        = "/logos.storage.v1.Storage/List"
+	Storage_Delete_FullMethodName      = "/logos.storage.v1.Storage/Delete"
+	Storage_Space_FullMethodName       = "/logos.storage.v1.Storage/Space"
+	Storage_Fetch_FullMethodName       = "/logos.storage.v1.Storage/Fetch"
+	Storage_WatchFetch_FullMethodName  = "/logos.storage.v1.Storage/WatchFetch"
+	Storage_ListFetches_FullMethodName = "/logos.storage.v1.Storage/ListFetches"
+	Storage_CancelFetch_FullMethodName = "/logos.storage.v1.Storage/CancelFetch"
 )
 
 // StorageClient is the client API for Storage service.
@@ -64,8 +68,9 @@ type StorageClient interface {
 	//	RESOURCE_EXHAUSTED  DISK_FULL: the disk has no room
 	Put(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[PutRequest, PutResponse], error)
 	// Streams content, first the header, then the bytes in order. What this node
-	// lacks is fetched from other nodes and kept. Every byte was verified against
-	// the CID before it is sent.
+	// lacks is fetched from other nodes and kept, of a range only the blocks that
+	// it touches (STO-40). Every byte was verified against the CID before it is
+	// sent.
 	//
 	// Errors:
 	//
@@ -95,7 +100,7 @@ type StorageClient interface {
 	//	INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error)
 	// Deletes a dataset from this node and stops announcing it. Other nodes keep
-	// theirs. Idempotent.
+	// theirs. Idempotent. Cancels its `Fetch` first.
 	//
 	// Errors:
 	//
@@ -104,6 +109,40 @@ type StorageClient interface {
 	Delete(ctx context.Context, in *DeleteRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 	// Returns how much room this node has.
 	Space(ctx context.Context, in *SpaceRequest, opts ...grpc.CallOption) (*SpaceResponse, error)
+	// Starts to fetch all of a dataset and to keep it here, sends none of it to
+	// the caller, and goes on when the caller has gone (STO-37). Returns at once.
+	// The same dataset again joins the fetch that is under way, tries at once if
+	// that one waits, and starts anew if it has ended. Lasts as long as the
+	// module: after its restart only blocks that are lacking are fetched.
+	//
+	// Errors:
+	//
+	//	INVALID_ARGUMENT    INVALID_PATIENCE: `patience` is not from 1 s to 7 days
+	//	RESOURCE_EXHAUSTED  FETCH_LIMIT: 1,024 fetches have not ended
+	Fetch(ctx context.Context, in *FetchRequest, opts ...grpc.CallOption) (*FetchResponse, error)
+	// Streams how a fetch goes: its present state first, then each change, at
+	// most four a second, until it has ended. A reader that is slow misses what
+	// is between, never the newest (STO-39).
+	//
+	// Errors:
+	//
+	//	NOT_FOUND  FETCH_UNKNOWN: there is none of this dataset, or it is one of
+	//	           more than 256 that have ended
+	WatchFetch(ctx context.Context, in *WatchFetchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchFetchResponse], error)
+	// Lists the fetches that have not ended and the last 256 that have, newest
+	// first.
+	//
+	// Errors:
+	//
+	//	INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
+	ListFetches(ctx context.Context, in *ListFetchesRequest, opts ...grpc.CallOption) (*ListFetchesResponse, error)
+	// Ends a fetch, and returns when nothing works on it any longer. Blocks that
+	// have come are kept. One that has ended stays as it is. Idempotent.
+	//
+	// Errors:
+	//
+	//	NOT_FOUND  FETCH_UNKNOWN: as for `WatchFetch`
+	CancelFetch(ctx context.Context, in *CancelFetchRequest, opts ...grpc.CallOption) (*CancelFetchResponse, error)
 }
 
 type storageClient struct {
@@ -196,6 +235,55 @@ func (c *storageClient) Space(ctx context.Context, in *SpaceRequest, opts ...grp
 	return out, nil
 }
 
+func (c *storageClient) Fetch(ctx context.Context, in *FetchRequest, opts ...grpc.CallOption) (*FetchResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FetchResponse)
+	err := c.cc.Invoke(ctx, Storage_Fetch_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *storageClient) WatchFetch(ctx context.Context, in *WatchFetchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchFetchResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Storage_ServiceDesc.Streams[2], Storage_WatchFetch_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchFetchRequest, WatchFetchResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Storage_WatchFetchClient = grpc.ServerStreamingClient[WatchFetchResponse]
+
+func (c *storageClient) ListFetches(ctx context.Context, in *ListFetchesRequest, opts ...grpc.CallOption) (*ListFetchesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListFetchesResponse)
+	err := c.cc.Invoke(ctx, Storage_ListFetches_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *storageClient) CancelFetch(ctx context.Context, in *CancelFetchRequest, opts ...grpc.CallOption) (*CancelFetchResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CancelFetchResponse)
+	err := c.cc.Invoke(ctx, Storage_CancelFetch_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // StorageServer is the server API for Storage service.
 // All implementations must embed UnimplementedStorageServer
 // for forward compatibility.
@@ -224,8 +312,9 @@ type StorageServer interface {
 	//	RESOURCE_EXHAUSTED  DISK_FULL: the disk has no room
 	Put(grpc.ClientStreamingServer[PutRequest, PutResponse]) error
 	// Streams content, first the header, then the bytes in order. What this node
-	// lacks is fetched from other nodes and kept. Every byte was verified against
-	// the CID before it is sent.
+	// lacks is fetched from other nodes and kept, of a range only the blocks that
+	// it touches (STO-40). Every byte was verified against the CID before it is
+	// sent.
 	//
 	// Errors:
 	//
@@ -255,7 +344,7 @@ type StorageServer interface {
 	//	INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
 	List(context.Context, *ListRequest) (*ListResponse, error)
 	// Deletes a dataset from this node and stops announcing it. Other nodes keep
-	// theirs. Idempotent.
+	// theirs. Idempotent. Cancels its `Fetch` first.
 	//
 	// Errors:
 	//
@@ -264,6 +353,40 @@ type StorageServer interface {
 	Delete(context.Context, *DeleteRequest) (*DeleteResponse, error)
 	// Returns how much room this node has.
 	Space(context.Context, *SpaceRequest) (*SpaceResponse, error)
+	// Starts to fetch all of a dataset and to keep it here, sends none of it to
+	// the caller, and goes on when the caller has gone (STO-37). Returns at once.
+	// The same dataset again joins the fetch that is under way, tries at once if
+	// that one waits, and starts anew if it has ended. Lasts as long as the
+	// module: after its restart only blocks that are lacking are fetched.
+	//
+	// Errors:
+	//
+	//	INVALID_ARGUMENT    INVALID_PATIENCE: `patience` is not from 1 s to 7 days
+	//	RESOURCE_EXHAUSTED  FETCH_LIMIT: 1,024 fetches have not ended
+	Fetch(context.Context, *FetchRequest) (*FetchResponse, error)
+	// Streams how a fetch goes: its present state first, then each change, at
+	// most four a second, until it has ended. A reader that is slow misses what
+	// is between, never the newest (STO-39).
+	//
+	// Errors:
+	//
+	//	NOT_FOUND  FETCH_UNKNOWN: there is none of this dataset, or it is one of
+	//	           more than 256 that have ended
+	WatchFetch(*WatchFetchRequest, grpc.ServerStreamingServer[WatchFetchResponse]) error
+	// Lists the fetches that have not ended and the last 256 that have, newest
+	// first.
+	//
+	// Errors:
+	//
+	//	INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
+	ListFetches(context.Context, *ListFetchesRequest) (*ListFetchesResponse, error)
+	// Ends a fetch, and returns when nothing works on it any longer. Blocks that
+	// have come are kept. One that has ended stays as it is. Idempotent.
+	//
+	// Errors:
+	//
+	//	NOT_FOUND  FETCH_UNKNOWN: as for `WatchFetch`
+	CancelFetch(context.Context, *CancelFetchRequest) (*CancelFetchResponse, error)
 	mustEmbedUnimplementedStorageServer()
 }
 
@@ -294,6 +417,18 @@ func (UnimplementedStorageServer) Delete(context.Context, *DeleteRequest) (*Dele
 }
 func (UnimplementedStorageServer) Space(context.Context, *SpaceRequest) (*SpaceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Space not implemented")
+}
+func (UnimplementedStorageServer) Fetch(context.Context, *FetchRequest) (*FetchResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Fetch not implemented")
+}
+func (UnimplementedStorageServer) WatchFetch(*WatchFetchRequest, grpc.ServerStreamingServer[WatchFetchResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchFetch not implemented")
+}
+func (UnimplementedStorageServer) ListFetches(context.Context, *ListFetchesRequest) (*ListFetchesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListFetches not implemented")
+}
+func (UnimplementedStorageServer) CancelFetch(context.Context, *CancelFetchRequest) (*CancelFetchResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CancelFetch not implemented")
 }
 func (UnimplementedStorageServer) mustEmbedUnimplementedStorageServer() {}
 func (UnimplementedStorageServer) testEmbeddedByValue()                 {}
@@ -424,6 +559,71 @@ func _Storage_Space_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Storage_Fetch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FetchRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StorageServer).Fetch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Storage_Fetch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StorageServer).Fetch(ctx, req.(*FetchRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Storage_WatchFetch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchFetchRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(StorageServer).WatchFetch(m, &grpc.GenericServerStream[WatchFetchRequest, WatchFetchResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Storage_WatchFetchServer = grpc.ServerStreamingServer[WatchFetchResponse]
+
+func _Storage_ListFetches_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListFetchesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StorageServer).ListFetches(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Storage_ListFetches_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StorageServer).ListFetches(ctx, req.(*ListFetchesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Storage_CancelFetch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelFetchRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StorageServer).CancelFetch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Storage_CancelFetch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StorageServer).CancelFetch(ctx, req.(*CancelFetchRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Storage_ServiceDesc is the grpc.ServiceDesc for Storage service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -451,6 +651,18 @@ var Storage_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Space",
 			Handler:    _Storage_Space_Handler,
 		},
+		{
+			MethodName: "Fetch",
+			Handler:    _Storage_Fetch_Handler,
+		},
+		{
+			MethodName: "ListFetches",
+			Handler:    _Storage_ListFetches_Handler,
+		},
+		{
+			MethodName: "CancelFetch",
+			Handler:    _Storage_CancelFetch_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -461,6 +673,11 @@ var Storage_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Get",
 			Handler:       _Storage_Get_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "WatchFetch",
+			Handler:       _Storage_WatchFetch_Handler,
 			ServerStreams: true,
 		},
 	},
