@@ -66,6 +66,7 @@ class Driver:
                     self.failed.append(type(error))
         wake_ms = self.machine.next_wake_ms()
         assert wake_ms is None or wake_ms > self.now
+        assert {*self.machine.owing()} == {peer for peer, _ in self.asked.values()}
 
     def forget(self, peer: str) -> None:
         self.open.remove(peer)

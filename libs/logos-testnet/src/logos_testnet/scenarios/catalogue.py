@@ -10,6 +10,10 @@ from logos_testnet.scenarios.fetches import (
 )
 from logos_testnet.scenarios.files import a_file_of_any_size_crosses_the_network
 from logos_testnet.scenarios.isolation import a_fetch_waits_until_its_node_is_healed
+from logos_testnet.scenarios.keeping import (
+    a_fetch_resumes_after_the_end_of_its_storage,
+    a_kept_file_needs_no_caller,
+)
 from logos_testnet.scenarios.puts import a_put_that_breaks_off_leaves_nothing
 from logos_testnet.scenarios.recovery import (
     a_killed_kernel_comes_back,
@@ -28,6 +32,8 @@ EVERY: Final[tuple[Scenario, ...]] = (
     a_second_up_changes_nothing,
     a_fetch_outlives_its_network_module,
     a_fetch_outlives_its_provider_for_a_while,
+    a_kept_file_needs_no_caller,
+    a_fetch_resumes_after_the_end_of_its_storage,
     a_fetch_waits_until_its_node_is_healed,
     a_killed_module_comes_back,
     a_killed_kernel_comes_back,
