@@ -1759,7 +1759,7 @@ const file_logos_storage_v1_storage_proto_rawDesc = "" +
 	"\x13FETCH_STATE_WAITING\x10\x03\x12\x14\n" +
 	"\x10FETCH_STATE_DONE\x10\x04\x12\x16\n" +
 	"\x12FETCH_STATE_FAILED\x10\x05\x12\x19\n" +
-	"\x15FETCH_STATE_CANCELLED\x10\x062\x82\a\n" +
+	"\x15FETCH_STATE_CANCELLED\x10\x062\x8c\a\n" +
 	"\aStorage\x12D\n" +
 	"\x03Put\x12\x1c.logos.storage.v1.PutRequest\x1a\x1d.logos.storage.v1.PutResponse(\x01\x12D\n" +
 	"\x03Get\x12\x1c.logos.storage.v1.GetRequest\x1a\x1d.logos.storage.v1.GetResponse0\x01\x12J\n" +
@@ -1767,12 +1767,12 @@ const file_logos_storage_v1_storage_proto_rawDesc = "" +
 	"\x06Exists\x12\x1f.logos.storage.v1.ExistsRequest\x1a .logos.storage.v1.ExistsResponse\"\x03\x90\x02\x01\x12J\n" +
 	"\x04List\x12\x1d.logos.storage.v1.ListRequest\x1a\x1e.logos.storage.v1.ListResponse\"\x03\x90\x02\x01\x12K\n" +
 	"\x06Delete\x12\x1f.logos.storage.v1.DeleteRequest\x1a .logos.storage.v1.DeleteResponse\x12M\n" +
-	"\x05Space\x12\x1e.logos.storage.v1.SpaceRequest\x1a\x1f.logos.storage.v1.SpaceResponse\"\x03\x90\x02\x01\x12H\n" +
-	"\x05Fetch\x12\x1e.logos.storage.v1.FetchRequest\x1a\x1f.logos.storage.v1.FetchResponse\x12^\n" +
+	"\x05Space\x12\x1e.logos.storage.v1.SpaceRequest\x1a\x1f.logos.storage.v1.SpaceResponse\"\x03\x90\x02\x01\x12M\n" +
+	"\x05Fetch\x12\x1e.logos.storage.v1.FetchRequest\x1a\x1f.logos.storage.v1.FetchResponse\"\x03\x90\x02\x02\x12^\n" +
 	"\n" +
 	"WatchFetch\x12#.logos.storage.v1.WatchFetchRequest\x1a$.logos.storage.v1.WatchFetchResponse\"\x03\x90\x02\x010\x01\x12_\n" +
-	"\vListFetches\x12$.logos.storage.v1.ListFetchesRequest\x1a%.logos.storage.v1.ListFetchesResponse\"\x03\x90\x02\x01\x12Z\n" +
-	"\vCancelFetch\x12$.logos.storage.v1.CancelFetchRequest\x1a%.logos.storage.v1.CancelFetchResponseb\x06proto3"
+	"\vListFetches\x12$.logos.storage.v1.ListFetchesRequest\x1a%.logos.storage.v1.ListFetchesResponse\"\x03\x90\x02\x01\x12_\n" +
+	"\vCancelFetch\x12$.logos.storage.v1.CancelFetchRequest\x1a%.logos.storage.v1.CancelFetchResponse\"\x03\x90\x02\x02b\x06proto3"
 
 var (
 	file_logos_storage_v1_storage_proto_rawDescOnce sync.Once
