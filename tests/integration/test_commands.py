@@ -82,7 +82,7 @@ def test_a_file_is_stated_listed_and_deleted(logos: Command) -> None:
         (("--node", "node9", "peers"), 4, "NODE_UNKNOWN"),
         (("--address", "127.0.0.1:1", "peers"), 3, "no node answers"),
         (("module", "logs", "telepathy"), 4, "MODULE_NOT_FOUND"),
-        (("storage", "fetch"), 2, "No such command"),
+        (("storage", "bring"), 2, "No such command"),
     ],
     ids=str,
 )

@@ -129,9 +129,9 @@ WRONG = [
     (
         MANIFEST,
         "services",
-        'calls = ["logos.storage.v1.Storage/Fetch"]\nservices',
+        'calls = ["logos.storage.v1.Storage/Bring"]\nservices',
         5,
-        "method Fetch",
+        "method Bring",
     ),
     (MANIFEST, "services", 'calls = ["logos.store.v1.Store/Get"]\nservices', 5, "no service logos"),
     (MANIFEST, "services", 'requires = ["Storage"]\nservices', 5, "requires: 'Storage' does"),
