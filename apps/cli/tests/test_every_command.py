@@ -14,7 +14,7 @@ from answering_node import BEARER, answering
 from logos_cli.logos import app as logos_app
 from logos_cli.main import app as logosctl_app
 from logos_cli.program import built, walk
-from storage_answers import CID, StorageAnswers
+from storage_answers import CID
 
 PATIENCE_S = 170
 MANIFEST = 'name = "own"\nversion = "0.1.0"\ncommand = ["own"]\n'
