@@ -48,7 +48,8 @@ def testnet(
         asyncio.run(opened.down(silent, purge=True))
         asyncio.run(run_docker(["image", "rm", "--force", IMAGE]))
     mine = f"label=com.docker.compose.project=logos-{NAME}"
-    assert asyncio.run(run_docker(["volume", "ls", "--quiet", "--filter", mine])) == ""
+    for kind in ("network", "volume"):
+        assert asyncio.run(run_docker([kind, "ls", "--quiet", "--filter", mine])) == ""
 
 
 def opened_with(

@@ -119,16 +119,17 @@ class ContainerTestnet:
         if left := await self._services():
             raise NotStoppedError(f"containers still run: {', '.join(sorted(left))}")
         self._layout.endpoints.unlink(missing_ok=True)
+        await self._remove("network")
         if purge:
-            await self._remove_volumes()
+            await self._remove("volume")
             shutil.rmtree(self._layout.directory)
         return bool(had)
 
-    async def _remove_volumes(self) -> None:
-        """Removes volumes that the compose file does not name: those of former nodes."""
-        volumes = await run_docker(["volume", "ls", "--quiet", "--filter", self._label])
-        if names := volumes.split():
-            await run_docker(["volume", "rm", *names])
+    async def _remove(self, kind: str) -> None:
+        """Removes networks or volumes that the compose file does not name: of former nodes."""
+        listed = await run_docker([kind, "ls", "--quiet", "--filter", self._label])
+        if names := listed.split():
+            await run_docker([kind, "rm", *names])
 
     async def running(self) -> frozenset[tuple[str, str]]:
         names = await self._services()
