@@ -9,6 +9,7 @@ import os
 import secrets
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from random import Random  # noqa: TID251 - a seed repeats a run
 from typing import Any, Final
@@ -84,7 +85,8 @@ async def _call(
     call: Any = channel.stream_stream(path)(timeout=rng.choice((0.01, 0.1, 1.0)))
     try:
         if await write(call, message):
-            await call.done_writing()
+            with suppress(grpc.aio.InternalError, asyncio.InvalidStateError):  # it has ended
+                await call.done_writing()
         async for _answer in call:
             pass
     except grpc.aio.AioRpcError as error:

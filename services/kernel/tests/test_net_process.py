@@ -90,7 +90,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         "lost": "no-such-program",
         "stays": "sleep 9999",
         "told": "env",
-        "second": "env",
+        "new": "env",
     }
     plans = {
         name: Plan(Manifest(name, "0.1.0", command=tuple(command.split())))
@@ -103,9 +103,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         "unix:/k.sock",
         join_secrets={name: root / f"{name}.secret" for name in commands},
     )
-    processes = Processes(
-        FixedStarts(plans, beside={"second"}), places, {"PATH": os.environ["PATH"]}
-    )
+    processes = Processes(FixedStarts(plans, beside={"new"}), places, {"PATH": os.environ["PATH"]})
     yield Rig(processes)
     processes.close()
 
@@ -169,18 +167,16 @@ async def test_a_process_that_cannot_be_limited_is_ended(rig: Rig, tmp_path: Pat
     assert rig.ends.empty()
 
 
-async def test_a_start_beside_another_is_told_so_and_has_a_socket_of_its_own(
-    rig: Rig, tmp_path: Path
-) -> None:
+async def test_a_start_beside_another(rig: Rig, tmp_path: Path) -> None:
     """KER-48."""
-    for module, epoch in (("told", 3), ("second", 4)):
+    for module, epoch in (("told", 3), ("new", 4)):
         await rig.start(module, epoch)
     root = tmp_path / "checkout"
-    told, second = (
-        (root / "logs" / f"{name}.log").read_text().splitlines() for name in ("told", "second")
+    told, new = (
+        (root / "logs" / f"{name}.log").read_text().splitlines() for name in ("told", "new")
     )
 
     assert f"LOGOS_LISTEN=unix:{root}/run/node1/told.sock" in told
     assert not [line for line in told if line.startswith("LOGOS_BESIDE=")]
-    assert f"LOGOS_LISTEN=unix:{root}/run/node1/second.4.sock" in second
-    assert "LOGOS_BESIDE=1" in second
+    assert f"LOGOS_LISTEN=unix:{root}/run/node1/new.4.sock" in new
+    assert "LOGOS_BESIDE=1" in new
