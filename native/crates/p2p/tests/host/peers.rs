@@ -244,9 +244,10 @@ fn an_isolated_host_has_no_connection_until_it_is_healed() {
     assert!(b.dial(a.address.clone()).is_err());
 
     a.host.isolate(false).unwrap();
-    assert_eq!(b.dial(a.address.clone()), Ok(a.peer()));
+    a.connect(&mut b);
     a.host.isolate(true).unwrap();
     disconnected(&mut b, a.peer());
     a.host.isolate(false).unwrap();
-    assert_eq!(a.dial(b.address.clone()), Ok(b.peer()));
+    // A dial may reach `a` before its thread has come to that.
+    assert!((0..1000).any(|_| b.dial(a.address.clone()) == Ok(a.peer())));
 }
