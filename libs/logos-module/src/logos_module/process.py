@@ -46,13 +46,17 @@ def stopping_signals(stop: Callable[[], object]) -> Iterator[None]:
     the interpreter ends would make that a death by signal.
     """
     loop = asyncio.get_running_loop()
+
+    def ask(*_: object) -> None:
+        loop.call_soon_threadsafe(stop)
+
+    # Not by the loop's own: it would reset them to what ends the process before we can ignore them.
     for number in STOPPING:
-        loop.add_signal_handler(number, stop)
+        signal.signal(number, ask)
     try:
         yield
     finally:
         for number in STOPPING:
-            loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
 
 
