@@ -73,6 +73,7 @@ def live_and_die(
     time.sleep(after_s)
     os.kill(child, signal.SIGKILL)
     while (line := lives.stdout.readline().split())[0] != "ended":
+        assert len(line) == 3, line
         stored.append(line[2])
     return stored
 
