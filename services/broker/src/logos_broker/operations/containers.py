@@ -21,6 +21,8 @@ from logos_broker.operations.changes import Changes
 
 MAX_TAIL: Final = 100_000
 _EXIT_TAIL: Final = 50
+_EARLY_NS: Final = 1_000_000_000
+"""An engine notes a start once it has been made: what ends at once has spoken before that."""
 _NONE: Final[Mapping[str, Described]] = {}
 
 
@@ -106,7 +108,8 @@ class Containers:
             state = seen.state
             if state.is_running or not state.started_at_ns:
                 return state, b""
-            log = await self._engine.log(seen.container_id, _EXIT_TAIL, state.started_at_ns)
+            since_ns = max(0, state.started_at_ns - _EARLY_NS)
+            log = await self._engine.log(seen.container_id, _EXIT_TAIL, since_ns)
         except ContainerMissingError:
             return State(seen_at_ns=seen_at_ns), b""
         return state, log
