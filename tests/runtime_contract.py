@@ -171,6 +171,15 @@ class RuntimeContract:
         assert (await read(tail=0))[-2:] == [b"one", b"two"]
         assert await read(tail=0, since_ms=IN_2100_MS) == []
 
+    async def test_a_log_is_followed_over_a_restart(self, rig: Rig) -> None:
+        ends = Ends()
+        following = cast("Any", rig.runtime.lines("speaks", tail=100, follow=True))
+        async with asyncio.timeout(60), aclosing(following) as lines:
+            for epoch in (1, 2):
+                await rig.runtime.start("speaks", epoch, ends)
+                assert [await anext(lines), await anext(lines)] == [b"one", b"two"]
+                await ends.next()
+
     async def test_usage_is_that_of_a_living_process(self, rig: Rig) -> None:
         ends = Ends()
         process = await rig.runtime.start("stays", 1, ends)

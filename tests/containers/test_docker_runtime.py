@@ -10,11 +10,11 @@ from pathlib import Path
 import docker
 import pytest
 
+from docker_kernels import Kernels
 from logos_broker.core.confinement import problems
 from logos_broker.core.containers import Described
 from logos_broker.net.engine import DockerEngine
 from logos_broker.node import Node, make_secrets
-from logos_kernel.net.docker import Docker
 from logos_testnet.engine import run_docker
 from runtime_contract import SCRIPTS, RuntimeContract
 
@@ -57,31 +57,6 @@ async def _remove(project: str) -> None:
 def engine(project: str) -> Iterator[DockerEngine]:
     with docker.APIClient(timeout=60) as calls, docker.APIClient(timeout=None) as streams:
         yield DockerEngine(calls, streams, project)
-
-
-class Kernels:
-    """The runtimes of one node's kernels, one after the other."""
-
-    def __init__(self, target: str, secret: Path, tasks: asyncio.TaskGroup) -> None:
-        self._target = target
-        self._secret = secret
-        self._tasks = tasks
-        self._running: list[asyncio.Task[None]] = []
-        self.runtime = self._open()
-
-    def _open(self) -> Docker:
-        runtime = Docker("node1", secrets.token_bytes(16), self._target, self._secret)
-        self._running.append(self._tasks.create_task(runtime.run()))
-        return runtime
-
-    def renew(self) -> Docker:
-        self.close()
-        self.runtime = self._open()
-        return self.runtime
-
-    def close(self) -> None:
-        self.runtime.close()
-        self._running[-1].cancel()
 
 
 class TestDockerEngine(RuntimeContract):

@@ -1,7 +1,6 @@
 """The kernel's runtime `docker` over a broker: the contract of runtimes, and what is its own."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -11,35 +10,10 @@ import pytest
 from broker_rig import BrokerRig, running
 from process_engine import ProcessEngine
 
+from docker_kernels import Kernels
 from logos_kernel.core.effects import Signal
 from logos_kernel.core.types import Exit, ProcessId
-from logos_kernel.net.docker import Docker
 from runtime_contract import SCRIPTS, Ends, RuntimeContract
-
-
-class Kernels:
-    """The runtimes of one node's kernels, one after the other."""
-
-    def __init__(self, broker: BrokerRig, tasks: asyncio.TaskGroup) -> None:
-        self._broker = broker
-        self._tasks = tasks
-        self._running: list[asyncio.Task[None]] = []
-        self.runtime = self._open()
-
-    def _open(self) -> Docker:
-        broker, instance = self._broker, secrets.token_bytes(16)
-        runtime = Docker("node1", instance, broker.target, broker.secret("node1"))
-        self._running.append(self._tasks.create_task(runtime.run()))
-        return runtime
-
-    def renew(self) -> Docker:
-        self.close()
-        self.runtime = self._open()
-        return self.runtime
-
-    def close(self) -> None:
-        self.runtime.close()
-        self._running[-1].cancel()
 
 
 @pytest.fixture
@@ -52,7 +26,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[ProcessEngine]:
 @pytest.fixture
 async def rig(broker: BrokerRig) -> AsyncIterator[Kernels]:
     async with asyncio.TaskGroup() as tasks:
-        kernels = Kernels(broker, tasks)
+        kernels = Kernels(broker.target, broker.secret("node1"), tasks)
         yield kernels
         kernels.close()
 
@@ -163,7 +137,7 @@ async def test_the_next_broker_is_found_and_what_ended_meanwhile_is_learnt(
     async with AsyncExitStack() as stack:
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         async with running(engine, tmp_path) as broker:
-            kernels = Kernels(broker, tasks)
+            kernels = Kernels(broker.target, broker.secret("node1"), tasks)
             process = await kernels.runtime.start("stays", 1, ends)
         await engine.kill("node1-stays")
 

@@ -177,3 +177,28 @@ async def test_a_cluster_that_does_not_answer_is_said(tmp_path: Path) -> None:
 
     with pytest.raises(ClusterError, match="does not answer"):
         await pods.list()
+
+
+@pytest.mark.parametrize("since_ms", [-(2**63), 2**63 - 1])
+async def test_a_time_that_the_api_cannot_say_is_the_nearest_it_can(
+    cluster: FakeCluster, tmp_path: Path, since_ms: int
+) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    pods = Pods(Cluster(cluster.url, "logos", tmp_path / "token"), "node1")
+    cluster.logs = {"storage-0": "one\n"}
+
+    lines = [one async for one in pods.log("storage-0", tail=0, follow=False, since_ms=since_ms)]
+
+    assert lines == [b"one"]
+
+
+async def test_a_change_that_is_none_is_an_error_of_the_cluster(
+    cluster: FakeCluster, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    pods = Pods(Cluster(cluster.url, "logos", tmp_path / "token"), "node1")
+    cluster.tell("MODIFIED", {"metadata": {}})
+
+    with pytest.raises(ClusterError, match="no answer"):
+        async for _ in pods.watch("10"):
+            pass

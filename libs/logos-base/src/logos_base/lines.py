@@ -1,15 +1,17 @@
-"""Pieces of a log, cut into lines."""
+"""Pieces of a log or of another stream, cut into lines."""
 
 from collections.abc import Iterator
 from typing import Final
 
 MAX_LINE_BYTES: Final = 64 * 1024
+"""Of a line of a log; what exceeds it is dropped."""
 
 
 class LineCutter:
-    """Bytes to lines without their line feeds; what exceeds 64 KiB of a line is dropped."""
+    """Bytes to lines without their line feeds; what exceeds `max_bytes` of a line is dropped."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = MAX_LINE_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._begun = bytearray()
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
@@ -27,4 +29,4 @@ class LineCutter:
         return line
 
     def _add(self, part: bytes) -> None:
-        self._begun += part[: MAX_LINE_BYTES - len(self._begun)]
+        self._begun += part[: self._max_bytes - len(self._begun)]

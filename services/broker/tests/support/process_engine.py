@@ -5,7 +5,7 @@ import itertools
 import os
 import signal as signals
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -67,6 +67,8 @@ class ProcessEngine:
         self._watchers: set[asyncio.Queue[str | None]] = set()
         self._waits: set[asyncio.Task[None]] = set()
         self._times = itertools.count(time.time_ns())
+        self._begins: dict[str, list[tuple[int, int]]] = {}
+        """Of each container: when it was started, and where its log began then."""
 
     async def inspect(self, service: str) -> Seen:
         self._check_up()
@@ -81,6 +83,8 @@ class ProcessEngine:
         if not container.script:
             raise NotStartedError("no such program")
         with self._log(container_id).open("ab") as output:
+            begin = next(self._times), output.tell()
+            self._begins.setdefault(container_id, []).append(begin)
             process = await asyncio.create_subprocess_exec(
                 "sh",
                 "-c",
@@ -89,7 +93,7 @@ class ProcessEngine:
                 stderr=output,
                 start_new_session=True,
             )
-        state = State(is_running=True, pid=process.pid, started_at_ns=next(self._times))
+        state = State(is_running=True, pid=process.pid, started_at_ns=begin[0])
         container.seen, container.process = replace(container.seen, state=state), process
         waiting = asyncio.get_running_loop().create_task(self._wait(container_id))
         self._waits.add(waiting)
@@ -114,15 +118,18 @@ class ProcessEngine:
 
     async def stream(
         self, container_id: str, tail: int, since_ns: int, *, follow: bool
-    ) -> AsyncIterator[bytes]:
-        at, path = 0, self._log(container_id)
+    ) -> AsyncGenerator[bytes, None]:
+        path = self._log(container_id)
         if since_ns > time.time_ns():  # no line is of a later time
             return
+        begins = self._begins.get(container_id, [])
+        first = at = next((place for when, place in begins if when >= since_ns), 0)
         while True:
             is_running = self.containers[container_id].seen.state.is_running
             content = path.read_bytes() if path.exists() else b""
             if content[at:]:
-                yield content[at:] if at else b"".join(content.splitlines(keepends=True)[-tail:])
+                new = content[at:]
+                yield new if at > first else b"".join(new.splitlines(keepends=True)[-tail:])
             at = len(content)
             if not (follow and is_running):
                 return

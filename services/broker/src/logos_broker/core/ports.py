@@ -1,6 +1,6 @@
 """What the broker needs of the container engine."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
 from logos_broker.core.containers import Seen, Signal, Usage
@@ -31,7 +31,7 @@ class Engine(Protocol):
 
     def stream(
         self, container_id: str, tail: int, since_ns: int, *, follow: bool
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Streams pieces of the same; if it follows, until the container ends."""
         ...
 

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -82,13 +82,14 @@ class DockerEngine:
 
     async def stream(
         self, container_id: str, tail: int, since_ns: int, *, follow: bool
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         since = _seconds(since_ns)
         opened = partial(
             self._streams.logs, container_id, stream=True, follow=follow, tail=tail, since=since
         )
-        async for piece in _streamed(opened):
-            yield piece
+        async with aclosing(_streamed(opened)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def changes(self) -> AsyncIterator[str]:
         filters = {
@@ -97,10 +98,10 @@ class DockerEngine:
             "event": list(_TOLD),
         }
         opened = partial(self._streams.events, decode=True, filters=filters)
-        events = _streamed(opened, first={})
-        async for event in events:
-            attributes = event.get("Actor", {}).get("Attributes", {})
-            yield attributes.get(SERVICE, "")
+        async with aclosing(_streamed(opened, first={})) as events:
+            async for event in events:
+                attributes = event.get("Actor", {}).get("Attributes", {})
+                yield attributes.get(SERVICE, "")
 
 
 async def open_engine(address: str) -> DockerEngine:
@@ -147,7 +148,7 @@ class _End:
         self.error = error
 
 
-async def _streamed(opened: Callable[[], Any], first: Any = None) -> AsyncIterator[Any]:
+async def _streamed(opened: Callable[[], Any], first: Any = None) -> AsyncGenerator[Any, None]:
     """Reads a stream of the SDK in a thread; at most `WAITING` pieces wait here.
 
     `first` is yielded once it is open, if given.
@@ -189,7 +190,7 @@ def _read(
             if is_closed.is_set():
                 break
             put(piece)
-    except Exception as failure:  # noqa: BLE001 - whatever it is, the reader must learn of it
+    except Exception as failure:  # noqa: BLE001 - every error ends the stream of the reader
         error = failure
     with suppress(RuntimeError):  # the event loop has ended
         put(_End(error))

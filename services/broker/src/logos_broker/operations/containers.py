@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
+from logos_base.lines import LineCutter
 from logos_broker.core.confinement import problems
 from logos_broker.core.containers import Described, Seen, Signal, State, Usage
 from logos_broker.core.errors import (
@@ -15,7 +16,6 @@ from logos_broker.core.errors import (
     RestartedError,
     TailTooLongError,
 )
-from logos_broker.core.lines import LineCutter
 from logos_broker.core.ports import Engine
 from logos_broker.operations.changes import Changes
 
@@ -77,16 +77,18 @@ class Containers:
         seen = await self._find(node, module)
         cutter = LineCutter()
         while True:
-            pieces = self._engine.stream(seen.container_id, tail, since_ns, follow=follow)
-            async for piece in pieces:
-                for line in cutter.feed(piece):
-                    yield line
+            opened = self._engine.stream(seen.container_id, tail, since_ns, follow=follow)
+            async with aclosing(opened) as pieces:
+                async for piece in pieces:
+                    for line in cutter.feed(piece):
+                        yield line
+            ended_ns = time.time_ns()
             if rest := cutter.flush():
                 yield rest
             if not follow:
                 return
             seen = await self._next_start(node, module, seen.state.started_at_ns)
-            since_ns, tail = seen.state.started_at_ns, MAX_TAIL
+            since_ns, tail = min(ended_ns, seen.state.started_at_ns), MAX_TAIL
 
     async def watch(self, node: str) -> AsyncIterator[tuple[str, State, bytes]]:
         """Yields module, state and last log of each container of a node, then at each change."""

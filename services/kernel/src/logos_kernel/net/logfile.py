@@ -3,12 +3,13 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
-MAX_LINE_BYTES: Final = 64 * 1024
+from logos_base.lines import LineCutter
+
 ROTATE_BYTES: Final = 16 * 1024 * 1024
 FOLLOW_POLL_S: Final = 0.2
 LAST_LINES: Final = 50
@@ -104,30 +105,6 @@ def _seek(file: BinaryIO, tail: int, since_ms: int | None) -> None:
     if tail:
         seek_tail(file, tail)
         file.seek(max(position, file.tell()))
-
-
-class LineCutter:
-    """Bytes to lines without their line feeds; what exceeds 64 KiB of a line is dropped."""
-
-    def __init__(self) -> None:
-        self._begun = bytearray()
-
-    def feed(self, block: bytes) -> Iterator[bytes]:
-        """Takes the next bytes; yields the lines that they complete."""
-        *ends, rest = block.split(b"\n")
-        for end in ends:
-            self._add(end)
-            yield self.flush()
-        self._add(rest)
-
-    def flush(self) -> bytes:
-        """Returns the line begun, as it stands."""
-        line = bytes(self._begun)
-        self._begun.clear()
-        return line
-
-    def _add(self, part: bytes) -> None:
-        self._begun += part[: MAX_LINE_BYTES - len(self._begun)]
 
 
 def open_for_reading(path: Path) -> BinaryIO | None:

@@ -8,7 +8,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from logos_base.lines import MAX_LINE_BYTES, LineCutter
 from logos_kernel.core.errors import ClusterError
 from logos_kernel.core.types import Cluster
 
@@ -29,8 +30,12 @@ GONE: Final = 410
 TIMEOUT_S: Final = 30.0
 WATCH_S: Final = 300
 """After which the API ends a watch, in order."""
-MAX_LINE_BYTES: Final = 64 * 1024
+MAX_CHANGE_BYTES: Final = 4 * 1024 * 1024
+"""Of one change that is watched; an object of Kubernetes has at most 1.5 MiB."""
 
+_PIECE_BYTES: Final = 64 * 1024
+_LAST_MS: Final = 253_402_300_799_000
+"""The end of the year 9999, the last time that RFC 3339 has."""
 _PATCH: Final = "application/strategic-merge-patch+json"
 
 
@@ -74,9 +79,10 @@ class Pods:
     async def list(self) -> tuple[dict[str, Pod], str]:
         """Returns all pods by name, and the version of that list."""
         answer = await asyncio.to_thread(self._call, "GET", "", self._selector)
-        document = json.loads(answer.data)
-        pods = map(pod_of, document["items"])
-        return {pod.name: pod for pod in pods}, document["metadata"]["resourceVersion"]
+        with _understood():
+            document = json.loads(answer.data)
+            pods = list(map(pod_of, document["items"]))
+            return {pod.name: pod for pod in pods}, document["metadata"]["resourceVersion"]
 
     async def watch(self, version: str) -> AsyncGenerator[tuple[str, Pod | None, str], None]:
         """Yields kind, pod and version of each change after a version; ends, or raises."""
@@ -86,9 +92,11 @@ class Pods:
             "resourceVersion": version,
             "timeoutSeconds": str(WATCH_S),
         }
-        async with aclosing(self._lines("", query)) as lines:
+        async with aclosing(self._lines("", query, MAX_CHANGE_BYTES)) as lines:
             async for line in lines:
-                yield _change_of(json.loads(line))
+                with _understood():
+                    change = _change_of(json.loads(line))
+                yield change
 
     async def gate(self, pod: str, *, is_open: bool) -> None:
         """Opens or closes the gate of a pod."""
@@ -104,12 +112,15 @@ class Pods:
         if tail:
             query["tailLines"] = str(tail)
         if since_ms is not None:
-            query["sinceTime"] = datetime.fromtimestamp(since_ms / 1000, UTC).isoformat()
-        async with aclosing(self._lines(f"/{pod}/log", query)) as lines:
+            since_s = min(max(since_ms, 0), _LAST_MS) / 1000
+            query["sinceTime"] = datetime.fromtimestamp(since_s, UTC).isoformat()
+        async with aclosing(self._lines(f"/{pod}/log", query, MAX_LINE_BYTES)) as lines:
             async for line in lines:
-                yield line[:MAX_LINE_BYTES]
+                yield line
 
-    async def _lines(self, path: str, query: dict[str, str]) -> AsyncGenerator[bytes, None]:
+    async def _lines(
+        self, path: str, query: dict[str, str], max_bytes: int
+    ) -> AsyncGenerator[bytes, None]:
         """Reads a stream of lines in a thread of its own."""
         begun = partial(self._call, "GET", path, query, is_stream=True)
         answer = await asyncio.to_thread(begun)
@@ -120,7 +131,7 @@ class Pods:
         def read() -> None:
             end: Exception | None = None
             try:
-                for line in _cut(answer):
+                for line in _cut(answer, max_bytes):
                     room.acquire()
                     if is_closed.is_set():
                         return
@@ -178,6 +189,15 @@ class Pods:
         return answer
 
 
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Raises `ClusterError` where the API has sent what it does not document."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ClusterError(f"the API has sent what is no answer: {error!r}") from error
+
+
 def _change_of(event: dict[str, Any]) -> tuple[str, Pod | None, str]:
     """Returns kind, pod and version of an event of a watch, or raises `ClusterError`."""
     kind, document = event["type"], event["object"]
@@ -187,10 +207,9 @@ def _change_of(event: dict[str, Any]) -> tuple[str, Pod | None, str]:
     return kind, pod, document["metadata"]["resourceVersion"]
 
 
-def _cut(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    begun = b""
-    for piece in answer.stream(MAX_LINE_BYTES):
-        *whole, begun = (begun + piece).split(b"\n")
-        yield from whole
-    if begun:
-        yield begun
+def _cut(answer: urllib3.BaseHTTPResponse, max_bytes: int) -> Iterator[bytes]:
+    cutter = LineCutter(max_bytes)
+    for piece in answer.stream(_PIECE_BYTES):
+        yield from cutter.feed(piece)
+    if rest := cutter.flush():
+        yield rest
