@@ -354,7 +354,7 @@ async def test_secrets_are_in_their_files_alone(node: UnrulyNode) -> None:
 
 
 async def test_sigterm_ends_all_in_order(node: UnrulyNode) -> None:
-    """kernel.md 14.39. The last test: `up` starts all of it again for nobody."""
+    """kernel.md 14.39. The last test of the file: it leaves the node stopped."""
     await node.until_calling()
 
     await run_docker(["stop", "--time", "60", KERNEL])

@@ -168,7 +168,7 @@ def test_what_no_retry_mends_ends_it_at_once(driven: Driven, error: Exception) -
     driven.machine.failed(ONE, error, 5)
 
     assert (driven.state(), driven.machine.find(ONE).error) == (FetchState.FAILED, error)
-    assert driven.fetch(now_ms=6)[0] == Try(ONE, ATTEMPT_MS)  # and whoever asks again begins anew
+    assert driven.fetch(now_ms=6)[0] == Try(ONE, ATTEMPT_MS)  # asking again starts over
     assert driven.machine.find(ONE).error is None
 
 

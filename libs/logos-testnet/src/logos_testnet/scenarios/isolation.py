@@ -12,7 +12,7 @@ SHORT_S = 5
 
 
 async def a_fetch_waits_until_its_node_is_healed(testnet: Testnet) -> None:
-    """Cut off, it finds nobody, and says so; healed, it keeps all of it. Others are untouched."""
+    """While its node is cut off, a fetch fails for want of providers; healed, it completes."""
     provider, other, lone = (testnet.plan.nodes[at].name for at in (0, 1, 3))
     content = sample(3 * 1024 * 1024 + 1, "isolated")
     cid = await put(testnet, provider, content)

@@ -168,7 +168,7 @@ class EventLog:
         return [News(), *answers, *self._next()]
 
     def append_failed(self, commit: Commit, error: Exception, now_ms: int) -> Effects:
-        """Input: a commit was not written, or nobody knows."""
+        """Input: a commit failed; whether it was written is not known."""
         tickets = [*(ticket for ticket, _ in commit.tickets), *(one for one, _ in self._late)]
         self._end()
         self._must_load = True

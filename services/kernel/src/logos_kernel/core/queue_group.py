@@ -95,7 +95,7 @@ class QueueGroup:
 
     @property
     def has_members(self) -> bool:
-        """Whether anybody takes events."""
+        """Whether a consumer is connected."""
         return bool(self._members)
 
     def join(self, member: int, room: int, at_ms: int, now_ms: int) -> Effects:

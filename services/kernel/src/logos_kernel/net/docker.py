@@ -89,7 +89,7 @@ class Docker:
                 await self._channel.close()
 
     def show(self, views: Sequence[View]) -> None:
-        """Has nobody to tell."""
+        """Does nothing: states of modules have no meaning here."""
 
     def is_alive(self, process: ProcessId) -> bool:
         """Says whether this start of a container runs; True where no broker has told yet."""

@@ -17,7 +17,7 @@ class External:
         """Has nothing to do."""
 
     def show(self, views: Sequence[View]) -> None:
-        """Has nobody to tell."""
+        """Does nothing: states of modules have no meaning here."""
 
     def is_alive(self, process: ProcessId) -> bool:
         return False

@@ -74,7 +74,7 @@ class Processes:
         """Has nothing to do: the event loop watches the pidfds."""
 
     def show(self, views: Sequence[View]) -> None:
-        """Has nobody to tell."""
+        """Does nothing: states of modules have no meaning here."""
 
     def is_alive(self, process: ProcessId) -> bool:
         """Says whether this very process still runs."""
@@ -208,10 +208,10 @@ class Processes:
         own, module = self._environment, plan.manifest.name
         socket = self._places.socket(module)
         is_beside = self._starts.is_beside(module)
-        if is_beside:  # whoever has the usual one removes it at its end
+        if is_beside:  # the process that serves at the usual one removes it when it ends
             socket = socket.with_suffix(f".{epoch}.sock")
         if len(bytes(socket)) > MAX_SOCKET_PATH_BYTES:
-            raise OSError(f"{socket} is over {MAX_SOCKET_PATH_BYTES} bytes: LOGOS_RUN_DIR is")
+            raise OSError(f"{socket} is over {MAX_SOCKET_PATH_BYTES} bytes: shorten LOGOS_RUN_DIR")
         inherited = {key: own[key] for key in own if not key.startswith("LOGOS_") or key in _KEPT}
         return {
             **inherited,
