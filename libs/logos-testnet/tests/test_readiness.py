@@ -38,6 +38,8 @@ class Kernel(kernel_pb2_grpc.KernelServicer, peering_pb2_grpc.PeeringServicer):
 
     def __init__(self) -> None:
         self.script = [(READY, 4)]
+        self.others = 0
+        """Modules beside it, all READY."""
 
     async def GetStatus(  # noqa: N802 - a gRPC method
         self, request: kernel_pb2.GetStatusRequest, context: object
@@ -48,7 +50,8 @@ class Kernel(kernel_pb2_grpc.KernelServicer, peering_pb2_grpc.PeeringServicer):
         )
         if len(self.script) > 1 and state != READY:
             self.script.pop(0)
-        return kernel_pb2.GetStatusResponse(modules=[module], ready=state == READY)
+        others = [module_pb2.Module(name=f"m{i}", state=READY) for i in range(self.others)]
+        return kernel_pb2.GetStatusResponse(modules=[module, *others], ready=state == READY)
 
     async def GetIdentity(  # noqa: N802 - a gRPC method
         self, request: peering_pb2.GetIdentityRequest, context: object
@@ -68,6 +71,18 @@ async def kernel() -> AsyncIterator[tuple[Kernel, NodePlan]]:
     await server.start()
     yield servicer, NodePlan("node1", port, "", (module_that_wants(4),))
     await server.stop(0)
+
+
+async def test_of_many_modules_names_only_those_it_waits_for(
+    kernel: tuple[Kernel, NodePlan],
+) -> None:
+    servicer, node = kernel
+    servicer.others = 200
+    servicer.script = [(STARTING, 0), (READY, 4)]
+    said: list[NodeProgress | Note] = []
+    await wait_until_ready(node, bearer=None, report=said.append)
+    texts = [one.text for one in said if isinstance(one, NodeProgress)]
+    assert texts[0] == "200 ready, 1 starting; waiting for net"
 
 
 async def test_waits_through_the_start_until_the_peers_are_there(

@@ -20,6 +20,10 @@ SHARED_OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.http2.max_frame_size", 1024 * 1024),  # 16 KiB by default
+    # A fixed window, not one estimated by a ping after nearly every message: a third of what
+    # heartbeats cost a kernel at rest. It holds what a stream may send ahead of its reader.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1024 * 1024),
 )
 """Equal at both ends. Servers add theirs, which allow the pings of ours."""
 

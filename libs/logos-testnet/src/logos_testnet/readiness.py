@@ -4,11 +4,13 @@ Progress is a state that was not seen before: a module in a restart loop makes n
 """
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import grpc
 
+from logos.kernel.v1 import module_pb2
 from logos_client.channels import channel_to
 from logos_testnet.client import (
     FAILED,
@@ -26,6 +28,8 @@ from logos_testnet.progress import NodeProgress, Report
 
 POLL_S: Final = 0.05
 PROGRESS_TIMEOUT_S: Final = 90.0
+NAMED_MODULES: Final = 8
+"""Of which the progress of a node names each; of more, only those that it waits for."""
 
 ExitReason = Callable[[], str | None]
 """Returns how the node's kernel ended; None while it runs."""
@@ -116,8 +120,20 @@ def _describe(node: NodePlan, seen: NodeView | None, short: dict[str, str]) -> s
     if seen is None:
         return f"waiting for its kernel to answer at {node.front}"
     if not seen.ready:
-        return ", ".join(f"{m.name} {state_name(m)}" for m in seen.modules)
+        return _states(seen.modules)
     return f"ready; {', '.join(short.values())}"
+
+
+def _states(modules: Sequence[module_pb2.Module]) -> str:
+    """Returns the state of each module; of many, how many are in which, and some by name."""
+    if len(modules) <= NAMED_MODULES:
+        return ", ".join(f"{m.name} {state_name(m)}" for m in modules)
+    counts = Counter(state_name(m) for m in modules)
+    texts = [f"{count} {state}" for state, count in sorted(counts.items())]
+    waiting = [str(m.name) for m in modules if m.state != READY]
+    named = ", ".join(waiting[:NAMED_MODULES])
+    more = len(waiting) - NAMED_MODULES
+    return f"{', '.join(texts)}; waiting for {named}{f' and {more} more' if more > 0 else ''}"
 
 
 def _reasons(seen: NodeView | None) -> str:

@@ -45,9 +45,9 @@ class Beside:
         """Whether it may still take the place of the first."""
         return self.stage is Stage.SUCCESSOR
 
-    def due_times(self) -> list[int]:
+    def due_times(self) -> tuple[int, ...]:
         """Returns when something is to be done about it."""
-        times = [] if self.due_ms is None else [self.due_ms]
+        times: tuple[int, ...] = () if self.due_ms is None else (self.due_ms,)
         if self.lease is not None and self.is_successor:
             times += self.lease.times(is_watched=True)
         return times

@@ -51,11 +51,12 @@ class Lease:
             self.unwell_ms = unwell_ms or now_ms + (self.watchdog_ms or self.ttl_ms)
         self.progress = beat.progress
 
-    def times(self, *, is_watched: bool) -> list[int]:
+    def times(self, *, is_watched: bool) -> tuple[int, ...]:
         """Returns when something is to be done about it, if its holder is to make progress."""
-        if not is_watched:
-            return [self.ends_ms]
-        return [time for time in (self.ends_ms, self.stuck_ms, self.unwell_ms) if time is not None]
+        if not is_watched or self.stuck_ms is self.unwell_ms is None:
+            return (self.ends_ms,)
+        times = (self.ends_ms, self.stuck_ms, self.unwell_ms)
+        return tuple(time for time in times if time is not None)
 
     def doubt(self, now_ms: int, grace_ms: int) -> None:
         """Counts the end of its session: the next heartbeat must come soon."""

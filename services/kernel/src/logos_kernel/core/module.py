@@ -148,11 +148,14 @@ class Module:
         both = (self.lease, None if self.beside is None else self.beside.lease)
         return [lease for lease in both if lease is not None]
 
-    def due_times(self) -> list[int]:
-        """Returns when something is to be done about it."""
-        times = [time_ms for time_ms in (self.due_ms, self.save_due_ms) if time_ms is not None]
-        times += [] if self.beside is None else self.beside.due_times()
-        return times if self.lease is None else times + self.lease.times(is_watched=self.is_watched)
+    def due_times(self) -> tuple[int, ...]:
+        """Returns when something is to be done about it: asked of each after every input."""
+        times = () if self.lease is None else self.lease.times(is_watched=self.is_watched)
+        if self.beside is not None:
+            times += self.beside.due_times()
+        if self.due_ms is not None:
+            times += (self.due_ms,)
+        return times if self.save_due_ms is None else (*times, self.save_due_ms)
 
     def take_askers(self) -> list[Ticket]:
         """Returns the questions about its start, to be answered now."""

@@ -285,9 +285,10 @@ class Modules:
 
     def is_down(self) -> bool:
         """Says whether the kernel is closing, and none of its processes is left."""
+        if not self.is_closing or self.departed or not self.journal.is_settled:
+            return False
         own = (module for module in self if not module.is_external)
-        is_over = all(one.state is S.STOPPED and one.beside is None for one in own)
-        return self.is_closing and is_over and not self.departed and self.journal.is_settled
+        return all(one.state is S.STOPPED and one.beside is None for one in own)
 
     # -- steps -------------------------------------------------------------------------------
 

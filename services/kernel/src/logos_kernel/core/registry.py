@@ -88,10 +88,12 @@ class Registry:
         said = beat.state
         if said not in _SAYABLE:
             raise InvalidRegistrationError(f"state: a module cannot report {said}", field="state")
-        if held := self._modules.upgrades.holder(lease_id):
+        module, lease = self._find(lease_id)
+        if module is None and (held := self._modules.upgrades.holder(lease_id)):
             effects = self._modules.upgrades.beat(ticket, *held, beat, now_ms)
             return [*effects, *self._modules.settle(now_ms)]
-        module, lease = self._holder(lease_id)
+        if module is None or lease is None:
+            raise self._unknown(lease_id)
         lease.beat(beat, now_ms)
         module.in_flight = beat.in_flight
         text = beat.status_text.encode()[:MAX_STATUS_BYTES].decode(errors="ignore")
@@ -109,7 +111,9 @@ class Registry:
         elif said is S.REGISTERED and (module.state is S.READY or is_news):
             due_ms = self._modules.start_deadline(module, now_ms)
             effects = self._modules.enter(module, S.REGISTERED, why, now_ms, due_ms=due_ms)
-        return [*effects, *self._modules.settle(now_ms), Answer(ticket, lease.ttl_ms)]
+        if effects:  # most heartbeats change nothing, and settling looks at every module
+            effects = [*effects, *self._modules.settle(now_ms)]
+        return [*effects, Answer(ticket, lease.ttl_ms)]
 
     def wait_stop(self, ticket: Ticket, lease_id: bytes, _now_ms: int) -> Effects:
         """Answers when the holder of a lease shall drain and exit; the newest question alone."""
@@ -156,20 +160,18 @@ class Registry:
                 return module, module.lease
         return None, None
 
-    def _holder(self, lease_id: bytes) -> tuple[Module, Lease]:
+    def _unknown(self, lease_id: bytes) -> Exception:
+        """Says why a lease is not held."""
         if len(lease_id) != LEASE_ID_BYTES:
-            raise InvalidRegistrationError(
+            return InvalidRegistrationError(
                 f"a lease is {LEASE_ID_BYTES} bytes, not {len(lease_id)}", field="lease_id"
             )
-        module, lease = self._find(lease_id)
-        if module is not None and lease is not None:
-            return module, lease
         for one in self._modules:
             if any(
                 past.lease_id == lease_id and past.epoch < one.epoch for past in one.past_leases
             ):
-                raise StaleEpochError(f"{one.name} was started again, as epoch {one.epoch}")
-        raise UnknownLeaseError("the lease is not known: register again")
+                return StaleEpochError(f"{one.name} was started again, as epoch {one.epoch}")
+        return UnknownLeaseError("the lease is not known: register again")
 
 
 def _check_form(introduction: Introduction) -> None:

@@ -1,5 +1,7 @@
 """Conversion between `logos.kernel.v1` and the core's types."""
 
+from typing import Final
+
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -15,13 +17,12 @@ from logos_kernel.operations.plan import Operation
 from logos_kernel.operations.register import Joined
 from logos_kernel.operations.watch import Snapshot
 
+_STATES: Final = {module_pb2.ModuleState.Value(f"MODULE_STATE_{one}"): one for one in ModuleState}
+
 
 def state_from_pb(value: module_pb2.ModuleState.ValueType) -> ModuleState | None:
     """Converts a state; None for one that is not specified or not known."""
-    try:
-        return ModuleState(module_pb2.ModuleState.Name(value).removeprefix("MODULE_STATE_"))
-    except ValueError:
-        return None
+    return _STATES.get(value)
 
 
 def state_to_pb(state: ModuleState) -> module_pb2.ModuleState.ValueType:
