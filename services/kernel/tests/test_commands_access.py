@@ -131,7 +131,7 @@ def test_a_token_in_a_file_is_not_printed_and_is_for_its_owner(
     [
         ("--role", "owner"),
         (),
-        *(("--role", "viewer", "--ttl", ttl) for ttl in ("", "0s", "24", "-1h", "1w", "1.5h")),
+        *(("--role", "viewer", "--ttl", ttl) for ttl in ("", "0s", "24", "-1h", "1w", "3651d")),
         ("--role", "viewer", "--out", "no-such-folder/file"),
     ],
     ids=" ".join,

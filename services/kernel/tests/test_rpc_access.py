@@ -8,6 +8,7 @@ import echo_service
 import grpc
 import pytest
 from gates import BEARER, borne
+from google.protobuf.duration_pb2 import Duration
 from observing_kernel import FakeModule, Kernel, refusal
 
 from logos.kernel.v1 import (
@@ -356,6 +357,20 @@ async def test_a_grant_that_says_nothing_is_refused(
     assert await rig.admin.ListGrants(capability_pb2.ListGrantsRequest()) == before
     asked = capability_pb2.ExplainRequest(module="top", target="base", method=ECHO)
     assert not (await rig.admin.Explain(asked)).allowed
+
+
+@pytest.mark.parametrize("seconds", [-(2**63), 0, 3650 * 86_400 + 1, 2**63 - 1])
+async def test_an_operators_token_holds_a_second_to_ten_years(rig: Rig, seconds: int) -> None:
+    request = capability_pb2.IssueOperatorTokenRequest(
+        name="ada", role=capability_pb2.ROLE_VIEWER, ttl=Duration(seconds=seconds)
+    )
+    refused = await refusal(rig.admin.IssueOperatorToken(request))
+    request.ttl.seconds = 3650 * 86_400
+    await rig.admin.IssueOperatorToken(request)
+    listed = await rig.admin.ListOperatorTokens(capability_pb2.ListOperatorTokensRequest())
+
+    assert refused == ("INVALID_ARGUMENT", "INVALID_ACCESS")
+    assert [one.name for one in listed.tokens if one.HasField("expires_at")] == ["ada"]
 
 
 async def test_a_name_has_one_token(rig: Rig) -> None:

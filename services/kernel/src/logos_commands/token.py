@@ -30,6 +30,8 @@ ADVICE: Final = {
 NameArgument = Annotated[str, typer.Argument(help="Whose it is: a name for the audit log.")]
 _COLUMNS: Final = ("name", "role", "issued_at", "expires_at")
 _TTL: Final = re.compile(r"([0-9]{1,6})([smhd])")
+_MAX_S: Final = 3650 * 86_400
+"""Ten years: longer, no token holds."""
 _SECONDS_OF: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -135,11 +137,11 @@ def show(context: typer.Context, output: FormOption = None) -> None:
 def seconds(text: str, option: str = "'--ttl'") -> int:
     """Returns a duration such as `24h` in seconds, or raises `typer.BadParameter`."""
     found = _TTL.fullmatch(text)
-    if found is None or int(found[1]) == 0:
-        raise typer.BadParameter(
-            f"must be a number of s, m, h or d, e.g. 24h, is {text!r}", param_hint=option
-        )
-    return int(found[1]) * _SECONDS_OF[found[2]]
+    time_s = 0 if found is None else int(found[1]) * _SECONDS_OF[found[2]]
+    if not 0 < time_s <= _MAX_S:
+        message = f"must be a number of s, m, h or d, e.g. 24h, at most 3650d, is {text!r}"
+        raise typer.BadParameter(message, param_hint=option)
+    return time_s
 
 
 def _keep(file: Path, bearer: str, name: str) -> None:

@@ -26,6 +26,8 @@ from logos_kernel.core.policy import Grant, Policy
 
 TOKEN_TTL_S: Final = 600
 MAX_TOKEN_TTL_S: Final = 3600
+MAX_OPERATOR_TTL_S: Final = 3650 * 86_400
+"""Of an operator's token that does not hold until it is revoked."""
 MAX_GRANTS: Final = 1024
 MAX_OPERATORS: Final = 1024
 LOCAL: Final = "local"

@@ -15,6 +15,7 @@ from logos_client.token_file import new_bearer
 from logos_kernel.core.access import (
     LOCAL,
     MAX_GRANTS,
+    MAX_OPERATOR_TTL_S,
     MAX_OPERATORS,
     MAX_TOKEN_TTL_S,
     TOKEN_TTL_S,
@@ -138,7 +139,9 @@ async def delete_grant(
     await kernel.decisions.change(decide, record)
 
 
-async def issue_operator(kernel: Kernel, by: Subject, name: str, role: Role, ttl_s: int) -> str:
+async def issue_operator(
+    kernel: Kernel, by: Subject, name: str, role: Role, ttl_s: int | None
+) -> str:
     """Makes a token for an operator; returns what goes after `Bearer`. It is not stored.
 
     Args:
@@ -146,15 +149,17 @@ async def issue_operator(kernel: Kernel, by: Subject, name: str, role: Role, ttl
         by: Who asks.
         name: For the audit log and to revoke it.
         role: What it may do.
-        ttl_s: How long it holds; 0: until it is revoked.
+        ttl_s: How long it holds; None: until it is revoked.
 
     Raises:
-        InvalidAccessError: The name cannot be one.
+        InvalidAccessError: The name cannot be one, or the time is not from 1 s to ten years.
         OperatorExistsError: A token of that name holds.
         TooManyDecisionsError: A node keeps 1,024.
     """
     if not NAME.fullmatch(name):
         raise InvalidAccessError(f"name: must match {NAME.pattern}", field="name")
+    if ttl_s is not None and not 1 <= ttl_s <= MAX_OPERATOR_TTL_S:
+        raise InvalidAccessError(f"ttl: must be from 1 to {MAX_OPERATOR_TTL_S} s", field="ttl")
     bearer, now_s = new_bearer(), kernel.gate.now_s()
     expires_at_s = now_s + ttl_s if ttl_s else 0
     operator = Operator(name, role, digest_of(bearer), now_s, expires_at_s)

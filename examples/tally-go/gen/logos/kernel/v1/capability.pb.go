@@ -1060,7 +1060,8 @@ type IssueOperatorTokenRequest struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// What it may do.
 	Role Role `protobuf:"varint,2,opt,name=role,proto3,enum=logos.kernel.v1.Role" json:"role,omitempty"`
-	// How long it holds; none: until it is revoked.
+	// How long it holds, in whole seconds from 1 to 315360000 (3650 days); none:
+	// until it is revoked.
 	Ttl           *durationpb.Duration `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

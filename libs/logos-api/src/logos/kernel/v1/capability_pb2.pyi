@@ -526,7 +526,9 @@ class IssueOperatorTokenRequest(_message.Message):
     """What it may do."""
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """How long it holds; none: until it is revoked."""
+        """How long it holds, in whole seconds from 1 to 315360000 (3650 days); none:
+        until it is revoked.
+        """
 
     def __init__(
         self,
