@@ -48,6 +48,8 @@ class Config:
     listen_port: int
     origin: Origin
     tls: Tls | None = None
+    panels: tuple[Path, ...] = ()
+    """Further folders with panels."""
     is_enclosed: bool = False
     """In a container whose port is published on loopback alone; so are those to front doors."""
 
@@ -102,6 +104,9 @@ def parse(variables: Mapping[str, str]) -> Config:
         listen_port=port,
         origin=Origin(scheme, host or f"{testnet}.localhost", public),
         tls=tls,
+        panels=tuple(
+            Path(word) for word in variables.get("LOGOS_APP_PANELS", "").split(":") if word
+        ),
         is_enclosed=enclosed,
     )
 

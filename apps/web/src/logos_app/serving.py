@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -27,9 +28,17 @@ def main() -> int:
     except LogosError as error:
         print(f"{error} ({error.reason})", file=sys.stderr)  # noqa: T201 - before logs
         return 2
-    server = uvicorn.Server(settings(config, app))
+    server = AppServer(settings(config, app))
     server.run()
     return 0 if server.started else 1
+
+
+class AppServer(uvicorn.Server):
+    """Ends streams at a stop, which would else wait for them."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.config.app.state.shell.live.stop()  # type: ignore[union-attr]
+        super().handle_exit(sig, frame)
 
 
 def settings(config: Config, app: object) -> uvicorn.Config:

@@ -1,0 +1,179 @@
+// What pages do beyond links and htmx. No markup is made here but bars of the map and log counts.
+const byId = id => document.getElementById(id), still = matchMedia('(prefers-reduced-motion: reduce)');
+const NS = 'http://www.w3.org/2000/svg';
+
+// ---- Theme, copies, dialogs ---------------------------------------------------------------------
+const theme = byId('theme');
+const isDark = () => (document.documentElement.dataset.theme || (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
+const showTheme = () => theme?.setAttribute('aria-pressed', isDark());
+showTheme();
+theme?.addEventListener('click', () => {
+  const next = isDark() ? 'light' : 'dark';
+  document.documentElement.dataset.theme = next; document.cookie = `logos_theme=${next}; Max-Age=31536000; Path=/; SameSite=Strict`; showTheme();
+});
+let agreed = null;
+document.addEventListener('click', event => {
+  const asking = event.target.closest('[data-ask]');
+  if (asking && agreed !== asking) {
+    event.preventDefault(); event.stopImmediatePropagation();
+    const dialog = byId('ask');
+    byId('ask-what').textContent = asking.dataset.ask; byId('ask-why').textContent = asking.dataset.why; byId('ask-yes').textContent = asking.dataset.yes;
+    dialog.returnValue = 'no'; dialog.showModal();
+    dialog.addEventListener('close', () => {
+      asking.focus();
+      if (dialog.returnValue === 'yes') { agreed = asking; asking.click(); agreed = null; }
+    }, {once: true});
+    return;
+  }
+  const copied = event.target.closest('[data-copy]');
+  if (copied) {
+    navigator.clipboard?.writeText(copied.dataset.copy);
+    copied.textContent = 'Copied'; setTimeout(() => { copied.textContent = 'Copy'; }, 1500);
+  }
+  const act = event.target.closest('button[data-act]');
+  if (act) acts[act.dataset.act]?.(act);
+}, true);
+document.addEventListener('click', event => {
+  if (event.target.closest('[aria-disabled=true]')) { event.preventDefault(); event.stopImmediatePropagation(); }
+}, true);
+document.addEventListener('keydown', event => {
+  if (event.key === '/' && !/^(input|textarea|select)$/i.test(event.target.tagName)) { event.preventDefault(); byId('q')?.focus(); }
+  const word = event.target.closest?.('.word');
+  if (word && (event.key === 'ArrowLeft' || event.key === 'ArrowRight')) {
+    (event.key === 'ArrowLeft' ? word.previousElementSibling : word.nextElementSibling)?.querySelector('a')?.focus();
+  }
+});
+byId('at')?.addEventListener('change', event => event.target.form.submit());
+document.addEventListener('change', event => { if (event.target.dataset.act === 'submit') event.target.form.submit(); });
+
+// ---- One polite voice: at most one message in five seconds -------------------------------------------
+let spoke = 0;
+function say(text) {
+  if (Date.now() - spoke < 5000) return;
+  spoke = Date.now(); byId('said-aloud').textContent = text;
+}
+
+// ---- The stream ---------------------------------------------------------------------------------------
+const stream = byId('stream');
+let staleTimer = 0, lastHeard = Date.now();
+function live(yes) {
+  document.documentElement.dataset.live = yes ? 'yes' : 'no';
+  document.body.classList.toggle('is-stale', !yes);
+  for (const one of document.querySelectorAll('.live')) one.dataset.live = yes ? 'yes' : 'no';
+  byId('stale').hidden = yes;
+  if (!yes) byId('stale-since').textContent = new Date(lastHeard).toLocaleTimeString([], {hour12: false});
+}
+function heard() { clearTimeout(staleTimer); staleTimer = 0; lastHeard = Date.now(); live(true); }
+function silent() { if (!staleTimer && !document.hidden) staleTimer = setTimeout(() => { live(false); say('Not live. The figures are old.'); }, 3000); }
+function ended(sentence) {
+  stream?.remove(); live(false); clearTimeout(staleTimer);
+  byId('stale').querySelector('p').textContent = sentence;
+}
+document.addEventListener('htmx:sse:after:connection', event => { if (event.target === stream && event.detail.connection.status === 200) heard(); });
+document.addEventListener('htmx:sse:after:message', event => { if (event.target === stream) { lastHeard = Date.now(); trim(); } });
+document.addEventListener('htmx:sse:before:connection', event => { if (event.target === stream && event.detail.connection.attempt > 0) silent(); });
+document.addEventListener('htmx:sse:error', event => {
+  if (event.target !== stream) return;
+  if (event.detail.status === 401) ended('Your session has ended. ./logos app link prints a link to a new one.');
+  else silent();
+});
+stream?.addEventListener('bye', event => {
+  const why = JSON.parse(event.detail.data).why;
+  ended(why === 'closed' ? 'Your session was closed. ./logos app link prints a link to a new one.' : 'This page is live in four other tabs. Try now continues here.');
+});
+stream?.addEventListener('resync', () => location.reload());
+stream?.addEventListener('rates', event => { if (!held) setRates(JSON.parse(event.detail.data)); });
+const pageSize = 200;
+function trim() {
+  const list = byId('said');
+  while (list && list.children.length > pageSize) list.lastElementChild.remove();
+}
+
+// ---- The timeline: new rows wait while somebody reads it ---------------------------------------------
+const said = byId('said'), waiting = [];
+let held = false;
+const isRead = () => said && (said.matches(':hover') || said.contains(document.activeElement));
+if (said) new MutationObserver(changes => {
+  if (!held && !isRead()) { byId('said-nothing')?.remove(); return; }
+  for (const change of changes) for (const row of change.addedNodes) {
+    if (row.nodeType === 1 && change.previousSibling === null && !row.dataset.shown) { row.hidden = true; waiting.push(row); }
+  }
+  countNew();
+}).observe(said, {childList: true});
+function countNew() { const b = byId('said-new'); if (b) { b.hidden = !waiting.length; b.textContent = `${waiting.length} new`; } }
+function showNew() { for (const row of waiting.splice(0)) { row.hidden = false; row.dataset.shown = '1'; } countNew(); }
+said?.addEventListener('mouseleave', () => { if (!held) showNew(); });
+const acts = {
+  hold(button) { held = !held; button.setAttribute('aria-pressed', held); if (!held) showNew(); },
+  'show-new': showNew,
+  dismiss(button) { setTimeout(() => button.closest('.notice')?.remove(), 0); },
+  reconnect() { location.reload(); },
+  follow(button) { following(button.getAttribute('aria-pressed') !== 'true'); },
+  'log-end'() { following(true); },
+};
+
+// ---- Logs that follow ------------------------------------------------------------------------------------
+const log = byId('log'), logLines = byId('log-lines');
+let atEnd = true, newLines = 0;
+function following(yes) {
+  byId('log-follow').setAttribute('aria-pressed', yes); atEnd = yes;
+  byId('log-follow').textContent = yes ? 'Following' : 'Follow';
+  if (yes) { newLines = 0; byId('log-new').hidden = true; log.scrollTop = log.scrollHeight; }
+}
+if (log) {
+  log.scrollTop = log.scrollHeight;
+  log.addEventListener('scroll', () => {
+    const isLow = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
+    if (isLow !== atEnd) following(isLow);
+  });
+  new MutationObserver(changes => {
+    newLines += changes.reduce((sum, change) => sum + change.addedNodes.length, 0);
+    while (logLines.children.length > 2000) logLines.firstElementChild.remove();
+    if (atEnd) { log.scrollTop = log.scrollHeight; newLines = 0; }
+    const button = byId('log-new'); button.hidden = atEnd || !newLines; button.textContent = `${newLines} new lines`;
+  }).observe(logLines, {childList: true});
+}
+
+// ---- The map: bars move where messages were counted ---------------------------------------------------------
+const arcs = byId('arcs'), pool = [];
+let rates = [], frames = [];
+function setRates(next) { rates = next; if (arcs) lay(); }
+function lay() {
+  const width = byId('arcs')?.clientWidth || 1, wanted = [];
+  for (const [a, b, messages] of rates) {
+    const arc = byId(`arc-${a}-${b}`); if (!arc || !messages) continue;
+    const room = Math.max(1, arc.rx.baseVal.value * 2 / 24), count = Math.min(Math.ceil(Math.log2(1 + messages)), room);
+    for (let k = 0; k < count && wanted.length < 120; k++) wanted.push(arc);
+  }
+  while (pool.length < wanted.length) {
+    const bar = document.createElementNS(NS, 'rect');
+    for (const [name, value] of Object.entries({x: -7, y: -2.5, width: 14, height: 5, rx: 1.5})) bar.setAttribute(name, value);
+    pool.push({bar, at: Math.random(), step: (.25 + Math.random() * .2) * (pool.length % 2 ? 1 : -1)});
+  }
+  const holder = byId('bars'); if (!holder) return;
+  pool.forEach((one, k) => {
+    one.arc = wanted[k];
+    if (one.arc && one.bar.parentNode !== holder) holder.append(one.bar);
+    if (!one.arc) one.bar.remove();
+  });
+  if (still.matches) move(0);
+}
+function move(seconds) {
+  for (const one of pool) {
+    if (!one.arc || !one.arc.isConnected) continue;
+    one.at = (one.at + one.step * seconds + 1) % 1;
+    const rx = one.arc.rx.baseVal.value, ry = one.arc.ry.baseVal.value, angle = Math.PI * (.96 - .92 * one.at);
+    const x = one.arc.cx.baseVal.value + rx * Math.cos(angle), y = one.arc.cy.baseVal.value - ry * Math.sin(angle);
+    one.bar.setAttribute('transform', `translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${(Math.atan2(-ry * Math.cos(angle), rx * Math.sin(angle)) * 57.3).toFixed(0)})`);
+  }
+}
+let last = 0;
+function frame(now) {
+  requestAnimationFrame(frame);
+  if (document.hidden || held || still.matches || now - last < 30) return;
+  const begun = performance.now();
+  move(Math.min((now - last) / 1000, .1)); last = now;
+  frames.push([now, performance.now() - begun]); if (frames.length > 900) frames.shift();
+}
+if (arcs) requestAnimationFrame(frame);
+window.logosFrames = () => frames;

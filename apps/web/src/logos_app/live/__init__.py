@@ -1,0 +1,1 @@
+"""The stream to browsers: one a tab, fed from one subscription a node."""

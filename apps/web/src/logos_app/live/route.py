@@ -1,0 +1,68 @@
+"""`/live`: the stream of a tab."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from logos_app.live.streams import Message, Tab
+from logos_app.nodes.cursors import Cursor
+from logos_app.running import background
+from logos_app.security.gate import visit_of
+from logos_app.shell.pages import Shell, shell_of
+from logos_app.testnet.broadcast import EVENTS, row_sent, rows_of_interest
+from logos_app.testnet.log_following import LOG, follow_log
+
+router: Final = APIRouter()
+_TOPIC: Final = re.compile(r"[a-z0-9:._-]{1,80}")
+MOST_TOPICS: Final = 12
+
+
+@router.get("/live")
+async def live(request: Request, topics: str = "") -> Response:
+    """Streams what the topics bring, until the tab goes.
+
+    `Last-Event-ID` is the cursor of the last message that the tab has had: what happened since
+    is sent first; `resync` if that is not known any longer.
+    """
+    shell, visit = shell_of(request), visit_of(request)
+    assert visit is not None  # noqa: S101 - the gate lets nobody else through
+    wanted = [word for word in topics.split(",") if _TOPIC.fullmatch(word)][:MOST_TOPICS]
+    tab = shell.live.open(visit.session.name, wanted)
+    shell.nodes.is_watched = True
+    shell.nodes.changed.set()
+    _catch_up(shell, tab, request.headers.get("last-event-id"))
+    return StreamingResponse(
+        _sent(shell, tab), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
+
+
+async def _sent(shell: Shell, tab: Tab) -> AsyncIterator[bytes]:
+    """The messages of a tab; meanwhile the log that it looks at is followed."""
+    log = next((topic for topic in sorted(tab.topics) if topic.startswith(LOG)), "")
+    _, node, module = (*log.split(":"), "", "")[:3]
+    followed = shell.nodes.node(node).module(module) if node in shell.nodes.names else None
+    if followed is None:
+        async for message in shell.live.messages(tab):
+            yield message
+        return
+    async with background(follow_log(shell, tab, node, module)):
+        async for message in shell.live.messages(tab):
+            yield message
+
+
+def _catch_up(shell: Shell, tab: Tab, last: str | None) -> None:
+    """Begins with the cursor of now, after what was missed."""
+    now = str(shell.nodes.cursor)
+    if last:
+        cursor = Cursor.parse(last)
+        missed = None if cursor is None else shell.nodes.since(cursor)
+        if missed is None or len(missed) > 200:
+            tab.put(Message("{}", "resync", now))
+        elif EVENTS in tab.topics:
+            for happening in rows_of_interest(missed):
+                tab.put(Message(row_sent(shell, happening)(tab.session), "", now))
+    tab.put(Message("{}", "hello", now))

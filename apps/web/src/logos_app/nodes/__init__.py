@@ -1,0 +1,1 @@
+"""The nodes of the testnet, as their front doors tell of them."""

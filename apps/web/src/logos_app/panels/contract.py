@@ -1,0 +1,100 @@
+"""What a panel is, and what the shell gives it."""
+
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from logos_app.security.gate import visit_of
+from logos_app.testnet.acts import record
+
+if TYPE_CHECKING:
+    from logos_app.shell.pages import Shell
+
+_SLUG: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A panel's place: the node that it is seen from. Its routes take one, by `Depends(here)`."""
+
+    shell: "Shell"
+    request: Request | None
+    """None where no request asks, but the stream."""
+    node: str
+    panel: "Panel"
+    channel: grpc.aio.Channel
+    """To the node's front door; its calls carry the operator's token."""
+
+    @property
+    def root(self) -> str:
+        """Path of the panel's first page, with a slash at its end."""
+        return f"/at/{self.node}/{self.panel.slug}/"
+
+    def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        """A whole page from a template of the panel."""
+        return self.shell.page(
+            self.request, f"{self.panel.module}/{template}", status=status, at=self, **values
+        )
+
+    def partial(self, template: str, **values: Any) -> str:
+        """A part of a page from a template of the panel."""
+        return self.shell.partial(f"{self.panel.module}/{template}", at=self, **values)
+
+    async def record(self, verb: str, **facts: Any) -> None:
+        """Puts what was done here on the timeline, with who did it."""
+        visit = visit_of(self.request)
+        session = "" if visit is None else visit.session.name
+        await record(self.channel, session, verb, **facts)
+
+    def work(self, work: Coroutine[Any, Any, None]) -> None:
+        """Goes on with something when the request has ended."""
+        self.shell.work(work)
+
+    def publish(self, template: str, **values: Any) -> None:
+        """Sends a part to everyone who sees this panel at this node."""
+        topic = f"{self.panel.slug}:{self.node}"
+        self.shell.live.publish(topic, self.partial(template, **values))
+
+
+Looked = Callable[[At], Awaitable[str]]
+"""Makes a part of a panel's pages anew, twice a second while somebody looks at them."""
+
+Figure = Callable[[grpc.aio.Channel], Awaitable[str]]
+"""Asks a node for the figure in the navigation; it has 300 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A module's panel. `panels/<module>/panel.py` holds one as `PANEL`."""
+
+    title: str
+    slug: str
+    order: int
+    router: APIRouter
+    figure: Figure | None = None
+    live: Looked | None = None
+    takes_files: tuple[str, ...] = ()
+    """Paths of its routes, without parameters, that take a body of any size."""
+    module: str = field(default="", kw_only=True)
+    """Set by its folder's name."""
+    folder: Path = field(default=Path(), kw_only=True)
+
+    def found_in(self, folder: Path) -> "Panel":
+        """The panel with the module that its folder is named after."""
+        if not _SLUG.fullmatch(self.slug):
+            raise ValueError(f"{folder}: the slug {self.slug!r} must match {_SLUG.pattern}")
+        return replace(self, module=folder.name.replace("_", "-"), folder=folder)
+
+
+def here(request: Request) -> At:
+    """Where a route of a panel stands: `at: Annotated[At, Depends(here)]`."""
+    at = request.state.at
+    assert isinstance(at, At)  # noqa: S101 - for the types
+    return at

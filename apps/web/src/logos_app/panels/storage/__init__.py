@@ -1,0 +1,1 @@
+"""The panel Files, of the module storage."""

@@ -1,0 +1,1 @@
+"""How things are shown: formats, words, sentences of errors, charts. Pure."""

@@ -1,0 +1,1 @@
+"""The testnet's page: sentence, map, timeline, nodes and modules."""

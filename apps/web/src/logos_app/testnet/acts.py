@@ -1,0 +1,75 @@
+"""What people do to nodes and modules from the pages, and its record for the timeline."""
+
+import json
+import logging
+from typing import Any, Final
+
+import grpc
+
+from logos.kernel.v1 import (
+    events_pb2,
+    events_pb2_grpc,
+    supervisor_pb2,
+    supervisor_pb2_grpc,
+)
+from logos.network.v1 import peering_pb2, peering_pb2_grpc
+from logos_app.nodes.doors import CALL_S
+from logos_app.nodes.model import NodeSeen
+from logos_app.testnet.telling import ACTS
+
+NODE_VERBS: Final = ("isolate", "heal", "restart", "stop", "start")
+MODULE_VERBS: Final = ("restart", "stop", "start")
+UNDO: Final = {"isolate": "heal", "heal": "isolate", "stop": "start", "start": "stop"}
+PAST: Final = {
+    "isolate": "isolated",
+    "heal": "healed",
+    "restart": "restarted",
+    "stop": "stopped",
+    "start": "started",
+}
+_STOP_S: Final = 30.0
+"""A module drains first."""
+
+log = logging.getLogger(__name__)
+
+
+async def act_on_node(channel: grpc.aio.Channel, node: NodeSeen, verb: str) -> None:
+    """Does one of `NODE_VERBS`; raises `AioRpcError` if the node refuses."""
+    peering = peering_pb2_grpc.PeeringStub(channel)
+    match verb:
+        case "isolate":
+            await peering.Isolate(peering_pb2.IsolateRequest(), timeout=CALL_S)
+        case "heal":
+            await peering.Heal(peering_pb2.HealRequest(), timeout=CALL_S)
+        case "stop":
+            for module in node.modules:
+                if not module.requires:
+                    await act_on_module(channel, module.name, "stop")
+        case _:
+            for module in node.modules:
+                await act_on_module(channel, module.name, verb)
+
+
+async def act_on_module(channel: grpc.aio.Channel, module: str, verb: str) -> None:
+    """Does one of `MODULE_VERBS`; a stop takes along the modules that require this one."""
+    stub = supervisor_pb2_grpc.SupervisorStub(channel)
+    match verb:
+        case "restart":
+            request = supervisor_pb2.RestartModuleRequest(module=module)
+            await stub.RestartModule(request, timeout=_STOP_S)
+        case "stop":
+            stop = supervisor_pb2.StopModuleRequest(module=module, cascade=True)
+            await stub.StopModule(stop, timeout=_STOP_S)
+        case "start":
+            start = supervisor_pb2.StartModuleRequest(module=module)
+            await stub.StartModule(start, timeout=_STOP_S)
+
+
+async def record(channel: grpc.aio.Channel, session: str, verb: str, **facts: Any) -> None:
+    """Publishes what was done, so that the timelines of all show it. A failure is only logged."""
+    payload = json.dumps({"verb": verb, "session": session, **facts}).encode()
+    request = events_pb2.PublishRequest(topic=ACTS, events=[events_pb2.NewEvent(payload=payload)])
+    try:
+        await events_pb2_grpc.EventsStub(channel).Publish(request, timeout=CALL_S)
+    except grpc.aio.AioRpcError as error:
+        log.warning("an act is missing on the timeline: %s", error.details())

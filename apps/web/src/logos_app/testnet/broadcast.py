@@ -1,0 +1,192 @@
+"""Sends changes of the nodes to whoever looks on: at most twice a second, and only what changed."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+
+from logos_app.panels.contract import At
+from logos_app.shown import charts, formats
+from logos_app.testnet import picture
+from logos_app.testnet.sentence import figures, sentence
+from logos_app.testnet.telling import Happening
+
+if TYPE_CHECKING:
+    from logos_app.nodes.model import NodeSeen
+    from logos_app.shell.pages import Shell
+
+TESTNET: Final = "testnet"
+EVENTS: Final = "events"
+NAV: Final = "nav"
+GAP_S: Final = 0.5
+FIGURES_S: Final = 5.0
+FIGURE_TIMEOUT_S: Final = 0.3
+
+
+async def broadcast(shell: "Shell") -> None:
+    """Sends changes, until it is cancelled."""
+    shell.nodes.heard = lambda happening: shell.live.publish(EVENTS, row_sent(shell, happening))
+    sent: dict[str, str] = {}
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_ask_figures(shell))
+        tasks.create_task(_ask_panels(shell))
+        while True:
+            await shell.nodes.changed.wait()
+            shell.nodes.changed.clear()
+            topics = shell.live.topics
+            shell.nodes.is_watched = bool(topics)
+            for topic, template, values in _parts(shell, topics):
+                text = shell.partial(template, **values)
+                digest = hashlib.sha256(text.encode()).hexdigest()
+                key = f"{topic} {template}"
+                if sent.get(key) != digest or "hello" in topics:
+                    sent[key] = digest
+                    shell.live.publish(topic, text)
+            if TESTNET in topics:
+                shell.live.publish_json(TESTNET, "rates", picture.rates(shell.nodes.seen))
+            await asyncio.sleep(GAP_S)
+
+
+def _parts(shell: "Shell", topics: Iterable[str]) -> list[tuple[str, str, dict[str, Any]]]:
+    """The parts of pages that somebody looks at."""
+    nodes = shell.nodes.seen
+    found: list[tuple[str, str, dict[str, Any]]] = []
+    for topic in topics:
+        if topic == TESTNET:
+            found.append((topic, "testnet_parts.html", {"view": view(nodes)}))
+        elif topic == NAV:
+            found.append((topic, "tour_part.html", {}))
+        elif topic.startswith("nav:"):
+            found.append((topic, "counts.html", {"viewpoint": topic[4:]}))
+        elif topic.startswith("node:") and topic[5:] in shell.nodes.names:
+            node = shell.nodes.node(topic[5:])
+            found.append((topic, "node_parts.html", {"view": node_view(shell.nodes.seen, node)}))
+        elif topic.startswith("module:"):
+            _, name, module = (*topic.split(":"), "", "")[:3]
+            seen = shell.nodes.node(name).module(module) if name in shell.nodes.names else None
+            if seen is not None:
+                values = {"node": shell.nodes.node(name), "module": seen}
+                found.append((topic, "module_parts.html", values))
+    return found
+
+
+def view(nodes: "list[NodeSeen]") -> dict[str, Any]:
+    """What the testnet's page shows."""
+    return {
+        "nodes": nodes,
+        "sentence": sentence(nodes),
+        "figures": figures(nodes),
+        "arcs": picture.arcs(nodes),
+        "links_said": picture.links_said(nodes),
+        "places": [picture.place(index, len(nodes)) for index in range(len(nodes))],
+        "named": _named(len(nodes)),
+        "cards": [_card(nodes, node) for node in nodes],
+    }
+
+
+def _named(count: int) -> list[bool]:
+    """Which nodes are named under the map."""
+    return [count <= picture.MOST_WORDS or index % 10 == 9 or index == 0 for index in range(count)]
+
+
+def _card(nodes: "list[NodeSeen]", node: "NodeSeen") -> dict[str, Any]:
+    shown = node.memory[:: max(1, len(node.memory) // 30)]
+    label = f"Memory over 10 minutes: now {formats.size(node.memory[-1] if node.memory else None)}"
+    others = sum(1 for other in nodes if other is not node)
+    peers = {other.peer_id for other in nodes if other.peer_id}
+    alive = [other.name for other in nodes if other.answers]
+    return {
+        "node": node,
+        "spark": charts.spark([float(value) for value in shown], label),
+        "links": f"{len(peers & set(node.links))} of {others}" if node.answers else formats.UNKNOWN,
+        "memory": formats.size(node.memory[-1] if node.memory else None),
+        "is_last": alive == [node.name],
+        "is_observed": any(module.is_observed for module in node.modules),
+        "is_stopped": bool(node.modules) and not any(each.is_wanted for each in node.modules),
+    }
+
+
+def node_view(nodes: "list[NodeSeen]", node: "NodeSeen") -> dict[str, Any]:
+    """What a node's page shows."""
+    named = {other.peer_id: other.name for other in nodes if other.peer_id}
+    links = [
+        {
+            "name": named.get(link.peer_id, ""),
+            "link": link,
+            "rate": node.rates.get(link.peer_id),
+        }
+        for link in sorted(node.links.values(), key=lambda link: named.get(link.peer_id, "~"))
+    ]
+    return {"card": _card(nodes, node), "node": node, "links": links}
+
+
+def rows_of_interest(happenings: Iterable[Happening]) -> list[Happening]:
+    """Those that stand on the timeline, oldest first."""
+    return sorted(happenings, key=lambda each: (each.at_ms, each.node, each.position))
+
+
+def row_sent(shell: "Shell", happening: Happening) -> Callable[[str], str]:
+    """What makes the new row of the timeline for a session."""
+
+    def made(session: str) -> str:
+        nodes = shell.nodes.seen
+        return shell.partial(
+            "event_part.html",
+            row=happening,
+            session=session,
+            view={"places": {n.name: picture.place(i, len(nodes)) for i, n in enumerate(nodes)}},
+        )
+
+    return made
+
+
+async def _ask_figures(shell: "Shell") -> None:
+    """Asks for the figures of panels that somebody sees, and sends those that have changed."""
+    while True:
+        before = dict(shell.figures)
+        for topic in sorted(shell.live.topics):
+            if topic.startswith("nav:"):
+                await _ask(shell, topic[4:])
+        if shell.figures != before:
+            shell.nodes.changed.set()
+        await asyncio.sleep(FIGURES_S)
+
+
+async def _ask(shell: "Shell", viewpoint: str) -> None:
+    for panel in shell.panels:
+        if panel.figure is None or viewpoint not in shell.nodes.names:
+            continue
+        node = shell.nodes.node(viewpoint)
+        module = node.module(panel.module)
+        if not node.answers or module is None or module.state != "ready":
+            continue
+        try:
+            async with asyncio.timeout(FIGURE_TIMEOUT_S):
+                figure = await panel.figure(shell.doors.to(viewpoint))
+        except (TimeoutError, grpc.aio.AioRpcError):
+            continue  # the last one stays
+        shell.figures[viewpoint, panel.slug] = figure
+
+
+async def _ask_panels(shell: "Shell") -> None:
+    """Makes the live parts of panels that somebody looks at, and sends those that have changed."""
+    sent: dict[str, str] = {}
+    while True:
+        topics = shell.live.topics
+        sent = {topic: text for topic, text in sent.items() if topic in topics}
+        for panel in shell.panels:
+            for name in shell.nodes.names:
+                topic = f"{panel.slug}:{name}"
+                if panel.live is None or topic not in topics or not shell.nodes.node(name).answers:
+                    continue
+                at = At(shell, None, name, panel, shell.doors.to(name))
+                try:
+                    text = await panel.live(at)
+                except grpc.aio.AioRpcError:
+                    continue  # what is shown stays
+                if sent.get(topic) != text:
+                    sent[topic] = text
+                    shell.live.publish(topic, text)
+        await asyncio.sleep(GAP_S)
