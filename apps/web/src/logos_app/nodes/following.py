@@ -54,7 +54,7 @@ class Follower:
             try:
                 await self._follow()
             except* grpc.aio.AioRpcError as failed:
-                codes = {error.code() for error in _leaves(failed)}
+                codes = {e.code() for e in _leaves(failed) if isinstance(e, grpc.aio.AioRpcError)}
                 await self._lost(codes)
             except* TokenFileError as failed:
                 log.warning("%s", _leaves(failed)[0])

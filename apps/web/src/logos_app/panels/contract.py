@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from logos_app.security.gate import visit_of
+from logos_app.shown.problems import Problem, problem_of
 from logos_app.testnet.acts import record
 
 if TYPE_CHECKING:
@@ -21,12 +22,10 @@ _SLUG: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 @dataclass(frozen=True, slots=True)
-class At:
-    """A panel's place: the node that it is seen from. Its routes take one, by `Depends(here)`."""
+class Place:
+    """Where a panel is seen: at a node."""
 
     shell: "Shell"
-    request: Request | None
-    """None where no request asks, but the stream."""
     node: str
     panel: "Panel"
     channel: grpc.aio.Channel
@@ -37,15 +36,36 @@ class At:
         """Path of the panel's first page, with a slash at its end."""
         return f"/at/{self.node}/{self.panel.slug}/"
 
+    def partial(self, template: str, **values: Any) -> str:
+        """A part of a page from a template of the panel."""
+        return self.shell.partial(f"{self.panel.module}/{template}", at=self, **values)
+
+    def publish(self, template: str, **values: Any) -> None:
+        """Sends a part to everyone who sees this panel at this node."""
+        topic = f"{self.panel.slug}:{self.node}"
+        self.shell.live.publish(topic, self.partial(template, **values))
+
+    def work(self, work: Coroutine[Any, Any, None]) -> None:
+        """Goes on with something when the request has ended."""
+        self.shell.work(work)
+
+
+@dataclass(frozen=True, slots=True)
+class At(Place):
+    """A panel's place for one request. Its routes take one, by `Depends(here)`."""
+
+    request: Request
+
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """A whole page from a template of the panel."""
         return self.shell.page(
             self.request, f"{self.panel.module}/{template}", status=status, at=self, **values
         )
 
-    def partial(self, template: str, **values: Any) -> str:
-        """A part of a page from a template of the panel."""
-        return self.shell.partial(f"{self.panel.module}/{template}", at=self, **values)
+    def failed(self, error: grpc.aio.AioRpcError | Problem, status: int = 409) -> Response:
+        """The page for a failed call, or a notice where a script asks."""
+        problem = error if isinstance(error, Problem) else problem_of(error, self.node)
+        return self.shell.failed(self.request, problem, status)
 
     async def record(self, verb: str, **facts: Any) -> None:
         """Puts what was done here on the timeline, with who did it."""
@@ -53,17 +73,8 @@ class At:
         session = "" if visit is None else visit.session.name
         await record(self.channel, session, verb, **facts)
 
-    def work(self, work: Coroutine[Any, Any, None]) -> None:
-        """Goes on with something when the request has ended."""
-        self.shell.work(work)
 
-    def publish(self, template: str, **values: Any) -> None:
-        """Sends a part to everyone who sees this panel at this node."""
-        topic = f"{self.panel.slug}:{self.node}"
-        self.shell.live.publish(topic, self.partial(template, **values))
-
-
-Looked = Callable[[At], Awaitable[str]]
+Looked = Callable[[Place], Awaitable[str]]
 """Makes a part of a panel's pages anew, twice a second while somebody looks at them."""
 
 Figure = Callable[[grpc.aio.Channel], Awaitable[str]]

@@ -1,6 +1,6 @@
 """Puts a panel's routes below `/at/NODE/SLUG/`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import Depends, FastAPI
 from starlette.requests import Request
@@ -15,7 +15,7 @@ def mount(app: FastAPI, panel: Panel) -> None:
     app.include_router(panel.router, prefix=prefix, dependencies=[Depends(_placing(panel))])
 
 
-def _placing(panel: Panel) -> Callable[[Request, str], None]:
+def _placing(panel: Panel) -> Callable[[Request, str], Awaitable[None]]:
     async def place(request: Request, node: str) -> None:
         seen, shell = node_of(request, node), shell_of(request)
         if seen.answers and panel.module and seen.module(panel.module) is None:
@@ -25,9 +25,9 @@ def _placing(panel: Panel) -> Callable[[Request, str], None]:
                 "SERVICE_UNKNOWN",
             )
         channel = shell.doors.to(node)
-        request.state.at = At(shell, request, node, panel, channel)
+        request.state.at = At(shell, node, panel, channel, request)
 
-    return place  # type: ignore[return-value]
+    return place
 
 
 def takes_files(panels: Sequence[Panel], path: str) -> bool:

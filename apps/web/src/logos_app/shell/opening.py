@@ -46,4 +46,5 @@ async def close_session(request: Request) -> Response:
     shell, visit = shell_of(request), visit_of(request)
     if visit is not None:
         shell.sessions.end(visit.session)
+        shell.live.end_session(visit.session.name)
     return RedirectResponse("/open", 303)

@@ -1,6 +1,6 @@
 """`/parts`: every shared part, in every state, with made-up values."""
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -13,7 +13,7 @@ from logos_app.testnet.logs import LogLine
 
 router: Final = APIRouter()
 SAMPLE_MS: Final = 1_795_874_551_204
-_SAMPLE: Final = {
+_SAMPLE: Final[dict[str, Any]] = {
     "sample_ms": SAMPLE_MS,
     "sample_problem": Problem(
         "node2 does not answer: its kernel has stopped. `./logos up` starts it.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
-from logos_app.panels.contract import At
+from logos_app.panels.contract import Place
 from logos_app.shown import charts, formats
 from logos_app.testnet import picture
 from logos_app.testnet.sentence import figures, sentence
@@ -181,7 +181,7 @@ async def _ask_panels(shell: "Shell") -> None:
                 topic = f"{panel.slug}:{name}"
                 if panel.live is None or topic not in topics or not shell.nodes.node(name).answers:
                     continue
-                at = At(shell, None, name, panel, shell.doors.to(name))
+                at = Place(shell, name, panel, shell.doors.to(name))
                 try:
                     text = await panel.live(at)
                 except grpc.aio.AioRpcError:

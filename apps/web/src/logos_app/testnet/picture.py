@@ -34,7 +34,8 @@ def place(index: int, count: int) -> float:
 
 def height(span: int, count: int) -> float:
     """Half the height of an arc over `span` places, in percent."""
-    return round(8 + 84 * (span / count) ** 0.75, 2)
+    share: float = (span / count) ** 0.75
+    return round(8 + 84 * share, 2)
 
 
 def arcs(nodes: Sequence[NodeSeen]) -> list[Arc]:

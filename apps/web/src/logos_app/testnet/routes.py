@@ -14,7 +14,7 @@ from logos_app.nodes.reading import milliseconds
 from logos_app.security.gate import visit_of
 from logos_app.shell.pages import Shell, UnknownError, node_of, shell_of
 from logos_app.shown.problems import Problem, problem_of
-from logos_app.testnet import acts, broadcast
+from logos_app.testnet import acts, broadcast, picture
 from logos_app.testnet.log_following import LOG, page_of
 from logos_app.testnet.telling import Happening, rows
 
@@ -78,7 +78,7 @@ async def events(request: Request, node: str = "", kind: str = "", before: str =
 
 def _places(shell: Shell) -> dict[str, float]:
     count = len(shell.nodes.names)
-    return {name: broadcast.picture.place(i, count) for i, name in enumerate(shell.nodes.names)}
+    return {name: picture.place(i, count) for i, name in enumerate(shell.nodes.names)}
 
 
 @router.get("/nodes/{name}")

@@ -21,7 +21,7 @@ FETCHES: Final = 50
 PATIENCE_S: Final = 3600
 
 
-def stub(channel: grpc.aio.Channel) -> storage_pb2_grpc.StorageStub:
+def stub(channel: grpc.aio.Channel) -> "storage_pb2_grpc.StorageAsyncStub":
     """The service behind a front door."""
     return storage_pb2_grpc.StorageStub(channel)
 

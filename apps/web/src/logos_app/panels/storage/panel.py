@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from logos.storage.v1 import storage_pb2 as pb
 from logos_app.nodes.doors import CALL_S
 from logos_app.nodes.reading import milliseconds
-from logos_app.panels.contract import At, Panel, here
+from logos_app.panels.contract import At, Panel, Place, here
 from logos_app.panels.storage import client, words
 from logos_app.panels.storage.ranges import Span, UnsatisfiableError, headers_of, kind_of, span_of
 from logos_app.security.headers import SANDBOX
@@ -33,7 +33,7 @@ def channels(at: At) -> dict[str, grpc.aio.Channel | None]:
     }
 
 
-async def _moves(at: At) -> list[words.Move]:
+async def _moves(at: Place) -> list[words.Move]:
     names = words.names_by_peer(at.shell.nodes.seen)
     found = await client.fetches(at.channel)
     return [words.move_of(each, names, SENTENCES, at.node) for each in found]
@@ -45,7 +45,7 @@ async def figure(channel: grpc.aio.Channel) -> str:
     return formats.number(space.datasets)
 
 
-async def live(at: At) -> str:
+async def live(at: Place) -> str:
     """The transfers, while somebody looks on."""
     return at.partial("moves_part.html", moves=_shown(await _moves(at)))
 
@@ -90,7 +90,7 @@ async def holders(at: Here, page: str = "", q: str = "") -> Response:
     try:
         rows, _, _ = await client.page_of(at.channel, page[:200], q[:200].strip())
     except grpc.aio.AioRpcError as error:
-        return at.shell.failed(at.request, problem_of(error, at.node), 409)
+        return at.failed(error)
     asked = channels(at)
     found = {each.cid: await client.holding(asked, each.cid) for each in rows}
     return HTMLResponse(at.partial("holders_part.html", found=found))
@@ -102,7 +102,7 @@ async def room(at: Here, size: int = 0) -> Response:
     try:
         space = await client.stub(at.channel).Space(pb.SpaceRequest(), timeout=CALL_S)
     except grpc.aio.AioRpcError as error:
-        return at.shell.failed(at.request, problem_of(error, at.node), 409)
+        return at.failed(error)
     left = space.quota_bytes - space.used_bytes - space.reserved_bytes
     if size <= min(left, space.disk_free_bytes):
         return Response(status_code=204)
@@ -128,7 +128,7 @@ async def put(at: Here, request: Request) -> Response:
     except ClientDisconnect:
         return Response(status_code=499)
     except grpc.aio.AioRpcError as error:
-        return at.shell.failed(request, problem_of(error, at.node), 409)
+        return at.failed(error)
     await at.record("store", name=dataset.filename, cid=dataset.cid, size=dataset.size_bytes)
     return HTMLResponse(at.partial("stored_part.html", dataset=dataset))
 
@@ -146,8 +146,7 @@ async def file_page(at: Here, cid: str) -> Response:
         dataset = await client.known(at.channel, cid[:200])
         text = await _preview(at, dataset)
     except grpc.aio.AioRpcError as error:
-        problem = problem_of(error, at.node)
-        return at.shell.failed(at.request, problem, 404)
+        return at.failed(error, 404)
     found = await client.holding(channels(at), dataset.cid)
     return at.page(
         "file.html",
@@ -209,7 +208,7 @@ async def raw(at: Here, cid: str, request: Request) -> Response:
         content = client.read(at.channel, dataset.cid, part.first, part.length)
         first = await anext(content)
     except grpc.aio.AioRpcError as error:
-        return at.shell.failed(request, problem_of(error, at.node), 404)
+        return at.failed(error, 404)
     return StreamingResponse(_from(first, content), status, headers)
 
 
@@ -225,7 +224,7 @@ async def fetch(at: Here, cid: str) -> Response:
     try:
         progress = await client.fetch(at.channel, cid[:200])
     except grpc.aio.AioRpcError as error:
-        return at.shell.failed(at.request, problem_of(error, at.node), 409)
+        return at.failed(error)
     at.work(_recorded(at, progress.cid))
     return HTMLResponse(at.partial("fetching_part.html", cid=progress.cid))
 
@@ -254,7 +253,7 @@ async def cancel(at: Here, cid: str) -> Response:
         request = pb.CancelFetchRequest(cid=cid[:200])
         await client.stub(at.channel).CancelFetch(request, timeout=CALL_S)
     except grpc.aio.AioRpcError as error:
-        return at.shell.failed(at.request, problem_of(error, at.node), 409)
+        return at.failed(error)
     return HTMLResponse(at.partial("moves_part.html", moves=_shown(await _moves(at))))
 
 
@@ -267,12 +266,12 @@ async def delete(at: Here, cid: str, sure: str = "") -> Response:
             text = (
                 f"Nothing was deleted: {at.node} holds the last copy. Delete it from its own page."
             )
-            return at.shell.failed(at.request, Problem(text, "LAST_COPY"), 409)
+            return at.failed(Problem(text, "LAST_COPY"))
         dataset = await client.stat(at.channel, cid[:200])
         request = pb.DeleteRequest(cid=cid[:200])
         await client.stub(at.channel).Delete(request, timeout=CALL_S)
     except grpc.aio.AioRpcError as error:
-        return at.shell.failed(at.request, problem_of(error, at.node), 409)
+        return at.failed(error)
     name = "" if dataset is None else dataset.filename
     await at.record("delete", name=name, cid=cid[:200])
     others = [holder for holder in found.whole if holder != at.node]

@@ -25,7 +25,7 @@ async function store(file) {
   request.onloadend = () => { sending.delete(request); };
   request.onabort = () => { how.textContent = 'Cancelled. Nothing was stored.'; end.remove(); };
   request.onerror = () => { row.classList.add('stuck'); how.textContent = 'The connection was lost. Nothing was stored.'; end.textContent = 'Try again'; end.onclick = () => { row.remove(); store(file); }; };
-  request.onload = () => { row.remove(); show(request.responseText); if (request.status === 200 && !sending.size) htmx.ajax('GET', root, {target: '#listed', select: '#listed', swap: 'outerHTML'}); };
+  request.onload = () => { sending.delete(request); row.remove(); show(request.responseText); if (request.status === 200 && !sending.size) htmx.ajax('GET', root, {target: '#listed', select: '#listed', swap: 'outerHTML'}); };
   request.open('POST', `${root}put`);
   for (const [name, value] of Object.entries({'X-CSRF': token, 'HX-Request': 'true', 'X-Filename': encodeURIComponent(file.name), 'Content-Type': file.type || 'application/octet-stream'})) request.setRequestHeader(name, value);
   request.send(file);

@@ -28,8 +28,8 @@ GIB = 1024**3
             1,
             1,
             (
-                "node1 keeps eleven files, 1.9 of its 20 GiB. One is on the way in and one could not"
-                " be fetched."
+                "node1 keeps eleven files, 1.9 of its 20 GiB. One is on the way in and one"
+                " could not be fetched."
             ),
         ),
         (
