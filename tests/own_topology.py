@@ -41,6 +41,11 @@ class PortBlock:
         return self.base + _SIZE // 2
 
     @property
+    def app(self) -> int:
+        """The app's port."""
+        return self.base + _SIZE - 1
+
+    @property
     def subnet(self) -> str:
         """A private /16 of its own, for containers."""
         return f"10.{20 + (self.base - _FIRST) // _SIZE}.0.0/16"
@@ -70,6 +75,7 @@ def described(name: str) -> Description:
         (r'^name = ".*"$', f'name = "{name}"'),
         (r"^front = \d+$", f"front = {ports.front}"),
         (r"^p2p = \d+$", f"p2p = {ports.p2p}"),
+        (r"^app = \d+", f"app = {ports.app}"),
         (r'^subnet = ".*"$', f'subnet = "{ports.subnet}"'),
     ):
         text, count = re.subn(pattern, new, text, flags=re.MULTILINE)

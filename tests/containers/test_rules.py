@@ -43,7 +43,7 @@ def targets(service: dict[str, Any], *, read_only: bool = False) -> set[str]:
 def test_every_service_is_confined(compose: dict[str, Any], plan: Plan) -> None:
     started = {f"{node.name}-{module.name}" for node in plan.nodes for module in node.modules}
     kernels = {f"{node.name}-kernel" for node in plan.nodes}
-    assert compose["services"].keys() == {"broker"} | kernels | started
+    assert compose["services"].keys() == {"broker", "app"} | kernels | started
     for name, service in compose["services"].items():
         assert service["cap_drop"] == ["ALL"], name
         assert "no-new-privileges:true" in service["security_opt"], name
@@ -85,12 +85,15 @@ def test_a_secret_is_in_no_variable(compose: dict[str, Any]) -> None:
             assert BEARER.search(value) is None, name
 
 
-def test_only_kernels_publish_and_only_on_loopback(compose: dict[str, Any]) -> None:
+def test_only_kernels_and_the_app_publish_and_only_on_loopback(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         ports = service.get("ports", [])
         if name.endswith("-kernel"):
             assert [port["host_ip"] for port in ports] == ["127.0.0.1"], name
             assert service["environment"]["LOGOS_FRONT_PLAINTEXT"] == "1", name
+        elif name == "app":
+            assert [port["host_ip"] for port in ports] == ["127.0.0.1"], name
+            assert service["environment"]["LOGOS_APP_ENCLOSED"] == "1", name
         else:
             assert ports == [], name
 

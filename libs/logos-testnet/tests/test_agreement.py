@@ -27,7 +27,7 @@ def problems(modules: str, more: str = "", count: int = 5) -> list[str]:
 
 
 def test_modules_that_go_together_have_no_problem() -> None:
-    assert problems("net web", "[ports]\nhttp = 30000\nmetrics = 19000\n") == []
+    assert problems("net web", "[ports]\nhttp = 30000\nmetrics = 19000\napp = 18006\n") == []
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,7 @@ def test_modules_that_go_together_have_no_problem() -> None:
         ("net close", "", "ports.near: the range of 5 ports overlaps that of p2p"),
         ("net", "[ports]\nfront = 18004\n", "ports.p2p: the range of 5 ports overlaps"),
         ("net", "[ports]\nmetrics = 18004\n", "ports.p2p: the range of 5 ports overlaps"),
+        ("net", "[ports]\napp = 18003\n", "ports.app: 18003 is in the range of p2p"),
         (
             "net",
             "[modules.net.settings]\nlisten = []\n",

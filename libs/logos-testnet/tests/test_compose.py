@@ -133,7 +133,7 @@ def test_a_join_secret_is_seen_by_its_module_and_its_kernel_alone(containers: Pl
             assert path == f"/join/{position}/secret"
 
 
-def test_the_operators_token_is_seen_by_kernels_alone(containers: Plan) -> None:
+def test_the_operators_token_is_seen_by_kernels_and_the_app_alone(containers: Plan) -> None:
     services = yaml.safe_load(render_compose(containers, source="x"))["services"]
 
     holders = {
@@ -145,6 +145,34 @@ def test_the_operators_token_is_seen_by_kernels_alone(containers: Plan) -> None:
     for service, document in services.items():
         path = document["environment"].get("LOGOS_OPERATOR_TOKEN")
         assert path == ("/operator/token" if service in holders else None)
+
+
+def test_the_app_is_on_the_networks_of_front_doors_alone() -> None:
+    topology = described_by(ROOT / TOPOLOGY).topology()
+    plan = container_plan(topology, load_manifests(topology), None)
+    services = yaml.safe_load(render_compose(plan, source="x"))["services"]
+    app = services["app"]
+
+    assert app["networks"].keys() == {f"{node.name}-front" for node in plan.nodes}
+    assert app["ports"] == ["127.0.0.1:17900:8080"]
+    assert app["volumes"] == ["app:/data", "operator:/operator:ro"]
+    doors = dict(word.split("=") for word in app["environment"]["LOGOS_APP_NODES"].split())
+    assert doors == {
+        node.name: services[f"{node.name}-kernel"]["environment"]["LOGOS_FRONT"]
+        for node in plan.nodes
+    }
+    addresses = {place["ipv4_address"] for place in app["networks"].values()}
+    others = {
+        place["ipv4_address"]
+        for name, service in services.items()
+        if name != "app"
+        for place in service["networks"].values()
+    }
+    assert not addresses & others
+
+
+def test_a_testnet_without_a_port_for_it_has_no_app(containers: Plan) -> None:
+    assert "app" not in yaml.safe_load(render_compose(containers, source="x"))["services"]
 
 
 def with_genesis(manifests: Mapping[str, FoundManifest]) -> Plan:

@@ -79,6 +79,11 @@ def test_the_command_line_replaces_the_number_of_nodes() -> None:
     assert len(parse_topology(GOOD, node_count=7).nodes) == 7
 
 
+def test_the_app_has_one_port() -> None:
+    assert parse_topology(GOOD).app_port is None
+    assert parse_topology(GOOD + "[ports]\napp = 17900\n").app_port == 17900
+
+
 def listed() -> Topology:
     return parse_topology(
         GOOD.replace("node_count = 3", "")

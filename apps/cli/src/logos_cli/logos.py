@@ -14,6 +14,7 @@ class _Commands(Group):
         "down": Place("logos_cli.testnets", "down"),
         "status": Place("logos_cli.testnets", "status"),
         "logs": Place("logos_cli.testnets", "logs"),
+        "app": Place("logos_cli.app", "command"),
         "isolate": Place("logos_cli.faults", "isolate"),
         "heal": Place("logos_cli.faults", "heal"),
         "test": Place("logos_cli.developer", "tests"),

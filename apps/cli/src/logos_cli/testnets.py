@@ -69,6 +69,9 @@ def up(
         int | None,
         typer.Option("--seed", min=0, help="Derive identities from this number. INSECURE."),
     ] = None,
+    app: Annotated[
+        bool, typer.Option("--app/--no-app", help="Start the Logos App too, if it has a port.")
+    ] = True,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Start a testnet, or its missing nodes, and wait until it is ready."""
@@ -84,11 +87,11 @@ def up(
                 if opened.plan.seed is not None:
                     _warn_of_seed(opened.plan.seed)
                 with watching() as report:
-                    started, memory = run_interruptibly(_start(opened, report))
+                    started, memory, link = run_interruptibly(_start(opened, report, app=app))
         except NodeFailedError as error:
             run_interruptibly(print_failure(opened, error))
             raise typer.Exit(Exit.FAILED) from error
-    _print_started(opened, started, memory, output)
+    _print_started(opened, started, memory, link, output)
 
 
 def down(
@@ -197,9 +200,10 @@ async def _print_logs(lines: AsyncIterator[LogLine], output: Output, *, flush: b
             print(f"{line.node}/{line.module} | {line.text}", flush=flush)
 
 
-async def _start(testnet: Testnet, report: Any) -> tuple[Started, int]:
+async def _start(testnet: Testnet, report: Any, *, app: bool) -> tuple[Started, int, str | None]:
     started = await testnet.up(report)
-    return started, await testnet.memory_bytes()
+    link = await testnet.start_app(report) if app else None
+    return started, await testnet.memory_bytes(), link
 
 
 def _warn_of_seed(seed: int) -> None:
@@ -209,10 +213,12 @@ def _warn_of_seed(seed: int) -> None:
     )
 
 
-def _print_started(testnet: Testnet, started: Started, memory: int, output: Output) -> None:
+def _print_started(
+    testnet: Testnet, started: Started, memory: int, link: str | None, output: Output
+) -> None:
     if output is Output.JSON:
         document = to_json(started.endpoints)
-        document |= {"stopped": started.stopped, "memory_bytes": memory}
+        document |= {"stopped": started.stopped, "memory_bytes": memory, "app": link}
         print_json(document | {"seconds": round(started.seconds, 2)})
         return
     rows = [
@@ -247,6 +253,13 @@ def _print_started(testnet: Testnet, started: Started, memory: int, output: Outp
         highlight=False,
         markup=False,
     )
+    if link is not None:
+        stderr().print(
+            f"The app, in a browser of this machine; opens once, within ten minutes:\n\n  {link}\n",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _storage_hints(name: str, started: Started) -> list[tuple[str, str]]:

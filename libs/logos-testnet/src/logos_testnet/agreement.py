@@ -5,7 +5,7 @@ from itertools import combinations
 
 from logos_base.manifest import Manifest
 from logos_base.needs import FRONT, MESH, METRICS
-from logos_testnet.topology import NodeSpec, Topology
+from logos_testnet.topology import APP_PORT, NodeSpec, Topology
 
 
 def contradictions(topology: Topology, manifests: Mapping[str, Manifest]) -> list[str]:
@@ -73,7 +73,15 @@ def _ports(topology: Topology, manifests: Mapping[str, Manifest]) -> Iterator[st
             bases[name] = port_base(topology, name, manifest)
     for name in sorted(topology.port_bases.keys() - bases.keys()):
         yield f"ports.{name}: no module has a port of that name"
+    yield from _overlaps(topology, bases)
+
+
+def _overlaps(topology: Topology, bases: Mapping[str, int]) -> Iterator[str]:
+    """Ranges of ports that have some in common. The app has one port, not one a node."""
     count = max((node.index for node in topology.nodes), default=0)
+    for name, base in bases.items():
+        if topology.app_port is not None and base < topology.app_port <= base + count:
+            yield f"ports.{APP_PORT}: {topology.app_port} is in the range of {name}"
     for (first, one), (second, other) in combinations(bases.items(), 2):
         if abs(one - other) < count:
             yield f"ports.{second}: the range of {count} ports overlaps that of {first}"

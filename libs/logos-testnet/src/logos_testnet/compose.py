@@ -46,6 +46,10 @@ GENESIS_RUNNER: Final = "/opt/logos/libs/logos_module/genesis.py"
 NODES_GENESIS: Final = "/genesis/nodes"
 """Parent of the nodes' folders in a genesis job, named by index; the image has them."""
 PROBE_INTERVAL: Final = "3s"
+APP: Final = "app"
+"""Compose service of the Logos App; nodes cannot be called so."""
+APP_LINK_PROGRAM: Final = "logos-app-link"
+_APP_PORT: Final = 8080
 
 _HEAD: Final = """\
 # Rendered by `./logos render` from {source}: change that, not this.
@@ -148,6 +152,8 @@ def render_compose(plan: Plan, *, source: str) -> str:
     for node in plan.nodes:
         services.append(_kernel(plan, node, built))
         services += [_module(plan, node, module, built) for module in node.modules]
+    if plan.topology.app_port is not None:
+        services.append(_app(plan, plan.topology.app_port))
     return "\n".join([head, *services, _networks(plan), _volumes(plan)])
 
 
@@ -261,6 +267,42 @@ def _kernel(plan: Plan, node: NodePlan, built: set[str]) -> str:
             for module in node.modules
         ),
         *(kernel_volumes(node) if has_broker else []),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _app(plan: Plan, port: int) -> str:
+    """The Logos App: on the networks of the front doors, and on no other."""
+    fronts = {node.name: node.networks for node in plan.nodes if node.networks is not None}
+    doors = " ".join(
+        f"{name}={networks.front_kernel}:{CONTAINER_FRONT_PORT}"
+        for name, networks in fronts.items()
+    )
+    probe = "/opt/logos/module/logos_app/probe.py"
+    lines = [
+        f"  {APP}:",
+        "    <<: *service",
+        *_image(f"logos/app:{KERNEL_VERSION}", ["      target: app"], set()),
+        "    healthcheck:",
+        "      <<: *health",
+        f"      test: [CMD, python, -I, -S, {probe}]",
+        "    environment:",
+        f"      LOGOS_APP_TESTNET: {plan.topology.name}",
+        f"      LOGOS_APP_NODES: {doors}",
+        "      # Not encrypted, so published on 127.0.0.1 alone: see `ports`.",
+        '      LOGOS_APP_ENCLOSED: "1"',
+        f'      LOGOS_APP_PUBLIC_PORT: "{port}"',
+        f"      LOGOS_LISTEN: 0.0.0.0:{_APP_PORT}",
+        f"      LOGOS_STATE_DIR: {STATE_DIR}",
+        f"      LOGOS_OPERATOR_TOKEN: {OPERATOR_DIR}/token",
+        "    ports:",
+        f'      - "127.0.0.1:{port}:{_APP_PORT}"',
+        "    networks:",
+        *(f"      {name}-front: {{ ipv4_address: {n.front_app} }}" for name, n in fronts.items()),
+        "    volumes:",
+        f"      - {APP}:{STATE_DIR}",
+        f"      - {_OPERATOR}:{OPERATOR_DIR}:ro",
         "",
     ]
     return "\n".join(lines)
@@ -441,6 +483,8 @@ def _networks(plan: Plan) -> str:
 def _volumes(plan: Plan) -> str:
     lines = ["volumes:", f"  {_OPERATOR}: {{}}"]
     lines += broker_volumes(plan) if plan.topology.has_broker else []
+    if plan.topology.app_port is not None:
+        lines.append(f"  {APP}: {{}}")
     for node in plan.nodes:
         lines.append(f"  {node.name}-kernel: {{}}")
         for module in node.modules:

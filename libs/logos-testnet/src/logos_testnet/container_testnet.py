@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from logos_client.token_file import BEARER, read_token, replace_token_file
 from logos_testnet.compose import (
+    APP,
+    APP_LINK_PROGRAM,
     genesis_name,
     project_name,
     render_compose,
@@ -105,6 +107,22 @@ class ContainerTestnet:
         peers = {node.name: seen.peers for node, seen in zip(self._plan.nodes, views, strict=True)}
         names = tuple(node.name for node in missing)
         return Started(endpoints, names, loop.time() - begun, peers, tuple(extra))
+
+    async def start_app(self, report: Report) -> str | None:
+        port = self._plan.topology.app_port
+        if port is None:
+            return None
+        self._write_compose_file()
+        if APP not in await self._services():
+            refuse_taken({port: "the app"})
+        report(Note("starting the app"))
+        await self._compose("up", "--detach", "--build", "--no-deps", "--wait", APP)
+        return await self.app_link()
+
+    async def app_link(self) -> str | None:
+        if APP not in await self._services():
+            return None
+        return (await self._compose("exec", "-T", APP, APP_LINK_PROGRAM)).strip()
 
     async def down(self, report: Report, *, purge: bool = False) -> bool:
         had = await self._services()
@@ -262,7 +280,8 @@ class ContainerTestnet:
     async def _start(self, report: Report) -> None:
         try:
             words = ["up", "--detach", "--no-build", "--quiet-pull", "--remove-orphans"]
-            await self._compose(*words, report=report)
+            nodes = [service_name(node.name, module) for node, module in self._everything()]
+            await self._compose(*words, *nodes, report=report)  # not the app
         except EngineError as error:
             culprit = _CULPRIT.search(str(error))
             if culprit is None:

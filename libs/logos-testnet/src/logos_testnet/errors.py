@@ -99,6 +99,13 @@ class UnknownStartError(LogosError):
     reason = "START_UNKNOWN"
 
 
+class AppFailedError(LogosError):
+    """The app did not start. The text has the end of its log; the nodes keep running."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "APP_FAILED"
+
+
 class EngineError(LogosError):
     """The container engine is missing, or a command failed."""
 

@@ -1,7 +1,7 @@
 """The files of a testnet.
 
 .logos/<testnet>/lock, testnet.json, topology.toml, endpoints.json,
-                      operator.token, docker-compose.yml, forks.log
+                      operator.token, docker-compose.yml, forks.log, app.log, app/
 .logos/<testnet>/<node>/profile.toml, <module>.toml
 .logos/<testnet>/genesis/<module>/                its genesis for all nodes
 .logos/<testnet>/<node>/genesis/<module>/         and for this node
@@ -49,6 +49,15 @@ class Layout:
     def operator_token(self) -> Path:
         """The token that all nodes accept as that of an admin, `local`."""
         return self.directory / "operator.token"
+
+    @property
+    def app_state(self) -> Path:
+        """Folder of the app: hashes of its sessions and links."""
+        return self.directory / "app"
+
+    @property
+    def app_log(self) -> Path:
+        return self.directory / "app.log"
 
     @property
     def fork_server_log(self) -> Path:

@@ -78,6 +78,7 @@ class Networks:
     front_kernel: IPv4Address
     broker_kernel: IPv4Address
     mesh: IPv4Address
+    front_app: IPv4Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +286,7 @@ def _networks(subnet: IPv4Network, index: int) -> Networks:
         front_kernel=front.network_address + 2,
         broker_kernel=subnet.network_address + _BROKER_NET * 256 + _FIRST_MESH_HOST + index,
         mesh=subnet.network_address + _FIRST_MESH_HOST + index,
+        front_app=front.network_address + 3,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from logos_client.channels import channel_to
 from logos_client.token_file import make_token_file, read_token
+from logos_testnet.app_process import AppProcess
 from logos_testnet.client import (
     NodeView,
     cut_off,
@@ -34,7 +35,7 @@ from logos_testnet.processes import (
     proportional_bytes,
     send_signal,
 )
-from logos_testnet.progress import NodeProgress, Report
+from logos_testnet.progress import NodeProgress, Note, Report
 from logos_testnet.readiness import wait_until_ready
 from logos_testnet.sockets import lost_sockets, socket_folders
 from logos_testnet.stopping import refuse_living, refuse_namesake, stop_processes
@@ -55,6 +56,7 @@ class ProcessTestnet:
         self._plan = plan
         self._layout = layout
         self._kernels = Kernels(plan, layout, log_level=log_level)
+        self._app = AppProcess(plan, layout)
 
     @property
     def plan(self) -> Plan:
@@ -85,7 +87,16 @@ class ProcessTestnet:
         names = tuple(node.name for node in missing)
         return Started(endpoints, names, loop.time() - begun, peers, stopped)
 
+    async def start_app(self, report: Report) -> str | None:
+        if self._plan.topology.app_port is not None:
+            report(Note("starting the app"))
+        return await self._app.start()
+
+    async def app_link(self) -> str | None:
+        return self._app.link() if self._app.processes() else None
+
     async def down(self, report: Report, *, purge: bool = False) -> bool:
+        await self._app.stop()
         processes = self._processes()
         taken: list[str] = []
         if processes:
@@ -149,7 +160,13 @@ class ProcessTestnet:
         return frozenset(node.name for node, yes in zip(nodes, answers, strict=True) if yes)
 
     async def memory_bytes(self) -> int:
-        return proportional_bytes([*self._processes(), *self._kernels.fork_server.processes()])
+        return proportional_bytes(
+            [
+                *self._processes(),
+                *self._kernels.fork_server.processes(),
+                *self._app.processes(),
+            ]
+        )
 
     def log_lines(
         self, *, nodes: Sequence[str], module: str | None, tail: int, follow: bool

@@ -76,6 +76,22 @@ class Testnet(Protocol):
         """
         ...
 
+    async def start_app(self, report: Report) -> str | None:
+        """Starts the Logos App if it does not run; returns a one-time link to it.
+
+        None if the topology has no port for it. `down` stops it.
+
+        Raises:
+            PortInUseError: Another program holds its port.
+            AppFailedError: It did not start.
+            EngineError: The container engine is missing, or a command failed.
+        """
+        ...
+
+    async def app_link(self) -> str | None:
+        """Returns another link to the app; None if it does not run. Raises as `start_app`."""
+        ...
+
     async def down(self, report: Report, *, purge: bool = False) -> bool:
         """Stops everything, and with `purge` removes its state; returns False if nothing ran.
 

@@ -21,6 +21,7 @@ MODULE: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 PACKAGE: Final = re.compile(r"[a-z][a-z0-9_]*")
 RESERVED_NODES: Final = {
     "lock": "a file in the testnet's folder",
+    "app": "the folder of the app",
     "genesis": "the folder of the genesis",
     "run": "the folder of the sockets",
     "mesh": "the network between the nodes",
@@ -29,6 +30,8 @@ RESERVED_NODES: Final = {
 RESERVED_MODULES: Final = {"kernel": "the node's kernel", "profile": "the node's profile"}
 MAX_NODES: Final = 100
 FRONT_PORT_BASE: Final = 17000
+APP_PORT: Final = "app"
+"""Unlike the other ports, it is one for the whole testnet."""
 DEFAULT_SUBNET: Final = "10.210.0.0/16"
 
 _KEYS: Final = frozenset(
@@ -80,6 +83,8 @@ class Topology:
     """Whether the kernels start and restart the containers; else the engine does."""
     supervision: Mapping[str, Any] = field(default_factory=dict)
     """Tables `kernel` and `groups`, for each profile; the kernel checks them."""
+    app_port: int | None = None
+    """Where the Logos App is on 127.0.0.1; None: the testnet has none."""
 
 
 def parse_topology(
@@ -130,6 +135,7 @@ class _Reader:
         self._refuse_collisions(nodes)
         target_peers = self._number(("target_peers",), 4, 0, MAX_NODES)
         front, ports = self._ports(len(nodes))
+        app_port = ports.pop(APP_PORT, None)
         subnet = self._subnet()
         supervision = self._supervision((), document, ("kernel", "groups"))
         if self._problems:
@@ -137,7 +143,15 @@ class _Reader:
                 [f"{self._source}:{line}: {what}" for line, what in sorted(self._problems)]
             )
         return Topology(
-            name, nodes, target_peers, front, ports, subnet, self._has_broker(), supervision
+            name,
+            nodes,
+            target_peers,
+            front,
+            ports,
+            subnet,
+            self._has_broker(),
+            supervision,
+            app_port,
         )
 
     def _problem(self, path: KeyPath, what: str) -> None:
@@ -299,7 +313,7 @@ class _Reader:
                 if holder != node.name:
                     self._problem(path, f"{service!r} would be a container of node {holder!r} too")
 
-    def _ports(self, count: int) -> tuple[int, Mapping[str, int]]:
+    def _ports(self, count: int) -> tuple[int, dict[str, int]]:
         """Returns the bases of ports; `agreement` checks them against the manifests."""
         table = self._table(("ports",), self._document.get("ports", {}))
         most = 65535 - count
