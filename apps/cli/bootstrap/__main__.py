@@ -18,8 +18,8 @@ from pathlib import Path
 from environment import ALTERNATIVE, Environment
 from reporting import FAILED, INTERRUPTED, SetupError, code_of, report
 
-DEVELOPER_COMMANDS = {"test", "check", "lock", "proto", "module"}
-NATIVE_COMMANDS = {"up", "test", "check"}
+DEVELOPER_COMMANDS = {"test", "check", "lock", "proto", "module", "shots"}
+NATIVE_COMMANDS = {"up", "test", "check", "shots"}
 HELP = {"-h", "--help", "--version"}
 
 

@@ -1,6 +1,7 @@
-"""`./logos test`, `check`, `lock`, `proto`, `render`."""
+"""`./logos test`, `check`, `lock`, `proto`, `shots`, `render`."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from typer.core import TyperCommand
 from logos_cli import checks, locks, protos, tiers
 from logos_cli.console import Output, OutputOption, print_json
 from logos_cli.exits import Exit, explained
+from logos_cli.programs import ProgramFailedError, capture, tool, tool_environment
 from logos_cli.selection import DEFAULT_TOPOLOGY
 from logos_cli.target import repository
 from logos_testnet.compose import render_compose
@@ -94,6 +96,24 @@ def proto(output: OutputOption = Output.TABLE) -> None:
         contracts = protos.generate(repository())
         if output is Output.JSON:
             print_json({"contracts": contracts, "written": str(protos.GENERATED)})
+
+
+def shots(
+    folder: Annotated[Path, typer.Argument(help="Folder for the pictures.")] = Path("shots"),
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Take pictures of every page of the app, on a testnet of their own; needs chromium."""
+    with explained():
+        root = repository()
+        program = [tool("python"), "tests/browser/shots.py", str(folder.resolve())]
+        code, said = capture(program, root, variables=tool_environment(PYTHONPATH="tests"))
+        if code != 0:
+            raise ProgramFailedError(said)
+        written = sorted(str(path) for path in folder.glob("*.png"))
+        if output is Output.JSON:
+            print_json({"written": written})
+        else:
+            print(f"{len(written)} pictures in {folder}")
 
 
 def render(output: OutputOption = Output.TABLE) -> None:

@@ -21,6 +21,7 @@ class _Commands(Group):
         "check": Place("logos_cli.developer", "check"),
         "lock": Place("logos_cli.developer", "lock"),
         "proto": Place("logos_cli.developer", "proto"),
+        "shots": Place("logos_cli.developer", "shots"),
         "render": Place("logos_cli.developer", "render"),
         "module": Place("logos_cli.authoring.commands", "command"),
         "ctl": Place("logos_cli.main", "app", help="Talk to one node (the same as logosctl)."),

@@ -6,9 +6,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from logos_app.nodes.model import Link, ModuleSeen, NodeSeen, Rate, Reach
 from logos_app.shell.pages import shell_of
 from logos_app.shown import charts, formats
 from logos_app.shown.problems import Problem
+from logos_app.testnet import broadcast, picture
 from logos_app.testnet.logs import LogLine
 
 router: Final = APIRouter()
@@ -28,6 +30,33 @@ _SAMPLE: Final[dict[str, Any]] = {
         LogLine(SAMPLE_MS, "error", "bad", "lease refused: epoch 2 is older than 3"),
     ],
 }
+
+
+def _large() -> list[NodeSeen]:
+    """A hundred nodes, each linked to the next and to one a few places on."""
+    count, nodes = 100, []
+    for index in range(count):
+        peers = [f"peer{(index + step) % count}" for step in (1, 2 + index % 7)]
+        nodes.append(
+            NodeSeen(
+                f"node{index + 1}",
+                "",
+                Reach.ANSWERS,
+                peer_id=f"peer{index}",
+                modules=(ModuleSeen("mixnet", "ready"),),
+                links={peer: Link(peer) for peer in peers},
+                rates={peer: Rate(3.0 + index % 5, 1000.0) for peer in peers},
+            )
+        )
+    return nodes
+
+
+@router.get("/parts/map")
+async def large_map(request: Request) -> Response:
+    """A large map, for looking at and for measuring."""
+    nodes = _large()
+    view, rates = broadcast.view(nodes), picture.rates(nodes)
+    return shell_of(request).page(request, "map_sample.html", view=view, rates=rates)
 
 
 @router.get("/parts")

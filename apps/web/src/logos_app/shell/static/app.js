@@ -176,4 +176,6 @@ function frame(now) {
   frames.push([now, performance.now() - begun]); if (frames.length > 900) frames.shift();
 }
 if (arcs) requestAnimationFrame(frame);
+const sample = byId('sample-rates');
+if (sample) setRates(JSON.parse(sample.dataset.sampleRates));
 window.logosFrames = () => frames;

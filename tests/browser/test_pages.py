@@ -1,0 +1,150 @@
+"""Every page, in both themes and at two widths: accessible, small, still, and whole."""
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from playwright.sync_api import Page, Response
+
+from browser.conftest import AXE, LIVE, App, Visit
+
+PAGES = [
+    "/testnet",
+    "/testnet/events",
+    "/nodes/node1",
+    "/nodes/node1/modules/storage",
+    "/at/node1/files/",
+    "/parts",
+    "/parts/map",
+    "/more",
+    "/go?q=mixnet",
+    "/go?q=nothing",
+    "/none",
+]
+LOOKS = [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)]
+MAX_BYTES = 150 * 1024
+MAX_REQUESTS = 6
+
+SHIFTS = """() => new Promise(resolve => {
+  let sum = 0;
+  new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) sum += entry.value;
+  }).observe({type: 'layout-shift', buffered: true});
+  setTimeout(() => resolve(sum), 200);
+})"""
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds: WCAG 2.2 AA and best practice."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate(
+        "() => axe.run({resultTypes: ['violations']}).then(r => JSON.stringify(r.violations))"
+    )
+    return [
+        f"{each['id']}: {node['target']} {node['failureSummary']}"
+        for each in json.loads(found)
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_accessible_and_fits(path: str, theme: str, width: int, visit: Visit) -> None:
+    missing = ("404",) if path == "/none" else ()
+    page = visit(path, theme=theme, width=width, allowed=missing)
+
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("h1").count() == 1
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_first_load_is_small_and_nothing_moves(path: str, visit: Visit, app: App) -> None:
+    missing = ("404",) if path == "/none" else ()
+    page = visit("/more", allowed=missing)
+    sizes: dict[str, int] = {}
+
+    def loaded(response: Response) -> None:
+        if "/live" not in response.url and "/holders" not in response.url:
+            sizes[response.url] = len(response.body())
+
+    page.context.clear_cookies(name="nothing")
+    page.on("response", loaded)
+    page.goto(app.address + path)
+    page.wait_for_selector(LIVE)
+    shift = page.evaluate(SHIFTS)
+
+    assert len(sizes) <= MAX_REQUESTS, sizes
+    assert sum(sizes.values()) <= MAX_BYTES, sizes
+    assert shift < 0.005
+
+
+@pytest.mark.parametrize("path", ["/testnet", "/nodes/node1", "/at/node1/files/", "/parts"])
+def test_pages_read_without_script(path: str, visit: Visit) -> None:
+    page = visit(path, script=False)
+
+    assert page.locator("h1").inner_text()
+    assert page.locator("nav a").count() >= 3
+
+
+def test_the_address_of_every_page_leads_there_again(visit: Visit) -> None:
+    page = visit("/testnet")
+    page.click("nav a:has-text('Files')")
+    page.wait_for_url("**/at/node1/files/")
+    page.select_option("#at", "node3")
+    page.wait_for_url("**/at/node3/files/")
+    page.go_back()
+    page.wait_for_url("**/at/node1/files/")
+    page.reload()
+    page.wait_for_selector(LIVE)
+
+    assert "node1" in page.locator("h1").inner_text()
+
+
+def test_the_theme_stays(visit: Visit, app: App) -> None:
+    page = visit("/parts")
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.click("#theme")
+
+    page.goto(app.address + "/testnet")
+
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_everything_is_reached_by_keyboard(visit: Visit) -> None:
+    page = visit("/testnet")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "q"
+    page.keyboard.type("node2")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/nodes/node2")
+    page.go_back()
+    page.focus("#word-node1")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.id") == "word-node2"
+
+
+def test_the_large_map_moves_and_tells_its_frames(
+    visit: Visit, record_property: Callable[[str, object], None]
+) -> None:
+    page = visit("/parts/map", motion="no-preference")
+    page.wait_for_timeout(6000)
+    frames = page.evaluate("window.logosFrames()")
+    spans = [after[0] - before[0] for before, after in pairwise(frames)]
+    costs = sorted(cost for _, cost in frames)
+
+    assert page.locator("#bars rect").count() == 120
+    assert page.locator("#arcs ellipse").count() == 200
+    record_property("frames_a_second", 1000 * len(spans) / sum(spans))
+    record_property("script_ms", costs[len(costs) // 2])
+
+
+def test_reduced_motion_draws_one_still_picture(visit: Visit) -> None:
+    page = visit("/parts/map", motion="reduce")
+
+    assert page.locator("#bars rect").count() == 120
+    assert page.evaluate("window.logosFrames()") == []
