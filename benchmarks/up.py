@@ -41,6 +41,7 @@ def topology(folder: Path) -> Path:
     text = text.replace('name = "small"', f'name = "{NAME}"')
     text = text.replace("front = 17000", f"front = {FRONT_PORTS}")
     text = text.replace("p2p = 18000", f"p2p = {P2P_PORTS}")
+    text = text.replace("app = 17900", f"app = {FRONT_PORTS - 1}")
     path = folder / "topology.toml"
     path.write_text(text, encoding="utf-8")
     return path

@@ -139,7 +139,7 @@ const arcs = byId('arcs'), pool = [];
 let rates = [], frames = [];
 function setRates(next) { rates = next; if (arcs) lay(); }
 function lay() {
-  const width = byId('arcs')?.clientWidth || 1, wanted = [];
+  const wanted = [];
   for (const [a, b, messages] of rates) {
     const arc = byId(`arc-${a}-${b}`); if (!arc || !messages) continue;
     const room = Math.max(1, arc.rx.baseVal.value * 2 / 24), count = Math.min(Math.ceil(Math.log2(1 + messages)), room);
@@ -151,19 +151,22 @@ function lay() {
     pool.push({bar, at: Math.random(), step: (.25 + Math.random() * .2) * (pool.length % 2 ? 1 : -1)});
   }
   const holder = byId('bars'); if (!holder) return;
+  // Percentages are made pixels here, not in every frame: reading them there would lay the page out.
+  const shapes = new Map(wanted.map(arc => [arc, null]));
+  for (const arc of shapes.keys()) shapes.set(arc, [arc.cx.baseVal.value, arc.cy.baseVal.value, arc.rx.baseVal.value, arc.ry.baseVal.value]);
   pool.forEach((one, k) => {
-    one.arc = wanted[k];
-    if (one.arc && one.bar.parentNode !== holder) holder.append(one.bar);
-    if (!one.arc) one.bar.remove();
+    one.shape = shapes.get(wanted[k]);
+    if (one.shape && one.bar.parentNode !== holder) holder.append(one.bar);
+    if (!one.shape) one.bar.remove();
   });
   if (still.matches) move(0);
 }
 function move(seconds) {
   for (const one of pool) {
-    if (!one.arc || !one.arc.isConnected) continue;
+    if (!one.shape) continue;
     one.at = (one.at + one.step * seconds + 1) % 1;
-    const rx = one.arc.rx.baseVal.value, ry = one.arc.ry.baseVal.value, angle = Math.PI * (.96 - .92 * one.at);
-    const x = one.arc.cx.baseVal.value + rx * Math.cos(angle), y = one.arc.cy.baseVal.value - ry * Math.sin(angle);
+    const [cx, cy, rx, ry] = one.shape, angle = Math.PI * (.96 - .92 * one.at);
+    const x = cx + rx * Math.cos(angle), y = cy - ry * Math.sin(angle);
     one.bar.setAttribute('transform', `translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${(Math.atan2(-ry * Math.cos(angle), rx * Math.sin(angle)) * 57.3).toFixed(0)})`);
   }
 }
@@ -175,7 +178,7 @@ function frame(now) {
   move(Math.min((now - last) / 1000, .1)); last = now;
   frames.push([now, performance.now() - begun]); if (frames.length > 900) frames.shift();
 }
-if (arcs) requestAnimationFrame(frame);
+if (arcs) { requestAnimationFrame(frame); addEventListener('resize', lay); }
 const sample = byId('sample-rates');
 if (sample) setRates(JSON.parse(sample.dataset.sampleRates));
 window.logosFrames = () => frames;
