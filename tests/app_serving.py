@@ -38,9 +38,9 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def served(testnet: Testnet, folder: Path) -> AsyncIterator[Config]:
+async def served(testnet: Testnet, folder: Path, **others: str) -> AsyncIterator[Config]:
     """The app of a testnet, until the end of the block; it has heard of every node."""
-    config = parse(environment(testnet, folder, free_port()))
+    config = parse(environment(testnet, folder, free_port()) | others)
     app = build(config)
     server = AppServer(settings(config, app))
     async with background(server._serve()):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app_rig import variables
-from logos_app.config import Front, parse
+from logos_app.config import Front, Other, parse
 from logos_base.errors import ConfigError
 
 
@@ -47,6 +47,18 @@ def test_with_a_certificate_any_address_will_do(tmp_path: Path) -> None:
 
     assert str(config.origin) == "https://logos.example"
     assert not config.is_local
+
+
+def test_panels_of_others_are_named_by_module_title_and_address(tmp_path: Path) -> None:
+    config = parse(variables(tmp_path, LOGOS_APP_OTHERS="hello:Hello%20there=127.0.0.1:20500"))
+
+    assert config.others == (Other("hello", "Hello there", "127.0.0.1:20500"),)
+
+
+@pytest.mark.parametrize("word", ["hello", "hello=127.0.0.1:1", "Hello:x=127.0.0.1:1", "a:b=c"])
+def test_panels_of_others_that_cannot_be_are_refused(word: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="LOGOS_APP_OTHERS"):
+        parse(variables(tmp_path, LOGOS_APP_OTHERS=word))
 
 
 @pytest.mark.parametrize(

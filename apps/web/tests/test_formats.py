@@ -66,7 +66,7 @@ def test_a_hundred_percent_says_that_nothing_is_lacking(total: int, data: st.Dat
 def test_amounts_are_in_one_unit() -> None:
     assert formats.amount(412 * 1024**2, 664 * 1024**2) == "412 of 664 MiB"
     assert formats.amount(0, 812) == "0 of 812 B"
-    assert formats.amount(1024, 2 * 1024**3) == "0 of 2 GiB"
+    assert formats.amount(1024, 2 * 1024**3) == "1 KiB of 2 GiB"
 
 
 @pytest.mark.parametrize(

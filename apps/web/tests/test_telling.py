@@ -38,7 +38,8 @@ def transition(old: str, new: str, detail: str = "", reason: int = 0) -> Happeni
     [
         ("REGISTERED", "READY", "", "Storage on node2 is ready."),
         ("BLOCKED", "STARTING", "", "Storage on node2 starts."),
-        ("READY", "BACKOFF", "ended by signal 9", "Storage on node2 ended: ended by signal 9."),
+        ("READY", "BACKOFF", "ended by signal 9", "Storage on node2 ended by signal 9."),
+        ("READY", "BACKOFF", "lease lost", "Storage on node2 ended: lease lost."),
         ("BACKOFF", "FAILED", "", None),
         ("STARTING", "FAILED", "too often", "Storage on node2 failed: too often."),
         ("DRAINING", "STOPPED", "", "Storage on node2 stopped."),
@@ -159,7 +160,7 @@ def test_figures_have_units() -> None:
 
     shown = [f"{each.value} {each.of}" for each in figures(nodes)]
 
-    assert shown == ["1 of 1 link", "214 messages/s", "1.8 MiB/s between nodes", "1 MiB of memory"]
+    assert shown == ["1 of 1 link", "214 messages/s", "1.8 MiB/s between nodes", "1 MiB resident"]
 
 
 @given(st.integers(1, 100))

@@ -4,7 +4,7 @@ import pytest
 
 from logos_base.errors import ConfigError
 from logos_base.manifest import parse_manifest
-from logos_base.needs import Limits, Needs, ReadyFigure
+from logos_base.needs import Limits, Needs, PanelAddress, ReadyFigure
 
 HEAD = 'name = "chain"\nversion = "0.1.0"\n'
 WHOLE = """
@@ -30,6 +30,9 @@ counts = "blocks"
 at_least = 2
 [testnet.genesis]
 command = ["python", "-m", "logos_chain.genesis"]
+[testnet.panel]
+title = "Chain"
+address = "127.0.0.1:20500"
 """
 
 
@@ -57,6 +60,7 @@ def test_the_table_is_read() -> None:
         },
         ready=ReadyFigure("logos.chain.v1.Chain/GetStatus", 4, "blocks", at_least=2),
         genesis=("python", "-m", "logos_chain.genesis"),
+        panel=PanelAddress("Chain", "127.0.0.1:20500"),
     )
 
 
@@ -101,6 +105,9 @@ def test_a_figure_may_be_as_many_as_there_are_others() -> None:
             "[testnet.genesis]\ncommand = []",
             "testnet.genesis.command: must be a list of the program",
         ),
+        ("[testnet.panel]\ntitle = 'x'", "testnet.panel.address: must be like 127.0.0.1:20500"),
+        ("[testnet.panel]\naddress = 'a:1'", "testnet.panel.title: must be a word or two"),
+        ("[testnet.panel]\naddress = 'http://a:1'", "testnet.panel.address: must be like"),
         ("[testnet.genesis]", "testnet.genesis.command: must be a list of"),
         (
             '[testnet]\nports = { p2p = 18000 }\nsettings = { x = "p2p.peers" }',

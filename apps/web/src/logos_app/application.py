@@ -19,7 +19,7 @@ from logos_app.panels.mounting import mount, takes_files
 from logos_app.running import background
 from logos_app.security.gate import Gate
 from logos_app.security.sessions import Sessions
-from logos_app.shell import finding, opening, pages, parts
+from logos_app.shell import finding, opening, others, pages, parts
 from logos_app.shell.pages import Shell, UnknownError
 from logos_app.shell.templates import load_templates
 from logos_app.shown.problems import Problem
@@ -39,6 +39,7 @@ def build(config: Config) -> FastAPI:
         doors=Doors(config),
         panels=panels,
         live=Live(lambda: str(nodes.cursor)),
+        paths=others.Paths(),
     )
 
     @asynccontextmanager
@@ -50,7 +51,7 @@ def build(config: Config) -> FastAPI:
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.shell = shell
-    for room in (opening, pages, parts, finding, routes, route):
+    for room in (opening, pages, parts, finding, others, routes, route):
         app.include_router(room.router)
     for panel in panels:
         mount(app, panel)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 from logos_app.security.hosts import Origin
 from logos_base.errors import ConfigError
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_MODULE: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _LISTEN: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[0-9.]+):([0-9]{1,5})")
 _FRONT: Final = re.compile(r"\S+:[0-9]{1,5}")
@@ -24,6 +26,21 @@ class Front:
     name: str
     address: str
     """gRPC target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A panel of a third party's module, by address."""
+
+    module: str
+    title: str
+    address: str
+    """Host and port, HTTP."""
+
+    @property
+    def slug(self) -> str:
+        """Its name in addresses: the module's."""
+        return self.module
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +67,7 @@ class Config:
     tls: Tls | None = None
     panels: tuple[Path, ...] = ()
     """Further folders with panels."""
+    others: tuple[Other, ...] = ()
     is_enclosed: bool = False
     """In a container whose port is published on loopback alone; so are those to front doors."""
 
@@ -91,6 +109,7 @@ def parse(variables: Mapping[str, str]) -> Config:
     enclosed = variables.get("LOGOS_APP_ENCLOSED") == "1"
     if tls is None and not enclosed:
         _refuse_clear_text(address, problems)
+    others = _others(variables.get("LOGOS_APP_OTHERS", ""), problems)
     public = _public_port(variables, port, problems)
     if problems:
         raise ConfigError(problems)
@@ -107,6 +126,7 @@ def parse(variables: Mapping[str, str]) -> Config:
         panels=tuple(
             Path(word) for word in variables.get("LOGOS_APP_PANELS", "").split(":") if word
         ),
+        others=others,
         is_enclosed=enclosed,
     )
 
@@ -127,6 +147,19 @@ def _fronts(text: str, problems: list[str]) -> tuple[Front, ...]:
     if len({front.name for front in fronts}) < len(fronts):
         problems.append("LOGOS_APP_NODES: names a node twice")
     return tuple(fronts)
+
+
+def _others(text: str, problems: list[str]) -> tuple[Other, ...]:
+    """Reads `hello:Hello%20there=127.0.0.1:20500 …`: module, title in percent-encoding, address."""
+    found = []
+    for word in text.split():
+        name, _, address = word.partition("=")
+        module, _, title = name.partition(":")
+        if _MODULE.fullmatch(module) and title and _FRONT.fullmatch(address):
+            found.append(Other(module, unquote(title)[:40], address))
+        else:
+            problems.append(f"LOGOS_APP_OTHERS: must be words as hello:Hello=HOST:PORT, not {word}")
+    return tuple(found)
 
 
 def _listen(text: str, problems: list[str]) -> tuple[str, int]:

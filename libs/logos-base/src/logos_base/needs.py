@@ -22,6 +22,8 @@ CALL: Final = re.compile(
     r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+/[A-Za-z_][A-Za-z0-9_]*"
 )
 
+HOST_PORT: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}")
+
 SEED: Final = "seed"
 TARGET_PEERS: Final = "target_peers"
 GENESIS_PUBLIC: Final = "genesis.public"
@@ -59,6 +61,15 @@ class ReadyFigure:
 
 
 @dataclass(frozen=True, slots=True)
+class PanelAddress:
+    """A page of the module's own, which the Logos App shows in a sandbox."""
+
+    title: str
+    address: str
+    """Host and port of an HTTP server, as the app reaches it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Needs:
     """Requirements of one module. Without a table: its node's own network and nothing else."""
 
@@ -72,6 +83,8 @@ class Needs:
     ready: ReadyFigure | None = None
     genesis: tuple[str, ...] = ()
     """Command of the genesis job; empty: there is none."""
+    panel: PanelAddress | None = None
+    """Its page in the Logos App; None: it has none, or the app has one for it."""
 
     @property
     def is_on_mesh(self) -> bool:
@@ -89,7 +102,7 @@ class _Reader:
         self._problems = problems
 
     def needs(self, table: object) -> Needs:
-        keys = ("networks", "ports", "limits", "settings", "ready", "genesis")
+        keys = ("networks", "ports", "limits", "settings", "ready", "genesis", "panel")
         document = self._table("testnet", table, keys)
         needs = Needs(
             networks=self._networks(document.get("networks", [])),
@@ -98,6 +111,7 @@ class _Reader:
             settings=self._settings(document.get("settings", {})),
             ready=self._ready(document["ready"]) if "ready" in document else None,
             genesis=self._genesis(document["genesis"]) if "genesis" in document else (),
+            panel=self._panel(document["panel"]) if "panel" in document else None,
         )
         for setting, value in needs.settings.items():
             if problem := _problem_of(value, needs):
@@ -181,6 +195,15 @@ class _Reader:
             return tuple(command)
         self._problem("testnet.genesis.command", "must be a list of the program and its arguments")
         return ()
+
+    def _panel(self, value: object) -> PanelAddress | None:
+        table = self._table("testnet.panel", value, ("title", "address"))
+        title, address = table.get("title"), table.get("address")
+        if not (isinstance(title, str) and 0 < len(title) <= 40):
+            self._problem("testnet.panel.title", "must be a word or two, 1 to 40 characters")
+        if not (isinstance(address, str) and HOST_PORT.fullmatch(address)):
+            self._problem("testnet.panel.address", f"must be like 127.0.0.1:20500, is {address!r}")
+        return PanelAddress(str(title), str(address))
 
     def _number(self, key: str, value: object, low: int, high: int, also: str = "") -> int:
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from logos_client.link_codes import new_code
 from logos_testnet.errors import AppFailedError, NotStoppedError
@@ -132,10 +133,23 @@ class AppProcess:
             "LOGOS_TESTNET_DIR": str(self._layout.directory),
             _MARK: self._plan.topology.name,
             "LOGOS_APP_NODES": " ".join(f"{n.name}={n.front}" for n in self._plan.nodes),
+            "LOGOS_APP_OTHERS": " ".join(panels_of_others(self._plan)),
             "LOGOS_OPERATOR_TOKEN": str(self._layout.operator_token),
             "LOGOS_STATE_DIR": str(self._layout.app_state),
             "LOGOS_LISTEN": f"127.0.0.1:{port}",
         }
+
+
+def panels_of_others(plan: Plan) -> list[str]:
+    """The panels that modules declare by address, as the app's settings name them."""
+    declared = {
+        module.name: module.manifest.needs.panel for node in plan.nodes for module in node.modules
+    }
+    return [
+        f"{name}:{quote(panel.title, safe='')}={panel.address}"
+        for name, panel in sorted(declared.items())
+        if panel is not None
+    ]
 
 
 def app_address(testnet: str, port: int) -> str:

@@ -68,6 +68,11 @@ class Sessions:
             _write(self._file, self._by_digest)
         return session
 
+    def lives(self, digest: str, now_s: int) -> bool:
+        """Whether the session of a digest has not ended. Does not lengthen it."""
+        session = self._by_digest.get(digest)
+        return session is not None and session.until_s > now_s
+
     def end(self, session: Session) -> None:
         """Ends a session.
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from logos_app.config import Other
 from logos_app.nodes.model import NodeSeen
 from logos_app.panels.contract import Panel
 from logos_app.testnet.sentence import words_of
@@ -69,6 +70,27 @@ def items(
         Item("Parts", "parts", "/parts", "", path == "/parts", True, "For developers")  # noqa: FBT003
     )
     return entries
+
+
+def items_of_others(others: Sequence[Other], nodes: Sequence[NodeSeen], path: str) -> list[Item]:
+    """The entries of panels of third parties whose module some node has."""
+    counts = {
+        other.module: sum(node.module(other.module) is not None for node in nodes)
+        for other in others
+    }
+    shown = [other for other in others if counts[other.module]]
+    return [
+        Item(
+            other.title,
+            f"by-{other.slug}",
+            f"/by/{other.slug}/",
+            f"on {words_of(counts[other.module], 'node')}",
+            path == f"/by/{other.slug}/",
+            is_extra=True,
+            heading="" if position else "By others",
+        )
+        for position, other in enumerate(shown)
+    ]
 
 
 def _place_for(module: str, viewpoint: str, nodes: Sequence[NodeSeen]) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter
 from jinja2 import Environment
@@ -23,8 +23,11 @@ from logos_app.security.gate import is_partial, visit_of
 from logos_app.security.refusals import Refusal
 from logos_app.security.sessions import Sessions
 from logos_app.shell import tour
-from logos_app.shell.navigation import Item, items, viewpoint_of
+from logos_app.shell.navigation import Item, items, items_of_others, viewpoint_of
 from logos_app.shown.problems import Problem
+
+if TYPE_CHECKING:
+    from logos_app.shell.others import Paths
 
 STATIC_FOLDER: Final = Path(__file__).with_name("static")
 HOME: Final = "/testnet"
@@ -47,6 +50,8 @@ class Shell:
     doors: Doors
     panels: tuple[Panel, ...]
     live: Live
+    paths: "Paths"
+    """Of panels of third parties."""
     work: Callable[[Coroutine[Any, Any, None]], object] = asyncio.run
     """Begins something that outlives a request. Set while the app runs."""
     figures: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -99,7 +104,8 @@ class Shell:
 
     def navigation(self, viewpoint: str, path: str) -> list[Item]:
         """The entries of the navigation, seen from a node."""
-        return items(self.panels, self.nodes.seen, self.figures, viewpoint, path)
+        found = items(self.panels, self.nodes.seen, self.figures, viewpoint, path)
+        return [*found[:-1], *items_of_others(self.config.others, self.nodes.seen, path), found[-1]]
 
     def tour(self) -> list[tour.Step]:
         """The steps of the tour, as far as they are done."""

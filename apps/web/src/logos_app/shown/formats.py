@@ -43,14 +43,15 @@ def rate(bytes_per_s: float | None) -> str:
 
 
 def amount(done: int, total: int) -> str:
-    """`412 of 664 MiB`: both in the unit of the total."""
+    """`412 of 664 MiB`: both in the unit of the total; `37.1 KiB of 20 GiB` where that says 0."""
     value, unit = float(total), 0
     while round(value, 1) >= KIB and unit < len(_UNITS) - 1:
         value /= KIB
         unit += 1
     part = done / KIB**unit
     shown = str(round(part)) if unit == 0 else _three(part)
-    return f"{shown} of {size(total)}"
+    # What is there is never called nothing.
+    return f"{size(done) if shown == '0' and done else shown} of {size(total)}"
 
 
 def percent(done: int, total: int) -> str:

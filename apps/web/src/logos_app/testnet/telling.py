@@ -90,11 +90,16 @@ def _told_transition(node: str, change: module_pb2.Transition) -> tuple[str, str
         module_pb2.MODULE_STATE_READY: ("life", "dot", "is ready"),
         module_pb2.MODULE_STATE_STARTING: ("life", "warn" if again else "open", f"starts{again}"),
         module_pb2.MODULE_STATE_STOPPED: ("life", "cross", f"stopped{why}"),
-        module_pb2.MODULE_STATE_BACKOFF: ("faults", "cross", f"ended{why}"),
+        module_pb2.MODULE_STATE_BACKOFF: ("faults", "cross", _ended(detail, why)),
         module_pb2.MODULE_STATE_FAILED: ("faults", "cross", f"failed{why}"),
         module_pb2.MODULE_STATE_BLOCKED: ("faults", "warn", waits),
     }.get(change.new)
     return None if told is None else (told[0], told[1], f"{subject} {told[2]}.")
+
+
+def _ended(detail: str, why: str) -> str:
+    """How it ended; kernels say it as `ended by signal 9`, or otherwise why."""
+    return detail if detail.startswith(("ended ", "exited ")) else f"ended{why}"
 
 
 _VERBS: Final = {
