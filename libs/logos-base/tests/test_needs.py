@@ -107,7 +107,10 @@ def test_a_figure_may_be_as_many_as_there_are_others() -> None:
         ),
         ("[testnet.panel]\ntitle = 'x'", "testnet.panel.address: must be like 127.0.0.1:20500"),
         ("[testnet.panel]\naddress = 'a:1'", "testnet.panel.title: must be a word or two"),
-        ("[testnet.panel]\naddress = 'http://a:1'", "testnet.panel.address: must be like"),
+        (
+            "[testnet.panel]\ntitle = 'x'\naddress = 'http://a:1'",
+            "testnet.panel.address: must be like",
+        ),
         ("[testnet.genesis]", "testnet.genesis.command: must be a list of"),
         (
             '[testnet]\nports = { p2p = 18000 }\nsettings = { x = "p2p.peers" }',
