@@ -17,6 +17,7 @@ from logos_app.nodes.model import (
     Rate,
     Reach,
     pairs,
+    state_word,
     with_links,
     with_memory,
 )
@@ -56,6 +57,11 @@ def linked(nodes: list[NodeSeen]) -> list[NodeSeen]:
 )
 def test_the_state_of_a_node_is_a_word(node: NodeSeen, state: str) -> None:
     assert node.state == state
+
+
+@pytest.mark.parametrize("state", [name for name in module_pb2.ModuleState.keys()[1:]])
+def test_every_state_of_a_module_has_a_word(state: str) -> None:
+    assert state_word(module_pb2.ModuleState.Value(state)) != "unknown"
 
 
 def test_rates_are_differences_of_counters() -> None:
