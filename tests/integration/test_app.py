@@ -213,19 +213,20 @@ class Stream:
         self._lines = response.aiter_lines()
         self.id = ""
 
-    async def next(self, text: str) -> str:
-        """Waits for a message that holds a text; remembers ids."""
-        message = ""
+    async def next(self, *texts: str) -> None:
+        """Waits for messages that hold these texts, one or several; remembers ids."""
+        message, wanted = "", set(texts)
         async for line in self._lines:
             if line.startswith("id: "):
                 self.id = line[4:]
             if line:
                 message += line + "\n"
-            else:
-                if text in message:
-                    return message
-                message = ""
-        raise AssertionError(f"the stream ended without {text}")
+                continue
+            wanted = {text for text in wanted if text not in message}
+            message = ""
+            if not wanted:
+                return
+        raise AssertionError(f"the stream ended without {wanted}")
 
 
 async def test_what_happens_is_streamed_and_replayed(
@@ -238,14 +239,12 @@ async def test_what_happens_is_streamed_and_replayed(
         begin = stream.id
         await stream.next("event: rates")
         await testnet.kill("node5", "storage", 9)
-        await stream.next("Storage on node5 ended")
-        await stream.next("Storage on node5 is ready")
+        await stream.next("Storage on node5 ended", "Storage on node5 is ready")
     async with asyncio.timeout(30):
         headers = {"last-event-id": begin}
         async with client.stream("GET", url, headers=headers) as response:
             stream = Stream(response)
-            await stream.next("Storage on node5 ended")
-            await stream.next("Storage on node5 is ready")
+            await stream.next("Storage on node5 ended", "Storage on node5 is ready")
             await stream.next("event: hello")
         headers = {"last-event-id": "999999.1.1.1.1"}
         async with client.stream("GET", url, headers=headers) as response:

@@ -59,7 +59,7 @@ def test_the_state_of_a_node_is_a_word(node: NodeSeen, state: str) -> None:
     assert node.state == state
 
 
-@pytest.mark.parametrize("state", [name for name in module_pb2.ModuleState.keys()[1:]])
+@pytest.mark.parametrize("state", list(module_pb2.ModuleState.keys()[1:]))
 def test_every_state_of_a_module_has_a_word(state: str) -> None:
     assert state_word(module_pb2.ModuleState.Value(state)) != "unknown"
 
@@ -186,3 +186,15 @@ def test_the_title_warns_of_what_has_failed() -> None:
     nodes.put(seen("a", ModuleSeen("storage", "failed")))
 
     assert nodes.title == "(!) small"
+
+
+def test_what_happened_is_given_out_once_and_the_cursor_follows() -> None:
+    nodes = remembering("a", "b")
+    nodes.take("a", event(3))
+    nodes.take("b", event(5))
+    assert nodes.told == Cursor((0, 0))
+
+    assert [each.position for each in nodes.drain()] == [3, 5]
+
+    assert nodes.told == nodes.cursor == Cursor((3, 5))
+    assert nodes.drain() == []

@@ -133,3 +133,12 @@ def test_no_data_can_begin_another_field(text: str) -> None:
     assert lines[:2] == ["id: 1", "event: named"]
     assert all(line.startswith("data: ") for line in lines[2:])
     assert "\r" not in "".join(lines)
+
+
+async def test_each_opening_of_a_topic_is_counted() -> None:
+    one = live()
+    tab = one.open("a", ["t", "u"])
+    tab.end()
+    one.open("a", ["t"])
+
+    assert (one.openings("t"), one.openings("u"), one.openings("v")) == (2, 1, 0)

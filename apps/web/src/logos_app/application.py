@@ -38,7 +38,7 @@ def build(config: Config) -> FastAPI:
         nodes=nodes,
         doors=Doors(config),
         panels=panels,
-        live=Live(lambda: str(nodes.cursor)),
+        live=Live(lambda: str(nodes.told)),
         paths=others.Paths(),
     )
 

@@ -13,7 +13,7 @@ from logos_app.nodes.cursors import Cursor
 from logos_app.running import background
 from logos_app.security.gate import visit_of
 from logos_app.shell.pages import Shell, shell_of
-from logos_app.testnet.broadcast import EVENTS, row_sent, rows_of_interest
+from logos_app.testnet.broadcast import EVENTS, ROWS, rows_sent
 from logos_app.testnet.log_following import LOG, follow_log
 
 router: Final = APIRouter()
@@ -22,11 +22,11 @@ MOST_TOPICS: Final = 12
 
 
 @router.get("/live")
-async def live(request: Request, topics: str = "") -> Response:
+async def live(request: Request, topics: str = "", after: str = "") -> Response:
     """Streams what the topics bring, until the tab goes.
 
-    `Last-Event-ID` is the cursor of the last message that the tab has had: what happened since
-    is sent first; `resync` if that is not known any longer.
+    `after` is the cursor of the page, `Last-Event-ID` that of the last message that the tab has
+    had: what happened since is sent first; `resync` if that is not known any longer.
     """
     shell, visit = shell_of(request), visit_of(request)
     assert visit is not None  # noqa: S101 - the gate lets nobody else through
@@ -34,7 +34,7 @@ async def live(request: Request, topics: str = "") -> Response:
     tab = shell.live.open(visit.session.name, wanted)
     shell.nodes.is_watched = True
     shell.nodes.changed.set()
-    _catch_up(shell, tab, request.headers.get("last-event-id"))
+    _catch_up(shell, tab, request.headers.get("last-event-id", after))
     return StreamingResponse(
         _sent(shell, tab), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
     )
@@ -54,15 +54,14 @@ async def _sent(shell: Shell, tab: Tab) -> AsyncIterator[bytes]:
             yield message
 
 
-def _catch_up(shell: Shell, tab: Tab, last: str | None) -> None:
+def _catch_up(shell: Shell, tab: Tab, last: str) -> None:
     """Begins with the cursor of now, after what was missed."""
-    now = str(shell.nodes.cursor)
+    now = str(shell.nodes.told)
     if last:
         cursor = Cursor.parse(last)
         missed = None if cursor is None else shell.nodes.since(cursor)
-        if missed is None or len(missed) > 200:
+        if missed is None or len(missed) > ROWS:
             tab.put(Message("{}", "resync", now))
-        elif EVENTS in tab.topics:
-            for happening in rows_of_interest(missed):
-                tab.put(Message(row_sent(shell, happening)(tab.session), "", now))
+        elif missed and EVENTS in tab.topics:
+            tab.put(Message(rows_sent(shell, missed)(tab.session), "", now))
     tab.put(Message("{}", "hello", now))

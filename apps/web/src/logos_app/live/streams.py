@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -77,6 +77,7 @@ class Live:
         """`cursor`: how far the events of all nodes are known, as an id."""
         self._cursor = cursor
         self._tabs: list[Tab] = []
+        self._openings: Counter[str] = Counter()
         self._stopped = False
 
     @property
@@ -97,10 +98,15 @@ class Live:
         if len(self._tabs) >= MOST_TABS:
             self._end(self._tabs[0], "elsewhere")
         tab = Tab(session, frozenset(topics))
+        self._openings.update(tab.topics)
         if self._stopped:
             tab.end()
         self._tabs.append(tab)
         return tab
+
+    def openings(self, topic: str) -> int:
+        """How many streams were opened for a topic: each is owed its present state."""
+        return self._openings[topic]
 
     def publish(self, topic: str, text: Text, *, event: str = "") -> None:
         """Sends something to everyone who looks at a topic."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from logos.kernel.v1 import events_pb2
@@ -24,8 +24,9 @@ class Nodes:
         """Set by each change; whoever waits for it clears it."""
         self.is_watched = False
         """Whether somebody looks on."""
-        self.heard: Callable[[Happening], None] = lambda _: None
-        """Is told of each happening."""
+        self.told = Cursor(tuple(0 for _ in nodes))
+        """How far the events were given out by `drain`."""
+        self._waiting: deque[Happening] = deque(maxlen=REMEMBERED)
         self._seen = {node.name: node for node in nodes}
         self._happenings: deque[Happening] = deque(maxlen=REMEMBERED)
         self._positions = dict.fromkeys(self.names, 0)
@@ -73,7 +74,15 @@ class Nodes:
             lost = self._happenings[0]
             self._oldest[lost.node] = max(self._oldest[lost.node], lost.position)
         self._happenings.append(happening)
-        self.heard(happening)
+        self._waiting.append(happening)
+        self.changed.set()
+
+    def drain(self) -> list[Happening]:
+        """What has happened since the last time that this was asked."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        self.told = self.cursor
+        return waiting
 
     def since(self, cursor: Cursor) -> list[Happening] | None:
         """What happened after a cursor; None if not all of it is remembered."""

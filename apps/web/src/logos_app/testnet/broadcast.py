@@ -21,14 +21,15 @@ TESTNET: Final = "testnet"
 EVENTS: Final = "events"
 NAV: Final = "nav"
 GAP_S: Final = 0.5
+ROWS: Final = 200
+"""What a page shows of the timeline at most."""
 FIGURES_S: Final = 5.0
 FIGURE_TIMEOUT_S: Final = 0.3
 
 
 async def broadcast(shell: "Shell") -> None:
     """Sends changes, until it is cancelled."""
-    shell.nodes.heard = lambda happening: shell.live.publish(EVENTS, row_sent(shell, happening))
-    sent: dict[str, str] = {}
+    sent: dict[str, tuple[int, str]] = {}
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_ask_figures(shell))
         tasks.create_task(_ask_panels(shell))
@@ -37,12 +38,15 @@ async def broadcast(shell: "Shell") -> None:
             shell.nodes.changed.clear()
             topics = shell.live.topics
             shell.nodes.is_watched = bool(topics)
+            # First what happened: the ids of all that follows say that it was told.
+            if happened := shell.nodes.drain():
+                shell.live.publish(EVENTS, rows_sent(shell, happened))
             for topic, template, values in _parts(shell, topics):
                 text = shell.partial(template, **values)
-                digest = hashlib.sha256(text.encode()).hexdigest()
-                key = f"{topic} {template}"
-                if sent.get(key) != digest or "hello" in topics:
-                    sent[key] = digest
+                # A stream that was opened since has had none of it.
+                version = shell.live.openings(topic), hashlib.sha256(text.encode()).hexdigest()
+                if sent.get(topic) != version:
+                    sent[topic] = version
                     shell.live.publish(topic, text)
             if TESTNET in topics:
                 shell.live.publish_json(TESTNET, "rates", picture.rates(shell.nodes.seen))
@@ -122,21 +126,15 @@ def node_view(nodes: "list[NodeSeen]", node: "NodeSeen") -> dict[str, Any]:
     return {"card": _card(nodes, node), "node": node, "links": links}
 
 
-def rows_of_interest(happenings: Iterable[Happening]) -> list[Happening]:
-    """Those that stand on the timeline, oldest first."""
-    return sorted(happenings, key=lambda each: (each.at_ms, each.node, each.position))
-
-
-def row_sent(shell: "Shell", happening: Happening) -> Callable[[str], str]:
-    """What makes the new row of the timeline for a session."""
+def rows_sent(shell: "Shell", happened: Iterable[Happening]) -> Callable[[str], str]:
+    """What makes the new rows of the timeline for a session; the newest 200 of them."""
+    newest = sorted(happened, key=lambda each: (each.at_ms, each.node, each.position))[-ROWS:]
 
     def made(session: str) -> str:
         nodes = shell.nodes.seen
+        places = {node.name: picture.place(at, len(nodes)) for at, node in enumerate(nodes)}
         return shell.partial(
-            "event_part.html",
-            row=happening,
-            session=session,
-            view={"places": {n.name: picture.place(i, len(nodes)) for i, n in enumerate(nodes)}},
+            "event_part.html", rows=newest[::-1], session=session, view={"places": places}
         )
 
     return made
@@ -172,7 +170,7 @@ async def _ask(shell: "Shell", viewpoint: str) -> None:
 
 async def _ask_panels(shell: "Shell") -> None:
     """Makes the live parts of panels that somebody looks at, and sends those that have changed."""
-    sent: dict[str, str] = {}
+    sent: dict[str, tuple[int, str]] = {}
     while True:
         topics = shell.live.topics
         sent = {topic: text for topic, text in sent.items() if topic in topics}
@@ -186,7 +184,8 @@ async def _ask_panels(shell: "Shell") -> None:
                     text = await panel.live(at)
                 except grpc.aio.AioRpcError:
                     continue  # what is shown stays
-                if sent.get(topic) != text:
-                    sent[topic] = text
+                version = shell.live.openings(topic), text
+                if sent.get(topic) != version:
+                    sent[topic] = version
                     shell.live.publish(topic, text)
         await asyncio.sleep(GAP_S)

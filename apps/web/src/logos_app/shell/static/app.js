@@ -94,9 +94,11 @@ const said = byId('said'), waiting = [];
 let held = false;
 const isRead = () => said && (said.matches(':hover') || said.contains(document.activeElement));
 if (said) new MutationObserver(changes => {
+  // What was just caught up with may come once more by the stream.
+  for (const change of changes) for (const row of change.addedNodes) if (row.id && said.querySelectorAll(`#${CSS.escape(row.id)}`).length > 1) row.remove();
   if (!held && !isRead()) { byId('said-nothing')?.remove(); return; }
   for (const change of changes) for (const row of change.addedNodes) {
-    if (row.nodeType === 1 && change.previousSibling === null && !row.dataset.shown) { row.hidden = true; waiting.push(row); }
+    if (row.nodeType === 1 && row.isConnected && change.previousSibling === null && !row.dataset.shown) { row.hidden = true; waiting.push(row); }
   }
   countNew();
 }).observe(said, {childList: true});

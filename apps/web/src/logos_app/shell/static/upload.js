@@ -1,7 +1,7 @@
 // Uploads: a request each, since only XMLHttpRequest tells how much was sent. The body is the file.
 const drop = document.querySelector('[data-drop]'), sending = new Set();
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-function size(n) { let u = 0; while (n >= 1024 && u < 4) { n /= 1024; u++; } return `${u && n < 100 ? n.toFixed(1) : Math.round(n)} ${units[u]}`; }
+function size(n) { let u = 0; while (n >= 1024 && u < 4) { n /= 1024; u++; } return `${u && n < 100 ? n.toFixed(1).replace('.0', '') : Math.round(n)} ${units[u]}`; }
 function make(tag, text, parent, name) { const e = document.createElement(tag); e.textContent = text; if (name) e.className = name; parent.append(e); return e; }
 async function store(file) {
   const root = drop.dataset.drop, token = JSON.parse(document.body.getAttribute('hx-headers:inherited'))['X-CSRF'];
@@ -14,7 +14,10 @@ async function store(file) {
     for (const part of parsed.content.querySelectorAll('hx-partial')) byId('notices').prepend(...part.childNodes);
     htmx.process(byId('notices'));
   };
+  const cancelled = () => { how.textContent = 'Cancelled. Nothing was stored.'; end.remove(); };
+  end.onclick = () => { end.onclick = null; cancelled(); };
   const room = await fetch(`${root}room?size=${file.size}`, {headers: {'HX-Request': 'true'}});
+  if (!end.isConnected) return;
   if (!room.ok) { row.remove(); return show(await room.text()); }
   const request = new XMLHttpRequest(), begun = performance.now();
   sending.add(request); end.onclick = () => request.abort();
@@ -23,7 +26,7 @@ async function store(file) {
     how.textContent = `${Math.min(99, Math.floor(100 * event.loaded / (event.total || 1)))} % · ${size(event.loaded)} of ${size(event.total)} · ${size(rate)}/s · ${Math.ceil((event.total - event.loaded) / rate)} s left`;
   };
   request.onloadend = () => { sending.delete(request); };
-  request.onabort = () => { how.textContent = 'Cancelled. Nothing was stored.'; end.remove(); };
+  request.onabort = cancelled;
   request.onerror = () => { row.classList.add('stuck'); how.textContent = 'The connection was lost. Nothing was stored.'; end.textContent = 'Try again'; end.onclick = () => { row.remove(); store(file); }; };
   request.onload = () => { sending.delete(request); row.remove(); show(request.responseText); if (request.status === 200 && !sending.size) htmx.ajax('GET', root, {target: '#listed', select: '#listed', swap: 'outerHTML'}); };
   request.open('POST', `${root}put`);
