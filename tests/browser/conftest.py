@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from browser.launching import CHROMIUM
 from logos_testnet.opening import Places
@@ -20,7 +20,10 @@ from own_topology import ROOT, described, running
 
 AXE = Path(__file__).with_name("axe") / "axe.min.js"
 LIVE = "html[data-live=yes]"
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
+"""For whatever is awaited: of playwright's own 5 s, a busy machine may need more."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
+from browser.conftest import LIVE, App, watched
+from browser.launching import CHROMIUM
 from logos_testnet.compose import project_name
 from logos_testnet.container_testnet import ContainerTestnet
 from logos_testnet.engine import run_docker
@@ -92,6 +95,41 @@ async def test_logs_are_reported_by_node_and_module(testnet: ContainerTestnet) -
 
     assert {(line.node, line.module) for line in lines} == {("node2", "mixnet")}
     assert any('"message": "ready"' in line.text for line in lines)
+
+
+def test_the_app_s_tour_and_fault_verbs_work_in_a_browser(testnet: ContainerTestnet) -> None:
+    app = App(testnet)
+    app.start()
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
+        browser.new_context() as context,
+        watched(context) as errors,
+    ):
+        page = context.new_page()
+        page.goto(app.link())
+        page.wait_for_url("**/testnet")
+        expect(page.locator("#says")).to_have_text("All five nodes are joined.")
+        page.click("#tour a:has-text('store a file')")
+        page.wait_for_selector(LIVE)
+        page.click("button:has-text('Store a sample')")
+        page.click("#notices a:has-text('Open it')")
+        page.wait_for_selector(LIVE)
+        page.click("button:has-text('Fetch it on node4')")
+        expect(page.locator("#tour .done")).to_have_count(2)
+
+        page.goto(f"{app.address}/nodes/node2/modules/storage")
+        page.wait_for_selector(LIVE)
+        page.click("button:has-text('Restart')")
+        expect(page.locator("#log-lines li").last).to_contain_text("ready")
+
+        page.goto(f"{app.address}/testnet")
+        page.wait_for_selector(LIVE)
+        page.click("#card-node5 button:has-text('Isolate')")
+        expect(page.locator("#says")).to_contain_text("node5 is isolated")
+        page.click("#card-node5 button:has-text('Heal')")
+        expect(page.locator("#says")).to_have_text("All five nodes are joined.")
+    assert errors == []
 
 
 async def _remains() -> dict[str, str]:
