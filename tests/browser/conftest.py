@@ -70,9 +70,9 @@ def app() -> Iterator[App]:
             yield one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium."""
+    """Chromium. While it is there, Playwright's event loop runs: none of another test can."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield launched
@@ -89,7 +89,7 @@ def done(work: Coroutine[Any, Any, Any]) -> Any:
         return pool.submit(asyncio.run, work).result()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cookies(app: App, browser: Browser) -> Cookies:
     """A session's: a link opens one, and the app allows few attempts a minute."""
     context = browser.new_context()
