@@ -79,6 +79,9 @@ class Node(
     def RestartModule(self, request: Any, context: Any) -> Any:  # noqa: N802
         return supervisor_pb2.RestartModuleResponse(module=self.module)
 
+    def KillModule(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return supervisor_pb2.KillModuleResponse(module=self.module)
+
     def ResetFailed(self, request: Any, context: Any) -> Any:  # noqa: N802
         return supervisor_pb2.ResetFailedResponse(module=self.module)
 

@@ -105,6 +105,23 @@ class RuntimeContract:
 
         assert (await ends.next())[1].code == -signal.SIGKILL
 
+    async def test_one_that_is_killed_unasked_ends_by_that_and_starts_again(self, rig: Rig) -> None:
+        """KER-45."""
+        ends = Ends()
+        first = await rig.runtime.start("stays", 1, ends)
+        await until_logged(rig.runtime, "stays", b"here")
+
+        rig.runtime.end(first, Signal.KILL)
+
+        ended, exit_ = await ends.next()
+        assert (ended, exit_.code) == (first, -signal.SIGKILL)
+        assert not exit_.is_oom
+        second = await rig.runtime.start("stays", 2, ends)
+        assert second != first
+        assert rig.runtime.is_alive(second)
+        rig.runtime.end(second, Signal.KILL)
+        await ends.next()
+
     async def test_a_signal_to_one_that_has_ended_is_no_error(self, rig: Rig) -> None:
         ends = Ends()
         process = await rig.runtime.start("speaks", 1, ends)

@@ -115,6 +115,18 @@ async def test_what_keeps_failing_fails_and_is_revived(node: UnrulyNode) -> None
     await node.until_again(failed)
 
 
+async def test_an_operator_kills_a_container(node: UnrulyNode) -> None:
+    """KER-45."""
+    before = await node.modules()
+
+    await node.supervisor.KillModule(supervisor_pb2.KillModuleRequest(module="base"))
+
+    await node.until_again(before["base"])
+    killed = (await node.exits("base"))[0]
+    assert (killed.signal, killed.reason) == (signal.SIGKILL, module_pb2.TRANSITION_REASON_KILLED)
+    assert (await node.modules())["top"].epoch == before["top"].epoch
+
+
 async def test_policies_say_what_is_restarted(node: UnrulyNode) -> None:
     """kernel.md 14.4."""
     before = await node.modules()

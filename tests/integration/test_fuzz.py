@@ -85,6 +85,7 @@ STOPPING: Final = {
     "/logos.kernel.v1.Supervisor/StartModule",
     "/logos.kernel.v1.Supervisor/StopModule",
     "/logos.kernel.v1.Supervisor/RestartModule",
+    "/logos.kernel.v1.Supervisor/KillModule",
     "/logos.kernel.v1.Installer/ReloadModule",
 }
 INSTALLED: Final = "fuzzed"

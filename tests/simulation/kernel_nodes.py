@@ -342,11 +342,11 @@ class Kernel:
             one.is_hung = True
 
     def operate(self) -> None:
-        """An operator starts, stops or restarts a module."""
+        """An operator starts, stops, restarts or kills a module."""
         if not self.node.is_up:
             return
         name = self.world.chance.pick(NAMES)
-        wish = self.world.chance.pick(["start", "stop", "stop_all", "restart"])
+        wish = self.world.chance.pick(["start", "stop", "stop_all", "restart", "kill"])
         started = Planner(self.modules).started_with(name)
         stopped = Planner(self.modules).stopped_with(name, is_cascade=True)
         touched = {module.name for module in (*started, *stopped)} - {EXTRA}

@@ -43,6 +43,7 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("module", "start"): ["storage"],
     ("module", "stop"): ["storage"],
     ("module", "restart"): ["storage"],
+    ("module", "kill"): ["storage"],
     ("module", "reset"): ["storage"],
     ("module", "plan"): ["stop", "storage"],
     ("module", "exits"): ["storage"],

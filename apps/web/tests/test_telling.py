@@ -61,6 +61,13 @@ def test_a_start_after_a_failure_is_one_again() -> None:
     assert told.text == "Storage on node2 starts again."
 
 
+def test_an_end_that_was_asked_for_is_no_crash() -> None:
+    told = transition("READY", "BACKOFF", "ended by signal 9", module_pb2.TRANSITION_REASON_KILLED)
+
+    assert told is not None
+    assert told.text == "Storage on node2 was killed on request."
+
+
 def act(payload: bytes) -> Happening | None:
     return tell("node4", events_pb2.Event(position=1, topic=ACTS, payload=payload))
 

@@ -163,7 +163,9 @@ async def test_observed_modules_are_not_the_kernels_to_stop(kernel: Kernel) -> N
         restart = supervisor_pb2.RestartModuleRequest(module=name)
         logs = supervisor_pb2.StreamLogsRequest(module=name)
         assert await refusal(supervisor.StopModule(stop)) == expected
+        kill = supervisor_pb2.KillModuleRequest(module=name)
         assert await refusal(supervisor.RestartModule(restart)) == expected
+        assert await refusal(supervisor.KillModule(kill)) == expected
         assert await refusal(supervisor.StreamLogs(logs).read()) == expected
     start = supervisor_pb2.StartModuleRequest(module="base")
     started = (await supervisor.StartModule(start)).module

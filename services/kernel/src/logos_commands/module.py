@@ -34,6 +34,7 @@ command: Final = typer.Typer(
 ADVICE: Final = {
     "RUNTIME_EXTERNAL": "the container engine owns it: `docker compose restart NODE-MODULE`,"
     " `./logos logs NODE MODULE`",
+    "NO_PROCESS": "`module show MODULE` says why; `module start MODULE` starts it",
     "HAS_DEPENDENTS": "stop the modules that require it first, or all with `module stop --cascade`",
     "HISTORY_COMPACTED": "begin with what is now: `module watch` without --from",
     "REVISION_UNKNOWN": "begin with what is now: `module watch` without --from",
@@ -183,6 +184,13 @@ def restart(context: typer.Context, module: NameArgument, output: FormOption = N
     """Stop a module's process and start a new one."""
     request = supervisor_pb2.RestartModuleRequest(module=module)
     _operate(context, lambda channel: SupervisorStub(channel).RestartModule, request, output)
+
+
+@command.command("kill")
+def kill(context: typer.Context, module: NameArgument, output: FormOption = None) -> None:
+    """Kill a module's process at once, as a crash would end it."""
+    request = supervisor_pb2.KillModuleRequest(module=module)
+    _operate(context, lambda channel: SupervisorStub(channel).KillModule, request, output)
 
 
 @command.command("reset")

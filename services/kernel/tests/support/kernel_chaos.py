@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from kernel_world import World
 
 from logos_base.restart import RestartKind
-from logos_kernel.core.errors import HasDependentsError, StaleEpochError
+from logos_kernel.core.errors import HasDependentsError, NoProcessError, StaleEpochError
 from logos_kernel.core.groups import Group
 from logos_kernel.core.journal import Reason
 from logos_kernel.core.lifecycle import LIVE, check_transition
@@ -96,6 +96,17 @@ class Chaos(RuleBasedStateMachine):
             assert self._desired() == wanted
             assert self.world[name].unsaved, "it failed because the start could not be saved"
         self.acknowledged = self._desired()
+
+    @rule(name=names)
+    def operator_kills(self, name: str) -> None:
+        process, before = self.world.lives(name), self._desired()
+        if process is None:
+            with pytest.raises(NoProcessError):
+                self.world.ask(self.world.supervisor.kill, name)
+        else:
+            self.world.ask(self.world.supervisor.kill, name)
+            assert process not in self.world.alive
+        assert self._desired() == before
 
     def _desired(self) -> dict[str, Desired]:
         return {module.name: module.desired for module in self.world.modules}

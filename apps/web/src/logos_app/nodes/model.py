@@ -59,6 +59,7 @@ class ModuleSeen:
     """The operator wants it to run."""
     is_observed: bool = False
     """A container engine runs it; the kernel does not."""
+    has_process: bool = False
     rss_bytes: int | None = None
 
 

@@ -28,6 +28,7 @@ def module_seen(module: module_pb2.Module, rss_bytes: int | None) -> ModuleSeen:
         requires=tuple(module.requires),
         is_wanted=module.desired != module_pb2.DESIRED_STATE_STOPPED,
         is_observed=module.runtime == module_pb2.MODULE_RUNTIME_EXTERNAL,
+        has_process=module.pid > 0,
         rss_bytes=rss_bytes,
     )
 

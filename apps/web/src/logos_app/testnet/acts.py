@@ -18,12 +18,13 @@ from logos_app.nodes.model import NodeSeen
 from logos_app.testnet.telling import ACTS
 
 NODE_VERBS: Final = ("isolate", "heal", "restart", "stop", "start")
-MODULE_VERBS: Final = ("restart", "stop", "start")
+MODULE_VERBS: Final = ("restart", "kill", "stop", "start")
 UNDO: Final = {"isolate": "heal", "heal": "isolate", "stop": "start", "start": "stop"}
 PAST: Final = {
     "isolate": "isolated",
     "heal": "healed",
     "restart": "restarted",
+    "kill": "killed",
     "stop": "stopped",
     "start": "started",
 }
@@ -57,6 +58,9 @@ async def act_on_module(channel: grpc.aio.Channel, module: str, verb: str) -> No
         case "restart":
             request = supervisor_pb2.RestartModuleRequest(module=module)
             await stub.RestartModule(request, timeout=_STOP_S)
+        case "kill":
+            kill = supervisor_pb2.KillModuleRequest(module=module)
+            await stub.KillModule(kill, timeout=CALL_S)
         case "stop":
             stop = supervisor_pb2.StopModuleRequest(module=module, cascade=True)
             await stub.StopModule(stop, timeout=_STOP_S)

@@ -90,15 +90,17 @@ def _told_transition(node: str, change: module_pb2.Transition) -> tuple[str, str
         module_pb2.MODULE_STATE_READY: ("life", "dot", "is ready"),
         module_pb2.MODULE_STATE_STARTING: ("life", "warn" if again else "open", f"starts{again}"),
         module_pb2.MODULE_STATE_STOPPED: ("life", "cross", f"stopped{why}"),
-        module_pb2.MODULE_STATE_BACKOFF: ("faults", "cross", _ended(detail, why)),
+        module_pb2.MODULE_STATE_BACKOFF: ("faults", "cross", _ended(change, detail, why)),
         module_pb2.MODULE_STATE_FAILED: ("faults", "cross", f"failed{why}"),
         module_pb2.MODULE_STATE_BLOCKED: ("faults", "warn", waits),
     }.get(change.new)
     return None if told is None else (told[0], told[1], f"{subject} {told[2]}.")
 
 
-def _ended(detail: str, why: str) -> str:
+def _ended(change: module_pb2.Transition, detail: str, why: str) -> str:
     """How it ended; kernels say it as `ended by signal 9`, or otherwise why."""
+    if change.reason == module_pb2.TRANSITION_REASON_KILLED:
+        return "was killed on request"
     return detail if detail.startswith(("ended ", "exited ")) else f"ended{why}"
 
 
@@ -106,6 +108,7 @@ _VERBS: Final = {
     "isolate": ("faults", "break", "{{Who}} isolated {node}."),
     "heal": ("faults", "dot", "{{Who}} healed {node}."),
     "restart": ("faults", "warn", "{{Who}} restarted {module} on {node}."),
+    "kill": ("faults", "cross", "{{Who}} killed {module} on {node}."),
     "stop": ("faults", "cross", "{{Who}} stopped {module} on {node}."),
     "start": ("life", "dot", "{{Who}} started {module} on {node}."),
     "store": ("transfers", "dot", "{{Who}} stored {name} on {node}: {size}."),

@@ -88,6 +88,13 @@ class ExternalRuntimeError(LogosError):
     reason = "RUNTIME_EXTERNAL"
 
 
+class NoProcessError(LogosError):
+    """The module has no process now (KER-45)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "NO_PROCESS"
+
+
 class UnknownVersionError(LogosError):
     """That version of the module is not installed (KER-49)."""
 

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     RETRY_DUE = "RETRY_DUE"
     UPGRADE = "UPGRADE"
     """Another version of it takes its place."""
+    KILLED = "KILLED"
+    """An operator asked for its process to be killed."""
 
 
 HUNG: Final = frozenset({Reason.LEASE_LOST, Reason.WATCHDOG, Reason.NOT_SERVING})

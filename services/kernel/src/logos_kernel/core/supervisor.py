@@ -27,7 +27,7 @@ from logos_kernel.core.effects import (
     Spawn,
     Watch,
 )
-from logos_kernel.core.errors import OfProfileError
+from logos_kernel.core.errors import NoProcessError, OfProfileError
 from logos_kernel.core.journal import SAVE_RETRY_MS, Entries, Reason
 from logos_kernel.core.module import After, Module
 from logos_kernel.core.modules import Modules, Why
@@ -214,7 +214,8 @@ class Supervisor:
             begun = self._modules.begin(module, Reason.KERNEL_STARTED, now_ms)
             return [*lost, *stopped, *begun, *self._modules.settle(now_ms)]
         self._modules.journal.note_exit(name, module.epoch, exit_, module.end_reason, now_ms)
-        why = Reason.EXITED, str(exit_)
+        is_killed = module.end_reason is Reason.KILLED
+        why = Reason.KILLED if is_killed else Reason.EXITED, str(exit_)
         ended = self._modules.ended(module, why, now_ms, code=exit_.code)
         kept = self._modules.keep()
         return [*ended, *kept, *self._modules.save(module), *self._modules.settle(now_ms)]
@@ -247,6 +248,18 @@ class Supervisor:
             return self.start(ticket, name, now_ms)
         self._modules.end(module, After.RESTART, Reason.REQUESTED)
         return [*self._modules.settle(now_ms), Answer(ticket)]
+
+    def kill(self, ticket: Ticket, name: str, _now_ms: int) -> Effects:
+        """Kills the process of a module; its end is that of any that crashes (KER-45).
+
+        Of a module that is being upgraded: the process that serves.
+        """
+        module = self._modules.own(name)
+        if module.process is None:
+            raise NoProcessError(f"{name} has no process now: it is {module.state}")
+        if module.end_reason is Reason.EXITED:  # else the kernel was ending it already
+            module.end_reason = Reason.KILLED
+        return [*self._modules.signal(module, Signal.KILL), Answer(ticket)]
 
     def upgrade(
         self, ticket: Ticket, operation: str, name: str, version: str, now_ms: int

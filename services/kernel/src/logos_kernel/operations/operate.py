@@ -50,6 +50,17 @@ async def restart(kernel: Kernel, by: Subject, name: str) -> View:
     return kernel.views.one(name)
 
 
+async def kill(kernel: Kernel, by: Subject, name: str) -> View:
+    """Kills the process of a module at once; what follows is as after a crash (KER-45).
+
+    Raises:
+        ExternalRuntimeError: The kernel only observes it.
+        NoProcessError: It has no process.
+    """
+    await _operate(kernel, by, kernel.supervisor.kill, name)
+    return kernel.views.one(name)
+
+
 async def reset_failed(kernel: Kernel, by: Subject, name: str) -> View:
     """Forgets the failures of a module, and starts it if it is FAILED (KER-5).
 

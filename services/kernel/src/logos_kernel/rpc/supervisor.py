@@ -13,7 +13,7 @@ from logos_kernel.core.journal import Transition
 from logos_kernel.core.stats import Stats
 from logos_kernel.operations.exits import exits
 from logos_kernel.operations.kernel import Kernel
-from logos_kernel.operations.operate import logs, reset_failed, restart, start, stop
+from logos_kernel.operations.operate import kill, logs, reset_failed, restart, start, stop
 from logos_kernel.operations.plan import plan
 from logos_kernel.operations.stats import MIN_INTERVAL_MS, read
 from logos_kernel.operations.stats import watch as watch_stats
@@ -57,6 +57,12 @@ class SupervisorServicer(supervisor_pb2_grpc.SupervisorServicer):
     ) -> pb.RestartModuleResponse:
         view = await restart(self._kernel, caller_of(context), request.module)
         return pb.RestartModuleResponse(module=module_to_pb(view))
+
+    async def KillModule(
+        self, request: pb.KillModuleRequest, context: Context
+    ) -> pb.KillModuleResponse:
+        view = await kill(self._kernel, caller_of(context), request.module)
+        return pb.KillModuleResponse(module=module_to_pb(view))
 
     async def PlanOperation(
         self, request: pb.PlanOperationRequest, context: Context

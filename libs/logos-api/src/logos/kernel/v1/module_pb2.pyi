@@ -179,6 +179,8 @@ class _TransitionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tran
     """A module that it is bound to has ended, or is to end."""
     TRANSITION_REASON_UPGRADE: _TransitionReason.ValueType  # 18
     """Another version of it takes its place."""
+    TRANSITION_REASON_KILLED: _TransitionReason.ValueType  # 19
+    """An operator had its process killed (KER-45)."""
 
 class TransitionReason(_TransitionReason, metaclass=_TransitionReasonEnumTypeWrapper):
     """Why a module went from one state to another."""
@@ -221,6 +223,8 @@ TRANSITION_REASON_BOUND: TransitionReason.ValueType  # 17
 """A module that it is bound to has ended, or is to end."""
 TRANSITION_REASON_UPGRADE: TransitionReason.ValueType  # 18
 """Another version of it takes its place."""
+TRANSITION_REASON_KILLED: TransitionReason.ValueType  # 19
+"""An operator had its process killed (KER-45)."""
 Global___TransitionReason: _TypeAlias = TransitionReason  # noqa: Y015
 
 @_typing.final

@@ -27,7 +27,7 @@ from logos.kernel.v1 import module_pb2 as logos_dot_kernel_dot_v1_dot_module__pb
 from logos.kernel.v1 import stats_pb2 as logos_dot_kernel_dot_v1_dot_stats__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n logos/kernel/v1/supervisor.proto\x12\x0flogos.kernel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1clogos/kernel/v1/module.proto\x1a\x1blogos/kernel/v1/stats.proto\"$\n\x12StartModuleRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\">\n\x13StartModuleResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"4\n\x11StopModuleRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61scade\x18\x02 \x01(\x08\"=\n\x12StopModuleResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"&\n\x14RestartModuleRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"@\n\x15RestartModuleResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"l\n\x11StreamLogsRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0c\n\x04tail\x18\x02 \x01(\r\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\"\n\x12StreamLogsResponse\x12\x0c\n\x04line\x18\x01 \x01(\t\"$\n\x12ResetFailedRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\">\n\x13ResetFailedResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"0\n\x17WatchTransitionsRequest\x12\x15\n\rfrom_revision\x18\x01 \x01(\x04\"\x87\x01\n\x18WatchTransitionsResponse\x12-\n\x08snapshot\x18\x01 \x01(\x0b\x32\x19.logos.kernel.v1.SnapshotH\x00\x12\x31\n\ntransition\x18\x02 \x01(\x0b\x32\x1b.logos.kernel.v1.TransitionH\x00\x42\t\n\x07\x63ontent\"H\n\x08Snapshot\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12*\n\x07modules\x18\x02 \x03(\x0b\x32\x19.logos.kernel.v1.ModuleAt\"V\n\x08ModuleAt\x12\x0e\n\x06module\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.logos.kernel.v1.ModuleState\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\"\"\n\x10ListExitsRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"9\n\x11ListExitsResponse\x12$\n\x05\x65xits\x18\x01 \x03(\x0b\x32\x15.logos.kernel.v1.Exit\"\xd6\x01\n\x04\x45xit\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0e\n\x04\x63ode\x18\x02 \x01(\rH\x00\x12\x10\n\x06signal\x18\x03 \x01(\rH\x00\x12\x1a\n\rout_of_memory\x18\x04 \x01(\x08H\x01\x88\x01\x01\x12\x31\n\x06reason\x18\x05 \x01(\x0e\x32!.logos.kernel.v1.TransitionReason\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05lines\x18\x07 \x03(\tB\x05\n\x03howB\x10\n\x0e_out_of_memory\"f\n\x14PlanOperationRequest\x12-\n\toperation\x18\x01 \x01(\x0e\x32\x1a.logos.kernel.v1.Operation\x12\x0e\n\x06module\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61scade\x18\x03 \x01(\x08\"=\n\x15PlanOperationResponse\x12$\n\x05steps\x18\x01 \x03(\x0b\x32\x15.logos.kernel.v1.Step\"Q\n\x04Step\x12\x0c\n\x04wave\x18\x01 \x01(\r\x12+\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x1b.logos.kernel.v1.StepAction\x12\x0e\n\x06module\x18\x03 \x01(\t*f\n\tOperation\x12\x19\n\x15OPERATION_UNSPECIFIED\x10\x00\x12\x13\n\x0fOPERATION_START\x10\x01\x12\x12\n\x0eOPERATION_STOP\x10\x02\x12\x15\n\x11OPERATION_RESTART\x10\x03*V\n\nStepAction\x12\x1b\n\x17STEP_ACTION_UNSPECIFIED\x10\x00\x12\x15\n\x11STEP_ACTION_START\x10\x01\x12\x14\n\x10STEP_ACTION_STOP\x10\x02\x32\xb7\x07\n\nSupervisor\x12X\n\x0bStartModule\x12#.logos.kernel.v1.StartModuleRequest\x1a$.logos.kernel.v1.StartModuleResponse\x12U\n\nStopModule\x12\".logos.kernel.v1.StopModuleRequest\x1a#.logos.kernel.v1.StopModuleResponse\x12^\n\rRestartModule\x12%.logos.kernel.v1.RestartModuleRequest\x1a&.logos.kernel.v1.RestartModuleResponse\x12\x63\n\rPlanOperation\x12%.logos.kernel.v1.PlanOperationRequest\x1a&.logos.kernel.v1.PlanOperationResponse\"\x03\x90\x02\x01\x12X\n\x0bResetFailed\x12#.logos.kernel.v1.ResetFailedRequest\x1a$.logos.kernel.v1.ResetFailedResponse\x12W\n\tListExits\x12!.logos.kernel.v1.ListExitsRequest\x1a\".logos.kernel.v1.ListExitsResponse\"\x03\x90\x02\x01\x12n\n\x10WatchTransitions\x12(.logos.kernel.v1.WatchTransitionsRequest\x1a).logos.kernel.v1.WatchTransitionsResponse\"\x03\x90\x02\x01\x30\x01\x12T\n\x08GetStats\x12 .logos.kernel.v1.GetStatsRequest\x1a!.logos.kernel.v1.GetStatsResponse\"\x03\x90\x02\x01\x12\\\n\nWatchStats\x12\".logos.kernel.v1.WatchStatsRequest\x1a#.logos.kernel.v1.WatchStatsResponse\"\x03\x90\x02\x01\x30\x01\x12\\\n\nStreamLogs\x12\".logos.kernel.v1.StreamLogsRequest\x1a#.logos.kernel.v1.StreamLogsResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n logos/kernel/v1/supervisor.proto\x12\x0flogos.kernel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1clogos/kernel/v1/module.proto\x1a\x1blogos/kernel/v1/stats.proto\"$\n\x12StartModuleRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\">\n\x13StartModuleResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"4\n\x11StopModuleRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61scade\x18\x02 \x01(\x08\"=\n\x12StopModuleResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"&\n\x14RestartModuleRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"@\n\x15RestartModuleResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"#\n\x11KillModuleRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"=\n\x12KillModuleResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"l\n\x11StreamLogsRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0c\n\x04tail\x18\x02 \x01(\r\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\"\n\x12StreamLogsResponse\x12\x0c\n\x04line\x18\x01 \x01(\t\"$\n\x12ResetFailedRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\">\n\x13ResetFailedResponse\x12\'\n\x06module\x18\x01 \x01(\x0b\x32\x17.logos.kernel.v1.Module\"0\n\x17WatchTransitionsRequest\x12\x15\n\rfrom_revision\x18\x01 \x01(\x04\"\x87\x01\n\x18WatchTransitionsResponse\x12-\n\x08snapshot\x18\x01 \x01(\x0b\x32\x19.logos.kernel.v1.SnapshotH\x00\x12\x31\n\ntransition\x18\x02 \x01(\x0b\x32\x1b.logos.kernel.v1.TransitionH\x00\x42\t\n\x07\x63ontent\"H\n\x08Snapshot\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12*\n\x07modules\x18\x02 \x03(\x0b\x32\x19.logos.kernel.v1.ModuleAt\"V\n\x08ModuleAt\x12\x0e\n\x06module\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.logos.kernel.v1.ModuleState\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\"\"\n\x10ListExitsRequest\x12\x0e\n\x06module\x18\x01 \x01(\t\"9\n\x11ListExitsResponse\x12$\n\x05\x65xits\x18\x01 \x03(\x0b\x32\x15.logos.kernel.v1.Exit\"\xd6\x01\n\x04\x45xit\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0e\n\x04\x63ode\x18\x02 \x01(\rH\x00\x12\x10\n\x06signal\x18\x03 \x01(\rH\x00\x12\x1a\n\rout_of_memory\x18\x04 \x01(\x08H\x01\x88\x01\x01\x12\x31\n\x06reason\x18\x05 \x01(\x0e\x32!.logos.kernel.v1.TransitionReason\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05lines\x18\x07 \x03(\tB\x05\n\x03howB\x10\n\x0e_out_of_memory\"f\n\x14PlanOperationRequest\x12-\n\toperation\x18\x01 \x01(\x0e\x32\x1a.logos.kernel.v1.Operation\x12\x0e\n\x06module\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61scade\x18\x03 \x01(\x08\"=\n\x15PlanOperationResponse\x12$\n\x05steps\x18\x01 \x03(\x0b\x32\x15.logos.kernel.v1.Step\"Q\n\x04Step\x12\x0c\n\x04wave\x18\x01 \x01(\r\x12+\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x1b.logos.kernel.v1.StepAction\x12\x0e\n\x06module\x18\x03 \x01(\t*f\n\tOperation\x12\x19\n\x15OPERATION_UNSPECIFIED\x10\x00\x12\x13\n\x0fOPERATION_START\x10\x01\x12\x12\n\x0eOPERATION_STOP\x10\x02\x12\x15\n\x11OPERATION_RESTART\x10\x03*V\n\nStepAction\x12\x1b\n\x17STEP_ACTION_UNSPECIFIED\x10\x00\x12\x15\n\x11STEP_ACTION_START\x10\x01\x12\x14\n\x10STEP_ACTION_STOP\x10\x02\x32\x8e\x08\n\nSupervisor\x12X\n\x0bStartModule\x12#.logos.kernel.v1.StartModuleRequest\x1a$.logos.kernel.v1.StartModuleResponse\x12U\n\nStopModule\x12\".logos.kernel.v1.StopModuleRequest\x1a#.logos.kernel.v1.StopModuleResponse\x12^\n\rRestartModule\x12%.logos.kernel.v1.RestartModuleRequest\x1a&.logos.kernel.v1.RestartModuleResponse\x12U\n\nKillModule\x12\".logos.kernel.v1.KillModuleRequest\x1a#.logos.kernel.v1.KillModuleResponse\x12\x63\n\rPlanOperation\x12%.logos.kernel.v1.PlanOperationRequest\x1a&.logos.kernel.v1.PlanOperationResponse\"\x03\x90\x02\x01\x12X\n\x0bResetFailed\x12#.logos.kernel.v1.ResetFailedRequest\x1a$.logos.kernel.v1.ResetFailedResponse\x12W\n\tListExits\x12!.logos.kernel.v1.ListExitsRequest\x1a\".logos.kernel.v1.ListExitsResponse\"\x03\x90\x02\x01\x12n\n\x10WatchTransitions\x12(.logos.kernel.v1.WatchTransitionsRequest\x1a).logos.kernel.v1.WatchTransitionsResponse\"\x03\x90\x02\x01\x30\x01\x12T\n\x08GetStats\x12 .logos.kernel.v1.GetStatsRequest\x1a!.logos.kernel.v1.GetStatsResponse\"\x03\x90\x02\x01\x12\\\n\nWatchStats\x12\".logos.kernel.v1.WatchStatsRequest\x1a#.logos.kernel.v1.WatchStatsResponse\"\x03\x90\x02\x01\x30\x01\x12\\\n\nStreamLogs\x12\".logos.kernel.v1.StreamLogsRequest\x1a#.logos.kernel.v1.StreamLogsResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,10 +46,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUPERVISOR'].methods_by_name['WatchStats']._serialized_options = b'\220\002\001'
   _globals['_SUPERVISOR'].methods_by_name['StreamLogs']._loaded_options = None
   _globals['_SUPERVISOR'].methods_by_name['StreamLogs']._serialized_options = b'\220\002\001'
-  _globals['_OPERATION']._serialized_start=1630
-  _globals['_OPERATION']._serialized_end=1732
-  _globals['_STEPACTION']._serialized_start=1734
-  _globals['_STEPACTION']._serialized_end=1820
+  _globals['_OPERATION']._serialized_start=1730
+  _globals['_OPERATION']._serialized_end=1832
+  _globals['_STEPACTION']._serialized_start=1834
+  _globals['_STEPACTION']._serialized_end=1920
   _globals['_STARTMODULEREQUEST']._serialized_start=145
   _globals['_STARTMODULEREQUEST']._serialized_end=181
   _globals['_STARTMODULERESPONSE']._serialized_start=183
@@ -62,34 +62,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESTARTMODULEREQUEST']._serialized_end=402
   _globals['_RESTARTMODULERESPONSE']._serialized_start=404
   _globals['_RESTARTMODULERESPONSE']._serialized_end=468
-  _globals['_STREAMLOGSREQUEST']._serialized_start=470
-  _globals['_STREAMLOGSREQUEST']._serialized_end=578
-  _globals['_STREAMLOGSRESPONSE']._serialized_start=580
-  _globals['_STREAMLOGSRESPONSE']._serialized_end=614
-  _globals['_RESETFAILEDREQUEST']._serialized_start=616
-  _globals['_RESETFAILEDREQUEST']._serialized_end=652
-  _globals['_RESETFAILEDRESPONSE']._serialized_start=654
-  _globals['_RESETFAILEDRESPONSE']._serialized_end=716
-  _globals['_WATCHTRANSITIONSREQUEST']._serialized_start=718
-  _globals['_WATCHTRANSITIONSREQUEST']._serialized_end=766
-  _globals['_WATCHTRANSITIONSRESPONSE']._serialized_start=769
-  _globals['_WATCHTRANSITIONSRESPONSE']._serialized_end=904
-  _globals['_SNAPSHOT']._serialized_start=906
-  _globals['_SNAPSHOT']._serialized_end=978
-  _globals['_MODULEAT']._serialized_start=980
-  _globals['_MODULEAT']._serialized_end=1066
-  _globals['_LISTEXITSREQUEST']._serialized_start=1068
-  _globals['_LISTEXITSREQUEST']._serialized_end=1102
-  _globals['_LISTEXITSRESPONSE']._serialized_start=1104
-  _globals['_LISTEXITSRESPONSE']._serialized_end=1161
-  _globals['_EXIT']._serialized_start=1164
-  _globals['_EXIT']._serialized_end=1378
-  _globals['_PLANOPERATIONREQUEST']._serialized_start=1380
-  _globals['_PLANOPERATIONREQUEST']._serialized_end=1482
-  _globals['_PLANOPERATIONRESPONSE']._serialized_start=1484
-  _globals['_PLANOPERATIONRESPONSE']._serialized_end=1545
-  _globals['_STEP']._serialized_start=1547
-  _globals['_STEP']._serialized_end=1628
-  _globals['_SUPERVISOR']._serialized_start=1823
-  _globals['_SUPERVISOR']._serialized_end=2774
+  _globals['_KILLMODULEREQUEST']._serialized_start=470
+  _globals['_KILLMODULEREQUEST']._serialized_end=505
+  _globals['_KILLMODULERESPONSE']._serialized_start=507
+  _globals['_KILLMODULERESPONSE']._serialized_end=568
+  _globals['_STREAMLOGSREQUEST']._serialized_start=570
+  _globals['_STREAMLOGSREQUEST']._serialized_end=678
+  _globals['_STREAMLOGSRESPONSE']._serialized_start=680
+  _globals['_STREAMLOGSRESPONSE']._serialized_end=714
+  _globals['_RESETFAILEDREQUEST']._serialized_start=716
+  _globals['_RESETFAILEDREQUEST']._serialized_end=752
+  _globals['_RESETFAILEDRESPONSE']._serialized_start=754
+  _globals['_RESETFAILEDRESPONSE']._serialized_end=816
+  _globals['_WATCHTRANSITIONSREQUEST']._serialized_start=818
+  _globals['_WATCHTRANSITIONSREQUEST']._serialized_end=866
+  _globals['_WATCHTRANSITIONSRESPONSE']._serialized_start=869
+  _globals['_WATCHTRANSITIONSRESPONSE']._serialized_end=1004
+  _globals['_SNAPSHOT']._serialized_start=1006
+  _globals['_SNAPSHOT']._serialized_end=1078
+  _globals['_MODULEAT']._serialized_start=1080
+  _globals['_MODULEAT']._serialized_end=1166
+  _globals['_LISTEXITSREQUEST']._serialized_start=1168
+  _globals['_LISTEXITSREQUEST']._serialized_end=1202
+  _globals['_LISTEXITSRESPONSE']._serialized_start=1204
+  _globals['_LISTEXITSRESPONSE']._serialized_end=1261
+  _globals['_EXIT']._serialized_start=1264
+  _globals['_EXIT']._serialized_end=1478
+  _globals['_PLANOPERATIONREQUEST']._serialized_start=1480
+  _globals['_PLANOPERATIONREQUEST']._serialized_end=1582
+  _globals['_PLANOPERATIONRESPONSE']._serialized_start=1584
+  _globals['_PLANOPERATIONRESPONSE']._serialized_end=1645
+  _globals['_STEP']._serialized_start=1647
+  _globals['_STEP']._serialized_end=1728
+  _globals['_SUPERVISOR']._serialized_start=1923
+  _globals['_SUPERVISOR']._serialized_end=2961
 # @@protoc_insertion_point(module_scope)

@@ -224,6 +224,52 @@ class RestartModuleResponse(_message.Message):
 Global___RestartModuleResponse: _TypeAlias = RestartModuleResponse  # noqa: Y015
 
 @_typing.final
+class KillModuleRequest(_message.Message):
+    """Asks for a module's process to be killed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODULE_FIELD_NUMBER: _builtins.int
+    module: _builtins.str
+    """Canonical name."""
+    def __init__(
+        self,
+        *,
+        module: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["module", b"module"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KillModuleRequest: _TypeAlias = KillModuleRequest  # noqa: Y015
+
+@_typing.final
+class KillModuleResponse(_message.Message):
+    """Its process was sent the signal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODULE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def module(self) -> _module_pb2.Module:
+        """Its state just after the request; of its end the transitions tell."""
+
+    def __init__(
+        self,
+        *,
+        module: _module_pb2.Module | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["module", b"module"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["module", b"module"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KillModuleResponse: _TypeAlias = KillModuleResponse  # noqa: Y015
+
+@_typing.final
 class StreamLogsRequest(_message.Message):
     """Asks for a module's log."""
 

@@ -51,6 +51,11 @@ class SupervisorStub:
                 request_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.RestartModuleRequest.SerializeToString,
                 response_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.RestartModuleResponse.FromString,
                 _registered_method=True)
+        self.KillModule = channel.unary_unary(
+                '/logos.kernel.v1.Supervisor/KillModule',
+                request_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.KillModuleRequest.SerializeToString,
+                response_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.KillModuleResponse.FromString,
+                _registered_method=True)
         self.PlanOperation = channel.unary_unary(
                 '/logos.kernel.v1.Supervisor/PlanOperation',
                 request_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.PlanOperationRequest.SerializeToString,
@@ -117,6 +122,18 @@ class SupervisorServicer:
         """Stops a module's process and starts a new one.
 
         Errors:
+        FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def KillModule(self, request, context):
+        """Kills a module's process (SIGKILL), without asking it to end first. What follows is as
+        after a crash: the module is restarted if its policy says so (KER-45).
+
+        Errors:
+        FAILED_PRECONDITION  NO_PROCESS: it has no process now
         FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -210,6 +227,11 @@ def add_SupervisorServicer_to_server(servicer, server):
                     servicer.RestartModule,
                     request_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.RestartModuleRequest.FromString,
                     response_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.RestartModuleResponse.SerializeToString,
+            ),
+            'KillModule': grpc.unary_unary_rpc_method_handler(
+                    servicer.KillModule,
+                    request_deserializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.KillModuleRequest.FromString,
+                    response_serializer=logos_dot_kernel_dot_v1_dot_supervisor__pb2.KillModuleResponse.SerializeToString,
             ),
             'PlanOperation': grpc.unary_unary_rpc_method_handler(
                     servicer.PlanOperation,
@@ -329,6 +351,33 @@ class Supervisor:
             '/logos.kernel.v1.Supervisor/RestartModule',
             logos_dot_kernel_dot_v1_dot_supervisor__pb2.RestartModuleRequest.SerializeToString,
             logos_dot_kernel_dot_v1_dot_supervisor__pb2.RestartModuleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KillModule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.kernel.v1.Supervisor/KillModule',
+            logos_dot_kernel_dot_v1_dot_supervisor__pb2.KillModuleRequest.SerializeToString,
+            logos_dot_kernel_dot_v1_dot_supervisor__pb2.KillModuleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,6 +61,14 @@ class SupervisorStub:
     Errors:
       FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
     """
+    KillModule: _grpc.UnaryUnaryMultiCallable[_supervisor_pb2.KillModuleRequest, _supervisor_pb2.KillModuleResponse]
+    """Kills a module's process (SIGKILL), without asking it to end first. What follows is as
+    after a crash: the module is restarted if its policy says so (KER-45).
+
+    Errors:
+      FAILED_PRECONDITION  NO_PROCESS: it has no process now
+      FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
+    """
     PlanOperation: _grpc.UnaryUnaryMultiCallable[_supervisor_pb2.PlanOperationRequest, _supervisor_pb2.PlanOperationResponse]
     """Says what StartModule, StopModule or RestartModule would do now. Changes nothing.
 
@@ -125,6 +133,14 @@ class SupervisorAsyncStub(SupervisorStub):
     """Stops a module's process and starts a new one.
 
     Errors:
+      FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
+    """
+    KillModule: _aio.UnaryUnaryMultiCallable[_supervisor_pb2.KillModuleRequest, _supervisor_pb2.KillModuleResponse]  # type: ignore[assignment]
+    """Kills a module's process (SIGKILL), without asking it to end first. What follows is as
+    after a crash: the module is restarted if its policy says so (KER-45).
+
+    Errors:
+      FAILED_PRECONDITION  NO_PROCESS: it has no process now
       FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
     """
     PlanOperation: _aio.UnaryUnaryMultiCallable[_supervisor_pb2.PlanOperationRequest, _supervisor_pb2.PlanOperationResponse]  # type: ignore[assignment]
@@ -206,6 +222,20 @@ class SupervisorServicer(metaclass=_abc_1.ABCMeta):
         """Stops a module's process and starts a new one.
 
         Errors:
+          FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
+        """
+
+    @_abc_1.abstractmethod
+    def KillModule(
+        self,
+        request: _supervisor_pb2.KillModuleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_supervisor_pb2.KillModuleResponse, _abc.Awaitable[_supervisor_pb2.KillModuleResponse]]:
+        """Kills a module's process (SIGKILL), without asking it to end first. What follows is as
+        after a crash: the module is restarted if its policy says so (KER-45).
+
+        Errors:
+          FAILED_PRECONDITION  NO_PROCESS: it has no process now
           FAILED_PRECONDITION  RUNTIME_EXTERNAL: the kernel only observes it
         """
 
