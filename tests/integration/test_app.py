@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from app_serving import served, visitor
+from integration.commands import Command
 from logos_app.config import Config
 from logos_testnet.testnet import Testnet
 
@@ -151,6 +152,25 @@ async def test_the_tour_s_second_step_is_done_by_a_fetch(client: httpx.AsyncClie
     assert re.search(r'class="done">store a file', page)
     held = (await client.get("/at/node1/files/holders")).text
     assert "2 of 5" in held
+
+
+async def test_the_tour_follows_what_is_done_by_command(
+    client: httpx.AsyncClient, logos: Command, tmp_path: Path
+) -> None:
+    """STO-41: whoever stores and fetches, it stands on the timeline."""
+    source = tmp_path / f"{os.urandom(8).hex()}.bin"
+    source.write_bytes(os.urandom(300_000))
+
+    put = await asyncio.to_thread(logos, "ctl", "--node", "node2", "storage", "put", str(source))
+    cid = put.stdout.decode().strip()
+    copy = ("storage", "get", cid, "-o", str(tmp_path / "copy"))
+    got = await asyncio.to_thread(logos, "ctl", "--node", "node5", *copy)
+
+    assert (put.returncode, got.returncode) == (0, 0)
+    told = f"{source.name} was stored on node2: 293 KiB."
+    await until(client, "/testnet/events?kind=transfers", told)
+    await until(client, "/testnet/events", f"{source.name} was fetched to node5: 293 KiB in ")
+    assert re.search(r'class="done">store a file', (await client.get("/testnet")).text)
 
 
 async def test_the_last_copy_is_deleted_only_if_that_was_meant(client: httpx.AsyncClient) -> None:

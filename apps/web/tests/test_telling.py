@@ -89,12 +89,12 @@ def test_acts_that_make_no_sense_are_left_out(payload: bytes) -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(["verb", "session", "name", "size", "module", "took_ms"]),
-        st.one_of(st.text(), st.integers(), st.none(), st.sampled_from(["store"])),
+        st.sampled_from(["verb", "session", "name", "size", "module"]),
+        st.one_of(st.text(), st.integers(), st.none()),
     )
 )
 def test_acts_of_others_never_raise(said: dict[str, object]) -> None:
-    told = act(json.dumps(said | {"verb": "store"}).encode())
+    told = act(json.dumps(said | {"verb": "stop"}).encode())
 
     assert told is not None
     assert told.told("x")

@@ -31,6 +31,7 @@ from logos_base.errors import ErrorKind, LogosError
 from logos_client.channels import open_channel
 from logos_module.server import Server
 from logos_storage.config import Config
+from logos_storage.core.happenings import Happening
 from logos_storage.node import joined, monotonic_ms, wall_clock_us
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.opening import open_store
@@ -209,6 +210,7 @@ class Node:
     datasets: DatasetStore
     stub: Any
     stopping: asyncio.Event
+    told: list[Happening]
 
     async def put(self, content: bytes, **header: Any) -> storage_pb2.Dataset:
         pieces = [content[start : start + (1 << 20)] for start in range(0, len(content), 1 << 20)]
@@ -268,13 +270,16 @@ class Net:
                 advertise_interval_s=3600,
             )
             stopping = asyncio.Event()
-            servicer = await stack.enter_async_context(joined(channel, datasets, config, stopping))
+            told: list[Happening] = []
+            servicer = await stack.enter_async_context(
+                joined(channel, datasets, config, stopping, tell=told.append)
+            )
             storage = Server(OpenAccess())
             storage.serve(add_StorageServicer_to_server, servicer)
             front = await self._connect(stack, storage, f"{peer}-storage")
             self.hub.nodes[peer] = network
             stack.callback(self.hub.nodes.pop, peer, None)
-            yield Node(peer, folder, datasets, StorageStub(front), stopping)
+            yield Node(peer, folder, datasets, StorageStub(front), stopping, told)
 
     async def _connect(self, stack: AsyncExitStack, server: Server, name: str) -> Any:
         address = f"unix:{self._folder}/{name}.sock"

@@ -62,6 +62,7 @@ async def test_a_fetch_ends_before_its_tree_is_let_go_even_where_its_reader_is_c
             tasks=tasks,
             monotonic_ms=lambda: time.monotonic_ns() // 1_000_000,
             stall_ms=10_000,
+            tell=lambda _: None,
         )
         reading = tasks.create_task(read(fetches))
         await is_leaving.wait()

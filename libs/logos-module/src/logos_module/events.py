@@ -92,7 +92,7 @@ class Events:
         event: str,
         *payloads: bytes,
         headers: Mapping[str, str] | None = None,
-        timeout_s: float = PUBLISH_TIMEOUT_S,
+        timeout_s: float | None = PUBLISH_TIMEOUT_S,
     ) -> Published:
         """Adds events to the topic `<this module>/<event>`; they are durable then.
 
@@ -103,7 +103,7 @@ class Events:
             event: Name of the topic, without the module's.
             payloads: From 1 to 1,000, of up to 64 KiB each and 1 MiB in all.
             headers: Of each of the events.
-            timeout_s: In all.
+            timeout_s: In all; None: until they are published.
 
         Raises:
             grpc.aio.AioRpcError: The kernel refuses them.

@@ -12,8 +12,10 @@ import grpc
 from logos.network.v1.discovery_pb2_grpc import DiscoveryStub
 from logos.storage.v1.storage_pb2_grpc import add_StorageServicer_to_server
 from logos_module import ModuleContext
+from logos_module.outbox import outbox_of
 from logos_module.settings import Outcome
 from logos_storage.config import Config, parse
+from logos_storage.core.happenings import Tell
 from logos_storage.core.ports import Datasets
 from logos_storage.net.discovery import NetworkProviders
 from logos_storage.net.exchange import ExchangeListener, StreamExchange
@@ -26,6 +28,7 @@ from logos_storage.operations.get import Get
 from logos_storage.operations.keep import Keep
 from logos_storage.operations.put import Put
 from logos_storage.operations.serve import ServeBlocks
+from logos_storage.rpc.events import event_of
 from logos_storage.rpc.servicer import StorageServicer
 from logos_storage.store.datasets import DatasetStore
 from logos_storage.store.opening import open_store
@@ -54,7 +57,16 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         if datasets.aside.trees:
             context.status(f"set aside: {datasets.aside}")
         channel = await context.channel("mixnet")
-        async with joined(channel, datasets, config, context.stopping) as servicer:
+        async with (
+            outbox_of(context.events) as outbox,
+            joined(
+                channel,
+                datasets,
+                config,
+                context.stopping,
+                tell=lambda happening: outbox.put(*event_of(happening)),
+            ) as servicer,
+        ):
             context.serve(add_StorageServicer_to_server, servicer)
             context.settings.on_change(partial(change_settings, datasets, config))
             yield
@@ -73,11 +85,16 @@ def change_settings(
 
 @asynccontextmanager
 async def joined(
-    network: grpc.aio.Channel, datasets: Datasets, config: Config, stopping: asyncio.Event
+    network: grpc.aio.Channel,
+    datasets: Datasets,
+    config: Config,
+    stopping: asyncio.Event,
+    *,
+    tell: Tell,
 ) -> AsyncIterator[StorageServicer]:
     """Joins the rooms; serves other nodes and advertises as long as this is open.
 
-    `stopping` is set before that, so that no call lasts until then.
+    `stopping` is set before that, so that no call lasts until then. `tell` gets what happens.
     """
     streams = streams_of(network)
     listener = ExchangeListener(streams)
@@ -91,6 +108,7 @@ async def joined(
             tasks=tasks,
             monotonic_ms=monotonic_ms,
             stall_ms=config.stall_timeout_ms,
+            tell=tell,
         )
         adopt = Adopt(datasets, fetches, announcer)
         keep = Keep(datasets, fetches, adopt, monotonic_ms, attempt_ms=config.fetch_timeout_ms)
@@ -106,10 +124,10 @@ async def joined(
         ]
         yield StorageServicer(
             datasets,
-            put=Put(datasets, announcer, config.block_size_bytes),
+            put=Put(datasets, announcer, tell, config.block_size_bytes),
             get=Get(datasets, fetches, adopt),
             keep=keep,
-            delete=Delete(datasets, announcer, keep),
+            delete=Delete(datasets, announcer, keep, tell),
             fetch_timeout_ms=config.fetch_timeout_ms,
         )
         for loop in loops:

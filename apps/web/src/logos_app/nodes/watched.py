@@ -9,6 +9,7 @@ from logos.kernel.v1 import events_pb2
 from logos_app.nodes.cursors import Cursor
 from logos_app.nodes.model import NodeSeen
 from logos_app.testnet.telling import Happening, tell
+from logos_app.testnet.transfers import transfer
 
 REMEMBERED: Final = 5000
 """Happenings of all nodes together."""
@@ -67,7 +68,7 @@ class Nodes:
     def take(self, name: str, event: events_pb2.Event) -> None:
         """Takes the next event of a node."""
         self._positions[name] = event.position
-        happening = tell(name, event)
+        happening = tell(name, event) or transfer(name, event)
         if happening is None:
             return
         if len(self._happenings) == REMEMBERED:

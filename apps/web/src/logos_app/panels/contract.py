@@ -67,11 +67,15 @@ class At(Place):
         problem = error if isinstance(error, Problem) else problem_of(error, self.node)
         return self.shell.failed(self.request, problem, status)
 
+    @property
+    def session(self) -> str:
+        """Name of the session whose request it is; no secret."""
+        visit = visit_of(self.request)
+        return "" if visit is None else visit.session.name
+
     async def record(self, verb: str, **facts: Any) -> None:
         """Puts what was done here on the timeline, with who did it."""
-        visit = visit_of(self.request)
-        session = "" if visit is None else visit.session.name
-        await record(self.channel, session, verb, **facts)
+        await record(self.channel, self.session, verb, **facts)
 
 
 Looked = Callable[[Place], Awaitable[str]]

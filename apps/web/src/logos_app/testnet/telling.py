@@ -111,9 +111,6 @@ _VERBS: Final = {
     "kill": ("faults", "cross", "{{Who}} killed {module} on {node}."),
     "stop": ("faults", "cross", "{{Who}} stopped {module} on {node}."),
     "start": ("life", "dot", "{{Who}} started {module} on {node}."),
-    "store": ("transfers", "dot", "{{Who}} stored {name} on {node}: {size}."),
-    "fetch": ("transfers", "dot", "{{Who}} fetched {name} to {node}: {size} in {took}."),
-    "delete": ("transfers", "warn", "{{Who}} deleted {name} from {node}."),
 }
 
 
@@ -127,13 +124,9 @@ def _act(node: str, event: events_pb2.Event) -> Happening | None:
     if not isinstance(verb, str) or verb not in _VERBS:
         return None
     kind, mark, pattern = _VERBS[verb]
-    size, took = said.get("size"), said.get("took_ms")
     text = pattern.format(
         node=node,
-        module=_plain(said.get("module")),
-        name=_plain(said.get("name")) or "a file",
-        size=formats.size(size if isinstance(size, int) and size >= 0 else None),
-        took=formats.duration(took if isinstance(took, int) and took >= 0 else None),
+        module=plain(said.get("module")),
     )
     return Happening(
         node,
@@ -142,14 +135,14 @@ def _act(node: str, event: events_pb2.Event) -> Happening | None:
         kind,
         mark,
         text,
-        module=_plain(said.get("module")),
-        session=_plain(said.get("session")) or "unknown",
-        cid=_plain(said.get("cid")),
+        module=plain(said.get("module")),
+        session=plain(said.get("session")) or "unknown",
+        cid=plain(said.get("cid")),
         verb=verb,
     )
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
     """Text that is shown, without what would be filled in."""
     if not isinstance(value, str):
         return ""

@@ -113,6 +113,8 @@ class _Provider:
     depth: int = 2
     failures: int = 0
     """In a row."""
+    sent_blocks: int = 0
+    """That were verified and kept."""
     has_answered: bool = False
     """Since it last failed."""
     empty_answers: int = 0
@@ -244,6 +246,7 @@ class Fetch:
         asked = provider.batches.pop(request_id, ())
         provider.arrived.discard(request_id)
         self._note_lacks(provider, set(asked) - blocks, now_ms)
+        provider.sent_blocks += len(blocks)
         provider.empty_answers = 0 if blocks else provider.empty_answers + 1
         provider.has_answered = True
         provider.since_ms = now_ms
@@ -283,6 +286,11 @@ class Fetch:
     def owing(self) -> tuple[str, ...]:
         """Returns the providers that owe blocks now."""
         return tuple(one.peer for one in self._providers.values() if one.batches)
+
+    def senders(self) -> tuple[str, ...]:
+        """Returns the providers that have sent blocks, those with the most first."""
+        senders = [one for one in self._providers.values() if one.sent_blocks]
+        return tuple(one.peer for one in sorted(senders, key=lambda one: -one.sent_blocks))
 
     def _plan(self, now_ms: int) -> list[Effect]:
         effects = list(self._drop_stalled(now_ms))

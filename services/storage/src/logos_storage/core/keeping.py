@@ -47,6 +47,8 @@ class Try:
 
     cid: Cid
     patience_ms: int
+    mark: str = ""
+    """Of who asked for the dataset (STO-42)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ class _Wish:
     error: Exception | None = None
     next_try_ms: int | None = None
     ended_ms: int | None = None
+    mark: str = ""
 
     @property
     def gives_up_ms(self) -> int:
@@ -195,7 +198,9 @@ class Keeping:
         wanted = (one for one in newest if below is None or one.number < below)
         return [one.progress() for one, _ in zip(wanted, range(limit), strict=False)]
 
-    def fetch(self, ticket: Ticket, cid: Cid, patience_ms: int, now_ms: int) -> list[Effect]:
+    def fetch(
+        self, ticket: Ticket, cid: Cid, patience_ms: int, now_ms: int, *, mark: str = ""
+    ) -> list[Effect]:
         """A caller wants a dataset here. Answers with its progress; FetchLimitError."""
         wish = self._wishes.get(cid)
         if wish is None or wish.state.has_ended:
@@ -205,6 +210,7 @@ class Keeping:
             if wish.state is FetchState.WAITING:
                 wish.failures = 0
                 self._queue(wish)
+        self._wishes[cid].mark = self._wishes[cid].mark or mark
         effects = self._plan(now_ms)
         return [*effects, Changed(), Answer(ticket, self.find(cid))]
 
@@ -331,7 +337,7 @@ class Keeping:
                 self._trying.add(wish.cid)
                 left_ms = max(MIN_PATIENCE_MS, wish.gives_up_ms - now_ms)
                 yield Changed()
-                yield Try(wish.cid, min(self._attempt_ms, left_ms))
+                yield Try(wish.cid, min(self._attempt_ms, left_ms), wish.mark)
 
     def _forget(self) -> None:
         """Forgets those that ended first, where too many have."""

@@ -26,6 +26,7 @@ from logos_storage.core.errors import (
 )
 from logos_storage.core.fetch import Close, Effect, Fetch, FetchSettings, Open, Request, Search
 from logos_storage.core.fetch_manifest import Found
+from logos_storage.core.happenings import Fetched, Tell
 from logos_storage.core.ports import DatasetRecord, Exchange, Provider, Providers, Tree
 from logos_storage.core.types import MonotonicMs
 from logos_storage.operations.fetch_manifest import fetch_manifest
@@ -77,6 +78,7 @@ class Fetches:
     tasks: asyncio.TaskGroup
     monotonic_ms: MonotonicMs
     stall_ms: int
+    tell: Tell
     running: dict[str, "_TreeFetch"] = field(default_factory=dict)
     """By the name of the tree's shape."""
 
@@ -99,6 +101,7 @@ class Fetches:
         *,
         holder: str | None,
         patience_ms: int,
+        mark: str = "",
     ) -> AsyncIterator[Reader]:
         """Fetches the blocks of a span that are missing for as long as this is open.
 
@@ -108,12 +111,14 @@ class Fetches:
             span: The first block and the block after the last.
             holder: A peer to ask before a search has found any: the sender of the manifest.
             patience_ms: The reader fails when no block has arrived for this long.
+            mark: Of the call that it is for (STO-42).
         """
         name = tree.shape.name
         fetch = self.running.get(name)
         if fetch is None:
             fetch = self.running[name] = _TreeFetch(self, record, tree)
         reader = fetch.join(*span, patience_ms, holder)
+        fetch.mark = fetch.mark or mark
         try:
             yield reader
         finally:
@@ -121,6 +126,7 @@ class Fetches:
             if not fetch.readers:
                 del self.running[name]
                 await fetch.close()
+                fetch.tell_if_whole()
 
 
 @dataclass(eq=False, slots=True)
@@ -149,6 +155,8 @@ class _TreeFetch:
             tree.shape.block_size_bytes, settings.max_batch_blocks
         )
         self._numbers = itertools.count(1)
+        self._began_ms = node.monotonic_ms()
+        self.mark = ""
         self._links: dict[str, _Link] = {}
 
     def join(self, first: int, end: int, patience_ms: int, holder: str | None) -> Reader:
@@ -167,6 +175,17 @@ class _TreeFetch:
         """Ends all streams, and waits until nothing works on the tree any longer."""
         self.driver.stop()
         await until_done((self._task,))
+
+    def tell_if_whole(self) -> None:
+        """Tells that all of the dataset is here now, if other nodes have sent the last of it."""
+        senders, manifest = self.machine.senders(), self._record.manifest
+        if not senders or not self._tree.bitfield.is_full:
+            return
+        took_ms = self._node.monotonic_ms() - self._began_ms
+        told = Fetched(
+            self._record.cid, manifest.filename, manifest.size_bytes, senders, took_ms, self.mark
+        )
+        self._node.tell(told)
 
     def _perform(self, effect: Effect) -> None:
         match effect:

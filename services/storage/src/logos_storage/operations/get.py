@@ -59,12 +59,15 @@ class Get:
     adopt: Adopt
 
     @asynccontextmanager
-    async def __call__(self, wanted: Wanted, *, patience_ms: int) -> AsyncIterator[Content]:
+    async def __call__(
+        self, wanted: Wanted, *, patience_ms: int, mark: str = ""
+    ) -> AsyncIterator[Content]:
         """Opens a range of a dataset. Errors while it is read are raised at the end of the body.
 
         Args:
             wanted: The range.
             patience_ms: A fetch fails when no block has arrived for this long.
+            mark: Of the call that it is for (STO-42).
 
         Raises:
             IncompleteLocalError, RangeNotSatisfiableError, DatasetUnknownError,
@@ -86,7 +89,7 @@ class Get:
                         raise IncompleteLocalError("blocks are missing; get it without local_only")
                     await stack.enter_async_context(tree.reserve(*blocks))
                     fetch = self.fetches.blocks(
-                        record, tree, blocks, holder=holder, patience_ms=patience_ms
+                        record, tree, blocks, holder=holder, patience_ms=patience_ms, mark=mark
                     )
                     reader = await stack.enter_async_context(fetch)
                 content = Content(record, tree.bitfield.held, asyncio.Queue(READ_AHEAD))

@@ -103,8 +103,10 @@ class Keep:
         self._is_over = True
         self._wake()
 
-    async def fetch(self, cid: Cid, patience_ms: int | None = None) -> Progress:
+    async def fetch(self, cid: Cid, patience_ms: int | None = None, *, mark: str = "") -> Progress:
         """Begins to fetch a dataset, or joins its fetch; returns at once.
+
+        `mark`: of the call that it is for (STO-42); that of the first caller holds.
 
         Raises:
             InvalidPatienceError, FetchLimitError
@@ -112,7 +114,8 @@ class Keep:
         wanted_ms = PATIENCE_MS if patience_ms is None else patience_ms
         if not MIN_PATIENCE_MS <= wanted_ms <= MAX_PATIENCE_MS:
             raise InvalidPatienceError("patience is from 1 second to 7 days")
-        progress: Progress = await self._driver.ask(self._machine.fetch, cid, wanted_ms)
+        asked = partial(self._machine.fetch, mark=mark)
+        progress: Progress = await self._driver.ask(asked, cid, wanted_ms)
         return progress
 
     async def cancel(self, cid: Cid) -> Progress:
@@ -197,7 +200,7 @@ class Keep:
                 return
             await stack.enter_async_context(tree.reserve(first, end))
             blocks = self._fetches.blocks(
-                record, tree, (first, end), holder=holder, patience_ms=patience_ms
+                record, tree, (first, end), holder=holder, patience_ms=patience_ms, mark=effect.mark
             )
             attempt.reader = await stack.enter_async_context(blocks)
             step = STEP_BYTES // tree.shape.block_size_bytes

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
+from logos_storage.core.happenings import Stored, Tell
 from logos_storage.core.manifest import check_filename, check_mimetype
 from logos_storage.core.ports import DatasetRecord, Datasets, Description
 from logos_storage.core.types import check_block_size
@@ -15,11 +16,16 @@ class Put:
 
     datasets: Datasets
     announcer: Announcer
+    tell: Tell
     default_block_bytes: int
     """For a description that names no block size."""
 
     async def __call__(
-        self, description: Description, content: AsyncIterator[bytes | memoryview]
+        self,
+        description: Description,
+        content: AsyncIterator[bytes | memoryview],
+        *,
+        mark: str = "",
     ) -> DatasetRecord:
         """Returns the dataset, on disk. Content that does not come to its end leaves nothing.
 
@@ -34,4 +40,6 @@ class Put:
         check_mimetype(description.mimetype)
         record = await self.datasets.put(description, content)
         self.announcer.announce(record.cid)
+        manifest = record.manifest
+        self.tell(Stored(record.cid, manifest.filename, manifest.size_bytes, mark))
         return record

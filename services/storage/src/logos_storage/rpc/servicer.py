@@ -19,6 +19,7 @@ from logos_storage.operations.get import Get
 from logos_storage.operations.keep import Keep
 from logos_storage.operations.put import Put
 from logos_storage.rpc import convert
+from logos_storage.rpc.events import mark_in
 from logos_storage.rpc.progress import from_progress, to_patience_ms
 
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
@@ -60,7 +61,8 @@ class StorageServicer(Contract):
         if not isinstance(first, storage_pb2.PutRequest) or not first.HasField("header"):
             raise HeaderExpectedError("the first request must be the header")
         description = convert.to_description(first.header)
-        record = await self._put(description, _content_of(request_iterator))
+        mark = mark_in(context.invocation_metadata())
+        record = await self._put(description, _content_of(request_iterator), mark=mark)
         return storage_pb2.PutResponse(dataset=convert.from_record(record))
 
     async def Get(  # type: ignore[override]  # writes to the context, yields nothing
@@ -68,7 +70,9 @@ class StorageServicer(Contract):
     ) -> None:
         """Streams content, fetching what this node lacks."""
         patience_ms = self._patience_ms(context)
-        async with self._get(convert.to_wanted(request), patience_ms=patience_ms) as content:
+        mark = mark_in(context.invocation_metadata())
+        wanted = convert.to_wanted(request)
+        async with self._get(wanted, patience_ms=patience_ms, mark=mark) as content:
             dataset = convert.from_record(content.record)
             dataset.blocks_held = content.blocks_held
             await context.write(storage_pb2.GetResponse(dataset=dataset))
@@ -115,7 +119,8 @@ class StorageServicer(Contract):
         self, request: storage_pb2.DeleteRequest, context: Context
     ) -> storage_pb2.DeleteResponse:
         """Deletes a dataset and stops announcing it."""
-        freed_bytes = await self._delete(convert.to_cid(request.cid))
+        mark = mark_in(context.invocation_metadata())
+        freed_bytes = await self._delete(convert.to_cid(request.cid), mark=mark)
         return storage_pb2.DeleteResponse(freed_bytes=freed_bytes)
 
     async def Space(
@@ -128,7 +133,8 @@ class StorageServicer(Contract):
         self, request: storage_pb2.FetchRequest, context: Context
     ) -> storage_pb2.FetchResponse:
         """Fetches a dataset and keeps it, whether or not the caller stays."""
-        progress = await self._keep.fetch(convert.to_cid(request.cid), to_patience_ms(request))
+        cid, mark = convert.to_cid(request.cid), mark_in(context.invocation_metadata())
+        progress = await self._keep.fetch(cid, to_patience_ms(request), mark=mark)
         return storage_pb2.FetchResponse(progress=from_progress(progress))
 
     async def WatchFetch(

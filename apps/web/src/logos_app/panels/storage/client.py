@@ -11,6 +11,7 @@ from logos.storage.v1 import storage_pb2_grpc
 from logos_app.nodes.doors import CALL_S
 from logos_app.panels.storage.words import Holding, mark_of, matches
 from logos_app.shown.problems import reason_of
+from logos_app.testnet.transfers import MARK
 from logos_client.channels import write
 
 PAGE: Final = 50
@@ -99,10 +100,13 @@ async def _mark(channel: grpc.aio.Channel | None, cid: str) -> float | str:
 
 
 async def put(
-    channel: grpc.aio.Channel, header: pb.PutRequest.Header, content: AsyncIterator[bytes]
+    channel: grpc.aio.Channel,
+    header: pb.PutRequest.Header,
+    content: AsyncIterator[bytes],
+    session: str,
 ) -> pb.Dataset:
     """Stores content as it comes; cancelled, or if the content breaks off, nothing is stored."""
-    call = stub(channel).Put()
+    call = stub(channel).Put(metadata=[(MARK, session)])
     try:
         is_open = await write(call, pb.PutRequest(header=header))
         async for chunk in content:
@@ -141,16 +145,15 @@ async def fetches(channel: grpc.aio.Channel) -> Sequence[pb.FetchProgress]:
     return answer.fetches
 
 
-async def fetch(channel: grpc.aio.Channel, cid: str) -> pb.FetchProgress:
+async def fetch(channel: grpc.aio.Channel, cid: str, session: str) -> pb.FetchProgress:
     """Begins to fetch a file to a node."""
     request = pb.FetchRequest(cid=cid)
     request.patience.seconds = PATIENCE_S
-    return (await stub(channel).Fetch(request, timeout=CALL_S)).progress
+    call = stub(channel).Fetch(request, timeout=CALL_S, metadata=[(MARK, session)])
+    return (await call).progress
 
 
-async def ended(channel: grpc.aio.Channel, cid: str) -> pb.FetchProgress | None:
-    """Waits until a transfer has ended."""
-    last = None
-    async for response in stub(channel).WatchFetch(pb.WatchFetchRequest(cid=cid)):
-        last = response.progress
-    return last
+async def delete(channel: grpc.aio.Channel, cid: str, session: str) -> None:
+    """Deletes a file from a node."""
+    request = pb.DeleteRequest(cid=cid)
+    await stub(channel).Delete(request, timeout=CALL_S, metadata=[(MARK, session)])

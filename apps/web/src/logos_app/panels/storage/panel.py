@@ -124,12 +124,11 @@ async def put(at: Here, request: Request) -> Response:
         size_hint_bytes=int(length) if length.isdecimal() and len(length) < 19 else 0,
     )
     try:
-        dataset = await client.put(at.channel, header, request.stream())
+        dataset = await client.put(at.channel, header, request.stream(), at.session)
     except ClientDisconnect:
         return Response(status_code=499)
     except grpc.aio.AioRpcError as error:
         return at.failed(error)
-    await at.record("store", name=dataset.filename, cid=dataset.cid, size=dataset.size_bytes)
     return HTMLResponse(at.partial("stored_part.html", dataset=dataset))
 
 
@@ -222,28 +221,10 @@ async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes
 async def fetch(at: Here, cid: str) -> Response:
     """Fetches a file to this node; it goes on when the browser goes."""
     try:
-        progress = await client.fetch(at.channel, cid[:200])
+        progress = await client.fetch(at.channel, cid[:200], at.session)
     except grpc.aio.AioRpcError as error:
         return at.failed(error)
-    at.work(_recorded(at, progress.cid))
     return HTMLResponse(at.partial("fetching_part.html", cid=progress.cid))
-
-
-async def _recorded(at: At, cid: str) -> None:
-    """Puts a transfer on the timeline once all of it is there."""
-    try:
-        progress = await client.ended(at.channel, cid)
-    except grpc.aio.AioRpcError:
-        return  # the node went away; the transfer did not end
-    if progress is None or progress.state != pb.FETCH_STATE_DONE:
-        return
-    await at.record(
-        "fetch",
-        name=progress.dataset.filename,
-        cid=cid,
-        size=progress.total_bytes,
-        took_ms=max(0, milliseconds(progress.ended_at) - milliseconds(progress.started_at)),
-    )
 
 
 @router.post("/{cid}/cancel")
@@ -268,12 +249,10 @@ async def delete(at: Here, cid: str, sure: str = "") -> Response:
             )
             return at.failed(Problem(text, "LAST_COPY"))
         dataset = await client.stat(at.channel, cid[:200])
-        request = pb.DeleteRequest(cid=cid[:200])
-        await client.stub(at.channel).Delete(request, timeout=CALL_S)
+        await client.delete(at.channel, cid[:200], at.session)
     except grpc.aio.AioRpcError as error:
         return at.failed(error)
     name = "" if dataset is None else dataset.filename
-    await at.record("delete", name=name, cid=cid[:200])
     others = [holder for holder in found.whole if holder != at.node]
     return HTMLResponse(at.partial("deleted_part.html", name=name, cid=cid[:200], others=others))
 
