@@ -76,6 +76,19 @@ async def test_isolation_is_said_undone_and_recorded(client: httpx.AsyncClient) 
     await until(client, "/testnet", "All five nodes are joined.")
 
 
+async def test_an_isolation_by_command_is_said_too(
+    client: httpx.AsyncClient, logos: Command
+) -> None:
+    """NET-16."""
+    assert (await asyncio.to_thread(logos, "isolate", "node3")).returncode == 0
+    try:
+        await until(client, "/testnet/events?kind=faults", "Node3 was isolated.")
+    finally:
+        assert (await asyncio.to_thread(logos, "heal", "node3")).returncode == 0
+    await until(client, "/testnet/events?kind=faults", "Node3 was healed.")
+    await until(client, "/testnet", "All five nodes are joined.")
+
+
 async def test_acts_of_others_are_told_from_ours(app: Config, client: httpx.AsyncClient) -> None:
     await client.post("/nodes/node3/modules/storage/restart")
     await until(client, "/testnet/events?node=node3", "You restarted storage on node3.")

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logos.kernel.v1 import events_pb2, module_pb2
+from logos.network.v1.events_pb2 import IsolationEvent
 from logos_app.nodes.model import Link, ModuleSeen, NodeSeen, Rate, Reach
 from logos_app.testnet import picture
 from logos_app.testnet.logs import read_line
 from logos_app.testnet.sentence import figures, sentence
-from logos_app.testnet.telling import ACTS, TRANSITIONS, Happening, Quiet, rows, tell
+from logos_app.testnet.telling import ACTS, ISOLATION, TRANSITIONS, Happening, Quiet, rows, tell
 
 STATES = {
     name.removeprefix("MODULE_STATE_"): number for name, number in module_pb2.ModuleState.items()
@@ -73,11 +74,37 @@ def act(payload: bytes) -> Happening | None:
 
 
 def test_acts_say_who_did_them() -> None:
-    told = act(json.dumps({"verb": "isolate", "session": "mine"}).encode())
+    told = act(json.dumps({"verb": "kill", "session": "mine", "module": "storage"}).encode())
 
     assert told is not None
-    assert told.told("mine") == "You isolated node4."
-    assert told.told("other") == "Another session isolated node4."
+    assert told.told("mine") == "You killed storage on node4."
+    assert told.told("other") == "Another session killed storage on node4."
+
+
+@pytest.mark.parametrize(
+    ("event", "mark", "text"),
+    [
+        (IsolationEvent(isolated=True), "break", "Node4 was isolated."),
+        (IsolationEvent(isolated=False), "dot", "Node4 was healed."),
+        (IsolationEvent(isolated=True, mark="mine"), "break", "You isolated node4."),
+        (IsolationEvent(isolated=False, mark="x"), "dot", "Another session healed node4."),
+    ],
+)
+def test_isolation_is_told_whoever_asked_for_it(
+    event: IsolationEvent, mark: str, text: str
+) -> None:
+    payload = event.SerializeToString()
+
+    told = tell("node4", events_pb2.Event(position=1, topic=ISOLATION, payload=payload))
+
+    assert told is not None
+    assert (told.kind, told.mark, told.told("mine")) == ("faults", mark, text)
+
+
+def test_an_isolation_that_cannot_be_read_says_nothing() -> None:
+    event = events_pb2.Event(position=1, topic=ISOLATION, payload=b"\xff")
+
+    assert tell("node4", event) is None
 
 
 @pytest.mark.parametrize(

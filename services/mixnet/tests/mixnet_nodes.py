@@ -42,6 +42,8 @@ class RunningNode:
     channel: grpc.aio.Channel
     stopping: asyncio.Event
     statuses: list[str] = field(default_factory=list)
+    isolations: list[tuple[bool, str]] = field(default_factory=list)
+    """As they were told, with the marks of the calls."""
 
     def __post_init__(self) -> None:
         self.gossip: Any = gossip_pb2_grpc.GossipStub(self.channel)
@@ -75,12 +77,14 @@ async def running(
 ) -> AsyncIterator[RunningNode]:
     config = parse({"listen": ["/ip4/127.0.0.1/tcp/0"], **settings})
     statuses: list[str] = []
+    isolations: list[tuple[bool, str]] = []
     network = Network(
         host,
         config,
         peers=peers or MemoryPeerStore(),
         advertisements=advertisements or MemoryAdvertisementStore(),
         status=statuses.append,
+        tell_isolation=lambda is_on, mark: isolations.append((is_on, mark)),
         now_ms=None if clock is None else clock.now_ms,
     )
     server, stopping = Server(OpenAccess()), asyncio.Event()
@@ -90,7 +94,7 @@ async def running(
     try:
         async with asyncio.TaskGroup() as tasks:
             await network.start(tasks, stopping)
-            yield RunningNode(host, network, channel, stopping, statuses)
+            yield RunningNode(host, network, channel, stopping, statuses, isolations)
             await channel.close()
             await server.stop(0)
             await network.close()

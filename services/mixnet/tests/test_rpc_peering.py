@@ -10,6 +10,7 @@ from mixnet_nodes import RunningNode, fake_address, fake_peer_id, refused, until
 from logos.network.v1 import peering_pb2 as pb
 from logos_mixnet.core import peering as core_peering
 from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
+from logos_module.marks import MARK
 from mixnet_memory_stores import MemoryPeerStore
 
 Start = Callable[..., Awaitable[RunningNode]]
@@ -290,8 +291,8 @@ async def test_an_isolated_node_has_no_peers_until_it_is_healed(start_node: Star
     watch = two.peering.WatchPeers(pb.WatchPeersRequest())
     assert (await watch.read()).event == Event.EVENT_CONNECTED
 
-    await two.peering.Isolate(pb.IsolateRequest())
-    await two.peering.Isolate(pb.IsolateRequest())
+    await two.peering.Isolate(pb.IsolateRequest(), metadata=[(MARK, "mine")])
+    await two.peering.Isolate(pb.IsolateRequest(), metadata=[(MARK, "again")])
 
     await until(lambda: not two.connected and not one.connected)
     assert (await two.peering.GetIdentity(pb.GetIdentityRequest())).isolated
@@ -307,3 +308,4 @@ async def test_an_isolated_node_has_no_peers_until_it_is_healed(start_node: Star
         seen.append((await watch.read()).event)
     own = {Event.EVENT_ISOLATED, Event.EVENT_HEALED}
     assert [event for event in seen if event in own] == [Event.EVENT_ISOLATED, Event.EVENT_HEALED]
+    assert two.isolations == [(True, "mine"), (False, "")], "each is told once"

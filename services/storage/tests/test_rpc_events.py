@@ -8,9 +8,10 @@ import pytest
 
 from logos.storage.v1 import events_pb2
 from logos.storage.v1 import storage_pb2 as pb
+from logos_module.marks import MARK
 from logos_storage.core.cid import MANIFEST, Cid, parse_text
-from logos_storage.core.happenings import MAX_MARK, Deleted, Fetched, Stored, mark_of
-from logos_storage.rpc.events import MARK, event_of, mark_in
+from logos_storage.core.happenings import Deleted, Fetched, Stored
+from logos_storage.rpc.events import event_of
 from streaming import send
 
 CONTENT = hashlib.shake_128(b"told").digest(3 * 1024 * 1024 + 100)
@@ -112,16 +113,3 @@ def test_events_say_what_happened() -> None:
     deleted = events_pb2.DeletedEvent.FromString(payload)
     assert topic == "deleted"
     assert deleted == events_pb2.DeletedEvent(cid=str(CID), filename="a", freed_bytes=4)
-
-
-@pytest.mark.parametrize(
-    ("sent", "mark"),
-    [("mine", "mine"), ("", ""), ("é", ""), ("a\nb", ""), ("x" * 100, "x" * MAX_MARK)],
-)
-def test_marks_are_short_and_printable(sent: str, mark: str) -> None:
-    assert mark_of(sent) == mark
-    assert mark_in([("other", "x"), (MARK, sent)]) == mark
-
-
-def test_a_call_without_a_mark_has_none() -> None:
-    assert mark_in(None) == mark_in([]) == mark_in([(MARK, b"bytes")]) == ""

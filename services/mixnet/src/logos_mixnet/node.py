@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from logos.network.v1.discovery_pb2_grpc import add_DiscoveryServicer_to_server
+from logos.network.v1.events_pb2 import IsolationEvent
 from logos.network.v1.gossip_pb2_grpc import add_GossipServicer_to_server
 from logos.network.v1.peering_pb2_grpc import add_PeeringServicer_to_server
 from logos.network.v1.streams_pb2_grpc import add_StreamsServicer_to_server
@@ -38,6 +39,7 @@ from logos_mixnet.store.files import load_or_create_secret
 from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlPeerStore
 from logos_module import ModuleContext
 from logos_module.database import open_database
+from logos_module.outbox import outbox_of
 from logos_module.server import AddToServer
 
 if TYPE_CHECKING:
@@ -63,7 +65,12 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
     else:
         secret = seeded_secret(config.seed, context.node)
         log.warning("identity follows from a seed: insecure, for testnets only")
-    async with open_database(database, SCHEMA) as opened:
+    async with open_database(database, SCHEMA) as opened, outbox_of(context.events) as outbox:
+
+        def tell_isolation(is_on: bool, mark: str) -> None:  # noqa: FBT001 - a callback
+            event = IsolationEvent(isolated=is_on, mark=mark)
+            outbox.put("isolation", event.SerializeToString())
+
         peers = SqlPeerStore(opened)
         banned = [ban.peer_id for ban in await peers.load_bans()]
         network = Network(
@@ -72,6 +79,7 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             peers=peers,
             advertisements=SqlAdvertisementStore(opened),
             status=context.status,
+            tell_isolation=tell_isolation,
         )
         try:
             await network.start(context.tasks, context.stopping)
@@ -123,6 +131,7 @@ class Network:
         peers: PeerStore,
         advertisements: AdvertisementStore,
         status: Callable[[str], None],
+        tell_isolation: Callable[[bool, str], None],
         now_ms: Callable[[], int] | None = None,
     ) -> None:
         now_ms, rng = now_ms or steady_unix_ms(), secrets.SystemRandom()
@@ -144,6 +153,7 @@ class Network:
             now_ms,
             status=status,
             peers_changed=self.discovery.peers_changed,
+            tell_isolation=tell_isolation,
         )
         native_gossip.deliver(self.gossip.machine, self.gossip.driver)
         native_streams.deliver(self.streams.machine, self.streams.driver)

@@ -15,10 +15,11 @@ from logos.kernel.v1 import (
 from logos.network.v1 import peering_pb2, peering_pb2_grpc
 from logos_app.nodes.doors import CALL_S
 from logos_app.nodes.model import NodeSeen
-from logos_app.testnet.telling import ACTS
+from logos_app.testnet.telling import ACTS, MARK
 
 NODE_VERBS: Final = ("isolate", "heal", "restart", "stop", "start")
 MODULE_VERBS: Final = ("restart", "kill", "stop", "start")
+TOLD: Final = ("isolate", "heal")
 UNDO: Final = {"isolate": "heal", "heal": "isolate", "stop": "start", "start": "stop"}
 PAST: Final = {
     "isolate": "isolated",
@@ -34,14 +35,19 @@ _STOP_S: Final = 30.0
 log = logging.getLogger(__name__)
 
 
-async def act_on_node(channel: grpc.aio.Channel, node: NodeSeen, verb: str) -> None:
-    """Does one of `NODE_VERBS`; raises `AioRpcError` if the node refuses."""
-    peering = peering_pb2_grpc.PeeringStub(channel)
+async def act_on_node(channel: grpc.aio.Channel, node: NodeSeen, verb: str, session: str) -> None:
+    """Does one of `NODE_VERBS`; raises `AioRpcError` if the node refuses.
+
+    What `TOLD` has, the node itself tells, with the session as its mark.
+    """
+    peering, metadata = peering_pb2_grpc.PeeringStub(channel), [(MARK, session)]
     match verb:
         case "isolate":
-            await peering.Isolate(peering_pb2.IsolateRequest(), timeout=CALL_S)
+            request = peering_pb2.IsolateRequest()
+            await peering.Isolate(request, timeout=CALL_S, metadata=metadata)
         case "heal":
-            await peering.Heal(peering_pb2.HealRequest(), timeout=CALL_S)
+            heal = peering_pb2.HealRequest()
+            await peering.Heal(heal, timeout=CALL_S, metadata=metadata)
         case "stop":
             for module in node.modules:
                 if not module.requires:

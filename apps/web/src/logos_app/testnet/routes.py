@@ -165,11 +165,11 @@ async def act_on_node(request: Request, name: str, verb: str) -> Response:
     shell = shell_of(request)
     channel = shell.doors.to(name)
     try:
-        await acts.act_on_node(channel, node, verb)
+        await acts.act_on_node(channel, node, verb, _session(request))
     except grpc.aio.AioRpcError as error:
         return shell.failed(request, problem_of(error, name), 409)
-    module = "" if verb in {"isolate", "heal"} else "all modules"
-    await acts.record(channel, _session(request), verb, module=module)
+    if verb not in acts.TOLD:
+        await acts.record(channel, _session(request), verb, module="all modules")
     return HTMLResponse(_done(shell, f"/nodes/{name}", name, verb))
 
 

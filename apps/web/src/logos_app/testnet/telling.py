@@ -7,10 +7,14 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 
 from logos.kernel.v1 import events_pb2, module_pb2
+from logos.network.v1.events_pb2 import IsolationEvent
 from logos_app.nodes.reading import milliseconds
 from logos_app.shown import formats, words
 
 TRANSITIONS: Final = "kernel/transition"
+ISOLATION: Final = "mixnet/isolation"
+MARK: Final = "event-mark"
+"""Metadata of calls that modules give back in the events that follow: here the session."""
 ACTS: Final = "operator/act"
 """What people did on this app; published by it, so that every session and every app sees it."""
 
@@ -60,7 +64,22 @@ def tell(node: str, event: events_pb2.Event) -> Happening | None:
         return _transition(node, event)
     if event.topic == ACTS:
         return _act(node, event)
+    if event.topic == ISOLATION:
+        return _isolation(node, event)
     return None
+
+
+def _isolation(node: str, event: events_pb2.Event) -> Happening | None:
+    try:
+        said = IsolationEvent.FromString(event.payload)
+    except DecodeError:
+        return None
+    verb, done, mark = (
+        ("isolate", "isolated", "break") if said.isolated else ("heal", "healed", "dot")
+    )
+    text = f"{{Who}} {done} {node}." if said.mark else f"{words.capital(node)} was {done}."
+    at_ms, session = milliseconds(event.published_at), plain(said.mark)
+    return Happening(node, event.position, at_ms, "faults", mark, text, session=session, verb=verb)
 
 
 def _transition(node: str, event: events_pb2.Event) -> Happening | None:
@@ -105,8 +124,6 @@ def _ended(change: module_pb2.Transition, detail: str, why: str) -> str:
 
 
 _VERBS: Final = {
-    "isolate": ("faults", "break", "{{Who}} isolated {node}."),
-    "heal": ("faults", "dot", "{{Who}} healed {node}."),
     "restart": ("faults", "warn", "{{Who}} restarted {module} on {node}."),
     "kill": ("faults", "cross", "{{Who}} killed {module} on {node}."),
     "stop": ("faults", "cross", "{{Who}} stopped {module} on {node}."),

@@ -11,9 +11,6 @@ from logos_app.nodes.reading import milliseconds
 from logos_app.shown import formats
 from logos_app.testnet.telling import Happening, plain
 
-MARK: Final = "storage-mark"
-"""Metadata of calls, given back in the events that follow: here the session (STO-42)."""
-
 Said = tuple[str, str, str, str, str]
 """Verb, mark on the lifeline, CID, session, and the sentence."""
 

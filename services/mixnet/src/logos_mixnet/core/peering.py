@@ -81,6 +81,8 @@ class CutOff:
     """Close every connection and refuse all, or refuse them no longer."""
 
     is_on: bool
+    mark: str = ""
+    """Of the call that it follows from; given back in the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,22 +331,22 @@ class Peering:
         """Refuses a peer no longer. Idempotent."""
         return [RemoveBan(peer_id, (ticket,))]
 
-    def isolate(self, ticket: Ticket, now_ms: int) -> Effects:
+    def isolate(self, ticket: Ticket, now_ms: int, *, mark: str = "") -> Effects:
         """Cuts this node off until it is healed (NET-16). Idempotent."""
         if self.is_isolated:
             return [Answer(ticket)]
         self.is_isolated = self.dials.is_off = True
         notice = Notice(PeerEvent.ISOLATED, "", "", now_ms)
-        return [CutOff(is_on=True), notice, Answer(ticket)]
+        return [CutOff(is_on=True, mark=mark), notice, Answer(ticket)]
 
-    def heal(self, ticket: Ticket, now_ms: int) -> Effects:
+    def heal(self, ticket: Ticket, now_ms: int, *, mark: str = "") -> Effects:
         """Ends an isolation, and has the peers that are wanted dialled at once. Idempotent."""
         if not self.is_isolated:
             return [Answer(ticket)]
         self.is_isolated = self.dials.is_off = False
         self.dials.hurry(now_ms)
         notice = Notice(PeerEvent.HEALED, "", "", now_ms)
-        return [CutOff(is_on=False), notice, Answer(ticket)]
+        return [CutOff(is_on=False, mark=mark), notice, Answer(ticket)]
 
     def ping(self, ticket: Ticket, peer_id: str, now_ms: int) -> Effects:
         """Measures the round trip to a peer; answers with microseconds.

@@ -64,7 +64,7 @@ class NativePeers:
                 host.unban(peer_id)
             case Disconnect(peer_id):
                 host.disconnect(peer_id)
-            case CutOff(is_on):
+            case CutOff(is_on=is_on):
                 host.isolate(is_on)
             case Ping(peer_id):
                 host.ping(peer_id)

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 from logos_mixnet.core import peering as core
@@ -35,6 +36,7 @@ class PeeringOperations:
         *,
         status: Callable[[str], None],
         peers_changed: Callable[[int], None],
+        tell_isolation: Callable[[bool, str], None],
     ) -> None:
         self.machine = machine
         self.driver: Driver[core.Effect] = Driver(machine, self._perform, now_ms)
@@ -43,6 +45,7 @@ class PeeringOperations:
         self._store = store
         self._tell_status = status
         self._peers_changed = peers_changed
+        self._tell_isolation = tell_isolation
 
     async def load(self) -> None:
         """Takes over the book and the bans of the last run."""
@@ -81,13 +84,13 @@ class PeeringOperations:
         """Refuses a peer no longer."""
         await self.driver.ask(self.machine.unban, peer_id)
 
-    async def isolate(self) -> None:
-        """Cuts this node off until it is healed."""
-        await self.driver.ask(self.machine.isolate)
+    async def isolate(self, mark: str = "") -> None:
+        """Cuts this node off until it is healed. `mark`: of the call."""
+        await self.driver.ask(partial(self.machine.isolate, mark=mark))
 
-    async def heal(self) -> None:
-        """Ends an isolation."""
-        await self.driver.ask(self.machine.heal)
+    async def heal(self, mark: str = "") -> None:
+        """Ends an isolation. `mark`: of the call."""
+        await self.driver.ask(partial(self.machine.heal, mark=mark))
 
     async def ping(self, peer_id: str) -> int:
         """Measures the round trip to a peer, in microseconds."""
@@ -118,6 +121,9 @@ class PeeringOperations:
                 self.driver.start(self._store_change(effect))
             case core.StoreBan() | core.RemoveBan():
                 return self._store_change(effect)
+            case core.CutOff(is_on, mark):
+                self._host.perform(effect)
+                self._tell_isolation(is_on, mark)
             case _:
                 self._host.perform(effect)
         return None

@@ -9,6 +9,7 @@ from logos_mixnet.core.identity import parse_peer_id
 from logos_mixnet.operations.peering import PeeringOperations
 from logos_mixnet.rpc.convert import notice_to_pb, peer_to_pb
 from logos_module.contexts import Context
+from logos_module.marks import mark_in
 from logos_module.pages import page_size, page_start
 
 
@@ -62,11 +63,11 @@ class PeeringServicer(pb_grpc.PeeringServicer):
         return pb.BanResponse()
 
     async def Isolate(self, request: pb.IsolateRequest, context: Context) -> pb.IsolateResponse:
-        await self._peering.isolate()
+        await self._peering.isolate(mark_in(context.invocation_metadata()))
         return pb.IsolateResponse()
 
     async def Heal(self, request: pb.HealRequest, context: Context) -> pb.HealResponse:
-        await self._peering.heal()
+        await self._peering.heal(mark_in(context.invocation_metadata()))
         return pb.HealResponse()
 
     async def Unban(self, request: pb.UnbanRequest, context: Context) -> pb.UnbanResponse:

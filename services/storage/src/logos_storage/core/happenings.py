@@ -2,12 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from logos_storage.core.cid import Cid
-
-MAX_MARK: Final = 64
-"""Characters of a mark (STO-42)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +42,3 @@ class Deleted:
 Happening = Stored | Fetched | Deleted
 Tell = Callable[[Happening], None]
 """Tells the node; never waits, never fails."""
-
-
-def mark_of(sent: str) -> str:
-    """Returns a mark that a caller has sent: it is cut, and one that is not printable is none."""
-    return sent[:MAX_MARK] if sent.isascii() and sent.isprintable() else ""

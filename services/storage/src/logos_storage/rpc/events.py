@@ -1,15 +1,9 @@
 """Happenings as events of the node: `logos.storage.v1` events.proto."""
 
-from collections.abc import Iterable
-from typing import Final
-
 from google.protobuf.duration_pb2 import Duration
 
 from logos.storage.v1 import events_pb2 as pb
-from logos_storage.core.happenings import Deleted, Fetched, Happening, Stored, mark_of
-
-MARK: Final = "storage-mark"
-"""Metadata of a call (STO-42)."""
+from logos_storage.core.happenings import Deleted, Fetched, Happening, Stored
 
 
 def event_of(happening: Happening) -> tuple[str, bytes]:
@@ -33,9 +27,3 @@ def event_of(happening: Happening) -> tuple[str, bytes]:
         case Deleted(cid, name, freed, mark):
             deleted = pb.DeletedEvent(cid=str(cid), filename=name, freed_bytes=freed, mark=mark)
             return "deleted", deleted.SerializeToString()
-
-
-def mark_in(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
-    """Returns the mark of a call; empty if it has none."""
-    sent = next((value for key, value in metadata or () if key == MARK), "")
-    return mark_of(sent) if isinstance(sent, str) else ""

@@ -11,6 +11,7 @@ from logos.storage.v1 import storage_pb2
 from logos.storage.v1.storage_pb2_grpc import StorageServicer as Contract
 from logos_module.bulk import BulkField, BulkMethod
 from logos_module.contexts import Context
+from logos_module.marks import mark_in
 from logos_module.pages import number_to_token, page_size, page_start, token_to_number
 from logos_storage.core.errors import DatasetUnknownError, FrameTooLargeError, HeaderExpectedError
 from logos_storage.core.ports import Datasets
@@ -19,7 +20,6 @@ from logos_storage.operations.get import Get
 from logos_storage.operations.keep import Keep
 from logos_storage.operations.put import Put
 from logos_storage.rpc import convert
-from logos_storage.rpc.events import mark_in
 from logos_storage.rpc.progress import from_progress, to_patience_ms
 
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024

@@ -11,7 +11,7 @@ from logos.storage.v1 import storage_pb2_grpc
 from logos_app.nodes.doors import CALL_S
 from logos_app.panels.storage.words import Holding, mark_of, matches
 from logos_app.shown.problems import reason_of
-from logos_app.testnet.transfers import MARK
+from logos_app.testnet.telling import MARK
 from logos_client.channels import write
 
 PAGE: Final = 50

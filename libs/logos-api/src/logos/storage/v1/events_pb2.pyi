@@ -42,7 +42,7 @@ class StoredEvent(_message.Message):
     size_bytes: _builtins.int
     """Size of the content."""
     mark: _builtins.str
-    """What the caller has sent as `storage-mark` (STO-42); empty if nothing."""
+    """What the caller has sent as `event-mark` (STO-42); empty if nothing."""
     def __init__(
         self,
         *,
