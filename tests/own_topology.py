@@ -41,6 +41,11 @@ class PortBlock:
         return self.base + _SIZE // 2
 
     @property
+    def page(self) -> int:
+        """Base of the hello module's pages."""
+        return self.base + 3 * _SIZE // 4
+
+    @property
     def app(self) -> int:
         """The app's port."""
         return self.base + _SIZE - 1

@@ -44,7 +44,8 @@ class Tiny:
     def text(self) -> str:
         return (
             'schema = 1\nname = "tiny"\nnode_count = 2\n'
-            f"[ports]\nfront = {self.ports.front}\n[modules.hello]\n"
+            f"[ports]\nfront = {self.ports.front}\nhello-page = {self.ports.page}\n"
+            "[modules.hello]\n"
         )
 
     @property

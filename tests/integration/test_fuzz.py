@@ -61,6 +61,7 @@ node_count = 2
 [ports]
 front = {PORTS.front}
 p2p = {PORTS.p2p}
+hello-page = {PORTS.page}
 [modules.mixnet]
 [modules.storage]
 [modules.storage.settings]

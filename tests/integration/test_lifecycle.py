@@ -140,10 +140,8 @@ def test_a_seed_makes_the_same_identities_and_is_called_insecure(
     tiny: Tiny, tmp_path: Path
 ) -> None:
     path = tmp_path / "seeded.toml"
-    path.write_text(
-        tiny.text.replace('"tiny"', '"seeded"').replace("[modules.hello]", "[modules.mixnet]"),
-        encoding="utf-8",
-    )
+    text = tiny.text.replace('"tiny"', '"seeded"').replace("[modules.hello]", "[modules.mixnet]")
+    path.write_text(text.replace("hello-page", "p2p"), encoding="utf-8")
     peer_ids = []
     for seed in ("7", "7", "8"):
         started = tiny.logos("up", "--topology", str(path), "--seed", seed, "--output", "json")

@@ -105,7 +105,12 @@ def test_a_figure_may_be_as_many_as_there_are_others() -> None:
             "[testnet.genesis]\ncommand = []",
             "testnet.genesis.command: must be a list of the program",
         ),
-        ("[testnet.panel]\ntitle = 'x'", "testnet.panel.address: must be like 127.0.0.1:20500"),
+        ("[testnet.panel]\ntitle = 'x'", "testnet.panel: needs either an address or a port"),
+        (
+            "[testnet.ports]\na = 2000\n[testnet.panel]\ntitle = 'x'\naddress = 'a:1'\nport = 'a'",
+            "testnet.panel: needs either an address or a port",
+        ),
+        ("[testnet.panel]\ntitle = 'x'\nport = 'a'", "testnet.panel.port: [testnet.ports] has no"),
         ("[testnet.panel]\naddress = 'a:1'", "testnet.panel.title: must be a word or two"),
         (
             "[testnet.panel]\ntitle = 'x'\naddress = 'http://a:1'",

@@ -8,6 +8,7 @@ from typing import Any
 from hello.v1 import hello_pb2, hello_pb2_grpc
 
 from logos_base.errors import ErrorKind, LogosError
+from logos_hello.page import serving
 from logos_module import ModuleContext, run
 
 
@@ -40,7 +41,8 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
     greeting = str(context.settings.get("greeting", "Hello"))
     servicer = Greeter(greeting, context.node)
     context.serve(hello_pb2_grpc.add_GreeterServicer_to_server, servicer)
-    yield
+    with serving(context.settings.typed("page", ""), greeting, context.node):
+        yield
 
 
 if __name__ == "__main__":

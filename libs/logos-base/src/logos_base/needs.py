@@ -65,8 +65,10 @@ class PanelAddress:
     """A page of the module's own, which the Logos App shows in a sandbox."""
 
     title: str
-    address: str
-    """Host and port of an HTTP server, as the app reaches it."""
+    address: str = ""
+    """Host and port of an HTTP server elsewhere, as the app reaches it; else empty."""
+    port: str = ""
+    """Name of the module's port at which it serves the page itself; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class _Reader:
             genesis=self._genesis(document["genesis"]) if "genesis" in document else (),
             panel=self._panel(document["panel"]) if "panel" in document else None,
         )
+        if needs.panel is not None and needs.panel.port not in {"", *needs.ports}:
+            self._problem("testnet.panel.port", f"[testnet.ports] has no {needs.panel.port!r}")
         for setting, value in needs.settings.items():
             if problem := _problem_of(value, needs):
                 self._problem(f"testnet.settings.{setting}", problem)
@@ -197,13 +201,16 @@ class _Reader:
         return ()
 
     def _panel(self, value: object) -> PanelAddress | None:
-        table = self._table("testnet.panel", value, ("title", "address"))
-        title, address = table.get("title"), table.get("address")
-        if not (isinstance(title, str) and 0 < len(title) <= 40):
+        table = self._table("testnet.panel", value, ("title", "address", "port"))
+        texts = {key: text for key, text in table.items() if isinstance(text, str)}
+        title, address, port = (texts.get(key, "") for key in ("title", "address", "port"))
+        if not 0 < len(title) <= 40:
             self._problem("testnet.panel.title", "must be a word or two, 1 to 40 characters")
-        if not (isinstance(address, str) and HOST_PORT.fullmatch(address)):
+        if bool(address) == bool(port):
+            self._problem("testnet.panel", "needs either an address or a port")
+        elif address and not HOST_PORT.fullmatch(address):
             self._problem("testnet.panel.address", f"must be like 127.0.0.1:20500, is {address!r}")
-        return PanelAddress(str(title), str(address))
+        return PanelAddress(title, address, port)
 
     def _number(self, key: str, value: object, low: int, high: int, also: str = "") -> int:
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:

@@ -141,15 +141,18 @@ class AppProcess:
 
 
 def panels_of_others(plan: Plan) -> list[str]:
-    """The panels that modules declare by address, as the app's settings name them."""
-    declared = {
-        module.name: module.manifest.needs.panel for node in plan.nodes for module in node.modules
-    }
-    return [
-        f"{name}:{quote(panel.title, safe='')}={panel.address}"
-        for name, panel in sorted(declared.items())
-        if panel is not None
-    ]
+    """The pages that modules have of their own, as the app's settings name them.
+
+    That of the first node that has the module.
+    """
+    found: dict[str, str] = {}
+    for node in plan.nodes:
+        for module in node.modules:
+            panel = module.manifest.needs.panel
+            if panel is not None:
+                word = f"{module.name}:{quote(panel.title, safe='')}={module.panel}"
+                found.setdefault(module.name, word)
+    return [found[name] for name in sorted(found)]
 
 
 def app_address(testnet: str, port: int) -> str:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from logos_base.needs import MESH, Limits
+from logos_testnet.app_process import panels_of_others
 from logos_testnet.compose_broker import (
     BROKER,
     BROKER_VERSION,
@@ -93,6 +94,12 @@ x-service: &service
 
 _BROKER_HEAD: Final = """ Kernels start and restart the containers of their modules
 # through the broker, which alone sees the engine; compose makes and removes them."""
+
+
+_NO_WAY_OUT: Final = [
+    "    # A module serves a page here. Ports are published all the same.",
+    '    driver_opts: { com.docker.network.bridge.enable_ip_masquerade: "false" }',
+]
 
 
 def project_name(testnet: str) -> str:
@@ -215,7 +222,7 @@ def _broker(plan: Plan, built: set[str]) -> str:
                 service_name(node.name, module.name),
                 image_name(module),
                 _module_volumes(node, module),
-                [node.name, *([MESH] if module.manifest.needs.is_on_mesh else [])],
+                _module_networks(node, module),
             )
             for module in node.modules
         }
@@ -279,6 +286,7 @@ def _app(plan: Plan, port: int) -> str:
         f"{name}={networks.front_kernel}:{CONTAINER_FRONT_PORT}"
         for name, networks in fronts.items()
     )
+    others = " ".join(panels_of_others(plan))
     probe = "/opt/logos/module/logos_app/probe.py"
     lines = [
         f"  {APP}:",
@@ -290,6 +298,7 @@ def _app(plan: Plan, port: int) -> str:
         "    environment:",
         f"      LOGOS_APP_TESTNET: {plan.topology.name}",
         f"      LOGOS_APP_NODES: {doors}",
+        *([f'      LOGOS_APP_OTHERS: "{others}"'] if others else []),
         "      # Not encrypted, so published on 127.0.0.1 alone: see `ports`.",
         '      LOGOS_APP_ENCLOSED: "1"',
         f'      LOGOS_APP_PUBLIC_PORT: "{port}"',
@@ -357,8 +366,16 @@ def _module(plan: Plan, node: NodePlan, module: ModulePlan, built: set[str]) -> 
     ]
     if needs.is_on_mesh:
         lines.append(f"      {MESH}: {{ ipv4_address: {node.networks.mesh} }}")
+    if module.front_address is not None:
+        lines.append(f"      {node.name}-front: {{ ipv4_address: {module.front_address} }}")
     lines += ["    volumes:", *(f"      - {each}" for each in _module_volumes(node, module))]
     return "\n".join([*lines, ""])
+
+
+def _module_networks(node: NodePlan, module: ModulePlan) -> list[str]:
+    mesh = [MESH] if module.manifest.needs.is_on_mesh else []
+    front = [f"{node.name}-front"] if module.front_address is not None else []
+    return [node.name, *mesh, *front]
 
 
 def _begun_by(plan: Plan, node: NodePlan, module: ModulePlan) -> list[str]:
@@ -475,6 +492,7 @@ def _networks(plan: Plan) -> str:
             "    internal: true",
             f"    ipam: {{ config: [{{ subnet: {node.networks.modules} }}] }}",
             f"  {node.name}-front:",
+            *(_NO_WAY_OUT if any(each.front_address for each in node.modules) else []),
             f"    ipam: {{ config: [{{ subnet: {node.networks.front} }}] }}",
         ]
     return "\n".join(lines) + "\n"

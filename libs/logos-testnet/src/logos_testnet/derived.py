@@ -1,7 +1,7 @@
 """Settings of modules that are derived from the topology (docs/modules.md)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -20,10 +20,16 @@ class Placement:
     ports: Mapping[str, int]
     public_genesis: str
     private_genesis: str
+    hosts: Mapping[str, IPv4Address] = field(default_factory=dict)
+    """Of ports that are not at `host`, by name."""
 
     def multiaddress(self, port: str) -> str:
         """Returns the multiaddress of a port."""
-        return f"/ip4/{self.host}/tcp/{self.ports[port]}"
+        return f"/ip4/{self.hosts.get(port, self.host)}/tcp/{self.ports[port]}"
+
+    def address(self, port: str) -> str:
+        """Returns host and port of a port."""
+        return f"{self.hosts.get(port, self.host)}:{self.ports[port]}"
 
 
 def derive(
@@ -68,7 +74,7 @@ def _address(name: str, node: str, placements: Mapping[str, Placement]) -> str |
         case "listen":
             return [own.multiaddress(port)]
         case "address":
-            return f"{own.host}:{own.ports[port]}"
+            return own.address(port)
         case "peers":
             return others
         case "bootstrap":

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from logos_base.manifest import Manifest
-from logos_base.needs import METRICS
+from logos_base.needs import METRICS, Needs
 from logos_testnet.agreement import port_base
 from logos_testnet.derived import Placement, derive
 from logos_testnet.errors import TopologyError
@@ -38,6 +38,8 @@ _BROKER_NET: Final = 96  # third byte; the broker, and then the kernels from the
 _FIRST_MESH_HOST: Final = 10
 MAX_MODULES: Final = 12
 """Of a node in containers: its network has 16 addresses."""
+MAX_PAGES: Final = 3
+"""Modules of a node in containers that serve a page: the front door's network has 8 addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,10 @@ class ModulePlan:
     """On the node's own network; containers only."""
     ports: Mapping[str, int] = field(default_factory=dict)
     """Ports at which it listens in addition to its gRPC address, by name."""
+    panel: str = ""
+    """Where the app reaches its page, as host and port; empty if it has none."""
+    front_address: IPv4Address | None = None
+    """On the network of its node's front door, where it has a page there; containers only."""
     join_secret: str | None = None
     """Path of the file with its join secret, for it and its kernel alike; None: the kernel's
     default."""
@@ -166,7 +172,7 @@ def container_plan(
     """Plans a testnet of containers.
 
     Raises:
-        TopologyError: A node has more modules than its network has addresses.
+        TopologyError: A node has more modules, or pages, than its networks have addresses.
     """
     crowded = [node.name for node in topology.nodes if len(node.modules) > MAX_MODULES]
     if crowded:
@@ -174,14 +180,23 @@ def container_plan(
             [f"{name}: in containers, a node has at most {MAX_MODULES} modules" for name in crowded]
         )
 
+    fronts = {
+        node.name: _front_addresses(node, manifests, _networks(topology.subnet, node.index))
+        for node in topology.nodes
+    }
+
     def placement(node: NodeSpec, module: ModuleSpec) -> Placement:
         needs = manifests[module.name].manifest.needs
         networks = _networks(topology.subnet, node.index)
         host = networks.mesh if needs.is_on_mesh else _own_address(networks, node, module)
-        return Placement(host, needs.ports, CONTAINER_PUBLIC_GENESIS, CONTAINER_PRIVATE_GENESIS)
+        front, hosts = fronts[node.name].get(module.name), {}
+        if front is not None and needs.panel is not None:
+            hosts = {needs.panel.port: front}
+        genesis = CONTAINER_PUBLIC_GENESIS, CONTAINER_PRIVATE_GENESIS
+        return Placement(host, needs.ports, *genesis, hosts)
 
     nodes = tuple(
-        _contained(node, spec, _networks(topology.subnet, spec.index))
+        _contained(node, spec, _networks(topology.subnet, spec.index), fronts[spec.name])
         for node, spec in zip(
             _nodes(topology, manifests, placement, seed), topology.nodes, strict=True
         )
@@ -216,6 +231,7 @@ def _nodes(
             module.image,
             found.path,
             ports=places[node.name].ports,
+            panel=_panel(needs, places[node.name]),
             wanted=wanted,
             supervision=module.supervision,
         )
@@ -240,13 +256,35 @@ def _nodes(
     )
 
 
-def _contained(node: NodePlan, spec: NodeSpec, networks: Networks) -> NodePlan:
+def _panel(needs: Needs, placement: Placement) -> str:
+    """Returns where a module's page is; empty if it has none."""
+    if needs.panel is None:
+        return ""
+    return needs.panel.address or placement.address(needs.panel.port)
+
+
+def _front_addresses(
+    node: NodeSpec, manifests: Mapping[str, FoundManifest], networks: Networks
+) -> dict[str, IPv4Address]:
+    """Returns the addresses of modules that serve a page: they follow the app's (ADR 30)."""
+    panels = {each.name: manifests[each.name].manifest.needs.panel for each in node.modules}
+    serving = [name for name, panel in panels.items() if panel is not None and panel.port]
+    if len(serving) > MAX_PAGES:
+        what = f"in containers, at most {MAX_PAGES} modules of a node serve a page"
+        raise TopologyError([f"{node.name}: {what}, not {len(serving)}"])
+    return {name: networks.front_app + at for at, name in enumerate(serving, start=1)}
+
+
+def _contained(
+    node: NodePlan, spec: NodeSpec, networks: Networks, fronts: Mapping[str, IPv4Address]
+) -> NodePlan:
     """Adds networks to a node and addresses to its modules."""
     modules = tuple(
         replace(
             module,
             manifest_path=None,
             address=_own_address(networks, spec, given),
+            front_address=fronts.get(module.name),
             join_secret=f"{CONTAINER_JOIN}/{position}/secret",
         )
         for position, (module, given) in enumerate(
