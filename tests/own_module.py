@@ -2,7 +2,7 @@
 
 It is asked for a greeting, also from the command line. Its genesis job writes the names of all
 nodes for everybody, and a secret for each; it is ready once it has read as many names as there
-are other nodes.
+are other nodes. It serves a page.
 """
 
 import shutil
@@ -40,6 +40,9 @@ services = ["greeter.v1.Greeter"]
 limits = { memory_mib = 256 }
 [testnet.ports]
 web = 19000
+[testnet.panel]
+title = "Greeter"
+port = "web"
 [testnet.settings]
 listen = "web.address"
 common = "genesis.public"
@@ -151,7 +154,10 @@ class Greeter:
         return Int32Value(value=len(self._names) - 1)
 
 
-async def close(reader, writer):
+async def show_page(reader, writer):
+    """A page, for whoever asks for one."""
+    await reader.readline()
+    writer.write(b"HTTP/1.0 200 OK\\r\\nContent-Type: text/html\\r\\n\\r\\n<h1>Greeter</h1>")
     writer.close()
 
 
@@ -159,7 +165,7 @@ async def close(reader, writer):
 async def node(context):
     context.serve(add_to_server, Greeter(context.settings))
     host, _, port = context.settings["listen"].rpartition(":")
-    async with await asyncio.start_server(close, host, int(port)):
+    async with await asyncio.start_server(show_page, host, int(port)):
         yield
 ''',
 }

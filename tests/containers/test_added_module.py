@@ -99,6 +99,37 @@ async def test_its_container_has_the_limits_that_it_named(testnet: ContainerTest
     assert int(configuration["services"][f"node1-{NAME}"]["mem_limit"]) == 256 * 1024**2
 
 
+ASK = """
+import socket, sys, urllib.request
+try:
+    if sys.argv[1].startswith("http"):
+        print(urllib.request.urlopen(sys.argv[1], timeout=3).read().decode())
+    else:
+        socket.create_connection((sys.argv[1], int(sys.argv[2])), 3).close()
+        print("reached")
+except OSError as error:
+    print("not reached")
+"""
+
+
+async def test_its_page_is_on_the_network_of_the_front_door_and_it_has_no_way_out(
+    testnet: ContainerTestnet,
+) -> None:
+    """ADR 30."""
+    page = testnet.plan.nodes[0].modules[0].panel
+
+    async def ask(service: str, *words: str) -> str:
+        asked = await testnet.compose("exec", "-T", service, "python", "-c", ASK, *words)
+        return asked.strip()
+
+    # The kernel stands where the app does.
+    assert await ask("node1-kernel", f"http://{page}/") == "<h1>Greeter</h1>"
+    assert await ask("node2-kernel", f"http://{page}/") == "not reached"
+    for service in (f"node1-{NAME}", "node1-kernel"):
+        assert await ask(service, "1.1.1.1", "53") == "not reached"
+    assert await greeting(testnet.plan.nodes[0].front, "Ada", testnet.bearer)
+
+
 async def test_compose_alone_makes_a_genesis_once(testnet: ContainerTestnet) -> None:
     service, show = f"node2-{NAME}", "cat /genesis/private/secret"
     first = await shell(testnet, service, show)

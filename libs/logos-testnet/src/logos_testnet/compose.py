@@ -291,7 +291,7 @@ def _app(plan: Plan, port: int) -> str:
     lines = [
         f"  {APP}:",
         "    <<: *service",
-        *_image(f"logos/app:{KERNEL_VERSION}", ["      target: app"], set()),
+        *_image(f"{IMAGES}/app:{KERNEL_VERSION}", ["      target: app"], set()),
         "    healthcheck:",
         "      <<: *health",
         f"      test: [CMD, python, -I, -S, {probe}]",
