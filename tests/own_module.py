@@ -184,7 +184,17 @@ def add_module(checkout: Path) -> Path:
 def copy_checkout(folder: Path) -> Path:
     """Copies what images are made of, as far as git knows it, and the native wheel."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "apps/cli/bootstrap", "deploy", "libs", "native", "services"],
+        [
+            "git",
+            "ls-files",
+            "-z",
+            "apps/cli/bootstrap",
+            "apps/web",
+            "deploy",
+            "libs",
+            "native",
+            "services",
+        ],
         cwd=ROOT,
         check=True,
         capture_output=True,
