@@ -99,6 +99,33 @@ async def test_acts_of_others_are_told_from_ours(app: Config, client: httpx.Asyn
     await until(client, "/nodes/node3", 'data-s="ready">ready</span>')
 
 
+async def test_a_module_is_killed_and_comes_back(client: httpx.AsyncClient) -> None:
+    """KER-45."""
+    page = "/nodes/node2/modules/storage"
+    await until(client, page, f'hx-post="{page}/kill"')
+
+    done = await client.post(f"{page}/kill", headers={"hx-request": "true"})
+
+    assert "storage on node2 was killed." in done.text
+    await until(client, "/testnet/events?node=node2", "Storage on node2 was killed on request.")
+    await until(client, "/testnet/events?node=node2", "You killed storage on node2.")
+    await until(client, page, "was killed on request.</td>")
+    await until(client, "/nodes/node2", 'data-s="ready">ready</span>')
+    await until(client, "/testnet", "All five nodes are joined.</h1>")
+
+
+async def test_all_of_a_node_is_killed_and_comes_back(client: httpx.AsyncClient) -> None:
+    await until(client, "/testnet", "All five nodes are joined.</h1>")
+
+    await client.post("/nodes/node4/kill", headers={"hx-request": "true"})
+
+    await until(client, "/testnet/events?node=node4", "You killed all modules on node4.")
+    for module in ("Mixnet", "Storage"):
+        told = f"{module} on node4 was killed on request."
+        await until(client, "/testnet/events?node=node4", told)
+    await until(client, "/testnet", "All five nodes are joined.</h1>")
+
+
 async def test_a_module_is_stopped_and_started(client: httpx.AsyncClient) -> None:
     done = await client.post("/nodes/node2/modules/storage/stop", headers={"hx-request": "true"})
     assert "Start storage on node2" in done.text

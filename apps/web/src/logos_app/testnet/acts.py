@@ -15,9 +15,10 @@ from logos.kernel.v1 import (
 from logos.network.v1 import peering_pb2, peering_pb2_grpc
 from logos_app.nodes.doors import CALL_S
 from logos_app.nodes.model import NodeSeen
+from logos_app.shown.problems import reason_of
 from logos_app.testnet.telling import ACTS, MARK
 
-NODE_VERBS: Final = ("isolate", "heal", "restart", "stop", "start")
+NODE_VERBS: Final = ("isolate", "heal", "restart", "kill", "stop", "start")
 MODULE_VERBS: Final = ("restart", "kill", "stop", "start")
 TOLD: Final = ("isolate", "heal")
 UNDO: Final = {"isolate": "heal", "heal": "isolate", "stop": "start", "start": "stop"}
@@ -52,9 +53,22 @@ async def act_on_node(channel: grpc.aio.Channel, node: NodeSeen, verb: str, sess
             for module in node.modules:
                 if not module.requires:
                     await act_on_module(channel, module.name, "stop")
+        case "kill":
+            for module in node.modules:
+                if module.has_process:
+                    await _kill_if_there(channel, module.name)
         case _:
             for module in node.modules:
                 await act_on_module(channel, module.name, verb)
+
+
+async def _kill_if_there(channel: grpc.aio.Channel, module: str) -> None:
+    """Kills a module; one whose process has ended meanwhile is no error."""
+    try:
+        await act_on_module(channel, module, "kill")
+    except grpc.aio.AioRpcError as error:
+        if reason_of(error) != "NO_PROCESS":
+            raise
 
 
 async def act_on_module(channel: grpc.aio.Channel, module: str, verb: str) -> None:

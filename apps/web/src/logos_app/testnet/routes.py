@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from logos.kernel.v1 import supervisor_pb2, supervisor_pb2_grpc
+from logos.kernel.v1 import module_pb2, supervisor_pb2, supervisor_pb2_grpc
 from logos_app.nodes.doors import CALL_S
 from logos_app.nodes.model import ModuleSeen, NodeSeen
 from logos_app.nodes.reading import milliseconds
@@ -146,6 +146,8 @@ async def _exits(channel: grpc.aio.Channel, module: str) -> list[dict[str, Any]]
 
 def exit_said(ended: supervisor_pb2.Exit) -> str:
     """How a process ended, as a sentence."""
+    if ended.reason == module_pb2.TRANSITION_REASON_KILLED:
+        return f"Start {ended.epoch} was killed on request."
     if ended.HasField("out_of_memory") and ended.out_of_memory:
         return f"Start {ended.epoch} was killed by the system for want of memory."
     match ended.WhichOneof("how"):
