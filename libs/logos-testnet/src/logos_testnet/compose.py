@@ -22,6 +22,7 @@ from logos_testnet.compose_broker import (
     kernel_networks,
     kernel_volumes,
 )
+from logos_testnet.front_networks import MASQUERADE
 from logos_testnet.genesis import VARIABLE, holders, job_document, modules_with_genesis
 from logos_testnet.plan import (
     CONTAINER_FRONT_PORT,
@@ -98,7 +99,7 @@ _BROKER_HEAD: Final = """ Kernels start and restart the containers of their modu
 
 _NO_WAY_OUT: Final = [
     "    # A module serves a page here. Ports are published all the same.",
-    '    driver_opts: { com.docker.network.bridge.enable_ip_masquerade: "false" }',
+    f'    driver_opts: {{ {MASQUERADE}: "false" }}',
 ]
 
 

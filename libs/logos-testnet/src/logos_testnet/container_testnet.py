@@ -21,6 +21,7 @@ from logos_testnet.compose import (
 from logos_testnet.endpoints import write_endpoints
 from logos_testnet.engine import TOKEN_PROGRAM, run_docker
 from logos_testnet.errors import EngineError, NodeFailedError, NotStoppedError, UnknownNodeError
+from logos_testnet.front_networks import refuse_way_out
 from logos_testnet.genesis import genesis_failed, modules_with_genesis
 from logos_testnet.layout import Layout
 from logos_testnet.mesh import Mesh
@@ -84,6 +85,7 @@ class ContainerTestnet:
                 NodeProgress(name, f"is removed, its state is kept: {node_count_text(self._plan)}")
             )
         is_whole = all((node.name, each) in before for node, each in self._everything())
+        await refuse_way_out(self._plan, self._project)
         if not is_whole:
             report(Note("building images; the first time this takes minutes"))
             await self._compose("build", "--quiet")

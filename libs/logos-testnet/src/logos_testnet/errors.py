@@ -113,6 +113,13 @@ class EngineError(LogosError):
     reason = "ENGINE_FAILED"
 
 
+class NetworkOutdatedError(LogosError):
+    """A network of a testnet of containers is other than its topology demands."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "NETWORK_OUTDATED"
+
+
 class UnknownNodeError(LogosError):
     """The testnet has no node or module of that name."""
 
