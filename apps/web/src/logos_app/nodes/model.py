@@ -55,11 +55,11 @@ class ModuleSeen:
     last_exit: str = ""
     status: str = ""
     requires: tuple[str, ...] = ()
+    has_process: bool = False
     is_wanted: bool = True
     """The operator wants it to run."""
     is_observed: bool = False
     """A container engine runs it; the kernel does not."""
-    has_process: bool = False
     rss_bytes: int | None = None
 
 

@@ -26,9 +26,9 @@ def module_seen(module: module_pb2.Module, rss_bytes: int | None) -> ModuleSeen:
         last_exit=module.last_exit.partition(": {")[0][:300],  # then comes a line of its log
         status=module.status_text[:100],
         requires=tuple(module.requires),
+        has_process=module.pid > 0,
         is_wanted=module.desired != module_pb2.DESIRED_STATE_STOPPED,
         is_observed=module.runtime == module_pb2.MODULE_RUNTIME_EXTERNAL,
-        has_process=module.pid > 0,
         rss_bytes=rss_bytes,
     )
 
