@@ -116,7 +116,7 @@ class Node(
     figures = stats_pb2.ModuleStats(
         module="storage",
         state=module_pb2.MODULE_STATE_READY,
-        usage=stats_pb2.ProcessUsage(cpu_seconds=1.5, rss_bytes=2**20),
+        usage=stats_pb2.ProcessUsage(cpu_seconds=1.5, rss_bytes=2**20, pss_bytes=2**19),
         methods=[stats_pb2.MethodStats(method="a.B/C", calls=3, p99_seconds=0.25)],
     )
 

@@ -95,7 +95,7 @@ def test_memory_is_bounded_and_by_module() -> None:
 
     assert len(node.memory) == MEMORY_POINTS
     assert node.memory[-1] == MEMORY_POINTS + 14
-    assert node.modules[0].rss_bytes == MEMORY_POINTS + 9
+    assert node.modules[0].memory_bytes == MEMORY_POINTS + 9
 
 
 @given(st.lists(st.integers(0, 10**14), min_size=1, max_size=100))

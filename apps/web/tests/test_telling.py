@@ -194,7 +194,7 @@ def test_figures_have_units() -> None:
 
     shown = [f"{each.value} {each.of}" for each in figures(nodes)]
 
-    assert shown == ["1 of 1 link", "214 messages/s", "1.8 MiB/s between nodes", "1 MiB resident"]
+    assert shown == ["1 of 1 link", "214 messages/s", "1.8 MiB/s between nodes", "1 MiB of memory"]
 
 
 @given(st.integers(1, 100))

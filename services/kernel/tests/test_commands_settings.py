@@ -63,7 +63,7 @@ class Kernel(SettingsServicer, SupervisorServicer):
             restart_count=1,
             in_flight=4,
             usage=stats_pb2.ProcessUsage(
-                cpu_seconds=cpu_seconds, rss_bytes=3 * 2**20, read_bytes=0
+                cpu_seconds=cpu_seconds, rss_bytes=3 * 2**20, pss_bytes=2**20, read_bytes=0
             ),
             methods=[
                 stats_pb2.MethodStats(method="a.B/C", calls=9, failed=2, p99_seconds=0.25),
@@ -180,10 +180,10 @@ def test_figures_are_printed_as_a_table(kernel: Kernel) -> None:
     lines = run(kernel, "module", "stats").stdout.splitlines()
 
     assert lines[1].split() == [
-        *("storage", "ready", "1.5", "s", "3.0", "MiB", "0", "B", "-"),
+        *("storage", "ready", "1.5", "s", "1.0", "MiB", "3.0", "MiB", "0", "B", "-"),
         *("1", "4", "10", "2", "250", "ms"),
     ]
-    assert lines[2].split() == ["far", "starting", *"----", "0", "0", "0", "0", "-"]
+    assert lines[2].split() == ["far", "starting", *"-----", "0", "0", "0", "0", "-"]
 
 
 def test_figures_of_one_module_have_its_methods(kernel: Kernel) -> None:
@@ -198,6 +198,7 @@ def test_figures_are_given_as_json(kernel: Kernel) -> None:
 
     assert (one["rss_bytes"], one["cpu_seconds"], one["cpu_percent"]) == (3 * 2**20, 1.5, None)
     assert one["methods"][0]["p99_seconds"] == 0.25
+    assert one["pss_bytes"] == 2**20
     assert observed["rss_bytes"] is None
 
 

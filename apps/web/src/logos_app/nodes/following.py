@@ -26,7 +26,12 @@ from logos_client.token_file import TokenFileError
 
 HISTORY: Final = 500
 """Events of the past that are read of each node at first."""
-STATS_S: Final = 2
+STATS_S: Final = 2.0
+"""How often memory is read while somebody looks on: one point of the chart. Else"""
+STATS_UNSEEN_POINTS: Final = 10
+"""points are as the last: the nodes walk all pages of their processes for it."""
+STATS_TIMEOUT_S: Final = 10.0
+"""A module that hangs holds the answer up for two."""
 LINKS_S: Final = 1.0
 """How often counters of links are read while somebody looks on, and"""
 LINKS_UNSEEN_S: Final = 5.0
@@ -122,11 +127,15 @@ class Follower:
         self._put(with_status(self._node, status, now_ms()))
 
     async def _stats(self, channel: grpc.aio.Channel) -> None:
-        request = stats_pb2.WatchStatsRequest()
-        request.interval.seconds = STATS_S
-        async for response in supervisor_pb2_grpc.SupervisorStub(channel).WatchStats(request):
-            self._put(with_memory(self._node, usage_of(response.stats)))
-        raise _ended()
+        """Reads what processes use, and holds the last reading while nobody looks on."""
+        stub, usage, held = supervisor_pb2_grpc.SupervisorStub(channel), dict[str, int](), 0
+        while True:
+            if held == 0 or self._nodes.is_watched:
+                answer = await stub.GetStats(stats_pb2.GetStatsRequest(), timeout=STATS_TIMEOUT_S)
+                usage = usage_of(answer.stats)
+            held = (held + 1) % STATS_UNSEEN_POINTS
+            self._put(with_memory(self._node, usage))
+            await asyncio.sleep(STATS_S)
 
     async def _links(self, channel: grpc.aio.Channel) -> None:
         """Reads the links, again as soon as peers come or go."""

@@ -60,7 +60,8 @@ class ModuleSeen:
     """The operator wants it to run."""
     is_observed: bool = False
     """A container engine runs it; the kernel does not."""
-    rss_bytes: int | None = None
+    memory_bytes: int | None = None
+    """Of which shared pages are its part; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class NodeSeen:
     rates: Mapping[str, Rate] = field(default_factory=dict)
     """By peer id, as the links."""
     memory: tuple[int, ...] = ()
-    """Resident bytes of all its processes, oldest first."""
+    """Bytes of all its processes, a shared page counted once; oldest first."""
 
     @property
     def state(self) -> str:
@@ -150,7 +151,7 @@ def _rate(before: Link, now: Link, seconds: float) -> Rate:
 
 def with_memory(node: NodeSeen, usage: Mapping[str, int]) -> NodeSeen:
     """A node after the memory of its processes was read. `usage`: bytes by module or `kernel`."""
-    modules = tuple(replace(each, rss_bytes=usage.get(each.name)) for each in node.modules)
+    modules = tuple(replace(each, memory_bytes=usage.get(each.name)) for each in node.modules)
     memory = (*node.memory, sum(usage.values()))[-MEMORY_POINTS:]
     return replace(node, modules=modules, memory=memory if usage else node.memory)
 

@@ -14,7 +14,7 @@ def milliseconds(at: Any) -> int:
     return int(at.seconds * 1000 + at.nanos // 1_000_000)
 
 
-def module_seen(module: module_pb2.Module, rss_bytes: int | None) -> ModuleSeen:
+def module_seen(module: module_pb2.Module, memory_bytes: int | None) -> ModuleSeen:
     """A module as its kernel tells of it."""
     return ModuleSeen(
         name=module.name,
@@ -29,13 +29,13 @@ def module_seen(module: module_pb2.Module, rss_bytes: int | None) -> ModuleSeen:
         has_process=module.pid > 0,
         is_wanted=module.desired != module_pb2.DESIRED_STATE_STOPPED,
         is_observed=module.runtime == module_pb2.MODULE_RUNTIME_EXTERNAL,
-        rss_bytes=rss_bytes,
+        memory_bytes=memory_bytes,
     )
 
 
 def with_status(node: NodeSeen, status: kernel_pb2.GetStatusResponse, now_ms: int) -> NodeSeen:
     """A node after it was asked for its status."""
-    known = {module.name: module.rss_bytes for module in node.modules}
+    known = {module.name: module.memory_bytes for module in node.modules}
     modules = tuple(module_seen(module, known.get(module.name)) for module in status.modules)
     return replace(node, reach=Reach.ANSWERS, as_of_ms=now_ms, modules=modules)
 
@@ -48,8 +48,8 @@ def with_info(node: NodeSeen, info: kernel_pb2.GetInfoResponse) -> NodeSeen:
 
 
 def usage_of(stats: Iterable[stats_pb2.ModuleStats]) -> dict[str, int]:
-    """Resident bytes by module, and of the `kernel`; without those that are not known."""
-    return {each.module: each.usage.rss_bytes for each in stats if each.HasField("usage")}
+    """Bytes of memory by module, and of the `kernel`; without those that are not known."""
+    return {each.module: each.usage.pss_bytes for each in stats if each.usage.pss_bytes}
 
 
 def links_of(peers: Sequence[peering_pb2.Peer]) -> list[Link]:

@@ -99,7 +99,7 @@ def figures(nodes: Sequence[NodeSeen]) -> list[Figure]:
         Figure(str(len(linked)), f"of {words_of(len(between), 'link')}"),
         Figure(formats.number(round(messages)), "messages/s"),
         Figure(flow, f"{unit}/s between nodes"),
-        Figure(held, f"{memory_unit} resident".strip()),
+        Figure(held, f"{memory_unit} of memory".strip()),
     ]
 
 

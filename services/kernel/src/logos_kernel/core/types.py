@@ -101,6 +101,8 @@ class Usage:
     read_bytes: int | None = None
     """From disks; None: not known."""
     written_bytes: int | None = None
+    pss_bytes: int = 0
+    """Memory in which pages that processes share are counted once in all; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True)

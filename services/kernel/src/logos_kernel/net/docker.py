@@ -141,6 +141,7 @@ class Docker:
             used.memory_bytes,
             used.read_bytes if used.HasField("read_bytes") else None,
             used.written_bytes if used.HasField("written_bytes") else None,
+            used.memory_bytes,  # a cgroup is charged once for a page
         )
 
     async def lines(

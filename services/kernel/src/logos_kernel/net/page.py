@@ -66,6 +66,9 @@ def _own_families(every: Iterable[Stats]) -> Iterator[Metric]:
     in_flight = GaugeMetricFamily("kernel_module_in_flight", "Calls served now", labels=[MODULE])
     cpu = CounterMetricFamily("kernel_module_cpu_seconds", "Time on CPUs", labels=[MODULE])
     rss = GaugeMetricFamily("kernel_module_rss_bytes", "Memory in RAM", labels=[MODULE])
+    pss = GaugeMetricFamily(
+        "kernel_module_pss_bytes", "Memory in RAM, shared pages in parts", labels=[MODULE]
+    )
     read = CounterMetricFamily("kernel_module_read_bytes", "Read from disks", labels=[MODULE])
     written = CounterMetricFamily(
         "kernel_module_written_bytes", "Written to disks", labels=[MODULE]
@@ -78,10 +81,12 @@ def _own_families(every: Iterable[Stats]) -> Iterator[Metric]:
         if one.usage is not None:
             cpu.add_metric(label, one.usage.cpu_s)
             rss.add_metric(label, one.usage.rss_bytes)
+            if one.usage.pss_bytes:
+                pss.add_metric(label, one.usage.pss_bytes)
             for family, count in (
                 (read, one.usage.read_bytes),
                 (written, one.usage.written_bytes),
             ):
                 if count is not None:
                     family.add_metric(label, count)
-    yield from (state, restarts, in_flight, cpu, rss, read, written)
+    yield from (state, restarts, in_flight, cpu, rss, pss, read, written)

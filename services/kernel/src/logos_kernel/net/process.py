@@ -107,7 +107,7 @@ class Processes:
 
     async def usage(self, process: ProcessId) -> Usage | None:
         """Returns what a process has used; None if it has ended."""
-        return usage_of(process.pid) if self.is_alive(process) else None
+        return await asyncio.to_thread(usage_of, process.pid) if self.is_alive(process) else None
 
     def lines(
         self, module: str, *, tail: int, follow: bool, since_ms: int | None = None

@@ -10,7 +10,7 @@ from logos_base.capabilities import KERNEL
 from logos_kernel.core.errors import InvalidIntervalError
 from logos_kernel.core.exposition import Family, families, samples
 from logos_kernel.core.stats import Figures, Stats, in_flight_of, methods_of
-from logos_kernel.core.types import ModuleState
+from logos_kernel.core.types import ModuleState, Usage
 from logos_kernel.core.views import View
 from logos_kernel.operations.kernel import Kernel
 
@@ -32,7 +32,7 @@ async def read(kernel: Kernel, names: Iterable[str] = ()) -> list[Figures]:
 
     async def one(view: View | None) -> Figures:
         if view is None:
-            return _own(kernel)
+            return _own(kernel, await asyncio.to_thread(kernel.own_usage))
         async with turns:
             return await _of_module(kernel, view)
 
@@ -76,7 +76,7 @@ async def _of_module(kernel: Kernel, view: View) -> Figures:
     return Figures(stats, given)
 
 
-def _own(kernel: Kernel) -> Figures:
+def _own(kernel: Kernel, usage: Usage | None) -> Figures:
     given = [
         Family(
             metric.name + ("_total" if metric.type == "counter" else ""),
@@ -92,7 +92,7 @@ def _own(kernel: Kernel) -> Figures:
         epoch=kernel.identity.epoch,
         restart_count=0,
         at_ms=kernel.wall_ms(),
-        usage=kernel.own_usage(),
+        usage=usage,
         in_flight=in_flight_of(samples(given)) or 0,
         methods=methods_of(samples(given)),
     )

@@ -14,6 +14,7 @@ def stats_to_pb(one: Stats) -> pb.ModuleStats:
             rss_bytes=one.usage.rss_bytes,
             read_bytes=one.usage.read_bytes,
             written_bytes=one.usage.written_bytes,
+            pss_bytes=one.usage.pss_bytes,
         )
     return pb.ModuleStats(
         module=one.module,

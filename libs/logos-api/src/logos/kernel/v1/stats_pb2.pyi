@@ -196,6 +196,7 @@ class ProcessUsage(_message.Message):
     RSS_BYTES_FIELD_NUMBER: _builtins.int
     READ_BYTES_FIELD_NUMBER: _builtins.int
     WRITTEN_BYTES_FIELD_NUMBER: _builtins.int
+    PSS_BYTES_FIELD_NUMBER: _builtins.int
     cpu_seconds: _builtins.float
     """Time on CPUs, in seconds."""
     rss_bytes: _builtins.int
@@ -204,6 +205,11 @@ class ProcessUsage(_message.Message):
     """Bytes that it has had the disks read; unset if that is not known, as the next."""
     written_bytes: _builtins.int
     """Bytes that it has had the disks write."""
+    pss_bytes: _builtins.int
+    """Memory in RAM where a page that processes share counts in parts that sum up to one
+    page, in bytes; 0 if unknown. proc(5): Pss of smaps_rollup. Of a container: what its
+    cgroup is charged, without what the page cache can give back.
+    """
     def __init__(
         self,
         *,
@@ -211,10 +217,11 @@ class ProcessUsage(_message.Message):
         rss_bytes: _builtins.int = ...,
         read_bytes: _builtins.int | None = ...,
         written_bytes: _builtins.int | None = ...,
+        pss_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_read_bytes", b"_read_bytes", "_written_bytes", b"_written_bytes", "read_bytes", b"read_bytes", "written_bytes", b"written_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_read_bytes", b"_read_bytes", "_written_bytes", b"_written_bytes", "cpu_seconds", b"cpu_seconds", "read_bytes", b"read_bytes", "rss_bytes", b"rss_bytes", "written_bytes", b"written_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_read_bytes", b"_read_bytes", "_written_bytes", b"_written_bytes", "cpu_seconds", b"cpu_seconds", "pss_bytes", b"pss_bytes", "read_bytes", b"read_bytes", "rss_bytes", b"rss_bytes", "written_bytes", b"written_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__read_bytes: _TypeAlias = _typing.Literal["read_bytes"]  # noqa: Y015
     _WhichOneofArgType__read_bytes: _TypeAlias = _typing.Literal["_read_bytes", b"_read_bytes"]  # noqa: Y015
