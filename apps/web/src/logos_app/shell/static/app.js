@@ -86,7 +86,8 @@ stream?.addEventListener('rates', event => { if (!held) setRates(JSON.parse(even
 const pageSize = 200;
 function trim() {
   const list = byId('said');
-  while (list && list.children.length > pageSize) list.lastElementChild.remove();
+  // With the text between rows: a page that is left open would keep all of it.
+  while (list && list.children.length > pageSize) list.lastChild.remove();
 }
 
 // ---- The timeline: new rows wait while somebody reads it ---------------------------------------------
@@ -130,7 +131,7 @@ if (log) {
   });
   new MutationObserver(changes => {
     newLines += changes.reduce((sum, change) => sum + change.addedNodes.length, 0);
-    while (logLines.children.length > 2000) logLines.firstElementChild.remove();
+    while (logLines.children.length > 2000) logLines.firstChild.remove();
     if (atEnd) { log.scrollTop = log.scrollHeight; newLines = 0; }
     const button = byId('log-new'); button.hidden = atEnd || !newLines; button.textContent = `${newLines} new lines`;
   }).observe(logLines, {childList: true});
