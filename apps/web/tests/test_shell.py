@@ -1,5 +1,6 @@
 """The shell: navigation, search, tour, panels found by name, and the pages' frame."""
 
+import gzip
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,9 @@ from logos_app.panels.discovery import find_panels
 from logos_app.panels.mounting import takes_files
 from logos_app.shell.finding import Found, find
 from logos_app.shell.navigation import items, viewpoint_of
+from logos_app.shell.templates import load_templates
 from logos_app.shell.tour import steps
+from logos_app.testnet import broadcast
 from logos_app.testnet.telling import Happening
 
 CID = "zDvZRwzmAJwXFqjQk9Qe7abcdefgh"
@@ -76,8 +79,8 @@ def test_the_viewpoint_is_a_node_that_answers() -> None:
         ("mixnet", ["/nodes/node1/modules/mixnet", "/nodes/node2/modules/mixnet"]),
         ("node2/mixnet", ["/nodes/node2/modules/mixnet"]),
         ("Files", ["/at/node2/files/"]),
-        (CID, [f"/at/node2/files/{CID}"]),
-        (f"0x{CID}", [f"/at/node2/files/{CID}"]),
+        (CID, [f"/files/{CID}"]),
+        (f"0x{CID}", [f"/files/{CID}"]),
         ("", []),
         ("nothing", []),
         ("node", []),
@@ -228,3 +231,46 @@ async def test_the_first_load_is_small(tmp_path: Path) -> None:
     assert len(names) + 1 <= 6
     assert sum(sizes.values()) + len(page.encode()) <= 150 * 1024, sizes
     assert sizes["/static/app.js"] <= 12 * 1024
+
+
+async def test_the_first_load_is_small_on_the_wire(tmp_path: Path) -> None:
+    async with visiting(tmp_path) as (client, _):
+        page = await client.get("/testnet")
+        names = set(re.findall(r"(?:src|href)=\"(/static/[^\"]+)", page.text))
+        contents = [page.content, *[(await client.get(name)).content for name in names]]
+
+    assert sum(len(gzip.compress(content)) for content in contents) <= 45_000
+
+
+@pytest.mark.parametrize(("count", "is_table"), [(12, False), (13, True)])
+async def test_many_nodes_are_a_table(count: int, *, is_table: bool, tmp_path: Path) -> None:
+    nodes = " ".join(f"node{at}=127.0.0.1:{at}" for at in range(1, count + 1))
+    async with visiting(tmp_path, LOGOS_APP_NODES=nodes) as (client, _):
+        page = (await client.get("/testnet")).text
+
+    assert ('<table class="table" id="cards">' in page) == is_table
+    assert page.count('id="card-node') == count
+
+
+def test_figures_of_a_node_that_does_not_answer_have_their_time() -> None:
+    seen = NodeSeen(
+        "node1", "", Reach.AWAY, 60_000, 30_000, peer_id="p", memory=(2**20,), modules=()
+    )
+    view = broadcast.view([seen, node("node2")])
+    card = load_templates({}).get_template("node_card.html").module
+    text = str(card.node_card(view["cards"][0]))  # type: ignore[attr-defined]
+
+    assert '<dl class="old">' in text
+    assert text.count("as of <time") == 3
+    assert "1 MiB" in text
+    assert "30 s" in text
+    assert "as of" not in str(card.node_card(view["cards"][1]))  # type: ignore[attr-defined]
+    assert "as of <time" in str(card.node_row(view["cards"][0]))  # type: ignore[attr-defined]
+
+
+async def test_a_file_without_a_node_needs_one_that_is_ready(tmp_path: Path) -> None:
+    async with visiting(tmp_path) as (client, _):
+        answer = await client.get(f"/files/{CID}")
+
+    assert answer.status_code == 404
+    assert "STORAGE_NOT_READY" in answer.text

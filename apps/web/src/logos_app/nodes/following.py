@@ -79,7 +79,7 @@ class Follower:
             await self._doors.reopen(self._name)
             self._put(replace(self._node, reach=Reach.REFUSES))
         elif self._node.reach is not Reach.WAITING:
-            self._put(replace(self._node, reach=Reach.AWAY, links={}, rates={}))
+            self._put(replace(self._node, reach=Reach.AWAY))
 
     async def _follow(self) -> None:
         channel = self._doors.to(self._name)

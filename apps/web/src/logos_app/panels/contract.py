@@ -97,6 +97,8 @@ class Panel:
     live: Looked | None = None
     takes_files: tuple[str, ...] = ()
     """Paths of its routes, without parameters, that take a body of any size."""
+    anywhere: APIRouter | None = None
+    """Its pages without a node in the address, below `/SLUG/`: they pick a node, and say which."""
     module: str = field(default="", kw_only=True)
     """Set by its folder's name."""
     folder: Path = field(default=Path(), kw_only=True)

@@ -13,6 +13,8 @@ def mount(app: FastAPI, panel: Panel) -> None:
     """Adds the routes of a panel; each is told where it stands, in `request.state.at`."""
     prefix = f"/at/{{node}}/{panel.slug}"
     app.include_router(panel.router, prefix=prefix, dependencies=[Depends(_placing(panel))])
+    if panel.anywhere is not None:
+        app.include_router(panel.anywhere)
 
 
 def _placing(panel: Panel) -> Callable[[Request, str], Awaitable[None]]:

@@ -51,7 +51,7 @@ def find(
         if typed.lower() in {panel.slug, panel.title.lower()}
     ]
     if _CID.fullmatch(typed) and any(panel.slug == "files" for panel in panels):
-        found.append(Found(f"File {typed}", f"/at/{viewpoint}/files/{typed}"))
+        found.append(Found(f"File {typed}", f"/files/{typed}"))
     return found
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
+from logos_app.clock import now_ms
 from logos_app.panels.contract import Place
 from logos_app.shown import charts, formats
 from logos_app.testnet import picture
@@ -86,6 +87,7 @@ def view(nodes: "list[NodeSeen]") -> dict[str, Any]:
         "links_said": picture.links_said(nodes),
         "places": [picture.place(index, len(nodes)) for index in range(len(nodes))],
         "named": _named(len(nodes)),
+        "is_large": len(nodes) > picture.MOST_WORDS,
         "cards": [_card(nodes, node) for node in nodes],
     }
 
@@ -104,12 +106,20 @@ def _card(nodes: "list[NodeSeen]", node: "NodeSeen") -> dict[str, Any]:
     return {
         "node": node,
         "spark": charts.spark([float(value) for value in shown], label),
-        "links": f"{len(peers & set(node.links))} of {others}" if node.answers else formats.UNKNOWN,
+        "links": f"{len(peers & set(node.links))} of {others}" if node.peer_id else formats.UNKNOWN,
+        "up": _up(node),
         "memory": formats.size(node.memory[-1] if node.memory else None),
         "is_last": alive == [node.name],
         "is_observed": any(module.is_observed for module in node.modules),
         "is_stopped": bool(node.modules) and not any(each.is_wanted for each in node.modules),
     }
+
+
+def _up(node: "NodeSeen") -> str:
+    """For how long it has run; of one that does not answer, when that was last known."""
+    if not node.started_ms:
+        return formats.UNKNOWN
+    return formats.about((now_ms() if node.answers else node.as_of_ms) - node.started_ms)
 
 
 def node_view(nodes: "list[NodeSeen]", node: "NodeSeen") -> dict[str, Any]:

@@ -7,7 +7,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from logos.kernel.v1 import module_pb2, supervisor_pb2, supervisor_pb2_grpc
+from logos.kernel.v1 import (
+    module_pb2,
+    settings_pb2,
+    settings_pb2_grpc,
+    supervisor_pb2,
+    supervisor_pb2_grpc,
+)
 from logos_app.nodes.doors import CALL_S
 from logos_app.nodes.model import ModuleSeen, NodeSeen
 from logos_app.nodes.reading import milliseconds
@@ -16,6 +22,7 @@ from logos_app.shell.pages import Shell, UnknownError, node_of, shell_of
 from logos_app.shown.problems import Problem, problem_of
 from logos_app.testnet import acts, broadcast, picture
 from logos_app.testnet.log_following import LOG, page_of
+from logos_app.testnet.settings import Settings, settings_of
 from logos_app.testnet.telling import Happening, rows
 
 router: Final = APIRouter()
@@ -110,8 +117,14 @@ async def module_page(request: Request, name: str, module: str) -> Response:
     channel = shell.doors.to(name)
     exits: list[dict[str, Any]] = []
     problem: Problem | None = None
+    settings: Settings | None = None
     try:
         exits = await _exits(channel, module)
+        settings = settings_of(
+            await settings_pb2_grpc.SettingsStub(channel).GetSettings(
+                settings_pb2.GetSettingsRequest(module=module), timeout=CALL_S
+            )
+        )
     except grpc.aio.AioRpcError as error:
         problem = problem_of(error, name)
     lines, log_problem = await page_of(channel, name, module)
@@ -122,6 +135,7 @@ async def module_page(request: Request, name: str, module: str) -> Response:
         node=node,
         module=seen,
         exits=exits,
+        settings=settings,
         lines=lines,
         problem=problem or log_problem,
         timeline=_module_timeline(shell, name, module),

@@ -13,24 +13,15 @@ from logos.storage.v1 import storage_pb2 as pb
 from logos_app.nodes.doors import CALL_S
 from logos_app.nodes.reading import milliseconds
 from logos_app.panels.contract import At, Panel, Place, here
-from logos_app.panels.storage import client, words
-from logos_app.panels.storage.ranges import Span, UnsatisfiableError, headers_of, kind_of, span_of
+from logos_app.panels.storage import anywhere, client, words
+from logos_app.panels.storage.file import channels, file_shown
+from logos_app.panels.storage.ranges import Span, UnsatisfiableError, headers_of, span_of
 from logos_app.security.headers import SANDBOX
 from logos_app.shown import formats
 from logos_app.shown.problems import SENTENCES, Problem, problem_of
 
 router: Final = APIRouter()
 Here = Annotated[At, Depends(here)]
-PREVIEW_BYTES: Final = 64 * 1024
-
-
-def channels(at: At) -> dict[str, grpc.aio.Channel | None]:
-    """The nodes that have storage, each with a channel if it answers."""
-    return {
-        node.name: at.shell.doors.to(node.name) if node.answers else None
-        for node in at.shell.nodes.seen
-        if node.module("storage") is not None or not node.modules
-    }
 
 
 async def _moves(at: Place) -> list[words.Move]:
@@ -141,37 +132,7 @@ def _typed(content_type: str) -> str:
 @router.get("/{cid}")
 async def file_page(at: Here, cid: str) -> Response:
     """A file."""
-    try:
-        dataset = await client.known(at.channel, cid[:200])
-        text = await _preview(at, dataset)
-    except grpc.aio.AioRpcError as error:
-        return at.failed(error, 404)
-    found = await client.holding(channels(at), dataset.cid)
-    return at.page(
-        "file.html",
-        topics=(f"files:{at.node}",),
-        dataset=dataset,
-        kind=kind_of(dataset.mimetype),
-        text=text,
-        holding=found,
-        is_last=words.is_last_copy(found, at.node),
-        stored_ms=milliseconds(dataset.stored_at),
-        is_here=dataset.blocks_held > 0,
-    )
-
-
-async def _preview(at: At, dataset: pb.Dataset) -> str | None:
-    """The beginning of a text; None of what is none."""
-    if kind_of(dataset.mimetype) != "text" or dataset.size_bytes == 0:
-        return None
-    content = b""
-    async for chunk in client.read(at.channel, dataset.cid, 0, PREVIEW_BYTES):
-        content += chunk
-    text = content.decode("utf-8", "replace")
-    return "\n".join(
-        "".join(formats.shown(line[at : at + 200]) for at in range(0, len(line), 200))
-        for line in text.split("\n")
-    )
+    return await file_shown(at, cid[:200])
 
 
 @router.api_route("/{cid}/raw", methods=["GET", "HEAD"])
@@ -257,4 +218,6 @@ async def delete(at: Here, cid: str, sure: str = "") -> Response:
     return HTMLResponse(at.partial("deleted_part.html", name=name, cid=cid[:200], others=others))
 
 
-PANEL: Final = Panel("Files", "files", 1, router, figure, live=live, takes_files=("put",))
+PANEL: Final = Panel(
+    "Files", "files", 1, router, figure, live=live, takes_files=("put",), anywhere=anywhere.router
+)

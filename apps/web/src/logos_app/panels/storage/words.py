@@ -157,6 +157,22 @@ def is_last_copy(holding: Holding, node: str) -> bool:
     return not [name for name in holding.whole if name != node]
 
 
+def picked(holding: Holding, ready: Sequence[str]) -> tuple[str, str]:
+    """The node to see a file from where none is named, and why; of none, nothing.
+
+    One that holds all of it, else most of it; else any that can fetch it.
+    """
+    parts: dict[str, float] = {
+        name: 1.0 if mark == "whole" else mark
+        for name, mark in zip(holding.nodes, holding.marks, strict=True)
+        if name in ready and (mark == "whole" or isinstance(mark, float))
+    }
+    if not parts:
+        return (ready[0], "it is ready, and no node is known to hold it") if ready else ("", "")
+    best = max(parts, key=lambda name: parts[name])
+    return best, "it holds all of it" if parts[best] == 1 else "it holds the most of it"
+
+
 def matches(dataset: storage_pb2.Dataset, query: str) -> bool:
     """Whether a file is meant by what was typed: a part of its name, or its CID."""
     return query.lower() in dataset.filename.lower() or query == dataset.cid

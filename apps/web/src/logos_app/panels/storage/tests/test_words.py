@@ -11,6 +11,7 @@ from logos_app.panels.storage.words import (
     mark_of,
     matches,
     move_of,
+    picked,
     sentence,
 )
 from logos_app.shown.problems import SENTENCES
@@ -139,3 +140,19 @@ def test_unknown_is_told_from_no() -> None:
 )
 def test_search(query: str, *, is_meant: bool) -> None:
     assert matches(pb.Dataset(filename="harbour.mp4", cid="zDv1"), query) == is_meant
+
+
+@pytest.mark.parametrize(
+    ("marks", "ready", "node"),
+    [
+        (("none", "whole", "whole"), ["a", "b", "c"], "b"),
+        (("none", "whole", "whole"), ["a", "c"], "c"),
+        ((0.2, 0.7, "none"), ["a", "b", "c"], "b"),
+        (("none", "unknown", "none"), ["b", "c"], "b"),
+        (("whole", "whole", "whole"), [], ""),
+    ],
+)
+def test_a_file_is_seen_from_the_ready_node_that_has_most(
+    marks: tuple[float | str, ...], ready: list[str], node: str
+) -> None:
+    assert picked(Holding(marks, ("a", "b", "c")), ready)[0] == node
