@@ -163,7 +163,7 @@ def picked(holding: Holding, ready: Sequence[str]) -> tuple[str, str]:
     One that holds all of it, else most of it; else any that can fetch it.
     """
     parts: dict[str, float] = {
-        name: 1.0 if mark == "whole" else mark
+        name: 1.0 if mark == "whole" else float(mark)
         for name, mark in zip(holding.nodes, holding.marks, strict=True)
         if name in ready and (mark == "whole" or isinstance(mark, float))
     }
