@@ -29,6 +29,15 @@ from own_topology import ROOT, described, running
 PAGES: Final = ("/testnet", "/nodes/node1", "/at/node1/files/", "/parts")
 ROUNDS: Final = 200
 SECONDS: Final = 20
+LIVE_SECONDS: Final = 60
+_OBSERVED: Final = """ms => new Promise(done => {
+  const spent = [];
+  new PerformanceObserver(list => spent.push(...list.getEntries().map(each => each.duration)))
+    .observe({type: 'longtask', buffered: BUFFERED});
+  setTimeout(() => done(spent), ms);
+})"""
+_LONG: Final = _OBSERVED.replace("BUFFERED", "true")
+_LONG_NOW: Final = _OBSERVED.replace("BUFFERED", "false")
 
 
 def main() -> None:
@@ -43,6 +52,7 @@ def main() -> None:
                 f"app, just started: {proportional_bytes(process.processes()) / 2**20:.1f} MiB PSS"
             )
             asyncio.run(_pages(link))
+            _tasks(str(asyncio.run(testnet.app_link())))
             _map(str(asyncio.run(testnet.app_link())))
             print(f"app, after that: {proportional_bytes(process.processes()) / 2**20:.1f} MiB PSS")
 
@@ -72,6 +82,29 @@ async def _pages(link: str) -> None:
                 f" p99 {ordered[int(len(ordered) * 0.99)]:.1f} ms,"
                 f" first load {size / 1024:.1f} KiB in {len(names) + 1} requests"
             )
+
+
+def _tasks(link: str) -> None:
+    """Long tasks (over 50 ms) of scripts: while pages load, and of one that is live."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(link)
+        page.wait_for_selector("html[data-live=yes]")
+        for path in PAGES:
+            page.goto(link.partition("/open")[0] + path)
+            page.wait_for_selector("html[data-live=yes]")
+            print(f"{path}: {_said(page.evaluate(_LONG, 2000))} at load")
+        page.goto(link.partition("/open")[0] + "/testnet")
+        page.wait_for_selector("html[data-live=yes]")
+        page.evaluate(_LONG, 2000)
+        print(f"/testnet: {_said(page.evaluate(_LONG_NOW, 1000 * LIVE_SECONDS))} in a live minute")
+        browser.close()
+
+
+def _said(spent: list[float]) -> str:
+    longest = f", the longest {max(spent):.0f} ms" if spent else ""
+    return f"{len(spent)} long tasks{longest}"
 
 
 def _map(link: str) -> None:

@@ -12,6 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import LIVE, App, Cookies, Visit, done
+from logos.storage.v1 import storage_pb2, storage_pb2_grpc
+from logos_client.channels import channel_to
 from logos_testnet.app_process import AppProcess
 from logos_testnet.layout import Layout
 from logos_testnet.processes import find_processes, send_signal
@@ -183,6 +185,7 @@ def test_a_tab_that_is_closed_during_an_upload_leaves_nothing(
         file.truncate(1024**3)
     page = visit("/at/node1/files/")
     before = page.inner_text("#says")
+    kept = large_files(app)
     page.set_input_files("#choose", large)
     expect(page.locator("#uploads .how")).to_contain_text(" of 1", timeout=LONG_MS)
     page.close(run_before_unload=False)
@@ -195,6 +198,27 @@ def test_a_tab_that_is_closed_during_an_upload_leaves_nothing(
         again.reload()
         again.wait_for_selector(LIVE)
     assert again.inner_text("#says") == before
+    assert done(reserved(app)) == 0
+    assert large_files(app) == kept
+
+
+def large_files(app: App) -> set[Path]:
+    """What node1 and the app keep on disk of a megabyte or more."""
+    folders = (layout(app).node("node1"), layout(app).app_state)
+    return {
+        path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and path.stat().st_size >= 2**20 and "-wal" not in path.name
+    }
+
+
+async def reserved(app: App) -> int:
+    """What node1 holds free for uploads."""
+    front = next(each.front for each in app.testnet.plan.nodes if each.name == "node1")
+    async with channel_to(front, app.testnet.bearer) as channel:
+        space = await storage_pb2_grpc.StorageStub(channel).Space(storage_pb2.SpaceRequest())
+        return space.reserved_bytes
 
 
 def test_an_upload_is_cancelled_and_two_run_at_once(visit: Visit, tmp_path: Path) -> None:
