@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Page, Response, expect
 
 from browser.conftest import LIVE, App, Visit, done
+from browser.test_pages import violations
 from logos.kernel.v1 import settings_pb2, settings_pb2_grpc
 from logos.storage.v1 import storage_pb2 as pb
 from logos.storage.v1 import storage_pb2_grpc
@@ -199,6 +200,7 @@ def test_a_file_has_a_page_without_a_node(visit: Visit, app: App) -> None:
     assert page.url == f"{app.address}/files/{cid}"
     expect(page.locator("main")).to_contain_text("Seen from node4: it holds all of it.")
     expect(page.locator("h1")).to_contain_text("anywhere.txt is on node4")
+    assert violations(page) == []
 
 
 @pytest.mark.timeout(900)

@@ -15,6 +15,7 @@ PAGES = [
     "/at/node1/files/",
     "/parts",
     "/parts/map",
+    "/parts/nodes",
     "/more",
     "/go?q=mixnet",
     "/go?q=nothing",

@@ -1,5 +1,6 @@
 """`/parts`: every shared part, in every state, with made-up values."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -32,9 +33,9 @@ _SAMPLE: Final[dict[str, Any]] = {
 }
 
 
-def _large() -> list[NodeSeen]:
-    """A hundred nodes, each linked to the next and to one a few places on."""
-    count, nodes = 100, []
+def _large(count: int = 100) -> list[NodeSeen]:
+    """Nodes, each linked to the next and to one a few places on."""
+    nodes = []
     for index in range(count):
         peers = [f"peer{(index + step) % count}" for step in (1, 2 + index % 7)]
         nodes.append(
@@ -57,6 +58,17 @@ async def large_map(request: Request) -> Response:
     nodes = _large()
     view, rates = broadcast.view(nodes), picture.rates(nodes)
     return shell_of(request).page(request, "map_sample.html", view=view, rates=rates)
+
+
+@router.get("/parts/nodes")
+async def many_nodes(request: Request) -> Response:
+    """The table that stands for cards where nodes are many; one does not answer."""
+    nodes = [
+        replace(node, as_of_ms=SAMPLE_MS, started_ms=SAMPLE_MS - 720_000, memory=(95 * 2**20,))
+        for node in _large(picture.MOST_WORDS + 1)
+    ]
+    nodes[2] = replace(nodes[2], reach=Reach.AWAY)
+    return shell_of(request).page(request, "nodes_sample.html", view=broadcast.view(nodes))
 
 
 @router.get("/parts")
