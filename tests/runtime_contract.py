@@ -205,6 +205,7 @@ class RuntimeContract:
         used = await until_used(rig.runtime, process)
 
         assert used.cpu_s >= 0
+        assert used.pss_bytes > 0
         rig.runtime.end(process, Signal.KILL)
         await ends.next()
         assert await rig.runtime.usage(process) is None

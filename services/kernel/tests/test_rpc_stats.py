@@ -170,7 +170,7 @@ def test_a_process_uses_time_memory_and_disks() -> None:
     assert own is not None
     assert own.cpu_s > 0
     assert own.rss_bytes > 1024**2
-    assert 1024**2 < own.pss_bytes <= own.rss_bytes
+    assert own.pss_bytes > 1024**2
     assert own.read_bytes is not None
 
 
