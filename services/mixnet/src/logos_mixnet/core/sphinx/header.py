@@ -8,7 +8,7 @@ Spec: docs/protocol/mix.md, MIX-3 and MIX-4. Source: LIP-99 §8.5.2.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from logos_mixnet.core.sphinx.errors import PacketPointError, PathError
@@ -80,7 +80,7 @@ class Header:
 
     raw: bytes
     """624 bytes."""
-    secrets: tuple[bytes, ...]
+    secrets: tuple[bytes, ...] = field(repr=False)
     """32 bytes each, in the order of the path."""
 
 

@@ -7,7 +7,7 @@ Spec: docs/protocol/mix.md, MIX-4, MIX-6 to MIX-8. Source: LIP-99 §8.5, §8.6.
 """
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from logos_mixnet.core.sphinx.errors import (
@@ -49,7 +49,7 @@ class Received:
     """A packet whose header is genuine, and the secret shared with its sender."""
 
     packet: bytes
-    secret: bytes
+    secret: bytes = field(repr=False)
     replay_tag: bytes
     """32 bytes, the same for each copy of the packet, however it was altered (MIX-7)."""
 
@@ -81,7 +81,7 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer to this node, still encrypted: `surb.Keys.recover` reads it (MIX-11)."""
+    """An answer to this node, still encrypted: `surb.ReplyKeys.recover` reads it (MIX-11)."""
 
     surb_id: bytes
     payload: bytes

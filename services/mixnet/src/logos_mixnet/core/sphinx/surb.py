@@ -3,7 +3,7 @@
 Spec: docs/protocol/mix.md, MIX-11. Source: LIP-99 §8.7, LIP-183 §6.2.2 and §7.3.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from logos_mixnet.core.sphinx.errors import MixMessageError, PayloadDamagedError
 from logos_mixnet.core.sphinx.geometry import (
@@ -28,7 +28,7 @@ class Surb:
     first_hop: bytes
     """An address block: where the answer is sent."""
     header: bytes
-    reply_key: bytes
+    reply_key: bytes = field(repr=False)
 
     def encode(self) -> bytes:
         """Returns 734 bytes."""
@@ -58,8 +58,8 @@ class ReplyKeys:
     """What the maker of a reply block keeps. Secret; worthless once the answer is there."""
 
     surb_id: bytes
-    reply_key: bytes
-    secrets: tuple[bytes, ...]
+    reply_key: bytes = field(repr=False)
+    secrets: tuple[bytes, ...] = field(repr=False)
 
     def recover(self, payload: bytes, cipher: PayloadCipher = LIP_183) -> bytes:
         """Returns the padded message of the answer; the payload is that of `packet.Reply`.
