@@ -4,7 +4,7 @@ Whatever a peer sends is refused with a `MixRefusedError`; relays drop it withou
 count its `reason` (MIX-7). The others are faults of the caller.
 """
 
-from logos_base.errors import ErrorKind, LogosError, RemoteFaultError
+from logos_base.errors import ErrorKind, LocalFaultError, LogosError, RemoteFaultError
 
 
 class MixRefusedError(RemoteFaultError):
@@ -62,6 +62,13 @@ class FragmentError(MixRefusedError):
     reason = "MIX_FRAGMENT"
 
 
+class ReplyUnknownError(MixRefusedError):
+    """An answer to no block of this node, to a used one, or too late (MIX-14)."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "MIX_REPLY_UNKNOWN"
+
+
 class PathError(LogosError):
     """A path has not 3 to 5 distinct hops with usable keys, or lacks a delay (MIX-4)."""
 
@@ -90,3 +97,10 @@ class MessageTooLargeError(LogosError):
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "MIX_MESSAGE_TOO_LARGE"
+
+
+class RepliesFullError(LocalFaultError):
+    """This node waits for too many answers (MIX-14)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "MIX_REPLIES_FULL"
