@@ -1,4 +1,4 @@
-"""Published values, and those of our own packets (MIX-2, MIX-4, MIX-5, MIX-9, MIX-11)."""
+"""P2: published values, and those of our own packets (MIX-2, MIX-4, MIX-5, MIX-9, MIX-11)."""
 
 import hashlib
 import json
@@ -15,6 +15,7 @@ from logos_mixnet.core.sphinx.geometry import (
     GAMMA_BYTES,
     HEADER_BYTES,
     HERE,
+    KAPPA,
     MESSAGE_BYTES,
     PAYLOAD_BYTES,
 )
@@ -132,10 +133,13 @@ def test_packets_at_every_hop(case: dict[str, Any]) -> None:
         assert sha256(packet) == expected["packet_sha256"]
         received = receive(packet, key)
         assert received.secret.hex() == expected["secret"]
+        theirs = oracle.peel(packet, key)
         step = unwrap(received)
+        assert theirs.packet == (step.packet if isinstance(step, Relay) else None)
         if isinstance(step, Relay):
             packet = step.packet
     assert step == Exit(destination, message)
+    assert (theirs.address, theirs.payload) == (destination, bytes(KAPPA) + message)
 
 
 @pytest.mark.vectors

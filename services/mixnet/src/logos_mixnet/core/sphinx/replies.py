@@ -20,7 +20,7 @@ from logos_mixnet.core.sphinx.packet import Reply
 from logos_mixnet.core.sphinx.surb import ReplyKeys
 
 MAX_WAITING: Final = 16_384
-"""Reply blocks of all requests together; some 600 bytes each."""
+"""Reply blocks of all requests together; some 700 bytes each, for 5 hops."""
 
 RequestId = NewType("RequestId", int)
 """Identifies a request. Never reused."""
