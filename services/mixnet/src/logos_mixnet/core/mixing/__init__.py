@@ -1,0 +1,1 @@
+"""The mix: what a relay does with packets, and when (docs/protocol/mix.md). Pure."""
