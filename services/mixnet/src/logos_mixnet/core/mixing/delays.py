@@ -1,4 +1,4 @@
-"""How long a relay holds a packet: exponentially distributed, truncated, without atoms (MIX-20)."""
+"""How long a relay holds a packet: exponentially distributed, truncated, without atoms (MIX-18)."""
 
 import math
 from typing import Final

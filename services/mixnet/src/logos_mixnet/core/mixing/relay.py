@@ -1,0 +1,279 @@
+"""What a relay does with packets that come: checks, holds and passes them on.
+
+Rules: MIX-7, MIX-15 keys, MIX-16 tags, MIX-17 bounds, MIX-18 delays.
+
+In this order: size, header, replay, proof, tag, layer, delay. Whatever fails is dropped without an
+answer, and counted by its reason. A packet leaves when its delay is over and its tag is durable;
+nothing that is done for it before makes the delay longer.
+"""
+
+import heapq
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final
+
+from logos_base.errors import LogosError
+from logos_mixnet.core.backoff import Rng
+from logos_mixnet.core.mixing.delays import sample_ms
+from logos_mixnet.core.mixing.errors import (
+    PacketRepeatedError,
+    RelayBusyError,
+    RelayStoppedError,
+    TagsFullError,
+)
+from logos_mixnet.core.mixing.tags import TAG_BYTES, TagTable
+from logos_mixnet.core.sphinx.errors import MixRefusedError, PacketSizeError
+from logos_mixnet.core.sphinx.geometry import PACKET_BYTES
+from logos_mixnet.core.sphinx.packet import Exit, Received, Relay, Reply, receive, unwrap
+
+PROOF_BYTES: Final = 301
+MAX_CHECKING: Final = 1_024
+"""Packets whose proofs are being verified."""
+MAX_HELD: Final = 4_096
+"""Packets that wait for the end of their delay: 18 MiB."""
+RETRY_MS: Final = 1_000
+"""After which tags that could not be stored are handed to the store again."""
+KEYS: Final = 2
+"""Those of the present key epoch, and of the one before."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyEpoch:
+    """A key of this relay, and the tags of all packets that came for it."""
+
+    number: int
+    private_key: bytes = field(repr=False)
+    """X25519, 32 bytes."""
+    tags: TagTable = field(default_factory=TagTable, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Verify the proof of a packet; report with `checked`."""
+
+    arrival: int
+    packet: bytes
+    proof: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Make tags durable, unless their key is retired; report with `kept` or `not_kept`."""
+
+    key_epoch: int
+    tags: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Forget a key and its tags: packets for it are refused from now on."""
+
+    key_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Send a packet on, if there is a message id for it; else drop it."""
+
+    next_hop: bytes
+    """An address block (MIX-9), not looked into."""
+    packet: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Take what ends here: a message, or an answer to a reply block."""
+
+    arrived: Exit | Reply
+
+
+Effect = Check | Keep | Retire | Forward | Deliver
+Effects = list[Effect]
+
+
+_Held = tuple[float, float, Relay | Exit | Reply]
+"""When a packet is due, and a number of chance: those due at once leave in no order."""
+
+
+@dataclass(slots=True)
+class _Admitted:
+    """Tags that are not durable yet, with what is held for them."""
+
+    tags: list[bytes] = field(default_factory=list)
+    held: list[_Held] = field(default_factory=list)
+
+
+class PacketRelay:
+    """The machine. Times are milliseconds of one clock that does not jump."""
+
+    def __init__(self, keys: Sequence[KeyEpoch], rng: Rng, *, is_guarded: bool) -> None:
+        """Begins with what is stored.
+
+        Args:
+            keys: The newest first, at most two.
+            rng: For delays.
+            is_guarded: Whether packets carry proofs.
+        """
+        self._keys = list(keys)
+        self._rng = rng
+        self._is_guarded = is_guarded
+        self._numbers = count()
+        self._checking: dict[int, tuple[KeyEpoch, Received]] = {}
+        self._unkept: dict[int, _Admitted] = {}
+        """By key epoch: not handed to the store yet."""
+        self._keeping: dict[int, _Admitted] = {}
+        """By key epoch: on the way to the disk."""
+        self._due: list[_Held] = []
+        """A heap, of packets whose tags are durable."""
+        self._retry_ms: int | None = None
+        self.trouble = ""
+        """Why nothing is relayed; empty if all is well."""
+        self.dropped: Counter[str] = Counter()
+        """By reason."""
+        self.forwarded = 0
+        self.delivered = 0
+
+    @property
+    def held(self) -> int:
+        """How many packets wait here: what hides each of them."""
+        admitted = (*self._unkept.values(), *self._keeping.values())
+        return len(self._due) + sum(len(each.held) for each in admitted)
+
+    def rotated(self, newest: KeyEpoch, now_ms: int) -> Effects:
+        """Takes the key of the next epoch; the one before stays for as long."""
+        self._keys.insert(0, newest)
+        retired = self._keys[KEYS:]
+        del self._keys[KEYS:]
+        checking = self._checking.items()
+        self._checking = {at: each for at, each in checking if each[0] not in retired}
+        return [Retire(key.number) for key in retired]
+
+    def arrived(self, frame: bytes, now_ms: int) -> Effects:
+        """Takes what a peer has sent. Untrusted."""
+        try:
+            return self._arrived(frame, now_ms)
+        except LogosError as error:
+            return self._drop(error)
+
+    def checked(self, arrival: int, error: LogosError | None, now_ms: int) -> Effects:
+        """Takes the guard's word on a packet; None: its proof holds."""
+        found = self._checking.pop(arrival, None)
+        if found is None:
+            return []  # its key was retired meanwhile
+        if error is not None:
+            return self._drop(error)
+        try:
+            return self._admit(*found, now_ms)
+        except LogosError as refusal:
+            return self._drop(refusal)
+
+    def not_sent(self, reason: str, now_ms: int) -> Effects:
+        """Counts a packet that could not be forwarded."""
+        self.dropped[reason] += 1
+        return []
+
+    def kept(self, keep: Keep, now_ms: int) -> Effects:
+        """Takes note that tags are durable: their packets may leave."""
+        self.trouble, self._retry_ms = "", None
+        for held in self._keeping.pop(keep.key_epoch).held:
+            heapq.heappush(self._due, held)
+        return [*self._leave(now_ms), *self._keep(now_ms)]
+
+    def not_kept(self, keep: Keep, why: str, now_ms: int) -> Effects:
+        """Takes note that tags could not be stored: relaying stops until they are."""
+        self.trouble, self._retry_ms = why, now_ms + RETRY_MS
+        failed = self._keeping.pop(keep.key_epoch)
+        since = self._unkept.setdefault(keep.key_epoch, _Admitted())
+        since.tags[:0], since.held[:0] = failed.tags, failed.held
+        return []
+
+    def tick(self, now_ms: int) -> Effects:
+        """Lets go of what is due; asks again for what could not be stored."""
+        return [*self._leave(now_ms), *self._keep(now_ms)]
+
+    def next_wake_ms(self) -> int | None:
+        """Returns when the next packet is due, or the next try to store."""
+        times = [math.ceil(self._due[0][0])] if self._due else []
+        return min([*times, *([] if self._retry_ms is None else [self._retry_ms])], default=None)
+
+    # -- steps -------------------------------------------------------------------------------
+
+    def _arrived(self, frame: bytes, now_ms: int) -> Effects:
+        size = PACKET_BYTES + (PROOF_BYTES if self._is_guarded else 0)
+        if len(frame) != size:
+            raise PacketSizeError(f"a frame has {size} bytes, this has {len(frame)}")
+        if self.trouble:
+            raise RelayStoppedError(self.trouble)
+        key, received = self._received(frame[:PACKET_BYTES])
+        if _tag(received) in key.tags:
+            raise PacketRepeatedError("this packet was here before")
+        if not self._is_guarded:
+            return self._admit(key, received, now_ms)
+        if len(self._checking) >= MAX_CHECKING:
+            raise RelayBusyError(f"{MAX_CHECKING} proofs are being verified")
+        arrival = next(self._numbers)
+        self._checking[arrival] = key, received
+        return [Check(arrival, received.packet, frame[PACKET_BYTES:])]
+
+    def _received(self, packet: bytes) -> tuple[KeyEpoch, Received]:
+        """Finds the key that a packet is for: the newest first."""
+        refusal: MixRefusedError | None = None
+        for key in self._keys:
+            try:
+                return key, receive(packet, key.private_key)
+            except MixRefusedError as error:
+                refusal = refusal or error
+        raise refusal or RelayStoppedError("this relay has no key")
+
+    def _admit(self, key: KeyEpoch, received: Received, now_ms: int) -> Effects:
+        """Keeps the tag, and only then takes the layer off."""
+        if self.held >= MAX_HELD:
+            raise RelayBusyError(f"{MAX_HELD} packets are held")
+        tag = _tag(received)
+        if tag in key.tags:  # another copy was checked meanwhile
+            raise PacketRepeatedError("this packet was here before")
+        if key.tags.is_full:
+            raise TagsFullError("no packet is taken until the next key")
+        key.tags.add(tag)
+        admitted = self._unkept.setdefault(key.number, _Admitted())
+        admitted.tags.append(tag)
+        try:
+            content = unwrap(received)
+        except MixRefusedError as error:
+            return [*self._drop(error), *self._keep(now_ms)]
+        delay_ms = sample_ms(content.mean_delay_ms, self._rng) if isinstance(content, Relay) else 0
+        admitted.held.append((now_ms + delay_ms, self._rng.random(), content))
+        return self._keep(now_ms)
+
+    def _keep(self, now_ms: int) -> Effects:
+        """Hands tags to the store, for each key what came while the last ones were written."""
+        if self._retry_ms is not None and now_ms < self._retry_ms:
+            return []
+        self._retry_ms = None
+        ready = [number for number in self._unkept if number not in self._keeping]
+        for number in ready:
+            self._keeping[number] = self._unkept.pop(number)
+        return [Keep(number, self._keeping[number].tags) for number in ready]
+
+    def _leave(self, now_ms: int) -> Effects:
+        effects: Effects = []
+        while self._due and self._due[0][0] <= now_ms:
+            content = heapq.heappop(self._due)[2]
+            if isinstance(content, Relay):
+                self.forwarded += 1
+                effects.append(Forward(content.next_hop, content.packet))
+            else:
+                self.delivered += 1
+                effects.append(Deliver(content))
+        return effects
+
+    def _drop(self, error: LogosError) -> Effects:
+        self.dropped[error.reason] += 1
+        return []
+
+
+def _tag(received: Received) -> bytes:
+    return received.replay_tag[:TAG_BYTES]
