@@ -1,6 +1,6 @@
-"""Why a relay drops what breaks no rule of a packet. Nobody is told: the reasons are counted."""
+"""Why a mix drops what breaks no rule of a packet, of which nobody is told, or cannot send."""
 
-from logos_base.errors import ErrorKind, LocalFaultError, RemoteFaultError
+from logos_base.errors import ErrorKind, LocalFaultError, LogosError, RemoteFaultError
 
 
 class PacketRepeatedError(RemoteFaultError):
@@ -29,3 +29,10 @@ class TagsFullError(LocalFaultError):
 
     kind = ErrorKind.RESOURCE_EXHAUSTED
     reason = "MIX_TAGS_FULL"
+
+
+class PoolTooSmallError(LogosError):
+    """Fewer mixes are known than a path has hops (MIX-18)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "MIX_POOL_TOO_SMALL"

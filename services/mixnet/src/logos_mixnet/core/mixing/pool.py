@@ -1,0 +1,92 @@
+"""The mixes that a node knows, and paths through them (MIX-18, MIX-19).
+
+Chance alone chooses, and every mix alike: to prefer those that answer well would let a mix attract
+paths, and tell from a path who chose it. What loops show of a mix only removes it.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from logos_mixnet.core.backoff import Rng
+from logos_mixnet.core.mixing.errors import PoolTooSmallError
+from logos_mixnet.core.sphinx.header import Hop
+
+WEIGHT: Final = 0.1
+"""Of the newest loop in a mix's availability."""
+FLOOR: Final = 0.5
+"""Below this availability a mix is left out."""
+SPARE: Final = 2
+"""So many mixes more than a path has hops stay in use, however bad."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """A mix as its signed record describes it."""
+
+    peer_id: str
+    hop: Hop
+
+
+class Pool:
+    """Not thread-safe. Holds no more than discovery gives it."""
+
+    def __init__(self) -> None:
+        self._mixes: dict[str, Mix] = {}
+        self._availability: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._mixes)
+
+    def __contains__(self, peer_id: str) -> bool:
+        return peer_id in self._mixes
+
+    def update(self, mixes: Iterable[Mix]) -> None:
+        """Takes what discovery knows now, in place of what it knew."""
+        self._mixes = {mix.peer_id: mix for mix in mixes}
+        known = self._availability.items()
+        self._availability = {peer: share for peer, share in known if peer in self._mixes}
+
+    def availability(self, peer_id: str) -> float:
+        """Returns the share of the loops through a mix that came back, the newest counting most."""
+        return self._availability.get(peer_id, 1.0)
+
+    def looped(self, peers: Collection[str], *, came_back: bool) -> None:
+        """Counts a loop (MIX-19). One that is lost counts against all of its mixes."""
+        for peer in self._mixes.keys() & set(peers):
+            before = self.availability(peer)
+            self._availability[peer] = before + WEIGHT * (came_back - before)
+
+    def usable(self, length: int, without: Collection[str] = ()) -> list[Mix]:
+        """Returns the mixes that paths of a length may go through, in order of their peer ids.
+
+        Those below the floor are among them only where too few would be left, the best first.
+        """
+        every = sorted((m for m in self._mixes.values() if m.peer_id not in without), key=_peer)
+        good = [mix for mix in every if self.availability(mix.peer_id) >= FLOOR]
+        lacking = length + SPARE - len(good)
+        if lacking <= 0:
+            return good
+        bad = [mix for mix in every if self.availability(mix.peer_id) < FLOOR]
+        bad.sort(key=lambda mix: -self.availability(mix.peer_id))
+        return sorted([*good, *bad[:lacking]], key=_peer)
+
+    def path(self, length: int, rng: Rng, without: Collection[str] = ()) -> Sequence[Mix]:
+        """Draws distinct mixes, each sequence of them as likely as any other.
+
+        Args:
+            length: Number of hops.
+            rng: Where chance comes from.
+            without: Peer ids of this node, and of the destination.
+
+        Raises:
+            PoolTooSmallError: There are fewer.
+        """
+        left = self.usable(length, without)
+        if len(left) < length:
+            raise PoolTooSmallError(f"a path needs {length} mixes, {len(left)} are known")
+        return [left.pop(int(rng.random() * len(left))) for _ in range(length)]
+
+
+def _peer(mix: Mix) -> str:
+    return mix.peer_id
