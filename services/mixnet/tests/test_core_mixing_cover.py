@@ -1,4 +1,4 @@
-"""When loops are sent, and what a profile costs (MIX-20)."""
+"""When loops are sent, and what a profile costs (MIX-21)."""
 
 import math
 from itertools import pairwise

@@ -1,6 +1,6 @@
 """Paths through the pool (D5): chance alone chooses; loops only remove.
 
-Rules: MIX-18, MIX-19.
+Rules: MIX-19, MIX-20.
 """
 
 from collections import Counter

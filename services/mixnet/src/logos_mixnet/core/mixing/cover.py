@@ -1,4 +1,4 @@
-"""When a node sends cover traffic: loops through the mix back to itself (MIX-20).
+"""When a node sends cover traffic: loops through the mix back to itself (MIX-21).
 
 One budget of message ids, R in an epoch of P seconds, is shared by cover, own messages and
 forwards. A loop costs its L hops an id each and its sender one: a share f of the budget is spent

@@ -32,7 +32,7 @@ class TagsFullError(LocalFaultError):
 
 
 class PoolTooSmallError(LogosError):
-    """Fewer mixes are known than a path has hops (MIX-18)."""
+    """Fewer mixes are known than a path has hops (MIX-19)."""
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "MIX_POOL_TOO_SMALL"

@@ -1,4 +1,4 @@
-"""The mixes that a node knows, and paths through them (MIX-18, MIX-19).
+"""The mixes that a node knows, and paths through them (MIX-19, MIX-20).
 
 Chance alone chooses, and every mix alike: to prefer those that answer well would let a mix attract
 paths, and tell from a path who chose it. What loops show of a mix only removes it.
@@ -52,7 +52,7 @@ class Pool:
         return self._availability.get(peer_id, 1.0)
 
     def looped(self, peers: Collection[str], *, came_back: bool) -> None:
-        """Counts a loop (MIX-19). One that is lost counts against all of its mixes."""
+        """Counts a loop (MIX-20). One that is lost counts against all of its mixes."""
         for peer in self._mixes.keys() & set(peers):
             before = self.availability(peer)
             self._availability[peer] = before + WEIGHT * (came_back - before)
