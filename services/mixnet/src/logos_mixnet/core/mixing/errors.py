@@ -36,3 +36,17 @@ class PoolTooSmallError(LogosError):
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "MIX_POOL_TOO_SMALL"
+
+
+class DestinationUnknownError(LogosError):
+    """No mix of that peer id is known, or it is this node (MIX-22)."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "MIX_DESTINATION_UNKNOWN"
+
+
+class QueueFullError(LocalFaultError):
+    """Too many bytes of own messages wait to leave (MIX-22)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "MIX_QUEUE_FULL"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from logos_mixnet.core.backoff import Rng
-from logos_mixnet.core.mixing.errors import PoolTooSmallError
+from logos_mixnet.core.mixing.errors import DestinationUnknownError, PoolTooSmallError
 from logos_mixnet.core.sphinx.header import Hop
 
 WEIGHT: Final = 0.1
@@ -46,6 +46,12 @@ class Pool:
         self._mixes = {mix.peer_id: mix for mix in mixes}
         known = self._availability.items()
         self._availability = {peer: share for peer, share in known if peer in self._mixes}
+
+    def mix(self, peer_id: str) -> Mix:
+        """Returns a mix; raises `DestinationUnknownError` if it is not known."""
+        if peer_id not in self._mixes:
+            raise DestinationUnknownError(f"no mix {peer_id} is known")
+        return self._mixes[peer_id]
 
     def availability(self, peer_id: str) -> float:
         """Returns the share of the loops through a mix that came back, the newest counting most."""
