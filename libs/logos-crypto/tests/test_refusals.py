@@ -166,6 +166,7 @@ def calls_of_rln() -> dict[str, Call]:
     of_member = {"limit": 3, "siblings": siblings, "index": 5, "root": tree.root}
     member = Membership.of(identity, **of_member)
     cached, many = member.cached(), member.cached(multi=True)
+    preparer = member.preparer()
     proof, other = cached.prove(ONE, TWO, 0), cached.prove(ONE, ONE, 0)
     multi = many.prove(ONE, TWO, 0, 1)
     message = RateLimitProof.of(proof, rln.epoch_bytes(7))
@@ -185,6 +186,8 @@ def calls_of_rln() -> dict[str, Call]:
         "rln.Proof.to_bundle": Call(lambda times: (multi if times else proof).to_bundle(), (0,)),
         "rln.Proof.verify": Call(proof.verify, (expected,)),
         "rln.CachedMembership.prove": Call(cached.prove, (ONE, TWO, 0)),
+        "rln.Preparer.prepare": Call(preparer.prepare, (ONE, 0)),
+        "rln.Prepared.finish": Call(preparer.prepare(ONE, 0).finish, (TWO,)),
         "rln.Membership.of": Call(partial(Membership.of, identity), (), of_member),
         "rln.Membership.prove": Call(member.prove, (ONE, TWO, 0)),
         "rln.Membership.prove_multi": Call(member.prove_multi, (ONE, TWO, [0, 1])),
@@ -280,6 +283,7 @@ NEVER_REFUSE = {
     "rln.Proof.proof_json",
     "rln.Proof.public_json",
     "rln.Membership.cached",
+    "rln.Membership.preparer",
     "rln.RateLimitProof.to_bytes",
     "jobs.RlnJob.check",
     "circuits.circuit_names",

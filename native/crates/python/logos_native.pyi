@@ -392,6 +392,7 @@ class RlnMembership:
         self, *, external_nullifier: bytes, x: bytes, message_ids: list[int]
     ) -> RlnProof: ...
     def cached(self, *, multi: bool = False) -> RlnCachedMembership: ...
+    def preparer(self) -> RlnPreparer: ...
 
 @final
 class RlnCachedMembership:
@@ -399,6 +400,15 @@ class RlnCachedMembership:
         self, *, external_nullifier: bytes, x: bytes, message_ids: list[int]
     ) -> RlnProof:
         """One id unless the part was cached for multi proofs; then one to four."""
+
+@final
+class RlnPreparer:
+    def prepare(self, *, external_nullifier: bytes, message_id: int) -> RlnPrepared: ...
+
+@final
+class RlnPrepared:
+    def finish(self, x: bytes) -> RlnProof:
+        """Once; then `PREPARATION_SPENT`."""
 
 @final
 class RlnProof:

@@ -55,6 +55,11 @@ class ProverFailedError(OwnRefusedError):
     reason = "PROVER_FAILED"
 
 
+class PreparationSpentError(OwnRefusedError):
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "PREPARATION_SPENT"
+
+
 # Of encodings.
 
 

@@ -16,6 +16,10 @@ use logos_zk::rln::{
 
 use crate::zk_error::zk_error;
 
+mod prepared;
+
+use prepared::{RlnPrepared, RlnPreparer};
+
 type FieldBytes = [u8; FIELD_BYTES];
 /// External nullifier, nullifier, x, y.
 type ShareBytes = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
@@ -25,6 +29,8 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<RlnIdentity>()?;
     module.add_class::<RlnMembership>()?;
     module.add_class::<RlnCachedMembership>()?;
+    module.add_class::<RlnPreparer>()?;
+    module.add_class::<RlnPrepared>()?;
     module.add_class::<RlnProof>()?;
     module.add_class::<RlnRateLimitProof>()?;
     module.add_function(wrap_pyfunction!(rln_epoch_number, module)?)?;
@@ -255,6 +261,11 @@ impl RlnMembership {
             })
         });
         cached.map(RlnCachedMembership).map_err(refused)
+    }
+
+    fn preparer(&self, py: Python<'_>) -> RlnPreparer {
+        let member = self.native.clone();
+        py.detach(|| member.preparer()).into()
     }
 
     fn __repr__(&self) -> &'static str {

@@ -5,7 +5,11 @@ mod json;
 mod key;
 mod msm;
 mod prove;
+mod sums;
 mod verify;
+
+pub(crate) use msm::multi_scalar;
+pub(crate) use sums::{Sums, sum};
 
 pub use encoding::{PROOF_BYTES, ProofError, decode_proof, encode_proof};
 pub use json::{proof_json, public_json, verifying_key_json};

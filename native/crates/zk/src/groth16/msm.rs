@@ -21,7 +21,7 @@ const ADDITION: usize = 8;
 const CLOSING: usize = 20;
 
 /// The sum of points, each times its scalar; as many of either.
-pub(super) fn multi_scalar<P>(points: &[Affine<P>], scalars: &[Fr]) -> Projective<P>
+pub(crate) fn multi_scalar<P>(points: &[Affine<P>], scalars: &[Fr]) -> Projective<P>
 where
     P: SWCurveConfig<ScalarField = Fr>,
     P::BaseField: Send + Sync,

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ark_bn254::{G1Affine, G1Projective, G2Affine, G2Projective};
+use ark_bn254::G1Projective;
 use ark_ec::CurveGroup;
 use ark_ff::UniformRand;
 use ark_groth16::r1cs_to_qap::{LibsnarkReduction, R1CSToQAP};
@@ -17,6 +17,7 @@ use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
 use super::msm::multi_scalar;
+use super::sums::{Sums, sum};
 use super::{Proof, ProvingKey};
 use crate::circuits::{Assignment, WitnessError};
 use crate::field::Fr;
@@ -59,21 +60,12 @@ impl Cancellation {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn check(&self) -> Result<(), ProveError> {
+    pub(super) fn check(&self) -> Result<(), ProveError> {
         if self.is_cancelled() {
             return Err(ProveError::Cancelled);
         }
         Ok(())
     }
-}
-
-/// The sums over some variables.
-#[derive(Clone, Default)]
-struct Sums {
-    a: G1Projective,
-    b_g1: G1Projective,
-    b_g2: G2Projective,
-    l: G1Projective,
 }
 
 /// The fixed part of a witness, summed. Secret: it holds private values.
@@ -94,7 +86,13 @@ pub fn prove_fixed(
 ) -> Result<Cached, ProveError> {
     let assignment = key.statement.assign(public, private)?;
     let is_fixed = fixed_variables(key);
-    let sums = sum(key, &assignment, &is_fixed, true, cancellation)?;
+    let sums = sum(
+        key.points(),
+        &assignment.values,
+        &is_fixed,
+        true,
+        cancellation,
+    )?;
     Ok(Cached {
         values: fixed_values(&assignment, &is_fixed),
         sums,
@@ -126,19 +124,19 @@ fn prove_blinded(
 ) -> Result<Proof, ProveError> {
     let assignment = key.statement.assign(public, private)?;
     cancellation.check()?;
+    let points = key.points();
     let sums = match cached {
-        None => sum(key, &assignment, &[], false, cancellation)?,
+        None => sum(points, &assignment.values, &[], false, cancellation)?,
         Some(cached) => {
             let is_fixed = fixed_variables(key);
             if *fixed_values(&assignment, &is_fixed) != *cached.values {
                 return Err(ProveError::OtherFixedPart);
             }
-            let rest = sum(key, &assignment, &is_fixed, false, cancellation)?;
+            let rest = sum(points, &assignment.values, &is_fixed, false, cancellation)?;
             rest.plus(&cached.sums)
         }
     };
     let h = quotient(key, &assignment, cancellation)?;
-    let points = key.points();
     let a = sums.a + points.vk.alpha_g1 + points.a_query[0] + points.delta_g1 * r;
     let b_g1 = sums.b_g1 + points.beta_g1 + points.b_g1_query[0] + points.delta_g1 * s;
     let b_g2 = sums.b_g2 + points.vk.beta_g2 + points.b_g2_query[0] + points.vk.delta_g2 * s;
@@ -148,17 +146,6 @@ fn prove_blinded(
         b: b_g2.into_affine(),
         c: c.into_affine(),
     })
-}
-
-impl Sums {
-    fn plus(&self, other: &Self) -> Self {
-        Self {
-            a: self.a + other.a,
-            b_g1: self.b_g1 + other.b_g1,
-            b_g2: self.b_g2 + other.b_g2,
-            l: self.l + other.l,
-        }
-    }
 }
 
 /// For every variable but the constant one, whether it belongs to the fixed part.
@@ -179,55 +166,6 @@ fn fixed_values(assignment: &Assignment, is_fixed: &[bool]) -> Zeroizing<Vec<Fr>
     let pairs = assignment.values[1..].iter().zip(is_fixed);
     values.extend(pairs.filter(|(_, fixed)| **fixed).map(|(value, _)| *value));
     values
-}
-
-/// Sums the terms of the variables for which `is_fixed` is `wanted`; of all where it is empty.
-fn sum(
-    key: &ProvingKey,
-    assignment: &Assignment,
-    is_fixed: &[bool],
-    wanted: bool,
-    cancellation: &Cancellation,
-) -> Result<Sums, ProveError> {
-    let points = key.points();
-    let public = points.vk.gamma_abc_g1.len() - 1;
-    let scalars = Zeroizing::new(chosen(&assignment.values[1..], is_fixed, wanted));
-    let private = is_fixed.get(public..).unwrap_or_default();
-    let private_scalars = Zeroizing::new(chosen(&assignment.values[1 + public..], private, wanted));
-
-    let a = multiply(&points.a_query[1..], is_fixed, wanted, &scalars);
-    cancellation.check()?;
-    let b_g1 = multiply(&points.b_g1_query[1..], is_fixed, wanted, &scalars);
-    cancellation.check()?;
-    let b_g2 = multiply_g2(&points.b_g2_query[1..], is_fixed, wanted, &scalars);
-    cancellation.check()?;
-    let l = multiply(&points.l_query, private, wanted, &private_scalars);
-    cancellation.check()?;
-    Ok(Sums { a, b_g1, b_g2, l })
-}
-
-fn chosen<T: Copy>(all: &[T], is_fixed: &[bool], wanted: bool) -> Vec<T> {
-    if is_fixed.is_empty() {
-        return all.to_vec();
-    }
-    let pairs = all.iter().zip(is_fixed);
-    pairs
-        .filter(|(_, fixed)| **fixed == wanted)
-        .map(|(one, _)| *one)
-        .collect()
-}
-
-fn multiply(points: &[G1Affine], is_fixed: &[bool], wanted: bool, scalars: &[Fr]) -> G1Projective {
-    multi_scalar(&chosen(points, is_fixed, wanted), scalars)
-}
-
-fn multiply_g2(
-    points: &[G2Affine],
-    is_fixed: &[bool],
-    wanted: bool,
-    scalars: &[Fr],
-) -> G2Projective {
-    multi_scalar(&chosen(points, is_fixed, wanted), scalars)
 }
 
 /// The term of the quotient polynomial.

@@ -30,6 +30,8 @@ pub enum RlnError {
     PathNotToRoot,
     #[error("the prover failed")]
     ProverFailed,
+    #[error("the preparation has served a message already")]
+    PreparationSpent,
 
     // Of bytes.
     #[error("a field value has 32 bytes, this has {0}")]
@@ -101,6 +103,7 @@ impl RlnError {
             Self::PathSelectorNotBoolean => "PATH_SELECTOR_NOT_BOOLEAN",
             Self::PathNotToRoot => "PATH_NOT_TO_ROOT",
             Self::ProverFailed => "PROVER_FAILED",
+            Self::PreparationSpent => "PREPARATION_SPENT",
             Self::FieldLength(_) => "FIELD_LENGTH",
             Self::FieldNotCanonical => "FIELD_NOT_CANONICAL",
             Self::ProofLength(_) => "PROOF_LENGTH",

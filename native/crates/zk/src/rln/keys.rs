@@ -9,6 +9,7 @@ use rln::prelude::{
 
 pub(super) type Backend = RLN<Stateless, ArkGroth16Backend<PoseidonHash>>;
 
+use super::prepare;
 use crate::groth16::Verifier;
 
 /// The circuits of RLN.
@@ -26,6 +27,7 @@ pub fn load() {
         backend(circuit);
         verifier(circuit);
     }
+    prepare::load();
 }
 
 pub(super) fn backend(circuit: Circuit) -> &'static Backend {

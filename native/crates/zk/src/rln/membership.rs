@@ -13,7 +13,8 @@ use rln::prelude::{
     DEFAULT_TREE_DEPTH, PartialProof, PoseidonHash, RLNMerkleProof, RLNPartialWitnessInput,
     RLNWitnessInput,
 };
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
+use zerokit_utils::hasher::ZerokitHasher;
 use zerokit_utils::merkle_tree::compute_tree_root;
 
 use super::keys::backend;
@@ -90,10 +91,10 @@ impl MerklePath {
 /// One member at one root.
 #[derive(Clone)]
 pub struct Membership {
-    identity: Identity,
-    limit: MessageLimit,
-    path: MerklePath,
-    root: Fr,
+    pub(super) identity: Identity,
+    pub(super) limit: MessageLimit,
+    pub(super) path: MerklePath,
+    pub(super) root: Fr,
 }
 
 impl Membership {
@@ -160,12 +161,19 @@ impl Membership {
         })
     }
 
-    fn check_message_id(&self, message_id: u32) -> Result<(), RlnError> {
+    pub(super) fn check_message_id(&self, message_id: u32) -> Result<(), RlnError> {
         let limit = self.limit.get();
         if message_id >= u32::from(limit) {
             return Err(RlnError::MessageIdOutOfRange { message_id, limit });
         }
         Ok(())
+    }
+
+    /// What a message's y gains for each of x: the member's line is `y = secret + slope x`.
+    pub(super) fn slope(&self, external_nullifier: Fr, message_id: u32) -> Zeroizing<Fr> {
+        let secret = **self.identity.secret();
+        let inputs = Zeroizing::new([secret, external_nullifier, Fr::from(message_id)]);
+        Zeroizing::new(PoseidonHash::hash(&*inputs))
     }
 
     fn merkle_proof(&self) -> RLNMerkleProof {

@@ -5,6 +5,7 @@ mod encodings;
 mod fixture;
 mod garbage;
 mod members;
+mod preparing;
 mod proving;
 mod recovery;
 mod refusals;

@@ -1,0 +1,261 @@
+//! Proofs made before their message is there (RLN-16).
+//!
+//! A proof for one message id of one epoch depends on its message only through x and
+//! `y = a0 + a1 x`, so its points are polynomials in x, of A and B of the first degree and of C of
+//! the second. `Preparer::prepare` makes them, `Prepared::finish` puts x in: three multiplications
+//! in G1 and one in G2. A proof does not show that it was prepared.
+//!
+//! With A and B the rows' values at x = 0, dA and dB what they gain for each of x, and ^ the
+//! extension of rows to the places where the reduction takes the quotient:
+//!
+//! ```text
+//! h(x)  = h(0) + x Q1 + x² Q2
+//! h(0)  = A^ B^ - (A B)^          Q1 = A^ dB^ + dA^ B^ - (A dB)^          Q2 = dA^ dB^
+//! ```
+//! dB has one row and dA only rows in which B is zero; so `(dA B)^` and `(dA dB)^` are zero, and
+//! `(A dB)^` is a multiple of `dB^`.
+
+mod graph;
+mod key;
+mod wire;
+
+use std::fmt;
+
+use ark_bn254::{G1Projective, G2Projective};
+use ark_ec::CurveGroup;
+use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
+use ark_ff::{AdditiveGroup, UniformRand};
+use rand::rngs::OsRng;
+use rayon::prelude::*;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use self::key::{Key, NULLIFIER, ROOT, X, Y, key};
+use super::{Groth16Proof, Membership, RlnError, SingleProof, Values};
+use crate::field::Fr;
+use crate::groth16::{Cancellation, Sums, sum};
+
+/// Reads the key, so that the first preparation does not wait for it.
+pub(super) fn load() {
+    key();
+}
+
+/// A membership with the part of its proofs that no epoch changes. Make a new one when the path
+/// changes.
+pub struct Preparer {
+    membership: Membership,
+    fixed: Sums,
+}
+
+impl Membership {
+    /// Sums what all proofs of this membership share, to prepare proofs with.
+    #[must_use]
+    pub fn preparer(self) -> Preparer {
+        let key = key();
+        let wires = wires(key, &self, Fr::ZERO, 0);
+        Preparer {
+            fixed: summed(key, &wires, true),
+            membership: self,
+        }
+    }
+}
+
+impl Preparer {
+    #[must_use]
+    pub const fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// Makes the proof of one message id of one epoch up to its message. Does not remember which
+    /// ids were prepared: two that are finished for one id give the secret away.
+    ///
+    /// # Errors
+    /// `MessageIdOutOfRange`.
+    pub fn prepare(&self, external_nullifier: Fr, message_id: u32) -> Result<Prepared, RlnError> {
+        self.membership.check_message_id(message_id)?;
+        let key = key();
+        let wires = wires(key, &self.membership, external_nullifier, message_id);
+        let slope = self.membership.slope(external_nullifier, message_id);
+        let (moving, quotient) = rayon::join(
+            || summed(key, &wires, false),
+            || Quotient::of(key, &wires, *slope),
+        );
+        let sums = Zeroizing::new(moving.plus(&self.fixed));
+        let points = Points::of(key, &sums, &quotient, *slope);
+        Ok(Prepared(Box::new(Parts {
+            points,
+            secret: wires[Y],
+            slope: *slope,
+            root: wires[ROOT],
+            nullifier: wires[NULLIFIER],
+            external_nullifier,
+        })))
+    }
+}
+
+/// A proof up to its message. It holds the member's line: zeroised when dropped, and without a
+/// form to store. Boxed, so that moving it leaves no copy behind.
+pub struct Prepared(Box<Parts>);
+
+#[derive(ZeroizeOnDrop)]
+struct Parts {
+    points: Points,
+    secret: Fr,
+    slope: Fr,
+    root: Fr,
+    nullifier: Fr,
+    external_nullifier: Fr,
+}
+
+impl Prepared {
+    /// Finishes the proof for a message. A preparation serves one: its blinding is in it.
+    #[must_use]
+    pub fn finish(self, x: Fr) -> SingleProof {
+        let parts = &*self.0;
+        let Points { a, b, c } = &parts.points;
+        let c = c[0] + (c[1] + c[2] * x) * x;
+        SingleProof {
+            groth16: Groth16Proof::made(rln::prelude::Proof {
+                a: (a[0] + a[1] * x).into_affine(),
+                b: (b[0] + b[1] * x).into_affine(),
+                c: c.into_affine(),
+            }),
+            values: Values {
+                y: parts.secret + parts.slope * x,
+                root: parts.root,
+                nullifier: parts.nullifier,
+                x,
+                external_nullifier: parts.external_nullifier,
+            },
+        }
+    }
+}
+
+/// A proof's points as polynomials in x, the constant term first.
+#[derive(Zeroize)]
+struct Points {
+    a: [G1Projective; 2],
+    b: [G2Projective; 2],
+    c: [G1Projective; 3],
+}
+
+impl Points {
+    /// Blinds the sums, and joins them with what moves.
+    fn of(key: &Key, sums: &Sums, quotient: &Quotient, slope: Fr) -> Self {
+        let blinding = Zeroizing::new([Fr::rand(&mut OsRng), Fr::rand(&mut OsRng)]);
+        let [r, s] = *blinding;
+        let of_key = key.points;
+        let delta = of_key.delta_g1;
+        let a = [
+            sums.a + of_key.vk.alpha_g1 + of_key.a_query[0] + delta * r,
+            moved(&of_key.a_query, slope),
+        ];
+        let b_g1 = [
+            sums.b_g1 + of_key.beta_g1 + of_key.b_g1_query[0] + delta * s,
+            moved(&of_key.b_g1_query, slope),
+        ];
+        let b = [
+            sums.b_g2 + of_key.vk.beta_g2 + of_key.b_g2_query[0] + of_key.vk.delta_g2 * s,
+            moved(&of_key.b_g2_query, slope),
+        ];
+        let c = [
+            sums.l + quotient.constant + a[0] * s + b_g1[0] * r - delta * (r * s),
+            quotient.by_x + a[1] * s + b_g1[1] * r,
+            quotient.by_square,
+        ];
+        Self { a, b, c }
+    }
+}
+
+/// The quotient's term: h(0), Q1 and Q2, each summed over the key's points.
+#[derive(ZeroizeOnDrop)]
+struct Quotient {
+    constant: G1Projective,
+    by_x: G1Projective,
+    by_square: G1Projective,
+}
+
+impl Quotient {
+    fn of(key: &Key, wires: &[Fr], slope: Fr) -> Self {
+        let (a, b) = key.rows(wires);
+        let in_row = Zeroizing::new([a[key.row]]);
+        let products = Zeroizing::new(a.iter().zip(&*b).map(|(a, b)| *a * b).collect::<Vec<_>>());
+        let (products, (a, b)) = rayon::join(
+            || key.extended(products),
+            || rayon::join(|| key.extended(a), || key.extended(b)),
+        );
+        let places = (0..products.len()).into_par_iter();
+        let (constant, by_x): (Vec<Fr>, Vec<Fr>) = places
+            .map(|at| {
+                let gain = key.a_by_x[at] + slope * key.a_by_y[at];
+                let by_x = (a[at] - in_row[0]) * key.b_by_x[at] + gain * b[at];
+                (a[at] * b[at] - products[at], by_x)
+            })
+            .unzip();
+        let (constant, by_x) = (Zeroizing::new(constant), Zeroizing::new(by_x));
+        let (constant, by_x) = rayon::join(|| key.weigh(&constant), || key.weigh(&by_x));
+        Self {
+            constant,
+            by_x,
+            by_square: key.square_by_x + key.square_by_y * slope,
+        }
+    }
+}
+
+/// A query's point of x, and that of y times the slope.
+fn moved<P>(query: &[Affine<P>], slope: Fr) -> Projective<P>
+where
+    P: SWCurveConfig<ScalarField = Fr>,
+{
+    query[Y] * slope + query[X]
+}
+
+/// The wires of a message whose x is zero.
+fn wires(
+    key: &Key,
+    membership: &Membership,
+    external_nullifier: Fr,
+    message_id: u32,
+) -> Zeroizing<Vec<Fr>> {
+    let path = &membership.path;
+    let secret = Zeroizing::new([**membership.identity.secret()]);
+    key.graph.evaluate(&[
+        ("identitySecret", &*secret),
+        ("userMessageLimit", &[Fr::from(membership.limit.get())]),
+        ("pathElements", path.siblings()),
+        ("identityPathIndex", &path.selectors().map(Fr::from)),
+        ("externalNullifier", &[external_nullifier]),
+        ("messageId", &[Fr::from(message_id)]),
+    ])
+}
+
+/// Sums the wires that belong to the membership, or the others.
+fn summed(key: &Key, wires: &[Fr], fixed: bool) -> Sums {
+    let never = Cancellation::default();
+    sum(key.points, wires, &key.is_fixed, fixed, &never).expect("nothing cancels it")
+}
+
+/// Without the path too, as of a `Membership`.
+impl fmt::Debug for Preparer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Preparer")
+            .field("root", &self.membership.root)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Prepared")
+            .field("root", &self.0.root)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The sums have no blinding yet (see `CachedMembership`).
+impl Drop for Preparer {
+    fn drop(&mut self) {
+        self.fixed.zeroize();
+    }
+}
