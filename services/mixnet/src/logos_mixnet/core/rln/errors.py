@@ -1,0 +1,134 @@
+"""Errors of rate limits, one class per rule. Those of proofs are `logos_crypto.rln_refusals`'."""
+
+from logos_base.errors import ErrorKind, LocalFaultError, RemoteFaultError
+
+# Of what a peer sends.
+
+
+class ProofMalformedError(RemoteFaultError):
+    """The bytes at the end of a packet are no `RateLimitProof` (RLN-11)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "RLN_PROOF_MALFORMED"
+
+
+class EpochTooFarError(RemoteFaultError):
+    """A proof is for an epoch too long ago, or too far ahead (RLN-17)."""
+
+    kind = ErrorKind.OUT_OF_RANGE
+    reason = "RLN_EPOCH_TOO_FAR"
+
+
+class ProofRepeatedError(RemoteFaultError):
+    """The message of this nullifier was seen before (RLN-20)."""
+
+    kind = ErrorKind.ALREADY_EXISTS
+    reason = "RLN_PROOF_REPEATED"
+
+
+class MessageIdReusedError(RemoteFaultError):
+    """A member used one message id for two messages (RLN-20)."""
+
+    kind = ErrorKind.PERMISSION_DENIED
+    reason = "RLN_MESSAGE_ID_REUSED"
+
+
+class AnnouncementMalformedError(RemoteFaultError):
+    """Bytes are no announcement of a member (RLN-22)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "RLN_ANNOUNCEMENT_MALFORMED"
+
+
+class SlashMalformedError(RemoteFaultError):
+    """Bytes are no slash record (RLN-23)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "RLN_SLASH_MALFORMED"
+
+
+class SignatureError(RemoteFaultError):
+    """An announcement or a slash record is not signed by the peer that it names."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    reason = "RLN_SIGNATURE_INVALID"
+
+
+class RegistrationClosedError(RemoteFaultError):
+    """The network takes no announcements (RLN-22)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "RLN_REGISTRATION_CLOSED"
+
+
+class LimitMismatchError(RemoteFaultError):
+    """A member announces another limit than the network's (RLN-22)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "RLN_LIMIT_MISMATCH"
+
+
+class MemberExistsError(RemoteFaultError):
+    """The peer is a member under another commitment, or the commitment is another's (RLN-22)."""
+
+    kind = ErrorKind.ALREADY_EXISTS
+    reason = "RLN_MEMBER_EXISTS"
+
+
+class MemberSlashedError(RemoteFaultError):
+    """The peer or its commitment was slashed, and cannot come back (RLN-23)."""
+
+    kind = ErrorKind.PERMISSION_DENIED
+    reason = "RLN_MEMBER_SLASHED"
+
+
+class EvidenceError(RemoteFaultError):
+    """A slash record proves nothing: its shares give no member's secret (RLN-23)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "RLN_EVIDENCE_INVALID"
+
+
+# Of this node.
+
+
+class BudgetSpentError(LocalFaultError):
+    """No message id is left in this epoch, for what does not wait for the next (RLN-18)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "RLN_BUDGET_SPENT"
+
+
+class TooManyWaitingError(LocalFaultError):
+    """As many messages wait for an id as may (RLN-18)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "RLN_TOO_MANY_WAITING"
+
+
+class VerifierBusyError(LocalFaultError):
+    """As many proofs are being verified as may be (RLN-19)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "RLN_VERIFIER_BUSY"
+
+
+class NullifierLogFullError(LocalFaultError):
+    """An epoch has more nullifiers than its members can make (RLN-20)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "RLN_NULLIFIER_LOG_FULL"
+
+
+class MembersFullError(LocalFaultError):
+    """There are as many announced members as may be (RLN-22)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "RLN_MEMBERS_FULL"
+
+
+class MemberUnknownError(LocalFaultError):
+    """The commitment is no member's under the present root (RLN-21)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "RLN_MEMBER_UNKNOWN"

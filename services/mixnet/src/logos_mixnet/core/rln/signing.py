@@ -1,0 +1,29 @@
+"""What a node signs with its identity for other members (RLN-22, RLN-23)."""
+
+from collections.abc import Callable
+from typing import Final
+
+from logos_crypto import varint
+
+PEER_ID_BYTES: Final = 39
+"""The identity multihash of a secp256k1 key (NET-1)."""
+MAX_SIGNATURE_BYTES: Final = 72
+"""ECDSA over SHA-256, DER."""
+
+_PEER_ID_PREFIX: Final = bytes.fromhex("002508021221")
+
+Sign = Callable[[bytes], bytes]
+"""Signs a message with this node's identity."""
+HasSigned = Callable[[bytes, bytes, bytes], bool]
+"""Says whether the key of a peer id (39 bytes) has signed a message so. Never raises."""
+
+
+def signed_message(domain: str, payload: bytes) -> bytes:
+    """Returns what is signed: a purpose and a payload, each after its length."""
+    parts = (domain.encode(), payload)
+    return b"".join(varint.encode(len(part)) + part for part in parts)
+
+
+def is_peer_id(peer_id: bytes) -> bool:
+    """Says whether bytes are the peer id of a node that can be a member."""
+    return len(peer_id) == PEER_ID_BYTES and peer_id.startswith(_PEER_ID_PREFIX)
