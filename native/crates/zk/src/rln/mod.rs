@@ -42,7 +42,7 @@ pub use member_encoding::{IDENTITY_BYTES, PATH_BYTES};
 pub use membership::{
     CachedMembership, Membership, MerklePath, Message, MultiMessage, Request, TREE_DEPTH,
 };
-pub use prepare::{Prepared, Preparer};
+pub use prepare::{Prepared, Preparer, quotient_points};
 pub use recovery::{Share, is_registered, recover, recover_any};
 pub use signal::{
     EPOCH_BYTES, ExternalNullifierRule, epoch_bytes, epoch_number, external_nullifier,

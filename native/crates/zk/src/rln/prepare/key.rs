@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use ark_bn254::{Bn254, G1Projective};
-use ark_ff::{AdditiveGroup, Field};
+use ark_ff::AdditiveGroup;
 use ark_groth16::ProvingKey;
 use ark_groth16::r1cs_to_qap::evaluate_constraint;
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
@@ -28,9 +28,8 @@ pub(super) const X: usize = 4;
 /// The inputs that another epoch, message id or message changes.
 const MOVING: [&str; 3] = ["externalNullifier", "messageId", "x"];
 
-/// Values of a polynomial at the odd places of the domain of twice its size, where zerokit's
-/// reduction takes the quotient.
-pub(super) type Extended = Zeroizing<Vec<Fr>>;
+/// A value for each row.
+pub(super) type Rows = Zeroizing<Vec<Fr>>;
 
 /// The key, and what follows from it alone.
 pub(super) struct Key {
@@ -42,15 +41,9 @@ pub(super) struct Key {
     domain: Radix2EvaluationDomain<Fr>,
     /// A primitive root of twice the domain's order.
     half_step: Fr,
-    /// The row of B in which x stands.
+    /// The row of B in which x stands, and with which coefficient.
     pub row: usize,
-    /// What A gains for each of x and of y, and B for each of x, extended.
-    pub a_by_x: Vec<Fr>,
-    pub a_by_y: Vec<Fr>,
-    pub b_by_x: Vec<Fr>,
-    /// The quotient's term by x², for each of x and of y in A.
-    pub square_by_x: G1Projective,
-    pub square_by_y: G1Projective,
+    pub coefficient: Fr,
 }
 
 /// The key, read on first use.
@@ -73,7 +66,7 @@ impl Key {
         let (row, coefficient) = only_row_of_x(matrices);
         let mut is_fixed = graph.unmoved(&MOVING);
         is_fixed.remove(0);
-        let mut key = Self {
+        Self {
             points,
             graph,
             is_fixed,
@@ -81,22 +74,39 @@ impl Key {
             domain,
             half_step: double.group_gen(),
             row,
-            a_by_x: Vec::new(),
-            a_by_y: Vec::new(),
-            b_by_x: Vec::new(),
-            square_by_x: G1Projective::default(),
-            square_by_y: G1Projective::default(),
-        };
-        key.a_by_x = key.extended_row(matrices.num_constraints + X, Fr::ONE);
-        key.a_by_y = key.extended_row(matrices.num_constraints + Y, Fr::ONE);
-        key.b_by_x = key.extended_row(row, coefficient);
-        key.square_by_x = key.weigh(&products(&key.a_by_x, &key.b_by_x));
-        key.square_by_y = key.weigh(&products(&key.a_by_y, &key.b_by_x));
-        key
+            coefficient,
+        }
+    }
+
+    /// The domain's size.
+    pub(super) fn size(&self) -> usize {
+        self.domain.size()
+    }
+
+    /// The place of the domain at which a row is taken.
+    pub(super) fn element(&self, row: usize) -> Fr {
+        self.domain.element(row)
+    }
+
+    /// The row that the reduction adds to A for a public wire.
+    pub(super) fn instance_row(&self, wire: usize) -> usize {
+        self.matrices.num_constraints + wire
+    }
+
+    /// Whether another epoch or id changes the values of a row.
+    pub(super) fn moves(&self, row: usize) -> bool {
+        let is_moving = |wire: usize| wire > 0 && !self.is_fixed[wire - 1];
+        let constraints = self.matrices.num_constraints;
+        if row >= constraints {
+            let wire = row - constraints;
+            return wire < self.matrices.num_instance_variables && is_moving(wire);
+        }
+        let terms = self.matrices.a[row].iter().chain(&self.matrices.b[row]);
+        terms.into_iter().any(|(_, wire)| is_moving(*wire))
     }
 
     /// The rows of both matrices, with the instance's rows that the reduction adds to A.
-    pub(super) fn rows(&self, wires: &[Fr]) -> (Zeroizing<Vec<Fr>>, Zeroizing<Vec<Fr>>) {
+    pub(super) fn rows(&self, wires: &[Fr]) -> (Rows, Rows) {
         let rows_of = |matrix: &[Vec<(Fr, usize)>]| {
             let mut rows = Zeroizing::new(vec![Fr::ZERO; self.domain.size()]);
             rows.par_iter_mut()
@@ -111,8 +121,9 @@ impl Key {
         (a, rows_of(&self.matrices.b))
     }
 
-    /// Takes the values of a polynomial at the domain's places to those between them.
-    pub(super) fn extended(&self, mut rows: Zeroizing<Vec<Fr>>) -> Extended {
+    /// Takes the values of a polynomial at the domain's places to those between them, where
+    /// zerokit's reduction takes the quotient.
+    pub(super) fn extended(&self, mut rows: Rows) -> Rows {
         self.domain.ifft_in_place(&mut *rows);
         Radix2EvaluationDomain::distribute_powers(&mut rows, self.half_step);
         self.domain.fft_in_place(&mut *rows);
@@ -124,7 +135,8 @@ impl Key {
         multi_scalar(&self.points.h_query, scalars)
     }
 
-    fn extended_row(&self, row: usize, value: Fr) -> Vec<Fr> {
+    /// A polynomial that is zero at all places of the domain but one, extended.
+    pub(super) fn extended_row(&self, row: usize, value: Fr) -> Vec<Fr> {
         let mut rows = Zeroizing::new(vec![Fr::ZERO; self.domain.size()]);
         rows[row] = value;
         self.extended(rows).to_vec()
@@ -146,9 +158,4 @@ fn only_row_of_x(matrices: &ConstraintMatrices<Fr>) -> (usize, Fr) {
         panic!("in zerokit's circuit x stands in one row, and y in none");
     };
     (row, coefficient)
-}
-
-fn products(one: &[Fr], other: &[Fr]) -> Vec<Fr> {
-    let pairs = one.iter().zip(other);
-    pairs.map(|(one, other)| *one * other).collect()
 }

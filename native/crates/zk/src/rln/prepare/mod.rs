@@ -13,11 +13,15 @@
 //! h(0)  = A^ B^ - (A B)^          Q1 = A^ dB^ + dA^ B^ - (A dB)^          Q2 = dA^ dB^
 //! ```
 //! dB has one row and dA only rows in which B is zero; so `(dA B)^` and `(dA dB)^` are zero, and
-//! `(A dB)^` is a multiple of `dB^`.
+//! `(A dB)^` is a multiple of `dB^`. Only h(0) needs a sum over all points of the quotient
+//! (`linear`).
 
 mod graph;
 mod key;
+mod linear;
 mod wire;
+
+pub use linear::quotient_points;
 
 use std::fmt;
 
@@ -29,14 +33,16 @@ use rand::rngs::OsRng;
 use rayon::prelude::*;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use self::key::{Key, NULLIFIER, ROOT, X, Y, key};
+use self::key::{Key, NULLIFIER, ROOT, Rows, X, Y, key};
+use self::linear::{FixedLinear, linear};
+
 use super::{Groth16Proof, Membership, RlnError, SingleProof, Values};
 use crate::field::Fr;
 use crate::groth16::{Cancellation, Sums, sum};
 
 /// Reads the key, so that the first preparation does not wait for it.
 pub(super) fn load() {
-    key();
+    linear();
 }
 
 /// A membership with the part of its proofs that no epoch changes. Make a new one when the path
@@ -44,6 +50,7 @@ pub(super) fn load() {
 pub struct Preparer {
     membership: Membership,
     fixed: Sums,
+    linear: FixedLinear,
 }
 
 impl Membership {
@@ -52,8 +59,10 @@ impl Membership {
     pub fn preparer(self) -> Preparer {
         let key = key();
         let wires = wires(key, &self, Fr::ZERO, 0);
+        let (a, b) = key.rows(&wires);
         Preparer {
             fixed: summed(key, &wires, true),
+            linear: linear().fixed(key, &a, &b),
             membership: self,
         }
     }
@@ -77,7 +86,7 @@ impl Preparer {
         let slope = self.membership.slope(external_nullifier, message_id);
         let (moving, quotient) = rayon::join(
             || summed(key, &wires, false),
-            || Quotient::of(key, &wires, *slope),
+            || Quotient::of(key, &self.linear, &wires, *slope),
         );
         let sums = Zeroizing::new(moving.plus(&self.fixed));
         let points = Points::of(key, &sums, &quotient, *slope);
@@ -175,29 +184,31 @@ struct Quotient {
 }
 
 impl Quotient {
-    fn of(key: &Key, wires: &[Fr], slope: Fr) -> Self {
+    fn of(key: &Key, fixed: &FixedLinear, wires: &[Fr], slope: Fr) -> Self {
         let (a, b) = key.rows(wires);
-        let in_row = Zeroizing::new([a[key.row]]);
-        let products = Zeroizing::new(a.iter().zip(&*b).map(|(a, b)| *a * b).collect::<Vec<_>>());
-        let (products, (a, b)) = rayon::join(
-            || key.extended(products),
-            || rayon::join(|| key.extended(a), || key.extended(b)),
+        let (constant, by_x) = rayon::join(
+            || Self::constant(key, &a, &b),
+            || linear().by_x(key, fixed, &a, &b, slope),
         );
-        let places = (0..products.len()).into_par_iter();
-        let (constant, by_x): (Vec<Fr>, Vec<Fr>) = places
-            .map(|at| {
-                let gain = key.a_by_x[at] + slope * key.a_by_y[at];
-                let by_x = (a[at] - in_row[0]) * key.b_by_x[at] + gain * b[at];
-                (a[at] * b[at] - products[at], by_x)
-            })
-            .unzip();
-        let (constant, by_x) = (Zeroizing::new(constant), Zeroizing::new(by_x));
-        let (constant, by_x) = rayon::join(|| key.weigh(&constant), || key.weigh(&by_x));
         Self {
             constant,
             by_x,
-            by_square: key.square_by_x + key.square_by_y * slope,
+            by_square: linear().by_square(slope),
         }
+    }
+
+    fn constant(key: &Key, a: &Rows, b: &Rows) -> G1Projective {
+        let products = Zeroizing::new(a.iter().zip(&**b).map(|(a, b)| *a * b).collect());
+        let (mut products, (a, b)) = rayon::join(
+            || key.extended(products),
+            || rayon::join(|| key.extended(a.clone()), || key.extended(b.clone())),
+        );
+        products
+            .par_iter_mut()
+            .zip(&*a)
+            .zip(&*b)
+            .for_each(|((product, a), b)| *product = *a * b - *product);
+        key.weigh(&products)
     }
 }
 
@@ -257,5 +268,6 @@ impl fmt::Debug for Prepared {
 impl Drop for Preparer {
     fn drop(&mut self) {
         self.fixed.zeroize();
+        self.linear.zeroize();
     }
 }
