@@ -271,3 +271,41 @@ impl Drop for Preparer {
         self.linear.zeroize();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rln::{Identity, MerklePath, MessageLimit, TREE_DEPTH};
+    use rand::Rng;
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng;
+    use rln::prelude::PoseidonHash;
+    use zerokit_utils::hasher::ZerokitHasher;
+
+    fn member(rng: &mut ChaCha20Rng) -> Membership {
+        let identity = Identity::random(rng);
+        let limit = MessageLimit::new(rng.gen_range(1..=65_535)).unwrap();
+        let siblings: Vec<Fr> = (0..TREE_DEPTH).map(|_| Fr::rand(rng)).collect();
+        let path = MerklePath::new(&siblings, rng.gen_range(0..1 << TREE_DEPTH)).unwrap();
+        let root = path.root_of(identity.rate_commitment(limit));
+        Membership::new(identity, limit, path, root).unwrap()
+    }
+
+    #[test]
+    fn r1_the_graphs_public_wires_are_those_of_the_specification() {
+        let mut rng = ChaCha20Rng::seed_from_u64(18);
+        for _ in 0..1_000 {
+            let member = member(&mut rng);
+            let message_id = rng.gen_range(0..u32::from(member.limit.get()));
+            let external_nullifier = Fr::rand(&mut rng);
+
+            let wires = wires(key(), &member, external_nullifier, message_id);
+
+            let slope = *member.slope(external_nullifier, message_id);
+            let nullifier = PoseidonHash::hash(&[slope]);
+            let secret = **member.identity.secret();
+            let expected = [secret, member.root, nullifier, Fr::ZERO, external_nullifier];
+            assert_eq!(wires[Y..=X + 1], expected);
+        }
+    }
+}
