@@ -12,7 +12,7 @@ from logos_mixnet.core.errors import InvalidPeerIdError
 SECRET_KEY_BYTES: Final = 32
 MAX_PEER_ID_TEXT: Final = 64
 
-_SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _SEED_LABEL: Final = b"logos-testnet-identity"
 
 # Identity multihash of a protobuf public key: code 0x00, length, key type, key length.
@@ -63,4 +63,4 @@ def seeded_secret(seed: int, node: str) -> bytes:
 def is_valid_secret(secret: bytes) -> bool:
     """Says whether 32 bytes can be a secret key of either type."""
     number = int.from_bytes(secret, "big")
-    return len(secret) == SECRET_KEY_BYTES and 0 < number < _SECP256K1_ORDER
+    return len(secret) == SECRET_KEY_BYTES and 0 < number < SECP256K1_ORDER

@@ -1,0 +1,4 @@
+"""Capability discovery: who offers a service, found without a registry.
+
+Spec: docs/protocol/discovery.md; DIS-1 for its protocol.
+"""

@@ -1,0 +1,89 @@
+"""Multiaddresses as bytes, as far as nodes are reached at them (NET-3).
+
+Spec: docs/protocol/discovery.md, DIS-8. Source: multiformats/multiaddr, protocols.csv.
+"""
+
+import ipaddress
+from typing import Final
+
+from logos_crypto import base58, varint
+from logos_crypto.refusals import VarintError
+from logos_mixnet.core.addresses import Address, parse_address
+from logos_mixnet.core.errors import InvalidAddressError
+
+MAX_ADDRESS_BYTES: Final = 360
+
+_IPS: Final = {"ip4": (4, 4), "ip6": (41, 16)}
+_NAMES: Final = {"dns": 53, "dns4": 54, "dns6": 55}
+_TCP: Final = 6
+_P2P: Final = 421
+_KINDS: Final = {code: name for name, (code, _) in _IPS.items()} | {
+    code: name for name, code in _NAMES.items()
+}
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def encode_address(address: Address) -> bytes:
+    """Encodes the address of a node."""
+    _, kind, host, _, _ = address.transport.split("/")
+    if kind in _IPS:
+        raw = varint.encode(_IPS[kind][0]) + ipaddress.ip_address(host).packed
+    else:
+        name = host.encode()
+        raw = varint.encode(_NAMES[kind]) + varint.encode(len(name)) + name
+    raw += varint.encode(_TCP) + address.port.to_bytes(2, "big")
+    if address.peer_id is not None:
+        peer_id = base58.decode(address.peer_id)
+        raw += varint.encode(_P2P) + varint.encode(len(peer_id)) + peer_id
+    return raw
+
+
+def decode_address(raw: bytes) -> Address | None:
+    """Reads an address; None if no node of ours could be dialled there. Never raises."""
+    if len(raw) > MAX_ADDRESS_BYTES:
+        return None
+    try:
+        kind, host, at = _decode_host(raw)
+        code, at = varint.decode(raw, at)
+        port, at = _take(raw, at, 2)
+        text = f"/{kind}/{host}/tcp/{int.from_bytes(port, 'big')}"
+        if at < len(raw):
+            suffix, at = varint.decode(raw, at)
+            size, at = varint.decode(raw, at)
+            peer_id, at = _take(raw, at, size)
+            text += f"/p2p/{base58.encode(peer_id)}"
+            if suffix != _P2P or at != len(raw):
+                return None
+        address = parse_address(text)
+    except (ValueError, VarintError, InvalidAddressError):
+        return None
+    return address if code == _TCP and address.port else None
+
+
+def ip_of(raw: bytes) -> IpAddress | None:
+    """Returns the IP that a binary multiaddress of any transport begins with."""
+    try:
+        kind, host, _ = _decode_host(raw[:MAX_ADDRESS_BYTES])
+    except (ValueError, VarintError):
+        return None
+    return ipaddress.ip_address(host) if kind in _IPS else None
+
+
+def _decode_host(raw: bytes) -> tuple[str, str, int]:
+    code, at = varint.decode(raw)
+    kind = _KINDS.get(code)
+    if kind is None:
+        raise ValueError("another transport")
+    if kind in _IPS:
+        packed, at = _take(raw, at, _IPS[kind][1])
+        return kind, str(ipaddress.ip_address(packed)), at
+    size, at = varint.decode(raw, at)
+    name, at = _take(raw, at, size)
+    return kind, name.decode(), at
+
+
+def _take(raw: bytes, at: int, size: int) -> tuple[bytes, int]:
+    if size > len(raw) - at:
+        raise ValueError("cut off")
+    return raw[at : at + size], at + size
