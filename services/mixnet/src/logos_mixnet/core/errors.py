@@ -219,6 +219,14 @@ class TooManyKeysError(LogosError):
     reason = "TOO_MANY_KEYS"
 
 
+class TooManyLookUpsError(LogosError):
+    """As many look-ups run as may at a time (DIS-17)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_LOOK_UPS"
+    retry_after_ms = 1000
+
+
 class StoreError(LogosError):
     """The module's database cannot be written or read now, e.g. because the disk is full."""
 

@@ -1,0 +1,147 @@
+"""A discoverer: asks registrars for a service, from the farthest bucket to the nearest.
+
+Spec: docs/protocol/discovery.md, DIS-17. Source: LIP-107, "Discoverers".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final
+
+from logos_base.errors import RemoteFaultError
+from logos_base.machine import Answer, Refuse, Ticket
+from logos_mixnet.core.backoff import Rng
+from logos_mixnet.core.capability.asks import Ask, Misbehaved
+from logos_mixnet.core.capability.choice import some_of
+from logos_mixnet.core.capability.contacts import Contacts
+from logos_mixnet.core.capability.distance import BUCKETS, ServiceId
+from logos_mixnet.core.capability.errors import MessageMalformedError
+from logos_mixnet.core.capability.keys import PeerId
+from logos_mixnet.core.capability.profiles import Profile
+from logos_mixnet.core.capability.records import SignedRecord, open_advertisement
+from logos_mixnet.core.capability.table import ServiceTable
+from logos_mixnet.core.capability.wire import (
+    GetAdsRequest,
+    Peer,
+    decode_get_ads_response,
+    encode_request,
+)
+from logos_mixnet.core.errors import TooManyLookUpsError
+
+MAX_LOOK_UPS: Final = 32
+
+Effect = Ask | Misbehaved
+Effects = list[Effect | Answer | Refuse]
+
+
+@dataclass(slots=True)
+class _LookUp:
+    table: ServiceTable
+    bucket: int = 0
+    asked_in_bucket: int = 0
+    asked: set[PeerId] = field(default_factory=set)
+    waiting: set[int] = field(default_factory=set)
+    found: dict[PeerId, SignedRecord] = field(default_factory=dict)
+
+
+class Discoverer:
+    """The look-ups of one node. Not thread-safe."""
+
+    def __init__(self, own: PeerId, profile: Profile, contacts: Contacts, rng: Rng) -> None:
+        self._own = own
+        self._profile = profile
+        self._contacts = contacts
+        self._rng = rng
+        self._look_ups: dict[Ticket, _LookUp] = {}
+        self._asks: dict[int, tuple[Ticket, Peer]] = {}
+        self._numbers = count(1)
+
+    def look_up(self, ticket: Ticket, service_id: ServiceId, now_ms: int) -> Effects:
+        """Looks for a service; the answer is a tuple of `SignedRecord`, maybe an empty one.
+
+        Refused with `TooManyLookUpsError` while 32 others run.
+        """
+        if len(self._look_ups) >= MAX_LOOK_UPS:
+            return [Refuse(ticket, TooManyLookUpsError(f"{MAX_LOOK_UPS} look-ups are running"))]
+        look_up = _LookUp(ServiceTable(service_id, self._own))
+        look_up.table.add(some_of(list(self._contacts), len(self._contacts), self._rng))
+        self._look_ups[ticket] = look_up
+        return self._go_on(ticket, look_up)
+
+    def answered(self, number: int, message: bytes, now_ms: int) -> Effects:
+        """Takes the response to a request."""
+        ticket, peer = self._asks.pop(number)
+        look_up = self._look_ups.get(ticket)
+        if look_up is None:
+            return []
+        look_up.waiting.discard(number)
+        try:
+            response = decode_get_ads_response(message)
+        except MessageMalformedError as error:
+            return [Misbehaved(peer, error.reason), *self._go_on(ticket, look_up)]
+        look_up.table.add(response.closer_peers)
+        advertisements = some_of(response.advertisements, self._profile.returned, self._rng)
+        misbehaved = self._collect(look_up, peer, advertisements)
+        return [*misbehaved, *self._go_on(ticket, look_up)]
+
+    def unanswered(self, number: int, now_ms: int) -> Effects:
+        """Takes note that a peer could not be reached or did not answer."""
+        ticket, _ = self._asks.pop(number)
+        look_up = self._look_ups.get(ticket)
+        if look_up is None:
+            return []
+        look_up.waiting.discard(number)
+        return self._go_on(ticket, look_up)
+
+    def tick(self, now_ms: int) -> Effects:
+        """Does nothing: every step follows an outcome."""
+        return []
+
+    def next_wake_ms(self) -> int | None:
+        """Returns None: every request has an outcome."""
+        return None
+
+    def _collect(
+        self, look_up: _LookUp, peer: Peer, advertisements: Sequence[bytes]
+    ) -> list[Effect]:
+        for raw in advertisements:
+            try:
+                signed = open_advertisement(raw, look_up.table.service_id)
+            except RemoteFaultError as error:
+                return [Misbehaved(peer, error.reason)]  # the rest of its response is left out
+            known = look_up.found.get(signed.record.peer_id)
+            if known is None or known.record.seq < signed.record.seq:
+                look_up.found[signed.record.peer_id] = signed
+        return []
+
+    def _go_on(self, ticket: Ticket, look_up: _LookUp) -> Effects:
+        if len(look_up.found) < self._profile.wanted:
+            asks = self._next_asks(ticket, look_up)
+            if asks or look_up.waiting:
+                return [*asks]
+        del self._look_ups[ticket]
+        found = [each for each in look_up.found.values() if each.record.peer_id != self._own]
+        return [Answer(ticket, tuple(some_of(found, self._profile.wanted, self._rng)))]
+
+    def _next_asks(self, ticket: Ticket, look_up: _LookUp) -> list[Ask]:
+        """Asks in this bucket, or in the next one once all have answered that were asked here."""
+        while look_up.bucket < BUCKETS:
+            candidates = [
+                peer
+                for peer in look_up.table.bucket(look_up.bucket)
+                if peer.peer_id not in look_up.asked
+            ]
+            room = self._profile.queries - look_up.asked_in_bucket
+            chosen = some_of(candidates, room, self._rng)
+            if chosen or look_up.waiting:
+                return [self._ask(ticket, look_up, peer) for peer in chosen]
+            look_up.bucket, look_up.asked_in_bucket = look_up.bucket + 1, 0
+        return []
+
+    def _ask(self, ticket: Ticket, look_up: _LookUp, peer: Peer) -> Ask:
+        number = next(self._numbers)
+        look_up.asked_in_bucket += 1
+        look_up.asked.add(peer.peer_id)
+        look_up.waiting.add(number)
+        self._asks[number] = (ticket, peer)
+        return Ask(number, peer, encode_request(GetAdsRequest(look_up.table.service_id)))
