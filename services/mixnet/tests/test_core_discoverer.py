@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logos_base.machine import Answer, Refuse, Ticket
+from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.capability.asks import Ask, Misbehaved
 from logos_mixnet.core.capability.contacts import Contacts
 from logos_mixnet.core.capability.discoverer import MAX_LOOK_UPS, Discoverer
 from logos_mixnet.core.capability.distance import bucket_of, service_id_of
 from logos_mixnet.core.capability.keys import PeerId
+from logos_mixnet.core.capability.multiaddr import encode_address
 from logos_mixnet.core.capability.profiles import LOCAL, Profile
-from logos_mixnet.core.capability.records import SignedRecord
+from logos_mixnet.core.capability.records import ServiceInfo, SignedRecord, sign_record
 from logos_mixnet.core.capability.wire import (
     GetAdsRequest,
     GetAdsResponse,
@@ -170,6 +172,27 @@ def test_the_newest_record_of_a_peer_is_found() -> None:
 
     assert looking.found is not None
     assert [each.encoded for each in looking.found] == [newer]
+
+
+def test_few_of_one_public_network_are_found() -> None:
+    def at(number: int, ip: str) -> bytes:
+        places = [encode_address(Address(f"/ip4/{ip}/tcp/4000"))]
+        return sign_record(signer(number), 1, places, [ServiceInfo(SERVICE)]).encoded
+
+    crowd = [at(number, f"8.8.8.{number}") for number in range(6)]
+    same = [at(number, "9.9.9.9") for number in range(6, 10)]
+    looking = Looking(3)
+    looking.look_up()
+
+    looking.answer(*crowd)
+    looking.answer(*same)
+    looking.answer(*ADS[10:15])  # of a private network
+
+    assert looking.found is not None
+    found = [each.encoded for each in looking.found]
+    assert len(set(found) & set(crowd)) == 3
+    assert len(set(found) & set(same)) == 2
+    assert len(set(found) & set(ADS[10:15])) == 5
 
 
 def test_the_node_does_not_find_itself() -> None:

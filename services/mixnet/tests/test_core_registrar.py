@@ -217,15 +217,35 @@ def test_d2_who_comes_again_does_not_wait_shorter() -> None:
     assert again_s >= first_s - waited_s
 
 
+def test_a_crowded_network_does_not_make_others_of_its_service_wait() -> None:
+    asked = Asked(PUBLIC)
+    asked.admit(1, ip=IP)
+
+    assert wait_s(asked.register(2, ip=IPv4Address("1.2.3.5"))) > 800
+    assert wait_s(asked.register(3, ip=FAR_IP)) <= 2
+
+
 def test_queries_return_ten_at_random(asked: Asked) -> None:
     for number in range(15):
-        asked.admit(number)
+        asked.admit(number, ip=IPv4Address("10.0.0.1"))
     known = {advertisement(number).encoded for number in range(15)}
 
     returned = [asked.ads().advertisements for _ in range(20)]
 
     assert all(len(set(each)) == 10 and known.issuperset(each) for each in returned)
     assert set().union(*returned) == known
+
+
+def test_queries_return_one_of_each_public_network(asked: Asked) -> None:
+    crowd = {asked.admit(at, ip=IPv4Address(f"8.8.8.{at}")) and at for at in range(1, 9)}
+    asked.admit(9, ip=FAR_IP)
+    asked.admit(10, ip=None)
+    others = {advertisement(9).encoded, advertisement(10).encoded}
+
+    returned = [set(asked.ads().advertisements) for _ in range(40)]
+
+    assert all(len(each) == 3 and others < each for each in returned)
+    assert set().union(*returned) == others | {advertisement(at).encoded for at in crowd}
 
 
 def test_responses_name_one_contact_of_each_bucket_but_not_the_sender(asked: Asked) -> None:
@@ -279,7 +299,7 @@ def test_random_histories_keep_the_rules(history: list[Step]) -> None:
     """D2, and the bounds of memory: whatever is asked, in whatever order."""
     asked = Asked(Profile(capacity=4, occupancy_exponent=2))
     held: dict[tuple[int, int, int], Ticket] = {}
-    issued: list[tuple[int, str, IpAddress]] = []  # when it ends, for whom
+    issued: list[tuple[int, IpAddress]] = []  # until when, to an address in the cache
     for gap_s, number, service_at, ip_at, has_ticket in history:
         asked.now_ms += gap_s * 1000
         who, service, ip = (number, service_at, ip_at), SERVICES[service_at], IPS[ip_at]
@@ -288,12 +308,7 @@ def test_random_histories_keep_the_rules(history: list[Step]) -> None:
             asked.now_ms = max(asked.now_ms, (ticket.t_mod_s + ticket.t_wait_for_s) * 1000)
         asked.machine.tick(asked.now_ms)
         cache, now_s = asked.machine.cache, asked.now_ms // 1000
-        has_service = bool(cache.count_of(service_id_of(service)))
-        kept = [
-            (end_s, named, where)
-            for end_s, named, where in issued
-            if cache.count_of(service_id_of(named)) or cache.count_from(where)
-        ]
+        issued = [(end_s, where) for end_s, where in issued if cache.count_from(where)]
 
         response = asked.register(number, ticket, ip=ip, service=service)
 
@@ -309,12 +324,9 @@ def test_random_histories_keep_the_rules(history: list[Step]) -> None:
             held[who] = response.ticket
             assert 1 <= response.ticket.t_wait_for_s <= 900
             assert response.ticket.t_init_s == (now_s if ticket is None else ticket.t_init_s)
-            if ticket is None and response.ticket.t_wait_for_s < 900:
-                ends_s = now_s + response.ticket.t_wait_for_s
-                same = [end for end, named, _ in kept if named == service and has_service]
-                assert ends_s >= max(same, default=0)
-        issued = kept
-        if ticket is None and response.ticket is not None and has_service:
-            issued.append((now_s + response.ticket.t_wait_for_s, service, ip))
+            if ticket is None:
+                end_s = now_s + response.ticket.t_wait_for_s
+                assert end_s >= max((end for end, where in issued if where == ip), default=0)
+                issued += [(end_s, ip)] if cache.count_from(ip) else []
     where = [asked.machine.cache.count_from(ip) for ip in IPS]
     assert sum(where) == len(asked.machine.cache)

@@ -3,6 +3,7 @@
 Spec: docs/protocol/discovery.md, DIS-16. Source: LIP-107, "Advertisers".
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -175,39 +176,29 @@ class Advertiser:
             if registration.due_ms is not None:
                 yield registration.due_ms
         yield from service.resting_ms.values()
+        taken = _taken(service)
         for bucket in range(BUCKETS):
-            taken = self._taken(service, bucket)
-            if taken < self._profile.registrations and self._candidates(service, bucket):
-                yield self._opens_ms(service, taken)
+            slot = taken[bucket]
+            if slot < self._profile.registrations and _candidates(service, bucket):
+                yield self._opens_ms(service, slot)
 
     def _due(self, service: _Service, now_ms: int) -> Iterator[_Registration]:
         for registration in service.registrations.values():
             if registration.due_ms is not None and registration.due_ms <= now_ms:
                 yield registration
-        for bucket in range(BUCKETS):
-            candidates = self._candidates(service, bucket)
-            free = self._open_slots(service, now_ms) - self._taken(service, bucket)
-            for peer in some_of(candidates, max(free, 0), self._rng):
-                yield _Registration(peer, bucket)
-
-    def _open_slots(self, service: _Service, now_ms: int) -> int:
         slots = range(self._profile.registrations)
-        return sum(self._opens_ms(service, slot) <= now_ms for slot in slots)
+        opened = sum(self._opens_ms(service, slot) <= now_ms for slot in slots)
+        taken = _taken(service)
+        for bucket in range(BUCKETS):
+            if taken[bucket] < opened:
+                candidates = _candidates(service, bucket)
+                for peer in some_of(candidates, opened - taken[bucket], self._rng):
+                    yield _Registration(peer, bucket)
 
     def _opens_ms(self, service: _Service, slot: int) -> int:
         """Slots open apart from each other, so that their registrations do not end together."""
         apart_ms = self._profile.expiry_s * 1000 // self._profile.registrations
         return service.since_ms + slot * apart_ms
-
-    def _taken(self, service: _Service, bucket: int) -> int:
-        return sum(each.bucket == bucket for each in service.registrations.values())
-
-    def _candidates(self, service: _Service, bucket: int) -> list[Peer]:
-        return [
-            peer
-            for peer in service.table.bucket(bucket)
-            if peer.peer_id not in service.registrations and peer.peer_id not in service.resting_ms
-        ]
 
     def _free(self, service: _Service, now_ms: int) -> None:
         for peer_id, registration in list(service.registrations.items()):
@@ -263,3 +254,15 @@ class Advertiser:
         peer_id = registration.peer.peer_id
         service.registrations.pop(peer_id, None)
         service.resting_ms[peer_id] = until_ms
+
+
+def _taken(service: _Service) -> Counter[int]:
+    """Returns how many registrations each bucket has."""
+    return Counter(each.bucket for each in service.registrations.values())
+
+
+def _candidates(service: _Service, bucket: int) -> list[Peer]:
+    """Returns the registrars of a bucket that are free to be asked."""
+    busy, resting = service.registrations, service.resting_ms
+    peers = service.table.bucket(bucket)
+    return [peer for peer in peers if peer.peer_id not in busy and peer.peer_id not in resting]

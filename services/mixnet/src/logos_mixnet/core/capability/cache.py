@@ -4,10 +4,12 @@ Spec: docs/protocol/discovery.md, DIS-14.
 """
 
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from logos_mixnet.core.backoff import Rng
 from logos_mixnet.core.capability.choice import some_of
+from logos_mixnet.core.capability.crowding import Crowd
 from logos_mixnet.core.capability.distance import ServiceId
 from logos_mixnet.core.capability.ip_tree import IpTree
 from logos_mixnet.core.capability.keys import PeerId
@@ -51,13 +53,24 @@ class AdvertisementCache:
         """Returns how many came from an address."""
         return self._ips[ip]
 
+    def holds(self, key: Hashable) -> bool:
+        """Says whether there is an advertisement of a service, or from an address."""
+        return key in self._services or key in self._ips
+
     def get(self, service_id: ServiceId, peer_id: PeerId) -> CachedAdvertisement | None:
         """Returns the advertisement of a peer."""
         return self._all.get((service_id, peer_id))
 
     def some_of(self, service_id: ServiceId, count: int, rng: Rng) -> list[CachedAdvertisement]:
-        """Returns up to `count` advertisements of a service, chosen at random."""
-        return some_of(list(self._services.get(service_id, {}).values()), count, rng)
+        """Returns up to `count` of a service at random, one of each public network."""
+        entries = list(self._services.get(service_id, {}).values())
+        crowd, chosen = Crowd(of_ip=1, of_network=1), []
+        for entry in some_of(entries, len(entries), rng):
+            ips = [] if entry.ip is None else [entry.ip]
+            if len(chosen) < count and crowd.has_room(ips):
+                crowd.add(ips)
+                chosen.append(entry)
+        return chosen
 
     def put(self, entry: CachedAdvertisement) -> None:
         """Adds one that expires no earlier than all others, in place of its peer's former one."""

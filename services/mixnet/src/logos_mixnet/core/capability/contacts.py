@@ -27,6 +27,9 @@ class Contacts:
     def __len__(self) -> int:
         return len(self._peers)
 
+    def __contains__(self, peer_id: PeerId) -> bool:
+        return peer_id in self._peers
+
     def met(self, peer: Peer) -> None:
         """Takes a peer that is connected, with the addresses that it says it has."""
         self._peers.pop(peer.peer_id, None)

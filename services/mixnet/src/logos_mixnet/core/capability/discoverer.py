@@ -14,9 +14,11 @@ from logos_mixnet.core.backoff import Rng
 from logos_mixnet.core.capability.asks import Ask, Misbehaved
 from logos_mixnet.core.capability.choice import some_of
 from logos_mixnet.core.capability.contacts import Contacts
+from logos_mixnet.core.capability.crowding import Crowd
 from logos_mixnet.core.capability.distance import BUCKETS, ServiceId
 from logos_mixnet.core.capability.errors import MessageMalformedError
 from logos_mixnet.core.capability.keys import PeerId
+from logos_mixnet.core.capability.multiaddr import ips_of
 from logos_mixnet.core.capability.profiles import Profile
 from logos_mixnet.core.capability.records import SignedRecord, open_advertisement
 from logos_mixnet.core.capability.table import ServiceTable
@@ -42,6 +44,7 @@ class _LookUp:
     asked: set[PeerId] = field(default_factory=set)
     waiting: set[int] = field(default_factory=set)
     found: dict[PeerId, SignedRecord] = field(default_factory=dict)
+    crowd: Crowd = field(default_factory=lambda: Crowd(of_ip=2, of_network=3))
 
 
 class Discoverer:
@@ -109,10 +112,20 @@ class Discoverer:
                 signed = open_advertisement(raw, look_up.table.service_id)
             except RemoteFaultError as error:
                 return [Misbehaved(peer, error.reason)]  # the rest of its response is left out
-            known = look_up.found.get(signed.record.peer_id)
-            if known is None or known.record.seq < signed.record.seq:
-                look_up.found[signed.record.peer_id] = signed
+            self._take(look_up, signed)
         return []
+
+    def _take(self, look_up: _LookUp, signed: SignedRecord) -> None:
+        peer_id, ips = signed.record.peer_id, ips_of(signed.record.addresses)
+        known = look_up.found.get(peer_id)
+        if known is not None:
+            if known.record.seq >= signed.record.seq:
+                return
+            look_up.crowd.remove(ips_of(known.record.addresses))
+            del look_up.found[peer_id]
+        if look_up.crowd.has_room(ips):
+            look_up.crowd.add(ips)
+            look_up.found[peer_id] = signed
 
     def _go_on(self, ticket: Ticket, look_up: _LookUp) -> Effects:
         if len(look_up.found) < self._profile.wanted:

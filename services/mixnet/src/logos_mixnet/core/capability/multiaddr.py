@@ -4,6 +4,7 @@ Spec: docs/protocol/discovery.md, DIS-8. Source: multiformats/multiaddr, protoco
 """
 
 import ipaddress
+from collections.abc import Iterable
 from typing import Final
 
 from logos_crypto import base58, varint
@@ -68,6 +69,11 @@ def ip_of(raw: bytes) -> IpAddress | None:
     except (ValueError, VarintError):
         return None
     return ipaddress.ip_address(host) if kind in _IPS else None
+
+
+def ips_of(addresses: Iterable[bytes]) -> list[IpAddress]:
+    """Returns the IPs of those addresses that have one."""
+    return [ip for ip in map(ip_of, addresses) if ip is not None]
 
 
 def _decode_host(raw: bytes) -> tuple[str, str, int]:

@@ -5,8 +5,9 @@ Nothing is remembered of an advertiser that still waits: its ticket is with it.
 Spec: docs/protocol/discovery.md, DIS-9 to DIS-15. Source: LIP-107, "Registrars".
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from logos_base.errors import RemoteFaultError
 from logos_mixnet.core.backoff import Rng
@@ -92,10 +93,9 @@ class Registrar:
     def tick(self, now_ms: int) -> Sequence[Effect]:
         """Drops advertisements whose time is over, and with the last of each kind its bound."""
         for entry in self.cache.expire(now_ms):
-            if not self.cache.count_of(entry.service_id):
-                self._bounds.forget(entry.service_id)
-            if entry.ip is not None and not self.cache.count_from(entry.ip):
-                self._bounds.forget(entry.ip)
+            for key in (entry.service_id, entry.ip):
+                if not self.cache.holds(key):
+                    self._bounds.forget(key)
         return []
 
     def next_wake_ms(self) -> int | None:
@@ -121,19 +121,14 @@ class Registrar:
             )
         signed = open_advertisement(asked.advertisement, asked.service_id)
         self._check_newer(asked.service_id, signed)
-        wait_s = self._wait_s(asked.service_id, ip)
-        bounded: list[Hashable] = (
-            [asked.service_id] if self.cache.count_of(asked.service_id) else []
-        )
-        if ip is not None and self.cache.count_from(ip):
-            bounded.append(ip)
+        waits_s = self._waits_s(asked.service_id, ip)
         t_init_s = now_s if earlier is None else earlier.t_init_s
-        left_s = self._bounds.apply(bounded, wait_s, now_s) - (now_s - t_init_s)
+        left_s = self._bounds.apply(waits_s, now_s) - (now_s - t_init_s)
         if left_s <= 0:
             expires_ms = now_ms + self._profile.expiry_s * 1000
             self.cache.put(CachedAdvertisement(asked.service_id, signed, ip, expires_ms))
             return None
-        self._bounds.issue(bounded, min(wait_s, self._profile.expiry_s), now_s)
+        self._bound(waits_s, now_s)
         left_s = min(left_s, self._profile.expiry_s)
         return Ticket(asked.advertisement, t_init_s, now_s, left_s).signed_by(self._signer)
 
@@ -142,10 +137,18 @@ class Registrar:
         if cached is not None and cached.signed.record.seq > signed.record.seq:
             raise RecordOutdatedError("a newer record of the peer is registered")
 
-    def _wait_s(self, service_id: ServiceId, ip: IpAddress | None) -> int:
-        return waiting_time_s(
-            self._profile,
-            cached=len(self.cache),
-            cached_of_service=self.cache.count_of(service_id),
-            ip_score=UNKNOWN if ip is None else self.cache.ip_tree.score(ip),
-        )
+    def _waits_s(self, service_id: ServiceId, ip: IpAddress | None) -> dict[Hashable, int]:
+        """Returns what the service makes an advertiser wait, and what its address does in all."""
+        cached, of_service = len(self.cache), self.cache.count_of(service_id)
+        score = UNKNOWN if ip is None else self.cache.ip_tree.score(ip)
+        return {
+            each: waiting_time_s(
+                self._profile, cached=cached, cached_of_service=of_service, ip_score=ip_score
+            )
+            for each, ip_score in ((service_id, Fraction(0)), (ip, score))
+        }
+
+    def _bound(self, waits_s: Mapping[Hashable, int], now_s: int) -> None:
+        for key, wait_s in waits_s.items():
+            if self.cache.holds(key):
+                self._bounds.issue(key, min(wait_s, self._profile.expiry_s), now_s)

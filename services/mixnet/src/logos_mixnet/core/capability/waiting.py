@@ -6,7 +6,7 @@ Spec: docs/protocol/discovery.md, DIS-11 (formula), DIS-13 (lower bounds).
 Source: LIP-107, "Waiting Time Calculation".
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Mapping
 from fractions import Fraction
 
 from logos_mixnet.core.capability.profiles import Profile
@@ -34,7 +34,8 @@ class LowerBounds:
     """Until when each service and each address has been told to wait.
 
     A new waiting time ends no earlier than one that was issued before, so that asking again
-    for a better one is of no use.
+    for a better one is of no use. A service's bound is what the service itself causes: with the
+    whole time, advertisers of a crowded network would make all others of the service wait as long.
     """
 
     def __init__(self) -> None:
@@ -43,14 +44,14 @@ class LowerBounds:
     def __len__(self) -> int:
         return len(self._ends_s)
 
-    def apply(self, keys: Iterable[Hashable], wait_s: int, now_s: int) -> int:
-        """Returns the waiting time, or what is left of a longer one of any key."""
-        return max([wait_s, *(self._ends_s[key] - now_s for key in keys if key in self._ends_s)])
+    def apply(self, waits_s: Mapping[Hashable, int], now_s: int) -> int:
+        """Returns the longest of the waiting times, and of what is left of their keys' bounds."""
+        left_s = (self._ends_s[key] - now_s for key in waits_s if key in self._ends_s)
+        return max([*waits_s.values(), *left_s])
 
-    def issue(self, keys: Iterable[Hashable], wait_s: int, now_s: int) -> None:
-        """Takes note of a waiting time before bounds, issued to all the keys."""
-        for key in keys:
-            self._ends_s[key] = max(self._ends_s.get(key, 0), now_s + wait_s)
+    def issue(self, key: Hashable, wait_s: int, now_s: int) -> None:
+        """Takes note of a waiting time that a key has caused."""
+        self._ends_s[key] = max(self._ends_s.get(key, 0), now_s + wait_s)
 
     def forget(self, key: Hashable) -> None:
         """Drops a bound. Idempotent."""

@@ -1,0 +1,192 @@
+"""Nodes that advertise and discover on virtual time: registrar, advertiser, discoverer of each.
+
+Played: dials, streams that are lost or reset, and identify, by which nodes that talk learn where
+the other listens. Signatures are real; they are Ed25519's, the faster ones of the two.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from ipaddress import IPv4Address
+from itertools import count
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from logos_mixnet.core.addresses import Address
+from logos_mixnet.core.capability import advertiser, discoverer
+from logos_mixnet.core.capability.asks import Ask
+from logos_mixnet.core.capability.contacts import Contacts
+from logos_mixnet.core.capability.distance import ServiceId, service_id_of
+from logos_mixnet.core.capability.keys import PeerId, PublicKey
+from logos_mixnet.core.capability.multiaddr import encode_address
+from logos_mixnet.core.capability.profiles import Profile
+from logos_mixnet.core.capability.records import ServiceInfo, SignedRecord, sign_record
+from logos_mixnet.core.capability.registrar import Effect, Registrar, Rejected, Respond
+from logos_mixnet.core.capability.wire import Peer
+from logos_simulation.links import Links
+from logos_simulation.node import Node, Run
+from logos_simulation.world import World
+
+ASK_TIMEOUT_MS: Final = 5_000
+MIX: Final = "/mix/1.0.0"
+
+Reply = Callable[[bytes | None], None]
+Found = Callable[[tuple[SignedRecord, ...]], None]
+
+
+class Ed25519Signer:
+    """An identity that follows from a number."""
+
+    def __init__(self, number: int) -> None:
+        secret = hashlib.sha256(b"node%d" % number).digest()
+        self._key = Ed25519PrivateKey.from_private_bytes(secret)
+
+    @cached_property
+    def public_key(self) -> PublicKey:
+        raw = self._key.public_key().public_bytes_raw()
+        return PublicKey(bytes.fromhex("08011220") + raw)
+
+    def sign(self, message: bytes) -> bytes:
+        return self._key.sign(message)
+
+
+@dataclass
+class Network:
+    """What the nodes share."""
+
+    world: World
+    links: Links
+    profile: Profile
+    nodes: "dict[PeerId, DiscoveryNode]" = field(default_factory=dict)
+
+    def add(self, ip: str, service: str = MIX, **options: object) -> "DiscoveryNode":
+        node = DiscoveryNode(self, len(self.nodes), ip, service, **options)  # type: ignore[arg-type]
+        self.nodes[node.peer.peer_id] = node
+        return node
+
+
+class DiscoveryNode:
+    """A node that advertises one service."""
+
+    def __init__(
+        self,
+        network: Network,
+        number: int,
+        ip: str,
+        service: str,
+        *,
+        claims: str | None = None,
+        is_registrar: bool = True,
+        contacts: int = 8,
+    ) -> None:
+        self.network = network
+        self.ip = IPv4Address(ip)
+        self.service_id = service_id_of(service)
+        self.is_registrar = is_registrar
+        self.node = Node(network.world, f"node{number}", self._boot)
+        self._known = contacts
+        self._signer = Ed25519Signer(number)
+        address = encode_address(Address(f"/ip4/{claims or ip}/tcp/4000"))
+        self.record = sign_record(self._signer, 1, [address], [ServiceInfo(service, bytes(32))])
+        self.peer = Peer(self._signer.public_key.peer_id, (address,))
+        self.served = 0
+        self.queries = 0
+        self.rejected: list[str] = []
+
+    def _boot(self, node: Node) -> None:
+        own, profile, chance = self.peer.peer_id, self.network.profile, node.world.chance
+        self.contacts = Contacts()
+        others = [each for each in self.network.nodes.values() if each.is_registrar]
+        for _ in range(self._known):
+            other = chance.pick(others)
+            if other is not self:
+                self.contacts.met(other.peer)
+        self._numbers = count()
+        self._replies: dict[int, Reply] = {}
+        self.registrar = Registrar(self._signer, profile, self.contacts, chance)
+        self.advertiser = advertiser.Advertiser(own, profile, self.contacts, chance)
+        self.discoverer = discoverer.Discoverer(own, profile, self.contacts, chance)
+        self._registrar = Run[Effect](node, self.registrar, self._respond)
+        self._advertiser = Run[advertiser.Effect](node, self.advertiser, self._register)
+        self._discoverer = Run[discoverer.Effect](node, self.discoverer, self._query)
+        self._advertiser.put(self.advertiser.advertise, self.service_id, self.record)
+
+    def look_up(self, found: Found, service_id: ServiceId | None = None) -> None:
+        """Looks for a service, or for its own."""
+
+        def done(outcome: object) -> None:
+            assert isinstance(outcome, tuple), outcome
+            found(outcome)
+
+        self._discoverer.ask(done, self.discoverer.look_up, service_id or self.service_id)
+
+    def serve(self, sender: "DiscoveryNode", message: bytes, reply: Reply) -> None:
+        """Takes a request from the connection of a peer."""
+        self.served += 1
+        if not self.is_registrar:
+            reply(None)
+            return
+        number = next(self._numbers)
+        self._replies[number] = reply
+        peer_id = sender.peer.peer_id
+        self._registrar.put(self.registrar.requested, number, peer_id, sender.ip, message)
+        self._met(sender)
+
+    def _met(self, other: "DiscoveryNode") -> None:
+        if other.is_registrar and other.peer.peer_id not in self.contacts:
+            self.contacts.met(other.peer)
+            self._advertiser.put(self.advertiser.met, other.peer)
+
+    def _respond(self, effect: Effect) -> None:
+        match effect:
+            case Respond(request, message):
+                self._replies.pop(request)(message)
+            case Rejected(reason):
+                self.rejected.append(reason)
+            case _:
+                self._replies.pop(effect.request)(None)
+
+    def _register(self, effect: advertiser.Effect) -> None:
+        if isinstance(effect, Ask):
+            run, machine = self._advertiser, self.advertiser
+            self._ask(
+                effect,
+                partial(run.put, machine.answered, effect.number),
+                partial(run.put, machine.unanswered, effect.number),
+            )
+
+    def _query(self, effect: discoverer.Effect) -> None:
+        if isinstance(effect, Ask):
+            self.queries += 1
+            run, machine = self._discoverer, self.discoverer
+            self._ask(
+                effect,
+                partial(run.put, machine.answered, effect.number),
+                partial(run.put, machine.unanswered, effect.number),
+            )
+
+    def _ask(
+        self, ask: Ask, answered: Callable[[bytes], None], unanswered: Callable[[], None]
+    ) -> None:
+        is_open = True
+
+        def end(message: bytes | None) -> None:
+            nonlocal is_open
+            if is_open:
+                is_open = False
+                if message is None:
+                    unanswered()
+                else:
+                    self._met(target)
+                    answered(message)
+
+        def reply(message: bytes | None) -> None:
+            self.network.links.send(target.node, self.node, partial(end, message))
+
+        self.node.after(ASK_TIMEOUT_MS, partial(end, None))
+        target = self.network.nodes[ask.peer.peer_id]
+        if target.peer.addresses == ask.peer.addresses:
+            arrives = partial(target.serve, self, ask.message, reply)
+            self.network.links.send(self.node, target.node, arrives)
