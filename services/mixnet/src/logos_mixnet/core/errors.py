@@ -227,6 +227,13 @@ class TooManyLookUpsError(LogosError):
     retry_after_ms = 1000
 
 
+class TooManyTagsError(LogosError):
+    """A peer has as many tags or protections as it may (NET-17)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_TAGS"
+
+
 class StoreError(LogosError):
     """The module's database cannot be written or read now, e.g. because the disk is full."""
 

@@ -179,7 +179,7 @@ class Advertiser:
         taken = _taken(service)
         for bucket in range(BUCKETS):
             slot = taken[bucket]
-            if slot < self._profile.registrations and _candidates(service, bucket):
+            if slot < self._profile.registrations and next(_candidates(service, bucket), None):
                 yield self._opens_ms(service, slot)
 
     def _due(self, service: _Service, now_ms: int) -> Iterator[_Registration]:
@@ -191,7 +191,7 @@ class Advertiser:
         taken = _taken(service)
         for bucket in range(BUCKETS):
             if taken[bucket] < opened:
-                candidates = _candidates(service, bucket)
+                candidates = list(_candidates(service, bucket))
                 for peer in some_of(candidates, opened - taken[bucket], self._rng):
                     yield _Registration(peer, bucket)
 
@@ -261,8 +261,9 @@ def _taken(service: _Service) -> Counter[int]:
     return Counter(each.bucket for each in service.registrations.values())
 
 
-def _candidates(service: _Service, bucket: int) -> list[Peer]:
+def _candidates(service: _Service, bucket: int) -> Iterator[Peer]:
     """Returns the registrars of a bucket that are free to be asked."""
     busy, resting = service.registrations, service.resting_ms
-    peers = service.table.bucket(bucket)
-    return [peer for peer in peers if peer.peer_id not in busy and peer.peer_id not in resting]
+    for peer in service.table.bucket(bucket):
+        if peer.peer_id not in busy and peer.peer_id not in resting:
+            yield peer

@@ -8,7 +8,7 @@ from typing import Final
 
 from logos_mixnet.core.backoff import Rng
 from logos_mixnet.core.capability.choice import some_of
-from logos_mixnet.core.capability.distance import ServiceId, bucket_of
+from logos_mixnet.core.capability.distance import ServiceId, bucket_of_key, key_of
 from logos_mixnet.core.capability.keys import PeerId
 from logos_mixnet.core.capability.wire import Peer
 
@@ -19,10 +19,10 @@ class Contacts:
     """The last 1024 such peers. Shared by the registrar, the advertiser and the discoverer."""
 
     def __init__(self) -> None:
-        self._peers: dict[PeerId, Peer] = {}
+        self._peers: dict[PeerId, tuple[int, Peer]] = {}
 
     def __iter__(self) -> Iterator[Peer]:
-        return iter(self._peers.values())
+        return (peer for _, peer in self._peers.values())
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -33,7 +33,7 @@ class Contacts:
     def met(self, peer: Peer) -> None:
         """Takes a peer that is connected, with the addresses that it says it has."""
         self._peers.pop(peer.peer_id, None)
-        self._peers[peer.peer_id] = peer
+        self._peers[peer.peer_id] = key_of(peer.peer_id), peer
         if len(self._peers) > MAX_CONTACTS:
             del self._peers[next(iter(self._peers))]
 
@@ -45,8 +45,9 @@ class Contacts:
         self, service_id: ServiceId, asking: PeerId, rng: Rng
     ) -> tuple[Peer, ...]:
         """Returns a random peer of every bucket around a service, but never who asks."""
+        centre = int.from_bytes(service_id, "big")
         buckets: dict[int, list[Peer]] = {}
-        for peer in self._peers.values():
+        for key, peer in self._peers.values():
             if peer.peer_id != asking and peer.addresses:
-                buckets.setdefault(bucket_of(service_id, peer.peer_id), []).append(peer)
+                buckets.setdefault(bucket_of_key(centre, key), []).append(peer)
         return tuple(some_of(buckets[at], 1, rng)[0] for at in sorted(buckets))

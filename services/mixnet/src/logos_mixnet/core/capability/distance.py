@@ -19,8 +19,16 @@ def service_id_of(protocol: str) -> ServiceId:
     return ServiceId(hashlib.sha256(protocol.encode()).digest())
 
 
-def bucket_of(service_id: ServiceId, peer_id: bytes, buckets: int = BUCKETS) -> int:
+def key_of(peer_id: bytes) -> int:
+    """Returns the key of a peer: SHA-256 of its id, as a number."""
+    return int.from_bytes(hashlib.sha256(peer_id).digest(), "big")
+
+
+def bucket_of(service_id: ServiceId, peer_id: bytes) -> int:
     """Returns the bucket of a peer: 0 is the farthest, and half of all peers are in it."""
-    key = hashlib.sha256(peer_id).digest()
-    distance = int.from_bytes(service_id, "big") ^ int.from_bytes(key, "big")
-    return min(8 * ID_BYTES - distance.bit_length(), buckets - 1)
+    return bucket_of_key(int.from_bytes(service_id, "big"), key_of(peer_id))
+
+
+def bucket_of_key(centre: int, key: int) -> int:
+    """Returns the bucket of a peer's key around a service's id, both as numbers."""
+    return min(8 * ID_BYTES - (centre ^ key).bit_length(), BUCKETS - 1)

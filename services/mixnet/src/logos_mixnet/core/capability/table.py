@@ -3,7 +3,7 @@
 Spec: docs/protocol/discovery.md, DIS-15. Source: LIP-107, "Peer Table Updates".
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,9 +42,9 @@ class ServiceTable:
     def __contains__(self, peer_id: PeerId) -> bool:
         return peer_id in self._entries
 
-    def bucket(self, index: int) -> list[Peer]:
+    def bucket(self, index: int) -> Iterator[Peer]:
         """Returns the peers of a bucket; 0 is the farthest."""
-        return [entry.peer for entry in self._buckets[index].values()]
+        return (entry.peer for entry in self._buckets[index].values())
 
     def add(self, peers: Iterable[Peer]) -> None:
         """Takes those that can be dialled and fit in. A known peer keeps its addresses."""
