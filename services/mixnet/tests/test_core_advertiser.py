@@ -208,6 +208,38 @@ def test_who_does_not_answer_is_asked_later_and_later_and_then_no_more() -> None
     assert asking.machine.next_wake_ms() is None
 
 
+def test_who_answers_is_a_stranger_no_more() -> None:
+    asking = Asking(1)
+    asking.advertise()
+    asking.fail(asking.take()[0])
+    asking.wait(2000)
+    asking.fail(asking.take()[0])
+    asking.wait(10_000)
+    asking.confirm_all()
+    asking.wait(100_000)
+    before_ms = asking.now_ms
+
+    asking.fail(asking.take()[0])
+
+    wake_ms = asking.machine.next_wake_ms()
+    assert wake_ms is not None
+    assert wake_ms - before_ms <= 1250
+
+
+def test_sixteen_requests_are_on_their_way_at_most() -> None:
+    asking = Asking(100)
+    for number in range(8):
+        service_id = ServiceId(bytes([number]) * 32)
+        asking.obey(list(asking.machine.advertise(service_id, AD, 0)))
+        assert len(asking.asks) <= CONCURRENT_ASKS
+    assert len(asking.asks) == CONCURRENT_ASKS
+    assert asking.machine.next_wake_ms() is None
+
+    asking.answer(asking.take()[0], RegisterResponse(Status.CONFIRMED))
+
+    assert len(asking.asks) == CONCURRENT_ASKS
+
+
 def test_closer_peers_become_registrars() -> None:
     asking = Asking(1)
     asking.advertise()
@@ -267,6 +299,20 @@ def test_a_withdrawn_service_is_not_registered_again() -> None:
 
     assert asking.machine.registrars_of(MIX) == []
     assert asking.machine.next_wake_ms() is None
+
+
+def test_a_response_to_a_withdrawn_service_does_not_count_for_it_anew() -> None:
+    asking = Asking(1)
+    asking.advertise()
+    ask, _ = asking.take()
+    asking.machine.withdraw(MIX, 0)
+    asking.advertise()
+
+    asking.answer(ask, RegisterResponse(Status.CONFIRMED))
+
+    assert asking.machine.registrars_of(MIX) == []
+    asking.confirm_all()
+    assert len(asking.machine.registrars_of(MIX)) == 1
 
 
 def test_services_are_bounded() -> None:

@@ -174,11 +174,26 @@ def test_the_newest_record_of_a_peer_is_found() -> None:
     assert [each.encoded for each in looking.found] == [newer]
 
 
-def test_few_of_one_public_network_are_found() -> None:
-    def at(number: int, ip: str) -> bytes:
-        places = [encode_address(Address(f"/ip4/{ip}/tcp/4000"))]
-        return sign_record(signer(number), 1, places, [ServiceInfo(SERVICE)]).encoded
+def at(number: int, ip: str, seq: int = 1) -> bytes:
+    """An advertisement with another address."""
+    places = [encode_address(Address(f"/ip4/{ip}/tcp/4000"))]
+    return sign_record(signer(number), seq, places, [ServiceInfo(SERVICE)]).encoded
 
+
+def test_records_of_one_peer_are_no_crowd() -> None:
+    looking = Looking(1)
+    looking.look_up()
+
+    looking.answer(*(at(1, "8.8.8.1", seq) for seq in range(1, 6)), at(2, "8.8.8.2"))
+
+    assert looking.found is not None
+    assert {each.record.peer_id for each in looking.found} == {
+        signer(number).public_key.peer_id for number in (1, 2)
+    }
+    assert max(each.record.seq for each in looking.found) == 5
+
+
+def test_few_of_one_public_network_are_found() -> None:
     crowd = [at(number, f"8.8.8.{number}") for number in range(6)]
     same = [at(number, "9.9.9.9") for number in range(6, 10)]
     looking = Looking(3)

@@ -225,6 +225,18 @@ def test_a_crowded_network_does_not_make_others_of_its_service_wait() -> None:
     assert wait_s(asked.register(3, ip=FAR_IP)) <= 2
 
 
+def test_what_has_expired_makes_nobody_wait() -> None:
+    asked = Asked(PUBLIC)
+    asked.admit(1, ip=IP)
+    asked.register(2, ip=IPv4Address("1.2.3.5"))
+    asked.register(2, ip=IP)
+
+    asked.now_ms += 900_000
+
+    assert wait_s(asked.register(2, ip=IP)) == 1
+    assert len(asked.machine._bounds) == 0
+
+
 def test_queries_return_ten_at_random(asked: Asked) -> None:
     for number in range(15):
         asked.admit(number, ip=IPv4Address("10.0.0.1"))
@@ -328,5 +340,7 @@ def test_random_histories_keep_the_rules(history: list[Step]) -> None:
                 end_s = now_s + response.ticket.t_wait_for_s
                 assert end_s >= max((end for end, where in issued if where == ip), default=0)
                 issued += [(end_s, ip)] if cache.count_from(ip) else []
+        assert len(asked.machine._bounds) <= 2 * len(cache)
+        assert len(cache.ip_tree) <= 33 * len(cache)
     where = [asked.machine.cache.count_from(ip) for ip in IPS]
     assert sum(where) == len(asked.machine.cache)
