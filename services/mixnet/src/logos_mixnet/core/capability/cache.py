@@ -64,7 +64,8 @@ class AdvertisementCache:
     def some_of(self, service_id: ServiceId, count: int, rng: Rng) -> list[CachedAdvertisement]:
         """Returns up to `count` of a service at random, one of each public network."""
         entries = list(self._services.get(service_id, {}).values())
-        crowd, chosen = Crowd(of_ip=1, of_network=1), []
+        crowd = Crowd(of_ip=1, of_network=1)
+        chosen: list[CachedAdvertisement] = []
         for entry in some_of(entries, len(entries), rng):
             ips = [] if entry.ip is None else [entry.ip]
             if len(chosen) < count and crowd.has_room(ips):
