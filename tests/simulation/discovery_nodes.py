@@ -24,7 +24,7 @@ from logos_mixnet.core.capability.multiaddr import encode_address
 from logos_mixnet.core.capability.profiles import Profile
 from logos_mixnet.core.capability.records import ServiceInfo, SignedRecord, sign_record
 from logos_mixnet.core.capability.registrar import Effect, Registrar, Rejected, Respond
-from logos_mixnet.core.capability.wire import Peer
+from logos_mixnet.core.capability.wire import GetAdsResponse, Peer, encode_response
 from logos_simulation.links import Links
 from logos_simulation.node import Node, Run
 from logos_simulation.world import World
@@ -93,6 +93,8 @@ class DiscoveryNode:
         self.peer = Peer(self._signer.public_key.peer_id, (address,))
         self.served = 0
         self.queries = 0
+        self.lies: Callable[[], GetAdsResponse] | None = None
+        """What a hostile registrar answers to whatever it is asked."""
         self.rejected: list[str] = []
 
     def _boot(self, node: Node) -> None:
@@ -127,6 +129,9 @@ class DiscoveryNode:
         self.served += 1
         if not self.is_registrar:
             reply(None)
+            return
+        if self.lies is not None:
+            reply(encode_response(self.lies()))
             return
         number = next(self._numbers)
         self._replies[number] = reply

@@ -12,6 +12,7 @@ from logos_mixnet.core.capability.distance import ServiceId, service_id_of
 from logos_mixnet.core.capability.keys import PeerId, PublicKey
 from logos_mixnet.core.capability.profiles import LOCAL, PUBLIC, Profile
 from logos_mixnet.core.capability.records import SignedRecord
+from logos_mixnet.core.capability.wire import GetAdsResponse
 from logos_simulation.faults import crash_one, now_and_then
 from logos_simulation.links import Links, Weather
 from logos_simulation.world import World, seeds
@@ -189,3 +190,31 @@ def test_d4_without_similarity_sybils_take_over() -> None:
     (share,) = honest_shares(profile, BEFORE_MS, subnet="10.77.88")
 
     assert share <= 0.2
+
+
+@pytest.mark.parametrize("seed", seeds(3))
+def test_d5_hostile_registrars_do_not_take_over(seed: int) -> None:
+    """One registrar of five admits nobody and names only its own: Sybils, and its accomplices.
+
+    Each Sybil has a network of its own, so that nothing but the choice of registrars is in its way.
+    """
+    pool = network(seed, PUBLIC)
+    chance = pool.world.chance
+    ips = [f"{20 * chance.between(1, 9) + 3}.{chance.below(256)}.{at}.7" for at in range(150)]
+    honest = [pool.add(ip) for ip in ips[:40]]
+    hostile = [pool.add(ip) for ip in ips[40:50]]
+    sybils = [pool.add(ip, is_registrar=False, contacts=0) for ip in ips[50:]]
+
+    def lies() -> GetAdsResponse:
+        named = [chance.pick(sybils).record.encoded for _ in range(10)]
+        return GetAdsResponse(tuple(named), tuple(node.peer for node in hostile))
+
+    for node in hostile:
+        node.lies = lies
+    start([*honest, *hostile])
+
+    found = look_ups(honest, 600_000)
+
+    bad = {node.peer.peer_id for node in (*hostile, *sybils)}
+    share = 1 - sum(len(each & bad) for each in found.values()) / sum(map(len, found.values()))
+    assert share >= 0.4, share
