@@ -261,6 +261,8 @@ const (
 	TransitionReason_TRANSITION_REASON_BOUND TransitionReason = 17
 	// Another version of it takes its place.
 	TransitionReason_TRANSITION_REASON_UPGRADE TransitionReason = 18
+	// An operator had its process killed (KER-45).
+	TransitionReason_TRANSITION_REASON_KILLED TransitionReason = 19
 )
 
 // Enum value maps for TransitionReason.
@@ -285,6 +287,7 @@ var (
 		16: "TRANSITION_REASON_NOT_SERVING",
 		17: "TRANSITION_REASON_BOUND",
 		18: "TRANSITION_REASON_UPGRADE",
+		19: "TRANSITION_REASON_KILLED",
 	}
 	TransitionReason_value = map[string]int32{
 		"TRANSITION_REASON_UNSPECIFIED":         0,
@@ -306,6 +309,7 @@ var (
 		"TRANSITION_REASON_NOT_SERVING":         16,
 		"TRANSITION_REASON_BOUND":               17,
 		"TRANSITION_REASON_UPGRADE":             18,
+		"TRANSITION_REASON_KILLED":              19,
 	}
 )
 
@@ -661,7 +665,7 @@ const file_logos_kernel_v1_module_proto_rawDesc = "" +
 	"\x16MODULE_RUNTIME_PROCESS\x10\x01\x12\x1b\n" +
 	"\x17MODULE_RUNTIME_EXTERNAL\x10\x02\x12\x19\n" +
 	"\x15MODULE_RUNTIME_DOCKER\x10\x03\x12\x1d\n" +
-	"\x19MODULE_RUNTIME_KUBERNETES\x10\x04*\x98\x05\n" +
+	"\x19MODULE_RUNTIME_KUBERNETES\x10\x04*\xb6\x05\n" +
 	"\x10TransitionReason\x12!\n" +
 	"\x1dTRANSITION_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" TRANSITION_REASON_KERNEL_STARTED\x10\x01\x12%\n" +
@@ -682,7 +686,8 @@ const file_logos_kernel_v1_module_proto_rawDesc = "" +
 	"\x1aTRANSITION_REASON_WATCHDOG\x10\x0f\x12!\n" +
 	"\x1dTRANSITION_REASON_NOT_SERVING\x10\x10\x12\x1b\n" +
 	"\x17TRANSITION_REASON_BOUND\x10\x11\x12\x1d\n" +
-	"\x19TRANSITION_REASON_UPGRADE\x10\x12b\x06proto3"
+	"\x19TRANSITION_REASON_UPGRADE\x10\x12\x12\x1c\n" +
+	"\x18TRANSITION_REASON_KILLED\x10\x13b\x06proto3"
 
 var (
 	file_logos_kernel_v1_module_proto_rawDescOnce sync.Once
