@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import Browser, Page, Response, expect
 
-from browser.conftest import AXE, LIVE, App, Visit
+from browser.conftest import AXE, LIVE, App, Cookies, Visit
 
 PAGES = [
     "/testnet",
@@ -45,6 +45,18 @@ def violations(page: Page) -> list[str]:
         for each in json.loads(found)
         for node in each["nodes"]
     ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stored(app: App, browser: Browser, cookies: Cookies) -> None:
+    """A file on node1: the page of files has a row whatever runs before."""
+    with browser.new_context() as context:
+        context.add_cookies(cookies)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto(f"{app.address}/at/node1/files/")
+        page.wait_for_selector(LIVE)
+        page.click("button:has-text('Store a sample')")
+        page.wait_for_selector("#rows tr")
 
 
 @pytest.mark.parametrize(("theme", "width"), LOOKS)
