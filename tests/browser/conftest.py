@@ -1,6 +1,7 @@
 """A browser, and a testnet whose app it opens. Errors of pages fail every test."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.integration)
+            if CHROMIUM is None and os.environ.get("CI"):
+                raise pytest.UsageError("there is no chromium: install it")
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="there is no chromium: install it"))
 

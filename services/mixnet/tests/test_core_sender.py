@@ -24,9 +24,9 @@ from logos_mixnet.core.mixing.sender import (
     Depart,
     Effects,
     Outgoing,
-    Purpose,
     Sender,
 )
+from logos_mixnet.core.rln.message_ids import Purpose
 from logos_mixnet.core.sphinx.fragments import FRAGMENT_CODEC, Reassembly, Whole
 from logos_mixnet.core.sphinx.geometry import ADDRESS_BYTES
 from logos_mixnet.core.sphinx.header import Hop

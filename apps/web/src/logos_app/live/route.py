@@ -29,7 +29,7 @@ async def live(request: Request, topics: str = "", after: str = "") -> Response:
     had: what happened since is sent first; `resync` if that is not known any longer.
     """
     shell, visit = shell_of(request), visit_of(request)
-    assert visit is not None  # noqa: S101 - the gate lets nobody else through
+    assert visit is not None  # noqa: S101 - the gate admits sessions only
     wanted = [word for word in topics.split(",") if _TOPIC.fullmatch(word)][:MOST_TOPICS]
     tab = shell.live.open(visit.session.name, wanted)
     shell.nodes.is_watched = True

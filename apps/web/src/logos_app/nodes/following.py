@@ -1,4 +1,4 @@
-"""Follows each node: one subscription a node, however many look on."""
+"""Follows each node: one subscription a node, however many pages are open."""
 
 import asyncio
 import logging
@@ -27,13 +27,13 @@ from logos_client.token_file import TokenFileError
 HISTORY: Final = 500
 """Events of the past that are read of each node at first."""
 STATS_S: Final = 2.0
-"""How often memory is read while somebody looks on: one point of the chart. Else"""
+"""How often memory is read while a page is open: one point of the chart. Else"""
 STATS_UNSEEN_POINTS: Final = 10
 """points are as the last: the nodes walk all pages of their processes for it."""
 STATS_TIMEOUT_S: Final = 10.0
 """A module that hangs holds the answer up for two."""
 LINKS_S: Final = 1.0
-"""How often counters of links are read while somebody looks on, and"""
+"""How often counters of links are read while a page is open, and"""
 LINKS_UNSEEN_S: Final = 5.0
 _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0)
 _PEERING: Final = "logos.network.v1.Peering"
@@ -127,7 +127,7 @@ class Follower:
         self._put(with_status(self._node, status, now_ms()))
 
     async def _stats(self, channel: grpc.aio.Channel) -> None:
-        """Reads what processes use, and holds the last reading while nobody looks on."""
+        """Reads what processes use, and holds the last reading while no page is open."""
         stub, usage, held = supervisor_pb2_grpc.SupervisorStub(channel), dict[str, int](), 0
         while True:
             if held == 0 or self._nodes.is_watched:

@@ -142,7 +142,7 @@ def with_links(node: NodeSeen, links: Sequence[Link], seconds: float) -> NodeSee
 
 def _rate(before: Link, now: Link, seconds: float) -> Rate:
     if seconds <= 0 or before.since_ms != now.since_ms:
-        return Rate()  # counted anew since
+        return Rate()  # the counters were reset
     messages = now.received_messages + now.sent_messages
     messages -= before.received_messages + before.sent_messages
     amount = now.received_bytes + now.sent_bytes - before.received_bytes - before.sent_bytes

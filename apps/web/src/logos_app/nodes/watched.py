@@ -22,9 +22,9 @@ class Nodes:
         self.testnet = testnet
         self.names = [node.name for node in nodes]
         self.changed = asyncio.Event()
-        """Set by each change; whoever waits for it clears it."""
+        """Set by each change, cleared by its reader."""
         self.is_watched = False
-        """Whether somebody looks on."""
+        """Whether a page is open."""
         self.told = Cursor(tuple(0 for _ in nodes))
         """How far the events were given out by `drain`."""
         self._waiting: deque[Happening] = deque(maxlen=REMEMBERED)

@@ -79,7 +79,7 @@ class At(Place):
 
 
 Looked = Callable[[Place], Awaitable[str]]
-"""Makes a part of a panel's pages anew, twice a second while somebody looks at them."""
+"""Renders a part of a panel's pages again, twice a second while one is open."""
 
 Figure = Callable[[grpc.aio.Channel], Awaitable[str]]
 """Asks a node for the figure in the navigation; it has 300 ms."""

@@ -1,4 +1,4 @@
-"""Sends changes of the nodes to whoever looks on: at most twice a second, and only what changed."""
+"""Sends changes of the nodes to open pages: at most twice a second, and only what changed."""
 
 import asyncio
 import hashlib
@@ -55,7 +55,7 @@ async def broadcast(shell: "Shell") -> None:
 
 
 def _parts(shell: "Shell", topics: Iterable[str]) -> list[tuple[str, str, dict[str, Any]]]:
-    """The parts of pages that somebody looks at."""
+    """The parts of pages that are open."""
     nodes = shell.nodes.seen
     found: list[tuple[str, str, dict[str, Any]]] = []
     for topic in topics:
@@ -151,7 +151,7 @@ def rows_sent(shell: "Shell", happened: Iterable[Happening]) -> Callable[[str], 
 
 
 async def _ask_figures(shell: "Shell") -> None:
-    """Asks for the figures of panels that somebody sees, and sends those that have changed."""
+    """Asks for the figures of panels that open pages show, and sends those that have changed."""
     while True:
         before = dict(shell.figures)
         for topic in sorted(shell.live.topics):
@@ -179,7 +179,7 @@ async def _ask(shell: "Shell", viewpoint: str) -> None:
 
 
 async def _ask_panels(shell: "Shell") -> None:
-    """Makes the live parts of panels that somebody looks at, and sends those that have changed."""
+    """Makes the live parts of panels that are open, and sends those that have changed."""
     sent: dict[str, tuple[int, str]] = {}
     while True:
         topics = shell.live.topics

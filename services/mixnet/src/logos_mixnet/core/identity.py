@@ -10,6 +10,8 @@ from logos_crypto import base58
 from logos_mixnet.core.errors import InvalidPeerIdError
 
 SECRET_KEY_BYTES: Final = 32
+SECP256K1_ID_BYTES: Final = 39
+"""A peer id that holds its secp256k1 key."""
 MAX_PEER_ID_TEXT: Final = 64
 
 SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -19,7 +21,12 @@ _SEED_LABEL: Final = b"logos-testnet-identity"
 _SECP256K1_PREFIX: Final = bytes.fromhex("002508021221")
 _ED25519_PREFIX: Final = bytes.fromhex("002408011220")
 _SHA256_PREFIX: Final = bytes.fromhex("1220")
-_FORMS: Final = ((_SECP256K1_PREFIX, 39), (_ED25519_PREFIX, 38), (_SHA256_PREFIX, 34))
+_COMPRESSED: Final = (2, 3)
+_FORMS: Final = (
+    (_SECP256K1_PREFIX, SECP256K1_ID_BYTES),
+    (_ED25519_PREFIX, 38),
+    (_SHA256_PREFIX, 34),
+)
 
 
 def parse_peer_id(text: str, *, field: str = "peer_id") -> str:
@@ -37,6 +44,13 @@ def parse_peer_id(text: str, *, field: str = "peer_id") -> str:
         if any(len(raw) == size and raw.startswith(prefix) for prefix, size in _FORMS):
             return text
     raise InvalidPeerIdError(f"not a peer id: {text[:80]!r}", field=field)
+
+
+def is_secp256k1_id(raw: bytes) -> bool:
+    """Says whether bytes are a peer id that holds a compressed secp256k1 key."""
+    size = len(_SECP256K1_PREFIX)
+    is_one = len(raw) == SECP256K1_ID_BYTES and raw.startswith(_SECP256K1_PREFIX)
+    return is_one and raw[size] in _COMPRESSED
 
 
 def seeded_secret(seed: int, node: str) -> bytes:

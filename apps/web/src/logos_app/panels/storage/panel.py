@@ -37,7 +37,7 @@ async def figure(channel: grpc.aio.Channel) -> str:
 
 
 async def live(at: Place) -> str:
-    """The transfers, while somebody looks on."""
+    """The transfers, while a page is open."""
     return at.partial("moves_part.html", moves=_shown(await _moves(at)))
 
 

@@ -90,7 +90,7 @@ function trim() {
   while (list && list.children.length > pageSize) list.lastChild.remove();
 }
 
-// ---- The timeline: new rows wait while somebody reads it ---------------------------------------------
+// ---- The timeline: new rows wait while it is being read ---------------------------------------------
 const said = byId('said'), waiting = [];
 let held = false;
 const isRead = () => said && (said.matches(':hover') || said.contains(document.activeElement));

@@ -11,7 +11,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from itertools import count
 from typing import Final
 
@@ -26,6 +25,7 @@ from logos_mixnet.core.mixing.errors import (
     QueueFullError,
 )
 from logos_mixnet.core.mixing.pool import Mix, Pool
+from logos_mixnet.core.rln.message_ids import Purpose
 from logos_mixnet.core.sphinx.fragments import FRAGMENT_CODEC, cut
 from logos_mixnet.core.sphinx.geometry import HERE
 from logos_mixnet.core.sphinx.header import Path
@@ -40,13 +40,6 @@ MAX_QUEUED_BYTES: Final = 16 << 20
 MAX_LOOPS: Final = 4_096
 GRACE_MS: Final = 10_000
 """For a loop, beyond the longest that its hops may hold it."""
-
-
-class Purpose(Enum):
-    """What a packet of this node is for: where ids are scarce, cover is left out first."""
-
-    OWN = "own"
-    COVER = "cover"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from logos_crypto.hashes import MODULUS
+from logos_mixnet.core.identity import SECP256K1_ID_BYTES, is_secp256k1_id
 from logos_mixnet.core.rln.errors import AnnouncementMalformedError, SignatureError
 from logos_mixnet.core.rln.signing import (
     MAX_SIGNATURE_BYTES,
-    PEER_ID_BYTES,
     HasSigned,
     Sign,
-    is_peer_id,
     signed_message,
 )
 
 DOMAIN: Final = "logos-rln-membership/v1"
 VERSION: Final = b"\x01"
-PAYLOAD_BYTES: Final = 1 + PEER_ID_BYTES + 32 + 32 + 2
+PAYLOAD_BYTES: Final = 1 + SECP256K1_ID_BYTES + 32 + 32 + 2
 MIN_SIGNATURE_BYTES: Final = 8
 MAX_ANNOUNCEMENT_BYTES: Final = PAYLOAD_BYTES + MAX_SIGNATURE_BYTES
 
@@ -69,7 +68,7 @@ class Announcement:
         peer_id, identifier, commitment = raw[1:40], raw[40:72], raw[72:104]
         limit = int.from_bytes(raw[104:PAYLOAD_BYTES], "little")
         value = int.from_bytes(commitment, "little")
-        if not is_peer_id(peer_id) or not 0 < value < MODULUS or limit == 0:
+        if not is_secp256k1_id(peer_id) or not 0 < value < MODULUS or limit == 0:
             raise AnnouncementMalformedError("a peer id, commitment or limit is not valid")
         read = cls(peer_id, identifier, commitment, limit, raw[PAYLOAD_BYTES:])
         if not has_signed(peer_id, signed_message(DOMAIN, read.payload()), read.signature):

@@ -5,12 +5,8 @@ from typing import Final
 
 from logos_crypto import varint
 
-PEER_ID_BYTES: Final = 39
-"""The identity multihash of a secp256k1 key (NET-1)."""
 MAX_SIGNATURE_BYTES: Final = 72
 """ECDSA over SHA-256, DER."""
-
-_PEER_ID_PREFIX: Final = bytes.fromhex("002508021221")
 
 Sign = Callable[[bytes], bytes]
 """Signs a message with this node's identity."""
@@ -22,8 +18,3 @@ def signed_message(domain: str, payload: bytes) -> bytes:
     """Returns what is signed: a purpose and a payload, each after its length."""
     parts = (domain.encode(), payload)
     return b"".join(varint.encode(len(part)) + part for part in parts)
-
-
-def is_peer_id(peer_id: bytes) -> bool:
-    """Says whether bytes are the peer id of a node that can be a member."""
-    return len(peer_id) == PEER_ID_BYTES and peer_id.startswith(_PEER_ID_PREFIX)

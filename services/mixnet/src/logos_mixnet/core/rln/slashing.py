@@ -14,21 +14,20 @@ from logos_crypto import rln
 from logos_crypto.hashes import MODULUS
 from logos_crypto.refusals import RefusedError
 from logos_crypto.rln import Identity, Share
+from logos_mixnet.core.identity import SECP256K1_ID_BYTES, is_secp256k1_id
 from logos_mixnet.core.rln.errors import EvidenceError, SignatureError, SlashMalformedError
 from logos_mixnet.core.rln.nullifiers import Point, Sighting
 from logos_mixnet.core.rln.signing import (
     MAX_SIGNATURE_BYTES,
-    PEER_ID_BYTES,
     HasSigned,
     Sign,
-    is_peer_id,
     signed_message,
 )
 
 DOMAIN: Final = "logos-rln-slash/v1"
 VERSION: Final = b"\x01"
 VALUES: Final = 6
-PAYLOAD_BYTES: Final = 1 + PEER_ID_BYTES + 8 + VALUES * 32
+PAYLOAD_BYTES: Final = 1 + SECP256K1_ID_BYTES + 8 + VALUES * 32
 MIN_SIGNATURE_BYTES: Final = 8
 MAX_SLASH_BYTES: Final = PAYLOAD_BYTES + MAX_SIGNATURE_BYTES
 
@@ -102,7 +101,7 @@ class SlashRecord:
             raise SlashMalformedError("a slash record has 248 to 312 bytes of version 1")
         reporter, rest = raw[1:40], raw[48:PAYLOAD_BYTES]
         values = [rest[start : start + 32] for start in range(0, VALUES * 32, 32)]
-        if not is_peer_id(reporter) or any(
+        if not is_secp256k1_id(reporter) or any(
             int.from_bytes(value, "little") >= MODULUS for value in values
         ):
             raise SlashMalformedError("a peer id or a field value is not valid")

@@ -14,18 +14,15 @@ from typing import Final
 
 from logos_crypto import base58
 from logos_mixnet.core.addresses import Address
+from logos_mixnet.core.identity import SECP256K1_ID_BYTES, is_secp256k1_id
 from logos_mixnet.core.sphinx.errors import AddressBlockError, AddressUnsuitableError
 from logos_mixnet.core.sphinx.geometry import ADDRESS_BYTES
 
-PEER_ID_BYTES: Final = 39
-
-_PEER_ID_PREFIX: Final = bytes.fromhex("002508021221")
-_COMPRESSED: Final = (2, 3)
 _PORT: Final = 5
 _FIRST: Final = 7
-_SECOND: Final = _FIRST + PEER_ID_BYTES
-_END: Final = _SECOND + PEER_ID_BYTES
-_NO_PEER: Final = bytes(PEER_ID_BYTES)
+_SECOND: Final = _FIRST + SECP256K1_ID_BYTES
+_END: Final = _SECOND + SECP256K1_ID_BYTES
+_NO_PEER: Final = bytes(SECP256K1_ID_BYTES)
 _MAX_PORT: Final = 0xFFFF
 
 
@@ -107,22 +104,17 @@ class MixAddress:
         return cls(host, port, second, Transport(kind), relay=first)
 
 
-def _is_secp256k1(raw: bytes) -> bool:
-    size = len(_PEER_ID_PREFIX)
-    return len(raw) == PEER_ID_BYTES and raw[:size] == _PEER_ID_PREFIX and raw[size] in _COMPRESSED
-
-
 def _peer_bytes(peer_id: str) -> bytes:
     try:
         raw = base58.decode(peer_id)
     except ValueError:
         raw = b""
-    if not _is_secp256k1(raw):
+    if not is_secp256k1_id(raw):
         raise AddressUnsuitableError(f"not the id of a secp256k1 key: {peer_id[:64]!r}")
     return raw
 
 
 def _peer_text(raw: bytes) -> str:
-    if not _is_secp256k1(raw):
+    if not is_secp256k1_id(raw):
         raise AddressBlockError("an address block names no secp256k1 peer")
     return base58.encode(raw)
