@@ -128,14 +128,26 @@ class UnrulyNode:
         )
 
     async def heal(self) -> None:
-        """Brings every module back to READY, whatever a test has left."""
-        for name, module in (await self.modules()).items():
+        """Brings every module back to READY, whatever a test has left, however late it is told."""
+        for name in await self.modules():
             got = await self.settings.GetSettings(settings_pb2.GetSettingsRequest(module=name))
             if "mode" in got.changes_json:
                 await self.set(name, mode=None)
-            if module.desired != module_pb2.DESIRED_STATE_RUNNING or module.state != READY:
+        async with asyncio.timeout(STEP_S):
+            while not await self._all_run():
+                await asyncio.sleep(0.1)
+
+    async def _all_run(self) -> bool:
+        """Starts what rests; returns whether all are READY, and by the engine's account too."""
+        running = await running_containers()
+        modules = await self.modules()
+        for name, module in modules.items():
+            if module.state in {STOPPED, FAILED, BACKOFF}:
                 await self.start(name)
-        await self.until_all_ready()
+        return all(
+            module.state == READY and container(name) in running
+            for name, module in modules.items()
+        )
 
     async def until_all_ready(self) -> dict[str, module_pb2.Module]:
         """Waits until every module is READY."""
@@ -201,6 +213,12 @@ class UnrulyNode:
 def container(service: str) -> str:
     """Returns the container of a module, or of the `kernel`."""
     return f"{PROJECT}-node1-{service}-1"
+
+
+async def running_containers() -> set[str]:
+    """The containers of the node that the engine says run."""
+    listed = ["ps", "--format", "{{.Names}}", "--filter", f"name={PROJECT}-"]
+    return set((await run_docker(listed)).split())
 
 
 async def told(*words: str, accepted: Collection[int] = (0,)) -> str:

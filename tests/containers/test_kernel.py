@@ -27,6 +27,7 @@ from unruly_node import (
     UnrulyNode,
     container,
     inspected,
+    running_containers,
     told,
     unruly_node,
 )
@@ -237,9 +238,8 @@ async def test_any_history_ends_well(node: UnrulyNode) -> None:
         await _step(node, step, name)
     await node.heal()
 
-    running = await run_docker(["ps", "--format", "{{.Names}}", "--filter", f"name={PROJECT}-"])
     expected = {container(name) for name in (*MODULES, "kernel")} | {f"{PROJECT}-broker-1"}
-    assert set(running.split()) == expected, steps
+    assert await running_containers() == expected, steps
     log = await told("logs", KERNEL)
     assert "kernel failed" not in log, steps
 

@@ -553,15 +553,19 @@ async def test_calls_that_run_out_of_time_leave_nothing_behind(rig: Rig) -> None
             ended = await asyncio.gather(*calls, return_exceptions=True)
             assert all(isinstance(one, grpc.aio.AioRpcError) for one in ended)
 
+    async def quiet() -> None:
+        while rig.doings.hanging or rig.kernel.node.routing.waiting("base"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        gc.collect()
+
     await many(40)
-    gc.collect()
+    await quiet()
     before, objects = psutil.Process().memory_info().rss, len(gc.get_objects())
     await many(400)
-    gc.collect()
+    await quiet()
 
-    grown = psutil.Process().memory_info().rss - before
-    assert grown < 24_000 * 2048, "bytes"
-    assert len(gc.get_objects()) < objects + 2_400
-    assert rig.kernel.node.routing.waiting("base") == 0
-    while rig.doings.hanging:  # noqa: ASYNC110 -- the callee is not told
-        await asyncio.sleep(0.01)
+    assert psutil.Process().memory_info().rss - before < 24_000 * 2048, "bytes"
+    async with asyncio.timeout(60):  # the ends of the last calls are still on their way
+        while len(gc.get_objects()) > objects + 2_400:
+            await asyncio.sleep(0.1)
+            gc.collect()
