@@ -134,7 +134,7 @@ class UnrulyNode:
             if "mode" in got.changes_json:
                 await self.set(name, mode=None)
         async with asyncio.timeout(STEP_S):
-            while not await self._all_run():
+            while not await self._all_run():  # noqa: ASYNC110 - a remote event
                 await asyncio.sleep(0.1)
 
     async def _all_run(self) -> bool:
