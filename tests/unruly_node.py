@@ -145,8 +145,7 @@ class UnrulyNode:
             if module.state in {STOPPED, FAILED, BACKOFF}:
                 await self.start(name)
         return all(
-            module.state == READY and container(name) in running
-            for name, module in modules.items()
+            module.state == READY and container(name) in running for name, module in modules.items()
         )
 
     async def until_all_ready(self) -> dict[str, module_pb2.Module]:
