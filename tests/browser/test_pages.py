@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
 from browser.conftest import AXE, LIVE, App, Cookies, Visit
+from browser.slow_server import slowly
 
 PAGES = [
     "/testnet",
@@ -25,6 +26,9 @@ LOOKS = [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)]
 MAX_BYTES = 150 * 1024
 MAX_REQUESTS = 6
 
+PIECES = 8
+
+TEXT = "path => fetch(path).then(answer => answer.text())"
 SHIFTS = """() => new Promise(resolve => {
   let sum = 0;
   new PerformanceObserver(list => {
@@ -89,6 +93,18 @@ def test_the_first_load_is_small_and_nothing_moves(path: str, visit: Visit, app:
     assert len(sizes) <= MAX_REQUESTS, sizes
     assert sum(sizes.values()) <= MAX_BYTES, sizes
     assert shift < 0.005
+
+
+@pytest.mark.parametrize("path", ["/testnet", "/at/node1/files/", "/parts/map"])
+def test_nothing_moves_while_a_page_arrives_in_pieces(path: str, visit: Visit, app: App) -> None:
+    """A browser draws what it has; columns that share a width are wrong until the last is there."""
+    page, style = visit("/more"), "/static/app.css"
+    html, css = (page.evaluate(TEXT, each).encode() for each in (path, style))
+    pages = {path: ("text/html", html), style: ("text/css", css)}
+    with slowly(pages, PIECES) as address:
+        page = visit("/more", allowed=("404",))
+        page.goto(address + path)
+        assert page.evaluate(SHIFTS) == 0
 
 
 @pytest.mark.parametrize("path", ["/testnet", "/nodes/node1", "/at/node1/files/", "/parts"])
