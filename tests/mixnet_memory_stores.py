@@ -1,11 +1,16 @@
 """Stores of mixnet in memory, for tests and simulations."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
 from logos_mixnet.core.advertisements import MAX_EXPIRED, Advertisement, Due, MakeDue
 from logos_mixnet.core.errors import TooManyKeysError
+from logos_mixnet.core.rln.announcements import Announcement
+from logos_mixnet.core.rln.errors import RegistrationClosedError
+from logos_mixnet.core.rln.message_ids import Reserved, Save
+from logos_mixnet.core.rln.ports import Registry
+from logos_mixnet.core.rln.slashing import SlashRecord
 
 
 class MemoryPeerStore:
@@ -70,3 +75,50 @@ class MemoryAdvertisementStore:
                 self._kept[each.key] = replace(
                     kept, next_provide_ms=each.next_provide_ms, failures=each.failures
                 )
+
+
+class MemoryMessageIdStore:
+    """`MessageIdStore` that ends with the process."""
+
+    def __init__(self) -> None:
+        self._reserved: dict[int, Reserved] = {}
+        self._floor = -1
+
+    async def load(self) -> tuple[Sequence[Reserved], int]:
+        return list(self._reserved.values()), self._floor
+
+    async def save(self, save: Save) -> None:
+        self._floor = save.floor
+        self._reserved[save.reserved.epoch] = save.reserved
+        for epoch in [each for each in self._reserved if each <= save.floor]:
+            del self._reserved[epoch]
+
+
+class MemoryMembers:
+    """`MembershipStore` that ends with the process."""
+
+    def __init__(self, genesis: tuple[bytes, ...] = (), *, is_open: bool = False) -> None:
+        self._registry = Registry(genesis=genesis, is_open=is_open)
+
+    async def load(self) -> Registry:
+        return self._registry
+
+    async def watch(self) -> AsyncIterator[Registry]:
+        for never in ():
+            yield never
+
+    async def register(self, commitment: bytes, _limit: int) -> None:
+        if commitment not in self._registry.genesis:
+            raise RegistrationClosedError("members of this network are those of its genesis list")
+
+    async def save_announcement(self, announcement: Announcement) -> None:
+        kept = {each.peer_id: each for each in self._registry.announced}
+        kept.setdefault(announcement.peer_id, announcement)
+        announced = tuple(kept[peer_id] for peer_id in sorted(kept))
+        self._registry = replace(self._registry, announced=announced)
+
+    async def save_slash(self, record: SlashRecord, commitment: bytes) -> None:
+        if commitment not in self._registry.slashed:
+            slashed = self._registry.slashed | {commitment}
+            records = (*self._registry.records, record)
+            self._registry = replace(self._registry, slashed=slashed, records=records)

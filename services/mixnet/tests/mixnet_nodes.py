@@ -73,6 +73,7 @@ async def running(
     peers: Any = None,
     advertisements: Any = None,
     clock: Any = None,
+    rln: Any = None,
     **settings: Any,
 ) -> AsyncIterator[RunningNode]:
     config = parse({"listen": ["/ip4/127.0.0.1/tcp/0"], **settings})
@@ -86,6 +87,7 @@ async def running(
         status=statuses.append,
         tell_isolation=lambda is_on, mark: isolations.append((is_on, mark)),
         now_ms=None if clock is None else clock.now_ms,
+        rln=rln,
     )
     server, stopping = Server(OpenAccess()), asyncio.Event()
     network.serve(server.serve)

@@ -18,7 +18,14 @@ from logos_mixnet.core.rln.announcements import Announcement
 from logos_mixnet.core.rln.application import Application
 from logos_mixnet.core.rln.epochs import Epochs
 from logos_mixnet.core.rln.frame import ProofFrame
-from logos_mixnet.core.rln.members import Members, MembersChanged, SaveAnnouncement, SaveSlash
+from logos_mixnet.core.rln.members import (
+    Members,
+    MembersChanged,
+    PlantTree,
+    SaveAnnouncement,
+    SaveSlash,
+    plant,
+)
 from logos_mixnet.core.rln.ports import Registry
 
 APPLICATION: Final = Application()
@@ -158,6 +165,8 @@ class MembersRig:
                 case SaveSlash():
                     self.saved.append(effect)
                     todo += self.members.slash_saved(effect, self.now_ms)
+                case PlantTree():
+                    todo += self.members.planted(effect, plant(effect), self.now_ms)
                 case MembersChanged():
                     self.windows.append(effect)
                 case Answer():

@@ -30,6 +30,7 @@ from logos_mixnet.net.streams import NativeStreams
 from logos_mixnet.operations.discovery import DiscoveryOperations
 from logos_mixnet.operations.gossip import GossipOperations
 from logos_mixnet.operations.peering import PeeringOperations
+from logos_mixnet.operations.rln import RlnOperations
 from logos_mixnet.operations.streams import StreamOperations
 from logos_mixnet.rpc.discovery import DiscoveryServicer
 from logos_mixnet.rpc.gossip import GossipServicer
@@ -133,6 +134,7 @@ class Network:
         status: Callable[[str], None],
         tell_isolation: Callable[[bool, str], None],
         now_ms: Callable[[], int] | None = None,
+        rln: RlnOperations | None = None,
     ) -> None:
         now_ms, rng = now_ms or steady_unix_ms(), secrets.SystemRandom()
         self._config = config
@@ -158,15 +160,22 @@ class Network:
         native_gossip.deliver(self.gossip.machine, self.gossip.driver)
         native_streams.deliver(self.streams.machine, self.streams.driver)
         native_peers.deliver(machine, self.peering.driver)
+        self.rln = rln
+        if rln is not None:
+            rln.join(self.gossip, self.streams, self.peering)
         self._running: list[asyncio.Task[None]] = []
 
     async def start(self, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
         """Begins to connect. A host that breaks fails a task of the group (NET-14)."""
         await self.peering.load()
+        if self.rln is not None:
+            await self.rln.load()
         self._bridge.start()
         features = (self.gossip, self.streams, self.discovery, self.peering)
         drivers = [each.driver.run() for each in features]
         work = [self._bridge.run(), self._drain_when(stopping), *drivers]
+        if self.rln is not None:
+            work.append(self.rln.run())
         self._running = [tasks.create_task(each) for each in work]
         await self.peering.wait_listening(len(self._config.listen))
 
@@ -192,3 +201,5 @@ class Network:
         self.gossip.readers.drain()
         self.streams.listeners.drain()
         self.peering.watchers.drain()
+        if self.rln is not None:
+            self.rln.watchers.drain()

@@ -1,6 +1,6 @@
 """Errors of rate limits, one class per rule. Those of proofs are `logos_crypto.rln_refusals`'."""
 
-from logos_base.errors import ErrorKind, LocalFaultError, RemoteFaultError
+from logos_base.errors import ErrorKind, LocalFaultError, LogosError, RemoteFaultError, StateError
 
 # Of what a peer sends.
 
@@ -89,6 +89,73 @@ class EvidenceError(RemoteFaultError):
     reason = "RLN_EVIDENCE_INVALID"
 
 
+class ReportMalformedError(RemoteFaultError):
+    """Bytes are no shares that a relay saw (RLN-28)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "RLN_REPORT_MALFORMED"
+
+
+class RecordsMalformedError(RemoteFaultError):
+    """Bytes are no records of members (RLN-27)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "RLN_RECORDS_MALFORMED"
+
+
+class AllocationMalformedError(RemoteFaultError):
+    """Bytes are no message of LIP-158, or a value in one is not valid (RLN-31)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "RLN_ALLOCATION_MALFORMED"
+
+
+class AuthenticationError(RemoteFaultError):
+    """A request for a membership is not authenticated (RLN-31)."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    reason = "RLN_NOT_AUTHENTICATED"
+
+
+class AllocationRefusedError(RemoteFaultError):
+    """A provider gave no membership (RLN-31)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "RLN_ALLOCATION_REFUSED"
+
+
+# Of a caller.
+
+
+class IdentifierReservedError(LogosError):
+    """An rln identifier is not 32 bytes, or is the mix's own, whose budget is not for callers
+    (RLN-33)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "RLN_IDENTIFIER_INVALID"
+
+
+class TooManyIdentifiersError(LocalFaultError):
+    """This node keeps budgets for as many identifiers as it may (RLN-33)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "RLN_TOO_MANY_IDENTIFIERS"
+
+
+class SignalSizeError(LogosError):
+    """A signal is empty, or too long (RLN-33)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "RLN_SIGNAL_SIZE"
+
+
+class RootsError(LogosError):
+    """The roots to verify against are none, too many, or not 32 bytes each (RLN-33)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "RLN_ROOTS_INVALID"
+
+
 # Of this node.
 
 
@@ -132,3 +199,24 @@ class MemberUnknownError(LocalFaultError):
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "RLN_MEMBER_UNKNOWN"
+
+
+class SecretLostError(StateError):
+    """This node has announced another commitment than that of its secret (RLN-24)."""
+
+    reason = "RLN_SECRET_LOST"
+
+
+class RegistryUnavailableError(LocalFaultError):
+    """The registry's service does not answer (RLN-30)."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "RLN_REGISTRY_UNAVAILABLE"
+    retry_after_ms = 1000
+
+
+class RlnOffError(LocalFaultError):
+    """Rate limits are switched off on this node."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "RLN_OFF"

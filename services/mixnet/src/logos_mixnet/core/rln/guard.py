@@ -24,6 +24,7 @@ from logos_mixnet.core.rln.errors import (
     VerifierBusyError,
 )
 from logos_mixnet.core.rln.frame import ProofFrame
+from logos_mixnet.core.rln.metadata import Told
 from logos_mixnet.core.rln.nullifiers import NullifierLog, Point, Sight, Sighting
 from logos_mixnet.core.rln.slashing import Evidence
 
@@ -137,6 +138,12 @@ class ProofGuard:
             if self._log.look(seen) is Sight.SECOND:
                 effects += self._convict(seen)
         return effects
+
+    def told(self, shares: Sequence[Told], now_ms: int) -> list[Effect]:
+        """Takes what another relay tells: of nullifiers that are not known nothing is learnt."""
+        known = [(self._log.epoch_of(each.nullifier), each) for each in shares]
+        seen = [Sighting(epoch, *each) for epoch, each in known if epoch is not None]
+        return self.heard(seen, now_ms)
 
     def tick(self, now_ms: int) -> list[Effect]:
         """Forgets the epochs that are too far, and reports those that are over."""

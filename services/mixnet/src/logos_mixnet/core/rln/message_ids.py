@@ -143,6 +143,10 @@ class MessageIds:
             slots += [Slot(epoch, each) for each in ids[: count - len(slots)]]
         return slots
 
+    def is_taken(self, slot: Slot) -> bool:
+        """Says whether an id was handed out, or is not handed out any more."""
+        return slot.epoch <= self._floor or slot.message_id < self._next.get(slot.epoch, 0)
+
     def _serve(self, now_ms: int) -> list[Effect]:
         epoch = self._epochs.at(now_ms)
         effects: list[Effect] = []

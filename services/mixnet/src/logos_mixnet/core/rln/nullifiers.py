@@ -64,6 +64,10 @@ class NullifierLog:
         """Returns the point that is noted for a nullifier."""
         return self._epochs.get(seen.epoch, {}).get(seen.nullifier)
 
+    def epoch_of(self, nullifier: bytes) -> int | None:
+        """Returns the epoch in which a nullifier was noted; it stands in one only."""
+        return next((epoch for epoch, kept in self._epochs.items() if nullifier in kept), None)
+
     def note(self, seen: Sighting, capacity: int) -> None:
         """Notes a nullifier that is new, of a proof that was verified.
 

@@ -1,12 +1,37 @@
-"""What rate limits need from their stores."""
+"""What rate limits need from their stores, and what they are to the mix."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from logos_mixnet.core.rln.announcements import Announcement
-from logos_mixnet.core.rln.message_ids import Reserved, Save
+from logos_mixnet.core.rln.message_ids import Purpose, Reserved, Save
 from logos_mixnet.core.rln.slashing import SlashRecord
+
+
+class PacketGuard(Protocol):
+    """The proofs of the mix's packets."""
+
+    async def check(self, packet: bytes, proof: bytes) -> None:
+        """Returns if a packet may be taken, or raises the error for which it is dropped.
+
+        Raises:
+            RemoteFaultError: Its sender is at fault.
+            LocalFaultError: This node has no room for it now.
+        """
+        ...
+
+    async def prove(self, packet: bytes, purpose: Purpose) -> bytes:
+        """Returns the proof of a packet that leaves: 301 bytes. Spends a message id.
+
+        A packet of this node's own waits for an id as long as it takes.
+
+        Raises:
+            BudgetSpentError, TooManyWaitingError: There is none for it.
+            MemberUnknownError: This node is no member, or not yet.
+            StoreFailedError: The id cannot be made durable now.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +39,15 @@ class Registry:
     """Who has registered, and who was slashed."""
 
     genesis: tuple[bytes, ...] = ()
-    """Commitments of the genesis list, in its order."""
+    """Commitments of the genesis list, in its order, or of a registry, by leaf."""
     announced: tuple[Announcement, ...] = ()
     slashed: frozenset[bytes] = frozenset()
     """Commitments."""
     is_open: bool = False
     """Whether nodes announce themselves. Whoever has many identities then has as many budgets:
     for test networks without a chain."""
+    records: tuple[SlashRecord, ...] = ()
+    """Why members were slashed, as far as this node has learnt it."""
 
 
 class MembershipStore(Protocol):
@@ -30,7 +57,28 @@ class MembershipStore(Protocol):
     """
 
     async def load(self) -> Registry:
-        """Returns all that is known."""
+        """Returns all that is known.
+
+        Raises:
+            RegistryUnavailableError: The registry's service does not answer.
+        """
+        ...
+
+    def watch(self) -> AsyncIterator[Registry]:
+        """Yields what is known whenever others have changed it; ends if they cannot.
+
+        Raises:
+            RegistryUnavailableError: The registry's service does not answer any more.
+        """
+        ...
+
+    async def register(self, commitment: bytes, limit: int) -> None:
+        """Registers a member, if that is done by asking. Idempotent.
+
+        Raises:
+            RegistrationClosedError: Members are others' to choose.
+            RegistryUnavailableError: The registry's service does not answer.
+        """
         ...
 
     async def save_announcement(self, announcement: Announcement) -> None:

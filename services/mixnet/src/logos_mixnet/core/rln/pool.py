@@ -1,0 +1,87 @@
+"""Proofs that are prepared for the message ids that come next (RLN-25).
+
+A preparation serves one id of one epoch under one root. How many there are follows from how many
+were used lately; towards the end of an epoch they are more and more those of the next.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from logos_crypto.rln import Prepared
+from logos_mixnet.core.rln.epochs import Epochs
+from logos_mixnet.core.rln.message_ids import MessageIds, Slot
+
+MAX_PREPARED: Final = 256
+LATELY: Final = 3
+"""Epochs, the present one included, whose use says how many are prepared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A proof up to its message. Secret."""
+
+    root: bytes
+    prepared: Prepared = field(repr=False)
+
+
+class ProofPool:
+    """What is prepared, and what should be. Makes nothing itself."""
+
+    def __init__(self, epochs: Epochs, limit: int) -> None:
+        self._epochs = epochs
+        self._most = min(limit, MAX_PREPARED)
+        self._ready: dict[Slot, Ready] = {}
+        self._used: dict[int, int] = {}
+        """Ids that were taken, by epoch."""
+        self.found = 0
+        """Ids for which a proof was prepared when they were taken."""
+        self.not_found = 0
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    @property
+    def goal(self) -> int:
+        """How many proofs should be prepared: half more than were used in an epoch, and one."""
+        peak = max(self._used.values(), default=0)
+        return min(self._most, 1 + peak + peak // 2)
+
+    def missing(self, ids: MessageIds, now_ms: int) -> Slot | None:
+        """Returns the id that a proof should be prepared for first; None if all are."""
+        return next((each for each in self._wanted(ids, now_ms) if each not in self._ready), None)
+
+    def put(self, slot: Slot, ready: Ready) -> None:
+        """Keeps a preparation. One for an id that was taken meanwhile is dropped by `keep`."""
+        self._ready[slot] = ready
+
+    def take(self, slot: Slot, roots: tuple[bytes, ...]) -> Ready | None:
+        """Returns the preparation for an id, if its root is accepted, and counts the id as used."""
+        self._used[slot.epoch] = self._used.get(slot.epoch, 0) + 1
+        ready = self._ready.pop(slot, None)
+        if ready is None or ready.root not in roots:
+            self.not_found += 1
+            return None
+        self.found += 1
+        return ready
+
+    def drop(self, slot: Slot) -> None:
+        """Drops the preparation for an id, if there is one."""
+        self._ready.pop(slot, None)
+
+    def keep(self, ids: MessageIds, roots: tuple[bytes, ...], now_ms: int) -> None:
+        """Drops what cannot be used: of other epochs, of ids that were taken, of roots too old."""
+        epoch = self._epochs.at(now_ms)
+        for slot, ready in list(self._ready.items()):
+            is_due = epoch <= slot.epoch <= epoch + 1
+            if not is_due or ready.root not in roots or ids.is_taken(slot):
+                del self._ready[slot]
+        for each in [each for each in self._used if not epoch - LATELY < each <= epoch]:
+            del self._used[each]
+
+    def _wanted(self, ids: MessageIds, now_ms: int) -> list[Slot]:
+        epoch, goal = self._epochs.at(now_ms), self.goal
+        next_ms = self._epochs.start_ms(epoch + 1)
+        of_present = -(-goal * (next_ms - now_ms) // self._epochs.period_ms)
+        present = [each for each in ids.upcoming(of_present, now_ms) if each.epoch == epoch]
+        after = ids.upcoming(goal - of_present, next_ms)
+        return present + [each for each in after if each.epoch == epoch + 1]

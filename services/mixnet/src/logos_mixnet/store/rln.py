@@ -1,0 +1,145 @@
+"""What rate limits keep in the module's database: ids, announcements, slashes (RLN-26, RLN-30)."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, LargeBinary, delete, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from logos_mixnet.core.errors import StoreError
+from logos_mixnet.core.rln.announcements import MAX_ANNOUNCEMENT_BYTES, Announcement
+from logos_mixnet.core.rln.errors import RegistrationClosedError
+from logos_mixnet.core.rln.message_ids import Reserved, Save
+from logos_mixnet.core.rln.ports import Registry
+from logos_mixnet.core.rln.slashing import MAX_SLASH_BYTES, SlashRecord
+from logos_mixnet.store.sql import Base
+from logos_module.database import Database, reading, writing
+
+
+class RlnReservationRow(Base):
+    """Message ids of an epoch that are not handed out again."""
+
+    __tablename__ = "rln_reservation"
+
+    identifier: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    epoch: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    until: Mapped[int]
+
+
+class RlnFloorRow(Base):
+    """The last epoch that may not be used."""
+
+    __tablename__ = "rln_floor"
+
+    identifier: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    epoch: Mapped[int] = mapped_column(BigInteger)
+
+
+class RlnAnnouncementRow(Base):
+    """A member that announced itself."""
+
+    __tablename__ = "rln_announcement"
+
+    peer_id: Mapped[bytes] = mapped_column(LargeBinary(39), primary_key=True)
+    record: Mapped[bytes] = mapped_column(LargeBinary(MAX_ANNOUNCEMENT_BYTES))
+
+
+class RlnSlashRow(Base):
+    """A member that was slashed."""
+
+    __tablename__ = "rln_slash"
+
+    commitment: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    record: Mapped[bytes] = mapped_column(LargeBinary(MAX_SLASH_BYTES))
+
+
+class SqlMessageIdStore:
+    """`MessageIdStore` of one application."""
+
+    def __init__(self, database: Database, identifier: bytes) -> None:
+        self.database = database.raising(StoreError)
+        self._identifier = identifier
+
+    @reading
+    async def load(self, session: AsyncSession) -> tuple[Sequence[Reserved], int]:
+        of_this = RlnReservationRow.identifier == self._identifier
+        order = RlnReservationRow.epoch
+        rows = await session.scalars(select(RlnReservationRow).where(of_this).order_by(order))
+        floor = await session.get(RlnFloorRow, self._identifier)
+        reserved = [Reserved(row.epoch, row.until) for row in rows]
+        return reserved, -1 if floor is None else floor.epoch
+
+    @writing
+    async def save(self, session: AsyncSession, save: Save) -> None:
+        key = {"identifier": self._identifier}
+        reserved = {"epoch": save.reserved.epoch, "until": save.reserved.until}
+        await session.execute(_PUT_RESERVATION, [key | reserved])
+        await session.execute(_PUT_FLOOR, [key | {"epoch": save.floor}])
+        of_this = RlnReservationRow.identifier == self._identifier
+        over = RlnReservationRow.epoch <= save.floor
+        await session.execute(delete(RlnReservationRow).where(of_this, over))
+
+
+class SqlMembers:
+    """`MembershipStore` of a network whose members are listed, or announce themselves."""
+
+    def __init__(
+        self, database: Database, *, genesis: Sequence[bytes] = (), is_open: bool = False
+    ) -> None:
+        self.database = database.raising(StoreError)
+        self._genesis = tuple(genesis)
+        self._is_open = is_open
+
+    @reading
+    async def load(self, session: AsyncSession) -> Registry:
+        announcements = await session.scalars(
+            select(RlnAnnouncementRow).order_by(RlnAnnouncementRow.peer_id)
+        )
+        slashes = list(await session.scalars(select(RlnSlashRow).order_by(RlnSlashRow.commitment)))
+        return Registry(
+            genesis=self._genesis,
+            announced=tuple(Announcement.decode(row.record, _was_checked) for row in announcements),
+            slashed=frozenset(row.commitment for row in slashes),
+            is_open=self._is_open,
+            records=tuple(SlashRecord.decode(row.record, _was_checked) for row in slashes),
+        )
+
+    async def watch(self) -> AsyncIterator[Registry]:
+        """Ends at once: nobody else writes here."""
+        for never in ():
+            yield never
+
+    async def register(self, commitment: bytes, _limit: int) -> None:
+        """Refuses all but those of the list."""
+        if commitment not in self._genesis:
+            raise RegistrationClosedError("members of this network are those of its genesis list")
+
+    @writing
+    async def save_announcement(self, session: AsyncSession, announcement: Announcement) -> None:
+        values = {"peer_id": announcement.peer_id, "record": announcement.encode()}
+        await session.execute(_PUT_ANNOUNCEMENT, [values])
+
+    @writing
+    async def save_slash(
+        self, session: AsyncSession, record: SlashRecord, commitment: bytes
+    ) -> None:
+        await session.execute(_PUT_SLASH, [{"commitment": commitment, "record": record.encode()}])
+
+
+def _was_checked(_peer_id: bytes, _message: bytes, _signature: bytes) -> bool:
+    return True  # before it was kept
+
+
+def _put(table: type[Base], *changed: str) -> Any:
+    """Returns the statement that adds a row, or changes columns of the one with its key."""
+    new = insert(table)
+    values = {name: new.excluded[name] for name in changed}
+    return new.on_conflict_do_update(index_elements=table.__table__.primary_key, set_=values)
+
+
+_PUT_RESERVATION = _put(RlnReservationRow, "until")
+_PUT_FLOOR = _put(RlnFloorRow, "epoch")
+_PUT_ANNOUNCEMENT = insert(RlnAnnouncementRow).on_conflict_do_nothing()
+_PUT_SLASH = insert(RlnSlashRow).on_conflict_do_nothing()
