@@ -104,8 +104,9 @@ class MemoryMembers:
         return self._registry
 
     async def watch(self) -> AsyncIterator[Registry]:
-        for never in ():
-            yield never
+        nobody: tuple[Registry, ...] = ()
+        for change in nobody:
+            yield change
 
     async def register(self, commitment: bytes, _limit: int) -> None:
         if commitment not in self._registry.genesis:

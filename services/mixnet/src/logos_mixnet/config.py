@@ -1,18 +1,23 @@
 """The module's settings. docs/protocol/network.md explains what each does to the network."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
 from logos_base.errors import ConfigError
+from logos_crypto.hashes import FIELD_BYTES, MODULUS
 from logos_mixnet.core.addresses import Address, parse_address
 from logos_mixnet.core.errors import InvalidAddressError
 
 KeyType = Literal["secp256k1", "ed25519"]
+Membership = Literal["announcements", "genesis", "registry"]
 
 MAX_LIST: Final = 256
 MAX_SEED: Final = 2**64 - 1
 MAX_PROTOCOL_TEXT: Final = 140
+MAX_MEMBERS: Final = 65_536
+MAX_ADDRESS: Final = 1_024
+MAX_SECRET: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,24 @@ class Config:
     max_streams: int = 1024
     gossip_protocol: str = "/vac/waku/relay/2.0.0"
     kademlia_protocol: str = "/logos/kad/1.0.0"
+    rln: Literal["on", "off", "auto"] = "auto"
+    """Rate limits; auto: on where the identity is of secp256k1, which they need (RLN-24)."""
+    rln_limit: int = 10
+    """Messages of a member in an epoch. All nodes of a network have the same."""
+    rln_period_ms: int = 10_000
+    """Length of an epoch. All nodes of a network have the same."""
+    rln_membership: Membership = "announcements"
+    rln_genesis: tuple[bytes, ...] = ()
+    """Commitments of the members, in the order of their leaves."""
+    rln_registry: str | None = None
+    """Address of `logos.network.v1.Registry`."""
+    rln_allocation_secret: str | None = field(default=None, repr=False)
+    """With it, this node registers others who know it (RLN-31)."""
+
+    @property
+    def keeps_rate_limits(self) -> bool:
+        """Whether rate limits are on."""
+        return self.rln == "on" or (self.rln == "auto" and self.key_type == "secp256k1")
 
 
 _KEYS: Final = frozenset(each.name for each in fields(Config))
@@ -52,10 +75,22 @@ def parse(settings: Mapping[str, object]) -> Config:
         problems.append("listen: must name at least one address")
     if not problems:
         config = Config(**values)
-        if config.target_peers <= config.max_peers:
+        problems = list(_conflicts(config))
+        if not problems:
             return config
-        problems.append("target_peers: must not be over max_peers")
     raise ConfigError(problems)
+
+
+def _conflicts(config: Config) -> Iterator[str]:
+    if config.target_peers > config.max_peers:
+        yield "target_peers: must not be over max_peers"
+    if config.rln == "on" and config.key_type != "secp256k1":
+        yield "rln: needs key_type secp256k1"
+    for key, of in (("rln_genesis", "genesis"), ("rln_registry", "registry")):
+        if bool(getattr(config, key)) != (config.rln_membership == of):
+            yield f"{key}: goes with rln_membership = {of}, and with no other"
+    if config.rln_allocation_secret and config.rln_membership != "registry":
+        yield "rln_allocation_secret: others can be registered at a registry only"
 
 
 def _addresses(value: object) -> tuple[Address, ...]:
@@ -88,6 +123,38 @@ def _key_type(value: object) -> str:
     return str(value)
 
 
+def _one_of(*choices: str) -> Any:
+    def read(value: object) -> str:
+        if value not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return str(value)
+
+    return read
+
+
+def _commitments(value: object) -> tuple[bytes, ...]:
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_MEMBERS:
+        raise ValueError(f"must be a list of up to {MAX_MEMBERS} commitments")
+    read = [bytes.fromhex(each) if isinstance(each, str) else b"" for each in value]
+    if any(
+        len(each) != FIELD_BYTES or not 0 < int.from_bytes(each, "little") < MODULUS
+        for each in read
+    ):
+        raise ValueError("a commitment has 64 hexadecimal digits, a field value in little-endian")
+    if len(set(read)) != len(read):
+        raise ValueError("a commitment stands twice in the list")
+    return tuple(read)
+
+
+def _text(most: int) -> Any:
+    def read(value: object) -> str:
+        if not (isinstance(value, str) and 0 < len(value.encode()) <= most):
+            raise ValueError(f"must be a text of 1 to {most} bytes")
+        return value
+
+    return read
+
+
 def _protocol(value: object) -> str:
     if not (isinstance(value, str) and value.startswith("/") and len(value) <= MAX_PROTOCOL_TEXT):
         raise ValueError("must be a protocol id like /logos/kad/1.0.0")
@@ -104,4 +171,11 @@ _READERS: Final[dict[str, Any]] = {
     "max_streams": _number(1, 65_536),
     "gossip_protocol": _protocol,
     "kademlia_protocol": _protocol,
+    "rln": _one_of("on", "off", "auto"),
+    "rln_limit": _number(1, 65_535),
+    "rln_period_ms": _number(100, 3_600_000),
+    "rln_membership": _one_of("announcements", "genesis", "registry"),
+    "rln_genesis": _commitments,
+    "rln_registry": _text(MAX_ADDRESS),
+    "rln_allocation_secret": _text(MAX_SECRET),
 }

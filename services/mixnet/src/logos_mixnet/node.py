@@ -4,7 +4,8 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,16 +13,22 @@ from logos.network.v1.discovery_pb2_grpc import add_DiscoveryServicer_to_server
 from logos.network.v1.events_pb2 import IsolationEvent
 from logos.network.v1.gossip_pb2_grpc import add_GossipServicer_to_server
 from logos.network.v1.peering_pb2_grpc import add_PeeringServicer_to_server
+from logos.network.v1.rln_pb2_grpc import add_RlnServicer_to_server
 from logos.network.v1.streams_pb2_grpc import add_StreamsServicer_to_server
+from logos_client.channels import open_channel
 from logos_mixnet.config import Config, parse
 from logos_mixnet.core.advertisements import RECORD_TTL_S, AdvertisementStore
+from logos_mixnet.core.capability.keys import Secp256k1Signer
 from logos_mixnet.core.dials import Aims
 from logos_mixnet.core.errors import ListenError
 from logos_mixnet.core.gossip import MAX_MESSAGE_BYTES
 from logos_mixnet.core.identity import seeded_secret
 from logos_mixnet.core.peering import Peering
 from logos_mixnet.core.ports import PeerStore
-from logos_mixnet.net.clock import steady_unix_ms
+from logos_mixnet.core.rln.allocation import SharedSecret
+from logos_mixnet.core.rln.epochs import Epochs
+from logos_mixnet.core.rln.signing import is_signed_by
+from logos_mixnet.net.clock import steady_unix_ms, unix_ms
 from logos_mixnet.net.discovery import NativeDiscovery
 from logos_mixnet.net.gossip import NativeGossip
 from logos_mixnet.net.host import HostBridge
@@ -30,16 +37,20 @@ from logos_mixnet.net.streams import NativeStreams
 from logos_mixnet.operations.discovery import DiscoveryOperations
 from logos_mixnet.operations.gossip import GossipOperations
 from logos_mixnet.operations.peering import PeeringOperations
-from logos_mixnet.operations.rln import RlnOperations
+from logos_mixnet.operations.rln import RlnMember, RlnOperations
 from logos_mixnet.operations.streams import StreamOperations
 from logos_mixnet.rpc.discovery import DiscoveryServicer
 from logos_mixnet.rpc.gossip import GossipServicer
 from logos_mixnet.rpc.peering import PeeringServicer
+from logos_mixnet.rpc.rln import RlnServicer
 from logos_mixnet.rpc.streams import StreamsServicer
 from logos_mixnet.store.files import load_or_create_secret
+from logos_mixnet.store.rln import SqlMembers, SqlMessageIdStore
+from logos_mixnet.store.rln_registry import RegistryMembers, allocate
+from logos_mixnet.store.rln_secret import load_or_create_member, seeded_member
 from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlPeerStore
 from logos_module import ModuleContext
-from logos_module.database import open_database
+from logos_module.database import Database, open_database
 from logos_module.outbox import outbox_of
 from logos_module.server import AddToServer
 
@@ -66,7 +77,11 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
     else:
         secret = seeded_secret(config.seed, context.node)
         log.warning("identity follows from a seed: insecure, for testnets only")
-    async with open_database(database, SCHEMA) as opened, outbox_of(context.events) as outbox:
+    async with (
+        open_database(database, SCHEMA) as opened,
+        outbox_of(context.events) as outbox,
+        AsyncExitStack() as stack,
+    ):
 
         def tell_isolation(is_on: bool, mark: str) -> None:  # noqa: FBT001 - a callback
             event = IsolationEvent(isolated=is_on, mark=mark)
@@ -81,6 +96,7 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             advertisements=SqlAdvertisementStore(opened),
             status=context.status,
             tell_isolation=tell_isolation,
+            rln=await stack.enter_async_context(rate_limits(config, context, secret, opened)),
         )
         try:
             await network.start(context.tasks, context.stopping)
@@ -88,6 +104,37 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             yield
         finally:
             await network.close()
+
+
+@asynccontextmanager
+async def rate_limits(
+    config: Config, context: ModuleContext, secret: bytes, database: Database
+) -> AsyncIterator[RlnOperations | None]:
+    """Makes the rate limits of a node; None if they are off."""
+    if not config.keeps_rate_limits:
+        yield None
+        return
+    if config.seed is None:
+        identity = load_or_create_member(context.state_dir / "rln.key")
+    else:
+        identity = seeded_member(config.seed, context.node)
+    signer = Secp256k1Signer(secret)
+    epochs = Epochs(config.rln_period_ms)
+    peer_id = signer.public_key.peer_id
+    member = RlnMember(identity, peer_id, signer.sign, is_signed_by, config.rln_limit, epochs)
+    store_of = partial(SqlMessageIdStore, database)
+    is_open = config.rln_membership == "announcements"
+    members = SqlMembers(database, genesis=config.rln_genesis, is_open=is_open)
+    if config.rln_registry is None:
+        yield RlnOperations(member, members, store_of, unix_ms)
+        return
+    async with open_channel(config.rln_registry) as channel:
+        registry = RegistryMembers(channel, members)
+        rln = RlnOperations(member, registry, store_of, unix_ms)
+        if config.rln_allocation_secret is not None:
+            known = SharedSecret(config.rln_allocation_secret.encode())
+            rln.provide(partial(allocate, registry, config.rln_limit), [known])
+        yield rln
 
 
 def open_host(config: Config, secret: bytes, *, banned: Iterable[str] = ()) -> "Host":
@@ -180,11 +227,12 @@ class Network:
         await self.peering.wait_listening(len(self._config.listen))
 
     def serve(self, serve: Callable[[AddToServer, Any], object]) -> None:
-        """Hands the four services to a server."""
+        """Hands the five services to a server."""
         serve(add_GossipServicer_to_server, GossipServicer(self.gossip))
         serve(add_StreamsServicer_to_server, StreamsServicer(self.streams))
         serve(add_DiscoveryServicer_to_server, DiscoveryServicer(self.discovery))
         serve(add_PeeringServicer_to_server, PeeringServicer(self.peering))
+        serve(add_RlnServicer_to_server, RlnServicer(self.rln))
 
     async def close(self) -> None:
         """Ends the tasks, writes the address book, closes the host."""

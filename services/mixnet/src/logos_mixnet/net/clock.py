@@ -7,6 +7,11 @@ from functools import partial
 boot_ns = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
 
 
+def unix_ms() -> int:
+    """Returns Unix time in milliseconds, as the system has it now: what nodes have in common."""
+    return time.time_ns() // 1_000_000
+
+
 def steady_unix_ms(
     unix_ns: Callable[[], int] = time.time_ns, steady_ns: Callable[[], int] = boot_ns
 ) -> Callable[[], int]:

@@ -5,7 +5,7 @@ The rules are in core/rln/.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ from typing import Final
 
 from logos_base.errors import ErrorKind, LogosError, RemoteFaultError
 from logos_crypto.rln import Identity
+from logos_mixnet.core.rln.allocation import Allocated, Authentication, SharedSecret
 from logos_mixnet.core.rln.announcements import Announcement
 from logos_mixnet.core.rln.application import Application
 from logos_mixnet.core.rln.epochs import Epochs
@@ -27,6 +28,11 @@ from logos_mixnet.core.rln.status import MembershipState, MembershipStatus
 from logos_mixnet.operations.gossip import GossipOperations
 from logos_mixnet.operations.inbox import Inbox, Inboxes
 from logos_mixnet.operations.peering import PeeringOperations
+from logos_mixnet.operations.rln_allocation import (
+    Allocate,
+    AllocationProvider,
+    request_allocation,
+)
 from logos_mixnet.operations.rln_checks import ProofChecks
 from logos_mixnet.operations.rln_coordination import RlnCoordination
 from logos_mixnet.operations.rln_members import MemberOperations
@@ -96,6 +102,8 @@ class RlnOperations:
         self._mix_store = store_of(mix.identifier)
         self._tasks: asyncio.TaskGroup | None = None
         self._coordination: RlnCoordination | None = None
+        self._allocate: Allocate | None = None
+        self._provider: AllocationProvider | None = None
 
     async def load(self) -> None:
         """Takes over what is stored, and announces this node where that is how one registers.
@@ -114,6 +122,9 @@ class RlnOperations:
         self, gossip: GossipOperations, streams: StreamOperations, peering: PeeringOperations
     ) -> None:
         """Has it tell and hear other nodes."""
+        self._streams = streams
+        if self._allocate is not None:
+            self._provider = AllocationProvider(streams, self._authentications, self._allocate)
         self._coordination = RlnCoordination(
             gossip, streams, peering, members=self.members, checks=self.checks
         )
@@ -129,6 +140,8 @@ class RlnOperations:
                 tasks.create_task(self._look_now_and_then())
                 if self._coordination is not None:
                     tasks.create_task(self._coordination.run())
+                if self._provider is not None:
+                    tasks.create_task(self._provider.run())
                 if self.members.machine.is_open:
                     tasks.create_task(self._announce())
         finally:
@@ -151,6 +164,17 @@ class RlnOperations:
             else:
                 await self.members.register(self.member.identity.commitment, self.member.limit)
         return self.state()
+
+    async def request_allocation(self, peer_id: str, shared_secret: bytes) -> Allocated:
+        """Asks another node to register this one."""
+        commitment, limit = self.member.identity.commitment, self.member.limit
+        by = SharedSecret(shared_secret)
+        return await request_allocation(self._streams, peer_id, commitment, limit, by)
+
+    def provide(self, allocate: Allocate, authentications: Sequence[Authentication]) -> None:
+        """Has this node register others, if they are authenticated. Call it before `join`."""
+        self._allocate = allocate
+        self._authentications = {each.kind: each for each in authentications}
 
     def state(self) -> MembershipState:
         """Returns whether this node is a member."""

@@ -1,6 +1,6 @@
 """Proofs of one application's messages: an id each, and a proof that was prepared for it.
 
-The rules are in core/rln/message_ids.py and core/rln/pool.py.
+The rules are in core/rln/message_ids.py and core/rln/prepared.py.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from logos_mixnet.core.rln.application import Application
 from logos_mixnet.core.rln.epochs import Epochs
 from logos_mixnet.core.rln.errors import MemberUnknownError
 from logos_mixnet.core.rln.message_ids import Effect, MessageIds, Purpose, Save, Slot
-from logos_mixnet.core.rln.pool import ProofPool, Ready
+from logos_mixnet.core.rln.prepared import ProofPool, Ready
 from logos_mixnet.core.rln.ports import MessageIdStore
 from logos_mixnet.operations.rln_standing import Standing
 from logos_mixnet.operations.rln_threads import RlnThreads

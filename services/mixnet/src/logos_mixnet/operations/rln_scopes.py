@@ -73,11 +73,7 @@ class Scopes:
             IdentifierReservedError: It has not 32 bytes, or it is the mix's.
             TooManyIdentifiersError: There are as many as may be.
         """
-        if len(identifier) != IDENTIFIER_BYTES or identifier == Application().identifier:
-            raise IdentifierReservedError(
-                "an rln identifier has 32 bytes, and the mix's own is not for callers",
-                field="rln_identifier",
-            )
+        check_identifier(identifier)
         async with self._opening:
             if identifier not in self._open:
                 if len(self._open) >= MAX_SCOPES:
@@ -122,3 +118,12 @@ class Scopes:
         for each in (proofs, checks):
             self._tasks.create_task(each.run())
         return Scope(proofs, checks)
+
+
+def check_identifier(identifier: bytes) -> None:
+    """Raises `IdentifierReservedError` unless it has 32 bytes and is not the mix's."""
+    if len(identifier) != IDENTIFIER_BYTES or identifier == Application().identifier:
+        raise IdentifierReservedError(
+            "an rln identifier has 32 bytes, and the mix's own is not for callers",
+            field="rln_identifier",
+        )

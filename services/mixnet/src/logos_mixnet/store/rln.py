@@ -108,8 +108,9 @@ class SqlMembers:
 
     async def watch(self) -> AsyncIterator[Registry]:
         """Ends at once: nobody else writes here."""
-        for never in ():
-            yield never
+        nobody: tuple[Registry, ...] = ()
+        for change in nobody:
+            yield change
 
     async def register(self, commitment: bytes, _limit: int) -> None:
         """Refuses all but those of the list."""
