@@ -6,6 +6,12 @@ from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
 from logos_mixnet.core.advertisements import Advertisement, AdvertisementStore, Due
 from logos_mixnet.core.errors import TooManyKeysError
 from logos_mixnet.core.ports import PeerStore
+from logos_mixnet.core.rln.announcements import Announcement
+from logos_mixnet.core.rln.errors import RegistrationClosedError
+from logos_mixnet.core.rln.message_ids import Reserved, Save
+from logos_mixnet.core.rln.nullifiers import Point
+from logos_mixnet.core.rln.ports import MembershipStore, MessageIdStore
+from logos_mixnet.core.rln.slashing import Evidence, SlashRecord
 
 ONE = PeerRecord("a", ("/ip4/1.1.1.1/tcp/1", "/ip4/1.1.1.1/tcp/2"), wanted=True, last_seen_ms=2**41)
 TWO = PeerRecord("b", (), wanted=False, last_seen_ms=0)
@@ -121,3 +127,66 @@ class AdvertisementStoreContract:
         await store.remove(keys)
 
         assert await due(store, 0) == []
+
+
+class MessageIdStoreContract:
+    async def test_a_new_store_holds_nothing(self, ids: MessageIdStore) -> None:
+        reserved, floor = await ids.load()
+
+        assert (list(reserved), floor) == ([], -1)
+
+    async def test_reservations_are_kept_replaced_and_removed_up_to_the_floor(
+        self, ids: MessageIdStore
+    ) -> None:
+        for reserved in (Reserved(7, 3), Reserved(8, 3), Reserved(7, 6)):
+            await ids.save(Save(reserved, -1))
+
+        found, floor = await ids.load()
+        assert (sorted(found, key=repr), floor) == ([Reserved(7, 6), Reserved(8, 3)], -1)
+
+        await ids.save(Save(Reserved(2**40, 10), 7))
+        found, floor = await ids.load()
+        assert (sorted(found, key=repr), floor) == ([Reserved(2**40, 10), Reserved(8, 3)], 7)
+
+
+def announcement(number: int) -> Announcement:
+    """One that is whole, but for its signature."""
+    peer_id = bytes.fromhex("002508021221") + bytes([2]) + number.to_bytes(32, "big")
+    commitment = (number + 1).to_bytes(32, "little")
+    return Announcement(peer_id, bytes(32), commitment, 10, bytes(8))
+
+
+def slash(number: int) -> SlashRecord:
+    """One that is whole, but for its evidence and its signature."""
+    points = [Point(value.to_bytes(32, "little"), bytes(32)) for value in (number, number + 1)]
+    evidence = Evidence(number, bytes(32), bytes(32), *points)
+    return SlashRecord(announcement(number).peer_id, evidence, bytes(8))
+
+
+class MembershipStoreContract:
+    """`members`: one that is open; `listed`: one of a list with the commitment 5."""
+
+    async def test_members_and_slashes_are_kept_once(self, members: MembershipStore) -> None:
+        two, one = announcement(2), announcement(1)
+        for each in (two, one, two):
+            await members.save_announcement(each)
+        for number in (3, 4):
+            await members.save_slash(slash(number), one.commitment)
+
+        registry = await members.load()
+
+        assert registry.announced == (one, two)
+        assert registry.slashed == {one.commitment}
+        assert registry.records == (slash(3),)
+        assert (registry.genesis, registry.is_open) == ((), True)
+        assert [change async for change in members.watch()] == []
+
+    async def test_those_of_a_list_are_members_and_no_others(self, listed: MembershipStore) -> None:
+        five = (5).to_bytes(32, "little")
+
+        await listed.register(five, 10)
+        with pytest.raises(RegistrationClosedError):
+            await listed.register((6).to_bytes(32, "little"), 10)
+
+        registry = await listed.load()
+        assert (registry.genesis, registry.is_open) == ((five,), False)

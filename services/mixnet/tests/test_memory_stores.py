@@ -1,7 +1,17 @@
 import pytest
-from mixnet_store_contract import AdvertisementStoreContract, PeerStoreContract
+from mixnet_store_contract import (
+    AdvertisementStoreContract,
+    MembershipStoreContract,
+    MessageIdStoreContract,
+    PeerStoreContract,
+)
 
-from mixnet_memory_stores import MemoryAdvertisementStore, MemoryPeerStore
+from mixnet_memory_stores import (
+    MemoryAdvertisementStore,
+    MemoryMembers,
+    MemoryMessageIdStore,
+    MemoryPeerStore,
+)
 
 
 class TestMemoryPeerStore(PeerStoreContract):
@@ -14,3 +24,19 @@ class TestMemoryAdvertisementStore(AdvertisementStoreContract):
     @pytest.fixture
     def store(self) -> MemoryAdvertisementStore:
         return MemoryAdvertisementStore()
+
+
+class TestMemoryMessageIdStore(MessageIdStoreContract):
+    @pytest.fixture
+    def ids(self) -> MemoryMessageIdStore:
+        return MemoryMessageIdStore()
+
+
+class TestMemoryMembers(MembershipStoreContract):
+    @pytest.fixture
+    def members(self) -> MemoryMembers:
+        return MemoryMembers(is_open=True)
+
+    @pytest.fixture
+    def listed(self) -> MemoryMembers:
+        return MemoryMembers(((5).to_bytes(32, "little"),))

@@ -8,6 +8,7 @@ from mixnet_store_contract import ONE, AdvertisementStoreContract, PeerStoreCont
 from full_disk import filled, small_disk
 from logos_mixnet.core.address_book import Ban, Changes
 from logos_mixnet.core.errors import StoreError
+from logos_mixnet.store import rln as _rln  # noqa: F401 - its tables are of the schema
 from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlPeerStore
 from logos_module.database import Database, Schema, open_database
 from schema_contract import SchemaContract

@@ -645,7 +645,7 @@ class VerifyProofResponse(_message.Message):
     verdict: Global___ProofVerdict.ValueType
     """What the proof is."""
     reason: _builtins.str
-    """Stable, UPPER_SNAKE; empty if VALID."""
+    """Stable, in capitals; empty if VALID."""
     def __init__(
         self,
         *,
@@ -698,7 +698,7 @@ Global___VerifyWithRootsRequest: _TypeAlias = VerifyWithRootsRequest  # noqa: Y0
 
 @_typing.final
 class VerifyWithRootsResponse(_message.Message):
-    """The judgement; never DUPLICATE or RATE_LIMIT_VIOLATION."""
+    """The judgement: valid or not, since nothing is remembered."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -707,7 +707,7 @@ class VerifyWithRootsResponse(_message.Message):
     verdict: Global___ProofVerdict.ValueType
     """What the proof is."""
     reason: _builtins.str
-    """Stable, UPPER_SNAKE; empty if VALID."""
+    """Stable, in capitals; empty if VALID."""
     def __init__(
         self,
         *,

@@ -176,8 +176,8 @@ def unframed(raw: bytes) -> bytes | None:
     Raises:
         AllocationMalformedError: Its length is none, or too much.
     """
-    if not raw or (raw[-1] >= 0x80 and len(raw) < varint.MAX_BYTES):
-        return None
+    if len(raw) < varint.MAX_BYTES and all(byte >= 0x80 for byte in raw):
+        return None  # within its length
     try:
         size, at = varint.decode(raw)
     except VarintError as error:

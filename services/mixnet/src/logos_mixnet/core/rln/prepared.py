@@ -4,6 +4,7 @@ A preparation serves one id of one epoch under one root. How many there are foll
 were used lately; towards the end of an epoch they are more and more those of the next.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -39,6 +40,11 @@ class ProofPool:
 
     def __len__(self) -> int:
         return len(self._ready)
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """The ids for which proofs are prepared."""
+        return list(self._ready)
 
     @property
     def goal(self) -> int:
