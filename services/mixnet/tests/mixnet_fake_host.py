@@ -298,6 +298,9 @@ class FakeHost:
     def open_stream(self, peer_id: str, protocol: str) -> int:
         request_id = next(self._ids)
         there = self.board.hosts.get(peer_id)
+        if there is not None and peer_id not in self.connections:
+            for address in self.known_addresses.get(peer_id, ()):
+                self.dial(address)
         error = self.open_error
         if error is None and peer_id in self.banned:
             error = "banned"

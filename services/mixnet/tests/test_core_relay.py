@@ -223,5 +223,5 @@ def test_what_leaves_at_once_leaves_in_no_order_of_arrival() -> None:
 
 def test_a_packet_that_cannot_be_sent_is_counted() -> None:
     relay = a_relay()
-    relay.not_sent("RLN_BUDGET_SPENT", 0)
+    relay.not_sent(b"", "RLN_BUDGET_SPENT", 0)
     assert relay.dropped == {"RLN_BUDGET_SPENT": 1}

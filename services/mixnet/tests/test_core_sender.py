@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from logos_base.machine import Answer, Refuse, Ticket
-from logos_mixnet.core.mixing import sender as module
+from logos_mixnet.core.mixing import outbox
 from logos_mixnet.core.mixing.cover import LAPTOP, Profile
 from logos_mixnet.core.mixing.errors import (
     DestinationUnknownError,
@@ -153,7 +153,7 @@ def test_a_destination_that_goes_away_fails_its_message_once() -> None:
 def test_a_packet_that_cannot_leave_refuses_its_message_and_frees_the_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "MAX_QUEUED_BYTES", 2 * len(MESSAGE))
+    monkeypatch.setattr(outbox, "MAX_QUEUED_BYTES", 2 * len(MESSAGE))
     net = Net()
     net.sender.send(Ticket(1), outgoing(redundancy=2), 0)
     with pytest.raises(QueueFullError):

@@ -164,7 +164,7 @@ def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
         yield items[start : start + CHUNK]
 
 
-def _put(table: type[Base], *changed: str) -> Insert:
+def put(table: type[Base], *changed: str) -> Insert:
     """Returns the statement that adds a row, or changes columns of the one with its key."""
     new = insert(table)
     values = {name: new.excluded[name] for name in changed}
@@ -188,6 +188,6 @@ def _to_advertisement(row: AdvertisementRow) -> Advertisement:
     return Advertisement(row.key, row.expires_ms, row.next_provide_ms, row.failures)
 
 
-_PUT_PEER = _put(PeerRow, "addresses", "wanted", "last_seen_ms")
-_PUT_BAN = _put(BanRow, "until_ms", "reason")
-_PUT_ADVERTISEMENT = _put(AdvertisementRow, "expires_ms")
+_PUT_PEER = put(PeerRow, "addresses", "wanted", "last_seen_ms")
+_PUT_BAN = put(BanRow, "until_ms", "reason")
+_PUT_ADVERTISEMENT = put(AdvertisementRow, "expires_ms")

@@ -14,6 +14,8 @@ from logos_mixnet.core.sphinx.header import Hop
 
 WEIGHT: Final = 0.1
 """Of the newest loop in a mix's availability."""
+MENDING: Final = 0.005
+"""Of each loop of this node in the availability of a mix that is left out: it is tried again."""
 FLOOR: Final = 0.5
 """Below this availability a mix is left out."""
 SPARE: Final = 2
@@ -59,6 +61,9 @@ class Pool:
 
     def looped(self, peers: Collection[str], *, came_back: bool) -> None:
         """Counts a loop (MIX-20). One that is lost counts against all of its mixes."""
+        for peer, share in self._availability.items():
+            if share < FLOOR and peer not in peers:
+                self._availability[peer] = share + MENDING * (1 - share)
         for peer in self._mixes.keys() & set(peers):
             before = self.availability(peer)
             self._availability[peer] = before + WEIGHT * (came_back - before)

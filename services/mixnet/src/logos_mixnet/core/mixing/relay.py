@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import count
 from typing import Final
 
@@ -76,11 +77,13 @@ class Retire:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Send a packet on, if there is a message id for it; else drop it."""
+    """Send a packet on, if there is a message id for it; else drop it (`not_sent`)."""
 
     next_hop: bytes
     """An address block (MIX-9), not looked into."""
     packet: bytes
+    tag: bytes
+    """Of the packet as it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +93,33 @@ class Deliver:
     arrived: Exit | Reply
 
 
-Effect = Check | Keep | Retire | Forward | Deliver
+class Step(StrEnum):
+    """What happens to a packet here."""
+
+    HELD = "held"
+    FORWARDED = "forwarded"
+    DELIVERED = "delivered"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """Tell who watches a packet, and therefore knows its tag, what happens to it (MIX-24)."""
+
+    tag: bytes
+    step: Step
+    delay_ms: float = 0.0
+    """How long it will be held."""
+    why: str = ""
+    """The reason for which it was dropped."""
+
+
+Effect = Check | Keep | Retire | Forward | Deliver | Traced
 Effects = list[Effect]
 
 
-_Held = tuple[float, float, Relay | Exit | Reply]
-"""When a packet is due, and a number of chance: those due at once leave in no order."""
+_Held = tuple[float, float, bytes, Relay | Exit | Reply]
+"""When a packet is due, and a number of chance: those due at once leave in no order. Its tag."""
 
 
 @dataclass(slots=True)
@@ -129,6 +153,8 @@ class PacketRelay:
         self._due: list[_Held] = []
         """A heap, of packets whose tags are durable."""
         self._retry_ms: int | None = None
+        self.traced: Counter[bytes] = Counter()
+        """How many watch the packet of each tag."""
         self.trouble = ""
         """Why nothing is relayed; empty if all is well."""
         self.dropped: Counter[str] = Counter()
@@ -163,17 +189,19 @@ class PacketRelay:
         found = self._checking.pop(arrival, None)
         if found is None:
             return []  # its key was retired meanwhile
+        key, received = found
         if error is not None:
-            return self._drop(error)
+            return self._drop(error, _tag(received))
         try:
-            return self._admit(*found, now_ms)
+            return self._admit(key, received, now_ms)
         except LogosError as refusal:
-            return self._drop(refusal)
+            return self._drop(refusal, _tag(received))
 
-    def not_sent(self, reason: str, now_ms: int) -> Effects:
-        """Counts a packet that could not be forwarded."""
+    def not_sent(self, tag: bytes, reason: str, now_ms: int) -> Effects:
+        """Counts a packet that could not be forwarded, by the tag that it came with."""
+        self.forwarded -= 1
         self.dropped[reason] += 1
-        return []
+        return self._trace(tag, Step.DROPPED, why=reason)
 
     def kept(self, keep: Keep, now_ms: int) -> Effects:
         """Takes note that tags are durable: their packets may leave."""
@@ -208,6 +236,12 @@ class PacketRelay:
         if self.trouble:
             raise RelayStoppedError(self.trouble)
         key, received = self._received(frame[:PACKET_BYTES])
+        try:
+            return self._check(key, received, frame[PACKET_BYTES:], now_ms)
+        except LogosError as error:
+            return self._drop(error, _tag(received))
+
+    def _check(self, key: KeyEpoch, received: Received, proof: bytes, now_ms: int) -> Effects:
         if _tag(received) in key.tags:
             raise PacketRepeatedError("this packet was here before")
         if not self._is_guarded:
@@ -216,7 +250,7 @@ class PacketRelay:
             raise RelayBusyError(f"{MAX_CHECKING} proofs are being verified")
         arrival = next(self._numbers)
         self._checking[arrival] = key, received
-        return [Check(arrival, received.packet, frame[PACKET_BYTES:])]
+        return [Check(arrival, received.packet, proof)]
 
     def _received(self, packet: bytes) -> tuple[KeyEpoch, Received]:
         """Finds the key that a packet is for: the newest first."""
@@ -243,10 +277,10 @@ class PacketRelay:
         try:
             content = unwrap(received)
         except MixRefusedError as error:
-            return [*self._drop(error), *self._keep(now_ms)]
+            return [*self._drop(error, tag), *self._keep(now_ms)]
         delay_ms = sample_ms(content.mean_delay_ms, self._rng) if isinstance(content, Relay) else 0
-        admitted.held.append((now_ms + delay_ms, self._rng.random(), content))
-        return self._keep(now_ms)
+        admitted.held.append((now_ms + delay_ms, self._rng.random(), tag, content))
+        return [*self._trace(tag, Step.HELD, delay_ms), *self._keep(now_ms)]
 
     def _keep(self, now_ms: int) -> Effects:
         """Hands tags to the store, for each key what came while the last ones were written."""
@@ -261,18 +295,23 @@ class PacketRelay:
     def _leave(self, now_ms: int) -> Effects:
         effects: Effects = []
         while self._due and self._due[0][0] <= now_ms:
-            content = heapq.heappop(self._due)[2]
+            *_, tag, content = heapq.heappop(self._due)
             if isinstance(content, Relay):
                 self.forwarded += 1
-                effects.append(Forward(content.next_hop, content.packet))
+                effects += self._trace(tag, Step.FORWARDED)
+                effects.append(Forward(content.next_hop, content.packet, tag))
             else:
                 self.delivered += 1
+                effects += self._trace(tag, Step.DELIVERED)
                 effects.append(Deliver(content))
         return effects
 
-    def _drop(self, error: LogosError) -> Effects:
+    def _drop(self, error: LogosError, tag: bytes = b"") -> Effects:
         self.dropped[error.reason] += 1
-        return []
+        return self._trace(tag, Step.DROPPED, why=error.reason)
+
+    def _trace(self, tag: bytes, step: Step, delay_ms: float = 0.0, why: str = "") -> Effects:
+        return [Traced(tag, step, delay_ms, why)] if self.traced[tag] > 0 else []
 
 
 def _tag(received: Received) -> bytes:

@@ -87,6 +87,16 @@ class Reply:
     payload: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A packet, and what its sender knows of it."""
+
+    packet: bytes
+    """4,608 bytes, for the first hop."""
+    secrets: tuple[bytes, ...] = field(repr=False)
+    """Those shared with each hop, in the order of the path."""
+
+
 def create_packet(
     path: Path,
     destination: bytes,
@@ -94,7 +104,18 @@ def create_packet(
     random_bytes: RandomBytes,
     cipher: PayloadCipher = LIP_183,
 ) -> bytes:
-    """Wraps a padded message of 3,968 bytes for a path; returns 4,608 bytes for its first hop.
+    """Wraps a message as `wrap` does; returns 4,608 bytes for its first hop."""
+    return wrap(path, destination, message, random_bytes, cipher).packet
+
+
+def wrap(
+    path: Path,
+    destination: bytes,
+    message: bytes,
+    random_bytes: RandomBytes,
+    cipher: PayloadCipher = LIP_183,
+) -> Wrapped:
+    """Wraps a padded message of 3,968 bytes for a path.
 
     Raises:
         PathError: A hop's public key is not a usable point.
@@ -106,7 +127,7 @@ def create_packet(
     payload = sealed(message)
     for secret in reversed(header.secrets):
         payload = cipher.encrypt(secret, payload)
-    return header.raw + payload
+    return Wrapped(header.raw + payload, header.secrets)
 
 
 def receive(packet: bytes, private_key: bytes) -> Received:

@@ -1,0 +1,188 @@
+"""Links to other mixes: one stream to each that this node sends to, and one from each that sends.
+
+The rules are in docs/protocol/mix.md, MIX-23.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from logos_base.errors import LogosError
+from logos_mixnet.core.mixing.errors import FrameLengthError, LinkDownError
+from logos_mixnet.core.mixing.frames import MIX_PROTOCOL, Frames
+from logos_mixnet.core.ports import Stream
+from logos_mixnet.core.sphinx.address_block import MixAddress
+from logos_mixnet.core.streams import Incoming
+from logos_mixnet.operations.streams import StreamOperations
+
+log = logging.getLogger(__name__)
+
+MAX_QUEUED: Final = 256
+"""Packets that wait for one link."""
+WRITE_TIMEOUT_S: Final = 30.0
+"""A peer that takes nothing for so long is given up."""
+OPEN_TIMEOUT_S: Final = 10.0
+
+_Waiting = tuple[bytes, asyncio.Future[None]]
+"""A packet, and the future that says that it has left."""
+
+Arrived = Callable[[str, bytes], float]
+"""Takes a peer id and a frame that came from it; returns for how many seconds no more is read."""
+Changed = Callable[[str, bool], None]
+"""Told that a link to a peer is up, or has ended."""
+
+
+class MixLinks:
+    """The links of one node."""
+
+    def __init__(
+        self,
+        streams: StreamOperations,
+        add_address: Callable[[str, str], None],
+        frame_bytes: int,
+        *,
+        arrived: Arrived,
+        changed: Changed,
+    ) -> None:
+        self._streams = streams
+        self._add_address = add_address
+        self._frame_bytes = frame_bytes
+        self._arrived = arrived
+        self._changed = changed
+        self._outgoing: dict[str, _Outgoing] = {}
+        self._reading: dict[str, asyncio.Task[None]] = {}
+        self._tasks = asyncio.TaskGroup()
+
+    async def run(self) -> None:
+        """Takes streams of other mixes, until cancelled."""
+        async with self._tasks, self._streams.listen(MIX_PROTOCOL) as incoming:
+            async for announced in incoming:
+                self._accept(announced)
+
+    async def send(self, first_hop: bytes, packet: bytes) -> None:
+        """Sends a packet; returns once the connection has taken it.
+
+        Raises:
+            AddressBlockError: The block names no peer.
+            LinkDownError: It cannot be reached, or too much waits for it.
+        """
+        address = MixAddress.decode(first_hop)
+        link = self._outgoing.get(address.peer_id)
+        if link is None:
+            link = self._outgoing[address.peer_id] = _Outgoing()
+            self._tasks.create_task(self._write(address, link))
+        await link.put(packet)
+
+    # -- outgoing ------------------------------------------------------------------------------
+
+    async def _write(self, address: MixAddress, link: "_Outgoing") -> None:
+        """Writes what a link is given. A link that has failed is made anew by the next packet."""
+        peer_id = address.peer_id
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                self._add_address(peer_id, str(address))
+                stream = await self._streams.open(peer_id, MIX_PROTOCOL)
+            self._changed(peer_id, True)
+            try:
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(_until_ended(stream))
+                    both.create_task(self._write_each(stream, link))
+            finally:
+                stream.reset()
+        except* (LogosError, TimeoutError) as errors:
+            log.debug("link to a mix is down", extra={"peer": peer_id, "error": repr(errors)})
+            link.fail(LinkDownError(f"mix {peer_id} cannot be reached"))
+            self._changed(peer_id, False)
+        finally:
+            if self._outgoing.get(peer_id) is link:
+                del self._outgoing[peer_id]
+            link.fail(LinkDownError("the module is about to stop"))
+
+    async def _write_each(self, stream: Stream, link: "_Outgoing") -> None:
+        frames = Frames(self._frame_bytes)
+        while True:
+            packet, left = await link.take()
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
+                await stream.write(frames.frame(packet))
+            if not left.done():
+                left.set_result(None)
+
+    # -- incoming ------------------------------------------------------------------------------
+
+    def _accept(self, announced: Incoming) -> None:
+        """Takes the newest stream of a peer in place of the one before: it has one."""
+        try:
+            stream = self._streams.accept(announced.stream_id)
+        except LogosError:
+            return  # it went away meanwhile
+        before = self._reading.pop(stream.peer_id, None)
+        if before is not None:
+            before.cancel()
+        reading = self._tasks.create_task(self._read(stream))
+        self._reading[stream.peer_id] = reading
+
+    async def _read(self, stream: Stream) -> None:
+        frames = Frames(self._frame_bytes)
+        try:
+            while pieces := await stream.read():
+                for piece in pieces:
+                    for frame in frames.take(piece):
+                        pause_s = self._arrived(stream.peer_id, frame)
+                        await asyncio.sleep(pause_s)  # others have their turn after each packet
+        except FrameLengthError as error:
+            log.warning("not a mix", extra={"peer": stream.peer_id, "error": str(error)})
+        except LogosError:
+            pass  # the peer or its connection went away
+        finally:
+            stream.reset()
+            if self._reading.get(stream.peer_id) is asyncio.current_task():
+                del self._reading[stream.peer_id]
+
+
+class _Outgoing:
+    """Packets that wait for one link."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[_Waiting] = deque()
+        self._news = asyncio.Event()
+        self._taken: asyncio.Future[None] | None = None
+        self._failure: LinkDownError | None = None
+
+    async def put(self, packet: bytes) -> None:
+        """Waits until a packet is on the connection; raises `LinkDownError`."""
+        if self._failure is not None:
+            raise self._failure
+        if len(self._waiting) >= MAX_QUEUED:
+            raise LinkDownError(f"{MAX_QUEUED} packets wait for this mix")
+        left = asyncio.get_running_loop().create_future()
+        self._waiting.append((packet, left))
+        self._news.set()
+        await left
+
+    async def take(self) -> _Waiting:
+        """Waits for the next packet whose sender still waits."""
+        while True:
+            while self._waiting:
+                packet, left = self._waiting.popleft()
+                if not left.done():
+                    self._taken = left
+                    return packet, left
+            self._news.clear()
+            await self._news.wait()
+
+    def fail(self, error: LinkDownError) -> None:
+        """Refuses all that waits. Idempotent."""
+        self._failure = self._failure or error
+        waiting = [left for _, left in self._waiting]
+        self._waiting.clear()
+        for left in (self._taken, *waiting):
+            if left is not None and not left.done():
+                left.set_exception(self._failure)
+
+
+async def _until_ended(stream: Stream) -> None:
+    """Raises `LinkDownError` when the other side ends the stream, on which nothing is to come."""
+    await stream.read()
+    raise LinkDownError("the other side has ended the link")
