@@ -6,7 +6,7 @@ The rules are in docs/protocol/mix.md, MIX-23.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from logos_base.errors import LogosError
@@ -30,8 +30,8 @@ _Waiting = tuple[bytes, asyncio.Future[None]]
 
 Arrived = Callable[[str, bytes], float]
 """Takes a peer id and a frame that came from it; returns for how many seconds no more is read."""
-Changed = Callable[[str, bool], None]
-"""Told that a link to a peer is up, or has ended."""
+Changed = Callable[[str], None]
+"""Told of a peer to which there is a link, or none any longer."""
 
 
 class MixLinks:
@@ -44,16 +44,22 @@ class MixLinks:
         frame_bytes: int,
         *,
         arrived: Arrived,
-        changed: Changed,
+        up: Changed,
+        down: Changed,
     ) -> None:
         self._streams = streams
         self._add_address = add_address
         self._frame_bytes = frame_bytes
         self._arrived = arrived
-        self._changed = changed
+        self._up, self._down = up, down
         self._outgoing: dict[str, _Outgoing] = {}
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._tasks = asyncio.TaskGroup()
+
+    @property
+    def peers(self) -> Collection[str]:
+        """Peer ids of the mixes that this node sends to."""
+        return self._outgoing.keys()
 
     async def run(self) -> None:
         """Takes streams of other mixes, until cancelled."""
@@ -84,7 +90,7 @@ class MixLinks:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 self._add_address(peer_id, str(address))
                 stream = await self._streams.open(peer_id, MIX_PROTOCOL)
-            self._changed(peer_id, True)
+            self._up(peer_id)
             try:
                 async with asyncio.TaskGroup() as both:
                     both.create_task(_until_ended(stream))
@@ -94,7 +100,7 @@ class MixLinks:
         except* (LogosError, TimeoutError) as errors:
             log.debug("link to a mix is down", extra={"peer": peer_id, "error": repr(errors)})
             link.fail(LinkDownError(f"mix {peer_id} cannot be reached"))
-            self._changed(peer_id, False)
+            self._down(peer_id)
         finally:
             if self._outgoing.get(peer_id) is link:
                 del self._outgoing[peer_id]

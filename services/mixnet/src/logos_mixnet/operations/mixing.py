@@ -123,7 +123,8 @@ class Mixing:
             around.add_address,
             frame_bytes,
             arrived=self._arrived,
-            changed=self._link_changed,
+            up=self._link_up,
+            down=self.link_down,
         )
 
     @property
@@ -159,6 +160,10 @@ class Mixing:
         self.profile = profile
         self.sending.put(self.sender.set_profile, profile)
 
+    def link_down(self, peer_id: str) -> None:
+        """Takes note that a mix cannot be reached: no path is drawn over it for a while."""
+        self.sending.report(self.sender.link_down, peer_id)
+
     def drain(self) -> None:
         """Ends the calls that have no end of their own."""
         self.listeners.drain()
@@ -185,9 +190,8 @@ class Mixing:
         intake = self._around.intake
         return 0.0 if intake is None else intake.taken(peer_id, self._around.now_ms()) / 1000
 
-    def _link_changed(self, peer_id: str, is_up: bool) -> None:  # noqa: FBT001 - a callback
-        step = self.sender.link_up if is_up else self.sender.link_down
-        self.sending.report(step, peer_id)
+    def _link_up(self, peer_id: str) -> None:
+        self.sending.report(self.sender.link_up, peer_id)
 
     def _relay(self, effect: core.Effect) -> Coroutine[Any, Any, None] | None:
         match effect:
