@@ -122,7 +122,7 @@ async def running_mix(
         secrets.token_bytes,
     )
     mixing = Mixing(around, Options(profile, key_epoch_ms, is_exit=is_exit))
-    await mixing.load(None)
+    await mixing.load()
     mix = RunningMix(number, host, streams, store, mixing, MixCalls(mixing, secrets.token_bytes))
     mixing.join(mix.address, lambda _key: None)
     bridge.start()

@@ -17,10 +17,12 @@ from logos_mixnet.core.backoff import Rng
 from logos_mixnet.core.errors import StoreError
 from logos_mixnet.core.mixing import deliveries as ends
 from logos_mixnet.core.mixing import relay as core
-from logos_mixnet.core.mixing.cover import Profile
+from logos_mixnet.core.mixing.anonymity import Anonymity, estimate
+from logos_mixnet.core.mixing.cover import PROFILES, Profile
 from logos_mixnet.core.mixing.errors import TooManyTracesError
 from logos_mixnet.core.mixing.intake import Intake
 from logos_mixnet.core.mixing.keys import MixStore
+from logos_mixnet.core.mixing.occupancy import Occupancy
 from logos_mixnet.core.mixing.pool import Mix, Pool
 from logos_mixnet.core.mixing.sender import Depart, Sender
 from logos_mixnet.core.ports import Stream
@@ -41,6 +43,7 @@ from logos_module.driver import Driver
 log = logging.getLogger(__name__)
 
 HAND_OVER_S: Final = 30.0
+OBSERVED_S: Final = 1.0
 MAX_TRACES: Final = 64
 MAX_TRACED: Final = 64
 """Steps that wait for one call that traces."""
@@ -93,13 +96,15 @@ class Mixing:
         self.pool = Pool()
         self.keys = MixKeys(around.store, options.key_epoch_ms, around.now_ms, around.random_bytes)
         self.traces: Inboxes[Trace, tuple[int, core.Traced]] = Inboxes()
+        self._occupancy = Occupancy()
         self._key_changed: Callable[[bytes], None] = lambda _key: None
 
-    async def load(self, profile: Profile | None) -> None:
-        """Loads keys and tags; `profile` holds in place of that of the settings."""
+    async def load(self) -> None:
+        """Loads keys, tags and the profile that was set, if one was."""
         around, options = self._around, self._options
         keys = await self.keys.load()
-        self.profile = profile or options.profile
+        was_set = await around.store.load_profile()
+        self.profile = PROFILES.get(was_set or "", options.profile)
         is_guarded = around.guard is not None
         self.relay = core.PacketRelay(keys, around.rng, is_guarded=is_guarded)
         self.sender = Sender(
@@ -150,19 +155,28 @@ class Mixing:
                 tasks.create_task(each.run())
             tasks.create_task(self.links.run())
             tasks.create_task(self.keys.run(self._rotated))
+            tasks.create_task(self._observe())
 
     def mixes_changed(self, mixes: Sequence[Mix]) -> None:
         """Takes all mixes that discovery knows; this node is left out."""
         self.pool.update(mix for mix in mixes if mix.peer_id != self._around.peer_id)
 
-    def set_profile(self, profile: Profile) -> None:
-        """Spends and holds by another profile."""
+    async def set_profile(self, profile: Profile) -> None:
+        """Spends and holds by another profile, also after a restart."""
+        await self._around.store.save_profile(profile.name)
         self.profile = profile
         self.sending.put(self.sender.set_profile, profile)
 
     def link_down(self, peer_id: str) -> None:
         """Takes note that a mix cannot be reached: no path is drawn over it for a while."""
         self.sending.report(self.sender.link_down, peer_id)
+
+    def anonymity(self, mean_delay_ms: int) -> Anonymity:
+        """Returns what hides a message with such a delay at each hop."""
+        profile, observed = self.profile, self._occupancy.mean
+        waiting = profile.expected_waiting if observed is None else observed
+        waiting *= mean_delay_ms / profile.mean_delay_ms  # those that leave meanwhile
+        return estimate(waiting, profile.hops, is_observed=observed is not None)
 
     def drain(self) -> None:
         """Ends the calls that have no end of their own."""
@@ -182,6 +196,11 @@ class Mixing:
             finally:
                 self.relay.traced.subtract(trace.tags)
                 self.relay.traced += type(self.relay.traced)()  # forgets those at zero
+
+    async def _observe(self) -> None:
+        while True:
+            self._occupancy.sample(self.relay.held, self._around.now_ms())
+            await asyncio.sleep(OBSERVED_S)
 
     # -- the relay -----------------------------------------------------------------------------
 

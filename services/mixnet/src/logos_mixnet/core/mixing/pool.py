@@ -4,7 +4,7 @@ Chance alone chooses, and every mix alike: to prefer those that answer well woul
 paths, and tell from a path who chose it. What loops show of a mix only removes it.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,6 +42,9 @@ class Pool:
 
     def __contains__(self, peer_id: str) -> bool:
         return peer_id in self._mixes
+
+    def __iter__(self) -> Iterator[Mix]:
+        return iter(sorted(self._mixes.values(), key=_peer))
 
     def update(self, mixes: Iterable[Mix]) -> None:
         """Takes what discovery knows now, in place of what it knew."""

@@ -159,6 +159,8 @@ class PacketRelay:
         """Why nothing is relayed; empty if all is well."""
         self.dropped: Counter[str] = Counter()
         """By reason."""
+        self.verified = 0
+        """Proofs that hold."""
         self.forwarded = 0
         self.delivered = 0
 
@@ -192,6 +194,7 @@ class PacketRelay:
         key, received = found
         if error is not None:
             return self._drop(error, _tag(received))
+        self.verified += 1
         try:
             return self._admit(key, received, now_ms)
         except LogosError as refusal:
