@@ -165,5 +165,4 @@ def _since_us(begun: float) -> int:
 
 
 def _time_left(context: Context) -> float:
-    left_s = context.time_remaining()
-    return WAIT_S if left_s is None else left_s
+    return context.time_remaining() or WAIT_S
