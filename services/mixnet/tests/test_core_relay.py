@@ -24,7 +24,7 @@ from logos_mixnet.core.mixing.relay import (
 )
 from logos_mixnet.core.sphinx.geometry import ADDRESS_BYTES, HERE, MESSAGE_BYTES, PACKET_BYTES
 from logos_mixnet.core.sphinx.header import Hop, Path
-from logos_mixnet.core.sphinx.packet import Exit, create_packet
+from logos_mixnet.core.sphinx.packet import Exit, create_packet, receive
 from logos_mixnet.core.sphinx.primitives import public_key
 
 PROOF = bytes(PROOF_BYTES)
@@ -223,5 +223,30 @@ def test_what_leaves_at_once_leaves_in_no_order_of_arrival() -> None:
 
 def test_a_packet_that_cannot_be_sent_is_counted() -> None:
     relay = a_relay()
-    relay.not_sent(b"", "RLN_BUDGET_SPENT", 0)
+    effects = [*kept(relay, relay.arrived(packet(), 0)), *relay.tick(10**9)]
+    [forward] = [each for each in effects if isinstance(each, module.Forward)]
+    relay.not_sent(forward.tag, "RLN_BUDGET_SPENT", 0)
     assert relay.dropped == {"RLN_BUDGET_SPENT": 1}
+    assert relay.forwarded == 0
+
+
+def test_who_knows_a_packet_by_its_tag_may_watch_it() -> None:
+    """MIX-24."""
+    watched, other = packet(1), packet(2)
+    tag = receive(watched, KEYS[0]).replay_tag[:16]
+    relay = a_relay()
+    relay.traced[tag] += 1
+    effects: list[module.Effect] = []
+    for frame in (watched, other, watched):
+        effects += kept(relay, relay.arrived(frame, 0))
+    effects += relay.tick(10**9)
+    effects += relay.not_sent(tag, "MIX_LINK_DOWN", 10**9)
+    told = [each for each in effects if isinstance(each, module.Traced)]
+    assert {each.tag for each in told} == {tag}
+    assert [(each.step, each.why) for each in told] == [
+        (module.Step.HELD, ""),
+        (module.Step.DROPPED, "MIX_PACKET_REPEATED"),
+        (module.Step.FORWARDED, ""),
+        (module.Step.DROPPED, "MIX_LINK_DOWN"),
+    ]
+    assert told[0].delay_ms > 0

@@ -20,6 +20,7 @@ from logos_mixnet.core.mixing.errors import (
 )
 from logos_mixnet.core.mixing.pool import Mix, Pool
 from logos_mixnet.core.mixing.sender import (
+    AWAY_MS,
     COVER_CODEC,
     Depart,
     Effects,
@@ -27,6 +28,7 @@ from logos_mixnet.core.mixing.sender import (
     Sender,
 )
 from logos_mixnet.core.rln.message_ids import Purpose
+from logos_mixnet.core.sphinx.errors import MessageTooLargeError
 from logos_mixnet.core.sphinx.fragments import FRAGMENT_CODEC, Reassembly, Whole
 from logos_mixnet.core.sphinx.geometry import ADDRESS_BYTES
 from logos_mixnet.core.sphinx.header import Hop
@@ -226,3 +228,94 @@ def test_without_other_mixes_no_loop_is_sent() -> None:
     net = Net(count=2, profile=LAPTOP)
     assert loops(net, 60_000) == []
     assert net.sender.loops_skipped > 0
+
+
+def test_p7_the_way_of_an_answer_does_not_touch_who_is_asked_and_ends_here() -> None:
+    net = Net()
+    for block in net.sender.reply_blocks(50, "peer5", 1_000):
+        assert block.way.hops[-1] == "peer1"
+        assert "peer5" not in block.way.hops
+        assert len(set(block.way.hops)) == 3
+        assert block.surb.first_hop == net.pool.mix(block.way.hops[0]).hop.address
+
+
+def test_a_probe_knows_its_hops_by_their_tags() -> None:
+    net = Net()
+    probe = net.sender.probe("peer5", MESSAGE, 1_000)
+    at, packet = probe.made.first_hop, probe.made.packet
+    for peer, tag in zip(probe.way.hops, probe.way.tags, strict=True):
+        assert net.peers[at] == peer
+        received = receive(packet, net.keys[at])
+        assert received.replay_tag[:16] == tag
+        content = unwrap(received)
+        if isinstance(content, Relay):
+            at, packet = content.next_hop, content.packet
+    assert peer == "peer5"
+
+
+def test_a_probe_leaves_not_before_its_wait_is_over() -> None:
+    net = Net()
+    probe = net.sender.probe("peer5", MESSAGE, 1)
+    assert net.sender.send_made(Ticket(1), probe.made, 1, 5_000, 0) == []
+    [(at_ms, depart), (_, answer)] = net.run(10**6)
+    assert 5_000 <= at_ms < 5_020
+    assert depart.packet == probe.made.packet
+    assert answer == Answer(Ticket(1), 1)
+
+
+@pytest.mark.parametrize(("blocks", "size", "packets"), [(1, 9, 1), (5, 9, 2), (5, 9_000, 5)])
+def test_an_answer_travels_twice_where_it_has_the_blocks(
+    blocks: int, size: int, packets: int
+) -> None:
+    net = Net()
+    surbs = [block.surb for block in net.sender.reply_blocks(blocks, "peer5", 1_000)]
+    net.sender.answer(Ticket(1), surbs, bytes(size), 1_000, 0)
+    found = [effect for _, effect in net.run(10**6)]
+    assert [one for one in found if isinstance(one, Answer)] == [Answer(Ticket(1), packets)]
+    departs = [one for one in found if isinstance(one, Depart)]
+    assert {one.first_hop for one in departs} <= {surb.first_hop for surb in surbs}
+
+
+def test_an_answer_to_a_ping_leaves_at_once() -> None:
+    net = Net()
+    surbs = [block.surb for block in net.sender.reply_blocks(1, "peer5", 1_000)]
+    [depart] = net.sender.answer(Ticket(1), surbs, bytes(32), 0, 77)
+    assert isinstance(depart, Depart)
+
+
+def test_an_answer_that_needs_more_blocks_is_refused() -> None:
+    net = Net()
+    surbs = [block.surb for block in net.sender.reply_blocks(2, "peer5", 1_000)]
+    with pytest.raises(MessageTooLargeError):
+        net.sender.answer(Ticket(1), surbs, bytes(9_000), 0, 0)
+
+
+def test_no_path_goes_over_a_mix_without_a_link_for_a_while() -> None:
+    net = Net()
+    net.sender.link_down("peer2", 0)
+    net.sender.link_down("peer3", 0)
+    net.sender.link_up("peer3", 0)
+    net.sender.link_down("nobody", 0)
+    hops = {hop for _ in range(50) for hop in net.sender.probe("peer5", MESSAGE, 1_000).way.hops}
+    assert hops == {f"peer{number}" for number in range(3, 9)}
+    net.sender.link_down("peer3", AWAY_MS)
+    hops = {hop for _ in range(50) for hop in net.sender.probe("peer5", MESSAGE, 1_000).way.hops}
+    assert "peer2" in hops
+
+
+def test_where_too_few_have_a_link_paths_go_over_the_others_too() -> None:
+    net = Net(4)
+    for peer in ("peer2", "peer3"):
+        net.sender.link_down(peer, 0)
+    assert set(net.sender.probe("peer4", MESSAGE, 1_000).way.hops) == {"peer2", "peer3", "peer4"}
+
+
+def test_m10_any_mix_may_be_the_one_that_hands_over() -> None:
+    net, there = Net(), bytes([99]) * ADDRESS_BYTES
+    net.sender.send(Ticket(1), Outgoing(MESSAGE, "", 1_000, handed_to=there), 0)
+    [(_, depart), _] = net.run(10**6)
+    at, packet = depart.first_hop, depart.packet
+    while isinstance(content := unwrap(receive(packet, net.keys[at])), Relay):
+        at, packet = content.next_hop, content.packet
+    assert isinstance(content, Exit)
+    assert content.destination == there
