@@ -227,6 +227,36 @@ class TooManyLookUpsError(LogosError):
     retry_after_ms = 1000
 
 
+class TooManyWatchesError(LogosError):
+    """As many services are watched as may be at a time (DIS-26)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_WATCHES"
+
+
+class InvalidServiceError(LogosError):
+    """The id of a service is not `/` and 1 to 139 more bytes (DIS-23)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_SERVICE"
+    field = "service"
+
+
+class ServiceTakenError(LogosError):
+    """The network module itself offers the service (DIS-23)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "SERVICE_TAKEN"
+    field = "service"
+
+
+class TooManyServicesError(LogosError):
+    """The node offers as many services as it may (DIS-23)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_SERVICES"
+
+
 class TooManyTagsError(LogosError):
     """A peer has as many tags or protections as it may (NET-17)."""
 

@@ -54,6 +54,16 @@ class Confirmed:
 Effect = Ask | Confirmed | Misbehaved
 
 
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """How far an advertisement is with one registrar of the table."""
+
+    peer: Peer
+    bucket: int
+    stage: Stage | None
+    """None: it is not asked."""
+
+
 @dataclass(slots=True)
 class _Registration:
     peer: Peer
@@ -92,6 +102,18 @@ class Advertiser:
         service = self._services.get(service_id)
         found = service.registrations.items() if service is not None else ()
         return [peer_id for peer_id, each in found if each.stage is Stage.CONFIRMED]
+
+    def table_of(self, service_id: ServiceId) -> list[Registered]:
+        """Returns the registrars around a service, the farthest first; none without the service."""
+        service = self._services.get(service_id)
+        if service is None:
+            return []
+        stages = {peer_id: each.stage for peer_id, each in service.registrations.items()}
+        return [
+            Registered(peer, bucket, stages.get(peer.peer_id))
+            for bucket in range(BUCKETS)
+            for peer in service.table.bucket(bucket)
+        ]
 
     def advertise(
         self, service_id: ServiceId, record: SignedRecord, now_ms: int

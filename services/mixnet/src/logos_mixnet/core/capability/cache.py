@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from logos_mixnet.core.backoff import Rng
 from logos_mixnet.core.capability.choice import some_of
 from logos_mixnet.core.capability.crowding import Crowd
-from logos_mixnet.core.capability.distance import ServiceId
+from logos_mixnet.core.capability.distance import ServiceId, service_id_of
 from logos_mixnet.core.capability.ip_tree import IpTree
 from logos_mixnet.core.capability.keys import PeerId
 from logos_mixnet.core.capability.multiaddr import IpAddress
@@ -44,6 +44,16 @@ class AdvertisementCache:
 
     def __len__(self) -> int:
         return len(self._all)
+
+    def services(self) -> list[ServiceId]:
+        """Returns the services that there are advertisements of."""
+        return list(self._services)
+
+    def name_of(self, service_id: ServiceId) -> str:
+        """Returns the protocol id of a service that there are advertisements of."""
+        entry = next(iter(self._services[service_id].values()))
+        offered = entry.signed.record.services
+        return next(each.id for each in offered if service_id_of(each.id) == service_id)
 
     def count_of(self, service_id: ServiceId) -> int:
         """Returns how many advertisements of a service there are."""

@@ -32,7 +32,16 @@ from logos_mixnet.core.errors import TooManyLookUpsError
 
 MAX_LOOK_UPS: Final = 32
 
-Effect = Ask | Misbehaved
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A look-up has found an advertiser; later ones of the same peer have a greater `seq`."""
+
+    ticket: Ticket
+    signed: SignedRecord
+
+
+Effect = Ask | Misbehaved | Found
 Effects = list[Effect | Answer | Refuse]
 
 
@@ -62,6 +71,8 @@ class Discoverer:
     def look_up(self, ticket: Ticket, service_id: ServiceId, now_ms: int) -> Effects:
         """Looks for a service; the answer is a tuple of `SignedRecord`, maybe an empty one.
 
+        Each is told with `Found` before, when it is found.
+
         Refused with `TooManyLookUpsError` while 32 others run.
         """
         if len(self._look_ups) >= MAX_LOOK_UPS:
@@ -70,6 +81,11 @@ class Discoverer:
         look_up.table.add(some_of(list(self._contacts), len(self._contacts), self._rng))
         self._look_ups[ticket] = look_up
         return self._go_on(ticket, look_up)
+
+    def give_up(self, ticket: Ticket, now_ms: int) -> Effects:
+        """Ends a look-up that nobody waits for any longer. Idempotent."""
+        self._look_ups.pop(ticket, None)
+        return []
 
     def answered(self, number: int, message: bytes, now_ms: int) -> Effects:
         """Takes the response to a request."""
@@ -84,8 +100,8 @@ class Discoverer:
             return [Misbehaved(peer, error.reason), *self._go_on(ticket, look_up)]
         look_up.table.add(response.closer_peers)
         advertisements = some_of(response.advertisements, self._profile.returned, self._rng)
-        misbehaved = self._collect(look_up, peer, advertisements)
-        return [*misbehaved, *self._go_on(ticket, look_up)]
+        collected = self._collect(ticket, look_up, peer, advertisements)
+        return [*collected, *self._go_on(ticket, look_up)]
 
     def unanswered(self, number: int, now_ms: int) -> Effects:
         """Takes note that a peer could not be reached or did not answer."""
@@ -105,27 +121,32 @@ class Discoverer:
         return None
 
     def _collect(
-        self, look_up: _LookUp, peer: Peer, advertisements: Sequence[bytes]
+        self, ticket: Ticket, look_up: _LookUp, peer: Peer, advertisements: Sequence[bytes]
     ) -> list[Effect]:
+        effects: list[Effect] = []
         for raw in advertisements:
             try:
                 signed = open_advertisement(raw, look_up.table.service_id)
             except RemoteFaultError as error:
-                return [Misbehaved(peer, error.reason)]  # the rest of its response is left out
-            self._take(look_up, signed)
-        return []
+                # The rest of its response is left out.
+                return [*effects, Misbehaved(peer, error.reason)]
+            if self._take(look_up, signed) and signed.record.peer_id != self._own:
+                effects.append(Found(ticket, signed))
+        return effects
 
-    def _take(self, look_up: _LookUp, signed: SignedRecord) -> None:
+    def _take(self, look_up: _LookUp, signed: SignedRecord) -> bool:
         peer_id, ips = signed.record.peer_id, ips_of(signed.record.addresses)
         known = look_up.found.get(peer_id)
         if known is not None:
             if known.record.seq >= signed.record.seq:
-                return
+                return False
             look_up.crowd.remove(ips_of(known.record.addresses))
             del look_up.found[peer_id]
-        if look_up.crowd.has_room(ips):
+        has_room = look_up.crowd.has_room(ips)
+        if has_room:
             look_up.crowd.add(ips)
             look_up.found[peer_id] = signed
+        return has_room
 
     def _go_on(self, ticket: Ticket, look_up: _LookUp) -> Effects:
         if len(look_up.found) < self._profile.wanted:

@@ -5,7 +5,7 @@ Source: libp2p, peer-ids specification.
 """
 
 from dataclasses import dataclass
-from typing import Final, NewType, Protocol
+from typing import Final, Literal, NewType, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -107,3 +107,25 @@ class Secp256k1Signer:
         signature = self._key.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
         r, s = decode_dss_signature(signature)
         return encode_dss_signature(r, min(s, SECP256K1_ORDER - s))
+
+
+class Ed25519Signer:
+    """Signs with a node's secret key of the other type."""
+
+    def __init__(self, secret: bytes) -> None:
+        """Takes 32 bytes, a seed of RFC 8032."""
+        self._key = ed25519.Ed25519PrivateKey.from_private_bytes(secret)
+        self._public_key = PublicKey(_ED25519 + self._key.public_key().public_bytes_raw())
+
+    @property
+    def public_key(self) -> PublicKey:
+        return self._public_key
+
+    def sign(self, message: bytes) -> bytes:
+        """Returns 64 bytes; the same message gives the same signature."""
+        return self._key.sign(message)
+
+
+def signer_of(key_type: Literal["secp256k1", "ed25519"], secret: bytes) -> Signer:
+    """Returns what signs with the secret key of a node's identity (NET-1)."""
+    return Ed25519Signer(secret) if key_type == "ed25519" else Secp256k1Signer(secret)

@@ -3,6 +3,7 @@
 Spec: docs/protocol/discovery.md, DIS-18. Source: LIP-107, "System Parameters".
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,3 +37,6 @@ class Profile:
 PUBLIC: Final = Profile()
 LOCAL: Final = Profile(expiry_s=60, window_s=3, ip_similarity_percent=0)
 """For testnets on one machine, whose nodes share a network, and processors."""
+
+PROFILES: Final[Mapping[str, Profile]] = {"local": LOCAL, "public": PUBLIC}
+"""By the names that settings know them by."""

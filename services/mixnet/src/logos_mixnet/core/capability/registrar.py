@@ -59,6 +59,18 @@ class Rejected:
 Effect = Respond | Reset | Rejected
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a service stands with a registrar."""
+
+    service_id: ServiceId
+    name: str
+    """As its advertisements say."""
+    advertisements: int
+    waits_s: int
+    """How long a newcomer waits from an address that is like no other."""
+
+
 class Registrar:
     """The registrar of one node. Not thread-safe."""
 
@@ -102,6 +114,17 @@ class Registrar:
         """Returns when the next advertisement expires."""
         return self.cache.next_expiry_ms()
 
+    def standings(self, now_ms: int) -> list[Standing]:
+        """Returns how the services stand that it has advertisements of, the largest first."""
+        self.tick(now_ms)
+        standings = []
+        for service_id in self.cache.services():
+            waits: dict[Hashable, int] = {service_id: self._wait_s(service_id, Fraction(0))}
+            waits_s = self._bounds.apply(waits, now_ms // 1000)
+            count = self.cache.count_of(service_id)
+            standings.append(Standing(service_id, self.cache.name_of(service_id), count, waits_s))
+        return sorted(standings, key=lambda each: (-each.advertisements, each.name))
+
     def _ads(self, service_id: ServiceId, sender: PeerId) -> GetAdsResponse:
         entries = self.cache.some_of(service_id, self._profile.returned, self._rng)
         return GetAdsResponse(
@@ -139,14 +162,19 @@ class Registrar:
 
     def _waits_s(self, service_id: ServiceId, ip: IpAddress | None) -> dict[Hashable, int]:
         """Returns what the service makes an advertiser wait, and what its address does in all."""
-        cached, of_service = len(self.cache), self.cache.count_of(service_id)
         score = UNKNOWN if ip is None else self.cache.ip_tree.score(ip)
         return {
-            each: waiting_time_s(
-                self._profile, cached=cached, cached_of_service=of_service, ip_score=ip_score
-            )
-            for each, ip_score in ((service_id, Fraction(0)), (ip, score))
+            service_id: self._wait_s(service_id, Fraction(0)),
+            ip: self._wait_s(service_id, score),
         }
+
+    def _wait_s(self, service_id: ServiceId, ip_score: Fraction) -> int:
+        return waiting_time_s(
+            self._profile,
+            cached=len(self.cache),
+            cached_of_service=self.cache.count_of(service_id),
+            ip_score=ip_score,
+        )
 
     def _bound(self, waits_s: Mapping[Hashable, int], now_s: int) -> None:
         for key, wait_s in waits_s.items():
