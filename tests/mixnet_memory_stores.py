@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
 from logos_mixnet.core.advertisements import MAX_EXPIRED, Advertisement, Due, MakeDue
+from logos_mixnet.core.capability.offers import Offer
 from logos_mixnet.core.errors import TooManyKeysError
 from logos_mixnet.core.rln.announcements import Announcement
 from logos_mixnet.core.rln.errors import RegistrationClosedError
@@ -123,3 +124,17 @@ class MemoryMembers:
             slashed = self._registry.slashed | {commitment}
             records = (*self._registry.records, record)
             self._registry = replace(self._registry, slashed=slashed, records=records)
+
+
+class MemoryOfferStore:
+    """`OfferStore` that ends with the process."""
+
+    def __init__(self) -> None:
+        self.offers: list[Offer] = []
+        self.seq = 0
+
+    async def load_offers(self) -> tuple[list[Offer], int]:
+        return list(self.offers), self.seq
+
+    async def save_offers(self, offers: Sequence[Offer], seq: int) -> None:
+        self.offers, self.seq = sorted(offers, key=lambda each: each.service), seq

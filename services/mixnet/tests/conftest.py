@@ -9,7 +9,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # what several of these tests share lies here
 
 from mixnet_fake_host import Switchboard
-from mixnet_nodes import RunningNode, fake_address, fake_peer_id, give_ports_back, running
+from mixnet_nodes import (
+    RunningNode,
+    fake_address,
+    fake_peer_id,
+    fake_signer,
+    give_ports_back,
+    running,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +41,11 @@ async def start_node(
         async def start(number: int, **settings: Any) -> RunningNode:
             host = board.host(fake_peer_id(number), fake_address(number))
             return await stack.enter_async_context(
-                running(host, tmp_path / f"n{number}.sock", **settings)
+                running(
+                    host,
+                    tmp_path / f"n{number}.sock",
+                    **{"signer": fake_signer(number), **settings},
+                )
             )
 
         yield start

@@ -157,13 +157,16 @@ class FakeHost:
                 outbound=outbound,
                 connections=1,
             )
-            one.emit(
-                "Identified",
-                peer_id=two.peer_id,
-                agent="fake",
-                protocols=["/fake/1"],
-                listen_addresses=[two.address],
-            )
+            two.identify_to(one)
+
+    def identify_to(self, other: "FakeHost") -> None:
+        other.emit(
+            "Identified",
+            peer_id=self.peer_id,
+            agent="fake",
+            protocols=["/fake/1", *sorted(self.accepted)],
+            listen_addresses=[self.address],
+        )
 
     def disconnect(self, peer_id: str) -> None:
         there = self.board.hosts.get(peer_id)
@@ -291,6 +294,8 @@ class FakeHost:
 
     def accept_streams(self, protocol: str) -> None:
         self.accepted.add(protocol)
+        for peer_id in sorted(self.connections):
+            self.identify_to(self.board.hosts[peer_id])
 
     def refuse_streams(self, protocol: str) -> None:
         self.accepted.discard(protocol)

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from random import Random  # noqa: TID251 - a test must run the same every time
 from typing import Any
@@ -16,15 +17,23 @@ from logos.network.v1 import discovery_pb2_grpc, gossip_pb2_grpc, peering_pb2_gr
 from logos_client.channels import open_channel
 from logos_crypto import base58
 from logos_mixnet.config import parse
+from logos_mixnet.core.capability.keys import Secp256k1Signer, Signer
+from logos_mixnet.core.identity import seeded_secret
 from logos_mixnet.node import Network
 from logos_module.errors import reason_of
 from logos_module.server import Server
-from mixnet_memory_stores import MemoryAdvertisementStore, MemoryPeerStore
+from mixnet_memory_stores import MemoryAdvertisementStore, MemoryOfferStore, MemoryPeerStore
 from open_access import OpenAccess
 
 
+@cache
+def fake_signer(number: int) -> Secp256k1Signer:
+    """The identity of a fake host."""
+    return Secp256k1Signer(seeded_secret(number, "fake"))
+
+
 def fake_peer_id(number: int) -> str:
-    return base58.encode(bytes.fromhex("002508021221") + bytes([2]) + number.to_bytes(32, "big"))
+    return base58.encode(fake_signer(number).public_key.peer_id)
 
 
 def fake_address(number: int) -> str:
@@ -72,6 +81,8 @@ async def running(
     *,
     peers: Any = None,
     advertisements: Any = None,
+    offers: Any = None,
+    signer: Signer | None = None,
     clock: Any = None,
     rln: Any = None,
     **settings: Any,
@@ -84,6 +95,8 @@ async def running(
         config,
         peers=peers or MemoryPeerStore(),
         advertisements=advertisements or MemoryAdvertisementStore(),
+        offers=offers or MemoryOfferStore(),
+        signer=signer or fake_signer(0),
         status=statuses.append,
         tell_isolation=lambda is_on, mark: isolations.append((is_on, mark)),
         now_ms=None if clock is None else clock.now_ms,

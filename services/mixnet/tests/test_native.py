@@ -17,6 +17,7 @@ from logos.network.v1 import discovery_pb2, gossip_pb2, peering_pb2, streams_pb2
 pytest.importorskip("logos_native")
 
 from logos_mixnet.config import parse
+from logos_mixnet.core.capability.keys import Secp256k1Signer
 from logos_mixnet.core.gossip import message_id
 from logos_mixnet.node import open_host
 from mixnet_memory_stores import MemoryAdvertisementStore, MemoryPeerStore
@@ -34,7 +35,9 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
         async def start(port: int, *bootstrap: int, **options: Any) -> RunningNode:
             settings = {"listen": [at(port)], "bootstrap": [at(each) for each in bootstrap]}
-            host = open_host(parse(settings), options.pop("secret", secrets.token_bytes(32)))
+            secret = options.pop("secret", secrets.token_bytes(32))
+            host = open_host(parse(settings), secret)
+            options["signer"] = Secp256k1Signer(secret)
             path = tmp_path / f"{port}-{secrets.token_hex(2)}.sock"
             return await stack.enter_async_context(running(host, path, **settings, **options))
 

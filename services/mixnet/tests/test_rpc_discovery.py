@@ -9,7 +9,7 @@ from mixnet_nodes import ManualClock, RunningNode, fake_address, refused, until
 
 from logos.network.v1 import discovery_pb2 as pb
 from logos_mixnet.rpc import discovery as rpc_discovery
-from logos_mixnet.rpc.discovery import search_time_s
+from logos_mixnet.rpc.times import search_time_s
 from mixnet_memory_stores import MemoryAdvertisementStore
 
 Start = Callable[..., Awaitable[RunningNode]]

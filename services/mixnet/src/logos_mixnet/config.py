@@ -10,6 +10,7 @@ from logos_mixnet.core.addresses import Address, parse_address
 from logos_mixnet.core.errors import InvalidAddressError
 
 KeyType = Literal["secp256k1", "ed25519"]
+DiscoveryProfile = Literal["local", "public"]
 Membership = Literal["announcements", "genesis", "registry"]
 
 MAX_LIST: Final = 256
@@ -37,6 +38,10 @@ class Config:
     max_streams: int = 1024
     gossip_protocol: str = "/vac/waku/relay/2.0.0"
     kademlia_protocol: str = "/logos/kad/1.0.0"
+    discovery_profile: DiscoveryProfile = "public"
+    """Parameters of capability discovery; the same on all nodes of a network (DIS-18)."""
+    announce: tuple[Address, ...] = ()
+    """Where others reach this node, if not where it listens (DIS-21)."""
     rln: Literal["on", "off", "auto"] = "auto"
     """Rate limits; auto: on where the identity is of secp256k1, which they need (RLN-24)."""
     rln_limit: int = 10
@@ -123,6 +128,17 @@ def _key_type(value: object) -> str:
     return str(value)
 
 
+def _discovery_profile(value: object) -> str:
+    if value not in {"local", "public"}:
+        raise ValueError("must be local or public")
+    return str(value)
+
+
+def _announce(value: object) -> tuple[Address, ...]:
+    addresses = _addresses(value)
+    if any(address.peer_id or not address.port for address in addresses):
+        raise ValueError("must be addresses with a port, and without /p2p")
+    return addresses
 def _one_of(*choices: str) -> Any:
     def read(value: object) -> str:
         if value not in choices:
@@ -171,6 +187,8 @@ _READERS: Final[dict[str, Any]] = {
     "max_streams": _number(1, 65_536),
     "gossip_protocol": _protocol,
     "kademlia_protocol": _protocol,
+    "discovery_profile": _discovery_profile,
+    "announce": _announce,
     "rln": _one_of("on", "off", "auto"),
     "rln_limit": _number(1, 65_535),
     "rln_period_ms": _number(100, 3_600_000),

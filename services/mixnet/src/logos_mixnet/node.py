@@ -18,7 +18,9 @@ from logos.network.v1.streams_pb2_grpc import add_StreamsServicer_to_server
 from logos_client.channels import open_channel
 from logos_mixnet.config import Config, parse
 from logos_mixnet.core.advertisements import RECORD_TTL_S, AdvertisementStore
-from logos_mixnet.core.capability.keys import Secp256k1Signer
+from logos_mixnet.core.capability.keys import Secp256k1Signer, Signer, signer_of
+from logos_mixnet.core.capability.offers import OfferStore
+from logos_mixnet.core.capability.profiles import PROFILES
 from logos_mixnet.core.dials import Aims
 from logos_mixnet.core.errors import ListenError
 from logos_mixnet.core.gossip import MAX_MESSAGE_BYTES
@@ -28,12 +30,14 @@ from logos_mixnet.core.ports import PeerStore
 from logos_mixnet.core.rln.allocation import SharedSecret
 from logos_mixnet.core.rln.epochs import Epochs
 from logos_mixnet.core.rln.signing import is_signed_by
+from logos_mixnet.net.capability import NativeContacts
 from logos_mixnet.net.clock import steady_unix_ms, unix_ms
 from logos_mixnet.net.discovery import NativeDiscovery
 from logos_mixnet.net.gossip import NativeGossip
 from logos_mixnet.net.host import HostBridge
 from logos_mixnet.net.peering import NativePeers
 from logos_mixnet.net.streams import NativeStreams
+from logos_mixnet.operations.capability import CapabilityOperations
 from logos_mixnet.operations.discovery import DiscoveryOperations
 from logos_mixnet.operations.gossip import GossipOperations
 from logos_mixnet.operations.peering import PeeringOperations
@@ -48,7 +52,7 @@ from logos_mixnet.store.files import load_or_create_secret
 from logos_mixnet.store.rln import SqlMembers, SqlMessageIdStore
 from logos_mixnet.store.rln_registry import RegistryMembers, allocate
 from logos_mixnet.store.rln_secret import load_or_create_member, seeded_member
-from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlPeerStore
+from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlOfferStore, SqlPeerStore
 from logos_module import ModuleContext
 from logos_module.database import Database, open_database
 from logos_module.outbox import outbox_of
@@ -94,6 +98,8 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             config,
             peers=peers,
             advertisements=SqlAdvertisementStore(opened),
+            offers=SqlOfferStore(opened),
+            signer=signer_of(config.key_type, secret),
             status=context.status,
             tell_isolation=tell_isolation,
             rln=await stack.enter_async_context(rate_limits(config, context, secret, opened)),
@@ -178,6 +184,8 @@ class Network:
         *,
         peers: PeerStore,
         advertisements: AdvertisementStore,
+        offers: OfferStore,
+        signer: Signer,
         status: Callable[[str], None],
         tell_isolation: Callable[[bool, str], None],
         now_ms: Callable[[], int] | None = None,
@@ -193,6 +201,18 @@ class Network:
         self.discovery = DiscoveryOperations(
             NativeDiscovery(self._bridge), advertisements, now_ms, rng, own_peer_id=host.peer_id
         )
+        contacts = NativeContacts(self._bridge)
+        self.capability = CapabilityOperations(
+            signer,
+            PROFILES[config.discovery_profile],
+            streams=self.streams,
+            host=native_streams,
+            peers=contacts,
+            store=offers,
+            now_ms=now_ms,
+            rng=rng,
+            announced=[address.transport for address in config.announce],
+        )
         aims = Aims(host.peer_id, config.bootstrap, config.target_peers, config.max_peers, now_ms())
         machine = Peering(aims, rng)
         self.peering = PeeringOperations(
@@ -201,7 +221,7 @@ class Network:
             peers,
             now_ms,
             status=status,
-            peers_changed=self.discovery.peers_changed,
+            peers_changed=self._peers_changed,
             tell_isolation=tell_isolation,
         )
         native_gossip.deliver(self.gossip.machine, self.gossip.driver)
@@ -210,27 +230,30 @@ class Network:
         self.rln = rln
         if rln is not None:
             rln.join(self.gossip, self.streams, self.peering)
+        contacts.deliver(self.capability.listens_at, self.capability.identified)
         self._running: list[asyncio.Task[None]] = []
 
     async def start(self, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
         """Begins to connect. A host that breaks fails a task of the group (NET-14)."""
         await self.peering.load()
+        await self.capability.load()
         if self.rln is not None:
             await self.rln.load()
         self._bridge.start()
         features = (self.gossip, self.streams, self.discovery, self.peering)
         drivers = [each.driver.run() for each in features]
-        work = [self._bridge.run(), self._drain_when(stopping), *drivers]
+        work = [self._bridge.run(), self._drain_when(stopping), self.capability.run(), *drivers]
         if self.rln is not None:
             work.append(self.rln.run())
         self._running = [tasks.create_task(each) for each in work]
+        await self.capability.registrar.wait_listening()  # before a call could listen in its place
         await self.peering.wait_listening(len(self._config.listen))
 
     def serve(self, serve: Callable[[AddToServer, Any], object]) -> None:
         """Hands the five services to a server."""
         serve(add_GossipServicer_to_server, GossipServicer(self.gossip))
         serve(add_StreamsServicer_to_server, StreamsServicer(self.streams))
-        serve(add_DiscoveryServicer_to_server, DiscoveryServicer(self.discovery))
+        serve(add_DiscoveryServicer_to_server, DiscoveryServicer(self.discovery, self.capability))
         serve(add_PeeringServicer_to_server, PeeringServicer(self.peering))
         serve(add_RlnServicer_to_server, RlnServicer(self.rln))
 
@@ -251,3 +274,8 @@ class Network:
         self.peering.watchers.drain()
         if self.rln is not None:
             self.rln.watchers.drain()
+        self.capability.watchers.drain()
+
+    def _peers_changed(self, count: int) -> None:
+        self.discovery.peers_changed(count)
+        self.capability.peers_changed(count)

@@ -33,7 +33,10 @@ class HostBridge:
         self._answers: dict[int, asyncio.Future[Any]] = {}
 
     def on(self, event: str, handle: Callable[[Any], None]) -> None:
-        """Gives every event of a class, named as in the native module, to a handler."""
+        """Gives every event of a class, named as in the native module, to a handler.
+
+        Of several, each gets it, in the order in which they came.
+        """
 
         def handle_each(events: list[Any]) -> None:
             for each in events:
@@ -43,7 +46,14 @@ class HostBridge:
 
     def on_run(self, event: str, handler: Handler) -> None:
         """Gives events of a class to a handler, all that follow each other in one call."""
-        self._handlers[event] = handler
+        former = self._handlers.get(event)
+
+        def handle_both(events: list[Any]) -> None:
+            if former is not None:
+                former(events)
+            handler(events)
+
+        self._handlers[event] = handler if former is None else handle_both
 
     def answer(self, request_id: int) -> asyncio.Future[Any]:
         """Returns the future of the one event that ends a request."""

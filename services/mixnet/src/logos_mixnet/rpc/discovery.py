@@ -4,28 +4,28 @@ import asyncio
 from typing import Final
 
 from logos.network.v1 import discovery_pb2 as pb
-from logos.network.v1 import discovery_pb2_grpc as pb_grpc
 from logos_mixnet.core.advertisements import check_key, check_keys, check_ttl
+from logos_mixnet.operations.capability import CapabilityOperations
 from logos_mixnet.operations.discovery import DiscoveryOperations
+from logos_mixnet.rpc.capability import ServiceCalls
+from logos_mixnet.rpc.times import search_time_s, ttl_ms
 from logos_module.contexts import Context
 
 DEFAULT_LIMIT: Final = 20
-MAX_SEARCH_S: Final = 60.0
-DEADLINE_MARGIN: Final = 0.1
-"""The part of the caller's time that is kept for the way back, at most `MAX_MARGIN_S`."""
-MAX_MARGIN_S: Final = 0.1
 
 
-class DiscoveryServicer(pb_grpc.DiscoveryServicer):
+class DiscoveryServicer(ServiceCalls):
     """One instance per process; holds no state of its own."""
 
-    def __init__(self, discovery: DiscoveryOperations) -> None:
+    def __init__(self, discovery: DiscoveryOperations, capability: CapabilityOperations) -> None:
+        super().__init__(capability)
         self._discovery = discovery
 
     async def Advertise(
         self, request: pb.AdvertiseRequest, context: Context
     ) -> pb.AdvertiseResponse:
-        await self._discovery.advertise(check_keys(request.keys), check_ttl(ttl_ms(request)))
+        asked_ms = ttl_ms(request.ttl) if request.HasField("ttl") else None
+        await self._discovery.advertise(check_keys(request.keys), check_ttl(asked_ms))
         return pb.AdvertiseResponse()
 
     async def Withdraw(self, request: pb.WithdrawRequest, context: Context) -> pb.WithdrawResponse:
@@ -51,16 +51,3 @@ class DiscoveryServicer(pb_grpc.DiscoveryServicer):
                             return
             except TimeoutError:
                 return  # what was found was found; the end of the time is no error
-
-
-def ttl_ms(request: pb.AdvertiseRequest) -> int | None:
-    """Returns the time asked for, rounded up: a limit is not passed by less than 1 ms."""
-    return -(-request.ttl.ToNanoseconds() // 1_000_000) if request.HasField("ttl") else None
-
-
-def search_time_s(remaining_s: float | None) -> float:
-    """Returns how long to search, so that the answer still reaches the caller in time."""
-    if remaining_s is None:
-        return MAX_SEARCH_S
-    margin_s = min(DEADLINE_MARGIN * remaining_s, MAX_MARGIN_S)
-    return min(remaining_s - margin_s, MAX_SEARCH_S)

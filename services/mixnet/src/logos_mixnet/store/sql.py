@@ -12,6 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
 from logos_mixnet.core.advertisements import MAX_EXPIRED, Advertisement, Due, MakeDue
+from logos_mixnet.core.capability.offers import Offer
 from logos_mixnet.core.errors import StoreError, TooManyKeysError
 from logos_module.database import Database, Schema, reading, writing
 
@@ -55,6 +56,25 @@ class AdvertisementRow(Base):
     expires_ms: Mapped[int] = mapped_column(BigInteger, index=True)
     next_provide_ms: Mapped[int] = mapped_column(BigInteger, index=True)
     failures: Mapped[int] = mapped_column(default=0)
+
+
+class OfferRow(Base):
+    """A service that a caller has this node offer."""
+
+    __tablename__ = "offer"
+
+    service: Mapped[str] = mapped_column(String(140), primary_key=True)
+    data: Mapped[bytes | None] = mapped_column(LargeBinary(33))
+    until_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class RecordRow(Base):
+    """The number of the latest record of this node's own; one row."""
+
+    __tablename__ = "own_record"
+
+    one: Mapped[int] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
 
 
 SCHEMA: Final = Schema(Base.metadata, Path(__file__).parent / "versions")
@@ -158,6 +178,28 @@ class SqlAdvertisementStore:
             await session.execute(update(AdvertisementRow).where(where).values(**values))
 
 
+class SqlOfferStore:
+    """`OfferStore` over SQLAlchemy."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database.raising(StoreError)
+
+    @reading
+    async def load_offers(self, session: AsyncSession) -> tuple[list[Offer], int]:
+        rows = await session.scalars(select(OfferRow).order_by(OfferRow.service))
+        seq = await session.scalar(select(func.max(RecordRow.seq))) or 0
+        return [Offer(row.service, row.data, row.until_ms) for row in rows], seq
+
+    @writing
+    async def save_offers(self, session: AsyncSession, offers: Sequence[Offer], seq: int) -> None:
+        await session.execute(delete(OfferRow))
+        session.add_all(
+            OfferRow(service=each.service, data=each.data, until_ms=each.until_ms)
+            for each in offers
+        )
+        await session.execute(_PUT_RECORD, [{"one": 1, "seq": seq}])
+
+
 def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     """Cuts a sequence into pieces that one statement can name."""
     for start in range(0, len(items), CHUNK):
@@ -191,3 +233,4 @@ def _to_advertisement(row: AdvertisementRow) -> Advertisement:
 _PUT_PEER = put(PeerRow, "addresses", "wanted", "last_seen_ms")
 _PUT_BAN = put(BanRow, "until_ms", "reason")
 _PUT_ADVERTISEMENT = put(AdvertisementRow, "expires_ms")
+_PUT_RECORD = put(RecordRow, "seq")

@@ -23,27 +23,74 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n logos/network/v1/discovery.proto\x12\x10logos.network.v1\x1a\x1egoogle/protobuf/duration.proto\"H\n\x10\x41\x64vertiseRequest\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x13\n\x11\x41\x64vertiseResponse\"\x1f\n\x0fWithdrawRequest\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\"\x12\n\x10WithdrawResponse\"+\n\rLookUpRequest\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05limit\x18\x02 \x01(\r\"4\n\x0eLookUpResponse\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x11\n\taddresses\x18\x02 \x03(\t2\x83\x02\n\tDiscovery\x12T\n\tAdvertise\x12\".logos.network.v1.AdvertiseRequest\x1a#.logos.network.v1.AdvertiseResponse\x12Q\n\x08Withdraw\x12!.logos.network.v1.WithdrawRequest\x1a\".logos.network.v1.WithdrawResponse\x12M\n\x06LookUp\x12\x1f.logos.network.v1.LookUpRequest\x1a .logos.network.v1.LookUpResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n logos/network/v1/discovery.proto\x12\x10logos.network.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"H\n\x10\x41\x64vertiseRequest\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x13\n\x11\x41\x64vertiseResponse\"\x1f\n\x0fWithdrawRequest\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\"\x12\n\x10WithdrawResponse\"+\n\rLookUpRequest\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05limit\x18\x02 \x01(\r\"4\n\x0eLookUpResponse\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x11\n\taddresses\x18\x02 \x03(\t\"n\n\x17\x41\x64vertiseServiceRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x11\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x07\n\x05_data\"\x1a\n\x18\x41\x64vertiseServiceResponse\")\n\x16WithdrawServiceRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\"\x19\n\x17WithdrawServiceResponse\"\x15\n\x13ListServicesRequest\"\xcf\x01\n\x14ListServicesResponse\x12@\n\x08services\x18\x01 \x03(\x0b\x32..logos.network.v1.ListServicesResponse.Service\x1au\n\x07Service\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x11\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nregistrars\x18\x04 \x01(\rB\x07\n\x05_data\"s\n\rServiceRecord\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x11\n\taddresses\x18\x02 \x03(\t\x12\x11\n\x04\x64\x61ta\x18\x03 \x01(\x0cH\x00\x88\x01\x01\x12\x0b\n\x03seq\x18\x04 \x01(\x04\x12\x15\n\rsigned_record\x18\x05 \x01(\x0c\x42\x07\n\x05_data\"6\n\x14LookUpServiceRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"H\n\x15LookUpServiceResponse\x12/\n\x06record\x18\x01 \x01(\x0b\x32\x1f.logos.network.v1.ServiceRecord\"&\n\x13WatchServiceRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\"H\n\x14WatchServiceResponse\x12\x30\n\x07records\x18\x01 \x03(\x0b\x32\x1f.logos.network.v1.ServiceRecord\"\x15\n\x13GetRegistrarRequest\"\xb7\x04\n\x14GetRegistrarResponse\x12@\n\x08services\x18\x01 \x03(\x0b\x32..logos.network.v1.GetRegistrarResponse.Service\x12\x16\n\x0e\x61\x64vertisements\x18\x02 \x01(\r\x12\x10\n\x08\x63\x61pacity\x18\x03 \x01(\r\x12)\n\x06\x65xpiry\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08\x61nswered\x18\x05 \x01(\x04\x12\x44\n\x07refused\x18\x06 \x03(\x0b\x32\x33.logos.network.v1.GetRegistrarResponse.RefusedEntry\x12\r\n\x05\x61sked\x18\x07 \x01(\x04\x12\x12\n\nunanswered\x18\x08 \x01(\x04\x12J\n\nmisbehaved\x18\t \x03(\x0b\x32\x36.logos.network.v1.GetRegistrarResponse.MisbehavedEntry\x1a^\n\x07Service\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x64vertisements\x18\x02 \x01(\r\x12*\n\x07waiting\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a.\n\x0cRefusedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x31\n\x0fMisbehavedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\")\n\x16GetRoutingTableRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\"\xbc\x02\n\x17GetRoutingTableResponse\x12G\n\nregistrars\x18\x01 \x03(\x0b\x32\x33.logos.network.v1.GetRoutingTableResponse.Registrar\x1a\x7f\n\tRegistrar\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x11\n\taddresses\x18\x02 \x03(\t\x12\x0e\n\x06\x62ucket\x18\x03 \x01(\r\x12>\n\x05stage\x18\x04 \x01(\x0e\x32/.logos.network.v1.GetRoutingTableResponse.Stage\"W\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTAGE_ASKED\x10\x01\x12\x11\n\rSTAGE_WAITING\x10\x02\x12\x13\n\x0fSTAGE_CONFIRMED\x10\x03\x32\xc1\x07\n\tDiscovery\x12T\n\tAdvertise\x12\".logos.network.v1.AdvertiseRequest\x1a#.logos.network.v1.AdvertiseResponse\x12Q\n\x08Withdraw\x12!.logos.network.v1.WithdrawRequest\x1a\".logos.network.v1.WithdrawResponse\x12M\n\x06LookUp\x12\x1f.logos.network.v1.LookUpRequest\x1a .logos.network.v1.LookUpResponse0\x01\x12i\n\x10\x41\x64vertiseService\x12).logos.network.v1.AdvertiseServiceRequest\x1a*.logos.network.v1.AdvertiseServiceResponse\x12\x66\n\x0fWithdrawService\x12(.logos.network.v1.WithdrawServiceRequest\x1a).logos.network.v1.WithdrawServiceResponse\x12]\n\x0cListServices\x12%.logos.network.v1.ListServicesRequest\x1a&.logos.network.v1.ListServicesResponse\x12\x62\n\rLookUpService\x12&.logos.network.v1.LookUpServiceRequest\x1a\'.logos.network.v1.LookUpServiceResponse0\x01\x12_\n\x0cWatchService\x12%.logos.network.v1.WatchServiceRequest\x1a&.logos.network.v1.WatchServiceResponse0\x01\x12]\n\x0cGetRegistrar\x12%.logos.network.v1.GetRegistrarRequest\x1a&.logos.network.v1.GetRegistrarResponse\x12\x66\n\x0fGetRoutingTable\x12(.logos.network.v1.GetRoutingTableRequest\x1a).logos.network.v1.GetRoutingTableResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'logos.network.v1.discovery_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ADVERTISEREQUEST']._serialized_start=86
-  _globals['_ADVERTISEREQUEST']._serialized_end=158
-  _globals['_ADVERTISERESPONSE']._serialized_start=160
-  _globals['_ADVERTISERESPONSE']._serialized_end=179
-  _globals['_WITHDRAWREQUEST']._serialized_start=181
-  _globals['_WITHDRAWREQUEST']._serialized_end=212
-  _globals['_WITHDRAWRESPONSE']._serialized_start=214
-  _globals['_WITHDRAWRESPONSE']._serialized_end=232
-  _globals['_LOOKUPREQUEST']._serialized_start=234
-  _globals['_LOOKUPREQUEST']._serialized_end=277
-  _globals['_LOOKUPRESPONSE']._serialized_start=279
-  _globals['_LOOKUPRESPONSE']._serialized_end=331
-  _globals['_DISCOVERY']._serialized_start=334
-  _globals['_DISCOVERY']._serialized_end=593
+  _globals['_GETREGISTRARRESPONSE_REFUSEDENTRY']._loaded_options = None
+  _globals['_GETREGISTRARRESPONSE_REFUSEDENTRY']._serialized_options = b'8\001'
+  _globals['_GETREGISTRARRESPONSE_MISBEHAVEDENTRY']._loaded_options = None
+  _globals['_GETREGISTRARRESPONSE_MISBEHAVEDENTRY']._serialized_options = b'8\001'
+  _globals['_ADVERTISEREQUEST']._serialized_start=119
+  _globals['_ADVERTISEREQUEST']._serialized_end=191
+  _globals['_ADVERTISERESPONSE']._serialized_start=193
+  _globals['_ADVERTISERESPONSE']._serialized_end=212
+  _globals['_WITHDRAWREQUEST']._serialized_start=214
+  _globals['_WITHDRAWREQUEST']._serialized_end=245
+  _globals['_WITHDRAWRESPONSE']._serialized_start=247
+  _globals['_WITHDRAWRESPONSE']._serialized_end=265
+  _globals['_LOOKUPREQUEST']._serialized_start=267
+  _globals['_LOOKUPREQUEST']._serialized_end=310
+  _globals['_LOOKUPRESPONSE']._serialized_start=312
+  _globals['_LOOKUPRESPONSE']._serialized_end=364
+  _globals['_ADVERTISESERVICEREQUEST']._serialized_start=366
+  _globals['_ADVERTISESERVICEREQUEST']._serialized_end=476
+  _globals['_ADVERTISESERVICERESPONSE']._serialized_start=478
+  _globals['_ADVERTISESERVICERESPONSE']._serialized_end=504
+  _globals['_WITHDRAWSERVICEREQUEST']._serialized_start=506
+  _globals['_WITHDRAWSERVICEREQUEST']._serialized_end=547
+  _globals['_WITHDRAWSERVICERESPONSE']._serialized_start=549
+  _globals['_WITHDRAWSERVICERESPONSE']._serialized_end=574
+  _globals['_LISTSERVICESREQUEST']._serialized_start=576
+  _globals['_LISTSERVICESREQUEST']._serialized_end=597
+  _globals['_LISTSERVICESRESPONSE']._serialized_start=600
+  _globals['_LISTSERVICESRESPONSE']._serialized_end=807
+  _globals['_LISTSERVICESRESPONSE_SERVICE']._serialized_start=690
+  _globals['_LISTSERVICESRESPONSE_SERVICE']._serialized_end=807
+  _globals['_SERVICERECORD']._serialized_start=809
+  _globals['_SERVICERECORD']._serialized_end=924
+  _globals['_LOOKUPSERVICEREQUEST']._serialized_start=926
+  _globals['_LOOKUPSERVICEREQUEST']._serialized_end=980
+  _globals['_LOOKUPSERVICERESPONSE']._serialized_start=982
+  _globals['_LOOKUPSERVICERESPONSE']._serialized_end=1054
+  _globals['_WATCHSERVICEREQUEST']._serialized_start=1056
+  _globals['_WATCHSERVICEREQUEST']._serialized_end=1094
+  _globals['_WATCHSERVICERESPONSE']._serialized_start=1096
+  _globals['_WATCHSERVICERESPONSE']._serialized_end=1168
+  _globals['_GETREGISTRARREQUEST']._serialized_start=1170
+  _globals['_GETREGISTRARREQUEST']._serialized_end=1191
+  _globals['_GETREGISTRARRESPONSE']._serialized_start=1194
+  _globals['_GETREGISTRARRESPONSE']._serialized_end=1761
+  _globals['_GETREGISTRARRESPONSE_SERVICE']._serialized_start=1568
+  _globals['_GETREGISTRARRESPONSE_SERVICE']._serialized_end=1662
+  _globals['_GETREGISTRARRESPONSE_REFUSEDENTRY']._serialized_start=1664
+  _globals['_GETREGISTRARRESPONSE_REFUSEDENTRY']._serialized_end=1710
+  _globals['_GETREGISTRARRESPONSE_MISBEHAVEDENTRY']._serialized_start=1712
+  _globals['_GETREGISTRARRESPONSE_MISBEHAVEDENTRY']._serialized_end=1761
+  _globals['_GETROUTINGTABLEREQUEST']._serialized_start=1763
+  _globals['_GETROUTINGTABLEREQUEST']._serialized_end=1804
+  _globals['_GETROUTINGTABLERESPONSE']._serialized_start=1807
+  _globals['_GETROUTINGTABLERESPONSE']._serialized_end=2123
+  _globals['_GETROUTINGTABLERESPONSE_REGISTRAR']._serialized_start=1907
+  _globals['_GETROUTINGTABLERESPONSE_REGISTRAR']._serialized_end=2034
+  _globals['_GETROUTINGTABLERESPONSE_STAGE']._serialized_start=2036
+  _globals['_GETROUTINGTABLERESPONSE_STAGE']._serialized_end=2123
+  _globals['_DISCOVERY']._serialized_start=2126
+  _globals['_DISCOVERY']._serialized_end=3087
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class DiscoveryStub:
     """Keys are 1 to 128 bytes, e.g. a binary CID. INVALID_ARGUMENT, INVALID_KEY,
-    where they are not.
+    where they are not. The id of a service is a protocol id: `/` and up to 139
+    more bytes. INVALID_ARGUMENT, INVALID_SERVICE, where it is not.
     """
 
     def __init__(self, channel):
@@ -51,11 +52,47 @@ class DiscoveryStub:
                 request_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.LookUpRequest.SerializeToString,
                 response_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.LookUpResponse.FromString,
                 _registered_method=True)
+        self.AdvertiseService = channel.unary_unary(
+                '/logos.network.v1.Discovery/AdvertiseService',
+                request_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.AdvertiseServiceRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.AdvertiseServiceResponse.FromString,
+                _registered_method=True)
+        self.WithdrawService = channel.unary_unary(
+                '/logos.network.v1.Discovery/WithdrawService',
+                request_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.WithdrawServiceRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.WithdrawServiceResponse.FromString,
+                _registered_method=True)
+        self.ListServices = channel.unary_unary(
+                '/logos.network.v1.Discovery/ListServices',
+                request_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.ListServicesRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.ListServicesResponse.FromString,
+                _registered_method=True)
+        self.LookUpService = channel.unary_stream(
+                '/logos.network.v1.Discovery/LookUpService',
+                request_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.LookUpServiceRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.LookUpServiceResponse.FromString,
+                _registered_method=True)
+        self.WatchService = channel.unary_stream(
+                '/logos.network.v1.Discovery/WatchService',
+                request_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.WatchServiceRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.WatchServiceResponse.FromString,
+                _registered_method=True)
+        self.GetRegistrar = channel.unary_unary(
+                '/logos.network.v1.Discovery/GetRegistrar',
+                request_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.GetRegistrarRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.GetRegistrarResponse.FromString,
+                _registered_method=True)
+        self.GetRoutingTable = channel.unary_unary(
+                '/logos.network.v1.Discovery/GetRoutingTable',
+                request_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.GetRoutingTableRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.GetRoutingTableResponse.FromString,
+                _registered_method=True)
 
 
 class DiscoveryServicer:
     """Keys are 1 to 128 bytes, e.g. a binary CID. INVALID_ARGUMENT, INVALID_KEY,
-    where they are not.
+    where they are not. The id of a service is a protocol id: `/` and up to 139
+    more bytes. INVALID_ARGUMENT, INVALID_SERVICE, where it is not.
     """
 
     def Advertise(self, request, context):
@@ -90,6 +127,83 @@ class DiscoveryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AdvertiseService(self, request, context):
+        """Offers a service of this node in a record that it signs, and keeps it
+        registered with other nodes until the offer ends or is withdrawn, also
+        after a restart (DIS-23). Offering a service again extends it, and with
+        other data replaces the record by a newer one. Returns before the record
+        has reached other nodes.
+
+        Errors:
+        INVALID_ARGUMENT    INVALID_TTL: not above zero, or over 24 hours;
+        RECORD_TOO_LARGE: over 33 bytes of data
+        FAILED_PRECONDITION SERVICE_TAKEN: this module itself offers it
+        RESOURCE_EXHAUSTED  TOO_MANY_SERVICES: over 64 on this node
+        UNAVAILABLE         STORE_UNAVAILABLE
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawService(self, request, context):
+        """Stops offering a service. Nodes that have the record give it out until its
+        time with them is over: a minute or 15, by the profile. Idempotent.
+
+        Errors: as AdvertiseService, but for the limits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListServices(self, request, context):
+        """Lists the services that this node offers, its own and those of callers, and
+        with how many nodes each is registered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LookUpService(self, request, context):
+        """Looks for peers that offer a service, and streams each as it is found:
+        again if a newer record of it is found. This node is left out. Ends when
+        the search is done, after 30 peers, when the limit is reached or the
+        deadline is over; finding nobody is not an error.
+
+        Errors:
+        RESOURCE_EXHAUSTED  TOO_MANY_LOOK_UPS (carries RetryInfo)
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchService(self, request, context):
+        """Tells who offers a service: first who is known now, maybe nobody, then all
+        of them again at each change (DIS-27). A caller that does not read gets the
+        newest only. Ends with the call.
+
+        Errors:
+        RESOURCE_EXHAUSTED  TOO_MANY_WATCHES: 64 services are watched
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRegistrar(self, request, context):
+        """Returns what this node keeps as a registrar for others, how long they wait,
+        and what it has refused since it started.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRoutingTable(self, request, context):
+        """Returns the registrars that this node knows around a service: those that it
+        registers with if it offers the service, else those it would begin with.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DiscoveryServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -108,6 +222,41 @@ def add_DiscoveryServicer_to_server(servicer, server):
                     request_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.LookUpRequest.FromString,
                     response_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.LookUpResponse.SerializeToString,
             ),
+            'AdvertiseService': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdvertiseService,
+                    request_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.AdvertiseServiceRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.AdvertiseServiceResponse.SerializeToString,
+            ),
+            'WithdrawService': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawService,
+                    request_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.WithdrawServiceRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.WithdrawServiceResponse.SerializeToString,
+            ),
+            'ListServices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListServices,
+                    request_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.ListServicesRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.ListServicesResponse.SerializeToString,
+            ),
+            'LookUpService': grpc.unary_stream_rpc_method_handler(
+                    servicer.LookUpService,
+                    request_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.LookUpServiceRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.LookUpServiceResponse.SerializeToString,
+            ),
+            'WatchService': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchService,
+                    request_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.WatchServiceRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.WatchServiceResponse.SerializeToString,
+            ),
+            'GetRegistrar': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRegistrar,
+                    request_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.GetRegistrarRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.GetRegistrarResponse.SerializeToString,
+            ),
+            'GetRoutingTable': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRoutingTable,
+                    request_deserializer=logos_dot_network_dot_v1_dot_discovery__pb2.GetRoutingTableRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_discovery__pb2.GetRoutingTableResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'logos.network.v1.Discovery', rpc_method_handlers)
@@ -118,7 +267,8 @@ def add_DiscoveryServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class Discovery:
     """Keys are 1 to 128 bytes, e.g. a binary CID. INVALID_ARGUMENT, INVALID_KEY,
-    where they are not.
+    where they are not. The id of a service is a protocol id: `/` and up to 139
+    more bytes. INVALID_ARGUMENT, INVALID_SERVICE, where it is not.
     """
 
     @staticmethod
@@ -192,6 +342,195 @@ class Discovery:
             '/logos.network.v1.Discovery/LookUp',
             logos_dot_network_dot_v1_dot_discovery__pb2.LookUpRequest.SerializeToString,
             logos_dot_network_dot_v1_dot_discovery__pb2.LookUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdvertiseService(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Discovery/AdvertiseService',
+            logos_dot_network_dot_v1_dot_discovery__pb2.AdvertiseServiceRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_discovery__pb2.AdvertiseServiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawService(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Discovery/WithdrawService',
+            logos_dot_network_dot_v1_dot_discovery__pb2.WithdrawServiceRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_discovery__pb2.WithdrawServiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListServices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Discovery/ListServices',
+            logos_dot_network_dot_v1_dot_discovery__pb2.ListServicesRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_discovery__pb2.ListServicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookUpService(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/logos.network.v1.Discovery/LookUpService',
+            logos_dot_network_dot_v1_dot_discovery__pb2.LookUpServiceRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_discovery__pb2.LookUpServiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchService(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/logos.network.v1.Discovery/WatchService',
+            logos_dot_network_dot_v1_dot_discovery__pb2.WatchServiceRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_discovery__pb2.WatchServiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRegistrar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Discovery/GetRegistrar',
+            logos_dot_network_dot_v1_dot_discovery__pb2.GetRegistrarRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_discovery__pb2.GetRegistrarResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRoutingTable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Discovery/GetRoutingTable',
+            logos_dot_network_dot_v1_dot_discovery__pb2.GetRoutingTableRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_discovery__pb2.GetRoutingTableResponse.FromString,
             options,
             channel_credentials,
             insecure,
