@@ -1,4 +1,4 @@
-"""Nodes that advertise and discover on virtual time: registrar, advertiser, discoverer of each.
+"""Nodes that advertise and discover on virtual time: the machines of each.
 
 Played: dials, streams that are lost or reset, and identify, by which nodes that talk learn where
 the other listens. Signatures are real; they are Ed25519's, the faster ones of the two.
@@ -15,7 +15,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from logos_mixnet.core.addresses import Address
-from logos_mixnet.core.capability import advertiser, discoverer
+from logos_mixnet.core.capability import advertiser, discoverer, watches
 from logos_mixnet.core.capability.asks import Ask
 from logos_mixnet.core.capability.contacts import Contacts
 from logos_mixnet.core.capability.distance import ServiceId, service_id_of
@@ -96,6 +96,9 @@ class DiscoveryNode:
         self.lies: Callable[[], GetAdsResponse] | None = None
         """What a hostile registrar answers to whatever it is asked."""
         self.rejected: list[str] = []
+        self.is_offering = True
+        self.watched: list[str] = []
+        self.asked = 0
 
     def _boot(self, node: Node) -> None:
         own, profile, chance = self.peer.peer_id, self.network.profile, node.world.chance
@@ -113,7 +116,13 @@ class DiscoveryNode:
         self._registrar = Run[Effect](node, self.registrar, self._respond)
         self._advertiser = Run[advertiser.Effect](node, self.advertiser, self._register)
         self._discoverer = Run[discoverer.Effect](node, self.discoverer, self._query)
-        self._advertiser.put(self.advertiser.advertise, self.service_id, self.record)
+        self.watches = watches.Watches(profile, chance)
+        self._watches = Run[watches.Effect](node, self.watches, self._watch)
+        self.pool: dict[PeerId, SignedRecord] = {}
+        if self.is_offering:
+            self._advertiser.put(self.advertiser.advertise, self.service_id, self.record)
+        for service in self.watched:
+            self._watches.put(self.watches.watch, service_id_of(service))
 
     def look_up(self, found: Found, service_id: ServiceId | None = None) -> None:
         """Looks for a service, or for its own."""
@@ -172,10 +181,26 @@ class DiscoveryNode:
                 partial(run.put, machine.unanswered, effect.number),
             )
 
+    def _watch(self, effect: watches.Effect) -> None:
+        match effect:
+            case watches.LookUp(service_id):
+                self._discoverer.ask(
+                    partial(self._found, service_id), self.discoverer.look_up, service_id
+                )
+            case watches.Changed(_, records):
+                self.pool = {each.record.peer_id: each for each in records}
+
+    def _found(self, service_id: ServiceId, outcome: object) -> None:
+        if isinstance(outcome, tuple):
+            self._watches.put(self.watches.found, service_id, outcome)
+        else:
+            self._watches.put(self.watches.not_looked_up, service_id)
+
     def _ask(
         self, ask: Ask, answered: Callable[[bytes], None], unanswered: Callable[[], None]
     ) -> None:
         is_open = True
+        self.asked += 1
 
         def end(message: bytes | None) -> None:
             nonlocal is_open
