@@ -8,6 +8,7 @@ from logos_base.errors import ConfigError
 from logos_crypto.hashes import FIELD_BYTES, MODULUS
 from logos_mixnet.core.addresses import Address, parse_address
 from logos_mixnet.core.errors import InvalidAddressError
+from logos_mixnet.core.mixing.cover import PROFILES
 
 KeyType = Literal["secp256k1", "ed25519"]
 DiscoveryProfile = Literal["local", "public"]
@@ -42,9 +43,17 @@ class Config:
     """Parameters of capability discovery; the same on all nodes of a network (DIS-18)."""
     announce: tuple[Address, ...] = ()
     """Where others reach this node, if not where it listens (DIS-21)."""
+    mix: Literal["on", "off", "auto"] = "auto"
+    """The mix; auto: on where the identity is of secp256k1, which it needs (MIX-9)."""
+    mix_profile: str = "laptop"
+    """What it spends and how long it holds, until another is set (MIX-21)."""
+    mix_key_epoch_s: int = 86_400
+    """How long a key is advertised (MIX-15)."""
+    mix_exit: bool = False
+    """Whether it hands messages over to nodes that are no mixes (MIX-28)."""
     rln: Literal["on", "off", "auto"] = "auto"
     """Rate limits; auto: on where the identity is of secp256k1, which they need (RLN-24)."""
-    rln_limit: int = 10
+    rln_limit: int = 100
     """Messages of a member in an epoch. All nodes of a network have the same."""
     rln_period_ms: int = 10_000
     """Length of an epoch. All nodes of a network have the same."""
@@ -55,6 +64,11 @@ class Config:
     """Address of `logos.network.v1.Registry`."""
     rln_allocation_secret: str | None = field(default=None, repr=False)
     """With it, this node registers others who know it (RLN-31)."""
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the mix is on."""
+        return self.mix == "on" or (self.mix == "auto" and self.key_type == "secp256k1")
 
     @property
     def keeps_rate_limits(self) -> bool:
@@ -89,6 +103,8 @@ def parse(settings: Mapping[str, object]) -> Config:
 def _conflicts(config: Config) -> Iterator[str]:
     if config.target_peers > config.max_peers:
         yield "target_peers: must not be over max_peers"
+    if config.mix == "on" and config.key_type != "secp256k1":
+        yield "mix: needs key_type secp256k1"
     if config.rln == "on" and config.key_type != "secp256k1":
         yield "rln: needs key_type secp256k1"
     for key, of in (("rln_genesis", "genesis"), ("rln_registry", "registry")):
@@ -139,6 +155,8 @@ def _announce(value: object) -> tuple[Address, ...]:
     if any(address.peer_id or not address.port for address in addresses):
         raise ValueError("must be addresses with a port, and without /p2p")
     return addresses
+
+
 def _one_of(*choices: str) -> Any:
     def read(value: object) -> str:
         if value not in choices:
@@ -146,6 +164,12 @@ def _one_of(*choices: str) -> Any:
         return str(value)
 
     return read
+
+
+def _flag(value: object) -> bool:
+    if value is not True and value is not False:
+        raise ValueError("must be true or false")
+    return value
 
 
 def _commitments(value: object) -> tuple[bytes, ...]:
@@ -189,6 +213,10 @@ _READERS: Final[dict[str, Any]] = {
     "kademlia_protocol": _protocol,
     "discovery_profile": _discovery_profile,
     "announce": _announce,
+    "mix": _one_of("on", "off", "auto"),
+    "mix_profile": _one_of(*PROFILES),
+    "mix_key_epoch_s": _number(1, 30 * 86_400),
+    "mix_exit": _flag,
     "rln": _one_of("on", "off", "auto"),
     "rln_limit": _number(1, 65_535),
     "rln_period_ms": _number(100, 3_600_000),

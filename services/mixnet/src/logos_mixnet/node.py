@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from logos.network.v1.discovery_pb2_grpc import add_DiscoveryServicer_to_server
 from logos.network.v1.events_pb2 import IsolationEvent
 from logos.network.v1.gossip_pb2_grpc import add_GossipServicer_to_server
+from logos.network.v1.mix_pb2_grpc import add_MixServicer_to_server
 from logos.network.v1.peering_pb2_grpc import add_PeeringServicer_to_server
 from logos.network.v1.rln_pb2_grpc import add_RlnServicer_to_server
 from logos.network.v1.streams_pb2_grpc import add_StreamsServicer_to_server
@@ -20,11 +21,18 @@ from logos_mixnet.config import Config, parse
 from logos_mixnet.core.advertisements import RECORD_TTL_S, AdvertisementStore
 from logos_mixnet.core.capability.keys import Secp256k1Signer, Signer, signer_of
 from logos_mixnet.core.capability.offers import OfferStore
+from logos_mixnet.core.capability.places import own_addresses
 from logos_mixnet.core.capability.profiles import PROFILES
 from logos_mixnet.core.dials import Aims
 from logos_mixnet.core.errors import ListenError
 from logos_mixnet.core.gossip import MAX_MESSAGE_BYTES
 from logos_mixnet.core.identity import seeded_secret
+from logos_mixnet.core.mixing.cover import PROFILES as MIX_PROFILES
+from logos_mixnet.core.mixing.frames import MIX_PROTOCOL
+from logos_mixnet.core.mixing.intake import Intake
+from logos_mixnet.core.mixing.keys import MixStore
+from logos_mixnet.core.mixing.records import address_block, mixes_of, service_data
+from logos_mixnet.core.notices import PeerEvent
 from logos_mixnet.core.peering import Peering
 from logos_mixnet.core.ports import PeerStore
 from logos_mixnet.core.rln.allocation import SharedSecret
@@ -40,15 +48,20 @@ from logos_mixnet.net.streams import NativeStreams
 from logos_mixnet.operations.capability import CapabilityOperations
 from logos_mixnet.operations.discovery import DiscoveryOperations
 from logos_mixnet.operations.gossip import GossipOperations
+from logos_mixnet.operations.mix_calls import MixCalls
+from logos_mixnet.operations.mixing import Mixing, Surroundings
+from logos_mixnet.operations.mixing import Options as MixOptions
 from logos_mixnet.operations.peering import PeeringOperations
 from logos_mixnet.operations.rln import RlnMember, RlnOperations
 from logos_mixnet.operations.streams import StreamOperations
 from logos_mixnet.rpc.discovery import DiscoveryServicer
 from logos_mixnet.rpc.gossip import GossipServicer
+from logos_mixnet.rpc.mix import MixServicer
 from logos_mixnet.rpc.peering import PeeringServicer
 from logos_mixnet.rpc.rln import RlnServicer
 from logos_mixnet.rpc.streams import StreamsServicer
 from logos_mixnet.store.files import load_or_create_secret
+from logos_mixnet.store.mix import SqlMixStore
 from logos_mixnet.store.rln import SqlMembers, SqlMessageIdStore
 from logos_mixnet.store.rln_registry import RegistryMembers, allocate
 from logos_mixnet.store.rln_secret import load_or_create_member, seeded_member
@@ -102,6 +115,7 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             signer=signer_of(config.key_type, secret),
             status=context.status,
             tell_isolation=tell_isolation,
+            mixes=SqlMixStore(opened) if config.mixes else None,
             rln=await stack.enter_async_context(rate_limits(config, context, secret, opened)),
         )
         try:
@@ -189,6 +203,7 @@ class Network:
         status: Callable[[str], None],
         tell_isolation: Callable[[bool, str], None],
         now_ms: Callable[[], int] | None = None,
+        mixes: MixStore | None = None,
         rln: RlnOperations | None = None,
     ) -> None:
         now_ms, rng = now_ms or steady_unix_ms(), secrets.SystemRandom()
@@ -231,6 +246,23 @@ class Network:
         if rln is not None:
             rln.join(self.gossip, self.streams, self.peering)
         contacts.deliver(self.capability.listens_at, self.capability.identified)
+        self.mix: Mixing | None = None
+        if mixes is not None:
+            limits = rln and Intake(config.rln_limit, config.rln_period_ms)
+            around = Surroundings(
+                host.peer_id,
+                self.streams,
+                contacts.add_address,
+                mixes,
+                rln,
+                limits,
+                now_ms,
+                rng,
+                secrets.token_bytes,
+            )
+            profile = MIX_PROFILES[config.mix_profile]
+            options = MixOptions(profile, config.mix_key_epoch_s * 1000, is_exit=config.mix_exit)
+            self.mix = Mixing(around, options)
         self._running: list[asyncio.Task[None]] = []
 
     async def start(self, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
@@ -239,6 +271,8 @@ class Network:
         await self.capability.load()
         if self.rln is not None:
             await self.rln.load()
+        if self.mix is not None:
+            await self.mix.load()
         self._bridge.start()
         features = (self.gossip, self.streams, self.discovery, self.peering)
         drivers = [each.driver.run() for each in features]
@@ -248,14 +282,49 @@ class Network:
         self._running = [tasks.create_task(each) for each in work]
         await self.capability.registrar.wait_listening()  # before a call could listen in its place
         await self.peering.wait_listening(len(self._config.listen))
+        if self.mix is not None:
+            self._running.append(tasks.create_task(self._run_mix(self.mix)))
+
+    async def _run_mix(self, mix: Mixing) -> None:
+        """Mixes with those that discovery finds, and has this node found."""
+        machine = self.peering.machine
+        addresses = own_addresses(
+            [each.transport for each in self._config.announce] or machine.own_addresses
+        )
+        block = address_block(addresses, machine.own_peer_id)
+        if block is None:
+            log.error(
+                "no mix: this node is reached at no IPv4 address",
+                extra={"listens_at": list(machine.own_addresses)},
+            )
+            return
+        async with asyncio.TaskGroup() as tasks:
+
+            def advertise(key: bytes) -> None:
+                tasks.create_task(self.capability.advertise(MIX_PROTOCOL, service_data(key)))
+
+            mix.join(block, advertise)
+            tasks.create_task(self._tell_lost_links(mix))
+            with self.capability.watch(
+                MIX_PROTOCOL, lambda records: mix.mixes_changed(mixes_of(records))
+            ):
+                await mix.run()
+
+    async def _tell_lost_links(self, mix: Mixing) -> None:
+        with self.peering.watch() as notices:
+            async for notice in notices:
+                if notice.event is PeerEvent.DISCONNECTED:
+                    mix.link_down(notice.peer_id)
 
     def serve(self, serve: Callable[[AddToServer, Any], object]) -> None:
-        """Hands the five services to a server."""
+        """Hands the services to a server."""
         serve(add_GossipServicer_to_server, GossipServicer(self.gossip))
         serve(add_StreamsServicer_to_server, StreamsServicer(self.streams))
         serve(add_DiscoveryServicer_to_server, DiscoveryServicer(self.discovery, self.capability))
         serve(add_PeeringServicer_to_server, PeeringServicer(self.peering))
         serve(add_RlnServicer_to_server, RlnServicer(self.rln))
+        calls = self.mix and MixCalls(self.mix, secrets.token_bytes)
+        serve(add_MixServicer_to_server, MixServicer(calls, self._ids_left))
 
     async def close(self) -> None:
         """Ends the tasks, writes the address book, closes the host."""
@@ -275,6 +344,11 @@ class Network:
         if self.rln is not None:
             self.rln.watchers.drain()
         self.capability.watchers.drain()
+        if self.mix is not None:
+            self.mix.drain()
+
+    def _ids_left(self) -> int | None:
+        return None if self.rln is None else self.rln.proofs.ids.left(self.rln.now_ms())
 
     def _peers_changed(self, count: int) -> None:
         self.discovery.peers_changed(count)

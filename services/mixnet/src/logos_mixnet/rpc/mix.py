@@ -9,7 +9,7 @@ from logos.network.v1 import mix_pb2 as pb
 from logos.network.v1 import mix_pb2_grpc as pb_grpc
 from logos_mixnet.core.identity import parse_peer_id
 from logos_mixnet.core.mixing.cover import DEMO, PROFILES
-from logos_mixnet.core.mixing.errors import AnonymityTooLowError
+from logos_mixnet.core.mixing.errors import AnonymityTooLowError, MixOffError
 from logos_mixnet.core.mixing.relay import Step
 from logos_mixnet.core.mixing.sender import Traceable
 from logos_mixnet.operations.mix_calls import (
@@ -29,9 +29,16 @@ _ENDS = frozenset({Step.FORWARDED, Step.DELIVERED, Step.DROPPED})
 class MixServicer(pb_grpc.MixServicer):
     """One instance per process; holds no state of its own."""
 
-    def __init__(self, calls: MixCalls, ids_left: Callable[[], int | None]) -> None:
-        self._calls = calls
+    def __init__(self, calls: MixCalls | None, ids_left: Callable[[], int | None]) -> None:
+        """Takes None for a node without a mix; no ids are left where packets carry no proofs."""
+        self._mix = calls
         self._ids_left = ids_left
+
+    @property
+    def _calls(self) -> MixCalls:
+        if self._mix is None:
+            raise MixOffError("this node does not mix: its settings say so")
+        return self._mix
 
     async def Send(self, request: pb.SendRequest, context: Context) -> pb.SendResponse:
         default_ms = self._calls.mixing.profile.mean_delay_ms

@@ -1,7 +1,6 @@
 """What rate limits keep in the module's database: ids, announcements, slashes (RLN-26, RLN-30)."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from sqlalchemy import BigInteger, LargeBinary, delete, select
 from sqlalchemy.dialects.sqlite import insert
@@ -14,7 +13,7 @@ from logos_mixnet.core.rln.errors import RegistrationClosedError
 from logos_mixnet.core.rln.message_ids import Reserved, Save
 from logos_mixnet.core.rln.ports import Registry
 from logos_mixnet.core.rln.slashing import MAX_SLASH_BYTES, SlashRecord
-from logos_mixnet.store.sql import Base
+from logos_mixnet.store.sql import Base, put
 from logos_module.database import Database, reading, writing
 
 
@@ -133,14 +132,7 @@ def _was_checked(_peer_id: bytes, _message: bytes, _signature: bytes) -> bool:
     return True  # before it was kept
 
 
-def _put(table: type[Base], *changed: str) -> Any:
-    """Returns the statement that adds a row, or changes columns of the one with its key."""
-    new = insert(table)
-    values = {name: new.excluded[name] for name in changed}
-    return new.on_conflict_do_update(index_elements=table.__table__.primary_key, set_=values)
-
-
-_PUT_RESERVATION = _put(RlnReservationRow, "until")
-_PUT_FLOOR = _put(RlnFloorRow, "epoch")
+_PUT_RESERVATION = put(RlnReservationRow, "until")
+_PUT_FLOOR = put(RlnFloorRow, "epoch")
 _PUT_ANNOUNCEMENT = insert(RlnAnnouncementRow).on_conflict_do_nothing()
 _PUT_SLASH = insert(RlnSlashRow).on_conflict_do_nothing()

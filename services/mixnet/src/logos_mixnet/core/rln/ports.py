@@ -100,24 +100,3 @@ class MessageIdStore(Protocol):
     async def save(self, save: Save) -> None:
         """Writes a reservation and the floor, and removes epochs up to it, all or none."""
         ...
-
-
-class PacketGuard(Protocol):
-    """What the mix needs: proofs for its packets, and a word on those of others."""
-
-    async def check(self, packet: bytes, proof: bytes) -> None:
-        """Returns if the proof of a packet holds, or raises for what it is dropped. Untrusted.
-
-        Args:
-            packet: 4,608 bytes, all that the proof is bound to.
-            proof: 301 bytes.
-        """
-        ...
-
-    async def prove(self, packet: bytes, purpose: Purpose) -> bytes:
-        """Returns a proof of 301 bytes for a packet, at the cost of a message id.
-
-        Raises:
-            BudgetSpentError: No id is left for a forward or for cover.
-        """
-        ...
