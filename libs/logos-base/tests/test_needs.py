@@ -23,6 +23,9 @@ peers = "p2p.peers"
 api = "http.address"
 seed = "seed"
 genesis = "genesis.public"
+[testnet.defaults]
+pace = "fast"
+slots = 3
 [testnet.ready]
 call = "logos.chain.v1.Chain/GetStatus"
 field = 4
@@ -58,6 +61,7 @@ def test_the_table_is_read() -> None:
             "seed": "seed",
             "genesis": "genesis.public",
         },
+        defaults={"pace": "fast", "slots": 3},
         ready=ReadyFigure("logos.chain.v1.Chain/GetStatus", 4, "blocks", at_least=2),
         genesis=("python", "-m", "logos_chain.genesis"),
         panel=PanelAddress("Chain", "127.0.0.1:20500"),
@@ -94,6 +98,11 @@ def test_a_figure_may_be_as_many_as_there_are_others() -> None:
         ("[testnet.limits]\nprocesses = 0", "testnet.limits.processes: must be"),
         ("[testnet.limits]\ndisk = 0", "testnet.limits.disk: unknown key"),
         ("[testnet.settings]\nx = 3", "testnet.settings.x: must be the name of a value"),
+        ("[testnet.defaults]\nx = [1]", "testnet.defaults.x: must be a string, a number or"),
+        (
+            '[testnet]\nsettings = { x = "seed" }\ndefaults = { x = 7 }',
+            "testnet.defaults.x: is derived from the topology",
+        ),
         ('[testnet.settings]\nx = "sed"', "testnet.settings.x: unknown value 'sed'"),
         ('[testnet.settings]\nx = ".listen"', "testnet.settings.x: unknown value"),
         ('[testnet.settings]\nx = "p2p.listen"', "testnet.settings.x: p2p.listen: [testnet.ports]"),

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import IPv4Network
 from itertools import pairwise
 
@@ -42,6 +43,20 @@ def test_a_seed_reaches_the_mixnet_alone(processes: Plan, containers: Plan) -> N
     assert "seed" not in mixnet_of(processes, 0)
     assert mixnet_of(containers, 0)["seed"] == 7
     assert containers.nodes[0].modules[1].settings == {"quota_bytes": 7}
+
+
+def test_defaults_for_testnets_give_way_to_the_topology(
+    manifests: Mapping[str, FoundManifest],
+) -> None:
+    text = 'schema = 1\nname = "x"\nnode_count = 2\n[modules.rln]\nsettings = { pace = "slow" }\n'
+    rln = manifests["rln"].manifest
+    needs = replace(rln.needs, defaults={"pace": "fast", "slots": 3})
+    found = FoundManifest(replace(rln, needs=needs), "")
+
+    plan = container_plan(parse_topology(text), {"rln": found}, None)
+
+    settings = mixnet_of(plan, 1)
+    assert (settings["pace"], settings["slots"]) == ("slow", 3)
 
 
 def test_a_profile_says_what_the_kernel_reads(processes: Plan) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
 from logos_mixnet.core.advertisements import Advertisement, AdvertisementStore, Due
+from logos_mixnet.core.capability.offers import Offer, OfferStore
 from logos_mixnet.core.errors import TooManyKeysError
 from logos_mixnet.core.ports import PeerStore
 from logos_mixnet.core.rln.announcements import Announcement
@@ -129,6 +130,7 @@ class AdvertisementStoreContract:
         assert await due(store, 0) == []
 
 
+<<<<<<< HEAD
 class MessageIdStoreContract:
     async def test_a_new_store_holds_nothing(self, ids: MessageIdStore) -> None:
         reserved, floor = await ids.load()
@@ -190,3 +192,20 @@ class MembershipStoreContract:
 
         registry = await listed.load()
         assert (registry.genesis, registry.is_open) == ((five,), False)
+=======
+class OfferStoreContract:
+    async def test_offers_and_the_number_are_kept_in_place_of_the_former(
+        self, store: OfferStore
+    ) -> None:
+        assert await store.load_offers() == ([], 0)
+        one, two = Offer("/a", b"", 2**41), Offer("/b", None, 2**41 + 1)
+        await store.save_offers([two, one], 2**41)
+        assert await store.load_offers() == ([one, two], 2**41)
+
+        changed = Offer("/a", b"x" * 33, 5)
+        await store.save_offers([changed], 2**41 + 7)
+        assert await store.load_offers() == ([changed], 2**41 + 7)
+        await store.save_offers([], 2**41 + 8)
+
+        assert await store.load_offers() == ([], 2**41 + 8)
+>>>>>>> 00db6b0 (Test discovery against hostile peers on real hosts, and run testnets with the local profile)

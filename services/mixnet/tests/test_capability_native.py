@@ -1,29 +1,43 @@
-"""Capability discovery between real hosts on loopback."""
+"""Capability discovery between real hosts on loopback, hostile ones among them."""
 
+import asyncio
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mixnet_nodes import RunningNode, at, own_ports, running, until
+from mixnet_nodes import RunningNode, own_ports, until
 
-from logos_crypto import base58
-from logos_mixnet.config import parse
-from logos_mixnet.core.capability.keys import Secp256k1Signer
-from logos_mixnet.core.capability.records import SignedRecord
+from logos_crypto import base58, varint
+from logos_mixnet.core.capability.budget import PEER_BURST
+from logos_mixnet.core.capability.distance import service_id_of
+from logos_mixnet.core.capability.wire import (
+    PROTOCOL,
+    GetAdsRequest,
+    Peer,
+    decode_get_ads_response,
+    encode_request,
+)
+from logos_mixnet.core.errors import StreamResetError
+from logos_mixnet.core.ports import Stream
+from logos_mixnet.operations import asking, registrar
+from logos_mixnet.operations.messages import Messages
+from mixnet_memory_stores import MemoryOfferStore
 
 pytest.importorskip("logos_native")
 
-from logos_mixnet.node import open_host
+from capability_hosts import MIX, Pools, discovering
 
 pytestmark = pytest.mark.native
 
-MIX = "/mix/1.0.0"
+QUERY = encode_request(GetAdsRequest(service_id_of(MIX)))
 Start = Callable[..., Awaitable[RunningNode]]
+Answer = Callable[[Stream], Awaitable[None]]
 
 
 @pytest.fixture
@@ -31,54 +45,53 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start(port: int, *bootstrap: int, **options: Any) -> RunningNode:
-            settings = {
-                "listen": [at(port)],
-                "bootstrap": [at(each) for each in bootstrap],
-                "discovery_profile": "local",
-                "target_peers": options.pop("target_peers", 4),
-            }
-            secret = options.pop("secret", secrets.token_bytes(32))
-            host = open_host(parse(settings), secret)
-            options["signer"] = Secp256k1Signer(secret)
-            path = tmp_path / f"{port}-{secrets.token_hex(2)}.sock"
-            return await stack.enter_async_context(running(host, path, **settings, **options))
+            node = discovering(tmp_path, port, *bootstrap, **options)
+            return await stack.enter_async_context(node)
 
         yield start
 
 
-class Pools:
-    """Whom each node knows as a mix."""
+async def network(start: Start, count: int) -> list[RunningNode]:
+    """Nodes that each know up to four addresses, and no ids."""
+    ports = own_ports(count)
+    return [
+        await start(port, *(ports[max(0, at - 4) : at] or ports[1:2]))
+        for at, port in enumerate(ports)
+    ]
 
-    def __init__(self) -> None:
-        self.known: dict[str, Sequence[SignedRecord]] = {}
-        self._stack = ExitStack()
 
-    def watch(self, node: RunningNode) -> None:
-        def changed(records: Sequence[SignedRecord]) -> None:
-            self.known[node.peer_id] = records
+async def open_to(one: RunningNode, other: RunningNode) -> Stream:
+    return await one.network.streams.open(other.peer_id, PROTOCOL)
 
-        self.known[node.peer_id] = ()
-        self._stack.enter_context(node.network.capability.watch(MIX, changed))
 
-    def close(self) -> None:
-        self._stack.close()
+async def query(one: RunningNode, other: RunningNode) -> bytes | None:
+    """What a node answers to a query: a raw one, below the machines."""
+    peer = Peer(base58.decode(other.peer_id))
+    response: bytes | None = await one.network.capability.asking.ask(peer, QUERY)
+    return response
 
-    def least(self) -> int:
-        return min(map(len, self.known.values()))
 
-    def ids(self, node: RunningNode) -> set[str]:
-        return {base58.encode(each.record.peer_id) for each in self.known[node.peer_id]}
+async def rest(stream: Stream) -> bytes | None:
+    """What comes to the end of a stream; None if it is reset and that can be seen (NET-10)."""
+    received = bytearray()
+    try:
+        async with asyncio.timeout(60):
+            while pieces := await stream.read():
+                received += b"".join(pieces)
+    except StreamResetError:
+        return None
+    return bytes(received)
+
+
+def refused_by(node: RunningNode) -> Counter[str]:
+    return node.network.capability.registrar.refused
 
 
 async def test_twenty_nodes_form_a_pool_by_discovery_alone(
     start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Acceptance 6: nobody is told who the mixes are; each node knows up to four addresses."""
-    ports = own_ports(20)
-    nodes = [
-        await start(port, *ports[max(0, at - 4) : at] or ports[1:2])
-        for at, port in enumerate(ports)
-    ]
+    """Acceptance 6: nobody is told who the mixes are."""
+    nodes = await network(start, 20)
     pools, begun = Pools(), time.monotonic()
     for number, node in enumerate(nodes):
         pools.watch(node)
@@ -87,19 +100,173 @@ async def test_twenty_nodes_form_a_pool_by_discovery_alone(
     await until(lambda: pools.least() == 19)
 
     took_s = time.monotonic() - begun
-    asked = [node.network.capability.asking.asked for node in nodes]
+    asked = sum(node.network.capability.asking.asked for node in nodes) / 20
     with capsys.disabled():
-        each = sum(asked) / 20
         sys.stdout.write(
-            f"\n20 nodes: full pools after {took_s:.1f} s, {each:.0f} requests a node\n"
+            f"\n20 nodes: full pools after {took_s:.1f} s, {asked:.0f} requests each\n"
         )
     assert took_s <= 60
     for number, node in enumerate(nodes):
         assert pools.ids(node) == {other.peer_id for other in nodes} - {node.peer_id}
-        [own] = [
-            each
-            for each in pools.known[nodes[number - 1].peer_id]
-            if base58.encode(each.record.peer_id) == node.peer_id
-        ]
-        assert own.record.services[0].data == bytes([number]) * 32
+        known = pools.record(nodes[number - 1], node)
+        assert known is not None
+        assert known.record.services[0].data == bytes([number]) * 32
+    pools.close()
+
+
+async def test_a_node_that_comes_back_elsewhere_is_known_by_its_newer_record(start: Start) -> None:
+    store, secret = MemoryOfferStore(), secrets.token_bytes(32)
+    ports = own_ports(4)
+    await start(ports[0])
+    two = await start(ports[1], ports[0])
+    third = await start(ports[2], ports[0], secret=secret, offers=store)
+    pools = Pools()
+    pools.watch(two)
+    await third.network.capability.offering.offer(MIX, b"key", 3_600_000)
+    await until(lambda: pools.record(two, third))
+    before = pools.record(two, third)
+    await third.network.close()
+
+    await start(ports[3], ports[0], secret=secret, offers=store)
+
+    def moved() -> bool:
+        after = pools.record(two, third)
+        return bool(after and before and after.record.seq > before.record.seq)
+
+    await until(moved)
+    after = pools.record(two, third)
+    assert after is not None
+    assert after.record.addresses != before.record.addresses  # type: ignore[union-attr]
+    assert after.record.services[0].data == b"key"
+    pools.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (b"\x05hello", "DISCOVERY_MESSAGE_MALFORMED"),
+        (b"\x00", "DISCOVERY_MESSAGE_MALFORMED"),
+        (varint.encode(4097) + bytes(5000), "DISCOVERY_MESSAGE_MALFORMED"),
+        (b"\xff" * 200_000, "DISCOVERY_MESSAGE_MALFORMED"),
+        (varint.encode(len(QUERY)) + QUERY[:-1], "DISCOVERY_MESSAGE_MALFORMED"),
+        (secrets.token_bytes(300), None),
+    ],
+)
+async def test_garbage_is_reset_and_counted(start: Start, sent: bytes, reason: str | None) -> None:
+    one, mallory = await network(start, 2)
+    await until(lambda: one.connected)
+    stream = await open_to(mallory, one)
+
+    await stream.write(sent)
+    stream.close_write()
+
+    assert not await rest(stream)
+    await until(lambda: sum(refused_by(one).values()) == 1)
+    assert reason is None or refused_by(one) == {reason: 1}
+    assert await query(mallory, one) is not None
+
+
+async def test_requests_may_follow_each_other_on_a_stream(start: Start) -> None:
+    one, two = await network(start, 2)
+    await until(lambda: one.connected)
+    stream = await open_to(two, one)
+    messages = Messages(stream)
+
+    for _ in range(3):
+        await messages.write(QUERY)
+        assert decode_get_ads_response(await messages.read() or b"").advertisements == ()
+    stream.close_write()
+
+    assert await messages.read() is None
+
+
+async def test_slow_requests_are_given_up_and_bounded(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registrar, "TIMEOUT_S", 2.0)
+    one, mallory = await network(start, 2)
+    await until(lambda: one.connected)
+    streams = [await open_to(mallory, one) for _ in range(20)]
+    for stream in streams:
+        await stream.write(varint.encode(len(QUERY)) + QUERY[:5])
+
+    assert [await rest(stream) for stream in streams] == [None] * 20
+
+    assert refused_by(one) == {"SLOW": 8, "STREAMS": 12}
+    assert await query(mallory, one) is not None
+
+
+async def test_a_flood_is_answered_within_its_budget_and_harms_nobody(start: Start) -> None:
+    one, mallory, honest = await network(start, 3)
+    await until(lambda: all(node.connected == 2 for node in (one, mallory, honest)))
+    begun = time.monotonic()
+
+    async def flood() -> int:
+        answers = 0
+        for _ in range(400):
+            stream = await open_to(mallory, one)
+            messages = Messages(stream)
+            try:
+                await messages.write(QUERY)
+                answers += await messages.read() is not None
+            except StreamResetError:
+                continue
+            finally:
+                stream.reset()
+        return answers
+
+    async with asyncio.TaskGroup() as tasks:
+        floods = [tasks.create_task(flood()) for _ in range(6)]
+        served = [await query(honest, one) for _ in range(20)]
+
+    took_s = time.monotonic() - begun
+    assert all(response is not None for response in served)
+    assert PEER_BURST <= sum(each.result() for each in floods) <= PEER_BURST + 8 * took_s + 1
+    assert refused_by(one)["BUDGET"] > 0
+
+
+async def never(stream: Stream) -> None:
+    await asyncio.Event().wait()
+
+
+async def garbage(stream: Stream) -> None:
+    await stream.read()
+    await stream.write(varint.encode(200) + secrets.token_bytes(200))
+
+
+async def oversize(stream: Stream) -> None:
+    await stream.read()
+    await stream.write(b"\xff" * 100_000)
+
+
+async def nothing(stream: Stream) -> None:
+    await stream.read()
+    stream.close_write()
+
+
+async def half(stream: Stream) -> None:
+    await stream.read()
+    await stream.write(varint.encode(1000) + bytes(10))
+
+
+@pytest.mark.parametrize("answer", [never, garbage, oversize, nothing, half])
+async def test_hostile_registrars_stop_nobody(
+    start: Start, monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    """Three of six answer so; the others still find each other."""
+    monkeypatch.setattr(asking, "TIMEOUT_S", 1.0)
+    nodes = await network(start, 6)
+    honest, hostile, pools = nodes[::2], nodes[1::2], Pools()
+    for node in hostile:
+        monkeypatch.setattr(node.network.capability.registrar, "_answer_all", answer)
+    for node in honest:
+        pools.watch(node)
+        await node.network.capability.advertise(MIX, bytes(32))
+
+    await until(lambda: pools.least() == len(honest) - 1)
+
+    for node in honest:
+        capability = node.network.capability
+        assert capability.asking.unanswered or capability.offering.misbehaved
+        assert capability.offering.confirmed
     pools.close()

@@ -11,6 +11,7 @@ def test_defaults() -> None:
     assert [str(address) for address in config.listen] == ["/ip4/127.0.0.1/tcp/18001"]
     assert (config.bootstrap, config.seed, config.key_type) == ((), None, "secp256k1")
     assert (config.target_peers, config.max_peers) == (8, 250)
+    assert (config.discovery_profile, config.announce) == ("public", ())
 
 
 def test_everything_that_a_profile_may_set() -> None:
@@ -25,10 +26,14 @@ def test_everything_that_a_profile_may_set() -> None:
             "max_streams": 5,
             "gossip_protocol": "/g",
             "kademlia_protocol": "/k",
+            "discovery_profile": "local",
+            "announce": ["/dns4/node.example/tcp/30300"],
         }
     )
 
     assert config.bootstrap[1].peer_id == fake_peer_id(1)
+    assert config.discovery_profile == "local"
+    assert [str(address) for address in config.announce] == ["/dns4/node.example/tcp/30300"]
     assert (config.seed, config.max_streams, config.gossip_protocol) == (7, 5, "/g")
 
 
@@ -44,12 +49,22 @@ def test_all_problems_are_named_at_once() -> None:
                 "max_peers": "9",
                 "gossip_protocol": "no-slash",
                 "listn": [],
+                "discovery_profile": "lan",
+                "announce": ["/ip4/1.1.1.1/tcp/0"],
             }
         )
 
     keys = [problem.split(":")[0] for problem in caught.value.problems]
     assert sorted(keys) == [
-        *("bootstrap", "gossip_protocol", "key_type", "listen", "listn"),
+        *(
+            "announce",
+            "bootstrap",
+            "discovery_profile",
+            "gossip_protocol",
+            "key_type",
+            "listen",
+            "listn",
+        ),
         *("max_peers", "seed", "target_peers"),
     ]
 

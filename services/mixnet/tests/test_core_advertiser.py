@@ -13,6 +13,7 @@ from logos_mixnet.core.capability.advertiser import (
     Advertiser,
     Confirmed,
     Effect,
+    Stage,
 )
 from logos_mixnet.core.capability.asks import Ask, Misbehaved
 from logos_mixnet.core.capability.contacts import Contacts
@@ -360,3 +361,24 @@ def test_whatever_registrars_do_the_limits_hold(
         held = {*on_their_way, *asking.machine.registrars_of(MIX)}
         assert max(per_bucket(list(held)).values(), default=0) <= 3
         assert set(per_bucket(list(held))) <= set(range(BUCKETS))
+
+
+def test_the_table_says_how_far_each_registrar_is() -> None:
+    """Farthest first; nothing is known around a service that is not offered."""
+    advertising = Asking(40)
+    assert advertising.machine.table_of(MIX) == []
+    advertising.advertise()
+    confirmed, request = advertising.take()
+    waiting, other = advertising.take()
+
+    advertising.answer(confirmed, RegisterResponse(Status.CONFIRMED))
+    advertising.answer(waiting, RegisterResponse(Status.WAIT, ticket_of(other, 9)))
+
+    table = advertising.machine.table_of(MIX)
+    stages = {each.peer.peer_id: each.stage for each in table}
+    assert len(table) == len(stages) == 40
+    assert stages[confirmed.peer.peer_id] is Stage.CONFIRMED
+    assert stages[waiting.peer.peer_id] is Stage.WAITING
+    assert {stages[ask.peer.peer_id] for ask in advertising.asks.values()} <= {Stage.ASKED}
+    assert [each.bucket for each in table] == sorted(each.bucket for each in table)
+    assert request.advertisement == other.advertisement == AD.encoded

@@ -2,7 +2,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from capability_draws import (
@@ -41,7 +41,12 @@ from logos_mixnet.core.capability.errors import (
     ServiceNotAdvertisedError,
 )
 from logos_mixnet.core.capability.fields import MAX_FIELDS, Fields, bytes_field, number_field
-from logos_mixnet.core.capability.keys import PublicKey, Secp256k1Signer, public_key_of
+from logos_mixnet.core.capability.keys import (
+    PublicKey,
+    Secp256k1Signer,
+    public_key_of,
+    signer_of,
+)
 from logos_mixnet.core.capability.multiaddr import encode_address
 from logos_mixnet.core.capability.records import (
     DOMAIN,
@@ -274,3 +279,14 @@ def test_an_ed25519_key_of_no_point_has_signed_nothing() -> None:
 def _sealed(number: int, offered: Sequence[ServiceInfo]) -> bytes:
     record = PeerRecord(signer(number).public_key.peer_id, 1, (), tuple(offered))
     return seal(signer(number), DOMAIN, PAYLOAD_TYPE, record.encode()).encode()
+
+
+@pytest.mark.parametrize("key_type", ["secp256k1", "ed25519"])
+def test_identities_of_both_types_sign_records(key_type: Literal["secp256k1", "ed25519"]) -> None:
+    secret = bytes(range(1, 33))
+    signer = signer_of(key_type, secret)
+
+    signed = sign_record(signer, 1, [ADDRESS], [ServiceInfo(SERVICE)])
+
+    assert open_record(signed.encoded).record.peer_id == signer.public_key.peer_id
+    assert base58.encode(signed.record.peer_id) == logos_native.peer_id_of(secret, key_type)

@@ -11,7 +11,7 @@ from logos_base.machine import Answer, Refuse, Ticket
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.capability.asks import Ask, Misbehaved
 from logos_mixnet.core.capability.contacts import Contacts
-from logos_mixnet.core.capability.discoverer import MAX_LOOK_UPS, Discoverer
+from logos_mixnet.core.capability.discoverer import MAX_LOOK_UPS, Discoverer, Found
 from logos_mixnet.core.capability.distance import bucket_of, service_id_of
 from logos_mixnet.core.capability.keys import PeerId
 from logos_mixnet.core.capability.multiaddr import encode_address
@@ -49,9 +49,10 @@ class Looking:
         self.asked: list[int] = []
         self.found: tuple[SignedRecord, ...] | None = None
         self.misbehaved: list[str] = []
+        self.told: list[bytes] = []
         self.error: Exception | None = None
 
-    def obey(self, effects: "list[Ask | Misbehaved | Answer | Refuse]") -> None:
+    def obey(self, effects: "list[Ask | Misbehaved | Found | Answer | Refuse]") -> None:
         for effect in effects:
             match effect:
                 case Ask():
@@ -60,6 +61,9 @@ class Looking:
                     self.asked.append(bucket_of(MIX, effect.peer.peer_id))
                 case Misbehaved():
                     self.misbehaved.append(effect.reason)
+                case Found(_, signed):
+                    assert self.found is None
+                    self.told.append(signed.encoded)
                 case Answer(_, found):
                     assert self.found is None
                     assert isinstance(found, tuple)
@@ -274,3 +278,31 @@ def test_time_alone_changes_nothing(now_ms: int) -> None:
 
     assert looking.machine.tick(now_ms) == []
     assert looking.machine.next_wake_ms() is None
+
+
+def test_each_is_told_when_it_is_found() -> None:
+    """Whoever has no time for the end of the look-up has what was found by then."""
+    own, newer = advertisement(44).encoded, advertisement(1, seq=7).encoded
+    looking = Looking(3)
+    looking.look_up()
+
+    looking.answer(ADS[1], own)
+    assert looking.told == [ADS[1]]
+    looking.answer(newer, ADS[1], ADS[2])
+
+    assert set(looking.told[1:]) == {newer, ADS[2]}
+
+
+def test_a_look_up_that_is_given_up_asks_nobody_else() -> None:
+    looking = Looking(200)
+    looking.look_up()
+
+    for _ in range(2):
+        looking.obey(looking.machine.give_up(ONE, 0))
+    while looking.asks:
+        looking.answer(ADS[1])
+
+    assert len(looking.asked) == 5
+    assert (looking.told, looking.found) == ([], None)
+    looking.look_up(Ticket(2))
+    assert len(looking.asked) == 10

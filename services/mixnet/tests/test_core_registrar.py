@@ -1,5 +1,6 @@
 """A registrar, asked as peers ask it: by messages."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 
 import pytest
@@ -344,3 +345,18 @@ def test_random_histories_keep_the_rules(history: list[Step]) -> None:
         assert len(cache.ip_tree) <= 33 * len(cache)
     where = [asked.machine.cache.count_from(ip) for ip in IPS]
     assert sum(where) == len(asked.machine.cache)
+
+
+def test_standings_say_how_long_newcomers_wait() -> None:
+    asked = Asked(replace(PUBLIC, capacity=100, ip_similarity_percent=0))
+    for number in range(3):
+        asked.admit(number)
+    asked.admit(9, service="/a")
+
+    mix, other = asked.machine.standings(asked.now_ms)
+
+    assert [(each.name, each.advertisements) for each in (mix, other)] == [(SERVICE, 3), ("/a", 1)]
+    assert mix.waits_s == wait_s(asked.register(4, ip=FAR_IP))
+    assert mix.waits_s > other.waits_s
+    asked.now_ms += 2 * PUBLIC.expiry_s * 1000
+    assert asked.machine.standings(asked.now_ms) == []

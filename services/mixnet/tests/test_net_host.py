@@ -57,6 +57,19 @@ async def test_more_events_than_one_drain_takes_all_arrive(board: Switchboard) -
     bridge.close()
 
 
+async def test_every_handler_of_an_event_gets_it(board: Switchboard) -> None:
+    bridge = HostBridge(board.host(fake_peer_id(1), fake_address(1)))
+    seen: list[str] = []
+    for name in ("one", "two", "three"):
+        bridge.on("Listening", lambda event, name=name: seen.append(f"{name} {event.address}"))
+    bridge.start()
+
+    await until(lambda: len(seen) == 3)
+
+    assert seen == [f"{name} {fake_address(1)}" for name in ("one", "two", "three")]
+    bridge.close()
+
+
 async def test_names_are_resolved_before_a_dial() -> None:
     address = await resolve(parse_address(f"/dns4/localhost/tcp/7/p2p/{fake_peer_id(1)}"))
 

@@ -3,13 +3,23 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from mixnet_store_contract import ONE, AdvertisementStoreContract, PeerStoreContract, due
+from mixnet_store_contract import (
+    ONE,
+    AdvertisementStoreContract,
+    OfferStoreContract,
+    PeerStoreContract,
+    due,
+)
 
 from full_disk import filled, small_disk
 from logos_mixnet.core.address_book import Ban, Changes
 from logos_mixnet.core.errors import StoreError
+<<<<<<< HEAD
 from logos_mixnet.store import rln as _rln  # noqa: F401 - its tables are of the schema
 from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlPeerStore
+=======
+from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlOfferStore, SqlPeerStore
+>>>>>>> 00db6b0 (Test discovery against hostile peers on real hosts, and run testnets with the local profile)
 from logos_module.database import Database, Schema, open_database
 from schema_contract import SchemaContract
 
@@ -36,6 +46,12 @@ class TestSqlAdvertisementStore(AdvertisementStoreContract):
     @pytest.fixture
     def store(self, database: Database) -> SqlAdvertisementStore:
         return SqlAdvertisementStore(database)
+
+
+class TestSqlOfferStore(OfferStoreContract):
+    @pytest.fixture
+    def store(self, database: Database) -> SqlOfferStore:
+        return SqlOfferStore(database)
 
 
 async def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ class Needs:
     limits: Limits = Limits()
     settings: Mapping[str, str] = field(default_factory=dict)
     """The settings that are derived from the topology, each with the name of its value."""
+    defaults: Mapping[str, bool | int | str] = field(default_factory=dict)
+    """Settings of every testnet's nodes, unless the topology says otherwise."""
     ready: ReadyFigure | None = None
     genesis: tuple[str, ...] = ()
     """Command of the genesis job; empty: there is none."""
@@ -104,13 +106,14 @@ class _Reader:
         self._problems = problems
 
     def needs(self, table: object) -> Needs:
-        keys = ("networks", "ports", "limits", "settings", "ready", "genesis", "panel")
+        keys = ("networks", "ports", "limits", "settings", "defaults", "ready", "genesis", "panel")
         document = self._table("testnet", table, keys)
         needs = Needs(
             networks=self._networks(document.get("networks", [])),
             ports=self._ports(document.get("ports", {})),
             limits=self._limits(document.get("limits", {})),
             settings=self._settings(document.get("settings", {})),
+            defaults=self._defaults(document.get("defaults", {})),
             ready=self._ready(document["ready"]) if "ready" in document else None,
             genesis=self._genesis(document["genesis"]) if "genesis" in document else (),
             panel=self._panel(document["panel"]) if "panel" in document else None,
@@ -120,6 +123,8 @@ class _Reader:
         for setting, value in needs.settings.items():
             if problem := _problem_of(value, needs):
                 self._problem(f"testnet.settings.{setting}", problem)
+        for setting in sorted(needs.defaults.keys() & needs.settings.keys()):
+            self._problem(f"testnet.defaults.{setting}", "is derived from the topology")
         return needs
 
     def _problem(self, key: str, what: str) -> None:
@@ -174,6 +179,13 @@ class _Reader:
             else:
                 self._problem(f"testnet.settings.{name}", "must be the name of a value")
         return settings
+
+    def _defaults(self, value: object) -> Mapping[str, bool | int | str]:
+        defaults = self._table("testnet.defaults", value)
+        for name, default in defaults.items():
+            if not isinstance(default, bool | int | str):
+                self._problem(f"testnet.defaults.{name}", "must be a string, a number or a boolean")
+        return defaults
 
     def _ready(self, value: object) -> ReadyFigure:
         key = "testnet.ready"

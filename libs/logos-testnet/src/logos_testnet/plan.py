@@ -227,7 +227,7 @@ def _nodes(
         return ModulePlan(
             found.manifest,
             found.text,
-            {**module.settings, **given},
+            {**needs.defaults, **module.settings, **given},
             module.image,
             found.path,
             ports=places[node.name].ports,

@@ -248,7 +248,7 @@ class Network:
         contacts.deliver(self.capability.listens_at, self.capability.identified)
         self.mix: Mixing | None = None
         if mixes is not None:
-            limits = rln and Intake(config.rln_limit, config.rln_period_ms)
+            limits = None if rln is None else Intake(config.rln_limit, config.rln_period_ms)
             around = Surroundings(
                 host.peer_id,
                 self.streams,
@@ -323,7 +323,7 @@ class Network:
         serve(add_DiscoveryServicer_to_server, DiscoveryServicer(self.discovery, self.capability))
         serve(add_PeeringServicer_to_server, PeeringServicer(self.peering))
         serve(add_RlnServicer_to_server, RlnServicer(self.rln))
-        calls = self.mix and MixCalls(self.mix, secrets.token_bytes)
+        calls = None if self.mix is None else MixCalls(self.mix, secrets.token_bytes)
         serve(add_MixServicer_to_server, MixServicer(calls, self._ids_left))
 
     async def close(self) -> None:
