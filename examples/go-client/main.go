@@ -12,16 +12,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 
 	storagev1 "logos.example/go-client/gen/logos/storage/v1"
+	"logos.example/go-client/node"
 )
 
 const (
@@ -38,7 +34,7 @@ func main() {
 		os.Exit(2)
 	}
 	if err := run(*putTo, *getFrom, flag.Arg(0)); err != nil {
-		fmt.Fprintln(os.Stderr, explain(err))
+		fmt.Fprintln(os.Stderr, node.Explain(err))
 		os.Exit(1)
 	}
 }
@@ -47,11 +43,10 @@ func main() {
 func run(putTo, getFrom, path string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	token, err := operatorToken()
+	ctx, err := node.WithToken(ctx)
 	if err != nil {
 		return err
 	}
-	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
 
 	began := time.Now()
 	dataset, err := put(ctx, putTo, path)
@@ -69,27 +64,10 @@ func run(putTo, getFrom, path string) error {
 	return nil
 }
 
-// operatorToken returns the token that every call carries.
-func operatorToken() (string, error) {
-	if token := os.Getenv("LOGOS_TOKEN"); token != "" {
-		return strings.TrimSpace(token), nil
-	}
-	path := os.Getenv("LOGOS_TOKEN_FILE")
-	if path == "" {
-		return "", errors.New("set LOGOS_TOKEN to a token of the node's operator, or LOGOS_TOKEN_FILE to its file")
-	}
-	token, err := os.ReadFile(path)
-	return strings.TrimSpace(string(token)), err
-}
-
 func report(did string, size uint64, began time.Time) {
 	took := time.Since(began)
 	rate := float64(size) / 1e6 / took.Seconds()
 	fmt.Fprintf(os.Stderr, "%s %d bytes in %v, %.0f MB/s\n", did, size, took.Round(time.Millisecond), rate)
-}
-
-func connect(address string) (*grpc.ClientConn, error) {
-	return grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 }
 
 func put(ctx context.Context, address, path string) (*storagev1.Dataset, error) {
@@ -98,7 +76,7 @@ func put(ctx context.Context, address, path string) (*storagev1.Dataset, error) 
 		return nil, err
 	}
 	defer file.Close()
-	connection, err := connect(address)
+	connection, err := node.Connect(address)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +121,7 @@ func getAndCompare(ctx context.Context, address, cid, path string) error {
 		return err
 	}
 	defer file.Close()
-	connection, err := connect(address)
+	connection, err := node.Connect(address)
 	if err != nil {
 		return err
 	}
@@ -171,18 +149,4 @@ func getAndCompare(ctx context.Context, address, cid, path string) error {
 		return errors.New("the node sent fewer bytes than the file has")
 	}
 	return nil
-}
-
-// explain adds the stable reason of a refused call: programs rely on that, not on the text.
-func explain(err error) string {
-	refusal, ok := status.FromError(err)
-	if !ok {
-		return err.Error()
-	}
-	for _, detail := range refusal.Details() {
-		if info, ok := detail.(*errdetails.ErrorInfo); ok {
-			return fmt.Sprintf("%s %s: %s", refusal.Code(), info.GetReason(), refusal.Message())
-		}
-	}
-	return fmt.Sprintf("%s: %s", refusal.Code(), refusal.Message())
 }

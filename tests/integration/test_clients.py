@@ -50,6 +50,21 @@ def test_a_go_client_puts_on_one_node_and_gets_from_another(
     assert said.startswith("zDvZ")
 
 
+def test_a_go_client_asks_and_answers_through_the_mix(testnet: Testnet, tmp_path: Path) -> None:
+    """mixnet.md 11, S2: made from `proto/` alone."""
+    if shutil.which("go") is None and not os.environ.get("CI"):
+        pytest.skip("there is no Go here")
+    client, folder = tmp_path / "mix", ROOT / "examples" / "go-client"
+    run(["go", "build", "-o", str(client), "./mix"], folder)
+    first, fourth = testnet.plan.nodes[0].front, testnet.plan.nodes[3].front
+    asyncio.run(until_mixes_are_known(testnet))
+
+    words = [str(client), "-from", first, "-to", fourth, "is anybody there?"]
+    said = run(words, tmp_path, LOGOS_TOKEN=testnet.bearer)
+
+    assert said == "IS ANYBODY THERE?\n"
+
+
 def test_a_python_client_puts_on_one_node_and_gets_from_another(
     testnet: Testnet, content: Path, tmp_path: Path
 ) -> None:
