@@ -27,7 +27,7 @@ from logos.kernel.v1 import (
 )
 from logos.module.v1.invocation_pb2 import DescribeInterfaceResponse, MethodDescription
 from logos.module.v1.value_pb2 import Value
-from logos.network.v1 import peering_pb2, peering_pb2_grpc
+from logos.network.v1 import discovery_pb2, discovery_pb2_grpc, peering_pb2, peering_pb2_grpc
 from logos.storage.v1 import storage_pb2_grpc
 from logos_base.audit import AuditRecord, append
 from storage_answers import StorageAnswers
@@ -44,6 +44,7 @@ class Node(
     router_pb2_grpc.RouterServicer,
     supervisor_pb2_grpc.SupervisorServicer,
     peering_pb2_grpc.PeeringServicer,
+    discovery_pb2_grpc.DiscoveryServicer,
     StorageAnswers,
 ):
     """A node that has an answer to every command."""
@@ -240,6 +241,28 @@ class Node(
     def ListPeers(self, request: Any, context: Any) -> Any:  # noqa: N802
         return peering_pb2.ListPeersResponse(peers=[peering_pb2.Peer(peer_id="16U")])
 
+    def ListServices(self, request: Any, context: Any) -> Any:  # noqa: N802
+        offered = discovery_pb2.ListServicesResponse.Service(service="/x")
+        return discovery_pb2.ListServicesResponse(services=[offered])
+
+    def AdvertiseService(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return discovery_pb2.AdvertiseServiceResponse()
+
+    def WithdrawService(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return discovery_pb2.WithdrawServiceResponse()
+
+    def LookUpService(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        record = discovery_pb2.ServiceRecord(peer_id="16U")
+        yield discovery_pb2.LookUpServiceResponse(record=record)
+
+    def GetRegistrar(self, request: Any, context: Any) -> Any:  # noqa: N802
+        kept = discovery_pb2.GetRegistrarResponse.Service(service="/x", advertisements=1)
+        return discovery_pb2.GetRegistrarResponse(services=[kept], refused={"BUDGET": 1})
+
+    def GetRoutingTable(self, request: Any, context: Any) -> Any:  # noqa: N802
+        known = discovery_pb2.GetRoutingTableResponse.Registrar(peer_id="16U", stage=3)
+        return discovery_pb2.GetRoutingTableResponse(registrars=[known])
+
 
 @contextmanager
 def answering() -> Iterator[str]:
@@ -253,6 +276,7 @@ def answering() -> Iterator[str]:
     events_pb2_grpc.add_EventsServicer_to_server(node, server)
     supervisor_pb2_grpc.add_SupervisorServicer_to_server(node, server)
     peering_pb2_grpc.add_PeeringServicer_to_server(node, server)
+    discovery_pb2_grpc.add_DiscoveryServicer_to_server(node, server)
     storage_pb2_grpc.add_StorageServicer_to_server(node, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

@@ -83,6 +83,7 @@ class DiscoveryNode:
     ) -> None:
         self.network = network
         self.ip = IPv4Address(ip)
+        self.service = service
         self.service_id = service_id_of(service)
         self.is_registrar = is_registrar
         self.node = Node(network.world, f"node{number}", self._boot)
@@ -98,6 +99,7 @@ class DiscoveryNode:
         self.rejected: list[str] = []
         self.is_offering = True
         self.watched: list[str] = []
+        self.pools: dict[ServiceId, tuple[SignedRecord, ...]] = {}
         self.asked = 0
 
     def _boot(self, node: Node) -> None:
@@ -118,7 +120,7 @@ class DiscoveryNode:
         self._discoverer = Run[discoverer.Effect](node, self.discoverer, self._query)
         self.watches = watches.Watches(profile, chance)
         self._watches = Run[watches.Effect](node, self.watches, self._watch)
-        self.pool: dict[PeerId, SignedRecord] = {}
+        self.pools = {}
         if self.is_offering:
             self._advertiser.put(self.advertiser.advertise, self.service_id, self.record)
         for service in self.watched:
@@ -132,6 +134,11 @@ class DiscoveryNode:
             found(outcome)
 
         self._discoverer.ask(done, self.discoverer.look_up, service_id or self.service_id)
+
+    def found(self, service_id: ServiceId | None = None) -> set[PeerId]:
+        """Whom it knows by its watches: of one service, or of all."""
+        lists = self.pools.values() if service_id is None else [self.pools.get(service_id, ())]
+        return {each.record.peer_id for records in lists for each in records}
 
     def serve(self, sender: "DiscoveryNode", message: bytes, reply: Reply) -> None:
         """Takes a request from the connection of a peer."""
@@ -187,8 +194,8 @@ class DiscoveryNode:
                 self._discoverer.ask(
                     partial(self._found, service_id), self.discoverer.look_up, service_id
                 )
-            case watches.Changed(_, records):
-                self.pool = {each.record.peer_id: each for each in records}
+            case watches.Changed(service_id, records):
+                self.pools[service_id] = records
 
     def _found(self, service_id: ServiceId, outcome: object) -> None:
         if isinstance(outcome, tuple):

@@ -1,5 +1,6 @@
 """Pools that form by discovery alone, and what Sybil advertisers of one network can do to them."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -218,3 +219,40 @@ def test_d5_hostile_registrars_do_not_take_over(seed: int) -> None:
     bad = {node.peer.peer_id for node in (*hostile, *sybils)}
     share = 1 - sum(len(each & bad) for each in found.values()) / sum(map(len, found.values()))
     assert share >= 0.4, share
+
+
+def gini(loads: Sequence[int]) -> float:
+    """0 where all have the same load, near 1 where one has all of it."""
+    ordered, total = sorted(loads), sum(loads)
+    weighted = sum(place * load for place, load in enumerate(ordered, start=1))
+    return 2 * weighted / (len(ordered) * total) - (len(ordered) + 1) / len(ordered)
+
+
+@pytest.mark.parametrize("seed", seeds(1))
+def test_d3_most_can_be_discovered_within_a_minute(
+    seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """D3: as above; ten nodes watch all five services, and registrars share the load."""
+    pool = network(seed, LOCAL)
+    services = {f"/service/{rank}": count for rank, count in enumerate((22, 11, 8, 6, 3), start=1)}
+    names = [name for name, count in services.items() for _ in range(count)]
+    nodes = [pool.add(f"10.1.0.{at + 1}", name, contacts=4) for at, name in enumerate(names)]
+    watching = nodes[::5]
+    for node in watching:
+        node.watched = list(services)
+    start(nodes)
+
+    wanted = len(watching) * (len(nodes) - 1)  # all but itself
+    at_ms, share = 0, 0.0
+    while share < 0.95 and at_ms < 120_000:
+        at_ms += 1000
+        pool.world.run(at_ms)
+        share = sum(len(node.found()) for node in watching) / wanted
+    load = gini([node.served for node in nodes])
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\nD3: 95 % after {at_ms / 1000:.0f} s, Gini of the registrars' load {load:.2f}\n"
+        )
+
+    assert at_ms <= 60_000
+    assert load <= 0.5
