@@ -1,6 +1,7 @@
 """Services that are watched, with look-ups that end as a test says."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import pytest
 from capability_draws import SERVICE, advertisement, signer
@@ -9,9 +10,15 @@ from hypothesis import strategies as st
 
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.capability.distance import ServiceId, service_id_of
+from logos_mixnet.core.capability.keys import PeerId
 from logos_mixnet.core.capability.multiaddr import encode_address
 from logos_mixnet.core.capability.profiles import LOCAL, PUBLIC, Profile
-from logos_mixnet.core.capability.records import ServiceInfo, SignedRecord, sign_record
+from logos_mixnet.core.capability.records import (
+    PeerRecord,
+    ServiceInfo,
+    SignedRecord,
+    sign_record,
+)
 from logos_mixnet.core.capability.watches import (
     AT_ONCE,
     MAX_WATCHED,
@@ -153,16 +160,24 @@ def test_who_is_seen_no_longer_is_forgotten_after_an_expiry() -> None:
     assert watching.told[-1] == (ADS[0],)
 
 
-def test_where_look_ups_are_samples_peers_stay_longer() -> None:
-    watching = Watching()
+@pytest.mark.parametrize(("count", "expiries"), [(50, 1), (51, 2), (101, 3), (151, 4), (230, 4)])
+def test_where_more_are_known_they_stay_longer(count: int, expiries: int) -> None:
+    """A look-up returns 30: who is not among them is not gone."""
+    watching, records = Watching(), [many(number) for number in range(count)]
     watching.watch()
-    watching.find(*ADS[:31])
+    watching.find(*records)
 
-    watching.run(4 * EXPIRY_MS - 1, *ADS[1:31])
-    assert len(watching.machine.records_of(MIX)) == 31
-    watching.run(1, *ADS[1:31])
+    watching.run(expiries * EXPIRY_MS - 1, *records[1:])
+    assert len(watching.machine.records_of(MIX)) == count
+    watching.run(1, *records[1:])
 
-    assert len(watching.machine.records_of(MIX)) == 30
+    assert len(watching.machine.records_of(MIX)) == count - 1
+
+
+@cache
+def many(number: int) -> SignedRecord:
+    """A record of a made-up peer: watches do not verify what look-ups have."""
+    return SignedRecord(PeerRecord(PeerId(b"peer%d" % number), 1), b"signed%d" % number)
 
 
 def test_a_pool_takes_few_of_one_public_network_in_all() -> None:

@@ -25,8 +25,10 @@ MAX_LATEST: Final = 4096
 FIRST_MS: Final = 1_000
 LOOK_UPS_IN_EXPIRY: Final = 6
 """Look-ups in the time that a registrar keeps an advertisement."""
-SAMPLED_EXPIRIES: Final = 4
-"""How many times as long a peer stays where one look-up does not return all that there are."""
+PER_EXPIRY: Final = 50
+"""Peers of which six look-ups, each of 30 at random, find all but one of 200."""
+MAX_EXPIRIES: Final = 4
+"""How many times as long a peer stays where there are more, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,6 @@ class _Watched:
     """Since it is watched, or since this node was last alone."""
     due_ms: int | None = 0
     """When the next look-up is due; None while one runs."""
-    is_sampled: bool = False
-    """Whether the last look-up ended before it had asked everywhere."""
     known: dict[PeerId, _Known] = field(default_factory=dict)
     latest: dict[PeerId, int] = field(default_factory=dict)
     """The greatest number of each peer's records, of the last 4096 peers, known or not."""
@@ -73,11 +73,9 @@ class Watches:
     """What one node watches. Not thread-safe."""
 
     def __init__(self, profile: Profile, rng: Rng) -> None:
-        self._profile = profile
         self._rng = rng
-        expiry_ms = profile.expiry_s * 1000
-        self._expiry_ms = expiry_ms
-        self._pace = Backoff(FIRST_MS, max(expiry_ms // LOOK_UPS_IN_EXPIRY, FIRST_MS))
+        self._expiry_ms = profile.expiry_s * 1000
+        self._pace = Backoff(FIRST_MS, max(self._expiry_ms // LOOK_UPS_IN_EXPIRY, FIRST_MS))
         self._watched: dict[ServiceId, _Watched] = {}
         self._running: set[ServiceId] = set()
 
@@ -121,7 +119,6 @@ class Watches:
         watched = self._ended(service_id, now_ms)
         if watched is None:
             return self.tick(now_ms)
-        watched.is_sampled = len(records) >= self._profile.wanted
         changes = [self._take(watched, each, now_ms) for each in records]
         changed = self._forget(watched, now_ms) or any(changes)
         return [*self._tell(service_id, changed=changed), *self.tick(now_ms)]
@@ -203,8 +200,8 @@ class Watches:
         return bool(over)
 
     def _ends_ms(self, watched: _Watched, known: _Known) -> int:
-        times = SAMPLED_EXPIRIES if watched.is_sampled else 1
-        return known.seen_ms + times * self._expiry_ms
+        expiries = min(-(-len(watched.known) // PER_EXPIRY), MAX_EXPIRIES)
+        return known.seen_ms + expiries * self._expiry_ms
 
     @staticmethod
     def _remove(watched: _Watched, peer_id: PeerId) -> None:
