@@ -228,6 +228,7 @@ def gini(loads: Sequence[int]) -> float:
     return 2 * weighted / (len(ordered) * total) - (len(ordered) + 1) / len(ordered)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", seeds(1))
 def test_d3_most_can_be_discovered_within_a_minute(
     seed: int, capsys: pytest.CaptureFixture[str]

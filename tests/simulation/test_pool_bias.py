@@ -19,11 +19,11 @@ from logos_simulation.chance import Chance
 from logos_simulation.links import Links, Weather
 from logos_simulation.world import World, seeds
 
-pytestmark = pytest.mark.simulation
+pytestmark = [pytest.mark.simulation, pytest.mark.timeout(600)]
 
 PATHS: Final = 10_000
 LENGTH: Final = 3
-NODES: Final = 40
+NODES: Final = 24
 SETTLED_MS: Final = 90_000
 GONE_MS: Final = 2 * LOCAL.expiry_s * 1000 + 30_000
 """After that nobody knows of who has left: registrars let go of it, then the watches."""
@@ -92,9 +92,9 @@ def test_d5_paths_are_uniform_also_after_churn(seed: int) -> None:
     pool.world.run(SETTLED_MS)
     assert excess(drawn(nodes), map(name, nodes)) < 1
 
-    for node in nodes[:10]:
+    for node in nodes[:6]:
         node.node.crash()
-    stayed = [*nodes[10:], *join(pool, 10)]
+    stayed = [*nodes[6:], *join(pool, 6)]
     pool.world.run(pool.world.now_ms + GONE_MS)
 
     assert excess(drawn(stayed), map(name, stayed)) < 1
@@ -112,10 +112,10 @@ def liar(pool: Network, accomplices: Sequence[DiscoveryNode]) -> Callable[[], Ge
 
 @pytest.mark.parametrize("seed", seeds(1))
 def test_d5_one_hostile_registrar_of_five_draws_no_more_paths(seed: int) -> None:
-    """They are mixes as well, and each of them gets its fiftieth. The control has each count
-    twice, and must not pass."""
+    """They are mixes as well, and get their fifth. The control has each of them count twice, and
+    must not pass."""
     pool = network(seed)
-    honest, hostile = join(pool, NODES), join(pool, 10)
+    honest, hostile = join(pool, NODES), join(pool, 6)
     for node in hostile:
         node.lies = liar(pool, hostile)
 
@@ -123,7 +123,7 @@ def test_d5_one_hostile_registrar_of_five_draws_no_more_paths(seed: int) -> None
 
     counts, mixes = drawn(honest), [name(node) for node in (*honest, *hostile)]
     taken = sum(counts[name(node)] for node in hostile)
-    assert taken / (PATHS * LENGTH) == pytest.approx(10 / 49, rel=0.03)
+    assert taken / (PATHS * LENGTH) == pytest.approx(6 / 29, rel=0.03)
     # An honest node is in the paths of all others but not in its own.
     assert excess(fair(counts, honest, hostile), mixes) < 1
     doubled = Counter({mix: counts[mix] * (1 + (mix in mixes[NODES:])) for mix in mixes})
@@ -146,6 +146,8 @@ def test_clocks_that_jump_by_an_hour_empty_no_pool_for_long(seed: int) -> None:
     """A clock that is set counts from the next start (NET-9): tickets are out of their window."""
     pool = network(seed)
     nodes = join(pool, 20)
+    for node in nodes:
+        node.node.jump(36_000_000)  # so that an hour before is a time, too
     pool.world.run(SETTLED_MS)
     for at, node in enumerate(nodes[:12]):
         node.node.crash()

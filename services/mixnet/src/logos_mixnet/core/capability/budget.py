@@ -10,10 +10,13 @@ from logos_mixnet.core.capability.keys import PeerId
 PER_PEER: Final = 8
 """Requests a second of one peer, in the long run."""
 PEER_BURST: Final = 64
-TOTAL: Final = 200
-TOTAL_BURST: Final = 800
+TOTAL: Final = 100
+TOTAL_BURST: Final = 400
 MAX_PEERS: Final = 4096
 """Peers that are remembered. A peer costs a connection; one that asked nothing is not kept."""
+
+LOOK_MS: Final = 1000
+"""From one look through all budgets to the next: it must not cost anything at each request."""
 
 
 class Bucket:
@@ -45,6 +48,7 @@ class Budget:
     def __init__(self) -> None:
         self._total = Bucket(TOTAL, TOTAL_BURST)
         self._peers: dict[PeerId, Bucket] = {}
+        self._looked_ms = -LOOK_MS
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -56,9 +60,7 @@ class Budget:
         """
         bucket = self._peers.get(peer_id)
         if bucket is None:
-            if len(self._peers) >= MAX_PEERS:
-                self._forget(now_ms)
-            if len(self._peers) >= MAX_PEERS:
+            if len(self._peers) >= MAX_PEERS and not self._forget(now_ms):
                 return False
             bucket = Bucket(PER_PEER, PEER_BURST)
         if bucket.level(now_ms) < 1 or self._total.level(now_ms) < 1:
@@ -68,7 +70,10 @@ class Budget:
         self._total.spend(now_ms)
         return True
 
-    def _forget(self, now_ms: int) -> None:
-        self._peers = {
-            peer_id: bucket for peer_id, bucket in self._peers.items() if not bucket.is_full(now_ms)
-        }
+    def _forget(self, now_ms: int) -> bool:
+        """Drops budgets that are whole again; says whether there is room. Looks once a second."""
+        if abs(now_ms - self._looked_ms) >= LOOK_MS:
+            self._looked_ms = now_ms
+            asked = self._peers.items()
+            self._peers = {peer: each for peer, each in asked if not each.is_full(now_ms)}
+        return len(self._peers) < MAX_PEERS
