@@ -233,7 +233,7 @@ def gini(loads: Sequence[int]) -> float:
 def test_d3_most_can_be_discovered_within_a_minute(
     seed: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """D3: as above; ten nodes watch all five services, and registrars share the load."""
+    """D3, DIS-29: as above; ten nodes watch all five services, and registrars share the load."""
     pool = network(seed, LOCAL)
     services = {f"/service/{rank}": count for rank, count in enumerate((22, 11, 8, 6, 3), start=1)}
     names = [name for name, count in services.items() for _ in range(count)]

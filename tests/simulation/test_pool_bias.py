@@ -1,4 +1,7 @@
-"""D5: paths through pools that discovery has made are as likely through one mix as another."""
+"""D5: paths through pools that discovery has made are as likely through one mix as another.
+
+Rule: DIS-30.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -90,7 +90,7 @@ def refused_by(node: RunningNode) -> Counter[str]:
 async def test_twenty_nodes_form_a_pool_by_discovery_alone(
     start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Acceptance 6: nobody is told who the mixes are."""
+    """Acceptance 6, DIS-29: nobody is told who the mixes are."""
     nodes = await network(start, 20)
     pools, begun = Pools(), time.monotonic()
     for number, node in enumerate(nodes):

@@ -25,12 +25,12 @@ ADDRESSES = {
 
 @pytest.mark.vectors
 @pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["id"])
-def test_service_ids_agree_with_the_lip(case: dict[str, Any]) -> None:
+def test_d1_service_ids_agree_with_the_lip(case: dict[str, Any]) -> None:
     assert service_id_of(case["id"]).hex() == case["service_id"]
 
 
 @given(st.binary(min_size=1, max_size=39), st.binary(min_size=1, max_size=39))
-def test_the_bucket_is_the_length_of_the_common_prefix(one: bytes, other: bytes) -> None:
+def test_d1_the_bucket_is_the_length_of_the_common_prefix(one: bytes, other: bytes) -> None:
     centre, key = hashlib.sha256(one).digest(), hashlib.sha256(other).digest()
     bits = [f"{int.from_bytes(each, 'big'):0256b}" for each in (centre, key)]
     common = next((at for at in range(256) if bits[0][at] != bits[1][at]), 256)

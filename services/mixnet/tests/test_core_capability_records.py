@@ -66,7 +66,7 @@ MIX = service_id_of(SERVICE)
 
 @pytest.mark.vectors
 @pytest.mark.parametrize("case", VECTORS["envelopes"], ids=lambda case: case["id"])
-def test_envelopes_agree_with_go_libp2p(case: dict[str, Any]) -> None:
+def test_d1_envelopes_agree_with_go_libp2p(case: dict[str, Any]) -> None:
     raw = bytes.fromhex(case["envelope"])
     if case["reason"] is not None:
         with pytest.raises(EnvelopeSignatureError) as raised:
@@ -113,7 +113,7 @@ def test_peer_id_is_that_of_the_native_core() -> None:
 
 
 @given(st.binary(max_size=100), st.integers(0, 9))
-def test_signatures_recover_the_key_by_another_library(message: bytes, number: int) -> None:
+def test_d1_signatures_recover_the_key_by_another_library(message: bytes, number: int) -> None:
     identity = signer(number)
     r, s = decode_dss_signature(identity.sign(message))
     digest = hashlib.sha256(message).digest()
@@ -157,7 +157,7 @@ def test_records_come_back_as_they_were_signed(
 
 
 @given(damaged(advertisement(1).encoded))
-def test_a_tampered_advertisement_never_opens(raw: bytes) -> None:
+def test_d1_a_tampered_advertisement_never_opens(raw: bytes) -> None:
     if is_the_same_envelope(raw, advertisement(1).encoded):
         return
     with pytest.raises(RemoteFaultError):
@@ -173,7 +173,7 @@ def is_the_same_envelope(raw: bytes, whole: bytes) -> bool:
         return False
 
 
-def test_the_service_must_be_named() -> None:
+def test_d1_the_service_must_be_named() -> None:
     raw = advertisement(1).encoded
 
     assert open_advertisement(raw, MIX).record.services[0].id == SERVICE

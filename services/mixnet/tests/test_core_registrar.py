@@ -308,7 +308,7 @@ steps = st.tuples(
 
 @settings(max_examples=40)
 @given(st.lists(steps, max_size=25))
-def test_random_histories_keep_the_rules(history: list[Step]) -> None:
+def test_d2_random_histories_keep_the_rules(history: list[Step]) -> None:
     """D2, and the bounds of memory: whatever is asked, in whatever order."""
     asked = Asked(Profile(capacity=4, occupancy_exponent=2))
     held: dict[tuple[int, int, int], Ticket] = {}
