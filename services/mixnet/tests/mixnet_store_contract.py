@@ -130,7 +130,6 @@ class AdvertisementStoreContract:
         assert await due(store, 0) == []
 
 
-<<<<<<< HEAD
 class MessageIdStoreContract:
     async def test_a_new_store_holds_nothing(self, ids: MessageIdStore) -> None:
         reserved, floor = await ids.load()
@@ -192,7 +191,8 @@ class MembershipStoreContract:
 
         registry = await listed.load()
         assert (registry.genesis, registry.is_open) == ((five,), False)
-=======
+
+
 class OfferStoreContract:
     async def test_offers_and_the_number_are_kept_in_place_of_the_former(
         self, store: OfferStore
@@ -208,4 +208,3 @@ class OfferStoreContract:
         await store.save_offers([], 2**41 + 8)
 
         assert await store.load_offers() == ([], 2**41 + 8)
->>>>>>> 00db6b0 (Test discovery against hostile peers on real hosts, and run testnets with the local profile)

@@ -1,9 +1,9 @@
 import pytest
 from mixnet_store_contract import (
     AdvertisementStoreContract,
-<<<<<<< HEAD
     MembershipStoreContract,
     MessageIdStoreContract,
+    OfferStoreContract,
     PeerStoreContract,
 )
 
@@ -11,15 +11,9 @@ from mixnet_memory_stores import (
     MemoryAdvertisementStore,
     MemoryMembers,
     MemoryMessageIdStore,
+    MemoryOfferStore,
     MemoryPeerStore,
 )
-=======
-    OfferStoreContract,
-    PeerStoreContract,
-)
-
-from mixnet_memory_stores import MemoryAdvertisementStore, MemoryOfferStore, MemoryPeerStore
->>>>>>> 00db6b0 (Test discovery against hostile peers on real hosts, and run testnets with the local profile)
 
 
 class TestMemoryPeerStore(PeerStoreContract):
@@ -34,7 +28,6 @@ class TestMemoryAdvertisementStore(AdvertisementStoreContract):
         return MemoryAdvertisementStore()
 
 
-<<<<<<< HEAD
 class TestMemoryMessageIdStore(MessageIdStoreContract):
     @pytest.fixture
     def ids(self) -> MemoryMessageIdStore:
@@ -49,9 +42,9 @@ class TestMemoryMembers(MembershipStoreContract):
     @pytest.fixture
     def listed(self) -> MemoryMembers:
         return MemoryMembers(((5).to_bytes(32, "little"),))
-=======
+
+
 class TestMemoryOfferStore(OfferStoreContract):
     @pytest.fixture
     def store(self) -> MemoryOfferStore:
         return MemoryOfferStore()
->>>>>>> 00db6b0 (Test discovery against hostile peers on real hosts, and run testnets with the local profile)

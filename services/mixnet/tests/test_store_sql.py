@@ -14,12 +14,9 @@ from mixnet_store_contract import (
 from full_disk import filled, small_disk
 from logos_mixnet.core.address_book import Ban, Changes
 from logos_mixnet.core.errors import StoreError
-<<<<<<< HEAD
-from logos_mixnet.store import rln as _rln  # noqa: F401 - its tables are of the schema
-from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlPeerStore
-=======
+from logos_mixnet.store import mix as _mix  # noqa: F401 - its tables are of the schema
+from logos_mixnet.store import rln as _rln  # noqa: F401 - so are these
 from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlOfferStore, SqlPeerStore
->>>>>>> 00db6b0 (Test discovery against hostile peers on real hosts, and run testnets with the local profile)
 from logos_module.database import Database, Schema, open_database
 from schema_contract import SchemaContract
 
