@@ -66,6 +66,7 @@ class RlnNetwork:
         store: MembershipStore | None = None,
         ids: Callable[[bytes], MessageIdStore] | None = None,
         limit: int = LIMIT,
+        prepared: Callable[[RlnOperations], None] = lambda _rln: None,
     ) -> RlnNode:
         """Starts a node. `neighbours`: which it dials, by number; all that are there if None."""
         number = len(self.nodes) + 1
@@ -78,6 +79,7 @@ class RlnNetwork:
             ids or kept.__getitem__,
             self.clock.now_ms,
         )
+        prepared(rln)
         others = range(1, number) if neighbours is None else neighbours
         entered = await self._stack.enter_async_context(
             running(

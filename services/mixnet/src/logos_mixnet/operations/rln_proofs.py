@@ -16,8 +16,8 @@ from logos_mixnet.core.rln.application import Application
 from logos_mixnet.core.rln.epochs import Epochs
 from logos_mixnet.core.rln.errors import MemberUnknownError
 from logos_mixnet.core.rln.message_ids import Effect, MessageIds, Purpose, Save, Slot
-from logos_mixnet.core.rln.prepared import ProofPool, Ready
 from logos_mixnet.core.rln.ports import MessageIdStore
+from logos_mixnet.core.rln.prepared import ProofPool, Ready
 from logos_mixnet.operations.rln_standing import Standing
 from logos_mixnet.operations.rln_threads import RlnThreads
 from logos_module.driver import Driver
@@ -48,12 +48,18 @@ class Proofs:
         self._news = asyncio.Event()
         self._preparing: dict[Slot, asyncio.Future[Ready]] = {}
 
-    async def load(self, store: MessageIdStore, limit: int) -> None:
-        """Takes over what was reserved. A store that is new begins with the next epoch (RLN-26)."""
+    async def load(self, store: MessageIdStore, limit: int, *, new_floor: int) -> None:
+        """Takes over what was reserved.
+
+        Args:
+            store: Of this application.
+            limit: Message ids in an epoch.
+            new_floor: The last epoch that may not be used, if the store holds nothing (RLN-26).
+        """
         self._store = store
         reserved, floor = await store.load()
-        if not reserved and floor < 0:
-            floor = self._epochs.at(self._now_ms())
+        self.is_new = not reserved and floor < 0
+        floor = new_floor if self.is_new else floor
         self.ids = MessageIds(limit, self._epochs, reserved, floor)
         self.pool = ProofPool(self._epochs, limit)
         self.driver: Driver[Effect] = Driver(self.ids, self._perform, self._now_ms)

@@ -59,6 +59,8 @@ class Scopes:
         self._open: dict[bytes, Scope] = {}
         self._opening = asyncio.Lock()
         self._members: MembersChanged | None = None
+        self.new_floor = -1
+        """The last epoch that may not be used under an identifier that is new."""
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -104,7 +106,8 @@ class Scopes:
             threads=self._threads,
             now_ms=self._now_ms,
         )
-        await proofs.load(self._store_of(identifier), self._limit)
+        store = self._store_of(identifier)
+        await proofs.load(store, self._limit, new_floor=self.new_floor)
         checks = ProofChecks(
             application,
             self._epochs,
