@@ -76,3 +76,45 @@ def test_all_problems_are_named_at_once() -> None:
 def test_settings_that_cannot_work_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         parse(settings)
+
+
+GENESIS = [f"{number:02x}" + 62 * "0" for number in (1, 2)]
+
+
+def test_rate_limits_are_on_for_identities_that_can_have_them() -> None:
+    at = ["/ip4/127.0.0.1/tcp/1"]
+    config = parse({"listen": at})
+
+    assert config.keeps_rate_limits
+    assert (config.rln_limit, config.rln_period_ms) == (10, 10_000)
+    assert config.rln_membership == "announcements"
+    assert not parse({"listen": at, "key_type": "ed25519"}).keeps_rate_limits
+    assert not parse({"listen": at, "rln": "off"}).keeps_rate_limits
+    listed = parse({"listen": at, "rln_membership": "genesis", "rln_genesis": GENESIS})
+    assert [each[0] for each in listed.rln_genesis] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"rln": "on", "key_type": "ed25519"}, "rln"),
+        ({"rln": True}, "rln"),
+        ({"rln_limit": 0}, "rln_limit"),
+        ({"rln_limit": 65_536}, "rln_limit"),
+        ({"rln_period_ms": 99}, "rln_period_ms"),
+        ({"rln_membership": "chain"}, "rln_membership"),
+        ({"rln_membership": "genesis"}, "rln_genesis"),
+        ({"rln_genesis": GENESIS}, "rln_genesis"),
+        ({"rln_membership": "genesis", "rln_genesis": [GENESIS[0]] * 2}, "rln_genesis"),
+        ({"rln_membership": "genesis", "rln_genesis": ["ff" * 32]}, "rln_genesis"),
+        ({"rln_membership": "genesis", "rln_genesis": ["xx"]}, "rln_genesis"),
+        ({"rln_membership": "registry"}, "rln_registry"),
+        ({"rln_registry": "unix:/x"}, "rln_registry"),
+        ({"rln_allocation_secret": "s"}, "rln_allocation_secret"),
+    ],
+)
+def test_rate_limits_that_cannot_work_are_refused(settings: dict[str, object], key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse({"listen": ["/ip4/127.0.0.1/tcp/1"], **settings})
+
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [key]

@@ -16,7 +16,14 @@ import pytest
 from mixnet_nodes import at, own_ports, refused, until
 
 from logos.kernel.v1 import module_pb2, registry_pb2, registry_pb2_grpc
-from logos.network.v1 import gossip_pb2, gossip_pb2_grpc, peering_pb2, peering_pb2_grpc
+from logos.network.v1 import (
+    gossip_pb2,
+    gossip_pb2_grpc,
+    peering_pb2,
+    peering_pb2_grpc,
+    rln_pb2,
+    rln_pb2_grpc,
+)
 from logos_base.manifest import parse_manifest
 from logos_client.channels import open_channel
 from logos_module.conformance import answers as fake_kernel
@@ -102,14 +109,14 @@ def spawn(tmp_path: Path) -> Spawn:
     return spawn
 
 
-def test_the_manifest_names_the_four_services() -> None:
+def test_the_manifest_names_the_five_services() -> None:
     path = Path(__file__).parents[1] / "src" / "logos_mixnet" / "module.toml"
 
     manifest = parse_manifest(path.read_text(encoding="utf-8"))
 
     assert manifest.name == "mixnet"
     assert sorted(manifest.services) == [
-        f"logos.network.v1.{name}" for name in ("Discovery", "Gossip", "Peering", "Streams")
+        f"logos.network.v1.{name}" for name in ("Discovery", "Gossip", "Peering", "Rln", "Streams")
     ]
 
 
@@ -135,6 +142,49 @@ async def test_two_modules_connect_and_end_at_sigterm(spawn: Spawn, tmp_path: Pa
         await channel.close()
         two.process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(two.process.wait(), 60) == 0
+
+
+async def test_two_modules_become_members_by_announcing_themselves(
+    spawn: Spawn, tmp_path: Path
+) -> None:
+    """With nothing configured for it, over real hosts; a kill keeps the membership (S3)."""
+    ports = own_ports(2)
+    settings = [
+        {"listen": [at(port)], "bootstrap": [at(other)], "rln_period_ms": 500}
+        for port, other in (ports, reversed(ports))
+    ]
+    commitments = []
+    async with spawn("two", settings[1]) as two:
+        for _ in range(2):
+            async with spawn("one", settings[0]) as one:
+                await until(lambda: one.registry.is_ready and two.registry.is_ready)
+                async with asyncio.timeout(60):
+                    found = [await members_of(tmp_path, name, 2) for name in ("one", "two")]
+            assert len({status.root for status in found}) == 1
+            commitments.append(found[0].membership.commitment)
+
+    assert commitments[0] == commitments[1] == secret_of(tmp_path / "one").commitment
+
+
+async def members_of(folder: Path, name: str, count: int) -> Any:
+    """Waits until a module knows so many members, and is one; returns its status."""
+    channel = fake_kernel.authorized(open_channel(f"unix:{folder}/{name}.sock"), "mixnet")
+    stub: Any = rln_pb2_grpc.RlnStub(channel)
+    try:
+        while True:
+            status = await stub.GetStatus(rln_pb2.RlnGetStatusRequest(), wait_for_ready=True)
+            is_active = status.membership.state == rln_pb2.MEMBERSHIP_STATE_ACTIVE
+            if is_active and status.members == count:
+                return status
+            await asyncio.sleep(0.1)
+    finally:
+        await channel.close()
+
+
+def secret_of(state: Path) -> Any:
+    from logos_crypto.rln import Identity  # noqa: PLC0415 -- native
+
+    return Identity.from_secret((state / "rln.key").read_bytes())
 
 
 async def peer_id(folder: Path, name: str) -> str:
@@ -165,6 +215,7 @@ async def test_a_seed_gives_the_identity_and_writes_no_key(spawn: Spawn, tmp_pat
 
         assert await peer_id(tmp_path, "one") == SEED_7_NODE1
         assert not (tmp_path / "one" / "identity.key").exists()
+        assert not (tmp_path / "one" / "rln.key").exists()
 
 
 async def test_state_that_cannot_be_used_ends_the_process_with_one_line(

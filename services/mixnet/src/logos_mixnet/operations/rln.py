@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from logos_base.errors import ErrorKind, LogosError, RemoteFaultError
+from logos_base.errors import LogosError, StoreFailedError
 from logos_crypto.rln import Identity
+from logos_mixnet.core.errors import StoreError
 from logos_mixnet.core.rln.allocation import Allocated, Authentication, SharedSecret
 from logos_mixnet.core.rln.announcements import Announcement
 from logos_mixnet.core.rln.application import Application
 from logos_mixnet.core.rln.epochs import Epochs
+from logos_mixnet.core.rln.errors import RegistryUnavailableError
 from logos_mixnet.core.rln.guard import Convict, Report
 from logos_mixnet.core.rln.members import Members, MembersChanged
 from logos_mixnet.core.rln.message_ids import Purpose
@@ -112,7 +114,7 @@ class RlnOperations:
             SecretLostError: It has announced another commitment before.
         """
         member = self.member
-        await self.threads.load_keys()
+        self.threads.load_keys()
         epoch = member.epochs.at(self.now_ms())
         await self.proofs.load(self._mix_store, member.limit, new_floor=epoch)
         if self.proofs.is_new:
@@ -236,7 +238,7 @@ class RlnOperations:
         )
         try:
             await self._take(Record(Kind.ANNOUNCEMENT, own.encode()))
-        except RemoteFaultError as error:  # e.g. it was slashed; or the network's limit is another
+        except LogosError as error:  # e.g. it was slashed, or there are too many members
             log.warning("this node is no member", extra={"error": str(error)})
 
     async def _take(self, record: Record) -> None:
@@ -245,9 +247,7 @@ class RlnOperations:
             try:
                 await self.members.take(record)
                 break
-            except LogosError as error:
-                if error.kind not in {ErrorKind.UNAVAILABLE, ErrorKind.RESOURCE_EXHAUSTED}:
-                    raise
+            except (StoreError, StoreFailedError, RegistryUnavailableError) as error:
                 log.warning("own record not kept", extra={"error": str(error)})
                 await asyncio.sleep(RETRY_S)
         self._tell_watchers()
@@ -267,7 +267,7 @@ class RlnOperations:
         record = SlashRecord.sign(self.member.sign, self.member.peer_id, convict.evidence)
         try:
             await self._take(Record(Kind.SLASH, record.encode()))
-        except RemoteFaultError as error:
+        except LogosError as error:
             log.warning("conviction not taken", extra={"error": str(error)})
 
     def _report(self, report: Report) -> None:

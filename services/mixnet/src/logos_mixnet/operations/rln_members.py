@@ -7,9 +7,8 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from logos_base.errors import StoreFailedError
-from logos_mixnet.core.errors import StoreError
-from logos_mixnet.core.rln.errors import RegistryUnavailableError, SecretLostError
+from logos_base.errors import LogosError
+from logos_mixnet.core.rln.errors import SecretLostError
 from logos_mixnet.core.rln.members import (
     Effect,
     Members,
@@ -118,7 +117,7 @@ class MemberOperations:
                     await self._store.save_announcement(announcement)
                 case SaveSlash(_, record, commitment):
                     await self._store.save_slash(record, commitment)
-        except (StoreError, StoreFailedError, RegistryUnavailableError) as error:
+        except LogosError as error:  # e.g. a full disk, or a registry that is away
             log.warning("member not stored", extra={"error": str(error)})
             report(machine.not_saved, save, error)
         else:

@@ -101,7 +101,6 @@ class Proofs:
                 preparer = await self._standing.preparer()
                 making = self._threads.urgently(self._prepare, preparer, slot)
             ready = await asyncio.shield(making)
-            self.pool.drop(slot)
             if ready.root in self._standing.roots:
                 return ready.prepared.finish(x)
         raise MemberUnknownError("the members changed faster than a proof is made")
@@ -125,7 +124,9 @@ class Proofs:
         preparer = await self._standing.preparer()
         making = self._preparing[slot] = self._threads.patiently(self._prepare, preparer, slot)
         try:
-            self.pool.put(slot, await asyncio.shield(making))
+            ready = await asyncio.shield(making)
+            if not self.ids.is_taken(slot):  # else whoever has taken it has used this one
+                self.pool.put(slot, ready)
         finally:
             del self._preparing[slot]
         return True

@@ -27,9 +27,9 @@ class RlnThreads:
         self._urgent = ThreadPoolExecutor(1, "rln-prove")
         self._verifying = ThreadPoolExecutor(1, "rln-verify")
 
-    async def load_keys(self) -> None:
-        """Reads the circuit's keys, which takes a tenth of a second, before anything else."""
-        await self.patiently(rln.load_keys)
+    def load_keys(self) -> None:
+        """Begins to read the circuit's keys, which takes a tenth of a second."""
+        self._patient.submit(rln.load_keys)
 
     def patiently(self, work: Callable[[*Given], Result], *given: *Given) -> asyncio.Future[Result]:
         """Does what may wait."""

@@ -57,7 +57,7 @@ class ProofPool:
         return next((each for each in self._wanted(ids, now_ms) if each not in self._ready), None)
 
     def put(self, slot: Slot, ready: Ready) -> None:
-        """Keeps a preparation. One for an id that was taken meanwhile is dropped by `keep`."""
+        """Keeps a preparation for an id that is not taken yet."""
         self._ready[slot] = ready
 
     def take(self, slot: Slot, roots: tuple[bytes, ...]) -> Ready | None:
@@ -69,10 +69,6 @@ class ProofPool:
             return None
         self.found += 1
         return ready
-
-    def drop(self, slot: Slot) -> None:
-        """Drops the preparation for an id, if there is one."""
-        self._ready.pop(slot, None)
 
     def keep(self, ids: MessageIds, roots: tuple[bytes, ...], now_ms: int) -> None:
         """Drops what cannot be used: of other epochs, of ids that were taken, of roots too old."""
