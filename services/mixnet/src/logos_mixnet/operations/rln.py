@@ -116,9 +116,9 @@ class RlnOperations:
         member = self.member
         self.threads.load_keys()
         epoch = member.epochs.at(self.now_ms())
-        await self.proofs.load(self._mix_store, member.limit, new_floor=epoch)
+        await self.proofs.load(self._mix_store, member.limit, new_in=epoch)
         if self.proofs.is_new:
-            self.scopes.new_floor = epoch
+            self.scopes.new_in = epoch
         make = partial(Members, Application(), member.epochs, member.limit, member.has_signed)
         commitment = member.identity.commitment
         await self.members.load(make, own_peer_id=member.peer_id, commitment=commitment)

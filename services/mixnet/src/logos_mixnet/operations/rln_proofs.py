@@ -15,7 +15,7 @@ from logos_mixnet.core.errors import StoreError
 from logos_mixnet.core.rln.application import Application
 from logos_mixnet.core.rln.epochs import Epochs
 from logos_mixnet.core.rln.errors import MemberUnknownError
-from logos_mixnet.core.rln.message_ids import Effect, MessageIds, Purpose, Save, Slot
+from logos_mixnet.core.rln.message_ids import Effect, MessageIds, Purpose, Reserved, Save, Slot
 from logos_mixnet.core.rln.ports import MessageIdStore
 from logos_mixnet.core.rln.prepared import ProofPool, Ready
 from logos_mixnet.operations.rln_standing import Standing
@@ -24,6 +24,8 @@ from logos_module.driver import Driver
 
 log = logging.getLogger(__name__)
 
+NEW_WITHOUT: Final = 64
+"""Epochs that a new store does not use: the present one, and those before."""
 TRIES: Final = 3
 """Preparations of one id, if the members change while it is made."""
 
@@ -48,18 +50,21 @@ class Proofs:
         self._news = asyncio.Event()
         self._preparing: dict[Slot, asyncio.Future[Ready]] = {}
 
-    async def load(self, store: MessageIdStore, limit: int, *, new_floor: int) -> None:
+    async def load(self, store: MessageIdStore, limit: int, *, new_in: int | None) -> None:
         """Takes over what was reserved.
 
         Args:
             store: Of this application.
             limit: Message ids in an epoch.
-            new_floor: The last epoch that may not be used, if the store holds nothing (RLN-26).
+            new_in: The epoch that is not used, with those before, if the store holds nothing
+                (RLN-26); None: all are.
         """
         self._store = store
         reserved, floor = await store.load()
         self.is_new = not reserved and floor < 0
-        floor = new_floor if self.is_new else floor
+        if self.is_new and new_in is not None:
+            before = range(max(0, new_in - NEW_WITHOUT + 1), new_in + 1)
+            reserved = [Reserved(epoch, limit) for epoch in before]
         self.ids = MessageIds(limit, self._epochs, reserved, floor)
         self.pool = ProofPool(self._epochs, limit)
         self.driver: Driver[Effect] = Driver(self.ids, self._perform, self._now_ms)

@@ -59,8 +59,8 @@ class Scopes:
         self._open: dict[bytes, Scope] = {}
         self._opening = asyncio.Lock()
         self._members: MembersChanged | None = None
-        self.new_floor = -1
-        """The last epoch that may not be used under an identifier that is new."""
+        self.new_in: int | None = None
+        """The epoch of the start, if the node's database was new then (RLN-26)."""
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -107,7 +107,7 @@ class Scopes:
             now_ms=self._now_ms,
         )
         store = self._store_of(identifier)
-        await proofs.load(store, self._limit, new_floor=self.new_floor)
+        await proofs.load(store, self._limit, new_in=self.new_in)
         checks = ProofChecks(
             application,
             self._epochs,
