@@ -1,4 +1,4 @@
-"""Mixes as discovery finds them: a record that names `/mix/1.0.0` with the mix's key (MIX-30).
+"""Mixes as discovery finds them: a record that names `/mix/1.0.0` with the mix's key (MIX-36).
 
 The data of the service is the public key, 32 bytes, and one byte that says what the key is for.
 A record without that byte, as the LIP has it, is read alike.
