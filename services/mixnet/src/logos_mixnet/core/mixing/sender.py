@@ -3,7 +3,7 @@
 A packet is made when it leaves, on a path that is drawn then: a message of hundreds of packets
 holds no more memory than itself, and no packet is made of mixes that have gone meanwhile.
 
-Rules: MIX-19 paths, MIX-20 availability, MIX-21 cover, MIX-22 own messages.
+Rules: MIX-19 paths, MIX-20 availability, MIX-21 cover, MIX-22 own messages, MIX-34 alarm.
 """
 
 import math
@@ -15,6 +15,7 @@ from typing import Final
 from logos_base.errors import LogosError
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_mixnet.core.backoff import Rng
+from logos_mixnet.core.mixing.alarm import LoopAlarm
 from logos_mixnet.core.mixing.cover import Profile, Schedule
 from logos_mixnet.core.mixing.delays import longest_ms, sample_ms
 from logos_mixnet.core.mixing.errors import DestinationUnknownError, PoolTooSmallError
@@ -129,6 +130,7 @@ class Sender:
         self.outbox = Outbox()
         self._away: dict[str, int] = {}
         """Mixes that cannot be reached, each with the time until which that is believed."""
+        self._alarm = LoopAlarm(profile)
         self._loops: OrderedDict[bytes, _Loop] = OrderedDict()
         self._looping: dict[int, bytes] = {}
         """Ids of loops that have not left yet."""
@@ -142,7 +144,13 @@ class Sender:
         """Spends and holds by another profile from now on."""
         self._profile = profile
         self._schedule = Schedule(profile, self._rng, now_ms)
+        self._alarm = LoopAlarm(profile)
         return []
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether loops that should be back are not: somebody may hold all packets but one."""
+        return self._alarm.is_on
 
     def send(self, ticket: Ticket, outgoing: Outgoing, now_ms: int) -> Effects:
         """Sends a message.
@@ -265,6 +273,7 @@ class Sender:
         loop = self._loops.pop(loop_id, None)
         if loop is not None:
             self.loops_back += 1
+            self._alarm.came_back(loop_id, now_ms)
             self._pool.looped(loop.peers, came_back=True)
         return []
 
@@ -348,6 +357,7 @@ class Sender:
         due_ms = now_ms + longest_ms(mean_ms) * len(others) + GRACE_MS
         self._loops[loop_id] = _Loop(due_ms, [mix.peer_id for mix in others])
         self.loops_sent += 1
+        self._alarm.sent(loop_id, now_ms)
         number = self.outbox.next_number()
         self._looping[number] = loop_id
         return [Depart(number, others[0].hop.address, packet, Purpose.COVER)]
@@ -358,6 +368,7 @@ class Sender:
             return [*self.outbox.settle(number, error, now_ms), *self.tick(now_ms)]
         if error is not None:
             self._loops.pop(loop_id, None)  # no mix is to blame
+            self._alarm.did_not_leave(loop_id)
             self.loops_sent -= 1
             self.loops_skipped += 1
         return []
