@@ -14,7 +14,7 @@ from logos_anonymity.measures import Estimate, entropy_bits, mean, min_entropy_b
 from logos_anonymity.model import Message, Run
 from logos_anonymity.posterior import Observer, Posterior, Start
 
-MARGIN: Final = 30.0
+MARGIN: Final = 20.0
 """Mean delays at either end of a capture without targets: mixes fill, and packets arrive."""
 _SURPRISED_BITS: Final = 30.0
 """For a truth that was taken to be impossible."""

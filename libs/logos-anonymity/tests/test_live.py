@@ -1,0 +1,62 @@
+"""Messages on a live capture are found by their times."""
+
+import json
+from random import Random  # noqa: TID251 - a test must run the same every time
+
+import pytest
+
+from logos_anonymity.captures import CaptureError, Sighting, joined
+from logos_anonymity.live import Delivery, messages, read_deliveries, waiting_by_rate
+from logos_anonymity.model import Law, Model, Wish
+from logos_anonymity.trials import waiting
+
+LAW = Law(400, 500)
+BEGAN_NS = 1_700_000_000_000_000_000
+
+
+def test_a_capture_of_taps_and_the_deliveries_give_the_truth_back() -> None:
+    rng = Random(2)  # noqa: S311
+    model = Model(LAW, 6, rng)
+    run = model.run(60_000, [Wish(at, *rng.sample(model.names, 2)) for at in range(0, 50_000, 900)])
+    sightings = []
+    for one in run.crossings:
+        for at_ms, seen in ((one.sent_ms, "sent"), (one.arrived_ms, "arrived")):
+            at_ns = BEGAN_NS + round(at_ms * 1e6)
+            sightings.append(Sighting(at_ns, one.sender, one.receiver, one.size_bytes, seen))
+    began_ns = min(one.time_ns for one in sightings)
+    deliveries = [
+        Delivery(
+            BEGAN_NS + round(m.given_ms * 1e6),
+            BEGAN_NS + round(run.crossings[m.last].arrived_ms * 1e6) + 100_000,
+            m.sender,
+            m.receiver,
+        )
+        for m in run.messages
+    ]
+
+    crossings = joined(sightings)
+    found = messages(crossings, deliveries, began_ns)
+
+    assert len(crossings) == len(run.crossings)
+    assert len(found) == len(run.messages)
+    right = sum(
+        (crossings[m.last].sender, crossings[m.last].receiver)
+        == (run.crossings[true.last].sender, run.crossings[true.last].receiver)
+        for m, true in zip(found, run.messages, strict=True)
+    )
+    assert right >= 0.95 * len(found)  # on one link packets of a moment may overtake one another
+    assert waiting_by_rate(crossings, LAW) == pytest.approx(waiting(run), rel=0.1)
+
+
+def test_a_message_whose_arrival_nobody_saw_is_left_out() -> None:
+    sightings = [Sighting(0, "a", "b", 1, "sent"), Sighting(5, "a", "b", 1, "arrived")]
+    late = [Delivery(0, 10**10, "a", "b"), Delivery(0, 10**6, "a", "c")]
+    assert messages(joined(sightings), late, 0) == []
+
+
+def test_lines_of_deliveries_are_read_or_refused() -> None:
+    line = {"given_ns": 1, "delivered_ns": 2, "from": "a", "to": "b"}
+    assert read_deliveries([json.dumps(line), ""]) == [Delivery(1, 2, "a", "b")]
+    for bad in ("{", "[]", "1", json.dumps({"from": "a"}), json.dumps(line) + " " * 5_000):
+        with pytest.raises(CaptureError, match="line 1 "):
+            read_deliveries([bad])

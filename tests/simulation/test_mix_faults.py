@@ -1,0 +1,179 @@
+"""Mixes under hostile relays, loss, crashes and full disks; M7 and M11.
+
+Whatever happens, at every delivery and packet (`mix_nodes.py`): nothing arrives twice, nothing
+arrives changed, every packet is accounted for, no relay holds more than it may.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from logos_anonymity.measures import share
+from logos_mixnet.core.mixing.cover import STRONG, Profile
+from logos_mixnet.core.mixing.pool import FLOOR, Mix, Pool
+from logos_mixnet.core.mixing.sender import MAX_LOOPS
+from logos_mixnet.core.sphinx.header import Hop
+from logos_simulation.chance import Chance
+from logos_simulation.faults import crash_one, now_and_then
+from logos_simulation.links import Weather
+from logos_simulation.world import seeds
+from mix_nodes import MixNetwork, Nature, drops, spread
+
+pytestmark = pytest.mark.simulation
+
+QUICK = Profile("quick", 40, 10_000, 400)
+SEND_MS = 40_000
+CALM_MS = 120_000
+
+
+def hostile_network(seed: int, nature: Nature, nodes: int = 10, bad: int = 2) -> MixNetwork:
+    network = MixNetwork(seed, QUICK, nodes)
+    for node in network.nodes[:bad]:
+        node.nature = nature
+    spread(network.world.chance, network, 800, 1_000, SEND_MS)
+    return network
+
+
+@pytest.mark.parametrize("nature", Nature)
+def test_hostile_relays_lose_packets_and_do_nothing_else(nature: Nature) -> None:
+    for seed in seeds(2):
+        network = hostile_network(seed, nature)
+        network.run(CALM_MS)
+        arrived = sum(message.arrivals for message in network.messages)
+        sent = len(network.messages)
+        found = drops(network.nodes)
+        if nature in {Nature.HONEST, Nature.DELAYS, Nature.REPLAYS, Nature.FLOODS}:
+            assert arrived == sent
+        else:
+            # Two of ten mixes: both relays honest with (8 * 7) / (10 * 9), but for the ends.
+            assert 0.35 <= arrived / sent <= 0.9
+        if nature is Nature.TAGS:
+            assert found["MIX_PAYLOAD_DAMAGED"] > 0
+        if nature is Nature.REPLAYS:
+            assert found["MIX_PACKET_REPEATED"] > arrived
+        if nature is Nature.FLOODS:
+            assert found["MIX_PACKET_SIZE"] > 0
+            assert found["MIX_PACKET_REPEATED"] > 0
+            assert found.total() > 1_000
+        if nature in {Nature.HONEST, Nature.DELAYS}:
+            assert not found
+
+
+def test_a_seed_repeats_a_run() -> None:
+    runs = []
+    for _ in range(2):
+        network = hostile_network(5, Nature.REPLAYS, nodes=6)
+        network.run(20_000)
+        runs.append((network.capture, [each.arrivals for each in network.messages]))
+    assert runs[0] == runs[1]
+
+
+def test_churn_loss_and_full_disks_repeat_and_change_nothing() -> None:
+    for seed in seeds(3):
+        network = MixNetwork(seed, QUICK, 8, Weather(1, 200, loss_percent=3))
+        world, nodes = network.world, network.nodes
+        for node in nodes[:2]:
+            node.nature = Nature.REPLAYS
+        spread(world.chance, network, 500, 1_000, SEND_MS)
+        up = [node.node for node in nodes]
+
+        def fill(network: MixNetwork = network) -> None:
+            disk = network.world.chance.pick(network.nodes).node.disk
+            disk.is_full = True
+            network.world.after(3_000, lambda: setattr(disk, "is_full", False))
+
+        now_and_then(
+            world, (2_000, 8_000), SEND_MS, partial(crash_one, world, up, down_ms=(200, 4_000))
+        )
+        now_and_then(world, (5_000, 20_000), SEND_MS, fill)
+        network.run(CALM_MS)
+        arrived = sum(message.arrivals for message in network.messages)
+        assert arrived > len(network.messages) / 4
+        for node in nodes:
+            assert node.relay.held < 100  # what loops leave there
+            assert node.relay.trouble == ""
+            assert node.sender.loops_sent <= MAX_LOOPS
+
+
+def test_sybils_get_paths_as_their_share_of_the_pool_and_no_more() -> None:
+    """Advertisers that one party runs: two mixes of a path are theirs as often as chance says."""
+    chance = Chance(3)
+    for sybils in (5, 20, 50):
+        names = [f"n{number}" for number in range(20)] + [f"s{number}" for number in range(sybils)]
+        mixes = [Mix(name, Hop(name.encode().ljust(32), name.encode().ljust(94))) for name in names]
+        pool = Pool()
+        pool.update(mixes)
+        paths = [[m.peer_id[0] for m in pool.path(2, chance, {"n0"})] for _ in range(20_000)]
+        theory = math.comb(sybils, 2) / math.comb(19 + sybils, 2)
+        assert share(paths.count(["s", "s"]), len(paths)).value == pytest.approx(theory, abs=0.012)
+
+
+def cut_off(network: MixNetwork, name: str) -> Callable[[], None]:
+    """Holds all packets of a mix, as whoever owns its links can."""
+
+    def act() -> None:
+        network.passes = lambda sender, receiver: name not in {sender, receiver}
+
+    return act
+
+
+def test_m7_a_mix_whose_packets_are_held_says_so_within_two_epochs() -> None:
+    for seed in seeds(2):
+        network = MixNetwork(seed, STRONG, 8)
+        victim, others = network.nodes[0], network.nodes[1:]
+        network.run(30_000)
+        assert not any(node.sender.is_cut_off for node in network.nodes)
+        cut_off(network, victim.name)()
+        network.run(30_000 + 2 * STRONG.period_ms)
+        assert victim.sender.is_cut_off
+        assert not any(node.sender.is_cut_off for node in others)
+        network.passes = lambda _sender, _receiver: True
+        network.run(30_000 + 6 * STRONG.period_ms)
+        assert not victim.sender.is_cut_off
+
+
+@pytest.mark.parametrize("redundancy", [1, 2, 3])
+def test_m11_with_one_mix_of_five_down_as_much_arrives_as_theory_says(redundancy: int) -> None:
+    """Paths of three mixes that are left, one of them down: a third of them is whole."""
+    hits = tries = 0
+    quiet = Profile("quiet", 10, 10**9, 200)  # no loops, by which the mix would be found out
+    for seed in seeds(1):
+        network = MixNetwork(seed, quiet, 5)
+        network.world.after(500, network.nodes[4].node.crash)
+        chance = network.world.chance
+        for at_ms in range(1_000, 121_000, 1_000):
+            names = ["n0", "n1", "n2", "n3"]
+            sender, receiver = (names.pop(chance.below(len(names))) for _ in range(2))
+            network.message(at_ms, sender, receiver, redundancy)
+        network.run(180_000)
+        hits += sum(message.arrivals > 0 for message in network.messages)
+        tries += len(network.messages)
+    theory = 1 - (2 / 3) ** redundancy
+    assert abs(hits / tries - theory) < 3 * math.sqrt(theory * (1 - theory) / tries), hits / tries
+
+
+def test_m11_a_mix_that_is_down_is_pruned_and_comes_back() -> None:
+    network = MixNetwork(2, Profile("quick", 100, 10_000, 200), 10)
+    lame = network.nodes[9]
+    network.world.after(5_000, lame.node.crash)
+    spread_late = (90_000, 150_000)
+    for at_ms in range(*spread_late, 1_000):
+        network.message(at_ms, "n0", f"n{1 + at_ms // 1_000 % 8}")
+    network.run(88_000)
+    others = network.nodes[:9]
+    assert all(node.pool.availability(lame.name) < FLOOR for node in others)
+    assert all(node.pool.availability(each.name) >= FLOOR for node in others for each in others)
+    network.run(155_000)
+    assert sum(message.arrivals for message in network.messages) == len(network.messages)
+
+    # Discovery loses its advertisement, and has it again once it is up.
+    lame.node.start()
+    for node in others:
+        node.pool.update(each.mix for each in others)
+        node.pool.update(each.mix for each in network.nodes)
+    forwarded = lame.relay.forwarded
+    network.run(175_000)
+    assert lame.relay.forwarded > forwarded + 10
+    assert all(node.pool.availability(lame.name) >= FLOOR for node in others)
