@@ -39,7 +39,7 @@ CODEC: Final = "/test/1.0.0"
 TAGS: Final = "tags"
 KEY_EPOCH: Final = 1
 MAX_KEEP_MS: Final = 4
-LATE_MS: Final = 60_000
+LATE_MS: Final = 15_000
 WEATHER: Final = Weather(1, 20)
 
 

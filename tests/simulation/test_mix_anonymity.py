@@ -28,7 +28,7 @@ from mix_experiments import (
 )
 from mix_nodes import MixNetwork, drops, spread
 
-pytestmark = pytest.mark.simulation
+pytestmark = [pytest.mark.simulation, pytest.mark.timeout(0)]
 
 HASTY = Law(1, STRONG.mean_pause_ms)
 """The control: as good as no delay."""

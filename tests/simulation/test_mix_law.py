@@ -19,7 +19,7 @@ from logos_mixnet.core.mixing.cover import Profile
 from logos_simulation.chance import Chance
 from mix_nodes import MixNetwork, drops, law_of, spread
 
-pytestmark = pytest.mark.simulation
+pytestmark = [pytest.mark.simulation, pytest.mark.timeout(0)]
 
 NODES = 6
 FOR_MS = 80_000

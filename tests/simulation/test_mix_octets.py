@@ -31,7 +31,7 @@ from logos_mixnet.core.sphinx.message import MixMessage, pad
 from logos_mixnet.core.sphinx.packet import Relay, create_packet, receive, unwrap
 from logos_mixnet.core.sphinx.primitives import public_key
 
-pytestmark = pytest.mark.simulation
+pytestmark = [pytest.mark.simulation, pytest.mark.timeout(0)]
 
 PACKETS = 3_400
 """For each length of a path; each is seen at two hops: 20,400 in all."""
