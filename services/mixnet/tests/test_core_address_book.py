@@ -49,7 +49,7 @@ def test_jitter_spreads_delays(seed: int) -> None:
 
 def test_addresses_that_worked_come_first() -> None:
     book = AddressBook(Fixed())
-    book.announce("p", ["/a", "/b", "/c"])
+    book.announce("p", ["/a", "/b", "/c"], 0)
     book.failed("p", "/a", 0)
     book.reached("p", "/c", 5)
 
@@ -65,7 +65,7 @@ def test_claims_never_push_out_an_address_that_works() -> None:
     book.reached("p", "/good", 5)
 
     for number in range(100):
-        book.announce("p", [f"/claim{number}"])
+        book.announce("p", [f"/claim{number}"], 9)
 
     entry = book.get("p")
     assert entry is not None
@@ -76,7 +76,7 @@ def test_claims_never_push_out_an_address_that_works() -> None:
 def test_a_peer_that_never_answers_is_forgotten_unless_it_is_wanted() -> None:
     book = AddressBook(Fixed())
     for peer_id in ("loose", "wanted"):
-        book.announce(peer_id, ["/a"])
+        book.announce(peer_id, ["/a"], 0)
     book.want("wanted")
 
     for _ in range(FORGET_AFTER_FAILURES):
@@ -116,8 +116,8 @@ def test_pages_follow_one_another_without_gap_or_overlap() -> None:
 
 def test_what_could_not_be_written_is_written_the_next_time() -> None:
     book = AddressBook(Fixed())
-    book.announce("kept", ["/a"])
-    book.announce("gone", ["/a"])
+    book.announce("kept", ["/a"], 0)
+    book.announce("gone", ["/a"], 0)
     changes = book.take_changes()
     book.remove("gone")
     book.take_changes()
@@ -143,7 +143,7 @@ class BookAgainstDisk(RuleBasedStateMachine):
 
     @rule(peer=peers, addresses=st.lists(addresses, max_size=20))
     def announce(self, peer: str, addresses: list[str]) -> None:
-        self.book.announce(peer, addresses)
+        self.book.announce(peer, addresses, self.now_ms)
 
     @rule(peer=peers, address=addresses)
     def reach(self, peer: str, address: str) -> None:

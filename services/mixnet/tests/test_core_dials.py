@@ -13,7 +13,7 @@ def dials(*bootstrap: Address) -> Dials:
     """Dials with one peer in the book, which is wanted."""
     book = AddressBook(seeded(7))
     book.want(PEER)
-    book.announce(PEER, [NAMED.transport])
+    book.announce(PEER, [NAMED.transport], 0)
     aims = Aims(fake_peer_id(0), bootstrap, target_peers=8, max_peers=250, started_ms=0)
     return Dials(book, {}, aims, seeded(7))
 

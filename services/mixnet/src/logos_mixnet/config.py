@@ -9,6 +9,7 @@ from logos_crypto.hashes import FIELD_BYTES, MODULUS
 from logos_mixnet.core.addresses import Address, parse_address
 from logos_mixnet.core.errors import InvalidAddressError
 from logos_mixnet.core.mixing.cover import PROFILES
+from logos_mixnet.core.trimming import Watermarks
 
 KeyType = Literal["secp256k1", "ed25519"]
 DiscoveryProfile = Literal["local", "public"]
@@ -36,6 +37,16 @@ class Config:
     target_peers: int = 8
     """Below this, known peers are dialled and new ones searched for."""
     max_peers: int = 250
+    low_peers: int | None = None
+    """To how many peers a node goes back that has too many; unset follows `max_peers` (NET-18)."""
+    high_peers: int | None = None
+    """More are too many."""
+    grace_s: int = 20
+    """How long a new peer is left alone."""
+    silence_s: int = 10
+    """The least time from one trimming to the next."""
+    peer_exchange: bool = True
+    """Whether peers are asked for others, and told of them (NET-20)."""
     max_streams: int = 1024
     gossip_protocol: str = "/vac/waku/relay/2.0.0"
     kademlia_protocol: str = "/logos/kad/1.0.0"
@@ -75,6 +86,22 @@ class Config:
         """Whether rate limits are on."""
         return self.rln == "on" or (self.rln == "auto" and self.key_type == "secp256k1")
 
+    @property
+    def watermarks(self) -> Watermarks:
+        """When connections are ended. Raises ValueError if the numbers make no sense."""
+        low, high = self.low_peers, self.high_peers
+        if low is None:
+            low = max(self.target_peers, self.max_peers * 16 // 25)
+            low = low if high is None else min(low, high - 1)
+        if high is None:
+            high = max(low + 1, self.max_peers * 96 // 125)
+        return Watermarks(low, high, self.grace_s * 1000, self.silence_s * 1000)
+
+    @property
+    def max_connections(self) -> int:
+        """Connections that the host allows: over the high watermark, so that it is reached."""
+        return 2 * max(self.max_peers, self.watermarks.high)
+
 
 _KEYS: Final = frozenset(each.name for each in fields(Config))
 
@@ -103,6 +130,8 @@ def parse(settings: Mapping[str, object]) -> Config:
 def _conflicts(config: Config) -> Iterator[str]:
     if config.target_peers > config.max_peers:
         yield "target_peers: must not be over max_peers"
+    else:
+        yield from _conflicts_of_marks(config)
     if config.mix == "on" and config.key_type != "secp256k1":
         yield "mix: needs key_type secp256k1"
     if config.rln == "on" and config.key_type != "secp256k1":
@@ -112,6 +141,16 @@ def _conflicts(config: Config) -> Iterator[str]:
             yield f"{key}: goes with rln_membership = {of}, and with no other"
     if config.rln_allocation_secret and config.rln_membership != "registry":
         yield "rln_allocation_secret: others can be registered at a registry only"
+
+
+def _conflicts_of_marks(config: Config) -> Iterator[str]:
+    try:
+        marks = config.watermarks
+    except ValueError:
+        yield "low_peers: must be below high_peers"
+        return
+    if marks.low < config.target_peers:  # it would dial those again that it has trimmed
+        yield "low_peers: neither it nor high_peers - 1 may be below target_peers"
 
 
 def _addresses(value: object) -> tuple[Address, ...]:
@@ -136,6 +175,12 @@ def _number(low: int, high: int) -> Any:
         return value
 
     return read
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004 - as all readers do
+    return value
 
 
 def _key_type(value: object) -> str:
@@ -208,6 +253,11 @@ _READERS: Final[dict[str, Any]] = {
     "seed": _number(0, MAX_SEED),
     "target_peers": _number(0, 10_000),
     "max_peers": _number(1, 10_000),
+    "low_peers": _number(0, 10_000),
+    "high_peers": _number(1, 10_000),
+    "grace_s": _number(0, 86_400),
+    "silence_s": _number(0, 86_400),
+    "peer_exchange": _flag,
     "max_streams": _number(1, 65_536),
     "gossip_protocol": _protocol,
     "kademlia_protocol": _protocol,

@@ -33,6 +33,7 @@ from logos_mixnet.core.mixing.intake import Intake
 from logos_mixnet.core.mixing.keys import MixStore
 from logos_mixnet.core.mixing.records import address_block, mixes_of, service_data
 from logos_mixnet.core.notices import PeerEvent
+from logos_mixnet.core.own_record import OwnRecord
 from logos_mixnet.core.peering import Peering
 from logos_mixnet.core.ports import PeerStore
 from logos_mixnet.core.rln.allocation import SharedSecret
@@ -117,6 +118,7 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             tell_isolation=tell_isolation,
             mixes=SqlMixStore(opened) if config.mixes else None,
             rln=await stack.enter_async_context(rate_limits(config, context, secret, opened)),
+            own_record=OwnRecord(signer_of(config.key_type, secret)),
         )
         try:
             await network.start(context.tasks, context.stopping)
@@ -175,7 +177,7 @@ def open_host(config: Config, secret: bytes, *, banned: Iterable[str] = ()) -> "
             kademlia_protocol=config.kademlia_protocol,
             provider_record_ttl_s=RECORD_TTL_S,
             provider_publication_interval_s=NEVER_S,
-            max_connections=config.max_peers * 2,
+            max_connections=config.max_connections,
             max_connections_per_peer=CONNECTIONS_PER_PEER,
             max_streams=config.max_streams,
             max_message_bytes=MAX_MESSAGE_BYTES,
@@ -205,6 +207,7 @@ class Network:
         now_ms: Callable[[], int] | None = None,
         mixes: MixStore | None = None,
         rln: RlnOperations | None = None,
+        own_record: OwnRecord | None = None,
     ) -> None:
         now_ms, rng = now_ms or steady_unix_ms(), secrets.SystemRandom()
         self._config = config
@@ -228,13 +231,22 @@ class Network:
             rng=rng,
             announced=[address.transport for address in config.announce],
         )
-        aims = Aims(host.peer_id, config.bootstrap, config.target_peers, config.max_peers, now_ms())
-        machine = Peering(aims, rng)
+        aims = Aims(
+            host.peer_id,
+            config.bootstrap,
+            config.target_peers,
+            config.max_peers,
+            now_ms(),
+            watermarks=config.watermarks,
+            is_exchanging=config.peer_exchange,
+        )
+        machine = Peering(aims, rng, own_record)
         self.peering = PeeringOperations(
             machine,
             native_peers,
             peers,
             now_ms,
+            streams=self.streams,
             status=status,
             peers_changed=self._peers_changed,
             tell_isolation=tell_isolation,
@@ -279,6 +291,8 @@ class Network:
         work = [self._bridge.run(), self._drain_when(stopping), self.capability.run(), *drivers]
         if self.rln is not None:
             work.append(self.rln.run())
+        if self._config.peer_exchange:
+            work.append(self.peering.exchange.serve())
         self._running = [tasks.create_task(each) for each in work]
         await self.capability.registrar.wait_listening()  # before a call could listen in its place
         await self.peering.wait_listening(len(self._config.listen))

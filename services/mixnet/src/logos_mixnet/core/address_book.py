@@ -1,8 +1,9 @@
 """The peers that this node knows: where they are reached, and how well that went.
 
-Pure. Bounded: 10,000 peers of 16 addresses each, whatever peers announce.
+Pure. Bounded: 10,000 peers of 16 addresses each, and 1024 signed records, whatever peers say.
 
-Spec: docs/protocol/network.md, NET-3 (addresses), NET-4 (back-off), NET-9 (book, bans).
+Spec: docs/protocol/network.md, NET-3 (addresses), NET-4 (back-off), NET-9 (book, bans),
+NET-22 (confidence).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,9 +11,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from logos_mixnet.core.backoff import DIAL, Rng
+from logos_mixnet.core.confidence import AddressScore, Confidence, Learned
 
 MAX_PEERS: Final = 10_000
 MAX_ADDRESSES: Final = 16
+MAX_RECORDS: Final = 1024
+"""Signed records of peers; the one heard longest ago gives way."""
 FORGET_AFTER_FAILURES: Final = 12
 """Failures in a row at every address: about eight minutes of trying."""
 
@@ -27,6 +31,19 @@ class PeerRecord:
     wanted: bool
     last_seen_ms: int
     """Unix time; 0 if it was never connected."""
+    learned: tuple[Learned, ...] = ()
+    """Of each address; of none if it was written down before there was confidence."""
+    signed: "SignedCopy | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCopy:
+    """A record that the peer has signed, as it is passed on (NET-20)."""
+
+    encoded: bytes
+    seq: int
+    heard_ms: int
+    """Unix time at which it came last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +62,6 @@ class Changes:
 
     changed: tuple[PeerRecord, ...]
     removed: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class AddressScore:
-    """How dialling one address went."""
-
-    failures: int = 0
-    """Since the last success."""
-    next_dial_ms: int = 0
-    reached_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,19 @@ class PeerEntry:
     round_trip_us: int | None = None
     connection: Connection | None = None
     ban: Ban | None = None
+    signed: SignedCopy | None = None
+
+    @property
+    def confidence(self) -> Confidence:
+        """That of its address which is believed most."""
+        scores = self.addresses.values()
+        return max((score.confidence for score in scores), default=Confidence.LOW)
+
+    @property
+    def heard_ms(self) -> int:
+        """When it was connected, or somebody named an address of it, last."""
+        times = [score.heard_ms for score in self.addresses.values()]
+        return max(self.last_seen_ms, *times, 0)
 
     @property
     def pinned(self) -> bool:
@@ -100,26 +120,45 @@ class PeerEntry:
         return min((score.next_dial_ms for score in self.addresses.values()), default=None)
 
     def best_first(self) -> list[str]:
-        """Returns its addresses: fewest failures first, then the last that worked."""
-        scores = self.addresses
-
-        def rank(address: str) -> tuple[int, int]:
-            return scores[address].failures, -scores[address].reached_ms
-
-        return sorted(scores, key=rank)
+        """Returns its addresses: fewest failures, most confidence, then the last that worked."""
+        return sorted(self.addresses, key=lambda address: self.addresses[address].rank)
 
     def record(self) -> PeerRecord:
         """Returns what of it is to be kept."""
-        return PeerRecord(self.peer_id, tuple(self.best_first()), self.wanted, self.last_seen_ms)
+        best = tuple(self.best_first())
+        learned = tuple(self.addresses[address].learned() for address in best)
+        return PeerRecord(self.peer_id, best, self.wanted, self.last_seen_ms, learned, self.signed)
+
+    def make_room(self, confidence: Confidence) -> bool:
+        """Drops the worst address if all places are taken; returns whether one is free.
+
+        Only for an address that is believed as much does one give way that did not fail, and
+        never one that the profile or a module names.
+        """
+        if len(self.addresses) < MAX_ADDRESSES:
+            return True
+        scores = self.addresses
+        loose = [a for a in self.best_first() if scores[a].confidence < Confidence.INFINITE]
+        if not loose:
+            return False
+        worst = scores[loose[-1]]
+        if not worst.failures and worst.confidence > confidence:
+            return False
+        del scores[loose[-1]]
+        return True
 
 
 class AddressBook:
     """Peers by id, and which of them have changed since `take_changes`."""
 
-    def __init__(self, rng: Rng, *, max_peers: int = MAX_PEERS) -> None:
+    def __init__(
+        self, rng: Rng, *, max_peers: int = MAX_PEERS, max_records: int = MAX_RECORDS
+    ) -> None:
         self._rng = rng
         self._max_peers = max_peers
+        self._max_records = max_records
         self._peers: dict[str, PeerEntry] = {}
+        self._signed: dict[str, None] = {}  # peers with records, the longest heard first
         self._changed: set[str] = set()
         self._removed: set[str] = set()
         self.wanted: set[str] = set()
@@ -136,20 +175,22 @@ class AddressBook:
 
     def load(self, records: Iterable[PeerRecord]) -> None:
         """Takes over what was written down."""
+        with_record: list[PeerEntry] = []
         for record in records:
-            addresses = {address: AddressScore() for address in record.addresses[:MAX_ADDRESSES]}
-            entry = PeerEntry(record.peer_id, addresses, record.wanted)
-            entry.last_seen_ms = record.last_seen_ms
+            entry = loaded(record)
             self._peers[record.peer_id] = entry
             if record.wanted:
                 self.wanted.add(record.peer_id)
+            if entry.signed is not None:
+                with_record.append(entry)
+        for entry in sorted(with_record, key=lambda e: e.signed.heard_ms if e.signed else 0):
+            self._keep_signed(entry, entry.signed)
 
     def add(self, peer_id: str) -> PeerEntry:
         """Returns a peer's entry, made if there was none; makes room for it."""
         entry = self._peers.get(peer_id)
         if entry is None:
-            if len(self._peers) >= self._max_peers:
-                self._evict()
+            self._make_room(Confidence.INFINITE)
             entry = self._peers[peer_id] = PeerEntry(peer_id)
             self._touch(peer_id)
         return entry
@@ -160,23 +201,59 @@ class AddressBook:
         self.wanted.add(peer_id)
         self._touch(peer_id)
 
-    def announce(self, peer_id: str, addresses: Iterable[str]) -> None:
-        """Adds addresses that the peer itself or another one claims for it."""
+    def announce(
+        self,
+        peer_id: str,
+        addresses: Iterable[str],
+        now_ms: int,
+        *,
+        confidence: Confidence = Confidence.MEDIUM,
+    ) -> None:
+        """Adds addresses that the peer itself, or somebody else, names for it."""
         entry = self.add(peer_id)
         for address in addresses:
-            if address in entry.addresses:
-                continue
-            if len(entry.addresses) >= MAX_ADDRESSES and not self._drop_worst(entry):
-                return
-            entry.addresses[address] = AddressScore()
+            if address not in entry.addresses:
+                if not entry.make_room(confidence):
+                    return
+                entry.addresses[address] = AddressScore()
+            entry.addresses[address].named(confidence, now_ms)
             self._touch(peer_id)
+
+    def hear(
+        self,
+        peer_id: str,
+        signed: SignedCopy,
+        addresses: Iterable[str],
+        *,
+        confidence: Confidence,
+    ) -> bool:
+        """Takes a record that a peer has signed; returns whether there was room and it is new.
+
+        In a full book, an unknown peer takes the place of one that is believed no more than it.
+        """
+        entry = self._peers.get(peer_id)
+        if entry is None and not self._make_room(confidence):
+            return False
+        if entry is not None and entry.signed is not None and signed.seq < entry.signed.seq:
+            return False
+        is_new = entry is None
+        self.announce(peer_id, addresses, signed.heard_ms, confidence=confidence)
+        self._keep_signed(self.add(peer_id), signed)
+        self._touch(peer_id)
+        return is_new
+
+    def with_records(self) -> list[str]:
+        """Returns the ids of the peers whose signed records it holds."""
+        return list(self._signed)
 
     def reached(self, peer_id: str, address: str, now_ms: int) -> None:
         """Notes that a dial of an address has found the peer there."""
         entry = self.add(peer_id)
-        if address not in entry.addresses and len(entry.addresses) >= MAX_ADDRESSES:
+        if address not in entry.addresses and not entry.make_room(Confidence.HIGH):
             del entry.addresses[entry.best_first()[-1]]
-        entry.addresses[address] = AddressScore(reached_ms=now_ms)
+        score = entry.addresses.setdefault(address, AddressScore())
+        score.named(Confidence.HIGH, now_ms)
+        score.reached_ms, score.failures, score.next_dial_ms = now_ms, 0, 0
         self.seen(peer_id, now_ms)
 
     def seen(self, peer_id: str, now_ms: int) -> None:
@@ -206,6 +283,7 @@ class AddressBook:
         """Forgets a peer. Idempotent."""
         if self._peers.pop(peer_id, None) is not None:
             self.wanted.discard(peer_id)
+            self._signed.pop(peer_id, None)
             self._changed.discard(peer_id)
             self._removed.add(peer_id)
 
@@ -240,17 +318,43 @@ class AddressBook:
         self._changed.add(peer_id)
         self._removed.discard(peer_id)
 
-    def _evict(self) -> None:
-        loose = (entry for entry in self._peers.values() if not entry.pinned)
-        victim = min(loose, key=lambda entry: entry.last_seen_ms, default=None)
-        if victim is not None:
-            self.remove(victim.peer_id)
+    def _make_room(self, confidence: Confidence) -> bool:
+        """Has one peer give way in a full book; returns whether one has, or need not.
 
-    @staticmethod
-    def _drop_worst(entry: PeerEntry) -> bool:
-        # A claim must not push out an address that has worked.
-        worst = entry.best_first()[-1]
-        if entry.addresses[worst].reached_ms and not entry.addresses[worst].failures:
+        The least believed goes, and of those the one that nobody has named for longest.
+        """
+        if len(self._peers) < self._max_peers:
+            return True
+        loose = (entry for entry in self._peers.values() if not entry.pinned)
+        victim = min(loose, key=lambda e: (e.confidence, e.heard_ms), default=None)
+        if victim is None or victim.confidence > confidence:
             return False
-        del entry.addresses[worst]
+        self.remove(victim.peer_id)
         return True
+
+    def _keep_signed(self, entry: PeerEntry, signed: SignedCopy | None) -> None:
+        entry.signed = signed
+        self._signed.pop(entry.peer_id, None)
+        self._signed[entry.peer_id] = None  # last: heard just now
+        while len(self._signed) > self._max_records:
+            oldest = next(iter(self._signed))
+            del self._signed[oldest]
+            self._peers[oldest].signed = None
+            self._touch(oldest)
+
+
+def loaded(record: PeerRecord) -> PeerEntry:
+    """Returns a peer as it was written down.
+
+    What the profile of another run named is named no longer: it was reached, or it was not.
+    """
+    entry = PeerEntry(record.peer_id, {}, record.wanted)
+    entry.last_seen_ms = record.last_seen_ms
+    entry.signed = record.signed
+    for at, address in enumerate(record.addresses[:MAX_ADDRESSES]):
+        learned = record.learned[at] if at < len(record.learned) else Learned()
+        confidence = learned.confidence
+        if confidence is Confidence.INFINITE and not record.wanted:
+            confidence = Confidence.HIGH if learned.reached_ms else Confidence.MEDIUM
+        entry.addresses[address] = AddressScore(confidence, learned.heard_ms, learned.reached_ms)
+    return entry

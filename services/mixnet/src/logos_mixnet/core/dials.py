@@ -7,12 +7,14 @@ Spec: docs/protocol/network.md, NET-4.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from logos_mixnet.core.address_book import AddressBook, PeerEntry
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.backoff import DIAL, Rng
+from logos_mixnet.core.confidence import Confidence
+from logos_mixnet.core.trimming import Watermarks
 
 MAX_DIALS: Final = 16
 EARLY_MS: Final = 30_000
@@ -30,6 +32,10 @@ class Aims:
     target_peers: int
     max_peers: int
     started_ms: int
+    watermarks: Watermarks = field(default_factory=Watermarks)
+    """Beyond `target_peers`: how many more others may connect (NET-18)."""
+    is_exchanging: bool = False
+    """Whether peers are asked for others, and told of them (NET-20)."""
 
 
 @dataclass(slots=True)
@@ -116,6 +122,8 @@ class Dials:
         for target in self._targets:
             if target.address == address:
                 self._learn(target, peer_id)
+                at = [address.transport]
+                self._book.announce(peer_id, at, now_ms, confidence=Confidence.INFINITE)
 
     def failed(self, address: Address, now_ms: int) -> bool:
         """Takes note of a failed dial; returns whether a caller had asked for it, and only that."""

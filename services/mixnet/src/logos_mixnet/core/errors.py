@@ -264,6 +264,27 @@ class TooManyTagsError(LogosError):
     reason = "TOO_MANY_TAGS"
 
 
+class InvalidTagError(LogosError):
+    """A tag or a reason of protection has no valid name, value or duration (NET-18)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "INVALID_TAG"
+
+
+class PeerExchangeFailedError(LogosError):
+    """A peer that was asked for others does not answer, or not as it must (NET-19)."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "PEER_EXCHANGE_FAILED"
+
+
+class ExchangeRefusedError(LogosError):
+    """A peer asks for others more often than it may (NET-21). It learns nothing of it."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "PEER_EXCHANGE_REFUSED"
+
+
 class StoreError(LogosError):
     """The module's database cannot be written or read now, e.g. because the disk is full."""
 

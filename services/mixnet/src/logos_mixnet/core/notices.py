@@ -21,6 +21,7 @@ class PeerEvent(Enum):
     UNBANNED = "unbanned"
     ISOLATED = "isolated"
     HEALED = "healed"
+    TRIMMED = "trimmed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Connections to peers: made, searched for, refused, and what of them is stored.
 
-Spec: docs/protocol/network.md, NET-9 (book, bans), NET-13 (searches). Dials: core/dials.py.
+Spec: docs/protocol/network.md, NET-9 (book, bans), NET-13 (searches), NET-18 (trimming). Dials:
+core/dials.py. Peer exchange: core/exchange.py.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ from logos_mixnet.core.address_book import (
 )
 from logos_mixnet.core.addresses import Address, transport_of
 from logos_mixnet.core.backoff import Backoff, Rng
+from logos_mixnet.core.confidence import Confidence
 from logos_mixnet.core.dials import Aims, Dials
 from logos_mixnet.core.errors import (
     DialFailedError,
@@ -27,7 +29,11 @@ from logos_mixnet.core.errors import (
     PeerBannedError,
     PeerNotConnectedError,
 )
+from logos_mixnet.core.exchange import Ask, Exchange
 from logos_mixnet.core.notices import Notice, PeerEvent, Watcher
+from logos_mixnet.core.own_record import OwnRecord
+from logos_mixnet.core.standing import Standing
+from logos_mixnet.core.trimming import Trim
 
 Direction = Literal["inbound", "outbound"]
 
@@ -129,19 +135,34 @@ class Status:
 HostEffect = Search | Block | Unblock | Disconnect | CutOff | Ping
 StoreEffect = StoreBan | RemoveBan | Save
 """Reported with `stored` or `not_stored`."""
-Effect = Dial | HostEffect | StoreEffect | Notice | Status
+Effect = Dial | Ask | HostEffect | StoreEffect | Notice | Status
 Effects = list[Effect | Answer | Refuse]
 
 
 class Peering:
     """Connections of one node. Not thread-safe."""
 
-    def __init__(self, aims: Aims, rng: Rng) -> None:
+    def __init__(self, aims: Aims, rng: Rng, own: OwnRecord | None = None) -> None:
         self.book = AddressBook(rng)
         self.connected: dict[str, PeerEntry] = {}
         self.own_peer_id = aims.own_peer_id
         self.own_addresses: dict[str, None] = {}
         self.dials = Dials(self.book, self.connected, aims, rng)
+        self.standing = Standing(
+            aims.watermarks, is_kept=self.is_kept, is_banned=lambda name: name in self._bans
+        )
+        self.exchange = Exchange(
+            self.book,
+            self.connected,
+            self.own_addresses,
+            aims.own_peer_id,
+            target_peers=aims.target_peers,
+            rng=rng,
+            own=own,
+            is_on=aims.is_exchanging,
+        )
+        self.trimmed = 0
+        """Peers so far that were one too many."""
         self._rng = rng
         self._connecting: dict[Address, list[Ticket]] = {}
         self._pings: dict[Ticket, tuple[str, int]] = {}  # peer and deadline, the oldest first
@@ -187,7 +208,9 @@ class Peering:
         self.connected[peer_id] = entry
         self.book.seen(peer_id, now_ms)
         self._search_soon(now_ms)
-        return [Notice(PeerEvent.CONNECTED, peer_id, address, now_ms)]
+        notice = Notice(PeerEvent.CONNECTED, peer_id, address, now_ms)
+        too_many = self.standing.trimming.connected(peer_id, now_ms, is_outbound=outbound)
+        return [notice, *self._trim(too_many, now_ms)]
 
     def connection_lost(self, peer_id: str, remaining: int, reason: str, now_ms: int) -> Effects:
         """Takes the end of a connection; `remaining` others to the peer stand."""
@@ -200,6 +223,8 @@ class Peering:
         if self.book.get(peer_id) is entry:
             self.book.seen(peer_id, now_ms)
         self.dials.lost(peer_id, now_ms)
+        self.standing.trimming.disconnected(peer_id, now_ms)
+        self.exchange.lost(peer_id, now_ms)
         return [
             Notice(PeerEvent.DISCONNECTED, peer_id, reason, now_ms),
             *self._end_pings(peer_id, PeerNotConnectedError(f"peer {peer_id} went away")),
@@ -219,9 +244,9 @@ class Peering:
             entry.agent = agent
             entry.protocols = tuple(protocols[:MAX_PROTOCOLS])
             transports = [transport_of(address) for address in addresses]
-            self.book.announce(
-                peer_id, [t for t in transports if t and t not in self.own_addresses]
-            )
+            others = [t for t in transports if t and t not in self.own_addresses]
+            self.book.announce(peer_id, others, now_ms)
+            self.exchange.met(peer_id, now_ms)
             self._search_soon(now_ms)
         return []
 
@@ -239,7 +264,7 @@ class Peering:
         asked = self._connecting.pop(address, [])
         if peer_id is not None:
             self.dials.succeeded(address, peer_id, now_ms)
-            return [self._keep_connected(ticket, peer_id, address) for ticket in asked]
+            return [self._keep_connected(ticket, peer_id, address, now_ms) for ticket in asked]
         refusal = DialFailedError(error or "nothing answers")
         effects: Effects = [Refuse(ticket, refusal) for ticket in asked]
         only_asked = self.dials.failed(address, now_ms)  # by callers, which get the error
@@ -294,7 +319,7 @@ class Peering:
             raise DialFailedError("the address is this node's own")
         peer_id = self.already_at(address)
         if peer_id is not None:
-            return [self._keep_connected(ticket, peer_id, address)]
+            return [self._keep_connected(ticket, peer_id, address, now_ms)]
         self._connecting.setdefault(address, []).append(ticket)
         return [Dial(address)] if self.dials.ask(address) else []
 
@@ -383,6 +408,11 @@ class Peering:
         )
         return [(entry, self.dials.next_ms(entry)) for entry in entries], more
 
+    def is_kept(self, peer_id: str) -> bool:
+        """Returns whether a peer is never trimmed: the profile or a module named it."""
+        entry = self.connected.get(peer_id)
+        return entry is not None and (entry.bootstrap or entry.wanted) and entry.ban is None
+
     def already_at(self, address: Address) -> str | None:
         """Returns the connected peer that an address means, or None.
 
@@ -410,7 +440,9 @@ class Peering:
                 del self._pings[ticket]
                 error = PeerNotConnectedError(f"peer {peer_id} does not answer")
                 effects.append(Refuse(ticket, error))
+        effects += self._trim(self.standing.tick(now_ms), now_ms)
         effects += [Dial(address) for address in self.dials.begin(now_ms)]
+        effects += self.exchange.tick(now_ms)
         if self._search_is_due(now_ms):
             self._searches += 1
             self._next_search_ms = now_ms + SEARCH.delay_ms(self._searches, self._rng)
@@ -426,9 +458,8 @@ class Peering:
         """Returns when `tick` has something to do."""
         times = list(self._ban_ends_ms.values())
         times += [deadline_ms for _, deadline_ms in self._pings.values()]
-        dial_ms = self.dials.next_wake_ms()
-        if dial_ms is not None:
-            times.append(dial_ms)
+        parts = (self.dials, self.standing, self.exchange)
+        times += [due_ms for part in parts if (due_ms := part.next_wake_ms()) is not None]
         if self.dials.below_target and self.connected and self._next_search_ms is not None:
             times.append(self._next_search_ms)
         if self._saving is None and (self._save_ms is not None or self.book.is_changed):
@@ -437,15 +468,32 @@ class Peering:
             times.append(0)
         return min(times, default=None)
 
-    def _keep_connected(self, ticket: Ticket, peer_id: str, address: Address) -> Answer | Refuse:
+    def _keep_connected(
+        self, ticket: Ticket, peer_id: str, address: Address, now_ms: int
+    ) -> Answer | Refuse:
         if peer_id in self._bans:
             return Refuse(ticket, PeerBannedError(f"peer {peer_id} is banned on this node"))
         self.book.want(peer_id)
-        self.book.announce(peer_id, [address.transport])
+        at = [address.transport]
+        self.book.announce(peer_id, at, now_ms, confidence=Confidence.INFINITE)
         return Answer(ticket, peer_id)
+
+    def _trim(self, too_many: Iterable[Trim], now_ms: int) -> Effects:
+        """Ends connections of peers, which is no fault of theirs."""
+        effects: Effects = []
+        for each in too_many:
+            self.trimmed += 1
+            worth = self.standing.trimming.value_of(each.peer_id, now_ms)
+            detail = f"too many peers, worth {worth}"
+            effects += [
+                Notice(PeerEvent.TRIMMED, each.peer_id, detail, now_ms),
+                Disconnect(each.peer_id),
+            ]
+        return effects
 
     def _add_ban(self, ban: Ban) -> None:
         self._bans[ban.peer_id] = self.book.add(ban.peer_id).ban = ban
+        self.standing.trimming.forget(ban.peer_id)
         self._ban_ends_ms.pop(ban.peer_id, None)
         if ban.until_ms is not None:
             self._ban_ends_ms[ban.peer_id] = ban.until_ms

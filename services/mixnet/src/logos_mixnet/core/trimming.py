@@ -1,9 +1,9 @@
 """Which connections a node ends when it has too many: watermarks, grace, protection, tags.
 
-Spec: docs/protocol/network.md, NET-17.
+Spec: docs/protocol/network.md, NET-17, NET-18.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -69,8 +69,12 @@ class _Peer:
 class Trimming:
     """The value of each peer to this node. Not thread-safe."""
 
-    def __init__(self, watermarks: Watermarks) -> None:
+    def __init__(
+        self, watermarks: Watermarks, is_kept: Callable[[str], bool] = lambda _peer_id: False
+    ) -> None:
+        """Takes the numbers, and what says whether a peer is protected by the node itself."""
         self._marks = watermarks
+        self._is_kept = is_kept
         self._peers: dict[str, _Peer] = {}
         self._connected: set[str] = set()
         self._next_trim_ms = 0
@@ -138,6 +142,22 @@ class Trimming:
         bonus = OUTBOUND_BONUS if peer.is_outbound and peer.since_ms is not None else 0
         return bonus + sum(tag.worth(now_ms) for tag in peer.tags.values())
 
+    def tags_of(self, peer_id: str, now_ms: int) -> dict[str, int]:
+        """Returns what each tag of a peer is worth now."""
+        peer = self._peers.get(peer_id, _Peer())
+        return {name: tag.worth(now_ms) for name, tag in sorted(peer.tags.items())}
+
+    def protections_of(self, peer_id: str) -> list[str]:
+        """Returns for which reasons a peer is protected."""
+        return sorted(self._peers.get(peer_id, _Peer()).protections)
+
+    def forget(self, peer_id: str) -> None:
+        """Takes away all tags and protections of a peer."""
+        peer = self._peers.get(peer_id)
+        if peer is not None:
+            peer.tags.clear()
+            peer.protections.clear()
+
     def tick(self, now_ms: int) -> Sequence[Trim]:
         """Trims down to the low watermark if there are more peers than the high one."""
         if len(self._connected) <= self._marks.high or now_ms < self._next_trim_ms:
@@ -160,23 +180,18 @@ class Trimming:
         """Returns when a trimming is due: grace or silence is over for the first peer."""
         if len(self._connected) <= self._marks.high:
             return None
-        unprotected = (self._peers[peer_id] for peer_id in self._connected)
-        times = [
-            peer.since_ms + self._marks.grace_ms
-            for peer in unprotected
-            if not peer.protections and peer.since_ms is not None
-        ]
+        times = [since_ms + self._marks.grace_ms for _, since_ms in self._loose()]
         return max(min(times), self._next_trim_ms) if times else None
 
     def _exposed(self, now_ms: int) -> list[str]:
         grace_ms = self._marks.grace_ms
-        return [
-            peer_id
-            for peer_id in self._connected
-            if not (peer := self._peers[peer_id]).protections
-            and peer.since_ms is not None
-            and peer.since_ms + grace_ms <= now_ms
-        ]
+        return [peer_id for peer_id, since_ms in self._loose() if since_ms + grace_ms <= now_ms]
+
+    def _loose(self) -> Iterator[tuple[str, int]]:
+        for peer_id in self._connected:
+            peer = self._peers[peer_id]
+            if peer.since_ms is not None and not peer.protections and not self._is_kept(peer_id):
+                yield peer_id, peer.since_ms
 
     def _peer(self, peer_id: str) -> _Peer:
         return self._peers.setdefault(peer_id, _Peer())

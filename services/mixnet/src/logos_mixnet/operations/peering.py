@@ -13,10 +13,14 @@ from typing import Any, Final
 from logos_mixnet.core import peering as core
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.errors import DialFailedError, StoreError
+from logos_mixnet.core.exchange import Ask, Found
 from logos_mixnet.core.notices import Notice, Watcher
 from logos_mixnet.core.ports import PeerHost, PeerStore
+from logos_mixnet.core.standing import Worth
 from logos_mixnet.core.traffic import Traffic
+from logos_mixnet.operations.exchange import ExchangeOperations
 from logos_mixnet.operations.inbox import Inbox, Inboxes
+from logos_mixnet.operations.streams import StreamOperations
 from logos_module.driver import Driver
 
 log = logging.getLogger(__name__)
@@ -34,12 +38,15 @@ class PeeringOperations:
         store: PeerStore,
         now_ms: Callable[[], int],
         *,
+        streams: StreamOperations,
         status: Callable[[str], None],
         peers_changed: Callable[[int], None],
         tell_isolation: Callable[[bool, str], None],
     ) -> None:
         self.machine = machine
         self.driver: Driver[core.Effect] = Driver(machine, self._perform, now_ms)
+        self.exchange = ExchangeOperations(streams, machine.exchange, self.driver)
+        self.now_ms = now_ms
         self.watchers: Inboxes[Watcher, Notice] = Inboxes()
         self._host = host
         self._store = store
@@ -97,6 +104,31 @@ class PeeringOperations:
         microseconds: int = await self.driver.ask(self.machine.ping, peer_id)
         return microseconds
 
+    async def tag(self, peer_id: str, name: str, worth: Worth) -> None:
+        """Makes a peer worth more to this node, or less."""
+        await self.driver.ask(self.machine.standing.tag, peer_id, name, worth)
+
+    async def untag(self, peer_id: str, name: str) -> None:
+        """Takes a tag away."""
+        await self.driver.ask(self.machine.standing.untag, peer_id, name)
+
+    async def protect(self, peer_id: str, name: str) -> None:
+        """Keeps a peer connected for a reason."""
+        await self.driver.ask(self.machine.standing.protect, peer_id, name)
+
+    async def unprotect(self, peer_id: str, name: str) -> None:
+        """Takes a reason away."""
+        await self.driver.ask(self.machine.standing.unprotect, peer_id, name)
+
+    async def exchange_with(self, peer_id: str) -> tuple[Found, ...]:
+        """Asks a connected peer for others; returns those that it names."""
+        found: tuple[Found, ...] = await self.driver.ask(self.machine.exchange.ask, peer_id)
+        return found
+
+    def shown(self) -> list[Found]:
+        """Returns what this node would answer to a peer that asks for others."""
+        return self.machine.exchange.shown(self.now_ms())
+
     def traffic(self) -> Mapping[str, Traffic]:
         """Returns what the link to each connected peer has carried, by peer id."""
         return self._host.traffic()
@@ -117,6 +149,8 @@ class PeeringOperations:
                 self._peers_changed(connected)
             case core.Dial(address):
                 self.driver.start(self._dial(address))
+            case Ask():
+                self.exchange.begin(effect)
             case core.Save():
                 self.driver.start(self._store_change(effect))
             case core.StoreBan() | core.RemoveBan():

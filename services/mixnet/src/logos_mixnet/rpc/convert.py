@@ -5,10 +5,14 @@ from typing import Final
 from logos.network.v1 import gossip_pb2, peering_pb2
 from logos_base.errors import LogosError
 from logos_mixnet.core.address_book import PeerEntry
+from logos_mixnet.core.confidence import AddressScore
 from logos_mixnet.core.errors import BatchSizeError, InvalidVerdictError
+from logos_mixnet.core.exchange import Found
 from logos_mixnet.core.gossip import Verdict
 from logos_mixnet.core.mailbox import Batch
 from logos_mixnet.core.notices import Notice
+from logos_mixnet.core.peering import Peering
+from logos_mixnet.core.standing import Value
 from logos_mixnet.core.traffic import Traffic
 
 MAX_BATCH_MESSAGES: Final = 1000
@@ -82,19 +86,62 @@ def traffic_to_pb(traffic: Traffic) -> peering_pb2.LinkTraffic:
     return packed
 
 
+def address_to_pb(score: AddressScore) -> peering_pb2.AddressInfo:
+    """Packs what is known of an address."""
+    value = peering_pb2.AddressInfo.Confidence.Value(f"CONFIDENCE_{score.confidence.name}")
+    info = peering_pb2.AddressInfo(confidence=value)
+    if score.heard_ms:
+        info.heard_at.FromMilliseconds(score.heard_ms)
+    if score.reached_ms:
+        info.reached_at.FromMilliseconds(score.reached_ms)
+    return info
+
+
+def found_to_pb(found: Found) -> peering_pb2.ExchangePeersResponse.ExchangedPeer:
+    """Packs a peer that another one names."""
+    return peering_pb2.ExchangePeersResponse.ExchangedPeer(
+        peer_id=found.peer_id,
+        addresses=found.addresses,
+        signed_record=found.signed,
+        seq=found.seq,
+        new=found.is_new,
+    )
+
+
+def counts_to_pb(machine: Peering) -> peering_pb2.PeeringCounts:
+    """Packs what has happened to peers so far."""
+    counts = machine.exchange.counts
+    return peering_pb2.PeeringCounts(
+        trimmed=machine.trimmed,
+        exchanges_asked=counts.asked,
+        exchanges_failed=counts.failed,
+        exchanges_served=counts.served,
+        exchanges_refused=counts.refused,
+        records=len(machine.book.with_records()),
+    )
+
+
 def peer_to_pb(
-    entry: PeerEntry, next_dial_ms: int | None, traffic: Traffic | None
+    entry: PeerEntry, next_dial_ms: int | None, traffic: Traffic | None, value: Value
 ) -> peering_pb2.Peer:
     """Packs a peer of the address book."""
+    best_first = entry.best_first()
     peer = peering_pb2.Peer(
         peer_id=entry.peer_id,
-        addresses=entry.best_first(),
+        addresses=best_first,
+        address_info=[address_to_pb(entry.addresses[address]) for address in best_first],
+        tags=value.tags,
+        protections=value.protections,
+        protected=value.is_protected,
+        score=value.score,
         connected=entry.connection is not None,
         protocols=entry.protocols,
         agent=entry.agent,
         dial_failures=entry.dial_failures,
         bootstrap=entry.bootstrap,
     )
+    if entry.signed is not None:
+        peer.record_seq = entry.signed.seq
     if entry.connection is not None:
         peer.outbound = entry.connection.outbound
         peer.connected_since.FromMilliseconds(entry.connection.since_ms)

@@ -1,13 +1,16 @@
 """`logos.network.v1.Peering`."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 from logos.network.v1 import peering_pb2 as pb
 from logos.network.v1 import peering_pb2_grpc as pb_grpc
+from logos_base.capabilities import Subject
 from logos_mixnet.core.addresses import parse_address
 from logos_mixnet.core.identity import parse_peer_id
+from logos_mixnet.core.standing import Worth, owned
 from logos_mixnet.operations.peering import PeeringOperations
-from logos_mixnet.rpc.convert import notice_to_pb, peer_to_pb
+from logos_mixnet.rpc.convert import counts_to_pb, found_to_pb, notice_to_pb, peer_to_pb
 from logos_module.contexts import Context
 from logos_module.marks import mark_in
 from logos_module.pages import page_size, page_start
@@ -28,6 +31,7 @@ class PeeringServicer(pb_grpc.PeeringServicer):
             listen_addresses=machine.own_addresses,
             connected_peers=len(machine.connected),
             isolated=machine.is_isolated,
+            counts=counts_to_pb(machine),
         )
 
     async def ListPeers(
@@ -39,9 +43,16 @@ class PeeringServicer(pb_grpc.PeeringServicer):
             connected_only=request.connected_only,
         )
         traffic = self._peering.traffic()
+        value_of = self._peering.machine.standing.value_of
+        now_ms = self._peering.now_ms()
         return pb.ListPeersResponse(
             peers=[
-                peer_to_pb(entry, next_dial_ms, traffic.get(entry.peer_id))
+                peer_to_pb(
+                    entry,
+                    next_dial_ms,
+                    traffic.get(entry.peer_id),
+                    value_of(entry.peer_id, now_ms),
+                )
                 for entry, next_dial_ms in peers
             ],
             next_page_token=peers[-1][0].peer_id if more else "",
@@ -80,9 +91,44 @@ class PeeringServicer(pb_grpc.PeeringServicer):
         response.round_trip.FromMicroseconds(microseconds)
         return response
 
+    async def Tag(self, request: pb.TagRequest, context: Context) -> pb.TagResponse:
+        lasts_ms = request.lasts.ToMilliseconds() if request.HasField("lasts") else None
+        worth = Worth(request.value, lasts_ms)
+        await self._peering.tag(parse_peer_id(request.peer_id), _name(request, context), worth)
+        return pb.TagResponse()
+
+    async def Untag(self, request: pb.UntagRequest, context: Context) -> pb.UntagResponse:
+        await self._peering.untag(parse_peer_id(request.peer_id), _name(request, context))
+        return pb.UntagResponse()
+
+    async def Protect(self, request: pb.ProtectRequest, context: Context) -> pb.ProtectResponse:
+        await self._peering.protect(parse_peer_id(request.peer_id), _name(request, context))
+        return pb.ProtectResponse()
+
+    async def Unprotect(
+        self, request: pb.UnprotectRequest, context: Context
+    ) -> pb.UnprotectResponse:
+        await self._peering.unprotect(parse_peer_id(request.peer_id), _name(request, context))
+        return pb.UnprotectResponse()
+
+    async def ExchangePeers(
+        self, request: pb.ExchangePeersRequest, context: Context
+    ) -> pb.ExchangePeersResponse:
+        if request.peer_id:
+            found = await self._peering.exchange_with(parse_peer_id(request.peer_id))
+        else:
+            found = self._peering.shown()
+        return pb.ExchangePeersResponse(peers=map(found_to_pb, found))
+
     async def WatchPeers(
         self, request: pb.WatchPeersRequest, context: Context
     ) -> AsyncIterator[pb.WatchPeersResponse]:
         with self._peering.watch() as notices:
             async for notice in notices:
                 yield notice_to_pb(notice)
+
+
+def _name(request: Any, context: Context) -> str:
+    """Returns the name of a tag or a protection as it is kept: beside it, whose it is."""
+    caller: Subject | None = context.caller  # type: ignore[attr-defined] # a ServedCall
+    return owned("" if caller is None else caller.name, request.name)

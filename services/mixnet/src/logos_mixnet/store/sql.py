@@ -10,9 +10,10 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
+from logos_mixnet.core.address_book import Ban, Changes, PeerRecord, SignedCopy
 from logos_mixnet.core.advertisements import MAX_EXPIRED, Advertisement, Due, MakeDue
 from logos_mixnet.core.capability.offers import Offer
+from logos_mixnet.core.confidence import Confidence, Learned
 from logos_mixnet.core.errors import StoreError, TooManyKeysError
 from logos_module.database import Database, Schema, reading, writing
 
@@ -35,6 +36,18 @@ class PeerRow(Base):
     addresses: Mapped[str]  # JSON list, best first
     wanted: Mapped[bool]
     last_seen_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class PeerDetailRow(Base):
+    """What else is known of a peer of the address book."""
+
+    __tablename__ = "peer_detail"
+
+    peer_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    learned: Mapped[str]  # JSON: by address, confidence, when it was heard and reached
+    signed: Mapped[bytes | None] = mapped_column(LargeBinary(1024))
+    seq: Mapped[str] = mapped_column(String(20))  # 64 bits, more than SQL's integers hold
+    heard_ms: Mapped[int] = mapped_column(BigInteger)  # the signed record
 
 
 class BanRow(Base):
@@ -88,15 +101,20 @@ class SqlPeerStore:
 
     @reading
     async def load_peers(self, session: AsyncSession) -> list[PeerRecord]:
-        rows = await session.scalars(select(PeerRow).order_by(PeerRow.peer_id))
-        return [_to_record(row) for row in rows]
+        both = select(PeerRow, PeerDetailRow).outerjoin(
+            PeerDetailRow, PeerDetailRow.peer_id == PeerRow.peer_id
+        )
+        rows = await session.execute(both.order_by(PeerRow.peer_id))
+        return [_to_record(row, detail) for row, detail in rows]
 
     @writing
     async def save_peers(self, session: AsyncSession, changes: Changes) -> None:
         for some in chunks(changes.removed):
-            await session.execute(delete(PeerRow).where(PeerRow.peer_id.in_(some)))
+            for table in (PeerRow, PeerDetailRow):
+                await session.execute(delete(table).where(table.peer_id.in_(some)))
         if changes.changed:
             await session.execute(_PUT_PEER, [_record_values(r) for r in changes.changed])
+            await session.execute(_PUT_DETAIL, [_detail_values(r) for r in changes.changed])
 
     @reading
     async def load_bans(self, session: AsyncSession) -> list[Ban]:
@@ -222,8 +240,34 @@ def _record_values(record: PeerRecord) -> dict[str, Any]:
     }
 
 
-def _to_record(row: PeerRow) -> PeerRecord:
-    return PeerRecord(row.peer_id, tuple(json.loads(row.addresses)), row.wanted, row.last_seen_ms)
+def _detail_values(record: PeerRecord) -> dict[str, Any]:
+    signed = record.signed
+    learned = {
+        address: (each.confidence, each.heard_ms, each.reached_ms)
+        for address, each in zip(record.addresses, record.learned, strict=False)
+    }
+    return {
+        "peer_id": record.peer_id,
+        "learned": json.dumps(learned),
+        "signed": None if signed is None else signed.encoded,
+        "seq": str(0 if signed is None else signed.seq),
+        "heard_ms": 0 if signed is None else signed.heard_ms,
+    }
+
+
+def _to_record(row: PeerRow, detail: PeerDetailRow | None) -> PeerRecord:
+    addresses = tuple(json.loads(row.addresses))
+    if detail is None:  # written down before there was confidence
+        return PeerRecord(row.peer_id, addresses, row.wanted, row.last_seen_ms)
+    known = json.loads(detail.learned)
+    learned = tuple(
+        Learned(Confidence(known[each][0]), *known[each][1:]) if each in known else Learned()
+        for each in addresses
+    )
+    signed = None
+    if detail.signed is not None:
+        signed = SignedCopy(detail.signed, int(detail.seq), detail.heard_ms)
+    return PeerRecord(row.peer_id, addresses, row.wanted, row.last_seen_ms, learned, signed)
 
 
 def _to_advertisement(row: AdvertisementRow) -> Advertisement:
@@ -234,3 +278,4 @@ _PUT_PEER = put(PeerRow, "addresses", "wanted", "last_seen_ms")
 _PUT_BAN = put(BanRow, "until_ms", "reason")
 _PUT_ADVERTISEMENT = put(AdvertisementRow, "expires_ms")
 _PUT_RECORD = put(RecordRow, "seq")
+_PUT_DETAIL = put(PeerDetailRow, "learned", "signed", "seq", "heard_ms")

@@ -35,6 +35,26 @@ class Peer(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class TagsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PEER_ID_FIELD_NUMBER: _builtins.int
     ADDRESSES_FIELD_NUMBER: _builtins.int
     CONNECTED_FIELD_NUMBER: _builtins.int
@@ -48,6 +68,12 @@ class Peer(_message.Message):
     BANNED_UNTIL_FIELD_NUMBER: _builtins.int
     BOOTSTRAP_FIELD_NUMBER: _builtins.int
     TRAFFIC_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    PROTECTIONS_FIELD_NUMBER: _builtins.int
+    PROTECTED_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    ADDRESS_INFO_FIELD_NUMBER: _builtins.int
+    RECORD_SEQ_FIELD_NUMBER: _builtins.int
     peer_id: _builtins.str
     """Base58 text of the 39-byte identity multihash (NET-1)."""
     connected: _builtins.bool
@@ -60,6 +86,14 @@ class Peer(_message.Message):
     """Dials that failed since the last success."""
     bootstrap: _builtins.bool
     """Whether the profile names it as a bootstrap peer."""
+    protected: _builtins.bool
+    """Whether it stays connected when there are too many: for such a reason, or
+    because the profile or `Connect` names it.
+    """
+    score: _builtins.int
+    """Its worth: tags, and 100 if this node has dialled it."""
+    record_seq: _builtins.int
+    """Number of the signed record that this node holds of it. Unset if none."""
     @_builtins.property
     def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Multiaddresses at which it was last reached or announced, best first."""
@@ -88,6 +122,18 @@ class Peer(_message.Message):
     def traffic(self) -> Global___LinkTraffic:
         """What its connections have carried. Unset if not connected."""
 
+    @_builtins.property
+    def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """What its tags are worth now, by `caller/name`."""
+
+    @_builtins.property
+    def protections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Reasons for which it is protected, as `caller/name`."""
+
+    @_builtins.property
+    def address_info(self) -> _containers.RepeatedCompositeFieldContainer[Global___AddressInfo]:
+        """What is known of each of `addresses`, in the same order."""
+
     def __init__(
         self,
         *,
@@ -104,14 +150,87 @@ class Peer(_message.Message):
         banned_until: _timestamp_pb2.Timestamp | None = ...,
         bootstrap: _builtins.bool = ...,
         traffic: Global___LinkTraffic | None = ...,
+        tags: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        protections: _abc.Iterable[_builtins.str] | None = ...,
+        protected: _builtins.bool = ...,
+        score: _builtins.int = ...,
+        address_info: _abc.Iterable[Global___AddressInfo] | None = ...,
+        record_seq: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["banned_until", b"banned_until", "connected_since", b"connected_since", "next_dial_at", b"next_dial_at", "round_trip", b"round_trip", "traffic", b"traffic"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_record_seq", b"_record_seq", "banned_until", b"banned_until", "connected_since", b"connected_since", "next_dial_at", b"next_dial_at", "record_seq", b"record_seq", "round_trip", b"round_trip", "traffic", b"traffic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "agent", b"agent", "banned_until", b"banned_until", "bootstrap", b"bootstrap", "connected", b"connected", "connected_since", b"connected_since", "dial_failures", b"dial_failures", "next_dial_at", b"next_dial_at", "outbound", b"outbound", "peer_id", b"peer_id", "protocols", b"protocols", "round_trip", b"round_trip", "traffic", b"traffic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_record_seq", b"_record_seq", "address_info", b"address_info", "addresses", b"addresses", "agent", b"agent", "banned_until", b"banned_until", "bootstrap", b"bootstrap", "connected", b"connected", "connected_since", b"connected_since", "dial_failures", b"dial_failures", "next_dial_at", b"next_dial_at", "outbound", b"outbound", "peer_id", b"peer_id", "protected", b"protected", "protections", b"protections", "protocols", b"protocols", "record_seq", b"record_seq", "round_trip", b"round_trip", "score", b"score", "tags", b"tags", "traffic", b"traffic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__record_seq: _TypeAlias = _typing.Literal["record_seq"]  # noqa: Y015
+    _WhichOneofArgType__record_seq: _TypeAlias = _typing.Literal["_record_seq", b"_record_seq"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__record_seq) -> _WhichOneofReturnType__record_seq | None: ...
+
+Global___Peer: _TypeAlias = Peer  # noqa: Y015
+
+@_typing.final
+class AddressInfo(_message.Message):
+    """What is known of an address."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Confidence:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ConfidenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[AddressInfo._Confidence.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        CONFIDENCE_UNSPECIFIED: AddressInfo._Confidence.ValueType  # 0
+        """Never sent."""
+        CONFIDENCE_LOW: AddressInfo._Confidence.ValueType  # 1
+        """Another peer."""
+        CONFIDENCE_MEDIUM: AddressInfo._Confidence.ValueType  # 2
+        """The peer itself."""
+        CONFIDENCE_HIGH: AddressInfo._Confidence.ValueType  # 3
+        """A dial has found it there."""
+        CONFIDENCE_INFINITE: AddressInfo._Confidence.ValueType  # 4
+        """The profile, or `Connect`."""
+
+    class Confidence(_Confidence, metaclass=_ConfidenceEnumTypeWrapper):
+        """Who says that the peer is there."""
+
+    CONFIDENCE_UNSPECIFIED: AddressInfo.Confidence.ValueType  # 0
+    """Never sent."""
+    CONFIDENCE_LOW: AddressInfo.Confidence.ValueType  # 1
+    """Another peer."""
+    CONFIDENCE_MEDIUM: AddressInfo.Confidence.ValueType  # 2
+    """The peer itself."""
+    CONFIDENCE_HIGH: AddressInfo.Confidence.ValueType  # 3
+    """A dial has found it there."""
+    CONFIDENCE_INFINITE: AddressInfo.Confidence.ValueType  # 4
+    """The profile, or `Connect`."""
+
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    HEARD_AT_FIELD_NUMBER: _builtins.int
+    REACHED_AT_FIELD_NUMBER: _builtins.int
+    confidence: Global___AddressInfo.Confidence.ValueType
+    """How far it is believed."""
+    @_builtins.property
+    def heard_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was named last. Unset if that is not known."""
+
+    @_builtins.property
+    def reached_at(self) -> _timestamp_pb2.Timestamp:
+        """When the peer was last found there. Unset if it was not."""
+
+    def __init__(
+        self,
+        *,
+        confidence: Global___AddressInfo.Confidence.ValueType = ...,
+        heard_at: _timestamp_pb2.Timestamp | None = ...,
+        reached_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heard_at", b"heard_at", "reached_at", b"reached_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "heard_at", b"heard_at", "reached_at", b"reached_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Peer: _TypeAlias = Peer  # noqa: Y015
+Global___AddressInfo: _TypeAlias = AddressInfo  # noqa: Y015
 
 @_typing.final
 class LinkTraffic(_message.Message):
@@ -182,6 +301,7 @@ class GetIdentityResponse(_message.Message):
     LISTEN_ADDRESSES_FIELD_NUMBER: _builtins.int
     CONNECTED_PEERS_FIELD_NUMBER: _builtins.int
     ISOLATED_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
     peer_id: _builtins.str
     """Base58 text of the 39-byte identity multihash (NET-1)."""
     connected_peers: _builtins.int
@@ -192,6 +312,10 @@ class GetIdentityResponse(_message.Message):
     def listen_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Multiaddresses at which it listens, without `/p2p/…`."""
 
+    @_builtins.property
+    def counts(self) -> Global___PeeringCounts:
+        """What has happened since the module started."""
+
     def __init__(
         self,
         *,
@@ -199,14 +323,57 @@ class GetIdentityResponse(_message.Message):
         listen_addresses: _abc.Iterable[_builtins.str] | None = ...,
         connected_peers: _builtins.int = ...,
         isolated: _builtins.bool = ...,
+        counts: Global___PeeringCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected_peers", b"connected_peers", "isolated", b"isolated", "listen_addresses", b"listen_addresses", "peer_id", b"peer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected_peers", b"connected_peers", "counts", b"counts", "isolated", b"isolated", "listen_addresses", b"listen_addresses", "peer_id", b"peer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetIdentityResponse: _TypeAlias = GetIdentityResponse  # noqa: Y015
+
+@_typing.final
+class PeeringCounts(_message.Message):
+    """Counts since the network module started."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRIMMED_FIELD_NUMBER: _builtins.int
+    EXCHANGES_ASKED_FIELD_NUMBER: _builtins.int
+    EXCHANGES_FAILED_FIELD_NUMBER: _builtins.int
+    EXCHANGES_SERVED_FIELD_NUMBER: _builtins.int
+    EXCHANGES_REFUSED_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
+    trimmed: _builtins.int
+    """Peers whose connections were ended because there were too many."""
+    exchanges_asked: _builtins.int
+    """Peers that were asked for others."""
+    exchanges_failed: _builtins.int
+    """Peers that were asked, and did not answer or broke a rule."""
+    exchanges_served: _builtins.int
+    """Requests of peers that were answered."""
+    exchanges_refused: _builtins.int
+    """Requests of peers that came too often or broke a rule."""
+    records: _builtins.int
+    """Signed records of peers that are held now."""
+    def __init__(
+        self,
+        *,
+        trimmed: _builtins.int = ...,
+        exchanges_asked: _builtins.int = ...,
+        exchanges_failed: _builtins.int = ...,
+        exchanges_served: _builtins.int = ...,
+        exchanges_refused: _builtins.int = ...,
+        records: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exchanges_asked", b"exchanges_asked", "exchanges_failed", b"exchanges_failed", "exchanges_refused", b"exchanges_refused", "exchanges_served", b"exchanges_served", "records", b"records", "trimmed", b"trimmed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeeringCounts: _TypeAlias = PeeringCounts  # noqa: Y015
 
 @_typing.final
 class ListPeersRequest(_message.Message):
@@ -552,6 +719,272 @@ class PingResponse(_message.Message):
 Global___PingResponse: _TypeAlias = PingResponse  # noqa: Y015
 
 @_typing.final
+class TagRequest(_message.Message):
+    """Asks for a peer to be worth more or less."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    LASTS_FIELD_NUMBER: _builtins.int
+    peer_id: _builtins.str
+    """Peer id, base58."""
+    name: _builtins.str
+    """What for, 1 to 64 bytes. Other callers' tags of this name are others."""
+    value: _builtins.int
+    """From -1,000,000 to 1,000,000."""
+    @_builtins.property
+    def lasts(self) -> _duration_pb2.Duration:
+        """In which time it fades evenly to 0, at most 366 days; unset: it does not."""
+
+    def __init__(
+        self,
+        *,
+        peer_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        value: _builtins.int = ...,
+        lasts: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lasts", b"lasts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lasts", b"lasts", "name", b"name", "peer_id", b"peer_id", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagRequest: _TypeAlias = TagRequest  # noqa: Y015
+
+@_typing.final
+class TagResponse(_message.Message):
+    """The peer has the tag."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagResponse: _TypeAlias = TagResponse  # noqa: Y015
+
+@_typing.final
+class UntagRequest(_message.Message):
+    """Asks for a tag to be taken away."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    peer_id: _builtins.str
+    """Peer id, base58."""
+    name: _builtins.str
+    """Its name."""
+    def __init__(
+        self,
+        *,
+        peer_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "peer_id", b"peer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UntagRequest: _TypeAlias = UntagRequest  # noqa: Y015
+
+@_typing.final
+class UntagResponse(_message.Message):
+    """The peer does not have the tag."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UntagResponse: _TypeAlias = UntagResponse  # noqa: Y015
+
+@_typing.final
+class ProtectRequest(_message.Message):
+    """Asks for a peer to stay connected."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    peer_id: _builtins.str
+    """Peer id, base58."""
+    name: _builtins.str
+    """What for, 1 to 64 bytes."""
+    def __init__(
+        self,
+        *,
+        peer_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "peer_id", b"peer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProtectRequest: _TypeAlias = ProtectRequest  # noqa: Y015
+
+@_typing.final
+class ProtectResponse(_message.Message):
+    """The peer is protected."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProtectResponse: _TypeAlias = ProtectResponse  # noqa: Y015
+
+@_typing.final
+class UnprotectRequest(_message.Message):
+    """Asks for a reason to be taken away."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    peer_id: _builtins.str
+    """Peer id, base58."""
+    name: _builtins.str
+    """Its name."""
+    def __init__(
+        self,
+        *,
+        peer_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "peer_id", b"peer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnprotectRequest: _TypeAlias = UnprotectRequest  # noqa: Y015
+
+@_typing.final
+class UnprotectResponse(_message.Message):
+    """The peer is not protected for that reason."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnprotectResponse: _TypeAlias = UnprotectResponse  # noqa: Y015
+
+@_typing.final
+class ExchangePeersRequest(_message.Message):
+    """Asks for peers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_ID_FIELD_NUMBER: _builtins.int
+    peer_id: _builtins.str
+    """Connected peer that is asked. Empty: this node answers itself."""
+    def __init__(
+        self,
+        *,
+        peer_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer_id", b"peer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExchangePeersRequest: _TypeAlias = ExchangePeersRequest  # noqa: Y015
+
+@_typing.final
+class ExchangePeersResponse(_message.Message):
+    """Peers at random."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ExchangedPeer(_message.Message):
+        """A peer, and the record that it has signed."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PEER_ID_FIELD_NUMBER: _builtins.int
+        ADDRESSES_FIELD_NUMBER: _builtins.int
+        SIGNED_RECORD_FIELD_NUMBER: _builtins.int
+        SEQ_FIELD_NUMBER: _builtins.int
+        NEW_FIELD_NUMBER: _builtins.int
+        peer_id: _builtins.str
+        """Peer id, base58."""
+        signed_record: _builtins.bytes
+        """Signed envelope of its record (DIS-4, DIS-5)."""
+        seq: _builtins.int
+        """Number of the record: of two, the greater holds."""
+        new: _builtins.bool
+        """Whether the address book did not have the peer."""
+        @_builtins.property
+        def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Multiaddresses of its record that can be dialled and are plausible."""
+
+        def __init__(
+            self,
+            *,
+            peer_id: _builtins.str = ...,
+            addresses: _abc.Iterable[_builtins.str] | None = ...,
+            signed_record: _builtins.bytes = ...,
+            seq: _builtins.int = ...,
+            new: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "new", b"new", "peer_id", b"peer_id", "seq", b"seq", "signed_record", b"signed_record"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PEERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def peers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExchangePeersResponse.ExchangedPeer]:
+        """At most 16."""
+
+    def __init__(
+        self,
+        *,
+        peers: _abc.Iterable[Global___ExchangePeersResponse.ExchangedPeer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peers", b"peers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExchangePeersResponse: _TypeAlias = ExchangePeersResponse  # noqa: Y015
+
+@_typing.final
 class WatchPeersRequest(_message.Message):
     """Asks for peer events."""
 
@@ -596,6 +1029,8 @@ class WatchPeersResponse(_message.Message):
         """This node was cut off; `peer_id` is empty."""
         EVENT_HEALED: WatchPeersResponse._Event.ValueType  # 7
         """This node is cut off no longer; `peer_id` is empty."""
+        EVENT_TRIMMED: WatchPeersResponse._Event.ValueType  # 8
+        """Its connections are ended, because there were too many peers. Not its fault."""
 
     class Event(_Event, metaclass=_EventEnumTypeWrapper):
         """What may happen to a peer."""
@@ -616,6 +1051,8 @@ class WatchPeersResponse(_message.Message):
     """This node was cut off; `peer_id` is empty."""
     EVENT_HEALED: WatchPeersResponse.Event.ValueType  # 7
     """This node is cut off no longer; `peer_id` is empty."""
+    EVENT_TRIMMED: WatchPeersResponse.Event.ValueType  # 8
+    """Its connections are ended, because there were too many peers. Not its fault."""
 
     EVENT_FIELD_NUMBER: _builtins.int
     PEER_ID_FIELD_NUMBER: _builtins.int

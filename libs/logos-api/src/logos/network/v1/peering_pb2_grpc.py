@@ -80,6 +80,31 @@ class PeeringStub:
                 request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.PingRequest.SerializeToString,
                 response_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.PingResponse.FromString,
                 _registered_method=True)
+        self.Tag = channel.unary_unary(
+                '/logos.network.v1.Peering/Tag',
+                request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.TagRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.TagResponse.FromString,
+                _registered_method=True)
+        self.Untag = channel.unary_unary(
+                '/logos.network.v1.Peering/Untag',
+                request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.UntagRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.UntagResponse.FromString,
+                _registered_method=True)
+        self.Protect = channel.unary_unary(
+                '/logos.network.v1.Peering/Protect',
+                request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.ProtectRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.ProtectResponse.FromString,
+                _registered_method=True)
+        self.Unprotect = channel.unary_unary(
+                '/logos.network.v1.Peering/Unprotect',
+                request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.UnprotectRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.UnprotectResponse.FromString,
+                _registered_method=True)
+        self.ExchangePeers = channel.unary_unary(
+                '/logos.network.v1.Peering/ExchangePeers',
+                request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.ExchangePeersRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.ExchangePeersResponse.FromString,
+                _registered_method=True)
         self.WatchPeers = channel.unary_stream(
                 '/logos.network.v1.Peering/WatchPeers',
                 request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.WatchPeersRequest.SerializeToString,
@@ -174,6 +199,67 @@ class PeeringServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Tag(self, request, context):
+        """Makes a peer worth more to this node, or less: when there are too many
+        peers, those of the least worth go first (NET-17). A tag belongs to its
+        caller, replaces that of the same name, and ends with the network module.
+
+        Errors:
+        INVALID_ARGUMENT     INVALID_TAG: the name, the value or the duration
+        FAILED_PRECONDITION  PEER_BANNED
+        RESOURCE_EXHAUSTED   TOO_MANY_TAGS: the peer has 16 others
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Untag(self, request, context):
+        """Takes a tag of the caller away. Idempotent.
+
+        Errors:
+        INVALID_ARGUMENT  INVALID_TAG: the name
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Protect(self, request, context):
+        """Keeps a peer connected when there are too many, for a reason that belongs
+        to its caller and ends with the network module. It does not dial the peer:
+        that is `Connect`. Idempotent.
+
+        Errors:
+        INVALID_ARGUMENT     INVALID_TAG: the name
+        FAILED_PRECONDITION  PEER_BANNED
+        RESOURCE_EXHAUSTED   TOO_MANY_TAGS: it is protected for 16 other reasons
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Unprotect(self, request, context):
+        """Takes a reason of the caller away. Idempotent.
+
+        Errors:
+        INVALID_ARGUMENT  INVALID_TAG: the name
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExchangePeers(self, request, context):
+        """Asks a connected peer for others, up to 16 that it chooses at random, and
+        takes them into the address book; or returns what this node would answer
+        (NET-19 to NET-21).
+
+        Errors:
+        UNAVAILABLE  PEER_NOT_CONNECTED
+        UNAVAILABLE  PEER_EXCHANGE_FAILED: it does not answer, or not as it must
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchPeers(self, request, context):
         """Streams what happens to peers: first one CONNECTED event for each peer
         that is connected, then changes. A reader for which more than 1024
@@ -230,6 +316,31 @@ def add_PeeringServicer_to_server(servicer, server):
                     servicer.Ping,
                     request_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.PingRequest.FromString,
                     response_serializer=logos_dot_network_dot_v1_dot_peering__pb2.PingResponse.SerializeToString,
+            ),
+            'Tag': grpc.unary_unary_rpc_method_handler(
+                    servicer.Tag,
+                    request_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.TagRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_peering__pb2.TagResponse.SerializeToString,
+            ),
+            'Untag': grpc.unary_unary_rpc_method_handler(
+                    servicer.Untag,
+                    request_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.UntagRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_peering__pb2.UntagResponse.SerializeToString,
+            ),
+            'Protect': grpc.unary_unary_rpc_method_handler(
+                    servicer.Protect,
+                    request_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.ProtectRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_peering__pb2.ProtectResponse.SerializeToString,
+            ),
+            'Unprotect': grpc.unary_unary_rpc_method_handler(
+                    servicer.Unprotect,
+                    request_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.UnprotectRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_peering__pb2.UnprotectResponse.SerializeToString,
+            ),
+            'ExchangePeers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExchangePeers,
+                    request_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.ExchangePeersRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_peering__pb2.ExchangePeersResponse.SerializeToString,
             ),
             'WatchPeers': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchPeers,
@@ -481,6 +592,141 @@ class Peering:
             '/logos.network.v1.Peering/Ping',
             logos_dot_network_dot_v1_dot_peering__pb2.PingRequest.SerializeToString,
             logos_dot_network_dot_v1_dot_peering__pb2.PingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Tag(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Peering/Tag',
+            logos_dot_network_dot_v1_dot_peering__pb2.TagRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_peering__pb2.TagResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Untag(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Peering/Untag',
+            logos_dot_network_dot_v1_dot_peering__pb2.UntagRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_peering__pb2.UntagResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Protect(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Peering/Protect',
+            logos_dot_network_dot_v1_dot_peering__pb2.ProtectRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_peering__pb2.ProtectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Unprotect(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Peering/Unprotect',
+            logos_dot_network_dot_v1_dot_peering__pb2.UnprotectRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_peering__pb2.UnprotectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExchangePeers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Peering/ExchangePeers',
+            logos_dot_network_dot_v1_dot_peering__pb2.ExchangePeersRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_peering__pb2.ExchangePeersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -85,6 +85,47 @@ class PeeringStub:
     Errors:
       UNAVAILABLE  PEER_NOT_CONNECTED
     """
+    Tag: _grpc.UnaryUnaryMultiCallable[_peering_pb2.TagRequest, _peering_pb2.TagResponse]
+    """Makes a peer worth more to this node, or less: when there are too many
+    peers, those of the least worth go first (NET-17). A tag belongs to its
+    caller, replaces that of the same name, and ends with the network module.
+
+    Errors:
+      INVALID_ARGUMENT     INVALID_TAG: the name, the value or the duration
+      FAILED_PRECONDITION  PEER_BANNED
+      RESOURCE_EXHAUSTED   TOO_MANY_TAGS: the peer has 16 others
+    """
+    Untag: _grpc.UnaryUnaryMultiCallable[_peering_pb2.UntagRequest, _peering_pb2.UntagResponse]
+    """Takes a tag of the caller away. Idempotent.
+
+    Errors:
+      INVALID_ARGUMENT  INVALID_TAG: the name
+    """
+    Protect: _grpc.UnaryUnaryMultiCallable[_peering_pb2.ProtectRequest, _peering_pb2.ProtectResponse]
+    """Keeps a peer connected when there are too many, for a reason that belongs
+    to its caller and ends with the network module. It does not dial the peer:
+    that is `Connect`. Idempotent.
+
+    Errors:
+      INVALID_ARGUMENT     INVALID_TAG: the name
+      FAILED_PRECONDITION  PEER_BANNED
+      RESOURCE_EXHAUSTED   TOO_MANY_TAGS: it is protected for 16 other reasons
+    """
+    Unprotect: _grpc.UnaryUnaryMultiCallable[_peering_pb2.UnprotectRequest, _peering_pb2.UnprotectResponse]
+    """Takes a reason of the caller away. Idempotent.
+
+    Errors:
+      INVALID_ARGUMENT  INVALID_TAG: the name
+    """
+    ExchangePeers: _grpc.UnaryUnaryMultiCallable[_peering_pb2.ExchangePeersRequest, _peering_pb2.ExchangePeersResponse]
+    """Asks a connected peer for others, up to 16 that it chooses at random, and
+    takes them into the address book; or returns what this node would answer
+    (NET-19 to NET-21).
+
+    Errors:
+      UNAVAILABLE  PEER_NOT_CONNECTED
+      UNAVAILABLE  PEER_EXCHANGE_FAILED: it does not answer, or not as it must
+    """
     WatchPeers: _grpc.UnaryStreamMultiCallable[_peering_pb2.WatchPeersRequest, _peering_pb2.WatchPeersResponse]
     """Streams what happens to peers: first one CONNECTED event for each peer
     that is connected, then changes. A reader for which more than 1024
@@ -139,6 +180,47 @@ class PeeringAsyncStub(PeeringStub):
 
     Errors:
       UNAVAILABLE  PEER_NOT_CONNECTED
+    """
+    Tag: _aio.UnaryUnaryMultiCallable[_peering_pb2.TagRequest, _peering_pb2.TagResponse]  # type: ignore[assignment]
+    """Makes a peer worth more to this node, or less: when there are too many
+    peers, those of the least worth go first (NET-17). A tag belongs to its
+    caller, replaces that of the same name, and ends with the network module.
+
+    Errors:
+      INVALID_ARGUMENT     INVALID_TAG: the name, the value or the duration
+      FAILED_PRECONDITION  PEER_BANNED
+      RESOURCE_EXHAUSTED   TOO_MANY_TAGS: the peer has 16 others
+    """
+    Untag: _aio.UnaryUnaryMultiCallable[_peering_pb2.UntagRequest, _peering_pb2.UntagResponse]  # type: ignore[assignment]
+    """Takes a tag of the caller away. Idempotent.
+
+    Errors:
+      INVALID_ARGUMENT  INVALID_TAG: the name
+    """
+    Protect: _aio.UnaryUnaryMultiCallable[_peering_pb2.ProtectRequest, _peering_pb2.ProtectResponse]  # type: ignore[assignment]
+    """Keeps a peer connected when there are too many, for a reason that belongs
+    to its caller and ends with the network module. It does not dial the peer:
+    that is `Connect`. Idempotent.
+
+    Errors:
+      INVALID_ARGUMENT     INVALID_TAG: the name
+      FAILED_PRECONDITION  PEER_BANNED
+      RESOURCE_EXHAUSTED   TOO_MANY_TAGS: it is protected for 16 other reasons
+    """
+    Unprotect: _aio.UnaryUnaryMultiCallable[_peering_pb2.UnprotectRequest, _peering_pb2.UnprotectResponse]  # type: ignore[assignment]
+    """Takes a reason of the caller away. Idempotent.
+
+    Errors:
+      INVALID_ARGUMENT  INVALID_TAG: the name
+    """
+    ExchangePeers: _aio.UnaryUnaryMultiCallable[_peering_pb2.ExchangePeersRequest, _peering_pb2.ExchangePeersResponse]  # type: ignore[assignment]
+    """Asks a connected peer for others, up to 16 that it chooses at random, and
+    takes them into the address book; or returns what this node would answer
+    (NET-19 to NET-21).
+
+    Errors:
+      UNAVAILABLE  PEER_NOT_CONNECTED
+      UNAVAILABLE  PEER_EXCHANGE_FAILED: it does not answer, or not as it must
     """
     WatchPeers: _aio.UnaryStreamMultiCallable[_peering_pb2.WatchPeersRequest, _peering_pb2.WatchPeersResponse]  # type: ignore[assignment]
     """Streams what happens to peers: first one CONNECTED event for each peer
@@ -245,6 +327,77 @@ class PeeringServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           UNAVAILABLE  PEER_NOT_CONNECTED
+        """
+
+    @_abc_1.abstractmethod
+    def Tag(
+        self,
+        request: _peering_pb2.TagRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peering_pb2.TagResponse, _abc.Awaitable[_peering_pb2.TagResponse]]:
+        """Makes a peer worth more to this node, or less: when there are too many
+        peers, those of the least worth go first (NET-17). A tag belongs to its
+        caller, replaces that of the same name, and ends with the network module.
+
+        Errors:
+          INVALID_ARGUMENT     INVALID_TAG: the name, the value or the duration
+          FAILED_PRECONDITION  PEER_BANNED
+          RESOURCE_EXHAUSTED   TOO_MANY_TAGS: the peer has 16 others
+        """
+
+    @_abc_1.abstractmethod
+    def Untag(
+        self,
+        request: _peering_pb2.UntagRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peering_pb2.UntagResponse, _abc.Awaitable[_peering_pb2.UntagResponse]]:
+        """Takes a tag of the caller away. Idempotent.
+
+        Errors:
+          INVALID_ARGUMENT  INVALID_TAG: the name
+        """
+
+    @_abc_1.abstractmethod
+    def Protect(
+        self,
+        request: _peering_pb2.ProtectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peering_pb2.ProtectResponse, _abc.Awaitable[_peering_pb2.ProtectResponse]]:
+        """Keeps a peer connected when there are too many, for a reason that belongs
+        to its caller and ends with the network module. It does not dial the peer:
+        that is `Connect`. Idempotent.
+
+        Errors:
+          INVALID_ARGUMENT     INVALID_TAG: the name
+          FAILED_PRECONDITION  PEER_BANNED
+          RESOURCE_EXHAUSTED   TOO_MANY_TAGS: it is protected for 16 other reasons
+        """
+
+    @_abc_1.abstractmethod
+    def Unprotect(
+        self,
+        request: _peering_pb2.UnprotectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peering_pb2.UnprotectResponse, _abc.Awaitable[_peering_pb2.UnprotectResponse]]:
+        """Takes a reason of the caller away. Idempotent.
+
+        Errors:
+          INVALID_ARGUMENT  INVALID_TAG: the name
+        """
+
+    @_abc_1.abstractmethod
+    def ExchangePeers(
+        self,
+        request: _peering_pb2.ExchangePeersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peering_pb2.ExchangePeersResponse, _abc.Awaitable[_peering_pb2.ExchangePeersResponse]]:
+        """Asks a connected peer for others, up to 16 that it chooses at random, and
+        takes them into the address book; or returns what this node would answer
+        (NET-19 to NET-21).
+
+        Errors:
+          UNAVAILABLE  PEER_NOT_CONNECTED
+          UNAVAILABLE  PEER_EXCHANGE_FAILED: it does not answer, or not as it must
         """
 
     @_abc_1.abstractmethod
