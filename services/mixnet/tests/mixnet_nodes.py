@@ -85,6 +85,7 @@ async def running(
     signer: Signer | None = None,
     clock: Any = None,
     rln: Any = None,
+    own_record: Any = None,
     **settings: Any,
 ) -> AsyncIterator[RunningNode]:
     config = parse({"listen": ["/ip4/127.0.0.1/tcp/0"], **settings})
@@ -101,6 +102,7 @@ async def running(
         tell_isolation=lambda is_on, mark: isolations.append((is_on, mark)),
         now_ms=None if clock is None else clock.now_ms,
         rln=rln,
+        own_record=own_record,
     )
     server, stopping = Server(OpenAccess()), asyncio.Event()
     network.serve(server.serve)

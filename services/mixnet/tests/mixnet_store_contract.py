@@ -2,9 +2,10 @@
 
 import pytest
 
-from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
+from logos_mixnet.core.address_book import Ban, Changes, PeerRecord, SignedCopy
 from logos_mixnet.core.advertisements import Advertisement, AdvertisementStore, Due
 from logos_mixnet.core.capability.offers import Offer, OfferStore
+from logos_mixnet.core.confidence import Confidence, Learned
 from logos_mixnet.core.errors import TooManyKeysError
 from logos_mixnet.core.ports import PeerStore
 from logos_mixnet.core.rln.announcements import Announcement
@@ -16,6 +17,14 @@ from logos_mixnet.core.rln.slashing import Evidence, SlashRecord
 
 ONE = PeerRecord("a", ("/ip4/1.1.1.1/tcp/1", "/ip4/1.1.1.1/tcp/2"), wanted=True, last_seen_ms=2**41)
 TWO = PeerRecord("b", (), wanted=False, last_seen_ms=0)
+KNOWN = PeerRecord(
+    "c",
+    ("/ip4/1.1.1.1/tcp/3", "/ip4/1.1.1.1/tcp/4"),
+    wanted=False,
+    last_seen_ms=0,
+    learned=(Learned(Confidence.HIGH, 2**41, 2**41 + 1), Learned(Confidence.LOW, 7, 0)),
+    signed=SignedCopy(b"\0" * 1024, 2**64 - 1, 2**41),
+)
 
 
 class PeerStoreContract:
@@ -28,6 +37,21 @@ class PeerStoreContract:
         await store.save_peers(Changes((changed,), ("a", "never-there")))
 
         assert await store.load_peers() == [changed]
+
+    async def test_what_is_known_of_addresses_and_signed_records_are_kept(
+        self, store: PeerStore
+    ) -> None:
+        await store.save_peers(Changes((ONE, KNOWN), ()))
+        assert await store.load_peers() == [ONE, KNOWN]
+
+        plain = PeerRecord("c", KNOWN.addresses, wanted=False, last_seen_ms=1)
+        await store.save_peers(Changes((plain,), ()))
+        assert await store.load_peers() == [ONE, plain]
+        await store.save_peers(Changes((KNOWN,), ("a",)))
+        await store.save_peers(Changes((), ("c",)))
+        assert await store.load_peers() == []
+        await store.save_peers(Changes((plain,), ()))
+        assert await store.load_peers() == [plain]
 
     async def test_thousands_of_peers_are_written_at_once(self, store: PeerStore) -> None:
         records = tuple(

@@ -1,9 +1,13 @@
 import asyncio
+import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from mixnet_store_contract import (
+    KNOWN,
     ONE,
     AdvertisementStoreContract,
     OfferStoreContract,
@@ -13,6 +17,7 @@ from mixnet_store_contract import (
 
 from full_disk import filled, small_disk
 from logos_mixnet.core.address_book import Ban, Changes
+from logos_mixnet.core.confidence import Learned
 from logos_mixnet.core.errors import StoreError
 from logos_mixnet.store import mix as _mix  # noqa: F401 - its tables are of the schema
 from logos_mixnet.store import rln as _rln  # noqa: F401 - so are these
@@ -60,6 +65,24 @@ async def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
         assert await SqlPeerStore(second).load_peers() == [ONE]
         [kept] = await due(SqlAdvertisementStore(second), 0)
         assert kept.key == b"a"
+
+
+async def test_peers_of_a_database_without_confidence_are_read(tmp_path: Path) -> None:
+    """A version before this one has written to the same database, and knows no details."""
+    path = tmp_path / "db"
+    async with open_database(path, SCHEMA) as first:
+        await SqlPeerStore(first).save_peers(Changes((ONE, KNOWN), ()))
+    moved = json.dumps(["/ip4/9.9.9.9/tcp/1", KNOWN.addresses[0]])
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("DELETE FROM peer_detail WHERE peer_id = 'a'")
+        file.execute("UPDATE peer SET addresses = ? WHERE peer_id = 'c'", [moved])
+        file.commit()
+
+    async with open_database(path, SCHEMA) as second:
+        one, known = await SqlPeerStore(second).load_peers()
+
+    assert (one.addresses, one.learned, one.signed) == (ONE.addresses, (), None)
+    assert known.learned == (Learned(), KNOWN.learned[0])
 
 
 async def test_bans_of_one_peer_at_once_do_not_meet(database: Database) -> None:

@@ -1,12 +1,13 @@
 """`logos.network.v1.Peering`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from logos.network.v1 import peering_pb2 as pb
 from logos.network.v1 import peering_pb2_grpc as pb_grpc
 from logos_base.capabilities import Subject
 from logos_mixnet.core.addresses import parse_address
+from logos_mixnet.core.exchange import Found
 from logos_mixnet.core.identity import parse_peer_id
 from logos_mixnet.core.standing import Worth, owned
 from logos_mixnet.operations.peering import PeeringOperations
@@ -114,10 +115,9 @@ class PeeringServicer(pb_grpc.PeeringServicer):
     async def ExchangePeers(
         self, request: pb.ExchangePeersRequest, context: Context
     ) -> pb.ExchangePeersResponse:
+        found: Sequence[Found] = self._peering.shown()
         if request.peer_id:
             found = await self._peering.exchange_with(parse_peer_id(request.peer_id))
-        else:
-            found = self._peering.shown()
         return pb.ExchangePeersResponse(peers=map(found_to_pb, found))
 
     async def WatchPeers(

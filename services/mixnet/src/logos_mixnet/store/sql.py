@@ -257,17 +257,19 @@ def _detail_values(record: PeerRecord) -> dict[str, Any]:
 
 def _to_record(row: PeerRow, detail: PeerDetailRow | None) -> PeerRecord:
     addresses = tuple(json.loads(row.addresses))
-    if detail is None:  # written down before there was confidence
-        return PeerRecord(row.peer_id, addresses, row.wanted, row.last_seen_ms)
-    known = json.loads(detail.learned)
-    learned = tuple(
-        Learned(Confidence(known[each][0]), *known[each][1:]) if each in known else Learned()
-        for each in addresses
-    )
+    learned: tuple[Learned, ...] = ()
     signed = None
-    if detail.signed is not None:
-        signed = SignedCopy(detail.signed, int(detail.seq), detail.heard_ms)
+    if detail is not None:  # else it was written down before there was confidence
+        learned = tuple(_learned(json.loads(detail.learned), addresses))
+        if detail.signed is not None:
+            signed = SignedCopy(detail.signed, int(detail.seq), detail.heard_ms)
     return PeerRecord(row.peer_id, addresses, row.wanted, row.last_seen_ms, learned, signed)
+
+
+def _learned(known: dict[str, list[int]], addresses: Sequence[str]) -> Iterator[Learned]:
+    for address in addresses if known else ():
+        confidence, heard_ms, reached_ms = known.get(address, (Confidence.LOW, 0, 0))
+        yield Learned(Confidence(confidence), heard_ms, reached_ms)
 
 
 def _to_advertisement(row: AdvertisementRow) -> Advertisement:

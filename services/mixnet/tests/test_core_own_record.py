@@ -1,0 +1,53 @@
+import pytest
+from exchange_peers import OWN
+
+from logos_mixnet.core.capability.multiaddr import decode_address
+from logos_mixnet.core.capability.records import open_record
+from logos_mixnet.core.own_record import (
+    MAX_OWN_ADDRESSES,
+    RENEW_MS,
+    Ed25519Signer,
+    OwnRecord,
+    signer_of,
+)
+
+HERE = "/ip4/10.0.0.1/tcp/1"
+
+
+def test_it_says_where_the_node_listens_and_verifies() -> None:
+    signed = OwnRecord(OWN.signer).current([HERE], 5)
+
+    opened = open_record(signed.encoded).record
+    assert opened == signed.record
+    assert opened.seq == 5
+    assert [str(decode_address(raw)) for raw in opened.addresses] == [HERE]
+
+
+def test_it_is_signed_anew_for_other_addresses_and_every_hour_with_a_greater_number() -> None:
+    own = OwnRecord(OWN.signer)
+    first = own.current([HERE], 5)
+
+    assert own.current([HERE], 4 + RENEW_MS) is first
+    renewed = own.current([HERE], 5 + RENEW_MS)
+    moved = own.current(["/ip4/10.0.0.2/tcp/1"], 6 + RENEW_MS)
+
+    assert first.record.seq < renewed.record.seq < moved.record.seq
+
+
+def test_many_and_long_addresses_fit() -> None:
+    names = [f"/dns4/{'n' * 60}.{'x' * 20}{number}/tcp/1" for number in range(300)]
+
+    signed = OwnRecord(OWN.signer).current(names, 1)
+
+    assert len(signed.record.addresses) == MAX_OWN_ADDRESSES
+    assert len(signed.encoded) <= 1024
+
+
+@pytest.mark.parametrize("key_type", ["secp256k1", "ed25519"])
+def test_nodes_of_either_key_have_a_record(key_type: str) -> None:
+    signer = signer_of(OWN.secret, key_type)  # type: ignore[arg-type]
+
+    signed = OwnRecord(signer).current([HERE], 1)
+
+    assert open_record(signed.encoded).record.peer_id == signer.public_key.peer_id
+    assert len(signer.public_key.peer_id) == (38 if isinstance(signer, Ed25519Signer) else 39)
