@@ -87,7 +87,11 @@ class Driver(Generic[Effect]):
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Starts work that an effect asks for; it is cancelled when the driver ends."""
-        return self._tasks.create_task(work)
+        try:
+            return self._tasks.create_task(work)
+        except RuntimeError:  # the driver is ending
+            work.close()
+            raise
 
     async def run(self) -> None:
         """Runs until `stop`, or until cancelled; all work that was started has ended then."""

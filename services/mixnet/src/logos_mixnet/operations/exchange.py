@@ -6,6 +6,7 @@ The rules are in core/exchange.py.
 import asyncio
 import logging
 from collections import Counter
+from contextlib import suppress
 from typing import Final
 
 from logos_base.errors import LogosError, RemoteFaultError
@@ -52,14 +53,13 @@ class ExchangeOperations:
 
     async def serve(self) -> None:
         """Answers peers until the module is about to stop."""
-        try:
-            async with self._streams.listen(PROTOCOL) as incoming:
-                async for each in incoming:
-                    self._take(each)
-        except ModuleDrainingError:
-            pass
+        async with asyncio.TaskGroup() as tasks:
+            with suppress(ModuleDrainingError):
+                async with self._streams.listen(PROTOCOL) as incoming:
+                    async for each in incoming:
+                        self._take(each, tasks)
 
-    def _take(self, incoming: Incoming) -> None:
+    def _take(self, incoming: Incoming, tasks: asyncio.TaskGroup) -> None:
         try:
             stream = self._streams.accept(incoming.stream_id)
         except LogosError:  # it has ended meanwhile
@@ -71,7 +71,7 @@ class ExchangeOperations:
             stream.reset()
             return
         self._serving[peer_id] += 1
-        self._driver.start(self._serve(stream))
+        tasks.create_task(self._serve(stream))
 
     async def _serve(self, stream: Stream) -> None:
         try:
