@@ -238,6 +238,21 @@ class Node(
     def RequeueDeadLetters(self, request: Any, context: Any) -> Any:  # noqa: N802
         return events_pb2.RequeueDeadLettersResponse(requeued=1)
 
+    def Tag(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return peering_pb2.TagResponse()
+
+    def Untag(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return peering_pb2.UntagResponse()
+
+    def Protect(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return peering_pb2.ProtectResponse()
+
+    def Unprotect(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return peering_pb2.UnprotectResponse()
+
+    def ExchangePeers(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return peering_pb2.ExchangePeersResponse(peers=[{"peer_id": "16Uheard", "new": True}])
+
     def ListPeers(self, request: Any, context: Any) -> Any:  # noqa: N802
         return peering_pb2.ListPeersResponse(peers=[peering_pb2.Peer(peer_id="16U")])
 

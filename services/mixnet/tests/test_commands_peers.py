@@ -21,7 +21,36 @@ class Peers(peering_pb2_grpc.PeeringServicer):
         near.traffic.received_bytes = 3
         near.traffic.received_messages = 1
         near.traffic.since.FromJsonString("2026-11-29T09:00:00Z")
+        near.tags["operator/keep"] = 7
+        near.score, near.protected, near.record_seq = 107, True, 5
+        near.address_info.add(confidence=peering_pb2.AddressInfo.CONFIDENCE_HIGH)
         return peering_pb2.ListPeersResponse(peers=[near, peering_pb2.Peer(peer_id="16Uaway")])
+
+    def Tag(self, request: Any, context: Any) -> peering_pb2.TagResponse:  # noqa: N802
+        asked.append(request)
+        return peering_pb2.TagResponse()
+
+    def Untag(self, request: Any, context: Any) -> peering_pb2.UntagResponse:  # noqa: N802
+        asked.append(request)
+        return peering_pb2.UntagResponse()
+
+    def Protect(self, request: Any, context: Any) -> peering_pb2.ProtectResponse:  # noqa: N802
+        asked.append(request)
+        return peering_pb2.ProtectResponse()
+
+    def Unprotect(self, request: Any, context: Any) -> peering_pb2.UnprotectResponse:  # noqa: N802
+        asked.append(request)
+        return peering_pb2.UnprotectResponse()
+
+    def ExchangePeers(  # noqa: N802
+        self, request: Any, context: Any
+    ) -> peering_pb2.ExchangePeersResponse:
+        asked.append(request)
+        heard = {"peer_id": "16Uheard", "addresses": ["/ip4/9.9.9.9/tcp/1"], "seq": 3, "new": True}
+        return peering_pb2.ExchangePeersResponse(peers=[heard])
+
+
+asked: list[Any] = []
 
 
 @pytest.fixture
@@ -30,6 +59,7 @@ def address() -> Iterator[str]:
     peering_pb2_grpc.add_PeeringServicer_to_server(Peers(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    asked.clear()
     yield f"127.0.0.1:{port}"
     server.stop(0).wait()
 
@@ -57,3 +87,45 @@ def test_json_has_the_counts_always(monkeypatch: pytest.MonkeyPatch, address: st
     assert near["traffic_since"] == "2026-11-29T09:00:00Z"
     assert "sent_bytes" not in away
     assert "1.2.3.4" in run(monkeypatch, address).stdout
+
+
+def test_what_peers_are_worth_is_shown(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    _, near, away = run(monkeypatch, address, "--worth").stdout.splitlines()
+
+    assert near.split()[:4] == ["16Unear", "connected", "107", "yes"]
+    assert "operator/keep" in near
+    assert near.split()[-2:] == ["high", "5"]
+    assert away.split()[:3] == ["16Uaway", "disconnected", "0"]
+
+
+def test_tags_and_protections_are_given_and_taken_away(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    words = ("tag", "16Unear", "keep", "--value", "-5", "--lasts", "60")
+    tagged = run(monkeypatch, address, *words, "--output", "json")
+    for verb in ("untag", "protect", "unprotect"):
+        assert run(monkeypatch, address, verb, "16Unear", "keep").exit_code == 0
+
+    assert json.loads(tagged.stdout) == {
+        "peer_id": "16Unear",
+        "tag": "keep",
+        "value": -5,
+        "lasts_seconds": 60,
+    }
+    assert [type(each).__name__ for each in asked] == [
+        *("TagRequest", "UntagRequest", "ProtectRequest", "UnprotectRequest")
+    ]
+    assert (asked[0].value, asked[0].lasts.seconds) == (-5, 60)
+    assert {(each.peer_id, each.name) for each in asked} == {("16Unear", "keep")}
+
+
+def test_a_peer_or_the_node_is_asked_for_others(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    [found] = json.loads(run(monkeypatch, address, "exchange", "--output", "json").stdout)
+    header, line = run(monkeypatch, address, "exchange", "16Unear").stdout.splitlines()
+
+    assert (found["peer_id"], found["new"], found["record"]) == ("16Uheard", True, 3)
+    assert [each.peer_id for each in asked] == ["", "16Unear"]
+    assert header.split("  ")[0] == "PEER ID"
+    assert line.split()[:2] == ["16Uheard", "/ip4/9.9.9.9/tcp/1"]

@@ -3,6 +3,7 @@ from mixnet_nodes import fake_peer_id
 
 from logos_base.errors import ConfigError
 from logos_mixnet.config import parse
+from logos_mixnet.core.trimming import Watermarks
 
 
 def test_defaults() -> None:
@@ -12,6 +13,8 @@ def test_defaults() -> None:
     assert (config.bootstrap, config.seed, config.key_type) == ((), None, "secp256k1")
     assert (config.target_peers, config.max_peers) == (8, 250)
     assert (config.discovery_profile, config.announce) == ("public", ())
+    assert config.watermarks == Watermarks(160, 192, 20_000, 10_000)
+    assert (config.max_connections, config.peer_exchange) == (500, True)
 
 
 def test_everything_that_a_profile_may_set() -> None:
@@ -23,6 +26,11 @@ def test_everything_that_a_profile_may_set() -> None:
             "seed": 7,
             "target_peers": 3,
             "max_peers": 4,
+            "low_peers": 3,
+            "high_peers": 6,
+            "grace_s": 1,
+            "silence_s": 2,
+            "peer_exchange": False,
             "max_streams": 5,
             "gossip_protocol": "/g",
             "kademlia_protocol": "/k",
@@ -34,6 +42,8 @@ def test_everything_that_a_profile_may_set() -> None:
     assert config.bootstrap[1].peer_id == fake_peer_id(1)
     assert config.discovery_profile == "local"
     assert [str(address) for address in config.announce] == ["/dns4/node.example/tcp/30300"]
+    assert config.watermarks == Watermarks(3, 6, 1000, 2000)
+    assert (config.max_connections, config.peer_exchange) == (12, False)
     assert (config.seed, config.max_streams, config.gossip_protocol) == (7, 5, "/g")
 
 
@@ -67,6 +77,44 @@ def test_all_problems_are_named_at_once() -> None:
         ),
         *("max_peers", "seed", "target_peers"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "low", "high"),
+    [
+        ({"max_peers": 100}, 64, 76),
+        ({"max_peers": 4, "target_peers": 3}, 3, 4),
+        ({"max_peers": 8, "target_peers": 8}, 8, 9),
+        ({"max_peers": 1, "target_peers": 0}, 0, 1),
+        ({"high_peers": 20}, 19, 20),
+        ({"low_peers": 200}, 200, 201),
+    ],
+)
+def test_watermarks_follow_from_the_most_peers(
+    settings: dict[str, int], low: int, high: int
+) -> None:
+    """The host allows more connections than the high one in any case (NET-18)."""
+    config = parse({"listen": ["/ip4/127.0.0.1/tcp/1"], **settings})
+
+    assert (config.watermarks.low, config.watermarks.high) == (low, high)
+    assert config.max_connections > config.watermarks.high
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"low_peers": 5, "high_peers": 5},
+        {"low_peers": 7},
+        {"high_peers": 8},
+        {"low_peers": "1"},
+        {"grace_s": -1},
+        {"silence_s": 90_000},
+        {"peer_exchange": 1},
+    ],
+)
+def test_watermarks_that_make_no_sense_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        parse({"listen": ["/ip4/127.0.0.1/tcp/1"], **settings})
 
 
 @pytest.mark.parametrize(

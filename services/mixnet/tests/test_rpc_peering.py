@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -5,7 +6,7 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from mixnet_fake_host import Switchboard
-from mixnet_nodes import RunningNode, fake_address, fake_peer_id, refused, until
+from mixnet_nodes import ManualClock, RunningNode, fake_address, fake_peer_id, refused, until
 
 from logos.network.v1 import peering_pb2 as pb
 from logos_mixnet.core import peering as core_peering
@@ -273,8 +274,8 @@ async def test_the_book_outlives_the_process(start_node: Start) -> None:
 
 
 async def test_a_peer_that_is_not_connected_has_no_traffic(start_node: Start) -> None:
-    one = await start_node(1)
-    two = await start_node(2, bootstrap=[fake_address(1)])
+    one = await start_node(1, peer_exchange=False)  # nothing else happens when it goes
+    two = await start_node(2, bootstrap=[fake_address(1)], peer_exchange=False)
     await until(lambda: two.connected)
     one.host.close()
     await until(lambda: not two.connected)
@@ -309,3 +310,112 @@ async def test_an_isolated_node_has_no_peers_until_it_is_healed(start_node: Star
     own = {Event.EVENT_ISOLATED, Event.EVENT_HEALED}
     assert [event for event in seen if event in own] == [Event.EVENT_ISOLATED, Event.EVENT_HEALED]
     assert two.isolations == [(True, "mine"), (False, "")], "each is told once"
+
+
+async def test_tags_and_protections_are_the_callers_and_seen_in_the_list(
+    start_node: Start,
+) -> None:
+    one = await start_node(1)
+    two = await start_node(2, bootstrap=[fake_address(1)])
+    await until(lambda: one.connected)
+    tag = pb.TagRequest(peer_id=two.peer_id, name="t", value=-7)
+    await one.peering.Tag(tag)
+    await one.peering.Protect(pb.ProtectRequest(peer_id=two.peer_id, name="p"))
+
+    [peer] = await peers_of(one)
+    assert (peer.tags, peer.score, peer.protected) == ({"/t": -7}, -7, True)
+    assert list(peer.protections) == ["/p"]
+    assert peer.address_info[0].confidence == pb.AddressInfo.CONFIDENCE_MEDIUM
+    assert peer.address_info[0].HasField("heard_at")
+    assert not peer.address_info[0].HasField("reached_at")
+    [bootstrap] = await peers_of(two)
+    assert (bootstrap.score, bootstrap.protected) == (100, True)
+    assert bootstrap.address_info[0].confidence == pb.AddressInfo.CONFIDENCE_INFINITE
+    assert bootstrap.address_info[0].HasField("reached_at")
+
+    await one.peering.Untag(pb.UntagRequest(peer_id=two.peer_id, name="t"))
+    await one.peering.Unprotect(pb.UnprotectRequest(peer_id=two.peer_id, name="p"))
+    [peer] = await peers_of(one)
+    assert (peer.tags, peer.score, peer.protected) == ({}, 0, False)
+
+
+async def test_a_tag_fades(start_node: Start) -> None:
+    clock = ManualClock()
+    one = await start_node(1, clock=clock)
+    peer_id = fake_peer_id(2)
+    await one.peering.Ban(pb.BanRequest(peer_id=peer_id))
+    await one.peering.Unban(pb.UnbanRequest(peer_id=peer_id))  # now the book has it
+    request = pb.TagRequest(peer_id=peer_id, name="t", value=100, lasts=Duration(seconds=10))
+    await one.peering.Tag(request)
+
+    clock.ms += 4000
+
+    [peer] = await peers_of(one)
+    assert peer.score == 60
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"name": ""}, {"name": "x" * 65}, {"value": 10**6 + 1}, {"lasts": Duration()}],
+    ids=["no name", "long name", "value", "lasts"],
+)
+async def test_tags_that_are_not_valid_are_refused(
+    start_node: Start, fields: dict[str, Any]
+) -> None:
+    one = await start_node(1)
+    request = pb.TagRequest(**{"peer_id": fake_peer_id(2), "name": "t", **fields})
+
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_TAG"):
+        await one.peering.Tag(request)
+    if "name" in fields:
+        for method, kind in (
+            (one.peering.Untag, pb.UntagRequest),
+            (one.peering.Protect, pb.ProtectRequest),
+            (one.peering.Unprotect, pb.UnprotectRequest),
+        ):
+            async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_TAG"):
+                await method(kind(peer_id=fake_peer_id(2), **fields))
+
+
+async def test_banned_peers_are_not_protected_and_seventeen_tags_are_too_many(
+    start_node: Start,
+) -> None:
+    one, peer_id = await start_node(1), fake_peer_id(2)
+    for at in range(16):
+        await one.peering.Tag(pb.TagRequest(peer_id=peer_id, name=f"{at}"))
+    async with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_TAGS"):
+        await one.peering.Tag(pb.TagRequest(peer_id=peer_id, name="16"))
+
+    await one.peering.Ban(pb.BanRequest(peer_id=peer_id))
+
+    async with refused(grpc.StatusCode.FAILED_PRECONDITION, "PEER_BANNED"):
+        await one.peering.Protect(pb.ProtectRequest(peer_id=peer_id, name="p"))
+
+
+async def test_d6_too_many_peers_are_trimmed_and_told_of(start_node: Start) -> None:
+    """The protected peer and the one in its time of grace stay; nobody is blamed."""
+    clock = ManualClock()
+    marks = {"low_peers": 2, "high_peers": 3, "grace_s": 60}
+    hub = await start_node(1, clock=clock, target_peers=0, **marks)
+    watch = hub.peering.WatchPeers(pb.WatchPeersRequest())
+    old = [await start_node(n, target_peers=0) for n in (2, 3, 4)]
+    for node in old:
+        await node.peering.Connect(pb.ConnectRequest(address=fake_address(1)))
+    await until(lambda: hub.connected == 3)
+    protect = pb.ProtectRequest(peer_id=old[0].peer_id, name="p")
+    await hub.peering.Protect(protect)
+    clock.ms += 60_000
+
+    late = await start_node(5, target_peers=0)
+    await late.peering.Connect(pb.ConnectRequest(address=fake_address(1)))
+
+    told: list[str] = []
+    async with asyncio.timeout(60):
+        while len(told) < 2:
+            event = await watch.read()
+            if event.event == Event.EVENT_TRIMMED:
+                told.append(event.peer_id)
+    assert set(told) == {old[1].peer_id, old[2].peer_id}
+    identity = await hub.peering.GetIdentity(pb.GetIdentityRequest())
+    assert identity.counts.trimmed == 2
+    assert all(peer.dial_failures == 0 for peer in await peers_of(hub))
