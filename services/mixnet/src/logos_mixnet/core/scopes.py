@@ -5,9 +5,14 @@ Spec: docs/protocol/network.md, NET-21.
 
 import ipaddress
 from enum import IntEnum
+from functools import lru_cache
+from typing import Final
 
 from logos_mixnet.core.addresses import parse_address
 from logos_mixnet.core.errors import InvalidAddressError
+
+MAX_REMEMBERED: Final = 4096
+"""Addresses: the same few are looked at for each response."""
 
 
 class Scope(IntEnum):
@@ -19,6 +24,7 @@ class Scope(IntEnum):
     WORLD = 3
 
 
+@lru_cache(MAX_REMEMBERED)
 def scope_of(address: str) -> Scope:
     """Returns the scope of a multiaddress; of a name it is not known, and taken for the world."""
     try:
