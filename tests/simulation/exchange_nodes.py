@@ -21,8 +21,8 @@ from logos_simulation.node import Node, Run
 from logos_simulation.world import World
 
 TARGET: Final = 8
-LOW: Final = 24
-HIGH: Final = 32
+LOW: Final = 16
+HIGH: Final = 24
 UNIX_MS: Final = 1_800_000_000_000
 
 

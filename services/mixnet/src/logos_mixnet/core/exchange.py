@@ -11,7 +11,7 @@ from typing import Final
 from logos_base.errors import RemoteFaultError
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_crypto import base58
-from logos_mixnet.core.address_book import AddressBook, PeerEntry, SignedCopy
+from logos_mixnet.core.address_book import MAX_RECORDS, AddressBook, PeerEntry, SignedCopy
 from logos_mixnet.core.backoff import Backoff, Rng
 from logos_mixnet.core.budgets import Allowance, Budgets
 from logos_mixnet.core.capability.crowding import Crowd
@@ -114,6 +114,7 @@ class Exchange:
         self._own = own
         self._is_on = is_on
         self._budgets = Budgets(OF_PEER, OF_ALL)
+        self._opened: dict[bytes, tuple[PeerRecord, str]] = {}  # a signature costs a millisecond
         self._to_meet: dict[str, None] = {}  # connected peers that were not asked yet
         self._asked: dict[str, list[Ticket]] = {}  # who is asked now, and who waits for it
         self._resting: dict[str, int] = {}
@@ -325,8 +326,14 @@ class Exchange:
             self._book.hear(name, signed, addresses, confidence=Confidence.MEDIUM)
 
     def _open(self, raw: bytes) -> tuple[PeerRecord, str]:
-        record = open_record(raw).record
-        return record, base58.encode(record.peer_id)
+        opened = self._opened.pop(raw, None)
+        if opened is None:
+            record = open_record(raw).record
+            opened = record, base58.encode(record.peer_id)
+        self._opened[raw] = opened  # last: it came just now
+        while len(self._opened) > MAX_RECORDS:
+            del self._opened[next(iter(self._opened))]
+        return opened
 
 
 def believed(record: PeerRecord, scope: Scope) -> Sequence[str]:
