@@ -211,12 +211,6 @@ def _one_of(*choices: str) -> Any:
     return read
 
 
-def _flag(value: object) -> bool:
-    if value is not True and value is not False:
-        raise ValueError("must be true or false")
-    return value
-
-
 def _commitments(value: object) -> tuple[bytes, ...]:
     if not isinstance(value, list) or not 0 < len(value) <= MAX_MEMBERS:
         raise ValueError(f"must be a list of up to {MAX_MEMBERS} commitments")

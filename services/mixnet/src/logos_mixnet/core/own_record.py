@@ -4,41 +4,15 @@ Spec: docs/protocol/network.md, NET-20; docs/protocol/discovery.md, DIS-3 to DIS
 """
 
 from collections.abc import Iterable
-from typing import Final, Literal
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typing import Final
 
 from logos_mixnet.core.addresses import parse_address
-from logos_mixnet.core.capability.keys import PublicKey, Secp256k1Signer, Signer
+from logos_mixnet.core.capability.keys import Signer
 from logos_mixnet.core.capability.multiaddr import encode_address
 from logos_mixnet.core.capability.records import SignedRecord, sign_record
 
 MAX_OWN_ADDRESSES: Final = 8
 RENEW_MS: Final = 3_600_000
-
-_ED25519: Final = bytes.fromhex("08011220")  # Protocol Buffers: key type, length of the key
-
-
-class Ed25519Signer:
-    """Signs with a node's secret key where its profile asks for that type."""
-
-    def __init__(self, secret: bytes) -> None:
-        """Takes 32 bytes."""
-        self._key = Ed25519PrivateKey.from_private_bytes(secret)
-        self._public_key = PublicKey(_ED25519 + self._key.public_key().public_bytes_raw())
-
-    @property
-    def public_key(self) -> PublicKey:
-        return self._public_key
-
-    def sign(self, message: bytes) -> bytes:
-        """Returns 64 bytes."""
-        return self._key.sign(message)
-
-
-def signer_of(secret: bytes, key_type: Literal["secp256k1", "ed25519"]) -> Signer:
-    """Returns the identity of a node."""
-    return Secp256k1Signer(secret) if key_type == "secp256k1" else Ed25519Signer(secret)
 
 
 class OwnRecord:

@@ -9,7 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from logos_base.errors import LogosError
@@ -17,12 +17,11 @@ from logos_mixnet.core.backoff import Rng
 from logos_mixnet.core.errors import StoreError
 from logos_mixnet.core.mixing import deliveries as ends
 from logos_mixnet.core.mixing import relay as core
-from logos_mixnet.core.mixing.anonymity import Anonymity, estimate
+from logos_mixnet.core.mixing.anonymity import Occupancy, Statement, statement
 from logos_mixnet.core.mixing.cover import PROFILES, Profile
 from logos_mixnet.core.mixing.errors import TooManyTracesError
 from logos_mixnet.core.mixing.intake import Intake
 from logos_mixnet.core.mixing.keys import MixStore
-from logos_mixnet.core.mixing.occupancy import Occupancy
 from logos_mixnet.core.mixing.pool import Mix, Pool
 from logos_mixnet.core.mixing.sender import Depart, Sender
 from logos_mixnet.core.ports import Stream
@@ -96,7 +95,6 @@ class Mixing:
         self.pool = Pool()
         self.keys = MixKeys(around.store, options.key_epoch_ms, around.now_ms, around.random_bytes)
         self.traces: Inboxes[Trace, tuple[int, core.Traced]] = Inboxes()
-        self._occupancy = Occupancy()
         self._key_changed: Callable[[bytes], None] = lambda _key: None
 
     async def load(self) -> None:
@@ -105,6 +103,7 @@ class Mixing:
         keys = await self.keys.load()
         was_set = await around.store.load_profile()
         self.profile = PROFILES.get(was_set or "", options.profile)
+        self._occupancy = Occupancy(self.profile, around.now_ms())
         is_guarded = around.guard is not None
         self.relay = core.PacketRelay(keys, around.rng, is_guarded=is_guarded)
         self.sender = Sender(
@@ -165,18 +164,26 @@ class Mixing:
         """Spends and holds by another profile, also after a restart."""
         await self._around.store.save_profile(profile.name)
         self.profile = profile
+        self._occupancy = Occupancy(profile, self._around.now_ms())
         self.sending.put(self.sender.set_profile, profile)
 
     def link_down(self, peer_id: str) -> None:
         """Takes note that a mix cannot be reached: no path is drawn over it for a while."""
         self.sending.report(self.sender.link_down, peer_id)
 
-    def anonymity(self, mean_delay_ms: int) -> Anonymity:
-        """Returns what hides a message with such a delay at each hop."""
-        profile, observed = self.profile, self._occupancy.mean
-        waiting = profile.expected_waiting if observed is None else observed
-        waiting *= mean_delay_ms / profile.mean_delay_ms  # those that leave meanwhile
-        return estimate(waiting, profile.hops, is_observed=observed is not None)
+    def anonymity(self, mean_delay_ms: int) -> tuple[Statement, bool]:
+        """Returns what hides a message with such a delay at each hop, and whether it was seen."""
+        profile, now_ms = self.profile, self._around.now_ms()
+        seen = self._occupancy.mean(now_ms)
+        share = mean_delay_ms / profile.mean_delay_ms  # of what waits, so much leaves meanwhile
+        of_call = replace(profile, mean_delay_ms=mean_delay_ms)
+        stated = statement(
+            of_call,
+            len(self.pool) + 1,
+            None if seen is None else seen * share,
+            is_cut_off=self.sender.is_cut_off,
+        )
+        return stated, seen is not None
 
     def drain(self) -> None:
         """Ends the calls that have no end of their own."""
@@ -199,7 +206,7 @@ class Mixing:
 
     async def _observe(self) -> None:
         while True:
-            self._occupancy.sample(self.relay.held, self._around.now_ms())
+            self._occupancy.holds(self.relay.held, self._around.now_ms())
             await asyncio.sleep(OBSERVED_S)
 
     # -- the relay -----------------------------------------------------------------------------

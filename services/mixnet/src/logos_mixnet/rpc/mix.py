@@ -152,14 +152,14 @@ class MixServicer(pb_grpc.MixServicer):
         Raises:
             AnonymityTooLowError: It is, and the route says to refuse then.
         """
-        found = self._calls.mixing.anonymity(mean_delay_ms)
+        found, is_observed = self._calls.mixing.anonymity(mean_delay_ms)
         is_below = found.entropy_bits < route.floor_bits
         if is_below and route.below_floor == pb.FLOOR_ACTION_REFUSE:
             raise AnonymityTooLowError(
                 f"{found.entropy_bits:.1f} bits now, {route.floor_bits:.1f} are asked for:"
                 " a longer mean delay gives more, and so does a profile with more cover"
             )
-        return convert.anonymity_to_pb(found), is_below
+        return convert.anonymity_to_pb(found, is_observed=is_observed), is_below
 
 
 def _hops(way: Traceable) -> list[pb.TracedHop]:

@@ -6,7 +6,7 @@ from logos.network.v1 import mix_pb2 as pb
 from logos_mixnet.core.addresses import parse_address
 from logos_mixnet.core.errors import InvalidAddressError
 from logos_mixnet.core.identity import parse_peer_id
-from logos_mixnet.core.mixing.anonymity import Anonymity
+from logos_mixnet.core.mixing.anonymity import Statement
 from logos_mixnet.core.mixing.cover import PROFILES, Profile
 from logos_mixnet.core.mixing.delays import MAX_MEAN_MS
 from logos_mixnet.core.mixing.errors import (
@@ -111,14 +111,14 @@ def trace_time_of(request: pb.TraceRequest) -> float:
     return asked_s if 0 < asked_s <= MAX_TRACE_S else MAX_TRACE_S
 
 
-def anonymity_to_pb(found: Anonymity) -> pb.Anonymity:
+def anonymity_to_pb(stated: Statement, *, is_observed: bool) -> pb.Anonymity:
     """Packs what the mix hides."""
     return pb.Anonymity(
-        basis=pb.Anonymity.BASIS_OBSERVED if found.is_observed else pb.Anonymity.BASIS_EXPECTED,
-        waiting=found.waiting,
-        entropy_bits=found.entropy_bits,
-        best_guess=found.best_guess,
-        words=found.words,
+        basis=pb.Anonymity.BASIS_OBSERVED if is_observed else pb.Anonymity.BASIS_EXPECTED,
+        waiting=stated.waiting,
+        entropy_bits=stated.entropy_bits,
+        best_guess=stated.best_guess,
+        words=stated.words,
     )
 
 
@@ -171,11 +171,12 @@ def check_profile(name: str, known: dict[str, Profile]) -> Profile:
 def status_to_pb(mixing: Mixing, ids_left: int | None) -> pb.MixGetStatusResponse:
     """Packs how a mix does."""
     relay, sender, pool = mixing.relay, mixing.sender, mixing.pool
+    stated, is_observed = mixing.anonymity(mixing.profile.mean_delay_ms)
     packed = pb.MixGetStatusResponse(
         peer_id=sender.own.peer_id,
         profile=profile_to_pb(mixing.profile),
         profiles=[profile_to_pb(profile) for profile in PROFILES.values()],
-        anonymity=anonymity_to_pb(mixing.anonymity(mixing.profile.mean_delay_ms)),
+        anonymity=anonymity_to_pb(stated, is_observed=is_observed),
         pool_size=len(pool),
         usable=len(pool.usable(mixing.profile.hops)),
         guarded=mixing.is_guarded,
@@ -186,6 +187,7 @@ def status_to_pb(mixing: Mixing, ids_left: int | None) -> pb.MixGetStatusRespons
         trouble=relay.trouble,
         counts=_counts_to_pb(mixing),
         awaited=mixing.deliveries.awaited,
+        cut_off=sender.is_cut_off,
     )
     packed.key_ends_at.FromMilliseconds(mixing.keys.ends_ms)
     return packed

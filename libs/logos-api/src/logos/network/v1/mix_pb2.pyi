@@ -70,7 +70,9 @@ class Anonymity(_message.Message):
         BASIS_UNSPECIFIED: Anonymity._Basis.ValueType  # 0
         """Never sent."""
         BASIS_OBSERVED: Anonymity._Basis.ValueType  # 1
-        """On what waits at this mix, averaged over the last minutes."""
+        """On what waits at this mix, averaged over ten mean delays, where that is less
+        than the profile promises.
+        """
         BASIS_EXPECTED: Anonymity._Basis.ValueType  # 2
         """On what the profile's cover traffic alone gives, since too little was observed."""
 
@@ -80,7 +82,9 @@ class Anonymity(_message.Message):
     BASIS_UNSPECIFIED: Anonymity.Basis.ValueType  # 0
     """Never sent."""
     BASIS_OBSERVED: Anonymity.Basis.ValueType  # 1
-    """On what waits at this mix, averaged over the last minutes."""
+    """On what waits at this mix, averaged over ten mean delays, where that is less
+    than the profile promises.
+    """
     BASIS_EXPECTED: Anonymity.Basis.ValueType  # 2
     """On what the profile's cover traffic alone gives, since too little was observed."""
 
@@ -723,6 +727,7 @@ class MixGetStatusResponse(_message.Message):
     COUNTS_FIELD_NUMBER: _builtins.int
     AWAITED_FIELD_NUMBER: _builtins.int
     TAPPED_FIELD_NUMBER: _builtins.int
+    CUT_OFF_FIELD_NUMBER: _builtins.int
     peer_id: _builtins.str
     """Peer id of this node."""
     pool_size: _builtins.int
@@ -745,6 +750,10 @@ class MixGetStatusResponse(_message.Message):
     """Answers that are waited for."""
     tapped: _builtins.bool
     """Whether a tap writes down when packets come and leave. For test networks only."""
+    cut_off: _builtins.bool
+    """Whether loops that should be back are not: somebody may hold every packet but
+    one, which nothing would hide (MIX-34).
+    """
     @_builtins.property
     def profile(self) -> Global___MixProfile:
         """The profile."""
@@ -784,10 +793,11 @@ class MixGetStatusResponse(_message.Message):
         counts: Global___MixCounts | None = ...,
         awaited: _builtins.int = ...,
         tapped: _builtins.bool = ...,
+        cut_off: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_ids_left", b"_ids_left", "anonymity", b"anonymity", "counts", b"counts", "ids_left", b"ids_left", "key_ends_at", b"key_ends_at", "profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ids_left", b"_ids_left", "anonymity", b"anonymity", "awaited", b"awaited", "counts", b"counts", "guarded", b"guarded", "held", b"held", "ids_left", b"ids_left", "key_ends_at", b"key_ends_at", "key_epoch", b"key_epoch", "peer_id", b"peer_id", "pool_size", b"pool_size", "profile", b"profile", "profiles", b"profiles", "queued_bytes", b"queued_bytes", "tapped", b"tapped", "trouble", b"trouble", "usable", b"usable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ids_left", b"_ids_left", "anonymity", b"anonymity", "awaited", b"awaited", "counts", b"counts", "cut_off", b"cut_off", "guarded", b"guarded", "held", b"held", "ids_left", b"ids_left", "key_ends_at", b"key_ends_at", "key_epoch", b"key_epoch", "peer_id", b"peer_id", "pool_size", b"pool_size", "profile", b"profile", "profiles", b"profiles", "queued_bytes", b"queued_bytes", "tapped", b"tapped", "trouble", b"trouble", "usable", b"usable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ids_left: _TypeAlias = _typing.Literal["ids_left"]  # noqa: Y015
     _WhichOneofArgType__ids_left: _TypeAlias = _typing.Literal["_ids_left", b"_ids_left"]  # noqa: Y015
