@@ -27,9 +27,16 @@ from logos.kernel.v1 import (
 )
 from logos.module.v1.invocation_pb2 import DescribeInterfaceResponse, MethodDescription
 from logos.module.v1.value_pb2 import Value
-from logos.network.v1 import discovery_pb2, discovery_pb2_grpc, peering_pb2, peering_pb2_grpc
+from logos.network.v1 import (
+    discovery_pb2,
+    discovery_pb2_grpc,
+    mix_pb2_grpc,
+    peering_pb2,
+    peering_pb2_grpc,
+)
 from logos.storage.v1 import storage_pb2_grpc
 from logos_base.audit import AuditRecord, append
+from mix_answers import MixAnswers
 from storage_answers import StorageAnswers
 
 BEARER = f"logos_{43 * 'b'}"
@@ -290,6 +297,7 @@ def answering() -> Iterator[str]:
     router_pb2_grpc.add_RouterServicer_to_server(node, server)
     events_pb2_grpc.add_EventsServicer_to_server(node, server)
     supervisor_pb2_grpc.add_SupervisorServicer_to_server(node, server)
+    mix_pb2_grpc.add_MixServicer_to_server(MixAnswers(), server)
     peering_pb2_grpc.add_PeeringServicer_to_server(node, server)
     discovery_pb2_grpc.add_DiscoveryServicer_to_server(node, server)
     storage_pb2_grpc.add_StorageServicer_to_server(node, server)

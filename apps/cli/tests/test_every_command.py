@@ -14,6 +14,7 @@ from answering_node import BEARER, answering
 from logos_cli.logos import app as logos_app
 from logos_cli.main import app as logosctl_app
 from logos_cli.program import built, walk
+from mix_answers import MIX
 from storage_answers import CID
 
 PATIENCE_S = 170
@@ -93,6 +94,12 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("peers", "protect"): ["16Unear", "keep"],
     ("peers", "unprotect"): ["16Unear", "keep"],
     ("peers", "exchange"): ["16Unear"],
+    ("mix", "ping"): [MIX],
+    ("mix", "send"): [MIX, "FILE"],
+    ("mix", "listen"): [],
+    ("mix", "status"): [],
+    ("mix", "pool"): [],
+    ("mix", "profile"): ["laptop"],
     ("token", "issue"): ["ada", "--role", "viewer"],
     ("token", "list"): [],
     ("token", "revoke"): ["ada"],

@@ -1,10 +1,10 @@
 """Progress on stderr.
 
-For a testnet: a live table on a terminal, plain lines elsewhere. For a transfer: a bar, on
-terminals only.
+For a testnet: a live table on a terminal, plain lines elsewhere. For a transfer: a bar, and for
+an answer that is waited for: a line with the time, on terminals only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.live import Live
@@ -12,7 +12,9 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    SpinnerColumn,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
@@ -93,3 +95,12 @@ class _Bar:
 
     def advance(self, size: int) -> None:
         self._progress.advance(self._task, size)
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[Callable[[str], None]]:
+    """A line with the time that has passed; yields what changes what stands after the text."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=stderr(), transient=True) as progress:
+        task = progress.add_task(text, total=None)
+        yield lambda how: progress.update(task, description=f"{text}: {how}")

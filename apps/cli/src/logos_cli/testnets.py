@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -33,6 +33,9 @@ from logos_testnet.opening import open_testnet, remember
 from logos_testnet.plan import node_count_text
 from logos_testnet.state import exclusive
 from logos_testnet.testnet import LogLine, Started, Testnet
+
+_SMALLEST_MIX: Final = 4
+"""Nodes that a path needs: whoever sends, and three hops."""
 
 TopologyOption = Annotated[
     Path | None,
@@ -240,6 +243,7 @@ def _print_started(
         took = "was up already"
     hints = [
         *_storage_hints(name, started),
+        *_mix_hints(name, started),
         (command("status", name), "the status of every node"),
         (command("logs", name, "-f"), "follow the logs"),
         (command("down", name), f"stop; `{command('up', name)}` resumes"),
@@ -274,3 +278,12 @@ def _storage_hints(name: str, started: Started) -> list[tuple[str, str]]:
         (command("ctl", name, put), "store a file, print its CID"),
         (command("ctl", name, get), "fetch it from another node"),
     ]
+
+
+def _mix_hints(name: str, started: Started) -> list[tuple[str, str]]:
+    """Returns a ping over the mix, from the first node to one that is far from it."""
+    mixes = [node.name for node in started.endpoints.nodes if "mixnet" in node.modules]
+    if len(mixes) < _SMALLEST_MIX:
+        return []
+    ping = f"--node {mixes[0]} mix ping {mixes[_SMALLEST_MIX - 1]}"
+    return [(command("ctl", name, ping), "ask it something that nobody can trace")]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import grpc
 from fastapi import APIRouter
@@ -17,6 +17,8 @@ from logos_app.testnet.acts import record
 
 if TYPE_CHECKING:
     from logos_app.shell.pages import Shell
+
+T = TypeVar("T")
 
 _SLUG: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
@@ -44,6 +46,18 @@ class Place:
         """Sends a part to everyone who sees this panel at this node."""
         topic = f"{self.panel.slug}:{self.node}"
         self.shell.live.publish(topic, self.partial(template, **values))
+
+    def kept(self, first: T) -> T:
+        """What the panel keeps of this node between requests; `first` where it keeps nothing yet.
+
+        It is lost with the app.
+        """
+        found: T = self.shell.kept.get((self.node, self.panel.slug), first)
+        return found
+
+    def keep(self, value: object) -> None:
+        """Keeps something, in place of what was kept."""
+        self.shell.kept[self.node, self.panel.slug] = value
 
     def work(self, work: Coroutine[Any, Any, None]) -> None:
         """Goes on with something when the request has ended."""
@@ -81,6 +95,9 @@ class At(Place):
 Looked = Callable[[Place], Awaitable[str]]
 """Renders a part of a panel's pages again, twice a second while one is open."""
 
+Read = Callable[[Place], Awaitable[None]]
+"""Reads something of a node every five seconds, whether anybody looks on or not; it has 300 ms."""
+
 Figure = Callable[[grpc.aio.Channel], Awaitable[str]]
 """Asks a node for the figure in the navigation; it has 300 ms."""
 
@@ -95,6 +112,8 @@ class Panel:
     router: APIRouter
     figure: Figure | None = None
     live: Looked | None = None
+    read: Read | None = None
+    """For what is shown over time."""
     takes_files: tuple[str, ...] = ()
     """Paths of its routes, without parameters, that take a body of any size."""
     anywhere: APIRouter | None = None

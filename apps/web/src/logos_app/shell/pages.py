@@ -56,6 +56,8 @@ class Shell:
     """Begins something that outlives a request. Set while the app runs."""
     figures: dict[tuple[str, str], str] = field(default_factory=dict)
     """Of panels, by node and slug; those that were asked for."""
+    kept: dict[tuple[str, str], Any] = field(default_factory=dict)
+    """What panels keep between requests, by node and slug."""
 
     def page(
         self,

@@ -25,7 +25,7 @@ _STEPS: Final = (
     ("store a file", "/at/{node}/files/", "storage"),
     ("send a message", "/at/{node}/messages/", "delivery"),
     ("transfer tokens", "/at/{node}/wallet/", "chain"),
-    ("push a message through the mix", "/at/{node}/mix/", "mix"),
+    ("send something that nobody can trace", "/at/{node}/mix/", "mixnet"),
 )
 
 
@@ -36,6 +36,7 @@ def steps(nodes: Sequence[NodeSeen], happenings: Sequence[Happening]) -> list[St
     done = {
         "Run a node": bool(ready),
         "store a file": _stored_and_fetched(happenings),
+        "send something that nobody can trace": any(each.verb == "ping" for each in happenings),
     }
     found: list[Step] = []
     for words, href, module in _STEPS:

@@ -34,6 +34,7 @@ async def broadcast(shell: "Shell") -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_ask_figures(shell))
         tasks.create_task(_ask_panels(shell))
+        tasks.create_task(_read_panels(shell))
         while True:
             await shell.nodes.changed.wait()
             shell.nodes.changed.clear()
@@ -176,6 +177,24 @@ async def _ask(shell: "Shell", viewpoint: str) -> None:
         except (TimeoutError, grpc.aio.AioRpcError):
             continue  # the last one stays
         shell.figures[viewpoint, panel.slug] = figure
+
+
+async def _read_panels(shell: "Shell") -> None:
+    """Has panels read what they show over time, of every node that has their module."""
+    while True:
+        for panel in shell.panels:
+            for node in shell.nodes.seen:
+                module = node.module(panel.module)
+                if panel.read is None or not node.answers or module is None:
+                    continue
+                if module.state != "ready":
+                    continue
+                try:
+                    async with asyncio.timeout(FIGURE_TIMEOUT_S):
+                        await panel.read(Place(shell, node.name, panel, shell.doors.to(node.name)))
+                except (TimeoutError, grpc.aio.AioRpcError):
+                    continue  # a gap
+        await asyncio.sleep(FIGURES_S)
 
 
 async def _ask_panels(shell: "Shell") -> None:

@@ -128,6 +128,12 @@ _VERBS: Final = {
     "kill": ("faults", "cross", "{{Who}} killed {module} on {node}."),
     "stop": ("faults", "cross", "{{Who}} stopped {module} on {node}."),
     "start": ("life", "dot", "{{Who}} started {module} on {node}."),
+    "ping": (
+        "transfers",
+        "dot",
+        "{{Who}} sent a request through the mix from {node}, and the answer came back.",
+    ),
+    "profile": ("life", "dot", "{{Who}} changed what the mix of {node} spends."),
 }
 
 
