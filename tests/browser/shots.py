@@ -21,6 +21,7 @@ PAGES: Final = {
     "node": "/nodes/node2",
     "module": "/nodes/node2/modules/storage",
     "files": "/at/node1/files/",
+    "mix": "/at/node1/mix/",
     "parts": "/parts",
 }
 LOOKS: Final = [(theme, width) for theme in ("light", "dark") for width in (1280, 360)]
@@ -29,6 +30,8 @@ SAMPLES: Final = (
     ("census-2026.csv", "node,files\n" * 30_000),
     ("<b>not markup<b>.txt", "plain"),
 )
+_POOL_MS: Final = 180_000
+"""For mixes to find one another, and for an answer."""
 _LIVE: Final = "html[data-live=yes]"
 
 
@@ -64,6 +67,10 @@ def _take(browser: Browser, testnet: Testnet, link: str, folder: Path) -> None:
         sample = {"name": name, "mimeType": "text/plain", "buffer": text.encode()}
         page.set_input_files("#choose", sample)  # type: ignore[arg-type]
         page.wait_for_selector(f"#notices .notice:has-text('{name}')")
+    page.goto(f"{origin}/at/node1/mix/")
+    page.wait_for_selector("#says:has-text('A message from node1')", timeout=_POOL_MS)
+    page.click("#send button")
+    page.wait_for_selector("#journey p:has-text('The answer came back')", timeout=_POOL_MS)
     with ThreadPoolExecutor(1) as pool:  # Playwright holds the loop of this thread
         pool.submit(asyncio.run, testnet.isolate("node4")).result()
         pool.submit(asyncio.run, testnet.kill("node2", "storage", 9)).result()

@@ -14,6 +14,7 @@ PAGES = [
     "/nodes/node1",
     "/nodes/node1/modules/storage",
     "/at/node1/files/",
+    "/at/node1/mix/",
     "/parts",
     "/parts/map",
     "/parts/nodes",
@@ -107,7 +108,9 @@ def test_nothing_moves_while_a_page_arrives_in_pieces(path: str, visit: Visit, a
         assert page.evaluate(SHIFTS) == 0
 
 
-@pytest.mark.parametrize("path", ["/testnet", "/nodes/node1", "/at/node1/files/", "/parts"])
+@pytest.mark.parametrize(
+    "path", ["/testnet", "/nodes/node1", "/at/node1/files/", "/at/node1/mix/", "/parts"]
+)
 def test_pages_read_without_script(path: str, visit: Visit) -> None:
     page = visit(path, script=False)
 

@@ -54,7 +54,7 @@ def _view(at: Place) -> dict[str, Any]:
     seen = at.kept(MixSeen())
     status = seen.status
     return {
-        "status": status,
+        "mix": status,
         "sentence": words.sentence(at.node, status),
         "meter": meter,
         "words": words,
@@ -138,7 +138,7 @@ async def profile(at: Here, request: Request, name: str = "", sure: str = "") ->
         wanted = next((each for each in status.profiles if each.name == name), None)
         is_asked = sure == "yes" or is_partial(request.headers)
         if wanted is not None and words.is_weaker(wanted, status.profile) and not is_asked:
-            return at.page("mix_sure.html", wanted=wanted, status=status, words=words)
+            return at.page("mix_sure.html", wanted=wanted, mix=status, words=words)
         now = await client.set_profile(at.channel, name[:100])
     except grpc.aio.AioRpcError as error:
         return at.failed(error)

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import grpc
 
@@ -15,6 +15,8 @@ from logos_app.panels.mixnet.journey import Hop, Journey
 from logos_app.panels.mixnet.meter import MixSeen
 from logos_app.shown.problems import Problem, problem_of
 from logos_app.testnet.acts import record
+
+E = TypeVar("E", bound=BaseException)
 
 WORDS: Final = {"words": words, "way": journey}
 """What the part of a request is made with."""
@@ -107,7 +109,7 @@ class Sending:
         self.at.publish("journey_part.html", journey=now, **WORDS)
 
 
-def _first[E: BaseException](failed: BaseExceptionGroup[E], kind: type[E]) -> E:
+def _first(failed: BaseExceptionGroup[E], kind: type[E]) -> E:
     found = failed.exceptions[0]
     assert isinstance(found, kind)  # noqa: S101 - the groups of one TaskGroup hold no groups
     return found
