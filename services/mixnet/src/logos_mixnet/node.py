@@ -258,24 +258,28 @@ class Network:
         if rln is not None:
             rln.join(self.gossip, self.streams, self.peering)
         contacts.deliver(self.capability.listens_at, self.capability.identified)
-        self.mix: Mixing | None = None
-        if mixes is not None:
-            limits = None if rln is None else Intake(config.rln_limit, config.rln_period_ms)
-            around = Surroundings(
-                host.peer_id,
-                self.streams,
-                contacts.add_address,
-                mixes,
-                rln,
-                limits,
-                now_ms,
-                rng,
-                secrets.token_bytes,
-            )
-            profile = MIX_PROFILES[config.mix_profile]
-            options = MixOptions(profile, config.mix_key_epoch_s * 1000, is_exit=config.mix_exit)
-            self.mix = Mixing(around, options)
+        add_address = contacts.add_address
+        self.mix = None if mixes is None else self._new_mix(mixes, add_address, now_ms)
         self._running: list[asyncio.Task[None]] = []
+
+    def _new_mix(
+        self, store: MixStore, add_address: Callable[[str, str], None], now_ms: Callable[[], int]
+    ) -> Mixing:
+        config, rln = self._config, self.rln
+        around = Surroundings(
+            self.peering.machine.own_peer_id,
+            self.streams,
+            add_address,
+            store,
+            rln,
+            None if rln is None else Intake(config.rln_limit, config.rln_period_ms),
+            now_ms,
+            secrets.SystemRandom(),
+            secrets.token_bytes,
+        )
+        profile = MIX_PROFILES[config.mix_profile]
+        options = MixOptions(profile, config.mix_key_epoch_s * 1000, is_exit=config.mix_exit)
+        return Mixing(around, options)
 
     async def start(self, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
         """Begins to connect. A host that breaks fails a task of the group (NET-14)."""

@@ -1,6 +1,6 @@
 """Calls of `logos.network.v1.Mix`."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 import grpc
@@ -31,7 +31,7 @@ async def set_profile(channel: grpc.aio.Channel, name: str) -> pb.MixProfile:
 
 async def ping(
     channel: grpc.aio.Channel, peer_id: str, delay_ms: int
-) -> AsyncIterator[pb.MixPingResponse]:
+) -> AsyncGenerator[pb.MixPingResponse, None]:
     """Sends a ping; its steps. The node itself says when no answer comes."""
     request = pb.MixPingRequest(route=pb.Route(destination=peer_id))
     request.route.mean_delay.FromMilliseconds(delay_ms)
@@ -46,7 +46,7 @@ async def ping(
 
 async def trace(
     channel: grpc.aio.Channel, tags: Sequence[bytes]
-) -> AsyncIterator[pb.TraceResponse]:
+) -> AsyncGenerator[pb.TraceResponse, None]:
     """What a node tells of packets, until each has left it."""
     call = stub(channel).Trace(pb.TraceRequest(tags=tags))
     try:
