@@ -114,7 +114,8 @@ class DiscoveryNode:
         self._replies: dict[int, Reply] = {}
         self.registrar = Registrar(self._signer, profile, self.contacts, chance)
         self.advertiser = advertiser.Advertiser(own, profile, self.contacts, chance)
-        self.discoverer = discoverer.Discoverer(own, profile, self.contacts, chance)
+        cache = self.registrar.cache
+        self.discoverer = discoverer.Discoverer(own, profile, self.contacts, chance, cache)
         self._registrar = Run[Effect](node, self.registrar, self._respond)
         self._advertiser = Run[advertiser.Effect](node, self.advertiser, self._register)
         self._discoverer = Run[discoverer.Effect](node, self.discoverer, self._query)

@@ -81,7 +81,7 @@ def excess(counts: Counter[str], mixes: Iterable[str]) -> float:
     """Chi-square against the uniform, as a multiple of what one of a thousand exceeds."""
     cells = set(mixes)
     assert counts.keys() <= cells
-    mean, freedom = PATHS * LENGTH / len(cells), len(cells) - 1
+    mean, freedom = counts.total() / len(cells), len(cells) - 1
     chi_square = sum((counts[cell] - mean) ** 2 / mean for cell in cells)
     spread = 2 / (9 * freedom)  # Wilson and Hilferty
     critical = freedom * (1 - spread + 3.09 * sqrt(spread)) ** 3

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.capability.asks import Ask, Misbehaved
+from logos_mixnet.core.capability.cache import AdvertisementCache, CachedAdvertisement
 from logos_mixnet.core.capability.contacts import Contacts
 from logos_mixnet.core.capability.discoverer import MAX_LOOK_UPS, Discoverer, Found
 from logos_mixnet.core.capability.distance import bucket_of, service_id_of
@@ -306,3 +307,18 @@ def test_a_look_up_that_is_given_up_asks_nobody_else() -> None:
     assert (looking.told, looking.found) == ([], None)
     looking.look_up(Ticket(2))
     assert len(looking.asked) == 10
+
+
+def test_the_nodes_own_registrar_is_asked_first() -> None:
+    """In a small network it may be the only one that an advertiser has registered with."""
+    looking, cache = Looking(0), AdvertisementCache()
+    for at in (1, 44):  # one of them is the node itself
+        cache.put(CachedAdvertisement(MIX, advertisement(at), None, 1000))
+    own = signer(44).public_key.peer_id
+    looking.machine = Discoverer(own, LOCAL, Contacts(), Chance(1), cache)
+
+    looking.look_up()
+
+    assert looking.found is not None
+    assert [each.encoded for each in looking.found] == [ADS[1]]
+    assert set(looking.told) == {ADS[1]}

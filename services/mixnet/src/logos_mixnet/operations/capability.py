@@ -86,9 +86,8 @@ class CapabilityOperations:
         self._is_announced = bool(announced)
         self._connected = 0
         self.asking = Asking(host, peers.add_address, self._unreachable)
-        self.registrar = RegistrarOperations(
-            Registrar(signer, profile, self.contacts, rng), streams, peers.address_of, now_ms
-        )
+        machine = Registrar(signer, profile, self.contacts, rng)
+        self.registrar = RegistrarOperations(machine, streams, peers.address_of, now_ms)
         self.offering = Offering(
             Offers(signer),
             Advertiser(own, profile, self.contacts, rng),
@@ -97,7 +96,10 @@ class CapabilityOperations:
             now_ms,
         )
         self.finding = Finding(
-            Discoverer(own, profile, self.contacts, rng), Watches(profile, rng), self.asking, now_ms
+            Discoverer(own, profile, self.contacts, rng, machine.cache),
+            Watches(profile, rng),
+            self.asking,
+            now_ms,
         )
 
     async def load(self) -> None:

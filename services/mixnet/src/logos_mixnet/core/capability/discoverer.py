@@ -12,6 +12,7 @@ from logos_base.errors import RemoteFaultError
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_mixnet.core.backoff import Rng
 from logos_mixnet.core.capability.asks import Ask, Misbehaved
+from logos_mixnet.core.capability.cache import AdvertisementCache
 from logos_mixnet.core.capability.choice import some_of
 from logos_mixnet.core.capability.contacts import Contacts
 from logos_mixnet.core.capability.crowding import Crowd
@@ -59,11 +60,20 @@ class _LookUp:
 class Discoverer:
     """The look-ups of one node. Not thread-safe."""
 
-    def __init__(self, own: PeerId, profile: Profile, contacts: Contacts, rng: Rng) -> None:
+    def __init__(
+        self,
+        own: PeerId,
+        profile: Profile,
+        contacts: Contacts,
+        rng: Rng,
+        cache: AdvertisementCache | None = None,
+    ) -> None:
+        """Takes the cache of the node's own registrar, which is asked first."""
         self._own = own
         self._profile = profile
         self._contacts = contacts
         self._rng = rng
+        self._cache = AdvertisementCache() if cache is None else cache
         self._look_ups: dict[Ticket, _LookUp] = {}
         self._asks: dict[int, tuple[Ticket, Peer]] = {}
         self._numbers = count(1)
@@ -80,7 +90,9 @@ class Discoverer:
         look_up = _LookUp(ServiceTable(service_id, self._own))
         look_up.table.add(some_of(list(self._contacts), len(self._contacts), self._rng))
         self._look_ups[ticket] = look_up
-        return self._go_on(ticket, look_up)
+        kept = self._cache.some_of(service_id, self._profile.returned, self._rng)
+        found = self._tell(ticket, look_up, [each.signed for each in kept])
+        return [*found, *self._go_on(ticket, look_up)]
 
     def give_up(self, ticket: Ticket, now_ms: int) -> Effects:
         """Ends a look-up that nobody waits for any longer. Idempotent."""
@@ -130,9 +142,15 @@ class Discoverer:
             except RemoteFaultError as error:
                 # The rest of its response is left out.
                 return [*effects, Misbehaved(peer, error.reason)]
-            if self._take(look_up, signed) and signed.record.peer_id != self._own:
-                effects.append(Found(ticket, signed))
+            effects += self._tell(ticket, look_up, [signed])
         return effects
+
+    def _tell(
+        self, ticket: Ticket, look_up: _LookUp, records: Sequence[SignedRecord]
+    ) -> list[Found]:
+        """Takes records; returns those that are news, and not of this node."""
+        taken = [each for each in records if self._take(look_up, each)]
+        return [Found(ticket, each) for each in taken if each.record.peer_id != self._own]
 
     def _take(self, look_up: _LookUp, signed: SignedRecord) -> bool:
         peer_id, ips = signed.record.peer_id, ips_of(signed.record.addresses)
