@@ -154,7 +154,7 @@ async def test_a_node_that_comes_back_elsewhere_is_known_by_its_newer_record(sta
 )
 async def test_garbage_is_reset_and_counted(start: Start, sent: bytes, reason: str | None) -> None:
     one, mallory = await network(start, 2)
-    await until(lambda: one.connected)
+    await until(lambda: one.connected and mallory.connected)
     stream = await open_to(mallory, one)
 
     await stream.write(sent)
@@ -168,7 +168,7 @@ async def test_garbage_is_reset_and_counted(start: Start, sent: bytes, reason: s
 
 async def test_requests_may_follow_each_other_on_a_stream(start: Start) -> None:
     one, two = await network(start, 2)
-    await until(lambda: one.connected)
+    await until(lambda: one.connected and two.connected)
     stream = await open_to(two, one)
     messages = Messages(stream)
 
@@ -185,7 +185,7 @@ async def test_slow_requests_are_given_up_and_bounded(
 ) -> None:
     monkeypatch.setattr(registrar, "TIMEOUT_S", 2.0)
     one, mallory = await network(start, 2)
-    await until(lambda: one.connected)
+    await until(lambda: one.connected and mallory.connected)
     streams = [await open_to(mallory, one) for _ in range(20)]
     for stream in streams:
         await stream.write(varint.encode(len(QUERY)) + QUERY[:5])

@@ -246,7 +246,7 @@ async def test_a_look_up_ends_with_its_limit_or_its_time(start_node: Start) -> N
     assert len(await look_up(nodes[0], limit=2)) == 2
     for node in nodes[1:]:
         node.network.capability.registrar.driver._perform = lambda _: None  # answers no more
-    call = nodes[0].discovery.LookUpService(pb.LookUpServiceRequest(service=CHAT), timeout=1)
+    call = nodes[0].discovery.LookUpService(pb.LookUpServiceRequest(service="/other"), timeout=1)
     assert [response async for response in call] == []
 
 
