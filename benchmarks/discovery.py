@@ -147,7 +147,7 @@ def request_costs() -> list[Figure]:
 def main() -> int:
     """Prints the figures; exits with 1 if a bar was missed."""
     parser = arguments(__doc__)
-    parser.add_argument("--hosts", type=int, nargs="*", default=[5, 20, 50])
+    parser.add_argument("--hosts", type=int, nargs="*", default=[5, 20])
     parser.add_argument("--simulated", type=int, nargs="*", default=[200, 1000])
     options = parser.parse_args()
     figures = request_costs()
