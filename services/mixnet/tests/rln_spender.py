@@ -1,6 +1,6 @@
 """A member that spends ids as fast as it can, and says which: to be killed.
 
-python rln_spender.py FOLDER PERIOD_MS LIMIT
+python rln_spender.py FOLDER PERIOD_MS LIMIT listed|announced
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from logos_mixnet.store.sql import SCHEMA
 from logos_module.database import open_database
 
 
-async def main(folder: Path, period_ms: int, limit: int) -> None:
+async def main(folder: Path, period_ms: int, limit: int, how: str) -> None:
     ada, epochs = Node.named("ada"), Epochs(period_ms)
     identity = load_or_create_member(folder / "rln.key")
     member = RlnMember(identity, ada.peer_id, ada.sign, has_signed, limit, epochs)
@@ -30,7 +30,8 @@ async def main(folder: Path, period_ms: int, limit: int) -> None:
         open_database(folder / "mixnet.sqlite", SCHEMA) as database,
         asyncio.TaskGroup() as tasks,
     ):
-        members = SqlMembers(database, is_open=True)
+        listed = [identity.commitment] if how == "listed" else []
+        members = SqlMembers(database, genesis=listed, is_open=not listed)
         spender = RlnOperations(
             member, members, lambda name: SqlMessageIdStore(database, name), unix_ms
         )
@@ -54,4 +55,4 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]))

@@ -23,14 +23,15 @@ from logos_module.database import open_database
 pytestmark = [pytest.mark.native, pytest.mark.integration]
 
 SPENDER: Final = Path(__file__).with_name("rln_spender.py")
-PERIOD_MS: Final = 24 * 3600 * 1000
-"""Long, so that all lives of a node are within one epoch, or two."""
+DAY_MS: Final = 24 * 3600 * 1000
+"""An epoch in which all lives of a node are, or two."""
+SHORT_MS: Final = 2_000
 LIMIT: Final = 1_000
 PROOF_HEX: Final = 2 * 301
 
 
-def command(folder: Path) -> list[str]:
-    return [sys.executable, str(SPENDER), str(folder), str(PERIOD_MS), str(LIMIT)]
+def command(folder: Path, period_ms: int, how: str) -> list[str]:
+    return [sys.executable, str(SPENDER), str(folder), str(period_ms), str(LIMIT), how]
 
 
 async def has_lived(folder: Path) -> None:
@@ -40,10 +41,10 @@ async def has_lived(folder: Path) -> None:
         await ids.save(Save(Reserved(1, 1), -1))
 
 
-def live_until(folder: Path, proofs: int) -> list[ProofFrame]:
-    """Runs the node until it has made so many proofs, then kills it with -9."""
+def live_until(words: list[str], proofs: int) -> list[ProofFrame]:
+    """Runs a node until it has made so many proofs, then kills it with -9."""
     lines: list[str] = []
-    with subprocess.Popen(command(folder), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         while len(lines) < proofs:
             line = process.stdout.readline()
@@ -57,8 +58,8 @@ def live_until(folder: Path, proofs: int) -> list[ProofFrame]:
     ]
 
 
-def kill_once_it_has(path: Path, folder: Path) -> None:
-    with subprocess.Popen(command(folder), stdout=subprocess.DEVNULL) as process:
+def kill_once_it_has(path: Path, words: list[str]) -> None:
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as process:
         while not path.exists():
             assert process.poll() is None
         process.kill()
@@ -67,7 +68,8 @@ def kill_once_it_has(path: Path, folder: Path) -> None:
 async def test_r4_no_id_is_used_twice_however_often_a_node_is_killed(tmp_path: Path) -> None:
     await has_lived(tmp_path)
 
-    lives = [live_until(tmp_path, proofs) for proofs in (1, 7, 3)]
+    words = command(tmp_path, DAY_MS, "listed")
+    lives = [live_until(words, proofs) for proofs in (1, 5, 2)]
 
     frames = [frame for life in lives for frame in life]
     assert len({frame.nullifier for frame in frames}) == len(frames)
@@ -76,12 +78,11 @@ async def test_r4_no_id_is_used_twice_however_often_a_node_is_killed(tmp_path: P
 
 async def test_r4_a_node_that_is_killed_while_it_registers_registers_once(tmp_path: Path) -> None:
     """Killed before it has said anything: its secret is durable before its announcement is."""
-    await has_lived(tmp_path)
-    secret = tmp_path / "rln.key"
-    kill_once_it_has(secret, tmp_path)
+    secret, words = tmp_path / "rln.key", command(tmp_path, SHORT_MS, "announced")
+    kill_once_it_has(secret, words)
     first = load_or_create_member(secret)
 
-    live_until(tmp_path, 1)
+    live_until(words, 1)
 
     async with open_database(tmp_path / "mixnet.sqlite", SCHEMA) as database:
         registry = await SqlMembers(database, is_open=True).load()
