@@ -1,4 +1,4 @@
-"""The threads of rate limits: nothing on the event loop takes longer than a millisecond (RLN-32)."""
+"""The threads of rate limits: the event loop does nothing longer than a millisecond (RLN-32)."""
 
 import asyncio
 import os
