@@ -33,10 +33,12 @@ from logos.network.v1 import (
     mix_pb2_grpc,
     peering_pb2,
     peering_pb2_grpc,
+    rln_pb2_grpc,
 )
 from logos.storage.v1 import storage_pb2_grpc
 from logos_base.audit import AuditRecord, append
 from mix_answers import MixAnswers
+from rln_answers import RlnAnswers
 from storage_answers import StorageAnswers
 
 BEARER = f"logos_{43 * 'b'}"
@@ -298,6 +300,7 @@ def answering() -> Iterator[str]:
     events_pb2_grpc.add_EventsServicer_to_server(node, server)
     supervisor_pb2_grpc.add_SupervisorServicer_to_server(node, server)
     mix_pb2_grpc.add_MixServicer_to_server(MixAnswers(), server)
+    rln_pb2_grpc.add_RlnServicer_to_server(RlnAnswers(), server)
     peering_pb2_grpc.add_PeeringServicer_to_server(node, server)
     discovery_pb2_grpc.add_DiscoveryServicer_to_server(node, server)
     storage_pb2_grpc.add_StorageServicer_to_server(node, server)

@@ -100,6 +100,8 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("mix", "status"): [],
     ("mix", "pool"): [],
     ("mix", "profile"): ["laptop"],
+    ("rln", "status"): [],
+    ("rln", "register"): [],
     ("token", "issue"): ["ada", "--role", "viewer"],
     ("token", "list"): [],
     ("token", "revoke"): ["ada"],

@@ -126,6 +126,7 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, object]) -> N
         parse(settings)
 
 
+AT = ["/ip4/127.0.0.1/tcp/1"]
 GENESIS = [f"{number:02x}" + 62 * "0" for number in (1, 2)]
 
 
@@ -134,7 +135,7 @@ def test_rate_limits_are_on_for_identities_that_can_have_them() -> None:
     config = parse({"listen": at})
 
     assert config.keeps_rate_limits
-    assert (config.rln_limit, config.rln_period_ms) == (10, 10_000)
+    assert (config.rln_limit, config.rln_period_ms) == (100, 10_000)
     assert config.rln_membership == "announcements"
     assert not parse({"listen": at, "key_type": "ed25519"}).keeps_rate_limits
     assert not parse({"listen": at, "rln": "off"}).keeps_rate_limits
@@ -166,3 +167,20 @@ def test_rate_limits_that_cannot_work_are_refused(settings: dict[str, object], k
         parse({"listen": ["/ip4/127.0.0.1/tcp/1"], **settings})
 
     assert [problem.split(":")[0] for problem in caught.value.problems] == [key]
+
+
+def test_the_mix_is_on_for_identities_that_it_can_be_reached_by() -> None:
+    config = parse({"listen": AT})
+    assert (config.mixes, config.mix_profile, config.mix_exit) == (True, "laptop", False)
+    assert config.mix_key_epoch_s == 86_400
+    assert not parse({"listen": AT, "key_type": "ed25519"}).mixes
+    assert not parse({"listen": AT, "mix": "off"}).mixes
+
+
+def test_what_is_wrong_with_the_mix_is_named() -> None:
+    wrong = {"mix_profile": "fast", "mix_key_epoch_s": 0, "mix_exit": 1}
+    with pytest.raises(ConfigError) as caught:
+        parse({"listen": AT, **wrong})
+    assert [problem.split(":")[0] for problem in caught.value.problems] == list(wrong)
+    with pytest.raises(ConfigError, match="mix: needs key_type secp256k1"):
+        parse({"listen": AT, "mix": "on", "key_type": "ed25519"})

@@ -1,14 +1,13 @@
 import pytest
 from exchange_peers import OWN
 
+from logos_mixnet.core.capability.keys import Ed25519Signer, signer_of
 from logos_mixnet.core.capability.multiaddr import decode_address
 from logos_mixnet.core.capability.records import open_record
 from logos_mixnet.core.own_record import (
     MAX_OWN_ADDRESSES,
     RENEW_MS,
-    Ed25519Signer,
     OwnRecord,
-    signer_of,
 )
 
 HERE = "/ip4/10.0.0.1/tcp/1"
@@ -45,7 +44,7 @@ def test_many_and_long_addresses_fit() -> None:
 
 @pytest.mark.parametrize("key_type", ["secp256k1", "ed25519"])
 def test_nodes_of_either_key_have_a_record(key_type: str) -> None:
-    signer = signer_of(OWN.secret, key_type)  # type: ignore[arg-type]
+    signer = signer_of(key_type, OWN.secret)  # type: ignore[arg-type]
 
     signed = OwnRecord(signer).current([HERE], 1)
 

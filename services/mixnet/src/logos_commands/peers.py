@@ -11,7 +11,7 @@ from logos_cli.console import Output, print_rows, sized
 from logos_cli.session import FormOption, session_of
 
 command: Final = typer.Typer(
-    help="The peers that a node knows: a list of them, and what they are worth to it.",
+    help="The peers that a node knows.",
     add_completion=False,
     invoke_without_command=True,
 )

@@ -289,6 +289,8 @@ class Network:
             await self.rln.load()
         if self.mix is not None:
             await self.mix.load()
+        if self.mix is not None and self.rln is not None:
+            self.rln.proofs.departures = self.mix.leaving
         self._bridge.start()
         features = (self.gossip, self.streams, self.discovery, self.peering)
         drivers = [each.driver.run() for each in features]

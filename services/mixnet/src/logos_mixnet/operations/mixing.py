@@ -185,6 +185,10 @@ class Mixing:
         )
         return stated, seen is not None
 
+    def leaving(self, until_ms: int) -> int:
+        """Returns how many packets are known that leave before a time: each takes a proof."""
+        return self.relay.leaving(until_ms) + self.sender.leaving(until_ms)
+
     def drain(self) -> None:
         """Ends the calls that have no end of their own."""
         self.listeners.drain()

@@ -17,7 +17,7 @@ from logos_mixnet.core.rln.epochs import Epochs
 from logos_mixnet.core.rln.errors import MemberUnknownError
 from logos_mixnet.core.rln.message_ids import Effect, MessageIds, Purpose, Reserved, Save, Slot
 from logos_mixnet.core.rln.ports import MessageIdStore
-from logos_mixnet.core.rln.prepared import ProofPool, Ready
+from logos_mixnet.core.rln.prepared import Departures, ProofPool, Ready
 from logos_mixnet.operations.rln_standing import Standing
 from logos_mixnet.operations.rln_threads import RlnThreads
 from logos_module.driver import Driver
@@ -47,6 +47,8 @@ class Proofs:
         self._standing = standing
         self._threads = threads
         self._now_ms = now_ms
+        self.departures: Departures | None = None
+        """What is known to leave; None: nothing is."""
         self._news = asyncio.Event()
         self._preparing: dict[Slot, asyncio.Future[Ready]] = {}
 
@@ -123,7 +125,9 @@ class Proofs:
     async def _prepare_next(self) -> bool:
         now_ms = self._now_ms()
         self.pool.keep(self.ids, self._standing.roots, now_ms)
-        slot = self.pool.missing(self.ids, now_ms) if self._standing.is_member else None
+        if not self._standing.is_member:
+            return False
+        slot = self.pool.missing(self.ids, now_ms, self.departures)
         if slot is None:
             return False
         preparer = await self._standing.preparer()

@@ -103,6 +103,10 @@ class Outbox:
         """Returns when the next packet is due."""
         return self._pieces[0].due_ms if self._pieces else None
 
+    def leaving(self, until_ms: int) -> int:
+        """Returns how many packets are due before a time."""
+        return sum(piece.due_ms < until_ms for piece in self._pieces)
+
     def settle(self, number: int, error: LogosError | None, now_ms: int) -> list[Answer | Refuse]:
         """Takes note that a packet has left, or why not: then its message is refused.
 

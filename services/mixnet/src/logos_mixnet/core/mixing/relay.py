@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import count
+from itertools import chain, count
 from typing import Final
 
 from logos_base.errors import LogosError
@@ -169,6 +169,12 @@ class PacketRelay:
         """How many packets wait here: what hides each of them."""
         admitted = (*self._unkept.values(), *self._keeping.values())
         return len(self._due) + sum(len(each.held) for each in admitted)
+
+    def leaving(self, until_ms: int) -> int:
+        """Returns how many packets are held here that are sent on before a time."""
+        admitted = (*self._unkept.values(), *self._keeping.values())
+        held = chain(self._due, *(each.held for each in admitted))
+        return sum(due_ms < until_ms and isinstance(what, Relay) for due_ms, _, _, what in held)
 
     def rotated(self, newest: KeyEpoch, now_ms: int) -> Effects:
         """Takes the key of the next epoch; the one before stays for as long."""

@@ -289,6 +289,10 @@ class Sender:
             effects += self._loop(now_ms)
         return effects
 
+    def leaving(self, until_ms: int) -> int:
+        """Returns how many own packets and loops are known that leave before a time."""
+        return self.outbox.leaving(until_ms) + (self._schedule.due_ms < until_ms)
+
     def next_wake_ms(self) -> int | None:
         """Returns when the next packet is due. Loops that are lost can wait for it."""
         due_ms = self.outbox.due_ms()

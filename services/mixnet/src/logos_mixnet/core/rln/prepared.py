@@ -1,10 +1,12 @@
 """Proofs that are prepared for the message ids that come next (RLN-25).
 
-A preparation serves one id of one epoch under one root. How many there are follows from how many
-were used lately; towards the end of an epoch they are more and more those of the next.
+A preparation serves one id of one epoch under one root. Where it is known which messages are going
+to leave, as the mix knows what it holds, so many are prepared for each epoch, and one: hardly one
+is made in vain. Elsewhere how many there are follows from how many were used lately; towards the
+end of an epoch they are more and more those of the next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +17,10 @@ from logos_mixnet.core.rln.message_ids import MessageIds, Slot
 MAX_PREPARED: Final = 256
 LATELY: Final = 3
 """Epochs, the present one included, whose use says how many are prepared."""
+
+
+Departures = Callable[[int], int]
+"""Returns how many messages are known that leave before a time, in Unix milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +58,15 @@ class ProofPool:
         peak = max(self._used.values(), default=0)
         return min(self._most, 1 + peak + peak // 2)
 
-    def missing(self, ids: MessageIds, now_ms: int) -> Slot | None:
+    def missing(
+        self, ids: MessageIds, now_ms: int, departures: Departures | None = None
+    ) -> Slot | None:
         """Returns the id that a proof should be prepared for first; None if all are."""
-        return next((each for each in self._wanted(ids, now_ms) if each not in self._ready), None)
+        present, after = (
+            self._share(now_ms) if departures is None else self._plan(departures, now_ms)
+        )
+        wanted = self._wanted(ids, now_ms, present, after)
+        return next((each for each in wanted if each not in self._ready), None)
 
     def put(self, slot: Slot, ready: Ready) -> None:
         """Keeps a preparation for an id that is not taken yet."""
@@ -80,10 +92,25 @@ class ProofPool:
         for each in [each for each in self._used if not epoch - LATELY < each <= epoch]:
             del self._used[each]
 
-    def _wanted(self, ids: MessageIds, now_ms: int) -> list[Slot]:
-        epoch, goal = self._epochs.at(now_ms), self.goal
-        next_ms = self._epochs.start_ms(epoch + 1)
-        of_present = -(-goal * (next_ms - now_ms) // self._epochs.period_ms)
-        present = [each for each in ids.upcoming(of_present, now_ms) if each.epoch == epoch]
-        after = ids.upcoming(goal - of_present, next_ms)
-        return present + [each for each in after if each.epoch == epoch + 1]
+    def _share(self, now_ms: int) -> tuple[int, int]:
+        """Returns how many are wanted for the present epoch and the next, by what was used."""
+        goal = self.goal
+        left_ms = self._next_ms(now_ms) - now_ms
+        present = -(-goal * left_ms // self._epochs.period_ms)
+        return present, goal - present
+
+    def _plan(self, departures: Departures, now_ms: int) -> tuple[int, int]:
+        """Returns the same by what is going to leave."""
+        next_ms = self._next_ms(now_ms)
+        present = departures(next_ms)
+        after = departures(next_ms + self._epochs.period_ms) - present
+        return min(self._most, present + 1), min(self._most, after)
+
+    def _next_ms(self, now_ms: int) -> int:
+        return self._epochs.start_ms(self._epochs.at(now_ms) + 1)
+
+    def _wanted(self, ids: MessageIds, now_ms: int, present: int, after: int) -> list[Slot]:
+        epoch = self._epochs.at(now_ms)
+        here = [each for each in ids.upcoming(present, now_ms) if each.epoch == epoch]
+        there = ids.upcoming(after, self._next_ms(now_ms))
+        return here + [each for each in there if each.epoch == epoch + 1]
