@@ -1,6 +1,8 @@
 """`logosctl mix ping`: whether the mix works, and how long it takes."""
 
+import asyncio
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Final
@@ -23,6 +25,14 @@ MAX_DELAY_MS: Final = 65_535
 _PATIENCE_S: Final = 10.0
 _PATIENCE_HOPS: Final = 40
 """Mean delays that are waited for: there are eight or so, each of which may be long."""
+
+_SOON: Final = {
+    "MIX_POOL_TOO_SMALL": "waits for enough mixes to be found",
+    "MIX_DESTINATION_UNKNOWN": "waits for it to be found as a mix",
+    "RLN_MEMBER_UNKNOWN": "waits for this node's membership to count",
+}
+"""What a testnet that has just started may still lack."""
+_RETRY_S: Final = 0.5
 
 Tell = Callable[[str], None]
 
@@ -56,6 +66,7 @@ def ping(
     """Send 32 bytes over the mix to a node, which sends them back over other mixes.
 
     By default each hop holds them for 200 ms: that shows that it works, and hides nothing.
+    Just after a start it waits until enough mixes are known.
     Exit code 3 if one was not answered. With --output json each is a line.
     """
     session, delay_ms = session_of(context), delay or DELAY_MS
@@ -88,14 +99,21 @@ async def _pinged(
     found: dict[str, Any] = {"answered": False, "peer_id": request.route.destination}
     found |= dict.fromkeys(("hops_there", "hops_back", "round_trip_s", "under_way_s"))
     found |= {"mean_delay_ms": request.route.mean_delay.ToMilliseconds(), "anonymity": None}
-    try:
-        async for step in MixStub(channel).Ping(request, timeout=wait_s):
-            _take(step, found, tell)
-    except grpc.aio.AioRpcError as error:
-        is_late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        if not is_late or reason_of(error) not in {"", "MIX_NO_ANSWER"}:
-            raise
-    return found
+    begun = time.monotonic()
+    while True:
+        try:
+            async for step in MixStub(channel).Ping(request, timeout=wait_s):
+                _take(step, found, tell)
+        except grpc.aio.AioRpcError as error:
+            reason = reason_of(error)
+            if reason in _SOON and time.monotonic() - begun < wait_s:
+                tell(_SOON[reason])
+                await asyncio.sleep(_RETRY_S)
+                continue
+            is_late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            if not is_late or reason not in {"", "MIX_NO_ANSWER"}:
+                raise
+        return found
 
 
 def _take(step: pb.MixPingResponse, found: dict[str, Any], tell: Tell) -> None:
