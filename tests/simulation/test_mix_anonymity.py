@@ -118,7 +118,6 @@ def test_m4_flows_are_not_matched_with_cover_and_are_without() -> None:
     assert hidden.area.holds(0.5)
     assert bare.area.low > hidden.area.high
     assert bare.hits_at_1_percent.value >= 2 * hidden.hits_at_1_percent.value
-    assert bare.hits_at_1_percent.value >= 0.08
 
 
 @pytest.fixture(scope="module")
