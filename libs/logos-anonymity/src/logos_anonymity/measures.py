@@ -12,6 +12,8 @@ from typing import Final
 
 Z: Final = 1.959964
 """Standard deviations of a normal distribution that hold 95 % of it."""
+FAR: Final = 3.290527
+"""Those that hold 99.9 %: where many figures are judged, one in twenty would be off by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,12 @@ def mean(values: Sequence[float]) -> Estimate:
     return Estimate(middle, middle - off, middle + off)
 
 
-def share(hits: int, tries: int) -> Estimate:
+def share(hits: int, tries: int, z: float = Z) -> Estimate:
     """The share of hits, with Wilson's interval, which holds at 0 and 1 too."""
     rate = hits / tries
-    scale = 1 + Z**2 / tries
-    middle = (rate + Z**2 / (2 * tries)) / scale
-    off = Z * math.sqrt(rate * (1 - rate) / tries + Z**2 / (4 * tries**2)) / scale
+    scale = 1 + z**2 / tries
+    middle = (rate + z**2 / (2 * tries)) / scale
+    off = z * math.sqrt(rate * (1 - rate) / tries + z**2 / (4 * tries**2)) / scale
     return Estimate(rate, max(0.0, middle - off), min(1.0, middle + off))
 
 

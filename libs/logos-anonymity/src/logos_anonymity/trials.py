@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from logos_anonymity.measures import Estimate, entropy_bits, mean, min_entropy_bits, share
+from logos_anonymity.measures import FAR, Estimate, Z, entropy_bits, mean, min_entropy_bits, share
 from logos_anonymity.model import Message, Run
 from logos_anonymity.posterior import Observer, Posterior, Start
 
@@ -44,6 +44,20 @@ class Report:
     def is_calibrated(self) -> bool:
         """Whether the observer's beliefs agree with the truth, as far as so many targets show."""
         return self.success.holds(self.believed.value)
+
+    @property
+    def is_refuted(self) -> bool:
+        """Whether beliefs or entropy are off by more than chance is once in a thousand times.
+
+        For whoever judges many reports: of twenty calibrated ones, one is not by `is_calibrated`.
+        """
+        hits = round(self.success.value * self.targets)
+        surprise = self.surprise_bits
+        room = (surprise.high - surprise.value) * FAR / Z
+        return (
+            not share(hits, self.targets, FAR).holds(self.believed.value)
+            or abs(surprise.value - self.entropy_bits.value) > room
+        )
 
 
 def score(posteriors: Iterable[tuple[Posterior, int]]) -> Report:
