@@ -33,12 +33,12 @@ from logos.network.v1 import (
     mix_pb2_grpc,
     peering_pb2,
     peering_pb2_grpc,
+    rln_pb2,
     rln_pb2_grpc,
 )
 from logos.storage.v1 import storage_pb2_grpc
 from logos_base.audit import AuditRecord, append
 from mix_answers import MixAnswers
-from rln_answers import RlnAnswers
 from storage_answers import StorageAnswers
 
 BEARER = f"logos_{43 * 'b'}"
@@ -288,6 +288,16 @@ class Node(
         return discovery_pb2.GetRoutingTableResponse(registrars=[known])
 
 
+class Limits(rln_pb2_grpc.RlnServicer):
+    """Rate limits: of a name that the kernel's answers have too."""
+
+    def GetStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return rln_pb2.RlnGetStatusResponse()
+
+    def Register(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return rln_pb2.RegisterResponse()
+
+
 @contextmanager
 def answering() -> Iterator[str]:
     """Serves a node; yields its address."""
@@ -299,8 +309,8 @@ def answering() -> Iterator[str]:
     router_pb2_grpc.add_RouterServicer_to_server(node, server)
     events_pb2_grpc.add_EventsServicer_to_server(node, server)
     supervisor_pb2_grpc.add_SupervisorServicer_to_server(node, server)
+    rln_pb2_grpc.add_RlnServicer_to_server(Limits(), server)
     mix_pb2_grpc.add_MixServicer_to_server(MixAnswers(), server)
-    rln_pb2_grpc.add_RlnServicer_to_server(RlnAnswers(), server)
     peering_pb2_grpc.add_PeeringServicer_to_server(node, server)
     discovery_pb2_grpc.add_DiscoveryServicer_to_server(node, server)
     storage_pb2_grpc.add_StorageServicer_to_server(node, server)

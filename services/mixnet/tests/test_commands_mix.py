@@ -195,7 +195,7 @@ def test_a_ping_says_hops_times_and_what_hid_it(node: Node) -> None:
         f"{FAR} answered: 3 hops there, 3 back, round trip 1.24 s, 980 ms under way\n"
     )
     assert "what hid it: 4.3 bits, the best guess is right in 10% of cases" in ended.stderr
-    assert "as observed here in the last minutes; One of five." in ended.stderr
+    assert "as observed here, which is less than its profile promises; One of five." in ended.stderr
     [asked] = node.mix.asked
     assert (asked.route.destination, asked.route.mean_delay.ToMilliseconds()) == (FAR, 200)
 

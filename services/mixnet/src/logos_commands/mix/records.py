@@ -25,8 +25,8 @@ _BASES: Final = {
     pb.Anonymity.BASIS_EXPECTED: "expected",
 }
 _RESTS_ON: Final = {
-    "observed": "as observed here in the last minutes",
-    "expected": "as cover traffic alone gives it: too little was observed yet",
+    "observed": "as observed here, which is less than its profile promises",
+    "expected": "as the cover traffic of its profile promises",
 }
 
 

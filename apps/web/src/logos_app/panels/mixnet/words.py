@@ -39,8 +39,8 @@ def hidden(what: str, found: pb.Anonymity) -> str:
 def rests_on(found: pb.Anonymity) -> str:
     """What the meter rests on."""
     if found.basis == pb.Anonymity.BASIS_OBSERVED:
-        return "It rests on what waited at this mix in the last minutes."
-    return "It is what cover traffic alone gives: too little was observed here yet."
+        return "It rests on what waited at this mix, which is less than its profile promises."
+    return "It is what the cover traffic of the profile promises."
 
 
 def figures(status: pb.MixGetStatusResponse) -> list[tuple[str, str]]:

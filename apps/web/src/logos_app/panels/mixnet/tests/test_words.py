@@ -67,8 +67,8 @@ def test_the_sentence(seen: pb.MixGetStatusResponse | None, text: str) -> None:
 
 
 def test_what_the_meter_rests_on_is_said() -> None:
-    assert "in the last minutes" in words.rests_on(hidden())
-    assert "too little was observed" in words.rests_on(hidden(observed=False))
+    assert "which is less" in words.rests_on(hidden())
+    assert "profile promises" in words.rests_on(hidden(observed=False))
     assert words.figures(status())[:2] == [("4.3 bits", "of entropy"), ("0.10", "best guess")]
 
 
