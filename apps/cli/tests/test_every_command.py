@@ -17,7 +17,8 @@ from logos_cli.program import built, walk
 from mix_answers import MIX
 from storage_answers import CID
 
-PATIENCE_S = 170
+PATIENCE_S = 520
+pytestmark = pytest.mark.timeout(PATIENCE_S + 40)  # the first test runs some thousand programs
 MANIFEST = 'name = "own"\nversion = "0.1.0"\ncommand = ["own"]\n'
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 TEXT_OPTIONS = ("--node", "--address", "--testnet", "--output", "--timeout")
