@@ -194,7 +194,7 @@ async def test_the_page_says_how_the_mix_is(visitor: Visitor) -> None:
     ):
         assert text in page
     assert page.count("<i></i>") == 5
-    assert '<tr id="mix-node1">' in page
+    assert page.count('<td class="num" data-l="Bits">4.3</td>') == 4, "of every node, at once"
     assert '<tr id="mix-node3"><td class="name"><a href="/at/node3/mix/">node3</a>' in page
 
 

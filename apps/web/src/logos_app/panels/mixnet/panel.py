@@ -1,5 +1,7 @@
 """The panel Mix: what it hides and spends, its profile, and a request through three hops."""
 
+import asyncio
+import contextlib
 from dataclasses import replace
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
@@ -21,6 +23,7 @@ from logos_app.shown.problems import Problem, problem_of
 router: Final = APIRouter()
 Here = Annotated[At, Depends(here)]
 
+OTHERS_S: Final = 0.3
 MAX_DELAY_MS: Final = 65_535
 DELAYS_MS: Final = (200, 1_000, 5_000)
 """That a request may have at each hop, beside that of the profile."""
@@ -47,6 +50,14 @@ async def live(at: Place) -> str:
 async def _asked(at: Place) -> None:
     status = await client.status(at.channel)
     at.keep(meter.with_status(at.kept(MixSeen()), status, now_ms()))
+
+
+async def _asked_shortly(at: Place, node: str) -> None:
+    """Asks another node, so that its row need not move; one that is slow stays as it was seen."""
+    place = Place(at.shell, node, at.panel, at.shell.doors.to(node))
+    with contextlib.suppress(TimeoutError, grpc.aio.AioRpcError):
+        async with asyncio.timeout(OTHERS_S):
+            await _asked(place)
 
 
 def _view(at: Place) -> dict[str, Any]:
@@ -88,8 +99,9 @@ def _destinations(at: Place) -> list[str]:
 async def shown(at: Here) -> Response:
     """The mix of a node."""
     problem: Problem | None = None
+    others = [node.name for node in at.shell.nodes.seen if node.answers and node.name != at.node]
     try:
-        await _asked(at)
+        await asyncio.gather(_asked(at), *(_asked_shortly(at, name) for name in others))
     except grpc.aio.AioRpcError as error:
         problem = problem_of(error, at.node)
     seen = at.kept(MixSeen())
