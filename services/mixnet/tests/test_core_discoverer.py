@@ -282,7 +282,7 @@ def test_time_alone_changes_nothing(now_ms: int) -> None:
 
 
 def test_each_is_told_when_it_is_found() -> None:
-    """Whoever has no time for the end of the look-up has what was found by then."""
+    """A caller that ends a look-up early keeps what was found by then."""
     own, newer = advertisement(44).encoded, advertisement(1, seq=7).encoded
     looking = Looking(3)
     looking.look_up()

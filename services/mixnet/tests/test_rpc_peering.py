@@ -394,7 +394,7 @@ async def test_banned_peers_are_not_protected_and_seventeen_tags_are_too_many(
 
 
 async def test_d6_too_many_peers_are_trimmed_and_told_of(start_node: Start) -> None:
-    """The protected peer and the one in its time of grace stay; nobody is blamed."""
+    """The protected peer and the one in its grace period stay; trimming is no fault."""
     clock = ManualClock()
     marks = {"low_peers": 2, "high_peers": 3, "grace_s": 60}
     hub = await start_node(1, clock=clock, target_peers=0, **marks)

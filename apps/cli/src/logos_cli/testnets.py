@@ -35,7 +35,7 @@ from logos_testnet.state import exclusive
 from logos_testnet.testnet import LogLine, Started, Testnet
 
 _SMALLEST_MIX: Final = 4
-"""Nodes that a path needs: whoever sends, and three hops."""
+"""Nodes that a path needs: the sender and three hops."""
 
 TopologyOption = Annotated[
     Path | None,

@@ -96,7 +96,7 @@ Looked = Callable[[Place], Awaitable[str]]
 """Renders a part of a panel's pages again, twice a second while one is open."""
 
 Read = Callable[[Place], Awaitable[None]]
-"""Reads something of a node every five seconds, whether anybody looks on or not; it has 300 ms."""
+"""Reads from a node every five seconds, also with no page open. It must return within 300 ms."""
 
 Figure = Callable[[grpc.aio.Channel], Awaitable[str]]
 """Asks a node for the figure in the navigation; it has 300 ms."""

@@ -99,7 +99,7 @@ class PeerEntry:
 
     @property
     def heard_ms(self) -> int:
-        """When it was connected, or somebody named an address of it, last."""
+        """Last time that it was connected, or that a peer named an address of it."""
         times = [score.heard_ms for score in self.addresses.values()]
         return max(self.last_seen_ms, *times, 0)
 
@@ -209,7 +209,7 @@ class AddressBook:
         *,
         confidence: Confidence = Confidence.MEDIUM,
     ) -> None:
-        """Adds addresses that the peer itself, or somebody else, names for it."""
+        """Adds addresses that the peer itself, or another one, names for it."""
         entry = self.add(peer_id)
         for address in addresses:
             if address not in entry.addresses:

@@ -95,7 +95,7 @@ class Discoverer:
         return [*found, *self._go_on(ticket, look_up)]
 
     def give_up(self, ticket: Ticket, now_ms: int) -> Effects:
-        """Ends a look-up that nobody waits for any longer. Idempotent."""
+        """Ends a look-up whose caller has gone. Idempotent."""
         self._look_ups.pop(ticket, None)
         return []
 

@@ -82,7 +82,7 @@ class CodecTakenError(LogosError):
 
 
 class NobodyListensError(RemoteFaultError):
-    """A message came for a codec that nobody listens for (MIX-26)."""
+    """A message came for a codec without a listener (MIX-26)."""
 
     kind = ErrorKind.NOT_FOUND
     reason = "MIX_NOBODY_LISTENS"

@@ -149,7 +149,7 @@ class Sender:
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether loops that should be back are not: somebody may hold all packets but one."""
+        """Whether overdue loops point to an n - 1 attack (MIX-34)."""
         return self._alarm.is_on
 
     def send(self, ticket: Ticket, outgoing: Outgoing, now_ms: int) -> Effects:
