@@ -457,6 +457,21 @@ class RlnRateLimitProof:
     def epoch(self) -> bytes: ...
     def proof(self, external_nullifier: bytes) -> RlnProof: ...
 
+# Packets of the mix. `ValueError` where a secret has not 32 bytes, a seed fewer than 16, a block
+# fewer than 64.
+
+def sphinx_header_mac(secret: bytes, beta: bytes) -> bytes:
+    """Returns gamma, 16 bytes."""
+
+def sphinx_header_stream(secret: bytes, data: bytes) -> bytes:
+    """Encrypts or decrypts routing information."""
+
+def sphinx_lioness_encrypt(seed: bytes, block: bytes) -> bytes:
+    """Permutes a block."""
+
+def sphinx_lioness_decrypt(seed: bytes, block: bytes) -> bytes:
+    """Reverses `sphinx_lioness_encrypt`."""
+
 # Hashes and trees: what is refused changes nothing.
 
 def poseidon_hash(inputs: list[bytes]) -> bytes:

@@ -6,6 +6,7 @@ mod events;
 mod host;
 mod keys;
 mod rln;
+mod sphinx;
 mod trees;
 mod zk_error;
 
@@ -74,6 +75,7 @@ mod logos_native {
         circuits::register(module)?;
         keys::register(module)?;
         rln::register(module)?;
+        sphinx::register(module)?;
         trees::register(module)?;
         Ok(())
     }
