@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mix_paths import MEANS_MS, counting, hops_of, path_of, private_keys, walk
 from mix_variants import VARIANTS
 
+from logos_crypto.sphinx import header_mac, header_stream
 from logos_mixnet.core.sphinx.errors import (
     HeaderForgedError,
     MixRefusedError,
@@ -34,7 +35,7 @@ from logos_mixnet.core.sphinx.geometry import (
 from logos_mixnet.core.sphinx.header import NO_SURB, Hop, Path, create_header
 from logos_mixnet.core.sphinx.packet import Exit, Relay, create_packet, receive, unwrap
 from logos_mixnet.core.sphinx.payload import LIP_183, PayloadCipher
-from logos_mixnet.core.sphinx.primitives import header_mac, header_stream, public_key
+from logos_mixnet.core.sphinx.primitives import public_key
 
 PRIME = 2**255 - 19
 DESTINATION = b"\xdd" * ADDRESS_BYTES

@@ -7,8 +7,9 @@ from typing import Any
 
 import mix_oracle as oracle
 import pytest
-from mix_variants import chacha_lioness
+from mix_variants import chacha_lioness, lioness
 
+from logos_crypto.sphinx import lioness_decrypt, lioness_encrypt
 from logos_mixnet.core.sphinx.geometry import (
     ADDRESS_BYTES,
     ALPHA_BYTES,
@@ -21,7 +22,6 @@ from logos_mixnet.core.sphinx.geometry import (
 )
 from logos_mixnet.core.sphinx.header import Hop, Path, create_header
 from logos_mixnet.core.sphinx.packet import Exit, Relay, create_packet, receive, unwrap
-from logos_mixnet.core.sphinx.payload import lioness
 from logos_mixnet.core.sphinx.primitives import derive, public_key
 
 VECTORS = FilePath(__file__).parents[3] / "vectors"
@@ -110,11 +110,14 @@ def test_header_crypto() -> None:
 def test_lioness_of_lip_183() -> None:
     for case in OURS["lioness"]:
         seed, plain = bytes.fromhex(case["seed"]), bytes.fromhex(case["plain"])
+        assert lioness_encrypt(seed, plain).hex() == case["encrypted"]
+        assert lioness_decrypt(seed, bytes.fromhex(case["encrypted"])) == plain
         assert lioness(seed).encrypt(plain).hex() == case["encrypted"]
         assert oracle.lioness_encrypt(seed, plain).hex() == case["encrypted"]
 
     seed = bytes.fromhex(OURS["lioness_payload"]["seed"])
     plain = bytes(i % 256 for i in range(PAYLOAD_BYTES))
+    assert sha256(lioness_encrypt(seed, plain)) == OURS["lioness_payload"]["sha256"]
     assert sha256(lioness(seed).encrypt(plain)) == OURS["lioness_payload"]["sha256"]
     assert sha256(oracle.lioness_encrypt(seed, plain)) == OURS["lioness_payload"]["sha256"]
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from logos_crypto.sphinx import header_mac, header_stream
 from logos_mixnet.core.sphinx.errors import PacketPointError, PathError
 from logos_mixnet.core.sphinx.geometry import (
     ADDRESS_BYTES,
@@ -25,8 +26,6 @@ from logos_mixnet.core.sphinx.geometry import (
 )
 from logos_mixnet.core.sphinx.primitives import (
     blinding,
-    header_mac,
-    header_stream,
     multiply,
     public_key,
 )

@@ -10,6 +10,7 @@ import hmac
 from dataclasses import dataclass, field
 from typing import Final
 
+from logos_crypto.sphinx import header_mac, header_stream
 from logos_mixnet.core.sphinx.errors import (
     HeaderForgedError,
     PacketSizeError,
@@ -34,8 +35,6 @@ from logos_mixnet.core.sphinx.primitives import (
     RandomBytes,
     blinding,
     draw,
-    header_mac,
-    header_stream,
     multiply,
     replay_tag,
 )

@@ -1,21 +1,17 @@
-"""Keys and ciphers of one hop: X25519, SHA-256, HMAC, AES-128 in counter mode.
+"""Keys of one hop: X25519 and SHA-256. What they encrypt with is in `logos_crypto.sphinx`.
 
 Spec: docs/protocol/mix.md, MIX-2 and MIX-3. Source: LIP-99 §8.2, RFC 7748 §5.
 """
 
 import hashlib
-import hmac
 from collections.abc import Callable
 from typing import Final
 
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CTR
 from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base
 from nacl.exceptions import CryptoError
 
 from logos_mixnet.core.sphinx.errors import PacketPointError
-from logos_mixnet.core.sphinx.geometry import KAPPA, KEY_BYTES
+from logos_mixnet.core.sphinx.geometry import KEY_BYTES
 
 RandomBytes = Callable[[int], bytes]
 """Returns so many unpredictable bytes."""
@@ -64,18 +60,3 @@ def blinding(alpha: bytes, secret: bytes) -> bytes:
 def replay_tag(secret: bytes) -> bytes:
     """Returns the 32 bytes by which a hop recognises a packet that it has had (MIX-7)."""
     return hashlib.sha256(secret).digest()
-
-
-def header_mac(secret: bytes, beta: bytes) -> bytes:
-    """Returns gamma, 16 bytes."""
-    return hmac.digest(derive(b"mac_key", secret)[:KAPPA], beta, "sha256")[:KAPPA]
-
-
-def header_stream(secret: bytes, data: bytes) -> bytes:
-    """Encrypts or decrypts routing information."""
-    return aes_ctr(derive(b"aes_key", secret)[:KAPPA], derive(b"iv", secret)[:KAPPA], data)
-
-
-def aes_ctr(key: bytes, initial_counter: bytes, data: bytes) -> bytes:
-    """XORs data with the key stream of AES-128; the counter is 128 bits, big-endian."""
-    return Cipher(AES(key), CTR(initial_counter)).encryptor().update(data)
