@@ -111,6 +111,6 @@ def test_what_is_not_bytes_is_refused(other: object) -> None:
     """The native core takes bytes only: nobody can change them while it reads them."""
     for call in (lioness_encrypt, lioness_decrypt, header_stream, header_mac):
         with pytest.raises(TypeError):
-            call(filled(SECRET), other)  # type: ignore[operator]
+            call(filled(SECRET), other)  # type: ignore[arg-type]
         with pytest.raises(TypeError):
-            call(other, filled(MIN_BLOCK))  # type: ignore[operator]
+            call(other, filled(MIN_BLOCK))  # type: ignore[arg-type]
