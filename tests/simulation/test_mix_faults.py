@@ -12,7 +12,7 @@ import pytest
 
 from logos_anonymity.measures import share
 from logos_mixnet.core.mixing.cover import STRONG, Profile
-from logos_mixnet.core.mixing.pool import FLOOR, Mix, Pool
+from logos_mixnet.core.mixing.pool import FLOOR, MENDING, Mix, Pool
 from logos_mixnet.core.mixing.sender import MAX_LOOPS
 from logos_mixnet.core.sphinx.header import Hop
 from logos_simulation.chance import Chance
@@ -163,10 +163,15 @@ def test_m11_a_mix_that_is_down_is_pruned_and_comes_back() -> None:
         network.message(at_ms, "n0", f"n{1 + at_ms // 1_000 % 8}")
     network.run(88_000)
     others = network.nodes[:9]
-    assert all(node.pool.availability(lame.name) < FLOOR for node in others)
+    # Below the floor, or mended up to it: then it is tried again.
+    shares = [node.pool.availability(lame.name) for node in others]
+    assert all(share < FLOOR + MENDING for share in shares), shares
+    assert any(share < FLOOR for share in shares), shares
     assert all(node.pool.availability(each.name) >= FLOOR for node in others for each in others)
     network.run(155_000)
-    assert sum(message.arrivals for message in network.messages) == len(network.messages)
+    # What is lost is what tried it again; with it in paths like the others it would be a quarter.
+    arrived = sum(message.arrivals for message in network.messages)
+    assert arrived >= 0.85 * len(network.messages)
 
     # Discovery loses its advertisement, and has it again once it is up.
     lame.node.start()
