@@ -283,7 +283,9 @@ def perform(node: Node, what: str, service: str, value: int) -> Node:
         case "fill":
             node.is_full = not node.is_full
         case _ if not node.is_full:
-            return node.restarted(back_ms=3_600_000 * (what == "back"))
+            # A number that a full disk did not keep is outgrown by the clock alone.
+            is_kept = node.disk[1] >= max(node.seqs, default=0)
+            return node.restarted(back_ms=3_600_000 * (what == "back" and is_kept))
     return node
 
 
