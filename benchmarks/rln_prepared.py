@@ -2,6 +2,7 @@
 
 In turns, for a packet of the mix: a whole proof as zerokit's crate makes it, a preparation for one
 message id, the finish when the packet is there (its hash included), and the verification.
+mixnet.md 11, R7.
 """
 
 import os

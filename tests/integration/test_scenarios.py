@@ -1,4 +1,4 @@
-"""The scenarios, on local processes."""
+"""The scenarios, on local processes. That of the mix is mixnet.md 11, S1."""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""R1 to R6 with real proofs: members who prepare, guards that verify with zerokit's key."""
+"""Real proofs: members who prepare them, guards that verify them with zerokit's key.
+
+mixnet.md 11, R1; R2 to R6 are named in what follows.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final

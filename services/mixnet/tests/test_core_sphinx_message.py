@@ -154,7 +154,7 @@ def senders_found(
 
 
 def test_the_sequence_number_names_no_sender() -> None:
-    """P6. The control is the reference's formula, which names each one."""
+    """mixnet.md 11, P6. The control is the reference's formula, which names each one."""
     peers = [b"peer %d" % number for number in range(1000)]
     senders = {word(peer) % 0xFFFFFFFF: peer for peer in peers}
     second = 1_800_000_000

@@ -119,7 +119,7 @@ def test_a_second_decoder_unwraps_what_is_made(
 
 
 def test_any_flipped_bit_of_a_header_is_refused() -> None:
-    """P3: all 4,992 of them."""
+    """mixnet.md 11, P3: all 4,992 of them."""
     for bit in range(8 * HEADER_BYTES):
         with pytest.raises((HeaderForgedError, PacketPointError)):
             receive(flipped(PACKET, bit), KEYS[0])
@@ -128,7 +128,7 @@ def test_any_flipped_bit_of_a_header_is_refused() -> None:
 @settings(max_examples=100, deadline=None)
 @given(bit=st.integers(8 * HEADER_BYTES, 8 * PACKET_BYTES - 1), at=st.integers(0, 2))
 def test_any_flipped_bit_of_a_payload_is_found_at_the_exit(bit: int, at: int) -> None:
-    """P3: relays pass it on, wherever it was flipped."""
+    """mixnet.md 11, P3: relays pass it on, wherever it was flipped."""
     packet = PACKET
     for index, key in enumerate(KEYS[:-1]):
         step = unwrap(receive(flipped(packet, bit) if index == at else packet, key))
@@ -173,21 +173,21 @@ def test_arbitrary_routing_of_a_genuine_header_raises_nothing_else(
 
 @pytest.mark.parametrize("size", [0, HEADER_BYTES, PACKET_BYTES - 1, PACKET_BYTES + 1])
 def test_other_sizes_are_refused(size: int) -> None:
-    """P1, of one packet."""
+    """mixnet.md 11, P1, of one packet."""
     with pytest.raises(PacketSizeError):
         receive(PACKET.ljust(size, b"\0")[:size], KEYS[0])
 
 
 @pytest.mark.parametrize("number", LOW_ORDER)
 def test_points_of_low_order_are_refused(number: int) -> None:
-    """P8."""
+    """mixnet.md 11, P8."""
     with pytest.raises(PacketPointError, match="low order"):
         receive(with_alpha(number), KEYS[0])
 
 
 @pytest.mark.parametrize("number", [PRIME, PRIME + 1, 2**255 - 1, 2**256 - 1])
 def test_encodings_that_are_not_canonical_are_refused(number: int) -> None:
-    """P8."""
+    """mixnet.md 11, P8."""
     with pytest.raises(PacketPointError, match="canonical"):
         receive(with_alpha(number), KEYS[0])
 

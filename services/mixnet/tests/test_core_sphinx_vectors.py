@@ -1,4 +1,7 @@
-"""P2: published values, and those of our own packets (MIX-2, MIX-4, MIX-5, MIX-9, MIX-11)."""
+"""Published values, and those of our own packets (MIX-2, MIX-4, MIX-5, MIX-9, MIX-11).
+
+mixnet.md 11, P2.
+"""
 
 import hashlib
 import json

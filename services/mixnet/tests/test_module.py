@@ -109,14 +109,15 @@ def spawn(tmp_path: Path) -> Spawn:
     return spawn
 
 
-def test_the_manifest_names_the_five_services() -> None:
+def test_the_manifest_names_its_services() -> None:
     path = Path(__file__).parents[1] / "src" / "logos_mixnet" / "module.toml"
 
     manifest = parse_manifest(path.read_text(encoding="utf-8"))
 
     assert manifest.name == "mixnet"
     assert sorted(manifest.services) == [
-        f"logos.network.v1.{name}" for name in ("Discovery", "Gossip", "Peering", "Rln", "Streams")
+        f"logos.network.v1.{name}"
+        for name in ("Discovery", "Gossip", "Mix", "Peering", "Rln", "Streams")
     ]
 
 
@@ -147,7 +148,8 @@ async def test_two_modules_connect_and_end_at_sigterm(spawn: Spawn, tmp_path: Pa
 async def test_two_modules_become_members_by_announcing_themselves(
     spawn: Spawn, tmp_path: Path
 ) -> None:
-    """With nothing configured for it, over real hosts; a kill keeps the membership (S3)."""
+    """With nothing configured for it, over real hosts; a kill keeps the membership
+    (mixnet.md 11, S3)."""
     ports = own_ports(2)
     settings = [
         {"listen": [at(port)], "bootstrap": [at(other)], "rln_period_ms": 500}

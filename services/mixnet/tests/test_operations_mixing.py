@@ -64,7 +64,7 @@ async def test_a_message_arrives_and_says_nothing_of_its_sender(five: list[Runni
 
 
 async def test_a_message_of_100_kb_is_whole_at_its_destination(five: list[RunningMix]) -> None:
-    """P9, but for the times of its packets (test_core_sender.py)."""
+    """mixnet.md 11, P9, but for the times of its packets (test_core_sender.py)."""
     content = secrets.token_bytes(100_000)
     async with five[4].calls.listen(CODEC) as messages:
         assert await five[0].calls.send(parcel(five[4], content)) > 25

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -69,6 +69,7 @@ from logos_mixnet.store.rln_secret import load_or_create_member, seeded_member
 from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlOfferStore, SqlPeerStore
 from logos_module import ModuleContext
 from logos_module.database import Database, open_database
+from logos_module.errors import ModuleDrainingError
 from logos_module.outbox import outbox_of
 from logos_module.server import AddToServer
 
@@ -331,7 +332,7 @@ class Network:
                 await mix.run()
 
     async def _tell_lost_links(self, mix: Mixing) -> None:
-        with self.peering.watch() as notices:
+        with self.peering.watch() as notices, suppress(ModuleDrainingError):
             async for notice in notices:
                 if notice.event is PeerEvent.DISCONNECTED:
                     mix.link_down(notice.peer_id)

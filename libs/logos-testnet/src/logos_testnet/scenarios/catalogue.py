@@ -14,6 +14,10 @@ from logos_testnet.scenarios.keeping import (
     a_fetch_resumes_after_the_end_of_its_storage,
     a_kept_file_needs_no_caller,
 )
+from logos_testnet.scenarios.mixing import (
+    a_ping_crosses_verified_hops_and_comes_back,
+    messages_arrive_past_a_relay_that_has_stopped,
+)
 from logos_testnet.scenarios.puts import a_put_that_breaks_off_leaves_nothing
 from logos_testnet.scenarios.recovery import (
     a_killed_kernel_comes_back,
@@ -35,6 +39,8 @@ EVERY: Final[tuple[Scenario, ...]] = (
     a_kept_file_needs_no_caller,
     a_fetch_resumes_after_the_end_of_its_storage,
     a_fetch_waits_until_its_node_is_healed,
+    a_ping_crosses_verified_hops_and_comes_back,
+    messages_arrive_past_a_relay_that_has_stopped,
     a_killed_module_comes_back,
     a_killed_kernel_comes_back,
     a_restart_keeps_identities_and_files,

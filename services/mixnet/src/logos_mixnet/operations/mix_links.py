@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Final
 
 from logos_base.errors import LogosError
@@ -16,6 +17,7 @@ from logos_mixnet.core.ports import Stream
 from logos_mixnet.core.sphinx.address_block import MixAddress
 from logos_mixnet.core.streams import Incoming
 from logos_mixnet.operations.streams import StreamOperations
+from logos_module.errors import ModuleDrainingError
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +64,13 @@ class MixLinks:
         return self._outgoing.keys()
 
     async def run(self) -> None:
-        """Takes streams of other mixes, until cancelled."""
-        async with self._tasks, self._streams.listen(MIX_PROTOCOL) as incoming:
-            async for announced in incoming:
-                self._accept(announced)
+        """Runs until cancelled; takes no more streams once the module is to stop."""
+        async with self._tasks:
+            with suppress(ModuleDrainingError):
+                async with self._streams.listen(MIX_PROTOCOL) as incoming:
+                    async for announced in incoming:
+                        self._accept(announced)
+            await asyncio.Event().wait()  # what is under way may still be sent on
 
     async def send(self, first_hop: bytes, packet: bytes) -> None:
         """Sends a packet; returns once the connection has taken it.

@@ -1,0 +1,125 @@
+"""The mix: a ping there and back over verified hops, and messages past a relay that has stopped."""
+# ruff: noqa: S101 - a scenario is a test
+
+import asyncio
+
+import grpc
+
+from logos.kernel.v1 import supervisor_pb2, supervisor_pb2_grpc
+from logos.network.v1 import mix_pb2, mix_pb2_grpc
+from logos_testnet.client import reason_of
+from logos_testnet.scenarios.waiting import RECOVERY_S, peer_ids, until_whole
+from logos_testnet.testnet import Testnet, front_door
+
+MESSAGES = 8
+"""Twice as many packets, of ten in an epoch of ten seconds (`laptop`)."""
+CODEC = "/logos/scenario/1.0.0"
+PATIENCE_S = 90.0
+DELAY_MS = 50
+"""At each hop: the mix is to work here, and not to hide anything."""
+_SOON = {"MIX_POOL_TOO_SMALL", "MIX_DESTINATION_UNKNOWN", "RLN_MEMBER_UNKNOWN"}
+
+
+async def a_ping_crosses_verified_hops_and_comes_back(testnet: Testnet) -> None:
+    """Every mix on its way has verified at least one more proof when the answer is there."""
+    names = {peer: node for node, peer in (await peer_ids(testnet)).items()}
+    first, fourth = (testnet.plan.nodes[at].name for at in (0, 3))
+    there = next(peer for peer, node in names.items() if node == fourth)
+    await until_mixes_are_known(testnet)
+    before = {node: (await mix_status(testnet, node)).counts for node in names.values()}
+
+    kinds, hops = [], []
+    async with front_door(testnet, first) as channel:
+        asked = mix_pb2.MixPingRequest(route=route_to(there))
+        async for step in mix_pb2_grpc.MixStub(channel).Ping(asked, timeout=PATIENCE_S):
+            kinds.append(step.WhichOneof("kind"))
+            hops += [hop.peer_id for hop in (*step.planned.forward, *step.planned.back)]
+
+    assert (kinds[0], kinds[-1]) == ("planned", "answered")
+    assert len(hops) == 6
+    assert there in hops
+    for node in {names[hop] for hop in hops}:
+        after = await mix_status(testnet, node)
+        assert after.guarded
+        assert after.counts.proofs_verified > before[node].proofs_verified
+
+
+async def messages_arrive_past_a_relay_that_has_stopped(testnet: Testnet) -> None:
+    """One of five is stopped: with two copies of each, all messages arrive."""
+    first, second, _third, fourth = (node.name for node in testnet.plan.nodes[:4])
+    there = (await peer_ids(testnet))[fourth]
+    await until_mixes_are_known(testnet)
+    contents = {f"message {number}".encode() for number in range(MESSAGES)}
+    async with front_door(testnet, fourth) as channel, asyncio.timeout(PATIENCE_S):
+        asked = mix_pb2.MixListenRequest(codec=CODEC)
+        messages = aiter(mix_pb2_grpc.MixStub(channel).Listen(asked))
+        await anext(messages)  # it listens
+        await _stop(testnet, second)
+        async with front_door(testnet, first) as sending:
+            stub = mix_pb2_grpc.MixStub(sending)
+            for content in sorted(contents):
+                await stub.Send(
+                    mix_pb2.SendRequest(
+                        route=route_to(there, redundancy=2), codec=CODEC, content=content
+                    )
+                )
+        found = {(await anext(messages)).content for _ in contents}
+    await _start(testnet, second)
+    await until_whole(testnet)
+
+    assert found == contents
+
+
+def route_to(peer_id: str, redundancy: int = 1) -> mix_pb2.Route:
+    """A route that hides nothing, and is quick."""
+    route = mix_pb2.Route(destination=peer_id, redundancy=redundancy)
+    route.mean_delay.FromMilliseconds(DELAY_MS)
+    return route
+
+
+async def mix_status(testnet: Testnet, node: str) -> mix_pb2.MixGetStatusResponse:
+    """What a node's mix says of itself."""
+    async with front_door(testnet, node) as channel:
+        stub = mix_pb2_grpc.MixStub(channel)
+        status: mix_pb2.MixGetStatusResponse = await stub.GetStatus(mix_pb2.MixGetStatusRequest())
+        return status
+
+
+async def until_mixes_are_known(testnet: Testnet) -> None:
+    """Waits until every node knows all others as mixes, and can send."""
+    await until_whole(testnet)
+    others = len(testnet.plan.nodes) - 1
+    async with asyncio.timeout(2 * RECOVERY_S):
+        for node in testnet.plan.nodes:
+            while (await mix_status(testnet, node.name)).pool_size < others:  # noqa: ASYNC110 - a remote event
+                await asyncio.sleep(0.2)
+            while not await _may_send(testnet, node.name):  # noqa: ASYNC110 - a remote event
+                await asyncio.sleep(0.2)
+
+
+async def _may_send(testnet: Testnet, node: str) -> bool:
+    """Whether a message that nobody listens for is taken."""
+    peers = await peer_ids(testnet)
+    other = next(peer for name, peer in peers.items() if name != node)
+    asked = mix_pb2.SendRequest(route=route_to(other), codec=CODEC, content=b"?")
+    try:
+        async with front_door(testnet, node) as channel:
+            await mix_pb2_grpc.MixStub(channel).Send(asked)
+    except grpc.aio.AioRpcError as error:
+        if reason_of(error) not in _SOON:
+            raise
+        return False
+    return True
+
+
+async def _stop(testnet: Testnet, node: str) -> None:
+    async with front_door(testnet, node) as channel:
+        asked = supervisor_pb2.StopModuleRequest(module="mixnet", cascade=True)
+        await supervisor_pb2_grpc.SupervisorStub(channel).StopModule(asked)
+
+
+async def _start(testnet: Testnet, node: str) -> None:
+    async with front_door(testnet, node) as channel:
+        for module in ("mixnet", "storage"):
+            asked = supervisor_pb2.StartModuleRequest(module=module)
+            await supervisor_pb2_grpc.SupervisorStub(channel).StartModule(asked)
