@@ -7,6 +7,7 @@ from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
 from logos_mixnet.core.advertisements import MAX_EXPIRED, Advertisement, Due, MakeDue
 from logos_mixnet.core.capability.offers import Offer
 from logos_mixnet.core.errors import TooManyKeysError
+from logos_mixnet.core.rln.announced import Announced
 from logos_mixnet.core.rln.announcements import Announcement
 from logos_mixnet.core.rln.errors import RegistrationClosedError
 from logos_mixnet.core.rln.message_ids import Reserved, Save
@@ -99,10 +100,19 @@ class MemoryMembers:
     """`MembershipStore` that ends with the process."""
 
     def __init__(self, genesis: tuple[bytes, ...] = (), *, is_open: bool = False) -> None:
-        self._registry = Registry(genesis=genesis, is_open=is_open)
+        self._genesis = genesis
+        self._is_open = is_open
+        self._announced = Announced(())
+        self._slashes: dict[bytes, SlashRecord] = {}
 
     async def load(self) -> Registry:
-        return self._registry
+        return Registry(
+            genesis=self._genesis,
+            announced=tuple(sorted(self._announced, key=lambda each: each.peer_id)),
+            slashed=frozenset(self._slashes),
+            is_open=self._is_open,
+            records=tuple(self._slashes.values()),
+        )
 
     async def watch(self) -> AsyncIterator[Registry]:
         nobody: tuple[Registry, ...] = ()
@@ -110,20 +120,21 @@ class MemoryMembers:
             yield change
 
     async def register(self, commitment: bytes, _limit: int) -> None:
-        if commitment not in self._registry.genesis:
+        if commitment not in self._genesis:
             raise RegistrationClosedError("members of this network are those of its genesis list")
 
-    async def save_announcement(self, announcement: Announcement) -> None:
-        kept = {each.peer_id: each for each in self._registry.announced}
-        kept.setdefault(announcement.peer_id, announcement)
-        announced = tuple(kept[peer_id] for peer_id in sorted(kept))
-        self._registry = replace(self._registry, announced=announced)
+    async def save_announcement(
+        self,
+        announcement: Announcement,
+        displaced: bytes | None = None,
+        forgotten: frozenset[bytes] = frozenset(),
+    ) -> None:
+        kept = [each for each in self._announced if each.peer_id != displaced]
+        self._announced = Announced([*kept, announcement])
+        self._slashes = {key: each for key, each in self._slashes.items() if key not in forgotten}
 
     async def save_slash(self, record: SlashRecord, commitment: bytes) -> None:
-        if commitment not in self._registry.slashed:
-            slashed = self._registry.slashed | {commitment}
-            records = (*self._registry.records, record)
-            self._registry = replace(self._registry, slashed=slashed, records=records)
+        self._slashes.setdefault(commitment, record)
 
 
 class MemoryOfferStore:

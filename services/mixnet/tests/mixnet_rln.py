@@ -26,7 +26,9 @@ from logos_mixnet.core.rln.members import (
     SaveSlash,
     plant,
 )
+from logos_mixnet.core.rln.nullifiers import Point
 from logos_mixnet.core.rln.ports import Registry
+from logos_mixnet.core.rln.slashing import Evidence, SlashRecord
 
 APPLICATION: Final = Application()
 EPOCHS: Final = Epochs()
@@ -114,6 +116,18 @@ def line_frame(secret: int, message_id: int, epoch: int, signal: bytes, root: by
     y = (secret + int.from_bytes(slope, "little") * int.from_bytes(x, "little")) % MODULUS
     nullifier = poseidon_hash([slope])
     return ProofFrame(bytes(128), root, epoch, x, y.to_bytes(32, "little"), nullifier)
+
+
+def evidence_against(node: Node, epoch: int = EPOCH) -> Evidence:
+    secret = int.from_bytes(node.identity.secret(), "little")
+    one, other = (line_frame(secret, 0, epoch, packet(at), bytes(32)) for at in (1, 2))
+    external = APPLICATION.external_nullifier(epoch)
+    points = [Point(each.share_x, each.share_y) for each in (one, other)]
+    return Evidence(epoch, external, one.nullifier, *points)
+
+
+def slash_record(node: Node, reporter: Node) -> bytes:
+    return SlashRecord.sign(reporter.sign, reporter.peer_id, evidence_against(node)).encode()
 
 
 class MembersRig:

@@ -1,5 +1,7 @@
 """What every implementation of the stores does. Subclass with a fixture `store`."""
 
+from dataclasses import replace
+
 import pytest
 
 from logos_mixnet.core.address_book import Ban, Changes, PeerRecord, SignedCopy
@@ -205,6 +207,36 @@ class MembershipStoreContract:
         assert registry.records == (slash(3),)
         assert (registry.genesis, registry.is_open) == ((), True)
         assert [change async for change in members.watch()] == []
+
+    async def test_of_a_peer_two_announcements_are_kept_at_most(
+        self, members: MembershipStore
+    ) -> None:
+        one, other = announcement(1), announcement(2)
+        values = [value.to_bytes(32, "little") for value in (50, 40, 60)]
+        first, second, third = (replace(one, commitment=each) for each in values)
+        for each in (first, other, second, first, second, third, first):
+            await members.save_announcement(each)
+
+        registry = await members.load()
+
+        assert sorted(registry.announced, key=repr) == sorted((first, second, other), key=repr)
+
+    async def test_a_displaced_peer_is_gone_and_slashes_that_are_forgotten(
+        self, members: MembershipStore
+    ) -> None:
+        kept, gone = announcement(1), announcement(2)
+        for each in (kept, gone, replace(gone, commitment=kept.commitment)):
+            await members.save_announcement(each)
+        await members.save_slash(slash(3), kept.commitment)
+        await members.save_slash(slash(4), gone.commitment)
+
+        new = announcement(0)
+        await members.save_announcement(new, gone.peer_id, frozenset({gone.commitment}))
+
+        registry = await members.load()
+        assert sorted(registry.announced, key=repr) == sorted((new, kept), key=repr)
+        assert registry.slashed == {kept.commitment}
+        assert registry.records == (slash(3),)
 
     async def test_those_of_a_list_are_members_and_no_others(self, listed: MembershipStore) -> None:
         five = (5).to_bytes(32, "little")

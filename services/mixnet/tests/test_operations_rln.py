@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random  # noqa: TID251 - a test must run the same every time
@@ -21,9 +22,10 @@ from logos_crypto.trees import RlnTree
 from logos_mixnet.core.errors import StoreError
 from logos_mixnet.core.rln import guard
 from logos_mixnet.core.rln.application import Application
-from logos_mixnet.core.rln.errors import SecretLostError
+from logos_mixnet.core.rln.errors import PeerEquivocatedError, SecretLostError
 from logos_mixnet.core.rln.frame import ProofFrame
 from logos_mixnet.core.rln.message_ids import Purpose, Save
+from logos_mixnet.core.rln.records import Kind, Record
 from logos_mixnet.core.rln.slashing import SlashRecord
 from logos_mixnet.core.rln.status import MembershipStatus
 from mixnet_memory_stores import MemoryMembers, MemoryMessageIdStore
@@ -45,7 +47,7 @@ def patched(membership: Membership, signal: bytes, epoch: int, message_id: int =
 
 
 def has_slashed(node: RlnNode, spammer: Node) -> bool:
-    return node.rln.members.is_slashed(spammer.commitment)
+    return node.rln.members.machine.is_removed(spammer.commitment, spammer.peer_id)
 
 
 async def test_members_find_each_other_and_take_each_others_packets(network: RlnNetwork) -> None:
@@ -201,6 +203,24 @@ async def test_r6_a_flood_without_valid_proofs_grows_nothing_and_passes(
     assert honest.result() == "RLN_VERIFIER_BUSY"  # dropped meanwhile, as the rest is
     assert bob.rln.checks.guard.noted == 0
     assert await bob.refusal(packet(0), good) is None
+
+
+async def test_a_peer_that_announces_two_commitments_splits_nothing(network: RlnNetwork) -> None:
+    """RLN-36: Eve gives one announcement to Ada, another to Bob, and a third to Cat."""
+    relays = [await network.start(node) for node in (ADA, BOB, CAT)]
+    await network.settle(3)
+    before = relays[0].root
+    for relay, node in zip(relays, (EVE, BOB, CAT), strict=True):
+        raw = EVE.announce(commitment=node.commitment)
+        with suppress(PeerEquivocatedError):  # Cat may have heard of both before
+            await relay.rln._take(Record(Kind.ANNOUNCEMENT, raw))  # as its own
+
+    await until(lambda: all(has_slashed(each, EVE) for each in relays))
+    network.wait_epochs()
+
+    await until(lambda: {each.root for each in relays} == {before})
+    digests = {each.rln.members.digest() for each in relays}
+    assert len(digests) == 1
 
 
 @pytest.mark.parametrize("jump_ms", [3_600_000, -3_600_000])

@@ -112,7 +112,9 @@ async def test_a_member_that_spends_an_id_twice_is_told_from_others(network: Rln
     assert verdicts == [pb.PROOF_VERDICT_VALID, pb.PROOF_VERDICT_RATE_LIMIT_VIOLATION]
     assert recovered.secret == ADA.identity.secret()
     assert recovered.commitment == ADA.commitment
-    assert not bob.rln.members.is_slashed(ADA.commitment)  # it was under a module's identifier
+    assert not bob.rln.members.machine.is_removed(
+        ADA.commitment, ADA.peer_id
+    )  # it was under a module's identifier
     async with refused(INVALID, "RLN_EVIDENCE_INVALID"):
         await stub(bob).RecoverSecret(
             pb.RecoverSecretRequest(rln_identifier=ONE, one=proofs[0], other=proofs[0])

@@ -184,7 +184,7 @@ class RlnOperations:
     def state(self) -> MembershipState:
         """Returns whether this node is a member."""
         commitment, place = self.member.identity.commitment, self.standing.place
-        if self.members.is_slashed(commitment):
+        if self.members.machine.is_removed(commitment, self.member.peer_id):
             status = MembershipStatus.SLASHED
         elif place is not None:
             status = MembershipStatus.ACTIVE

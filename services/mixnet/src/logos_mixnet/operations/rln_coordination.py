@@ -103,7 +103,7 @@ class RlnCoordination:
 
     async def _judge(self, record: Record) -> gossip.Verdict:
         try:
-            await self._members.take(record)
+            is_new = await self._members.take(record)
         except RemoteFaultError as error:
             self.refused += 1
             log.info("record refused", extra={"kind": record.kind.name, "error": str(error)})
@@ -113,7 +113,7 @@ class RlnCoordination:
         except LogosError as error:  # this node has no room, or a full disk
             log.warning("record not taken", extra={"error": str(error)})
             return "ignore"
-        return "accept"
+        return "accept" if is_new else "ignore"  # what is known has been passed on
 
     async def _hear_reports(self) -> None:
         async for subscription, message in self._messages(metadata.TOPIC):

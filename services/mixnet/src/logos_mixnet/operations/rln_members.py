@@ -62,25 +62,25 @@ class MemberOperations:
         self._slashes = {each.evidence.identity().commitment: each for each in registry.records}
 
     def records(self) -> Sequence[Record]:
-        """Returns all announcements and slashes, as another node would learn them."""
+        """Returns all announcements and slashes that another node needs for the same members."""
         announced = [
             Record(Kind.ANNOUNCEMENT, each.encode()) for each in self.machine.announcements
         ]
-        slashed = [Record(Kind.SLASH, each.encode()) for each in self._slashes.values()]
+        slashed = [Record(Kind.SLASH, self._slashes[each].encode()) for each in self._slashed()]
         return announced + slashed
 
     def digest(self) -> bytes:
-        """Returns what says whether another node has the same records."""
-        return digest((each.commitment for each in self.machine.announcements), self._slashes)
+        """Returns what says whether another node has the same members."""
+        return digest(self.machine.outcome, self._slashed())
 
-    async def take(self, record: Record) -> None:
-        """Takes a record of any origin. Returns once it is durable, or raises why it is refused."""
+    async def take(self, record: Record) -> bool:
+        """Takes a record of any origin. Returns whether it was new, or raises why it is refused.
+
+        It is durable then.
+        """
         step = self.machine.announced if record.kind is Kind.ANNOUNCEMENT else self.machine.slashed
-        await self.driver.ask(step, record.raw)
-
-    def is_slashed(self, commitment: bytes) -> bool:
-        """Says whether a member was slashed."""
-        return commitment in self.machine.slashed_commitments
+        is_new: bool = await self.driver.ask(step, record.raw)
+        return is_new
 
     async def register(self, commitment: bytes, limit: int) -> None:
         """Asks whoever registers members for a membership."""
@@ -94,6 +94,10 @@ class MemberOperations:
     def look(self) -> None:
         """Takes note that time has passed."""
         self.driver.put(self.machine.tick)
+
+    def _slashed(self) -> Sequence[bytes]:
+        """Slashes of commitments that a peer may use; of others it does not matter."""
+        return [each for each in self._slashes if self.machine.is_registered(each)]
 
     def _perform(self, effect: Effect) -> Coroutine[Any, Any, None] | None:
         match effect:
@@ -113,8 +117,8 @@ class MemberOperations:
         machine, report = self.machine, self.driver.report
         try:
             match save:
-                case SaveAnnouncement(_, announcement):
-                    await self._store.save_announcement(announcement)
+                case SaveAnnouncement(_, announcement, displaced, forgotten):
+                    await self._store.save_announcement(announcement, displaced, forgotten)
                 case SaveSlash(_, record, commitment):
                     await self._store.save_slash(record, commitment)
         except LogosError as error:  # e.g. a full disk, or a registry that is away
@@ -125,4 +129,6 @@ class MemberOperations:
                 self._slashes[save.commitment] = save.record
                 report(machine.slash_saved, save)
             else:
+                for each in save.forgotten:
+                    self._slashes.pop(each, None)
                 report(machine.announcement_saved, save)

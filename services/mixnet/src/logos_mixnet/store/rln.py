@@ -45,6 +45,15 @@ class RlnAnnouncementRow(Base):
     record: Mapped[bytes] = mapped_column(LargeBinary(MAX_ANNOUNCEMENT_BYTES))
 
 
+class RlnEquivocationRow(Base):
+    """The second announcement of a peer that has announced two commitments."""
+
+    __tablename__ = "rln_equivocation"
+
+    peer_id: Mapped[bytes] = mapped_column(LargeBinary(39), primary_key=True)
+    record: Mapped[bytes] = mapped_column(LargeBinary(MAX_ANNOUNCEMENT_BYTES))
+
+
 class RlnSlashRow(Base):
     """A member that was slashed."""
 
@@ -93,13 +102,15 @@ class SqlMembers:
 
     @reading
     async def load(self, session: AsyncSession) -> Registry:
-        announcements = await session.scalars(
-            select(RlnAnnouncementRow).order_by(RlnAnnouncementRow.peer_id)
-        )
+        first, second = RlnAnnouncementRow, RlnEquivocationRow
+        announcements = [
+            *await session.scalars(select(first.record).order_by(first.peer_id)),
+            *await session.scalars(select(second.record).order_by(second.peer_id)),
+        ]
         slashes = list(await session.scalars(select(RlnSlashRow).order_by(RlnSlashRow.commitment)))
         return Registry(
             genesis=self._genesis,
-            announced=tuple(Announcement.decode(row.record, _was_checked) for row in announcements),
+            announced=tuple(Announcement.decode(each, _was_checked) for each in announcements),
             slashed=frozenset(row.commitment for row in slashes),
             is_open=self._is_open,
             records=tuple(SlashRecord.decode(row.record, _was_checked) for row in slashes),
@@ -117,15 +128,30 @@ class SqlMembers:
             raise RegistrationClosedError("members of this network are those of its genesis list")
 
     @writing
-    async def save_announcement(self, session: AsyncSession, announcement: Announcement) -> None:
+    async def save_announcement(
+        self,
+        session: AsyncSession,
+        announcement: Announcement,
+        displaced: bytes | None = None,
+        forgotten: frozenset[bytes] = frozenset(),
+    ) -> None:
+        for kind in (RlnAnnouncementRow, RlnEquivocationRow):
+            await session.execute(delete(kind).where(kind.peer_id == displaced))
+        await session.execute(delete(RlnSlashRow).where(RlnSlashRow.commitment.in_(forgotten)))
+        kept = await session.get(RlnAnnouncementRow, announcement.peer_id)
+        is_other = kept is not None and _commitment(kept) != announcement.commitment
         values = {"peer_id": announcement.peer_id, "record": announcement.encode()}
-        await session.execute(_PUT_ANNOUNCEMENT, [values])
+        await session.execute(_PUT_EQUIVOCATION if is_other else _PUT_ANNOUNCEMENT, [values])
 
     @writing
     async def save_slash(
         self, session: AsyncSession, record: SlashRecord, commitment: bytes
     ) -> None:
         await session.execute(_PUT_SLASH, [{"commitment": commitment, "record": record.encode()}])
+
+
+def _commitment(row: RlnAnnouncementRow) -> bytes:
+    return Announcement.decode(row.record, _was_checked).commitment
 
 
 def _was_checked(_peer_id: bytes, _message: bytes, _signature: bytes) -> bool:
@@ -135,4 +161,5 @@ def _was_checked(_peer_id: bytes, _message: bytes, _signature: bytes) -> bool:
 _PUT_RESERVATION = put(RlnReservationRow, "until")
 _PUT_FLOOR = put(RlnFloorRow, "epoch")
 _PUT_ANNOUNCEMENT = insert(RlnAnnouncementRow).on_conflict_do_nothing()
+_PUT_EQUIVOCATION = insert(RlnEquivocationRow).on_conflict_do_nothing()
 _PUT_SLASH = insert(RlnSlashRow).on_conflict_do_nothing()

@@ -68,7 +68,12 @@ class RegistryMembers:
             done = await self._stub.RegisterMember(request, timeout=TIMEOUT_S)
         return Allocated(done.leaf_index, b"", done.block_number, done.transaction_hash)
 
-    async def save_announcement(self, _announcement: Announcement) -> None:
+    async def save_announcement(
+        self,
+        _announcement: Announcement,
+        _displaced: bytes | None = None,
+        _forgotten: frozenset[bytes] = frozenset(),
+    ) -> None:
         """Refuses: members are the registry's."""
         raise RegistrationClosedError("members of this network are those of its registry")
 

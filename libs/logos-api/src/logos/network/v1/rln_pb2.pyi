@@ -49,7 +49,7 @@ class _MembershipStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Membe
     MEMBERSHIP_STATE_ACTIVE: _MembershipState.ValueType  # 3
     """Its proofs are accepted."""
     MEMBERSHIP_STATE_SLASHED: _MembershipState.ValueType  # 4
-    """It used a message id twice, and was removed for good."""
+    """It used a message id twice, or has announced two commitments, and was removed for good."""
 
 class MembershipState(_MembershipState, metaclass=_MembershipStateEnumTypeWrapper):
     """Whether this node is a member."""
@@ -63,7 +63,7 @@ MEMBERSHIP_STATE_PENDING: MembershipState.ValueType  # 2
 MEMBERSHIP_STATE_ACTIVE: MembershipState.ValueType  # 3
 """Its proofs are accepted."""
 MEMBERSHIP_STATE_SLASHED: MembershipState.ValueType  # 4
-"""It used a message id twice, and was removed for good."""
+"""It used a message id twice, or has announced two commitments, and was removed for good."""
 Global___MembershipState: _TypeAlias = MembershipState  # noqa: Y015
 
 class _ProofVerdict:

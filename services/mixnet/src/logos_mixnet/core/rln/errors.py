@@ -69,10 +69,17 @@ class LimitMismatchError(RemoteFaultError):
 
 
 class MemberExistsError(RemoteFaultError):
-    """The peer is a member under another commitment, or the commitment is another's (RLN-22)."""
+    """The commitment is one of the genesis list (RLN-22)."""
 
     kind = ErrorKind.ALREADY_EXISTS
     reason = "RLN_MEMBER_EXISTS"
+
+
+class PeerEquivocatedError(RemoteFaultError):
+    """A peer has announced two commitments before, and is no member any more (RLN-36)."""
+
+    kind = ErrorKind.PERMISSION_DENIED
+    reason = "RLN_PEER_EQUIVOCATED"
 
 
 class MemberSlashedError(RemoteFaultError):
@@ -188,7 +195,7 @@ class NullifierLogFullError(LocalFaultError):
 
 
 class MembersFullError(LocalFaultError):
-    """There are as many announced members as may be (RLN-22)."""
+    """As many peers as may, with lower ids, have announced themselves (RLN-36)."""
 
     kind = ErrorKind.RESOURCE_EXHAUSTED
     reason = "RLN_MEMBERS_FULL"

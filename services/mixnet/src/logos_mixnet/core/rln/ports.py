@@ -41,6 +41,7 @@ class Registry:
     genesis: tuple[bytes, ...] = ()
     """Commitments of the genesis list, in its order, or of a registry, by leaf."""
     announced: tuple[Announcement, ...] = ()
+    """By peer; of one that has announced two commitments both."""
     slashed: frozenset[bytes] = frozenset()
     """Commitments."""
     is_open: bool = False
@@ -81,8 +82,19 @@ class MembershipStore(Protocol):
         """
         ...
 
-    async def save_announcement(self, announcement: Announcement) -> None:
-        """Adds a member. Idempotent."""
+    async def save_announcement(
+        self,
+        announcement: Announcement,
+        displaced: bytes | None = None,
+        forgotten: frozenset[bytes] = frozenset(),
+    ) -> None:
+        """Adds a peer's announcement, all or none. Idempotent.
+
+        Args:
+            announcement: Its first, or its second; another one is not kept.
+            displaced: A peer whose announcements are removed.
+            forgotten: Commitments whose slashes are removed.
+        """
         ...
 
     async def save_slash(self, record: SlashRecord, commitment: bytes) -> None:

@@ -20,7 +20,7 @@ ANNOUNCEMENTS_TOPIC: Final = "/logos/rln/announcements/1"
 SLASHES_TOPIC: Final = "/logos/rln/slashes/1"
 DIGEST_BYTES: Final = 32
 MAX_RECORDS: Final = 2_048
-"""As many members as may announce themselves, all slashed."""
+"""Of as many peers as may announce themselves, two each: it was slashed, or has announced two."""
 
 _HEADER_BYTES: Final = 3
 
@@ -46,9 +46,10 @@ class Record(NamedTuple):
         return bytes([self.kind]) + len(self.raw).to_bytes(2, "little") + self.raw
 
 
-def digest(members: Iterable[bytes], slashed: Iterable[bytes]) -> bytes:
-    """Returns 32 bytes that say who announced itself, by commitment, and who was slashed."""
-    parts = (b"".join(sorted(each)) for each in (members, slashed))
+def digest(outcome: Iterable[bytes], slashed: Iterable[bytes]) -> bytes:
+    """Returns 32 bytes that say what announcements come to (`Announced.outcome`), and who of
+    those was slashed, by commitment."""
+    parts = (b"".join(sorted(each)) for each in (outcome, slashed))
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 

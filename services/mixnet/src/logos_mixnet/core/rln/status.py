@@ -14,6 +14,7 @@ class MembershipStatus(Enum):
     """It is registered, and counts from the next epoch."""
     ACTIVE = "active"
     SLASHED = "slashed"
+    """It used a message id twice, or has announced two commitments."""
 
 
 @dataclass(frozen=True, slots=True)
