@@ -10,11 +10,12 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import chain, count
 from pathlib import Path as FilePath
 from statistics import median
 from typing import Final
 
+from benchmarks import mix_flood
 from benchmarks.report import Figure, arguments, publish, ratio, say
 from nacl.bindings import crypto_scalarmult
 
@@ -81,7 +82,7 @@ def relay_bare(relay: PacketRelay, frames: Sequence[bytes]) -> None:
     """Passes packets on that carry no proofs."""
     left = 0
     for frame in frames:
-        left += forwarded(relay, relay.arrived(frame, NOW_MS))
+        left += forwarded(relay, relay.arrived("peer", frame, NOW_MS))
     left += forwarded(relay, relay.tick(NOW_MS + LATER_MS))
     if left != len(frames):
         raise SystemExit(f"{left} of {len(frames)} packets left")
@@ -101,7 +102,8 @@ def relay_guarded(
     for burst in bursts(frames):
         arrivals: dict[Ticket, int] = {}
         verify: list[guard.Verify] = []
-        for effect in [one for frame in burst for one in relay.arrived(frame, NOW_MS)]:
+        come = [relay.arrived(f"peer {at}", frame, NOW_MS) for at, frame in enumerate(burst)]
+        for effect in chain.from_iterable(come):
             if isinstance(effect, Check):
                 ticket = Ticket(next(tickets))
                 arrivals[ticket] = effect.arrival
@@ -212,11 +214,16 @@ def _resident_mib() -> float:
 def main() -> int:
     """Measures and prints."""
     parser = arguments(__doc__)
+    parser.add_argument("part", nargs="?", choices=["rates", "flood"], default="rates")
+    parser.add_argument("--seconds", type=float, default=12.0, help="of each phase of the flood")
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--proven", type=int, default=8 * BURST, help="packets with proofs")
     options = parser.parse_args()
     say(f"load: {os.getloadavg()[0]:.1f}")
-    figures = memory() + rates(options.rounds, min(options.proven, LIMIT))
+    if options.part == "flood":
+        figures = mix_flood.figures(options.seconds)
+    else:
+        figures = memory() + rates(options.rounds, min(options.proven, LIMIT))
     return publish(figures, as_json=options.json)
 
 

@@ -26,6 +26,16 @@ def test_who_waits_as_told_is_never_read_faster_than_twice_the_limit(gaps_ms: li
             assert later <= 20 + (last_ms - first_ms) / 500 + 1
 
 
+def test_who_sends_a_false_proof_is_not_read_for_an_epoch() -> None:
+    intake = Intake(limit=10, period_ms=10_000)
+    assert intake.taken("peer", 0) == 0.0
+    intake.failed("peer", 0)
+    assert intake.taken("peer", 0) == 1_000.0
+    intake.failed("peer", 1_000)
+    assert intake.taken("peer", 1_000) == 10_500.0
+    assert intake.taken("other", 0) == 0.0
+
+
 def test_the_peers_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PEERS", 10)
     intake = Intake(limit=10, period_ms=10_000)

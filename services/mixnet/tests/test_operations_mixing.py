@@ -23,6 +23,7 @@ from logos_mixnet.core.mixing.errors import (
 )
 from logos_mixnet.core.sphinx.address_block import MixAddress
 from logos_mixnet.core.sphinx.errors import MessageTooLargeError
+from logos_mixnet.core.sphinx.geometry import PACKET_BYTES
 from logos_mixnet.operations.mix_calls import Departed, Parcel, Planned, Returned, answer_room
 
 CODEC = "/test/1.0.0"
@@ -272,3 +273,24 @@ async def test_where_no_mix_can_be_reached_the_message_is_refused(five: list[Run
     with pytest.raises(LinkDownError):
         await five[0].calls.send(parcel(five[4]))
     assert QUIET.hops == 3
+
+
+class Still:
+    """An intake that reads one packet of a peer."""
+
+    def taken(self, _peer_id: str, _now_ms: int) -> float:
+        return 3_600_000.0
+
+
+async def test_a_peer_that_goes_while_it_is_not_read_leaves_nothing() -> None:
+    async with mixes(2, intake=Still()) as (one, two):
+        await settled(one)
+        for _ in range(3):
+            await one.mixing.links.send(two.address, bytes(PACKET_BYTES))
+        await until(lambda: bool(two.mixing.links._resting))
+
+        two.mixing.disconnected(one.peer_id)
+
+        await until(lambda: not two.mixing.links._reading)
+        assert not two.mixing.links._resting
+        assert two.mixing.relay.dropped.total() == 1

@@ -335,7 +335,7 @@ class Network:
         with self.peering.watch() as notices, suppress(ModuleDrainingError):
             async for notice in notices:
                 if notice.event is PeerEvent.DISCONNECTED:
-                    mix.link_down(notice.peer_id)
+                    mix.disconnected(notice.peer_id)
 
     def serve(self, serve: Callable[[AddToServer, Any], object]) -> None:
         """Hands the services to a server."""

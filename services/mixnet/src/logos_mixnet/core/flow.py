@@ -65,9 +65,9 @@ class Inflow(Window):
         """Takes note of bytes from the peer."""
         self.granted -= count
 
-    def read(self, count: int) -> int:
+    def read(self, count: int, *, may_grow: bool = True) -> int:
         """Takes note of bytes that the caller has read; returns how many to grant for them."""
-        if self.granted <= 0:  # the peer has used all it had: give it more
+        if may_grow and self.granted <= 0:  # the peer has used all it had: give it more
             count += self.grow()
         self.granted += count
         return count

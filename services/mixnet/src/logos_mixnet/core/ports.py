@@ -7,6 +7,7 @@ from typing import Protocol
 from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.discovery import Provider
+from logos_mixnet.core.flow import MAX_FRAME_BYTES
 from logos_mixnet.core.gossip import Verdict
 from logos_mixnet.core.peering import HostEffect
 from logos_mixnet.core.traffic import Traffic
@@ -73,8 +74,12 @@ class Stream(Protocol):
 
     @property
     def peer_id(self) -> str: ...
-    async def read(self) -> list[bytes]:
-        """Waits for pieces, 1 MiB at most; none once the peer has ended its direction.
+    async def read(self, most: int = MAX_FRAME_BYTES) -> list[bytes]:
+        """Waits for pieces; none once the peer has ended its direction.
+
+        Args:
+            most: Bytes, or one piece that is larger. The window of who takes less than
+                `MAX_FRAME_BYTES` at once does not grow.
 
         Raises:
             StreamResetError: The peer or its connection went away.

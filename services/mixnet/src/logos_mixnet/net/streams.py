@@ -76,17 +76,18 @@ class NativeStream:
         if not self._closed:
             self._host.stream_grant(self.stream_id, self._inflow.start())
 
-    async def read(self) -> list[bytes]:
-        """Waits for pieces, 1 MiB at most; none once the peer has ended its direction."""
+    async def read(self, most: int = MAX_FRAME_BYTES) -> list[bytes]:
+        """Waits for pieces, at most so many bytes; none once the peer has ended its direction."""
         while not self._chunks:
             if self._ended and self._error is None:
                 return []
             self._raise_if_reset()
             self._arrived.clear()
             await self._arrived.wait()
-        pieces, size = self._take()
+        pieces, size = self._take(most)
         if not self._closed:
-            self._host.stream_grant(self.stream_id, self._inflow.read(size))
+            count = self._inflow.read(size, may_grow=most >= MAX_FRAME_BYTES)
+            self._host.stream_grant(self.stream_id, count)
         return pieces
 
     async def write(self, data: bytes | memoryview) -> None:
@@ -118,11 +119,11 @@ class NativeStream:
             self._streams.dropped(self.stream_id)
             self.closed("reset by this node")
 
-    def _take(self) -> tuple[list[bytes], int]:
+    def _take(self, most: int) -> tuple[list[bytes], int]:
         # Several chunks in one gRPC frame: a frame costs more than a copy.
         pieces = [self._chunks.popleft()]
         size = len(pieces[0])
-        while self._chunks and size + len(self._chunks[0]) <= MAX_FRAME_BYTES:
+        while self._chunks and size + len(self._chunks[0]) <= most:
             pieces.append(self._chunks.popleft())
             size += len(pieces[-1])
         return pieces, size

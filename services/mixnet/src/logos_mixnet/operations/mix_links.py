@@ -4,6 +4,7 @@ The rules are in docs/protocol/mix.md, MIX-23.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Collection
@@ -11,6 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from logos_base.errors import LogosError
+from logos_mixnet.core.errors import StreamResetError
 from logos_mixnet.core.mixing.errors import FrameLengthError, LinkDownError
 from logos_mixnet.core.mixing.frames import MIX_PROTOCOL, Frames
 from logos_mixnet.core.ports import Stream
@@ -26,6 +28,9 @@ MAX_QUEUED: Final = 256
 WRITE_TIMEOUT_S: Final = 30.0
 """A peer that takes nothing for so long is given up."""
 OPEN_TIMEOUT_S: Final = 10.0
+
+READ_BYTES: Final = 64 * 1024
+"""Of one peer at once: what waits for its turn stays with the peer."""
 
 _Waiting = tuple[bytes, asyncio.Future[None]]
 """A packet, and the future that says that it has left."""
@@ -46,6 +51,7 @@ class MixLinks:
         frame_bytes: int,
         *,
         arrived: Arrived,
+        gone: Changed,
         up: Changed,
         down: Changed,
     ) -> None:
@@ -53,9 +59,12 @@ class MixLinks:
         self._add_address = add_address
         self._frame_bytes = frame_bytes
         self._arrived = arrived
-        self._up, self._down = up, down
+        self._gone, self._up, self._down = gone, up, down
         self._outgoing: dict[str, _Outgoing] = {}
         self._reading: dict[str, asyncio.Task[None]] = {}
+        self._paused: dict[str, asyncio.Event] = {}
+        self._resting: dict[str, asyncio.Event] = {}
+        """Set when the peer has gone."""
         self._tasks = asyncio.TaskGroup()
 
     @property
@@ -85,6 +94,26 @@ class MixLinks:
             link = self._outgoing[address.peer_id] = _Outgoing()
             self._tasks.create_task(self._write(address, link))
         await link.put(packet)
+
+    def pause(self, peer_id: str) -> None:
+        """Reads no more packets of a peer for now."""
+        self._paused.setdefault(peer_id, asyncio.Event())
+
+    def resume(self, peer_id: str) -> None:
+        """Reads them again."""
+        paused = self._paused.pop(peer_id, None)
+        if paused is not None:
+            paused.set()
+
+    def lost(self, peer_id: str) -> None:
+        """Forgets what has come of a peer that is not connected any more, and is not read.
+
+        Of a stream that is not read the host does not say that it has ended.
+        """
+        self._gone(peer_id)
+        resting = self._resting.get(peer_id)
+        if resting is not None:
+            resting.set()
 
     # -- outgoing ------------------------------------------------------------------------------
 
@@ -137,11 +166,14 @@ class MixLinks:
     async def _read(self, stream: Stream) -> None:
         frames = Frames(self._frame_bytes)
         try:
-            while pieces := await stream.read():
-                for piece in pieces:
-                    for frame in frames.take(piece):
-                        pause_s = self._arrived(stream.peer_id, frame)
-                        await asyncio.sleep(pause_s)  # others have their turn after each packet
+            while pieces := await stream.read(READ_BYTES):
+                for frame in frames.take(b"".join(pieces)):
+                    while (paused := self._paused.get(stream.peer_id)) is not None:
+                        await paused.wait()
+                    pause_s = self._arrived(stream.peer_id, frame)
+                    await asyncio.sleep(0)  # others have their turn after each packet
+                    if pause_s:
+                        await self._rest(stream.peer_id, pause_s)
         except FrameLengthError as error:
             log.warning("not a mix", extra={"peer": stream.peer_id, "error": str(error)})
         except LogosError:
@@ -150,6 +182,19 @@ class MixLinks:
             stream.reset()
             if self._reading.get(stream.peer_id) is asyncio.current_task():
                 del self._reading[stream.peer_id]
+                self._gone(stream.peer_id)
+
+    async def _rest(self, peer_id: str, pause_s: float) -> None:
+        """Sleeps; raises `StreamResetError` if the peer goes: nothing of it is kept then."""
+        lost = self._resting[peer_id] = asyncio.Event()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await lost.wait()
+                    raise StreamResetError("the peer has gone while it was not read")
+        finally:
+            if self._resting.get(peer_id) is lost:
+                del self._resting[peer_id]
 
 
 class _Outgoing:

@@ -27,6 +27,7 @@ from logos_mixnet.core.mixing.sender import Depart, Sender
 from logos_mixnet.core.ports import Stream
 from logos_mixnet.core.rln.message_ids import Purpose
 from logos_mixnet.core.rln.ports import PacketGuard
+from logos_mixnet.core.rln.verification import is_false
 from logos_mixnet.core.sphinx.address_block import MixAddress
 from logos_mixnet.core.sphinx.errors import MessageTooLargeError
 from logos_mixnet.core.sphinx.fragments import MAX_CONTENT_BYTES
@@ -127,6 +128,7 @@ class Mixing:
             around.add_address,
             frame_bytes,
             arrived=self._arrived,
+            gone=lambda peer_id: self.relaying.put(self.relay.gone, peer_id),
             up=self._link_up,
             down=self.link_down,
         )
@@ -170,6 +172,11 @@ class Mixing:
     def link_down(self, peer_id: str) -> None:
         """Takes note that a mix cannot be reached: no path is drawn over it for a while."""
         self.sending.report(self.sender.link_down, peer_id)
+
+    def disconnected(self, peer_id: str) -> None:
+        """Takes note that the last connection to a peer is gone."""
+        self.link_down(peer_id)
+        self.links.lost(peer_id)
 
     def anonymity(self, mean_delay_ms: int) -> tuple[Statement, bool]:
         """Returns what hides a message with such a delay at each hop, and whether it was seen."""
@@ -216,7 +223,7 @@ class Mixing:
     # -- the relay -----------------------------------------------------------------------------
 
     def _arrived(self, peer_id: str, frame: bytes) -> float:
-        self.relaying.put(self.relay.arrived, frame)
+        self.relaying.put(self.relay.arrived, peer_id, frame)
         intake = self._around.intake
         return 0.0 if intake is None else intake.taken(peer_id, self._around.now_ms()) / 1000
 
@@ -227,6 +234,10 @@ class Mixing:
         match effect:
             case core.Check():
                 self.relaying.start(self._check(effect))
+            case core.Pause(peer_id):
+                self.links.pause(peer_id)
+            case core.Resume(peer_id):
+                self.links.resume(peer_id)
             case core.Keep():
                 self.relaying.start(self._keep(effect))
             case core.Retire(epoch):
@@ -246,6 +257,8 @@ class Mixing:
             await guard.check(check.packet, check.proof)
         except LogosError as refusal:
             error = refusal
+        if self._around.intake is not None and is_false(error):
+            self._around.intake.failed(check.peer_id, self._around.now_ms())
         self.relaying.report(self.relay.checked, check.arrival, error)
 
     async def _keep(self, keep: core.Keep) -> None:

@@ -26,13 +26,16 @@ from logos_mixnet.core.mixing.errors import (
     TagsFullError,
 )
 from logos_mixnet.core.mixing.tags import TAG_BYTES, TagTable
+from logos_mixnet.core.mixing.turns import Turns
 from logos_mixnet.core.sphinx.errors import MixRefusedError, PacketSizeError
 from logos_mixnet.core.sphinx.geometry import PACKET_BYTES
 from logos_mixnet.core.sphinx.packet import Exit, Received, Relay, Reply, receive, unwrap
 
 PROOF_BYTES: Final = 301
-MAX_CHECKING: Final = 1_024
+MAX_CHECKING: Final = 32
 """Packets whose proofs are being verified."""
+MAX_OF_PEER: Final = 4
+"""Packets of one peer whose proofs are, or wait for their turn."""
 MAX_HELD: Final = 4_096
 """Packets that wait for the end of their delay: 18 MiB."""
 RETRY_MS: Final = 1_000
@@ -58,6 +61,22 @@ class Check:
     arrival: int
     packet: bytes
     proof: bytes
+    peer_id: str
+    """Who sent it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Read no more packets of a peer until `Resume`."""
+
+    peer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Read on."""
+
+    peer_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +133,7 @@ class Traced:
     """The reason for which it was dropped."""
 
 
-Effect = Check | Keep | Retire | Forward | Deliver | Traced
+Effect = Check | Pause | Resume | Keep | Retire | Forward | Deliver | Traced
 Effects = list[Effect]
 
 
@@ -145,7 +164,9 @@ class PacketRelay:
         self._rng = rng
         self._is_guarded = is_guarded
         self._numbers = count()
-        self._checking: dict[int, tuple[KeyEpoch, Received]] = {}
+        self._checking: dict[int, tuple[KeyEpoch, Received, bytes]] = {}
+        """Packets and their proofs: those that are being verified, and those that wait."""
+        self._turns = Turns(most=MAX_CHECKING, each=MAX_OF_PEER)
         self._unkept: dict[int, _Admitted] = {}
         """By key epoch: not handed to the store yet."""
         self._keeping: dict[int, _Admitted] = {}
@@ -170,6 +191,11 @@ class PacketRelay:
         admitted = (*self._unkept.values(), *self._keeping.values())
         return len(self._due) + sum(len(each.held) for each in admitted)
 
+    @property
+    def tags(self) -> int:
+        """How many packets are remembered."""
+        return sum(len(key.tags) for key in self._keys)
+
     def leaving(self, until_ms: int) -> int:
         """Returns how many packets are held here that are sent on before a time."""
         admitted = (*self._unkept.values(), *self._keeping.values())
@@ -185,26 +211,27 @@ class PacketRelay:
         self._checking = {at: each for at, each in checking if each[0] not in retired}
         return [Retire(key.number) for key in retired]
 
-    def arrived(self, frame: bytes, now_ms: int) -> Effects:
+    def arrived(self, peer_id: str, frame: bytes, now_ms: int) -> Effects:
         """Takes what a peer has sent. Untrusted."""
         try:
-            return self._arrived(frame, now_ms)
+            return self._arrived(peer_id, frame, now_ms)
         except LogosError as error:
             return self._drop(error)
 
     def checked(self, arrival: int, error: LogosError | None, now_ms: int) -> Effects:
         """Takes the guard's word on a packet; None: its proof holds."""
-        found = self._checking.pop(arrival, None)
-        if found is None:
-            return []  # its key was retired meanwhile
-        key, received = found
-        if error is not None:
-            return self._drop(error, _tag(received))
-        self.verified += 1
-        try:
-            return self._admit(key, received, now_ms)
-        except LogosError as refusal:
-            return self._drop(refusal, _tag(received))
+        return [*self._checked(arrival, error, now_ms), *self._free(arrival), *self._begin()]
+
+    def gone(self, peer_id: str, _now_ms: int) -> Effects:
+        """Drops what waits of a peer whose link has ended, unless a proof of it has held before."""
+        was_full = not self._turns.has_room(peer_id)
+        dropped = self._turns.gone(peer_id)
+        effects: Effects = [Resume(peer_id)] if was_full and dropped else []
+        for arrival in dropped:
+            found = self._checking.pop(arrival, None)
+            if found is not None:
+                effects += self._drop(RelayBusyError("its peer has gone"), _tag(found[1]))
+        return effects
 
     def not_sent(self, tag: bytes, reason: str, now_ms: int) -> Effects:
         """Counts a packet that could not be forwarded, by the tag that it came with."""
@@ -238,7 +265,7 @@ class PacketRelay:
 
     # -- steps -------------------------------------------------------------------------------
 
-    def _arrived(self, frame: bytes, now_ms: int) -> Effects:
+    def _arrived(self, peer_id: str, frame: bytes, now_ms: int) -> Effects:
         size = PACKET_BYTES + (PROOF_BYTES if self._is_guarded else 0)
         if len(frame) != size:
             raise PacketSizeError(f"a frame has {size} bytes, this has {len(frame)}")
@@ -246,20 +273,58 @@ class PacketRelay:
             raise RelayStoppedError(self.trouble)
         key, received = self._received(frame[:PACKET_BYTES])
         try:
-            return self._check(key, received, frame[PACKET_BYTES:], now_ms)
+            return self._check(key, received, (peer_id, frame[PACKET_BYTES:]), now_ms)
         except LogosError as error:
             return self._drop(error, _tag(received))
 
-    def _check(self, key: KeyEpoch, received: Received, proof: bytes, now_ms: int) -> Effects:
+    def _check(
+        self, key: KeyEpoch, received: Received, sent: tuple[str, bytes], now_ms: int
+    ) -> Effects:
+        peer_id, proof = sent
         if _tag(received) in key.tags:
             raise PacketRepeatedError("this packet was here before")
         if not self._is_guarded:
             return self._admit(key, received, now_ms)
-        if len(self._checking) >= MAX_CHECKING:
-            raise RelayBusyError(f"{MAX_CHECKING} proofs are being verified")
+        if not self._turns.has_room(peer_id):
+            raise RelayBusyError(f"{MAX_OF_PEER} packets of this peer are being checked")
         arrival = next(self._numbers)
-        self._checking[arrival] = key, received
-        return [Check(arrival, received.packet, proof)]
+        self._checking[arrival] = key, received, proof
+        self._turns.add(arrival, peer_id)
+        is_full = not self._turns.has_room(peer_id)
+        return [*([Pause(peer_id)] if is_full else []), *self._begin()]
+
+    def _begin(self) -> Effects:
+        """Has packets checked whose turn it is."""
+        effects: Effects = []
+        while (arrival := self._turns.next()) is not None:
+            found = self._checking.get(arrival)
+            if found is None:  # its key was retired meanwhile
+                effects += self._free(arrival)
+            else:
+                _, received, proof = found
+                effects.append(Check(arrival, received.packet, proof, self._turns.peer_of(arrival)))
+        return effects
+
+    def _free(self, arrival: int) -> Effects:
+        """Gives the place of a packet to the next one of its peer."""
+        peer_id = self._turns.peer_of(arrival)
+        was_full = not self._turns.has_room(peer_id)
+        self._turns.done(arrival)
+        return [Resume(peer_id)] if was_full else []
+
+    def _checked(self, arrival: int, error: LogosError | None, now_ms: int) -> Effects:
+        found = self._checking.pop(arrival, None)
+        if found is None:
+            return []  # its key was retired meanwhile
+        key, received, _ = found
+        if error is not None:
+            return self._drop(error, _tag(received))
+        self.verified += 1
+        self._turns.held(self._turns.peer_of(arrival))
+        try:
+            return self._admit(key, received, now_ms)
+        except LogosError as refusal:
+            return self._drop(refusal, _tag(received))
 
     def _received(self, packet: bytes) -> tuple[KeyEpoch, Received]:
         """Finds the key that a packet is for: the newest first."""

@@ -6,7 +6,7 @@ from logos_base.errors import LogosError
 from logos_crypto import rln
 from logos_crypto.refusals import PeerRefusedError, RefusedError
 from logos_crypto.rln import Expected, Proof, RateLimitProof
-from logos_crypto.rln_refusals import ProofInvalidError
+from logos_crypto.rln_refusals import ProofInvalidError, RootUnknownError, SignalError
 from logos_mixnet.core.rln.guard import Verify
 
 
@@ -28,6 +28,15 @@ def verify_all(checks: Sequence[Verify]) -> list[LogosError | None]:
         if reason is not None:
             outcomes[place] = _refusal(reason)
     return outcomes
+
+
+def is_false(error: LogosError | None) -> bool:
+    """Says whether a proof was refused by its own points: whoever made it knows that it is false.
+
+    Members and clocks of nodes may differ, so another root or epoch is no such fault.
+    """
+    others = (RootUnknownError, SignalError)
+    return isinstance(error, PeerRefusedError) and not isinstance(error, others)
 
 
 def _refusal(reason: str) -> LogosError:
