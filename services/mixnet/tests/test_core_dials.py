@@ -3,7 +3,7 @@ from mixnet_nodes import fake_address, fake_peer_id, seeded
 
 from logos_mixnet.core.address_book import AddressBook
 from logos_mixnet.core.addresses import Address
-from logos_mixnet.core.dials import SCAN_MS, Aims, Dials
+from logos_mixnet.core.dials import EARLY_MS, SCAN_MS, SHORT_MS, Aims, Dials
 
 PEER = fake_peer_id(1)
 BARE, NAMED = Address(fake_address(1)), Address(fake_address(1), PEER)
@@ -53,3 +53,29 @@ def test_an_address_is_dialled_once_with_or_without_the_peer_that_must_be_there(
 
     machine.failed(BARE, 2)
     assert machine.begin(2) == [named]
+
+
+def test_a_bootstrap_peer_that_ends_connections_soon_is_dialled_ever_more_slowly() -> None:
+    machine = dials(NAMED)
+    now_ms, gaps = EARLY_MS, []
+    for _ in range(9):
+        machine.begin(now_ms)
+        machine.succeeded(NAMED, PEER, now_ms)
+        machine.lost(PEER, now_ms, now_ms + 100)
+        gaps.append(again_ms(machine) - now_ms)
+        now_ms += gaps[-1]
+    assert gaps[0] < 1000
+    assert max(gaps) > 40_000
+
+    machine.lost(PEER, now_ms, now_ms + SHORT_MS)
+
+    assert again_ms(machine) - (now_ms + SHORT_MS) < 1000
+
+
+def again_ms(machine: Dials) -> int:
+    """When the peer is dialled again."""
+    entry = machine._book.get(PEER)
+    assert entry is not None
+    due_ms = machine.next_ms(entry)
+    assert due_ms is not None
+    return due_ms

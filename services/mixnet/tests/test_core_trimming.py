@@ -2,8 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logos_mixnet.core import trimming as module
 from logos_mixnet.core.errors import TooManyTagsError
-from logos_mixnet.core.trimming import MAX_MARKED, MAX_TAGS, Trim, Trimming, Watermarks
+from logos_mixnet.core.trimming import (
+    MAX_MARKED,
+    MAX_TAGS,
+    RETURN_MS,
+    Trim,
+    Trimming,
+    Watermarks,
+)
 
 MARKS = Watermarks(low=2, high=4, grace_ms=100, silence_ms=1000)
 
@@ -159,6 +167,39 @@ def test_those_that_were_trimmed_count_as_gone(trimming: Trimming) -> None:
     trimming.tag("new", "good", 1, 100_000)
 
     assert sum(trimming.value_of(name, 100_000) for name in names) == MAX_MARKED
+
+
+def test_who_comes_back_after_it_was_trimmed_has_no_grace_again(trimming: Trimming) -> None:
+    connect(trimming, *"abcde")
+    back, *_ = trimmed(trimming, 1000)
+    trimming.disconnected(back, 1000)
+
+    connect(trimming, back, now_ms=1001)  # there is room
+    connect(trimming, *"fgh", now_ms=1950)
+
+    assert trimmed(trimming, 2000)[0] == back
+
+
+def test_beyond_the_high_watermark_who_was_trimmed_is_refused_at_once(trimming: Trimming) -> None:
+    connect(trimming, *"abcde")
+    gone = trimmed(trimming, 1000)
+    connect(trimming, "f", "g", now_ms=1000)
+    trimming.tag(gone[2], "good", 1, 1000)
+
+    assert trimming.connected(gone[0], 1001, is_outbound=False) == [Trim(gone[0])]
+    assert trimming.connected(gone[1], 1001, is_outbound=True) == []  # this node wants it
+    assert trimming.connected(gone[2], 1001, is_outbound=False) == []
+    later_ms = 1002 + RETURN_MS
+    assert Trim(gone[0]) not in trimming.connected(gone[0], later_ms, is_outbound=False)
+
+
+def test_it_is_not_remembered_of_any_number_of_peers_that_they_were_trimmed(
+    trimming: Trimming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_TRIMMED", 2)
+    connect(trimming, *"abcdefgh")
+    assert len(trimmed(trimming, 1000)) == 6
+    assert len(trimming._trimmed_ms) == 2
 
 
 def test_watermarks_make_sense() -> None:

@@ -21,6 +21,8 @@ EARLY_MS: Final = 30_000
 """Nodes of a testnet start together: bootstrap peers may be a moment late."""
 EARLY_DELAY_MS: Final = 1000
 SCAN_MS: Final = 1000
+SHORT_MS: Final = 60_000
+"""A connection that ends sooner was not wanted by the peer: it has as many as it may, perhaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Dials:
         self._under_way: set[Address] = set()
         self._asked: set[Address] = set()  # dials of callers, which are under way too
         self._scan_ms = 0
+        self._short: dict[str, int] = {}
+        """How many connections in a row ended soon, of peers that are dialled again."""
         self.is_off = False
         """Nothing is dialled while it is set."""
         for target in self._targets:
@@ -90,6 +94,7 @@ class Dials:
     def hurry(self, now_ms: int) -> None:
         """Waits no longer with any address: what failed may have been this node's own doing."""
         self._scan_ms = now_ms
+        self._short.clear()
         for target in self._targets:
             target.next_dial_ms = min(target.next_dial_ms, now_ms)
         for entry in self._book:
@@ -141,10 +146,13 @@ class Dials:
             self._book.failed(address.peer_id, address.transport, now_ms)
         return False
 
-    def lost(self, peer_id: str, now_ms: int) -> None:
-        """Puts off the next dial of a peer whose last connection has ended."""
+    def lost(self, peer_id: str, since_ms: int, now_ms: int) -> None:
+        """Puts off the next dial of a peer whose last connection, made at a time, has ended."""
         self._scan_ms = now_ms
-        again_ms = now_ms + DIAL.delay_ms(0, self._rng)
+        short = self._short.pop(peer_id, 0) + 1 if now_ms - since_ms < SHORT_MS else 0
+        if short and (self.is_bootstrap(peer_id) or peer_id in self._book.wanted):
+            self._short[peer_id] = short
+        again_ms = now_ms + DIAL.delay_ms(short, self._rng)
         self._book.retry_at(peer_id, again_ms)
         for target in self._targets:
             if target.peer_id == peer_id:

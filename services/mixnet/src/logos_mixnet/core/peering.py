@@ -215,14 +215,15 @@ class Peering:
     def connection_lost(self, peer_id: str, remaining: int, reason: str, now_ms: int) -> Effects:
         """Takes the end of a connection; `remaining` others to the peer stand."""
         entry = self.connected.get(peer_id)
-        if entry is None or remaining:
+        if entry is None or entry.connection is None or remaining:
             return []
+        since_ms = entry.connection.since_ms
         del self.connected[peer_id]
         entry.connection = None
         entry.round_trip_us = None
         if self.book.get(peer_id) is entry:
             self.book.seen(peer_id, now_ms)
-        self.dials.lost(peer_id, now_ms)
+        self.dials.lost(peer_id, since_ms, now_ms)
         self.standing.trimming.disconnected(peer_id, now_ms)
         self.exchange.lost(peer_id, now_ms)
         return [

@@ -3,6 +3,7 @@
 Spec: docs/protocol/network.md, NET-17, NET-18.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,6 +16,11 @@ MAX_TAGS: Final = 16
 """Tags, and protections, of one peer."""
 MAX_MARKED: Final = 1024
 """Peers with tags or protections that are not connected; the longest gone is forgotten."""
+
+RETURN_MS: Final = 600_000
+"""For how long it counts that a peer was trimmed."""
+MAX_TRIMMED: Final = 4_096
+"""Peers of which it is remembered that they were; the longest gone is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +84,19 @@ class Trimming:
         self._peers: dict[str, _Peer] = {}
         self._connected: set[str] = set()
         self._next_trim_ms = 0
+        self._trimmed_ms: OrderedDict[str, int] = OrderedDict()
 
     def connected(self, peer_id: str, now_ms: int, *, is_outbound: bool) -> Sequence[Trim]:
-        """Takes a new peer."""
+        """Takes a new peer. One that comes back after it was trimmed has no grace again."""
         peer = self._peer(peer_id)
-        peer.since_ms, peer.is_outbound = now_ms, is_outbound
+        if not is_outbound and self._is_back(peer_id, now_ms):
+            if len(self._connected) >= self._marks.high:
+                self._trimmed(peer_id, now_ms)
+                return [Trim(peer_id)]
+            peer.since_ms = now_ms - self._marks.grace_ms
+        else:
+            peer.since_ms = now_ms
+        peer.is_outbound = is_outbound
         self._connected.add(peer_id)
         return self.tick(now_ms)
 
@@ -172,8 +186,7 @@ class Trimming:
         if trimmed:
             self._next_trim_ms = now_ms + self._marks.silence_ms
         for peer_id in trimmed:
-            self._connected.discard(peer_id)
-            self._peers[peer_id].since_ms = None
+            self._trimmed(peer_id, now_ms)
         return [Trim(peer_id) for peer_id in trimmed]
 
     def next_wake_ms(self) -> int | None:
@@ -182,6 +195,22 @@ class Trimming:
             return None
         times = [since_ms + self._marks.grace_ms for _, since_ms in self._loose()]
         return max(min(times), self._next_trim_ms) if times else None
+
+    def _is_back(self, peer_id: str, now_ms: int) -> bool:
+        """Says whether a peer was trimmed a while ago, and would be first to be so again."""
+        trimmed_ms = self._trimmed_ms.get(peer_id)
+        if trimmed_ms is None or now_ms - trimmed_ms > RETURN_MS:
+            return False
+        is_protected = bool(self._peer(peer_id).protections) or self._is_kept(peer_id)
+        return not is_protected and self.value_of(peer_id, now_ms) <= 0
+
+    def _trimmed(self, peer_id: str, now_ms: int) -> None:
+        self._connected.discard(peer_id)
+        self._peers[peer_id].since_ms = None
+        self._trimmed_ms[peer_id] = now_ms
+        self._trimmed_ms.move_to_end(peer_id)
+        if len(self._trimmed_ms) > MAX_TRIMMED:
+            self._trimmed_ms.popitem(last=False)
 
     def _exposed(self, now_ms: int) -> list[str]:
         grace_ms = self._marks.grace_ms
