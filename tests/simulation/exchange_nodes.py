@@ -12,6 +12,7 @@ from logos_crypto import base58
 from logos_mixnet.core import peering
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.capability.keys import Secp256k1Signer
+from logos_mixnet.core.capability.numbers import RecordNumbers
 from logos_mixnet.core.dials import Aims
 from logos_mixnet.core.exchange import Ask
 from logos_mixnet.core.notices import Notice, PeerEvent
@@ -35,7 +36,7 @@ class ExchangeNode:
         signer = Secp256k1Signer(sha256(b"simulated %d" % number).digest())
         self.peer_id = base58.encode(signer.public_key.peer_id)
         self.trimmed: set[str] = set()
-        self._own = OwnRecord(signer)
+        self._own = OwnRecord(signer, RecordNumbers())
         self._world = world
         self._at = at
         at[self.address] = self

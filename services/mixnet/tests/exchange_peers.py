@@ -14,6 +14,7 @@ from logos_mixnet.core.address_book import AddressBook, Connection, PeerEntry
 from logos_mixnet.core.addresses import parse_address
 from logos_mixnet.core.capability.keys import Secp256k1Signer
 from logos_mixnet.core.capability.multiaddr import encode_address
+from logos_mixnet.core.capability.numbers import RecordNumbers
 from logos_mixnet.core.capability.records import sign_record
 from logos_mixnet.core.exchange import Ask, Exchange
 from logos_mixnet.core.exchange_wire import ExchangeResponse
@@ -77,7 +78,7 @@ class Side:
             party.peer_id,
             target_peers=target_peers,
             rng=seeded(seed),
-            own=OwnRecord(party.signer),
+            own=OwnRecord(party.signer, RecordNumbers()),
             is_on=True,
         )
 

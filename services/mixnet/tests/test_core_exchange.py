@@ -61,7 +61,7 @@ def test_each_new_peer_is_asked_at_once_and_told_who_asks(side: Side) -> None:
     [effect] = side.machine.ask(TICKET, A.peer_id, 0) or [None]
     assert effect is None  # it is asked already
     request = decode_request(side.machine._begin(C.peer_id, 0).request)
-    assert (request.count, request.own) == (MAX_SAMPLE, OWN.record(0))
+    assert (request.count, request.own) == (MAX_SAMPLE, OWN.record(1))
 
 
 def test_four_are_asked_at_a_time(side: Side) -> None:
@@ -327,7 +327,7 @@ def test_d6_a_record_has_nothing_but_what_its_peer_signed() -> None:
     response = serve(side, A)
 
     assert response.records == (B.record(),)
-    assert response.own == OWN.record(0)
+    assert response.own == OWN.record(1)
 
 
 def test_a_sample_is_bounded_and_has_nobody_twice(side: Side) -> None:

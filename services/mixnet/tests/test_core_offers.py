@@ -12,6 +12,7 @@ from logos_base.errors import LogosError
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_mixnet.core.capability.distance import service_id_of
 from logos_mixnet.core.capability.errors import RecordTooLargeError
+from logos_mixnet.core.capability.numbers import RecordNumbers
 from logos_mixnet.core.capability.offers import (
     MAX_SERVICES,
     Announce,
@@ -37,15 +38,17 @@ class Node:
     """Offers with a disk that a test may fill."""
 
     def __init__(self, now_ms: int = NOW, *, seq: int = 0, kept: Sequence[Offer] = ()) -> None:
-        self.machine = Offers(signer(1))
-        self.disk = (list(kept), seq)
+        numbers = RecordNumbers()
+        numbers.started(seq, now_ms)
+        self.machine = Offers(signer(1), numbers)
+        self.disk = (list(kept), numbers.reserved)
         self.is_full = False
         self.now_ms = now_ms
         self.announced: dict[bytes, PeerRecord] = {}
         self.seqs: list[int] = []
         self.saves = 0
         self.answers: list[object] = []
-        self.do(self.machine.loaded(*self.disk, self.now_ms))
+        self.do(self.machine.loaded(kept, self.now_ms))
 
     def do(self, effects: Sequence[object]) -> None:
         for effect in effects:
@@ -56,7 +59,7 @@ class Node:
                         failed = StoreError("disk full")
                         self.do(self.machine.not_stored(effect, failed, self.now_ms))
                     else:
-                        self.disk = effect.kept, effect.seq
+                        self.disk = effect.kept, effect.reserved
                         self.do(self.machine.stored(effect, self.now_ms))
                 case Announce(service_id, record):
                     signed = open_advertisement(record.encoded, service_id)

@@ -16,6 +16,7 @@ from logos_crypto import varint
 pytest.importorskip("logos_native")
 
 from logos_mixnet.config import parse
+from logos_mixnet.core.capability.numbers import RecordNumbers
 from logos_mixnet.core.capability.records import open_record
 from logos_mixnet.core.errors import StreamResetError
 from logos_mixnet.core.exchange_wire import MAX_SAMPLE, PROTOCOL
@@ -45,7 +46,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             }
             host = open_host(parse(settings), party.secret)
             path = tmp_path / f"{party.number}.sock"
-            own = OwnRecord(party.signer)
+            own = OwnRecord(party.signer, RecordNumbers())
             node = running(host, path, own_record=own, peers=store, **settings)
             return await stack.enter_async_context(node)
 
@@ -150,7 +151,7 @@ async def test_d6_ban_confidence_and_records_outlive_a_restart(
     async with AsyncExitStack() as life:
         settings = {"listen": [at(first)], "bootstrap": [at(second)]}
         host = open_host(parse(settings), OTHERS[0].secret)
-        own = OwnRecord(OTHERS[0].signer)
+        own = OwnRecord(OTHERS[0].signer, RecordNumbers())
         node = await life.enter_async_context(
             running(host, tmp_path / "first.sock", own_record=own, peers=store, **settings)
         )

@@ -10,10 +10,11 @@ import grpc
 import pytest
 from exchange_peers import OTHERS, OWN, Party
 from mixnet_fake_host import FakeHost, Switchboard
-from mixnet_nodes import RunningNode, refused, running, until
+from mixnet_nodes import ManualClock, RunningNode, refused, running, until
 
 from logos.network.v1 import peering_pb2 as pb
 from logos.network.v1.streams_pb2 import ListenRequest
+from logos_mixnet.core.capability.numbers import RecordNumbers
 from logos_mixnet.core.exchange import OF_PEER
 from logos_mixnet.core.exchange_wire import (
     MAX_REQUEST_BYTES,
@@ -27,7 +28,7 @@ from logos_mixnet.core.exchange_wire import (
 from logos_mixnet.core.own_record import OwnRecord
 from logos_mixnet.operations import exchange as operations
 from logos_module.errors import reason_of
-from mixnet_memory_stores import MemoryPeerStore
+from mixnet_memory_stores import MemoryOfferStore, MemoryPeerStore
 
 A, B, C, D, *_ = OTHERS
 Start = Callable[..., Awaitable[RunningNode]]
@@ -41,7 +42,7 @@ async def start(board: Switchboard, tmp_path: Path) -> AsyncIterator[Start]:
         async def start(party: Party, **settings: Any) -> RunningNode:
             host = board.host(party.peer_id, party.address)
             path = tmp_path / f"{party.number}.sock"
-            own_record = OwnRecord(party.signer)
+            own_record = OwnRecord(party.signer, RecordNumbers())
             node = running(host, path, own_record=own_record, **settings)
             return await stack.enter_async_context(node)
 
@@ -354,7 +355,11 @@ async def test_what_was_learned_and_banned_outlives_a_restart(
     store = MemoryPeerStore()
     host = board.host(OWN.peer_id, OWN.address)
     async with running(
-        host, tmp_path / "1.sock", peers=store, own_record=OwnRecord(OWN.signer), target_peers=0
+        host,
+        tmp_path / "1.sock",
+        peers=store,
+        own_record=OwnRecord(OWN.signer, RecordNumbers()),
+        target_peers=0,
     ) as node:
         rogue = Rogue(board, D)
         await joined(rogue, node)
@@ -365,7 +370,11 @@ async def test_what_was_learned_and_banned_outlives_a_restart(
 
     again = board.host(OWN.peer_id, OWN.address)
     async with running(
-        again, tmp_path / "2.sock", peers=store, own_record=OwnRecord(OWN.signer), target_peers=0
+        again,
+        tmp_path / "2.sock",
+        peers=store,
+        own_record=OwnRecord(OWN.signer, RecordNumbers()),
+        target_peers=0,
     ) as node:
         await until(lambda: knows(node, B, C, D))
         await until(lambda: again.banned == {C.peer_id})
@@ -384,3 +393,20 @@ async def test_a_module_may_not_take_the_protocol_for_itself(start: Start) -> No
     await until(lambda: PROTOCOL in one.host.accepted)
     async with refused(grpc.StatusCode.FAILED_PRECONDITION, "PROTOCOL_TAKEN"):
         await one.streams.Listen(ListenRequest(protocol=PROTOCOL)).read()
+
+
+async def test_a_restart_with_the_clock_set_back_makes_no_record_of_its_own_older(
+    board: Switchboard, tmp_path: Path
+) -> None:
+    """DIS-24: those that it gives its peers, and those of what it offers, have one source."""
+    store, clock, numbers = MemoryOfferStore(), ManualClock(10**12), []
+    for run in range(3):
+        own, host = OwnRecord(OWN.signer, RecordNumbers()), board.host(OWN.peer_id, OWN.address)
+        options: Any = {"offers": store, "own_record": own, "clock": clock, "signer": OWN.signer}
+        async with running(host, tmp_path / f"{run}.sock", **options) as node:
+            await node.network.capability.offering.offer(f"/service/{run}", None, 10**9)
+            assert store.seq >= own.current([OWN.address], clock.ms).record.seq
+            numbers.append(own.current([OWN.address], clock.ms).record.seq)
+        clock.ms -= 3_600_000
+
+    assert numbers == sorted(set(numbers))

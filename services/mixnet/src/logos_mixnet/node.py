@@ -20,6 +20,7 @@ from logos_client.channels import open_channel
 from logos_mixnet.config import Config, parse
 from logos_mixnet.core.advertisements import RECORD_TTL_S, AdvertisementStore
 from logos_mixnet.core.capability.keys import Secp256k1Signer, Signer, signer_of
+from logos_mixnet.core.capability.numbers import RecordNumbers
 from logos_mixnet.core.capability.offers import OfferStore
 from logos_mixnet.core.capability.places import own_addresses
 from logos_mixnet.core.capability.profiles import PROFILES
@@ -119,7 +120,7 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             tell_isolation=tell_isolation,
             mixes=SqlMixStore(opened) if config.mixes else None,
             rln=await stack.enter_async_context(rate_limits(config, context, secret, opened)),
-            own_record=OwnRecord(signer_of(config.key_type, secret)),
+            own_record=OwnRecord(signer_of(config.key_type, secret), RecordNumbers()),
         )
         try:
             await network.start(context.tasks, context.stopping)
@@ -231,6 +232,7 @@ class Network:
             now_ms=now_ms,
             rng=rng,
             announced=[address.transport for address in config.announce],
+            numbers=None if own_record is None else own_record.numbers,
         )
         aims = Aims(
             host.peer_id,

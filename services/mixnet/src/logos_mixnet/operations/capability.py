@@ -15,6 +15,7 @@ from logos_mixnet.core.capability.contacts import Contacts
 from logos_mixnet.core.capability.discoverer import Discoverer
 from logos_mixnet.core.capability.distance import BUCKETS, service_id_of
 from logos_mixnet.core.capability.keys import PeerId, Signer
+from logos_mixnet.core.capability.numbers import RecordNumbers
 from logos_mixnet.core.capability.offers import Offers, OfferStore
 from logos_mixnet.core.capability.places import (
     addresses_of_peer,
@@ -75,8 +76,10 @@ class CapabilityOperations:
         now_ms: Callable[[], int],
         rng: Rng,
         announced: Sequence[str] = (),
+        numbers: RecordNumbers | None = None,
     ) -> None:
         """Takes in `announced` the addresses of this node, if not those that it listens at."""
+        self._numbers = numbers or RecordNumbers()
         self._own = own = signer.public_key.peer_id
         self.profile = profile
         self.contacts = Contacts()
@@ -89,7 +92,7 @@ class CapabilityOperations:
         machine = Registrar(signer, profile, self.contacts, rng)
         self.registrar = RegistrarOperations(machine, streams, peers.address_of, now_ms)
         self.offering = Offering(
-            Offers(signer),
+            Offers(signer, self._numbers),
             Advertiser(own, profile, self.contacts, rng),
             store,
             self.asking,
@@ -104,7 +107,7 @@ class CapabilityOperations:
 
     async def load(self) -> None:
         """Takes over what was offered in the last run."""
-        await self.offering.load()
+        await self.offering.load(self._numbers)
         self._tell_addresses()
 
     async def run(self) -> None:

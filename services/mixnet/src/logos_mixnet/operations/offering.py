@@ -12,6 +12,7 @@ from logos_base.machine import Ticket
 from logos_mixnet.core.capability import advertiser, offers
 from logos_mixnet.core.capability.asks import Ask, Misbehaved
 from logos_mixnet.core.capability.distance import service_id_of
+from logos_mixnet.core.capability.numbers import RecordNumbers
 from logos_mixnet.core.capability.offers import Announce, Offer, OfferStore, Revoke, Save
 from logos_mixnet.core.capability.wire import Peer
 from logos_mixnet.core.errors import StoreError
@@ -47,9 +48,15 @@ class Offering:
         """Returns what runs for as long as the node does."""
         return [self._offers.run(), self._advertiser.run()]
 
-    async def load(self) -> None:
-        """Takes over the offers of the last run."""
-        self._offers.put(self.machine.loaded, *await self._store.load_offers())
+    async def load(self, numbers: RecordNumbers) -> None:
+        """Takes over the last run's offers, and stores how far the numbers of records go now."""
+        kept, reserved = await self._store.load_offers()
+        numbers.started(reserved, self._now_ms())
+        try:
+            await self._store.save_offers(kept, numbers.reserved)
+        except StoreError as error:  # e.g. a full disk: they begin with the clock, too
+            log.warning("numbers of records not stored", extra={"error": str(error)})
+        self._offers.put(self.machine.loaded, kept)
 
     async def offer(self, service: str, data: bytes | None, ttl_ms: int | None) -> None:
         """Offers a service: for a time, also after a restart; or as long as the node runs."""
@@ -91,7 +98,7 @@ class Offering:
 
     async def _save(self, save: Save) -> None:
         try:
-            await self._store.save_offers(save.kept, save.seq)
+            await self._store.save_offers(save.kept, save.reserved)
         except StoreError as error:  # e.g. a full disk
             log.warning("offers not stored", extra={"error": str(error)})
             self._offers.report(self.machine.not_stored, save, error)

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_mixnet.core.capability.distance import ServiceId, service_id_of
 from logos_mixnet.core.capability.keys import Signer
+from logos_mixnet.core.capability.numbers import RecordNumbers
 from logos_mixnet.core.capability.records import ServiceInfo, SignedRecord, sign_record
 from logos_mixnet.core.errors import InvalidServiceError, ServiceTakenError, TooManyServicesError
 
@@ -43,7 +44,9 @@ class Save:
     offers: Mapping[str, Offer]
     """All that are offered when it is done."""
     seq: int
-    """Of the latest record."""
+    """Of the records that follow from it."""
+    reserved: int
+    """No number is greater that is used before the next one is stored."""
     ticket: Ticket | None = None
     """The question that is answered when it is done."""
     is_callers: bool = False
@@ -75,10 +78,10 @@ Effects = list[Effect | Answer | Refuse]
 
 
 class OfferStore(Protocol):
-    """Offers of callers, and the number of the latest record. Every call is durable."""
+    """Offers of callers, and how far the numbers of records go. Every call is durable."""
 
     async def load_offers(self) -> tuple[list[Offer], int]:
-        """Returns the offers and the number; 0 if there was no record."""
+        """Returns the offers and the number; 0 if nothing was stored."""
         ...
 
     async def save_offers(self, offers: Sequence[Offer], seq: int) -> None:
@@ -89,20 +92,19 @@ class OfferStore(Protocol):
 class Offers:
     """What one node offers. Not thread-safe. Saves are performed one at a time."""
 
-    def __init__(self, signer: Signer) -> None:
+    def __init__(self, signer: Signer, numbers: RecordNumbers) -> None:
         self._signer = signer
+        self._numbers = numbers
         self._offers: dict[str, Offer] = {}
         self._records: dict[str, SignedRecord] = {}
         self._addresses: tuple[bytes, ...] = ()
-        self._seq = 0
 
     def all(self) -> list[Offer]:
         """Returns what is offered, in the order of the services' ids."""
         return [self._offers[name] for name in sorted(self._offers)]
 
-    def loaded(self, offers: Iterable[Offer], seq: int, now_ms: int) -> Effects:
+    def loaded(self, offers: Iterable[Offer], now_ms: int) -> Effects:
         """Takes over what was stored in the last run, and still lasts."""
-        self._seq = max(seq, self._seq)
         lasting = {each.service: each for each in offers if not _is_over(each, now_ms)}
         return self._change({**lasting, **self._offers}, now_ms)
 
@@ -149,7 +151,7 @@ class Offers:
         """Takes note that a change could not be stored: a caller's is refused.
 
         Others take effect all the same: what the module itself offers lasts no longer than the
-        process, and the numbers of records grow with the clock, too.
+        process, and the numbers of records begin with the clock, too.
         """
         if save.is_callers and save.ticket is not None:
             return [Refuse(save.ticket, error)]
@@ -181,8 +183,8 @@ class Offers:
         is_news = any(not self._says(each) for each in offers.values())
         if not is_news and offers == self._offers:
             return [] if ticket is None else [Answer(ticket)]
-        seq = max(self._seq + 1, now_ms) if is_news else self._seq
-        return [Save(dict(offers), seq, ticket, is_callers)]
+        seq = self._numbers.next() if is_news else 0
+        return [Save(dict(offers), seq, self._numbers.reserved, ticket, is_callers)]
 
     def _says(self, offer: Offer) -> bool:
         """Says whether there is a record of just this, or can be none yet."""
@@ -195,7 +197,7 @@ class Offers:
 
     def _apply(self, save: Save) -> Effects:
         gone = self._offers.keys() - save.offers.keys()
-        self._offers, self._seq = dict(save.offers), save.seq
+        self._offers = dict(save.offers)
         for service in gone:
             self._records.pop(service, None)
         effects: Effects = [Revoke(service_id_of(service)) for service in sorted(gone)]
