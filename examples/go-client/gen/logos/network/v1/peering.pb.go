@@ -32,6 +32,67 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Who says that the peer is there.
+type AddressInfo_Confidence int32
+
+const (
+	// Never sent.
+	AddressInfo_CONFIDENCE_UNSPECIFIED AddressInfo_Confidence = 0
+	// Another peer.
+	AddressInfo_CONFIDENCE_LOW AddressInfo_Confidence = 1
+	// The peer itself.
+	AddressInfo_CONFIDENCE_MEDIUM AddressInfo_Confidence = 2
+	// A dial has found it there.
+	AddressInfo_CONFIDENCE_HIGH AddressInfo_Confidence = 3
+	// The profile, or `Connect`.
+	AddressInfo_CONFIDENCE_INFINITE AddressInfo_Confidence = 4
+)
+
+// Enum value maps for AddressInfo_Confidence.
+var (
+	AddressInfo_Confidence_name = map[int32]string{
+		0: "CONFIDENCE_UNSPECIFIED",
+		1: "CONFIDENCE_LOW",
+		2: "CONFIDENCE_MEDIUM",
+		3: "CONFIDENCE_HIGH",
+		4: "CONFIDENCE_INFINITE",
+	}
+	AddressInfo_Confidence_value = map[string]int32{
+		"CONFIDENCE_UNSPECIFIED": 0,
+		"CONFIDENCE_LOW":         1,
+		"CONFIDENCE_MEDIUM":      2,
+		"CONFIDENCE_HIGH":        3,
+		"CONFIDENCE_INFINITE":    4,
+	}
+)
+
+func (x AddressInfo_Confidence) Enum() *AddressInfo_Confidence {
+	p := new(AddressInfo_Confidence)
+	*p = x
+	return p
+}
+
+func (x AddressInfo_Confidence) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AddressInfo_Confidence) Descriptor() protoreflect.EnumDescriptor {
+	return file_logos_network_v1_peering_proto_enumTypes[0].Descriptor()
+}
+
+func (AddressInfo_Confidence) Type() protoreflect.EnumType {
+	return &file_logos_network_v1_peering_proto_enumTypes[0]
+}
+
+func (x AddressInfo_Confidence) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AddressInfo_Confidence.Descriptor instead.
+func (AddressInfo_Confidence) EnumDescriptor() ([]byte, []int) {
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{1, 0}
+}
+
 // What may happen to a peer.
 type WatchPeersResponse_Event int32
 
@@ -52,6 +113,8 @@ const (
 	WatchPeersResponse_EVENT_ISOLATED WatchPeersResponse_Event = 6
 	// This node is cut off no longer; `peer_id` is empty.
 	WatchPeersResponse_EVENT_HEALED WatchPeersResponse_Event = 7
+	// Its connections are ended, because there were too many peers. Not its fault.
+	WatchPeersResponse_EVENT_TRIMMED WatchPeersResponse_Event = 8
 )
 
 // Enum value maps for WatchPeersResponse_Event.
@@ -65,6 +128,7 @@ var (
 		5: "EVENT_UNBANNED",
 		6: "EVENT_ISOLATED",
 		7: "EVENT_HEALED",
+		8: "EVENT_TRIMMED",
 	}
 	WatchPeersResponse_Event_value = map[string]int32{
 		"EVENT_UNSPECIFIED":  0,
@@ -75,6 +139,7 @@ var (
 		"EVENT_UNBANNED":     5,
 		"EVENT_ISOLATED":     6,
 		"EVENT_HEALED":       7,
+		"EVENT_TRIMMED":      8,
 	}
 )
 
@@ -89,11 +154,11 @@ func (x WatchPeersResponse_Event) String() string {
 }
 
 func (WatchPeersResponse_Event) Descriptor() protoreflect.EnumDescriptor {
-	return file_logos_network_v1_peering_proto_enumTypes[0].Descriptor()
+	return file_logos_network_v1_peering_proto_enumTypes[1].Descriptor()
 }
 
 func (WatchPeersResponse_Event) Type() protoreflect.EnumType {
-	return &file_logos_network_v1_peering_proto_enumTypes[0]
+	return &file_logos_network_v1_peering_proto_enumTypes[1]
 }
 
 func (x WatchPeersResponse_Event) Number() protoreflect.EnumNumber {
@@ -102,7 +167,7 @@ func (x WatchPeersResponse_Event) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use WatchPeersResponse_Event.Descriptor instead.
 func (WatchPeersResponse_Event) EnumDescriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{21, 0}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{33, 0}
 }
 
 // One peer of the address book.
@@ -133,7 +198,20 @@ type Peer struct {
 	// Whether the profile names it as a bootstrap peer.
 	Bootstrap bool `protobuf:"varint,12,opt,name=bootstrap,proto3" json:"bootstrap,omitempty"`
 	// What its connections have carried. Unset if not connected.
-	Traffic       *LinkTraffic `protobuf:"bytes,13,opt,name=traffic,proto3" json:"traffic,omitempty"`
+	Traffic *LinkTraffic `protobuf:"bytes,13,opt,name=traffic,proto3" json:"traffic,omitempty"`
+	// What its tags are worth now, by `caller/name`.
+	Tags map[string]int64 `protobuf:"bytes,14,rep,name=tags,proto3" json:"tags,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"zigzag64,2,opt,name=value"`
+	// Reasons for which it is protected, as `caller/name`.
+	Protections []string `protobuf:"bytes,15,rep,name=protections,proto3" json:"protections,omitempty"`
+	// Whether it stays connected when there are too many: for such a reason, or
+	// because the profile or `Connect` names it.
+	Protected bool `protobuf:"varint,16,opt,name=protected,proto3" json:"protected,omitempty"`
+	// Its worth: tags, and 100 if this node has dialled it.
+	Score int64 `protobuf:"zigzag64,17,opt,name=score,proto3" json:"score,omitempty"`
+	// What is known of each of `addresses`, in the same order.
+	AddressInfo []*AddressInfo `protobuf:"bytes,18,rep,name=address_info,json=addressInfo,proto3" json:"address_info,omitempty"`
+	// Number of the signed record that this node holds of it. Unset if none.
+	RecordSeq     *uint64 `protobuf:"varint,19,opt,name=record_seq,json=recordSeq,proto3,oneof" json:"record_seq,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -259,6 +337,112 @@ func (x *Peer) GetTraffic() *LinkTraffic {
 	return nil
 }
 
+func (x *Peer) GetTags() map[string]int64 {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *Peer) GetProtections() []string {
+	if x != nil {
+		return x.Protections
+	}
+	return nil
+}
+
+func (x *Peer) GetProtected() bool {
+	if x != nil {
+		return x.Protected
+	}
+	return false
+}
+
+func (x *Peer) GetScore() int64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Peer) GetAddressInfo() []*AddressInfo {
+	if x != nil {
+		return x.AddressInfo
+	}
+	return nil
+}
+
+func (x *Peer) GetRecordSeq() uint64 {
+	if x != nil && x.RecordSeq != nil {
+		return *x.RecordSeq
+	}
+	return 0
+}
+
+// What is known of an address.
+type AddressInfo struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far it is believed.
+	Confidence AddressInfo_Confidence `protobuf:"varint,1,opt,name=confidence,proto3,enum=logos.network.v1.AddressInfo_Confidence" json:"confidence,omitempty"`
+	// When it was named last. Unset if that is not known.
+	HeardAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=heard_at,json=heardAt,proto3" json:"heard_at,omitempty"`
+	// When the peer was last found there. Unset if it was not.
+	ReachedAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=reached_at,json=reachedAt,proto3" json:"reached_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddressInfo) Reset() {
+	*x = AddressInfo{}
+	mi := &file_logos_network_v1_peering_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddressInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddressInfo) ProtoMessage() {}
+
+func (x *AddressInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_network_v1_peering_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddressInfo.ProtoReflect.Descriptor instead.
+func (*AddressInfo) Descriptor() ([]byte, []int) {
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AddressInfo) GetConfidence() AddressInfo_Confidence {
+	if x != nil {
+		return x.Confidence
+	}
+	return AddressInfo_CONFIDENCE_UNSPECIFIED
+}
+
+func (x *AddressInfo) GetHeardAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HeardAt
+	}
+	return nil
+}
+
+func (x *AddressInfo) GetReachedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReachedAt
+	}
+	return nil
+}
+
 // What the connections to a peer have carried: counts that only grow, from zero
 // again where `since` is another (NET-15).
 type LinkTraffic struct {
@@ -279,7 +463,7 @@ type LinkTraffic struct {
 
 func (x *LinkTraffic) Reset() {
 	*x = LinkTraffic{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[1]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -291,7 +475,7 @@ func (x *LinkTraffic) String() string {
 func (*LinkTraffic) ProtoMessage() {}
 
 func (x *LinkTraffic) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[1]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -304,7 +488,7 @@ func (x *LinkTraffic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkTraffic.ProtoReflect.Descriptor instead.
 func (*LinkTraffic) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{1}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *LinkTraffic) GetSince() *timestamppb.Timestamp {
@@ -351,7 +535,7 @@ type GetIdentityRequest struct {
 
 func (x *GetIdentityRequest) Reset() {
 	*x = GetIdentityRequest{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[2]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -363,7 +547,7 @@ func (x *GetIdentityRequest) String() string {
 func (*GetIdentityRequest) ProtoMessage() {}
 
 func (x *GetIdentityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[2]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -376,7 +560,7 @@ func (x *GetIdentityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIdentityRequest.ProtoReflect.Descriptor instead.
 func (*GetIdentityRequest) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{2}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{3}
 }
 
 // The identity of this node.
@@ -389,14 +573,16 @@ type GetIdentityResponse struct {
 	// Peers connected now.
 	ConnectedPeers uint32 `protobuf:"varint,3,opt,name=connected_peers,json=connectedPeers,proto3" json:"connected_peers,omitempty"`
 	// Whether `Isolate` has cut it off.
-	Isolated      bool `protobuf:"varint,4,opt,name=isolated,proto3" json:"isolated,omitempty"`
+	Isolated bool `protobuf:"varint,4,opt,name=isolated,proto3" json:"isolated,omitempty"`
+	// What has happened since the module started.
+	Counts        *PeeringCounts `protobuf:"bytes,5,opt,name=counts,proto3" json:"counts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetIdentityResponse) Reset() {
 	*x = GetIdentityResponse{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[3]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -408,7 +594,7 @@ func (x *GetIdentityResponse) String() string {
 func (*GetIdentityResponse) ProtoMessage() {}
 
 func (x *GetIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[3]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -421,7 +607,7 @@ func (x *GetIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIdentityResponse.ProtoReflect.Descriptor instead.
 func (*GetIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{3}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetIdentityResponse) GetPeerId() string {
@@ -452,6 +638,104 @@ func (x *GetIdentityResponse) GetIsolated() bool {
 	return false
 }
 
+func (x *GetIdentityResponse) GetCounts() *PeeringCounts {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+// Counts since the network module started.
+type PeeringCounts struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Peers whose connections were ended because there were too many.
+	Trimmed uint64 `protobuf:"varint,1,opt,name=trimmed,proto3" json:"trimmed,omitempty"`
+	// Peers that were asked for others.
+	ExchangesAsked uint64 `protobuf:"varint,2,opt,name=exchanges_asked,json=exchangesAsked,proto3" json:"exchanges_asked,omitempty"`
+	// Peers that were asked, and did not answer or broke a rule.
+	ExchangesFailed uint64 `protobuf:"varint,3,opt,name=exchanges_failed,json=exchangesFailed,proto3" json:"exchanges_failed,omitempty"`
+	// Requests of peers that were answered.
+	ExchangesServed uint64 `protobuf:"varint,4,opt,name=exchanges_served,json=exchangesServed,proto3" json:"exchanges_served,omitempty"`
+	// Requests of peers that came too often or broke a rule.
+	ExchangesRefused uint64 `protobuf:"varint,5,opt,name=exchanges_refused,json=exchangesRefused,proto3" json:"exchanges_refused,omitempty"`
+	// Signed records of peers that are held now.
+	Records       uint32 `protobuf:"varint,6,opt,name=records,proto3" json:"records,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeeringCounts) Reset() {
+	*x = PeeringCounts{}
+	mi := &file_logos_network_v1_peering_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeeringCounts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeeringCounts) ProtoMessage() {}
+
+func (x *PeeringCounts) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_network_v1_peering_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeeringCounts.ProtoReflect.Descriptor instead.
+func (*PeeringCounts) Descriptor() ([]byte, []int) {
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *PeeringCounts) GetTrimmed() uint64 {
+	if x != nil {
+		return x.Trimmed
+	}
+	return 0
+}
+
+func (x *PeeringCounts) GetExchangesAsked() uint64 {
+	if x != nil {
+		return x.ExchangesAsked
+	}
+	return 0
+}
+
+func (x *PeeringCounts) GetExchangesFailed() uint64 {
+	if x != nil {
+		return x.ExchangesFailed
+	}
+	return 0
+}
+
+func (x *PeeringCounts) GetExchangesServed() uint64 {
+	if x != nil {
+		return x.ExchangesServed
+	}
+	return 0
+}
+
+func (x *PeeringCounts) GetExchangesRefused() uint64 {
+	if x != nil {
+		return x.ExchangesRefused
+	}
+	return 0
+}
+
+func (x *PeeringCounts) GetRecords() uint32 {
+	if x != nil {
+		return x.Records
+	}
+	return 0
+}
+
 // Asks for a page of the address book.
 type ListPeersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -467,7 +751,7 @@ type ListPeersRequest struct {
 
 func (x *ListPeersRequest) Reset() {
 	*x = ListPeersRequest{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[4]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -479,7 +763,7 @@ func (x *ListPeersRequest) String() string {
 func (*ListPeersRequest) ProtoMessage() {}
 
 func (x *ListPeersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[4]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -492,7 +776,7 @@ func (x *ListPeersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPeersRequest.ProtoReflect.Descriptor instead.
 func (*ListPeersRequest) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{4}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListPeersRequest) GetPageSize() int32 {
@@ -529,7 +813,7 @@ type ListPeersResponse struct {
 
 func (x *ListPeersResponse) Reset() {
 	*x = ListPeersResponse{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[5]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -541,7 +825,7 @@ func (x *ListPeersResponse) String() string {
 func (*ListPeersResponse) ProtoMessage() {}
 
 func (x *ListPeersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[5]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -554,7 +838,7 @@ func (x *ListPeersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPeersResponse.ProtoReflect.Descriptor instead.
 func (*ListPeersResponse) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{5}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListPeersResponse) GetPeers() []*Peer {
@@ -582,7 +866,7 @@ type ConnectRequest struct {
 
 func (x *ConnectRequest) Reset() {
 	*x = ConnectRequest{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[6]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -594,7 +878,7 @@ func (x *ConnectRequest) String() string {
 func (*ConnectRequest) ProtoMessage() {}
 
 func (x *ConnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[6]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -607,7 +891,7 @@ func (x *ConnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectRequest.ProtoReflect.Descriptor instead.
 func (*ConnectRequest) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{6}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ConnectRequest) GetAddress() string {
@@ -628,7 +912,7 @@ type ConnectResponse struct {
 
 func (x *ConnectResponse) Reset() {
 	*x = ConnectResponse{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[7]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -640,7 +924,7 @@ func (x *ConnectResponse) String() string {
 func (*ConnectResponse) ProtoMessage() {}
 
 func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[7]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -653,7 +937,7 @@ func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectResponse.ProtoReflect.Descriptor instead.
 func (*ConnectResponse) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{7}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ConnectResponse) GetPeerId() string {
@@ -674,7 +958,7 @@ type DisconnectRequest struct {
 
 func (x *DisconnectRequest) Reset() {
 	*x = DisconnectRequest{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[8]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -686,7 +970,7 @@ func (x *DisconnectRequest) String() string {
 func (*DisconnectRequest) ProtoMessage() {}
 
 func (x *DisconnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[8]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -699,7 +983,7 @@ func (x *DisconnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectRequest.ProtoReflect.Descriptor instead.
 func (*DisconnectRequest) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{8}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DisconnectRequest) GetPeerId() string {
@@ -718,7 +1002,7 @@ type DisconnectResponse struct {
 
 func (x *DisconnectResponse) Reset() {
 	*x = DisconnectResponse{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[9]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -730,7 +1014,7 @@ func (x *DisconnectResponse) String() string {
 func (*DisconnectResponse) ProtoMessage() {}
 
 func (x *DisconnectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[9]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -743,7 +1027,7 @@ func (x *DisconnectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectResponse.ProtoReflect.Descriptor instead.
 func (*DisconnectResponse) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{9}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{11}
 }
 
 // Asks for a peer to be refused.
@@ -761,7 +1045,7 @@ type BanRequest struct {
 
 func (x *BanRequest) Reset() {
 	*x = BanRequest{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[10]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -773,7 +1057,7 @@ func (x *BanRequest) String() string {
 func (*BanRequest) ProtoMessage() {}
 
 func (x *BanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[10]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -786,7 +1070,7 @@ func (x *BanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BanRequest.ProtoReflect.Descriptor instead.
 func (*BanRequest) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{10}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BanRequest) GetPeerId() string {
@@ -819,7 +1103,7 @@ type BanResponse struct {
 
 func (x *BanResponse) Reset() {
 	*x = BanResponse{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[11]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -831,7 +1115,7 @@ func (x *BanResponse) String() string {
 func (*BanResponse) ProtoMessage() {}
 
 func (x *BanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[11]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -844,7 +1128,7 @@ func (x *BanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BanResponse.ProtoReflect.Descriptor instead.
 func (*BanResponse) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{11}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{13}
 }
 
 // Asks for a ban to end.
@@ -858,7 +1142,7 @@ type UnbanRequest struct {
 
 func (x *UnbanRequest) Reset() {
 	*x = UnbanRequest{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[12]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -870,7 +1154,7 @@ func (x *UnbanRequest) String() string {
 func (*UnbanRequest) ProtoMessage() {}
 
 func (x *UnbanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[12]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -883,7 +1167,7 @@ func (x *UnbanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnbanRequest.ProtoReflect.Descriptor instead.
 func (*UnbanRequest) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{12}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UnbanRequest) GetPeerId() string {
@@ -902,7 +1186,7 @@ type UnbanResponse struct {
 
 func (x *UnbanResponse) Reset() {
 	*x = UnbanResponse{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[13]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -914,7 +1198,7 @@ func (x *UnbanResponse) String() string {
 func (*UnbanResponse) ProtoMessage() {}
 
 func (x *UnbanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[13]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -927,7 +1211,7 @@ func (x *UnbanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnbanResponse.ProtoReflect.Descriptor instead.
 func (*UnbanResponse) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{13}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{15}
 }
 
 // Asks for this node to be cut off.
@@ -939,7 +1223,7 @@ type IsolateRequest struct {
 
 func (x *IsolateRequest) Reset() {
 	*x = IsolateRequest{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[14]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -951,7 +1235,7 @@ func (x *IsolateRequest) String() string {
 func (*IsolateRequest) ProtoMessage() {}
 
 func (x *IsolateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[14]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -964,7 +1248,7 @@ func (x *IsolateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IsolateRequest.ProtoReflect.Descriptor instead.
 func (*IsolateRequest) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{14}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{16}
 }
 
 // The node refuses all connections.
@@ -976,7 +1260,7 @@ type IsolateResponse struct {
 
 func (x *IsolateResponse) Reset() {
 	*x = IsolateResponse{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[15]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -988,7 +1272,7 @@ func (x *IsolateResponse) String() string {
 func (*IsolateResponse) ProtoMessage() {}
 
 func (x *IsolateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[15]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1001,7 +1285,7 @@ func (x *IsolateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IsolateResponse.ProtoReflect.Descriptor instead.
 func (*IsolateResponse) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{15}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{17}
 }
 
 // Asks for an isolation to end.
@@ -1013,7 +1297,7 @@ type HealRequest struct {
 
 func (x *HealRequest) Reset() {
 	*x = HealRequest{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[16]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1025,7 +1309,7 @@ func (x *HealRequest) String() string {
 func (*HealRequest) ProtoMessage() {}
 
 func (x *HealRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[16]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1038,7 +1322,7 @@ func (x *HealRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealRequest.ProtoReflect.Descriptor instead.
 func (*HealRequest) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{16}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{18}
 }
 
 // The node takes connections again.
@@ -1050,7 +1334,7 @@ type HealResponse struct {
 
 func (x *HealResponse) Reset() {
 	*x = HealResponse{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[17]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1062,7 +1346,7 @@ func (x *HealResponse) String() string {
 func (*HealResponse) ProtoMessage() {}
 
 func (x *HealResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[17]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1075,7 +1359,7 @@ func (x *HealResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealResponse.ProtoReflect.Descriptor instead.
 func (*HealResponse) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{17}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{19}
 }
 
 // Asks for a round trip.
@@ -1089,7 +1373,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[18]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1101,7 +1385,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[18]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1114,7 +1398,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{18}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *PingRequest) GetPeerId() string {
@@ -1135,7 +1419,7 @@ type PingResponse struct {
 
 func (x *PingResponse) Reset() {
 	*x = PingResponse{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[19]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1147,7 +1431,7 @@ func (x *PingResponse) String() string {
 func (*PingResponse) ProtoMessage() {}
 
 func (x *PingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[19]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1160,12 +1444,490 @@ func (x *PingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingResponse.ProtoReflect.Descriptor instead.
 func (*PingResponse) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{19}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *PingResponse) GetRoundTrip() *durationpb.Duration {
 	if x != nil {
 		return x.RoundTrip
+	}
+	return nil
+}
+
+// Asks for a peer to be worth more or less.
+type TagRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Peer id, base58.
+	PeerId string `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	// What for, 1 to 64 bytes. Other callers' tags of this name are others.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// From -1,000,000 to 1,000,000.
+	Value int64 `protobuf:"zigzag64,3,opt,name=value,proto3" json:"value,omitempty"`
+	// In which time it fades evenly to 0, at most 366 days; unset: it does not.
+	Lasts         *durationpb.Duration `protobuf:"bytes,4,opt,name=lasts,proto3" json:"lasts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TagRequest) Reset() {
+	*x = TagRequest{}
+	mi := &file_logos_network_v1_peering_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TagRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TagRequest) ProtoMessage() {}
+
+func (x *TagRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_network_v1_peering_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TagRequest.ProtoReflect.Descriptor instead.
+func (*TagRequest) Descriptor() ([]byte, []int) {
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *TagRequest) GetPeerId() string {
+	if x != nil {
+		return x.PeerId
+	}
+	return ""
+}
+
+func (x *TagRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TagRequest) GetValue() int64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *TagRequest) GetLasts() *durationpb.Duration {
+	if x != nil {
+		return x.Lasts
+	}
+	return nil
+}
+
+// The peer has the tag.
+type TagResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TagResponse) Reset() {
+	*x = TagResponse{}
+	mi := &file_logos_network_v1_peering_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TagResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TagResponse) ProtoMessage() {}
+
+func (x *TagResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_network_v1_peering_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TagResponse.ProtoReflect.Descriptor instead.
+func (*TagResponse) Descriptor() ([]byte, []int) {
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{23}
+}
+
+// Asks for a tag to be taken away.
+type UntagRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Peer id, base58.
+	PeerId string `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	// Its name.
+	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UntagRequest) Reset() {
+	*x = UntagRequest{}
+	mi := &file_logos_network_v1_peering_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UntagRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UntagRequest) ProtoMessage() {}
+
+func (x *UntagRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_network_v1_peering_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UntagRequest.ProtoReflect.Descriptor instead.
+func (*UntagRequest) Descriptor() ([]byte, []int) {
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *UntagRequest) GetPeerId() string {
+	if x != nil {
+		return x.PeerId
+	}
+	return ""
+}
+
+func (x *UntagRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// The peer does not have the tag.
+type UntagResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UntagResponse) Reset() {
+	*x = UntagResponse{}
+	mi := &file_logos_network_v1_peering_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UntagResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UntagResponse) ProtoMessage() {}
+
+func (x *UntagResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_network_v1_peering_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UntagResponse.ProtoReflect.Descriptor instead.
+func (*UntagResponse) Descriptor() ([]byte, []int) {
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{25}
+}
+
+// Asks for a peer to stay connected.
+type ProtectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Peer id, base58.
+	PeerId string `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	// What for, 1 to 64 bytes.
+	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProtectRequest) Reset() {
+	*x = ProtectRequest{}
+	mi := &file_logos_network_v1_peering_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProtectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProtectRequest) ProtoMessage() {}
+
+func (x *ProtectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_network_v1_peering_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProtectRequest.ProtoReflect.Descriptor instead.
+func (*ProtectRequest) Descriptor() ([]byte, []int) {
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ProtectRequest) GetPeerId() string {
+	if x != nil {
+		return x.PeerId
+	}
+	return ""
+}
+
+func (x *ProtectRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// The peer is protected.
+type ProtectResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProtectResponse) Reset() {
+	*x = ProtectResponse{}
+	mi := &file_logos_network_v1_peering_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProtectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProtectResponse) ProtoMessage() {}
+
+func (x *ProtectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_network_v1_peering_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProtectResponse.ProtoReflect.Descriptor instead.
+func (*ProtectResponse) Descriptor() ([]byte, []int) {
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{27}
+}
+
+// Asks for a reason to be taken away.
+type UnprotectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Peer id, base58.
+	PeerId string `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	// Its name.
+	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnprotectRequest) Reset() {
+	*x = UnprotectRequest{}
+	mi := &file_logos_network_v1_peering_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnprotectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnprotectRequest) ProtoMessage() {}
+
+func (x *UnprotectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_network_v1_peering_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnprotectRequest.ProtoReflect.Descriptor instead.
+func (*UnprotectRequest) Descriptor() ([]byte, []int) {
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *UnprotectRequest) GetPeerId() string {
+	if x != nil {
+		return x.PeerId
+	}
+	return ""
+}
+
+func (x *UnprotectRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// The peer is not protected for that reason.
+type UnprotectResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnprotectResponse) Reset() {
+	*x = UnprotectResponse{}
+	mi := &file_logos_network_v1_peering_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnprotectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnprotectResponse) ProtoMessage() {}
+
+func (x *UnprotectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_network_v1_peering_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnprotectResponse.ProtoReflect.Descriptor instead.
+func (*UnprotectResponse) Descriptor() ([]byte, []int) {
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{29}
+}
+
+// Asks for peers.
+type ExchangePeersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Connected peer that is asked. Empty: this node answers itself.
+	PeerId        string `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExchangePeersRequest) Reset() {
+	*x = ExchangePeersRequest{}
+	mi := &file_logos_network_v1_peering_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExchangePeersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExchangePeersRequest) ProtoMessage() {}
+
+func (x *ExchangePeersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_network_v1_peering_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExchangePeersRequest.ProtoReflect.Descriptor instead.
+func (*ExchangePeersRequest) Descriptor() ([]byte, []int) {
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ExchangePeersRequest) GetPeerId() string {
+	if x != nil {
+		return x.PeerId
+	}
+	return ""
+}
+
+// Peers at random.
+type ExchangePeersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 16.
+	Peers         []*ExchangePeersResponse_ExchangedPeer `protobuf:"bytes,1,rep,name=peers,proto3" json:"peers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExchangePeersResponse) Reset() {
+	*x = ExchangePeersResponse{}
+	mi := &file_logos_network_v1_peering_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExchangePeersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExchangePeersResponse) ProtoMessage() {}
+
+func (x *ExchangePeersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_network_v1_peering_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExchangePeersResponse.ProtoReflect.Descriptor instead.
+func (*ExchangePeersResponse) Descriptor() ([]byte, []int) {
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ExchangePeersResponse) GetPeers() []*ExchangePeersResponse_ExchangedPeer {
+	if x != nil {
+		return x.Peers
 	}
 	return nil
 }
@@ -1179,7 +1941,7 @@ type WatchPeersRequest struct {
 
 func (x *WatchPeersRequest) Reset() {
 	*x = WatchPeersRequest{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[20]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1191,7 +1953,7 @@ func (x *WatchPeersRequest) String() string {
 func (*WatchPeersRequest) ProtoMessage() {}
 
 func (x *WatchPeersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[20]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1204,7 +1966,7 @@ func (x *WatchPeersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPeersRequest.ProtoReflect.Descriptor instead.
 func (*WatchPeersRequest) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{20}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{32}
 }
 
 // An event of a peer.
@@ -1225,7 +1987,7 @@ type WatchPeersResponse struct {
 
 func (x *WatchPeersResponse) Reset() {
 	*x = WatchPeersResponse{}
-	mi := &file_logos_network_v1_peering_proto_msgTypes[21]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1237,7 +1999,7 @@ func (x *WatchPeersResponse) String() string {
 func (*WatchPeersResponse) ProtoMessage() {}
 
 func (x *WatchPeersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_logos_network_v1_peering_proto_msgTypes[21]
+	mi := &file_logos_network_v1_peering_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1250,7 +2012,7 @@ func (x *WatchPeersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPeersResponse.ProtoReflect.Descriptor instead.
 func (*WatchPeersResponse) Descriptor() ([]byte, []int) {
-	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{21}
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WatchPeersResponse) GetEvent() WatchPeersResponse_Event {
@@ -1281,11 +2043,93 @@ func (x *WatchPeersResponse) GetAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// A peer, and the record that it has signed.
+type ExchangePeersResponse_ExchangedPeer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Peer id, base58.
+	PeerId string `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	// Multiaddresses of its record that can be dialled and are plausible.
+	Addresses []string `protobuf:"bytes,2,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// Signed envelope of its record (DIS-4, DIS-5).
+	SignedRecord []byte `protobuf:"bytes,3,opt,name=signed_record,json=signedRecord,proto3" json:"signed_record,omitempty"`
+	// Number of the record: of two, the greater holds.
+	Seq uint64 `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`
+	// Whether the address book did not have the peer.
+	New           bool `protobuf:"varint,5,opt,name=new,proto3" json:"new,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExchangePeersResponse_ExchangedPeer) Reset() {
+	*x = ExchangePeersResponse_ExchangedPeer{}
+	mi := &file_logos_network_v1_peering_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExchangePeersResponse_ExchangedPeer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExchangePeersResponse_ExchangedPeer) ProtoMessage() {}
+
+func (x *ExchangePeersResponse_ExchangedPeer) ProtoReflect() protoreflect.Message {
+	mi := &file_logos_network_v1_peering_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExchangePeersResponse_ExchangedPeer.ProtoReflect.Descriptor instead.
+func (*ExchangePeersResponse_ExchangedPeer) Descriptor() ([]byte, []int) {
+	return file_logos_network_v1_peering_proto_rawDescGZIP(), []int{31, 0}
+}
+
+func (x *ExchangePeersResponse_ExchangedPeer) GetPeerId() string {
+	if x != nil {
+		return x.PeerId
+	}
+	return ""
+}
+
+func (x *ExchangePeersResponse_ExchangedPeer) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *ExchangePeersResponse_ExchangedPeer) GetSignedRecord() []byte {
+	if x != nil {
+		return x.SignedRecord
+	}
+	return nil
+}
+
+func (x *ExchangePeersResponse_ExchangedPeer) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *ExchangePeersResponse_ExchangedPeer) GetNew() bool {
+	if x != nil {
+		return x.New
+	}
+	return false
+}
+
 var File_logos_network_v1_peering_proto protoreflect.FileDescriptor
 
 const file_logos_network_v1_peering_proto_rawDesc = "" +
 	"\n" +
-	"\x1elogos/network/v1/peering.proto\x12\x10logos.network.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x04\n" +
+	"\x1elogos/network/v1/peering.proto\x12\x10logos.network.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x06\n" +
 	"\x04Peer\x12\x17\n" +
 	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x1c\n" +
@@ -1302,7 +2146,32 @@ const file_logos_network_v1_peering_proto_rawDesc = "" +
 	"nextDialAt\x12=\n" +
 	"\fbanned_until\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\vbannedUntil\x12\x1c\n" +
 	"\tbootstrap\x18\f \x01(\bR\tbootstrap\x127\n" +
-	"\atraffic\x18\r \x01(\v2\x1d.logos.network.v1.LinkTrafficR\atraffic\"\xd7\x01\n" +
+	"\atraffic\x18\r \x01(\v2\x1d.logos.network.v1.LinkTrafficR\atraffic\x124\n" +
+	"\x04tags\x18\x0e \x03(\v2 .logos.network.v1.Peer.TagsEntryR\x04tags\x12 \n" +
+	"\vprotections\x18\x0f \x03(\tR\vprotections\x12\x1c\n" +
+	"\tprotected\x18\x10 \x01(\bR\tprotected\x12\x14\n" +
+	"\x05score\x18\x11 \x01(\x12R\x05score\x12@\n" +
+	"\faddress_info\x18\x12 \x03(\v2\x1d.logos.network.v1.AddressInfoR\vaddressInfo\x12\"\n" +
+	"\n" +
+	"record_seq\x18\x13 \x01(\x04H\x00R\trecordSeq\x88\x01\x01\x1a7\n" +
+	"\tTagsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x12R\x05value:\x028\x01B\r\n" +
+	"\v_record_seq\"\xcd\x02\n" +
+	"\vAddressInfo\x12H\n" +
+	"\n" +
+	"confidence\x18\x01 \x01(\x0e2(.logos.network.v1.AddressInfo.ConfidenceR\n" +
+	"confidence\x125\n" +
+	"\bheard_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aheardAt\x129\n" +
+	"\n" +
+	"reached_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\treachedAt\"\x81\x01\n" +
+	"\n" +
+	"Confidence\x12\x1a\n" +
+	"\x16CONFIDENCE_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eCONFIDENCE_LOW\x10\x01\x12\x15\n" +
+	"\x11CONFIDENCE_MEDIUM\x10\x02\x12\x13\n" +
+	"\x0fCONFIDENCE_HIGH\x10\x03\x12\x17\n" +
+	"\x13CONFIDENCE_INFINITE\x10\x04\"\xd7\x01\n" +
 	"\vLinkTraffic\x120\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12+\n" +
 	"\x11received_messages\x18\x02 \x01(\x04R\x10receivedMessages\x12%\n" +
@@ -1310,12 +2179,20 @@ const file_logos_network_v1_peering_proto_rawDesc = "" +
 	"\rsent_messages\x18\x04 \x01(\x04R\fsentMessages\x12\x1d\n" +
 	"\n" +
 	"sent_bytes\x18\x05 \x01(\x04R\tsentBytes\"\x14\n" +
-	"\x12GetIdentityRequest\"\x9e\x01\n" +
+	"\x12GetIdentityRequest\"\xd7\x01\n" +
 	"\x13GetIdentityResponse\x12\x17\n" +
 	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12)\n" +
 	"\x10listen_addresses\x18\x02 \x03(\tR\x0flistenAddresses\x12'\n" +
 	"\x0fconnected_peers\x18\x03 \x01(\rR\x0econnectedPeers\x12\x1a\n" +
-	"\bisolated\x18\x04 \x01(\bR\bisolated\"u\n" +
+	"\bisolated\x18\x04 \x01(\bR\bisolated\x127\n" +
+	"\x06counts\x18\x05 \x01(\v2\x1f.logos.network.v1.PeeringCountsR\x06counts\"\xef\x01\n" +
+	"\rPeeringCounts\x12\x18\n" +
+	"\atrimmed\x18\x01 \x01(\x04R\atrimmed\x12'\n" +
+	"\x0fexchanges_asked\x18\x02 \x01(\x04R\x0eexchangesAsked\x12)\n" +
+	"\x10exchanges_failed\x18\x03 \x01(\x04R\x0fexchangesFailed\x12)\n" +
+	"\x10exchanges_served\x18\x04 \x01(\x04R\x0fexchangesServed\x12+\n" +
+	"\x11exchanges_refused\x18\x05 \x01(\x04R\x10exchangesRefused\x12\x18\n" +
+	"\arecords\x18\x06 \x01(\rR\arecords\"u\n" +
 	"\x10ListPeersRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -1348,13 +2225,42 @@ const file_logos_network_v1_peering_proto_rawDesc = "" +
 	"\apeer_id\x18\x01 \x01(\tR\x06peerId\"H\n" +
 	"\fPingResponse\x128\n" +
 	"\n" +
-	"round_trip\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\troundTrip\"\x13\n" +
-	"\x11WatchPeersRequest\"\xe4\x02\n" +
+	"round_trip\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\troundTrip\"\x80\x01\n" +
+	"\n" +
+	"TagRequest\x12\x17\n" +
+	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\x12R\x05value\x12/\n" +
+	"\x05lasts\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x05lasts\"\r\n" +
+	"\vTagResponse\";\n" +
+	"\fUntagRequest\x12\x17\n" +
+	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\x0f\n" +
+	"\rUntagResponse\"=\n" +
+	"\x0eProtectRequest\x12\x17\n" +
+	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\x11\n" +
+	"\x0fProtectResponse\"?\n" +
+	"\x10UnprotectRequest\x12\x17\n" +
+	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\x13\n" +
+	"\x11UnprotectResponse\"/\n" +
+	"\x14ExchangePeersRequest\x12\x17\n" +
+	"\apeer_id\x18\x01 \x01(\tR\x06peerId\"\xf6\x01\n" +
+	"\x15ExchangePeersResponse\x12K\n" +
+	"\x05peers\x18\x01 \x03(\v25.logos.network.v1.ExchangePeersResponse.ExchangedPeerR\x05peers\x1a\x8f\x01\n" +
+	"\rExchangedPeer\x12\x17\n" +
+	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x1c\n" +
+	"\taddresses\x18\x02 \x03(\tR\taddresses\x12#\n" +
+	"\rsigned_record\x18\x03 \x01(\fR\fsignedRecord\x12\x10\n" +
+	"\x03seq\x18\x04 \x01(\x04R\x03seq\x12\x10\n" +
+	"\x03new\x18\x05 \x01(\bR\x03new\"\x13\n" +
+	"\x11WatchPeersRequest\"\xf7\x02\n" +
 	"\x12WatchPeersResponse\x12@\n" +
 	"\x05event\x18\x01 \x01(\x0e2*.logos.network.v1.WatchPeersResponse.EventR\x05event\x12\x17\n" +
 	"\apeer_id\x18\x02 \x01(\tR\x06peerId\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12*\n" +
-	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xae\x01\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xc1\x01\n" +
 	"\x05Event\x12\x15\n" +
 	"\x11EVENT_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fEVENT_CONNECTED\x10\x01\x12\x16\n" +
@@ -1363,7 +2269,8 @@ const file_logos_network_v1_peering_proto_rawDesc = "" +
 	"\fEVENT_BANNED\x10\x04\x12\x12\n" +
 	"\x0eEVENT_UNBANNED\x10\x05\x12\x12\n" +
 	"\x0eEVENT_ISOLATED\x10\x06\x12\x10\n" +
-	"\fEVENT_HEALED\x10\a2\xc4\x06\n" +
+	"\fEVENT_HEALED\x10\a\x12\x11\n" +
+	"\rEVENT_TRIMMED\x10\b2\xee\t\n" +
 	"\aPeering\x12_\n" +
 	"\vGetIdentity\x12$.logos.network.v1.GetIdentityRequest\x1a%.logos.network.v1.GetIdentityResponse\"\x03\x90\x02\x01\x12Y\n" +
 	"\tListPeers\x12\".logos.network.v1.ListPeersRequest\x1a#.logos.network.v1.ListPeersResponse\"\x03\x90\x02\x01\x12N\n" +
@@ -1374,7 +2281,12 @@ const file_logos_network_v1_peering_proto_rawDesc = "" +
 	"\x05Unban\x12\x1e.logos.network.v1.UnbanRequest\x1a\x1f.logos.network.v1.UnbanResponse\x12S\n" +
 	"\aIsolate\x12 .logos.network.v1.IsolateRequest\x1a!.logos.network.v1.IsolateResponse\"\x03\x90\x02\x02\x12J\n" +
 	"\x04Heal\x12\x1d.logos.network.v1.HealRequest\x1a\x1e.logos.network.v1.HealResponse\"\x03\x90\x02\x02\x12E\n" +
-	"\x04Ping\x12\x1d.logos.network.v1.PingRequest\x1a\x1e.logos.network.v1.PingResponse\x12^\n" +
+	"\x04Ping\x12\x1d.logos.network.v1.PingRequest\x1a\x1e.logos.network.v1.PingResponse\x12G\n" +
+	"\x03Tag\x12\x1c.logos.network.v1.TagRequest\x1a\x1d.logos.network.v1.TagResponse\"\x03\x90\x02\x02\x12M\n" +
+	"\x05Untag\x12\x1e.logos.network.v1.UntagRequest\x1a\x1f.logos.network.v1.UntagResponse\"\x03\x90\x02\x02\x12S\n" +
+	"\aProtect\x12 .logos.network.v1.ProtectRequest\x1a!.logos.network.v1.ProtectResponse\"\x03\x90\x02\x02\x12Y\n" +
+	"\tUnprotect\x12\".logos.network.v1.UnprotectRequest\x1a#.logos.network.v1.UnprotectResponse\"\x03\x90\x02\x02\x12`\n" +
+	"\rExchangePeers\x12&.logos.network.v1.ExchangePeersRequest\x1a'.logos.network.v1.ExchangePeersResponse\x12^\n" +
 	"\n" +
 	"WatchPeers\x12#.logos.network.v1.WatchPeersRequest\x1a$.logos.network.v1.WatchPeersResponse\"\x03\x90\x02\x010\x01b\x06proto3"
 
@@ -1390,72 +2302,105 @@ func file_logos_network_v1_peering_proto_rawDescGZIP() []byte {
 	return file_logos_network_v1_peering_proto_rawDescData
 }
 
-var file_logos_network_v1_peering_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_logos_network_v1_peering_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_logos_network_v1_peering_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_logos_network_v1_peering_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_logos_network_v1_peering_proto_goTypes = []any{
-	(WatchPeersResponse_Event)(0), // 0: logos.network.v1.WatchPeersResponse.Event
-	(*Peer)(nil),                  // 1: logos.network.v1.Peer
-	(*LinkTraffic)(nil),           // 2: logos.network.v1.LinkTraffic
-	(*GetIdentityRequest)(nil),    // 3: logos.network.v1.GetIdentityRequest
-	(*GetIdentityResponse)(nil),   // 4: logos.network.v1.GetIdentityResponse
-	(*ListPeersRequest)(nil),      // 5: logos.network.v1.ListPeersRequest
-	(*ListPeersResponse)(nil),     // 6: logos.network.v1.ListPeersResponse
-	(*ConnectRequest)(nil),        // 7: logos.network.v1.ConnectRequest
-	(*ConnectResponse)(nil),       // 8: logos.network.v1.ConnectResponse
-	(*DisconnectRequest)(nil),     // 9: logos.network.v1.DisconnectRequest
-	(*DisconnectResponse)(nil),    // 10: logos.network.v1.DisconnectResponse
-	(*BanRequest)(nil),            // 11: logos.network.v1.BanRequest
-	(*BanResponse)(nil),           // 12: logos.network.v1.BanResponse
-	(*UnbanRequest)(nil),          // 13: logos.network.v1.UnbanRequest
-	(*UnbanResponse)(nil),         // 14: logos.network.v1.UnbanResponse
-	(*IsolateRequest)(nil),        // 15: logos.network.v1.IsolateRequest
-	(*IsolateResponse)(nil),       // 16: logos.network.v1.IsolateResponse
-	(*HealRequest)(nil),           // 17: logos.network.v1.HealRequest
-	(*HealResponse)(nil),          // 18: logos.network.v1.HealResponse
-	(*PingRequest)(nil),           // 19: logos.network.v1.PingRequest
-	(*PingResponse)(nil),          // 20: logos.network.v1.PingResponse
-	(*WatchPeersRequest)(nil),     // 21: logos.network.v1.WatchPeersRequest
-	(*WatchPeersResponse)(nil),    // 22: logos.network.v1.WatchPeersResponse
-	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(AddressInfo_Confidence)(0),                 // 0: logos.network.v1.AddressInfo.Confidence
+	(WatchPeersResponse_Event)(0),               // 1: logos.network.v1.WatchPeersResponse.Event
+	(*Peer)(nil),                                // 2: logos.network.v1.Peer
+	(*AddressInfo)(nil),                         // 3: logos.network.v1.AddressInfo
+	(*LinkTraffic)(nil),                         // 4: logos.network.v1.LinkTraffic
+	(*GetIdentityRequest)(nil),                  // 5: logos.network.v1.GetIdentityRequest
+	(*GetIdentityResponse)(nil),                 // 6: logos.network.v1.GetIdentityResponse
+	(*PeeringCounts)(nil),                       // 7: logos.network.v1.PeeringCounts
+	(*ListPeersRequest)(nil),                    // 8: logos.network.v1.ListPeersRequest
+	(*ListPeersResponse)(nil),                   // 9: logos.network.v1.ListPeersResponse
+	(*ConnectRequest)(nil),                      // 10: logos.network.v1.ConnectRequest
+	(*ConnectResponse)(nil),                     // 11: logos.network.v1.ConnectResponse
+	(*DisconnectRequest)(nil),                   // 12: logos.network.v1.DisconnectRequest
+	(*DisconnectResponse)(nil),                  // 13: logos.network.v1.DisconnectResponse
+	(*BanRequest)(nil),                          // 14: logos.network.v1.BanRequest
+	(*BanResponse)(nil),                         // 15: logos.network.v1.BanResponse
+	(*UnbanRequest)(nil),                        // 16: logos.network.v1.UnbanRequest
+	(*UnbanResponse)(nil),                       // 17: logos.network.v1.UnbanResponse
+	(*IsolateRequest)(nil),                      // 18: logos.network.v1.IsolateRequest
+	(*IsolateResponse)(nil),                     // 19: logos.network.v1.IsolateResponse
+	(*HealRequest)(nil),                         // 20: logos.network.v1.HealRequest
+	(*HealResponse)(nil),                        // 21: logos.network.v1.HealResponse
+	(*PingRequest)(nil),                         // 22: logos.network.v1.PingRequest
+	(*PingResponse)(nil),                        // 23: logos.network.v1.PingResponse
+	(*TagRequest)(nil),                          // 24: logos.network.v1.TagRequest
+	(*TagResponse)(nil),                         // 25: logos.network.v1.TagResponse
+	(*UntagRequest)(nil),                        // 26: logos.network.v1.UntagRequest
+	(*UntagResponse)(nil),                       // 27: logos.network.v1.UntagResponse
+	(*ProtectRequest)(nil),                      // 28: logos.network.v1.ProtectRequest
+	(*ProtectResponse)(nil),                     // 29: logos.network.v1.ProtectResponse
+	(*UnprotectRequest)(nil),                    // 30: logos.network.v1.UnprotectRequest
+	(*UnprotectResponse)(nil),                   // 31: logos.network.v1.UnprotectResponse
+	(*ExchangePeersRequest)(nil),                // 32: logos.network.v1.ExchangePeersRequest
+	(*ExchangePeersResponse)(nil),               // 33: logos.network.v1.ExchangePeersResponse
+	(*WatchPeersRequest)(nil),                   // 34: logos.network.v1.WatchPeersRequest
+	(*WatchPeersResponse)(nil),                  // 35: logos.network.v1.WatchPeersResponse
+	nil,                                         // 36: logos.network.v1.Peer.TagsEntry
+	(*ExchangePeersResponse_ExchangedPeer)(nil), // 37: logos.network.v1.ExchangePeersResponse.ExchangedPeer
+	(*durationpb.Duration)(nil),                 // 38: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),               // 39: google.protobuf.Timestamp
 }
 var file_logos_network_v1_peering_proto_depIdxs = []int32{
-	23, // 0: logos.network.v1.Peer.round_trip:type_name -> google.protobuf.Duration
-	24, // 1: logos.network.v1.Peer.connected_since:type_name -> google.protobuf.Timestamp
-	24, // 2: logos.network.v1.Peer.next_dial_at:type_name -> google.protobuf.Timestamp
-	24, // 3: logos.network.v1.Peer.banned_until:type_name -> google.protobuf.Timestamp
-	2,  // 4: logos.network.v1.Peer.traffic:type_name -> logos.network.v1.LinkTraffic
-	24, // 5: logos.network.v1.LinkTraffic.since:type_name -> google.protobuf.Timestamp
-	1,  // 6: logos.network.v1.ListPeersResponse.peers:type_name -> logos.network.v1.Peer
-	23, // 7: logos.network.v1.BanRequest.duration:type_name -> google.protobuf.Duration
-	23, // 8: logos.network.v1.PingResponse.round_trip:type_name -> google.protobuf.Duration
-	0,  // 9: logos.network.v1.WatchPeersResponse.event:type_name -> logos.network.v1.WatchPeersResponse.Event
-	24, // 10: logos.network.v1.WatchPeersResponse.at:type_name -> google.protobuf.Timestamp
-	3,  // 11: logos.network.v1.Peering.GetIdentity:input_type -> logos.network.v1.GetIdentityRequest
-	5,  // 12: logos.network.v1.Peering.ListPeers:input_type -> logos.network.v1.ListPeersRequest
-	7,  // 13: logos.network.v1.Peering.Connect:input_type -> logos.network.v1.ConnectRequest
-	9,  // 14: logos.network.v1.Peering.Disconnect:input_type -> logos.network.v1.DisconnectRequest
-	11, // 15: logos.network.v1.Peering.Ban:input_type -> logos.network.v1.BanRequest
-	13, // 16: logos.network.v1.Peering.Unban:input_type -> logos.network.v1.UnbanRequest
-	15, // 17: logos.network.v1.Peering.Isolate:input_type -> logos.network.v1.IsolateRequest
-	17, // 18: logos.network.v1.Peering.Heal:input_type -> logos.network.v1.HealRequest
-	19, // 19: logos.network.v1.Peering.Ping:input_type -> logos.network.v1.PingRequest
-	21, // 20: logos.network.v1.Peering.WatchPeers:input_type -> logos.network.v1.WatchPeersRequest
-	4,  // 21: logos.network.v1.Peering.GetIdentity:output_type -> logos.network.v1.GetIdentityResponse
-	6,  // 22: logos.network.v1.Peering.ListPeers:output_type -> logos.network.v1.ListPeersResponse
-	8,  // 23: logos.network.v1.Peering.Connect:output_type -> logos.network.v1.ConnectResponse
-	10, // 24: logos.network.v1.Peering.Disconnect:output_type -> logos.network.v1.DisconnectResponse
-	12, // 25: logos.network.v1.Peering.Ban:output_type -> logos.network.v1.BanResponse
-	14, // 26: logos.network.v1.Peering.Unban:output_type -> logos.network.v1.UnbanResponse
-	16, // 27: logos.network.v1.Peering.Isolate:output_type -> logos.network.v1.IsolateResponse
-	18, // 28: logos.network.v1.Peering.Heal:output_type -> logos.network.v1.HealResponse
-	20, // 29: logos.network.v1.Peering.Ping:output_type -> logos.network.v1.PingResponse
-	22, // 30: logos.network.v1.Peering.WatchPeers:output_type -> logos.network.v1.WatchPeersResponse
-	21, // [21:31] is the sub-list for method output_type
-	11, // [11:21] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	38, // 0: logos.network.v1.Peer.round_trip:type_name -> google.protobuf.Duration
+	39, // 1: logos.network.v1.Peer.connected_since:type_name -> google.protobuf.Timestamp
+	39, // 2: logos.network.v1.Peer.next_dial_at:type_name -> google.protobuf.Timestamp
+	39, // 3: logos.network.v1.Peer.banned_until:type_name -> google.protobuf.Timestamp
+	4,  // 4: logos.network.v1.Peer.traffic:type_name -> logos.network.v1.LinkTraffic
+	36, // 5: logos.network.v1.Peer.tags:type_name -> logos.network.v1.Peer.TagsEntry
+	3,  // 6: logos.network.v1.Peer.address_info:type_name -> logos.network.v1.AddressInfo
+	0,  // 7: logos.network.v1.AddressInfo.confidence:type_name -> logos.network.v1.AddressInfo.Confidence
+	39, // 8: logos.network.v1.AddressInfo.heard_at:type_name -> google.protobuf.Timestamp
+	39, // 9: logos.network.v1.AddressInfo.reached_at:type_name -> google.protobuf.Timestamp
+	39, // 10: logos.network.v1.LinkTraffic.since:type_name -> google.protobuf.Timestamp
+	7,  // 11: logos.network.v1.GetIdentityResponse.counts:type_name -> logos.network.v1.PeeringCounts
+	2,  // 12: logos.network.v1.ListPeersResponse.peers:type_name -> logos.network.v1.Peer
+	38, // 13: logos.network.v1.BanRequest.duration:type_name -> google.protobuf.Duration
+	38, // 14: logos.network.v1.PingResponse.round_trip:type_name -> google.protobuf.Duration
+	38, // 15: logos.network.v1.TagRequest.lasts:type_name -> google.protobuf.Duration
+	37, // 16: logos.network.v1.ExchangePeersResponse.peers:type_name -> logos.network.v1.ExchangePeersResponse.ExchangedPeer
+	1,  // 17: logos.network.v1.WatchPeersResponse.event:type_name -> logos.network.v1.WatchPeersResponse.Event
+	39, // 18: logos.network.v1.WatchPeersResponse.at:type_name -> google.protobuf.Timestamp
+	5,  // 19: logos.network.v1.Peering.GetIdentity:input_type -> logos.network.v1.GetIdentityRequest
+	8,  // 20: logos.network.v1.Peering.ListPeers:input_type -> logos.network.v1.ListPeersRequest
+	10, // 21: logos.network.v1.Peering.Connect:input_type -> logos.network.v1.ConnectRequest
+	12, // 22: logos.network.v1.Peering.Disconnect:input_type -> logos.network.v1.DisconnectRequest
+	14, // 23: logos.network.v1.Peering.Ban:input_type -> logos.network.v1.BanRequest
+	16, // 24: logos.network.v1.Peering.Unban:input_type -> logos.network.v1.UnbanRequest
+	18, // 25: logos.network.v1.Peering.Isolate:input_type -> logos.network.v1.IsolateRequest
+	20, // 26: logos.network.v1.Peering.Heal:input_type -> logos.network.v1.HealRequest
+	22, // 27: logos.network.v1.Peering.Ping:input_type -> logos.network.v1.PingRequest
+	24, // 28: logos.network.v1.Peering.Tag:input_type -> logos.network.v1.TagRequest
+	26, // 29: logos.network.v1.Peering.Untag:input_type -> logos.network.v1.UntagRequest
+	28, // 30: logos.network.v1.Peering.Protect:input_type -> logos.network.v1.ProtectRequest
+	30, // 31: logos.network.v1.Peering.Unprotect:input_type -> logos.network.v1.UnprotectRequest
+	32, // 32: logos.network.v1.Peering.ExchangePeers:input_type -> logos.network.v1.ExchangePeersRequest
+	34, // 33: logos.network.v1.Peering.WatchPeers:input_type -> logos.network.v1.WatchPeersRequest
+	6,  // 34: logos.network.v1.Peering.GetIdentity:output_type -> logos.network.v1.GetIdentityResponse
+	9,  // 35: logos.network.v1.Peering.ListPeers:output_type -> logos.network.v1.ListPeersResponse
+	11, // 36: logos.network.v1.Peering.Connect:output_type -> logos.network.v1.ConnectResponse
+	13, // 37: logos.network.v1.Peering.Disconnect:output_type -> logos.network.v1.DisconnectResponse
+	15, // 38: logos.network.v1.Peering.Ban:output_type -> logos.network.v1.BanResponse
+	17, // 39: logos.network.v1.Peering.Unban:output_type -> logos.network.v1.UnbanResponse
+	19, // 40: logos.network.v1.Peering.Isolate:output_type -> logos.network.v1.IsolateResponse
+	21, // 41: logos.network.v1.Peering.Heal:output_type -> logos.network.v1.HealResponse
+	23, // 42: logos.network.v1.Peering.Ping:output_type -> logos.network.v1.PingResponse
+	25, // 43: logos.network.v1.Peering.Tag:output_type -> logos.network.v1.TagResponse
+	27, // 44: logos.network.v1.Peering.Untag:output_type -> logos.network.v1.UntagResponse
+	29, // 45: logos.network.v1.Peering.Protect:output_type -> logos.network.v1.ProtectResponse
+	31, // 46: logos.network.v1.Peering.Unprotect:output_type -> logos.network.v1.UnprotectResponse
+	33, // 47: logos.network.v1.Peering.ExchangePeers:output_type -> logos.network.v1.ExchangePeersResponse
+	35, // 48: logos.network.v1.Peering.WatchPeers:output_type -> logos.network.v1.WatchPeersResponse
+	34, // [34:49] is the sub-list for method output_type
+	19, // [19:34] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_logos_network_v1_peering_proto_init() }
@@ -1463,13 +2408,14 @@ func file_logos_network_v1_peering_proto_init() {
 	if File_logos_network_v1_peering_proto != nil {
 		return
 	}
+	file_logos_network_v1_peering_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_logos_network_v1_peering_proto_rawDesc), len(file_logos_network_v1_peering_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   22,
+			NumEnums:      2,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -28,16 +28,21 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Peering_GetIdentity_FullMethodName = "/logos.network.v1.Peering/GetIdentity"
-	Peering_ListPeers_FullMethodName   = "/logos.network.v1.Peering/ListPeers"
-	Peering_Connect_FullMethodName     = "/logos.network.v1.Peering/Connect"
-	Peering_Disconnect_FullMethodName  = "/logos.network.v1.Peering/Disconnect"
-	Peering_Ban_FullMethodName         = "/logos.network.v1.Peering/Ban"
-	Peering_Unban_FullMethodName       = "/logos.network.v1.Peering/Unban"
-	Peering_Isolate_FullMethodName     = "/logos.network.v1.Peering/Isolate"
-	Peering_Heal_FullMethodName        = "/logos.network.v1.Peering/Heal"
-	Peering_Ping_FullMethodName        = "/logos.network.v1.Peering/Ping"
-	Peering_WatchPeers_FullMethodName  = "/logos.network.v1.Peering/WatchPeers"
+	Peering_GetIdentity_FullMethodName   = "/logos.network.v1.Peering/GetIdentity"
+	Peering_ListPeers_FullMethodName     = "/logos.network.v1.Peering/ListPeers"
+	Peering_Connect_FullMethodName       = "/logos.network.v1.Peering/Connect"
+	Peering_Disconnect_FullMethodName    = "/logos.network.v1.Peering/Disconnect"
+	Peering_Ban_FullMethodName           = "/logos.network.v1.Peering/Ban"
+	Peering_Unban_FullMethodName         = "/logos.network.v1.Peering/Unban"
+	Peering_Isolate_FullMethodName       = "/logos.network.v1.Peering/Isolate"
+	Peering_Heal_FullMethodName          = "/logos.network.v1.Peering/Heal"
+	Peering_Ping_FullMethodName          = "/logos.network.v1.Peering/Ping"
+	Peering_Tag_FullMethodName           = "/logos.network.v1.Peering/Tag"
+	Peering_Untag_FullMethodName         = "/logos.network.v1.Peering/Untag"
+	Peering_Protect_FullMethodName       = "/logos.network.v1.Peering/Protect"
+	Peering_Unprotect_FullMethodName     = "/logos.network.v1.Peering/Unprotect"
+	Peering_ExchangePeers_FullMethodName = "/logos.network.v1.Peering/ExchangePeers"
+	Peering_WatchPeers_FullMethodName    = "/logos.network.v1.Peering/WatchPeers"
 )
 
 // PeeringClient is the client API for Peering service.
@@ -88,6 +93,47 @@ type PeeringClient interface {
 	//
 	//	UNAVAILABLE  PEER_NOT_CONNECTED
 	Ping(ctx context.Context, in *PingRequest, opts ...grpc.CallOption) (*PingResponse, error)
+	// Makes a peer worth more to this node, or less: when there are too many
+	// peers, those of the least worth go first (NET-17). A tag belongs to its
+	// caller, replaces that of the same name, and ends with the network module.
+	//
+	// Errors:
+	//
+	//	INVALID_ARGUMENT     INVALID_TAG: the name, the value or the duration
+	//	FAILED_PRECONDITION  PEER_BANNED
+	//	RESOURCE_EXHAUSTED   TOO_MANY_TAGS: the peer has 16 others
+	Tag(ctx context.Context, in *TagRequest, opts ...grpc.CallOption) (*TagResponse, error)
+	// Takes a tag of the caller away. Idempotent.
+	//
+	// Errors:
+	//
+	//	INVALID_ARGUMENT  INVALID_TAG: the name
+	Untag(ctx context.Context, in *UntagRequest, opts ...grpc.CallOption) (*UntagResponse, error)
+	// Keeps a peer connected when there are too many, for a reason that belongs
+	// to its caller and ends with the network module. It does not dial the peer:
+	// that is `Connect`. Idempotent.
+	//
+	// Errors:
+	//
+	//	INVALID_ARGUMENT     INVALID_TAG: the name
+	//	FAILED_PRECONDITION  PEER_BANNED
+	//	RESOURCE_EXHAUSTED   TOO_MANY_TAGS: it is protected for 16 other reasons
+	Protect(ctx context.Context, in *ProtectRequest, opts ...grpc.CallOption) (*ProtectResponse, error)
+	// Takes a reason of the caller away. Idempotent.
+	//
+	// Errors:
+	//
+	//	INVALID_ARGUMENT  INVALID_TAG: the name
+	Unprotect(ctx context.Context, in *UnprotectRequest, opts ...grpc.CallOption) (*UnprotectResponse, error)
+	// Asks a connected peer for others, up to 16 that it chooses at random, and
+	// takes them into the address book; or returns what this node would answer
+	// (NET-19 to NET-21).
+	//
+	// Errors:
+	//
+	//	UNAVAILABLE  PEER_NOT_CONNECTED
+	//	UNAVAILABLE  PEER_EXCHANGE_FAILED: it does not answer, or not as it must
+	ExchangePeers(ctx context.Context, in *ExchangePeersRequest, opts ...grpc.CallOption) (*ExchangePeersResponse, error)
 	// Streams what happens to peers: first one CONNECTED event for each peer
 	// that is connected, then changes. A reader for which more than 1024
 	// events wait is ended with RESOURCE_EXHAUSTED, READER_TOO_SLOW.
@@ -192,6 +238,56 @@ func (c *peeringClient) Ping(ctx context.Context, in *PingRequest, opts ...grpc.
 	return out, nil
 }
 
+func (c *peeringClient) Tag(ctx context.Context, in *TagRequest, opts ...grpc.CallOption) (*TagResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TagResponse)
+	err := c.cc.Invoke(ctx, Peering_Tag_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *peeringClient) Untag(ctx context.Context, in *UntagRequest, opts ...grpc.CallOption) (*UntagResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UntagResponse)
+	err := c.cc.Invoke(ctx, Peering_Untag_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *peeringClient) Protect(ctx context.Context, in *ProtectRequest, opts ...grpc.CallOption) (*ProtectResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProtectResponse)
+	err := c.cc.Invoke(ctx, Peering_Protect_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *peeringClient) Unprotect(ctx context.Context, in *UnprotectRequest, opts ...grpc.CallOption) (*UnprotectResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnprotectResponse)
+	err := c.cc.Invoke(ctx, Peering_Unprotect_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *peeringClient) ExchangePeers(ctx context.Context, in *ExchangePeersRequest, opts ...grpc.CallOption) (*ExchangePeersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExchangePeersResponse)
+	err := c.cc.Invoke(ctx, Peering_ExchangePeers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *peeringClient) WatchPeers(ctx context.Context, in *WatchPeersRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchPeersResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &Peering_ServiceDesc.Streams[0], Peering_WatchPeers_FullMethodName, cOpts...)
@@ -259,6 +355,47 @@ type PeeringServer interface {
 	//
 	//	UNAVAILABLE  PEER_NOT_CONNECTED
 	Ping(context.Context, *PingRequest) (*PingResponse, error)
+	// Makes a peer worth more to this node, or less: when there are too many
+	// peers, those of the least worth go first (NET-17). A tag belongs to its
+	// caller, replaces that of the same name, and ends with the network module.
+	//
+	// Errors:
+	//
+	//	INVALID_ARGUMENT     INVALID_TAG: the name, the value or the duration
+	//	FAILED_PRECONDITION  PEER_BANNED
+	//	RESOURCE_EXHAUSTED   TOO_MANY_TAGS: the peer has 16 others
+	Tag(context.Context, *TagRequest) (*TagResponse, error)
+	// Takes a tag of the caller away. Idempotent.
+	//
+	// Errors:
+	//
+	//	INVALID_ARGUMENT  INVALID_TAG: the name
+	Untag(context.Context, *UntagRequest) (*UntagResponse, error)
+	// Keeps a peer connected when there are too many, for a reason that belongs
+	// to its caller and ends with the network module. It does not dial the peer:
+	// that is `Connect`. Idempotent.
+	//
+	// Errors:
+	//
+	//	INVALID_ARGUMENT     INVALID_TAG: the name
+	//	FAILED_PRECONDITION  PEER_BANNED
+	//	RESOURCE_EXHAUSTED   TOO_MANY_TAGS: it is protected for 16 other reasons
+	Protect(context.Context, *ProtectRequest) (*ProtectResponse, error)
+	// Takes a reason of the caller away. Idempotent.
+	//
+	// Errors:
+	//
+	//	INVALID_ARGUMENT  INVALID_TAG: the name
+	Unprotect(context.Context, *UnprotectRequest) (*UnprotectResponse, error)
+	// Asks a connected peer for others, up to 16 that it chooses at random, and
+	// takes them into the address book; or returns what this node would answer
+	// (NET-19 to NET-21).
+	//
+	// Errors:
+	//
+	//	UNAVAILABLE  PEER_NOT_CONNECTED
+	//	UNAVAILABLE  PEER_EXCHANGE_FAILED: it does not answer, or not as it must
+	ExchangePeers(context.Context, *ExchangePeersRequest) (*ExchangePeersResponse, error)
 	// Streams what happens to peers: first one CONNECTED event for each peer
 	// that is connected, then changes. A reader for which more than 1024
 	// events wait is ended with RESOURCE_EXHAUSTED, READER_TOO_SLOW.
@@ -299,6 +436,21 @@ func (UnimplementedPeeringServer) Heal(context.Context, *HealRequest) (*HealResp
 }
 func (UnimplementedPeeringServer) Ping(context.Context, *PingRequest) (*PingResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Ping not implemented")
+}
+func (UnimplementedPeeringServer) Tag(context.Context, *TagRequest) (*TagResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Tag not implemented")
+}
+func (UnimplementedPeeringServer) Untag(context.Context, *UntagRequest) (*UntagResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Untag not implemented")
+}
+func (UnimplementedPeeringServer) Protect(context.Context, *ProtectRequest) (*ProtectResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Protect not implemented")
+}
+func (UnimplementedPeeringServer) Unprotect(context.Context, *UnprotectRequest) (*UnprotectResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Unprotect not implemented")
+}
+func (UnimplementedPeeringServer) ExchangePeers(context.Context, *ExchangePeersRequest) (*ExchangePeersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExchangePeers not implemented")
 }
 func (UnimplementedPeeringServer) WatchPeers(*WatchPeersRequest, grpc.ServerStreamingServer[WatchPeersResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchPeers not implemented")
@@ -486,6 +638,96 @@ func _Peering_Ping_Handler(srv interface{}, ctx context.Context, dec func(interf
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Peering_Tag_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TagRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeeringServer).Tag(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Peering_Tag_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeeringServer).Tag(ctx, req.(*TagRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Peering_Untag_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UntagRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeeringServer).Untag(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Peering_Untag_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeeringServer).Untag(ctx, req.(*UntagRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Peering_Protect_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ProtectRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeeringServer).Protect(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Peering_Protect_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeeringServer).Protect(ctx, req.(*ProtectRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Peering_Unprotect_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnprotectRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeeringServer).Unprotect(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Peering_Unprotect_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeeringServer).Unprotect(ctx, req.(*UnprotectRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Peering_ExchangePeers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExchangePeersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeeringServer).ExchangePeers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Peering_ExchangePeers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeeringServer).ExchangePeers(ctx, req.(*ExchangePeersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Peering_WatchPeers_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchPeersRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -539,6 +781,26 @@ var Peering_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Ping",
 			Handler:    _Peering_Ping_Handler,
+		},
+		{
+			MethodName: "Tag",
+			Handler:    _Peering_Tag_Handler,
+		},
+		{
+			MethodName: "Untag",
+			Handler:    _Peering_Untag_Handler,
+		},
+		{
+			MethodName: "Protect",
+			Handler:    _Peering_Protect_Handler,
+		},
+		{
+			MethodName: "Unprotect",
+			Handler:    _Peering_Unprotect_Handler,
+		},
+		{
+			MethodName: "ExchangePeers",
+			Handler:    _Peering_ExchangePeers_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
