@@ -39,6 +39,16 @@ def test_a_full_file_gets_no_more_lines() -> None:
     assert (full.take(), full.skipped) == (b"", 1)
 
 
+def test_lines_that_were_not_written_are_counted_and_take_no_room() -> None:
+    tap = Tap("me", taps.MAX_FILE_BYTES - 150)
+    tap.sent("you", 4608, 1)
+
+    tap.lost(tap.take())
+    tap.sent("you", 4608, 2)
+
+    assert (len(tap.take().splitlines()), tap.skipped) == (1, 1)
+
+
 def test_lines_that_nobody_takes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(taps, "MAX_WAITING_BYTES", 200)
     tap = Tap("me", 0)

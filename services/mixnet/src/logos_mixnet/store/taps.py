@@ -23,11 +23,24 @@ class TapFile:
         """Appends whole lines, and makes nothing durable: a capture is worth no flush.
 
         Raises:
-            StoreError: The disk is full, or the file cannot be written.
+            StoreError: The disk is full, or the file cannot be written. It is as long as before.
         """
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            with os.fdopen(os.open(self._path, flags, 0o600), "ab") as file:
-                file.write(lines)
+            file = os.open(self._path, flags, 0o600)
+            try:
+                _write_whole(file, lines)
+            finally:
+                os.close(file)
         except OSError as error:
             raise StoreError(f"{self._path}: {error.strerror}") from error
+
+
+def _write_whole(file: int, lines: bytes) -> None:
+    before, left = os.fstat(file).st_size, memoryview(lines)
+    try:
+        while left:
+            left = left[os.write(file, left) :]
+    except OSError:
+        os.ftruncate(file, before)  # half a line would spoil the one that comes after it
+        raise

@@ -29,7 +29,7 @@ class TapStore(Protocol):
         ...
 
     def append(self, lines: bytes) -> None:
-        """Writes whole lines; raises `StoreError` if it cannot."""
+        """Writes whole lines, or none of them and raises `StoreError`."""
         ...
 
 
@@ -42,7 +42,7 @@ class Tap:
         self._left_bytes = max(0, MAX_FILE_BYTES - written_bytes)
         self._lines = bytearray()
         self.skipped = 0
-        """Packets for which there was no room."""
+        """Packets that are in no file: there was no room, or writing failed."""
 
     def sent(self, peer: str, size_bytes: int, time_ns: int) -> None:
         """Notes a packet that leaves for a peer: its whole frame's size, and the time."""
@@ -57,6 +57,11 @@ class Tap:
         lines = bytes(self._lines)
         self._lines.clear()
         return lines
+
+    def lost(self, lines: bytes) -> None:
+        """Takes note of lines that could not be written: not even a part of them is in the file."""
+        self.skipped += lines.count(b"\n")
+        self._left_bytes += len(lines)
 
     def _note(self, time_ns: int, sender: str, receiver: str, size_bytes: int, seen: Seen) -> None:
         said = {
