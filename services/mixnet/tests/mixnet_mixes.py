@@ -13,14 +13,16 @@ from mixnet_nodes import fake_peer_id
 from logos_mixnet.core.mixing.cover import Profile
 from logos_mixnet.core.mixing.keys import MixKey
 from logos_mixnet.core.mixing.pool import Mix
+from logos_mixnet.core.mixing.taps import TapStore
 from logos_mixnet.core.sphinx.address_block import MixAddress
 from logos_mixnet.core.sphinx.header import Hop
-from logos_mixnet.net.clock import steady_unix_ms
+from logos_mixnet.net.clock import boot_ns, steady_unix_ms
 from logos_mixnet.net.host import HostBridge
 from logos_mixnet.net.streams import NativeStreams
 from logos_mixnet.operations.mix_calls import MixCalls
 from logos_mixnet.operations.mixing import Mixing, Options, Surroundings
 from logos_mixnet.operations.streams import StreamOperations
+from logos_mixnet.operations.taps import MixTap
 
 QUIET = Profile("quiet", 10, 10**12, 5)
 """No loops, and delays of 5 ms."""
@@ -103,6 +105,7 @@ async def running_mix(
     is_exit: bool = False,
     guard: Any = None,
     intake: Any = None,
+    tap: TapStore | None = None,
 ) -> AsyncIterator[RunningMix]:
     host = board.host(fake_peer_id(number), f"/ip4/127.0.0.1/tcp/{50_000 + number}")
     bridge, now_ms = HostBridge(host), steady_unix_ms()  # type: ignore[arg-type]
@@ -120,6 +123,7 @@ async def running_mix(
         now_ms,
         secrets.SystemRandom(),
         secrets.token_bytes,
+        None if tap is None else MixTap(host.peer_id, tap, boot_ns),
     )
     mixing = Mixing(around, Options(profile, key_epoch_ms, is_exit=is_exit))
     await mixing.load()

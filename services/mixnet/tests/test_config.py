@@ -172,13 +172,13 @@ def test_rate_limits_that_cannot_work_are_refused(settings: dict[str, object], k
 def test_the_mix_is_on_for_identities_that_it_can_be_reached_by() -> None:
     config = parse({"listen": AT})
     assert (config.mixes, config.mix_profile, config.mix_exit) == (True, "laptop", False)
-    assert config.mix_key_epoch_s == 86_400
+    assert (config.mix_key_epoch_s, config.tap) == (86_400, False)
     assert not parse({"listen": AT, "key_type": "ed25519"}).mixes
     assert not parse({"listen": AT, "mix": "off"}).mixes
 
 
 def test_what_is_wrong_with_the_mix_is_named() -> None:
-    wrong = {"mix_profile": "fast", "mix_key_epoch_s": 0, "mix_exit": 1}
+    wrong = {"mix_profile": "fast", "mix_key_epoch_s": 0, "mix_exit": 1, "tap": "yes"}
     with pytest.raises(ConfigError) as caught:
         parse({"listen": AT, **wrong})
     assert [problem.split(":")[0] for problem in caught.value.problems] == list(wrong)

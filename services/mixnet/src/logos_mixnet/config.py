@@ -62,6 +62,8 @@ class Config:
     """How long a key is advertised (MIX-15)."""
     mix_exit: bool = False
     """Whether it hands messages over to nodes that are no mixes (MIX-28)."""
+    tap: bool = False
+    """Whether it writes down when packets come and leave; for testnets of one's own (MIX-32)."""
     rln: Literal["on", "off", "auto"] = "auto"
     """Rate limits; auto: on where the identity is of secp256k1, which they need (RLN-24)."""
     rln_limit: int = 100
@@ -261,6 +263,7 @@ _READERS: Final[dict[str, Any]] = {
     "mix_profile": _one_of(*PROFILES),
     "mix_key_epoch_s": _number(1, 30 * 86_400),
     "mix_exit": _flag,
+    "tap": _flag,
     "rln": _one_of("on", "off", "auto"),
     "rln_limit": _number(1, 65_535),
     "rln_period_ms": _number(100, 3_600_000),

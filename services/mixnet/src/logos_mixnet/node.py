@@ -33,6 +33,7 @@ from logos_mixnet.core.mixing.frames import MIX_PROTOCOL
 from logos_mixnet.core.mixing.intake import Intake
 from logos_mixnet.core.mixing.keys import MixStore
 from logos_mixnet.core.mixing.records import address_block, mixes_of, service_data
+from logos_mixnet.core.mixing.taps import TapStore
 from logos_mixnet.core.notices import PeerEvent
 from logos_mixnet.core.own_record import OwnRecord
 from logos_mixnet.core.peering import Peering
@@ -41,7 +42,7 @@ from logos_mixnet.core.rln.allocation import SharedSecret
 from logos_mixnet.core.rln.epochs import Epochs
 from logos_mixnet.core.rln.signing import is_signed_by
 from logos_mixnet.net.capability import NativeContacts
-from logos_mixnet.net.clock import steady_unix_ms, unix_ms
+from logos_mixnet.net.clock import boot_ns, steady_unix_ms, unix_ms
 from logos_mixnet.net.discovery import NativeDiscovery
 from logos_mixnet.net.gossip import NativeGossip
 from logos_mixnet.net.host import HostBridge
@@ -56,6 +57,7 @@ from logos_mixnet.operations.mixing import Options as MixOptions
 from logos_mixnet.operations.peering import PeeringOperations
 from logos_mixnet.operations.rln import RlnMember, RlnOperations
 from logos_mixnet.operations.streams import StreamOperations
+from logos_mixnet.operations.taps import MixTap
 from logos_mixnet.rpc.discovery import DiscoveryServicer
 from logos_mixnet.rpc.gossip import GossipServicer
 from logos_mixnet.rpc.mix import MixServicer
@@ -68,6 +70,7 @@ from logos_mixnet.store.rln import SqlMembers, SqlMessageIdStore
 from logos_mixnet.store.rln_registry import RegistryMembers, allocate
 from logos_mixnet.store.rln_secret import load_or_create_member, seeded_member
 from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlOfferStore, SqlPeerStore
+from logos_mixnet.store.taps import TapFile
 from logos_module import ModuleContext
 from logos_module.database import Database, open_database
 from logos_module.errors import ModuleDrainingError
@@ -121,6 +124,7 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             mixes=SqlMixStore(opened) if config.mixes else None,
             rln=await stack.enter_async_context(rate_limits(config, context, secret, opened)),
             own_record=OwnRecord(signer_of(config.key_type, secret), RecordNumbers()),
+            tap=tap_file(config, context),
         )
         try:
             await network.start(context.tasks, context.stopping)
@@ -128,6 +132,14 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             yield
         finally:
             await network.close()
+
+
+def tap_file(config: Config, context: ModuleContext) -> TapFile | None:
+    """Returns the file of the tap; None unless the settings ask for one."""
+    if not (config.tap and config.mixes):
+        return None
+    log.warning("a tap writes down when packets come and leave: for testnets of one's own only")
+    return TapFile(context.state_dir / "taps.jsonl")
 
 
 @asynccontextmanager
@@ -210,6 +222,7 @@ class Network:
         mixes: MixStore | None = None,
         rln: RlnOperations | None = None,
         own_record: OwnRecord | None = None,
+        tap: TapStore | None = None,
     ) -> None:
         now_ms, rng = now_ms or steady_unix_ms(), secrets.SystemRandom()
         self._config = config
@@ -262,15 +275,20 @@ class Network:
             rln.join(self.gossip, self.streams, self.peering)
         contacts.deliver(self.capability.listens_at, self.capability.identified)
         add_address = contacts.add_address
-        self.mix = None if mixes is None else self._new_mix(mixes, add_address, now_ms)
+        self.mix = None if mixes is None else self._new_mix(mixes, tap, add_address, now_ms)
         self._running: list[asyncio.Task[None]] = []
 
     def _new_mix(
-        self, store: MixStore, add_address: Callable[[str, str], None], now_ms: Callable[[], int]
+        self,
+        store: MixStore,
+        tap: TapStore | None,
+        add_address: Callable[[str, str], None],
+        now_ms: Callable[[], int],
     ) -> Mixing:
         config, rln = self._config, self.rln
+        own = self.peering.machine.own_peer_id
         around = Surroundings(
-            self.peering.machine.own_peer_id,
+            own,
             self.streams,
             add_address,
             store,
@@ -279,6 +297,7 @@ class Network:
             now_ms,
             secrets.SystemRandom(),
             secrets.token_bytes,
+            None if tap is None else MixTap(own, tap, boot_ns),
         )
         profile = MIX_PROFILES[config.mix_profile]
         options = MixOptions(profile, config.mix_key_epoch_s * 1000, is_exit=config.mix_exit)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 boot_ns = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
+"""Nanoseconds since the machine was started: the same for all of its processes."""
 
 
 def unix_ms() -> int:

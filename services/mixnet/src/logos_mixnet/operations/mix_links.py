@@ -19,6 +19,7 @@ from logos_mixnet.core.ports import Stream
 from logos_mixnet.core.sphinx.address_block import MixAddress
 from logos_mixnet.core.streams import Incoming
 from logos_mixnet.operations.streams import StreamOperations
+from logos_mixnet.operations.taps import MixTap
 from logos_module.errors import ModuleDrainingError
 
 log = logging.getLogger(__name__)
@@ -54,12 +55,14 @@ class MixLinks:
         gone: Changed,
         up: Changed,
         down: Changed,
+        tap: MixTap | None = None,
     ) -> None:
         self._streams = streams
         self._add_address = add_address
         self._frame_bytes = frame_bytes
         self._arrived = arrived
         self._gone, self._up, self._down = gone, up, down
+        self._tap = tap
         self._outgoing: dict[str, _Outgoing] = {}
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._paused: dict[str, asyncio.Event] = {}
@@ -128,7 +131,7 @@ class MixLinks:
             try:
                 async with asyncio.TaskGroup() as both:
                     both.create_task(_until_ended(stream))
-                    both.create_task(self._write_each(stream, link))
+                    both.create_task(self._write_each(stream, link, peer_id))
             finally:
                 stream.reset()
         except* (LogosError, TimeoutError) as errors:
@@ -140,12 +143,15 @@ class MixLinks:
                 del self._outgoing[peer_id]
             link.fail(LinkDownError("the module is about to stop"))
 
-    async def _write_each(self, stream: Stream, link: "_Outgoing") -> None:
+    async def _write_each(self, stream: Stream, link: "_Outgoing", peer_id: str) -> None:
         frames = Frames(self._frame_bytes)
         while True:
             packet, left = await link.take()
+            frame = frames.frame(packet)
+            if self._tap is not None:  # before it leaves: nothing arrives before it was sent
+                self._tap.sent(peer_id, len(frame))
             async with asyncio.timeout(WRITE_TIMEOUT_S):
-                await stream.write(frames.frame(packet))
+                await stream.write(frame)
             if not left.done():
                 left.set_result(None)
 
@@ -163,11 +169,18 @@ class MixLinks:
         reading = self._tasks.create_task(self._read(stream))
         self._reading[stream.peer_id] = reading
 
+    def _tell_tap(self, peer_id: str, packets: int, whole_bytes: int) -> None:
+        if self._tap is not None:
+            for _ in range(packets):
+                self._tap.arrived(peer_id, whole_bytes)
+
     async def _read(self, stream: Stream) -> None:
         frames = Frames(self._frame_bytes)
         try:
             while pieces := await stream.read(READ_BYTES):
-                for frame in frames.take(b"".join(pieces)):
+                packets = frames.take(b"".join(pieces))
+                self._tell_tap(stream.peer_id, len(packets), frames.whole_bytes)
+                for frame in packets:
                     while (paused := self._paused.get(stream.peer_id)) is not None:
                         await paused.wait()
                     pause_s = self._arrived(stream.peer_id, frame)

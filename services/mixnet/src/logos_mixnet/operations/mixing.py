@@ -38,6 +38,7 @@ from logos_mixnet.operations.inbox import Inbox, Inboxes
 from logos_mixnet.operations.mix_keys import MixKeys
 from logos_mixnet.operations.mix_links import MixLinks
 from logos_mixnet.operations.streams import StreamOperations
+from logos_mixnet.operations.taps import MixTap
 from logos_module.driver import Driver
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,8 @@ class Surroundings:
     now_ms: Callable[[], int]
     rng: Rng
     random_bytes: RandomBytes
+    tap: MixTap | None = None
+    """None: nothing is written down."""
 
 
 class Mixing:
@@ -131,12 +134,18 @@ class Mixing:
             gone=lambda peer_id: self.relaying.put(self.relay.gone, peer_id),
             up=self._link_up,
             down=self.link_down,
+            tap=around.tap,
         )
 
     @property
     def is_guarded(self) -> bool:
         """Whether packets carry proofs."""
         return self._around.guard is not None
+
+    @property
+    def tap(self) -> MixTap | None:
+        """What writes down when packets come and leave; None if nothing does."""
+        return self._around.tap
 
     @property
     def public_key(self) -> bytes:
@@ -151,12 +160,18 @@ class Mixing:
 
     async def run(self) -> None:
         """Mixes until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            for each in (self.relaying, self.sending, self.delivering):
-                tasks.create_task(each.run())
-            tasks.create_task(self.links.run())
-            tasks.create_task(self.keys.run(self._rotated))
-            tasks.create_task(self._observe())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for each in (self.relaying, self.sending, self.delivering):
+                    tasks.create_task(each.run())
+                tasks.create_task(self.links.run())
+                tasks.create_task(self.keys.run(self._rotated))
+                tasks.create_task(self._observe())
+                if self.tap is not None:
+                    tasks.create_task(self.tap.run())
+        finally:
+            if self.tap is not None:
+                await self.tap.close()
 
     def mixes_changed(self, mixes: Sequence[Mix]) -> None:
         """Takes all mixes that discovery knows; this node is left out."""

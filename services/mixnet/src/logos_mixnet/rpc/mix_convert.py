@@ -172,6 +172,7 @@ def status_to_pb(mixing: Mixing, ids_left: int | None) -> pb.MixGetStatusRespons
     """Packs how a mix does."""
     relay, sender, pool = mixing.relay, mixing.sender, mixing.pool
     stated, is_observed = mixing.anonymity(mixing.profile.mean_delay_ms)
+    tap = mixing.tap
     packed = pb.MixGetStatusResponse(
         peer_id=sender.own.peer_id,
         profile=profile_to_pb(mixing.profile),
@@ -187,6 +188,9 @@ def status_to_pb(mixing: Mixing, ids_left: int | None) -> pb.MixGetStatusRespons
         trouble=relay.trouble,
         counts=_counts_to_pb(mixing),
         awaited=mixing.deliveries.awaited,
+        tapped=tap is not None,
+        tap_skipped=0 if tap is None else tap.skipped,
+        tap_trouble="" if tap is None else tap.trouble,
         cut_off=sender.is_cut_off,
     )
     packed.key_ends_at.FromMilliseconds(mixing.keys.ends_ms)

@@ -91,7 +91,8 @@ type Anonymity_Basis int32
 const (
 	// Never sent.
 	Anonymity_BASIS_UNSPECIFIED Anonymity_Basis = 0
-	// On what waits at this mix, averaged over the last minutes.
+	// On what waits at this mix, averaged over ten mean delays, where that is less
+	// than the profile promises.
 	Anonymity_BASIS_OBSERVED Anonymity_Basis = 1
 	// On what the profile's cover traffic alone gives, since too little was observed.
 	Anonymity_BASIS_EXPECTED Anonymity_Basis = 2
@@ -1323,8 +1324,17 @@ type MixGetStatusResponse struct {
 	Counts *MixCounts `protobuf:"bytes,14,opt,name=counts,proto3" json:"counts,omitempty"`
 	// Answers that are waited for.
 	Awaited uint32 `protobuf:"varint,15,opt,name=awaited,proto3" json:"awaited,omitempty"`
-	// Whether a tap writes down when packets come and leave. For test networks only.
-	Tapped        bool `protobuf:"varint,16,opt,name=tapped,proto3" json:"tapped,omitempty"`
+	// Whether a tap writes down when packets come and leave, and with whom (MIX-32). For
+	// test networks of one's own only: the setting `tap` of the module says so.
+	Tapped bool `protobuf:"varint,16,opt,name=tapped,proto3" json:"tapped,omitempty"`
+	// Whether loops that should be back are not: somebody may hold every packet but
+	// one, which nothing would hide (MIX-34).
+	CutOff bool `protobuf:"varint,17,opt,name=cut_off,json=cutOff,proto3" json:"cut_off,omitempty"`
+	// Packets that the tap has not written down: its file is full, or could not be
+	// written. The mix goes on.
+	TapSkipped uint64 `protobuf:"varint,18,opt,name=tap_skipped,json=tapSkipped,proto3" json:"tap_skipped,omitempty"`
+	// Why the tap's latest lines could not be written. Empty: all is well.
+	TapTrouble    string `protobuf:"bytes,19,opt,name=tap_trouble,json=tapTrouble,proto3" json:"tap_trouble,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1469,6 +1479,27 @@ func (x *MixGetStatusResponse) GetTapped() bool {
 		return x.Tapped
 	}
 	return false
+}
+
+func (x *MixGetStatusResponse) GetCutOff() bool {
+	if x != nil {
+		return x.CutOff
+	}
+	return false
+}
+
+func (x *MixGetStatusResponse) GetTapSkipped() uint64 {
+	if x != nil {
+		return x.TapSkipped
+	}
+	return 0
+}
+
+func (x *MixGetStatusResponse) GetTapTrouble() string {
+	if x != nil {
+		return x.TapTrouble
+	}
+	return ""
 }
 
 // What has happened since the module's start.
@@ -2290,7 +2321,7 @@ const file_logos_network_v1_mix_proto_rawDesc = "" +
 	"\x0fLAW_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vLAW_POISSON\x10\x01\x12\x10\n" +
 	"\fLAW_CONSTANT\x10\x02\"\x15\n" +
-	"\x13MixGetStatusRequest\"\xe9\x04\n" +
+	"\x13MixGetStatusRequest\"\xc4\x05\n" +
 	"\x14MixGetStatusResponse\x12\x17\n" +
 	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x126\n" +
 	"\aprofile\x18\x02 \x01(\v2\x1c.logos.network.v1.MixProfileR\aprofile\x128\n" +
@@ -2308,7 +2339,12 @@ const file_logos_network_v1_mix_proto_rawDesc = "" +
 	"\atrouble\x18\r \x01(\tR\atrouble\x123\n" +
 	"\x06counts\x18\x0e \x01(\v2\x1b.logos.network.v1.MixCountsR\x06counts\x12\x18\n" +
 	"\aawaited\x18\x0f \x01(\rR\aawaited\x12\x16\n" +
-	"\x06tapped\x18\x10 \x01(\bR\x06tappedB\v\n" +
+	"\x06tapped\x18\x10 \x01(\bR\x06tapped\x12\x17\n" +
+	"\acut_off\x18\x11 \x01(\bR\x06cutOff\x12\x1f\n" +
+	"\vtap_skipped\x18\x12 \x01(\x04R\n" +
+	"tapSkipped\x12\x1f\n" +
+	"\vtap_trouble\x18\x13 \x01(\tR\n" +
+	"tapTroubleB\v\n" +
 	"\t_ids_left\"\x8d\x03\n" +
 	"\tMixCounts\x12\x1c\n" +
 	"\tforwarded\x18\x01 \x01(\x04R\tforwarded\x12\x1c\n" +

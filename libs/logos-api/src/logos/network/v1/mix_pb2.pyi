@@ -728,6 +728,8 @@ class MixGetStatusResponse(_message.Message):
     AWAITED_FIELD_NUMBER: _builtins.int
     TAPPED_FIELD_NUMBER: _builtins.int
     CUT_OFF_FIELD_NUMBER: _builtins.int
+    TAP_SKIPPED_FIELD_NUMBER: _builtins.int
+    TAP_TROUBLE_FIELD_NUMBER: _builtins.int
     peer_id: _builtins.str
     """Peer id of this node."""
     pool_size: _builtins.int
@@ -749,11 +751,19 @@ class MixGetStatusResponse(_message.Message):
     awaited: _builtins.int
     """Answers that are waited for."""
     tapped: _builtins.bool
-    """Whether a tap writes down when packets come and leave. For test networks only."""
+    """Whether a tap writes down when packets come and leave, and with whom (MIX-32). For
+    test networks of one's own only: the setting `tap` of the module says so.
+    """
     cut_off: _builtins.bool
     """Whether loops that should be back are not: somebody may hold every packet but
     one, which nothing would hide (MIX-34).
     """
+    tap_skipped: _builtins.int
+    """Packets that the tap has not written down: its file is full, or could not be
+    written. The mix goes on.
+    """
+    tap_trouble: _builtins.str
+    """Why the tap's latest lines could not be written. Empty: all is well."""
     @_builtins.property
     def profile(self) -> Global___MixProfile:
         """The profile."""
@@ -794,10 +804,12 @@ class MixGetStatusResponse(_message.Message):
         awaited: _builtins.int = ...,
         tapped: _builtins.bool = ...,
         cut_off: _builtins.bool = ...,
+        tap_skipped: _builtins.int = ...,
+        tap_trouble: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_ids_left", b"_ids_left", "anonymity", b"anonymity", "counts", b"counts", "ids_left", b"ids_left", "key_ends_at", b"key_ends_at", "profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ids_left", b"_ids_left", "anonymity", b"anonymity", "awaited", b"awaited", "counts", b"counts", "cut_off", b"cut_off", "guarded", b"guarded", "held", b"held", "ids_left", b"ids_left", "key_ends_at", b"key_ends_at", "key_epoch", b"key_epoch", "peer_id", b"peer_id", "pool_size", b"pool_size", "profile", b"profile", "profiles", b"profiles", "queued_bytes", b"queued_bytes", "tapped", b"tapped", "trouble", b"trouble", "usable", b"usable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ids_left", b"_ids_left", "anonymity", b"anonymity", "awaited", b"awaited", "counts", b"counts", "cut_off", b"cut_off", "guarded", b"guarded", "held", b"held", "ids_left", b"ids_left", "key_ends_at", b"key_ends_at", "key_epoch", b"key_epoch", "peer_id", b"peer_id", "pool_size", b"pool_size", "profile", b"profile", "profiles", b"profiles", "queued_bytes", b"queued_bytes", "tap_skipped", b"tap_skipped", "tap_trouble", b"tap_trouble", "tapped", b"tapped", "trouble", b"trouble", "usable", b"usable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ids_left: _TypeAlias = _typing.Literal["ids_left"]  # noqa: Y015
     _WhichOneofArgType__ids_left: _TypeAlias = _typing.Literal["_ids_left", b"_ids_left"]  # noqa: Y015

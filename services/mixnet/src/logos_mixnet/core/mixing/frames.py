@@ -32,6 +32,11 @@ class Frames:
         self._size = size
         self._held = bytearray()
 
+    @property
+    def whole_bytes(self) -> int:
+        """The size of a packet with its length before it: what crosses a link."""
+        return len(self._header) + self._size
+
     def frame(self, packet: bytes) -> bytes:
         """Returns a packet as it is sent."""
         if len(packet) != self._size:
