@@ -42,6 +42,7 @@ class Mixes(mix_pb2_grpc.MixServicer, events_pb2_grpc.EventsServicer):
         self.destination = ""
         self.watched: set[bytes] = set()
         self.changed = asyncio.Condition()
+        self.tapped = False
         self.answers = asyncio.Event()
         self.answers.set()
         self.acts: list[bytes] = []
@@ -54,6 +55,7 @@ class Mixes(mix_pb2_grpc.MixServicer, events_pb2_grpc.EventsServicer):
             profiles=[profile("laptop"), profile("demo")], guarded=True, ids_left=7, key_epoch=2,
             anonymity=pb.Anonymity(waiting=3.5, entropy_bits=4.34, best_guess=0.095),
             counts=pb.MixCounts(loops_sent=8, loops_back=6, dropped={"MIX_COPY": 2, "<b>": 1}),
+            tapped=self.tapped,
         )  # fmt: skip
 
     async def SetProfile(self, request: Any, context: Any) -> pb.SetProfileResponse:  # noqa: N802
@@ -196,6 +198,16 @@ async def test_the_page_says_how_the_mix_is(visitor: Visitor) -> None:
     assert page.count("<i></i>") == 5
     assert page.count('<td class="num" data-l="Bits">4.3</td>') == 4, "of every node, at once"
     assert '<tr id="mix-node3"><td class="name"><a href="/at/node3/mix/">node3</a>' in page
+
+
+async def test_a_tap_is_warned_of_on_the_page_and_while_it_is_open(visitor: Visitor) -> None:
+    assert "A tap writes down" not in await visitor.page()
+
+    visitor.mixes.tapped = True
+
+    warning = '<div class="notice warn"><p>A tap writes down when packets of node1 come and leave'
+    assert warning in await panel.live(at(visitor, "node1"))
+    assert warning in await visitor.page()
 
 
 async def test_a_mix_that_cannot_be_seen_is_said(visitor: Visitor) -> None:

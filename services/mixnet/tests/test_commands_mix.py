@@ -80,6 +80,7 @@ class Scripted(mix_pb2_grpc.MixServicer, peering_pb2_grpc.PeeringServicer):
         self.sent = pb.SendResponse(packets=1, anonymity=HIDDEN)
         self.error: tuple[grpc.StatusCode, str] | None = None
         self.readings = 1_000_000
+        self.status = status()
 
     def Ping(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         self.asked.append(request)
@@ -103,7 +104,7 @@ class Scripted(mix_pb2_grpc.MixServicer, peering_pb2_grpc.PeeringServicer):
         self.readings -= 1
         if self.readings < 0:
             fail(context, grpc.StatusCode.UNAVAILABLE, "MODULE_NOT_READY")
-        return status()
+        return self.status
 
     def ListMixes(self, request: Any, context: Any) -> pb.ListMixesResponse:  # noqa: N802
         one = FAR if request.page_token else NEAR
@@ -393,6 +394,22 @@ def test_the_status_is_told_in_lines(node: Node) -> None:
     ):
         assert line in text
     assert "trouble" not in text
+    assert "tap" not in text
+
+
+def test_the_status_warns_of_a_tap_and_says_how_its_file_is(node: Node) -> None:
+    node.mix.status.tapped = True
+    assert "for testnets of one's own only\n" in node.run("status").stdout
+
+    node.mix.status.tap_skipped, node.mix.status.tap_trouble = 3, "the disk is full\x1b"
+
+    text = node.run("status").stdout
+    assert (
+        "tapped       a tap writes down when packets come and leave: for testnets of one's own"
+        " only; 3 packets are not in its file; it cannot be written: the disk is full\\x1b\n"
+    ) in text
+    found = json.loads(node.run("status", "--output", "json").stdout)
+    assert (found["tapped"], found["tap_skipped"]) == (True, 3)
 
 
 def test_the_status_as_json_is_whole(node: Node) -> None:

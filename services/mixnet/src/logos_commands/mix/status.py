@@ -113,6 +113,8 @@ def record(answer: pb.MixGetStatusResponse) -> dict[str, Any]:
         "queued_bytes": answer.queued_bytes,
         "trouble": answer.trouble,
         "tapped": answer.tapped,
+        "tap_skipped": answer.tap_skipped,
+        "tap_trouble": answer.tap_trouble,
         "forwarded": counts.forwarded,
         "delivered": counts.delivered,
         "own_sent": counts.own_sent,
@@ -155,8 +157,17 @@ def lines(one: dict[str, Any]) -> dict[str, str]:
     if one["trouble"]:
         found["trouble"] = f"nothing is relayed: {shown(one['trouble'])}"
     if one["tapped"]:
-        found["tapped"] = "a tap writes down when packets come and leave"
+        found["tapped"] = _tap_said(one)
     return found
+
+
+def _tap_said(one: dict[str, Any]) -> str:
+    said = "a tap writes down when packets come and leave: for testnets of one's own only"
+    if one["tap_skipped"]:
+        said += f"; {one['tap_skipped']} packets are not in its file"
+    if one["tap_trouble"]:
+        said += f"; it cannot be written: {shown(one['tap_trouble'])}"
+    return said
 
 
 def _print_lines(one: dict[str, Any]) -> None:

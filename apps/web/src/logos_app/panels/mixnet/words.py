@@ -91,6 +91,20 @@ def facts(status: pb.MixGetStatusResponse) -> list[tuple[str, str, str]]:
     ]
 
 
+def tap_said(node: str, status: pb.MixGetStatusResponse) -> str:
+    """That a tap is on, and how its file is."""
+    said = (
+        f"A tap writes down when packets of {node} come and leave, and with whom: what somebody"
+        " would collect who watches its links. That is for a test network of your own."
+    )
+    if status.tap_skipped:
+        packets = words.counted(status.tap_skipped, "packet is", "packets are")
+        said += f" {words.capital(packets)} not in its file."
+    if status.tap_trouble:
+        said += f" It cannot be written: {formats.shown(status.tap_trouble).rstrip('.')}."
+    return said
+
+
 def cost(profile: pb.MixProfile) -> str:
     """What a profile spends, and how long it takes."""
     way_ms = 2 * profile.hops * profile.mean_delay.ToMilliseconds()

@@ -72,6 +72,18 @@ def test_what_the_meter_rests_on_is_said() -> None:
     assert words.figures(status())[:2] == [("4.3 bits", "of entropy"), ("0.10", "best guess")]
 
 
+def test_a_tap_is_warned_of_with_what_is_not_in_its_file() -> None:
+    said = words.tap_said("node1", status(tapped=True))
+    assert said.startswith("A tap writes down when packets of node1 come and leave, and with whom:")
+    assert said.endswith("That is for a test network of your own.")
+
+    said = words.tap_said("node1", status(tap_skipped=3, tap_trouble="the disk is full."))
+
+    assert said.endswith(
+        "Three packets are not in its file. It cannot be written: the disk is full."
+    )
+
+
 def test_what_the_mix_does_is_said() -> None:
     counts = pb.MixCounts(
         forwarded=1, delivered=1204, loops_sent=8, loops_back=6, loops_lost=1, loops_skipped=2
