@@ -67,6 +67,12 @@ def test_sightings_of_a_link_are_joined_in_their_order() -> None:
     ]
 
 
+def test_a_lost_packet_is_not_taken_for_those_that_come_after_it() -> None:
+    lost, later = seen(0, "sent"), [seen(3_000, "sent"), seen(3_004, "arrived")]
+
+    assert joined([lost, *later]) == [Crossing(3_000, 3_004, "a", "b", 4608)]
+
+
 def test_an_arrival_that_nothing_was_sent_for_is_left_out() -> None:
     assert joined([seen(1, "arrived"), seen(2, "sent"), seen(3, "arrived")]) == [
         Crossing(1, 2, "a", "b", 4608)

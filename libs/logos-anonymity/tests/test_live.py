@@ -6,7 +6,7 @@ from random import Random  # noqa: TID251 - a test must run the same every time
 import pytest
 
 from logos_anonymity.captures import CaptureError, Sighting, joined
-from logos_anonymity.live import Delivery, messages, read_deliveries, waiting_by_rate
+from logos_anonymity.live import UNKNOWN, Delivery, messages, read_deliveries, waiting_by_rate
 from logos_anonymity.model import Law, Model, Wish
 from logos_anonymity.trials import waiting
 
@@ -30,21 +30,24 @@ def test_a_capture_of_taps_and_the_deliveries_give_the_truth_back() -> None:
             BEGAN_NS + round(run.crossings[m.last].arrived_ms * 1e6) + 100_000,
             m.sender,
             m.receiver,
+            BEGAN_NS + round(run.crossings[m.first].sent_ms * 1e6) + 100_000,
         )
         for m in run.messages
     ]
 
     crossings = joined(sightings)
-    found = messages(crossings, deliveries, began_ns)
+    found = messages(crossings, deliveries, began_ns, left_ms=1, came_ms=1)
 
     assert len(crossings) == len(run.crossings)
-    assert len(found) == len(run.messages)
-    right = sum(
-        (crossings[m.last].sender, crossings[m.last].receiver)
-        == (run.crossings[true.last].sender, run.crossings[true.last].receiver)
-        for m, true in zip(found, run.messages, strict=True)
-    )
-    assert right >= 0.95 * len(found)  # on one link packets of a moment may overtake one another
+    assert len(found) >= 0.8 * len(run.messages)
+    true = {round(m.given_ms): m for m in run.messages}
+    both = [(m, true[round(m.given_ms + (began_ns - BEGAN_NS) / 1e6)]) for m in found]
+    for end in ("first", "last"):
+        links = [
+            (crossings[getattr(m, end)], run.crossings[getattr(other, end)]) for m, other in both
+        ]
+        right = sum((a.sender, a.receiver) == (b.sender, b.receiver) for a, b in links)
+        assert right >= 0.95 * len(found)  # on one link packets of a moment overtake one another
     assert waiting_by_rate(crossings, LAW) == pytest.approx(waiting(run), rel=0.1)
 
 
@@ -52,11 +55,38 @@ def test_a_message_whose_arrival_nobody_saw_is_left_out() -> None:
     sightings = [Sighting(0, "a", "b", 1, "sent"), Sighting(5, "a", "b", 1, "arrived")]
     late = [Delivery(0, 10**10, "a", "b"), Delivery(0, 10**6, "a", "c")]
     assert messages(joined(sightings), late, 0) == []
+    unseen = [Delivery(0, 10**7, "a", "b", left) for left in (-1, 10**9)]
+    assert messages(joined(sightings), unseen, 0) == []
+    assert [m.first for m in messages(joined(sightings), [Delivery(0, 10**7, "a", "b")], 0)] == [
+        UNKNOWN
+    ]
+
+
+def test_a_message_that_could_be_either_of_two_packets_is_left_out() -> None:
+    sightings = [
+        Sighting(at_ms * 10**6, "a", "b", 1, seen)
+        for at_ms, seen in ((0, "sent"), (400, "sent"), (405, "arrived"), (600, "arrived"))
+    ]
+    crossings = joined(sightings)
+
+    def firsts_and_lasts(left_ms: int, delivered_ms: int) -> list[tuple[int, int]]:
+        one = Delivery(0, delivered_ms * 10**6, "a", "b", left_ms * 10**6)
+        return [(m.first, m.last) for m in messages(crossings, [one], 0)]
+
+    assert firsts_and_lasts(401, 599) == [(1, 0)]
+    assert firsts_and_lasts(401, 601) == []
+    assert firsts_and_lasts(401, 700) == [(1, 1)]
+    assert firsts_and_lasts(501, 700) == []
 
 
 def test_lines_of_deliveries_are_read_or_refused() -> None:
     line = {"given_ns": 1, "delivered_ns": 2, "from": "a", "to": "b"}
-    assert read_deliveries([json.dumps(line), ""]) == [Delivery(1, 2, "a", "b")]
-    for bad in ("{", "[]", "1", json.dumps({"from": "a"}), json.dumps(line) + " " * 5_000):
+    told = json.dumps(line | {"left_ns": 3})
+    assert read_deliveries([json.dumps(line), "", told]) == [
+        Delivery(1, 2, "a", "b"),
+        Delivery(1, 2, "a", "b", 3),
+    ]
+    late = json.dumps(line | {"left_ns": "x"})
+    for bad in ("{", "[]", "1", json.dumps({"from": "a"}), late, json.dumps(line) + " " * 5_000):
         with pytest.raises(CaptureError, match="line 1 "):
             read_deliveries([bad])

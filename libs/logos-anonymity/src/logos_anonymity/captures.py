@@ -15,6 +15,9 @@ MAX_LINE_BYTES: Final = 4_096
 KEYS: Final = frozenset({"time_ns", "from", "to", "bytes", "seen"})
 SENT: Final = "sent"
 ARRIVED: Final = "arrived"
+LOST_NS: Final = 2_000_000_000
+"""What has not arrived by then is taken to be lost with its stream; else one lost packet would have
+each later one of its link taken for the one before."""
 _NS_PER_MS: Final = 1_000_000
 
 
@@ -92,7 +95,10 @@ def joined(sightings: Iterable[Sighting]) -> list[Crossing]:
         link = under_way[one.sender, one.receiver]
         if one.seen == SENT:
             link.append(one)
-        elif link:
+            continue
+        while link and one.time_ns - link[0].time_ns > LOST_NS:
+            link.popleft()
+        if link:
             sent = link.popleft()
             left_ms, came_ms = ((at.time_ns - began_ns) / _NS_PER_MS for at in (sent, one))
             found.append(Crossing(left_ms, came_ms, one.sender, one.receiver, one.size_bytes))

@@ -1,7 +1,8 @@
 """The truth on a live capture: what whoever sent and received messages knows of them.
 
 Taps do not know which packet was whose. The program that sends through two nodes knows when it gave
-a message, and when it was delivered; the crossings nearest to that are taken to be the message's.
+a message, when the sender said that it had left, and when it was delivered. The crossing just
+before that is the message's; where there are two, nobody can tell, and it is left out.
 """
 
 import json
@@ -9,15 +10,18 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 from logos_anonymity.captures import MAX_LINE_BYTES, CaptureError, Crossing
 from logos_anonymity.model import Law, Message
 
-SLACK_MS: Final = 500.0
-"""From a packet's arrival until its delivery is told."""
+LEFT_MS: Final = 100.0
+"""At most, from when a packet leaves until its user is told."""
+CAME_MS: Final = 250.0
+"""At most, from when a packet arrives until its user is told: its proof is verified meanwhile."""
 UNKNOWN: Final = -1
-"""For a first crossing that nobody saw."""
+"""For a first crossing that nobody told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +32,12 @@ class Delivery:
     delivered_ns: int
     sender: str
     receiver: str
+    left_ns: int | None = None
+    """When the sender said that it had left; None if nobody wrote that down."""
 
 
 def read_deliveries(lines: Iterable[str]) -> list[Delivery]:
-    """Reads lines of JSON: `{"given_ns", "delivered_ns", "from", "to"}`.
+    """Reads lines of JSON: `{"given_ns", "delivered_ns", "from", "to"}`, and `"left_ns"` or not.
 
     Raises:
         CaptureError: A line is not of that form.
@@ -45,36 +51,60 @@ def read_deliveries(lines: Iterable[str]) -> list[Delivery]:
             if len(line) > MAX_LINE_BYTES or not isinstance(said, dict):
                 raise CaptureError(f"line {number} is no delivery")
             given, delivered = int(said["given_ns"]), int(said["delivered_ns"])
-            found.append(Delivery(given, delivered, str(said["from"]), str(said["to"])))
+            left = None if said.get("left_ns") is None else int(said["left_ns"])
+            found.append(Delivery(given, delivered, str(said["from"]), str(said["to"]), left))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise CaptureError(f"line {number} is no delivery: {error}") from error
     return found
 
 
 def messages(
-    crossings: Sequence[Crossing], deliveries: Iterable[Delivery], began_ns: int
+    crossings: Sequence[Crossing],
+    deliveries: Iterable[Delivery],
+    began_ns: int,
+    *,
+    left_ms: float = LEFT_MS,
+    came_ms: float = CAME_MS,
 ) -> list[Message]:
-    """Finds the exits of messages; those whose arrival no tap saw are left out.
+    """Finds the crossings of messages; those that cannot be told from another are left out.
 
     Args:
         crossings: The capture; its times count from `began_ns`.
         deliveries: The truth.
         began_ns: The time of the first sighting.
+        left_ms: How long before it was told that it left, a message may have left.
+        came_ms: The same for its arrival.
     """
-    came: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
-    for number, crossing in enumerate(crossings):
-        came[crossing.receiver].append((crossing.arrived_ms, number))
-    for each in came.values():
-        each.sort()
+    went = _Times((one.sender, one.sent_ms) for one in crossings)
+    came = _Times((one.receiver, one.arrived_ms) for one in crossings)
     found = []
     for one in deliveries:
         given_ms, delivered_ms = ((at - began_ns) / 1e6 for at in (one.given_ns, one.delivered_ns))
-        arrivals = came[one.receiver]
-        place = bisect_right(arrivals, (delivered_ms, len(crossings))) - 1
-        if place >= 0 and delivered_ms - arrivals[place][0] <= SLACK_MS:
-            last = arrivals[place][1]
-            found.append(Message(given_ms, one.sender, one.receiver, UNKNOWN, last))
+        last = came.only_one(one.receiver, delivered_ms - came_ms, delivered_ms)
+        first: int | None = UNKNOWN
+        if one.left_ns is not None:
+            told_ms = (one.left_ns - began_ns) / 1e6
+            first = went.only_one(one.sender, told_ms - left_ms, told_ms)
+        if first is not None and last is not None:
+            found.append(Message(given_ms, one.sender, one.receiver, first, last))
     return found
+
+
+class _Times:
+    """When packets were seen, at each node."""
+
+    def __init__(self, seen: Iterable[tuple[str, float]]) -> None:
+        self._seen: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
+        for number, (node, at_ms) in enumerate(seen):
+            self._seen[node].append((at_ms, number))
+        for each in self._seen.values():
+            each.sort()
+
+    def only_one(self, node: str, from_ms: float, until_ms: float) -> int | None:
+        """Returns the crossing that was seen at a node between two times; None if not just one."""
+        seen = self._seen[node]
+        begin, end = (bisect_right(seen, at, key=itemgetter(0)) for at in (from_ms, until_ms))
+        return seen[begin][1] if end - begin == 1 else None
 
 
 def waiting_by_rate(crossings: Sequence[Crossing], law: Law) -> float:
