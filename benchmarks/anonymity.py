@@ -9,25 +9,28 @@ believed and as often as it is right. Bars are those of issue 12, acceptance 3.
     python -m benchmarks.anonymity                      demo, laptop, strong, lip; 5 and 20 mixes
     python -m benchmarks.anonymity --growth             100 and 200 mixes, by the law
     python -m benchmarks.anonymity --attacks --plots DIR
+    python -m benchmarks.anonymity --testnet --minutes 40 --profile laptop
     python -m benchmarks.anonymity --live taps.jsonl... --truth sent.jsonl --profile laptop
 """
 
+import asyncio
 import json
 import sys
-from argparse import Namespace
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
+from benchmarks.anonymity_live import evaluated
+from benchmarks.anonymity_rows import LINKS, Row, Seen, table
+from benchmarks.anonymity_testnet import Wanted, capture
 from benchmarks.report import arguments, say
 
-from logos_anonymity.captures import joined, read_sightings, sizes
-from logos_anonymity.live import messages, read_deliveries, waiting_by_rate
 from logos_anonymity.model import Model, Run, Wish
-from logos_anonymity.posterior import Observer, Staged, Unstaged, law_as_seen
-from logos_anonymity.trials import MARGIN, Report, targets, waiting, watch
-from logos_mixnet.core.mixing.anonymity import statement
+from logos_anonymity.posterior import Staged, Unstaged, law_as_seen
+from logos_anonymity.trials import MARGIN, targets, waiting
 from logos_mixnet.core.mixing.cover import PROFILES, Profile
 from logos_simulation.chance import Chance
 
@@ -39,38 +42,6 @@ from mix_nodes import MixNetwork, law_of  # noqa: E402 - found by the line above
 
 BY_MACHINES: Final = 20
 """Nodes up to which the product's machines run; more by their law."""
-LINKS: Final = "links"
-BARS: Final = {("strong", 20): (7.0, 6.0, 0.08), ("laptop", 5): (0.0, 4.0, 0.2)}
-"""k and entropy at least, best guess at most, for an observer of links."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What one observer found."""
-
-    profile: str
-    mixes: int
-    capture: str
-    observer: str
-    report: Report
-    waiting: float
-    promised: float
-    stated_bits: float
-
-    @property
-    def met(self) -> bool | None:
-        """Whether it meets its bars; None if it has none."""
-        bars = BARS.get((self.profile, self.mixes))
-        if bars is None or not self.observer.startswith(LINKS):
-            return None
-        least, bits, most = bars
-        report = self.report
-        return (
-            round(self.waiting, 1) >= least
-            and report.entropy_bits.value >= bits
-            and report.believed.value <= most
-            and report.is_calibrated
-        )
 
 
 def captured(profile: Profile, mixes: int, count: int, seed: int) -> tuple[str, Run]:
@@ -100,85 +71,25 @@ def observed(profile: Profile, mixes: int, count: int, seed: int) -> Iterator[Ro
     say(f"{profile.name}, {mixes} mixes")
     kind, run = captured(profile, mixes, count, seed)
     law = law_as_seen(run.law, run.crossings)
-    wanted = targets(run)
-    unstaged: Observer = Unstaged(run.crossings, law)
-    staged: Observer = Staged(run.crossings, run.hops, law)
-    stated = statement(profile, mixes, None).entropy_bits
-    for name, observer, sees_first in (
-        (f"{LINKS}, first hop", unstaged, True),
-        (f"{LINKS}, when sent", unstaged, False),
-        ("hops, first hop", staged, True),
-        ("hops, when sent", staged, False),
-    ):
-        report = watch(observer, wanted, sees_first=sees_first)
-        yield Row(
-            profile.name, mixes, kind, name, report, waiting(run), profile.expected_waiting, stated
-        )
+    seen = Seen(profile, mixes, kind, targets(run), waiting(run))
+    yield from seen.rows(LINKS, Unstaged(run.crossings, law))
+    yield from seen.rows("hops", Staged(run.crossings, run.hops, law))
 
 
-def live(options: Namespace) -> Iterator[Row]:
-    """Evaluates what taps have written."""
+def live(options: Namespace, parser: ArgumentParser) -> list[Row]:
+    """Evaluates what taps have written: now, on a testnet, or before."""
     profile = PROFILES[options.profile]
-    sightings = [each for path in options.live for each in read_sightings(_lines(path))]
-    crossings = joined(sightings)
-    if not crossings:
-        raise SystemExit("the capture holds no packet that was sent and arrived")
-    say(f"{len(crossings)} packets, sizes {sorted(sizes(sightings))}")
-    began_ns = min(one.time_ns for one in sightings)
-    wanted = messages(crossings, read_deliveries(_lines(options.truth)), began_ns)
-    margin_ms = MARGIN * profile.mean_delay_ms / 2
-    until_ms = crossings[-1].sent_ms - margin_ms
-    wanted = [one for one in wanted if margin_ms <= one.given_ms <= until_ms]
-    if len(wanted) < 2:
-        raise SystemExit("fewer than two messages lie far enough from the capture's ends")
     law = law_of(profile)
-    mixes = len({one.sender for one in crossings})
-    observer = Unstaged(crossings, law_as_seen(law, crossings))
-    yield Row(
-        profile.name,
-        mixes,
-        "live",
-        f"{LINKS}, when sent",
-        watch(observer, wanted, sees_first=False),
-        waiting_by_rate(crossings, law),
-        profile.expected_waiting,
-        statement(profile, mixes, None).entropy_bits,
-    )
-
-
-def _lines(path: Path) -> Iterable[str]:
-    return path.read_text(encoding="utf-8").splitlines()
-
-
-def table(rows: Sequence[Row]) -> str:
-    """Rows for people."""
-    head = "profile mixes capture observer targets k promised bits stated set best right bar"
-    lines = [head.split()]
-    for row in rows:
-        report = row.report
-        calibrated = "" if report.is_calibrated else " (not calibrated)"
-        lines.append(
-            [
-                row.profile,
-                str(row.mixes),
-                row.capture,
-                row.observer,
-                str(report.targets),
-                f"{row.waiting:.2f}",
-                f"{row.promised:.2f}",
-                str(report.entropy_bits),
-                f"{row.stated_bits:.2f}",
-                f"{report.effective_set:.1f}",
-                str(report.believed),
-                str(report.success) + calibrated,
-                {True: "met", False: "MISSED", None: ""}[row.met],
-            ]
-        )
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    if options.live:
+        if options.truth is None:
+            parser.error("--live needs --truth")
+        return list(evaluated(profile, law, options.live, options.truth, options.seed))
+    with TemporaryDirectory(prefix="logos-taps-") as folder:
+        kept = options.keep or Path(folder)
+        kept.mkdir(parents=True, exist_ok=True)
+        wanted = Wanted(profile, options.minutes, options.targets, options.seed)
+        taps, truth = asyncio.run(capture(wanted, kept))
+        return list(evaluated(profile, law, taps, truth, options.seed))
 
 
 def main() -> int:
@@ -193,14 +104,17 @@ def main() -> int:
     parser.add_argument("--plots", type=Path, help="a folder for charts of the attacks")
     parser.add_argument("--live", type=Path, nargs="+", help="files of taps")
     parser.add_argument("--truth", type=Path, help="what was sent and delivered while they wrote")
-    parser.add_argument("--profile", choices=list(PROFILES), default="laptop", help="of --live")
+    parser.add_argument("--testnet", action="store_true", help="five processes, started for it")
+    parser.add_argument("--minutes", type=float, default=40.0, help="of messages on the testnet")
+    parser.add_argument("--keep", type=Path, help="a folder for the testnet's taps and truth")
+    parser.add_argument(
+        "--profile", choices=list(PROFILES), default="laptop", help="of --live and --testnet"
+    )
     options = parser.parse_args()
     if options.attacks:
         return attacks(options.seed, options.plots)
-    if options.live:
-        if options.truth is None:
-            parser.error("--live needs --truth")
-        rows = list(live(options))
+    if options.live or options.testnet:
+        rows = live(options, parser)
     else:
         mixes = [100, 200] if options.growth else options.mixes
         rows = [

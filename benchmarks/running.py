@@ -70,25 +70,30 @@ class Running:
         return find_processes(self.layout.directory)
 
 
-def planned(node_count: int, layout: Layout) -> Plan:
-    """The plan of deploy/topologies/small.toml for so many nodes, on ports of its own."""
-    text = TOPOLOGY.read_text(encoding="utf-8")
+def planned(node_count: int, layout: Layout, path: Path = TOPOLOGY, ports_from: int = 0) -> Plan:
+    """The plan of a topology's file for so many nodes, on ports of its own."""
+    text = path.read_text(encoding="utf-8")
     topology = replace(
         parse_topology(text, node_count=node_count),
         name="benchmark",
-        front_port_base=FRONT_PORTS,
-        port_bases={"p2p": P2P_PORTS},
+        front_port_base=FRONT_PORTS + ports_from,
+        port_bases={"p2p": P2P_PORTS + ports_from},
     )
     return process_plan(topology, load_manifests(topology), None, layout)
 
 
 @asynccontextmanager
-async def running(node_count: int) -> AsyncIterator[Running]:
-    """Starts a testnet in a new folder under `.logos`, and removes all of it at the end."""
+async def running(
+    node_count: int, path: Path = TOPOLOGY, ports_from: int = 0
+) -> AsyncIterator[Running]:
+    """Starts a testnet in a new folder under `.logos`, and removes all of it at the end.
+
+    `ports_from`: what its ports are above those of others, so that two can run at once.
+    """
     prepare_process()  # what a client written with the SDK does too
     (ROOT / ".logos").mkdir(exist_ok=True)
     layout = Layout(Path(tempfile.mkdtemp(prefix="benchmark-", dir=ROOT / ".logos")))
-    testnet = ProcessTestnet(planned(node_count, layout), layout)
+    testnet = ProcessTestnet(planned(node_count, layout, path, ports_from), layout)
     say(f"starting {node_count} nodes")
     try:
         yield Running(testnet.plan, layout, await testnet.up(silent))
