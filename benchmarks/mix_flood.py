@@ -51,7 +51,7 @@ from logos_mixnet.operations.rln import RlnMember, RlnOperations
 from logos_mixnet.operations.streams import StreamOperations
 from logos_mixnet.store.mix import SqlMixStore
 from logos_mixnet.store.rln import SqlMembers, SqlMessageIdStore
-from logos_mixnet.store.sql import SCHEMA
+from logos_mixnet.store.schema import SCHEMA
 from logos_module.database import open_database
 
 LIMIT: Final = 100

@@ -26,7 +26,7 @@ from logos_mixnet.core.rln.signing import is_signed_by
 from logos_mixnet.net.clock import unix_ms
 from logos_mixnet.operations.rln import RlnMember, RlnOperations
 from logos_mixnet.store.rln import SqlMembers, SqlMessageIdStore
-from logos_mixnet.store.sql import SCHEMA
+from logos_mixnet.store.schema import SCHEMA
 from logos_module.database import Database, open_database
 
 PACKET_BYTES: Final = 4608

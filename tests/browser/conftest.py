@@ -62,7 +62,7 @@ class App:
         done(self.testnet.start_app(silent))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def app() -> Iterator[App]:
     """Five nodes and the app, for all tests."""
     with tempfile.TemporaryDirectory(prefix="logos-app-", ignore_cleanup_errors=True) as folder:

@@ -18,7 +18,7 @@ from logos_mixnet.net.clock import unix_ms
 from logos_mixnet.operations.rln import RlnMember, RlnOperations
 from logos_mixnet.store.rln import SqlMembers, SqlMessageIdStore
 from logos_mixnet.store.rln_secret import load_or_create_member
-from logos_mixnet.store.sql import SCHEMA
+from logos_mixnet.store.schema import SCHEMA
 from logos_module.database import open_database
 
 

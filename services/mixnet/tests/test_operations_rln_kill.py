@@ -17,7 +17,7 @@ from logos_mixnet.core.rln.frame import ProofFrame
 from logos_mixnet.core.rln.message_ids import Reserved, Save
 from logos_mixnet.store.rln import SqlMembers, SqlMessageIdStore
 from logos_mixnet.store.rln_secret import load_or_create_member
-from logos_mixnet.store.sql import SCHEMA
+from logos_mixnet.store.schema import SCHEMA
 from logos_module.database import open_database
 
 pytestmark = [pytest.mark.native, pytest.mark.integration]

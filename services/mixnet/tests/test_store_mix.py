@@ -11,7 +11,7 @@ from full_disk import filled, small_disk
 from logos_mixnet.core.errors import StoreError
 from logos_mixnet.core.mixing.keys import MixKey, MixStore
 from logos_mixnet.store.mix import SqlMixStore
-from logos_mixnet.store.sql import SCHEMA
+from logos_mixnet.store.schema import SCHEMA
 from logos_module.database import open_database
 
 

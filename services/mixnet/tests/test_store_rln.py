@@ -20,7 +20,7 @@ from logos_mixnet.core.errors import StoreError
 from logos_mixnet.core.rln.message_ids import Reserved, Save
 from logos_mixnet.store.rln import SqlMembers, SqlMessageIdStore
 from logos_mixnet.store.rln_secret import load_or_create_member, seeded_member
-from logos_mixnet.store.sql import SCHEMA
+from logos_mixnet.store.schema import SCHEMA
 from logos_module.database import Database, open_database
 
 ONE, OTHER = b"1" * 32, b"2" * 32

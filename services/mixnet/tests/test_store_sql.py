@@ -21,7 +21,8 @@ from logos_mixnet.core.confidence import Learned
 from logos_mixnet.core.errors import StoreError
 from logos_mixnet.store import mix as _mix  # noqa: F401 - its tables are of the schema
 from logos_mixnet.store import rln as _rln  # noqa: F401 - so are these
-from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlOfferStore, SqlPeerStore
+from logos_mixnet.store.schema import SCHEMA
+from logos_mixnet.store.sql import SqlAdvertisementStore, SqlOfferStore, SqlPeerStore
 from logos_module.database import Database, Schema, open_database
 from schema_contract import SchemaContract
 

@@ -69,7 +69,8 @@ from logos_mixnet.store.mix import SqlMixStore
 from logos_mixnet.store.rln import SqlMembers, SqlMessageIdStore
 from logos_mixnet.store.rln_registry import RegistryMembers, allocate
 from logos_mixnet.store.rln_secret import load_or_create_member, seeded_member
-from logos_mixnet.store.sql import SCHEMA, SqlAdvertisementStore, SqlOfferStore, SqlPeerStore
+from logos_mixnet.store.schema import SCHEMA
+from logos_mixnet.store.sql import SqlAdvertisementStore, SqlOfferStore, SqlPeerStore
 from logos_mixnet.store.taps import TapFile
 from logos_module import ModuleContext
 from logos_module.database import Database, open_database

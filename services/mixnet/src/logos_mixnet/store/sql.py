@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import BigInteger, LargeBinary, String, delete, func, inspect, select, update
@@ -15,7 +14,7 @@ from logos_mixnet.core.advertisements import MAX_EXPIRED, Advertisement, Due, Ma
 from logos_mixnet.core.capability.offers import Offer
 from logos_mixnet.core.confidence import Confidence, Learned
 from logos_mixnet.core.errors import StoreError, TooManyKeysError
-from logos_module.database import Database, Schema, reading, writing
+from logos_module.database import Database, reading, writing
 
 CHUNK: Final = 500
 """Values of one `IN (...)`; SQLite takes more, older ones 999."""
@@ -88,9 +87,6 @@ class RecordRow(Base):
 
     one: Mapped[int] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger)
-
-
-SCHEMA: Final = Schema(Base.metadata, Path(__file__).parent / "versions")
 
 
 class SqlPeerStore:
