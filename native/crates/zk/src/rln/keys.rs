@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use rayon::{ThreadBuilder, ThreadPoolBuilder};
 use rln::prelude::{
     ArkGroth16Backend, PoseidonHash, RLN, RLNBuilder, Stateless, VerifyingKey, default_graph_multi,
     default_zkey_multi, default_zkey_single,
@@ -22,7 +23,17 @@ pub enum Circuit {
 }
 
 /// Reads the keys of both circuits, so that the first message does not wait for them.
+///
+/// In a pool of its own, which has ended when this returns: a process that has loaded the keys
+/// may still be forked, and its children share them.
 pub fn load() {
+    ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build_scoped(ThreadBuilder::run, |pool| pool.install(load_here))
+        .unwrap_or_else(|_| load_here()); // no thread could be started
+}
+
+fn load_here() {
     for circuit in [Circuit::Single, Circuit::Multi] {
         backend(circuit);
         verifier(circuit);
