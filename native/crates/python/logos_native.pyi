@@ -472,6 +472,18 @@ def sphinx_lioness_encrypt(seed: bytes, block: bytes) -> bytes:
 def sphinx_lioness_decrypt(seed: bytes, block: bytes) -> bytes:
     """Reverses `sphinx_lioness_encrypt`."""
 
+class TagSet:
+    """A set of tags that only grows. A tag is 16 bytes, not all zeros, else `ValueError`."""
+
+    def __init__(self) -> None: ...
+    def __len__(self) -> int: ...
+    def __contains__(self, tag: bytes) -> bool: ...
+    def add(self, tag: bytes) -> bool:
+        """Adds a tag; returns whether it was not there."""
+
+    def add_all(self, tags: bytes) -> None:
+        """Adds tags, one behind the other."""
+
 # Hashes and trees: what is refused changes nothing.
 
 def poseidon_hash(inputs: list[bytes]) -> bytes:

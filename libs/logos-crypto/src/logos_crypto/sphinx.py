@@ -1,5 +1,7 @@
 """Symmetric cryptography of the mix's packets: LIONESS of LIP-183, and a header's MAC and stream.
 
+And the set of tags of packets that a relay has seen, which is too large for Python's objects.
+
 Keys are derived within a call, from a hop's secret of 32 bytes or from a seed. Nothing branches on
 data; comparing a MAC is the caller's, in constant time.
 
@@ -7,6 +9,9 @@ Spec: docs/protocol/mix.md, MIX-2 and MIX-5. Source: LIP-99 §8.2, LIP-183 §4 a
 """
 
 import logos_native
+from logos_native import TagSet
+
+__all__ = ["TagSet", "header_mac", "header_stream", "lioness_decrypt", "lioness_encrypt"]
 
 
 def header_mac(secret: bytes, beta: bytes) -> bytes:

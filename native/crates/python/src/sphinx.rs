@@ -4,6 +4,7 @@
 //! in place. The GIL is kept, since a call takes microseconds.
 
 use logos_sphinx::lioness::{Lioness, SizeError};
+use logos_sphinx::tags::{self, TAG_BYTES, Tag};
 use logos_sphinx::{SECRET_BYTES, header};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -11,6 +12,7 @@ use pyo3::types::PyBytes;
 
 /// Adds everything of this file to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<TagSet>()?;
     module.add_function(wrap_pyfunction!(sphinx_header_mac, module)?)?;
     module.add_function(wrap_pyfunction!(sphinx_header_stream, module)?)?;
     module.add_function(wrap_pyfunction!(sphinx_lioness_encrypt, module)?)?;
@@ -82,4 +84,41 @@ fn sphinx_lioness_decrypt<'py>(
 ) -> PyResult<Bound<'py, PyBytes>> {
     let cipher = Lioness::new(seed).map_err(size_error)?;
     changed(py, block, |copy| cipher.decrypt(copy).map_err(size_error))
+}
+
+/// See `logos_sphinx::tags`.
+#[pyclass]
+struct TagSet(tags::TagSet);
+
+fn tag_of(raw: &[u8]) -> PyResult<&Tag> {
+    let tag: Option<&Tag> = raw.try_into().ok();
+    tag.filter(|tag| **tag != [0; TAG_BYTES])
+        .ok_or_else(|| PyValueError::new_err(format!("a tag is {TAG_BYTES} bytes of a hash")))
+}
+
+#[pymethods]
+impl TagSet {
+    #[new]
+    fn new() -> Self {
+        Self(tags::TagSet::default())
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    fn __contains__(&self, tag: &[u8]) -> PyResult<bool> {
+        Ok(self.0.contains(tag_of(tag)?))
+    }
+
+    fn add(&mut self, tag: &[u8]) -> PyResult<bool> {
+        Ok(self.0.add(tag_of(tag)?))
+    }
+
+    fn add_all(&mut self, tags: &[u8]) -> PyResult<()> {
+        for tag in tags.chunks(TAG_BYTES) {
+            self.0.add(tag_of(tag)?);
+        }
+        Ok(())
+    }
 }

@@ -11,7 +11,7 @@ from typing import Final
 from logos_mixnet.core.errors import StoreError
 from logos_mixnet.core.mixing.keys import SERVED, MixKey, MixStore, ends_ms, next_key
 from logos_mixnet.core.mixing.relay import KeyEpoch
-from logos_mixnet.core.mixing.tags import TAG_BYTES, TagTable
+from logos_mixnet.core.mixing.tags import TagTable
 from logos_mixnet.core.sphinx.primitives import RandomBytes
 
 log = logging.getLogger(__name__)
@@ -78,6 +78,5 @@ class MixKeys:
     async def _tags(self, key: MixKey) -> TagTable:
         table = TagTable()
         async for tags in self._store.load_tags(key.epoch):
-            for at in range(0, len(tags), TAG_BYTES):
-                table.add(tags[at : at + TAG_BYTES])
+            table.add_all(tags)
         return table
