@@ -16,7 +16,14 @@ from logos.kernel.v1 import (
     supervisor_pb2,
 )
 from logos.module.v1 import invocation_pb2, module_host_pb2
-from logos.network.v1 import discovery_pb2, gossip_pb2, peering_pb2, streams_pb2
+from logos.network.v1 import (
+    discovery_pb2,
+    gossip_pb2,
+    mix_pb2,
+    peering_pb2,
+    rln_pb2,
+    streams_pb2,
+)
 from logos.storage.v1 import storage_pb2
 from logos_client.channels import channel_to
 from logos_testnet.client import reason_of
@@ -31,9 +38,11 @@ CONTRACTS: tuple[Any, ...] = (
     gossip_pb2,
     invocation_pb2,
     kernel_pb2,
+    mix_pb2,
     module_host_pb2,
     peering_pb2,
     registry_pb2,
+    rln_pb2,
     router_pb2,
     settings_pb2,
     storage_pb2,
