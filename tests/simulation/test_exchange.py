@@ -33,7 +33,7 @@ def test_all_find_enough_peers_by_exchange_and_the_first_trims() -> None:
     world.run(MINUTES * 60_000)
 
     assert min(len(node.machine.connected) for node in nodes[1:]) >= TARGET
-    # Who was trimmed dials the first again, as its profile names it (NET-4), and has a new grace.
+    # Who was trimmed dials the first again, as its profile names it (NET-4), and is turned away.
     assert nodes[0].machine.trimmed >= NODES - HIGH
     assert len(reached(nodes)) == NODES - 1
     known = sorted(len(node.machine.book) for node in nodes)

@@ -8,6 +8,7 @@ from mixnet_nodes import fake_address, fake_peer_id, seeded
 
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.dials import Aims
+from logos_mixnet.core.exchange import Ask
 from logos_mixnet.core.peering import Disconnect, Peering
 from logos_mixnet.core.trimming import Watermarks
 
@@ -71,3 +72,18 @@ def test_only_those_that_its_own_profile_names_are_protected(crowd: Crowd) -> No
     kept = [name for name in NUMBERS if crowd.node.is_kept(name)]
     assert kept == [fake_peer_id(number) for number in range(1, OWN_BOOTSTRAP + 1)]
     assert set(kept) <= set(crowd.node.connected)
+
+
+def test_who_is_turned_away_is_not_asked_for_peers() -> None:
+    named = [Address(fake_address(1), fake_peer_id(1))]
+    marks = Watermarks(low=0, high=1, grace_ms=0)
+    aims = Aims(fake_peer_id(0), named, 8, 250, 0, watermarks=marks, is_exchanging=True)
+    node = Peering(aims, seeded(3))
+    peers = [fake_peer_id(number) for number in (2, 3)]
+    for number, name in enumerate(peers):
+        node.connection_made(name, fake_address(2 + number), "inbound", 0)
+        node.identified(name, "test", [], [], 0)
+
+    asked = {effect.peer_id for effect in node.tick(0) if isinstance(effect, Ask)}
+
+    assert asked == {peers[0]}

@@ -164,6 +164,8 @@ class Peering:
         self.trimmed = 0
         """Peers so far that were one too many."""
         self._rng = rng
+        self._leaving: set[str] = set()
+        """Connected peers whose connections are being closed."""
         self._connecting: dict[Address, list[Ticket]] = {}
         self._pings: dict[Ticket, tuple[str, int]] = {}  # peer and deadline, the oldest first
         self._listening: dict[Ticket, int] = {}
@@ -219,6 +221,7 @@ class Peering:
             return []
         since_ms = entry.connection.since_ms
         del self.connected[peer_id]
+        self._leaving.discard(peer_id)
         entry.connection = None
         entry.round_trip_us = None
         if self.book.get(peer_id) is entry:
@@ -247,7 +250,8 @@ class Peering:
             transports = [transport_of(address) for address in addresses]
             others = [t for t in transports if t and t not in self.own_addresses]
             self.book.announce(peer_id, others, now_ms)
-            self.exchange.met(peer_id, now_ms)
+            if peer_id not in self._leaving:
+                self.exchange.met(peer_id, now_ms)
             self._search_soon(now_ms)
         return []
 
@@ -484,6 +488,7 @@ class Peering:
         effects: Effects = []
         for each in too_many:
             self.trimmed += 1
+            self._leaving.add(each.peer_id)
             worth = self.standing.trimming.value_of(each.peer_id, now_ms)
             detail = f"too many peers, worth {worth}"
             effects += [
