@@ -186,7 +186,7 @@ async def test_the_page_says_how_the_mix_is(visitor: Visitor) -> None:
         "<b>4.3 bits</b> of entropy",
         'aria-label="Five equal bars, one of which is yours"',
         "8 sent, 6 back, 0 lost",
-        "7 of 10 left",
+        "7 left",
         "It arrived before, over another path. <code>MIX_COPY</code>",
         "<code>&lt;b&gt;</code>",
         "Nothing was sent from this page yet.",

@@ -66,19 +66,24 @@ def facts(status: pb.MixGetStatusResponse) -> list[tuple[str, str, str]]:
         f"Of others; {number(counts.delivered)} ended here,"
         f" {number(counts.own_sent)} were of its own."
     )
-    budget = f"{number(status.ids_left)} of {number(status.profile.limit)} left"
+    lame = status.pool_size - status.usable
+    used = (
+        f"{number(status.usable)} of them are used; the others lose what they are given."
+        if lame
+        else "Paths go through all of them alike."
+    )
     return [
         (
             "Pool",
             words.counted(status.pool_size, "other mix", "other mixes"),
-            f"{number(status.usable)} of them are used; the others lose what they are given.",
+            used,
         ),
         ("Cover traffic", loops, cover),
         ("Held now", words.counted(status.held, "packet"), "They wait here, in no order."),
         (
             "Budget",
-            budget if status.guarded else "not limited",
-            f"Message ids of this epoch, which takes {_long(status.profile.period)}."
+            f"{number(status.ids_left)} left" if status.guarded else "not limited",
+            f"Message ids of this epoch of {_long(status.profile.period)}; each packet takes one."
             if status.guarded
             else "Packets carry no proofs here, so anybody may send any number.",
         ),
