@@ -214,12 +214,21 @@ steps = st.tuples(st.integers(0, 300), st.sampled_from("cdpuot"), st.integers(0,
 def test_d6_whatever_happens_the_rules_hold(history: list[tuple[int, str, int]]) -> None:
     trimming, now_ms, last_ms = Trimming(MARKS), 0, -10_000
     since: dict[str, int] = {}
-    protected: set[str] = set()
+    protected, seen_off = set[str](), set[str]()
     for gap_ms, what, number in history:
         now_ms += gap_ms
         name = f"peer{number}"
         before = len(since)
+        is_back = name in seen_off and name not in since and name not in protected
+        is_back = is_back and trimming.value_of(name, now_ms) <= 0
         match what:
+            case "c" if is_back and before >= MARKS.high:
+                assert trimming.connected(name, now_ms, is_outbound=False) == [Trim(name)]
+                trimming.disconnected(name, now_ms)
+                effects = []
+            case "c" if is_back:
+                since[name] = now_ms - MARKS.grace_ms
+                effects = trimming.connected(name, now_ms, is_outbound=False)
             case "c" | "o":
                 since[name] = now_ms
                 effects = trimming.connected(name, now_ms, is_outbound=what == "o")
@@ -243,6 +252,7 @@ def test_d6_whatever_happens_the_rules_hold(history: list[tuple[int, str, int]])
             assert not protected & set(gone)
             assert all(now_ms - since[each] >= MARKS.grace_ms for each in gone)
             last_ms = now_ms
+        seen_off.update(gone)
         for each in gone:
             del since[each]
             trimming.disconnected(each, now_ms)

@@ -89,7 +89,8 @@ class Trimming:
     def connected(self, peer_id: str, now_ms: int, *, is_outbound: bool) -> Sequence[Trim]:
         """Takes a new peer. One that comes back after it was trimmed has no grace again."""
         peer = self._peer(peer_id)
-        if not is_outbound and self._is_back(peer_id, now_ms):
+        is_new = peer_id not in self._connected
+        if is_new and not is_outbound and self._is_back(peer_id, now_ms):
             if len(self._connected) >= self._marks.high:
                 self._trimmed(peer_id, now_ms)
                 return [Trim(peer_id)]
