@@ -144,7 +144,7 @@ class MixNetwork:
             arrived_ms = self.world.now_ms
             crossing = Crossing(sent_ms, arrived_ms, sender.name, receiver.name, len(packet))
             self.capture.append((crossing, *self._tracks.get(_name(packet), (-1, 0))))
-            receiver.arrived(packet)
+            receiver.arrived(sender.name, packet)
 
         if self.passes(sender.name, receiver.name):
             self.links.send(sender.node, receiver.node, arrive, lose)
@@ -230,10 +230,10 @@ class MixNode:
 
         self._sender_run.ask(done, self.sender.send, outgoing)
 
-    def arrived(self, frame: bytes) -> None:
+    def arrived(self, peer_id: str, frame: bytes) -> None:
         """Takes a packet from a link."""
         self.frames += 1
-        self._relay_run.put(self.relay.arrived, frame)
+        self._relay_run.put(self.relay.arrived, peer_id, frame)
         self._check()
 
     def _check(self) -> None:
