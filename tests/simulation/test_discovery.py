@@ -18,7 +18,7 @@ from logos_simulation.faults import crash_one, now_and_then
 from logos_simulation.links import Links, Weather
 from logos_simulation.world import World, seeds
 
-pytestmark = pytest.mark.simulation
+pytestmark = [pytest.mark.simulation, pytest.mark.timeout(900)]
 
 LOOK_UP_MS: Final = 30_000
 

@@ -5,7 +5,7 @@ import pytest
 from exchange_nodes import HIGH, TARGET, ExchangeNode
 from logos_simulation.world import World
 
-pytestmark = pytest.mark.simulation
+pytestmark = [pytest.mark.simulation, pytest.mark.timeout(900)]
 
 NODES = 60
 MINUTES = 2

@@ -17,7 +17,7 @@ from logos_simulation.world import World, seeds
 from mixnet_host import Network
 from mixnet_mesh import MixnetNode
 
-pytestmark = pytest.mark.simulation
+pytestmark = [pytest.mark.simulation, pytest.mark.timeout(900)]
 
 TROUBLE_MS = 28_000
 MAX_FAULT_MS = 10_000
