@@ -38,8 +38,8 @@ CALL_S: Final = 10.0
 WRITTEN_S: Final = 3.0
 """By when a tap has written what it has seen."""
 LOAD_EVERY_S: Final = 5.0
-SPARE: Final = 1.3
-"""Messages for each that is wanted: of a sixth it cannot be said which packet they were."""
+SPARE: Final = 1.4
+"""Messages for each that is wanted: of a quarter it cannot be said which packet they were."""
 
 
 @dataclass(frozen=True, slots=True)
