@@ -14,7 +14,7 @@ const FIRST_SLOTS: usize = 16;
 
 /// A set of tags. Where one lies is keyed: whoever sends packets cannot choose it.
 ///
-/// A million take some 21 MiB, and no insertion moves more than a 256th of them.
+/// A million take some 25 MiB, and no insertion moves more than a 256th of them.
 pub struct TagSet {
     key: RandomState,
     parts: Vec<Part>,
