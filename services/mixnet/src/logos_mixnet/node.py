@@ -343,8 +343,12 @@ class Network:
             return
         async with asyncio.TaskGroup() as tasks:
 
+            async def offer(key: bytes) -> None:
+                with suppress(ModuleDrainingError):
+                    await self.capability.advertise(MIX_PROTOCOL, service_data(key))
+
             def advertise(key: bytes) -> None:
-                tasks.create_task(self.capability.advertise(MIX_PROTOCOL, service_data(key)))
+                tasks.create_task(offer(key))
 
             mix.join(block, advertise)
             tasks.create_task(self._tell_lost_links(mix))
