@@ -2,11 +2,12 @@
 # ruff: noqa: S101 - a scenario is a test
 
 import asyncio
+from collections.abc import Sequence
 
 import grpc
 
 from logos.kernel.v1 import supervisor_pb2, supervisor_pb2_grpc
-from logos.network.v1 import mix_pb2, mix_pb2_grpc
+from logos.network.v1 import mix_pb2, mix_pb2_grpc, peering_pb2, peering_pb2_grpc
 from logos_testnet.client import reason_of
 from logos_testnet.scenarios.waiting import RECOVERY_S, peer_ids, until_whole
 from logos_testnet.testnet import Testnet, front_door
@@ -47,24 +48,20 @@ async def a_ping_crosses_verified_hops_and_comes_back(testnet: Testnet) -> None:
 async def messages_arrive_past_a_relay_that_has_stopped(testnet: Testnet) -> None:
     """One of five is stopped: with two copies of each, all messages arrive."""
     first, second, _third, fourth = (node.name for node in testnet.plan.nodes[:4])
-    there = (await peer_ids(testnet))[fourth]
+    ids = await peer_ids(testnet)
     await until_mixes_are_known(testnet)
     contents = {f"message {number}".encode() for number in range(MESSAGES)}
     async with front_door(testnet, fourth) as channel, asyncio.timeout(PATIENCE_S):
         asked = mix_pb2.MixListenRequest(codec=CODEC)
         messages = aiter(mix_pb2_grpc.MixStub(channel).Listen(asked))
         await anext(messages)  # it listens
-        await _stop(testnet, second)
-        async with front_door(testnet, first) as sending:
-            stub = mix_pb2_grpc.MixStub(sending)
-            for content in sorted(contents):
-                await stub.Send(
-                    mix_pb2.SendRequest(
-                        route=route_to(there, redundancy=2), codec=CODEC, content=content
-                    )
-                )
-        found = {(await anext(messages)).content for _ in contents}
-    await _start(testnet, second)
+        try:
+            await _stop(testnet, second)
+            await _until_lost(testnet, first, ids[second])
+            await _send(testnet, first, ids[fourth], sorted(contents))
+            found = {(await anext(messages)).content for _ in contents}
+        finally:
+            await _start(testnet, second)
     await until_whole(testnet)
 
     assert found == contents
@@ -110,6 +107,26 @@ async def _may_send(testnet: Testnet, node: str) -> bool:
             raise
         return False
     return True
+
+
+async def _send(testnet: Testnet, node: str, peer_id: str, contents: Sequence[bytes]) -> None:
+    route = route_to(peer_id, redundancy=2)
+    async with front_door(testnet, node) as channel:
+        for content in contents:
+            asked = mix_pb2.SendRequest(route=route, codec=CODEC, content=content)
+            await mix_pb2_grpc.MixStub(channel).Send(asked)
+
+
+async def _until_lost(testnet: Testnet, node: str, peer_id: str) -> None:
+    """Waits until a node is not connected to a peer: what is to stop still serves for a while."""
+    asked = peering_pb2.ListPeersRequest(page_size=1000)
+    async with front_door(testnet, node) as channel:
+        stub = peering_pb2_grpc.PeeringStub(channel)
+        while True:
+            peers = (await stub.ListPeers(asked)).peers
+            if not any(peer.connected for peer in peers if peer.peer_id == peer_id):
+                return
+            await asyncio.sleep(0.1)
 
 
 async def _stop(testnet: Testnet, node: str) -> None:
