@@ -95,7 +95,12 @@ def test_what_the_mix_does_is_said() -> None:
     assert found["Pool"][0] == "four other mixes"
     assert found["Cover traffic"][0] == "8 sent, 6 back, 1 lost"
     assert found["Held now"][0] == "five packets"
-    assert found["Budget"] == ("7 of 10 left", "Message ids of this epoch, which takes 10 s.")
+    assert found["Budget"] == (
+        "7 left", "Message ids of this epoch of 10 s; each packet takes one."
+    )  # fmt: skip
+    assert found["Pool"][1] == "3 of them are used; the others lose what they are given."
+    every = words.facts(status(usable=4))[0]
+    assert every == ("Pool", "four other mixes", "Paths go through all of them alike.")
     assert found["Passed on"][0] == "one packet"
     assert "1,204 ended here" in found["Passed on"][1]
 
