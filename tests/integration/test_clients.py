@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from integration.commands import ROOT
-from logos.network.v1 import mix_pb2, mix_pb2_grpc
-from logos_client.channels import channel_to
 from logos_testnet.scenarios.files import sample
+from logos_testnet.scenarios.mixing import until_mixes_are_known
 from logos_testnet.testnet import Testnet
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -51,17 +50,6 @@ def test_a_go_client_puts_on_one_node_and_gets_from_another(
     )
 
     assert said.startswith("zDvZ")
-
-
-async def until_mixes_are_known(testnet: Testnet) -> None:
-    """Waits until the first node knows all others as mixes, and may send."""
-    others = len(testnet.plan.nodes) - 1
-    async with channel_to(testnet.plan.nodes[0].front, testnet.bearer) as channel:
-        mix = mix_pb2_grpc.MixStub(channel)
-        async with asyncio.timeout(120):
-            asked = mix_pb2.MixGetStatusRequest()
-            while (await mix.GetStatus(asked)).pool_size < others:  # noqa: ASYNC110 - a remote event
-                await asyncio.sleep(0.1)
 
 
 def test_a_go_client_asks_and_answers_through_the_mix(testnet: Testnet, tmp_path: Path) -> None:
