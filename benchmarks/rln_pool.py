@@ -60,7 +60,7 @@ async def spend(node: RlnOperations, count: int) -> tuple[list[tuple[bytes, byte
     """Proves packets, each when a proof is prepared; returns them, and the times in ms."""
     sent, times = [], []
     while len(sent) < count:
-        while node.proofs.pool.missing(node.proofs.ids, unix_ms()) is not None:  # noqa: ASYNC110 - the product wakes nobody for it
+        while node.proofs.pool.missing(node.proofs.ids, unix_ms()) is not None:  # noqa: ASYNC110 - the pool sends no signal
             await asyncio.sleep(0.01)
         packet = os.urandom(PACKET_BYTES)
         began, before = time.perf_counter(), node.proofs.pool.found

@@ -1,24 +1,21 @@
 """Taps of a testnet: off unless the topology asks for them, and then of one capture (MIX-32)."""
 
-import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import permutations
 from pathlib import Path
 
-import grpc
 import pytest
 
 from integration.commands import ROOT
 from logos.network.v1 import mix_pb2 as pb
-from logos.network.v1 import rln_pb2
 from logos.network.v1.mix_pb2_grpc import MixStub
-from logos.network.v1.rln_pb2_grpc import RlnStub
 from logos_anonymity.captures import ARRIVED, SENT, Sighting, read_sightings, sizes
 from logos_testnet.layout import layout_of
 from logos_testnet.opening import Description, Places
 from logos_testnet.progress import silent
+from logos_testnet.scenarios.mixing import until_mixes_are_known
 from logos_testnet.testnet import Testnet, front_door
 from own_topology import claim_ports, running
 
@@ -59,23 +56,13 @@ def times(seen: list[Sighting], sender: str, receiver: str, kind: str) -> list[i
 @asynccontextmanager
 async def mixes_of(testnet: Testnet) -> AsyncIterator[dict[str, MixStub]]:
     """Mixes that know one another, by their peer ids."""
+    await until_mixes_are_known(testnet)
     async with AsyncExitStack() as stack:
         found = {}
         for node in testnet.plan.nodes:
             channel = await stack.enter_async_context(front_door(testnet, node.name))
-            async with asyncio.timeout(120):
-                while not await is_whole(channel, len(testnet.plan.nodes)):  # noqa: ASYNC110
-                    await asyncio.sleep(0.2)
             found[(await status_of(MixStub(channel))).peer_id] = MixStub(channel)
         yield found
-
-
-async def is_whole(channel: grpc.aio.Channel, nodes: int) -> bool:
-    """Whether a mix knows all others, and may send as all of them may."""
-    limits = await RlnStub(channel).GetStatus(rln_pb2.RlnGetStatusRequest(), timeout=10)
-    is_member = limits.membership.state == rln_pb2.MEMBERSHIP_STATE_ACTIVE
-    usable = (await status_of(MixStub(channel))).usable
-    return is_member and limits.members == nodes and usable == nodes - 1
 
 
 async def status_of(stub: MixStub) -> pb.MixGetStatusResponse:

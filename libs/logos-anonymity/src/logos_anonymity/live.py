@@ -1,8 +1,8 @@
-"""The truth on a live capture: what whoever sent and received messages knows of them.
+"""The truth on a live capture: what senders and receivers of messages know of them.
 
 Taps do not know which packet was whose. The program that sends through two nodes knows when it gave
 a message, when the sender said that it had left, and when it was delivered. The crossing just
-before that is the message's; where there are two, nobody can tell, and it is left out.
+before that is the message's; where there are two, the message is left out.
 """
 
 import json
@@ -21,7 +21,7 @@ LEFT_MS: Final = 100.0
 CAME_MS: Final = 250.0
 """At most, from when a packet arrives until its user is told: its proof is verified meanwhile."""
 UNKNOWN: Final = -1
-"""For a first crossing that nobody told."""
+"""For a first crossing that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Delivery:
     sender: str
     receiver: str
     left_ns: int | None = None
-    """When the sender said that it had left; None if nobody wrote that down."""
+    """When the sender said that it had left; None if it was not recorded."""
 
 
 def read_deliveries(lines: Iterable[str]) -> list[Delivery]:

@@ -49,7 +49,7 @@ class Report:
     def is_refuted(self) -> bool:
         """Whether beliefs or entropy are off by more than chance is once in a thousand times.
 
-        For whoever judges many reports: of twenty calibrated ones, one is not by `is_calibrated`.
+        For judging many reports: of twenty calibrated ones, one is not by `is_calibrated`.
         """
         hits = round(self.success.value * self.targets)
         surprise = self.surprise_bits

@@ -12,7 +12,7 @@ const EMPTY: Tag = [0; TAG_BYTES];
 const PARTS: usize = 256;
 const FIRST_SLOTS: usize = 16;
 
-/// A set of tags. Where one lies is keyed: whoever sends packets cannot choose it.
+/// A set of tags. Where one lies is keyed: a sender of packets cannot choose it.
 ///
 /// A million take some 25 MiB, and no insertion moves more than a 256th of them.
 pub struct TagSet {

@@ -7,8 +7,14 @@ from collections.abc import Sequence
 import grpc
 
 from logos.kernel.v1 import supervisor_pb2, supervisor_pb2_grpc
-from logos.network.v1 import mix_pb2, mix_pb2_grpc, peering_pb2, peering_pb2_grpc
-from logos_testnet.client import reason_of
+from logos.network.v1 import (
+    mix_pb2,
+    mix_pb2_grpc,
+    peering_pb2,
+    peering_pb2_grpc,
+    rln_pb2,
+    rln_pb2_grpc,
+)
 from logos_testnet.scenarios.waiting import RECOVERY_S, peer_ids, until_whole
 from logos_testnet.testnet import Testnet, front_door
 
@@ -18,7 +24,6 @@ CODEC = "/logos/scenario/1.0.0"
 PATIENCE_S = 90.0
 DELAY_MS = 50
 """At each hop: the mix is to work here, and not to hide anything."""
-_SOON = {"MIX_POOL_TOO_SMALL", "MIX_DESTINATION_UNKNOWN", "RLN_MEMBER_UNKNOWN"}
 
 
 async def a_ping_crosses_verified_hops_and_comes_back(testnet: Testnet) -> None:
@@ -83,30 +88,21 @@ async def mix_status(testnet: Testnet, node: str) -> mix_pb2.MixGetStatusRespons
 
 
 async def until_mixes_are_known(testnet: Testnet) -> None:
-    """Waits until every node knows all others as mixes, and can send."""
+    """Waits until every node knows all others as mixes and members, and is a member itself."""
     await until_whole(testnet)
-    others = len(testnet.plan.nodes) - 1
+    nodes = testnet.plan.nodes
     async with asyncio.timeout(2 * RECOVERY_S):
-        for node in testnet.plan.nodes:
-            while (await mix_status(testnet, node.name)).pool_size < others:  # noqa: ASYNC110 - a remote event
-                await asyncio.sleep(0.2)
-            while not await _may_send(testnet, node.name):  # noqa: ASYNC110 - a remote event
-                await asyncio.sleep(0.2)
+        for node in nodes:
+            async with front_door(testnet, node.name) as channel:
+                while not await _is_whole(channel, len(nodes)):  # noqa: ASYNC110 - remote events
+                    await asyncio.sleep(0.2)
 
 
-async def _may_send(testnet: Testnet, node: str) -> bool:
-    """Whether a message that nobody listens for is taken."""
-    peers = await peer_ids(testnet)
-    other = next(peer for name, peer in peers.items() if name != node)
-    asked = mix_pb2.SendRequest(route=route_to(other), codec=CODEC, content=b"?")
-    try:
-        async with front_door(testnet, node) as channel:
-            await mix_pb2_grpc.MixStub(channel).Send(asked)
-    except grpc.aio.AioRpcError as error:
-        if reason_of(error) not in _SOON:
-            raise
-        return False
-    return True
+async def _is_whole(channel: grpc.aio.Channel, nodes: int) -> bool:
+    limits = await rln_pb2_grpc.RlnStub(channel).GetStatus(rln_pb2.RlnGetStatusRequest())
+    status = await mix_pb2_grpc.MixStub(channel).GetStatus(mix_pb2.MixGetStatusRequest())
+    is_member = limits.membership.state == rln_pb2.MEMBERSHIP_STATE_ACTIVE
+    return bool(is_member and limits.members == nodes and status.pool_size == nodes - 1)
 
 
 async def _send(testnet: Testnet, node: str, peer_id: str, contents: Sequence[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""`logosctl mix`: messages of which nobody can tell who speaks to whom."""
+"""`logosctl mix`: messages that hide their sender and recipient from observers."""
 
 from typing import Final
 

@@ -321,7 +321,7 @@ class AddressBook:
     def _make_room(self, confidence: Confidence) -> bool:
         """Has one peer give way in a full book; returns whether one has, or need not.
 
-        The least believed goes, and of those the one that nobody has named for longest.
+        The least believed goes, and of those the one that was named longest ago.
         """
         if len(self._peers) < self._max_peers:
             return True

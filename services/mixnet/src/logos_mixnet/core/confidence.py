@@ -26,7 +26,7 @@ class Learned:
 
     confidence: Confidence = Confidence.LOW
     heard_ms: int = 0
-    """Unix time at which somebody named it last."""
+    """Unix time at which it was named last."""
     reached_ms: int = 0
     """Unix time of the last dial that found the peer there; 0: none has."""
 
@@ -48,7 +48,7 @@ class AddressScore:
         return self.failures, -self.confidence, -self.reached_ms, -self.heard_ms
 
     def named(self, confidence: Confidence, now_ms: int) -> None:
-        """Takes note that somebody names the address, again."""
+        """Takes note that the address was named again."""
         self.confidence = max(self.confidence, confidence)
         self.heard_ms = max(self.heard_ms, now_ms)
 

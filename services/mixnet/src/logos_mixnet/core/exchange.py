@@ -44,7 +44,7 @@ REST_MS: Final = 600_000
 """A peer that has broken a rule, or does not speak the protocol, is not asked for so long."""
 MAX_RESTING: Final = 1024
 FRESH_MS: Final = 24 * 3600 * 1000
-"""A record that nobody has brought for longer is not passed on."""
+"""A record that was not received for longer is not passed on."""
 MAX_TRIES: Final = 64
 """Records that are looked at for one response."""
 PEERS_OF_IP: Final = 2

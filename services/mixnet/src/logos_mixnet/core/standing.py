@@ -36,7 +36,7 @@ class Value:
 
 
 class Standing:
-    """The questions of callers about the value of peers. Trims nobody: the next tick does."""
+    """The questions of callers about the value of peers. Trims no peer: the next tick does."""
 
     def __init__(
         self,

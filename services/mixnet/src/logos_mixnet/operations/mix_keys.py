@@ -72,7 +72,7 @@ class MixKeys:
 
     async def _make(self) -> None:
         key = next_key(self._keys, self._random_bytes, self._now_ms())
-        await self._store.add_key(key)  # before anybody learns of it
+        await self._store.add_key(key)  # before it is advertised
         self._keys = [key, *self._keys][:SERVED]
 
     async def _tags(self, key: MixKey) -> TagTable:

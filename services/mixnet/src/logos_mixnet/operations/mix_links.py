@@ -99,7 +99,7 @@ class MixLinks:
         await link.put(packet)
 
     def pause(self, peer_id: str) -> None:
-        """Reads no more packets of a peer for now."""
+        """Stops reading packets of a peer, until `resume`."""
         self._paused.setdefault(peer_id, asyncio.Event())
 
     def resume(self, peer_id: str) -> None:

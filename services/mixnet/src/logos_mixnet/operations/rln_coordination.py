@@ -78,7 +78,7 @@ class RlnCoordination:
             log.debug("coordination ends: the module is about to stop")
 
     async def tell(self, record: Record) -> None:
-        """Gossips a record. Where nobody hears it now, it is learnt by `PROTOCOL`."""
+        """Gossips a record. A node that does not hear it learns of it by `PROTOCOL`."""
         await self._publish(TOPICS[record.kind], record.raw)
 
     async def report(self, report: Report) -> None:
@@ -201,7 +201,7 @@ _FORGED: Final = frozenset(
         "RLN_SIGNATURE_INVALID",
     }
 )
-"""Refusals that every node would give: whoever passes such a record on is at fault."""
+"""Refusals that every node would give: a peer that passes such a record on is at fault."""
 
 
 def _joined(records: Sequence[Record]) -> bytes:

@@ -83,7 +83,7 @@ class MemberOperations:
         return is_new
 
     async def register(self, commitment: bytes, limit: int) -> None:
-        """Asks whoever registers members for a membership."""
+        """Asks the registry for a membership."""
         await self._store.register(commitment, limit)
 
     async def watch(self) -> None:

@@ -134,7 +134,7 @@ class Proofs:
         making = self._preparing[slot] = self._threads.patiently(self._prepare, preparer, slot)
         try:
             ready = await asyncio.shield(making)
-            if not self.ids.is_taken(slot):  # else whoever has taken it has used this one
+            if not self.ids.is_taken(slot):  # a message that took it waited for this proof
                 self.pool.put(slot, ready)
         finally:
             del self._preparing[slot]

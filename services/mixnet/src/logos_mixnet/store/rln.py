@@ -117,9 +117,9 @@ class SqlMembers:
         )
 
     async def watch(self) -> AsyncIterator[Registry]:
-        """Ends at once: nobody else writes here."""
-        nobody: tuple[Registry, ...] = ()
-        for change in nobody:
+        """Ends at once: there is no other writer."""
+        changes: tuple[Registry, ...] = ()
+        for change in changes:
             yield change
 
     async def register(self, commitment: bytes, _limit: int) -> None:

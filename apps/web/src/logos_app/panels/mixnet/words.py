@@ -27,7 +27,7 @@ def sentence(node: str, status: pb.MixGetStatusResponse | None) -> str:
 
 
 def hidden(what: str, found: pb.Anonymity) -> str:
-    """How well something is hidden, as somebody sees it who sees every link."""
+    """How well a message is hidden from an observer of every link."""
     if found.best_guess >= _BARE:
         tries = f"{found.best_guess * 100:.0f} of 100 tries"
         return f"{what} is not hidden: someone who sees every link would pick it in {tries}."

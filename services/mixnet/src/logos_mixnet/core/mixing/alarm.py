@@ -1,7 +1,7 @@
 """Whether loops come back: a node that is cut off, but for one packet, finds out (MIX-34).
 
-Whoever holds all packets at a mix but one sees where that one goes: nothing mixes with it (the
-n - 1 attack). It has to hold the mix's own loops too, which it cannot tell from others.
+An attacker that holds all packets at a mix but one sees where that one goes: nothing mixes with it
+(the n - 1 attack). It has to hold the mix's own loops too, which it cannot tell from others.
 """
 
 import math

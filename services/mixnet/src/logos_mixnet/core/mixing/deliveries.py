@@ -1,7 +1,7 @@
 """What ends at this node: messages for its listeners, loops, pings, and answers that it waits for.
 
-A message is put together, told from its copies, and handed to whoever listens for its codec. Of
-what nobody waits for nothing is kept. Whatever fails is dropped, and counted by its reason.
+A message is put together, told from its copies, and handed to the listener of its codec. Of
+messages without a listener nothing is kept. Whatever fails is dropped, and counted by its reason.
 
 Rules: MIX-10, MIX-13, MIX-14, MIX-25 copies, MIX-26 listeners, MIX-27 answers.
 """

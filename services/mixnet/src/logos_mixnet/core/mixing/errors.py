@@ -1,4 +1,4 @@
-"""Why a mix drops what breaks no rule of a packet, of which nobody is told, or cannot send."""
+"""Why a mix silently drops a valid packet, or cannot send."""
 
 from logos_base.errors import ErrorKind, LocalFaultError, LogosError, RemoteFaultError
 

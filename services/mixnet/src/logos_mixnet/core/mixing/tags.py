@@ -14,7 +14,7 @@ MAX_TAGS: Final = 2**20
 
 
 class TagTable:
-    """A set of tags that only grows, up to a bound. Where a tag lies, nobody else can choose."""
+    """A set of tags that only grows, up to a bound."""
 
     def __init__(self) -> None:
         self._tags = TagSet()

@@ -135,7 +135,7 @@ class Authentication(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SharedSecret:
-    """Whoever knows a secret may have a membership; the secret does not travel."""
+    """Knowledge of a secret gives a membership; the secret does not travel."""
 
     secret: bytes = field(repr=False)
     kind: bytes = b"logos/shared-secret/1"

@@ -68,7 +68,7 @@ class PlantTree:
 
 @dataclass(frozen=True, slots=True)
 class MembersChanged:
-    """Tell the guard, and whoever proves: paths have changed with the root."""
+    """Tell the guard and the prover: paths have changed with the root."""
 
     roots: tuple[bytes, ...]
     """Accepted, newest first."""

@@ -45,7 +45,7 @@ class Registry:
     slashed: frozenset[bytes] = frozenset()
     """Commitments."""
     is_open: bool = False
-    """Whether nodes announce themselves. Whoever has many identities then has as many budgets:
+    """Whether nodes announce themselves. A party with many identities then has as many budgets:
     for test networks without a chain."""
     records: tuple[SlashRecord, ...] = ()
     """Why members were slashed, as far as this node has learnt it."""

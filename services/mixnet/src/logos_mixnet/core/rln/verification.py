@@ -31,7 +31,7 @@ def verify_all(checks: Sequence[Verify]) -> list[LogosError | None]:
 
 
 def is_false(error: LogosError | None) -> bool:
-    """Says whether a proof was refused by its own points: whoever made it knows that it is false.
+    """Says whether a proof was refused by its own points: its maker knows that it is false.
 
     Members and clocks of nodes may differ, so another root or epoch is no such fault.
     """

@@ -1,6 +1,6 @@
 """The payload's cipher: LIONESS, a permutation of the whole block.
 
-Whoever changes one bit of a payload changes all of it, and with it the zeros in front that
+A change of one bit of a payload changes all of it, and with it the zeros in front that
 the last hop looks for. A stream cipher in its place would let a relay mark packets.
 
 Spec: docs/protocol/mix.md, MIX-5 and MIX-6. Source: LIP-183.
