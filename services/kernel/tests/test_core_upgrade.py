@@ -303,6 +303,20 @@ class TestInPlace:
         assert node.states() == {"echo": "STOPPED"}
         assert node["echo"].plan.manifest.version == "0.1.0"
 
+    def test_a_stop_that_is_taken_back_before_it_began_leaves_the_upgrade_waiting(self) -> None:
+        node = world(PAIR, exclusive=["echo"])
+        node.want("restart", "front")
+        upgrade(node)
+        node.want("stop_all", "echo")
+        assert node["echo"].state is ModuleState.READY, "what requires it has yet to end"
+        node.want("start", "front")
+        node.exit("front")
+        node.exit("echo")
+        assert last(node).phase is Phase.TRYING
+        node.ready("echo")
+        assert last(node).phase is Phase.PROMOTED
+        node.ready("front")
+
 
 class TestRefused:
     def test_unknown_names(self) -> None:

@@ -350,7 +350,7 @@ class Supervisor:
     def _revive(self, module: Module, now_ms: int) -> Effects:
         module.desired, module.is_leaving = Desired.RUNNING, False
         if module.ending is not None and module.ending[0] is not After.RESTART:
-            module.ending = None
+            module.ending = self._modules.upgrades.ending_of(module)
         if module.state is S.DRAINING:
             module.after = After.RESTART
         elif module.state in {S.STOPPED, S.BACKOFF, S.FAILED}:

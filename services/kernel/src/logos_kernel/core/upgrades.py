@@ -322,6 +322,13 @@ class Upgrades:
             _, plan = self._modules.plan_at(module.name, upgrade.new, exact=True)
             self._modules.replan(module, plan, upgrade.new)
 
+    def ending_of(self, module: Module) -> tuple[After, Reason] | None:
+        """Returns how a module is to end where it is not to stop: for an upgrade, or not."""
+        upgrade = module.upgrade
+        if upgrade is not None and upgrade.phase is Phase.STOPPING:
+            return After.RESTART, Reason.UPGRADE
+        return None
+
     def entered(self, module: Module, detail: str, now_ms: int) -> Effects:
         """Ends an upgrade where the new state of its module decides it."""
         upgrade, state = module.upgrade, module.state
