@@ -48,6 +48,9 @@ GENESIS_RUNNER: Final = "/opt/logos/libs/logos_module/genesis.py"
 NODES_GENESIS: Final = "/genesis/nodes"
 """Parent of the nodes' folders in a genesis job, named by index; the image has them."""
 PROBE_INTERVAL: Final = "3s"
+PROBE_TIMEOUT: Final = "30s"
+"""The probe gives up by itself. An engine that gives up on it first leaves it running and starts
+the next: on a machine that has too much to do, probes would pile up until they are all it does."""
 APP: Final = "app"
 """Compose service of the Logos App; nodes cannot be called so."""
 APP_LINK_PROGRAM: Final = "logos-app-link"
@@ -69,7 +72,7 @@ name: {project}
 x-health: &health
   test: [CMD, python, -I, -S, {probe}]
   interval: {interval}
-  timeout: 3s
+  timeout: {timeout}
   retries: 5
   start_period: 90s
 
@@ -149,6 +152,7 @@ def render_compose(plan: Plan, *, source: str) -> str:
         base=base,
         project=project_name(plan.topology.name),
         interval=PROBE_INTERVAL,
+        timeout=PROBE_TIMEOUT,
         probe=PROBE,
         broker=_BROKER_HEAD if plan.topology.has_broker else "",
     )
@@ -210,7 +214,7 @@ def _own_health(module: ModulePlan) -> list[str]:
     """A third-party image may lack Python: it has its own HEALTHCHECK."""
     if module.image is None:
         return []
-    times = f"interval: {PROBE_INTERVAL}, timeout: 3s, retries: 5, start_period: 90s"
+    times = f"interval: {PROBE_INTERVAL}, timeout: {PROBE_TIMEOUT}, retries: 5, start_period: 90s"
     return [f"    healthcheck: {{ {times} }}"]
 
 
