@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
 
+from logos_cli.marks import names_mark
 from own_postgresql import PostgresqlServer, postgresql_server
+from own_scheduling import InPackages
 
 # gRPC reads it once, when it is imported: its INFO lines are no part of a test's output.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
@@ -32,3 +35,21 @@ def postgresql() -> Iterator[PostgresqlServer]:
 def postgresql_url(postgresql: PostgresqlServer) -> str:
     """An empty database of PostgreSQL."""
     return postgresql.new_database()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuses a test whose tier cannot be told from its file: `./logos test` would not find it."""
+    marks = [line.partition(":")[0] for line in config.getini("markers") if "a tier" in line]
+    for item in items:
+        for mark in {each.name for each in item.iter_markers()}.intersection(marks):
+            if not names_mark(item.path, mark):
+                raise pytest.UsageError(
+                    f"{item.nodeid} is of the tier {mark}: name the mark in its file, or in the"
+                    " conftest.py beside it"
+                )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> InPackages | None:
+    """Has `--dist loadfile` keep packages together."""
+    return InPackages(config, log) if config.getoption("dist") == "loadfile" else None

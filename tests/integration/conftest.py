@@ -1,4 +1,4 @@
-"""One testnet of five nodes for all tests that need a whole one."""
+"""What the integration tests share: commands, and a testnet of tiny nodes."""
 
 import subprocess
 import tempfile
@@ -9,21 +9,13 @@ import pytest
 
 from integration.commands import ROOT, Command, Tiny, program, surroundings
 from logos_testnet.opening import Places
-from logos_testnet.testnet import Testnet
-from own_topology import claim_ports, described, running
+from own_topology import claim_ports
 
 
 @pytest.fixture(scope="session")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
     """State of testnets, apart from the checkout's own."""
     return Places(ROOT, tmp_path_factory.mktemp("state"))
-
-
-@pytest.fixture(scope="session")
-def testnet(places: Places) -> Iterator[Testnet]:
-    """Five nodes."""
-    with running(described("integration"), places, "processes") as opened:
-        yield opened
 
 
 @pytest.fixture

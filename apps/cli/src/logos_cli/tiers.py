@@ -14,6 +14,7 @@ from typing import Any, Final
 from logos_cli.beside import beside
 from logos_cli.console import stderr
 from logos_cli.exits import UsageError
+from logos_cli.marks import files_of
 from logos_cli.programs import run, tool, tool_environment
 from logos_testnet.engine import engine_answers
 
@@ -154,6 +155,8 @@ def _run_tier(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) ->
         return Result.SKIPPED
     processes = ["-n", str(_processes(tier)), "--dist", "loadfile"]
     words = [*(processes if tier in _PARALLEL and not rest else []), "-m", selected(tier), *rest]
+    if tier in _MARKS and not rest:
+        words += files_of(root, tier)
     result = _pytest(root, words, to_stderr=to_stderr)
     # A tier without tests is an error, unless arguments deselect them.
     return Result.FAILED if result is Result.EMPTY and not rest else result

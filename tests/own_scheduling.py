@@ -1,0 +1,21 @@
+"""How tests are shared out to the processes of a run."""
+
+from functools import cache
+from pathlib import Path
+
+from xdist.scheduler import LoadFileScheduling
+
+
+class InPackages(LoadFileScheduling):
+    """Keeps the tests of a file in one process, and those of a package: they share a testnet."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Returns what a test is kept together with."""
+        return kept_together(self.config.rootpath, super()._split_scope(nodeid))
+
+
+@cache
+def kept_together(root: Path, file: str) -> str:
+    """Returns the folder of a file of tests if it is a package, and else the file."""
+    folder = Path(file).parent
+    return folder.as_posix() if (root / folder / "__init__.py").is_file() else file
