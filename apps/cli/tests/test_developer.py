@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,26 @@ def test_checks_tell_how_each_ended(tmp_path: Path) -> None:
 
     assert (checked.check, checked.passed) == ("locks", False)
     assert "requirements.lock:1" in checked.said
+
+
+def test_checks_run_side_by_side_and_are_told_in_order(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other_has_ended = threading.Event()
+
+    def first(root: Path) -> tuple[bool, str]:
+        return other_has_ended.wait(60), ""
+
+    def second(root: Path) -> tuple[bool, str]:
+        other_has_ended.set()
+        return True, ""
+
+    monkeypatch.setattr(checks, "CHECKS", {"first": first, "second": second})
+
+    done = checks.run_checks(ROOT, [])
+
+    assert [(each.check, each.passed) for each in done] == [("first", True), ("second", True)]
+    assert [line.split()[1] for line in capfd.readouterr().err.splitlines()] == ["first", "second"]
 
 
 class Pytest:

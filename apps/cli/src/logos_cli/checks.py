@@ -1,9 +1,12 @@
 """`./logos check`: the static checks."""
 
+import os
 import re
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +34,9 @@ class Checked:
 
 
 def run_checks(root: Path, only: Sequence[str]) -> list[Checked]:
-    """Runs the checks named in `only`, or all; prints each result to stderr.
+    """Runs the checks named in `only`, or all; prints each result to stderr, in order.
+
+    As many run side by side as there are cores.
 
     Raises:
         UsageError: A name is unknown.
@@ -39,7 +44,11 @@ def run_checks(root: Path, only: Sequence[str]) -> list[Checked]:
     unknown = [name for name in only if name not in CHECKS]
     if unknown:
         raise UsageError(f"unknown check {', '.join(unknown)}; there are {', '.join(CHECKS)}")
-    done = [_checked(root, name) for name in only or CHECKS]
+    done = []
+    with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
+        for checked in pool.map(partial(_checked, root), only or CHECKS):
+            _show(checked)
+            done.append(checked)
     if failed := [each.check for each in done if not each.passed]:
         stderr().print(f"[red]{len(failed)} failed:[/] {', '.join(failed)}", highlight=False)
     return done
@@ -49,11 +58,14 @@ def _checked(root: Path, name: str) -> Checked:
     begun = time.monotonic()
     passed, said = CHECKS[name](root)
     seconds = round(time.monotonic() - begun, 1)
-    mark = "[green]ok[/]    " if passed else "[red]FAILED[/]"
-    stderr().print(f"{mark} {name} [dim]{seconds:.1f} s[/]", highlight=False)
-    if not passed:
-        stderr().print(said, highlight=False, markup=False, soft_wrap=True)
     return Checked(name, passed, seconds, "" if passed else said)
+
+
+def _show(checked: Checked) -> None:
+    mark = "[green]ok[/]    " if checked.passed else "[red]FAILED[/]"
+    stderr().print(f"{mark} {checked.check} [dim]{checked.seconds:.1f} s[/]", highlight=False)
+    if not checked.passed:
+        stderr().print(checked.said, highlight=False, markup=False, soft_wrap=True)
 
 
 def _program(*arguments: str, folder: str = ".", **variables: str) -> Check:
