@@ -4,6 +4,11 @@ from functools import cache
 from pathlib import Path
 
 from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import NodeManager
+
+# After an interrupt. Ten seconds, of which five pass before a process hears of it, are too few to
+# end a testnet, which would stay.
+NodeManager.EXIT_TIMEOUT = 60
 
 
 class InPackages(LoadFileScheduling):

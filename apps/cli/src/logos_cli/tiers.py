@@ -20,7 +20,10 @@ from logos_testnet.engine import engine_answers
 
 _COMPUTING: Final = ("unit", "native", "proofs", "simulation")
 _WAITING: Final = ("stress", "integration", "containers")
-"""Tiers that leave most of the machine idle: they run beside those that compute."""
+"""Tiers that leave most of the machine idle: they run beside those that compute.
+
+Never beside one another: a browser gives up what it loads when networks of containers come and go.
+"""
 TIERS: Final = (*_COMPUTING, *_WAITING)
 _MARKS: Final = ("stress", "proofs", "simulation", "integration", "containers")
 """A test belongs to the first of these tiers whose mark it has, and to `unit` without any."""
