@@ -23,7 +23,7 @@ from logos_base.errors import DiskFullError, LogosError, RemoteFaultError
 from logos_crypto.hashes import MODULUS
 from logos_mixnet.core.rln.announcements import Announcement
 from logos_mixnet.core.rln.errors import MemberExistsError, MemberUnknownError
-from logos_mixnet.core.rln.members import ROOTS
+from logos_mixnet.core.rln.members import ROOTS, SPREAD
 from logos_mixnet.core.rln.nullifiers import Point
 from logos_mixnet.core.rln.ports import Registry
 from logos_mixnet.core.rln.slashing import Evidence, SlashRecord
@@ -85,7 +85,7 @@ def test_an_announced_member_joins_when_the_next_epoch_begins() -> None:
         rig.announce(node.announce())
     with pytest.raises(MemberUnknownError):
         rig.members.place(ADA.commitment)
-    assert rig.members.next_wake_ms() == EPOCHS.start_ms(EPOCH + 1)
+    assert rig.members.next_wake_ms() == EPOCHS.start_ms(EPOCH + 1) - EPOCHS.period_ms // SPREAD
 
     rig.wait_epochs()
 

@@ -10,7 +10,7 @@ from logos_mixnet.operations.rln_threads import RlnThreads
 
 
 class Standing:
-    """This node's membership under the newest root. It changes with the members."""
+    """This node's membership, under the root that it proves under."""
 
     def __init__(self, identity: Identity, threads: RlnThreads) -> None:
         self.identity = identity
@@ -23,7 +23,7 @@ class Standing:
 
     @property
     def is_member(self) -> bool:
-        """Whether it has a leaf under the newest root."""
+        """Whether it has a leaf under that root."""
         return self.place is not None
 
     def check(self) -> None:
@@ -33,12 +33,13 @@ class Standing:
 
     def moved(self, roots: tuple[bytes, ...], place: Callable[[bytes], Place]) -> None:
         """Takes the accepted roots, and looks where the node's leaf is."""
-        self.roots = roots
+        self.roots, before = roots, self.place
         try:
             self.place = place(self.identity.commitment)
         except MemberUnknownError:
             self.place = None
-        self._making = None
+        if self.place != before:
+            self._making = None
 
     @property
     def has_preparer(self) -> bool:
@@ -47,7 +48,7 @@ class Standing:
         return making is not None and making.done() and making.exception() is None
 
     async def preparer(self) -> Preparer:
-        """Returns what prepares proofs under the newest root; made once for each root.
+        """Returns what prepares proofs under that root; made once for each root.
 
         Raises:
             MemberUnknownError: This node is no member.

@@ -1,10 +1,14 @@
-"""Who is a member, at which leaf, and which roots are accepted (RLN-21, RLN-22, RLN-36).
+"""Who is a member, at which leaf, and which roots are accepted (RLN-21, RLN-22, RLN-36, RLN-37).
 
 Members of the genesis list come first, in its order; those who announced themselves follow, by
 peer id. So every node has the same tree of the same members, in whatever order it heard of them.
 Who has announced two commitments, or was slashed, has no leaf and moves nobody else's.
-Changes are committed together when an epoch begins: the window is not used up by a network that
-starts, and nodes that heard of the same have the same root.
+
+Changes of an epoch are committed together, and that in two steps. A fifth of an epoch before an
+epoch begins is the cut: the members heard of by then have a root, which is accepted from there on.
+A node proves under it from the epoch's beginning on, and only if it heard of no change within a
+fifth of an epoch before and after the cut. Nodes hear of the same change within that time: so
+where one heard of none so near the cut, all had the same members at the cut, and accept the root.
 """
 
 from collections import deque
@@ -34,6 +38,8 @@ from logos_mixnet.core.rln.signing import HasSigned
 from logos_mixnet.core.rln.slashing import SlashRecord
 
 ROOTS: Final = 5
+SPREAD: Final = 5
+"""A change reaches all nodes within one such part of an epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +74,12 @@ class PlantTree:
 
 @dataclass(frozen=True, slots=True)
 class MembersChanged:
-    """Tell the guard and the prover: paths have changed with the root."""
+    """Tell the guard and the prover: other roots are accepted, or another is proven under."""
 
     roots: tuple[bytes, ...]
     """Accepted, newest first."""
     ids: int
-    """Message ids of all members in an epoch."""
+    """Message ids of all members under the newest root in an epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +92,11 @@ class Place:
     limit: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Root:
-    root: bytes
+    tree: RlnTree
+    places: Mapping[bytes, int]
+    """The leaf of each commitment."""
     last_epoch: int | None = None
     """After which it is not accepted, once a member under it was slashed; None: it is."""
 
@@ -132,15 +140,25 @@ class Members:
         self._listed = frozenset(self._genesis)
         if len(self._listed) != len(self._genesis):
             raise MemberExistsError("a commitment stands twice in the genesis list")
-        self._tree = RlnTree()
+        self._spread_ms = epochs.period_ms // SPREAD
         self._leaves: Mapping[int, bytes] = {}
-        """As they were wanted last."""
-        self._places: Mapping[bytes, int] = {}
+        """As they were at the last cut."""
         self._roots: deque[_Root] = deque()
+        """Newest first."""
+        self._proven: _Root | None = None
+        """Under which this node proves."""
         self._epoch: int | None = None
-        """In which changes were committed last."""
+        """Which began last."""
+        self._cut: int | None = None
+        """The epoch of the last cut."""
+        self._heard_ms: int | None = None
+        """When a change was heard of last."""
+        self._removed_in: int | None = None
+        """In which epoch it was first heard, since the last cut, that a member is none any more."""
         self._is_changed = True
         self._is_planting = False
+        self._is_settled = False
+        """Whether all nodes have the newest root, or the one that is planted."""
 
     @property
     def announcements(self) -> Sequence[Announcement]:
@@ -163,7 +181,7 @@ class Members:
     @property
     def count(self) -> int:
         """Members under the newest root."""
-        return len(self._places)
+        return len(self._roots[0].places) if self._roots else 0
 
     @property
     def is_open(self) -> bool:
@@ -181,12 +199,13 @@ class Members:
             SaveAnnouncement(ticket, announcement, displaced, forgotten - {announcement.commitment})
         ]
 
-    def announcement_saved(self, save: SaveAnnouncement, _now_ms: int) -> list[Effect]:
-        """Has the announced member join when the next epoch begins, or one that has two leave."""
+    def announcement_saved(self, save: SaveAnnouncement, now_ms: int) -> list[Effect]:
+        """Has the announced member join at the next cut, or one that has two leave."""
+        effects = self.tick(now_ms)
         self._announced.add(save.announcement)
         self._slashed -= save.forgotten
-        self._is_changed = True
-        return [Answer(save.ticket, value=True)]
+        self._note(now_ms)
+        return [*effects, Answer(save.ticket, value=True)]
 
     def slashed(self, ticket: Ticket, raw: bytes, _now_ms: int) -> list[Effect]:
         """Takes a slash record; answers whether it is new, once it is durable. Untrusted."""
@@ -200,11 +219,12 @@ class Members:
             return [Answer(ticket, value=False)]
         return [SaveSlash(ticket, record, commitment)]
 
-    def slash_saved(self, save: SaveSlash, _now_ms: int) -> list[Effect]:
-        """Removes the member when the next epoch begins."""
+    def slash_saved(self, save: SaveSlash, now_ms: int) -> list[Effect]:
+        """Removes the member at the next cut."""
+        effects = self.tick(now_ms)
         self._slashed.add(save.commitment)
-        self._is_changed = True
-        return [Answer(save.ticket, value=True)]
+        self._note(now_ms)
+        return [*effects, Answer(save.ticket, value=True)]
 
     def not_saved(
         self, save: SaveAnnouncement | SaveSlash, error: Exception, _now_ms: int
@@ -212,30 +232,29 @@ class Members:
         """Refuses what could not be made durable; nothing has changed."""
         return [Refuse(save.ticket, error)]
 
-    def registered(self, registry: Registry, _now_ms: int) -> list[Effect]:
-        """Takes the members as their registry lists them now; they count from the next epoch."""
+    def registered(self, registry: Registry, now_ms: int) -> list[Effect]:
+        """Takes the members as their registry lists them now; they count from the next cut."""
+        effects = self.tick(now_ms)
         gone = registry.slashed - self._slashed
         if registry.genesis != self._genesis or gone:
             self._genesis, self._listed = registry.genesis, frozenset(registry.genesis)
             self._slashed |= gone
-            self._is_changed = True
-        return []
+            self._note(now_ms)
+        return effects
 
     def tick(self, now_ms: int) -> list[Effect]:
-        """Drops roots whose time is over, and has changes committed, when an epoch begins."""
-        epoch = self._epochs.at(now_ms)
-        if epoch == self._epoch:
-            return []
-        self._epoch = epoch
-        before = self._window()
-        self._roots = deque(
-            each for each in self._roots if each.last_epoch is None or each.last_epoch >= epoch
-        )
+        """Has changes committed at a cut; chooses the root to prove under as an epoch begins.
+
+        What is heard of afterwards, however late the tick, is not of this cut.
+        """
         effects: list[Effect] = []
-        if self._window() != before:
-            effects.append(self._changed())
-        if self._is_changed and not self._is_planting:
-            effects += self._plant(epoch)
+        cut, epoch = self._epochs.at(now_ms + self._spread_ms), self._epochs.at(now_ms)
+        if cut != self._cut:
+            self._cut = cut
+            if self._is_changed and not self._is_planting:
+                effects += self._plant()
+        if epoch != self._epoch:
+            effects += self._begin(epoch)
         return effects
 
     def planted(self, wanted: PlantTree, tree: RlnTree, _now_ms: int) -> list[Effect]:
@@ -243,31 +262,33 @@ class Members:
         self._is_planting = False
         before = self._window()
         by_leaf = sorted(wanted.leaves.items(), reverse=True)
-        self._places = {each: at for at, each in by_leaf}  # the first of those that copied it
-        self._tree = tree
-        self._roots.appendleft(_Root(tree.root))
+        places = {each: at for at, each in by_leaf}  # the first of those that copied it
+        self._roots.appendleft(_Root(tree, places))
         while len(self._roots) > ROOTS:
             self._roots.pop()
-        return [] if self._window() == before else [self._changed()]
+        return self._choose(before)
 
     def next_wake_ms(self) -> int | None:
-        """Returns when the next epoch begins, if anything changes then."""
-        if self._epoch is None:
+        """Returns when the next cut is, or the next epoch begins, if anything changes then."""
+        if self._epoch is None or self._cut is None:
             return 0
         ends = any(each.last_epoch is not None for each in self._roots)
-        return self._epochs.start_ms(self._epoch + 1) if self._is_changed or ends else None
+        is_behind = bool(self._roots) and self._proven is not self._roots[0]
+        times = [self._epochs.start_ms(self._cut + 1) - self._spread_ms] * self._is_changed
+        times += [self._epochs.start_ms(self._epoch + 1)] * (ends or is_behind)
+        return min(times, default=None)
 
     def place(self, commitment: bytes) -> Place:
-        """Returns where a member's leaf is under the newest root.
+        """Returns where a member's leaf is under the root that this node proves under.
 
         Raises:
             MemberUnknownError: It is no member's yet, or no longer.
         """
-        index = self._places.get(commitment)
-        if index is None:
+        index = self._proven.places.get(commitment) if self._proven else None
+        if self._proven is None or index is None:
             raise MemberUnknownError("the commitment is not of a member under the present root")
-        siblings = tuple(self._tree.path(index).siblings)
-        return Place(index, siblings, self._tree.root, self._limit)
+        tree = self._proven.tree
+        return Place(index, tuple(tree.path(index).siblings), tree.root, self._limit)
 
     def _is_known(self, announcement: Announcement) -> bool:
         if announcement.identifier != self._application.identifier:
@@ -286,16 +307,50 @@ class Members:
             raise LimitMismatchError(f"the limit of this network is {self._limit}")
         return False
 
-    def _plant(self, epoch: int) -> list[Effect]:
+    def _note(self, now_ms: int) -> None:
+        """Notes that the members have changed."""
+        self._is_changed, self._heard_ms = True, now_ms
+        is_removal = not set(self._leaves.values()) <= set(self._wanted().values())
+        if is_removal and self._removed_in is None:
+            self._removed_in = self._epochs.at(now_ms)
+
+    def _plant(self) -> list[Effect]:
         self._is_changed = False
+        removed_in, self._removed_in = self._removed_in, None
         before, self._leaves = self._leaves, self._wanted()
         if self._roots and self._leaves == before:
             return []
-        if not set(before.values()) <= set(self._leaves.values()):
+        if removed_in is not None:
+            last = removed_in + 1
             for older in self._roots:  # who proves under one may be who was removed
-                older.last_epoch = epoch if older.last_epoch is None else older.last_epoch
-        self._is_planting = True
+                older.last_epoch = last if older.last_epoch is None else older.last_epoch
+        self._is_planting, self._is_settled = True, False
         return [PlantTree(self._leaves, self._limit)]
+
+    def _begin(self, epoch: int) -> list[Effect]:
+        self._epoch = epoch
+        before = self._window()
+        self._roots = deque(
+            each for each in self._roots if each.last_epoch is None or each.last_epoch >= epoch
+        )
+        # A node that comes is sure a fifth later than the others, who then are as sure as it is:
+        # it knows none of the roots that they prove under meanwhile.
+        quiet = 2 if self._proven and self._proven.places else 3
+        since_ms = self._epochs.start_ms(epoch) - (self._heard_ms or 0)
+        is_oldest = len(self._roots) == ROOTS and self._proven is self._roots[-1]
+        self._is_settled = is_oldest or not 0 <= since_ms < quiet * self._spread_ms
+        return self._choose(before)
+
+    def _choose(self, before: tuple[bytes, ...]) -> list[Effect]:
+        """Moves to the newest root if all have it, or if the one proven under is accepted no more.
+
+        Changes that never cease hold it up until the one proven under is the oldest of `ROOTS`.
+        """
+        proven = self._proven
+        if self._roots and (self._is_settled or proven not in self._roots):
+            self._proven = self._roots[0]
+        is_same = self._proven is proven and self._window() == before
+        return [] if is_same else [self._changed()]
 
     def _wanted(self) -> Mapping[int, bytes]:
         listed = {at: each for at, each in enumerate(self._genesis) if each not in self._slashed}
@@ -303,7 +358,7 @@ class Members:
         return listed | dict(enumerate(others, len(self._genesis)))
 
     def _changed(self) -> MembersChanged:
-        return MembersChanged(self._window(), self._limit * len(self._places))
+        return MembersChanged(self._window(), self._limit * self.count)
 
     def _window(self) -> tuple[bytes, ...]:
-        return tuple(each.root for each in self._roots)
+        return tuple(each.tree.root for each in self._roots)
