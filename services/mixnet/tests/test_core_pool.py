@@ -69,6 +69,36 @@ def test_a_mix_that_loses_loops_is_left_out_until_it_returns_them() -> None:
     assert "peer04" in [one.peer_id for one in pool.usable(3)]
 
 
+def test_time_and_other_loops_do_not_bring_a_mix_back() -> None:
+    pool = a_pool(10)
+    spoil(pool, "peer04")
+    for _ in range(10_000):
+        pool.looped(["peer01", "peer02"], came_back=True)
+    assert not pool.is_available("peer04")
+
+
+def test_loops_go_through_all_mixes_alike_also_those_that_are_left_out() -> None:
+    pool, draws = a_pool(10), 10_000
+    spoil(pool, "peer04")
+    counts = Counter(one.peer_id for _ in range(draws) for one in pool.loop(3, RNG))
+    assert chi_square(counts, 10, 3 * draws) < 27.9
+    assert all(one.peer_id != "peer03" for one in pool.loop(9, RNG, without=["peer03"]))
+    with pytest.raises(PoolTooSmallError, match="needs 10 mixes, 9 are known"):
+        pool.loop(10, RNG, without=["peer03"])
+
+
+def test_a_lost_loop_counts_against_what_is_left_out_alone() -> None:
+    pool = a_pool(10)
+    spoil(pool, "peer04")
+    pool.looped(["peer04"], came_back=True)
+    before = pool.availability("peer04")
+
+    pool.looped(["peer04", "peer05"], came_back=False)
+
+    assert pool.availability("peer04") < before
+    assert pool.availability("peer05") == 1
+
+
 def test_a_small_pool_keeps_its_best() -> None:
     pool = a_pool(6)
     spoil(pool, *(f"peer{number:02}" for number in range(4)))

@@ -1,7 +1,9 @@
 """The mixes that a node knows, and paths through them (MIX-19, MIX-20).
 
 Chance alone chooses, and every mix alike: to prefer those that answer well would let a mix attract
-paths, and tell from a path who chose it. What loops show of a mix only removes it.
+paths, and tell from a path who chose it. What loops show of a mix only removes it. Loops still
+go through what is removed, as through every mix: so it is found to be back, and no message is
+spent on that.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -14,8 +16,6 @@ from logos_mixnet.core.sphinx.header import Hop
 
 WEIGHT: Final = 0.1
 """Of the newest loop in a mix's availability."""
-MENDING: Final = 0.005
-"""Of each loop of this node in the availability of a mix that is left out: it is tried again."""
 FLOOR: Final = 0.5
 """Below this availability a mix is left out."""
 SPARE: Final = 2
@@ -62,12 +62,19 @@ class Pool:
         """Returns the share of the loops through a mix that came back, the newest counting most."""
         return self._availability.get(peer_id, 1.0)
 
+    def is_available(self, peer_id: str) -> bool:
+        """Says whether enough loops through a mix come back for messages to go through it."""
+        return self.availability(peer_id) >= FLOOR
+
     def looped(self, peers: Collection[str], *, came_back: bool) -> None:
-        """Counts a loop (MIX-20). One that is lost counts against all of its mixes."""
-        for peer, share in self._availability.items():
-            if share < FLOOR and peer not in peers:
-                self._availability[peer] = share + MENDING * (1 - share)
-        for peer in self._mixes.keys() & set(peers):
+        """Counts a loop (MIX-20).
+
+        One that is lost counts against those of its mixes that are left out, if there are any: the
+        others would be blamed for what is known of these. Else it counts against all of them.
+        """
+        counted = self._mixes.keys() & set(peers)
+        left_out = {peer for peer in counted if not self.is_available(peer)}
+        for peer in counted if came_back else left_out or counted:
             before = self.availability(peer)
             self._availability[peer] = before + WEIGHT * (came_back - before)
 
@@ -77,11 +84,11 @@ class Pool:
         Those below the floor are among them only where too few would be left, the best first.
         """
         every = sorted((m for m in self._mixes.values() if m.peer_id not in without), key=_peer)
-        good = [mix for mix in every if self.availability(mix.peer_id) >= FLOOR]
+        good = [mix for mix in every if self.is_available(mix.peer_id)]
         lacking = length + SPARE - len(good)
         if lacking <= 0:
             return good
-        bad = [mix for mix in every if self.availability(mix.peer_id) < FLOOR]
+        bad = [mix for mix in every if not self.is_available(mix.peer_id)]
         bad.sort(key=lambda mix: -self.availability(mix.peer_id))
         return sorted([*good, *bad[:lacking]], key=_peer)
 
@@ -96,10 +103,17 @@ class Pool:
         Raises:
             PoolTooSmallError: There are fewer.
         """
-        left = self.usable(length, without)
-        if len(left) < length:
-            raise PoolTooSmallError(f"a path needs {length} mixes, {len(left)} are known")
-        return [left.pop(int(rng.random() * len(left))) for _ in range(length)]
+        return _drawn(self.usable(length, without), length, rng)
+
+    def loop(self, length: int, rng: Rng, without: Collection[str] = ()) -> Sequence[Mix]:
+        """Draws as `path` does, for a loop: from all mixes, also those that are left out."""
+        return _drawn([mix for mix in self if mix.peer_id not in without], length, rng)
+
+
+def _drawn(left: list[Mix], length: int, rng: Rng) -> Sequence[Mix]:
+    if len(left) < length:
+        raise PoolTooSmallError(f"a path needs {length} mixes, {len(left)} are known")
+    return [left.pop(int(rng.random() * len(left))) for _ in range(length)]
 
 
 def _peer(mix: Mix) -> str:

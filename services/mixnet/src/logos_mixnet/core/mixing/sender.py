@@ -8,7 +8,7 @@ Rules: MIX-19 paths, MIX-20 availability, MIX-21 cover, MIX-22 own messages, MIX
 
 import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +56,7 @@ class Depart:
 
 Effect = Depart | Answer | Refuse
 Effects = list[Effect]
+_Draws = Callable[[int, Rng, Collection[str]], Sequence[Mix]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,13 +317,16 @@ class Sender:
         return [pad(each, self._random_bytes) for each in messages]
 
     def _others(self, last: str, length: int | None = None) -> Sequence[Mix]:
-        """Draws all hops but the last."""
+        """Draws all hops of a message but the last."""
         length = self._profile.hops - 1 if length is None else length
-        without = {self.own.peer_id, last}
+        return self._present(self._pool.path, length, {self.own.peer_id, last})
+
+    def _present(self, drawn: _Draws, length: int, without: set[str]) -> Sequence[Mix]:
+        """Draws from those that can be reached, or from all if they are too few."""
         try:
-            return self._pool.path(length, self._rng, without | self._away.keys())
+            return drawn(length, self._rng, without | self._away.keys())
         except PoolTooSmallError:
-            return self._pool.path(length, self._rng, without)
+            return drawn(length, self._rng, without)
 
     def _path(self, hops: Sequence[Mix], mean_delay_ms: int) -> Path:
         return Path([mix.hop for mix in hops], [mean_delay_ms] * (len(hops) - 1))
@@ -346,7 +350,8 @@ class Sender:
 
     def _loop(self, now_ms: int) -> Effects:
         try:
-            others = self._others(self.own.peer_id)
+            length = self._profile.hops - 1
+            others = self._present(self._pool.loop, length, {self.own.peer_id})
         except PoolTooSmallError:
             self.loops_skipped += 1
             return []
