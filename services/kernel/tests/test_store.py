@@ -19,7 +19,8 @@ from logos_kernel.core.errors import StateLockedError
 from logos_kernel.core.journal import Entries
 from logos_kernel.core.types import Record
 from logos_kernel.store.lock import locked
-from logos_kernel.store.sql import SCHEMA, SqlModuleStore, open_store
+from logos_kernel.store.schema import SCHEMA, open_store
+from logos_kernel.store.sql import SqlModuleStore
 from logos_module.database import DatabaseDamagedError, Schema
 from schema_contract import SchemaContract
 

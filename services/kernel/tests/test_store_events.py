@@ -12,7 +12,8 @@ from logos_base.errors import DiskFullError
 from logos_kernel.core.errors import StateLockedError
 from logos_kernel.core.events import Commit, NewEvent
 from logos_kernel.store.events import SqlEventStore
-from logos_kernel.store.sql import SqlModuleStore, open_store
+from logos_kernel.store.schema import open_store
+from logos_kernel.store.sql import SqlModuleStore
 
 
 class TestMemory(EventStoreContract):

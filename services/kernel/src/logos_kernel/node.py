@@ -80,7 +80,7 @@ from logos_kernel.rpc.supervisor import SupervisorServicer
 from logos_kernel.store.folders import is_below, read_manifest, real_folder
 from logos_kernel.store.key_files import load_master_key, write_join_secret
 from logos_kernel.store.lock import locked
-from logos_kernel.store.sql import open_store
+from logos_kernel.store.schema import open_store
 from logos_module import logs
 from logos_module.capabilities.authorizer import FREE, TokenAuthorizer
 from logos_module.capabilities.nodes import START_BYTES

@@ -1,13 +1,11 @@
 """`ModuleStore` over SQLAlchemy: what a kernel remembers, in `kernel.sqlite` (KER-8)."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import BigInteger, LargeBinary, String, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, configure_mappers, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from logos_base.audit import AuditRecord
 from logos_base.errors import StoreFailedError
@@ -22,7 +20,7 @@ from logos_kernel.store import journal, upgrades
 from logos_kernel.store import settings as settings_table
 from logos_kernel.store.events import SqlEventStore
 from logos_kernel.store.tables import Base
-from logos_module.database import Database, Schema, open_database, reading, writing
+from logos_module.database import Database, reading, writing
 
 _THE_KERNEL: Final = 1
 
@@ -49,23 +47,6 @@ class KernelRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     epoch: Mapped[int] = mapped_column(BigInteger)
-
-
-configure_mappers()  # else at the first query: forked kernels share it, 0.4 MiB of each
-
-SCHEMA: Final = Schema(Base.metadata, Path(__file__).parent / "versions")
-
-
-@asynccontextmanager
-async def open_store(folder: Path, url: str | None = None) -> AsyncIterator["SqlModuleStore"]:
-    """Opens the store of a kernel; raises what `open_database` raises.
-
-    Args:
-        folder: The kernel's state folder, which it has locked.
-        url: A PostgreSQL database instead of a file there.
-    """
-    async with open_database(url or folder / "kernel.sqlite", SCHEMA) as database:
-        yield SqlModuleStore(database)
 
 
 class SqlModuleStore:
