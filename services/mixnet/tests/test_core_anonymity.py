@@ -1,11 +1,13 @@
 """What a node says of the anonymity it gives (MIX-33, MIX-35); the simulation checks figures."""
 
+import math
 from itertools import pairwise
 
 import pytest
 
-from logos_mixnet.core.mixing.anonymity import NOTHING, Occupancy, Words, statement
+from logos_mixnet.core.mixing.anonymity import NOTHING, Floor, Occupancy, Words, statement
 from logos_mixnet.core.mixing.cover import DEMO, LAPTOP, LIP, PROFILES, STRONG, Profile
+from logos_mixnet.core.mixing.errors import AnonymityTooLowError
 
 
 @pytest.mark.parametrize(
@@ -81,8 +83,17 @@ def test_in_the_beginning_there_is_nothing_to_go_by() -> None:
     assert seen.mean(0) is None  # a clock that went back
 
 
-def test_a_floor_can_be_compared_with_what_is_stated() -> None:
+def test_a_floor_warns_or_refuses_below_it() -> None:
     """MIX-35."""
-    floor_bits = 4.0
-    assert statement(LAPTOP, 5, None).entropy_bits >= floor_bits
-    assert statement(DEMO, 5, None).entropy_bits < floor_bits
+    found = statement(LAPTOP, 5, None)
+    for bits in (0, found.entropy_bits):
+        assert not Floor(bits, is_firm=True).is_above(found)
+    for bits in (found.entropy_bits + 0.1, math.inf, math.nan):
+        assert Floor(bits).is_above(found)
+        with pytest.raises(AnonymityTooLowError):
+            Floor(bits, is_firm=True).is_above(found)
+
+
+def test_while_the_alarm_is_on_everything_is_below_a_floor() -> None:
+    """MIX-34, MIX-35."""
+    assert Floor(0.1).is_above(statement(LAPTOP, 5, None, is_cut_off=True))

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 from mixnet_mixes import QUIET, MemoryMixStore, RunningMix, meet, mixes, running_mix
@@ -10,9 +11,11 @@ from mixnet_mixes import QUIET, MemoryMixStore, RunningMix, meet, mixes, running
 from logos_base.machine import Answer
 from logos_mixnet.core.errors import StoreError
 from logos_mixnet.core.mixing import relay
+from logos_mixnet.core.mixing.anonymity import Floor
 from logos_mixnet.core.mixing.cover import Profile
 from logos_mixnet.core.mixing.deliveries import Delivery
 from logos_mixnet.core.mixing.errors import (
+    AnonymityTooLowError,
     CodecTakenError,
     DestinationUnknownError,
     InvalidCodecError,
@@ -58,7 +61,7 @@ async def settled(mix: RunningMix) -> None:
 
 async def test_a_message_arrives_and_says_nothing_of_its_sender(five: list[RunningMix]) -> None:
     async with five[4].calls.listen(CODEC) as messages:
-        assert await five[0].calls.send(parcel(five[4])) == 1
+        assert (await five[0].calls.send(parcel(five[4]))).packets == 1
         assert await first(messages) == Delivery(b"hello")
     assert sum(mix.mixing.relay.forwarded for mix in five[1:4]) == 2
     assert [mix.mixing.relay.dropped for mix in five] == [{}] * 5
@@ -68,7 +71,7 @@ async def test_a_message_of_100_kb_is_whole_at_its_destination(five: list[Runnin
     """mixnet.md 11, P9, but for the times of its packets (test_core_sender.py)."""
     content = secrets.token_bytes(100_000)
     async with five[4].calls.listen(CODEC) as messages:
-        assert await five[0].calls.send(parcel(five[4], content)) > 25
+        assert (await five[0].calls.send(parcel(five[4], content))).packets > 25
         assert (await first(messages)).content == content
 
 
@@ -139,7 +142,7 @@ async def test_a_ping_tells_its_path_before_it_leaves_and_can_be_watched(
 
 async def test_copies_of_a_message_are_delivered_once(five: list[RunningMix]) -> None:
     async with five[4].calls.listen(CODEC) as messages:
-        assert await five[0].calls.send(parcel(five[4], redundancy=3)) == 3
+        assert (await five[0].calls.send(parcel(five[4], redundancy=3))).packets == 3
         await five[0].calls.send(parcel(five[4], b"last"))
         found = {(await first(messages)).content, (await first(messages)).content}
         assert found == {b"hello", b"last"}
@@ -265,6 +268,29 @@ async def test_what_cannot_be_sent_is_refused(five: list[RunningMix]) -> None:
     five[0].mixing.mixes_changed([mix.as_mix for mix in five[:3]])
     with pytest.raises(PoolTooSmallError):
         await calls.send(parcel(five[1]))
+
+
+@pytest.mark.parametrize("is_firm", [True, False])
+async def test_a_message_below_its_floor_is_refused_or_its_sender_warned(
+    five: list[RunningMix], *, is_firm: bool
+) -> None:
+    """MIX-35: these mixes have no cover, so nothing hides a message."""
+    calls, to, floor = five[0].calls, five[4], Floor(0.5, is_firm=is_firm)
+    demanding = replace(parcel(to), floor=floor)
+
+    if is_firm:
+        with pytest.raises(AnonymityTooLowError, match=r"0\.0 bits now, 0\.5 are asked for"):
+            await calls.send(demanding)
+        with pytest.raises(AnonymityTooLowError):
+            await calls.request(demanding, 1)
+        with pytest.raises(AnonymityTooLowError):
+            await anext(calls.ping(to.peer_id, 5, 0, floor=floor))
+        assert five[0].mixing.sender.outbox.due_ms() is None
+        return
+    assert (await calls.send(demanding)).hidden.is_below_floor
+    assert not (await calls.send(parcel(to))).hidden.is_below_floor
+    async for step in calls.ping(to.peer_id, 5, 0, floor=floor):
+        assert not isinstance(step, Planned) or step.hidden.is_below_floor
 
 
 async def test_where_no_mix_can_be_reached_the_message_is_refused(five: list[RunningMix]) -> None:

@@ -1,6 +1,6 @@
 """What other modules ask of the mix: send, ask, ping, listen, answer.
 
-The rules are in docs/protocol/mix.md, MIX-22 to MIX-28.
+The rules are in docs/protocol/mix.md, MIX-22 to MIX-28, and MIX-35.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from logos_mixnet.core.mixing import deliveries as ends
+from logos_mixnet.core.mixing.anonymity import NO_FLOOR, Floor, Statement
 from logos_mixnet.core.mixing.deliveries import PING_BYTES, PING_CODEC, Delivery, Listener
 from logos_mixnet.core.mixing.errors import NoAnswerError
 from logos_mixnet.core.mixing.sender import Block, Outgoing, Traceable
@@ -38,6 +39,25 @@ class Parcel:
     redundancy: int = 1
     handed_to: bytes = HERE
     """An address block, where the destination need not be a mix (MIX-28)."""
+    floor: Floor = NO_FLOOR
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """What hides a message."""
+
+    stated: Statement
+    is_observed: bool
+    """Whether it rests on packets that were seen to wait here."""
+    is_below_floor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that has left."""
+
+    packets: int
+    hidden: Hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +67,7 @@ class Answered:
     content: bytes
     packets: int
     """That the request took."""
+    hidden: Hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +76,7 @@ class Planned:
 
     forward: Traceable
     back: Traceable
+    hidden: Hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +96,15 @@ class MixCalls:
         self.mixing = mixing
         self._random_bytes = random_bytes
 
-    async def send(self, parcel: Parcel) -> int:
-        """Sends a message; returns with the number of its packets when the last has left.
+    async def send(self, parcel: Parcel) -> Sent:
+        """Sends a message; returns when its last packet has left.
 
         Raises:
-            InvalidCodecError, DestinationUnknownError, PoolTooSmallError, QueueFullError,
-            MessageTooLargeError, LinkDownError, BudgetSpentError
+            AnonymityTooLowError, InvalidCodecError, DestinationUnknownError, PoolTooSmallError,
+            QueueFullError, MessageTooLargeError, LinkDownError, BudgetSpentError
         """
-        return await self._send(parcel, ())
+        hidden = self._hidden(parcel.mean_delay_ms, parcel.floor)
+        return Sent(await self._send(parcel, ()), hidden)
 
     async def request(self, parcel: Parcel, blocks: int, wait_s: float = WAIT_S) -> Answered:
         """Sends a message with so many reply blocks, and waits for the answer.
@@ -91,14 +114,21 @@ class MixCalls:
             RepliesFullError: Too many answers are waited for.
             LogosError: What `send` raises.
         """
+        hidden = self._hidden(parcel.mean_delay_ms, parcel.floor)
         sender = self.mixing.sender
         made = sender.reply_blocks(blocks, parcel.destination, parcel.mean_delay_ms)
         async with self._expecting(made) as request:
             packets = await self._send(parcel, made)
-            return Answered(await self._answer(request, wait_s), packets)
+            return Answered(await self._answer(request, wait_s), packets, hidden)
 
     async def ping(
-        self, destination: str, mean_delay_ms: int, wait_ms: int, wait_s: float = WAIT_S
+        self,
+        destination: str,
+        mean_delay_ms: int,
+        wait_ms: int,
+        *,
+        floor: Floor = NO_FLOOR,
+        wait_s: float = WAIT_S,
     ) -> AsyncIterator[Planned | Departed | Returned]:
         """Sends 32 bytes that the destination sends back; tells each step.
 
@@ -106,13 +136,14 @@ class MixCalls:
             NoAnswerError: They did not come back.
             LogosError: What `send` raises.
         """
+        hidden = self._hidden(mean_delay_ms, floor)
         sender, content = self.mixing.sender, self._random_bytes(PING_BYTES)
         [block] = sender.reply_blocks(1, destination, mean_delay_ms)
         body = ForwardBody(content, [block.surb])
         message = MixMessage(PING_CODEC, body.encode()).encode()
         probe = sender.probe(destination, message, mean_delay_ms)
         async with self._expecting([block]) as request:
-            yield Planned(probe.way, block.way)
+            yield Planned(probe.way, block.way, hidden)
             await self.mixing.sending.ask(sender.send_made, probe.made, mean_delay_ms, wait_ms)
             yield Departed()
             if await self._answer(request, wait_s) != content:
@@ -143,6 +174,10 @@ class MixCalls:
             mixing.sender.answer, blocks, content, mean_delay_ms
         )
         return packets
+
+    def _hidden(self, mean_delay_ms: int, floor: Floor) -> Hidden:
+        stated, is_observed = self.mixing.anonymity(mean_delay_ms)
+        return Hidden(stated, is_observed, floor.is_above(stated))
 
     async def _send(self, parcel: Parcel, blocks: Sequence[Block]) -> int:
         ends.check_codec(parcel.codec)

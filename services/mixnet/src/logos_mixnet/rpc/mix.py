@@ -9,7 +9,7 @@ from logos.network.v1 import mix_pb2 as pb
 from logos.network.v1 import mix_pb2_grpc as pb_grpc
 from logos_mixnet.core.identity import parse_peer_id
 from logos_mixnet.core.mixing.cover import DEMO, PROFILES
-from logos_mixnet.core.mixing.errors import AnonymityTooLowError, MixOffError
+from logos_mixnet.core.mixing.errors import MixOffError
 from logos_mixnet.core.mixing.relay import Step
 from logos_mixnet.core.mixing.sender import Traceable
 from logos_mixnet.operations.mix_calls import (
@@ -43,22 +43,24 @@ class MixServicer(pb_grpc.MixServicer):
     async def Send(self, request: pb.SendRequest, context: Context) -> pb.SendResponse:
         default_ms = self._calls.mixing.profile.mean_delay_ms
         parcel = convert.parcel_of(request.route, request.codec, request.content, default_ms)
-        found, is_below = self._judged(request.route, parcel.mean_delay_ms)
-        packets = await self._calls.send(parcel)
-        return pb.SendResponse(packets=packets, anonymity=found, below_floor=is_below)
+        sent = await self._calls.send(parcel)
+        return pb.SendResponse(
+            packets=sent.packets,
+            anonymity=convert.hidden_to_pb(sent.hidden),
+            below_floor=sent.hidden.is_below_floor,
+        )
 
     async def Request(self, request: pb.RequestRequest, context: Context) -> pb.RequestResponse:
         begun = time.monotonic()
         default_ms = self._calls.mixing.profile.mean_delay_ms
         parcel = convert.parcel_of(request.route, request.codec, request.content, default_ms)
         blocks = convert.reply_blocks_of(request)
-        found, is_below = self._judged(request.route, parcel.mean_delay_ms)
         answered = await self._calls.request(parcel, blocks, _time_left(context))
         response = pb.RequestResponse(
             content=answered.content,
             packets=answered.packets,
-            anonymity=found,
-            below_floor=is_below,
+            anonymity=convert.hidden_to_pb(answered.hidden),
+            below_floor=answered.hidden.is_below_floor,
         )
         response.round_trip.FromMicroseconds(_since_us(begun))
         return response
@@ -69,17 +71,18 @@ class MixServicer(pb_grpc.MixServicer):
         destination = parse_peer_id(request.route.destination, field="route.destination")
         mean_ms = convert.mean_delay_of(request.route, DEMO.mean_delay_ms)
         wait_ms = convert.wait_of(request)
-        found, _ = self._judged(request.route, mean_ms)
+        floor, left_s = convert.floor_of(request.route), _time_left(context)
         begun = time.monotonic() + wait_ms / 1000
         left = begun
-        async for step in self._calls.ping(destination, mean_ms, wait_ms, _time_left(context)):
+        steps = self._calls.ping(destination, mean_ms, wait_ms, floor=floor, wait_s=left_s)
+        async for step in steps:
             response = pb.MixPingResponse()
             match step:
-                case Planned(forward, back):
+                case Planned(forward, back, hidden):
                     response.planned.forward.extend(_hops(forward))
                     response.planned.back.extend(_hops(back))
                     response.planned.mean_delay.FromMilliseconds(mean_ms)
-                    response.planned.anonymity.CopyFrom(found)
+                    response.planned.anonymity.CopyFrom(convert.hidden_to_pb(hidden))
                 case Departed():
                     left = time.monotonic()
                     response.departed.after.FromMicroseconds(_since_us(begun))
@@ -145,21 +148,6 @@ class MixServicer(pb_grpc.MixServicer):
                         tags.discard(traced.tag)
                     if not tags:
                         return
-
-    def _judged(self, route: pb.Route, mean_delay_ms: int) -> tuple[pb.Anonymity, bool]:
-        """Returns what hides a message, and whether that is less than its route asks for.
-
-        Raises:
-            AnonymityTooLowError: It is, and the route says to refuse then.
-        """
-        found, is_observed = self._calls.mixing.anonymity(mean_delay_ms)
-        is_below = found.entropy_bits < route.floor_bits
-        if is_below and route.below_floor == pb.FLOOR_ACTION_REFUSE:
-            raise AnonymityTooLowError(
-                f"{found.entropy_bits:.1f} bits now, {route.floor_bits:.1f} are asked for:"
-                " a longer mean delay gives more, and so does a profile with more cover"
-            )
-        return convert.anonymity_to_pb(found, is_observed=is_observed), is_below
 
 
 def _hops(way: Traceable) -> list[pb.TracedHop]:

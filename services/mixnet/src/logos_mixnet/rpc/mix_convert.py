@@ -6,7 +6,7 @@ from logos.network.v1 import mix_pb2 as pb
 from logos_mixnet.core.addresses import parse_address
 from logos_mixnet.core.errors import InvalidAddressError
 from logos_mixnet.core.identity import parse_peer_id
-from logos_mixnet.core.mixing.anonymity import Statement
+from logos_mixnet.core.mixing.anonymity import Floor, Statement
 from logos_mixnet.core.mixing.cover import PROFILES, Profile
 from logos_mixnet.core.mixing.delays import MAX_MEAN_MS
 from logos_mixnet.core.mixing.errors import (
@@ -16,14 +16,14 @@ from logos_mixnet.core.mixing.errors import (
     InvalidReplyBlocksError,
     InvalidTagError,
 )
-from logos_mixnet.core.mixing.pool import FLOOR, Mix, Pool
+from logos_mixnet.core.mixing.pool import Mix, Pool
 from logos_mixnet.core.mixing.relay import Step, Traced
 from logos_mixnet.core.mixing.tags import TAG_BYTES
 from logos_mixnet.core.sphinx.address_block import MixAddress
 from logos_mixnet.core.sphinx.errors import AddressBlockError
 from logos_mixnet.core.sphinx.geometry import HERE
 from logos_mixnet.core.sphinx.message import MAX_SURBS
-from logos_mixnet.operations.mix_calls import Parcel
+from logos_mixnet.operations.mix_calls import Hidden, Parcel
 from logos_mixnet.operations.mixing import Mixing
 
 MAX_REDUNDANCY: Final = 5
@@ -76,7 +76,13 @@ def parcel_of(route: pb.Route, codec: str, content: bytes, default_ms: int) -> P
         mean_delay_of(route, default_ms),
         route.redundancy or 1,
         _handed_to(route),
+        floor_of(route),
     )
+
+
+def floor_of(route: pb.Route) -> Floor:
+    """Reads the anonymity that a route demands."""
+    return Floor(route.floor_bits, is_firm=route.below_floor == pb.FLOOR_ACTION_REFUSE)
 
 
 def _handed_to(route: pb.Route) -> bytes:
@@ -111,6 +117,11 @@ def trace_time_of(request: pb.TraceRequest) -> float:
     return asked_s if 0 < asked_s <= MAX_TRACE_S else MAX_TRACE_S
 
 
+def hidden_to_pb(hidden: Hidden) -> pb.Anonymity:
+    """Packs what hides a message."""
+    return anonymity_to_pb(hidden.stated, is_observed=hidden.is_observed)
+
+
 def anonymity_to_pb(stated: Statement, *, is_observed: bool) -> pb.Anonymity:
     """Packs what the mix hides."""
     return pb.Anonymity(
@@ -138,7 +149,6 @@ def profile_to_pb(profile: Profile) -> pb.MixProfile:
 
 def mix_to_pb(mix: Mix, pool: Pool) -> pb.KnownMix:
     """Packs a mix of the pool."""
-    availability = pool.availability(mix.peer_id)
     try:
         address = str(MixAddress.decode(mix.hop.address))
     except AddressBlockError:
@@ -147,8 +157,8 @@ def mix_to_pb(mix: Mix, pool: Pool) -> pb.KnownMix:
         peer_id=mix.peer_id,
         address=address,
         public_key=mix.hop.public_key,
-        availability=availability,
-        usable=availability >= FLOOR,
+        availability=pool.availability(mix.peer_id),
+        usable=pool.is_available(mix.peer_id),
     )
 
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from logos_mixnet.core.mixing.cover import Profile
+from logos_mixnet.core.mixing.errors import AnonymityTooLowError
 
 MEMORY: Final = 10
 """Mean delays over which a node averages what waits in it."""
@@ -58,6 +59,33 @@ class Statement:
 
 
 NOTHING: Final = Statement(0.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The anonymity that a message demands (MIX-35)."""
+
+    bits: float = 0.0
+    """The least entropy; 0: none."""
+    is_firm: bool = False
+    """Whether a message below it is refused; else its sender is warned."""
+
+    def is_above(self, stated: Statement) -> bool:
+        """Says whether a message has less than it demands.
+
+        Raises:
+            AnonymityTooLowError: It has, and is to be refused.
+        """
+        is_above = not stated.entropy_bits >= self.bits  # also where the floor is no number
+        if is_above and self.is_firm:
+            raise AnonymityTooLowError(
+                f"{stated.entropy_bits:.1f} bits now, {self.bits:.1f} are asked for:"
+                " a longer mean delay gives more, and so does a profile with more cover"
+            )
+        return is_above
+
+
+NO_FLOOR: Final = Floor()
 
 
 class Occupancy:
