@@ -11,7 +11,15 @@ from benchmarks.anonymity_rows import LINKS, Row, Seen
 from benchmarks.report import percentile, say
 
 from logos_anonymity.captures import SENT, Crossing, Sighting, joined, read_sightings, sizes
-from logos_anonymity.live import Delivery, messages, read_deliveries, waiting_by_rate
+from logos_anonymity.live import (
+    Delivery,
+    holds_ms,
+    law_as_held,
+    messages,
+    read_deliveries,
+    waiting_by_rate,
+)
+from logos_anonymity.measures import mean
 from logos_anonymity.model import Law, Message, Model, Wish
 from logos_anonymity.posterior import Unstaged, law_as_seen
 from logos_anonymity.trials import MARGIN, waiting
@@ -38,7 +46,13 @@ def evaluated(
         raise SystemExit("fewer than two messages lie far enough from the capture's ends")
     names = sorted({one.sender for one in crossings})
     seen = Seen(profile, len(names), "live", wanted, waiting_by_rate(crossings, law))
-    yield from seen.rows(LINKS, Unstaged(crossings, law_as_seen(law, crossings)))
+    holds = holds_ms(crossings, law, found)
+    as_held = law_as_held(law, holds)
+    if len(holds) > 1:
+        say(f"a hop held messages for {mean(holds)} ms, by the profile {law.mean_delay_ms:.0f} ms")
+    if as_held != law:
+        say("observers take delays to be as long as that: the machine adds to those of the profile")
+    yield from seen.rows(LINKS, Unstaged(crossings, law_as_seen(as_held, crossings)))
     yield from _by_law(seen, law, names, crossings[-1].sent_ms, seed)
 
 

@@ -1,14 +1,24 @@
 """Messages on a live capture are found by their times."""
 
 import json
+from dataclasses import replace
 from random import Random  # noqa: TID251 - a test must run the same every time
 
 import pytest
 
 from logos_anonymity.captures import CaptureError, Sighting, joined
-from logos_anonymity.live import UNKNOWN, Delivery, messages, read_deliveries, waiting_by_rate
-from logos_anonymity.model import Law, Model, Wish
-from logos_anonymity.trials import waiting
+from logos_anonymity.live import (
+    UNKNOWN,
+    Delivery,
+    holds_ms,
+    law_as_held,
+    messages,
+    read_deliveries,
+    waiting_by_rate,
+)
+from logos_anonymity.model import Law, Model, Run, Weather, Wish
+from logos_anonymity.posterior import Unstaged, law_as_seen
+from logos_anonymity.trials import Report, targets, waiting, watch
 
 LAW = Law(400, 500)
 BEGAN_NS = 1_700_000_000_000_000_000
@@ -90,3 +100,49 @@ def test_lines_of_deliveries_are_read_or_refused() -> None:
     for bad in ("{", "[]", "1", json.dumps({"from": "a"}), late, json.dumps(line) + " " * 5_000):
         with pytest.raises(CaptureError, match="line 1 "):
             read_deliveries([bad])
+
+
+DEMO = Law(200, 5_714)
+"""The law of the profile `demo`: next to nothing waits, so observers are nearly always right."""
+
+
+def demo(busy_ms: float, seed: int) -> Run:
+    rng = Random(seed)  # noqa: S311
+    model = Model(DEMO, 5, rng, Weather(busy_ms=busy_ms))
+    times = range(5_000, 2_405_000, 6_000)
+    return model.run(2_410_000, [Wish(at, *rng.sample(model.names, 2)) for at in times])
+
+
+def seen_by(run: Run, law: Law) -> Report:
+    observer = Unstaged(run.crossings, law_as_seen(law, run.crossings))
+    return watch(observer, targets(run), sees_first=True)
+
+
+@pytest.mark.parametrize("busy_ms", [200, 400])
+def test_an_observer_of_a_busy_machine_is_calibrated_by_what_messages_were_held(
+    busy_ms: int,
+) -> None:
+    """The control: by the law of the profile alone it believes too much of its guesses."""
+    run = demo(busy_ms, 4)
+    held = law_as_held(DEMO, holds_ms(run.crossings, DEMO, run.messages))
+
+    assert held.mean_delay_ms == pytest.approx(200 + busy_ms, rel=0.1)
+    assert not seen_by(run, held).is_refuted
+    control = seen_by(run, DEMO)
+    assert control.is_refuted or not control.is_calibrated
+    assert control.believed.value > control.success.high
+
+
+def test_delays_that_are_those_of_the_law_change_nothing() -> None:
+    run = demo(0, 4)
+    holds = holds_ms(run.crossings, DEMO, run.messages)
+
+    assert law_as_held(DEMO, holds) == DEMO
+    assert seen_by(run, DEMO).is_calibrated
+    assert law_as_held(DEMO, []) == law_as_held(DEMO, [9_999.0]) == DEMO
+
+
+def test_messages_whose_first_crossing_is_unknown_show_no_hold() -> None:
+    run = demo(0, 4)
+    unknown = [replace(one, first=UNKNOWN) for one in run.messages]
+    assert holds_ms(run.crossings, DEMO, unknown) == []

@@ -88,6 +88,8 @@ class Weather:
     has_cover: bool = True
     has_entry_delay: bool = True
     """Whether the sender holds its messages before the first hop (MIX-22)."""
+    busy_ms: float = 0.0
+    """What nodes of a busy machine add to each delay, on average; of an exponential law too."""
 
 
 Way = tuple[Sequence[str], Sequence[tuple[float, float]]]
@@ -112,7 +114,10 @@ class Model:
 
     def delay_ms(self) -> float:
         """Draws what one hop holds a packet for."""
-        return -self.law.mean_delay_ms * math.log1p(-self._rng.random() * (1 - TAIL))
+        held_ms = -self.law.mean_delay_ms * math.log1p(-self._rng.random() * (1 - TAIL))
+        if busy_ms := self._weather.busy_ms:
+            held_ms -= busy_ms * math.log1p(-self._rng.random())
+        return held_ms
 
     def pick(self, names: Sequence[str]) -> str:
         """Draws one of them."""
