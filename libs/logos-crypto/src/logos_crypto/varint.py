@@ -14,10 +14,14 @@ MAX_BYTES: Final = 10
 """Enough for 64 bits."""
 
 _U64: Final = 1 << 64
+_SHORT: Final = [bytes([value]) for value in range(0x80)]
+"""Nearly all integers of messages are one byte long."""
 
 
 def encode(value: int) -> bytes:
     """Encodes 0 to 2**64-1, as short as possible; raises VarintError for other numbers."""
+    if 0 <= value < len(_SHORT):
+        return _SHORT[value]
     if not 0 <= value < _U64:
         raise VarintError("not an unsigned 64-bit integer")
     out = bytearray()

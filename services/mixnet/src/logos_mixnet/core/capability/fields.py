@@ -3,7 +3,7 @@
 Spec: docs/protocol/discovery.md, DIS-2. Source: Protocol Buffers, encoding.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from logos_crypto import varint
@@ -18,6 +18,8 @@ _FIXED64: Final = 1
 _BYTES: Final = 2
 _FIXED32: Final = 5
 _FIXED_SIZES: Final = {_FIXED64: 8, _FIXED32: 4}
+_ONE_BYTE: Final = 0x80
+"""Smaller integers are one byte long, which is the integer."""
 
 
 def number_field(number: int, value: int) -> bytes:
@@ -32,7 +34,7 @@ def bytes_field(number: int, value: bytes) -> bytes:
 
 def bytes_fields(number: int, values: Iterable[bytes]) -> bytes:
     """Encodes a repeated field."""
-    return b"".join(bytes_field(number, value) for value in values)
+    return b"".join([bytes_field(number, value) for value in values])
 
 
 class Fields:
@@ -41,10 +43,16 @@ class Fields:
     def __init__(self, raw: bytes) -> None:
         """Reads it; raises `MessageMalformedError` if it is none, or has too many fields."""
         self._values: dict[int, list[int | bytes]] = {}
-        for count, (number, value) in enumerate(_read(raw)):
+        at = count = 0
+        while at < len(raw):
+            number, value, at = _field(raw, at)
             if count == MAX_FIELDS:
                 raise MessageMalformedError(f"over {MAX_FIELDS} fields in a message")
-            self._values.setdefault(number, []).append(value)
+            count += 1
+            if number in self._values:
+                self._values[number].append(value)
+            else:
+                self._values[number] = [value]
 
     def has(self, number: int) -> bool:
         """Says whether the field is there."""
@@ -77,30 +85,30 @@ class Fields:
             raise MessageMalformedError(f"field {number} is not UTF-8") from error
 
 
-def _read(raw: bytes) -> Iterator[tuple[int, int | bytes]]:
-    at = 0
-    while at < len(raw):
-        tag, at = _varint(raw, at)
-        number, kind = tag >> 3, tag & 7
-        if not 0 < number < 1 << 29:
-            raise MessageMalformedError("a field has no valid number")
-        if kind == _VARINT:
-            value, at = _varint(raw, at)
-            yield number, value
-            continue
-        if kind == _BYTES:
-            size, at = _varint(raw, at)
-        elif kind in _FIXED_SIZES:
-            size = _FIXED_SIZES[kind]
-        else:
-            raise MessageMalformedError(f"field {number} has wire type {kind}")
-        if size > len(raw) - at:
-            raise MessageMalformedError(f"field {number} is cut off")
-        yield number, raw[at : at + size]
-        at += size
+def _field(raw: bytes, at: int) -> tuple[int, int | bytes, int]:
+    """Reads one field; returns its number, its value, and where the next one begins."""
+    tag, at = _varint(raw, at)
+    number, kind = tag >> 3, tag & 7
+    if not 0 < number < 1 << 29:
+        raise MessageMalformedError("a field has no valid number")
+    if kind == _VARINT:
+        value, at = _varint(raw, at)
+        return number, value, at
+    if kind == _BYTES:
+        size, at = _varint(raw, at)
+    elif kind in _FIXED_SIZES:
+        size = _FIXED_SIZES[kind]
+    else:
+        raise MessageMalformedError(f"field {number} has wire type {kind}")
+    end = at + size
+    if end > len(raw):
+        raise MessageMalformedError(f"field {number} is cut off")
+    return number, raw[at:end], end
 
 
 def _varint(raw: bytes, at: int) -> tuple[int, int]:
+    if at < len(raw) and raw[at] < _ONE_BYTE:  # nearly all of them
+        return raw[at], at + 1
     try:
         return varint.decode(raw, at, minimal=False)
     except VarintError as error:

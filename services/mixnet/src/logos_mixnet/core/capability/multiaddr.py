@@ -10,7 +10,8 @@ from typing import Final
 from logos_crypto import base58, varint
 from logos_crypto.refusals import VarintError
 from logos_mixnet.core.addresses import Address, parse_address
-from logos_mixnet.core.errors import InvalidAddressError
+from logos_mixnet.core.errors import InvalidAddressError, InvalidPeerIdError
+from logos_mixnet.core.identity import parse_peer_id
 
 MAX_ADDRESS_BYTES: Final = 360
 
@@ -49,26 +50,25 @@ def decode_address(raw: bytes) -> Address | None:
         code, at = varint.decode(raw, at)
         port, at = _take(raw, at, 2)
         text = f"/{kind}/{host}/tcp/{int.from_bytes(port, 'big')}"
+        peer_id = None
         if at < len(raw):
-            suffix, at = varint.decode(raw, at)
-            size, at = varint.decode(raw, at)
-            peer_id, at = _take(raw, at, size)
-            text += f"/p2p/{base58.encode(peer_id)}"
-            if suffix != _P2P or at != len(raw):
-                return None
-        address = parse_address(text)
-    except (ValueError, VarintError, InvalidAddressError):
+            peer_id, at = _decode_peer_id(raw, at)
+        if code != _TCP or at != len(raw) or not any(port):
+            return None
+        # An IP's text is always valid; a name's may be anything.
+        transport = text if kind in _IPS else parse_address(text).transport
+        return Address(transport, peer_id)
+    except (ValueError, VarintError, InvalidAddressError, InvalidPeerIdError):
         return None
-    return address if code == _TCP and address.port else None
 
 
 def ip_of(raw: bytes) -> IpAddress | None:
     """Returns the IP that a binary multiaddress of any transport begins with."""
     try:
-        kind, host, _ = _decode_host(raw[:MAX_ADDRESS_BYTES])
+        _, host, _ = _decode_host(raw[:MAX_ADDRESS_BYTES])
     except (ValueError, VarintError):
         return None
-    return ipaddress.ip_address(host) if kind in _IPS else None
+    return None if isinstance(host, str) else host
 
 
 def ips_of(addresses: Iterable[bytes]) -> list[IpAddress]:
@@ -76,17 +76,26 @@ def ips_of(addresses: Iterable[bytes]) -> list[IpAddress]:
     return [ip for ip in map(ip_of, addresses) if ip is not None]
 
 
-def _decode_host(raw: bytes) -> tuple[str, str, int]:
+def _decode_host(raw: bytes) -> tuple[str, IpAddress | str, int]:
     code, at = varint.decode(raw)
     kind = _KINDS.get(code)
     if kind is None:
         raise ValueError("another transport")
     if kind in _IPS:
         packed, at = _take(raw, at, _IPS[kind][1])
-        return kind, str(ipaddress.ip_address(packed)), at
+        return kind, ipaddress.ip_address(packed), at
     size, at = varint.decode(raw, at)
     name, at = _take(raw, at, size)
     return kind, name.decode(), at
+
+
+def _decode_peer_id(raw: bytes, at: int) -> tuple[str, int]:
+    suffix, at = varint.decode(raw, at)
+    size, at = varint.decode(raw, at)
+    peer_id, at = _take(raw, at, size)
+    if suffix != _P2P:
+        raise ValueError("not the id of a peer")
+    return parse_peer_id(base58.encode(peer_id)), at
 
 
 def _take(raw: bytes, at: int, size: int) -> tuple[bytes, int]:
