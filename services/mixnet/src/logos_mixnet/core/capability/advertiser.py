@@ -3,7 +3,6 @@
 Spec: docs/protocol/discovery.md, DIS-16. Source: LIP-107, "Advertisers".
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -198,11 +197,12 @@ class Advertiser:
             if registration.due_ms is not None:
                 yield registration.due_ms
         yield from service.resting_ms.values()
-        taken = _taken(service)
-        for bucket in range(BUCKETS):
-            slot = taken[bucket]
-            if slot < self._profile.registrations and next(_candidates(service, bucket), None):
-                yield self._opens_ms(service, slot)
+        first = self._profile.registrations
+        for bucket, slot in enumerate(_taken(service)):
+            if slot < first and next(_candidates(service, bucket), None):
+                first = slot
+        if first < self._profile.registrations:
+            yield self._opens_ms(service, first)  # later slots open later
 
     def _due(self, service: _Service, now_ms: int) -> Iterator[_Registration]:
         for registration in service.registrations.values():
@@ -210,11 +210,10 @@ class Advertiser:
                 yield registration
         slots = range(self._profile.registrations)
         opened = sum(self._opens_ms(service, slot) <= now_ms for slot in slots)
-        taken = _taken(service)
-        for bucket in range(BUCKETS):
-            if taken[bucket] < opened:
+        for bucket, taken in enumerate(_taken(service)):
+            if taken < opened:
                 candidates = list(_candidates(service, bucket))
-                for peer in some_of(candidates, opened - taken[bucket], self._rng):
+                for peer in some_of(candidates, opened - taken, self._rng):
                     yield _Registration(peer, bucket)
 
     def _opens_ms(self, service: _Service, slot: int) -> int:
@@ -278,9 +277,12 @@ class Advertiser:
         service.resting_ms[peer_id] = until_ms
 
 
-def _taken(service: _Service) -> Counter[int]:
+def _taken(service: _Service) -> list[int]:
     """Returns how many registrations each bucket has."""
-    return Counter(each.bucket for each in service.registrations.values())
+    taken = [0] * BUCKETS
+    for each in service.registrations.values():
+        taken[each.bucket] += 1
+    return taken
 
 
 def _candidates(service: _Service, bucket: int) -> Iterator[Peer]:

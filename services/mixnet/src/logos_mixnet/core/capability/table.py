@@ -3,7 +3,7 @@
 Spec: docs/protocol/discovery.md, DIS-15. Source: LIP-107, "Peer Table Updates".
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,18 +42,21 @@ class ServiceTable:
     def __contains__(self, peer_id: PeerId) -> bool:
         return peer_id in self._entries
 
-    def bucket(self, index: int) -> Iterator[Peer]:
+    def bucket(self, index: int) -> list[Peer]:
         """Returns the peers of a bucket; 0 is the farthest."""
-        return (entry.peer for entry in self._buckets[index].values())
+        return [entry.peer for entry in self._buckets[index].values()]
 
     def add(self, peers: Iterable[Peer]) -> None:
         """Takes those that can be dialled and fit in. A known peer keeps its addresses."""
         for peer in peers:
             if peer.peer_id == self._own or peer.peer_id in self._entries:
                 continue
+            index = bucket_of(self.service_id, peer.peer_id)
+            if not self._takes(index):
+                continue  # before its addresses are read: most peers that are named end here
             addresses = tuple(each for each in peer.addresses if decode_address(each) is not None)
             if addresses:
-                self._add(Peer(peer.peer_id, addresses))
+                self._add(index, Peer(peer.peer_id, addresses))
 
     def answered(self, peer_id: PeerId) -> None:
         """Takes note that a peer answers."""
@@ -69,17 +72,17 @@ class ServiceTable:
         if entry.failures >= MAX_FAILURES:
             self._remove(entry)
 
-    def _add(self, peer: Peer) -> None:
-        index = bucket_of(self.service_id, peer.peer_id)
+    def _takes(self, index: int) -> bool:
+        bucket = self._buckets[index]
+        return len(bucket) < BUCKET_SIZE or any(each.failures for each in bucket.values())
+
+    def _add(self, index: int, peer: Peer) -> None:
         bucket, crowds = self._buckets[index], (self._crowd, self._bucket_crowds[index])
         ips = ips_of(peer.addresses)
         if not all(crowd.has_room(ips) for crowd in crowds):
             return
         if len(bucket) >= BUCKET_SIZE:
-            failing = [each for each in bucket.values() if each.failures]
-            if not failing:
-                return
-            self._remove(failing[0])
+            self._remove(next(each for each in bucket.values() if each.failures))
         bucket[peer.peer_id] = self._entries[peer.peer_id] = _Entry(peer, index)
         for crowd in crowds:
             crowd.add(ips)

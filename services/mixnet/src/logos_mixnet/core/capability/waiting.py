@@ -20,14 +20,15 @@ def waiting_time_s(
     free = profile.capacity - cached
     if free <= 0:
         return MAX_WAIT_S
-    similarity = (
-        Fraction(cached_of_service, profile.capacity)
-        + ip_score * Fraction(profile.ip_similarity_percent, 100)
-        + Fraction(1, profile.safety_divisor)
-    )
-    occupancy = Fraction(profile.capacity, free) ** profile.occupancy_exponent
-    exact = profile.expiry_s * occupancy * similarity
-    return min(-(-exact.numerator // exact.denominator), MAX_WAIT_S)
+    # One fraction of integers: `Fraction` reduces after each step, which takes most of the time
+    # of a registration.
+    capacity, divisor = profile.capacity, profile.safety_divisor
+    score = ip_score.numerator * profile.ip_similarity_percent
+    score_of = ip_score.denominator * 100
+    similarity = (cached_of_service * divisor + capacity) * score_of + score * capacity * divisor
+    above = profile.expiry_s * capacity**profile.occupancy_exponent * similarity
+    below = free**profile.occupancy_exponent * capacity * divisor * score_of
+    return min(-(-above // below), MAX_WAIT_S)
 
 
 class LowerBounds:
