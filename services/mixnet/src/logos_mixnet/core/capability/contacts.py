@@ -3,12 +3,12 @@
 Spec: docs/protocol/discovery.md, DIS-15.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 from typing import Final
 
 from logos_mixnet.core.backoff import Rng
-from logos_mixnet.core.capability.choice import some_of
-from logos_mixnet.core.capability.distance import ServiceId, bucket_of_key, key_of
+from logos_mixnet.core.capability.distance import ServiceId, bucket_ranges, key_of
 from logos_mixnet.core.capability.keys import PeerId
 from logos_mixnet.core.capability.wire import Peer
 
@@ -20,6 +20,9 @@ class Contacts:
 
     def __init__(self) -> None:
         self._peers: dict[PeerId, tuple[int, Peer]] = {}
+        self._keys: list[int] = []
+        """Of those with an address, in order: each bucket around a service is a range of them."""
+        self._by_key: dict[int, Peer] = {}
 
     def __iter__(self) -> Iterator[Peer]:
         return (peer for _, peer in self._peers.values())
@@ -32,22 +35,32 @@ class Contacts:
 
     def met(self, peer: Peer) -> None:
         """Takes a peer that is connected, with the addresses that it says it has."""
-        self._peers.pop(peer.peer_id, None)
-        self._peers[peer.peer_id] = key_of(peer.peer_id), peer
+        self.lost(peer.peer_id)
+        key = key_of(peer.peer_id)
+        self._peers[peer.peer_id] = key, peer
+        if peer.addresses:
+            insort(self._keys, key)
+            self._by_key[key] = peer
         if len(self._peers) > MAX_CONTACTS:
-            del self._peers[next(iter(self._peers))]
+            self.lost(next(iter(self._peers)))
 
     def lost(self, peer_id: PeerId) -> None:
         """Forgets a peer that cannot be reached. Idempotent."""
-        self._peers.pop(peer_id, None)
+        key, _ = self._peers.pop(peer_id, (None, None))
+        if key in self._by_key:
+            del self._by_key[key], self._keys[bisect_left(self._keys, key)]
 
     def one_of_each_bucket(
         self, service_id: ServiceId, asking: PeerId, rng: Rng
     ) -> tuple[Peer, ...]:
         """Returns a random peer of every bucket around a service, but never who asks."""
-        centre = int.from_bytes(service_id, "big")
-        buckets: dict[int, list[Peer]] = {}
-        for key, peer in self._peers.values():
-            if peer.peer_id != asking and peer.addresses:
-                buckets.setdefault(bucket_of_key(centre, key), []).append(peer)
-        return tuple(some_of(buckets[at], 1, rng)[0] for at in sorted(buckets))
+        keys, key = self._keys, key_of(asking)
+        skipped = bisect_left(keys, key) if key in self._by_key else len(keys)
+        chosen = []
+        for begin, end in bucket_ranges(keys, service_id):
+            count = end - begin - (begin <= skipped < end)
+            if count:
+                at = begin + int(rng.random() * count)
+                at += begin <= skipped <= at
+                chosen.append(self._by_key[keys[at]])
+        return tuple(chosen)

@@ -4,6 +4,8 @@ Spec: docs/protocol/discovery.md, DIS-7. Source: LIP-107, "Service ID" and "Dist
 """
 
 import hashlib
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Final, NewType
 
 ServiceId = NewType("ServiceId", bytes)
@@ -26,9 +28,23 @@ def key_of(peer_id: bytes) -> int:
 
 def bucket_of(service_id: ServiceId, peer_id: bytes) -> int:
     """Returns the bucket of a peer: 0 is the farthest, and half of all peers are in it."""
-    return bucket_of_key(int.from_bytes(service_id, "big"), key_of(peer_id))
+    distance = int.from_bytes(service_id, "big") ^ key_of(peer_id)
+    return min(8 * ID_BYTES - distance.bit_length(), BUCKETS - 1)
 
 
-def bucket_of_key(centre: int, key: int) -> int:
-    """Returns the bucket of a peer's key around a service's id, both as numbers."""
-    return min(8 * ID_BYTES - (centre ^ key).bit_length(), BUCKETS - 1)
+def bucket_ranges(keys: Sequence[int], service_id: ServiceId) -> list[tuple[int, int]]:
+    """Returns where each of the 16 buckets around a service begins and ends in ordered keys.
+
+    The farthest is first. Those that share their first bits are next to each other.
+    """
+    centre, ranges = int.from_bytes(service_id, "big"), []
+    low, high = 0, len(keys)
+    for shift in range(8 * ID_BYTES - 1, 8 * ID_BYTES - BUCKETS, -1):
+        middle = bisect_left(keys, (centre >> shift | 1) << shift, low, high)
+        if centre >> shift & 1:
+            ranges.append((low, middle))
+            low = middle
+        else:
+            ranges.append((middle, high))
+            high = middle
+    return [*ranges, (low, high)]
