@@ -5,13 +5,15 @@ the other listens. Signatures are real; they are Ed25519's, the faster ones of t
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from ipaddress import IPv4Address
 from itertools import count
-from typing import Final
+from typing import ClassVar, Final
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from logos_mixnet.core.addresses import Address
@@ -39,6 +41,9 @@ Found = Callable[[tuple[SignedRecord, ...]], None]
 class Ed25519Signer:
     """An identity that follows from a number."""
 
+    made: ClassVar[set[tuple[PublicKey, bytes, bytes]]] = set()
+    """What all of them have signed: `known_signatures`."""
+
     def __init__(self, number: int) -> None:
         secret = hashlib.sha256(b"node%d" % number).digest()
         self._key = Ed25519PrivateKey.from_private_bytes(secret)
@@ -49,7 +54,26 @@ class Ed25519Signer:
         return PublicKey(bytes.fromhex("08011220") + raw)
 
     def sign(self, message: bytes) -> bytes:
-        return self._key.sign(message)
+        signature = self._key.sign(message)
+        self.made.add((self.public_key, message, signature))
+        return signature
+
+
+@contextmanager
+def known_signatures() -> Iterator[None]:
+    """Verifies no signature that a node of the simulation has made, and each other one once.
+
+    Whether a signature is valid depends on nothing but itself, and what is made is valid.
+    """
+    made, verify = Ed25519Signer.made, lru_cache(1 << 16)(PublicKey.has_signed)
+
+    def has_signed(key: PublicKey, message: bytes, signature: bytes) -> bool:
+        return (key, message, signature) in made or verify(key, message, signature)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PublicKey, "has_signed", has_signed)
+        yield
+    made.clear()
 
 
 @dataclass

@@ -3,14 +3,14 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Final
 
 import pytest
 
-from discovery_nodes import DiscoveryNode, Network
+from discovery_nodes import DiscoveryNode, Network, known_signatures
 from logos_mixnet.core.capability.distance import ServiceId, service_id_of
-from logos_mixnet.core.capability.keys import PeerId, PublicKey
+from logos_mixnet.core.capability.keys import PeerId
 from logos_mixnet.core.capability.profiles import LOCAL, PUBLIC, Profile
 from logos_mixnet.core.capability.records import SignedRecord
 from logos_mixnet.core.capability.wire import GetAdsResponse
@@ -25,9 +25,7 @@ LOOK_UP_MS: Final = 30_000
 
 @pytest.fixture(autouse=True, scope="module")
 def signatures() -> Iterator[None]:
-    """Each signature is verified once: whether it is valid depends on nothing else."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PublicKey, "has_signed", lru_cache(1 << 20)(PublicKey.has_signed))
+    with known_signatures():
         yield
 
 

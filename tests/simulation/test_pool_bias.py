@@ -5,15 +5,13 @@ Rule: DIS-30.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
 from math import sqrt
 from typing import Final
 
 import pytest
 
-from discovery_nodes import DiscoveryNode, Network
+from discovery_nodes import DiscoveryNode, Network, known_signatures
 from logos_crypto import base58
-from logos_mixnet.core.capability.keys import PublicKey
 from logos_mixnet.core.capability.profiles import LOCAL
 from logos_mixnet.core.capability.wire import GetAdsResponse
 from logos_mixnet.core.mixing.pool import Mix, Pool
@@ -34,9 +32,7 @@ GONE_MS: Final = 2 * LOCAL.expiry_s * 1000 + 30_000
 
 @pytest.fixture(autouse=True, scope="module")
 def signatures() -> Iterator[None]:
-    """Each signature is verified once: whether it is valid depends on nothing else."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PublicKey, "has_signed", lru_cache(1 << 20)(PublicKey.has_signed))
+    with known_signatures():
         yield
 
 

@@ -20,7 +20,7 @@ _SHORT: Final = [bytes([value]) for value in range(0x80)]
 
 def encode(value: int) -> bytes:
     """Encodes 0 to 2**64-1, as short as possible; raises VarintError for other numbers."""
-    if 0 <= value < len(_SHORT):
+    if 0 <= value < 0x80:
         return _SHORT[value]
     if not 0 <= value < _U64:
         raise VarintError("not an unsigned 64-bit integer")

@@ -197,10 +197,10 @@ class Advertiser:
             if registration.due_ms is not None:
                 yield registration.due_ms
         yield from service.resting_ms.values()
-        first = self._profile.registrations
-        for bucket, slot in enumerate(_taken(service)):
-            if slot < first and next(_candidates(service, bucket), None):
-                first = slot
+        first, taken = self._profile.registrations, _taken(service)
+        for bucket in service.table.occupied():
+            if taken[bucket] < first and _candidates(service, bucket):
+                first = taken[bucket]
         if first < self._profile.registrations:
             yield self._opens_ms(service, first)  # later slots open later
 
@@ -210,10 +210,11 @@ class Advertiser:
                 yield registration
         slots = range(self._profile.registrations)
         opened = sum(self._opens_ms(service, slot) <= now_ms for slot in slots)
-        for bucket, taken in enumerate(_taken(service)):
-            if taken < opened:
-                candidates = list(_candidates(service, bucket))
-                for peer in some_of(candidates, opened - taken, self._rng):
+        taken = _taken(service)
+        for bucket in service.table.occupied():
+            if taken[bucket] < opened:
+                candidates = _candidates(service, bucket)
+                for peer in some_of(candidates, opened - taken[bucket], self._rng):
                     yield _Registration(peer, bucket)
 
     def _opens_ms(self, service: _Service, slot: int) -> int:
@@ -285,9 +286,11 @@ def _taken(service: _Service) -> list[int]:
     return taken
 
 
-def _candidates(service: _Service, bucket: int) -> Iterator[Peer]:
+def _candidates(service: _Service, bucket: int) -> list[Peer]:
     """Returns the registrars of a bucket that are free to be asked."""
     busy, resting = service.registrations, service.resting_ms
-    for peer in service.table.bucket(bucket):
-        if peer.peer_id not in busy and peer.peer_id not in resting:
-            yield peer
+    return [
+        peer
+        for peer in service.table.bucket(bucket)
+        if peer.peer_id not in busy and peer.peer_id not in resting
+    ]

@@ -67,7 +67,11 @@ class Fields:
 
     def raw(self, number: int) -> bytes:
         """Returns bytes or a message; none if it is absent, the last if there are several."""
-        return self.repeated(number)[-1] if self.has(number) else b""
+        values = self._values.get(number)
+        if values is None:
+            return b""
+        value = values[-1]
+        return value if len(values) == 1 and isinstance(value, bytes) else self.repeated(number)[-1]
 
     def repeated(self, number: int) -> list[bytes]:
         """Returns all of a repeated field."""
@@ -87,7 +91,7 @@ class Fields:
 
 def _field(raw: bytes, at: int) -> tuple[int, int | bytes, int]:
     """Reads one field; returns its number, its value, and where the next one begins."""
-    tag, at = _varint(raw, at)
+    tag, at = (raw[at], at + 1) if raw[at] < _ONE_BYTE else _varint(raw, at)
     number, kind = tag >> 3, tag & 7
     if not 0 < number < 1 << 29:
         raise MessageMalformedError("a field has no valid number")

@@ -42,6 +42,10 @@ class ServiceTable:
     def __contains__(self, peer_id: PeerId) -> bool:
         return peer_id in self._entries
 
+    def occupied(self) -> list[int]:
+        """Returns the buckets with peers, the farthest first; with few peers, half have none."""
+        return [index for index, bucket in enumerate(self._buckets) if bucket]
+
     def bucket(self, index: int) -> list[Peer]:
         """Returns the peers of a bucket; 0 is the farthest."""
         return [entry.peer for entry in self._buckets[index].values()]
