@@ -117,6 +117,8 @@ class DiscoveryNode:
         self.record = sign_record(self._signer, 1, [address], [ServiceInfo(service, bytes(32))])
         self.peer = Peer(self._signer.public_key.peer_id, (address,))
         self.served = 0
+        self.sent_bytes = 0
+        """Of requests and responses; frames, streams and handshakes are more."""
         self.queries = 0
         self.lies: Callable[[], GetAdsResponse] | None = None
         """What a hostile registrar answers to whatever it is asked."""
@@ -233,6 +235,7 @@ class DiscoveryNode:
     ) -> None:
         is_open = True
         self.asked += 1
+        self.sent_bytes += len(ask.message)
 
         def end(message: bytes | None) -> None:
             nonlocal is_open
@@ -245,6 +248,7 @@ class DiscoveryNode:
                     answered(message)
 
         def reply(message: bytes | None) -> None:
+            target.sent_bytes += len(message or b"")
             self.network.links.send(target.node, self.node, partial(end, message))
 
         self.node.after(ASK_TIMEOUT_MS, partial(end, None))

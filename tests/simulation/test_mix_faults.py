@@ -7,6 +7,7 @@ arrives changed, every packet is accounted for, no relay holds more than it may.
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 import pytest
 
@@ -95,6 +96,38 @@ def test_churn_loss_and_full_disks_repeat_and_change_nothing() -> None:
             assert node.relay.held < 100  # what loops leave there
             assert node.relay.trouble == ""
             assert node.sender.loops_sent <= MAX_LOOPS
+
+
+MANY: Final = Profile("many", 12, 10_000, 400)
+
+
+@pytest.mark.parametrize("seed", seeds(1))
+def test_of_two_hundred_mixes_a_fifth_may_be_hostile_and_others_come_and_go(seed: int) -> None:
+    """Half of the hostile lose what they get, the others send it late or again."""
+    network = MixNetwork(seed, MANY, 200, Weather(1, 100))
+    world, hostile, honest = network.world, network.nodes[:40], network.nodes[40:]
+    natures = [Nature.DROPS, Nature.TAGS, Nature.DELAYS, Nature.REPLAYS]
+    for at, node in enumerate(hostile):
+        node.nature = natures[at % len(natures)]
+    for at_ms in range(1_000, 31_000, 100):
+        sender, receiver = world.chance.pick(honest).name, world.chance.pick(honest).name
+        if sender != receiver:
+            network.message(at_ms, sender, receiver)
+    coming = [node.node for node in network.nodes]
+    now_and_then(
+        world, (500, 1_500), 31_000, partial(crash_one, world, coming, down_ms=(500, 4_000))
+    )
+    network.run(CALM_MS)
+
+    losing = len(hostile) // 2
+    theory = math.comb(198 - losing, 2) / math.comb(198, 2)
+    arrived, sent = sum(each.arrivals for each in network.messages), len(network.messages)
+    # Of 200 some four are down: senders, receivers and the mixes between them.
+    assert 0.88 * theory - 0.08 < arrived / sent < theory + 0.08, arrived / sent
+    found = drops(network.nodes)
+    assert found["MIX_PAYLOAD_DAMAGED"] > 0
+    assert found["MIX_PACKET_REPEATED"] > 0
+    assert set(found) <= {"MIX_PAYLOAD_DAMAGED", "MIX_PACKET_REPEATED"}
 
 
 def test_sybils_get_paths_as_their_share_of_the_pool_and_no_more() -> None:
