@@ -45,7 +45,7 @@ class Crowd:
 
 
 def _places(ips: Iterable[IpAddress]) -> set[_Place]:
-    places = set()
+    places: set[_Place] = set()
     for ip in ips:
         if ip.is_global:
             number, other_bits = int(ip), ip.max_prefixlen - _NETWORK_BITS[ip.version]

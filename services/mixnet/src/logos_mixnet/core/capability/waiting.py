@@ -26,8 +26,8 @@ def waiting_time_s(
     score = ip_score.numerator * profile.ip_similarity_percent
     score_of = ip_score.denominator * 100
     similarity = (cached_of_service * divisor + capacity) * score_of + score * capacity * divisor
-    above = profile.expiry_s * capacity**profile.occupancy_exponent * similarity
-    below = free**profile.occupancy_exponent * capacity * divisor * score_of
+    above: int = profile.expiry_s * capacity**profile.occupancy_exponent * similarity
+    below: int = free**profile.occupancy_exponent * capacity * divisor * score_of
     return min(-(-above // below), MAX_WAIT_S)
 
 
