@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from logos_mixnet.core.backoff import Rng
-from logos_mixnet.core.capability.choice import some_of
+from logos_mixnet.core.capability.choice import in_random_order
 from logos_mixnet.core.capability.crowding import Crowd
 from logos_mixnet.core.capability.distance import ServiceId, service_id_of
 from logos_mixnet.core.capability.ip_tree import IpTree
@@ -72,15 +72,17 @@ class AdvertisementCache:
         return self._all.get((service_id, peer_id))
 
     def some_of(self, service_id: ServiceId, count: int, rng: Rng) -> list[CachedAdvertisement]:
-        """Returns up to `count` of a service at random, one of each public network."""
-        entries = list(self._services.get(service_id, {}).values())
+        """Returns up to `count`, at least 1, of a service at random, one of each public network."""
+        entries = self._services.get(service_id, {}).values()
         crowd = Crowd(of_ip=1, of_network=1)
         chosen: list[CachedAdvertisement] = []
-        for entry in some_of(entries, len(entries), rng):
+        for entry in in_random_order(entries, rng):
             ips = [] if entry.ip is None else [entry.ip]
-            if len(chosen) < count and crowd.has_room(ips):
+            if crowd.has_room(ips):
                 crowd.add(ips)
                 chosen.append(entry)
+            if len(chosen) >= count:
+                break
         return chosen
 
     def put(self, entry: CachedAdvertisement) -> None:
