@@ -14,12 +14,13 @@ import socket
 import struct
 import sys
 import time
+from typing import BinaryIO
 
 MAX_FRAME_BYTES = 256 * 1024
 """Offloading makes frames of 64 KiB of what are many on a real network."""
 BUFFER_BYTES = 64 << 20
 PCAP_NANOSECONDS, ETHERNET = 0xA1B23C4D, 1
-SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
+SO_ATTACH_FILTER = 26
 SOL_PACKET, PACKET_STATISTICS = 263, 6
 ETH_P_ALL, ETH_P_IP = 3, 0x0800
 
@@ -62,7 +63,7 @@ def main() -> None:
         sys.exit(f"{dropped} frames were dropped")
 
 
-def copy(sniffer: socket.socket, out) -> None:
+def copy(sniffer: socket.socket, out: BinaryIO) -> None:
     """Prints all frames that wait."""
     while True:
         try:

@@ -7,7 +7,6 @@ a link sees how long each frame is, and when it was sent; not what it is, nor of
 
 import struct
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
