@@ -43,6 +43,8 @@ CONTENTS = (b"x", b"y" * 3_000, b"z" * 9_000)
 PACKET_BYTES = 4_909 + 2
 """A packet with its proof, and its length before it (MIX-23)."""
 RECORD_BYTES = PACKET_BYTES + MULTIPLEXER_BYTES + RECORD_OVERHEAD_BYTES
+LONG_BYTES = 4_000
+"""An RLN report of an epoch is shorter (RLN-28), and so is all else that such nodes gossip."""
 COVER_PACKETS = 100
 """So many are seen before a message is sent."""
 SNIFFER = ROOT / "tests" / "frame_sniffer.py"
@@ -222,3 +224,17 @@ def test_each_packet_is_a_record_of_one_size_and_nothing_else_is(seen: Seen) -> 
     assert sum(each.own_sent for each in seen.counts) > len(CONTENTS)
     for kind in ("forwarded", "delivered", "loops_sent", "loops_back"):
         assert sum(getattr(each, kind) for each in seen.counts) > 0
+
+
+def test_a_message_is_of_no_size_that_cover_has_not(seen: Seen) -> None:
+    """What else is sent with messages is short, as what is sent without."""
+    everything = [one for records in seen.records.values() for one in records]
+    cover = [one for one in everything if one.time_ns < seen.message_ns]
+    messages = [one for one in everything if one.time_ns >= seen.message_ns]
+
+    assert long_sizes(cover) == long_sizes(messages) == {RECORD_BYTES}
+
+
+def long_sizes(records: Sequence[Record]) -> set[int]:
+    """Sizes as long as a packet of the mix, or nearly."""
+    return {one.size_bytes for one in records if one.size_bytes > LONG_BYTES}
