@@ -47,7 +47,7 @@ PACKET_BYTES = 4_909 + 2
 RECORD_BYTES = PACKET_BYTES + MULTIPLEXER_BYTES + RECORD_OVERHEAD_BYTES
 LONG_BYTES = 4_000
 """An RLN report of an epoch is shorter (RLN-28), and so is all else that such nodes gossip."""
-COVER_PACKETS = 100
+COVER_PACKETS = 40
 """So many are seen before a message is sent."""
 SNIFFER = ROOT / "tests" / "frame_sniffer.py"
 TAPS = "/data/taps.jsonl"
