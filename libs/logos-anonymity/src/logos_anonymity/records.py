@@ -44,13 +44,17 @@ class Record:
     """On the link, with its length and its tag."""
 
 
+_End = tuple[IPv4Address, int]
+"""Address and port."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Segment:
     """A segment of TCP."""
 
     time_ns: int
-    source: tuple[IPv4Address, int]
-    destination: tuple[IPv4Address, int]
+    source: _End
+    destination: _End
     number: int
     flags: int
     data: bytes
@@ -121,7 +125,7 @@ def _segments(frames: Iterable[tuple[int, bytes]]) -> Iterator[_Segment]:
 def _directions(segments: Iterable[_Segment]) -> list[_Direction]:
     """Sorts segments by connection and direction. Ports may be used again by a later connection."""
     found = []
-    current: dict[object, _Direction] = {}
+    current: dict[tuple[_End, _End], _Direction] = {}
     for one in segments:
         ends = one.source, one.destination
         direction = current.get(ends)
@@ -141,8 +145,9 @@ def _directions(segments: Iterable[_Segment]) -> list[_Direction]:
 
 def _records(direction: _Direction) -> Iterator[Record]:
     hosts = direction.source, direction.destination
-    stream, ends, times = bytearray(), [], []
-    latest = 0
+    stream, latest = bytearray(), 0
+    ends: list[int] = []
+    times: list[int] = []
     for offset, time_ns, data in sorted(direction.pieces):
         if offset > len(stream):
             raise CaptureError(f"bytes are missing from {hosts[0]} to {hosts[1]}")
