@@ -47,6 +47,12 @@ class VarintError(RefusedError):
     reason = "VARINT_MALFORMED"
 
 
+class ProtobufError(PeerRefusedError):
+    """A message is cut off, has a field of another type, or too many of them."""
+
+    reason = "PROTOBUF_MALFORMED"
+
+
 class FieldLengthError(RefusedError):
     reason = "FIELD_LENGTH"
 

@@ -1,0 +1,1 @@
+"""Messages between nodes: the module `delivery` of a node."""

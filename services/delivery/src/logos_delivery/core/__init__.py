@@ -1,0 +1,1 @@
+"""Pure protocol: bytes, times and events in, values and effects out."""
