@@ -102,6 +102,14 @@ class PublishDone:
     error: str | None
 
 @final
+class TopicsListed:
+    """The topics that this node follows. Of each: its name; its followers that
+    are connected, with their scores; and those of them that are in the mesh."""
+
+    request_id: int
+    topics: list[tuple[str, list[tuple[str, float]], list[str]]]
+
+@final
 class ProvidersFound:
     """Providers of a key. The search ends with an event that has `done`."""
 
@@ -183,6 +191,7 @@ Event: TypeAlias = (
     | Message
     | MessagesLost
     | PublishDone
+    | TopicsListed
     | ProvidersFound
     | ProvideDone
     | StreamOpened
@@ -280,6 +289,9 @@ class Host:
     def unsubscribe(self, topic: str) -> None: ...
     def publish(self, topic: str, data: bytes) -> int:
         """Publishes without author, number or signature. Ends with `PublishDone`."""
+
+    def list_topics(self) -> int:
+        """Asks for the topics that this node follows. Ends with `TopicsListed`."""
 
     def judge(self, message_id: bytes, from_peer_id: str, verdict: Verdict) -> None:
         """Passes a message on or drops it. Within five seconds: gossipsub forgets

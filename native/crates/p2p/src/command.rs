@@ -22,6 +22,9 @@ pub(crate) enum Command {
         topic: String,
         data: Vec<u8>,
     },
+    ListTopics {
+        request: u64,
+    },
     Judge {
         message_id: [u8; 32],
         from: PeerId,

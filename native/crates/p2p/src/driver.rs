@@ -120,6 +120,10 @@ impl Driver {
                     error: outcome.err(),
                 });
             }
+            Command::ListTopics { request } => {
+                let topics = gossip::topics(&behaviour.gossip);
+                self.events.push(Event::TopicsListed { request, topics });
+            }
             Command::Judge {
                 message_id,
                 from,

@@ -18,6 +18,16 @@ pub struct Message {
     pub received_unix_us: u64,
 }
 
+/// A topic that this node follows, and its peers there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Topic {
+    pub topic: String,
+    /// Those that follow it, with their scores.
+    pub followers: Vec<(PeerId, f64)>,
+    /// Of these, those that messages are passed on to at once.
+    pub mesh: Vec<PeerId>,
+}
+
 /// See the Python stub `logos_native.pyi`, which says what each of them promises.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -57,6 +67,10 @@ pub enum Event {
     PublishDone {
         request: u64,
         error: Option<String>,
+    },
+    TopicsListed {
+        request: u64,
+        topics: Vec<Topic>,
     },
     ProvidersFound {
         request: u64,

@@ -3,16 +3,19 @@
 //! Parameters: 29/WAKU2-CONFIG and the scores of logos-delivery. P3, P5 and P6 are off: P6
 //! punishes peers that share an address, and all nodes of a local testnet do.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use libp2p::PeerId;
 use libp2p::gossipsub::{
     self, AllowAllSubscriptionFilter, IdentTopic, IdentityTransform, MaxCountSubscriptionFilter,
     MessageAcceptance, MessageAuthenticity, MessageId, PeerScoreParams, PeerScoreThresholds,
-    PublishError, TopicScoreParams, ValidationMode, Version,
+    PublishError, TopicHash, TopicScoreParams, ValidationMode, Version,
 };
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{Config, ConfigError};
+use crate::events::Topic;
 
 pub(crate) type Behaviour =
     gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<AllowAllSubscriptionFilter>>;
@@ -135,6 +138,25 @@ pub(crate) fn subscribe(behaviour: &mut Behaviour, topic: &str) {
     // The filter allows every topic, and scores are on: neither call can fail.
     let _ = behaviour.subscribe(&topic);
     let _ = behaviour.set_topic_params(topic, topic_score_params());
+}
+
+/// The topics that this node follows, with the peers that follow them too.
+pub(crate) fn topics(behaviour: &Behaviour) -> Vec<Topic> {
+    let mut followers: HashMap<&TopicHash, Vec<(PeerId, f64)>> = HashMap::new();
+    for (peer, topics) in behaviour.all_peers() {
+        let score = behaviour.peer_score(peer).unwrap_or_default();
+        for topic in topics {
+            followers.entry(topic).or_default().push((*peer, score));
+        }
+    }
+    behaviour
+        .topics()
+        .map(|topic| Topic {
+            topic: topic.to_string(),
+            followers: followers.remove(topic).unwrap_or_default(),
+            mesh: behaviour.mesh_peers(topic).copied().collect(),
+        })
+        .collect()
 }
 
 /// Publishes, or says why not in the words of `PublishDone`.

@@ -209,6 +209,11 @@ impl Host {
         })
     }
 
+    /// Ends with `TopicsListed`.
+    pub fn list_topics(&self) -> Outcome<u64> {
+        self.request(|request| Command::ListTopics { request })
+    }
+
     pub fn judge(&self, message_id: [u8; 32], from: PeerId, verdict: Verdict) -> Outcome<()> {
         self.send(Command::Judge {
             message_id,

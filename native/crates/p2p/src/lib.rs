@@ -30,7 +30,7 @@ mod substreams;
 mod traffic;
 
 pub use config::{Config, ConfigError, parse_address, parse_peer_id, parse_protocol};
-pub use events::{Event, MAX_STREAM_DATA_BYTES, Message};
+pub use events::{Event, MAX_STREAM_DATA_BYTES, Message, Topic};
 pub use gossip::{Verdict, message_id};
 pub use host::{Host, HostError};
 pub use identity::{KeyType, SECRET_KEY_BYTES, keypair, peer_id_of};

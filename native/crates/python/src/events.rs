@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::pyclass_init::PyClassInitializer;
 use pyo3::types::{PyBytes, PyList};
 
-use logos_p2p::{Event, Multiaddr, PeerId};
+use logos_p2p::{Event, Multiaddr, PeerId, Topic};
 
 /// Declares a frozen class that shows its fields.
 macro_rules! event {
@@ -90,6 +90,10 @@ event!(MessagesLost {
 event!(PublishDone {
     request_id: u64,
     error: Option<String>,
+});
+event!(TopicsListed {
+    request_id: u64,
+    topics: Vec<(String, Vec<(String, f64)>, Vec<String>)>,
 });
 event!(ProvidersFound {
     request_id: u64,
@@ -226,8 +230,26 @@ fn gossip_object(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> {
                 error,
             },
         ),
+        Event::TopicsListed { request, topics } => object(
+            py,
+            TopicsListed {
+                request_id: request,
+                topics: topics.into_iter().map(topic_parts).collect(),
+            },
+        ),
         other => discovery_object(py, other),
     }
+}
+
+fn topic_parts(topic: Topic) -> (String, Vec<(String, f64)>, Vec<String>) {
+    let followers = topic.followers.into_iter();
+    (
+        topic.topic,
+        followers
+            .map(|(peer, score)| (peer.to_string(), score))
+            .collect(),
+        topic.mesh.iter().map(ToString::to_string).collect(),
+    )
 }
 
 fn discovery_object(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> {

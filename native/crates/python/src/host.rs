@@ -168,6 +168,10 @@ impl Host {
             .map_err(host_error)
     }
 
+    fn list_topics(&self) -> PyResult<u64> {
+        self.native.list_topics().map_err(host_error)
+    }
+
     fn judge(&self, message_id: &[u8], from_peer_id: &str, verdict: &str) -> PyResult<()> {
         let message_id = message_id
             .try_into()

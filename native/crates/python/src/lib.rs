@@ -62,7 +62,7 @@ mod logos_native {
     use super::events::{
         Connected, DialDone, Disconnected, Identified, Listening, Message, MessagesLost, Pinged,
         ProvideDone, ProvidersFound, PublishDone, StreamClosed, StreamData, StreamEnded,
-        StreamIncoming, StreamOpened, StreamWritten, Traffic,
+        StreamIncoming, StreamOpened, StreamWritten, TopicsListed, Traffic,
     };
     #[pymodule_export]
     use super::host::Host;

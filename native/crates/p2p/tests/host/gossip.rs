@@ -164,6 +164,30 @@ fn publishing_says_why_it_failed() {
 }
 
 #[test]
+fn the_followers_of_a_topic_are_known_and_who_of_them_is_in_the_mesh() {
+    let [mut a, b] = line();
+    a.host.subscribe("/waku/2/rs/1/1".to_owned()).unwrap();
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let asked = a.host.list_topics().unwrap();
+        let mut topics = a.until(|event| match event {
+            Event::TopicsListed { request, topics } if *request == asked => Some(topics.clone()),
+            _ => None,
+        });
+        topics.sort_by(|one, other| one.topic.cmp(&other.topic));
+        assert_eq!(topics.len(), 2);
+        assert_eq!(topics[1].followers, []);
+        let followers: Vec<_> = topics[0].followers.iter().map(|(peer, _)| *peer).collect();
+        if topics[0].mesh == [b.peer()] {
+            assert_eq!(followers, [b.peer()]);
+            break;
+        }
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn messages_nobody_drains_are_dropped_and_counted_and_not_kept() {
     let mut a = Node::new();
     let b = Node::with(Config {
