@@ -1,11 +1,11 @@
 import hashlib
 
+from logos_base.errors import NetworkDeniedError
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_storage.core import manifest as manifests
 from logos_storage.core.cid import MANIFEST, TREE, Cid, cid_of
 from logos_storage.core.errors import (
     BadDataError,
-    NetworkDeniedError,
     NoProvidersError,
     ProvidersUnreachableError,
 )

@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
+from logos_base.errors import StreamLostError
 from logos_client.channels import open_channel
-from logos_storage.net.streams import StreamLostError, opened_stream, streams_of
+from logos_module.network.streams import PeerStreams
 
 
 async def test_sending_on_a_stream_that_has_broken_says_so_and_nothing_else(
@@ -18,7 +19,7 @@ async def test_sending_on_a_stream_that_has_broken_says_so_and_nothing_else(
     net.hub.scripts["two", "/p"] = leave
     async with (
         open_channel(f"unix:{short_folder}/one-mixnet.sock") as channel,
-        opened_stream(streams_of(channel), "two", "/p") as stream,
+        PeerStreams(channel, "one").open("two", "/p") as stream,
     ):
         with pytest.raises(StreamLostError):
             await stream.receive()

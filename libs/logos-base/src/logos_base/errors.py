@@ -88,6 +88,20 @@ class StateError(LocalFaultError):
     reason = "STATE_UNUSABLE"
 
 
+class StreamLostError(LogosError):
+    """A stream to a peer cannot be opened, or has broken; it is not known whose fault it is."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "STREAM_LOST"
+
+
+class NetworkDeniedError(LogosError):
+    """The rules of this node do not let a module call the network module."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "NETWORK_DENIED"
+
+
 class StoreFailedError(LocalFaultError):
     """Durable state could not be read or written now.
 

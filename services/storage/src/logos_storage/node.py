@@ -12,6 +12,7 @@ import grpc
 from logos.network.v1.discovery_pb2_grpc import DiscoveryStub
 from logos.storage.v1.storage_pb2_grpc import add_StorageServicer_to_server
 from logos_module import ModuleContext
+from logos_module.network.streams import PeerStreams
 from logos_module.outbox import outbox_of
 from logos_module.settings import Outcome
 from logos_storage.config import Config, parse
@@ -19,7 +20,6 @@ from logos_storage.core.happenings import Tell
 from logos_storage.core.ports import Datasets
 from logos_storage.net.discovery import NetworkProviders
 from logos_storage.net.exchange import ExchangeListener, StreamExchange
-from logos_storage.net.streams import streams_of
 from logos_storage.operations.adopt import Adopt
 from logos_storage.operations.announce import Announcer
 from logos_storage.operations.delete import Delete
@@ -96,7 +96,7 @@ async def joined(
 
     `stopping` is set before that, so that no call lasts until then. `tell` gets what happens.
     """
-    streams = streams_of(network)
+    streams = PeerStreams(network, "storage")
     listener = ExchangeListener(streams)
     providers = NetworkProviders(DiscoveryStub(network))
     interval_ms = config.advertise_interval_s * 1000

@@ -172,25 +172,11 @@ class BlockRefusedError(FalseDataError):
     reason = "BLOCK_REFUSED"
 
 
-class StreamLostError(LogosError):
-    """A stream to a peer cannot be opened, or has broken; it is not known whose fault it is."""
-
-    kind = ErrorKind.UNAVAILABLE
-    reason = "STREAM_LOST"
-
-
 class NetworkUnavailableError(LogosError):
     """The network module did not take a call."""
 
     kind = ErrorKind.UNAVAILABLE
     reason = "NETWORK_UNAVAILABLE"
-
-
-class NetworkDeniedError(LogosError):
-    """The rules of this node do not let storage call the network module."""
-
-    kind = ErrorKind.FAILED_PRECONDITION
-    reason = "NETWORK_DENIED"
 
 
 class CatalogueLostError(StateError):

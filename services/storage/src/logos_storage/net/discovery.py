@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 import grpc
 
 from logos.network.v1 import discovery_pb2
+from logos_module.network.denials import denied
 from logos_storage.core.cid import Cid
 from logos_storage.core.errors import NetworkUnavailableError
-from logos_storage.net.denials import denied
 
 if TYPE_CHECKING:  # the stubs of the asynchronous kind exist in the .pyi files alone
     from logos.network.v1.discovery_pb2_grpc import DiscoveryAsyncStub
@@ -30,7 +30,7 @@ class NetworkProviders:
                 yield found.peer_id
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.PERMISSION_DENIED:
-                raise denied("Discovery/LookUp") from error
+                raise denied("storage", "Discovery/LookUp") from error
 
     async def advertise(self, cids: Sequence[Cid], *, is_held: bool) -> None:
         keys = [cid.binary for cid in cids]

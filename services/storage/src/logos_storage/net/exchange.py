@@ -4,36 +4,23 @@ Spec: docs/protocol/storage.md, STO-20 to STO-28 (STO-21, STO-22 manifests; STO-
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-import grpc
-
-from logos.network.v1 import streams_pb2
-from logos_base.errors import RemoteFaultError
+from logos_base.errors import StreamLostError
+from logos_module.network.streams import PeerStream, PeerStreams
 from logos_storage.core import wire
 from logos_storage.core.cid import Cid
-from logos_storage.core.errors import NetworkDeniedError, StreamLostError
 from logos_storage.core.ports import Consumer
-from logos_storage.net.streams import PeerStream, accepted_stream, opened_stream
-
-if TYPE_CHECKING:  # the stubs of the asynchronous kind exist in the .pyi files alone
-    from logos.network.v1.streams_pb2_grpc import StreamsAsyncStub
-
-log = logging.getLogger(__name__)
 
 MAX_STREAMS: Final = 64
 """From all peers together."""
-LISTEN_RETRY_S: Final = 0.5
 MANIFEST_TIMEOUT_S: Final = 10.0
 REQUEST_TIMEOUT_S: Final = 120.0
 SEND_TIMEOUT_S: Final = 30.0
 IDLE_S: Final = 2.0
 """After this long without a request a peer counts as idle."""
-
-Serve = Callable[[PeerStream], Awaitable[None]]
 
 
 class StreamProvider:
@@ -56,16 +43,16 @@ class StreamProvider:
 class StreamExchange:
     """`Exchange` over the streams of the network module."""
 
-    def __init__(self, stub: "StreamsAsyncStub") -> None:
-        self._stub = stub
+    def __init__(self, streams: PeerStreams) -> None:
+        self._streams = streams
 
     @asynccontextmanager
     async def connect(self, peer: str, *, limit_bytes: int) -> AsyncIterator[StreamProvider]:
-        async with opened_stream(self._stub, peer, wire.EXCHANGE_PROTOCOL) as stream:
+        async with self._streams.open(peer, wire.EXCHANGE_PROTOCOL) as stream:
             yield StreamProvider(stream, limit_bytes)
 
     async def manifest(self, peer: str, cid: Cid) -> bytes | None:
-        async with opened_stream(self._stub, peer, wire.MANIFEST_PROTOCOL) as stream:
+        async with self._streams.open(peer, wire.MANIFEST_PROTOCOL) as stream:
             await stream.send((wire.encode_manifest_request(cid),))
             await stream.end()
             raw = await _message(stream, wire.manifest_response_reader())
@@ -113,8 +100,8 @@ async def _after_a_while(idle: Callable[[], Awaitable[None]]) -> None:
 class ExchangeListener:
     """Takes the peers' streams of both protocols."""
 
-    def __init__(self, stub: "StreamsAsyncStub") -> None:
-        self._stub = stub
+    def __init__(self, streams: PeerStreams) -> None:
+        self._streams = streams
         self._room = asyncio.Semaphore(MAX_STREAMS)
 
     async def serve_manifests(self, find: Callable[[Cid], Awaitable[bytes | None]]) -> None:
@@ -124,42 +111,13 @@ class ExchangeListener:
             async with asyncio.timeout(MANIFEST_TIMEOUT_S):
                 await _answer_manifest(stream, find)
 
-        await self._listen(wire.MANIFEST_PROTOCOL, serve)
+        await self._streams.listen(wire.MANIFEST_PROTOCOL, serve, self._room)
 
     async def serve_blocks(self, serve: Callable[[Consumer], Awaitable[None]]) -> None:
         """Hands every stream for blocks to `serve`, until cancelled."""
-        await self._listen(wire.EXCHANGE_PROTOCOL, lambda stream: serve(StreamConsumer(stream)))
-
-    async def _listen(self, protocol: str, serve: Serve) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                try:
-                    call = self._stub.Listen(streams_pb2.ListenRequest(protocol=protocol))
-                    async for announced in call:
-                        if announced.stream_id:
-                            tasks.create_task(self._serve(announced.stream_id, serve))
-                except grpc.aio.AioRpcError as error:
-                    log.info(
-                        "not listening for peers, trying again",
-                        extra={"protocol": protocol, "code": error.code().name},
-                    )
-                await asyncio.sleep(LISTEN_RETRY_S)
-
-    async def _serve(self, stream_id: int, serve: Serve) -> None:
-        if self._room.locked():
-            return  # the network module resets a stream that is not accepted in time
-        async with self._room:
-            try:
-                async with accepted_stream(self._stub, stream_id) as stream:
-                    await serve(stream)
-            except* (StreamLostError, TimeoutError):
-                pass  # the peer has disconnected
-            except* NetworkDeniedError as group:
-                log.warning("peer not served", extra={"error": str(group.exceptions[0])})
-            except* RemoteFaultError as group:
-                log.info("peer refused", extra={"error": str(group.exceptions[0])})
-            except* Exception:
-                log.exception("unexpected error while serving a peer")
+        await self._streams.listen(
+            wire.EXCHANGE_PROTOCOL, lambda stream: serve(StreamConsumer(stream)), self._room
+        )
 
 
 async def _answer_manifest(

@@ -11,7 +11,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from logos_base.errors import LogosError
+from logos_base.errors import LogosError, NetworkDeniedError, StreamLostError
 from logos_module.driver import Driver
 from logos_module.errors import cause_of
 from logos_module.shielded import until_done
@@ -21,8 +21,6 @@ from logos_storage.core.cid import Cid
 from logos_storage.core.errors import (
     FalseDataError,
     FrameMalformedError,
-    NetworkDeniedError,
-    StreamLostError,
 )
 from logos_storage.core.fetch import Close, Effect, Fetch, FetchSettings, Open, Request, Search
 from logos_storage.core.fetch_manifest import Found

@@ -5,9 +5,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
+from logos_base.errors import NetworkDeniedError, StreamLostError
 from logos_module.driver import Driver
 from logos_storage.core.cid import Cid
-from logos_storage.core.errors import FalseDataError, NetworkDeniedError, StreamLostError
+from logos_storage.core.errors import FalseDataError
 from logos_storage.core.fetch_manifest import Ask, Effect, FetchManifest, Found, Search
 from logos_storage.core.ports import Exchange, Providers
 from logos_storage.core.types import MonotonicMs

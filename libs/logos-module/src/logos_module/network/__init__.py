@@ -1,0 +1,1 @@
+"""How a module reaches other nodes: through the network module of its own."""
