@@ -23,7 +23,14 @@ EVENTS = {
     name: event_class(name)
     for name in (
         *("Listening", "Connected", "Disconnected", "DialDone", "Identified", "Pinged"),
-        *("Message", "MessagesLost", "PublishDone", "ProvidersFound", "ProvideDone"),
+        *(
+            "Message",
+            "MessagesLost",
+            "PublishDone",
+            "TopicsListed",
+            "ProvidersFound",
+            "ProvideDone",
+        ),
         *("StreamOpened", "StreamIncoming", "StreamData", "StreamWritten", "StreamEnded"),
         "StreamClosed",
     )
@@ -234,6 +241,16 @@ class FakeHost:
             for follower in followers:
                 follower.hear(topic, data, self.peer_id)
         self.emit("PublishDone", request_id=request_id, error=error)
+        return request_id
+
+    def list_topics(self) -> int:
+        """All followers are in the mesh."""
+        request_id = next(self._ids)
+        topics = []
+        for topic in self.topics:
+            peers = [name for name in self.connections if topic in self.board.hosts[name].topics]
+            topics.append((topic, [(name, 1.5) for name in peers], peers))
+        self.emit("TopicsListed", request_id=request_id, topics=topics)
         return request_id
 
     def hear(self, topic: str, data: bytes, from_peer_id: str) -> None:

@@ -203,6 +203,17 @@ async def test_messages_that_the_host_dropped_are_counted(start_node: Start) -> 
     assert (await call.read()).lost == 5
 
 
+async def test_the_topics_of_a_node_and_their_followers(start_node: Start) -> None:
+    one, two = await chain(start_node, 2)
+    assert await one.gossip.ListTopics(pb.ListTopicsRequest()) == pb.ListTopicsResponse()
+    for node, topic in ((one, "b"), (one, "a"), (two, "a")):
+        await subscribe(node, topic)
+    listed = await one.gossip.ListTopics(pb.ListTopicsRequest())
+    assert [(topic.topic, len(topic.peers)) for topic in listed.topics] == [("a", 1), ("b", 0)]
+    [peer] = listed.topics[0].peers
+    assert (peer.peer_id, peer.in_mesh, peer.score) == (two.peer_id, True, 1.5)
+
+
 async def test_a_topic_is_left_with_its_last_subscriber(start_node: Start) -> None:
     [one] = await chain(start_node, 1)
     first, second = await subscribe(one), await subscribe(one)

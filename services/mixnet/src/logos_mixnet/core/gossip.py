@@ -23,6 +23,21 @@ VERDICT_TIMEOUT_MS: Final = 4_000
 MAX_HELD: Final = 65_536
 
 
+class TopicPeer(NamedTuple):
+    """A connected peer that follows a topic."""
+
+    peer_id: str
+    is_in_mesh: bool
+    score: float
+
+
+class FollowedTopic(NamedTuple):
+    """A topic that this node follows, and who else does, by peer id."""
+
+    topic: str
+    peers: list[TopicPeer]
+
+
 @dataclass(frozen=True, slots=True)
 class Follow:
     """Subscribe to a topic."""

@@ -8,7 +8,7 @@ from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.discovery import Provider
 from logos_mixnet.core.flow import MAX_FRAME_BYTES
-from logos_mixnet.core.gossip import Verdict
+from logos_mixnet.core.gossip import FollowedTopic, Verdict
 from logos_mixnet.core.peering import HostEffect
 from logos_mixnet.core.traffic import Traffic
 
@@ -67,6 +67,9 @@ class GossipHost(Protocol):
     def judge(self, message_id: bytes, from_peer_id: str, verdict: Verdict) -> None: ...
     def follow(self, topic: str) -> None: ...
     def leave(self, topic: str) -> None: ...
+    async def topics(self) -> list[FollowedTopic]:
+        """Returns the topics that this node follows, by name."""
+        ...
 
 
 class Stream(Protocol):

@@ -10,7 +10,7 @@ from logos_mixnet.core.errors import (
     NoPeersError,
     QueueFullError,
 )
-from logos_mixnet.core.gossip import Effect, Gossip
+from logos_mixnet.core.gossip import Effect, FollowedTopic, Gossip, TopicPeer
 from logos_mixnet.core.mailbox import Message
 from logos_mixnet.net.host import HostBridge
 from logos_module.driver import Driver
@@ -22,6 +22,7 @@ class NativeGossip:
     def __init__(self, bridge: HostBridge) -> None:
         self._bridge = bridge
         bridge.answers("PublishDone")
+        bridge.answers("TopicsListed")
         self.judge = bridge.host.judge
         self.follow = bridge.host.subscribe
         self.leave = bridge.host.unsubscribe
@@ -39,10 +40,20 @@ class NativeGossip:
         self._bridge.on_run("Message", receive)
         self._bridge.on("MessagesLost", lambda e: driver.put(machine.lose, e.topic, e.count))
 
+    async def topics(self) -> list[FollowedTopic]:
+        listed = await self._bridge.answer(self._bridge.host.list_topics())
+        return sorted(followed(*topic) for topic in listed.topics)
+
     async def publish(self, topic: str, data: bytes) -> None:
         done = await self._bridge.answer(self._bridge.host.publish(topic, data))
         if done.error is not None:
             raise publish_error(done.error)
+
+
+def followed(topic: str, followers: list[tuple[str, float]], mesh: list[str]) -> FollowedTopic:
+    """Returns a topic as the host tells of it."""
+    peers = [TopicPeer(peer, peer in mesh, score) for peer, score in sorted(followers)]
+    return FollowedTopic(topic, peers)
 
 
 def publish_error(error: str) -> LogosError:

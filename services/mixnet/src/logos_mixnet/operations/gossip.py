@@ -39,6 +39,10 @@ class GossipOperations:
         await self._host.publish(topic, data)
         return core.message_id(data)
 
+    async def topics(self) -> list[core.FollowedTopic]:
+        """Returns the topics that this node follows, by name."""
+        return await self._host.topics()
+
     @asynccontextmanager
     async def subscribe(self, topic: str, *, validates: bool) -> AsyncIterator[Subscription]:
         """Subscribes for as long as the context is open."""

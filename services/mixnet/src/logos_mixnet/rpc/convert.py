@@ -8,7 +8,7 @@ from logos_mixnet.core.address_book import PeerEntry
 from logos_mixnet.core.confidence import AddressScore
 from logos_mixnet.core.errors import BatchSizeError, InvalidVerdictError
 from logos_mixnet.core.exchange import Found
-from logos_mixnet.core.gossip import Verdict
+from logos_mixnet.core.gossip import FollowedTopic, Verdict
 from logos_mixnet.core.mailbox import Batch
 from logos_mixnet.core.notices import Notice
 from logos_mixnet.core.peering import Peering
@@ -26,6 +26,15 @@ _VERDICTS: Final[dict[int, Verdict]] = {
     gossip_pb2.VERDICT_REJECT: "reject",
     gossip_pb2.VERDICT_IGNORE: "ignore",
 }
+
+
+def topic_to_pb(topic: FollowedTopic) -> gossip_pb2.Topic:
+    """Converts a topic."""
+    peers = [
+        gossip_pb2.TopicPeer(peer_id=peer.peer_id, in_mesh=peer.is_in_mesh, score=peer.score)
+        for peer in topic.peers
+    ]
+    return gossip_pb2.Topic(topic=topic.topic, peers=peers)
 
 
 def verdict_of(value: int) -> Verdict:

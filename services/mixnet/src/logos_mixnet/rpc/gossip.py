@@ -9,7 +9,13 @@ from logos.network.v1 import gossip_pb2 as pb
 from logos.network.v1 import gossip_pb2_grpc as pb_grpc
 from logos_mixnet.core.errors import StartExpectedError, UnexpectedRequestError
 from logos_mixnet.operations.gossip import GossipOperations, Subscription
-from logos_mixnet.rpc.convert import batch_to_pb, check_batch, outcome_to_pb, verdict_of
+from logos_mixnet.rpc.convert import (
+    batch_to_pb,
+    check_batch,
+    outcome_to_pb,
+    topic_to_pb,
+    verdict_of,
+)
 from logos_mixnet.rpc.duplex import until_written
 from logos_module.contexts import Context
 
@@ -53,6 +59,12 @@ class GossipServicer(pb_grpc.GossipServicer):
                 read=_read_verdicts(context, subscription),
                 write=_write_messages(context, subscription),
             )
+
+    async def ListTopics(
+        self, request: pb.ListTopicsRequest, context: Context
+    ) -> pb.ListTopicsResponse:
+        topics = await self._gossip.topics()
+        return pb.ListTopicsResponse(topics=[topic_to_pb(topic) for topic in topics])
 
 
 async def _write_messages(context: Context, subscription: Subscription) -> None:

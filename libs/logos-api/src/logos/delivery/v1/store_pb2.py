@@ -26,15 +26,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from logos.delivery.v1 import message_pb2 as logos_dot_delivery_dot_v1_dot_message__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlogos/delivery/v1/store.proto\x12\x11logos.delivery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flogos/delivery/v1/message.proto\"\xfc\x02\n\x11StoreQueryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0cinclude_data\x18\x02 \x01(\x08\x12\x0f\n\x07peer_id\x18\x03 \x01(\t\x12\x19\n\x0cpubsub_topic\x18\n \x01(\tH\x00\x88\x01\x01\x12\x16\n\x0e\x63ontent_topics\x18\x0b \x03(\t\x12\x17\n\ntime_start\x18\x0c \x01(\x12H\x01\x88\x01\x01\x12\x15\n\x08time_end\x18\r \x01(\x12H\x02\x88\x01\x01\x12\x16\n\x0emessage_hashes\x18\x14 \x03(\x0c\x12\x1e\n\x11pagination_cursor\x18\x33 \x01(\x0cH\x03\x88\x01\x01\x12\x1a\n\x12pagination_forward\x18\x34 \x01(\x08\x12\x1d\n\x10pagination_limit\x18\x35 \x01(\x04H\x04\x88\x01\x01\x42\x0f\n\r_pubsub_topicB\r\n\x0b_time_startB\x0b\n\t_time_endB\x14\n\x12_pagination_cursorB\x13\n\x11_pagination_limit\"\xe6\x01\n\x12StoreQueryResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x18\n\x0bstatus_code\x18\n \x01(\rH\x00\x88\x01\x01\x12\x18\n\x0bstatus_desc\x18\x0b \x01(\tH\x01\x88\x01\x01\x12\x32\n\x08messages\x18\x14 \x03(\x0b\x32 .logos.delivery.v1.StoredMessage\x12\x1e\n\x11pagination_cursor\x18\x33 \x01(\x0cH\x02\x88\x01\x01\x42\x0e\n\x0c_status_codeB\x0e\n\x0c_status_descB\x14\n\x12_pagination_cursor\"\x8f\x01\n\rStoredMessage\x12\x14\n\x0cmessage_hash\x18\x01 \x01(\x0c\x12\x30\n\x07message\x18\x02 \x01(\x0b\x32\x1a.logos.delivery.v1.MessageH\x00\x88\x01\x01\x12\x19\n\x0cpubsub_topic\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\n\n\x08_messageB\x0f\n\r_pubsub_topic\"\x16\n\x14GetStoreStatsRequest\"\x98\x02\n\x15GetStoreStatsResponse\x12\x10\n\x08messages\x18\x01 \x01(\x04\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\x12\x0e\n\x06oldest\x18\x03 \x01(\x12\x12\x0e\n\x06newest\x18\x04 \x01(\x12\x12\x11\n\tretention\x18\x05 \x01(\t\x12\x33\n\x0flast_removal_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x46\n\x07refused\x18\x07 \x03(\x0b\x32\x35.logos.delivery.v1.GetStoreStatsResponse.RefusedEntry\x1a.\n\x0cRefusedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\x1e\n\x0bSyncRequest\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\"N\n\x0cSyncResponse\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x10\n\x08received\x18\x02 \x01(\x04\x12\x0c\n\x04sent\x18\x03 \x01(\x04\x12\r\n\x05\x62ytes\x18\x04 \x01(\x04\x32\x8f\x02\n\x05Store\x12Y\n\x05Query\x12$.logos.delivery.v1.StoreQueryRequest\x1a%.logos.delivery.v1.StoreQueryResponse\"\x03\x90\x02\x01\x12\x62\n\x08GetStats\x12\'.logos.delivery.v1.GetStoreStatsRequest\x1a(.logos.delivery.v1.GetStoreStatsResponse\"\x03\x90\x02\x01\x12G\n\x04Sync\x12\x1e.logos.delivery.v1.SyncRequest\x1a\x1f.logos.delivery.v1.SyncResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlogos/delivery/v1/store.proto\x12\x11logos.delivery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flogos/delivery/v1/message.proto\"\xfc\x02\n\x11StoreQueryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0cinclude_data\x18\x02 \x01(\x08\x12\x0f\n\x07peer_id\x18\x03 \x01(\t\x12\x19\n\x0cpubsub_topic\x18\n \x01(\tH\x00\x88\x01\x01\x12\x16\n\x0e\x63ontent_topics\x18\x0b \x03(\t\x12\x17\n\ntime_start\x18\x0c \x01(\x12H\x01\x88\x01\x01\x12\x15\n\x08time_end\x18\r \x01(\x12H\x02\x88\x01\x01\x12\x16\n\x0emessage_hashes\x18\x14 \x03(\x0c\x12\x1e\n\x11pagination_cursor\x18\x33 \x01(\x0cH\x03\x88\x01\x01\x12\x1a\n\x12pagination_forward\x18\x34 \x01(\x08\x12\x1d\n\x10pagination_limit\x18\x35 \x01(\x04H\x04\x88\x01\x01\x42\x0f\n\r_pubsub_topicB\r\n\x0b_time_startB\x0b\n\t_time_endB\x14\n\x12_pagination_cursorB\x13\n\x11_pagination_limit\"\xe6\x01\n\x12StoreQueryResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x18\n\x0bstatus_code\x18\n \x01(\rH\x00\x88\x01\x01\x12\x18\n\x0bstatus_desc\x18\x0b \x01(\tH\x01\x88\x01\x01\x12\x32\n\x08messages\x18\x14 \x03(\x0b\x32 .logos.delivery.v1.StoredMessage\x12\x1e\n\x11pagination_cursor\x18\x33 \x01(\x0cH\x02\x88\x01\x01\x42\x0e\n\x0c_status_codeB\x0e\n\x0c_status_descB\x14\n\x12_pagination_cursor\"\x8f\x01\n\rStoredMessage\x12\x14\n\x0cmessage_hash\x18\x01 \x01(\x0c\x12\x30\n\x07message\x18\x02 \x01(\x0b\x32\x1a.logos.delivery.v1.MessageH\x00\x88\x01\x01\x12\x19\n\x0cpubsub_topic\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\n\n\x08_messageB\x0f\n\r_pubsub_topic\"\x16\n\x14StoreGetStatsRequest\"\x98\x02\n\x15StoreGetStatsResponse\x12\x10\n\x08messages\x18\x01 \x01(\x04\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\x12\x0e\n\x06oldest\x18\x03 \x01(\x12\x12\x0e\n\x06newest\x18\x04 \x01(\x12\x12\x11\n\tretention\x18\x05 \x01(\t\x12\x33\n\x0flast_removal_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x46\n\x07refused\x18\x07 \x03(\x0b\x32\x35.logos.delivery.v1.StoreGetStatsResponse.RefusedEntry\x1a.\n\x0cRefusedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\x1e\n\x0bSyncRequest\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\"N\n\x0cSyncResponse\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x10\n\x08received\x18\x02 \x01(\x04\x12\x0c\n\x04sent\x18\x03 \x01(\x04\x12\r\n\x05\x62ytes\x18\x04 \x01(\x04\x32\x8f\x02\n\x05Store\x12Y\n\x05Query\x12$.logos.delivery.v1.StoreQueryRequest\x1a%.logos.delivery.v1.StoreQueryResponse\"\x03\x90\x02\x01\x12\x62\n\x08GetStats\x12\'.logos.delivery.v1.StoreGetStatsRequest\x1a(.logos.delivery.v1.StoreGetStatsResponse\"\x03\x90\x02\x01\x12G\n\x04Sync\x12\x1e.logos.delivery.v1.SyncRequest\x1a\x1f.logos.delivery.v1.SyncResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'logos.delivery.v1.store_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETSTORESTATSRESPONSE_REFUSEDENTRY']._loaded_options = None
-  _globals['_GETSTORESTATSRESPONSE_REFUSEDENTRY']._serialized_options = b'8\001'
+  _globals['_STOREGETSTATSRESPONSE_REFUSEDENTRY']._loaded_options = None
+  _globals['_STOREGETSTATSRESPONSE_REFUSEDENTRY']._serialized_options = b'8\001'
   _globals['_STORE'].methods_by_name['Query']._loaded_options = None
   _globals['_STORE'].methods_by_name['Query']._serialized_options = b'\220\002\001'
   _globals['_STORE'].methods_by_name['GetStats']._loaded_options = None
@@ -45,12 +45,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOREQUERYRESPONSE']._serialized_end=732
   _globals['_STOREDMESSAGE']._serialized_start=735
   _globals['_STOREDMESSAGE']._serialized_end=878
-  _globals['_GETSTORESTATSREQUEST']._serialized_start=880
-  _globals['_GETSTORESTATSREQUEST']._serialized_end=902
-  _globals['_GETSTORESTATSRESPONSE']._serialized_start=905
-  _globals['_GETSTORESTATSRESPONSE']._serialized_end=1185
-  _globals['_GETSTORESTATSRESPONSE_REFUSEDENTRY']._serialized_start=1139
-  _globals['_GETSTORESTATSRESPONSE_REFUSEDENTRY']._serialized_end=1185
+  _globals['_STOREGETSTATSREQUEST']._serialized_start=880
+  _globals['_STOREGETSTATSREQUEST']._serialized_end=902
+  _globals['_STOREGETSTATSRESPONSE']._serialized_start=905
+  _globals['_STOREGETSTATSRESPONSE']._serialized_end=1185
+  _globals['_STOREGETSTATSRESPONSE_REFUSEDENTRY']._serialized_start=1139
+  _globals['_STOREGETSTATSRESPONSE_REFUSEDENTRY']._serialized_end=1185
   _globals['_SYNCREQUEST']._serialized_start=1187
   _globals['_SYNCREQUEST']._serialized_end=1217
   _globals['_SYNCRESPONSE']._serialized_start=1219

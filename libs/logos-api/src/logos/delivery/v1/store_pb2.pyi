@@ -204,7 +204,7 @@ class StoredMessage(_message.Message):
 Global___StoredMessage: _TypeAlias = StoredMessage  # noqa: Y015
 
 @_typing.final
-class GetStoreStatsRequest(_message.Message):
+class StoreGetStatsRequest(_message.Message):
     """Asks how much is kept."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -218,10 +218,10 @@ class GetStoreStatsRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetStoreStatsRequest: _TypeAlias = GetStoreStatsRequest  # noqa: Y015
+Global___StoreGetStatsRequest: _TypeAlias = StoreGetStatsRequest  # noqa: Y015
 
 @_typing.final
-class GetStoreStatsResponse(_message.Message):
+class StoreGetStatsResponse(_message.Message):
     """How much is kept."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -288,7 +288,7 @@ class GetStoreStatsResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetStoreStatsResponse: _TypeAlias = GetStoreStatsResponse  # noqa: Y015
+Global___StoreGetStatsResponse: _TypeAlias = StoreGetStatsResponse  # noqa: Y015
 
 @_typing.final
 class SyncRequest(_message.Message):

@@ -42,8 +42,8 @@ class StoreStub:
                 _registered_method=True)
         self.GetStats = channel.unary_unary(
                 '/logos.delivery.v1.Store/GetStats',
-                request_serializer=logos_dot_delivery_dot_v1_dot_store__pb2.GetStoreStatsRequest.SerializeToString,
-                response_deserializer=logos_dot_delivery_dot_v1_dot_store__pb2.GetStoreStatsResponse.FromString,
+                request_serializer=logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsRequest.SerializeToString,
+                response_deserializer=logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsResponse.FromString,
                 _registered_method=True)
         self.Sync = channel.unary_unary(
                 '/logos.delivery.v1.Store/Sync',
@@ -107,8 +107,8 @@ def add_StoreServicer_to_server(servicer, server):
             ),
             'GetStats': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStats,
-                    request_deserializer=logos_dot_delivery_dot_v1_dot_store__pb2.GetStoreStatsRequest.FromString,
-                    response_serializer=logos_dot_delivery_dot_v1_dot_store__pb2.GetStoreStatsResponse.SerializeToString,
+                    request_deserializer=logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsRequest.FromString,
+                    response_serializer=logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsResponse.SerializeToString,
             ),
             'Sync': grpc.unary_unary_rpc_method_handler(
                     servicer.Sync,
@@ -169,8 +169,8 @@ class Store:
             request,
             target,
             '/logos.delivery.v1.Store/GetStats',
-            logos_dot_delivery_dot_v1_dot_store__pb2.GetStoreStatsRequest.SerializeToString,
-            logos_dot_delivery_dot_v1_dot_store__pb2.GetStoreStatsResponse.FromString,
+            logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsRequest.SerializeToString,
+            logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,7 +54,7 @@ class StoreStub:
                           what it answers breaks a rule (carries RetryInfo)
       RESOURCE_EXHAUSTED  STORE_PEER_BUSY: it refuses for now (carries RetryInfo)
     """
-    GetStats: _grpc.UnaryUnaryMultiCallable[_store_pb2.GetStoreStatsRequest, _store_pb2.GetStoreStatsResponse]
+    GetStats: _grpc.UnaryUnaryMultiCallable[_store_pb2.StoreGetStatsRequest, _store_pb2.StoreGetStatsResponse]
     """Returns how much this node keeps.
 
     Errors:
@@ -89,7 +89,7 @@ class StoreAsyncStub(StoreStub):
                           what it answers breaks a rule (carries RetryInfo)
       RESOURCE_EXHAUSTED  STORE_PEER_BUSY: it refuses for now (carries RetryInfo)
     """
-    GetStats: _aio.UnaryUnaryMultiCallable[_store_pb2.GetStoreStatsRequest, _store_pb2.GetStoreStatsResponse]  # type: ignore[assignment]
+    GetStats: _aio.UnaryUnaryMultiCallable[_store_pb2.StoreGetStatsRequest, _store_pb2.StoreGetStatsResponse]  # type: ignore[assignment]
     """Returns how much this node keeps.
 
     Errors:
@@ -131,9 +131,9 @@ class StoreServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetStats(
         self,
-        request: _store_pb2.GetStoreStatsRequest,
+        request: _store_pb2.StoreGetStatsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_store_pb2.GetStoreStatsResponse, _abc.Awaitable[_store_pb2.GetStoreStatsResponse]]:
+    ) -> _typing.Union[_store_pb2.StoreGetStatsResponse, _abc.Awaitable[_store_pb2.StoreGetStatsResponse]]:
         """Returns how much this node keeps.
 
         Errors:

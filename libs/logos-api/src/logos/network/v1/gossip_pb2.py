@@ -25,15 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlogos/network/v1/gossip.proto\x12\x10logos.network.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"-\n\x0ePublishRequest\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"%\n\x0fPublishResponse\x12\x12\n\nmessage_id\x18\x01 \x01(\x0c\"H\n\x12PublishManyRequest\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .logos.network.v1.PublishRequest\"\x85\x01\n\x13PublishManyResponse\x12?\n\x08outcomes\x18\x01 \x03(\x0b\x32-.logos.network.v1.PublishManyResponse.Outcome\x1a-\n\x07Outcome\x12\x12\n\nmessage_id\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x84\x02\n\x10SubscribeRequest\x12\x37\n\x05start\x18\x01 \x01(\x0b\x32(.logos.network.v1.SubscribeRequest.Start\x12@\n\njudgements\x18\x02 \x03(\x0b\x32,.logos.network.v1.SubscribeRequest.Judgement\x1a(\n\x05Start\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x10\n\x08validate\x18\x02 \x01(\x08\x1aK\n\tJudgement\x12\x12\n\nmessage_id\x18\x01 \x01(\x0c\x12*\n\x07verdict\x18\x02 \x01(\x0e\x32\x19.logos.network.v1.Verdict\"T\n\x11SubscribeResponse\x12\x31\n\x08messages\x18\x01 \x03(\x0b\x32\x1f.logos.network.v1.GossipMessage\x12\x0c\n\x04lost\x18\x02 \x01(\x04\"x\n\rGossipMessage\x12\x12\n\nmessage_id\x18\x01 \x01(\x0c\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x14\n\x0c\x66rom_peer_id\x18\x03 \x01(\t\x12/\n\x0breceived_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*^\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x12\n\x0eVERDICT_ACCEPT\x10\x01\x12\x12\n\x0eVERDICT_REJECT\x10\x02\x12\x12\n\x0eVERDICT_IGNORE\x10\x03\x32\x92\x02\n\x06Gossip\x12N\n\x07Publish\x12 .logos.network.v1.PublishRequest\x1a!.logos.network.v1.PublishResponse\x12^\n\x0bPublishMany\x12$.logos.network.v1.PublishManyRequest\x1a%.logos.network.v1.PublishManyResponse(\x01\x30\x01\x12X\n\tSubscribe\x12\".logos.network.v1.SubscribeRequest\x1a#.logos.network.v1.SubscribeResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlogos/network/v1/gossip.proto\x12\x10logos.network.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"-\n\x0ePublishRequest\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"%\n\x0fPublishResponse\x12\x12\n\nmessage_id\x18\x01 \x01(\x0c\"H\n\x12PublishManyRequest\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .logos.network.v1.PublishRequest\"\x85\x01\n\x13PublishManyResponse\x12?\n\x08outcomes\x18\x01 \x03(\x0b\x32-.logos.network.v1.PublishManyResponse.Outcome\x1a-\n\x07Outcome\x12\x12\n\nmessage_id\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x84\x02\n\x10SubscribeRequest\x12\x37\n\x05start\x18\x01 \x01(\x0b\x32(.logos.network.v1.SubscribeRequest.Start\x12@\n\njudgements\x18\x02 \x03(\x0b\x32,.logos.network.v1.SubscribeRequest.Judgement\x1a(\n\x05Start\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x10\n\x08validate\x18\x02 \x01(\x08\x1aK\n\tJudgement\x12\x12\n\nmessage_id\x18\x01 \x01(\x0c\x12*\n\x07verdict\x18\x02 \x01(\x0e\x32\x19.logos.network.v1.Verdict\"T\n\x11SubscribeResponse\x12\x31\n\x08messages\x18\x01 \x03(\x0b\x32\x1f.logos.network.v1.GossipMessage\x12\x0c\n\x04lost\x18\x02 \x01(\x04\"\x13\n\x11ListTopicsRequest\"=\n\x12ListTopicsResponse\x12\'\n\x06topics\x18\x01 \x03(\x0b\x32\x17.logos.network.v1.Topic\"B\n\x05Topic\x12\r\n\x05topic\x18\x01 \x01(\t\x12*\n\x05peers\x18\x02 \x03(\x0b\x32\x1b.logos.network.v1.TopicPeer\"<\n\tTopicPeer\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x0f\n\x07in_mesh\x18\x02 \x01(\x08\x12\r\n\x05score\x18\x03 \x01(\x01\"x\n\rGossipMessage\x12\x12\n\nmessage_id\x18\x01 \x01(\x0c\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x14\n\x0c\x66rom_peer_id\x18\x03 \x01(\t\x12/\n\x0breceived_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*^\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x12\n\x0eVERDICT_ACCEPT\x10\x01\x12\x12\n\x0eVERDICT_REJECT\x10\x02\x12\x12\n\x0eVERDICT_IGNORE\x10\x03\x32\xf0\x02\n\x06Gossip\x12N\n\x07Publish\x12 .logos.network.v1.PublishRequest\x1a!.logos.network.v1.PublishResponse\x12^\n\x0bPublishMany\x12$.logos.network.v1.PublishManyRequest\x1a%.logos.network.v1.PublishManyResponse(\x01\x30\x01\x12X\n\tSubscribe\x12\".logos.network.v1.SubscribeRequest\x1a#.logos.network.v1.SubscribeResponse(\x01\x30\x01\x12\\\n\nListTopics\x12#.logos.network.v1.ListTopicsRequest\x1a$.logos.network.v1.ListTopicsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'logos.network.v1.gossip_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VERDICT']._serialized_start=851
-  _globals['_VERDICT']._serialized_end=945
+  _globals['_GOSSIP'].methods_by_name['ListTopics']._loaded_options = None
+  _globals['_GOSSIP'].methods_by_name['ListTopics']._serialized_options = b'\220\002\001'
+  _globals['_VERDICT']._serialized_start=1065
+  _globals['_VERDICT']._serialized_end=1159
   _globals['_PUBLISHREQUEST']._serialized_start=84
   _globals['_PUBLISHREQUEST']._serialized_end=129
   _globals['_PUBLISHRESPONSE']._serialized_start=131
@@ -52,8 +54,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBSCRIBEREQUEST_JUDGEMENT']._serialized_end=641
   _globals['_SUBSCRIBERESPONSE']._serialized_start=643
   _globals['_SUBSCRIBERESPONSE']._serialized_end=727
-  _globals['_GOSSIPMESSAGE']._serialized_start=729
-  _globals['_GOSSIPMESSAGE']._serialized_end=849
-  _globals['_GOSSIP']._serialized_start=948
-  _globals['_GOSSIP']._serialized_end=1222
+  _globals['_LISTTOPICSREQUEST']._serialized_start=729
+  _globals['_LISTTOPICSREQUEST']._serialized_end=748
+  _globals['_LISTTOPICSRESPONSE']._serialized_start=750
+  _globals['_LISTTOPICSRESPONSE']._serialized_end=811
+  _globals['_TOPIC']._serialized_start=813
+  _globals['_TOPIC']._serialized_end=879
+  _globals['_TOPICPEER']._serialized_start=881
+  _globals['_TOPICPEER']._serialized_end=941
+  _globals['_GOSSIPMESSAGE']._serialized_start=943
+  _globals['_GOSSIPMESSAGE']._serialized_end=1063
+  _globals['_GOSSIP']._serialized_start=1162
+  _globals['_GOSSIP']._serialized_end=1530
 # @@protoc_insertion_point(module_scope)

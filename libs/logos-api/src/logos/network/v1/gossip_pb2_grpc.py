@@ -51,6 +51,11 @@ class GossipStub:
                 request_serializer=logos_dot_network_dot_v1_dot_gossip__pb2.SubscribeRequest.SerializeToString,
                 response_deserializer=logos_dot_network_dot_v1_dot_gossip__pb2.SubscribeResponse.FromString,
                 _registered_method=True)
+        self.ListTopics = channel.unary_unary(
+                '/logos.network.v1.Gossip/ListTopics',
+                request_serializer=logos_dot_network_dot_v1_dot_gossip__pb2.ListTopicsRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_gossip__pb2.ListTopicsResponse.FromString,
+                _registered_method=True)
 
 
 class GossipServicer:
@@ -104,6 +109,14 @@ class GossipServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTopics(self, request, context):
+        """Lists the topics that this node follows, and the connected peers that
+        follow them too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GossipServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -121,6 +134,11 @@ def add_GossipServicer_to_server(servicer, server):
                     servicer.Subscribe,
                     request_deserializer=logos_dot_network_dot_v1_dot_gossip__pb2.SubscribeRequest.FromString,
                     response_serializer=logos_dot_network_dot_v1_dot_gossip__pb2.SubscribeResponse.SerializeToString,
+            ),
+            'ListTopics': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTopics,
+                    request_deserializer=logos_dot_network_dot_v1_dot_gossip__pb2.ListTopicsRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_gossip__pb2.ListTopicsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -206,6 +224,33 @@ class Gossip:
             '/logos.network.v1.Gossip/Subscribe',
             logos_dot_network_dot_v1_dot_gossip__pb2.SubscribeRequest.SerializeToString,
             logos_dot_network_dot_v1_dot_gossip__pb2.SubscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTopics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Gossip/ListTopics',
+            logos_dot_network_dot_v1_dot_gossip__pb2.ListTopicsRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_gossip__pb2.ListTopicsResponse.FromString,
             options,
             channel_credentials,
             insecure,

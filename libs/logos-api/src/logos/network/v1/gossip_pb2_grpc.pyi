@@ -75,6 +75,10 @@ class GossipStub:
                            verdict of that request counts
       FAILED_PRECONDITION  VALIDATOR_EXISTS: another call validates this topic
     """
+    ListTopics: _grpc.UnaryUnaryMultiCallable[_gossip_pb2.ListTopicsRequest, _gossip_pb2.ListTopicsResponse]
+    """Lists the topics that this node follows, and the connected peers that
+    follow them too.
+    """
 
 @_typing.type_check_only
 class GossipAsyncStub(GossipStub):
@@ -116,6 +120,10 @@ class GossipAsyncStub(GossipStub):
                            INVALID_VERDICT: a verdict is unspecified; then no
                            verdict of that request counts
       FAILED_PRECONDITION  VALIDATOR_EXISTS: another call validates this topic
+    """
+    ListTopics: _aio.UnaryUnaryMultiCallable[_gossip_pb2.ListTopicsRequest, _gossip_pb2.ListTopicsResponse]  # type: ignore[assignment]
+    """Lists the topics that this node follows, and the connected peers that
+    follow them too.
     """
 
 class GossipServicer(metaclass=_abc_1.ABCMeta):
@@ -173,6 +181,16 @@ class GossipServicer(metaclass=_abc_1.ABCMeta):
                                INVALID_VERDICT: a verdict is unspecified; then no
                                verdict of that request counts
           FAILED_PRECONDITION  VALIDATOR_EXISTS: another call validates this topic
+        """
+
+    @_abc_1.abstractmethod
+    def ListTopics(
+        self,
+        request: _gossip_pb2.ListTopicsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gossip_pb2.ListTopicsResponse, _abc.Awaitable[_gossip_pb2.ListTopicsResponse]]:
+        """Lists the topics that this node follows, and the connected peers that
+        follow them too.
         """
 
 def add_GossipServicer_to_server(servicer: GossipServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
