@@ -1,0 +1,1 @@
+"""Relaying: which messages of other nodes are passed on."""
