@@ -1,0 +1,1 @@
+"""Messages that this node keeps, and queries for them. Spec: docs/protocol/delivery-store.md."""

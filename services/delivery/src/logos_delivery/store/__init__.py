@@ -1,0 +1,1 @@
+"""The archive and what else of delivery outlives its process."""

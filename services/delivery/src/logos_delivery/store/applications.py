@@ -1,0 +1,265 @@
+"""`Applications` in the database: events, requests, subscriptions and notes (DEL-20 to DEL-23)."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from logos_delivery.core.applications import (
+    KEPT_EVENT_BYTES,
+    KEPT_EVENTS,
+    KEPT_REQUEST_MS,
+    PAGE_BYTES,
+    PAGE_EVENTS,
+    RECEIVED,
+    Asked,
+    EventFilter,
+    EventPage,
+    Happening,
+    Received,
+)
+from logos_delivery.core.message import decode, encode
+from logos_delivery.core.sending.request import Event, Request, RequestState
+from logos_delivery.store.schema import EventRow, NoteRow, RequestRow, SubscriptionRow
+from logos_module.database import Database, reading, writing
+
+EVENT_BYTES = 200
+"""What an event takes beside its own bytes."""
+LOOKED_AT = 2_000
+"""Events that one page looks at, where most are not wanted."""
+
+
+class SqlApplications:
+    """`Applications`. One transaction a call."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    # -- events --------------------------------------------------------------------------------
+
+    @writing
+    async def receive(
+        self, session: AsyncSession, messages: Sequence[Received], at_ms: int
+    ) -> None:
+        await session.execute(insert(EventRow), [_received(one, at_ms) for one in messages])
+
+    @writing
+    async def save(
+        self,
+        session: AsyncSession,
+        request: Request,
+        event: Event | None,
+        at_ms: int,
+        *,
+        asked: Asked | None = None,
+    ) -> None:
+        values = _request_values(request)
+        changed = await session.execute(
+            update(RequestRow)
+            .where(RequestRow.request_id == request.request_id)
+            .values(**values)
+            .returning(RequestRow.request_id)
+        )
+        if changed.first() is None:
+            key, digest = (None, b"") if asked is None else (asked.key, asked.digest)
+            row = {"request_id": request.request_id, "key": key, "asked": digest, **values}
+            await session.execute(insert(RequestRow), [row])
+        if event is not None:
+            await session.execute(insert(EventRow), [_told(event, request, at_ms)])
+
+    @writing
+    async def tell(self, session: AsyncSession, kind: str, text: str, at_ms: int) -> None:
+        await session.execute(insert(EventRow), [_event(kind, at_ms, text=text)])
+
+    @reading
+    async def events(self, session: AsyncSession, after: int, wanted: EventFilter) -> EventPage:
+        found: list[Happening] = []
+        size, position = 0, after
+        rows = await session.stream_scalars(
+            select(EventRow)
+            .where(EventRow.position > after)
+            .order_by(EventRow.position)
+            .limit(LOOKED_AT)
+        )
+        oldest = await session.scalar(select(func.min(EventRow.position)))
+        newest = await _newest(session)
+        async for row in rows:
+            if _is_wanted(row, wanted):
+                size += row.size_bytes
+                if found and size > PAGE_BYTES:
+                    break
+                found.append(_happening(row))
+            position = row.position
+            if len(found) == PAGE_EVENTS:
+                break
+        first = newest + 1 if oldest is None else oldest
+        return EventPage(found, max(position, first - 1), has_gap=first > after + 1)
+
+    @reading
+    async def newest_position(self, session: AsyncSession) -> int:
+        return await _newest(session)
+
+    @reading
+    async def newest_hashes(self, session: AsyncSession, limit: int) -> Sequence[bytes]:
+        query = select(EventRow.hash).where(EventRow.kind == RECEIVED)
+        newest = query.order_by(EventRow.position.desc()).limit(limit)
+        return [*reversed((await session.scalars(newest)).all())]
+
+    # -- requests ------------------------------------------------------------------------------
+
+    @reading
+    async def request(self, session: AsyncSession, request_id: str) -> Request | None:
+        row = await session.get(RequestRow, request_id)
+        return None if row is None else _request(row)
+
+    @reading
+    async def request_of(self, session: AsyncSession, key: str) -> tuple[Request, bytes] | None:
+        row = await session.scalar(select(RequestRow).where(RequestRow.key == key))
+        return None if row is None else (_request(row), row.asked)
+
+    @reading
+    async def pending(self, session: AsyncSession) -> Sequence[Request]:
+        query = select(RequestRow).where(RequestRow.ended_ms.is_(None))
+        rows = await session.scalars(query.order_by(RequestRow.accepted_ms))
+        return [_request(row) for row in rows]
+
+    # -- subscriptions and notes ---------------------------------------------------------------
+
+    @writing
+    async def subscribe(self, session: AsyncSession, topics: Collection[tuple[str, str]]) -> None:
+        for content_topic, pubsub_topic in topics:
+            await session.merge(
+                SubscriptionRow(
+                    content_topic=content_topic.encode(), pubsub_topic=pubsub_topic.encode()
+                )
+            )
+
+    @writing
+    async def unsubscribe(self, session: AsyncSession, content_topics: Collection[str]) -> None:
+        raw = [topic.encode() for topic in content_topics]
+        await session.execute(delete(SubscriptionRow).where(SubscriptionRow.content_topic.in_(raw)))
+
+    @reading
+    async def subscriptions(self, session: AsyncSession) -> Sequence[tuple[str, str]]:
+        rows = await session.scalars(select(SubscriptionRow))
+        return sorted((row.content_topic.decode(), row.pubsub_topic.decode()) for row in rows)
+
+    @writing
+    async def note(self, session: AsyncSession, name: str, value: int) -> None:
+        await session.merge(NoteRow(name=name, value=value))
+
+    @reading
+    async def noted(self, session: AsyncSession, name: str) -> int | None:
+        row = await session.get(NoteRow, name)
+        return None if row is None else row.value
+
+    # -- limits --------------------------------------------------------------------------------
+
+    @writing
+    async def trim(self, session: AsyncSession, now_ms: int) -> None:
+        ended = RequestRow.ended_ms < now_ms - KEPT_REQUEST_MS
+        await session.execute(delete(RequestRow).where(ended))
+        totals = select(func.count(), func.coalesce(func.sum(EventRow.size_bytes), 0))
+        count, size_bytes = (await session.execute(totals)).one()
+        if count <= KEPT_EVENTS and size_bytes <= KEPT_EVENT_BYTES:
+            return
+        sizes = select(
+            EventRow.position,
+            func.sum(EventRow.size_bytes).over(order_by=EventRow.position.desc()).label("total"),
+            func.row_number().over(order_by=EventRow.position.desc()).label("number"),
+        ).subquery()
+        over = (sizes.c.total > KEPT_EVENT_BYTES) | (sizes.c.number > KEPT_EVENTS)
+        last = await session.scalar(select(func.max(sizes.c.position)).where(over))
+        if last is not None:
+            newest = await _newest(session)  # it stays, or its number would be forgotten
+            await session.execute(
+                delete(EventRow).where(EventRow.position <= last, EventRow.position < newest)
+            )
+
+
+async def _newest(session: AsyncSession) -> int:
+    return await session.scalar(select(func.max(EventRow.position))) or 0
+
+
+def _is_wanted(row: EventRow, wanted: EventFilter) -> bool:
+    if wanted.kinds and row.kind not in wanted.kinds:
+        return False
+    if wanted.request_ids and row.request_id not in wanted.request_ids:
+        return False
+    return not wanted.content_topics or row.content_topic.decode() in wanted.content_topics
+
+
+def _event(kind: str, at_ms: int, **changes: Any) -> dict[str, Any]:
+    empty = dict.fromkeys(("hash", "pubsub_topic", "content_topic", "message"), b"")
+    row = {"kind": kind, "at_ms": at_ms, "request_id": "", "text": "", **empty, **changes}
+    size = sum(len(row[name]) for name in ("pubsub_topic", "content_topic", "message", "text"))
+    return row | {"size_bytes": EVENT_BYTES + size}
+
+
+def _received(one: Received, at_ms: int) -> dict[str, Any]:
+    return _event(
+        RECEIVED,
+        at_ms,
+        hash=one.message_hash,
+        pubsub_topic=one.pubsub_topic.encode(),
+        content_topic=one.message.content_topic.encode(),
+        message=encode(one.message),
+    )
+
+
+def _told(event: Event, request: Request, at_ms: int) -> dict[str, Any]:
+    return _event(
+        event.kind.value,
+        at_ms,
+        request_id=event.request_id,
+        hash=event.message_hash,
+        pubsub_topic=request.pubsub_topic.encode(),
+        content_topic=event.content_topic.encode(),
+        text=event.error,
+    )
+
+
+def _happening(row: EventRow) -> Happening:
+    return Happening(
+        row.position,
+        row.kind,
+        row.at_ms,
+        row.request_id,
+        row.hash,
+        row.pubsub_topic.decode(),
+        row.content_topic.decode(),
+        decode(row.message) if row.message else None,
+        row.text,
+    )
+
+
+def _request_values(request: Request) -> dict[str, Any]:
+    return {
+        "pubsub_topic": request.pubsub_topic.encode(),
+        "message": encode(request.message),
+        "hash": request.message_hash,
+        "via_mix": request.via_mix,
+        "state": request.state.value,
+        "attempts": request.attempts,
+        "accepted_ms": request.accepted_ms,
+        "propagated_ms": request.propagated_ms,
+        "ended_ms": request.ended_ms,
+        "error": request.error,
+    }
+
+
+def _request(row: RequestRow) -> Request:
+    return Request(
+        row.request_id,
+        row.pubsub_topic.decode(),
+        decode(row.message),
+        row.hash,
+        row.via_mix,
+        row.accepted_ms,
+        RequestState(row.state),
+        row.attempts,
+        row.propagated_ms,
+        row.ended_ms,
+        row.error,
+    )

@@ -1,0 +1,1 @@
+"""Versions of delivery's database, one script each."""
