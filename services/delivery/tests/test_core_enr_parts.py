@@ -1,0 +1,206 @@
+"""DLC-31, DLC-33, DLC-35, DLC-36: what records are made of."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logos_crypto.hashes import MODULUS
+from logos_crypto.rln import signal_x
+from logos_delivery.core.enr import multiaddress, rlp
+from logos_delivery.core.enr.errors import (
+    EnrMalformedError,
+    MultiaddressMalformedError,
+    ShardsInvalidError,
+)
+from logos_delivery.core.enr.keccak import keccak_256
+from logos_delivery.core.enr.shards import (
+    RelayShards,
+    from_fields,
+    shards_of,
+    to_field,
+    to_list,
+    to_vector,
+)
+from logos_delivery.core.topics import PubsubTopic, parse_pubsub_topic
+
+VECTORS: dict[str, list[dict[str, Any]]] = json.loads(
+    (Path(__file__).parents[3] / "vectors/logos-delivery/light.json").read_text("utf-8")
+)
+LOREM = b"Lorem ipsum dolor sit amet, consectetur adipisicing elit".hex()
+items = st.recursive(st.binary(max_size=80), lambda each: st.lists(each, max_size=4).map(tuple))
+
+
+def depth(item: rlp.Item) -> int:
+    return 0 if isinstance(item, bytes) else 1 + max(map(depth, item), default=0)
+
+
+@given(items)
+def test_every_item_is_read_as_it_was_written(item: rlp.Item) -> None:
+    if depth(item) <= rlp.MAX_DEPTH:
+        assert rlp.decode(rlp.encode(item)) == item
+
+
+@pytest.mark.vectors
+@pytest.mark.parametrize(
+    ("item", "encoded"),
+    [
+        (b"dog", "83646f67"),
+        ((b"cat", b"dog"), "c88363617483646f67"),
+        (b"", "80"),
+        ((), "c0"),
+        (b"\0", "00"),
+        (b"\x0f", "0f"),
+        (b"\x04\x00", "820400"),
+        (((), ((),), ((), ((),))), "c7c0c1c0c3c0c1c0"),
+        (b"Lorem ipsum dolor sit amet, consectetur adipisicing elit", "b838" + LOREM),
+    ],
+)
+def test_the_examples_of_ethereums_documentation(item: rlp.Item, encoded: str) -> None:
+    # ethereum.org, Recursive-length prefix serialization, examples
+    assert rlp.encode(item).hex() == encoded
+    assert rlp.decode(bytes.fromhex(encoded)) == item
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "8100",
+        "817f",
+        "b800",
+        "b80161",
+        "b90001",
+        "83aabb",
+        "c2",
+        "bf",
+        "f800",
+        "0000",
+        "",
+        "c101ff",
+    ],
+)
+def test_other_encodings_of_a_value_are_refused(raw: str) -> None:
+    with pytest.raises(EnrMalformedError):
+        rlp.decode(bytes.fromhex(raw))
+
+
+def test_lists_in_lists_end_somewhere() -> None:
+    raw = b"\xc0"
+    for _ in range(40):
+        raw = rlp.encode_list([raw])
+    with pytest.raises(EnrMalformedError, match="deep"):
+        rlp.decode(raw)
+
+
+@given(st.binary(max_size=400))
+def test_arbitrary_bytes_are_one_item_in_its_one_encoding_or_refused(raw: bytes) -> None:
+    try:
+        item = rlp.decode(raw)
+    except EnrMalformedError:
+        return
+    assert rlp.encode(item) == raw
+
+
+@settings(max_examples=25)
+@given(st.binary(max_size=300) | st.sampled_from([135, 136, 137, 271, 272]).map(bytes))
+def test_keccak_is_that_of_the_native_library(data: bytes) -> None:
+    expected = int.from_bytes(signal_x(data), "little")
+    assert int.from_bytes(keccak_256(data), "little") % MODULUS == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "raw"),
+    [
+        ("/ip4/127.0.0.1/tcp/80", "047f000001060050"),
+        ("/ip6/::1/udp/65535/quic-v1", "29" + "00" * 15 + "01910 2ffffcd03".replace(" ", "")),
+        ("/dns4/a.b/tcp/443/wss", "3603612e620601bbde03"),
+        ("/dns/x/tcp/1/tls/sni/y/ws", "35017806000 1c003c1030179dd03".replace(" ", "")),
+    ],
+)
+def test_multiaddresses_as_text_and_bytes(text: str, raw: str) -> None:
+    assert multiaddress.to_bytes(text).hex() == raw
+    assert multiaddress.to_text(bytes.fromhex(raw)) == text
+
+
+def test_a_relays_address_keeps_its_peer_id() -> None:
+    peer = "16Uiu2HAm4v86W3bmT1BiH6oSPzcsSr31iDQpSN5Qa882BCjjwgrD"
+    relayed = f"/ip4/1.2.3.4/tcp/5/p2p/{peer}/p2p-circuit"
+    assert multiaddress.without_peer_id(relayed) == relayed
+    assert multiaddress.to_text(multiaddress.to_bytes(relayed)) == relayed
+    assert multiaddress.without_peer_id(f"/ip4/1.2.3.4/tcp/5/p2p/{peer}") == "/ip4/1.2.3.4/tcp/5"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "/", "ip4/1.2.3.4", "/ip4", "/ip4/1.2.3", "/tcp/65536", "/tcp/-1", "/tcp/x", "/onion/a",
+     "/dns4/", "/p2p/0", "/ip4/1.2.3.4/", "/dns/" + "a" * 299, "/tcp/" + "9" * 1300],
+)  # fmt: skip
+def test_texts_that_are_no_multiaddress_are_refused(text: str) -> None:
+    with pytest.raises(MultiaddressMalformedError):
+        multiaddress.to_bytes(text)
+
+
+@given(st.text(max_size=60) | st.from_regex(r"(/(ip4|tcp|dns|p2p|ws)(/[0-9a-z.]{0,9})?){1,3}"))
+def test_arbitrary_texts_are_read_or_refused(text: str) -> None:
+    try:
+        raw = multiaddress.to_bytes(text)
+    except MultiaddressMalformedError:
+        return
+    assert multiaddress.to_bytes(multiaddress.to_text(raw)) == raw
+
+
+@given(st.binary(max_size=80))
+def test_arbitrary_bytes_are_a_multiaddress_or_refused(raw: bytes) -> None:
+    try:
+        text = multiaddress.to_text(raw)
+    except MultiaddressMalformedError:
+        return
+    assert multiaddress.to_bytes(text) == raw
+
+
+@pytest.mark.vectors
+@pytest.mark.parametrize("case", VECTORS["shard_fields"], ids=lambda case: case["id"])
+def test_the_published_fields_of_shards(case: dict[str, Any]) -> None:
+    value, expected = bytes.fromhex(case["value"]), RelayShards(case["cluster"], (1, 10))
+    if case["field"] == "rs":
+        assert from_fields(value, None) == expected
+        assert to_list(expected) == value
+    else:
+        assert from_fields(None, value) == expected
+        assert to_vector(expected) == value
+
+
+@pytest.mark.vectors
+@pytest.mark.parametrize("case", VECTORS["shards_of_topics"], ids=lambda case: case["id"])
+def test_the_published_shards_of_topics(case: dict[str, Any]) -> None:
+    found = shards_of(map(parse_pubsub_topic, case["topics"]))
+    assert found == RelayShards(case["cluster"], tuple(case["shards"]))
+    assert PubsubTopic(case["cluster"], case["shards"][0]) in found
+    assert PubsubTopic(case["cluster"] + 1, case["shards"][0]) not in found
+
+
+def test_no_topics_are_no_shards_and_one_cluster_is_needed() -> None:
+    assert shards_of(()) is None
+    with pytest.raises(ShardsInvalidError):
+        shards_of((PubsubTopic(1, 1), PubsubTopic(2, 1)))
+    for cluster, shards in ((22, (1024,)), (22, (1, 2, 1024)), (22, ()), (65536, (1,))):
+        with pytest.raises(ShardsInvalidError):
+            RelayShards(cluster, shards)
+
+
+@given(st.integers(0, 0xFFFF), st.sets(st.integers(0, 1023), min_size=1))
+def test_a_list_of_up_to_63_shards_and_a_vector_of_more(cluster: int, shards: set[int]) -> None:
+    said = RelayShards(cluster, tuple(sorted(shards)))
+    field, value = to_field(said)
+    assert field == (b"rs" if len(shards) < 64 else b"rsv")
+    assert from_fields(*((value, None) if field == b"rs" else (None, value))) == said
+    assert from_fields(None, to_vector(said)) == said
+
+
+@given(st.none() | st.binary(max_size=140), st.none() | st.binary(max_size=140))
+def test_arbitrary_fields_never_raise(listed: bytes | None, vector: bytes | None) -> None:
+    found = from_fields(listed, vector)
+    assert found is None or found.shards
