@@ -1,0 +1,163 @@
+"""Peer exchange: a light client asks for records of other nodes.
+
+Spec: docs/protocol/delivery-light.md, DLC-20 to DLC-23. Source: 34/WAKU2-PEER-EXCHANGE.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from logos_crypto.protobuf import Fields, bytes_field, bytes_fields, number_field
+from logos_crypto.refusals import ProtobufError
+from logos_delivery.core.enr.fields import is_of_other_cluster, read
+from logos_delivery.core.enr.record import MAX_RECORD_BYTES, Record
+from logos_delivery.core.light.errors import LightMessageMalformedError
+
+PROTOCOL: Final = "/vac/waku/peer-exchange/2.0.0-alpha1"
+MAX_PEERS: Final = 60
+"""Records kept, and of one response."""
+DEFAULT_PEERS: Final = 5
+REFRESH_MS: Final = 10 * 60_000
+
+_REQUEST: Final = 1
+_RESPONSE: Final = 2
+_COUNT: Final = 1
+_PEERS: Final = 1
+_RECORD: Final = 1
+_STATUS: Final = 10
+_DESCRIPTION: Final = 11
+
+
+class PeerExchangeStatus(IntEnum):
+    """Of a response; 401, 599 and 0 are the client's own."""
+
+    UNKNOWN = 0
+    OK = 200
+    BAD_REQUEST = 400
+    BAD_RESPONSE = 401
+    TOO_MANY_REQUESTS = 429
+    SERVICE_UNAVAILABLE = 503
+    DIAL_FAILURE = 599
+
+
+_SENT: Final = frozenset({200, 400, 429, 503})
+
+
+@dataclass(frozen=True, slots=True)
+class PeersRequest:
+    """From a client."""
+
+    count: int = DEFAULT_PEERS
+
+
+@dataclass(frozen=True, slots=True)
+class PeersResponse:
+    """From a service node."""
+
+    records: tuple[bytes, ...] = ()
+    """Encoded records, not yet judged."""
+    status: PeerExchangeStatus = PeerExchangeStatus.OK
+    description: str | None = None
+
+
+def encode_request(request: PeersRequest) -> bytes:
+    """Encodes a request; with an empty response, as the reference sends it."""
+    body = number_field(_COUNT, request.count)
+    return bytes_field(_REQUEST, body) + bytes_field(_RESPONSE, number_field(_STATUS, 0))
+
+
+def decode_request(raw: bytes) -> PeersRequest:
+    """Reads a request; raises `LightMessageMalformedError`."""
+    try:
+        fields = Fields(raw)
+        if not fields.has(_REQUEST):
+            raise LightMessageMalformedError("MissingRequiredField request")
+        return PeersRequest(min(Fields(fields.raw(_REQUEST)).number(_COUNT), MAX_PEERS))
+    except ProtobufError as error:
+        raise LightMessageMalformedError(str(error)) from error
+
+
+def encode_response(response: PeersResponse) -> bytes:
+    """Encodes a response; with an empty request, as the reference sends it."""
+    records = bytes_fields(_PEERS, (bytes_field(_RECORD, raw) for raw in response.records))
+    body = records + number_field(_STATUS, response.status)
+    if response.description is not None:
+        body += bytes_field(_DESCRIPTION, response.description.encode())
+    return bytes_field(_REQUEST, number_field(_COUNT, 0)) + bytes_field(_RESPONSE, body)
+
+
+def decode_response(raw: bytes) -> PeersResponse:
+    """Reads a response (DLC-20); records of over 300 bytes are left out.
+
+    Raises:
+        LightMessageMalformedError: It is none, or has over 60 records.
+    """
+    try:
+        fields = Fields(raw)
+        if not fields.has(_REQUEST):
+            raise LightMessageMalformedError("MissingRequiredField request")
+        if not fields.has(_RESPONSE):
+            return PeersResponse(status=PeerExchangeStatus.UNKNOWN)
+        body = Fields(fields.raw(_RESPONSE))
+        found = body.repeated(_PEERS)
+        if len(found) > MAX_PEERS:
+            raise LightMessageMalformedError(f"over {MAX_PEERS} records in a response")
+        records = [Fields(each).raw(_RECORD) for each in found]
+        return PeersResponse(
+            records=tuple(each for each in records if 0 < len(each) <= MAX_RECORD_BYTES),
+            status=_status(body, has_peers=bool(found)),
+            description=body.text(_DESCRIPTION) if body.has(_DESCRIPTION) else None,
+        )
+    except ProtobufError as error:
+        raise LightMessageMalformedError(str(error)) from error
+
+
+def refused(status: PeerExchangeStatus, description: str | None = None) -> PeersResponse:
+    """Returns a response without records."""
+    return PeersResponse(status=status, description=description)
+
+
+class PeerPool:
+    """Records of nodes that others may learn of: at most 60 (DLC-21, DLC-22)."""
+
+    def __init__(self, cluster: int) -> None:
+        self._cluster = cluster
+        self._records: tuple[Record, ...] = ()
+
+    def refresh(self, found: Sequence[Record], seed: bytes) -> None:
+        """Replaces what is kept by a sample of what discovery has found lately.
+
+        Args:
+            found: Verified records. Never those of peers chosen by this node itself.
+            seed: At least 16 random bytes.
+        """
+        fitting = [each for each in found if not is_of_other_cluster(read(each), self._cluster)]
+        self._records = _sample(fitting, MAX_PEERS, seed)
+
+    def answer(self, request: PeersRequest, seed: bytes) -> PeersResponse:
+        """Returns as many records as were asked for, if there are so many, at random."""
+        chosen = _sample(self._records, min(request.count, MAX_PEERS), seed)
+        return PeersResponse(tuple(each.raw for each in chosen))
+
+
+def _sample(records: Sequence[Record], count: int, seed: bytes) -> tuple[Record, ...]:
+    """Returns the newest record of some nodes, at random by the seed."""
+    newest: dict[str, Record] = {}
+    for each in records:
+        known = newest.get(each.peer_id)
+        if known is None or known.sequence < each.sequence:
+            newest[each.peer_id] = each
+    ranked = sorted(
+        newest.items(), key=lambda item: hashlib.sha256(seed + item[0].encode()).digest()
+    )
+    return tuple(record for _, record in ranked[:count])
+
+
+def _status(body: Fields, *, has_peers: bool) -> PeerExchangeStatus:
+    """Reads a status; older nodes send none."""
+    if not body.has(_STATUS):
+        return PeerExchangeStatus.OK if has_peers else PeerExchangeStatus.SERVICE_UNAVAILABLE
+    number = body.number(_STATUS)
+    return PeerExchangeStatus(number) if number in _SENT else PeerExchangeStatus.UNKNOWN
