@@ -1,0 +1,1 @@
+"""Reliable channels: payloads in segments, segments in causal order, each of them acknowledged."""
