@@ -48,3 +48,119 @@ class DeliveryMessageMalformedError(RemoteFaultError):
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "DELIVERY_MESSAGE_MALFORMED"
+
+
+class NoNeighboursError(LogosError):
+    """No neighbour follows the pubsub topic, or none has room for a message."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "NO_PEERS"
+    retry_after_ms = 1_000
+
+
+class MessageKnownError(LogosError):
+    """The same bytes were published within the last two minutes."""
+
+    kind = ErrorKind.ALREADY_EXISTS
+    reason = "DUPLICATE_MESSAGE"
+
+
+class BudgetSpentError(LogosError):
+    """No message id is left in this epoch."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "RLN_BUDGET_SPENT"
+
+
+class NetworkUnavailableError(LogosError):
+    """The network module did not take a call."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "NETWORK_UNAVAILABLE"
+    retry_after_ms = 1_000
+
+
+class PeerFailedError(LogosError):
+    """Another node does not answer; it is not known whose fault it is."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "LIGHT_PEER_FAILED"
+    retry_after_ms = 1_000
+
+
+class RelayOffError(LogosError):
+    """This node does not relay: it has the clients alone."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "RELAY_OFF"
+
+
+class StoreNodeMissingError(LogosError):
+    """This node keeps no messages, and knows of no node that does."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "STORE_NODE_MISSING"
+
+
+class RequestUnknownError(LogosError):
+    """There is no such request, or it ended over an hour ago (DEL-22)."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "REQUEST_UNKNOWN"
+
+
+class KeyReusedError(LogosError):
+    """An idempotency key that was given to another message (DEL-22)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "KEY_REUSED"
+
+
+class KeyTooLongError(LogosError):
+    """An idempotency key of over 64 bytes (DEL-22)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "KEY_TOO_LONG"
+    field = "idempotency_key"
+
+
+class TopicsMissingError(LogosError):
+    """No content topic is given, or over 100."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "TOPICS_MISSING"
+
+
+class TooManyTopicsError(LogosError):
+    """A node subscribes to 1,000 content topics at most (DEL-21)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_TOPICS"
+
+
+class PositionUnknownError(LogosError):
+    """The node's events have not come to a position: its state was replaced (DEL-20)."""
+
+    kind = ErrorKind.OUT_OF_RANGE
+    reason = "POSITION_UNKNOWN"
+
+
+class TooManyWatchesError(LogosError):
+    """A node serves 256 streams of events."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_SUBSCRIPTIONS"
+
+
+class StoreOffError(LogosError):
+    """This node keeps no messages."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "STORE_OFF"
+
+
+class SyncOffError(LogosError):
+    """This node does not reconcile its archive with others."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "SYNC_OFF"

@@ -1,0 +1,134 @@
+"""The settings of the delivery module."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from logos_base.errors import ConfigError, LogosError
+from logos_delivery.core.archive.policies import parse_policies
+from logos_delivery.core.light import rates
+from logos_delivery.core.light.rates import RateLimits
+from logos_delivery.core.presets import PRESETS, Preset
+
+MODES = ("core", "edge")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings with their defaults."""
+
+    preset: Preset = PRESETS["logos.local"]
+    mode: str = "core"
+    """`core` relays and serves; `edge` has the clients alone."""
+    store: bool = True
+    """Whether this node keeps messages for others; never at an edge node."""
+    archive_url: str = ""
+    """PostgreSQL database of the archive, `postgresql+asyncpg://…`; empty: a file of this node."""
+    retention: str = "time:172800"
+    """What the archive removes (DST-20)."""
+    rate_limits: RateLimits = RateLimits()  # noqa: RUF009 -- immutable
+    """Of the services for other nodes (DLC-27)."""
+    store_peers: tuple[str, ...] = ()
+    """Peer ids of store nodes that are asked before others."""
+    shards: tuple[int, ...] = ()
+    """Shards that this node relays though no application subscribes."""
+    rln: bool = True
+    """Whether messages carry proofs of rate limits where the preset has them."""
+
+    @property
+    def relays(self) -> bool:
+        """Whether this node relays."""
+        return self.mode == "core"
+
+    @property
+    def keeps(self) -> bool:
+        """Whether this node keeps messages."""
+        return self.store and self.relays
+
+
+def parse(settings: Mapping[str, object]) -> Config:
+    """Reads the settings.
+
+    Raises:
+        ConfigError: With all problems at once.
+    """
+    problems = [f"unknown setting {name}" for name in sorted(settings.keys() - _READERS.keys())]
+    values: dict[str, Any] = {}
+    for name, read in _READERS.items():
+        if name not in settings:
+            continue
+        try:
+            values[name] = read(settings[name])
+        except (ValueError, LogosError) as error:
+            problems.append(f"{name}: {error}")
+    found = Config(**values)
+    problems += [
+        f"shards: {shard} is not below {found.preset.shards}"
+        for shard in found.shards
+        if shard >= found.preset.shards
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _preset(value: object) -> Preset:
+    if not isinstance(value, str) or value not in PRESETS:
+        raise ValueError(f"one of {', '.join(PRESETS)}")
+    return PRESETS[value]
+
+
+def _mode(value: object) -> str:
+    if value not in MODES:
+        raise ValueError("`core` or `edge`")
+    return str(value)
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")  # noqa: TRY004 -- all problems are told together
+    return value
+
+
+def _url(value: object) -> str:
+    if not isinstance(value, str) or (value and not value.startswith("postgresql+asyncpg://")):
+        raise ValueError("empty, or postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE")
+    return value
+
+
+def _retention(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a text, e.g. `time:172800;size:30GB`")  # noqa: TRY004
+    parse_policies(value)
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError("a list of texts")
+    return tuple(value)
+
+
+def _limits(value: object) -> RateLimits:
+    return rates.parse(_texts(value))
+
+
+def _shards(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        raise ValueError("a list of numbers")  # noqa: TRY004
+    if not all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in value):
+        raise ValueError("a list of numbers from 0 on")
+    return tuple(value)
+
+
+_READERS: Mapping[str, Callable[[object], Any]] = {
+    "preset": _preset,
+    "mode": _mode,
+    "store": _flag,
+    "archive_url": _url,
+    "retention": _retention,
+    "rate_limits": _limits,
+    "store_peers": _texts,
+    "shards": _shards,
+    "rln": _flag,
+}

@@ -1,0 +1,110 @@
+"""What the operations of this module need of the network module of their node."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from logos_delivery.core.relay.relay_guard import ProofVerdict, Verdict
+
+Answering = Callable[[str, bytes], Awaitable[bytes | None]]
+"""Takes a peer id and a request, untrusted; returns the response, or None for no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The connected peers that follow a pubsub topic, by peer id."""
+
+    followers: tuple[str, ...] = ()
+    mesh: tuple[str, ...] = ()
+    """Of these, the ones that messages are passed on to at once."""
+
+
+class Shard(Protocol):
+    """A pubsub topic that is followed."""
+
+    async def messages(self) -> Sequence[tuple[bytes, bytes]]:
+        """Waits for messages: each with its id of gossip (DEL-4), its bytes untrusted."""
+        ...
+
+    def judge(self, gossip_id: bytes, verdict: Verdict) -> None:
+        """Gives the verdict on a message, once."""
+        ...
+
+
+class Gossip(Protocol):
+    """Messages to and from neighbours."""
+
+    async def publish(self, pubsub_topic: str, raw: bytes) -> None:
+        """Passes a message to the neighbours that follow a topic, one at least.
+
+        Raises:
+            NoNeighboursError: There is none, or none has room.
+            MessageKnownError: The same bytes were published within the last two minutes.
+            NetworkUnavailableError, NetworkDeniedError
+        """
+        ...
+
+    def follow(self, pubsub_topic: str) -> AbstractAsyncContextManager[Shard]:
+        """Follows a topic for as long as the context is open; goes on after any interruption."""
+        ...
+
+    async def neighbours(self) -> dict[str, Neighbours]:
+        """Returns the topics that this node follows. NetworkUnavailableError."""
+        ...
+
+
+class Proofs(Protocol):
+    """Rate limits, by the network module."""
+
+    async def prove(self, identifier: bytes, signal: bytes) -> bytes:
+        """Spends a message id on a signal; returns the proof, 301 bytes.
+
+        Raises:
+            BudgetSpentError: No id is left in this epoch.
+            NetworkUnavailableError: There is no proof now; the text says why.
+        """
+        ...
+
+    async def verify(
+        self, identifier: bytes, signal: bytes, proof: bytes
+    ) -> tuple[ProofVerdict, str]:
+        """Judges a proof of 301 bytes; returns the verdict and its reason.
+
+        Raises NetworkUnavailableError: there is no verdict now.
+        """
+        ...
+
+    async def convict(self, identifier: bytes, one: bytes, other: bytes) -> bytes | None:
+        """Recovers the secret of who has used one id for two messages, 32 bytes, if it can."""
+        ...
+
+
+class Requests(Protocol):
+    """Messages to single peers, and their answers."""
+
+    async def ask(self, peer: str, protocol: str, request: bytes, *, timeout_s: float) -> bytes:
+        """Sends a request on a stream of its own; returns the response, untrusted.
+
+        Raises:
+            PeerFailedError: The peer cannot be reached, does not speak the protocol, or does
+                not answer in time.
+            NetworkDeniedError
+        """
+        ...
+
+    async def serve(self, protocol: str, answer: Answering) -> None:
+        """Answers the requests of peers, until cancelled."""
+        ...
+
+
+class Services(Protocol):
+    """Who offers a service."""
+
+    async def offer(self, service: str) -> None:
+        """Offers a service of this node, until the module stops: until cancelled."""
+        ...
+
+    async def find(self, service: str) -> Sequence[str]:
+        """Returns peers that offer a service: connected ones first, then those known of."""
+        ...

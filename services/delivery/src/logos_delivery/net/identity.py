@@ -1,0 +1,31 @@
+"""What the network module says of this node."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import grpc
+
+from logos.network.v1 import peering_pb2 as pb
+from logos.network.v1.peering_pb2_grpc import PeeringStub
+from logos_delivery.net.calls import failure_of
+
+if TYPE_CHECKING:  # the stubs of the asynchronous kind exist in the .pyi files alone
+    from logos.network.v1.peering_pb2_grpc import PeeringAsyncStub
+
+TIMEOUT_S: Final = 10.0
+
+
+class NetworkIdentity:
+    """The identity of this node, over `logos.network.v1.Peering`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub: PeeringAsyncStub = PeeringStub(channel)  # type: ignore[assignment]
+
+    async def identity(self) -> tuple[str, Sequence[str]]:
+        """Returns the peer id, and the addresses with it. NetworkUnavailableError."""
+        try:
+            found = await self._stub.GetIdentity(pb.GetIdentityRequest(), timeout=TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            raise failure_of(error, "Peering/GetIdentity") from error
+        addresses = [f"{address}/p2p/{found.peer_id}" for address in found.listen_addresses]
+        return found.peer_id, addresses

@@ -1,0 +1,74 @@
+"""`Services` through the network module of this node: who offers a protocol."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+
+from logos.network.v1 import discovery_pb2, peering_pb2
+from logos.network.v1.discovery_pb2_grpc import DiscoveryStub
+from logos.network.v1.peering_pb2_grpc import PeeringStub
+from logos_delivery.net.calls import failure_of
+
+if TYPE_CHECKING:  # the stubs of the asynchronous kind exist in the .pyi files alone
+    from logos.network.v1.discovery_pb2_grpc import DiscoveryAsyncStub
+    from logos.network.v1.peering_pb2_grpc import PeeringAsyncStub
+
+log = logging.getLogger(__name__)
+
+TTL_S: Final = 3_600
+RENEW_S: Final = 1_200.0
+RETRY_S: Final = 5.0
+CALL_TIMEOUT_S: Final = 10.0
+LOOK_UP_TIMEOUT_S: Final = 5.0
+MAX_FOUND: Final = 10
+
+
+class NetworkServices:
+    """`Services`: a service is offered under the id of its protocol."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._discovery: DiscoveryAsyncStub = DiscoveryStub(channel)  # type: ignore[assignment]
+        self._peering: PeeringAsyncStub = PeeringStub(channel)  # type: ignore[assignment]
+
+    async def offer(self, service: str) -> None:
+        request = discovery_pb2.AdvertiseServiceRequest(
+            service=service, ttl=Duration(seconds=TTL_S)
+        )
+        while True:
+            pause_s = RENEW_S
+            try:
+                await self._discovery.AdvertiseService(request, timeout=CALL_TIMEOUT_S)
+            except grpc.aio.AioRpcError as error:
+                log.info("a service is not offered", extra={"code": error.code().name})
+                pause_s = RETRY_S
+            await asyncio.sleep(pause_s)
+
+    async def find(self, service: str) -> Sequence[str]:
+        found = await self.connected(service)
+        if len(found) < MAX_FOUND:
+            found += await self._look_up(service, MAX_FOUND - len(found))
+        return list(dict.fromkeys(found))
+
+    async def connected(self, service: str) -> list[str]:
+        """Returns the connected peers that speak its protocol. NetworkUnavailableError."""
+        listing = peering_pb2.ListPeersRequest(connected_only=True)
+        try:
+            peers = (await self._peering.ListPeers(listing, timeout=CALL_TIMEOUT_S)).peers
+        except grpc.aio.AioRpcError as error:
+            raise failure_of(error, "Peering/ListPeers") from error
+        return [peer.peer_id for peer in peers if service in peer.protocols]
+
+    async def _look_up(self, service: str, limit: int) -> list[str]:
+        request = discovery_pb2.LookUpServiceRequest(service=service, limit=limit)
+        found: list[str] = []
+        try:
+            call = self._discovery.LookUpService(request, timeout=LOOK_UP_TIMEOUT_S)
+            async for one in call:
+                found.append(one.record.peer_id)  # noqa: PERF401 -- kept where the call fails
+        except grpc.aio.AioRpcError as error:
+            log.debug("a look-up has ended", extra={"code": error.code().name})
+        return found

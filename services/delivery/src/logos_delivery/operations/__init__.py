@@ -1,0 +1,1 @@
+"""Use cases of the storage module, a file each."""

@@ -1,0 +1,147 @@
+"""History: this node's archive, and those of others. The rules are in core/archive/ (DST-n)."""
+
+import asyncio
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from logos_base.errors import LogosError
+from logos_delivery.core.archive import answers, wire
+from logos_delivery.core.archive.admission import refusal_of
+from logos_delivery.core.archive.errors import StorePeerBusyError, StorePeerFailedError
+from logos_delivery.core.archive.ports import Archive
+from logos_delivery.core.archive.types import Entry, Page, Query
+from logos_delivery.core.errors import PeerFailedError, StoreNodeMissingError
+from logos_delivery.core.light.rates import ServiceLimits
+from logos_delivery.core.ports import Requests, Services
+from logos_delivery.core.relay.relay_guard import Pass
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S: Final = 5.0
+MAX_TRIED: Final = 3
+"""Store nodes that are asked, one after another."""
+MAX_WAITING: Final = 16_384
+"""Messages that wait to be written; more are not kept, and counted."""
+MAX_GROUP: Final = 1_000
+
+
+class HistoryOperations:
+    """The history as one node has it."""
+
+    def __init__(
+        self,
+        archive: Archive | None,
+        requests: Requests,
+        services: Services,
+        unix_ns: Callable[[], int],
+        *,
+        store_peers: Sequence[str] = (),
+    ) -> None:
+        """Takes no archive where this node keeps no messages, and peers that are asked first."""
+        self.archive = archive
+        self._requests = requests
+        self._services = services
+        self._unix_ns = unix_ns
+        self._store_peers = store_peers
+        self._waiting: list[Entry] = []
+        self._has_some = asyncio.Event()
+        self.refused: Counter[str] = Counter()
+        """Messages that were not kept, by reason."""
+
+    def take(self, accepted: Pass) -> None:
+        """Keeps an accepted message, if it is one to be kept (DST-12)."""
+        if self.archive is None:
+            return
+        entry = Entry(accepted.message_hash, accepted.pubsub_topic, accepted.message)
+        refusal = refusal_of(entry, self._unix_ns())
+        if refusal is not None:
+            self.refused[refusal.value] += 1
+        elif len(self._waiting) >= MAX_WAITING:
+            self.refused["ARCHIVE_BUSY"] += 1
+        else:
+            self._waiting.append(entry)
+            self._has_some.set()
+
+    async def run(self) -> None:
+        """Writes what was taken, until cancelled."""
+        while True:
+            await self._has_some.wait()
+            self._has_some.clear()
+            while self._waiting:
+                group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+                await self._write(group)
+
+    async def _write(self, group: list[Entry]) -> None:
+        if self.archive is None:
+            return
+        try:
+            await self.archive.put(group)
+        except LogosError as error:
+            self.refused[error.reason] += len(group)
+            log.warning("messages not kept", extra={"count": len(group), "error": str(error)})
+
+    async def query(self, query: Query, peer: str = "") -> Page:
+        """Asks this node's archive, or a store node.
+
+        Raises:
+            StoreQueryInvalidError, StoreCursorUnknownError
+            StoreNodeMissingError: There is no archive, and no store node is known.
+            StorePeerFailedError, StorePeerBusyError: Those that were asked do not answer.
+            StoreFailedError
+        """
+        query.check()
+        if self.archive is not None and not peer:
+            return await self.archive.query(query)
+        return await self.query_others(query, peer)
+
+    async def query_others(self, query: Query, peer: str = "") -> Page:
+        """Asks a store node, and another where one fails. Errors as `query`."""
+        peers = [peer] if peer else [*self._store_peers, *await self._services.find(wire.PROTOCOL)]
+        failure: LogosError = StoreNodeMissingError("no store node is known")
+        for each in list(dict.fromkeys(peers))[:MAX_TRIED]:
+            try:
+                return await self._ask(each, query)
+            except (StorePeerFailedError, StorePeerBusyError) as error:
+                failure = error
+        raise failure
+
+    async def present(self, hashes: Sequence[bytes]) -> frozenset[bytes]:
+        """Asks a store node which messages it has; errors as `query`."""
+        page = await self.query_others(Query(hashes=tuple(hashes), limit=len(hashes)))
+        return frozenset(entry.hash for entry in page.entries)
+
+    async def _ask(self, peer: str, query: Query) -> Page:
+        request = wire.Request(secrets.token_hex(16), query)
+        try:
+            raw = await self._requests.ask(
+                peer, wire.PROTOCOL, wire.encode_request(request), timeout_s=TIMEOUT_S
+            )
+        except PeerFailedError as error:
+            raise StorePeerFailedError(str(error)) from error
+        return answers.believed(request, wire.decode_response(raw))
+
+
+class StoreAnswers:
+    """`ports.Answering`: the archive of this node, for others (DST-9)."""
+
+    def __init__(
+        self, archive: Archive, limits: ServiceLimits, monotonic_ms: Callable[[], int]
+    ) -> None:
+        self._archive = archive
+        self._limits = limits
+        self._monotonic_ms = monotonic_ms
+
+    async def __call__(self, peer: str, raw: bytes) -> bytes | None:
+        if not self._limits.allow(peer, self._monotonic_ms()):
+            return wire.encode_response(answers.too_many())
+        request: wire.Request | None = None
+        try:
+            request = wire.decode_request(raw)
+            request.query.check()
+            found = answers.answer(request, await self._archive.query(request.query))
+        except LogosError as error:
+            found = answers.refuse(error, request)
+        return wire.encode_response(found)

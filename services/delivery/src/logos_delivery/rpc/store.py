@@ -1,0 +1,43 @@
+"""`logos.delivery.v1.Store`. The contract lists the errors; here they are only raised."""
+
+from logos.delivery.v1 import store_pb2 as pb
+from logos.delivery.v1.store_pb2_grpc import StoreServicer as Contract
+from logos_delivery.core.errors import StoreOffError, SyncOffError
+from logos_delivery.operations.history import HistoryOperations
+from logos_delivery.rpc import convert
+from logos_module.contexts import Context
+
+
+class StoreServicer(Contract):
+    """One per process; holds no state of its own."""
+
+    def __init__(self, history: HistoryOperations, *, retention: str) -> None:
+        self._history = history
+        self._retention = retention
+
+    async def Query(self, request: pb.StoreQueryRequest, context: Context) -> pb.StoreQueryResponse:
+        """Returns a page of messages."""
+        page = await self._history.query(convert.to_query(request), request.peer_id)
+        return convert.from_page(request.request_id, page)
+
+    async def GetStats(
+        self, request: pb.StoreGetStatsRequest, context: Context
+    ) -> pb.StoreGetStatsResponse:
+        """Returns how much this node keeps."""
+        archive = self._history.archive
+        if archive is None:
+            raise StoreOffError("this node keeps no messages: ask another, by `--peer`")
+        return pb.StoreGetStatsResponse(
+            messages=await archive.count(),
+            bytes=await archive.size_bytes(),
+            oldest=await archive.oldest_ns() or 0,
+            newest=await archive.newest_ns() or 0,
+            retention=self._retention,
+            refused=self._history.refused,
+        )
+
+    async def Sync(self, request: pb.SyncRequest, context: Context) -> pb.SyncResponse:
+        """Reconciles this node's archive with another's."""
+        if self._history.archive is None:
+            raise StoreOffError("this node keeps no messages")
+        raise SyncOffError("this node does not reconcile its archive with others")
