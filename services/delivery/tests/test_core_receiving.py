@@ -1,7 +1,8 @@
 """DSN-11 to DSN-14: each message once, and what was missed."""
 
 import itertools
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from logos_delivery.core.receiving.receiving import (
 )
 from logos_delivery.core.receiving.seen import KEPT_MS, MAX_SEEN, Seen
 
+Kind = TypeVar("Kind")
 SHARD, OTHER_SHARD = "/waku/2/rs/66/1", "/waku/2/rs/66/2"
 TOPIC = "/app/1/name/proto"
 T = 1_800_000_000_000
@@ -39,6 +41,11 @@ def receiving(*, is_backfilled: bool = True, complete_ms: int | None = None) -> 
     machine.subscribed(TOPIC, SHARD, T)
     machine.load([], complete_ms, T)
     return machine
+
+
+def only(effects: Sequence[object], kind: type[Kind]) -> Kind:
+    [found] = [effect for effect in effects if isinstance(effect, kind)]
+    return found
 
 
 def online(machine: Receiving, now_ms: int = T) -> list[Any]:
@@ -81,7 +88,7 @@ def test_what_was_missed_offline_is_asked_for_by_hash_and_then_fetched() -> None
     )
     missed = message(2, T + 5_000)
     hashes = [digest(1), digest(2, T + 5_000)]
-    [fetch] = machine.found(1, hashes, b"", T + 60_001)
+    fetch = only(machine.found(1, hashes, b"", T + 60_001), Fetch)
     assert fetch == Fetch(2, (digest(2, T + 5_000),))
     deliver, note = machine.fetched(2, [StoredMessage(SHARD, missed)], T + 60_002)
     assert deliver == Deliver(digest(2, T + 5_000), SHARD, missed)
@@ -100,11 +107,11 @@ def test_pages_and_shards_are_asked_for_one_after_the_other() -> None:
 
     [first] = online(machine, T + 1)
     assert (first.pubsub_topic, first.cursor) == (SHARD, b"")
-    [second] = machine.found(first.query, [], b"next", T + 1)
+    second = only(machine.found(first.query, [], b"next", T + 1), Query)
     assert (second.pubsub_topic, second.cursor) == (SHARD, b"next")
-    [third] = machine.found(second.query, [], b"", T + 1)
+    third = only(machine.found(second.query, [], b"", T + 1), Query)
     assert (third.pubsub_topic, len(third.content_topics)) == (OTHER_SHARD, 10)
-    [fourth] = machine.found(third.query, [], b"", T + 1)
+    fourth = only(machine.found(third.query, [], b"", T + 1), Query)
     assert len(fourth.content_topics) == 2
     assert machine.found(fourth.query, [], b"", T + 1) == [Note(T + 1)]
 
@@ -115,9 +122,9 @@ def test_a_store_that_never_comes_to_an_end_is_left() -> None:
     offline(machine)
     effects = online(machine, T + 1)
     pages = 0
-    while isinstance(effects[0], Query):
+    while queries := [effect for effect in effects if isinstance(effect, Query)]:
         pages += 1
-        effects = machine.found(effects[0].query, [], b"again", T + 1)
+        effects = machine.found(queries[0].query, [], b"again", T + 1)
     assert pages == MAX_PAGES
 
 
@@ -126,7 +133,7 @@ def test_messages_that_were_not_asked_for_are_dropped() -> None:
     online(machine)
     offline(machine)
     [query] = online(machine, T + 1)
-    [fetch] = machine.found(query.query, [digest(1)], b"", T + 1)
+    fetch = only(machine.found(query.query, [digest(1)], b"", T + 1), Fetch)
 
     effects = machine.fetched(fetch.query, [StoredMessage(SHARD, message(2))], T + 1)
 
@@ -179,7 +186,7 @@ def test_after_a_restart_what_came_since_the_last_note_is_asked_for() -> None:
 
     assert query.start_ns == (T - 3_600_000 - OVERLAP_MS) * NS
     machine.tick(T + 120_000)  # forgets what is old, but not what the store may name
-    [note] = machine.found(query.query, [digest(1, T - 3_600_000)], b"", T + 120_000)
+    note = only(machine.found(query.query, [digest(1, T - 3_600_000)], b"", T + 120_000), Note)
     assert note == Note(T + 120_000)
 
 
@@ -198,8 +205,8 @@ def test_what_could_not_be_stored_is_asked_of_a_store() -> None:
     assert machine.undelivered(digest(1, T - 2_000), (T - 2_000) * NS, T + 1) == []
 
     assert machine.missing_since_ms == T - 2_000
-    [query] = machine.tick(T + 1 + FIRST_RETRY_MS)
-    [fetch] = machine.found(query.query, [digest(1, T - 2_000)], b"", T + 9_000)
+    query = only(machine.tick(T + 1 + FIRST_RETRY_MS), Query)
+    fetch = only(machine.found(query.query, [digest(1, T - 2_000)], b"", T + 9_000), Fetch)
     assert fetch.hashes == (digest(1, T - 2_000),)
 
 
@@ -271,9 +278,11 @@ class ReceivingUnderCrashes(RuleBasedStateMachine):
     @rule(outcome=st.sampled_from(["good", "good", "bad", "crash before", "crash after"]))
     def perform(self, outcome: str) -> None:
         effect = self.open.pop(0)
-        if outcome != "crash before":
-            effects = self.outcome_of(effect, is_good=outcome != "bad")
-        if outcome.startswith("crash"):
+        if outcome == "crash before":
+            self.crash(1)
+            return
+        effects = self.outcome_of(effect, is_good=outcome != "bad")
+        if outcome == "crash after":
             self.crash(1)
         else:
             self.open += effects

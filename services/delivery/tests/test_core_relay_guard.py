@@ -1,5 +1,6 @@
 """DSN-15 to DSN-19: which messages are passed on."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,7 +48,13 @@ def proven(message: Message = MESSAGE, **fields: Any) -> Message:
     return replace(message, proof=proof_for(message, **fields).encode())
 
 
-def verdict_of(effects: list[Any]) -> tuple[Verdict, str]:
+def verify_of(effects: Sequence[object]) -> Verify:
+    [verify] = effects
+    assert isinstance(verify, Verify)
+    return verify
+
+
+def verdict_of(effects: Sequence[object]) -> tuple[Verdict, str]:
     [judged] = [effect for effect in effects if isinstance(effect, Judge)]
     assert judged.gossip_id == ID
     return judged.verdict, judged.reason
@@ -112,7 +119,7 @@ def test_what_the_mixnet_need_not_look_at(message: Message, reason: str) -> None
 
 
 def test_the_mixnet_gets_the_signal_and_the_proof_in_its_form() -> None:
-    [verify] = RelayGuard(LIMITS).received(ID, SHARD, encode(proven()), T)
+    verify = verify_of(RelayGuard(LIMITS).received(ID, SHARD, encode(proven()), T))
 
     assert verify == Verify(1, RELAY_IDENTIFIER, signal_of(MESSAGE), proof_for(MESSAGE).lip144())
 
@@ -140,7 +147,7 @@ def test_the_mixnets_verdicts(
     verdict: ProofVerdict, reason: str, expected: tuple[Verdict, str]
 ) -> None:
     guard = RelayGuard(LIMITS)
-    [verify] = guard.received(ID, SHARD, encode(proven()), T)
+    verify = verify_of(guard.received(ID, SHARD, encode(proven()), T))
 
     effects = guard.verified(verify.job, verdict, reason, T)
 
@@ -150,7 +157,7 @@ def test_the_mixnets_verdicts(
 
 def test_without_a_verdict_a_message_is_ignored() -> None:
     guard = RelayGuard(LIMITS)
-    [verify] = guard.received(ID, SHARD, encode(proven()), T)
+    verify = verify_of(guard.received(ID, SHARD, encode(proven()), T))
     assert verdict_of(guard.unverified(verify.job, T)) == (
         Verdict.IGNORE,
         "RATE_LIMIT_PROOF_NOT_JUDGED",
@@ -201,16 +208,14 @@ def test_evidence_is_bounded() -> None:
 
 def test_a_message_of_a_light_client_is_answered_and_not_judged() -> None:
     guard = RelayGuard(LIMITS)
-    [verify] = guard.check(Ticket(5), SHARD, encode(proven()), T)
-    assert isinstance(verify, Verify)
+    verify = verify_of(guard.check(Ticket(5), SHARD, encode(proven()), T))
 
     assert guard.verified(verify.job, ProofVerdict.VALID, "", T) == [Answer(Ticket(5))]
 
 
 def test_a_light_client_may_repeat_a_message() -> None:
     guard = RelayGuard(LIMITS)
-    [verify] = guard.check(Ticket(5), SHARD, encode(proven()), T)
-    assert isinstance(verify, Verify)
+    verify = verify_of(guard.check(Ticket(5), SHARD, encode(proven()), T))
 
     effects = guard.verified(verify.job, ProofVerdict.DUPLICATE, "RLN_PROOF_REPEATED", T)
 

@@ -1,7 +1,8 @@
 """DSN-1 to DSN-10: what becomes of a request, step by step."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -18,7 +19,7 @@ from logos_delivery.core.sending.budget import RateBudget
 from logos_delivery.core.sending.effects import AskStore, Prove, Push, Save, SendRules
 from logos_delivery.core.sending.errors import SendsFullError
 from logos_delivery.core.sending.outcomes import PushCode, Route
-from logos_delivery.core.sending.request import EventKind, Outgoing, Request, RequestState
+from logos_delivery.core.sending.request import Event, EventKind, Outgoing, Request, RequestState
 from logos_delivery.core.sending.sending import (
     ASK_STORE_MS,
     FRESH_MS,
@@ -30,6 +31,7 @@ from logos_delivery.core.sending.sending import (
     Sending,
 )
 
+Kind = TypeVar("Kind")
 TOPIC = "/waku/2/rs/66/1"
 T = 1_800_000_000_000
 """A time that begins an epoch of 600 s, in milliseconds."""
@@ -46,9 +48,21 @@ def sending(limit: int | None = None, **rules: Any) -> Sending:
     return Sending(SendRules(**rules), RateBudget(600_000, limit))
 
 
-def only(effects: list[Any], kind: type) -> Any:
+def only(effects: Sequence[object], kind: type[Kind]) -> Kind:
     [found] = [effect for effect in effects if isinstance(effect, kind)]
     return found
+
+
+def event_of(effects: Sequence[object]) -> Event:
+    event = only(effects, Save).event
+    assert event is not None
+    return event
+
+
+def status(machine: Sending, name: str = "a") -> Request:
+    request = machine.status(name)
+    assert request is not None
+    return request
 
 
 def begun(machine: Sending, name: str = "a", now_ms: int = T, **kwargs: bool) -> list[Any]:
@@ -68,14 +82,15 @@ def propagated(machine: Sending, name: str = "a", now_ms: int = T) -> Request:
 def test_a_request_is_durable_before_it_is_answered_and_leaves_after_that() -> None:
     machine = sending()
 
-    [save] = machine.accept(ASKED, "a", outgoing(), T)
+    save = only(machine.accept(ASKED, "a", outgoing(), T), Save)
 
     assert save == Save(save.request, None)
     assert save.request.state is RequestState.PARKED
     assert save.request.message.timestamp_ns == T * 1_000_000
     assert save.request.message_hash == message_hash(TOPIC, save.request.message)
-    answer, push = machine.saved("a", T)
-    assert answer == Answer(ASKED, save.request)
+    following = machine.saved("a", T)
+    push = only(following, Push)
+    assert following == [Answer(ASKED, save.request), push]
     assert (push.request_id, push.route, push.pubsub_topic) == ("a", Route.RELAY, TOPIC)
     assert decode(push.raw) == save.request.message
 
@@ -94,9 +109,9 @@ def test_what_cannot_be_stored_is_refused_and_forgotten() -> None:
 def test_equal_messages_of_one_millisecond_have_different_hashes() -> None:
     machine = sending()
 
-    saves = [machine.accept(ASKED, name, outgoing(), T)[0] for name in "ab"]
+    saves = [only(machine.accept(ASKED, name, outgoing(), T), Save) for name in "ab"]
 
-    assert len({only([save], Save).request.message_hash for save in saves}) == 2
+    assert len({save.request.message_hash for save in saves}) == 2
 
 
 def test_propagated_is_told_once_and_sent_when_a_store_has_it() -> None:
@@ -105,14 +120,16 @@ def test_propagated_is_told_once_and_sent_when_a_store_has_it() -> None:
 
     save = only(machine.taken("a", T + 5), Save)
 
-    assert save.event.kind is EventKind.PROPAGATED
-    assert save.event.message_hash == save.request.message_hash
+    assert save.event == save.request.event
+    assert save.request.event.kind is EventKind.PROPAGATED
+    assert save.request.event.message_hash == save.request.message_hash
     assert machine.saved("a", T + 5) == []
     assert machine.tick(T + ROUND_MS + 5) == []
     ask = only(machine.tick(T + 5 + ASK_STORE_MS), AskStore)
     assert ask.hashes == (save.request.message_hash,)
     sent = only(machine.stored(frozenset(ask.hashes), T + 4_000), Save)
-    assert sent.event.kind is EventKind.SENT
+    assert sent.event == sent.request.event
+    assert sent.request.event.kind is EventKind.SENT
     assert sent.request.ended_ms == T + 4_000
     assert machine.saved("a", T + 4_000) == []
     assert machine.pending == 0
@@ -142,8 +159,18 @@ def test_what_no_store_has_is_published_again_and_then_unconfirmed() -> None:
     assert machine.tick(T + WINDOW_MS) != []
     machine.unasked(T + WINDOW_MS)
     save = only(machine.tick(T + WINDOW_MS + ROUND_MS), Save)
-    assert save.event.kind is EventKind.UNCONFIRMED
+    assert event_of([save]).kind is EventKind.UNCONFIRMED
     assert save.request.state is RequestState.UNCONFIRMED
+
+
+def test_what_a_store_says_after_the_end_does_not_change_it() -> None:
+    machine = sending()
+    propagated(machine)
+    ask = only(machine.tick(T + ASK_STORE_MS), AskStore)
+    late = T + WINDOW_MS + ROUND_MS
+    assert event_of(machine.tick(late)).kind is EventKind.UNCONFIRMED
+
+    assert machine.stored(frozenset(ask.hashes), late) == []
 
 
 def test_a_second_propagation_is_not_told() -> None:
@@ -166,8 +193,8 @@ def test_once_propagated_no_refusal_ends_it(code: int) -> None:
 
     assert machine.untaken("a", code, "no", T + 5_000) == []
 
-    assert machine.status("a").state is RequestState.PROPAGATED  # type: ignore[union-attr]
-    assert only(machine.tick(T + 7_000), AskStore)
+    assert status(machine, "a").state is RequestState.PROPAGATED
+    assert only(machine.tick(T + 7_000), AskStore).hashes
 
 
 def test_without_reliability_and_for_ephemeral_messages_propagated_is_the_end() -> None:
@@ -188,7 +215,7 @@ def test_relay_without_peers_falls_back_to_lightpush_and_then_waits_a_round() ->
 
     assert machine.next_wake_ms() == T + ROUND_MS
     assert only(machine.tick(T + ROUND_MS), Push).route is Route.RELAY
-    assert machine.status("a").attempts == 3  # type: ignore[union-attr]
+    assert status(machine, "a").attempts == 3
 
 
 def test_after_a_minute_without_propagation_it_fails_with_the_references_text() -> None:
@@ -196,10 +223,10 @@ def test_after_a_minute_without_propagation_it_fails_with_the_references_text() 
     begun(machine)
     machine.untaken("a", NO_PEERS, "none", T)
     assert only(machine.tick(T + WINDOW_MS), Save).event is None  # the stamp, not the end
-    assert only(machine.saved("a", T + WINDOW_MS), Push)
+    assert only(machine.saved("a", T + WINDOW_MS), Push).request_id
     machine.untaken("a", NO_PEERS, "none", T + WINDOW_MS)
 
-    event = only(machine.tick(T + WINDOW_MS + ROUND_MS), Save).event
+    event = event_of(machine.tick(T + WINDOW_MS + ROUND_MS))
 
     assert (event.kind, event.error) == (EventKind.ERROR, WINDOW_TEXT)
 
@@ -209,7 +236,7 @@ def test_a_refusal_that_will_not_change_ends_it_with_its_text(code: int) -> None
     machine = sending()
     begun(machine)
 
-    event = only(machine.untaken("a", code, "bad message" * 100, T), Save).event
+    event = event_of(machine.untaken("a", code, "bad message" * 100, T))
 
     assert event.kind is EventKind.ERROR
     assert event.error.startswith("bad message")
@@ -220,12 +247,12 @@ def test_an_oversized_message_fails_with_the_references_text_and_costs_no_budget
     machine = sending(limit=1)
     machine.accept(ASKED, "a", outgoing(bytes(153_600)), T)
 
-    answer, save = machine.saved("a", T)
+    following = machine.saved("a", T)
 
-    assert isinstance(answer, Answer)
-    assert save.event.error == "Message size exceeded maximum of 153600 bytes"
+    assert only(following, Answer).ticket == ASKED
+    assert event_of(following).error == "Message size exceeded maximum of 153600 bytes"
     machine.saved("a", T)
-    assert only(begun(machine, "b"), Push)
+    assert only(begun(machine, "b"), Push).request_id
 
 
 def test_with_rate_limits_the_proof_counts_towards_the_size() -> None:
@@ -234,8 +261,8 @@ def test_with_rate_limits_the_proof_counts_towards_the_size() -> None:
     for machine in (without, proving):
         machine.accept(ASKED, "a", outgoing(payload), T)
 
-    assert only(without.saved("a", T), Push)
-    assert only(proving.saved("a", T), Save).event.kind is EventKind.ERROR
+    assert only(without.saved("a", T), Push).request_id
+    assert event_of(proving.saved("a", T)).kind is EventKind.ERROR
 
 
 def test_over_budget_it_is_parked_and_not_aged_until_the_epoch_ends() -> None:
@@ -245,7 +272,7 @@ def test_over_budget_it_is_parked_and_not_aged_until_the_epoch_ends() -> None:
 
     assert [type(effect) for effect in first] == [Answer]
     assert machine.next_wake_ms() == T + 600_000
-    assert machine.status("b").state is RequestState.PARKED  # type: ignore[union-attr]
+    assert status(machine, "b").state is RequestState.PARKED
     late = T + 600_000
     save = only(machine.tick(late), Save)
     assert save.event is None
@@ -261,6 +288,7 @@ def test_what_was_parked_is_stamped_anew_and_stored_before_it_leaves() -> None:
     save = only(machine.tick(T + 600_000), Save)
 
     assert save.request.message.timestamp_ns == (T + 600_000) * 1_000_000
+    assert isinstance(answer.value, Request)
     assert save.request.message_hash != answer.value.message_hash
 
 
@@ -282,7 +310,7 @@ def test_a_request_that_waits_is_stamped_anew_unless_it_may_have_been_taken() ->
 
     later = T + FRESH_MS + ROUND_MS
     assert only(sure.tick(later), Save).event is None
-    assert only(doubtful.tick(later), Push)
+    assert only(doubtful.tick(later), Push).request_id
     doubtful.untaken("a", NO_PEERS, "", later)
     doubtful.untaken("a", NO_PEERS, "", later)
     assert only(doubtful.tick(T + MAX_GAP_MS + ROUND_MS), Save).event is None
@@ -299,8 +327,7 @@ def test_the_proof_is_made_after_admission_of_the_message_as_it_leaves() -> None
 
     prove = only(begun(machine), Prove)
 
-    request = machine.status("a")
-    assert request is not None
+    request = status(machine)
     assert prove == Prove("a", RELAY_IDENTIFIER, signal_of(request.message))
     push = only(machine.proven("a", proof_for(request), T), Push)
     carried = decode_proof(decode(push.raw).proof)
@@ -312,8 +339,7 @@ def test_the_proof_is_made_after_admission_of_the_message_as_it_leaves() -> None
 def test_a_proof_of_another_epoch_than_the_timestamp_is_made_again() -> None:
     machine = sending(identifier=RELAY_IDENTIFIER)
     begun(machine)
-    request = machine.status("a")
-    assert request is not None
+    request = status(machine)
     wrong = epoch_of(request.message, 600_000) + 1
 
     assert machine.proven("a", proof_for(request, wrong), T) == []
@@ -327,10 +353,10 @@ def test_without_a_proof_it_is_tried_in_rounds_and_fails_in_the_end() -> None:
     begun(machine)
 
     assert machine.unproven("a", "no member", T) == []
-    assert only(machine.tick(T + ROUND_MS), Prove)
+    assert only(machine.tick(T + ROUND_MS), Prove).request_id
     machine.unproven("a", "no member", T + ROUND_MS)
 
-    assert only(machine.tick(T + WINDOW_MS + ROUND_MS), Save).event.kind is EventKind.ERROR
+    assert event_of(machine.tick(T + WINDOW_MS + ROUND_MS)).kind is EventKind.ERROR
 
 
 def test_when_message_ids_are_spent_it_is_parked_for_the_next_epoch() -> None:
@@ -341,27 +367,25 @@ def test_when_message_ids_are_spent_it_is_parked_for_the_next_epoch() -> None:
 
     assert machine.next_wake_ms() == T + 600_000
     machine.tick(T + 600_000)
-    assert only(machine.saved("a", T + 600_000), Prove)
+    assert only(machine.saved("a", T + 600_000), Prove).request_id
 
 
 def test_a_refused_proof_is_dropped_and_another_one_charged_and_made() -> None:
     machine = sending(limit=2, identifier=RELAY_IDENTIFIER)
     begun(machine)
-    request = machine.status("a")
-    assert request is not None
+    request = status(machine)
     machine.proven("a", proof_for(request), T)
 
     assert machine.untaken("a", 420, "RLN validation failed", T) == []
 
     prove = only(machine.tick(T + ROUND_MS), Prove)
-    again = machine.status("a")
-    assert again is not None
+    again = status(machine)
     assert prove.signal == signal_of(again.message)
     assert again.message.proof == b""
     machine.proven("a", proof_for(again), T)
     machine.untaken("a", PushCode.OUT_OF_RLN_PROOF, "", T + ROUND_MS)
     machine.tick(T + 2 * ROUND_MS)
-    assert machine.status("a").state is RequestState.PARKED  # type: ignore[union-attr]
+    assert status(machine, "a").state is RequestState.PARKED
 
 
 def test_proofs_that_are_never_accepted_end_in_an_error() -> None:
@@ -369,14 +393,13 @@ def test_proofs_that_are_never_accepted_end_in_an_error() -> None:
     begun(machine)
     ends: list[Any] = []
     for turn in range(1, MAX_REPROVEN + 1):
-        request = machine.status("a")
-        assert request is not None
+        request = status(machine)
         machine.proven("a", proof_for(request), T)
         ends = machine.untaken("a", PushCode.OUT_OF_RLN_PROOF, "", T)
         assert bool(ends) == (turn == MAX_REPROVEN)
         machine.tick(T + turn * ROUND_MS)
 
-    assert only(ends, Save).event.error == WINDOW_TEXT
+    assert event_of(ends).error == WINDOW_TEXT
 
 
 def test_a_bad_proof_of_the_mixnet_is_no_proof() -> None:
@@ -385,7 +408,7 @@ def test_a_bad_proof_of_the_mixnet_is_no_proof() -> None:
 
     assert machine.proven("a", b"short", T) == []
 
-    assert only(machine.tick(T + ROUND_MS), Prove)
+    assert only(machine.tick(T + ROUND_MS), Prove).request_id
 
 
 def test_through_the_mix_it_takes_no_other_way() -> None:
@@ -395,7 +418,7 @@ def test_through_the_mix_it_takes_no_other_way() -> None:
     assert machine.untaken("a", PushCode.NO_ANSWER, "no reply", T) == []
 
     assert only(machine.tick(T + ROUND_MS), Push).route is Route.MIX
-    assert only(machine.taken("a", T + 2_000), Save).event.kind is EventKind.PROPAGATED
+    assert event_of(machine.taken("a", T + 2_000)).kind is EventKind.PROPAGATED
 
 
 def test_too_many_requests_are_refused_with_a_time() -> None:
@@ -446,8 +469,8 @@ def test_what_was_not_sent_before_a_restart_goes_on_with_the_same_bytes() -> Non
     push = only(again.load([request], T + MAX_GAP_MS), Push)
 
     assert decode(push.raw) == request.message
-    save = only(again.known("a", T + MAX_GAP_MS), Save)  # the mixnet had it from before
-    assert save.event.kind is EventKind.PROPAGATED
+    event = event_of(again.known("a", T + MAX_GAP_MS))  # the mixnet had it from before
+    assert event.kind is EventKind.PROPAGATED
 
 
 def test_what_is_older_is_stamped_anew_and_has_its_whole_time_again() -> None:
@@ -459,9 +482,9 @@ def test_what_is_older_is_stamped_anew_and_has_its_whole_time_again() -> None:
     save = only(again.load([request], later), Save)
 
     assert save.request.message.timestamp_ns == later * 1_000_000
-    assert only(again.saved("a", later), Push)
+    assert only(again.saved("a", later), Push).request_id
     again.untaken("a", NO_PEERS, "", later)
-    assert only(again.tick(later + ROUND_MS), Push)
+    assert only(again.tick(later + ROUND_MS), Push).request_id
 
 
 def test_what_was_propagated_before_a_restart_is_asked_for_and_not_told_again() -> None:
@@ -473,8 +496,8 @@ def test_what_was_propagated_before_a_restart_is_asked_for_and_not_told_again() 
 
     assert again.next_wake_ms() == later + ROUND_MS
     ask = only(again.tick(later + ROUND_MS), AskStore)
-    saves = again.stored(frozenset(ask.hashes), later + ROUND_MS)
-    assert only(saves, Save).event.kind is EventKind.SENT
+    effects = again.stored(frozenset(ask.hashes), later + ROUND_MS)
+    assert event_of(effects).kind is EventKind.SENT
 
 
 def test_a_query_asks_for_a_hundred_and_another_for_the_next() -> None:

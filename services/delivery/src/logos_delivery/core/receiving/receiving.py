@@ -30,7 +30,7 @@ _NS_PER_MS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Append a message to the durable log; report `delivered` or `undelivered`."""
+    """Append a message to the durable log; report `delivered` or `undelivered` (DSN-12)."""
 
     message_hash: bytes
     pubsub_topic: str

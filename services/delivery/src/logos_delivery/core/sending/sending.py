@@ -38,6 +38,7 @@ MAX_REPROVEN: Final = 60
 MAX_TEXT: Final = 512
 """Characters of another node's text that are kept."""
 WINDOW_TEXT: Final = "Unable to send within retry time window"
+"""The reference's (DSN-7)."""
 UNCONFIRMED_TEXT: Final = "no store node has confirmed it within the time window"
 
 
@@ -166,7 +167,7 @@ class Sending:
         effects: list[Effect] = []
         for digest, request_id in asked.items():
             entry = self._pending.get(request_id)
-            if entry is None or entry.step not in {Step.WAITING, Step.RETRY}:
+            if entry is None or entry.step is not Step.WAITING:  # its time was over meanwhile
                 continue
             if digest in found:
                 effects += self._end(entry, RequestState.SENT, "", now_ms)
