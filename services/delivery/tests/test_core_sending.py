@@ -1,7 +1,6 @@
 """DSN-1 to DSN-10: what becomes of a request, step by step."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -500,21 +499,22 @@ def test_what_was_propagated_before_a_restart_is_asked_for_and_not_told_again() 
     assert event_of(effects).kind is EventKind.SENT
 
 
-def test_a_query_asks_for_a_hundred_and_another_for_the_next() -> None:
-    requests = [
-        replace(propagated(sending(), f"r{number}"), request_id=f"r{number}")
-        for number in range(101)
-    ]
+def test_a_query_asks_for_a_hundred_and_the_next_round_for_the_rest() -> None:
+    requests = [propagated(sending(), f"r{number}") for number in range(101)]
     machine = sending()
     machine.load(requests, T)
+    now_ms = T + ASK_STORE_MS
 
-    first = only(machine.tick(T + ASK_STORE_MS), AskStore)
+    first = only(machine.tick(now_ms), AskStore)
+
     assert len(first.hashes) == 100
-    assert machine.tick(T + 2 * ASK_STORE_MS) == []  # one query at a time
-    machine.unasked(T + 2 * ASK_STORE_MS)
-    second = only(machine.tick(T + 3 * ASK_STORE_MS), AskStore)
-
+    assert machine.tick(now_ms + ROUND_MS) == []  # one query at a time
+    machine.unasked(now_ms + ROUND_MS)
+    second = only(machine.tick(now_ms + 2 * ROUND_MS), AskStore)
     assert len({*first.hashes, *second.hashes}) == 101
+    assert len(second.hashes) == 1
+    machine.unasked(now_ms + 2 * ROUND_MS)
+    assert machine.tick(now_ms + 3 * ROUND_MS) == []
 
 
 def test_a_membership_that_allows_less_tightens_the_budget() -> None:

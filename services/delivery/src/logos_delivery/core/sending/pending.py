@@ -47,7 +47,8 @@ class Entry:
     """Whether it may have been taken without an answer."""
     reproven: int = 0
     """Proofs that were not accepted."""
-    asked_ms: int = 0
+    asked_ms: int | None = None
+    """When a store node was last asked for it."""
 
     @property
     def is_propagated(self) -> bool:

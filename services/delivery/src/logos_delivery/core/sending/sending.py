@@ -320,12 +320,15 @@ class Sending:
         waiting = [
             entry
             for entry in self._pending
-            if entry.step is Step.WAITING and self._is_past(entry.request.propagated_ms, now_ms)
+            if entry.step is Step.WAITING
+            and self._is_past(entry.request.propagated_ms, now_ms)
+            and self._is_past(entry.asked_ms, now_ms)
         ]
         if not waiting:
             return []
-        waiting.sort(key=lambda entry: entry.asked_ms)
-        self._asked_ms, self._asking = now_ms, {}
+        waiting.sort(key=lambda entry: entry.asked_ms or 0)
+        self._asked_ms = now_ms if len(waiting) <= MAX_ASKED else None
+        self._asking = {}
         for entry in waiting[:MAX_ASKED]:
             entry.asked_ms = now_ms
             self._asking[entry.request.message_hash] = entry.request.request_id
