@@ -1,0 +1,627 @@
+"""DLC-10 to DLC-15: the subscriptions of a light client."""
+
+import heapq
+from collections.abc import Callable
+from itertools import count, pairwise
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from logos_base.machine import Answer, Ticket
+from logos_delivery.core.light import coverage
+from logos_delivery.core.light.coverage import Covered, Span
+from logos_delivery.core.light.direct import DirectSubscriptions
+from logos_delivery.core.light.errors import FilterCriteriaFullError
+from logos_delivery.core.light.filter import FilterService, PushTo
+from logos_delivery.core.light.filter_client import (
+    DEBOUNCE_MS,
+    MAX_SERVICE_PEERS,
+    Ask,
+    Backfill,
+    Deliver,
+    FilterClient,
+    HealthChanged,
+)
+from logos_delivery.core.light.filter_wire import (
+    FilterKind,
+    FilterPush,
+    FilterRequest,
+    FilterStatus,
+    decode_push,
+)
+from logos_delivery.core.light.service_peers import (
+    LIMIT_PAUSE_MS,
+    PING_AFTER_SILENCE_MS,
+    PING_EVERY_MS,
+    PING_TIMEOUT_MS,
+    SUBSCRIBE_TIMEOUT_MS,
+)
+from logos_delivery.core.message import Message
+
+SHARD = "/waku/2/rs/3/1"
+OTHER = "/waku/2/rs/3/2"
+TICKET = Ticket(1)
+PING, SUBSCRIBE, UNSUBSCRIBE = FilterKind.PING, FilterKind.SUBSCRIBE, FilterKind.UNSUBSCRIBE
+
+
+class Client:
+    """A client whose effects are kept, and whose time is moved by hand."""
+
+    def __init__(self, *peers: str) -> None:
+        self.machine = FilterClient()
+        self.now_ms = 1_000_000
+        self.asked: list[Ask] = []
+        self.others: list[Any] = []
+        for peer in peers:
+            self.do(self.machine.found, peer, None)
+
+    def do(self, step: Callable[..., list[Any]], *args: Any) -> None:
+        for effect in step(*args, self.now_ms):
+            if isinstance(effect, Ask):
+                self.asked.append(effect)
+            elif not isinstance(effect, Answer):
+                self.others.append(effect)
+
+    def want(self, *topics: str, shard: str = SHARD, since_ms: int | None = None) -> None:
+        self.do(self.machine.want, TICKET, shard, topics, since_ms)
+
+    def wait(self, gap_ms: int) -> None:
+        until_ms = self.now_ms + gap_ms
+        while (wake_ms := self.machine.next_wake_ms()) is not None and wake_ms <= until_ms:
+            self.now_ms = max(self.now_ms, wake_ms)
+            self.do(self.machine.tick)
+            later_ms = self.machine.next_wake_ms()
+            assert later_ms is None or later_ms > wake_ms or later_ms > self.now_ms
+        self.now_ms = until_ms
+
+    def take(self) -> list[tuple[str, FilterKind, tuple[str, ...]]]:
+        """Returns what was asked since the last time."""
+        asked, self.asked = self.asked, []
+        return [(each.peer, each.request.kind, each.request.content_topics) for each in asked]
+
+    def answer(self, status: int = FilterStatus.OK, *, peers: str | None = None) -> None:
+        """Answers all that was asked, and what is asked then."""
+        while pending := [each for each in self.asked if peers is None or each.peer in peers]:
+            self.asked.remove(pending[0])
+            self.do(self.machine.answered, pending[0].call, status)
+
+    def seen(self, kind: type) -> list[Any]:
+        found = [each for each in self.others if isinstance(each, kind)]
+        self.others = [each for each in self.others if not isinstance(each, kind)]
+        return found
+
+
+def subscribed(*topics: str, peers: str = "ab") -> Client:
+    client = Client(*peers)
+    client.want(*topics)
+    client.wait(DEBOUNCE_MS)
+    client.answer()
+    client.seen(Backfill)
+    client.seen(HealthChanged)
+    return client
+
+
+def push(number: int, topic: str = "x", shard: str = SHARD) -> FilterPush:
+    return FilterPush(shard, Message(str(number).encode(), topic))
+
+
+def test_changes_within_a_second_are_asked_of_two_peers_at_once() -> None:
+    client = Client("a", "b", "c")
+    client.want("x")
+    client.wait(500)
+    client.want("y")
+    assert client.take() == []
+    client.wait(500)
+    assert {each.deadline_ms - client.now_ms for each in client.asked} == {SUBSCRIBE_TIMEOUT_MS}
+    assert client.take() == [("a", SUBSCRIBE, ("x", "y")), ("b", SUBSCRIBE, ("x", "y"))]
+
+
+def test_health_is_the_number_of_peers_that_took_all() -> None:
+    client = Client("a", "b")
+    client.want("x")
+    client.wait(DEBOUNCE_MS)
+    client.answer(peers="a")
+    assert client.seen(HealthChanged) == [HealthChanged(SHARD, 1)]
+    client.answer(peers="b")
+    assert client.seen(HealthChanged) == [HealthChanged(SHARD, 2)]
+    client.do(client.machine.lost, "a")
+    assert client.seen(HealthChanged) == [HealthChanged(SHARD, 1)]
+    assert client.machine.peers == {"b": (SHARD,)}
+
+
+def test_many_topics_are_asked_for_a_hundred_at_a_time() -> None:
+    client = Client("a")
+    client.want(*map(str, range(250)))
+    client.wait(DEBOUNCE_MS)
+    sizes = []
+    while client.asked:
+        sizes.append(len(client.asked[0].request.content_topics))
+        assert not client.seen(HealthChanged)
+        client.do(client.machine.answered, client.asked.pop().call, FilterStatus.OK)
+    assert sizes == [100, 100, 50]
+    assert client.seen(HealthChanged) == [HealthChanged(SHARD, 1)]
+
+
+def test_no_more_than_a_thousand_topics_can_be_wanted() -> None:
+    client = Client()
+    client.want(*map(str, range(999)))
+    client.want("0", "more", shard=SHARD)
+    with pytest.raises(FilterCriteriaFullError):
+        client.want("too many", shard=OTHER)
+    client.do(client.machine.unwant, SHARD, ["0"])
+    client.want("not too many", shard=OTHER)
+
+
+def test_peers_of_other_shards_and_beyond_a_number_are_not_used() -> None:
+    client = Client()
+    client.do(client.machine.found, "other", frozenset({OTHER}))
+    client.do(client.machine.found, "fits", frozenset({SHARD, OTHER}))
+    client.want("x")
+    client.wait(DEBOUNCE_MS)
+    assert [peer for peer, *_ in client.take()] == ["fits"]
+    for number in range(2 * MAX_SERVICE_PEERS):
+        client.do(client.machine.found, f"peer {number}", frozenset({"/waku/2/rs/9/9"}))
+    client.do(client.machine.found, "too late", None)
+    client.wait(DEBOUNCE_MS)
+    assert "too late" not in client.machine.peers
+
+
+def test_peers_that_serve_another_shard_come_first() -> None:
+    client = Client("a", "b", "c", "d")
+    client.do(client.machine.found, "a", frozenset({SHARD}))
+    client.want("x")
+    client.wait(DEBOUNCE_MS)
+    client.answer()
+    client.want("y", shard=OTHER)
+    client.wait(DEBOUNCE_MS)
+    assert client.machine.peers == {"a": (SHARD,), "b": (SHARD, OTHER), "c": (OTHER,)}
+
+
+def test_what_is_wanted_no_longer_is_unsubscribed_from_and_dropped_at_once() -> None:
+    client = subscribed("x", "y")
+    client.do(client.machine.unwant, SHARD, ["x"])
+    client.do(client.machine.pushed, "a", push(1, "x"))
+    assert client.seen(Deliver) == []
+    client.wait(DEBOUNCE_MS)
+    assert client.take() == [("a", UNSUBSCRIBE, ("x",)), ("b", UNSUBSCRIBE, ("x",))]
+
+
+def test_a_shard_without_topics_needs_no_peers() -> None:
+    client = subscribed("x")
+    client.do(client.machine.unwant, SHARD, ["x"])
+    client.wait(DEBOUNCE_MS)
+    client.answer()
+    assert client.machine.peers == {}
+    assert client.machine.next_wake_ms() is None
+
+
+def test_two_peers_push_a_message_and_it_is_delivered_once() -> None:
+    client = subscribed("x")
+    client.do(client.machine.pushed, "a", push(1))
+    client.do(client.machine.pushed, "b", push(1))
+    assert client.seen(Deliver) == [Deliver(SHARD, push(1).message, "a")]
+
+
+def test_pushes_that_were_not_subscribed_to_do_not_count() -> None:
+    client = subscribed("x", peers="abc")
+    for peer, each in (("c", push(1)), ("z", push(1)), ("a", push(1, "y")),
+                       ("a", push(1, "x", OTHER))):  # fmt: skip
+        client.do(client.machine.pushed, peer, each)
+    assert client.seen(Deliver) == []
+    client.do(client.machine.pushed, "a", push(1))
+    assert len(client.seen(Deliver)) == 1
+
+
+def test_a_silent_peer_is_pinged_after_five_seconds() -> None:
+    client = subscribed("x", peers="a")
+    client.wait(PING_AFTER_SILENCE_MS - 1)
+    assert client.take() == []
+    client.do(client.machine.pushed, "a", push(1))
+    client.wait(PING_AFTER_SILENCE_MS - 1)
+    assert client.take() == []
+    client.wait(1)
+    assert client.asked[0].deadline_ms == client.now_ms + PING_TIMEOUT_MS
+    assert client.take() == [("a", PING, ())]
+
+
+def test_pushes_do_not_put_off_a_ping_for_ever() -> None:
+    client = subscribed("x", peers="a")
+    for number in range(PING_EVERY_MS // 1_000):
+        assert client.take() == []
+        client.wait(1_000)
+        client.do(client.machine.pushed, "a", push(number))
+    assert client.take() == [("a", PING, ())]
+
+
+def test_a_peer_that_disconnects_and_comes_back_is_subscribed_to_again() -> None:
+    client = subscribed("x", "y", peers="a")
+    client.do(client.machine.lost, "a")
+    client.do(client.machine.found, "a", None)
+    client.wait(DEBOUNCE_MS)
+    assert client.take() == [("a", SUBSCRIBE, ("x", "y"))]
+
+
+def test_a_restart_is_noticed_by_a_ping_and_the_time_since_the_last_proof_is_fetched() -> None:
+    client = subscribed("x", peers="a")
+    began_ms = client.now_ms
+    for _ in range(20):
+        client.wait(PING_AFTER_SILENCE_MS)
+        client.answer()
+    last_ms = client.now_ms
+    client.wait(PING_AFTER_SILENCE_MS)
+    (ping,) = client.asked
+    client.asked = []
+    client.do(client.machine.answered, ping.call, FilterStatus.NOT_FOUND)
+
+    assert client.take() == [("a", SUBSCRIBE, ("x",))]
+    assert client.seen(HealthChanged) == [HealthChanged(SHARD, 0)]
+    client.now_ms += 300
+    client.do(client.machine.answered, ping.call + 1, FilterStatus.OK)
+    assert last_ms - 25_000 > began_ms
+    assert client.seen(Backfill) == [Backfill(SHARD, ("x",), last_ms - 25_000, client.now_ms)]
+    assert client.seen(HealthChanged) == [HealthChanged(SHARD, 1)]
+
+
+def test_the_time_until_the_first_peer_took_a_topic_is_fetched() -> None:
+    client = Client("a", "b")
+    wanted_ms = client.now_ms
+    client.want("x")
+    client.wait(DEBOUNCE_MS + 200)
+    client.answer(peers="b")
+    assert client.seen(Backfill) == [Backfill(SHARD, ("x",), wanted_ms, client.now_ms)]
+    client.wait(100)
+    client.answer(peers="a")
+    assert client.seen(Backfill) == []
+
+
+def test_what_an_earlier_run_lacked_is_fetched_too() -> None:
+    client = Client("a")
+    client.want("x", since_ms=5)
+    client.wait(DEBOUNCE_MS)
+    client.answer()
+    assert client.seen(Backfill) == [Backfill(SHARD, ("x",), 5, client.now_ms)]
+
+
+def test_nothing_is_fetched_while_another_peer_covers_it() -> None:
+    client = subscribed("x")
+    for _ in range(20):
+        client.wait(PING_AFTER_SILENCE_MS)
+        client.answer()
+    client.do(client.machine.lost, "a")
+    client.do(client.machine.found, "a", None)
+    for _ in range(20):
+        client.wait(PING_AFTER_SILENCE_MS)
+        client.answer()
+    assert client.seen(Backfill) == []
+
+
+def test_both_peers_lost_at_once_leave_a_gap_though_they_come_back_apart() -> None:
+    client = subscribed("x")
+    for _ in range(20):
+        client.wait(PING_AFTER_SILENCE_MS)
+        client.answer()
+    proven_ms = client.now_ms - 25_000
+    client.wait(PING_AFTER_SILENCE_MS)  # both have started anew
+    ping_of = {each.peer: each.call for each in client.asked}
+    client.asked = []
+    client.do(client.machine.answered, ping_of["a"], FilterStatus.NOT_FOUND)
+    client.answer(peers="a")
+    again_ms = client.now_ms
+    assert client.seen(Backfill) == []  # b may still have covered it
+    client.now_ms += 700
+    client.do(client.machine.answered, ping_of["b"], FilterStatus.NOT_FOUND)
+    assert client.seen(Backfill) == [Backfill(SHARD, ("x",), proven_ms, again_ms)]
+
+
+def test_a_peer_is_pinged_before_it_is_asked_for_more() -> None:
+    client = subscribed("x", peers="a")
+    client.wait(3_000)
+    client.want("y")
+    client.wait(DEBOUNCE_MS)
+    (ping,) = client.asked
+    assert client.take() == [("a", PING, ())]
+    client.do(client.machine.answered, ping.call, FilterStatus.NOT_FOUND)
+    assert client.take() == [("a", SUBSCRIBE, ("x", "y"))]
+
+
+def test_a_peer_that_fails_is_replaced_and_left_alone_for_longer_each_time() -> None:
+    client = Client("a", "b", "c")
+    client.want("x")
+    client.wait(DEBOUNCE_MS)
+    client.answer(FilterStatus.SERVICE_UNAVAILABLE, peers="a")
+    client.answer(peers="b")
+    assert set(client.machine.peers) == {"b"}
+    client.wait(DEBOUNCE_MS - 1)
+    assert set(client.machine.peers) == {"b"}
+    client.do(client.machine.lost, "a")
+    client.wait(1)
+    assert client.take() == [("c", SUBSCRIBE, ("x",))]
+
+
+def test_pauses_double_up_to_thirty_seconds() -> None:
+    client = Client("a")
+    client.want("x")
+    times = []
+    for _ in range(8):
+        while not client.asked:
+            client.wait(100)
+        times.append(client.now_ms)
+        client.do(client.machine.unanswered, client.asked.pop().call)
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert gaps == [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
+
+
+def test_an_answer_that_does_not_come_is_a_failure() -> None:
+    client = Client("a", "b", "c")
+    client.want("x")
+    client.wait(DEBOUNCE_MS)
+    late, other = client.asked
+    assert (late.peer, other.peer) == ("a", "b")
+    client.wait(SUBSCRIBE_TIMEOUT_MS - 1)
+    client.answer(peers="b")
+    assert set(client.machine.peers) == {"a", "b"}
+    client.wait(1)
+    assert set(client.machine.peers) == {"b"}
+    client.do(client.machine.answered, late.call, FilterStatus.OK)
+    client.do(client.machine.unanswered, late.call)
+    assert client.seen(HealthChanged) == [HealthChanged(SHARD, 1)]
+
+
+def test_a_peer_that_limits_requests_keeps_its_shards() -> None:
+    client = subscribed("x", peers="a")
+    client.wait(PING_AFTER_SILENCE_MS)
+    client.answer(FilterStatus.TOO_MANY_REQUESTS)
+    assert client.machine.peers == {"a": (SHARD,)}
+    client.do(client.machine.pushed, "a", push(1))
+    assert len(client.seen(Deliver)) == 1
+    client.wait(LIMIT_PAUSE_MS - 1)
+    assert client.take() == []
+    client.wait(1)
+    assert client.take() == [("a", PING, ())]
+
+
+def test_a_peer_that_lacks_what_it_should_end_is_subscribed_to_anew() -> None:
+    client = subscribed("x", "y", peers="a")
+    client.do(client.machine.unwant, SHARD, ["x"])
+    client.wait(DEBOUNCE_MS)
+    (ask,) = client.asked
+    client.asked = []
+    client.do(client.machine.answered, ask.call, FilterStatus.NOT_FOUND)
+    assert client.take() == [("a", SUBSCRIBE, ("y",))]
+
+
+def test_what_spans_cover() -> None:
+    assert coverage.advance(5, []) == Covered(5)
+    assert coverage.advance(5, [Span(5, 9)]) == Covered(9)
+    assert coverage.advance(5, [Span(3, 4)]) == Covered(5)
+    assert coverage.advance(5, [Span(8, 9), Span(4, 8)]) == Covered(9)
+    assert coverage.advance(5, [Span(8, 9), Span(4, 7)]) == Covered(7)
+    assert coverage.advance(5, [Span(8, 9), Span(7, 7)]) == Covered(7, (5, 7))
+
+
+def test_direct_subscriptions_admit_what_they_noted_once() -> None:
+    direct = DirectSubscriptions()
+    assert direct.note("a", SHARD, ["x", "y"]) is None
+    assert direct.admits("a", push(1), 0)
+    assert not direct.admits("a", push(1), 0)
+    assert not direct.admits("b", push(2), 0)
+    assert not direct.admits("a", push(2, "z"), 0)
+    direct.ended("a", SHARD, ["x"])
+    assert not direct.admits("a", push(3), 0)
+    assert direct.admits("a", push(3, "y"), 0)
+    direct.ended_all("a")
+    assert not direct.admits("a", push(4, "y"), 0)
+    topics = [str(number) for number in range(1_000)]
+    assert direct.note("a", SHARD, topics) is None
+    assert direct.note("a", SHARD, ["one more"]) is not None
+
+
+class World:
+    """A client and service nodes with their links, on virtual time."""
+
+    def __init__(self, latency_ms: int) -> None:
+        self.now_ms = 10_000_000
+        self.client = FilterClient()
+        self.services = {name: FilterService() for name in "abc"}
+        self.latency_ms = latency_ms
+        self.silent: set[str] = set()
+        self.deaf: set[str] = set()
+        """Services whose pushes fail."""
+        self.events: list[tuple[int, int, Callable[[], None]]] = []
+        self.numbers = count()
+        self.published: list[tuple[int, str, Message]] = []
+        self.wanted: dict[str, int] = {}
+        self.delivered: set[bytes] = set()
+        self.fetched: list[Backfill] = []
+        for name in self.services:
+            self.run(self.client.found(name, None, self.now_ms))
+
+    def at(self, delay_ms: int, do: Callable[[], None]) -> None:
+        heapq.heappush(self.events, (self.now_ms + delay_ms, next(self.numbers), do))
+
+    def run(self, effects: list[Any]) -> None:
+        for each in effects:
+            if isinstance(each, Ask):
+                self.at(self.latency_ms, lambda each=each: self.arrive(each))  # type: ignore[misc]
+            elif isinstance(each, Deliver):
+                assert each.message.payload not in self.delivered
+                self.delivered.add(each.message.payload)
+            elif isinstance(each, Backfill):
+                assert each.from_ms < each.to_ms <= self.now_ms
+                self.fetched.append(each)
+
+    def arrive(self, ask: Ask) -> None:
+        if ask.peer in self.silent:
+            return
+        asked = ask.request
+        request = FilterRequest("1", asked.kind, asked.pubsub_topic, asked.content_topics)
+        effects = self.services[ask.peer].request(TICKET, ask.peer, request, self.now_ms)
+        answer = effects[-1]
+        assert isinstance(answer, Answer)
+        status = answer.value.status  # type: ignore[attr-defined]
+        self.at(
+            self.latency_ms, lambda: self.run(self.client.answered(ask.call, status, self.now_ms))
+        )
+
+    def publish(self, topic: str) -> None:
+        message = Message(str(len(self.published)).encode(), topic)
+        self.published.append((self.now_ms, topic, message))
+        for name, service in self.services.items():
+            for each in service.relayed(SHARD, message, self.now_ms):
+                if isinstance(each, PushTo):
+                    self.send(name, service, each)
+
+    def send(self, name: str, service: FilterService, each: PushTo) -> None:
+        if name in self.silent or name in self.deaf:
+            self.at(15_000, lambda: service.push_failed(each.push, self.now_ms) and None)
+            return
+        push = decode_push(each.data)
+
+        def come() -> None:
+            service.pushed(each.push, self.now_ms)
+            self.run(self.client.pushed(name, push, self.now_ms))
+
+        self.at(self.latency_ms, come)
+
+    def restart(self, name: str, *, is_noticed: bool) -> None:
+        self.services[name] = FilterService()
+        if is_noticed:
+            self.run(self.client.lost(name, self.now_ms))
+            self.run(self.client.found(name, None, self.now_ms))
+
+    def want(self, topic: str) -> None:
+        if topic not in self.wanted:
+            self.wanted[topic] = self.now_ms
+            self.run(self.client.want(TICKET, SHARD, [topic], None, self.now_ms))
+
+    def wait(self, gap_ms: int) -> None:
+        until_ms = self.now_ms + gap_ms
+        while True:
+            due = [self.events[0][0]] if self.events else []
+            machines = [self.client, *self.services.values()]
+            due += [at_ms for each in machines if (at_ms := each.next_wake_ms()) is not None]
+            if not due or min(due) > until_ms:
+                break
+            self.now_ms = max(self.now_ms, min(due))
+            for service in self.services.values():
+                service.tick(self.now_ms)
+            self.run(self.client.tick(self.now_ms))
+            while self.events and self.events[0][0] <= self.now_ms:
+                heapq.heappop(self.events)[2]()
+        self.now_ms = until_ms
+
+    def missing(self) -> list[tuple[int, str]]:
+        """Returns what was neither pushed nor said to be fetched."""
+        return [
+            (at_ms, topic)
+            for at_ms, topic, message in self.published
+            if topic in self.wanted
+            and at_ms >= self.wanted[topic]
+            and message.payload not in self.delivered
+            and not any(
+                topic in each.content_topics and each.from_ms <= at_ms <= each.to_ms
+                for each in self.fetched
+            )
+        ]
+
+
+names = st.sampled_from("abc")
+steps = st.one_of(
+    st.tuples(st.just("publish"), st.sampled_from("xy")),
+    st.tuples(st.just("want"), st.sampled_from("xy")),
+    st.tuples(st.just("wait"), st.sampled_from([50, 400, 2_000, 6_000, 40_000])),
+    st.tuples(st.sampled_from(["restart", "restart unnoticed", "silent", "deaf", "well"]), names),
+)
+
+
+def play(world: World, kind: str, what: Any) -> None:
+    if kind == "publish":
+        world.publish(what)
+    elif kind == "want":
+        world.want(what)
+    elif kind == "wait":
+        world.wait(what)
+    elif kind == "silent":
+        world.silent.add(what)
+    elif kind == "deaf":
+        world.deaf.add(what)
+    elif kind == "well":
+        world.silent.discard(what)
+        world.deaf.discard(what)
+    else:
+        world.restart(what, is_noticed=kind == "restart")
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.sampled_from([1, 30, 900]), st.lists(steps, min_size=5, max_size=40))
+@example(
+    30,
+    [
+        ("want", "x"),
+        ("wait", 40_000),
+        ("restart unnoticed", "a"),
+        ("restart unnoticed", "b"),
+        ("publish", "x"),
+        ("wait", 40_000),
+    ],
+)
+@example(
+    1,
+    [
+        ("want", "x"),
+        ("wait", 40_000),
+        ("restart unnoticed", "a"),
+        ("restart unnoticed", "b"),
+        ("publish", "x"),
+        ("want", "y"),
+        ("wait", 2_000),
+    ],
+)
+@example(
+    1,
+    [
+        ("want", "x"),
+        ("wait", 6_000),
+        ("deaf", "a"),
+        ("deaf", "b"),
+        ("publish", "x"),
+        ("wait", 50),
+        ("well", "a"),
+        ("well", "b"),
+        ("wait", 6_000),
+    ],
+)
+def test_each_message_is_pushed_or_said_to_be_fetched(
+    latency_ms: int, script: list[tuple[str, Any]]
+) -> None:  # fmt: skip
+    world = World(latency_ms)
+    world.want("x")
+    for kind, what in script:
+        play(world, kind, what)
+    world.silent.clear()
+    world.deaf.clear()
+    world.wait(150_000)
+    for topic in world.wanted:
+        world.publish(topic)
+    world.wait(5_000)
+
+    assert world.missing() == []
+    live = [name for name, shards in world.client.peers.items() if shards]
+    assert len(live) == 2
+    last = {message.payload for _, _, message in world.published[-len(world.wanted) :]}
+    assert last <= world.delivered
+
+
+@pytest.mark.parametrize("latency_ms", [1, 900])
+def test_without_failures_only_the_beginning_is_fetched(latency_ms: int) -> None:
+    world = World(latency_ms)
+    world.want("x")
+    for number in range(100):
+        world.wait(1_000 + 97 * number)
+        world.publish("x")
+    world.wait(5_000)
+    assert len(world.fetched) == 1
+    assert world.missing() == []
+    assert len(world.delivered) >= 98
