@@ -42,7 +42,7 @@ class Message:
     meta: bytes = b""
     """Of the application, at most 64 bytes; part of the hash."""
     proof: bytes = b""
-    """Of its sender's rate limit (DEL-30); not part of the hash."""
+    """Of its sender's rate limit (DSN-17); not part of the hash."""
     is_ephemeral: bool = False
     """Whether no node is to keep it."""
 

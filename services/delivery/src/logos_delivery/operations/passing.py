@@ -121,7 +121,9 @@ class Passing:
             relay.sinks.append(self._take)
 
     async def publish(self, pubsub_topic: str, message: Message) -> bytes:
-        """Publishes a message, with a timestamp and a proof where it lacks them; returns its hash.
+        """Publishes a message, with a timestamp and a proof where it lacks them (DEL-11).
+
+        Returns its hash, 32 bytes.
 
         Raises:
             PubsubTopicInvalidError, RelayOffError, BudgetSpentError, and those of

@@ -53,6 +53,9 @@ class ReceiveOperations:
         """Goes on where it was, and works for as long as the context is open."""
         hashes = await self._applications.newest_hashes(REMEMBERED)
         complete_ms = await self._applications.noted(COMPLETE)
+        if complete_ms is None:  # the first start: nothing of before is missing
+            complete_ms = self._unix_ms()
+            await self._applications.note(COMPLETE, complete_ms)
         async with self._driver.running(), asyncio.TaskGroup() as tasks:
             appending = tasks.create_task(self._append())
             self._driver.put(self._machine.load, hashes, complete_ms)

@@ -1,6 +1,6 @@
 """The relay: follows shards, judges what comes, passes on what is accepted.
 
-The rules are in core/relay/.
+The rules are in core/relay/; DEL-10.
 """
 
 import asyncio

@@ -1,0 +1,193 @@
+"""`logosctl delivery send`, `subscribe` and `history`."""
+
+from typing import Annotated, Any, Final
+
+import grpc
+import typer
+
+from logos.delivery.v1 import delivery_pb2 as pb
+from logos.delivery.v1 import store_pb2
+from logos.delivery.v1.delivery_pb2_grpc import DeliveryStub
+from logos.delivery.v1.store_pb2_grpc import StoreStub
+from logos_cli.arguments import utf8
+from logos_cli.console import Output, print_json_line, print_rows, stderr
+from logos_cli.session import FormOption, session_of
+from logos_commands.delivery.records import (
+    event_record,
+    message_record,
+    said,
+)
+
+MAX_LIMIT: Final = 10_000
+PAGE: Final = 100
+_ENDS: Final = {pb.EVENT_KIND_SENT, pb.EVENT_KIND_ERROR, pb.EVENT_KIND_UNCONFIRMED}
+_SAID: Final = {
+    pb.EVENT_KIND_PROPAGATED: "another node has it",
+    pb.EVENT_KIND_SENT: "a store node has it",
+    pb.EVENT_KIND_ERROR: "it could not be sent",
+    pb.EVENT_KIND_UNCONFIRMED: "it was passed on; no store node has confirmed it",
+}
+
+TopicArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="TOPIC", help="Content topic, e.g. /my-app/1/chat/proto.", callback=utf8
+    ),
+]
+
+
+def send(
+    context: typer.Context,
+    topic: TopicArgument,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The message.", callback=utf8)],
+    *,
+    ephemeral: Annotated[bool, typer.Option(help="No node is to keep it.")] = False,
+    wait: Annotated[
+        bool, typer.Option(help="Tell what becomes of it, until it is sent or has failed.")
+    ] = True,
+    output: FormOption = None,
+) -> None:
+    """Send a message, and follow it: another node has it, a store node has it.
+
+    Exit code 1 if it could not be sent.
+    """
+    session = session_of(context)
+    as_json = session.form(output) is Output.JSON
+    request = pb.SendRequest(content_topic=topic, payload=text.encode(), ephemeral=ephemeral)
+
+    async def work(channel: grpc.aio.Channel) -> bool:
+        stub = DeliveryStub(channel)
+        accepted = await stub.Send(request)
+        record: dict[str, Any] = {
+            "request_id": accepted.request_id,
+            "message_hash": accepted.message_hash.hex(),
+        }
+        if as_json:
+            print_json_line({"kind": "accepted", **record})
+        else:
+            print(accepted.request_id, flush=True)
+        if not wait:
+            return True
+        watch = pb.WatchEventsRequest(after=0, request_ids=[accepted.request_id])
+        async for page in stub.WatchEvents(watch):
+            for event in page.events:
+                _tell(event, as_json=as_json)
+                if event.kind in _ENDS or (ephemeral and event.kind == pb.EVENT_KIND_PROPAGATED):
+                    return bool(event.kind != pb.EVENT_KIND_ERROR)
+        return True
+
+    if not session.call(work):
+        raise typer.Exit(1)
+
+
+def _tell(event: pb.Event, *, as_json: bool) -> None:
+    if as_json:
+        print_json_line(event_record(event))
+        return
+    why = f": {event.error}" if event.error else ""
+    stderr().print(f"{_SAID[event.kind]}{why}", markup=False, highlight=False)
+
+
+def subscribe(
+    context: typer.Context,
+    topics: Annotated[
+        list[str], typer.Argument(metavar="TOPIC...", help="Content topics.", callback=None)
+    ],
+    *,
+    count: Annotated[
+        int, typer.Option(min=0, help="End after so many messages; 0: go on until Ctrl-C.")
+    ] = 0,
+    after: Annotated[
+        int | None,
+        typer.Option(min=0, help="Messages after this position; 0: all that are kept."),
+    ] = None,
+    output: FormOption = None,
+) -> None:
+    """Subscribe to content topics, and print their messages as they come.
+
+    The node goes on receiving when this ends: `--after POSITION` shows what has come since.
+    """
+    session = session_of(context)
+    as_json = session.form(output) is Output.JSON
+
+    async def work(channel: grpc.aio.Channel) -> None:
+        stub = DeliveryStub(channel)
+        watch = pb.WatchEventsRequest(kinds=[pb.EVENT_KIND_RECEIVED], content_topics=topics)
+        if after is not None:
+            watch.after = after
+        stream, taken = stub.WatchEvents(watch), 0
+        is_begun = False
+        async for page in stream:
+            if not is_begun:
+                is_begun = True
+                await _subscribe(stub, topics)
+                note = f"{session.node}: subscribed to {', '.join(topics)}"
+                stderr().print(note, markup=False, highlight=False)
+            if page.gap:
+                stderr().print("older messages are no longer kept", highlight=False)
+            for event in page.events:
+                _show(event, as_json=as_json)
+                taken += 1
+                if taken == count:
+                    stream.cancel()
+                    return
+
+    session.call(work)
+
+
+async def _subscribe(stub: Any, topics: list[str]) -> None:
+    answer = await stub.Subscribe(pb.SubscribeRequest(content_topics=topics))
+    for result in answer.results:
+        if result.reason:
+            raise typer.BadParameter(f"{result.content_topic}: {result.reason}")
+
+
+def _show(event: pb.Event, *, as_json: bool) -> None:
+    if as_json:
+        print_json_line(event_record(event))
+    else:
+        time = event.at.ToDatetime().strftime("%H:%M:%S")
+        print(f"{time}  {event.content_topic}  {said(event.message.payload)}", flush=True)
+
+
+def history(
+    context: typer.Context,
+    topics: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TOPIC...]", help="Content topics, at most 10; none: all."),
+    ] = None,
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="At most so many.")] = 20,
+    peer: Annotated[
+        str, typer.Option(metavar="PEER", help="Peer id of the store node to ask.", callback=utf8)
+    ] = "",
+    output: FormOption = None,
+) -> None:
+    """Show the newest messages that store nodes keep, oldest first."""
+    session = session_of(context)
+
+    async def work(channel: grpc.aio.Channel) -> list[dict[str, Any]]:
+        stub, rows = StoreStub(channel), []
+        cursor: bytes | None = None
+        while len(rows) < limit:
+            request = store_pb2.StoreQueryRequest(
+                include_data=True,
+                peer_id=peer,
+                content_topics=topics or [],
+                pagination_cursor=cursor,
+                pagination_limit=min(PAGE, limit - len(rows)),
+            )
+            page = await stub.Query(request)
+            found = [message_record(one.message, one.message_hash) for one in page.messages]
+            rows = [*found, *rows]
+            if not page.HasField("pagination_cursor"):
+                break
+            cursor = page.pagination_cursor
+        return rows
+
+    rows = session.call(work)
+    columns = ("timestamp", "content_topic", "content")
+    shown_rows = [{"content": f"{row['bytes']} bytes", **row} for row in rows]
+    print_rows(
+        rows if session.form(output) is Output.JSON else shown_rows, columns, session.form(output)
+    )

@@ -1,0 +1,119 @@
+"""A network of delivery nodes in one process: all real but for the host that moves the bytes."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logos.delivery.v1.delivery_pb2_grpc import DeliveryStub, add_DeliveryServicer_to_server
+from logos.delivery.v1.relay_pb2_grpc import RelayStub, add_RelayServicer_to_server
+from logos.delivery.v1.store_pb2_grpc import StoreStub, add_StoreServicer_to_server
+from logos_client.channels import open_channel
+from logos_delivery.config import parse
+from logos_delivery.node import joined
+from logos_delivery.store.applications import SqlApplications
+from logos_delivery.store.opening import open_store
+from logos_module.server import Server
+from open_access import OpenAccess
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "mixnet" / "tests"))  # its fake host
+
+from mixnet_fake_host import Switchboard
+from mixnet_nodes import RunningNode, fake_address, fake_peer_id, fake_signer, running, until
+
+SETTINGS = {"preset": "logos.dev"}
+"""A network without rate limits: proofs have tests of their own."""
+
+
+@dataclass
+class DeliveryNode:
+    """One node, with its network module."""
+
+    network: RunningNode
+    channel: Any
+    stack: AsyncExitStack
+    stopping: asyncio.Event
+
+    def __post_init__(self) -> None:
+        self.delivery: Any = DeliveryStub(self.channel)
+        self.relay: Any = RelayStub(self.channel)
+        self.store: Any = StoreStub(self.channel)
+
+    @property
+    def peer_id(self) -> str:
+        return self.network.peer_id
+
+    async def stop(self) -> None:
+        """Ends delivery; the network module goes on."""
+        self.stopping.set()
+        await self.stack.aclose()
+
+
+class DeliveryNet:
+    """Nodes by number; each knows those before it."""
+
+    def __init__(self, folder: Path, stack: AsyncExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self._board = Switchboard()
+        self._networks: dict[int, RunningNode] = {}
+
+    async def node(self, number: int, **settings: Any) -> DeliveryNode:
+        """Starts a node, or starts it again on the same state."""
+        network = await self._network(number)
+        config = parse({**SETTINGS, **settings})
+        stack, stopping = AsyncExitStack(), asyncio.Event()
+        self._stack.push_async_callback(stack.aclose)
+        store = await stack.enter_async_context(
+            open_store(self._folder / f"n{number}" / "delivery.db")
+        )
+        applications = SqlApplications(store.database)
+        servicers = await stack.enter_async_context(
+            joined(network.channel, config, applications, store.archive, stopping)
+        )
+        server = Server(OpenAccess())
+        server.serve(add_DeliveryServicer_to_server, servicers.delivery)
+        server.serve(add_RelayServicer_to_server, servicers.relay)
+        server.serve(add_StoreServicer_to_server, servicers.store)
+        path = self._folder / f"d{number}.sock"
+        path.unlink(missing_ok=True)
+        await server.start([f"unix:{path}"])
+        stack.push_async_callback(server.stop, 0)
+        channel = await stack.enter_async_context(open_channel(f"unix:{path}"))
+        return DeliveryNode(network, channel, stack, stopping)
+
+    async def _network(self, number: int) -> RunningNode:
+        if number not in self._networks:
+            host = self._board.host(fake_peer_id(number), fake_address(number))
+            bootstrap = [fake_address(other) for other in self._networks]
+            network = await self._stack.enter_async_context(
+                running(
+                    host,
+                    self._folder / f"m{number}.sock",
+                    signer=fake_signer(number),
+                    bootstrap=bootstrap,
+                    target_peers=0,
+                )
+            )
+            await until(lambda: len(host.connections) == len(bootstrap))
+            self._networks[number] = network
+        return self._networks[number]
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder whose path leaves room for the names of sockets."""
+    with tempfile.TemporaryDirectory(prefix="d") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+async def net(short_folder: Path) -> AsyncIterator[DeliveryNet]:
+    async with AsyncExitStack() as stack:
+        yield DeliveryNet(short_folder, stack)
