@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from logos.delivery.v1.delivery_pb2_grpc import DeliveryStub, add_DeliveryServicer_to_server
-from logos.delivery.v1.relay_pb2_grpc import RelayStub, add_RelayServicer_to_server
-from logos.delivery.v1.store_pb2_grpc import StoreStub, add_StoreServicer_to_server
+from logos.delivery.v1.delivery_pb2_grpc import DeliveryStub
+from logos.delivery.v1.light_pb2_grpc import FilterStub, LightPushStub
+from logos.delivery.v1.relay_pb2_grpc import RelayStub
+from logos.delivery.v1.store_pb2_grpc import StoreStub
 from logos_client.channels import open_channel
 from logos_delivery.config import parse
 from logos_delivery.node import joined
@@ -22,7 +23,10 @@ from logos_delivery.store.opening import open_store
 from logos_module.server import Server
 from open_access import OpenAccess
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "mixnet" / "tests"))  # its fake host
+sys.path[:0] = [
+    str(Path(__file__).parent),  # what several of these tests share lies here
+    str(Path(__file__).parents[2] / "mixnet" / "tests"),  # its fake host
+]
 
 from mixnet_fake_host import Switchboard
 from mixnet_nodes import RunningNode, fake_address, fake_peer_id, fake_signer, running, until
@@ -44,6 +48,8 @@ class DeliveryNode:
         self.delivery: Any = DeliveryStub(self.channel)
         self.relay: Any = RelayStub(self.channel)
         self.store: Any = StoreStub(self.channel)
+        self.filter: Any = FilterStub(self.channel)
+        self.light_push: Any = LightPushStub(self.channel)
 
     @property
     def peer_id(self) -> str:
@@ -78,9 +84,7 @@ class DeliveryNet:
             joined(network.channel, config, applications, store.archive, stopping)
         )
         server = Server(OpenAccess())
-        server.serve(add_DeliveryServicer_to_server, servicers.delivery)
-        server.serve(add_RelayServicer_to_server, servicers.relay)
-        server.serve(add_StoreServicer_to_server, servicers.store)
+        servicers.serve(server.serve)
         path = self._folder / f"d{number}.sock"
         path.unlink(missing_ok=True)
         await server.start([f"unix:{path}"])

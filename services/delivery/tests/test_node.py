@@ -1,53 +1,20 @@
 """Nodes that send to one another: events, history, restarts, and what is refused."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 import pytest
+from node_answers import TOPIC, first, payloads, subscribe, until_followed
 
 from logos.delivery.v1 import delivery_pb2 as pb
 from logos.delivery.v1 import relay_pb2, store_pb2
 from logos.network.v1 import gossip_pb2
 from logos_module.errors import reason_of
 
-TOPIC = "/app/1/chat/proto"
 OTHER = "/app/1/news/proto"
 Net = Any
-
-
-async def events(node: Any, **request: Any) -> AsyncIterator[pb.Event]:
-    call = node.delivery.WatchEvents(pb.WatchEventsRequest(**{"after": 0, **request}))
-    async for page in call:
-        for event in page.events:
-            yield event
-
-
-async def first(node: Any, count: int, **request: Any) -> list[pb.Event]:
-    """The first events of a stream."""
-    found: list[pb.Event] = []
-    async with aclosing(events(node, **request)) as stream:
-        async for event in stream:
-            found.append(event)
-            if len(found) == count:
-                break
-    return found
-
-
-async def subscribe(node: Any, *topics: str) -> None:
-    answer = await node.delivery.Subscribe(pb.SubscribeRequest(content_topics=topics))
-    assert [result.reason for result in answer.results] == [""] * len(topics)
-
-
-async def until_followed(node: Any, count: int = 1) -> None:
-    """Waits until so many neighbours are known to follow the node's shard."""
-    while True:
-        shards = (await node.relay.ListShards(relay_pb2.ListShardsRequest())).shards
-        if shards and all(len(shard.peer_ids) >= count for shard in shards):
-            return
-        await asyncio.sleep(0.02)
 
 
 async def attempt(call: Any) -> Any:
@@ -58,10 +25,6 @@ async def attempt(call: Any) -> Any:
         if reason_of(error) != "NO_PEERS":
             raise
         return None
-
-
-def payloads(found: list[pb.Event]) -> list[bytes]:
-    return [event.message.payload for event in found]
 
 
 def kinds(found: list[pb.Event]) -> list[int]:
@@ -153,7 +116,7 @@ async def test_messages_of_a_shard_as_they_pass(net: Net) -> None:
     assert not (await call.read()).messages
     message = {"payload": b"raw", "content_topic": TOPIC}
     request = relay_pb2.RelayPublishRequest(pubsub_topic=shard, message=message)
-    while (published := await attempt(one.relay.Publish(request))) is None:
+    while (published := await attempt(one.relay.Publish(request))) is None:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     [passed] = (await call.read()).messages
     assert passed.message.payload == b"raw"

@@ -2,20 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 
 from logos.delivery.v1.delivery_pb2_grpc import add_DeliveryServicer_to_server
+from logos.delivery.v1.light_pb2_grpc import (
+    add_FilterServicer_to_server,
+    add_LightPushServicer_to_server,
+)
 from logos.delivery.v1.relay_pb2_grpc import add_RelayServicer_to_server
 from logos.delivery.v1.store_pb2_grpc import add_StoreServicer_to_server
 from logos_delivery.config import Config, parse
 from logos_delivery.core.archive import wire as store_wire
 from logos_delivery.core.health import Protocol
-from logos_delivery.core.light.rates import Service, ServiceLimits
-from logos_delivery.core.message import Message, decode
+from logos_delivery.core.light import filter_wire
+from logos_delivery.core.light import light_push as light_push_wire
+from logos_delivery.core.light.filter_client import Backfill
+from logos_delivery.core.light.rates import PeerLimits, Service, ServiceLimits
+from logos_delivery.core.message import decode
+from logos_delivery.core.ports import Answering
 from logos_delivery.core.relay.proof import RELAY_IDENTIFIER
 from logos_delivery.core.relay.relay_guard import RateLimits, RelayRules
 from logos_delivery.core.sending.budget import RateBudget
@@ -28,15 +37,20 @@ from logos_delivery.net.proofs import NetworkProofs
 from logos_delivery.net.requests import StreamRequests
 from logos_delivery.net.services import NetworkServices
 from logos_delivery.operations.events import EventOperations
+from logos_delivery.operations.filter_client import FilterClientOperations
+from logos_delivery.operations.filter_service import FilterServing
 from logos_delivery.operations.health import HealthOperations
 from logos_delivery.operations.history import HistoryOperations, StoreAnswers
 from logos_delivery.operations.information import Information
+from logos_delivery.operations.light_push import LightPushAnswers, LightPushClient
+from logos_delivery.operations.light_reading import LightReading
 from logos_delivery.operations.passing import Passing
 from logos_delivery.operations.receiving import ReceiveOperations
 from logos_delivery.operations.relay import RelayOperations
 from logos_delivery.operations.sending import Pushing, SendOperations
 from logos_delivery.operations.subscriptions import SubscriptionOperations
 from logos_delivery.rpc.delivery import DeliveryServicer
+from logos_delivery.rpc.light import FilterServicer, LightPushServicer
 from logos_delivery.rpc.relay import RelayServicer
 from logos_delivery.rpc.store import StoreServicer
 from logos_delivery.store.applications import SqlApplications
@@ -44,9 +58,11 @@ from logos_delivery.store.opening import open_store
 from logos_delivery.store.sql import SqlArchive
 from logos_module import ModuleContext
 from logos_module.network.streams import PeerStreams
+from logos_module.server import AddToServer
 
 DATABASE = "delivery.db"
 VERSION = "0.1.0"
+NO_EPOCH_MS = 600_000
 
 
 def monotonic_ms() -> int:
@@ -64,6 +80,10 @@ def unix_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+Serve = Callable[[AddToServer, Any], None]
+Loop = Coroutine[Any, Any, None]
+
+
 @dataclass(frozen=True, slots=True)
 class Servicers:
     """What a node serves."""
@@ -71,6 +91,16 @@ class Servicers:
     delivery: DeliveryServicer
     relay: RelayServicer
     store: StoreServicer
+    filter: FilterServicer
+    light_push: LightPushServicer
+
+    def serve(self, serve: Serve) -> None:
+        """Serves all, by the module's context or a server."""
+        serve(add_DeliveryServicer_to_server, self.delivery)
+        serve(add_RelayServicer_to_server, self.relay)
+        serve(add_StoreServicer_to_server, self.store)
+        serve(add_FilterServicer_to_server, self.filter)
+        serve(add_LightPushServicer_to_server, self.light_push)
 
 
 @asynccontextmanager
@@ -88,10 +118,160 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         servicers = await stack.enter_async_context(
             joined(channel, config, applications, archive, context.stopping)
         )
-        context.serve(add_DeliveryServicer_to_server, servicers.delivery)
-        context.serve(add_RelayServicer_to_server, servicers.relay)
-        context.serve(add_StoreServicer_to_server, servicers.store)
+        servicers.serve(context.serve)
         yield
+
+
+class Rooms:
+    """The operations of one node, joined."""
+
+    def __init__(
+        self,
+        network: grpc.aio.Channel,
+        config: Config,
+        applications: SqlApplications,
+        archive: SqlArchive,
+        stopping: asyncio.Event,
+        *,
+        limits: RateLimits | None,
+    ) -> None:
+        """`limits` are those of the network; None: messages carry no proof."""
+        preset = config.preset
+        shards = {"cluster": preset.cluster, "shards": preset.shards}
+        identifier = None if limits is None else limits.identifier
+        period_ms = NO_EPOCH_MS if limits is None else limits.period_ms
+        self.config, self.archive = config, archive
+        self.services, proofs = NetworkServices(network), NetworkProofs(network)
+        self.requests = StreamRequests(PeerStreams(network, "delivery"))
+        self.relay: RelayOperations | None = None
+        self.serving: FilterServing | None = None
+        if config.relays:
+            rules = RelayRules(preset.max_message_bytes, limits)
+            self.relay = RelayOperations(NetworkGossip(network), proofs, rules, unix_ms)
+            limit = PeerLimits(config.rate_limits.of(Service.FILTER))
+            self.serving = FilterServing(self.requests, limit, monotonic_ms)
+        self.history = HistoryOperations(
+            archive if config.keeps else None,
+            self.requests,
+            self.services,
+            unix_ns,
+            store_peers=config.store_peers,
+        )
+        self.events = EventOperations(applications, unix_ms, stopping)
+        told = self.events.told
+        self.receiving = ReceiveOperations(
+            applications, self.history, unix_ms, is_backfilled=preset.is_reliable, told=told
+        )
+        self.filter_client = FilterClientOperations(self.requests, self.services, monotonic_ms)
+        self.subscriptions = SubscriptionOperations(
+            applications, self.receiving, self.relay or self.filter_client, **shards
+        )
+        rules = SendRules(
+            is_confirmed=preset.is_reliable,
+            max_message_bytes=preset.max_message_bytes,
+            identifier=identifier,
+            period_ms=period_ms,
+        )
+        budget = RateBudget(period_ms)
+        self.sending = SendOperations(applications, proofs, rules, budget, unix_ms, told=told)
+        self.passing = Passing(
+            self.relay, proofs, unix_ms, stopping, identifier=identifier, **shards
+        )
+        self.light_push = LightPushClient(self.requests, self.services)
+        self.reading = LightReading(
+            self.filter_client,
+            self.passing,
+            unix_ns=unix_ns,
+            monotonic_ms=monotonic_ms,
+            stopping=stopping,
+        )
+        self.health = HealthOperations(
+            self.relay,
+            self.receiving,
+            self.events,
+            self._count_peers,
+            monotonic_ms=monotonic_ms,
+            stopping=stopping,
+        )
+        self._join()
+
+    def _join(self) -> None:
+        """Has each message go where it is wanted."""
+        self.sending.present = self.history.present
+        self.sending.routes[Route.LIGHTPUSH] = self.light_push.by_route
+        if self.relay is not None and self.serving is not None:
+            self.sending.routes[Route.RELAY] = _relaying(self.relay)
+            self.relay.sinks += [self.history.take, self.receiving.take, self.serving.take]
+        else:
+            self.filter_client.sinks.append(self.receiving.take)
+            self.filter_client.missed.append(self._miss)
+
+    def _miss(self, missed: Backfill) -> None:
+        self.receiving.missed(unix_ms() - (monotonic_ms() - missed.from_ms))
+
+    async def _count_peers(self) -> dict[Protocol, int]:
+        found = {
+            Protocol.STORE_CLIENT: store_wire.PROTOCOL,
+            Protocol.LIGHTPUSH_CLIENT: light_push_wire.PROTOCOL,
+            Protocol.FILTER_CLIENT: filter_wire.SUBSCRIBE_PROTOCOL,
+        }
+        counts = {
+            one: len(await self.services.connected(protocol)) for one, protocol in found.items()
+        }
+        if self.config.keeps:
+            counts[Protocol.STORE] = 1
+        if self.config.relays:
+            counts |= {Protocol.FILTER: 1, Protocol.LIGHTPUSH: 1}
+        return counts
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Takes part in the network as long as this is open."""
+        async with AsyncExitStack() as stack:
+            for one in (self.relay, self.serving, self.receiving, self.filter_client, self.sending):
+                if one is not None:
+                    await stack.enter_async_context(one.running())
+            await self.subscriptions.resume()
+            if self.relay is not None:
+                for shard in self.config.shards:
+                    await self.relay.follow(str(PubsubTopic(self.config.preset.cluster, shard)))
+            await stack.enter_async_context(self.health.running(self.subscriptions))
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            running = [tasks.create_task(loop) for loop in (*self._loops(), *self._served())]
+            yield
+            for each in running:
+                each.cancel()
+
+    def _loops(self) -> list[Loop]:
+        return [
+            self.history.run(),
+            self.events.trim(),
+            self.passing.drain(),
+            self.reading.drain(),
+            self.requests.serve(filter_wire.PUSH_PROTOCOL, self.filter_client.take_push),
+        ]
+
+    def _served(self) -> list[Loop]:
+        """What answers other nodes."""
+        answers: dict[str, Answering] = {}
+        rates, preset = self.config.rate_limits, self.config.preset
+        if self.relay is not None and self.serving is not None:
+            answers[filter_wire.SUBSCRIBE_PROTOCOL] = self.serving.answer
+            answers[light_push_wire.PROTOCOL] = LightPushAnswers(
+                self.relay,
+                ServiceLimits(rates.of(Service.LIGHT_PUSH)),
+                monotonic_ms,
+                cluster=preset.cluster,
+                shards=preset.shards,
+            )
+        if self.config.keeps:
+            limits = ServiceLimits(rates.of(Service.STORE))
+            answers[store_wire.PROTOCOL] = StoreAnswers(self.archive, limits, monotonic_ms)
+        return [
+            loop
+            for protocol, answer in answers.items()
+            for loop in (self.requests.serve(protocol, answer), self.services.offer(protocol))
+        ]
 
 
 @asynccontextmanager
@@ -104,118 +284,45 @@ async def joined(
 ) -> AsyncIterator[Servicers]:
     """Joins the rooms; takes part in the network as long as this is open."""
     preset = config.preset
-    services, proofs = NetworkServices(network), NetworkProofs(network)
-    requests = StreamRequests(PeerStreams(network, "delivery"))
-    identifier, period_ms = await _rate_limits(config, proofs)
-    limits = None if identifier is None else RateLimits(period_ms, identifier)
-    rules = RelayRules(preset.max_message_bytes, limits)
-    relay = None
-    if config.relays:
-        relay = RelayOperations(NetworkGossip(network), proofs, rules, unix_ms)
-    history = HistoryOperations(
-        archive if config.keeps else None,
-        requests,
-        services,
-        unix_ns,
-        store_peers=config.store_peers,
+    limits = await _rate_limits(config, NetworkProofs(network))
+    rooms = Rooms(network, config, applications, archive, stopping, limits=limits)
+    information = Information(
+        NetworkIdentity(network).identity,
+        config.mode,
+        preset.name,
+        preset.cluster,
+        preset.shards,
+        VERSION,
     )
-    events = EventOperations(applications, unix_ms, stopping)
-    receiving = ReceiveOperations(
-        applications, history, unix_ms, is_backfilled=preset.is_reliable, told=events.told
-    )
-    subscriptions = SubscriptionOperations(
-        applications, receiving, relay, cluster=preset.cluster, shards=preset.shards
-    )
-    sending = SendOperations(
-        applications,
-        proofs,
-        SendRules(
-            is_confirmed=preset.is_reliable,
-            max_message_bytes=preset.max_message_bytes,
-            identifier=identifier,
-            period_ms=period_ms,
-        ),
-        RateBudget(period_ms),
-        unix_ms,
-        told=events.told,
-    )
-    passing = Passing(
-        relay,
-        proofs,
-        unix_ms,
-        stopping,
-        cluster=preset.cluster,
-        shards=preset.shards,
-        identifier=identifier,
-    )
-    sending.present = history.present
-    if relay is not None:
-        sending.routes[Route.RELAY] = _relaying(relay)
-        relay.sinks += [history.take, receiving.take]
-
-    async def count() -> dict[Protocol, int]:
-        found = {Protocol.STORE_CLIENT: len(await services.connected(store_wire.PROTOCOL))}
-        return found | ({Protocol.STORE: 1} if config.keeps else {})
-
-    health = HealthOperations(
-        relay, receiving, events, count, monotonic_ms=monotonic_ms, stopping=stopping
-    )
-    async with AsyncExitStack() as stack:
-        if relay is not None:
-            await stack.enter_async_context(relay.running())
-        await stack.enter_async_context(receiving.running())
-        await stack.enter_async_context(sending.running())
-        await subscriptions.resume()
-        if relay is not None:
-            for shard in config.shards:
-                await relay.follow(str(PubsubTopic(preset.cluster, shard)))
-        await stack.enter_async_context(health.running(subscriptions))
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        loops = [history.run(), events.trim(), passing.drain()]
-        if config.keeps:
-            service_limits = ServiceLimits(config.rate_limits.of(Service.STORE))
-            answers = StoreAnswers(archive, service_limits, monotonic_ms)
-            loops += [
-                requests.serve(store_wire.PROTOCOL, answers),
-                services.offer(store_wire.PROTOCOL),
-            ]
-        running = [tasks.create_task(loop) for loop in loops]
+    async with rooms.running():
         yield Servicers(
             DeliveryServicer(
-                sending=sending,
-                subscriptions=subscriptions,
-                events=events,
-                health=health,
-                information=Information(
-                    NetworkIdentity(network).identity,
-                    config.mode,
-                    preset.name,
-                    preset.cluster,
-                    preset.shards,
-                    VERSION,
-                ),
+                sending=rooms.sending,
+                subscriptions=rooms.subscriptions,
+                events=rooms.events,
+                health=rooms.health,
+                information=information,
             ),
-            RelayServicer(passing),
-            StoreServicer(history, retention=config.retention),
+            RelayServicer(rooms.passing),
+            StoreServicer(rooms.history, retention=config.retention),
+            FilterServicer(rooms.reading, rooms.serving),
+            LightPushServicer(rooms.passing, rooms.light_push),
         )
-        for each in running:
-            each.cancel()
 
 
-async def _rate_limits(config: Config, proofs: NetworkProofs) -> tuple[bytes | None, int]:
-    """Returns the identifier of the network's rate limits, if it has any, and its epoch in ms."""
+async def _rate_limits(config: Config, proofs: NetworkProofs) -> RateLimits | None:
+    """Returns the network's rate limits, if it has any."""
     preset = config.preset.rln
     if preset is None or not config.rln:
-        return None, 600_000
+        return None
     if preset.epoch_s is not None:
-        return RELAY_IDENTIFIER, preset.epoch_s * 1000
-    return RELAY_IDENTIFIER, await proofs.period_ms()
+        return RateLimits(preset.epoch_s * 1000, RELAY_IDENTIFIER)
+    return RateLimits(await proofs.period_ms(), RELAY_IDENTIFIER)
 
 
 def _relaying(relay: RelayOperations) -> Pushing:
     async def push(pubsub_topic: str, raw: bytes) -> tuple[int, str] | None:
-        message: Message = decode(raw)
-        await relay.publish(pubsub_topic, message)
+        await relay.publish(pubsub_topic, decode(raw))
         return None
 
     return push

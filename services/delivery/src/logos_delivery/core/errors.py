@@ -159,8 +159,16 @@ class StoreOffError(LogosError):
     reason = "STORE_OFF"
 
 
-class SyncOffError(LogosError):
-    """This node does not reconcile its archive with others."""
+class LightPeerMissingError(LogosError):
+    """No node is known that serves a protocol of light clients."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "LIGHT_PEER_MISSING"
+    retry_after_ms = 5_000
+
+
+class LightPushRefusedError(LogosError):
+    """A service node refuses to publish a message."""
 
     kind = ErrorKind.FAILED_PRECONDITION
-    reason = "SYNC_OFF"
+    reason = "LIGHT_PUSH_REFUSED"

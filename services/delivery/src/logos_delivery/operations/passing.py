@@ -130,14 +130,16 @@ class Passing:
             `RelayOperations.publish`.
         """
         relay = self._own()
-        if pubsub_topic:
-            parse_pubsub_topic(pubsub_topic)
-        else:
-            pubsub_topic = self.pubsub_topic(message.content_topic)
+        pubsub_topic = self.topic_of(pubsub_topic, message.content_topic)
         return await relay.publish(pubsub_topic, await self.prepared(message))
 
-    def pubsub_topic(self, content_topic: str) -> str:
-        """Returns the shard of a content topic; raises ContentTopicInvalidError."""
+    def topic_of(self, pubsub_topic: str, content_topic: str) -> str:
+        """Returns a pubsub topic as it is given, or else the shard of a content topic.
+
+        Raises PubsubTopicInvalidError, ContentTopicInvalidError.
+        """
+        if pubsub_topic:
+            return str(parse_pubsub_topic(pubsub_topic))
         shard = shard_of(parse_content_topic(content_topic), self._shards)
         return str(PubsubTopic(self._cluster, shard))
 

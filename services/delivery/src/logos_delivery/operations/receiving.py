@@ -78,6 +78,10 @@ class ReceiveOperations:
         """Whether this node is connected to any other now."""
         self._driver.put(self._machine.connected, is_online)
 
+    def missed(self, since_ms: int) -> None:
+        """Messages since then, Unix time, may be missing, though this node was online."""
+        self._driver.put(self._machine.missed, since_ms)
+
     def _perform(self, effect: Effect) -> None:
         match effect:
             case Deliver():

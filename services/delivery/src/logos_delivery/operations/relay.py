@@ -97,6 +97,14 @@ class RelayOperations:
         listed = await self._gossip.neighbours()
         return {topic: listed.get(topic, Neighbours()) for topic in self.followed}
 
+    async def followers(self, pubsub_topic: str) -> int:
+        """Returns how many neighbours follow a topic; 0 where that is not known now."""
+        try:
+            listed = await self._gossip.neighbours()
+        except LogosError:
+            return 0
+        return len(listed.get(pubsub_topic, Neighbours()).followers)
+
     # -- messages ------------------------------------------------------------------------------
 
     async def check(self, pubsub_topic: str, raw: bytes) -> None:

@@ -8,6 +8,7 @@ from logos_base.errors import LogosError
 from logos_delivery.core.applications import Applications
 from logos_delivery.core.errors import TooManyTopicsError, TopicsMissingError
 from logos_delivery.core.topics import PubsubTopic, parse_content_topic, shard_of
+from logos_delivery.operations.filter_client import FilterClientOperations
 from logos_delivery.operations.receiving import ReceiveOperations
 from logos_delivery.operations.relay import RelayOperations
 
@@ -32,15 +33,15 @@ class SubscriptionOperations:
         self,
         applications: Applications,
         receiving: ReceiveOperations,
-        relay: RelayOperations | None,
+        source: RelayOperations | FilterClientOperations,
         *,
         cluster: int,
         shards: int,
     ) -> None:
-        """`relay` is None at an edge node."""
+        """Messages come by relay, or at an edge node from service nodes."""
         self._applications = applications
         self._receiving = receiving
-        self._relay = relay
+        self._source = source
         self._cluster = cluster
         self._shards = shards
         self._topics: dict[str, str] = {}
@@ -99,8 +100,10 @@ class SubscriptionOperations:
         for topic in gone & self._topics.keys():
             shard = self._topics.pop(topic)
             self._receiving.unsubscribed(topic)
-            if self._relay is not None:
-                self._relay.leave(shard)
+            if isinstance(self._source, RelayOperations):
+                self._source.leave(shard)
+            else:
+                self._source.unwant(shard, [topic])
         return results
 
     def _judged(self, content_topic: str) -> TopicResult:
@@ -114,8 +117,10 @@ class SubscriptionOperations:
             return
         self._topics[content_topic] = pubsub_topic
         self._receiving.subscribed(content_topic, pubsub_topic)
-        if self._relay is not None:
-            await self._relay.follow(pubsub_topic)
+        if isinstance(self._source, RelayOperations):
+            await self._source.follow(pubsub_topic)
+        else:
+            await self._source.want(pubsub_topic, [content_topic])
 
 
 def _check_count(content_topics: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from logos.delivery.v1 import store_pb2 as pb
 from logos.delivery.v1.store_pb2_grpc import StoreServicer as Contract
-from logos_delivery.core.errors import StoreOffError, SyncOffError
+from logos_delivery.core.errors import StoreOffError
 from logos_delivery.operations.history import HistoryOperations
 from logos_delivery.rpc import convert
 from logos_module.contexts import Context
@@ -35,9 +35,3 @@ class StoreServicer(Contract):
             retention=self._retention,
             refused=self._history.refused,
         )
-
-    async def Sync(self, request: pb.SyncRequest, context: Context) -> pb.SyncResponse:
-        """Reconciles this node's archive with another's."""
-        if self._history.archive is None:
-            raise StoreOffError("this node keeps no messages")
-        raise SyncOffError("this node does not reconcile its archive with others")

@@ -88,14 +88,13 @@ class DeliveryServicer:
 
     def Send(self, request, context):
         """Accepts a message for sending, and returns at once: it is durable, and what
-        becomes of it are events of its request. This node subscribes to its content
-        topic first, so that it gets its own messages too.
+        becomes of it are events of its request, also that it is too large. This node
+        subscribes to its content topic first, so that it gets its own messages too.
 
         Errors:
         INVALID_ARGUMENT     CONTENT_TOPIC_INVALID, PAYLOAD_EMPTY, META_TOO_LONG
-        INVALID_ARGUMENT     KEY_REUSED: the key was given to another message
-        RESOURCE_EXHAUSTED   DELIVERY_MESSAGE_TOO_LARGE: over 150 KiB, or what the
-        network passes on
+        INVALID_ARGUMENT     KEY_TOO_LONG; KEY_REUSED: the key was given to another
+        message
         RESOURCE_EXHAUSTED   SENDS_FULL: too many requests have not ended
         (carries RetryInfo)
         FAILED_PRECONDITION  MIX_OFF: `via_mix`, and this node has no mix

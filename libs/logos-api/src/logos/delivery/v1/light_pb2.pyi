@@ -3,8 +3,8 @@
 isort:skip_file
 What a light node asks of others: messages as they come, and to send for it.
 
-Scope:     clients and modules of one node. Node to node are filter v2, lightpush
-           v3 and peer exchange.
+Scope:     clients and modules of one node. Node to node are filter v2 and lightpush
+           v3.
 Stability: v1 is additive-only once tagged; `./logos check` guards it.
 Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            UNAVAILABLE, LIGHT_PEER_MISSING: no node is known that serves the
@@ -285,53 +285,3 @@ class PushResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PushResponse: _TypeAlias = PushResponse  # noqa: Y015
-
-@_typing.final
-class GetPeersRequest(_message.Message):
-    """Asks for records."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    COUNT_FIELD_NUMBER: _builtins.int
-    PEER_ID_FIELD_NUMBER: _builtins.int
-    count: _builtins.int
-    """From 1 to 60."""
-    peer_id: _builtins.str
-    """The node to ask; empty: one that this node finds."""
-    def __init__(
-        self,
-        *,
-        count: _builtins.int = ...,
-        peer_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "peer_id", b"peer_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetPeersRequest: _TypeAlias = GetPeersRequest  # noqa: Y015
-
-@_typing.final
-class GetPeersResponse(_message.Message):
-    """Records."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ENRS_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def enrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """`enr:...`, each verified."""
-
-    def __init__(
-        self,
-        *,
-        enrs: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrs", b"enrs"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetPeersResponse: _TypeAlias = GetPeersResponse  # noqa: Y015

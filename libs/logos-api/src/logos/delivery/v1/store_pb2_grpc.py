@@ -45,11 +45,6 @@ class StoreStub:
                 request_serializer=logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsRequest.SerializeToString,
                 response_deserializer=logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsResponse.FromString,
                 _registered_method=True)
-        self.Sync = channel.unary_unary(
-                '/logos.delivery.v1.Store/Sync',
-                request_serializer=logos_dot_delivery_dot_v1_dot_store__pb2.SyncRequest.SerializeToString,
-                response_deserializer=logos_dot_delivery_dot_v1_dot_store__pb2.SyncResponse.FromString,
-                _registered_method=True)
 
 
 class StoreServicer:
@@ -85,18 +80,6 @@ class StoreServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Sync(self, request, context):
-        """Reconciles this node's archive with another node's now.
-
-        Errors:
-        FAILED_PRECONDITION STORE_OFF: it keeps no messages; SYNC_OFF: it does not
-        reconcile
-        UNAVAILABLE         STORE_PEER_FAILED
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
 
 def add_StoreServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -109,11 +92,6 @@ def add_StoreServicer_to_server(servicer, server):
                     servicer.GetStats,
                     request_deserializer=logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsRequest.FromString,
                     response_serializer=logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsResponse.SerializeToString,
-            ),
-            'Sync': grpc.unary_unary_rpc_method_handler(
-                    servicer.Sync,
-                    request_deserializer=logos_dot_delivery_dot_v1_dot_store__pb2.SyncRequest.FromString,
-                    response_serializer=logos_dot_delivery_dot_v1_dot_store__pb2.SyncResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -171,33 +149,6 @@ class Store:
             '/logos.delivery.v1.Store/GetStats',
             logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsRequest.SerializeToString,
             logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def Sync(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/logos.delivery.v1.Store/Sync',
-            logos_dot_delivery_dot_v1_dot_store__pb2.SyncRequest.SerializeToString,
-            logos_dot_delivery_dot_v1_dot_store__pb2.SyncResponse.FromString,
             options,
             channel_credentials,
             insecure,

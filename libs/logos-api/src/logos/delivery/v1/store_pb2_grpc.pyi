@@ -60,14 +60,6 @@ class StoreStub:
     Errors:
       FAILED_PRECONDITION STORE_OFF: it keeps no messages
     """
-    Sync: _grpc.UnaryUnaryMultiCallable[_store_pb2.SyncRequest, _store_pb2.SyncResponse]
-    """Reconciles this node's archive with another node's now.
-
-    Errors:
-      FAILED_PRECONDITION STORE_OFF: it keeps no messages; SYNC_OFF: it does not
-                          reconcile
-      UNAVAILABLE         STORE_PEER_FAILED
-    """
 
 @_typing.type_check_only
 class StoreAsyncStub(StoreStub):
@@ -94,14 +86,6 @@ class StoreAsyncStub(StoreStub):
 
     Errors:
       FAILED_PRECONDITION STORE_OFF: it keeps no messages
-    """
-    Sync: _aio.UnaryUnaryMultiCallable[_store_pb2.SyncRequest, _store_pb2.SyncResponse]  # type: ignore[assignment]
-    """Reconciles this node's archive with another node's now.
-
-    Errors:
-      FAILED_PRECONDITION STORE_OFF: it keeps no messages; SYNC_OFF: it does not
-                          reconcile
-      UNAVAILABLE         STORE_PEER_FAILED
     """
 
 class StoreServicer(metaclass=_abc_1.ABCMeta):
@@ -138,20 +122,6 @@ class StoreServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           FAILED_PRECONDITION STORE_OFF: it keeps no messages
-        """
-
-    @_abc_1.abstractmethod
-    def Sync(
-        self,
-        request: _store_pb2.SyncRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_store_pb2.SyncResponse, _abc.Awaitable[_store_pb2.SyncResponse]]:
-        """Reconciles this node's archive with another node's now.
-
-        Errors:
-          FAILED_PRECONDITION STORE_OFF: it keeps no messages; SYNC_OFF: it does not
-                              reconcile
-          UNAVAILABLE         STORE_PEER_FAILED
         """
 
 def add_StoreServicer_to_server(servicer: StoreServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

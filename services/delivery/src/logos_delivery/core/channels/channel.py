@@ -93,14 +93,7 @@ class Channel:
             self._journal.put(_CHANNEL, number_field(_JOINED, self._joined_ms))
         return self._finish(after, now_ms)
 
-    def send(
-        self,
-        ticket: Ticket,
-        request_id: str,
-        payload: bytes,
-        is_ephemeral: bool,
-        now_ms: int,
-    ) -> Effects:
+    def send(self, ticket: Ticket, request_id: str, payload: bytes, now_ms: int) -> Effects:
         """Accepts a payload; the answer is the request id, which is new and unique.
 
         Raises:
@@ -108,27 +101,24 @@ class Channel:
             ChannelPayloadTooLargeError: It would be more than 255 segments.
             ChannelFullError: Too much waits for its acknowledgement.
         """
-        if request_id in self._requests:
-            raise ValueError(f"request {request_id!r} is under way")
-        segments = cut(
-            payload,
-            segment_bytes=self._config.segment_bytes,
-            parity_rate=self._config.parity_rate,
-        )
-        waits = self._sds.outgoing.size_bytes
-        waits += sum(len(each.content) for each in self._queue if each.is_ephemeral)
-        if waits + len(payload) > self._config.outgoing_bytes:
-            raise ChannelFullError(f"{waits} bytes wait for their acknowledgement")
-        self._requests.begin(request_id, len(segments), is_ephemeral=is_ephemeral)
-        for ordinal, segment in enumerate(segments, 1):
-            content = encode(segment)
-            if is_ephemeral:
-                made = self._sds.ephemeral(content, now_ms)
-            else:
-                one = self._sds.send(content, request_id, ordinal, now_ms)
-                made = sds_types.Transmit(one.message_id, one.raw, is_ephemeral=False)
-            key = f"{request_id}:{ordinal}"
-            self._enqueue(key, made, request_id, ordinal)
+        contents = self._accept(request_id, payload, is_ephemeral=False)
+        for ordinal, content in enumerate(contents, 1):
+            one = self._sds.send(content, request_id, ordinal, now_ms)
+            made = sds_types.Transmit(one.message_id, one.raw, is_ephemeral=False)
+            self._enqueue(f"{request_id}:{ordinal}", made, request_id, ordinal)
+        return self._finish([Answer(ticket, request_id)], now_ms)
+
+    def send_ephemeral(
+        self, ticket: Ticket, request_id: str, payload: bytes, now_ms: int
+    ) -> Effects:
+        """Accepts a payload of the moment: it is neither ordered nor acknowledged, nor stored.
+
+        Raises as `send`.
+        """
+        contents = self._accept(request_id, payload, is_ephemeral=True)
+        for ordinal, content in enumerate(contents, 1):
+            made = self._sds.ephemeral(content, now_ms)
+            self._enqueue(f"{request_id}:{ordinal}", made, request_id, ordinal)
         return self._finish([Answer(ticket, request_id)], now_ms)
 
     def received(self, content: bytes, message_hash: bytes, now_ms: int) -> Effects:
@@ -160,15 +150,27 @@ class Channel:
     def tick(self, now_ms: int) -> Effects:
         """Performs the work that is due."""
         after = self._of_sds(self._sds.tick(now_ms), now_ms)
-        after += self._of_payloads(self._payloads.tick(now_ms), now_ms)
+        after += self._of_payloads(self._payloads.expire(now_ms), now_ms)
         return self._finish(after, now_ms)
 
     def next_wake_ms(self) -> int | None:
         """Returns when `tick` is due."""
-        times = (self._sds.next_wake_ms(), self._payloads.next_wake_ms(), self._paced_until_ms)
+        times = (self._sds.next_wake_ms(), self._payloads.due_ms(), self._paced_until_ms)
         return min((time_ms for time_ms in times if time_ms is not None), default=None)
 
     # What follows
+
+    def _accept(self, request_id: str, payload: bytes, *, is_ephemeral: bool) -> list[bytes]:
+        if request_id in self._requests:
+            raise ValueError(f"request {request_id!r} is under way")
+        config = self._config
+        segments = cut(payload, segment_bytes=config.segment_bytes, parity_rate=config.parity_rate)
+        waits = self._sds.outgoing.size_bytes
+        waits += sum(len(each.content) for each in self._queue if each.is_ephemeral)
+        if waits + len(payload) > config.outgoing_bytes:
+            raise ChannelFullError(f"{waits} bytes wait for their acknowledgement")
+        self._requests.begin(request_id, len(segments), is_ephemeral=is_ephemeral)
+        return [encode(segment) for segment in segments]
 
     def _of_sds(self, effects: Iterable[sds_types.Effect], now_ms: int) -> Effects:
         after: Effects = []

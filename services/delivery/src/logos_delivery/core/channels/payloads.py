@@ -117,12 +117,12 @@ class Payloads:
         self._save(members, message)
         return self._take(key, members, segment, message, now_ms)
 
-    def tick(self, now_ms: int) -> list[Effect]:
+    def expire(self, now_ms: int) -> list[Effect]:
         """Gives up what waits for too long."""
         return self._follow(self._reassembly.tick(now_ms))
 
-    def next_wake_ms(self) -> int | None:
-        """Returns when `tick` is due."""
+    def due_ms(self) -> int | None:
+        """Returns when `expire` is due."""
         return self._reassembly.next_wake_ms()
 
     def restore(self, records: Records, waiting: Iterable[SdsMessage], now_ms: int) -> list[Effect]:

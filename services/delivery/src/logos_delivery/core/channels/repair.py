@@ -132,7 +132,7 @@ class Gaps:
         """Returns when the next message is to be asked for."""
         return min((gap.request_ms for gap in self._gaps.values()), default=None)
 
-    def next_wake_ms(self, lost_after_ms: int) -> int | None:
+    def due_ms(self, lost_after_ms: int) -> int | None:
         """Returns when something is to be fetched, or given up."""
         times = [gap.fetch_ms for gap in self._gaps.values() if gap.fetch_ms is not None]
         times += [gap.found_ms + lost_after_ms for gap in self._gaps.values()]
@@ -171,6 +171,6 @@ class Answers:
             del self._due[one]
         return due
 
-    def next_wake_ms(self) -> int | None:
+    def due_ms(self) -> int | None:
         """Returns when something is due."""
         return min(self._due.values(), default=None)

@@ -252,9 +252,9 @@ class Sds:
         """Returns when `tick` is due."""
         oldest_ms = self.parked.oldest_ms()
         times = [
-            self.outgoing.next_wake_ms(),
-            self._answers.next_wake_ms(),
-            self._gaps.next_wake_ms(self._config.lost_after_ms),
+            self.outgoing.due_ms(),
+            self._answers.due_ms(),
+            self._gaps.due_ms(self._config.lost_after_ms),
             self._sync_ms(),
             None if oldest_ms is None else oldest_ms + self._wait_ms(),
         ]
@@ -283,7 +283,7 @@ class Sds:
         request_ms = self._gaps.request_ms()
         if request_ms is not None:
             request_ms = max(request_ms, self._asked_ms + REQUEST_EVERY_MS)
-        times = [self._receipts.next_wake_ms(), request_ms]
+        times = [self._receipts.due_ms(), request_ms]
         if self._config.sync_ms and len(self.log):
             spread = hash_of(self._config.participant, str(self._active_ms)) % self._config.sync_ms
             times.append(self._active_ms + self._config.sync_ms + spread)

@@ -109,7 +109,7 @@ class Outgoing:
             one.repeats += 1
         return again, ended
 
-    def next_wake_ms(self) -> int | None:
+    def due_ms(self) -> int | None:
         """Returns when something is due."""
         times = (one.due_ms for one in self._waiting.values() if one.due_ms is not None)
         return min(times, default=None)

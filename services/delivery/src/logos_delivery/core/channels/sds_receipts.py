@@ -49,6 +49,6 @@ class Receipts:
             del self._owed[message_id]
         return taken
 
-    def next_wake_ms(self) -> int | None:
+    def due_ms(self) -> int | None:
         """Returns when the first is due."""
         return min((due_ms for _, due_ms in self._owed.values()), default=None)

@@ -117,6 +117,11 @@ class Receiving:
         self._miss(now_ms, now_ms)
         return effects
 
+    def missed(self, since_ms: int, now_ms: int) -> list[Effect]:
+        """Messages since then may be missing, though this node was online (DLC-13)."""
+        self._miss(since_ms, now_ms)
+        return self.tick(now_ms)
+
     def received(self, pubsub_topic: str, message: Message, now_ms: int) -> list[Effect]:
         """A message came by relay or by filter."""
         return self._receive(pubsub_topic, message, now_ms)

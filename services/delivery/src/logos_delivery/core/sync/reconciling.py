@@ -93,7 +93,7 @@ def _matched(view: View, theirs: ItemSet, floor: Position, outcome: Outcome) -> 
     here, there = set(ours), set(theirs.items)
     outcome.missing_there += (one for one in ours if one not in there)
     outcome.missing_here += (one for one in theirs.items if one >= floor and one not in here)
-    if theirs.is_reconciled:
+    if theirs.is_reconciled or here == there:
         return Skip(theirs.bounds)
     return ItemSet(theirs.bounds, tuple(ours), is_reconciled=True)
 

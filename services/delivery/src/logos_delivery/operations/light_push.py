@@ -1,0 +1,146 @@
+"""Light push: publishing for other nodes, and having others publish. Rules: DLC-16 to DLC-19."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from logos_base.errors import LogosError
+from logos_delivery.core.errors import (
+    DeliveryMessageTooLargeError,
+    LightPeerMissingError,
+    MessageKnownError,
+    NoNeighboursError,
+    PeerFailedError,
+)
+from logos_delivery.core.light import light_push as wire
+from logos_delivery.core.light.errors import LightMessageMalformedError
+from logos_delivery.core.light.light_push import (
+    LightPushRequest,
+    LightPushResponse,
+    LightPushStatus,
+)
+from logos_delivery.core.light.rates import ServiceLimits
+from logos_delivery.core.message import Message, decode, encode
+from logos_delivery.core.ports import Requests, Services
+from logos_delivery.core.relay.errors import RateLimitProofNotJudgedError
+from logos_delivery.core.sending.outcomes import PushCode
+from logos_delivery.operations.relay import RelayOperations
+
+TIMEOUT_S: Final = 10.0
+MAX_TRIED: Final = 3
+
+
+class LightPushAnswers:
+    """`ports.Answering`: publishes for light clients (DLC-17)."""
+
+    def __init__(
+        self,
+        relay: RelayOperations,
+        limits: ServiceLimits,
+        monotonic_ms: Callable[[], int],
+        *,
+        cluster: int,
+        shards: int,
+    ) -> None:
+        self._relay = relay
+        self._limits = limits
+        self._monotonic_ms = monotonic_ms
+        self._cluster = cluster
+        self._shards = shards
+
+    async def __call__(self, peer: str, raw: bytes) -> bytes | None:
+        if not self._limits.allow(peer, self._monotonic_ms()):
+            return wire.encode_response(wire.too_many_requests())
+        try:
+            request = wire.decode_request(raw)
+        except LightMessageMalformedError as error:
+            return wire.encode_response(wire.malformed(error))
+        return wire.encode_response(await self.publish(request))
+
+    async def publish(self, request: LightPushRequest) -> LightPushResponse:
+        """Publishes a message for a client; returns the response."""
+        topic = wire.topic_of(request, cluster=self._cluster, shards=self._shards)
+        if isinstance(topic, LightPushResponse):
+            return topic
+        try:
+            await self._relay.check(topic, encode(request.message))
+            await self._relay.publish(topic, request.message)
+        except (NoNeighboursError, MessageKnownError) as error:
+            is_known = isinstance(error, MessageKnownError)
+            return wire.relayed(request, 1 if is_known else 0)
+        except LogosError as error:
+            return LightPushResponse(request.request_id, _status_of(error), str(error))
+        neighbours = (await self._relay.followers(topic)) or 1
+        return wire.relayed(request, neighbours)
+
+
+def _status_of(error: LogosError) -> LightPushStatus:
+    """What a refusal is to a client (DLC-17)."""
+    if isinstance(error, DeliveryMessageTooLargeError):
+        return LightPushStatus.INVALID_MESSAGE
+    if isinstance(error, RateLimitProofNotJudgedError):
+        return LightPushStatus.SERVICE_UNAVAILABLE
+    if error.kind.value in {"UNAVAILABLE", "INTERNAL", "RESOURCE_EXHAUSTED"}:
+        return LightPushStatus.INTERNAL_ERROR
+    return LightPushStatus.INVALID_MESSAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a service node says."""
+
+    peer: str
+    response: LightPushResponse
+
+
+class LightPushClient:
+    """Has service nodes publish messages."""
+
+    def __init__(
+        self, requests: Requests, services: Services, *, peers: Sequence[str] = ()
+    ) -> None:
+        """`peers` are asked before others."""
+        self._requests = requests
+        self._services = services
+        self._peers = peers
+
+    async def push(self, pubsub_topic: str, message: Message, peer: str = "") -> Pushed:
+        """Has one service node publish a message; another is asked where one does not answer.
+
+        Raises:
+            LightPeerMissingError: No service node is known.
+            PeerFailedError: Those that were asked do not answer.
+        """
+        peers = [peer] if peer else [*self._peers, *await self._services.find(wire.PROTOCOL)]
+        failure: LogosError = LightPeerMissingError("no node is known that serves lightpush")
+        for each in list(dict.fromkeys(peers))[:MAX_TRIED]:
+            try:
+                return await self._push(each, pubsub_topic, message)
+            except PeerFailedError as error:
+                failure = error
+        raise failure
+
+    async def by_route(self, pubsub_topic: str, raw: bytes) -> tuple[int, str] | None:
+        """`operations.sending.Pushing` by lightpush."""
+        try:
+            pushed = await self.push(pubsub_topic, decode(raw))
+        except LightPeerMissingError as error:
+            return PushCode.SERVICE_NOT_AVAILABLE, str(error)
+        except PeerFailedError as error:
+            return PushCode.NO_ANSWER, str(error)
+        response = pushed.response
+        if response.status == LightPushStatus.OK:
+            return None
+        return response.status, response.description or ""
+
+    async def _push(self, peer: str, pubsub_topic: str, message: Message) -> Pushed:
+        request = LightPushRequest(secrets.token_hex(16), message, pubsub_topic)
+        raw = await self._requests.ask(
+            peer, wire.PROTOCOL, wire.encode_request(request), timeout_s=TIMEOUT_S
+        )
+        try:
+            response = wire.decode_response(raw)
+        except LightMessageMalformedError as error:
+            raise PeerFailedError(f"{peer} answers lightpush with garbage: {error}") from error
+        return Pushed(peer, wire.checked_response(response, request.request_id))
