@@ -146,8 +146,8 @@ class Rooms:
         self.relay: RelayOperations | None = None
         self.serving: FilterServing | None = None
         if config.relays:
-            rules = RelayRules(preset.max_message_bytes, limits)
-            self.relay = RelayOperations(NetworkGossip(network), proofs, rules, unix_ms)
+            relayed = RelayRules(preset.max_message_bytes, limits)
+            self.relay = RelayOperations(NetworkGossip(network), proofs, relayed, unix_ms)
             limit = PeerLimits(config.rate_limits.of(Service.FILTER))
             self.serving = FilterServing(self.requests, limit, monotonic_ms)
         self.history = HistoryOperations(

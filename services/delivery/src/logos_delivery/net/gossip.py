@@ -97,7 +97,7 @@ class NetworkGossip:
     """`Gossip` over `logos.network.v1.Gossip`."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._stub: GossipAsyncStub = GossipStub(channel)  # type: ignore[assignment]
+        self._stub: GossipAsyncStub = GossipStub(channel)
 
     async def publish(self, pubsub_topic: str, raw: bytes) -> None:
         request = pb.PublishRequest(topic=pubsub_topic, data=raw)

@@ -19,7 +19,7 @@ class NetworkIdentity:
     """The identity of this node, over `logos.network.v1.Peering`."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._stub: PeeringAsyncStub = PeeringStub(channel)  # type: ignore[assignment]
+        self._stub: PeeringAsyncStub = PeeringStub(channel)
 
     async def identity(self) -> tuple[str, Sequence[str]]:
         """Returns the peer id, and the addresses with it. NetworkUnavailableError."""

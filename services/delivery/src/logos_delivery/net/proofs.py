@@ -29,7 +29,7 @@ class NetworkProofs:
     """`Proofs` over `logos.network.v1.Rln`."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._stub: RlnAsyncStub = RlnStub(channel)  # type: ignore[assignment]
+        self._stub: RlnAsyncStub = RlnStub(channel)
 
     async def period_ms(self) -> int:
         """Returns how long an epoch lasts. NetworkUnavailableError."""

@@ -31,8 +31,8 @@ class NetworkServices:
     """`Services`: a service is offered under the id of its protocol."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._discovery: DiscoveryAsyncStub = DiscoveryStub(channel)  # type: ignore[assignment]
-        self._peering: PeeringAsyncStub = PeeringStub(channel)  # type: ignore[assignment]
+        self._discovery: DiscoveryAsyncStub = DiscoveryStub(channel)
+        self._peering: PeeringAsyncStub = PeeringStub(channel)
 
     async def offer(self, service: str) -> None:
         request = discovery_pb2.AdvertiseServiceRequest(

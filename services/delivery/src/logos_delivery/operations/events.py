@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 from logos_base.errors import LogosError
@@ -42,7 +42,9 @@ class EventOperations:
             return
         self.told()
 
-    async def watch(self, after: int | None, wanted: EventFilter) -> AsyncIterator[EventPage]:
+    async def watch(
+        self, after: int | None, wanted: EventFilter
+    ) -> AsyncGenerator[EventPage, None]:
         """Yields pages of events after a position (None: from now on), and waits for more.
 
         The first page comes at once, also where it is empty: it says where the stream begins.
@@ -59,7 +61,9 @@ class EventOperations:
         finally:
             self._watches -= 1
 
-    async def _pages(self, after: int | None, wanted: EventFilter) -> AsyncIterator[EventPage]:
+    async def _pages(
+        self, after: int | None, wanted: EventFilter
+    ) -> AsyncGenerator[EventPage, None]:
         newest = await self._applications.newest_position()
         if after is not None and after > newest:
             raise PositionUnknownError(f"events have come to {newest} only")

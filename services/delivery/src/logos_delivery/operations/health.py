@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -89,7 +89,7 @@ class HealthOperations:
             tuple(protocols_health(self._standing)),
         )
 
-    async def watch(self) -> AsyncIterator[Health]:
+    async def watch(self) -> AsyncGenerator[Health, None]:
         """Yields the health: as it is, and whenever it changes."""
         while True:
             news = self._news

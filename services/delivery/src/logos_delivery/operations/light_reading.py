@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -66,7 +66,7 @@ class LightReader:
         """Ends the reader once nothing waits."""
         self._news.set()
 
-    async def batches(self) -> AsyncIterator[LightBatch]:
+    async def batches(self) -> AsyncGenerator[LightBatch, None]:
         """Yields what is pushed, for as long as it is read."""
         while True:
             await self._news.wait()

@@ -85,7 +85,7 @@ class LightPushServicer(LightPushContract):
                 f"{pushed.peer} refuses with {response.status}: {response.description or ''}"
             )
         return pb.PushResponse(
-            relay_peer_count=response.relay_peers,
+            relay_peer_count=response.relay_peers or 0,
             message_hash=message_hash(topic, message),
             peer_id=pushed.peer,
         )
