@@ -167,7 +167,8 @@ def history(
     session = session_of(context)
 
     async def work(channel: grpc.aio.Channel) -> list[dict[str, Any]]:
-        stub, rows = StoreStub(channel), []
+        stub = StoreStub(channel)
+        rows: list[dict[str, Any]] = []
         cursor: bytes | None = None
         while len(rows) < limit:
             request = store_pb2.StoreQueryRequest(
