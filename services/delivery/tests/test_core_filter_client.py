@@ -17,7 +17,6 @@ from logos_delivery.core.light.errors import FilterCriteriaFullError
 from logos_delivery.core.light.filter import FilterService, PushTo
 from logos_delivery.core.light.filter_client import (
     DEBOUNCE_MS,
-    MAX_SERVICE_PEERS,
     Ask,
     Backfill,
     Deliver,
@@ -33,6 +32,7 @@ from logos_delivery.core.light.filter_wire import (
 )
 from logos_delivery.core.light.service_peers import (
     LIMIT_PAUSE_MS,
+    MAX_SERVICE_PEERS,
     PING_AFTER_SILENCE_MS,
     PING_EVERY_MS,
     PING_TIMEOUT_MS,
@@ -43,6 +43,7 @@ from logos_delivery.core.message import Message
 SHARD = "/waku/2/rs/3/1"
 OTHER = "/waku/2/rs/3/2"
 TICKET = Ticket(1)
+SEED = bytes(16)
 PING, SUBSCRIBE, UNSUBSCRIBE = FilterKind.PING, FilterKind.SUBSCRIBE, FilterKind.UNSUBSCRIBE
 
 
@@ -50,7 +51,7 @@ class Client:
     """A client whose effects are kept, and whose time is moved by hand."""
 
     def __init__(self, *peers: str) -> None:
-        self.machine = FilterClient()
+        self.machine = FilterClient(SEED)
         self.now_ms = 1_000_000
         self.asked: list[Ask] = []
         self.others: list[Any] = []
@@ -77,9 +78,9 @@ class Client:
         self.now_ms = until_ms
 
     def take(self) -> list[tuple[str, FilterKind, tuple[str, ...]]]:
-        """Returns what was asked since the last time."""
+        """Returns what was asked since the last time, without marks."""
         asked, self.asked = self.asked, []
-        return [(each.peer, each.request.kind, each.request.content_topics) for each in asked]
+        return [(each.peer, each.request.kind, topics_of(each)) for each in asked]
 
     def answer(self, status: int = FilterStatus.OK, *, peers: str | None = None) -> None:
         """Answers all that was asked, and what is asked then."""
@@ -91,6 +92,11 @@ class Client:
         found = [each for each in self.others if isinstance(each, kind)]
         self.others = [each for each in self.others if not isinstance(each, kind)]
         return found
+
+
+def topics_of(ask: Ask) -> tuple[str, ...]:
+    asked = ask.request
+    return asked.content_topics if asked.mark is None else asked.content_topics[:-1]
 
 
 def subscribed(*topics: str, peers: str = "ab") -> Client:
@@ -136,17 +142,20 @@ def test_many_topics_are_asked_for_a_hundred_at_a_time() -> None:
     client.want(*map(str, range(250)))
     client.wait(DEBOUNCE_MS)
     sizes = []
-    while client.asked:
-        sizes.append(len(client.asked[0].request.content_topics))
+    for _ in range(4):
+        (ask,) = client.asked
+        assert len(ask.request.content_topics) <= 100
+        sizes.append((ask.request.kind, len(topics_of(ask))))
         assert not client.seen(HealthChanged)
-        client.do(client.machine.answered, client.asked.pop().call, FilterStatus.OK)
-    assert sizes == [100, 100, 50]
+        client.asked = []
+        client.do(client.machine.answered, ask.call, FilterStatus.OK)
+    assert sizes == [(SUBSCRIBE, 99), (SUBSCRIBE, 99), (UNSUBSCRIBE, 0), (SUBSCRIBE, 52)]
     assert client.seen(HealthChanged) == [HealthChanged(SHARD, 1)]
 
 
-def test_no_more_than_a_thousand_topics_can_be_wanted() -> None:
+def test_no_more_topics_can_be_wanted_than_a_peer_takes() -> None:
     client = Client()
-    client.want(*map(str, range(999)))
+    client.want(*map(str, range(997)))
     client.want("0", "more", shard=SHARD)
     with pytest.raises(FilterCriteriaFullError):
         client.want("too many", shard=OTHER)
@@ -192,7 +201,11 @@ def test_a_shard_without_topics_needs_no_peers() -> None:
     client = subscribed("x")
     client.do(client.machine.unwant, SHARD, ["x"])
     client.wait(DEBOUNCE_MS)
-    client.answer()
+    kinds = []
+    while client.asked:
+        kinds.append(client.asked[0].request.kind)
+        client.do(client.machine.answered, client.asked.pop(0).call, FilterStatus.OK)
+    assert kinds == [UNSUBSCRIBE] * 2 + [FilterKind.UNSUBSCRIBE_ALL] * 2  # no mark is left
     assert client.machine.peers == {}
     assert client.machine.next_wake_ms() is None
 
@@ -315,15 +328,62 @@ def test_both_peers_lost_at_once_leave_a_gap_though_they_come_back_apart() -> No
     assert client.seen(Backfill) == [Backfill(SHARD, ("x",), proven_ms, again_ms)]
 
 
-def test_a_peer_is_pinged_before_it_is_asked_for_more() -> None:
+def test_a_second_subscription_is_followed_by_the_first_ones_mark() -> None:
     client = subscribed("x", peers="a")
+    first_ms = client.now_ms
     client.wait(3_000)
+    wanted_ms = client.now_ms
     client.want("y")
     client.wait(DEBOUNCE_MS)
-    (ping,) = client.asked
-    assert client.take() == [("a", PING, ())]
-    client.do(client.machine.answered, ping.call, FilterStatus.NOT_FOUND)
+    (second,) = client.asked
+    assert client.take() == [("a", SUBSCRIBE, ("y",))]
+    second_ms = client.now_ms
+    client.do(client.machine.answered, second.call, FilterStatus.OK)
+    assert client.seen(Backfill) == [Backfill(SHARD, ("y",), wanted_ms, second_ms)]
+    (probe,) = client.asked
+    assert probe.request.mark not in {None, second.request.mark}
+    assert client.take() == [("a", UNSUBSCRIBE, ())]
+
+    # The mark is gone: so is the first subscription, though the second was taken.
+    client.do(client.machine.answered, probe.call, FilterStatus.NOT_FOUND)
+    (again,) = client.asked
     assert client.take() == [("a", SUBSCRIBE, ("x", "y"))]
+    client.now_ms += 10
+    client.do(client.machine.answered, again.call, FilterStatus.OK)
+    assert client.seen(Backfill) == [
+        Backfill(SHARD, ("x",), first_ms, client.now_ms),
+        Backfill(SHARD, ("y",), second_ms, client.now_ms),
+    ]
+
+
+def test_a_mark_that_is_there_proves_as_much_as_a_ping() -> None:
+    client = subscribed("x", peers="a")
+    client.want("y")
+    client.wait(DEBOUNCE_MS)
+    client.answer()
+    proven_ms = client.now_ms + 60_000
+    client.now_ms = proven_ms
+    client.want("z")
+    client.do(client.machine.tick)
+    client.answer()
+    client.seen(Backfill)
+    client.do(client.machine.lost, "a")
+    client.do(client.machine.found, "a", None)
+    client.wait(DEBOUNCE_MS)
+    client.answer()
+    assert Backfill(SHARD, ("x", "y"), proven_ms - 25_000, client.now_ms) in client.seen(Backfill)
+
+
+def test_a_peer_that_has_failed_ends_all_first() -> None:
+    client = Client("a")
+    client.want("x")
+    client.wait(DEBOUNCE_MS)
+    client.answer(FilterStatus.SERVICE_UNAVAILABLE)
+    client.wait(DEBOUNCE_MS)
+    (end,) = client.asked
+    assert client.take() == [("a", FilterKind.UNSUBSCRIBE_ALL, ())]
+    client.do(client.machine.answered, end.call, FilterStatus.NOT_FOUND)
+    assert client.take() == [("a", SUBSCRIBE, ("x",))]
 
 
 def test_a_peer_that_fails_is_replaced_and_left_alone_for_longer_each_time() -> None:
@@ -423,7 +483,7 @@ class World:
 
     def __init__(self, latency_ms: int) -> None:
         self.now_ms = 10_000_000
-        self.client = FilterClient()
+        self.client = FilterClient(SEED)
         self.services = {name: FilterService() for name in "abc"}
         self.latency_ms = latency_ms
         self.silent: set[str] = set()
@@ -496,6 +556,10 @@ class World:
             self.wanted[topic] = self.now_ms
             self.run(self.client.want(TICKET, SHARD, [topic], None, self.now_ms))
 
+    def unwant(self, topic: str) -> None:
+        if self.wanted.pop(topic, None) is not None:
+            self.run(self.client.unwant(SHARD, [topic], self.now_ms))
+
     def wait(self, gap_ms: int) -> None:
         until_ms = self.now_ms + gap_ms
         while True:
@@ -530,7 +594,7 @@ class World:
 names = st.sampled_from("abc")
 steps = st.one_of(
     st.tuples(st.just("publish"), st.sampled_from("xy")),
-    st.tuples(st.just("want"), st.sampled_from("xy")),
+    st.tuples(st.sampled_from(["want", "unwant"]), st.sampled_from("xy")),
     st.tuples(st.just("wait"), st.sampled_from([50, 400, 2_000, 6_000, 40_000])),
     st.tuples(st.sampled_from(["restart", "restart unnoticed", "silent", "deaf", "well"]), names),
 )
@@ -541,6 +605,8 @@ def play(world: World, kind: str, what: Any) -> None:
         world.publish(what)
     elif kind == "want":
         world.want(what)
+    elif kind == "unwant":
+        world.unwant(what)
     elif kind == "wait":
         world.wait(what)
     elif kind == "silent":
@@ -556,6 +622,17 @@ def play(world: World, kind: str, what: Any) -> None:
 
 @settings(max_examples=120, deadline=None)
 @given(st.sampled_from([1, 30, 900]), st.lists(steps, min_size=5, max_size=40))
+@example(
+    900,
+    [
+        ("restart", "a"),
+        ("unwant", "x"),
+        ("want", "y"),
+        ("wait", 2_000),
+        ("restart unnoticed", "b"),
+        ("restart unnoticed", "c"),
+    ],
+)
 @example(
     30,
     [
@@ -600,6 +677,7 @@ def test_each_message_is_pushed_or_said_to_be_fetched(
     world.want("x")
     for kind, what in script:
         play(world, kind, what)
+    world.want("x")
     world.silent.clear()
     world.deaf.clear()
     world.wait(150_000)

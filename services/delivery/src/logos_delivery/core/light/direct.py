@@ -7,14 +7,12 @@ Spec: docs/protocol/delivery-light.md, DLC-15.
 """
 
 from collections.abc import Iterable
-from typing import Final
 
 from logos_delivery.core.light.filter_wire import FilterPush
 from logos_delivery.core.light.seen import SeenHashes
+from logos_delivery.core.light.service_peers import MAX_SERVICE_PEERS
 from logos_delivery.core.light.subscriptions import Criterion, Subscriptions
 from logos_delivery.core.message import message_hash
-
-MAX_SERVICE_PEERS: Final = 100
 
 
 class DirectSubscriptions:

@@ -155,7 +155,7 @@ class FilterService:
         return [*effects, Answer(ticket, response)]
 
     def relayed(self, pubsub_topic: str, message: Message, now_ms: int) -> Effects:
-        """A valid message has come by relay; it is pushed once to each of its subscribers."""
+        """A valid message has come by relay; each of its subscribers gets it once (DLC-7)."""
         criterion = Criterion(pubsub_topic, message.content_topic)
         peers = self._subscriptions.matching(criterion, now_ms)
         if not peers or not self._seen.add(message_hash(pubsub_topic, message), now_ms):

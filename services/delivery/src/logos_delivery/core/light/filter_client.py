@@ -17,6 +17,7 @@ from logos_delivery.core.light.filter_wire import FilterKind, FilterPush, Filter
 from logos_delivery.core.light.seen import SeenHashes
 from logos_delivery.core.light.service_peers import (
     LIMIT_PAUSE_MS,
+    MAX_SERVICE_PEERS,
     PUSH_MARGIN_MS,
     Call,
     Link,
@@ -27,9 +28,8 @@ from logos_delivery.core.message import Message, message_hash
 
 HEALTHY_PEERS: Final = 2
 """Of each shard."""
-MAX_WANTED: Final = 1_000
-"""Content topics of all shards: what a service node takes of one peer."""
-MAX_SERVICE_PEERS: Final = 100
+MAX_WANTED: Final = 998
+"""Content topics of all shards: what a service node takes of one peer, less two marks."""
 DEBOUNCE_MS: Final = 1_000
 
 
@@ -78,7 +78,9 @@ Effects = list[Effect | Answer | Refuse]
 class FilterClient:
     """The subscriptions of one node in edge mode."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: bytes) -> None:
+        """Takes at least 16 random bytes, which make its marks unlike those of other clients."""
+        self._seed = seed
         self._wanted: dict[str, dict[str, int]] = {}
         """Content topics by shard, and until when each is covered."""
         self._peers: dict[str, ServicePeer] = {}
@@ -103,7 +105,7 @@ class FilterClient:
         """Content topics are wanted from now on, or since an earlier time.
 
         Raises:
-            FilterCriteriaFullError: Over 1,000 would be wanted.
+            FilterCriteriaFullError: Over 998 would be wanted.
         """
         topics = self._wanted.get(pubsub_topic, {})
         new = [each for each in dict.fromkeys(content_topics) if each not in topics]
@@ -158,8 +160,8 @@ class FilterClient:
             peer.paused_until_ms = now_ms + LIMIT_PAUSE_MS
         elif status == FilterStatus.NOT_FOUND and kind is not FilterKind.SUBSCRIBE:
             # It has started anew, or has given up on this node.
-            peer.answered_ms = now_ms
-            peer.links = {shard: Link() for shard in peer.links}
+            peer.answered_ms, peer.is_stale = now_ms, False
+            peer.forget()
         else:
             self._fail(peer, now_ms)
         return self._after_change() + self._ask(name, peer, now_ms)
@@ -186,13 +188,15 @@ class FilterClient:
 
     def tick(self, now_ms: int) -> Effects:
         """Gives up on late answers, ends pauses, and asks what is due."""
+        has_failed = False
         for peer in self._peers.values():
             if peer.call is not None and now_ms >= peer.call.deadline_ms:
                 self._fail(peer, now_ms)
+                has_failed = True
             elif peer.paused_until_ms is not None and now_ms >= peer.paused_until_ms:
                 peer.paused_until_ms = None
                 self._reconcile_at_ms = now_ms
-        effects = self._after_change()
+        effects = self._after_change() if has_failed else []
         if self._reconcile_at_ms is not None and now_ms >= self._reconcile_at_ms:
             self._reconcile_at_ms = None
             for shard in self._wanted:
@@ -220,7 +224,8 @@ class FilterClient:
             peer.links[shard] = Link()
 
     def _ask(self, name: str, peer: ServicePeer, now_ms: int) -> Effects:
-        request = peer.next_request(self._wanted, now_ms)
+        mark = f"/logos/1/{self._seed.hex()}-{self._next_call}/mark"
+        request = peer.next_request(self._wanted, mark, now_ms)
         if request is None:
             return []
         peer.call = Call(self._next_call, request, now_ms)
@@ -236,18 +241,27 @@ class FilterClient:
     def _took(self, peer: ServicePeer, asked: Call, now_ms: int) -> None:
         """A peer has done what it was asked."""
         request = asked.request
-        if request.kind is FilterKind.PING:
+        if request.kind is FilterKind.UNSUBSCRIBE_ALL:
+            peer.is_stale = False
+            peer.forget()
+        elif request.kind is FilterKind.SUBSCRIBE:
+            peer.subscribed(request.mark)
+            self._link(peer, request, now_ms)
+        elif request.kind is FilterKind.PING or request.mark is not None:
+            peer.doubt = None
             peer.proven_ms = max(peer.proven_ms, asked.sent_ms - PUSH_MARGIN_MS)
-            return
+        else:
+            link = peer.links.get(request.pubsub_topic or "", Link())
+            for topic in request.content_topics:
+                link.confirmed.pop(topic, None)
+
+    def _link(self, peer: ServicePeer, request: Request, now_ms: int) -> None:
+        """A peer has taken topics of a shard, and a mark."""
         shard = request.pubsub_topic or ""
         link = peer.links.get(shard)
         if link is None:
             return
-        for topic in request.content_topics:
-            if request.kind is FilterKind.SUBSCRIBE:
-                link.confirmed[topic] = now_ms
-            else:
-                link.confirmed.pop(topic, None)
+        link.confirmed |= dict.fromkeys(request.content_topics[:-1], now_ms)
         if all(topic in link.confirmed for topic in self._wanted.get(shard, {})):
             link.is_live = True
 
@@ -259,24 +273,22 @@ class FilterClient:
         """Returns what follows from which peers have which topics now."""
         effects: Effects = []
         for shard, topics in self._wanted.items():
-            live = sum(
-                shard in peer.links and peer.links[shard].is_live for peer in self._peers.values()
-            )
+            serving = [peer for peer in self._peers.values() if shard in peer.links]
+            live = sum(peer.links[shard].is_live for peer in serving)
             if live != self._health.get(shard, 0):
                 self._health[shard] = live
                 effects.append(HealthChanged(shard, live))
-            effects += self._gaps(shard, topics)
+            effects += _gaps(shard, topics, serving)
         return effects
 
-    def _gaps(self, shard: str, topics: dict[str, int]) -> Effects:
-        """Moves on until when each topic is covered; returns the gaps, topics of one together."""
-        gaps: dict[tuple[int, int], list[str]] = {}
-        for topic, until_ms in topics.items():
-            spans = [peer.span(shard, topic) for peer in self._peers.values()]
-            covered = coverage.advance(until_ms, [span for span in spans if span])
-            topics[topic] = covered.until_ms
-            if covered.gap is not None:
-                gaps.setdefault(covered.gap, []).append(topic)
-        return [
-            Backfill(shard, tuple(lost), from_ms, to_ms) for (from_ms, to_ms), lost in gaps.items()
-        ]
+
+def _gaps(shard: str, topics: dict[str, int], serving: list[ServicePeer]) -> Effects:
+    """Moves on until when each topic is covered; returns the gaps, topics of one together."""
+    gaps: dict[tuple[int, int], list[str]] = {}
+    for topic, until_ms in topics.items():
+        spans = [peer.span(shard, topic) for peer in serving]
+        covered = coverage.advance(until_ms, [span for span in spans if span])
+        topics[topic] = covered.until_ms
+        if covered.gap is not None:
+            gaps.setdefault(covered.gap, []).append(topic)
+    return [Backfill(shard, tuple(lost), from_ms, to_ms) for (from_ms, to_ms), lost in gaps.items()]

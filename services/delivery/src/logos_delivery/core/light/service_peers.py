@@ -6,23 +6,30 @@ Spec: docs/protocol/delivery-light.md, DLC-11, DLC-12.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from logos_delivery.core.light.coverage import Span
 from logos_delivery.core.light.filter_wire import MAX_TOPICS, FilterKind
 
+MAX_SERVICE_PEERS: Final = 100
+"""Known at a time."""
 SUBSCRIBE_TIMEOUT_MS: Final = 15_000
 PING_TIMEOUT_MS: Final = 5_000
 PING_AFTER_SILENCE_MS: Final = 5_000
 PING_EVERY_MS: Final = 30_000
 """Also where pushes come: they do not keep a subscription."""
-FRESH_MS: Final = 1_000
-"""A peer that has just answered is not pinged before it is asked for more."""
 PUSH_MARGIN_MS: Final = 25_000
 """A peer that has a subscription now may still give up a push of the last 20 seconds."""
 MAX_BACKOFF_MS: Final = 30_000
 LIMIT_PAUSE_MS: Final = 10_000
 _FIRST_BACKOFF_MS: Final = 1_000
+
+
+class Mark(NamedTuple):
+    """A topic without messages, which a peer has as long as it has forgotten nothing."""
+
+    pubsub_topic: str
+    content_topic: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,8 @@ class Request:
     kind: FilterKind
     pubsub_topic: str | None = None
     content_topics: tuple[str, ...] = ()
+    mark: Mark | None = None
+    """The last of its topics: new where it subscribes, and asked for where it unsubscribes."""
 
     @property
     def timeout_ms(self) -> int:
@@ -74,6 +83,12 @@ class ServicePeer:
     proven_ms: int = 0
     failures: int = 0
     paused_until_ms: int | None = None
+    mark: Mark | None = None
+    """What came with the last subscription."""
+    doubt: Mark | None = None
+    """What came with the one before, until it is known that it is still there."""
+    is_stale: bool = False
+    """Whether it may have subscriptions that this client knows nothing of."""
 
     @property
     def has_confirmed(self) -> bool:
@@ -95,20 +110,34 @@ class ServicePeer:
     def fail(self, now_ms: int) -> None:
         """It is not used for a time that doubles each time."""
         self.links.clear()
+        self.forget()
+        self.is_stale = True
         self.call = None
         delay_ms = _FIRST_BACKOFF_MS << min(self.failures, 10)
         self.failures += 1
         self.paused_until_ms = now_ms + min(MAX_BACKOFF_MS, delay_ms)
 
-    def next_request(self, wanted: Mapping[str, Mapping[str, int]], now_ms: int) -> Request | None:
+    def forget(self) -> None:
+        """It has no subscription; its shards stay."""
+        self.links = {shard: Link() for shard in self.links}
+        self.mark = self.doubt = None
+
+    def subscribed(self, mark: Mark | None) -> None:
+        """It has taken a subscription, which hides whether it still has the earlier ones."""
+        self.mark, self.doubt = mark, self.mark
+
+    def next_request(
+        self, wanted: Mapping[str, Mapping[str, int]], new_mark: str, now_ms: int
+    ) -> Request | None:
         """Returns what to ask it now, if anything; forgets shards that are done with."""
         if self.call is not None or self.paused_until_ms is not None:
             return None
-        change = self._next_change(wanted)
-        is_fresh = now_ms - self.answered_ms <= FRESH_MS
-        if change is not None and change.kind is FilterKind.SUBSCRIBE and self.has_confirmed:
-            # Success would hide that it has lost what it took before.
-            return change if is_fresh else Request(FilterKind.PING)
+        if self.doubt is not None:
+            shard, topic = self.doubt
+            return Request(FilterKind.UNSUBSCRIBE, shard, (topic,), self.doubt)
+        change = self._next_change(wanted, new_mark)
+        if (self.is_stale and self.links) or (self.mark is not None and not self.links):
+            return Request(FilterKind.UNSUBSCRIBE_ALL)
         if change is not None:
             return change
         ping_at_ms = self._ping_at_ms()
@@ -128,12 +157,15 @@ class ServicePeer:
             return None
         return min(self.heard_ms + PING_AFTER_SILENCE_MS, self.answered_ms + PING_EVERY_MS)
 
-    def _next_change(self, wanted: Mapping[str, Mapping[str, int]]) -> Request | None:
+    def _next_change(
+        self, wanted: Mapping[str, Mapping[str, int]], new_mark: str
+    ) -> Request | None:
         for shard, link in tuple(self.links.items()):
             topics = wanted.get(shard, {})
             missing = _some(each for each in topics if each not in link.confirmed)
             if missing:
-                return Request(FilterKind.SUBSCRIBE, shard, missing)
+                mark = Mark(shard, new_mark)
+                return Request(FilterKind.SUBSCRIBE, shard, (*missing, new_mark), mark)
             extra = _some(each for each in link.confirmed if each not in topics)
             if extra:
                 return Request(FilterKind.UNSUBSCRIBE, shard, extra)
@@ -143,4 +175,5 @@ class ServicePeer:
 
 
 def _some(topics: Iterable[str]) -> tuple[str, ...]:
-    return tuple(islice(topics, MAX_TOPICS))
+    """Returns as many as fit a request, with its mark."""
+    return tuple(islice(topics, MAX_TOPICS - 1))

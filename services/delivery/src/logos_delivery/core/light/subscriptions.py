@@ -136,7 +136,9 @@ class Subscriptions:
 
     def expired(self, now_ms: int) -> list[str]:
         """Returns the peers whose last request is longer ago than five minutes."""
-        return [peer for peer, found in self._peers.items() if now_ms - found.asked_ms > self._keep_ms]
+        return [
+            peer for peer, found in self._peers.items() if now_ms - found.asked_ms > self._keep_ms
+        ]
 
     def is_fresh(self, peer: str, now_ms: int) -> bool:
         """Says whether a subscriber's last request is at most five minutes ago."""
