@@ -54,7 +54,8 @@ class BloomFilter:
 
     def _bits_of(self, message_id: str) -> Iterator[int]:
         digest = hashlib.sha256(message_id.encode()).digest()
-        first, step = int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big")
+        # An odd step: an even one would keep to half of the bits, or fewer.
+        first, step = int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big") | 1
         size = 8 * len(self.bits)
         for number in range(self.hashes):
             yield (first + number * step) % _U64 % size

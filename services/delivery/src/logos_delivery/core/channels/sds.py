@@ -273,10 +273,14 @@ class Sds:
         return min(self._config.lost_after_ms, least_ms)
 
     def _give_up(self, now_ms: int) -> list[Effect]:
-        lost = self.parked.missing_since(now_ms - self._wait_ms())
+        latest_ms = now_ms - self._wait_ms()
+        lost = self.parked.missing_since(latest_ms)
         lost += self._gaps.found_before(now_ms - self._config.lost_after_ms)
         ids = tuple(dict.fromkeys(lost))
-        return [Lost(ids), *self.waive(ids, now_ms, is_lost=True)] if ids else []
+        effects: list[Effect] = []
+        if ids:
+            effects = [Lost(ids), *self.waive(ids, now_ms, is_lost=True)]
+        return effects + self._release(self.parked.stuck_since(latest_ms), now_ms)
 
     def _sync_ms(self) -> int | None:
         """When a sync message is due: to acknowledge, to ask for repair, or after a silence."""

@@ -109,14 +109,28 @@ class Parked:
         waiting = self._waiting.get(message_id)
         return self._still(waiting) if waiting else set()
 
+    def stuck_since(self, latest_ms: int) -> list[str]:
+        """Returns messages that wait since then, for which others do, that wait for nothing else.
+
+        Only a sender that lies can name messages in a circle.
+        """
+        found: dict[str, None] = {}
+        for waiting in self._waiting.values():
+            still = sorted(self._still(waiting))
+            if waiting.since_ms <= latest_ms and all(one in self._waiting for one in still):
+                old = (one for one in still if self._waiting[one].since_ms <= latest_ms)
+                found.update((one, None) for one in old)
+        return list(found)
+
     def oldest_ms(self) -> int | None:
-        """Returns since when the longest wait lasts for a message that is not here either."""
-        times = (
-            waiting.since_ms
-            for waiting in self._waiting.values()
-            if not self._waiting.keys() >= self._still(waiting)
-        )
-        return min(times, default=None)
+        """Returns since when the longest wait lasts that another here cannot end before."""
+        return min((self._since_ms(waiting) for waiting in self), default=None)
+
+    def _since_ms(self, waiting: Waiting) -> int:
+        still = self._still(waiting)
+        if any(one not in self._waiting for one in still):
+            return waiting.since_ms
+        return max(waiting.since_ms, *(self._waiting[one].since_ms for one in still))
 
     def _still(self, waiting: Waiting) -> set[str]:
         return {one for one in waiting.missing if one in self._awaited}

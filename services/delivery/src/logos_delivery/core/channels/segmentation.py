@@ -118,9 +118,10 @@ def _check(segment: Segment) -> None:
 def parity_count(data: int, rate: float) -> int:
     """Returns how many parity segments go with data segments: as many as the rate asks for.
 
-    Fewer where the codec's field has no room for them, and none for a rate of 0.
+    Rounded down, so that a small payload does not double; fewer where the codec's field has no
+    room for them.
     """
-    wanted = min(data, -int(-data * rate // 1))
+    wanted = min(data, int(data * rate))
     while wanted and not (counts_fit(data, wanted) and data + wanted <= MAX_SEGMENTS):
         wanted -= 1
     return wanted
