@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logos_base.errors import RemoteFaultError
@@ -322,6 +322,7 @@ CROWD = [position(25, number) for number in range(110)]
 
 
 @pytest.mark.property
+@settings(max_examples=50)
 @given(
     st.lists(hostile_payloads(), max_size=4),
     st.sets(st.integers(0, 60), max_size=60),

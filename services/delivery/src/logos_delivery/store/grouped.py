@@ -60,7 +60,8 @@ class Grouped:
         raise one.outcome or ArchiveBusyError("not written")
 
     def _take(self) -> list[_Put]:
-        group, count = [], 0
+        group: list[_Put] = []
+        count = 0
         while self._waiting and (not group or count + len(self._waiting[0].entries) <= MAX_GROUP):
             one = self._waiting.popleft()
             self._waiting_bytes -= one.size_bytes

@@ -5,15 +5,19 @@ and a content topic; each gives at most a page, and they are merged. Pubsub topi
 asked for are read from the index too: there are as many as this node has shards.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import product
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Integer,
     LargeBinary,
     Select,
     Table,
+    bindparam,
     literal,
     select,
     tuple_,
@@ -24,8 +28,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from logos_delivery.core.archive.types import Position, Query
 from logos_delivery.store.schema import MessageRow
 
-RUNS: Final = 50
-"""Through an index, in one statement."""
+RUNS: Final = 64
+"""Through an index, in one statement; a power of two."""
 _LAST_NS: Final = (1 << 63) - 1
 _FIRST_NS: Final = -(1 << 63)
 
@@ -60,16 +64,6 @@ class Bounds(NamedTuple):
     after: Position | None
     before: Position | None
 
-    @property
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """The same as conditions of SQL: at most one a side, so that an index is entered there."""
-        found = []
-        if self.after is not None:
-            found.append(is_after(self.after))
-        if self.before is not None:
-            found.append(is_before(self.before))
-        return found
-
     def hold(self, position: Position) -> bool:
         """Returns whether a position is between them."""
         return (self.after is None or self.after < position) and (
@@ -77,15 +71,28 @@ class Bounds(NamedTuple):
         )
 
 
+class Shape(NamedTuple):
+    """What statements have in common that differ in their values alone."""
+
+    runs: int
+    has_shard: bool
+    has_topic: bool
+    is_forward: bool
+    has_after: bool
+    has_before: bool
+
+
 def is_after(position: Position) -> ColumnElement[bool]:
     """Returns the condition that a message stands after a position."""
-    condition: ColumnElement[bool] = _place() > _literal(position)
+    place: Any = _place()
+    condition: ColumnElement[bool] = place > _literal(position)
     return condition
 
 
 def is_before(position: Position) -> ColumnElement[bool]:
     """Returns the condition that a message stands before a position."""
-    condition: ColumnElement[bool] = _place() < _literal(position)
+    place: Any = _place()
+    condition: ColumnElement[bool] = place < _literal(position)
     return condition
 
 
@@ -100,10 +107,8 @@ async def keys_of(session: AsyncSession, query: Query, behind: Position | None) 
     bounds = _bounds(query, behind)
     if query.hashes:
         found = await _by_hash(session, query, bounds)
-    elif query.content_topics or query.pubsub_topic is not None:
-        found = await _by_topic(session, query, bounds)
     else:
-        found = await _keys(session, [_run(query, bounds)])
+        found = await _by_topic(session, query, bounds)
     found.sort(reverse=not query.is_forward)
     return found[: query.page_size + 1]
 
@@ -125,51 +130,85 @@ async def _by_hash(session: AsyncSession, query: Query, bounds: Bounds) -> list[
     wanted = select(*_KEY).where(TABLE.c.hash.in_(query.hashes))
     if query.pubsub_topic is not None:
         wanted = wanted.where(TABLE.c.pubsub_topic == query.pubsub_topic.encode())
-    return [key for key in await _keys(session, [wanted]) if bounds.hold(key.position)]
+    found = [Key(*row) for row in await session.execute(wanted)]
+    return [key for key in found if bounds.hold(key.position)]
 
 
 async def _by_topic(session: AsyncSession, query: Query, bounds: Bounds) -> list[Key]:
-    content_topics = [one.encode() for one in dict.fromkeys(query.content_topics)]
-    if query.pubsub_topic is None:
-        pubsub_topics = await _pubsub_topics(session)
-    else:
-        pubsub_topics = [query.pubsub_topic.encode()]
-    runs = [
-        _run(query, bounds, *conditions)
-        for pubsub_topic in pubsub_topics
-        for conditions in _conditions(pubsub_topic, content_topics)
-    ]
+    shards: list[bytes | None] = [None]
+    if query.pubsub_topic is not None:
+        shards = [query.pubsub_topic.encode()]
+    elif query.content_topics:
+        shards = list(await _pubsub_topics(session))
+    topics: list[bytes | None] = [one.encode() for one in dict.fromkeys(query.content_topics)]
+    pairs = list(product(shards, topics or [None]))
     found: list[Key] = []
-    for start in range(0, len(runs), RUNS):
-        found += await _keys(session, runs[start : start + RUNS])
+    while pairs:
+        count = min(RUNS, 1 << len(pairs).bit_length() - 1)  # so there are few statements to make
+        found += await _run(session, query, bounds, pairs[:count])
+        del pairs[:count]
     return found
 
 
-def _conditions(
-    pubsub_topic: bytes, content_topics: Sequence[bytes]
-) -> Iterator[list[ColumnElement[bool]]]:
-    is_of_shard = TABLE.c.pubsub_topic == pubsub_topic
-    if not content_topics:
-        yield [is_of_shard]
-    for one in content_topics:
-        yield [is_of_shard, TABLE.c.content_topic == one]
+async def _run(
+    session: AsyncSession,
+    query: Query,
+    bounds: Bounds,
+    pairs: Sequence[tuple[bytes | None, bytes | None]],
+) -> list[Key]:
+    """Returns what one statement finds for pairs of a pubsub topic and a content topic."""
+    values: dict[str, object] = {"count": query.page_size + 1}
+    for number, (shard, topic) in enumerate(pairs):
+        if shard is not None:
+            values[f"shard{number}"] = shard
+        if topic is not None:
+            values[f"topic{number}"] = topic
+    for name, end in (("after", bounds.after), ("before", bounds.before)):
+        if end is not None:
+            values |= {f"{name}_ns": end.timestamp_ns, f"{name}_hash": end.hash}
+    statement = _statement(
+        Shape(
+            runs=len(pairs),
+            has_shard=pairs[0][0] is not None,
+            has_topic=pairs[0][1] is not None,
+            is_forward=query.is_forward,
+            has_after=bounds.after is not None,
+            has_before=bounds.before is not None,
+        )
+    )
+    return [Key(*row) for row in await session.execute(statement, values)]
 
 
-def _run(query: Query, bounds: Bounds, *conditions: ColumnElement[bool]) -> Select[Any]:
-    order = [TABLE.c.timestamp_ns, TABLE.c.hash]
-    if not query.is_forward:
-        order = [column.desc() for column in order]
-    wanted = select(*_KEY).where(*conditions, *bounds.conditions)
-    return wanted.order_by(*order).limit(query.page_size + 1)
+@lru_cache(maxsize=512)
+def _statement(shape: Shape) -> Any:
+    """Returns a statement of a shape. To make one takes longer than to execute it."""
+    runs = [_run_of(shape, number) for number in range(shape.runs)]
+    if len(runs) == 1:
+        return runs[0]
+    return union_all(*(select(run.subquery()) for run in runs))
 
 
-async def _keys(session: AsyncSession, runs: Sequence[Select[Any]]) -> list[Key]:
-    if not runs:
-        return []
-    statement: Any = runs[0]
-    if len(runs) > 1:
-        statement = union_all(*(select(run.subquery()) for run in runs))
-    return [Key(*row) for row in await session.execute(statement)]
+def _run_of(shape: Shape, number: int) -> Select[Any]:
+    """Returns one run through the index that has the order of the answer."""
+    columns = (TABLE.c.timestamp_ns, TABLE.c.hash)
+    order = [column.asc() if shape.is_forward else column.desc() for column in columns]
+    run = select(*_KEY).order_by(*order).limit(bindparam("count", type_=Integer))
+    place: Any = _place()
+    if shape.has_shard:
+        run = run.where(TABLE.c.pubsub_topic == bindparam(f"shard{number}", type_=LargeBinary))
+    if shape.has_topic:
+        run = run.where(TABLE.c.content_topic == bindparam(f"topic{number}", type_=LargeBinary))
+    if shape.has_after:
+        run = run.where(place > _named("after"))
+    if shape.has_before:
+        run = run.where(place < _named("before"))
+    return run
+
+
+def _named(name: str) -> Any:
+    return tuple_(
+        bindparam(f"{name}_ns", type_=BigInteger), bindparam(f"{name}_hash", type_=LargeBinary)
+    )
 
 
 async def _pubsub_topics(session: AsyncSession) -> list[bytes]:

@@ -24,7 +24,7 @@ from logos_module.database import Database, reading, writing
 VACUUM_PAGES: Final = 256
 """Given back to the disk in one transaction: 1 MiB."""
 _CHUNK: Final = 500
-_INSERTS: Final = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+_INSERTS: Final[dict[str, Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _NEWEST: Final = (TABLE.c.timestamp_ns.desc(), TABLE.c.hash.desc())
 
 
@@ -97,12 +97,14 @@ class SqlArchive:
     @reading
     async def oldest_ns(self, session: AsyncSession) -> int | None:
         """Returns the timestamp of the oldest message."""
-        return await session.scalar(select(func.min(TABLE.c.timestamp_ns)))
+        found: int | None = await session.scalar(select(func.min(TABLE.c.timestamp_ns)))
+        return found
 
     @reading
     async def newest_ns(self, session: AsyncSession) -> int | None:
         """Returns the timestamp of the newest message."""
-        return await session.scalar(select(func.max(TABLE.c.timestamp_ns)))
+        found: int | None = await session.scalar(select(func.max(TABLE.c.timestamp_ns)))
+        return found
 
     @reading
     async def first_of_newest(self, session: AsyncSession, count: int) -> Position | None:
@@ -179,7 +181,7 @@ async def _size(session: AsyncSession) -> int:
 
 
 async def _first_of_newest(session: AsyncSession, count: int) -> Position | None:
-    two: Select[tuple[int, bytes]] = (
+    two: Select[Any] = (
         select(TABLE.c.timestamp_ns, TABLE.c.hash).order_by(*_NEWEST).offset(count - 1).limit(2)
     )
     rows = (await session.execute(two)).all()

@@ -70,9 +70,9 @@ class Query:
     content_topics: tuple[str, ...] = ()
     """Any of these."""
     start_ns: int | None = None
-    """Not older."""
+    """Not older (DST-5)."""
     end_ns: int | None = None
-    """Not newer."""
+    """Not newer (DST-5)."""
     hashes: tuple[bytes, ...] = ()
     """Any of these, 32 bytes each."""
     include_data: bool = False

@@ -1,6 +1,6 @@
 """Store v3 as bytes, under `/vac/waku/store-query/3.0.0`.
 
-Spec: docs/protocol/delivery-store.md, DST-1 to DST-3. Source: 13/WAKU2-STORE.
+Spec: docs/protocol/delivery-store.md, DST-1, DST-2, DST-3. Source: 13/WAKU2-STORE.
 """
 
 from dataclasses import dataclass
