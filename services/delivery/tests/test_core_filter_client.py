@@ -178,14 +178,17 @@ def test_peers_of_other_shards_and_beyond_a_number_are_not_used() -> None:
 
 
 def test_peers_that_serve_another_shard_come_first() -> None:
-    client = Client("a", "b", "c", "d")
-    client.do(client.machine.found, "a", frozenset({SHARD}))
+    client = Client()
+    for peer in "cd":
+        client.do(client.machine.found, peer, frozenset({OTHER}))
+    for peer in "ab":
+        client.do(client.machine.found, peer, None)
     client.want("x")
     client.wait(DEBOUNCE_MS)
     client.answer()
     client.want("y", shard=OTHER)
     client.wait(DEBOUNCE_MS)
-    assert client.machine.peers == {"a": (SHARD,), "b": (SHARD, OTHER), "c": (OTHER,)}
+    assert client.machine.peers == {"a": (SHARD, OTHER), "b": (SHARD, OTHER)}
 
 
 def test_what_is_wanted_no_longer_is_unsubscribed_from_and_dropped_at_once() -> None:
