@@ -31,6 +31,7 @@ from logos_module.driver import Driver
 
 log = logging.getLogger(__name__)
 
+SEED_BYTES: Final = 32
 LOOK_S: Final = 5.0
 """Between two looks for service nodes."""
 
@@ -48,7 +49,7 @@ class FilterClientOperations:
         self._requests = requests
         self._services = services
         self._monotonic_ms = monotonic_ms
-        self._machine = FilterClient()
+        self._machine = FilterClient(secrets.token_bytes(SEED_BYTES))
         self._driver: Driver[Effect] = Driver(self._machine, self._perform, monotonic_ms)
         self._holders: Counter[tuple[str, str]] = Counter()
         self._known: frozenset[str] = frozenset()
@@ -113,7 +114,9 @@ class FilterClientOperations:
             return
         for peer in self._known - found:
             self._driver.put(self._machine.lost, peer)
-        for peer in sorted(found - self._known):
+        newcomers = list(found - self._known)
+        secrets.SystemRandom().shuffle(newcomers)
+        for peer in newcomers:
             self._driver.put(self._machine.found, peer, None)
         self._known = found
 

@@ -10,7 +10,7 @@ from logos_delivery.core.errors import PeerFailedError
 from logos_delivery.core.light import filter_wire as wire
 from logos_delivery.core.light.errors import LightMessageMalformedError
 from logos_delivery.core.light.filter import Effect, FilterService, Forget, PushTo
-from logos_delivery.core.light.filter_wire import FilterResponse, FilterStatus
+from logos_delivery.core.light.filter_wire import FilterResponse
 from logos_delivery.core.light.rates import PeerLimits
 from logos_delivery.core.light.subscriptions import Criterion
 from logos_delivery.core.relay.relay_guard import Pass
@@ -67,9 +67,7 @@ class FilterServing:
             request = wire.decode_request(raw)
         except LightMessageMalformedError as error:
             log.info("a filter request was refused", extra={"error": str(error)})
-            return wire.encode_response(
-                FilterResponse("", FilterStatus.BAD_REQUEST, f"BAD_REQUEST: {error}")
-            )
+            return None  # DLC-2: the stream is closed without an answer
         response: FilterResponse = await self._driver.ask(self._machine.request, peer, request)
         return wire.encode_response(response)
 
