@@ -780,3 +780,17 @@ class Ceremony:
 
     def finish(self) -> CircuitKey:
         """Verifies what is left, and returns the key that came out."""
+
+# Shards. `ValueError` where their counts or sizes are refused.
+
+def leopard_encode(data: list[bytes], parity: int) -> list[bytes]:
+    """Returns the parity shards of data shards."""
+
+def leopard_reconstruct(shards: list[bytes | None], data: int) -> list[bytes]:
+    """Returns the data shards, from any so many of data and parity shards."""
+
+def keccak256(data: bytes) -> bytes:
+    """Returns the hash of Ethereum, 32 bytes."""
+
+def keccak256_end_of_padded(data: bytes, least: int, digest: bytes) -> int | None:
+    """Returns where data ends that was padded with zeros, by its hash."""

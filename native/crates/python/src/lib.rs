@@ -2,6 +2,7 @@
 //! what comes back is wrapped. The contract is `logos_native.pyi`, beside this crate.
 
 mod circuits;
+mod erasure;
 mod events;
 mod host;
 mod keys;
@@ -73,6 +74,7 @@ mod logos_native {
         error.setattr("relation", module.py().None())?;
         module.add("ZkError", error)?;
         circuits::register(module)?;
+        erasure::register(module)?;
         keys::register(module)?;
         rln::register(module)?;
         sphinx::register(module)?;
