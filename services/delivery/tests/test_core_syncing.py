@@ -5,6 +5,9 @@ from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_delivery.core.archive.types import Entry
@@ -33,7 +36,8 @@ from logos_delivery.core.sync.syncing import (
     Sync,
     Take,
 )
-from logos_delivery.core.sync.types import Scope
+from logos_delivery.core.sync.types import ItemSet, Payload, Scope, between
+from logos_delivery.core.sync.wire import encode
 
 NOW = 1_800_000_000_000
 SHARD = "/waku/2/rs/3/0"
@@ -315,6 +319,8 @@ def test_the_one_that_waits_is_answered_although_messages_do_not_come() -> None:
     (report,) = ours.answers
     assert isinstance(report, Report)
     assert report.received == 1
+    pair.run(ours, ours.sync.tick(NOW + 2 * ARRIVAL_MS))
+    assert len(ours.answers) == 1
 
 
 def test_a_fingerprint_can_be_forged_by_the_other_node() -> None:
@@ -329,3 +335,108 @@ def test_a_fingerprint_can_be_forged_by_the_other_node() -> None:
     pair.run(ours, ours.sync.start(Ticket(1), "", NOW))
 
     assert ours.archive == {}
+
+
+peers = st.sampled_from(["a", "b", "c"])
+streams = st.integers(0, 4)
+payloads = st.binary(max_size=60) | st.lists(st.integers(1, 5), max_size=4).map(
+    lambda numbers: encode(
+        Payload(
+            ranges=(
+                ItemSet(
+                    between((NOW - 700_000) * 1_000_000, NOW * 1_000_000),
+                    tuple(sorted({entry(number).position for number in numbers})),
+                    is_reconciled=len(numbers) % 2 == 0,
+                ),
+            )
+        )
+    )
+)
+transfers = st.binary(max_size=60) | st.integers(1, 9).map(
+    lambda number: transfer.encode(entry(number))
+)
+
+
+class Hostile(RuleBasedStateMachine):
+    """Inputs in any order and from any peer: none is raised, and nothing is left behind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.sync = Sync(NOW, interval_ms=120_000)
+        self.open: set[int] = set()
+        self.asked: set[int] = set()
+        self.tickets = count(1)
+        self.streams = count(100)
+
+    def obey(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Close(stream):
+                    self.open.discard(stream)
+                case Send(stream):
+                    assert stream in self.open
+                case Answer(ticket) | Refuse(ticket):
+                    self.asked.remove(ticket)
+                case _:
+                    pass
+
+    @rule(peer=peers, is_ours=st.booleans())
+    def a_stream_opens(self, peer: str, is_ours: bool) -> None:  # noqa: FBT001 -- drawn
+        stream = next(self.streams)
+        self.open.add(stream)
+        step = self.sync.connected if is_ours else self.sync.opened
+        self.obey(step(stream, peer, self.now))
+
+    @rule(data=st.data(), raw=payloads)
+    def a_payload_comes(self, data: st.DataObject, raw: bytes) -> None:
+        stream = data.draw(st.sampled_from([*sorted(self.open), 7]))
+        self.obey(self.sync.received(stream, raw, self.now))
+
+    @rule(data=st.data())
+    def a_stream_closes(self, data: st.DataObject) -> None:
+        stream = data.draw(st.sampled_from([*sorted(self.open), 7]))
+        self.obey(self.sync.closed(stream, self.now))
+
+    @rule(peer=peers, raw=transfers)
+    def a_message_comes(self, peer: str, raw: bytes) -> None:
+        self.obey(self.sync.transferred(peer, raw, self.now))
+
+    @rule(number=st.integers(1, 9))
+    def a_message_is_kept(self, number: int) -> None:
+        self.obey(keep(self.sync, entry(number), self.now))
+
+    @rule(peer=peers)
+    def it_is_asked(self, peer: str) -> None:
+        ticket = Ticket(next(self.tickets))
+        try:
+            effects = self.sync.start(ticket, peer, self.now)
+        except SyncBusyError:
+            return
+        self.asked.add(ticket)
+        self.obey(effects)
+
+    @rule()
+    def no_stream_opens(self) -> None:
+        self.obey(self.sync.not_connected(SyncLostError("no route"), self.now))
+
+    @rule(step_ms=st.sampled_from([1, 5_000, 40_000, 130_000]))
+    def time_passes(self, step_ms: int) -> None:
+        self.now += step_ms
+        self.obey(self.sync.tick(self.now))
+        wake_ms = self.sync.next_wake_ms()
+        assert wake_ms is not None
+        assert wake_ms > self.now
+
+    def teardown(self) -> None:
+        """Whoever has asked is answered, although nothing more happens."""
+        for _ in range(10):
+            self.now += 40_000
+            self.obey(self.sync.tick(self.now))
+        assert self.asked == set()
+        assert self.open == set()
+
+
+@pytest.mark.property
+def test_no_peer_can_hurt_a_node() -> None:
+    run_state_machine_as_test(Hostile, settings=settings(max_examples=40, stateful_step_count=40))
