@@ -4,7 +4,7 @@ import hashlib
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from logos_delivery.core.channels.channel import Channel
@@ -178,7 +178,7 @@ def settled(group: Group) -> None:
     ),
     parity=st.sampled_from([0.0, 0.5]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate])
 def test_all_is_received_in_causal_order_and_every_send_ends(
     *,
     seed: int,

@@ -87,7 +87,8 @@ class Channel:
         self._sds.restore(records, now_ms)
         self._resume(records)
         waiting = [each.message for each in self._sds.parked]
-        after = self._of_payloads(self._payloads.restore(records, waiting, now_ms), now_ms)
+        found = self._payloads.restore(records, waiting, now_ms)
+        after = self._follow((), now_ms, found)
         self._drop_unchanged(records)
         if _CHANNEL not in records:
             self._journal.put(_CHANNEL, number_field(_JOINED, self._joined_ms))
@@ -124,7 +125,7 @@ class Channel:
     def received(self, content: bytes, message_hash: bytes, now_ms: int) -> Effects:
         """A message with `MARKER` came over the channel's topic, or from a store; decrypted."""
         effects = self._sds.receive(content, message_hash, now_ms)
-        return self._finish(self._of_sds(effects, now_ms), now_ms)
+        return self._finish(self._follow(effects, now_ms), now_ms)
 
     def dispatched(self, key: str, message_hash: bytes, now_ms: int) -> Effects:
         """What was to be sent has reached the network under a hash."""
@@ -149,9 +150,8 @@ class Channel:
 
     def tick(self, now_ms: int) -> Effects:
         """Performs the work that is due."""
-        after = self._of_sds(self._sds.tick(now_ms), now_ms)
-        after += self._of_payloads(self._payloads.expire(now_ms), now_ms)
-        return self._finish(after, now_ms)
+        effects, found = self._sds.tick(now_ms), self._payloads.expire(now_ms)
+        return self._finish(self._follow(effects, now_ms, found), now_ms)
 
     def next_wake_ms(self) -> int | None:
         """Returns when `tick` is due."""
@@ -172,46 +172,67 @@ class Channel:
         self._requests.begin(request_id, len(segments), is_ephemeral=is_ephemeral)
         return [encode(segment) for segment in segments]
 
-    def _of_sds(self, effects: Iterable[sds_types.Effect], now_ms: int) -> Effects:
+    def _follow(
+        self,
+        effects: Iterable[sds_types.Effect],
+        now_ms: int,
+        found: Iterable[payloads.Effect] = (),
+    ) -> Effects:
+        """Does what SDS says, in its order; what is released thereby comes after that."""
         after: Effects = []
-        for effect in effects:
-            match effect:
+        queue, releases = deque(effects), deque[payloads.Release]()
+        self._take_payloads(found, releases, after)
+        while queue or releases:
+            if not queue:
+                queue.extend(self._release(releases.popleft(), now_ms))
+                continue
+            match queue.popleft():
                 case sds_types.Deliver(message=message):
-                    after += self._of_payloads(self._payloads.delivered(message, now_ms), now_ms)
+                    delivered = self._payloads.delivered(message, now_ms)
+                    self._take_payloads(delivered, releases, after)
                 case sds_types.Park(message=message):
-                    after += self._of_payloads(self._payloads.parked(message, now_ms), now_ms)
-                case sds_types.Acknowledged(one=one):
-                    self._acknowledged(one.request_id, one.ordinal)
-                case sds_types.NotAcknowledged(one=one):
-                    error = f"segment {one.ordinal} was not acknowledged"
-                    self._end(one.request_id, DeliveryFailed(one.request_id, error))
-                case sds_types.Transmit():
-                    self._repeat(effect)
-                case sds_types.Lost(message_ids=message_ids):
-                    self._events.append(HistoryLost(message_ids))
-                case sds_types.Fetch():
-                    after.append(effect)
-                case sds_types.Ignored(reason=reason):
-                    after.append(Discarded(reason))
+                    parked = self._payloads.parked(message, now_ms)
+                    self._take_payloads(parked, releases, after)
+                case other:
+                    self._take_outcome(other, after)
         return after
 
-    def _of_payloads(self, effects: Iterable[payloads.Effect], now_ms: int) -> Effects:
-        after: Effects = []
+    def _take_outcome(self, effect: sds_types.Effect, after: Effects) -> None:
+        match effect:
+            case sds_types.Acknowledged(one=one):
+                self._acknowledged(one.request_id, one.ordinal)
+            case sds_types.NotAcknowledged(one=one):
+                error = f"segment {one.ordinal} was not acknowledged"
+                self._end(one.request_id, DeliveryFailed(one.request_id, error))
+            case sds_types.Transmit():
+                self._repeat(effect)
+            case sds_types.Lost(message_ids=message_ids):
+                self._events.append(HistoryLost(message_ids))
+            case sds_types.Fetch():
+                after.append(effect)
+            case sds_types.Ignored(reason=reason):
+                after.append(Discarded(reason))
+
+    def _take_payloads(
+        self,
+        effects: Iterable[payloads.Effect],
+        releases: deque[payloads.Release],
+        after: Effects,
+    ) -> None:
         for effect in effects:
             match effect:
                 case payloads.Whole(sender=sender, payload=payload):
                     self._events.append(Received(sender, payload))
                 case payloads.Release():
-                    after += self._release(effect, now_ms)
+                    releases.append(effect)
                 case payloads.Dropped(reason=reason):
                     after.append(Discarded(reason))
-        return after
 
-    def _release(self, effect: payloads.Release, now_ms: int) -> Effects:
+    def _release(self, effect: payloads.Release, now_ms: int) -> list[sds_types.Effect]:
         parked = self._sds.parked
         missing = {one for waiter in effect.waiting for one in parked.missing_of(waiter)}
-        needless = sorted(one for one in missing - effect.followed if one not in parked)
-        return self._of_sds(self._sds.waive(needless, now_ms), now_ms) if needless else []
+        needless = sorted(one for one in missing if one not in parked)
+        return self._sds.waive(needless, now_ms) if needless else []
 
     def _acknowledged(self, request_id: str, ordinal: int) -> None:
         # What was acknowledged has reached the network, whatever is reported of it later.

@@ -1,9 +1,8 @@
 """From messages back to payloads.
 
 Segments are put together once SDS delivers them, in causal order. With parity they are put
-together as they come, also those that wait: then the lost ones are not needed, and what waits for
-nothing but them is released. A payload is handed over after the last of its segments that wait,
-and so after all that it follows.
+together as they come, also those that wait. Once the payload is whole and its first segment has
+had its turn, the lost ones are not needed, and the others are released.
 
 Spec: docs/protocol/channels.md, CHN-6 to CHN-8. Source: LIP segmentation.
 """
@@ -47,8 +46,6 @@ class Release:
     """Messages wait in vain for segments of a payload that is whole without them."""
 
     waiting: tuple[str, ...]
-    followed: frozenset[str]
-    """What the payload as a whole follows: that is still waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,10 @@ class _Members:
 
     saved: set[str] = field(default_factory=set)
     waiting: set[str] = field(default_factory=set)
-    followed: frozenset[str] | None = None
+    first: str = ""
+    """Of the first segment; what it follows, the whole payload follows."""
+    has_begun: bool = False
+    """Whether the first segment had its turn."""
     payload: bytes | None = None
 
 
@@ -103,6 +103,7 @@ class Payloads:
             if members is None or message.message_id not in members.waiting:
                 return []  # it came too late for its payload
             members.waiting.discard(message.message_id)
+            members.has_begun |= message.message_id == members.first
             self._save(members, message)
             return self._hand_over(key)
         segment = _segment_of(message)
@@ -142,7 +143,8 @@ class Payloads:
         self, key: Key, members: _Members, segment: Segment, message: SdsMessage, now_ms: int
     ) -> list[Effect]:
         if segment.place == 0:
-            members.followed = frozenset(entry.message_id for entry in message.history)
+            members.first = message.message_id
+            members.has_begun = message.message_id not in members.waiting
         if members.payload is not None:
             return self._hand_over(key)  # whole already: it may have been the first
         effects = self._follow(self._reassembly.receive(message.sender, segment, now_ms))
@@ -176,9 +178,9 @@ class Payloads:
         if held > self._limits.bytes_:
             self._forget(key)
             return [Dropped(key[0], DropReason.DISPLACED)]
-        if members.followed is None:
-            return []  # what it follows is not known before its first segment is there
-        return [Release(tuple(sorted(members.waiting)), members.followed)]
+        if not members.has_begun:
+            return []  # what the whole payload follows is not there yet
+        return [Release(tuple(sorted(members.waiting)))]
 
     def _save(self, members: _Members, message: SdsMessage) -> None:
         members.saved.add(message.message_id)
