@@ -209,3 +209,27 @@ async def test_health_follows_the_neighbours(net: Net) -> None:
         health = (await call.read()).health
     [event] = await first(one, 1, kinds=[pb.EVENT_KIND_CONNECTION])
     assert event.connection == pb.CONNECTION_STATUS_PARTIALLY_CONNECTED
+
+
+async def test_old_messages_are_removed_by_the_policy(net: Net) -> None:
+    one = await net.node(1)
+    two = await net.node(2)
+    for node in (one, two):
+        await subscribe(node, TOPIC)
+    await until_followed(one)
+    for number in range(5):
+        await one.delivery.Send(pb.SendRequest(content_topic=TOPIC, payload=b"%d" % number))
+    await first(two, 5, kinds=[pb.EVENT_KIND_RECEIVED])
+    while (await stats(two)).messages < 5:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    assert (await stats(two)).retention == "time:172800"
+    await two.stop()
+    two = await net.node(2, retention="capacity:2")
+    while (kept := await stats(two)).messages > 3:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    assert kept.HasField("last_removal_at")
+    assert kept.oldest <= kept.newest
+
+
+async def stats(node: Any) -> Any:
+    return await node.store.GetStats(store_pb2.StoreGetStatsRequest())

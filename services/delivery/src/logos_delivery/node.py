@@ -18,6 +18,7 @@ from logos.delivery.v1.relay_pb2_grpc import add_RelayServicer_to_server
 from logos.delivery.v1.store_pb2_grpc import add_StoreServicer_to_server
 from logos_delivery.config import Config, parse
 from logos_delivery.core.archive import wire as store_wire
+from logos_delivery.core.archive.policies import parse_policies
 from logos_delivery.core.health import Protocol
 from logos_delivery.core.light import filter_wire
 from logos_delivery.core.light import light_push as light_push_wire
@@ -47,6 +48,7 @@ from logos_delivery.operations.light_reading import LightReading
 from logos_delivery.operations.passing import Passing
 from logos_delivery.operations.receiving import ReceiveOperations
 from logos_delivery.operations.relay import RelayOperations
+from logos_delivery.operations.retention import RetentionOperations
 from logos_delivery.operations.sending import Pushing, SendOperations
 from logos_delivery.operations.subscriptions import SubscriptionOperations
 from logos_delivery.rpc.delivery import DeliveryServicer
@@ -157,6 +159,10 @@ class Rooms:
             unix_ns,
             store_peers=config.store_peers,
         )
+        self.retention = None
+        if config.keeps:
+            policies = parse_policies(config.retention)
+            self.retention = RetentionOperations(archive, policies, unix_ms)
         self.events = EventOperations(applications, unix_ms, stopping)
         told = self.events.told
         self.receiving = ReceiveOperations(
@@ -228,7 +234,8 @@ class Rooms:
     async def running(self) -> AsyncIterator[None]:
         """Takes part in the network as long as this is open."""
         async with AsyncExitStack() as stack:
-            for one in (self.relay, self.serving, self.receiving, self.filter_client, self.sending):
+            own = (self.receiving, self.filter_client, self.sending)
+            for one in (self.relay, self.serving, self.retention, *own):
                 if one is not None:
                     await stack.enter_async_context(one.running())
             await self.subscriptions.resume()
@@ -304,7 +311,7 @@ async def joined(
                 information=information,
             ),
             RelayServicer(rooms.passing),
-            StoreServicer(rooms.history, retention=config.retention),
+            StoreServicer(rooms.history, rooms.retention),
             FilterServicer(rooms.reading, rooms.serving),
             LightPushServicer(rooms.passing, rooms.light_push),
         )

@@ -4,6 +4,7 @@ from logos.delivery.v1 import store_pb2 as pb
 from logos.delivery.v1.store_pb2_grpc import StoreServicer as Contract
 from logos_delivery.core.errors import StoreOffError
 from logos_delivery.operations.history import HistoryOperations
+from logos_delivery.operations.retention import RetentionOperations
 from logos_delivery.rpc import convert
 from logos_module.contexts import Context
 
@@ -11,7 +12,8 @@ from logos_module.contexts import Context
 class StoreServicer(Contract):
     """One per process; holds no state of its own."""
 
-    def __init__(self, history: HistoryOperations, *, retention: str) -> None:
+    def __init__(self, history: HistoryOperations, retention: RetentionOperations | None) -> None:
+        """`retention` is None where this node keeps no messages."""
         self._history = history
         self._retention = retention
 
@@ -25,13 +27,16 @@ class StoreServicer(Contract):
     ) -> pb.StoreGetStatsResponse:
         """Returns how much this node keeps."""
         archive = self._history.archive
-        if archive is None:
+        if archive is None or self._retention is None:
             raise StoreOffError("this node keeps no messages: ask another, by `--peer`")
-        return pb.StoreGetStatsResponse(
+        stats = pb.StoreGetStatsResponse(
             messages=await archive.count(),
             bytes=await archive.size_bytes(),
             oldest=await archive.oldest_ns() or 0,
             newest=await archive.newest_ns() or 0,
-            retention=self._retention,
+            retention=str(self._retention),
             refused=self._history.refused,
         )
+        if self._retention.removed_at_ms is not None:
+            stats.last_removal_at.CopyFrom(convert.at(self._retention.removed_at_ms))
+        return stats

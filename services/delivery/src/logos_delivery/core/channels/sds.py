@@ -191,8 +191,8 @@ class Sds:
             return [Ignored(IgnoreReason.TOO_OLD)]
         # What was said before this participant joined follows what it cannot have.
         is_before = (message.lamport or 0) < self._joined_ms - JOIN_SLACK_MS
-        unmet = {entry.message_id for entry in message.history} - {one}
-        unmet = frozenset() if is_before else frozenset(id_ for id_ in unmet if id_ not in self.log)
+        named = {entry.message_id for entry in message.history} - {one}
+        unmet = frozenset(() if is_before else (each for each in named if each not in self.log))
         waiting = Waiting(message, raw, hint, now_ms, unmet)
         if unmet and not self.parked.park(waiting):
             return [Ignored(IgnoreReason.NO_ROOM)]

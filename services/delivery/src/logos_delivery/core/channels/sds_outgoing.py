@@ -100,7 +100,7 @@ class Outgoing:
 
     def take_due(self, now_ms: int) -> tuple[list[Unacknowledged], list[Unacknowledged]]:
         """Returns what is to be sent again, and what has been repeated often enough."""
-        again, ended = [], []
+        again, ended = list[Unacknowledged](), list[Unacknowledged]()
         for one in self._waiting.values():
             if one.due_ms is not None and one.due_ms <= now_ms:
                 (again if one.repeats < self._patience.repeats else ended).append(one)

@@ -165,9 +165,9 @@ def rebuild(
         whole = [pieces[at] for at in range(data)]
     else:
         shards = [pieces.get(at) for at in range(data + parity)]
-        shard_bytes = max(map(len, pieces.values()))
-        if shards[data - 1] is not None:
-            shards[data - 1] = shards[data - 1].ljust(shard_bytes, b"\0")
+        last = shards[data - 1]
+        if last is not None:
+            shards[data - 1] = last.ljust(max(map(len, pieces.values())), b"\0")
         try:
             whole = data_shards(shards, data)
         except ValueError:
