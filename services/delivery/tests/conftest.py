@@ -23,10 +23,8 @@ from logos_delivery.store.opening import open_store
 from logos_module.server import Server
 from open_access import OpenAccess
 
-sys.path[:0] = [
-    str(Path(__file__).parent),  # what several of these tests share lies here
-    str(Path(__file__).parents[2] / "mixnet" / "tests"),  # its fake host
-]
+sys.path.insert(0, str(Path(__file__).parent))  # what several of these tests share lies here
+sys.path.insert(0, str(Path(__file__).parents[2] / "mixnet" / "tests"))  # its fake host
 
 from mixnet_fake_host import Switchboard
 from mixnet_nodes import RunningNode, fake_address, fake_peer_id, fake_signer, running, until
