@@ -93,7 +93,7 @@ event!(PublishDone {
 });
 event!(TopicsListed {
     request_id: u64,
-    topics: Vec<(String, Vec<(String, f64)>, Vec<String>)>,
+    topics: Vec<TopicParts>,
 });
 event!(ProvidersFound {
     request_id: u64,
@@ -241,7 +241,10 @@ fn gossip_object(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> {
     }
 }
 
-fn topic_parts(topic: Topic) -> (String, Vec<(String, f64)>, Vec<String>) {
+/// A topic, its followers with their scores, and those of them that are in the mesh.
+type TopicParts = (String, Vec<(String, f64)>, Vec<String>);
+
+fn topic_parts(topic: Topic) -> TopicParts {
     let followers = topic.followers.into_iter();
     (
         topic.topic,
