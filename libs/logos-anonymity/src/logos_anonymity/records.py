@@ -83,7 +83,7 @@ def read_records(capture: bytes) -> list[Record]:
         CaptureError: It is no such file, bytes of a connection are missing, or a connection begins
             before it or is not one of libp2p with Noise.
     """
-    found = []
+    found: list[Record] = []
     for direction in _directions(_segments(_frames(capture))):
         found += _records(direction)
     return sorted(found)
@@ -124,7 +124,7 @@ def _segments(frames: Iterable[tuple[int, bytes]]) -> Iterator[_Segment]:
 
 def _directions(segments: Iterable[_Segment]) -> list[_Direction]:
     """Sorts segments by connection and direction. Ports may be used again by a later connection."""
-    found = []
+    found: list[_Direction] = []
     current: dict[tuple[_End, _End], _Direction] = {}
     for one in segments:
         ends = one.source, one.destination
