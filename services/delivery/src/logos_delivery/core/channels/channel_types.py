@@ -16,7 +16,7 @@ from logos_delivery.core.channels.segmentation import (
 )
 
 MARKER: Final = b"RELIABLE-CHANNEL-API/1"
-"""The meta of every message of a channel; messages with another are not for channels."""
+"""The meta of every message of a channel; others are not for channels (CHN-2)."""
 MAX_OUTGOING_BYTES: Final = 64 << 20
 
 

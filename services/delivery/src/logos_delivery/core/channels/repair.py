@@ -107,14 +107,14 @@ class Gaps:
         """Another participant has asked for it: this one asks later, if it must."""
         found = self._gaps.get(message_id)
         if found is not None:
-            found.request_ms = now_ms + self._delay_ms(found.entry)
+            found.request_ms = now_ms + self._again_ms(found.entry)
 
     def to_request(self, now_ms: int) -> tuple[HistoryEntry, ...]:
         """Returns the few most overdue entries, which are asked for with the next message."""
         due = [gap for gap in self._gaps.values() if gap.request_ms <= now_ms]
         chosen = sorted(due, key=lambda gap: gap.request_ms)[:ENTRIES_PER_MESSAGE]
         for gap in chosen:
-            gap.request_ms = now_ms + self._delay_ms(gap.entry)
+            gap.request_ms = now_ms + self._again_ms(gap.entry)
         return tuple(gap.entry for gap in chosen)
 
     def to_fetch(self, now_ms: int) -> tuple[bytes, ...]:
@@ -140,6 +140,11 @@ class Gaps:
 
     def _delay_ms(self, entry: HistoryEntry) -> int:
         return request_delay_ms(self._times, self._participant, entry.message_id)
+
+    def _again_ms(self, entry: HistoryEntry) -> int:
+        """After how long to ask again: a request may be lost, or its answer."""
+        least_ms = self._times.min_ms
+        return least_ms + self._delay_ms(entry) % max(least_ms, 1)
 
 
 class Answers:

@@ -46,6 +46,8 @@ MAX_AHEAD_MS: Final = 60 * 60_000
 JOIN_SLACK_MS: Final = 5 * 60_000
 """Clocks may be apart by so much."""
 RECEIPTS_PER_SYNC: Final = 64
+SYNC_HISTORY: Final = 10
+"""Who was away asks for so many messages at once."""
 REQUEST_EVERY_MS: Final = 1_000
 """Between sync messages that only ask for repair."""
 
@@ -96,7 +98,8 @@ class Sds:
 
     def _message(self, content: bytes, now_ms: int, receipts: Iterable[str] = ()) -> SdsMessage:
         lamport = self._next_lamport(now_ms)
-        history = self.log.preceding((lamport, ""), self._config.history)
+        count = self._config.history if content else max(self._config.history, SYNC_HISTORY)
+        history = self.log.preceding((lamport, ""), count)
         named = {entry.message_id for entry in history}
         extra = tuple(self.log.entry(one) for one in receipts if one not in named)
         self._receipts.named_by("", named)

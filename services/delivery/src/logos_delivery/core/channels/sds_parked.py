@@ -110,27 +110,33 @@ class Parked:
         return self._still(waiting) if waiting else set()
 
     def stuck_since(self, latest_ms: int) -> list[str]:
-        """Returns messages that wait since then, for which others do, that wait for nothing else.
+        """Returns what messages wait for that wait since then, and wait in a circle.
 
-        Only a sender that lies can name messages in a circle.
+        Only a sender that lies can name messages so.
         """
         found: dict[str, None] = {}
-        for waiting in self._waiting.values():
-            still = sorted(self._still(waiting))
-            if waiting.since_ms <= latest_ms and all(one in self._waiting for one in still):
-                old = (one for one in still if self._waiting[one].since_ms <= latest_ms)
-                found.update((one, None) for one in old)
+        for waiting in self._in_circles():
+            if waiting.since_ms <= latest_ms:
+                found.update((one, None) for one in sorted(self._still(waiting)))
         return list(found)
 
     def oldest_ms(self) -> int | None:
-        """Returns since when the longest wait lasts that another here cannot end before."""
-        return min((self._since_ms(waiting) for waiting in self), default=None)
+        """Returns since when the longest wait lasts that another message here cannot end."""
+        times = [one.since_ms for one in self if not self._still(one) <= self._waiting.keys()]
+        times += [one.since_ms for one in self._in_circles()]
+        return min(times, default=None)
 
-    def _since_ms(self, waiting: Waiting) -> int:
-        still = self._still(waiting)
-        if any(one not in self._waiting for one in still):
-            return waiting.since_ms
-        return max(waiting.since_ms, *(self._waiting[one].since_ms for one in still))
+    def _in_circles(self) -> list[Waiting]:
+        """Returns what would wait for ever, even if all came that is not here."""
+        ready = [one for one in self._awaited if one not in self._waiting]
+        left = {one: len(self._still(waiting)) for one, waiting in self._waiting.items()}
+        while ready:
+            for waiter in self._awaited.get(ready.pop(), ()):
+                left[waiter] -= 1
+                if not left[waiter]:
+                    del left[waiter]
+                    ready.append(waiter)
+        return [self._waiting[one] for one in left]
 
     def _still(self, waiting: Waiting) -> set[str]:
         return {one for one in waiting.missing if one in self._awaited}
