@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from logos_crypto.erasure import keccak256
-
 from logos_crypto.protobuf import bytes_field
 from logos_delivery.core.channels.errors import SegmentMalformedError
 from logos_delivery.core.channels.journal import Journal, Records, fields_of

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from logos_crypto.erasure import keccak256
-
 from logos_crypto.protobuf import Fields, bytes_field, bytes_fields, number_field
 from logos_crypto.refusals import ProtobufError
 from logos_delivery.core.channels.errors import SdsMessageMalformedError

@@ -17,7 +17,6 @@ from logos_crypto.erasure import (
     keccak256,
     parity_shards,
 )
-
 from logos_crypto.protobuf import Fields, bytes_field, number_field
 from logos_crypto.refusals import ProtobufError
 from logos_delivery.core.channels.errors import ChannelPayloadTooLargeError, SegmentMalformedError
