@@ -35,6 +35,14 @@ class Config:
     rln: bool = True
     """Whether messages carry proofs of rate limits where the preset has them."""
 
+    mix: bool = True
+    """Whether messages may leave through the mix-net, where the preset has one."""
+
+    @property
+    def via_mix(self) -> bool:
+        """Whether this node sends and answers through the mix-net."""
+        return self.mix and self.preset.has_mix
+
     @property
     def relays(self) -> bool:
         """Whether this node relays."""
@@ -131,4 +139,5 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "store_peers": _texts,
     "shards": _shards,
     "rln": _flag,
+    "mix": _flag,
 }

@@ -34,6 +34,7 @@ from logos_delivery.core.sending.outcomes import Route
 from logos_delivery.core.topics import PubsubTopic
 from logos_delivery.net.gossip import NetworkGossip
 from logos_delivery.net.identity import NetworkIdentity
+from logos_delivery.net.mix import NetworkMix
 from logos_delivery.net.proofs import NetworkProofs
 from logos_delivery.net.requests import StreamRequests
 from logos_delivery.net.services import NetworkServices
@@ -183,7 +184,8 @@ class Rooms:
         self.passing = Passing(
             self.relay, proofs, unix_ms, stopping, identifier=identifier, **shards
         )
-        self.light_push = LightPushClient(self.requests, self.services)
+        self.mix = NetworkMix(network) if config.via_mix else None
+        self.light_push = LightPushClient(self.requests, self.services, self.mix)
         self.reading = LightReading(
             self.filter_client,
             self.passing,
@@ -205,6 +207,8 @@ class Rooms:
         """Has each message go where it is wanted."""
         self.sending.present = self.history.present
         self.sending.routes[Route.LIGHTPUSH] = self.light_push.by_route
+        if self.mix is not None:
+            self.sending.routes[Route.MIX] = self.light_push.by_mix
         if self.relay is not None and self.serving is not None:
             self.sending.routes[Route.RELAY] = _relaying(self.relay)
             self.relay.sinks += [self.history.take, self.receiving.take, self.serving.take]
@@ -274,11 +278,15 @@ class Rooms:
         if self.config.keeps:
             limits = ServiceLimits(rates.of(Service.STORE))
             answers[store_wire.PROTOCOL] = StoreAnswers(self.archive, limits, monotonic_ms)
-        return [
+        loops = [
             loop
             for protocol, answer in answers.items()
             for loop in (self.requests.serve(protocol, answer), self.services.offer(protocol))
         ]
+        pushed = answers.get(light_push_wire.PROTOCOL)
+        if self.mix is not None and pushed is not None:
+            loops.append(self.mix.serve(light_push_wire.PROTOCOL, pushed))
+        return loops
 
 
 @asynccontextmanager
@@ -309,6 +317,7 @@ async def joined(
                 events=rooms.events,
                 health=rooms.health,
                 information=information,
+                has_mix=config.via_mix,
             ),
             RelayServicer(rooms.passing),
             StoreServicer(rooms.history, rooms.retention),

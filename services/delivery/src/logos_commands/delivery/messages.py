@@ -42,6 +42,9 @@ def send(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The message.", callback=utf8)],
     *,
     ephemeral: Annotated[bool, typer.Option(help="No node is to keep it.")] = False,
+    mix: Annotated[
+        bool, typer.Option("--mix", help="Through the mix-net, which hides who sends it.")
+    ] = False,
     wait: Annotated[
         bool, typer.Option(help="Tell what becomes of it, until it is sent or has failed.")
     ] = True,
@@ -53,7 +56,9 @@ def send(
     """
     session = session_of(context)
     as_json = session.form(output) is Output.JSON
-    request = pb.SendRequest(content_topic=topic, payload=text.encode(), ephemeral=ephemeral)
+    request = pb.SendRequest(
+        content_topic=topic, payload=text.encode(), ephemeral=ephemeral, via_mix=mix
+    )
 
     async def work(channel: grpc.aio.Channel) -> bool:
         stub = DeliveryStub(channel)

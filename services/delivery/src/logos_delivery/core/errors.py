@@ -172,3 +172,10 @@ class LightPushRefusedError(LogosError):
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "LIGHT_PUSH_REFUSED"
+
+
+class MixOffError(LogosError):
+    """This node sends nothing through the mix-net."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "MIX_OFF"

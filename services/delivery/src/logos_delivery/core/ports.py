@@ -98,6 +98,20 @@ class Requests(Protocol):
         ...
 
 
+class MixRequests(Protocol):
+    """Requests through the mix-net, which hides who asks."""
+
+    async def ask(self, codec: str, content: bytes) -> tuple[str, bytes]:
+        """Asks a mix that is drawn by chance; returns its peer id and its answer, untrusted.
+
+        Raises:
+            LightPeerMissingError: No mix is known.
+            PeerFailedError: No answer came in time; the request may have arrived.
+            NetworkUnavailableError, NetworkDeniedError
+        """
+        ...
+
+
 class Services(Protocol):
     """Who offers a service."""
 

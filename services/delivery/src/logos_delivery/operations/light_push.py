@@ -22,7 +22,7 @@ from logos_delivery.core.light.light_push import (
 )
 from logos_delivery.core.light.rates import ServiceLimits
 from logos_delivery.core.message import Message, decode, encode
-from logos_delivery.core.ports import Requests, Services
+from logos_delivery.core.ports import MixRequests, Requests, Services
 from logos_delivery.core.relay.errors import RateLimitProofNotJudgedError
 from logos_delivery.core.sending.outcomes import PushCode
 from logos_delivery.operations.relay import RelayOperations
@@ -98,9 +98,15 @@ class LightPushClient:
     """Has service nodes publish messages."""
 
     def __init__(
-        self, requests: Requests, services: Services, *, peers: Sequence[str] = ()
+        self,
+        requests: Requests,
+        services: Services,
+        mix: MixRequests | None = None,
+        *,
+        peers: Sequence[str] = (),
     ) -> None:
-        """`peers` are asked before others."""
+        """`peers` are asked before others; `mix` is None where this node has no mix-net."""
+        self._mix = mix
         self._requests = requests
         self._services = services
         self._peers = peers
@@ -129,18 +135,39 @@ class LightPushClient:
             return PushCode.SERVICE_NOT_AVAILABLE, str(error)
         except PeerFailedError as error:
             return PushCode.NO_ANSWER, str(error)
-        response = pushed.response
-        if response.status == LightPushStatus.OK:
-            return None
-        return response.status, response.description or ""
+        return _outcome(pushed.response)
+
+    async def by_mix(self, pubsub_topic: str, raw: bytes) -> tuple[int, str] | None:
+        """`operations.sending.Pushing` through the mix-net."""
+        if self._mix is None:
+            return PushCode.SERVICE_NOT_AVAILABLE, "this node has no mix-net"
+        request = LightPushRequest(secrets.token_hex(16), decode(raw), pubsub_topic)
+        try:
+            peer, answer = await self._mix.ask(wire.PROTOCOL, wire.encode_request(request))
+            response = self._checked(peer, request, answer)
+        except LightPeerMissingError as error:
+            return PushCode.SERVICE_NOT_AVAILABLE, str(error)
+        except PeerFailedError as error:
+            return PushCode.NO_ANSWER, str(error)
+        return _outcome(response)
 
     async def _push(self, peer: str, pubsub_topic: str, message: Message) -> Pushed:
         request = LightPushRequest(secrets.token_hex(16), message, pubsub_topic)
         raw = await self._requests.ask(
             peer, wire.PROTOCOL, wire.encode_request(request), timeout_s=TIMEOUT_S
         )
+        return Pushed(peer, self._checked(peer, request, raw))
+
+    @staticmethod
+    def _checked(peer: str, request: LightPushRequest, raw: bytes) -> LightPushResponse:
         try:
             response = wire.decode_response(raw)
         except LightMessageMalformedError as error:
             raise PeerFailedError(f"{peer} answers lightpush with garbage: {error}") from error
-        return Pushed(peer, wire.checked_response(response, request.request_id))
+        return wire.checked_response(response, request.request_id)
+
+
+def _outcome(response: LightPushResponse) -> tuple[int, str] | None:
+    if response.status == LightPushStatus.OK:
+        return None
+    return response.status, response.description or ""

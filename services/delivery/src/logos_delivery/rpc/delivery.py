@@ -4,7 +4,7 @@ from contextlib import aclosing
 
 from logos.delivery.v1 import delivery_pb2 as pb
 from logos.delivery.v1.delivery_pb2_grpc import DeliveryServicer as Contract
-from logos_delivery.core.errors import KeyTooLongError, PayloadEmptyError
+from logos_delivery.core.errors import KeyTooLongError, MixOffError, PayloadEmptyError
 from logos_delivery.core.message import Message
 from logos_delivery.core.sending.request import Outgoing
 from logos_delivery.operations.events import EventOperations
@@ -27,7 +27,10 @@ class DeliveryServicer(Contract):
         events: EventOperations,
         health: HealthOperations,
         information: Information,
+        has_mix: bool,
     ) -> None:
+        """`has_mix` says whether messages may leave through the mix-net."""
+        self._has_mix = has_mix
         self._sending = sending
         self._subscriptions = subscriptions
         self._events = events
@@ -46,6 +49,8 @@ class DeliveryServicer(Contract):
             meta=request.meta,
             is_ephemeral=request.ephemeral,
         )
+        if request.via_mix and not self._has_mix:
+            raise MixOffError("this node sends nothing through the mix-net")
         pubsub_topic = self._subscriptions.pubsub_topic(request.content_topic)
         await self._subscriptions.subscribe([request.content_topic])
         outgoing = Outgoing(pubsub_topic, message, request.via_mix)
