@@ -36,6 +36,7 @@ def steps(nodes: Sequence[NodeSeen], happenings: Sequence[Happening]) -> list[St
     done = {
         "Run a node": bool(ready),
         "store a file": _stored_and_fetched(happenings),
+        "send a message": any(each.verb == "message" for each in happenings),
         "send something that nobody can trace": any(each.verb == "ping" for each in happenings),
     }
     found: list[Step] = []

@@ -133,6 +133,7 @@ _VERBS: Final = {
         "dot",
         "{{Who}} sent a request through the mix from {node}, and the answer came back.",
     ),
+    "message": ("transfers", "dot", "{{Who}} sent a message from {node}."),
     "profile": ("life", "dot", "{{Who}} changed what the mix of {node} spends."),
 }
 
