@@ -24,8 +24,6 @@ _WAITING: Final = ("stress", "integration", "containers")
 
 Never beside one another: a browser gives up what it loads when networks of containers come and go.
 """
-_GENTLY: Final = ("nice", "-n", "5")
-"""How tiers that compute run beside those that wait: nodes answer late enough as it is."""
 TIERS: Final = (*_COMPUTING, *_WAITING)
 _MARKS: Final = ("stress", "proofs", "simulation", "integration", "containers")
 """A test belongs to the first of these tiers whose mark it has, and to `unit` without any."""
@@ -98,7 +96,7 @@ def _run_tiers(
     stderr().print(f"{', '.join(waiting)}: run beside, and are shown at the end", highlight=False)
     program = [sys.executable, "-P", "-m", "logos_cli", "test", *waiting, "--output", "json"]
     with beside(program, root) as others:
-        runs = [_timed(root, tier, rest, to_stderr=to_stderr, first=_GENTLY) for tier in computing]
+        runs = [_timed(root, tier, rest, to_stderr=to_stderr) for tier in computing]
         answer = others.finish()
     return runs + _runs_of(answer, waiting)
 
@@ -126,11 +124,9 @@ def _processes(tier: str) -> int:
     return max(2, cores) if tier in _WAITING else cores + (cores + 1) // 2
 
 
-def _timed(
-    root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool, first: Sequence[str] = ()
-) -> Run:
+def _timed(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) -> Run:
     begun = time.monotonic()
-    result = _run_tier(root, tier, rest, to_stderr=to_stderr, first=first)
+    result = _run_tier(root, tier, rest, to_stderr=to_stderr)
     return Run(tier, result, round(time.monotonic() - begun, 1))
 
 
@@ -149,15 +145,12 @@ def _refuse_unknown(root: Path, rest: Sequence[str]) -> None:
             raise UsageError(f"{word} is neither a tier nor a file; tiers are {', '.join(TIERS)}")
 
 
-def _run_tier(
-    root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool, first: Sequence[str]
-) -> Result:
-    """Runs a tier; `first` is what its command begins with."""
+def _run_tier(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) -> Result:
     stderr().rule(tier)
     if tier == "native":
         environment = tool_environment()
         environment["PATH"] += f"{os.pathsep}{Path.home() / '.cargo' / 'bin'}"
-        words = [*first, "cargo", "test", "--release", "--locked"]
+        words = ["cargo", "test", "--release", "--locked"]
         code = run(words, root / "native", variables=environment, to_stderr=to_stderr)
         return Result.FAILED if code else Result.PASSED
     if tier == "containers" and not os.environ.get("CI") and not asyncio.run(engine_answers()):
@@ -167,17 +160,15 @@ def _run_tier(
     words = [*(processes if tier in _PARALLEL and not rest else []), "-m", selected(tier), *rest]
     if tier in _MARKS and not rest:
         words += files_of(root, tier)
-    result = _pytest(root, words, to_stderr=to_stderr, first=first)
+    result = _pytest(root, words, to_stderr=to_stderr)
     # A tier without tests is an error, unless arguments deselect them.
     return Result.FAILED if result is Result.EMPTY and not rest else result
 
 
-def _pytest(
-    root: Path, words: Sequence[str], *, to_stderr: bool, first: Sequence[str] = ()
-) -> Result:
+def _pytest(root: Path, words: Sequence[str], *, to_stderr: bool) -> Result:
     environment = tool_environment()
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # assertion rewriting takes seconds
-    code = run([*first, tool("pytest"), *words], root, variables=environment, to_stderr=to_stderr)
+    code = run([tool("pytest"), *words], root, variables=environment, to_stderr=to_stderr)
     if code == _USAGE:
         raise UsageError(f"pytest refuses the arguments {' '.join(words)}")
     if code == _NOTHING_COLLECTED:
