@@ -8,8 +8,6 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -98,29 +96,15 @@ class Pytest:
         self.code = code
         self.calls: list[list[str]] = []
 
-        self.beside_it: list[str] = []
-        """Tiers that ran beside others."""
-
     def run(self, arguments: list[str], root: Path, **how: object) -> int:
         self.calls.append([Path(arguments[0]).name, *arguments[1:]])
         return self.code
-
-    @contextmanager
-    def beside(self, program: list[str], root: Path) -> Iterator["Pytest"]:
-        self.beside_it = [word for word in program if word in tiers.TIERS]
-        yield self
-
-    def finish(self) -> dict[str, Any] | None:
-        return {
-            "runs": [{"tier": tier, "result": "passed", "seconds": 1} for tier in self.beside_it]
-        }
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Pytest:
     fake = Pytest()
     monkeypatch.setattr(tiers, "run", fake.run)
-    monkeypatch.setattr(tiers, "beside", fake.beside)
     monkeypatch.setenv("CI", "1")  # no container engine is asked for
     return fake
 
@@ -177,51 +161,18 @@ def test_every_tier_has_a_mark_that_pytest_knows() -> None:
         (["unit"], True),
         (["simulation"], True),
         (["proofs"], False),
-        (["stress"], True),
-        (["integration"], True),
-        (["containers"], False),
+        (["integration"], False),
         (["unit", "--pdb"], False),
     ],
     ids=str,
 )
-def test_tiers_run_in_several_processes_unless_one_is_for_itself_or_something_is_picked(
+def test_quick_tiers_run_in_several_processes_unless_something_is_picked(
     fake: Pytest, words: list[str], is_parallel: bool
 ) -> None:
     tiers.run_tests(ROOT, words)
 
     [call] = fake.calls
     assert ("-n" in call) == is_parallel
-
-
-@pytest.mark.parametrize(
-    ("words", "beside"),
-    [
-        ([], ["stress", "integration", "containers"]),
-        (["unit", "proofs", "containers"], ["containers"]),
-        (["unit", "native"], []),
-        (["stress", "containers"], []),
-        (["unit", "integration", "-x"], []),
-    ],
-    ids=str,
-)
-def test_tiers_that_wait_run_beside_those_that_compute_unless_something_is_picked(
-    fake: Pytest, words: list[str], beside: list[str]
-) -> None:
-    runs = tiers.run_tests(ROOT, words)
-
-    assert fake.beside_it == beside
-    wanted = [word for word in words or tiers.TIERS if word in tiers.TIERS]
-    assert [(each.tier, each.result) for each in runs] == [(tier, "passed") for tier in wanted]
-
-
-def test_tiers_beside_that_say_nothing_have_failed(
-    fake: Pytest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fake, "finish", lambda: None)
-
-    runs = tiers.run_tests(ROOT, ["unit", "stress", "containers"])
-
-    assert [each.result for each in runs] == ["passed", "failed", "failed"]
 
 
 def test_the_time_of_each_tier_is_reported_at_the_end(

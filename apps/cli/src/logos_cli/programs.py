@@ -50,7 +50,7 @@ def run(
     Raises:
         ReaderGoneError: It failed, and the reader of our stdout has closed it.
     """
-    with interrupts_held() as came:
+    with _interrupts_held() as came:
         process = subprocess.Popen(
             arguments,
             cwd=root,
@@ -73,7 +73,7 @@ def run(
 
 
 @contextmanager
-def interrupts_held() -> Iterator[list[int]]:
+def _interrupts_held() -> Iterator[list[int]]:
     """Defers interrupts: a program that is being started would miss them."""
     came: list[int] = []
     before = signal.getsignal(signal.SIGINT)

@@ -2,32 +2,24 @@
 
 import asyncio
 import os
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from logos_cli.beside import beside
 from logos_cli.console import stderr
 from logos_cli.exits import UsageError
 from logos_cli.marks import files_of
 from logos_cli.programs import run, tool, tool_environment
 from logos_testnet.engine import engine_answers
 
-_COMPUTING: Final = ("unit", "native", "proofs", "simulation")
-_WAITING: Final = ("stress", "integration", "containers")
-"""Tiers that leave most of the machine idle: they run beside those that compute.
-
-Never beside one another: a browser gives up what it loads when networks of containers come and go.
-"""
-TIERS: Final = (*_COMPUTING, *_WAITING)
+TIERS: Final = ("unit", "native", "proofs", "simulation", "stress", "integration", "containers")
 _MARKS: Final = ("stress", "proofs", "simulation", "integration", "containers")
 """A test belongs to the first of these tiers whose mark it has, and to `unit` without any."""
-_PARALLEL: Final = ("unit", "simulation", "stress", "integration")
+_PARALLEL: Final = ("unit", "simulation")
 """Tiers whose tests run in several processes: they start nothing that uses all cores.
 
 The tests of a file run in the same process, and share its fixtures.
@@ -75,37 +67,14 @@ def run_tests(root: Path, selection: Sequence[str], *, to_stderr: bool = False) 
     if rest and not named:
         runs = [Run("pytest", _pytest(root, rest, to_stderr=to_stderr))]
     else:
-        begun = time.monotonic()
-        runs = _run_tiers(root, named or TIERS, rest, to_stderr=to_stderr)
-        _show_times(runs, time.monotonic() - begun)
+        wanted = named or TIERS
+        runs = [_timed(root, tier, rest, to_stderr=to_stderr) for tier in wanted]
+        _show_times(runs)
     if failed := [each.tier for each in runs if each.result is Result.FAILED]:
         stderr().print(f"[red]failed:[/] {', '.join(failed)}", highlight=False)
     if all(each.result is Result.EMPTY for each in runs):
         raise UsageError(f"{' '.join(selection)} selects no test")
     return runs
-
-
-def _run_tiers(
-    root: Path, tiers: Sequence[str], rest: Sequence[str], *, to_stderr: bool
-) -> list[Run]:
-    """Runs tiers, those that wait beside those that compute unless a test was picked."""
-    computing = [tier for tier in tiers if tier in _COMPUTING]
-    waiting = [tier for tier in tiers if tier in _WAITING]
-    if rest or not (computing and waiting):
-        return [_timed(root, tier, rest, to_stderr=to_stderr) for tier in tiers]
-    stderr().print(f"{', '.join(waiting)}: run beside, and are shown at the end", highlight=False)
-    program = [sys.executable, "-P", "-m", "logos_cli", "test", *waiting, "--output", "json"]
-    with beside(program, root) as others:
-        runs = [_timed(root, tier, rest, to_stderr=to_stderr) for tier in computing]
-        answer = others.finish()
-    return runs + _runs_of(answer, waiting)
-
-
-def _runs_of(answer: dict[str, Any] | None, tiers: Sequence[str]) -> list[Run]:
-    """Returns what another `./logos test` says of its tiers: all failed, if it says nothing."""
-    if answer is None:
-        return [Run(tier, Result.FAILED) for tier in tiers]
-    return [Run(each["tier"], Result(each["result"]), each["seconds"]) for each in answer["runs"]]
 
 
 def selected(tier: str) -> str:
@@ -115,13 +84,10 @@ def selected(tier: str) -> str:
     return " and ".join(words + [f"not {each}" for each in others])
 
 
-def _processes(tier: str) -> int:
-    """Returns the number of test processes: more than cores, since many tests wait.
-
-    Tests that wait themselves start processes, which compute.
-    """
+def _processes() -> int:
+    """Returns the number of test processes: more than cores, since many tests wait."""
     cores = os.cpu_count() or 1
-    return max(2, cores) if tier in _WAITING else cores + (cores + 1) // 2
+    return cores + (cores + 1) // 2
 
 
 def _timed(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) -> Run:
@@ -130,12 +96,12 @@ def _timed(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) -> Ru
     return Run(tier, result, round(time.monotonic() - begun, 1))
 
 
-def _show_times(runs: Sequence[Run], seconds: float) -> None:
-    """Prints the time of each tier, and that of all, some of which ran side by side."""
+def _show_times(runs: Sequence[Run]) -> None:
+    """Prints the time of each tier."""
     stderr().rule("time")
     for each in runs:
         stderr().print(f"{each.tier:12} {each.seconds:7.1f} s  {each.result}", highlight=False)
-    stderr().print(f"{'all':12} {seconds:7.1f} s", highlight=False)
+    stderr().print(f"{'all':12} {sum(each.seconds for each in runs):7.1f} s", highlight=False)
 
 
 def _refuse_unknown(root: Path, rest: Sequence[str]) -> None:
@@ -156,7 +122,7 @@ def _run_tier(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) ->
     if tier == "containers" and not os.environ.get("CI") and not asyncio.run(engine_answers()):
         stderr().print("no container engine answers: skipped", highlight=False)
         return Result.SKIPPED
-    processes = ["-n", str(_processes(tier)), "--dist", "loadfile"]
+    processes = ["-n", str(_processes()), "--dist", "loadfile"]
     words = [*(processes if tier in _PARALLEL and not rest else []), "-m", selected(tier), *rest]
     if tier in _MARKS and not rest:
         words += files_of(root, tier)
