@@ -16,7 +16,11 @@ _STAGES: Final = {
     "error": "it could not be sent",
     "unconfirmed": "another node has it; no store node has confirmed it",
 }
-_TOPICS: Final = {
+_CONNECTED: Final[dict[int, str]] = {
+    pb.CONNECTION_STATUS_CONNECTED: "is connected to enough nodes",
+    pb.CONNECTION_STATUS_PARTIALLY_CONNECTED: "is connected to few nodes",
+}
+_TOPICS: Final[dict[int, str]] = {
     pb.TOPIC_HEALTH_UNHEALTHY: "no neighbour",
     pb.TOPIC_HEALTH_MINIMALLY_HEALTHY: "few neighbours",
     pb.TOPIC_HEALTH_SUFFICIENTLY_HEALTHY: "enough neighbours",
@@ -29,10 +33,7 @@ def sentence(node: str, seen: MessagesSeen) -> str:
         return f"How messages stand at {node} is not known yet."
     count = len(seen.topics)
     follows = "follows no topic" if not count else f"follows {words.counted(count, 'topic')}"
-    how = {
-        pb.CONNECTION_STATUS_CONNECTED: "is connected to enough nodes",
-        pb.CONNECTION_STATUS_PARTIALLY_CONNECTED: "is connected to few nodes",
-    }.get(seen.health.connection, "is connected to no node: what it sends waits")
+    how = _CONNECTED.get(seen.health.connection, "is connected to no node: what it sends waits")
     return f"{words.capital(node)} {follows}, and {how}."
 
 
