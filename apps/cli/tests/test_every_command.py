@@ -45,6 +45,7 @@ LEAVES = [
     for program, path, command in EVERY
     if does_something(command) and path
 ]
+TOPIC = "/app/1/chat/proto"
 OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("node", "list"): [],
     ("module", "list"): [],
@@ -83,6 +84,13 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("storage", "fetch"): [CID],
     ("storage", "fetches"): [],
     ("storage", "cancel"): [CID],
+    ("delivery", "send"): [TOPIC, "hello"],
+    ("delivery", "subscribe"): [TOPIC],
+    ("delivery", "history"): [TOPIC],
+    ("delivery", "topics"): [],
+    ("delivery", "unsubscribe"): [TOPIC],
+    ("delivery", "peers"): [],
+    ("delivery", "health"): [],
     ("peers",): [],
     ("discovery", "services"): [],
     ("discovery", "advertise"): ["/x"],

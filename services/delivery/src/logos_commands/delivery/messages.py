@@ -10,7 +10,7 @@ from logos.delivery.v1 import store_pb2
 from logos.delivery.v1.delivery_pb2_grpc import DeliveryStub
 from logos.delivery.v1.store_pb2_grpc import StoreStub
 from logos_cli.arguments import utf8
-from logos_cli.console import Output, print_json_line, print_rows, stderr
+from logos_cli.console import Output, print_json, print_json_line, print_rows, stderr
 from logos_cli.session import FormOption, session_of
 from logos_commands.delivery.records import (
     event_record,
@@ -60,35 +60,35 @@ def send(
         content_topic=topic, payload=text.encode(), ephemeral=ephemeral, via_mix=mix
     )
 
+    record: dict[str, Any] = {}
+
     async def work(channel: grpc.aio.Channel) -> bool:
         stub = DeliveryStub(channel)
         accepted = await stub.Send(request)
-        record: dict[str, Any] = {
-            "request_id": accepted.request_id,
-            "message_hash": accepted.message_hash.hex(),
-        }
-        if as_json:
-            print_json_line({"kind": "accepted", **record})
-        else:
+        record["request_id"] = accepted.request_id
+        record["message_hash"] = accepted.message_hash.hex()
+        record["events"] = []
+        if not as_json:
             print(accepted.request_id, flush=True)
         if not wait:
             return True
         watch = pb.WatchEventsRequest(after=0, request_ids=[accepted.request_id])
         async for page in stub.WatchEvents(watch):
             for event in page.events:
-                _tell(event, as_json=as_json)
+                record["events"].append(event_record(event))
+                _tell(event)
                 if event.kind in _ENDS or (ephemeral and event.kind == pb.EVENT_KIND_PROPAGATED):
                     return bool(event.kind != pb.EVENT_KIND_ERROR)
         return True
 
-    if not session.call(work):
+    is_sent = session.call(work)
+    if as_json:
+        print_json(record)
+    if not is_sent:
         raise typer.Exit(1)
 
 
-def _tell(event: pb.Event, *, as_json: bool) -> None:
-    if as_json:
-        print_json_line(event_record(event))
-        return
+def _tell(event: pb.Event) -> None:
     why = f": {event.error}" if event.error else ""
     stderr().print(f"{_SAID[event.kind]}{why}", markup=False, highlight=False)
 
