@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+from mixnet_nodes import until
 from node_answers import TOPIC, first, payloads, subscribe, until_followed
 
 from logos.delivery.v1 import delivery_pb2 as pb
@@ -233,3 +234,13 @@ async def test_old_messages_are_removed_by_the_policy(net: Net) -> None:
 
 async def stats(node: Any) -> Any:
     return await node.store.GetStats(store_pb2.StoreGetStatsRequest())
+
+
+async def test_a_peer_of_another_cluster_is_disconnected(net: Net) -> None:
+    one = await net.node(1)
+    await net.node(2, preset="logos.test")
+    await until(lambda: not one.network.host.connections)
+    third = await net.node(3)
+    await subscribe(one, TOPIC)
+    await subscribe(third, TOPIC)
+    await until_followed(third)

@@ -20,7 +20,7 @@ from logos_delivery.config import Config, parse
 from logos_delivery.core.archive import wire as store_wire
 from logos_delivery.core.archive.policies import parse_policies
 from logos_delivery.core.health import Protocol
-from logos_delivery.core.light import filter_wire
+from logos_delivery.core.light import filter_wire, metadata
 from logos_delivery.core.light import light_push as light_push_wire
 from logos_delivery.core.light.filter_client import Backfill
 from logos_delivery.core.light.rates import PeerLimits, Service, ServiceLimits
@@ -31,13 +31,14 @@ from logos_delivery.core.relay.relay_guard import RateLimits, RelayRules
 from logos_delivery.core.sending.budget import RateBudget
 from logos_delivery.core.sending.effects import SendRules
 from logos_delivery.core.sending.outcomes import Route
-from logos_delivery.core.topics import PubsubTopic
+from logos_delivery.core.topics import PubsubTopic, parse_pubsub_topic
 from logos_delivery.net.gossip import NetworkGossip
 from logos_delivery.net.identity import NetworkIdentity
 from logos_delivery.net.mix import NetworkMix
 from logos_delivery.net.proofs import NetworkProofs
 from logos_delivery.net.requests import StreamRequests
 from logos_delivery.net.services import NetworkServices
+from logos_delivery.operations.clusters import ClusterOperations
 from logos_delivery.operations.events import EventOperations
 from logos_delivery.operations.filter_client import FilterClientOperations
 from logos_delivery.operations.filter_service import FilterServing
@@ -201,7 +202,15 @@ class Rooms:
             monotonic_ms=monotonic_ms,
             stopping=stopping,
         )
+        self.clusters = ClusterOperations(
+            self.requests, self.services, self._own_shards, cluster=preset.cluster
+        )
         self._join()
+
+    def _own_shards(self) -> list[int]:
+        followed = () if self.relay is None else self.relay.followed
+        topics = [parse_pubsub_topic(topic) for topic in followed]
+        return [one.shard for one in topics if one.cluster == self.config.preset.cluster]
 
     def _join(self) -> None:
         """Has each message go where it is wanted."""
@@ -260,6 +269,8 @@ class Rooms:
             self.passing.drain(),
             self.reading.drain(),
             self.requests.serve(filter_wire.PUSH_PROTOCOL, self.filter_client.take_push),
+            self.requests.serve(metadata.PROTOCOL, self.clusters.answer),
+            self.clusters.run(),
         ]
 
     def _served(self) -> list[Loop]:

@@ -62,6 +62,14 @@ class NetworkServices:
             raise failure_of(error, "Peering/ListPeers") from error
         return [peer.peer_id for peer in peers if service in peer.protocols]
 
+    async def disconnect(self, peer: str) -> None:
+        """Ends the connections to a peer. NetworkUnavailableError."""
+        request = peering_pb2.DisconnectRequest(peer_id=peer)
+        try:
+            await self._peering.Disconnect(request, timeout=CALL_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            raise failure_of(error, "Peering/Disconnect") from error
+
     async def _look_up(self, service: str, limit: int) -> list[str]:
         request = discovery_pb2.LookUpServiceRequest(service=service, limit=limit)
         found: list[str] = []
