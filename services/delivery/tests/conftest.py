@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from logos.delivery.v1.channels_pb2_grpc import ChannelsStub
 from logos.delivery.v1.delivery_pb2_grpc import DeliveryStub
 from logos.delivery.v1.light_pb2_grpc import FilterStub, LightPushStub
 from logos.delivery.v1.relay_pb2_grpc import RelayStub
@@ -48,6 +49,7 @@ class DeliveryNode:
         self.store: Any = StoreStub(self.channel)
         self.filter: Any = FilterStub(self.channel)
         self.light_push: Any = LightPushStub(self.channel)
+        self.channels: Any = ChannelsStub(self.channel)
 
     @property
     def peer_id(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 
+from logos.delivery.v1.channels_pb2_grpc import add_ChannelsServicer_to_server
 from logos.delivery.v1.delivery_pb2_grpc import add_DeliveryServicer_to_server
 from logos.delivery.v1.light_pb2_grpc import (
     add_FilterServicer_to_server,
@@ -19,6 +20,7 @@ from logos.delivery.v1.store_pb2_grpc import add_StoreServicer_to_server
 from logos_delivery.config import Config, parse
 from logos_delivery.core.archive import wire as store_wire
 from logos_delivery.core.archive.policies import parse_policies
+from logos_delivery.core.channels.pace import Pace
 from logos_delivery.core.health import Protocol
 from logos_delivery.core.light import filter_wire
 from logos_delivery.core.light import light_push as light_push_wire
@@ -37,6 +39,7 @@ from logos_delivery.net.identity import NetworkIdentity
 from logos_delivery.net.proofs import NetworkProofs
 from logos_delivery.net.requests import StreamRequests
 from logos_delivery.net.services import NetworkServices
+from logos_delivery.operations.channels import ChannelOperations
 from logos_delivery.operations.events import EventOperations
 from logos_delivery.operations.filter_client import FilterClientOperations
 from logos_delivery.operations.filter_service import FilterServing
@@ -51,11 +54,13 @@ from logos_delivery.operations.relay import RelayOperations
 from logos_delivery.operations.retention import RetentionOperations
 from logos_delivery.operations.sending import Pushing, SendOperations
 from logos_delivery.operations.subscriptions import SubscriptionOperations
+from logos_delivery.rpc.channels import ChannelsServicer
 from logos_delivery.rpc.delivery import DeliveryServicer
 from logos_delivery.rpc.light import FilterServicer, LightPushServicer
 from logos_delivery.rpc.relay import RelayServicer
 from logos_delivery.rpc.store import StoreServicer
 from logos_delivery.store.applications import SqlApplications
+from logos_delivery.store.channels import SqlChannels
 from logos_delivery.store.opening import open_store
 from logos_delivery.store.sql import SqlArchive
 from logos_module import ModuleContext
@@ -95,6 +100,7 @@ class Servicers:
     store: StoreServicer
     filter: FilterServicer
     light_push: LightPushServicer
+    channels: ChannelsServicer
 
     def serve(self, serve: Serve) -> None:
         """Serves all, by the module's context or a server."""
@@ -103,6 +109,7 @@ class Servicers:
         serve(add_StoreServicer_to_server, self.store)
         serve(add_FilterServicer_to_server, self.filter)
         serve(add_LightPushServicer_to_server, self.light_push)
+        serve(add_ChannelsServicer_to_server, self.channels)
 
 
 @asynccontextmanager
@@ -180,6 +187,7 @@ class Rooms:
         )
         budget = RateBudget(period_ms)
         self.sending = SendOperations(applications, proofs, rules, budget, unix_ms, told=told)
+        self.channels = self._channels(applications, stopping)
         self.passing = Passing(
             self.relay, proofs, unix_ms, stopping, identifier=identifier, **shards
         )
@@ -200,6 +208,21 @@ class Rooms:
             stopping=stopping,
         )
         self._join()
+
+    def _channels(
+        self, applications: SqlApplications, stopping: asyncio.Event
+    ) -> ChannelOperations:
+        return ChannelOperations(
+            SqlChannels(applications.database),
+            applications,
+            events=self.events,
+            sending=self.sending,
+            history=self.history,
+            subscriptions=self.subscriptions,
+            unix_ms=unix_ms,
+            stopping=stopping,
+            pace=_pace(self.config),
+        )
 
     def _join(self) -> None:
         """Has each message go where it is wanted."""
@@ -243,6 +266,7 @@ class Rooms:
                 for shard in self.config.shards:
                     await self.relay.follow(str(PubsubTopic(self.config.preset.cluster, shard)))
             await stack.enter_async_context(self.health.running(self.subscriptions))
+            await stack.enter_async_context(self.channels.running())
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             running = [tasks.create_task(loop) for loop in (*self._loops(), *self._served())]
             yield
@@ -314,6 +338,7 @@ async def joined(
             StoreServicer(rooms.history, rooms.retention),
             FilterServicer(rooms.reading, rooms.serving),
             LightPushServicer(rooms.passing, rooms.light_push),
+            ChannelsServicer(rooms.channels),
         )
 
 
@@ -325,6 +350,14 @@ async def _rate_limits(config: Config, proofs: NetworkProofs) -> RateLimits | No
     if preset.epoch_s is not None:
         return RateLimits(preset.epoch_s * 1000, RELAY_IDENTIFIER)
     return RateLimits(await proofs.period_ms(), RELAY_IDENTIFIER)
+
+
+def _pace(config: Config) -> Pace | None:
+    """Returns what the channels may send, where the network's preset says it (CHN-24)."""
+    rln = config.preset.rln if config.rln else None
+    if rln is None or rln.epoch_s is None or rln.message_limit is None:
+        return None
+    return Pace(rln.message_limit, rln.epoch_s * 1000)
 
 
 def _relaying(relay: RelayOperations) -> Pushing:

@@ -11,6 +11,7 @@ from logos.delivery.v1.delivery_pb2_grpc import DeliveryStub
 from logos.delivery.v1.relay_pb2_grpc import RelayStub
 from logos_cli.console import Output, print_json, print_rows
 from logos_cli.session import FormOption, session_of
+from logos_commands.delivery import channels
 from logos_commands.delivery.messages import history, send, subscribe
 from logos_commands.delivery.records import ADVICE, health_record
 
@@ -29,6 +30,7 @@ def group() -> None:
 command.command("send")(send)
 command.command("subscribe")(subscribe)
 command.command("history")(history)
+command.add_typer(channels.command, name="channel")
 
 
 @command.command("topics")

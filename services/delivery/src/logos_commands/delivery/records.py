@@ -11,6 +11,8 @@ ADVICE: Final = {
     "CONTENT_TOPIC_INVALID": "e.g. /my-app/1/chat/proto: application, version, name, encoding",
     "STORE_NODE_MISSING": "a node with the setting `store` keeps messages: `logosctl settings`",
     "REQUEST_UNKNOWN": "a request that has ended is known for an hour",
+    "CHANNEL_UNKNOWN": "`logosctl delivery channel list` shows those that are open",
+    "CHANNEL_EXISTS": "it is open already: `logosctl delivery channel list`",
     "SENDS_FULL": "wait until some have ended: `logosctl delivery health` says why they do not",
 }
 """What to do about an error, by its reason."""

@@ -113,6 +113,21 @@ class HistoryOperations:
         page = await self.query_others(Query(hashes=tuple(hashes), limit=len(hashes)))
         return frozenset(entry.hash for entry in page.entries)
 
+    async def fetch(self, hashes: Sequence[bytes]) -> list[Entry]:
+        """Looks for messages in this node's archive, and then at store nodes.
+
+        Returns what was found of them; errors as `query`.
+        """
+        found: dict[bytes, Entry] = {}
+        own = [] if self.archive is None else [self.query]
+        for ask in [*own, self.query_others]:
+            while left := [one for one in hashes if one not in found]:
+                page = await ask(Query(hashes=tuple(left), include_data=True, limit=len(left)))
+                found |= {entry.hash: entry for entry in page.entries}
+                if not page.entries:
+                    break
+        return list(found.values())
+
     async def _ask(self, peer: str, query: Query) -> Page:
         request = wire.Request(secrets.token_hex(16), query)
         try:

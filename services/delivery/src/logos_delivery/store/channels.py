@@ -1,0 +1,215 @@
+"""`ChannelStore` in the database: channels, their records and their events (CHN-27, CHN-30)."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from logos_delivery.core.applications import (
+    KEPT_EVENT_BYTES,
+    KEPT_EVENTS,
+    PAGE_BYTES,
+    PAGE_EVENTS,
+)
+from logos_delivery.core.channels.channel_types import (
+    Delivered,
+    DeliveryFailed,
+    Event,
+    HistoryLost,
+    Received,
+    SendFailed,
+    Sent,
+)
+from logos_delivery.core.channels.journal import Records
+from logos_delivery.core.channels.keeping import (
+    ChannelEventFilter,
+    ChannelEventKind,
+    ChannelEventPage,
+    ChannelHappening,
+    Membership,
+)
+from logos_delivery.store.schema import ChannelEventRow, ChannelRecordRow, ChannelRow
+from logos_module.database import Database, reading, writing
+
+EVENT_BYTES: Final = 200
+"""What an event takes beside its own bytes."""
+LOOKED_AT: Final = 2_000
+"""Events that one page looks at, where most are not wanted."""
+_CHUNK: Final = 500
+
+
+class SqlChannels:
+    """`ChannelStore`. One transaction a call."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @writing
+    async def add(self, session: AsyncSession, channel: Membership) -> None:
+        row = {
+            "channel_id": channel.channel_id.encode(),
+            "content_topic": channel.content_topic.encode(),
+            "sender_id": channel.sender_id.encode(),
+            "key": channel.key,
+            "has_parity": channel.has_parity,
+            "created_ms": channel.created_ms,
+        }
+        await session.execute(insert(ChannelRow), [row])
+
+    @writing
+    async def remove(self, session: AsyncSession, channel_id: str) -> None:
+        raw = channel_id.encode()
+        await session.execute(delete(ChannelRecordRow).where(ChannelRecordRow.channel_id == raw))
+        await session.execute(delete(ChannelRow).where(ChannelRow.channel_id == raw))
+
+    @reading
+    async def channels(self, session: AsyncSession) -> Sequence[Membership]:
+        rows = await session.scalars(select(ChannelRow).order_by(ChannelRow.channel_id))
+        return [
+            Membership(
+                row.channel_id.decode(),
+                row.content_topic.decode(),
+                row.sender_id.decode(),
+                row.key,
+                row.has_parity,
+                row.created_ms,
+            )
+            for row in rows
+        ]
+
+    @reading
+    async def records(self, session: AsyncSession, channel_id: str) -> Records:
+        query = select(ChannelRecordRow).where(ChannelRecordRow.channel_id == channel_id.encode())
+        return {row.key.decode(): row.value for row in await session.scalars(query)}
+
+    @writing
+    async def commit(
+        self,
+        session: AsyncSession,
+        channel_id: str,
+        changes: dict[str, bytes | None],
+        events: Sequence[Event],
+        at_ms: int,
+    ) -> None:
+        raw = channel_id.encode()
+        keys = [key.encode() for key in changes]
+        for start in range(0, len(keys), _CHUNK):
+            some = ChannelRecordRow.key.in_(keys[start : start + _CHUNK])
+            own = ChannelRecordRow.channel_id == raw
+            await session.execute(delete(ChannelRecordRow).where(own, some))
+        rows = [
+            {"channel_id": raw, "key": key.encode(), "value": value}
+            for key, value in changes.items()
+            if value is not None
+        ]
+        if rows:
+            await session.execute(insert(ChannelRecordRow), rows)
+        if events:
+            told = [_event_row(raw, event, at_ms) for event in events]
+            await session.execute(insert(ChannelEventRow), told)
+
+    @reading
+    async def events(
+        self, session: AsyncSession, after: int, wanted: ChannelEventFilter
+    ) -> ChannelEventPage:
+        found: list[ChannelHappening] = []
+        size, position = 0, after
+        oldest = await session.scalar(select(func.min(ChannelEventRow.position)))
+        newest = await _newest(session)
+        rows = await session.stream_scalars(
+            select(ChannelEventRow)
+            .where(ChannelEventRow.position > after)
+            .order_by(ChannelEventRow.position)
+            .limit(LOOKED_AT)
+            .execution_options(yield_per=10)
+        )
+        async for row in rows:
+            if _is_wanted(row, wanted):
+                size += row.size_bytes
+                if found and size > PAGE_BYTES:
+                    break
+                found.append(_happening(row))
+            position = row.position
+            if len(found) == PAGE_EVENTS:
+                break
+        first = newest + 1 if oldest is None else oldest
+        return ChannelEventPage(found, max(position, first - 1), has_gap=first > after + 1)
+
+    @reading
+    async def newest_position(self, session: AsyncSession) -> int:
+        return await _newest(session)
+
+    @writing
+    async def trim(self, session: AsyncSession) -> None:
+        row = ChannelEventRow
+        totals = select(func.count(), func.coalesce(func.sum(row.size_bytes), 0))
+        count, size_bytes = (await session.execute(totals.select_from(row))).one()
+        if count <= KEPT_EVENTS and size_bytes <= KEPT_EVENT_BYTES:
+            return
+        sizes = select(
+            row.position,
+            func.sum(row.size_bytes).over(order_by=row.position.desc()).label("total"),
+            func.row_number().over(order_by=row.position.desc()).label("number"),
+        ).subquery()
+        over = (sizes.c.total > KEPT_EVENT_BYTES) | (sizes.c.number > KEPT_EVENTS)
+        last = await session.scalar(select(func.max(sizes.c.position)).where(over))
+        if last is not None:
+            newest = await _newest(session)  # it stays, or its number would be forgotten
+            old = (row.position <= last, row.position < newest)
+            await session.execute(delete(row).where(*old))
+
+
+async def _newest(session: AsyncSession) -> int:
+    return await session.scalar(select(func.max(ChannelEventRow.position))) or 0
+
+
+def _is_wanted(row: ChannelEventRow, wanted: ChannelEventFilter) -> bool:
+    if wanted.kinds and row.kind not in wanted.kinds:
+        return False
+    if wanted.request_ids and row.request_id not in wanted.request_ids:
+        return False
+    return not wanted.channel_ids or row.channel_id.decode() in wanted.channel_ids
+
+
+def _event_row(channel_id: bytes, event: Event, at_ms: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"request_id": "", "sender_id": b"", "payload": b"", "text": ""}
+    match event:
+        case Received(sender=sender, payload=payload):
+            kind = ChannelEventKind.RECEIVED
+            row |= {"sender_id": sender.encode(), "payload": payload}
+        case Sent(request_id=request_id):
+            kind = ChannelEventKind.SENT
+            row |= {"request_id": request_id}
+        case Delivered(request_id=request_id):
+            kind = ChannelEventKind.DELIVERED
+            row |= {"request_id": request_id}
+        case SendFailed(request_id=request_id, error=error):
+            kind = ChannelEventKind.SEND_ERROR
+            row |= {"request_id": request_id, "text": error}
+        case DeliveryFailed(request_id=request_id, error=error):
+            kind = ChannelEventKind.DELIVERY_ERROR
+            row |= {"request_id": request_id, "text": error}
+        case HistoryLost(message_ids=lost):
+            kind = ChannelEventKind.HISTORY_LOST
+            row |= {"payload": json.dumps(lost).encode()}
+    size = len(row["payload"]) + len(row["sender_id"]) + len(row["text"]) + len(channel_id)
+    own = {"kind": kind.value, "at_ms": at_ms, "channel_id": channel_id}
+    return row | own | {"size_bytes": EVENT_BYTES + size}
+
+
+def _happening(row: ChannelEventRow) -> ChannelHappening:
+    kind = ChannelEventKind(row.kind)
+    is_lost = kind is ChannelEventKind.HISTORY_LOST
+    return ChannelHappening(
+        row.position,
+        kind,
+        row.at_ms,
+        row.channel_id.decode(),
+        row.request_id,
+        row.sender_id.decode(),
+        b"" if is_lost else row.payload,
+        row.text,
+        tuple(json.loads(row.payload)) if is_lost else (),
+    )
