@@ -121,7 +121,8 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         own = await stack.enter_async_context(open_store(context.state_dir / DATABASE))
         archive = own.archive
         if config.archive_url and config.keeps:
-            shared = await stack.enter_async_context(open_store(config.archive_url))
+            url = config.archive_url
+            shared = await stack.enter_async_context(open_store(url, is_shared=True))
             archive = shared.archive
         applications = SqlApplications(own.database)
         servicers = await stack.enter_async_context(
