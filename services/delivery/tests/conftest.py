@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from logos.delivery.v1.relay_pb2_grpc import RelayStub
 from logos.delivery.v1.store_pb2_grpc import StoreStub
 from logos_client.channels import open_channel
 from logos_delivery.config import parse
+from logos_delivery.core.archive.types import Entry
 from logos_delivery.node import joined
 from logos_delivery.store.applications import SqlApplications
 from logos_delivery.store.opening import open_store
@@ -91,6 +92,15 @@ class DeliveryNet:
         stack.push_async_callback(server.stop, 0)
         channel = await stack.enter_async_context(open_channel(f"unix:{path}"))
         return DeliveryNode(network, channel, stack, stopping)
+
+    async def fill(self, number: int, entries: Sequence[Entry]) -> None:
+        """Has a node that does not run keep messages."""
+        async with open_store(self._folder / f"n{number}" / "delivery.db") as store:
+            await store.archive.put(entries)
+
+    async def network(self, number: int) -> RunningNode:
+        """Starts the network module of a node that has no delivery of ours."""
+        return await self._network(number)
 
     async def _network(self, number: int) -> RunningNode:
         if number not in self._networks:

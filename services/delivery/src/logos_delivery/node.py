@@ -36,6 +36,7 @@ from logos_delivery.core.sending.outcomes import Route
 from logos_delivery.core.topics import PubsubTopic
 from logos_delivery.net.gossip import NetworkGossip
 from logos_delivery.net.identity import NetworkIdentity
+from logos_delivery.net.message_streams import NetworkMessageStreams
 from logos_delivery.net.proofs import NetworkProofs
 from logos_delivery.net.requests import StreamRequests
 from logos_delivery.net.services import NetworkServices
@@ -54,6 +55,7 @@ from logos_delivery.operations.relay import RelayOperations
 from logos_delivery.operations.retention import RetentionOperations
 from logos_delivery.operations.sending import Pushing, SendOperations
 from logos_delivery.operations.subscriptions import SubscriptionOperations
+from logos_delivery.operations.syncing import SyncOperations, SyncTimes
 from logos_delivery.rpc.channels import ChannelsServicer
 from logos_delivery.rpc.delivery import DeliveryServicer
 from logos_delivery.rpc.light import FilterServicer, LightPushServicer
@@ -168,9 +170,11 @@ class Rooms:
             store_peers=config.store_peers,
         )
         self.retention = None
+        self.syncing = None
         if config.keeps:
             policies = parse_policies(config.retention)
             self.retention = RetentionOperations(archive, policies, unix_ms)
+            self.syncing = self._syncing(network, has_limits=limits is not None)
         self.events = EventOperations(applications, unix_ms, stopping)
         told = self.events.told
         self.receiving = ReceiveOperations(
@@ -209,6 +213,26 @@ class Rooms:
             stopping=stopping,
         )
         self._join()
+
+    def _syncing(self, network: grpc.aio.Channel, *, has_limits: bool) -> SyncOperations | None:
+        config = self.config
+        if not config.sync or self.relay is None:
+            return None
+        syncing = SyncOperations(
+            self.archive,
+            NetworkMessageStreams(PeerStreams(network, "delivery")),
+            self.services,
+            SyncTimes(
+                config.sync_interval_s * 1000,
+                config.sync_range_s * 1000,
+                config.sync_offset_s * 1000,
+            ),
+            unix_ms,
+            check=self.relay.check_history if has_limits else None,
+            store_peers=config.store_peers,
+        )
+        self.history.listeners.append(syncing.kept)
+        return syncing
 
     def _channels(
         self, applications: SqlApplications, stopping: asyncio.Event
@@ -259,7 +283,7 @@ class Rooms:
         """Takes part in the network as long as this is open."""
         async with AsyncExitStack() as stack:
             own = (self.receiving, self.filter_client, self.sending)
-            for one in (self.relay, self.serving, self.retention, *own):
+            for one in (self.relay, self.serving, self.retention, self.syncing, *own):
                 if one is not None:
                     await stack.enter_async_context(one.running())
             await self.subscriptions.resume()
@@ -275,7 +299,9 @@ class Rooms:
                 each.cancel()
 
     def _loops(self) -> list[Loop]:
+        syncing = [] if self.syncing is None else self.syncing.loops()
         return [
+            *syncing,
             self.history.run(),
             self.events.trim(),
             self.passing.drain(),
@@ -336,7 +362,7 @@ async def joined(
                 information=information,
             ),
             RelayServicer(rooms.passing),
-            StoreServicer(rooms.history, rooms.retention),
+            StoreServicer(rooms.history, rooms.retention, rooms.syncing),
             FilterServicer(rooms.reading, rooms.serving),
             LightPushServicer(rooms.passing, rooms.light_push),
             ChannelsServicer(rooms.channels),

@@ -50,6 +50,8 @@ class HistoryOperations:
         self._has_some = asyncio.Event()
         self.refused: Counter[str] = Counter()
         """Messages that were not kept, by reason."""
+        self.listeners: list[Callable[[Sequence[Entry]], None]] = []
+        """Are told of messages that are kept, once they are on disk."""
 
     def take(self, accepted: Pass) -> None:
         """Keeps an accepted message, if it is one to be kept (DST-12)."""
@@ -82,6 +84,9 @@ class HistoryOperations:
         except LogosError as error:
             self.refused[error.reason] += len(group)
             log.warning("messages not kept", extra={"count": len(group), "error": str(error)})
+            return
+        for listener in self.listeners:
+            listener(group)
 
     async def query(self, query: Query, peer: str = "") -> Page:
         """Asks this node's archive, or a store node.
