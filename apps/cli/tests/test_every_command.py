@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from answering_node import BEARER, answering
+from delivery_answers import TOPIC
 from logos_cli.logos import app as logos_app
 from logos_cli.main import app as logosctl_app
 from logos_cli.program import built, walk
@@ -103,6 +104,19 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("mix", "profile"): ["laptop"],
     ("rln", "status"): [],
     ("rln", "register"): [],
+    ("delivery", "send"): [TOPIC, "hello", "--no-wait"],
+    ("delivery", "subscribe"): [TOPIC],
+    ("delivery", "unsubscribe"): [TOPIC],
+    ("delivery", "topics"): [],
+    ("delivery", "history"): [TOPIC],
+    ("delivery", "peers"): [],
+    ("delivery", "health"): [],
+    ("delivery", "sync"): ["16U"],
+    ("delivery", "channel", "create"): ["room", TOPIC, "--sender", "ada"],
+    ("delivery", "channel", "close"): ["room"],
+    ("delivery", "channel", "list"): [],
+    ("delivery", "channel", "send"): ["room", "hello", "--no-wait"],
+    ("delivery", "channel", "listen"): ["room"],
     ("token", "issue"): ["ada", "--role", "viewer"],
     ("token", "list"): [],
     ("token", "revoke"): ["ada"],

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from logos_delivery.core.archive.errors import StorePeerFailedError
-from logos_delivery.core.archive.types import Entry
+from logos_delivery.core.archive.types import Entry, Position
 from logos_delivery.core.errors import PeerFailedError, StoreNodeMissingError
 from logos_delivery.core.message import Message, decode
 from logos_delivery.core.ports import MessageStream
 from logos_delivery.core.relay.errors import RateLimitProofRefusedError
 from logos_delivery.core.sync import transfer, wire
 from logos_delivery.core.sync.errors import SyncBusyError
-from logos_delivery.operations import syncing
 from logos_delivery.operations.syncing import SyncOperations, SyncTimes
 from logos_delivery.store.memory import MemoryArchive
 
@@ -120,7 +119,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def held(node: SyncOperations) -> set[bytes]:
-    found = await node._archive.positions(syncing.Position(0, b""), 10_000)
+    found = await node._archive.positions(Position(0, b""), 10_000)
     return {position.hash for position, _, _ in found}
 
 

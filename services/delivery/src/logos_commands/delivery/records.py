@@ -4,6 +4,7 @@ import base64
 from typing import Any, Final
 
 from logos.delivery.v1 import delivery_pb2, message_pb2
+from logos_cli.arguments import utf8
 from logos_cli.console import shown, sized
 
 ADVICE: Final = {
@@ -13,9 +14,17 @@ ADVICE: Final = {
     "REQUEST_UNKNOWN": "a request that has ended is known for an hour",
     "CHANNEL_UNKNOWN": "`logosctl delivery channel list` shows those that are open",
     "CHANNEL_EXISTS": "it is open already: `logosctl delivery channel list`",
+    "SYNC_OFF": "`logosctl settings set delivery sync=true` turns it on",
     "SENDS_FULL": "wait until some have ended: `logosctl delivery health` says why they do not",
 }
 """What to do about an error, by its reason."""
+
+
+def all_utf8(texts: list[str] | None) -> list[str] | None:
+    """Refuses texts that are not UTF-8; for the callback of an argument."""
+    for text in texts or ():
+        utf8(text)
+    return texts
 
 
 def content(payload: bytes) -> dict[str, Any]:

@@ -152,16 +152,14 @@ class OpenChannel:
 
     def told_of(self, request: Request) -> None:
         """A request of `SendOperations` has come further; it may be one of this channel."""
-        match request.state:
-            case RequestState.PARKED | RequestState.SENDING:
-                return
-            case RequestState.FAILED:
-                step, outcome = self._machine.not_dispatched, request.error
-            case _:
-                step, outcome = self._machine.dispatched, request.message_hash
-        key = self._under_way.pop(request.request_id, None)
-        if key is not None:
-            self._driver.report(step, key, outcome)
+        key = self._under_way.get(request.request_id)
+        if key is None or request.state in {RequestState.PARKED, RequestState.SENDING}:
+            return
+        del self._under_way[request.request_id]
+        if request.state is RequestState.FAILED:
+            self._driver.report(self._machine.not_dispatched, key, request.error)
+        else:
+            self._driver.report(self._machine.dispatched, key, request.message_hash)
 
     def _check_open(self) -> None:
         if self._is_closing:
