@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import grpc
@@ -71,12 +71,13 @@ async def test_a_payload_is_received_by_all_and_acknowledged(net: Net) -> None:
     for node in nodes[1:]:
         assert await received(node, 1) == [("ann", b"hello")]
     assert await kinds_of(nodes[0], request_id) == OF_REQUEST
-    [listed] = (await nodes[0].channels.List(pb.ChannelsListRequest())).channels
-    assert (listed.channel_id, listed.sender_id, listed.content_topic) == (ID, "ann", TOPIC)
-    assert (listed.encrypted, listed.open_requests) == (False, 0)
-    assert listed.created_at.seconds > 0
+    [found] = (await nodes[0].channels.List(pb.ChannelsListRequest())).channels
+    assert (found.channel_id, found.sender_id, found.content_topic) == (ID, "ann", TOPIC)
+    assert (found.encrypted, found.open_requests) == (False, 0)
+    assert found.created_at.seconds > 0
 
 
+@pytest.mark.stress  # waits for acknowledgements, which take seconds
 async def test_a_mebibyte_goes_in_segments_and_payloads_keep_their_order(net: Net) -> None:
     one, two = await net.node(1), await net.node(2)
     key = os.urandom(32)
@@ -94,14 +95,15 @@ async def test_a_mebibyte_goes_in_segments_and_payloads_keep_their_order(net: Ne
     assert await kinds_of(two, answer) == OF_REQUEST
 
 
+@pytest.mark.stress  # waits for acknowledgements, which take seconds
 async def test_a_restart_in_the_middle_loses_nothing_that_was_accepted(net: Net) -> None:
     one = await net.node(1)
     await create(one, "ann")
     request_id = await send(one, bytes(300_000))  # no neighbour takes it
     await one.stop()
     one, two = await net.node(1), await net.node(2)
-    [listed] = (await one.channels.List(pb.ChannelsListRequest())).channels
-    assert listed.open_requests == 1
+    [found] = (await one.channels.List(pb.ChannelsListRequest())).channels
+    assert found.open_requests == 1
     await create(two, "bob")
     assert await received(two, 1) == [("ann", bytes(300_000))]
     assert await kinds_of(one, request_id) == OF_REQUEST
@@ -111,6 +113,7 @@ async def test_a_restart_in_the_middle_loses_nothing_that_was_accepted(net: Net)
     assert await received(two, 2) == [("ann", bytes(300_000)), ("ann", b"once more")]
 
 
+@pytest.mark.stress  # waits for acknowledgements, which take seconds
 async def test_an_edge_node_takes_part(net: Net) -> None:
     one, edge = await net.node(1), await net.node(2, mode="edge")
     await create(one, "ann")
@@ -199,8 +202,8 @@ async def test_a_closed_channel_is_gone_and_may_be_opened_again(net: Net) -> Non
     await create(one, "ann")
     await one.stop()
     one = await net.node(1)
-    [listed] = (await one.channels.List(pb.ChannelsListRequest())).channels
-    assert listed.open_requests == 0
+    [found] = (await one.channels.List(pb.ChannelsListRequest())).channels
+    assert found.open_requests == 0
 
 
 async def test_an_ephemeral_payload_ends_when_it_is_sent(net: Net) -> None:
@@ -264,3 +267,29 @@ async def test_a_place_that_the_events_have_not_come_to(net: Net) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await node.channels.WatchEvents(pb.ChannelsWatchEventsRequest(after=10)).read()
     assert reason_of(refused.value) == "POSITION_UNKNOWN"
+
+
+async def listed(node: Any) -> list[str]:
+    answer = await node.channels.List(pb.ChannelsListRequest())
+    return [one.channel_id for one in answer.channels]
+
+
+async def test_what_a_caller_that_goes_away_has_asked_for_is_done_whole(net: Net) -> None:
+    node, names = await net.node(1), [f"c{number:02}" for number in range(20)]
+    for number, name in enumerate(names):
+        call = node.channels.Create(pb.ChannelsCreateRequest(**CREATE | {"channel_id": name}))
+        await asyncio.sleep(0.001 * (number % 5))
+        call.cancel()
+    for name in names:
+        with suppress(grpc.aio.AioRpcError):  # it is open already
+            await create(node, "ann", name)
+    assert await listed(node) == names
+    for number, name in enumerate(names):
+        call = node.channels.Close(pb.ChannelsCloseRequest(channel_id=name))
+        await asyncio.sleep(0.001 * (number % 5))
+        call.cancel()
+    await node.stop()
+    again = await net.node(1)
+    for name in await listed(again):
+        await again.channels.Close(pb.ChannelsCloseRequest(channel_id=name))
+    assert await listed(again) == []

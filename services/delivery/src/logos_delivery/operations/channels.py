@@ -30,6 +30,7 @@ from logos_delivery.operations.log_readers import LogReaders
 from logos_delivery.operations.open_channel import OpenChannel, Surroundings
 from logos_delivery.operations.sending import SendOperations
 from logos_delivery.operations.subscriptions import SubscriptionOperations
+from logos_module.shielded import Shielded
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,8 @@ class ChannelOperations:
         self._around = Surroundings(store, sending, history, unix_ms, told, pace)
         self._channels: dict[str, OpenChannel] = {}
         self._changes = asyncio.Lock()
+        self._whole = Shielded()
+        """For what must not be left half done where its caller is cancelled."""
         self._position = 0
         self._tasks: asyncio.TaskGroup | None = None
         sending.listeners.append(self._told_of)
@@ -93,11 +96,12 @@ class ChannelOperations:
             for own in await self._store.channels():
                 await self._open(own)
             loops = [tasks.create_task(self._read()), tasks.create_task(self._trim())]
-            yield
+            async with self._whole:
+                yield
+                self._stop()  # what waits for a channel fails, and is not waited for
             for loop in loops:
                 loop.cancel()
-            for channel in self._channels.values():
-                channel.stop()
+            self._stop()
 
     # -- what applications ask for -------------------------------------------------------------
 
@@ -112,6 +116,9 @@ class ChannelOperations:
         own.check()
         sealing_of(own.key, own.channel_id)
         self._subscriptions.pubsub_topic(own.content_topic)
+        await self._whole.run(self._create(own))
+
+    async def _create(self, own: Membership) -> None:
         async with self._changes:
             if own.channel_id in self._channels:
                 raise ChannelExistsError(own.channel_id)
@@ -129,6 +136,9 @@ class ChannelOperations:
 
         Raises ChannelUnknownError, DiskFullError, StoreFailedError.
         """
+        await self._whole.run(self._close(channel_id))
+
+    async def _close(self, channel_id: str) -> None:
         async with self._changes:
             channel = self._channel(channel_id)
             await channel.close()
@@ -175,6 +185,10 @@ class ChannelOperations:
         channel = OpenChannel(own, pubsub_topic, records, self._around)
         self._channels[own.channel_id] = channel
         self._tasks.create_task(channel.run())
+
+    def _stop(self) -> None:
+        for channel in self._channels.values():
+            channel.stop()
 
     async def _begin_here(self) -> None:
         """Passes over the messages that came while no channel was open."""

@@ -19,7 +19,7 @@ from logos_delivery.core.archive.types import MAX_HASHES, Entry, Position, Query
 from logos_delivery.core.errors import PeerFailedError, StoreNodeMissingError
 from logos_delivery.core.ports import MessageStream, MessageStreams, Services
 from logos_delivery.core.sync import transfer, wire
-from logos_delivery.core.sync.errors import SyncLostError, SyncStalledError
+from logos_delivery.core.sync.errors import SyncLostError, SyncStalledError, TransferUnwantedError
 from logos_delivery.core.sync.index import MAX_IDS
 from logos_delivery.core.sync.syncing import (
     MAX_SESSIONS,
@@ -276,6 +276,9 @@ class SyncOperations:
 
     async def _let_in(self, stream: MessageStream) -> None:
         """Takes the messages of one stream, until the peer ends it or breaks a rule."""
+        if not self._machine.expects(stream.peer_id, self._unix_ms()):
+            self.refused[TransferUnwantedError.reason] += 1
+            return
         try:
             while True:
                 async with asyncio.timeout(transfer.LINGER_MS / 1000):
