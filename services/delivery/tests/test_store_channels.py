@@ -98,24 +98,24 @@ async def test_a_page_ends_before_it_is_too_large_but_has_one_event(
     store: SqlChannels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store.commit("c", {}, [Received("bob", bytes(1000))] * 3, 7)
-    monkeypatch.setattr("logos_delivery.store.channels.PAGE_BYTES", 2_500)
+    monkeypatch.setattr("logos_delivery.store.event_log.PAGE_BYTES", 2_500)
     first = await store.events(0, ALL)
     assert [event.position for event in first.events] == [1, 2]
     assert first.position == 2
-    monkeypatch.setattr("logos_delivery.store.channels.PAGE_BYTES", 1)
+    monkeypatch.setattr("logos_delivery.store.event_log.PAGE_BYTES", 1)
     assert [event.position for event in (await store.events(2, ALL)).events] == [3]
 
 
 async def test_the_oldest_events_go_and_a_late_reader_learns_of_a_gap(
     store: SqlChannels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("logos_delivery.store.channels.KEPT_EVENTS", 2)
+    monkeypatch.setattr("logos_delivery.store.event_log.KEPT_EVENTS", 2)
     await store.commit("c", {}, EVENTS, 7)
     await store.trim()
     page = await store.events(1, ALL)
     assert [event.position for event in page.events] == [5, 6]
     assert page.has_gap
-    monkeypatch.setattr("logos_delivery.store.channels.KEPT_EVENT_BYTES", 1)
+    monkeypatch.setattr("logos_delivery.store.event_log.KEPT_EVENT_BYTES", 1)
     await store.trim()
     assert [event.position for event in (await store.events(0, ALL)).events] == [6]
     await store.commit("c", {}, [Sent("r4")], 8)

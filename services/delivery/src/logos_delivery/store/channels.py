@@ -4,15 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from logos_delivery.core.applications import (
-    KEPT_EVENT_BYTES,
-    KEPT_EVENTS,
-    PAGE_BYTES,
-    PAGE_EVENTS,
-)
 from logos_delivery.core.channels.channel_types import (
     Delivered,
     DeliveryFailed,
@@ -30,13 +24,10 @@ from logos_delivery.core.channels.keeping import (
     ChannelHappening,
     Membership,
 )
+from logos_delivery.store import event_log
 from logos_delivery.store.schema import ChannelEventRow, ChannelRecordRow, ChannelRow
 from logos_module.database import Database, reading, writing
 
-EVENT_BYTES: Final = 200
-"""What an event takes beside its own bytes."""
-LOOKED_AT: Final = 2_000
-"""Events that one page looks at, where most are not wanted."""
 _CHUNK: Final = 500
 
 
@@ -114,55 +105,19 @@ class SqlChannels:
     async def events(
         self, session: AsyncSession, after: int, wanted: ChannelEventFilter
     ) -> ChannelEventPage:
-        found: list[ChannelHappening] = []
-        size, position = 0, after
-        oldest = await session.scalar(select(func.min(ChannelEventRow.position)))
-        newest = await _newest(session)
-        rows = await session.stream_scalars(
-            select(ChannelEventRow)
-            .where(ChannelEventRow.position > after)
-            .order_by(ChannelEventRow.position)
-            .limit(LOOKED_AT)
-            .execution_options(yield_per=10)
+        found = await event_log.page(
+            session, ChannelEventRow, after, lambda row: _is_wanted(row, wanted)
         )
-        async for row in rows:
-            if _is_wanted(row, wanted):
-                size += row.size_bytes
-                if found and size > PAGE_BYTES:
-                    break
-                found.append(_happening(row))
-            position = row.position
-            if len(found) == PAGE_EVENTS:
-                break
-        first = newest + 1 if oldest is None else oldest
-        return ChannelEventPage(found, max(position, first - 1), has_gap=first > after + 1)
+        happenings = [_happening(row) for row in found.rows]
+        return ChannelEventPage(happenings, found.position, found.has_gap)
 
     @reading
     async def newest_position(self, session: AsyncSession) -> int:
-        return await _newest(session)
+        return await event_log.newest(session, ChannelEventRow)
 
     @writing
     async def trim(self, session: AsyncSession) -> None:
-        row = ChannelEventRow
-        totals = select(func.count(), func.coalesce(func.sum(row.size_bytes), 0))
-        count, size_bytes = (await session.execute(totals.select_from(row))).one()
-        if count <= KEPT_EVENTS and size_bytes <= KEPT_EVENT_BYTES:
-            return
-        sizes = select(
-            row.position,
-            func.sum(row.size_bytes).over(order_by=row.position.desc()).label("total"),
-            func.row_number().over(order_by=row.position.desc()).label("number"),
-        ).subquery()
-        over = (sizes.c.total > KEPT_EVENT_BYTES) | (sizes.c.number > KEPT_EVENTS)
-        last = await session.scalar(select(func.max(sizes.c.position)).where(over))
-        if last is not None:
-            newest = await _newest(session)  # it stays, or its number would be forgotten
-            old = (row.position <= last, row.position < newest)
-            await session.execute(delete(row).where(*old))
-
-
-async def _newest(session: AsyncSession) -> int:
-    return await session.scalar(select(func.max(ChannelEventRow.position))) or 0
+        await event_log.trim(session, ChannelEventRow)
 
 
 def _is_wanted(row: ChannelEventRow, wanted: ChannelEventFilter) -> bool:
@@ -196,7 +151,7 @@ def _event_row(channel_id: bytes, event: Event, at_ms: int) -> dict[str, Any]:
             row |= {"payload": json.dumps(lost).encode()}
     size = len(row["payload"]) + len(row["sender_id"]) + len(row["text"]) + len(channel_id)
     own = {"kind": kind.value, "at_ms": at_ms, "channel_id": channel_id}
-    return row | own | {"size_bytes": EVENT_BYTES + size}
+    return row | own | {"size_bytes": event_log.EVENT_BYTES + size}
 
 
 def _happening(row: ChannelEventRow) -> ChannelHappening:
