@@ -33,6 +33,7 @@ from mixnet_nodes import RunningNode, fake_address, fake_peer_id, fake_signer, r
 
 SETTINGS = {"preset": "logos.dev"}
 """A network without rate limits: proofs have tests of their own."""
+STATE_KEY = bytes(range(32))
 
 
 @dataclass
@@ -82,7 +83,14 @@ class DeliveryNet:
         )
         applications = SqlApplications(store.database)
         servicers = await stack.enter_async_context(
-            joined(network.channel, config, applications, store.archive, stopping)
+            joined(
+                network.channel,
+                config,
+                applications,
+                store.archive,
+                stopping,
+                state_key=STATE_KEY,
+            )
         )
         server = Server(OpenAccess())
         servicers.serve(server.serve)

@@ -7,6 +7,7 @@ from contextlib import aclosing, suppress
 from typing import Any
 
 import grpc
+import node_answers
 import pytest
 from node_answers import until_followed
 
@@ -111,6 +112,30 @@ async def test_a_restart_in_the_middle_loses_nothing_that_was_accepted(net: Net)
     two = await net.node(2)
     await send(one, b"once more")
     assert await received(two, 2) == [("ann", bytes(300_000)), ("ann", b"once more")]
+
+
+@pytest.mark.stress  # waits for acknowledgements, which take seconds
+async def test_a_receiver_that_restarts_in_the_middle_receives_once(net: Net) -> None:
+    one, two, three = [await net.node(number) for number in (1, 2, 3)]
+    for node, name in ((one, "ann"), (two, "bob"), (three, "cat")):
+        await create(node, name)
+    await until_followed(one, 2)
+    large = os.urandom(1 << 20)
+    request_id = await send(one, large)
+    await node_answers.first(two, 3, kinds=[delivery_pb2.EVENT_KIND_RECEIVED])
+    await two.stop()
+    after = await send(one, b"after")
+    assert await received(three, 2) == [("ann", large), ("ann", b"after")]
+    two = await net.node(2, store_peers=[one.peer_id])
+    assert await received(two, 2) == [("ann", large), ("ann", b"after")]
+    for each in (request_id, after):
+        assert await kinds_of(one, each) == OF_REQUEST
+    await send(two, b"thanks")
+    assert (await received(one, 1))[0] == ("bob", b"thanks")
+    found = await first(two, 2, kinds=RECEIVED)
+    watch = pb.ChannelsWatchEventsRequest(after=found[-1].position, kinds=RECEIVED)
+    page = await two.channels.WatchEvents(watch).read()
+    assert not page.events
 
 
 @pytest.mark.stress  # waits for acknowledgements, which take seconds

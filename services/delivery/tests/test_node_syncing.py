@@ -47,6 +47,14 @@ async def kept(node: Any) -> set[bytes]:
         request.pagination_cursor = page.pagination_cursor
 
 
+async def store_node(net: Net, number: int, **settings: Any) -> Any:
+    """A node that others can reconcile with."""
+    node = await net.node(number, **{**ON, **settings})
+    while not {wire.PROTOCOL, transfer.PROTOCOL} <= node.network.host.accepted:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    return node
+
+
 async def until_kept(node: Any, expected: set[bytes]) -> None:
     while await kept(node) != expected:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
@@ -62,7 +70,7 @@ async def test_two_store_nodes_that_were_apart_are_equal_afterwards(net: Net) ->
     twos = [old(number) for number in range(2_000, 2_007)]
     await net.fill(1, [*common, *ones])
     await net.fill(2, [*common, *twos])
-    one, two = await net.node(1, **ON), await net.node(2, **ON)
+    one, two = await store_node(net, 1), await store_node(net, 2)
     report = await sync(one, two.peer_id)
     assert (report.peer_id, report.received, report.sent) == (two.peer_id, 7, 20)
     assert report.bytes > 0
@@ -81,21 +89,20 @@ async def test_two_store_nodes_that_were_apart_are_equal_afterwards(net: Net) ->
 async def test_nodes_reconcile_by_themselves_with_one_that_they_find(net: Net) -> None:
     entries = [old(number) for number in range(5)]
     await net.fill(1, entries)
-    await net.node(1, **ON)
-    two = await net.node(2, sync=True, sync_interval_s=1)
+    await store_node(net, 1)
+    two = await store_node(net, 2, sync_interval_s=1)
     await until_kept(two, hashes(entries))
 
 
 async def test_what_was_kept_since_the_start_is_compared(net: Net) -> None:
-    now = {"sync_offset_s": 0}
-    one, other = await net.node(1, **ON, **now), await net.node(2)
+    one, other = await store_node(net, 1, sync_offset_s=0), await net.node(2)
     for node in (one, other):
         await subscribe(node, TOPIC)
     await until_followed(other)
     request = delivery_pb2.SendRequest(content_topic=TOPIC, payload=b"new")
     accepted = await other.delivery.Send(request)
     await until_kept(one, {accepted.message_hash})
-    late = await net.node(3, **ON, **now)
+    late = await store_node(net, 3, sync_offset_s=0)
     assert await kept(late) == set()
     report = await sync(late, one.peer_id)
     assert (report.received, report.sent) == (1, 0)
@@ -105,8 +112,8 @@ async def test_what_was_kept_since_the_start_is_compared(net: Net) -> None:
 async def test_what_is_older_than_the_range_stays_where_it_is(net: Net) -> None:
     recent, older = old(1), old(2, age_s=600)
     await net.fill(1, [recent, older])
-    await net.node(1, **ON, sync_range_s=300)
-    two = await net.node(2, **ON, sync_range_s=300)
+    await store_node(net, 1, sync_range_s=300)
+    two = await store_node(net, 2, sync_range_s=300)
     assert (await sync(two)).received == 1
     assert await kept(two) == {recent.hash}
 
@@ -172,7 +179,7 @@ async def test_a_hostile_answer_ends_a_reconciliation_with_a_named_error(
     net: Net, answer: bytes, reason: str
 ) -> None:
     await net.fill(1, [old(1)])
-    one = await net.node(1, **ON)
+    one = await store_node(net, 1)
     async with hostile(net, 2, answer) as peer:
         error = await refusal_of(one, peer)
         assert reason_of(error) == "STORE_PEER_FAILED"
@@ -181,7 +188,7 @@ async def test_a_hostile_answer_ends_a_reconciliation_with_a_named_error(
 
 
 async def test_messages_that_are_not_asked_for_are_not_kept(net: Net) -> None:
-    one = await net.node(1, **ON)
+    one = await store_node(net, 1)
     stranger = PeerStreams((await net.network(2)).channel, "delivery")
     for raw in (transfer.encode(old(1)), GARBAGE):
         async with stranger.open(one.peer_id, transfer.PROTOCOL) as stream:
@@ -194,7 +201,7 @@ async def test_messages_that_are_not_asked_for_are_not_kept(net: Net) -> None:
 async def test_a_stranger_cannot_keep_nodes_from_each_other(net: Net) -> None:
     entries = [old(number) for number in range(3)]
     await net.fill(1, entries)
-    one, two = await net.node(1, **ON), await net.node(2, **ON)
+    one, two = await store_node(net, 1), await store_node(net, 2)
     stranger = PeerStreams((await net.network(3)).channel, "delivery")
     for raw in (frame(GARBAGE), b"\xff\xff\xff\x7f", frame(b"\0" * 100)):
         async with stranger.open(one.peer_id, wire.PROTOCOL) as stream:

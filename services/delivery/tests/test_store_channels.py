@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from full_disk import filled, small_disk
@@ -17,13 +18,15 @@ from logos_delivery.core.channels.channel_types import (
     SendFailed,
     Sent,
 )
-from logos_delivery.core.channels.errors import ChannelIdInvalidError
+from logos_delivery.core.channels.errors import ChannelIdInvalidError, ChannelStateError
 from logos_delivery.core.channels.keeping import ChannelEventFilter, Membership
 from logos_delivery.store.channels import SqlChannels
 from logos_delivery.store.opening import open_store
+from logos_delivery.store.schema import ChannelRow
 
 ALL = ChannelEventFilter()
 CHANNEL = Membership("c", "/app/1/chat/proto", "ann", bytes(32), has_parity=True, created_ms=5)
+STATE_KEY = b"k" * 32
 STRANGE = "\0\n'\"ä😀"
 EVENTS: list[Event] = [
     Received(STRANGE, b"\0\xff"),
@@ -38,21 +41,35 @@ EVENTS: list[Event] = [
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqlChannels]:
     async with open_store(tmp_path / "delivery.db") as opened:
-        yield SqlChannels(opened.database)
+        yield SqlChannels(opened.database, STATE_KEY)
 
 
 async def test_channels_come_back_in_order_after_a_restart(tmp_path: Path) -> None:
     other = Membership(STRANGE, "/a/1/b/c", STRANGE)
     async with open_store(tmp_path / "delivery.db") as opened:
-        store = SqlChannels(opened.database)
+        store = SqlChannels(opened.database, STATE_KEY)
         await store.add(CHANNEL)
         await store.add(other)
         await store.commit("c", {STRANGE: b"\0", "b": b"2"}, EVENTS, 7)
     async with open_store(tmp_path / "delivery.db") as opened:
-        store = SqlChannels(opened.database)
+        store = SqlChannels(opened.database, STATE_KEY)
         assert await store.channels() == [other, CHANNEL]
         assert await store.records("c") == {STRANGE: b"\0", "b": b"2"}
         assert await store.newest_position() == len(EVENTS)
+
+
+async def test_a_key_is_kept_encrypted_and_under_the_nodes_own(tmp_path: Path) -> None:
+    """CHN-29."""
+    secret = Membership("c", "/a/1/b/c", "ann", b"a secret of thirty-two bytes....")
+    async with open_store(tmp_path / "delivery.db") as opened:
+        await SqlChannels(opened.database, STATE_KEY).add(secret)
+        kept = await opened.database.read(lambda session: session.scalar(select(ChannelRow.key)))
+    assert len(kept) == 12 + 32 + 16
+    assert secret.key not in kept
+    async with open_store(tmp_path / "delivery.db") as opened:
+        assert await SqlChannels(opened.database, STATE_KEY).channels() == [secret]
+        with pytest.raises(ChannelStateError, match="another master key"):
+            await SqlChannels(opened.database, bytes(32)).channels()
 
 
 async def test_events_come_back_whole(store: SqlChannels) -> None:
@@ -144,7 +161,7 @@ async def test_records_and_events_are_one_transaction(store: SqlChannels) -> Non
 async def test_a_full_disk_is_told_and_changes_nothing(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", mebibytes=2) as disk:
         async with open_store(disk / "delivery.db") as opened:
-            store = SqlChannels(opened.database)
+            store = SqlChannels(opened.database, STATE_KEY)
             await store.commit("c", {"k": b"v"}, [], 7)
             with filled(disk), pytest.raises(DiskFullError):
                 await store.commit("c", {"k": bytes(200_000), "l": b""}, [Sent("r")], 8)

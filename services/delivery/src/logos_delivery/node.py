@@ -128,7 +128,14 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             archive = shared.archive
         applications = SqlApplications(own.database)
         servicers = await stack.enter_async_context(
-            joined(channel, config, applications, archive, context.stopping)
+            joined(
+                channel,
+                config,
+                applications,
+                archive,
+                context.stopping,
+                state_key=context.key("channels"),
+            )
         )
         servicers.serve(context.serve)
         yield
@@ -146,8 +153,11 @@ class Rooms:
         stopping: asyncio.Event,
         *,
         limits: RateLimits | None,
+        state_key: bytes,
     ) -> None:
-        """`limits` are those of the network; None: messages carry no proof."""
+        """Takes the limits of the network, if messages carry proofs, and the key of what is kept
+        encrypted (CHN-29).
+        """
         preset = config.preset
         shards = {"cluster": preset.cluster, "shards": preset.shards}
         identifier = None if limits is None else limits.identifier
@@ -192,7 +202,8 @@ class Rooms:
         )
         budget = RateBudget(period_ms)
         self.sending = SendOperations(applications, proofs, rules, budget, unix_ms, told=told)
-        self.channels = self._channels(applications, stopping)
+        kept = SqlChannels(applications.database, state_key)
+        self.channels = self._channels(kept, applications, stopping)
         self.passing = Passing(
             self.relay, proofs, unix_ms, stopping, identifier=identifier, **shards
         )
@@ -235,10 +246,10 @@ class Rooms:
         return syncing
 
     def _channels(
-        self, applications: SqlApplications, stopping: asyncio.Event
+        self, kept: SqlChannels, applications: SqlApplications, stopping: asyncio.Event
     ) -> ChannelOperations:
         return ChannelOperations(
-            SqlChannels(applications.database),
+            kept,
             applications,
             events=self.events,
             sending=self.sending,
@@ -339,11 +350,15 @@ async def joined(
     applications: SqlApplications,
     archive: SqlArchive,
     stopping: asyncio.Event,
+    *,
+    state_key: bytes,
 ) -> AsyncIterator[Servicers]:
     """Joins the rooms; takes part in the network as long as this is open."""
     preset = config.preset
     limits = await _rate_limits(config, NetworkProofs(network))
-    rooms = Rooms(network, config, applications, archive, stopping, limits=limits)
+    rooms = Rooms(
+        network, config, applications, archive, stopping, limits=limits, state_key=state_key
+    )
     information = Information(
         NetworkIdentity(network).identity,
         config.mode,

@@ -210,7 +210,8 @@ class SyncOperations:
     ) -> None:
         """Says and hears in turns, until one side ends it; what fails ends it, too."""
         number = next(self._numbers)
-        outbox = self._outboxes[number] = deque()
+        outbox: deque[bytes | None] = deque()
+        self._outboxes[number] = outbox
         try:
             await self._driver.ask(begin, number, peer)
             while not await self._has_said_all(stream, outbox):

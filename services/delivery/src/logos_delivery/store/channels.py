@@ -1,6 +1,7 @@
 """`ChannelStore` in the database: channels, their records and their events (CHN-27, CHN-30)."""
 
 import json
+import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from logos_delivery.core.channels.channel_types import (
     SendFailed,
     Sent,
 )
+from logos_delivery.core.channels.errors import ChannelSealError, ChannelStateError
 from logos_delivery.core.channels.journal import Records
 from logos_delivery.core.channels.keeping import (
     ChannelEventFilter,
@@ -24,6 +26,7 @@ from logos_delivery.core.channels.keeping import (
     ChannelHappening,
     Membership,
 )
+from logos_delivery.core.channels.sealing import NONCE_BYTES, STATE_DOMAIN, KeySealing
 from logos_delivery.store import event_log
 from logos_delivery.store.schema import ChannelEventRow, ChannelRecordRow, ChannelRow
 from logos_module.database import Database, reading, writing
@@ -34,8 +37,10 @@ _CHUNK: Final = 500
 class SqlChannels:
     """`ChannelStore`. One transaction a call."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, state_key: bytes) -> None:
+        """Takes the key that the keys of channels are encrypted with, 32 bytes (CHN-29)."""
         self.database = database
+        self._state_key = state_key
 
     @writing
     async def add(self, session: AsyncSession, channel: Membership) -> None:
@@ -43,7 +48,7 @@ class SqlChannels:
             "channel_id": channel.channel_id.encode(),
             "content_topic": channel.content_topic.encode(),
             "sender_id": channel.sender_id.encode(),
-            "key": channel.key,
+            "key": self._sealed(channel),
             "has_parity": channel.has_parity,
             "created_ms": channel.created_ms,
         }
@@ -63,12 +68,31 @@ class SqlChannels:
                 row.channel_id.decode(),
                 row.content_topic.decode(),
                 row.sender_id.decode(),
-                row.key,
+                self._unsealed(row),
                 row.has_parity,
                 row.created_ms,
             )
             for row in rows
         ]
+
+    def _sealed(self, channel: Membership) -> bytes:
+        if not channel.key:
+            return b""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return self._sealing(channel.channel_id).encrypt(channel.key, nonce)
+
+    def _unsealed(self, row: ChannelRow) -> bytes:
+        channel_id = row.channel_id.decode()
+        try:
+            return self._sealing(channel_id).decrypt(row.key) if row.key else b""
+        except ChannelSealError as error:
+            raise ChannelStateError(
+                f"the key of channel {channel_id!r} cannot be read: the node has another master"
+                " key; bring back the one with which the channel was opened"
+            ) from error
+
+    def _sealing(self, channel_id: str) -> KeySealing:
+        return KeySealing(self._state_key, channel_id, STATE_DOMAIN)
 
     @reading
     async def records(self, session: AsyncSession, channel_id: str) -> Records:

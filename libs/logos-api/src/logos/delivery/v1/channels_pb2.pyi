@@ -100,7 +100,7 @@ class ChannelsCreateRequest(_message.Message):
     """
     key: _builtins.bytes
     """32 bytes that all participants have: what is sent is encrypted with it
-    (CHN-29). Empty: it is not encrypted. It is kept in this node's database.
+    (CHN-29). Empty: it is not encrypted. This node keeps it encrypted.
     """
     parity: _builtins.bool
     """Whether an eighth more is sent, so that payloads are whole although some

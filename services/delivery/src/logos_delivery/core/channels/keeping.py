@@ -97,7 +97,10 @@ class ChannelStore(Protocol):
         ...
 
     async def channels(self) -> Sequence[Membership]:
-        """Returns the channels that are open, in alphabetical order."""
+        """Returns the channels that are open, in alphabetical order.
+
+        Raises ChannelStateError: The key of one cannot be read.
+        """
         ...
 
     async def records(self, channel_id: str) -> Records:

@@ -13,7 +13,9 @@ from logos_delivery.core.channels.errors import ChannelKeyInvalidError, ChannelS
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
-_DOMAIN: Final = b"logos-channel/1|"
+MESSAGE_DOMAIN: Final = b"logos-channel/1|"
+STATE_DOMAIN: Final = b"logos-channel-key/1|"
+"""Of the key itself, as a node keeps it."""
 
 
 class Sealing(Protocol):
@@ -43,12 +45,12 @@ class Unsealed:
 class KeySealing:
     """ChaCha20-Poly1305 with a key that all participants have (CHN-29)."""
 
-    def __init__(self, key: bytes, channel_id: str) -> None:
+    def __init__(self, key: bytes, channel_id: str, domain: bytes = MESSAGE_DOMAIN) -> None:
         """Takes 32 bytes; raises `ChannelKeyInvalidError`."""
         if len(key) != KEY_BYTES:
             raise ChannelKeyInvalidError(f"a key of {len(key)} bytes, not {KEY_BYTES}")
         self._cipher = ChaCha20Poly1305(key)
-        self._bound = _DOMAIN + channel_id.encode()
+        self._bound = domain + channel_id.encode()
 
     def encrypt(self, content: bytes, nonce: bytes) -> bytes:
         """Returns nonce, ciphertext and tag."""
