@@ -179,12 +179,8 @@ class Rooms:
             unix_ns,
             store_peers=config.store_peers,
         )
-        self.retention = None
-        self.syncing = None
-        if config.keeps:
-            policies = parse_policies(config.retention)
-            self.retention = RetentionOperations(archive, policies, unix_ms)
-            self.syncing = self._syncing(network, has_limits=limits is not None)
+        self.retention = self._retention()
+        self.syncing = self._syncing(network, has_limits=limits is not None)
         self.events = EventOperations(applications, unix_ms, stopping)
         told = self.events.told
         self.receiving = ReceiveOperations(
@@ -202,8 +198,7 @@ class Rooms:
         )
         budget = RateBudget(period_ms)
         self.sending = SendOperations(applications, proofs, rules, budget, unix_ms, told=told)
-        kept = SqlChannels(applications.database, state_key)
-        self.channels = self._channels(kept, applications, stopping)
+        self.channels = self._channels(applications, stopping, state_key)
         self.passing = Passing(
             self.relay, proofs, unix_ms, stopping, identifier=identifier, **shards
         )
@@ -225,9 +220,15 @@ class Rooms:
         )
         self._join()
 
+    def _retention(self) -> RetentionOperations | None:
+        if not self.config.keeps:
+            return None
+        policies = parse_policies(self.config.retention)
+        return RetentionOperations(self.archive, policies, unix_ms)
+
     def _syncing(self, network: grpc.aio.Channel, *, has_limits: bool) -> SyncOperations | None:
         config = self.config
-        if not config.sync or self.relay is None:
+        if not (config.sync and config.keeps) or self.relay is None:
             return None
         syncing = SyncOperations(
             self.archive,
@@ -246,10 +247,10 @@ class Rooms:
         return syncing
 
     def _channels(
-        self, kept: SqlChannels, applications: SqlApplications, stopping: asyncio.Event
+        self, applications: SqlApplications, stopping: asyncio.Event, state_key: bytes
     ) -> ChannelOperations:
         return ChannelOperations(
-            kept,
+            SqlChannels(applications.database, state_key),
             applications,
             events=self.events,
             sending=self.sending,
