@@ -422,20 +422,20 @@ class ChannelEvent(_message.Message):
     channel_id: _builtins.str
     """Of the channel."""
     request_id: _builtins.str
-    """Of `Send`. Empty for RECEIVED and HISTORY_LOST."""
+    """Of `Send`. Empty where it is not about a payload of this node."""
     sender_id: _builtins.str
     """For RECEIVED: the participant, as it calls itself."""
     payload: _builtins.bytes
     """For RECEIVED."""
     error: _builtins.str
-    """For SEND_ERROR and DELIVERY_ERROR: why."""
+    """For an error of either kind: why."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """When, by the local clock."""
 
     @_builtins.property
     def lost_message_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """For HISTORY_LOST: of SDS, not of messages of `Delivery` (CHN-10)."""
+        """For lost history: ids of SDS, not of messages of `Delivery` (CHN-10)."""
 
     def __init__(
         self,
