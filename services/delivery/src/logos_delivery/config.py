@@ -127,6 +127,12 @@ def _seconds(value: object) -> int:
     return value
 
 
+def _some_seconds(value: object) -> int:
+    if value == 0:
+        raise ValueError(f"seconds, from 1 to {MAX_SECONDS}")
+    return _seconds(value)
+
+
 def _shards(value: object) -> tuple[int, ...]:
     if not isinstance(value, list):
         raise ValueError("a list of numbers")  # noqa: TRY004
@@ -144,7 +150,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "rate_limits": _limits,
     "sync": _flag,
     "sync_interval_s": _seconds,
-    "sync_range_s": _seconds,
+    "sync_range_s": _some_seconds,
     "sync_offset_s": _seconds,
     "store_peers": _texts,
     "shards": _shards,
