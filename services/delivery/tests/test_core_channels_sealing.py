@@ -1,5 +1,9 @@
 """CHN-29: encryption of a channel's messages with a key."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,8 +11,19 @@ from hypothesis import strategies as st
 from logos_delivery.core.channels.errors import ChannelKeyInvalidError, ChannelSealError
 from logos_delivery.core.channels.sealing import KeySealing, Sealing, sealing_of
 
+ROOT = Path(__file__).parents[3]
+VECTORS = json.loads((ROOT / "vectors/logos-channels/sealed.json").read_text(encoding="utf-8"))
 KEY = bytes(range(32))
 NONCE = bytes(range(12))
+
+
+@pytest.mark.vectors
+@pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["id"])
+def test_published_values(case: dict[str, Any]) -> None:
+    raw = {name: bytes.fromhex(case[name]) for name in ("key", "nonce", "content", "sealed")}
+    sealing = KeySealing(raw["key"], case["channel_id"])
+    assert sealing.encrypt(raw["content"], raw["nonce"]) == raw["sealed"]
+    assert sealing.decrypt(raw["sealed"]) == raw["content"]
 
 
 @given(content=st.binary(), nonce=st.binary(min_size=12, max_size=12))
