@@ -7,8 +7,7 @@ from typing import Any
 
 import grpc
 
-from delivery_answers import DeliveryAnswers
-from logos.delivery.v1 import delivery_pb2_grpc, relay_pb2_grpc, store_pb2_grpc
+import delivery_answers
 from logos.kernel.v1 import (
     capability_pb2,
     capability_pb2_grpc,
@@ -313,13 +312,10 @@ def answering() -> Iterator[str]:
     supervisor_pb2_grpc.add_SupervisorServicer_to_server(node, server)
     rln_pb2_grpc.add_RlnServicer_to_server(Limits(), server)
     mix_pb2_grpc.add_MixServicer_to_server(MixAnswers(), server)
-    delivery = DeliveryAnswers()
-    delivery_pb2_grpc.add_DeliveryServicer_to_server(delivery, server)
-    relay_pb2_grpc.add_RelayServicer_to_server(delivery, server)
-    store_pb2_grpc.add_StoreServicer_to_server(delivery, server)
     peering_pb2_grpc.add_PeeringServicer_to_server(node, server)
     discovery_pb2_grpc.add_DiscoveryServicer_to_server(node, server)
     storage_pb2_grpc.add_StorageServicer_to_server(node, server)
+    delivery_answers.add_to(server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield f"127.0.0.1:{port}"

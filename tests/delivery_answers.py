@@ -1,12 +1,15 @@
-"""A delivery that has an answer to every call: for tests of commands."""
+"""A delivery module that has an answer to every call: for tests of commands."""
 
 from collections.abc import Iterator
 from typing import Any
 
+import grpc
+
 from logos.delivery.v1 import (
+    channels_pb2,
+    channels_pb2_grpc,
     delivery_pb2,
     delivery_pb2_grpc,
-    message_pb2,
     relay_pb2,
     relay_pb2_grpc,
     store_pb2,
@@ -17,52 +20,84 @@ TOPIC = "/app/1/chat/proto"
 SHARD = "/waku/2/rs/66/1"
 
 
-class DeliveryAnswers(
-    delivery_pb2_grpc.DeliveryServicer, relay_pb2_grpc.RelayServicer, store_pb2_grpc.StoreServicer
-):
-    """Knows one message, and confirms at once what is sent."""
-
-    message = message_pb2.Message(payload=b"caf\xe9 \x1b[2J", content_topic=TOPIC, timestamp=1)
-    result = delivery_pb2.TopicResult(content_topic=TOPIC, pubsub_topic=SHARD)
-    received = delivery_pb2.Event(
-        position=1,
-        kind=delivery_pb2.EVENT_KIND_RECEIVED,
-        content_topic=TOPIC,
-        message_hash=bytes(32),
-        message=message,
-    )
-    sent = delivery_pb2.Event(
-        position=2, kind=delivery_pb2.EVENT_KIND_SENT, request_id="r", content_topic=TOPIC
-    )
+class DeliveryAnswers(delivery_pb2_grpc.DeliveryServicer):
+    """Has received one message."""
 
     def Send(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return delivery_pb2.SendResponse(request_id="r", message_hash=bytes(32))
+        return delivery_pb2.SendResponse(request_id="ab", message_hash=bytes(32))
 
     def Subscribe(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return delivery_pb2.SubscribeResponse(results=[self.result])
+        return delivery_pb2.SubscribeResponse(results=[{"content_topic": TOPIC}])
 
     def Unsubscribe(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return delivery_pb2.UnsubscribeResponse(results=[self.result])
+        return delivery_pb2.UnsubscribeResponse(results=[{"content_topic": TOPIC}])
 
     def ListSubscriptions(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return delivery_pb2.ListSubscriptionsResponse(subscriptions=[self.result])
+        one = {"content_topic": TOPIC, "pubsub_topic": SHARD}
+        return delivery_pb2.ListSubscriptionsResponse(subscriptions=[one])
 
     def WatchEvents(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
-        event = self.sent if request.request_ids else self.received
-        yield delivery_pb2.WatchEventsResponse(events=[event], position=2)
+        one = delivery_pb2.Event(
+            position=1,
+            kind=delivery_pb2.EVENT_KIND_RECEIVED,
+            content_topic=TOPIC,
+            message={"payload": b"\x1b[2J", "content_topic": TOPIC},
+        )
+        yield delivery_pb2.WatchEventsResponse(events=[one], position=1)
 
     def GetHealth(self, request: Any, context: Any) -> Any:  # noqa: N802
-        health = delivery_pb2.Health(
-            connection=delivery_pb2.CONNECTION_STATUS_CONNECTED,
-            shards={SHARD: delivery_pb2.TOPIC_HEALTH_UNHEALTHY},
-            protocols=[delivery_pb2.ProtocolHealth(protocol="Relay", mounted=True)],
-        )
-        return delivery_pb2.GetHealthResponse(health=health)
+        return delivery_pb2.GetHealthResponse(health={"connection": 1, "text": "alone"})
+
+
+class RelayAnswers(relay_pb2_grpc.RelayServicer):
+    """Follows one shard."""
 
     def ListShards(self, request: Any, context: Any) -> Any:  # noqa: N802
-        shard = relay_pb2.Shard(pubsub_topic=SHARD, peer_ids=["a"], mesh_peer_ids=["a"])
-        return relay_pb2.ListShardsResponse(shards=[shard])
+        return relay_pb2.ListShardsResponse(shards=[{"pubsub_topic": SHARD, "peer_ids": ["16U"]}])
+
+
+class StoreAnswers(store_pb2_grpc.StoreServicer):
+    """Keeps one message."""
 
     def Query(self, request: Any, context: Any) -> Any:  # noqa: N802
-        stored = store_pb2.StoredMessage(message_hash=bytes(32), message=self.message)
-        return store_pb2.StoreQueryResponse(messages=[stored])
+        message = {"payload": b"hello", "content_topic": TOPIC}
+        return store_pb2.StoreQueryResponse(
+            messages=[{"message_hash": bytes(32), "message": message}]
+        )
+
+    def Sync(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return store_pb2.SyncResponse(peer_id="16U", received=1)
+
+
+class ChannelAnswers(channels_pb2_grpc.ChannelsServicer):
+    """Has one channel open."""
+
+    def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return channels_pb2.ChannelsCreateResponse()
+
+    def Close(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return channels_pb2.ChannelsCloseResponse()
+
+    def List(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return channels_pb2.ChannelsListResponse(channels=[{"channel_id": "c"}])
+
+    def Send(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return channels_pb2.ChannelsSendResponse(request_id="ab")
+
+    def WatchEvents(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        one = channels_pb2.ChannelEvent(
+            position=1,
+            kind=channels_pb2.CHANNEL_EVENT_KIND_RECEIVED,
+            channel_id="c",
+            sender_id="\x1b[2J",
+            payload=b"hello",
+        )
+        yield channels_pb2.ChannelsWatchEventsResponse(events=[one], position=1)
+
+
+def add_to(server: grpc.Server) -> None:
+    """Serves all of it."""
+    delivery_pb2_grpc.add_DeliveryServicer_to_server(DeliveryAnswers(), server)
+    relay_pb2_grpc.add_RelayServicer_to_server(RelayAnswers(), server)
+    store_pb2_grpc.add_StoreServicer_to_server(StoreAnswers(), server)
+    channels_pb2_grpc.add_ChannelsServicer_to_server(ChannelAnswers(), server)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from answering_node import BEARER, answering
+from delivery_answers import TOPIC
 from logos_cli.logos import app as logos_app
 from logos_cli.main import app as logosctl_app
 from logos_cli.program import built, walk
@@ -45,7 +46,6 @@ LEAVES = [
     for program, path, command in EVERY
     if does_something(command) and path
 ]
-TOPIC = "/app/1/chat/proto"
 OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("node", "list"): [],
     ("module", "list"): [],
@@ -84,13 +84,6 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("storage", "fetch"): [CID],
     ("storage", "fetches"): [],
     ("storage", "cancel"): [CID],
-    ("delivery", "send"): [TOPIC, "hello"],
-    ("delivery", "subscribe"): [TOPIC],
-    ("delivery", "history"): [TOPIC],
-    ("delivery", "topics"): [],
-    ("delivery", "unsubscribe"): [TOPIC],
-    ("delivery", "peers"): [],
-    ("delivery", "health"): [],
     ("peers",): [],
     ("discovery", "services"): [],
     ("discovery", "advertise"): ["/x"],
@@ -111,6 +104,19 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("mix", "profile"): ["laptop"],
     ("rln", "status"): [],
     ("rln", "register"): [],
+    ("delivery", "send"): [TOPIC, "hello"],
+    ("delivery", "subscribe"): [TOPIC],
+    ("delivery", "unsubscribe"): [TOPIC],
+    ("delivery", "topics"): [],
+    ("delivery", "history"): [TOPIC],
+    ("delivery", "peers"): [],
+    ("delivery", "health"): [],
+    ("delivery", "sync"): ["16U"],
+    ("delivery", "channel", "create"): ["room", TOPIC, "--sender", "ada"],
+    ("delivery", "channel", "close"): ["room"],
+    ("delivery", "channel", "list"): [],
+    ("delivery", "channel", "send"): ["room", "hello", "--no-wait"],
+    ("delivery", "channel", "listen"): ["room"],
     ("token", "issue"): ["ada", "--role", "viewer"],
     ("token", "list"): [],
     ("token", "revoke"): ["ada"],

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from logos.delivery.v1.channels_pb2_grpc import ChannelsStub
 from logos.delivery.v1.delivery_pb2_grpc import DeliveryStub
 from logos.delivery.v1.light_pb2_grpc import FilterStub, LightPushStub
 from logos.delivery.v1.relay_pb2_grpc import RelayStub
 from logos.delivery.v1.store_pb2_grpc import StoreStub
 from logos_client.channels import open_channel
 from logos_delivery.config import parse
+from logos_delivery.core.archive.types import Entry
 from logos_delivery.node import joined
 from logos_delivery.store.applications import SqlApplications
 from logos_delivery.store.opening import open_store
@@ -31,6 +33,7 @@ from mixnet_nodes import RunningNode, fake_address, fake_peer_id, fake_signer, r
 
 SETTINGS = {"preset": "logos.dev"}
 """A network without rate limits: proofs have tests of their own."""
+STATE_KEY = bytes(range(32))
 
 
 @dataclass
@@ -48,6 +51,7 @@ class DeliveryNode:
         self.store: Any = StoreStub(self.channel)
         self.filter: Any = FilterStub(self.channel)
         self.light_push: Any = LightPushStub(self.channel)
+        self.channels: Any = ChannelsStub(self.channel)
 
     @property
     def peer_id(self) -> str:
@@ -79,7 +83,14 @@ class DeliveryNet:
         )
         applications = SqlApplications(store.database)
         servicers = await stack.enter_async_context(
-            joined(network.channel, config, applications, store.archive, stopping)
+            joined(
+                network.channel,
+                config,
+                applications,
+                store.archive,
+                stopping,
+                state_key=STATE_KEY,
+            )
         )
         server = Server(OpenAccess())
         servicers.serve(server.serve)
@@ -89,6 +100,15 @@ class DeliveryNet:
         stack.push_async_callback(server.stop, 0)
         channel = await stack.enter_async_context(open_channel(f"unix:{path}"))
         return DeliveryNode(network, channel, stack, stopping)
+
+    async def fill(self, number: int, entries: Sequence[Entry]) -> None:
+        """Has a node that does not run keep messages."""
+        async with open_store(self._folder / f"n{number}" / "delivery.db") as store:
+            await store.archive.put(entries)
+
+    async def network(self, number: int) -> RunningNode:
+        """Starts the network module of a node that has no delivery of ours."""
+        return await self._network(number)
 
     async def _network(self, number: int) -> RunningNode:
         if number not in self._networks:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logos_base.errors import LogosError
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_delivery.core.message import Message, encode, message_hash
 from logos_delivery.core.relay.evidence import MAX_PROOFS, Proofs
@@ -91,6 +92,17 @@ def test_a_timestamp_over_twenty_seconds_away_is_rejected(side: int) -> None:
     assert isinstance(guard.received(ID, SHARD, raw, T + side * MAX_GAP_MS)[0], Verify)
     effects = guard.received(ID, SHARD, raw, T + side * (MAX_GAP_MS + 1))
     assert verdict_of(effects) == (Verdict.REJECT, "TIMESTAMP_TOO_FAR")
+
+
+def test_the_time_of_a_message_from_a_store_node_is_not_looked_at_but_its_proof_is() -> None:
+    """DST-38."""
+    guard, hour_ms = RelayGuard(LIMITS), 3_600_000
+    verify = verify_of(guard.check_history(Ticket(1), SHARD, encode(proven()), T + hour_ms))
+    assert guard.verified(verify.job, ProofVerdict.VALID, "", T) == [Answer(Ticket(1))]
+    [refused] = guard.check_history(Ticket(2), SHARD, encode(MESSAGE), T + hour_ms)
+    assert isinstance(refused, Refuse)
+    assert isinstance(refused.error, LogosError)
+    assert refused.error.reason == "RATE_LIMIT_PROOF_MISSING"
 
 
 def test_a_protected_shard_wants_a_signature_and_the_others_do_not() -> None:

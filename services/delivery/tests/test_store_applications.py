@@ -68,21 +68,21 @@ async def test_pages_are_bounded(store: SqlApplications, monkeypatch: pytest.Mon
     first = await store.events(0, ALL)
     assert len(first.events) == core.PAGE_EVENTS
     assert first.position == core.PAGE_EVENTS
-    monkeypatch.setattr("logos_delivery.store.applications.PAGE_BYTES", 1)
+    monkeypatch.setattr("logos_delivery.store.event_log.PAGE_BYTES", 1)
     assert len((await store.events(first.position, ALL)).events) == 1
 
 
 async def test_the_oldest_events_go_and_a_late_reader_learns_of_a_gap(
     store: SqlApplications, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("logos_delivery.store.applications.KEPT_EVENTS", 10)
+    monkeypatch.setattr("logos_delivery.store.event_log.KEPT_EVENTS", 10)
     await store.receive([received(number) for number in range(25)], 10)
     await store.trim(20)
     page = await store.events(3, ALL)
     assert [event.position for event in page.events] == list(range(16, 26))
     assert page.has_gap
     assert not (await store.events(15, ALL)).has_gap
-    monkeypatch.setattr("logos_delivery.store.applications.KEPT_EVENT_BYTES", 0)
+    monkeypatch.setattr("logos_delivery.store.event_log.KEPT_EVENT_BYTES", 0)
     await store.trim(20)
     assert await store.newest_position() == 25
     assert [event.position for event in (await store.events(0, ALL)).events] == [25]

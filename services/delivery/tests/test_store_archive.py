@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from full_disk import filled, small_disk
 from logos_base.errors import DiskFullError
@@ -22,8 +21,6 @@ from logos_delivery.store.opening import open_store
 from logos_delivery.store.schema import SCHEMA
 from logos_delivery.store.sql import SqlArchive
 from logos_module.database import Schema
-from logos_module.database.transactions import Database
-from logos_module.shielded import Shielded
 from schema_contract import SchemaContract
 
 SHARD = "/waku/2/rs/3/0"
@@ -366,12 +363,12 @@ async def test_nodes_that_share_a_server_put_the_same_messages_at_once(
 ) -> None:
     """DST-14: each is kept once, and no node fails because another was first."""
     entries = [entry(number) for number in range(200)]
-    async with open_store(postgresql_url) as store, Shielded() as shielded:
-        engine = create_async_engine(postgresql_url, isolation_level="REPEATABLE READ")
-        second = Database(
-            engine, place="", failures=(), failure=lambda error: error, shielded=shielded
-        )
-        archives = [store.archive, SqlArchive(second)]
+    async with AsyncExitStack() as stack:
+        stores = [
+            await stack.enter_async_context(open_store(postgresql_url, is_shared=True))
+            for _ in range(2)
+        ]
+        archives = [store.archive for store in stores]
         new = await asyncio.gather(
             *(
                 archives[number % 2].put(entries[start : start + 20])
@@ -382,11 +379,10 @@ async def test_nodes_that_share_a_server_put_the_same_messages_at_once(
         deleted = await asyncio.gather(
             *(archive.delete_before(entries[100].position, 1000) for archive in archives)
         )
-        await engine.dispose()
 
         assert sum(new) == 200
         assert sum(deleted) == 100
-        assert await store.archive.count() == 100
+        assert [await archive.count() for archive in archives] == [100, 100]
 
 
 async def test_a_full_disk_keeps_nothing_of_a_put_until_there_is_room(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from logos_delivery.core.light.rates import RateLimits
 from logos_delivery.core.presets import PRESETS, Preset
 
 MODES = ("core", "edge")
+MAX_SECONDS = 30 * 24 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,13 @@ class Config:
     """What the archive removes (DST-20)."""
     rate_limits: RateLimits = RateLimits()  # noqa: RUF009 -- immutable
     """Of the services for other nodes (DLC-27)."""
+    sync: bool = False
+    """Whether the archive is reconciled with those of other store nodes (DST-39)."""
+    sync_interval_s: int = 300
+    """Between two reconciliations of this node's own; 0: only when an operator asks."""
+    sync_range_s: int = 3_600
+    sync_offset_s: int = 20
+    """What is compared ended so long ago."""
     store_peers: tuple[str, ...] = ()
     """Peer ids of store nodes that are asked before others."""
     shards: tuple[int, ...] = ()
@@ -121,6 +129,18 @@ def _limits(value: object) -> RateLimits:
     return rates.parse(_texts(value))
 
 
+def _seconds(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_SECONDS:
+        raise ValueError(f"seconds, from 0 to {MAX_SECONDS}")
+    return value
+
+
+def _some_seconds(value: object) -> int:
+    if value == 0:
+        raise ValueError(f"seconds, from 1 to {MAX_SECONDS}")
+    return _seconds(value)
+
+
 def _shards(value: object) -> tuple[int, ...]:
     if not isinstance(value, list):
         raise ValueError("a list of numbers")  # noqa: TRY004
@@ -136,6 +156,10 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "archive_url": _url,
     "retention": _retention,
     "rate_limits": _limits,
+    "sync": _flag,
+    "sync_interval_s": _seconds,
+    "sync_range_s": _some_seconds,
+    "sync_offset_s": _seconds,
     "store_peers": _texts,
     "shards": _shards,
     "rln": _flag,

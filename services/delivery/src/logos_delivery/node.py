@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 
+from logos.delivery.v1.channels_pb2_grpc import add_ChannelsServicer_to_server
 from logos.delivery.v1.delivery_pb2_grpc import add_DeliveryServicer_to_server
 from logos.delivery.v1.light_pb2_grpc import (
     add_FilterServicer_to_server,
@@ -19,6 +20,7 @@ from logos.delivery.v1.store_pb2_grpc import add_StoreServicer_to_server
 from logos_delivery.config import Config, parse
 from logos_delivery.core.archive import wire as store_wire
 from logos_delivery.core.archive.policies import parse_policies
+from logos_delivery.core.channels.pace import Pace
 from logos_delivery.core.health import Protocol
 from logos_delivery.core.light import filter_wire, metadata
 from logos_delivery.core.light import light_push as light_push_wire
@@ -34,10 +36,12 @@ from logos_delivery.core.sending.outcomes import Route
 from logos_delivery.core.topics import PubsubTopic, parse_pubsub_topic
 from logos_delivery.net.gossip import NetworkGossip
 from logos_delivery.net.identity import NetworkIdentity
+from logos_delivery.net.message_streams import NetworkMessageStreams
 from logos_delivery.net.mix import NetworkMix
 from logos_delivery.net.proofs import NetworkProofs
 from logos_delivery.net.requests import StreamRequests
 from logos_delivery.net.services import NetworkServices
+from logos_delivery.operations.channels import ChannelOperations
 from logos_delivery.operations.clusters import ClusterOperations
 from logos_delivery.operations.events import EventOperations
 from logos_delivery.operations.filter_client import FilterClientOperations
@@ -53,11 +57,14 @@ from logos_delivery.operations.relay import RelayOperations
 from logos_delivery.operations.retention import RetentionOperations
 from logos_delivery.operations.sending import Pushing, SendOperations
 from logos_delivery.operations.subscriptions import SubscriptionOperations
+from logos_delivery.operations.syncing import SyncOperations, SyncTimes
+from logos_delivery.rpc.channels import ChannelsServicer
 from logos_delivery.rpc.delivery import DeliveryServicer
 from logos_delivery.rpc.light import FilterServicer, LightPushServicer
 from logos_delivery.rpc.relay import RelayServicer
 from logos_delivery.rpc.store import StoreServicer
 from logos_delivery.store.applications import SqlApplications
+from logos_delivery.store.channels import SqlChannels
 from logos_delivery.store.opening import open_store
 from logos_delivery.store.sql import SqlArchive
 from logos_module import ModuleContext
@@ -97,6 +104,7 @@ class Servicers:
     store: StoreServicer
     filter: FilterServicer
     light_push: LightPushServicer
+    channels: ChannelsServicer
 
     def serve(self, serve: Serve) -> None:
         """Serves all, by the module's context or a server."""
@@ -105,6 +113,7 @@ class Servicers:
         serve(add_StoreServicer_to_server, self.store)
         serve(add_FilterServicer_to_server, self.filter)
         serve(add_LightPushServicer_to_server, self.light_push)
+        serve(add_ChannelsServicer_to_server, self.channels)
 
 
 @asynccontextmanager
@@ -116,11 +125,19 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         own = await stack.enter_async_context(open_store(context.state_dir / DATABASE))
         archive = own.archive
         if config.archive_url and config.keeps:
-            shared = await stack.enter_async_context(open_store(config.archive_url))
+            url = config.archive_url
+            shared = await stack.enter_async_context(open_store(url, is_shared=True))
             archive = shared.archive
         applications = SqlApplications(own.database)
         servicers = await stack.enter_async_context(
-            joined(channel, config, applications, archive, context.stopping)
+            joined(
+                channel,
+                config,
+                applications,
+                archive,
+                context.stopping,
+                state_key=context.key("channels"),
+            )
         )
         servicers.serve(context.serve)
         yield
@@ -138,8 +155,11 @@ class Rooms:
         stopping: asyncio.Event,
         *,
         limits: RateLimits | None,
+        state_key: bytes,
     ) -> None:
-        """`limits` are those of the network; None: messages carry no proof."""
+        """Takes the limits of the network, if messages carry proofs, and the key of what is kept
+        encrypted (CHN-29).
+        """
         preset = config.preset
         shards = {"cluster": preset.cluster, "shards": preset.shards}
         identifier = None if limits is None else limits.identifier
@@ -161,10 +181,8 @@ class Rooms:
             unix_ns,
             store_peers=config.store_peers,
         )
-        self.retention = None
-        if config.keeps:
-            policies = parse_policies(config.retention)
-            self.retention = RetentionOperations(archive, policies, unix_ms)
+        self.retention = self._retention()
+        self.syncing = self._syncing(network, has_limits=limits is not None)
         self.events = EventOperations(applications, unix_ms, stopping)
         told = self.events.told
         self.receiving = ReceiveOperations(
@@ -182,6 +200,7 @@ class Rooms:
         )
         budget = RateBudget(period_ms)
         self.sending = SendOperations(applications, proofs, rules, budget, unix_ms, told=told)
+        self.channels = self._channels(applications, stopping, state_key)
         self.passing = Passing(
             self.relay, proofs, unix_ms, stopping, identifier=identifier, **shards
         )
@@ -211,6 +230,47 @@ class Rooms:
         followed = () if self.relay is None else self.relay.followed
         topics = [parse_pubsub_topic(topic) for topic in followed]
         return [one.shard for one in topics if one.cluster == self.config.preset.cluster]
+
+    def _retention(self) -> RetentionOperations | None:
+        if not self.config.keeps:
+            return None
+        policies = parse_policies(self.config.retention)
+        return RetentionOperations(self.archive, policies, unix_ms)
+
+    def _syncing(self, network: grpc.aio.Channel, *, has_limits: bool) -> SyncOperations | None:
+        config = self.config
+        if not (config.sync and config.keeps) or self.relay is None:
+            return None
+        syncing = SyncOperations(
+            self.archive,
+            NetworkMessageStreams(PeerStreams(network, "delivery")),
+            self.services,
+            SyncTimes(
+                config.sync_interval_s * 1000,
+                config.sync_range_s * 1000,
+                config.sync_offset_s * 1000,
+            ),
+            unix_ms,
+            check=self.relay.check_history if has_limits else None,
+            store_peers=config.store_peers,
+        )
+        self.history.listeners.append(syncing.kept)
+        return syncing
+
+    def _channels(
+        self, applications: SqlApplications, stopping: asyncio.Event, state_key: bytes
+    ) -> ChannelOperations:
+        return ChannelOperations(
+            SqlChannels(applications.database, state_key),
+            applications,
+            events=self.events,
+            sending=self.sending,
+            history=self.history,
+            subscriptions=self.subscriptions,
+            unix_ms=unix_ms,
+            stopping=stopping,
+            pace=_pace(self.config),
+        )
 
     def _join(self) -> None:
         """Has each message go where it is wanted."""
@@ -248,7 +308,7 @@ class Rooms:
         """Takes part in the network as long as this is open."""
         async with AsyncExitStack() as stack:
             own = (self.receiving, self.filter_client, self.sending)
-            for one in (self.relay, self.serving, self.retention, *own):
+            for one in (self.relay, self.serving, self.retention, self.syncing, *own):
                 if one is not None:
                     await stack.enter_async_context(one.running())
             await self.subscriptions.resume()
@@ -256,6 +316,7 @@ class Rooms:
                 for shard in self.config.shards:
                     await self.relay.follow(str(PubsubTopic(self.config.preset.cluster, shard)))
             await stack.enter_async_context(self.health.running(self.subscriptions))
+            await stack.enter_async_context(self.channels.running())
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             running = [tasks.create_task(loop) for loop in (*self._loops(), *self._served())]
             yield
@@ -263,7 +324,9 @@ class Rooms:
                 each.cancel()
 
     def _loops(self) -> list[Loop]:
+        syncing = [] if self.syncing is None else self.syncing.loops()
         return [
+            *syncing,
             self.history.run(),
             self.events.trim(),
             self.passing.drain(),
@@ -307,11 +370,15 @@ async def joined(
     applications: SqlApplications,
     archive: SqlArchive,
     stopping: asyncio.Event,
+    *,
+    state_key: bytes,
 ) -> AsyncIterator[Servicers]:
     """Joins the rooms; takes part in the network as long as this is open."""
     preset = config.preset
     limits = await _rate_limits(config, NetworkProofs(network))
-    rooms = Rooms(network, config, applications, archive, stopping, limits=limits)
+    rooms = Rooms(
+        network, config, applications, archive, stopping, limits=limits, state_key=state_key
+    )
     information = Information(
         NetworkIdentity(network).identity,
         config.mode,
@@ -331,9 +398,10 @@ async def joined(
                 has_mix=config.via_mix,
             ),
             RelayServicer(rooms.passing),
-            StoreServicer(rooms.history, rooms.retention),
+            StoreServicer(rooms.history, rooms.retention, rooms.syncing),
             FilterServicer(rooms.reading, rooms.serving),
             LightPushServicer(rooms.passing, rooms.light_push),
+            ChannelsServicer(rooms.channels),
         )
 
 
@@ -345,6 +413,14 @@ async def _rate_limits(config: Config, proofs: NetworkProofs) -> RateLimits | No
     if preset.epoch_s is not None:
         return RateLimits(preset.epoch_s * 1000, RELAY_IDENTIFIER)
     return RateLimits(await proofs.period_ms(), RELAY_IDENTIFIER)
+
+
+def _pace(config: Config) -> Pace | None:
+    """Returns what the channels may send, where the network's preset says it (CHN-24)."""
+    rln = config.preset.rln if config.rln else None
+    if rln is None or rln.epoch_s is None or rln.message_limit is None:
+        return None
+    return Pace(rln.message_limit, rln.epoch_s * 1000)
 
 
 def _relaying(relay: RelayOperations) -> Pushing:

@@ -1,19 +1,27 @@
 """Opens a database: check, create or upgrade, serve, close; the same for every backend."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from logos_base.errors import LogosError
-from logos_module.database.errors import DatabaseDamagedError, UpgradeFailedError, cause_of
+from logos_module.database.errors import (
+    DatabaseDamagedError,
+    DatabaseInUseError,
+    UpgradeFailedError,
+    cause_of,
+)
 from logos_module.database.schema import Fit, Schema
 from logos_module.database.sqlite import SqliteFile
 from logos_module.database.transactions import Database
 from logos_module.shielded import Shielded
+
+OWNED_TRIES: Final = 2
+"""To own a database that is shared otherwise, each for as long as the backend waits."""
 
 
 class Backend(Protocol):
@@ -25,7 +33,11 @@ class Backend(Protocol):
     """Exceptions that its driver raises."""
 
     def owned(self) -> AbstractAsyncContextManager[None]:
-        """Holds a lock against other processes while it is entered."""
+        """Holds a lock against all other processes while it is entered."""
+        ...
+
+    def shared(self) -> AbstractAsyncContextManager[None]:
+        """Holds a lock against processes that own the database while it is entered."""
         ...
 
     async def check(self, schema: Schema) -> Fit:
@@ -54,7 +66,9 @@ class Backend(Protocol):
 
 
 @asynccontextmanager
-async def open_database(place: Path | str, schema: Schema) -> AsyncIterator[Database]:
+async def open_database(
+    place: Path | str, schema: Schema, *, is_shared: bool = False
+) -> AsyncIterator[Database]:
     """Opens a database, brings its tables to the newest version, and closes it at the end.
 
     Damage that is found while the body runs, and is not handled there, raises the same errors.
@@ -63,6 +77,8 @@ async def open_database(place: Path | str, schema: Schema) -> AsyncIterator[Data
         place: The file of an SQLite database, in a folder that the caller has locked; or the
             URL of a PostgreSQL database, `postgresql+asyncpg://…`.
         schema: Its tables.
+        is_shared: Whether other processes that say so too may have it open, of a server. It is
+            created and upgraded by one of them while none of the others has it open.
 
     Raises:
         DatabaseDamagedError: It is damaged or has other tables. It was not changed.
@@ -73,27 +89,62 @@ async def open_database(place: Path | str, schema: Schema) -> AsyncIterator[Data
     """
     backend = _backend(place)
     try:
-        async with backend.owned():
-            try:
-                fit = await backend.check(schema)
-                if fit is Fit.OLDER:
-                    await _upgrade(backend, schema)
-            except DatabaseDamagedError as error:
-                raise backend.with_advice(error) from error
-            async with _connections(backend.engine) as (engine, shielded):
-                await shielded.run(_begin(engine, schema, fit))
-                yield Database(
-                    engine,
-                    place=backend.place,
-                    failures=backend.failures,
-                    failure=backend.failure,
-                    shielded=shielded,
-                )
+        join = is_shared and not isinstance(backend, SqliteFile)
+        opened = _joined(backend, schema) if join else _owned(backend, schema)
+        async with opened as fit, _connections(backend.engine) as (engine, shielded):
+            await shielded.run(_begin(engine, schema, fit))
+            yield Database(
+                engine,
+                place=backend.place,
+                failures=backend.failures,
+                failure=backend.failure,
+                shielded=shielded,
+            )
     except Exception as error:
         refusal = backend.refusal(_single(error))
         if refusal is None:
             raise
         raise refusal from error
+
+
+@asynccontextmanager
+async def _owned(backend: Backend, schema: Schema) -> AsyncIterator[Fit]:
+    """Holds a database for this process alone, in the newest version if there are tables."""
+    async with backend.owned():
+        try:
+            fit = await backend.check(schema)
+            if fit is Fit.OLDER:
+                await _upgrade(backend, schema)
+        except DatabaseDamagedError as error:
+            raise backend.with_advice(error) from error
+        yield fit
+
+
+@asynccontextmanager
+async def _joined(backend: Backend, schema: Schema) -> AsyncIterator[Fit]:
+    """Holds a database together with others, in the newest version.
+
+    One that must be created or upgraded is owned for that. Another process may be faster, and
+    have it open by then.
+    """
+    for tries_left in reversed(range(OWNED_TRIES + 1)):
+        async with backend.shared():
+            fit = await backend.check(schema)
+            if fit is Fit.CURRENT:
+                yield fit
+                return
+        if tries_left:
+            with suppress(DatabaseInUseError):
+                await _make_current(backend, schema)
+    raise DatabaseInUseError(
+        f"{backend.place} must be upgraded, and other processes have it open: stop them first"
+    )
+
+
+async def _make_current(backend: Backend, schema: Schema) -> None:
+    """Creates or upgrades a database; raises DatabaseInUseError while another has it open."""
+    async with _owned(backend, schema) as fit, _connections(backend.engine) as (engine, shielded):
+        await shielded.run(_begin(engine, schema, fit))
 
 
 def _backend(place: Path | str) -> Backend:

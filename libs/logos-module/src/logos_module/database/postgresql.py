@@ -1,10 +1,10 @@
-"""A database of a PostgreSQL server, for one process at a time. Needs `asyncpg`."""
+"""A database of a PostgreSQL server: for one process, or for several. Needs `asyncpg`."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Final
 
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, TextClause, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -38,9 +38,10 @@ _DISK_FULL: Final = "53100"
 _LOCKED: Final = "55P03"
 """SQLSTATE `lock_not_available`."""
 
-_TAKE: Final = text(
-    "SELECT pg_advisory_lock(hashtext('logos'), hashtext(coalesce(current_schema(), '')))"
-)
+_KEY: Final = "hashtext('logos'), hashtext(coalesce(current_schema(), ''))"
+_TAKE: Final = text(f"SELECT pg_advisory_lock({_KEY})")
+_RELEASE: Final = text("SELECT pg_advisory_unlock_all()")
+_TAKE_SHARED: Final = text(f"SELECT pg_advisory_lock_shared({_KEY})")
 
 
 class PostgresqlServer:
@@ -63,12 +64,19 @@ class PostgresqlServer:
             raise ConfigError([f"the database URL must begin with {DRIVER}://"])
         self.place = self._url.render_as_string(hide_password=True)
 
-    @asynccontextmanager
-    async def owned(self) -> AsyncIterator[None]:
+    def owned(self) -> AbstractAsyncContextManager[None]:
         """Holds an advisory lock on a connection of its own.
 
         The server releases it when that connection ends, however it ends.
         """
+        return self._locked(_TAKE)
+
+    def shared(self) -> AbstractAsyncContextManager[None]:
+        """Holds the same lock together with others."""
+        return self._locked(_TAKE_SHARED)
+
+    @asynccontextmanager
+    async def _locked(self, take: TextClause) -> AsyncIterator[None]:
         settings = {"lock_timeout": str(OWNER_WAIT_MS), "idle_session_timeout": "0"}
         engine = self._engine_without_timeout(settings, isolation_level="AUTOCOMMIT")
         try:
@@ -76,14 +84,20 @@ class PostgresqlServer:
         except self.failures as error:
             raise self._unavailable(error) from error
         try:
-            await self._take_lock(connection)
+            await self._take_lock(connection, take)
             yield
+            await self._release(connection)
         finally:
             await connection.close()
 
-    async def _take_lock(self, connection: AsyncConnection) -> None:
+    async def _release(self, connection: AsyncConnection) -> None:
+        """Releases the lock now: the server notices the end of a connection a little later."""
+        with suppress(*self.failures):
+            await connection.execute(_RELEASE)
+
+    async def _take_lock(self, connection: AsyncConnection, take: TextClause) -> None:
         try:
-            await connection.execute(_TAKE)
+            await connection.execute(take)
         except self.failures as error:
             if getattr(cause_of(error), "sqlstate", None) == _LOCKED:
                 raise DatabaseInUseError(f"another process has {self.place} open") from error

@@ -44,6 +44,8 @@ class SqliteFile:
         """Does nothing: the folder lock covers the file."""
         yield
 
+    shared = owned
+
     async def check(self, schema: Schema) -> Fit:
         """Checks the file by `check_database`, before any change."""
         return await asyncio.to_thread(check_database, self._path, schema)

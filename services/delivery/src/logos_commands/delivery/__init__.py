@@ -6,13 +6,16 @@ from typing import Annotated, Any, Final
 import typer
 
 from logos.delivery.v1 import delivery_pb2 as pb
-from logos.delivery.v1 import relay_pb2
+from logos.delivery.v1 import relay_pb2, store_pb2
 from logos.delivery.v1.delivery_pb2_grpc import DeliveryStub
 from logos.delivery.v1.relay_pb2_grpc import RelayStub
+from logos.delivery.v1.store_pb2_grpc import StoreStub
+from logos_cli.arguments import utf8
 from logos_cli.console import Output, print_json, print_rows
 from logos_cli.session import FormOption, session_of
+from logos_commands.delivery import channels
 from logos_commands.delivery.messages import history, send, subscribe
-from logos_commands.delivery.records import ADVICE, health_record
+from logos_commands.delivery.records import ADVICE, all_utf8, health_record
 
 __all__ = ["ADVICE", "command"]
 
@@ -29,6 +32,7 @@ def group() -> None:
 command.command("send")(send)
 command.command("subscribe")(subscribe)
 command.command("history")(history)
+command.add_typer(channels.command, name="channel")
 
 
 @command.command("topics")
@@ -48,7 +52,7 @@ def topics(context: typer.Context, output: FormOption = None) -> None:
 def unsubscribe(
     context: typer.Context,
     content_topics: Annotated[
-        list[str], typer.Argument(metavar="TOPIC...", help="Content topics.")
+        list[str], typer.Argument(metavar="TOPIC...", help="Content topics.", callback=all_utf8)
     ],
     output: FormOption = None,
 ) -> None:
@@ -79,6 +83,33 @@ def peers(context: typer.Context, output: FormOption = None) -> None:
         for peer in shard.peer_ids
     ]
     print_rows(rows, ("shard", "peer_id", "mesh"), session.form(output))
+
+
+@command.command("sync")
+def sync(
+    context: typer.Context,
+    peer: Annotated[
+        str,
+        typer.Argument(
+            metavar="[PEER]",
+            help="Peer id of a store node; none: one that is found.",
+            callback=utf8,
+        ),
+    ] = "",
+    output: FormOption = None,
+) -> None:
+    """Make the node's archive and another's equal, for the messages of the last hour."""
+    session = session_of(context)
+    answer = session.ask(
+        lambda channel: StoreStub(channel).Sync, store_pb2.SyncRequest(peer_id=peer)
+    )
+    row = {
+        "peer_id": answer.peer_id,
+        "received": answer.received,
+        "sent": answer.sent,
+        "bytes": answer.bytes,
+    }
+    print_rows([row], ("peer_id", "received", "sent", "bytes"), session.form(output))
 
 
 @command.command("health")

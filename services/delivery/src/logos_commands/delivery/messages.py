@@ -13,6 +13,7 @@ from logos_cli.arguments import utf8
 from logos_cli.console import Output, print_json, print_json_line, print_rows, stderr
 from logos_cli.session import FormOption, session_of
 from logos_commands.delivery.records import (
+    all_utf8,
     event_record,
     message_record,
     said,
@@ -96,7 +97,7 @@ def _tell(event: pb.Event) -> None:
 def subscribe(
     context: typer.Context,
     topics: Annotated[
-        list[str], typer.Argument(metavar="TOPIC...", help="Content topics.", callback=None)
+        list[str], typer.Argument(metavar="TOPIC...", help="Content topics.", callback=all_utf8)
     ],
     *,
     count: Annotated[
@@ -159,7 +160,9 @@ def history(
     context: typer.Context,
     topics: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TOPIC...]", help="Content topics, at most 10; none: all."),
+        typer.Argument(
+            metavar="[TOPIC...]", help="Content topics, at most 10; none: all.", callback=all_utf8
+        ),
     ] = None,
     *,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="At most so many.")] = 20,

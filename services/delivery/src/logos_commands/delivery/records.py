@@ -4,6 +4,7 @@ import base64
 from typing import Any, Final
 
 from logos.delivery.v1 import delivery_pb2, message_pb2
+from logos_cli.arguments import utf8
 from logos_cli.console import shown, sized
 
 ADVICE: Final = {
@@ -11,9 +12,19 @@ ADVICE: Final = {
     "CONTENT_TOPIC_INVALID": "e.g. /my-app/1/chat/proto: application, version, name, encoding",
     "STORE_NODE_MISSING": "a node with the setting `store` keeps messages: `logosctl settings`",
     "REQUEST_UNKNOWN": "a request that has ended is known for an hour",
+    "CHANNEL_UNKNOWN": "`logosctl delivery channel list` shows those that are open",
+    "CHANNEL_EXISTS": "it is open already: `logosctl delivery channel list`",
+    "SYNC_OFF": "`logosctl settings set delivery sync=true` turns it on",
     "SENDS_FULL": "wait until some have ended: `logosctl delivery health` says why they do not",
 }
 """What to do about an error, by its reason."""
+
+
+def all_utf8(texts: list[str] | None) -> list[str] | None:
+    """Refuses texts that are not UTF-8; for the callback of an argument."""
+    for text in texts or ():
+        utf8(text)
+    return texts
 
 
 def content(payload: bytes) -> dict[str, Any]:

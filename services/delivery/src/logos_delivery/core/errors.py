@@ -159,6 +159,13 @@ class StoreOffError(LogosError):
     reason = "STORE_OFF"
 
 
+class SyncOffError(LogosError):
+    """This node does not reconcile its archive with others (DST-39)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "SYNC_OFF"
+
+
 class LightPeerMissingError(LogosError):
     """No node is known that serves a protocol of light clients."""
 

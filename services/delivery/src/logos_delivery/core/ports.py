@@ -112,6 +112,56 @@ class MixRequests(Protocol):
         ...
 
 
+class MessageStream(Protocol):
+    """A stream to a peer with several messages each way; one reader and one writer at a time."""
+
+    @property
+    def peer_id(self) -> str:
+        """Who is at the other end."""
+        ...
+
+    async def send(self, message: bytes) -> None:
+        """Sends a message; waits while the peer does not read. PeerFailedError."""
+        ...
+
+    async def receive(self) -> bytes | None:
+        """Returns the next message, untrusted; None where the peer has ended its side.
+
+        Raises:
+            PeerFailedError: The stream has broken.
+            LightFrameError: What comes is no message, or one that is too long.
+        """
+        ...
+
+    async def end(self) -> None:
+        """Ends the sending side. PeerFailedError."""
+        ...
+
+
+class MessageStreams(Protocol):
+    """Streams of messages to single peers."""
+
+    def open(
+        self, peer: str, protocol: str, max_bytes: int
+    ) -> AbstractAsyncContextManager[MessageStream]:
+        """Opens a stream whose messages have at most so many bytes; reset at the end unless
+        both sides have ended.
+
+        Raises PeerFailedError, NetworkDeniedError as it is entered.
+        """
+        ...
+
+    async def serve(
+        self,
+        protocol: str,
+        take: Callable[[MessageStream], Awaitable[None]],
+        max_bytes: int,
+        max_streams: int,
+    ) -> None:
+        """Hands the streams that peers open to `take`, until cancelled."""
+        ...
+
+
 class Services(Protocol):
     """Who offers a service."""
 

@@ -7,12 +7,10 @@ from typing import Final
 
 from logos_base.errors import LogosError
 from logos_delivery.core.applications import Applications, EventFilter, EventPage
-from logos_delivery.core.errors import PositionUnknownError, TooManyWatchesError
-from logos_module.errors import ModuleDrainingError
+from logos_delivery.operations.log_readers import LogReaders
 
 log = logging.getLogger(__name__)
 
-MAX_WATCHES: Final = 256
 TRIM_S: Final = 60.0
 
 
@@ -24,14 +22,18 @@ class EventOperations:
     ) -> None:
         self._applications = applications
         self._unix_ms = unix_ms
-        self._stopping = stopping
-        self._news = asyncio.Event()
-        self._watches = 0
+        self._readers: LogReaders[EventFilter, EventPage] = LogReaders(
+            applications.newest_position, applications.events, stopping
+        )
+
+    @property
+    def news(self) -> asyncio.Event:
+        """Is set when the next events are appended."""
+        return self._readers.news
 
     def told(self) -> None:
         """Events were appended: readers look again."""
-        self._news.set()
-        self._news = asyncio.Event()
+        self._readers.told()
 
     async def tell(self, kind: str, text: str) -> None:
         """Appends an event of the node itself; one that cannot be stored is left out."""
@@ -42,51 +44,9 @@ class EventOperations:
             return
         self.told()
 
-    async def watch(
-        self, after: int | None, wanted: EventFilter
-    ) -> AsyncGenerator[EventPage, None]:
-        """Yields pages of events after a position (None: from now on), and waits for more.
-
-        The first page comes at once, also where it is empty: it says where the stream begins.
-
-        Raises:
-            PositionUnknownError, TooManyWatchesError, StoreFailedError
-        """
-        if self._watches >= MAX_WATCHES:
-            raise TooManyWatchesError(f"{MAX_WATCHES} streams of events are read")
-        self._watches += 1
-        try:
-            async for page in self._pages(after, wanted):
-                yield page
-        finally:
-            self._watches -= 1
-
-    async def _pages(
-        self, after: int | None, wanted: EventFilter
-    ) -> AsyncGenerator[EventPage, None]:
-        newest = await self._applications.newest_position()
-        if after is not None and after > newest:
-            raise PositionUnknownError(f"events have come to {newest} only")
-        position, is_first = newest if after is None else after, True
-        while True:
-            news = self._news
-            page = await self._applications.events(position, wanted)
-            if page.events or page.has_gap or is_first:
-                yield page
-            is_further = page.position > position
-            position, is_first = page.position, False
-            if not is_further:
-                await self._until(news)
-
-    async def _until(self, news: asyncio.Event) -> None:
-        """Waits for news; raises ModuleDrainingError when the module is to stop."""
-        async with asyncio.TaskGroup() as tasks:
-            waits = [tasks.create_task(one.wait()) for one in (news, self._stopping)]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for one in waits:
-                one.cancel()
-        if self._stopping.is_set():
-            raise ModuleDrainingError("delivery is about to stop")
+    def watch(self, after: int | None, wanted: EventFilter) -> AsyncGenerator[EventPage, None]:
+        """Yields pages of events after a position (None: from now on), as `LogReaders.watch`."""
+        return self._readers.watch(after, wanted)
 
     async def trim(self) -> None:
         """Removes what is over the limits, until cancelled."""

@@ -50,6 +50,8 @@ class HistoryOperations:
         self._has_some = asyncio.Event()
         self.refused: Counter[str] = Counter()
         """Messages that were not kept, by reason."""
+        self.listeners: list[Callable[[Sequence[Entry]], None]] = []
+        """Are told of messages that are kept, once they are on disk."""
 
     def take(self, accepted: Pass) -> None:
         """Keeps an accepted message, if it is one to be kept (DST-12)."""
@@ -82,6 +84,9 @@ class HistoryOperations:
         except LogosError as error:
             self.refused[error.reason] += len(group)
             log.warning("messages not kept", extra={"count": len(group), "error": str(error)})
+            return
+        for listener in self.listeners:
+            listener(group)
 
     async def query(self, query: Query, peer: str = "") -> Page:
         """Asks this node's archive, or a store node.
@@ -112,6 +117,21 @@ class HistoryOperations:
         """Asks a store node which messages it has; errors as `query`."""
         page = await self.query_others(Query(hashes=tuple(hashes), limit=len(hashes)))
         return frozenset(entry.hash for entry in page.entries)
+
+    async def fetch(self, hashes: Sequence[bytes]) -> list[Entry]:
+        """Looks for messages in this node's archive, and then at store nodes.
+
+        Returns what was found of them; errors as `query`.
+        """
+        found: dict[bytes, Entry] = {}
+        own = [] if self.archive is None else [self.query]
+        for ask in [*own, self.query_others]:
+            while left := [one for one in hashes if one not in found]:
+                page = await ask(Query(hashes=tuple(left), include_data=True, limit=len(left)))
+                found |= {entry.hash: entry for entry in page.entries}
+                if not page.entries:
+                    break
+        return list(found.values())
 
     async def _ask(self, peer: str, query: Query) -> Page:
         request = wire.Request(secrets.token_hex(16), query)

@@ -114,6 +114,10 @@ class RelayOperations:
         """
         await self._driver.ask(self._guard.check, pubsub_topic, raw)
 
+    async def check_history(self, pubsub_topic: str, raw: bytes) -> None:
+        """Judges a message that another store node has kept. Errors as `check`."""
+        await self._driver.ask(self._guard.check_history, pubsub_topic, raw)
+
     async def publish(self, pubsub_topic: str, message: Message) -> bytes:
         """Publishes a message, which this node gets itself, too; returns its hash, 32 bytes.
 

@@ -58,6 +58,8 @@ class SendOperations:
         self._keys: dict[str, asyncio.Lock] = {}
         self.routes: dict[Route, Pushing] = {}
         self.present: Present | None = None
+        self.listeners: list[Callable[[Request], None]] = []
+        """Are told of requests that have come further, once that is stored."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -130,6 +132,8 @@ class SendOperations:
         self._driver.report(self._machine.saved, request.request_id)
         if effect.event is not None:
             self._told()
+            for listener in self.listeners:
+                listener(request)
 
     async def _prove(self, effect: Prove) -> None:
         name, machine = effect.request_id, self._machine

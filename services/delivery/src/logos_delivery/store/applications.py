@@ -3,15 +3,11 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from logos_delivery.core.applications import (
-    KEPT_EVENT_BYTES,
-    KEPT_EVENTS,
     KEPT_REQUEST_MS,
-    PAGE_BYTES,
-    PAGE_EVENTS,
     RECEIVED,
     Asked,
     EventFilter,
@@ -21,13 +17,9 @@ from logos_delivery.core.applications import (
 )
 from logos_delivery.core.message import decode, encode
 from logos_delivery.core.sending.request import Event, Request, RequestState
+from logos_delivery.store import event_log
 from logos_delivery.store.schema import EventRow, NoteRow, RequestRow, SubscriptionRow
 from logos_module.database import Database, reading, writing
-
-EVENT_BYTES = 200
-"""What an event takes beside its own bytes."""
-LOOKED_AT = 2_000
-"""Events that one page looks at, where most are not wanted."""
 
 
 class SqlApplications:
@@ -74,31 +66,12 @@ class SqlApplications:
 
     @reading
     async def events(self, session: AsyncSession, after: int, wanted: EventFilter) -> EventPage:
-        found: list[Happening] = []
-        size, position = 0, after
-        rows = await session.stream_scalars(
-            select(EventRow)
-            .where(EventRow.position > after)
-            .order_by(EventRow.position)
-            .limit(LOOKED_AT)
-        )
-        oldest = await session.scalar(select(func.min(EventRow.position)))
-        newest = await _newest(session)
-        async for row in rows:
-            if _is_wanted(row, wanted):
-                size += row.size_bytes
-                if found and size > PAGE_BYTES:
-                    break
-                found.append(_happening(row))
-            position = row.position
-            if len(found) == PAGE_EVENTS:
-                break
-        first = newest + 1 if oldest is None else oldest
-        return EventPage(found, max(position, first - 1), has_gap=first > after + 1)
+        found = await event_log.page(session, EventRow, after, lambda row: _is_wanted(row, wanted))
+        return EventPage([_happening(row) for row in found.rows], found.position, found.has_gap)
 
     @reading
     async def newest_position(self, session: AsyncSession) -> int:
-        return await _newest(session)
+        return await event_log.newest(session, EventRow)
 
     @reading
     async def newest_hashes(self, session: AsyncSession, limit: int) -> Sequence[bytes]:
@@ -160,26 +133,7 @@ class SqlApplications:
     async def trim(self, session: AsyncSession, now_ms: int) -> None:
         ended = RequestRow.ended_ms < now_ms - KEPT_REQUEST_MS
         await session.execute(delete(RequestRow).where(ended))
-        totals = select(func.count(), func.coalesce(func.sum(EventRow.size_bytes), 0))
-        count, size_bytes = (await session.execute(totals)).one()
-        if count <= KEPT_EVENTS and size_bytes <= KEPT_EVENT_BYTES:
-            return
-        sizes = select(
-            EventRow.position,
-            func.sum(EventRow.size_bytes).over(order_by=EventRow.position.desc()).label("total"),
-            func.row_number().over(order_by=EventRow.position.desc()).label("number"),
-        ).subquery()
-        over = (sizes.c.total > KEPT_EVENT_BYTES) | (sizes.c.number > KEPT_EVENTS)
-        last = await session.scalar(select(func.max(sizes.c.position)).where(over))
-        if last is not None:
-            newest = await _newest(session)  # it stays, or its number would be forgotten
-            await session.execute(
-                delete(EventRow).where(EventRow.position <= last, EventRow.position < newest)
-            )
-
-
-async def _newest(session: AsyncSession) -> int:
-    return await session.scalar(select(func.max(EventRow.position))) or 0
+        await event_log.trim(session, EventRow)
 
 
 def _is_wanted(row: EventRow, wanted: EventFilter) -> bool:
@@ -194,7 +148,7 @@ def _event(kind: str, at_ms: int, **changes: Any) -> dict[str, Any]:
     empty = dict.fromkeys(("hash", "pubsub_topic", "content_topic", "message"), b"")
     row = {"kind": kind, "at_ms": at_ms, "request_id": "", "text": "", **empty, **changes}
     size = sum(len(row[name]) for name in ("pubsub_topic", "content_topic", "message", "text"))
-    return row | {"size_bytes": EVENT_BYTES + size}
+    return row | {"size_bytes": event_log.EVENT_BYTES + size}
 
 
 def _received(one: Received, at_ms: int) -> dict[str, Any]:

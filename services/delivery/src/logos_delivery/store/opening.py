@@ -22,12 +22,13 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(place: Path | str) -> AsyncIterator[Store]:
+async def open_store(place: Path | str, *, is_shared: bool = False) -> AsyncIterator[Store]:
     """Opens the database; transactions that run when it closes are finished.
 
     Args:
         place: The file of an SQLite database, in a folder that the caller has locked; or the
             URL of a PostgreSQL database, `postgresql+asyncpg://…`.
+        is_shared: Whether other nodes that say so too may have it open, of a server (DST-14).
 
     Raises:
         DatabaseDamagedError, DatabaseNewerError, UpgradeFailedError, DatabaseInUseError,
@@ -35,7 +36,7 @@ async def open_store(place: Path | str) -> AsyncIterator[Store]:
     """
     if isinstance(place, Path):
         await asyncio.to_thread(_prepare, place)
-    async with open_database(place, SCHEMA) as database:
+    async with open_database(place, SCHEMA, is_shared=is_shared) as database:
         yield Store(database, SqlArchive(database))
 
 

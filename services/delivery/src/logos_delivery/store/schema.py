@@ -101,4 +101,45 @@ class NoteRow(Base):
     value: Mapped[int] = mapped_column(BigInteger)
 
 
+class ChannelRow(Base):
+    """An open channel, and who this node is in it (CHN-1)."""
+
+    __tablename__ = "channel"
+
+    channel_id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    content_topic: Mapped[bytes] = mapped_column(LargeBinary)
+    sender_id: Mapped[bytes] = mapped_column(LargeBinary)
+    key: Mapped[bytes] = mapped_column(LargeBinary)
+    has_parity: Mapped[bool]
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class ChannelRecordRow(Base):
+    """A record of a channel (CHN-27). Keys hold ids of other nodes, so they are bytes."""
+
+    __tablename__ = "channel_record"
+
+    channel_id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    value: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ChannelEventRow(Base):
+    """Something that the applications are told of a channel (CHN-30)."""
+
+    __tablename__ = "channel_event"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  declared so by SQLAlchemy
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    channel_id: Mapped[bytes] = mapped_column(LargeBinary)
+    request_id: Mapped[str] = mapped_column(String(64))
+    sender_id: Mapped[bytes] = mapped_column(LargeBinary)
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    """For HISTORY_LOST the ids, as JSON."""
+    text: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+
+
 SCHEMA: Final = Schema(Base.metadata, Path(__file__).parent / "versions")

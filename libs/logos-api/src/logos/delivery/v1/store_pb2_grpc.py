@@ -45,6 +45,11 @@ class StoreStub:
                 request_serializer=logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsRequest.SerializeToString,
                 response_deserializer=logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsResponse.FromString,
                 _registered_method=True)
+        self.Sync = channel.unary_unary(
+                '/logos.delivery.v1.Store/Sync',
+                request_serializer=logos_dot_delivery_dot_v1_dot_store__pb2.SyncRequest.SerializeToString,
+                response_deserializer=logos_dot_delivery_dot_v1_dot_store__pb2.SyncResponse.FromString,
+                _registered_method=True)
 
 
 class StoreServicer:
@@ -80,6 +85,23 @@ class StoreServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Sync(self, request, context):
+        """Makes this node's archive and another's equal, as far as the messages of the
+        last hour go, and returns once this node has what it lacked. A node with the
+        setting `sync` does so by itself from time to time (DST-39).
+
+        Errors:
+        FAILED_PRECONDITION STORE_OFF: this node keeps no messages; SYNC_OFF: it
+        does not reconcile; STORE_NODE_MISSING: it knows of no
+        node that does
+        RESOURCE_EXHAUSTED  SYNC_BUSY: it reconciles already (carries RetryInfo)
+        UNAVAILABLE         STORE_PEER_FAILED: the other one does not answer, or
+        breaks a rule (carries RetryInfo)
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StoreServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -92,6 +114,11 @@ def add_StoreServicer_to_server(servicer, server):
                     servicer.GetStats,
                     request_deserializer=logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsRequest.FromString,
                     response_serializer=logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsResponse.SerializeToString,
+            ),
+            'Sync': grpc.unary_unary_rpc_method_handler(
+                    servicer.Sync,
+                    request_deserializer=logos_dot_delivery_dot_v1_dot_store__pb2.SyncRequest.FromString,
+                    response_serializer=logos_dot_delivery_dot_v1_dot_store__pb2.SyncResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -149,6 +176,33 @@ class Store:
             '/logos.delivery.v1.Store/GetStats',
             logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsRequest.SerializeToString,
             logos_dot_delivery_dot_v1_dot_store__pb2.StoreGetStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Sync(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.delivery.v1.Store/Sync',
+            logos_dot_delivery_dot_v1_dot_store__pb2.SyncRequest.SerializeToString,
+            logos_dot_delivery_dot_v1_dot_store__pb2.SyncResponse.FromString,
             options,
             channel_credentials,
             insecure,

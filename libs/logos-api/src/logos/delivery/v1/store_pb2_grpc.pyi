@@ -60,6 +60,19 @@ class StoreStub:
     Errors:
       FAILED_PRECONDITION STORE_OFF: it keeps no messages
     """
+    Sync: _grpc.UnaryUnaryMultiCallable[_store_pb2.SyncRequest, _store_pb2.SyncResponse]
+    """Makes this node's archive and another's equal, as far as the messages of the
+    last hour go, and returns once this node has what it lacked. A node with the
+    setting `sync` does so by itself from time to time (DST-39).
+
+    Errors:
+      FAILED_PRECONDITION STORE_OFF: this node keeps no messages; SYNC_OFF: it
+                          does not reconcile; STORE_NODE_MISSING: it knows of no
+                          node that does
+      RESOURCE_EXHAUSTED  SYNC_BUSY: it reconciles already (carries RetryInfo)
+      UNAVAILABLE         STORE_PEER_FAILED: the other one does not answer, or
+                          breaks a rule (carries RetryInfo)
+    """
 
 @_typing.type_check_only
 class StoreAsyncStub(StoreStub):
@@ -86,6 +99,19 @@ class StoreAsyncStub(StoreStub):
 
     Errors:
       FAILED_PRECONDITION STORE_OFF: it keeps no messages
+    """
+    Sync: _aio.UnaryUnaryMultiCallable[_store_pb2.SyncRequest, _store_pb2.SyncResponse]  # type: ignore[assignment]
+    """Makes this node's archive and another's equal, as far as the messages of the
+    last hour go, and returns once this node has what it lacked. A node with the
+    setting `sync` does so by itself from time to time (DST-39).
+
+    Errors:
+      FAILED_PRECONDITION STORE_OFF: this node keeps no messages; SYNC_OFF: it
+                          does not reconcile; STORE_NODE_MISSING: it knows of no
+                          node that does
+      RESOURCE_EXHAUSTED  SYNC_BUSY: it reconciles already (carries RetryInfo)
+      UNAVAILABLE         STORE_PEER_FAILED: the other one does not answer, or
+                          breaks a rule (carries RetryInfo)
     """
 
 class StoreServicer(metaclass=_abc_1.ABCMeta):
@@ -122,6 +148,25 @@ class StoreServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           FAILED_PRECONDITION STORE_OFF: it keeps no messages
+        """
+
+    @_abc_1.abstractmethod
+    def Sync(
+        self,
+        request: _store_pb2.SyncRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_store_pb2.SyncResponse, _abc.Awaitable[_store_pb2.SyncResponse]]:
+        """Makes this node's archive and another's equal, as far as the messages of the
+        last hour go, and returns once this node has what it lacked. A node with the
+        setting `sync` does so by itself from time to time (DST-39).
+
+        Errors:
+          FAILED_PRECONDITION STORE_OFF: this node keeps no messages; SYNC_OFF: it
+                              does not reconcile; STORE_NODE_MISSING: it knows of no
+                              node that does
+          RESOURCE_EXHAUSTED  SYNC_BUSY: it reconciles already (carries RetryInfo)
+          UNAVAILABLE         STORE_PEER_FAILED: the other one does not answer, or
+                              breaks a rule (carries RetryInfo)
         """
 
 def add_StoreServicer_to_server(servicer: StoreServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -148,6 +148,16 @@ class Channel:
             self._end(one.request_id, SendFailed(one.request_id, error))
         return self._finish([], now_ms)
 
+    def close(self, ticket: Ticket, now_ms: int) -> Effects:
+        """Ends what has not ended, and is answered once that is saved; the last input."""
+        error = "the channel was closed"
+        for request in self._requests.all():
+            failed = DeliveryFailed if request.is_sent else SendFailed
+            self._end(request.request_id, failed(request.request_id, error))
+        self._queue.clear()
+        self._queued.clear()
+        return self._finish([Answer(ticket)], now_ms)
+
     def tick(self, now_ms: int) -> Effects:
         """Performs the work that is due."""
         effects, found = self._sds.tick(now_ms), self._payloads.expire(now_ms)
@@ -157,6 +167,11 @@ class Channel:
         """Returns when `tick` is due."""
         times = (self._sds.next_wake_ms(), self._payloads.due_ms(), self._paced_until_ms)
         return min((time_ms for time_ms in times if time_ms is not None), default=None)
+
+    @property
+    def open_requests(self) -> int:
+        """How many sends have not ended."""
+        return len(self._requests)
 
     # What follows
 

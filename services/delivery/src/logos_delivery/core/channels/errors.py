@@ -25,8 +25,30 @@ class ChannelUnknownError(LogosError):
         super().__init__(f"unknown channel: {channel_id}")
 
 
+class ChannelIdInvalidError(LogosError):
+    """An id of a channel or a participant that is empty or too long (CHN-9)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "CHANNEL_ID_INVALID"
+
+
+class ChannelKeyInvalidError(LogosError):
+    """A key that has not 32 bytes (CHN-29)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "CHANNEL_KEY_INVALID"
+    field = "key"
+
+
+class TooManyChannelsError(LogosError):
+    """A node has 256 channels at most (CHN-1)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_CHANNELS"
+
+
 class ChannelPayloadTooLargeError(LogosError):
-    """More segments than a payload may have (CHN-4)."""
+    """More segments than a payload may have (CHN-4), or bytes than an event (CHN-30)."""
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "CHANNEL_PAYLOAD_TOO_LARGE"
@@ -44,6 +66,13 @@ class ChannelStateError(StateError):
     """A record of a channel that this version cannot read (CHN-27)."""
 
     reason = "CHANNEL_STATE_UNUSABLE"
+
+
+class ChannelSealError(RemoteFaultError):
+    """Bytes that were not encrypted with the key of a channel (CHN-29)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "CHANNEL_SEAL_BROKEN"
 
 
 class SegmentMalformedError(RemoteFaultError):

@@ -52,6 +52,10 @@ class Requests:
         """Returns a send that has not ended."""
         return self._open.get(request_id)
 
+    def all(self) -> list[Request]:
+        """Returns the sends that have not ended."""
+        return list(self._open.values())
+
     def end(self, request_id: str) -> None:
         """A send has ended."""
         if self._open.pop(request_id, None) is not None:
@@ -91,7 +95,7 @@ class Requests:
                     set(waits),
                     is_sent,
                 )
-        return list(self._open.values())
+        return self.all()
 
     def _save(self, request: Request) -> None:
         raw = number_field(_TOTAL, request.total) + number_field(_IS_SENT, int(request.is_sent))

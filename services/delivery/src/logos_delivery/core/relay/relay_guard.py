@@ -161,6 +161,15 @@ class RelayGuard:
         """
         return self._begin(ticket, pubsub_topic, raw, now_ms)
 
+    def check_history(
+        self, ticket: Ticket, pubsub_topic: str, raw: bytes, now_ms: int
+    ) -> list[Effect]:
+        """Judges a message that another store node has kept (DST-38), as `check`.
+
+        Its time may be long ago; the mixnet judges proofs of the last epochs alone.
+        """
+        return self._begin(ticket, pubsub_topic, raw, now_ms, is_history=True)
+
     def verified(self, job: int, verdict: ProofVerdict, reason: str, _now_ms: int) -> list[Effect]:
         """Takes the mixnet's verdict, and its reason if the proof is INVALID."""
         judged = self._judging.pop(job)
@@ -190,14 +199,20 @@ class RelayGuard:
         return None
 
     def _begin(
-        self, source: bytes | Ticket, pubsub_topic: str, raw: bytes, now_ms: int
+        self,
+        source: bytes | Ticket,
+        pubsub_topic: str,
+        raw: bytes,
+        now_ms: int,
+        *,
+        is_history: bool = False,
     ) -> list[Effect]:
         try:
             check_size(raw, self._rules.max_message_bytes)
             message = decode(raw)
             key = self._rules.shard_keys.get(pubsub_topic)
             limits = self._rules.rate_limits
-            if limits is not None:
+            if limits is not None and not is_history:
                 _check_stamp(message, now_ms)
             if key is not None:
                 key.check(pubsub_topic, message, now_ms)

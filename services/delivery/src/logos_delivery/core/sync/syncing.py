@@ -215,10 +215,15 @@ class Sync:
             return []
         return self._end(running, now_ms, SyncLostError(f"the stream to {running.peer} is closed"))
 
+    def expects(self, peer: str, now_ms: int) -> bool:
+        """Says whether messages of a peer may come on a transfer stream."""
+        gate = self._gates.get(peer)
+        return gate is not None and gate.is_open(now_ms)
+
     def transferred(self, peer: str, raw: bytes, now_ms: int) -> list[Effect]:
         """A message has come on a transfer stream, without its length."""
         gate = self._gates.get(peer)
-        if gate is None or not gate.is_open(now_ms):
+        if gate is None or not self.expects(peer, now_ms):
             return [Blame(peer, TransferUnwantedError("a message although nothing is reconciled"))]
         try:
             return [Take(peer, gate.take(raw, now_ms))]
