@@ -26,6 +26,7 @@ from open_access import OpenAccess
 sys.path.insert(0, str(Path(__file__).parent))  # what several of these tests share lies here
 sys.path.insert(0, str(Path(__file__).parents[2] / "mixnet" / "tests"))  # its fake host
 
+from http_clients import opened
 from mixnet_fake_host import Switchboard
 from mixnet_nodes import RunningNode, fake_address, fake_peer_id, fake_signer, running, until
 
@@ -41,6 +42,8 @@ class DeliveryNode:
     channel: Any
     stack: AsyncExitStack
     stopping: asyncio.Event
+    http: Any = None
+    """What the HTTP interface calls, if it is served."""
 
     def __post_init__(self) -> None:
         self.delivery: Any = DeliveryStub(self.channel)
@@ -88,7 +91,7 @@ class DeliveryNet:
         await server.start([f"unix:{path}"])
         stack.push_async_callback(server.stop, 0)
         channel = await stack.enter_async_context(open_channel(f"unix:{path}"))
-        return DeliveryNode(network, channel, stack, stopping)
+        return DeliveryNode(network, channel, stack, stopping, servicers.http)
 
     async def _network(self, number: int) -> RunningNode:
         if number not in self._networks:
@@ -119,3 +122,10 @@ def short_folder() -> Iterator[Path]:
 async def net(short_folder: Path) -> AsyncIterator[DeliveryNet]:
     async with AsyncExitStack() as stack:
         yield DeliveryNet(short_folder, stack)
+
+
+@pytest.fixture
+async def http_net(net: DeliveryNet) -> AsyncIterator[Any]:
+    """Nodes that serve HTTP."""
+    async with opened(net) as found:
+        yield found

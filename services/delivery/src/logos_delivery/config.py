@@ -2,15 +2,27 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from ipaddress import ip_address
+from typing import Any, Final, NamedTuple
 
 from logos_base.errors import ConfigError, LogosError
 from logos_delivery.core.archive.policies import parse_policies
 from logos_delivery.core.light import rates
 from logos_delivery.core.light.rates import RateLimits
 from logos_delivery.core.presets import PRESETS, Preset
+from logos_delivery.core.recent import DEFAULT_CAPACITY
 
 MODES = ("core", "edge")
+MAX_HTTP_CACHE: Final = 10_000
+
+
+class HttpListen(NamedTuple):
+    """Where HTTP is served: loopback, since it is in clear text (DHT-2)."""
+
+    host: str
+    """IP address."""
+    port: int
+    """0: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +42,22 @@ class Config:
     """Of the services for other nodes (DLC-27)."""
     store_peers: tuple[str, ...] = ()
     """Peer ids of store nodes that are asked before others."""
+    filter_peers: tuple[str, ...] = ()
+    """Peer ids of service nodes that HTTP clients subscribe at; the first is asked."""
+    light_push_peers: tuple[str, ...] = ()
+    """Peer ids of service nodes that publish before others do."""
     shards: tuple[int, ...] = ()
     """Shards that this node relays though no application subscribes."""
     rln: bool = True
     """Whether messages carry proofs of rate limits where the preset has them."""
+    http: HttpListen | None = None
+    """Where the HTTP interface is served; None: nowhere."""
+    http_open: bool = False
+    """Whether it takes requests of any program of this machine, without a token."""
+    http_cache: int = DEFAULT_CAPACITY
+    """Messages of a pubsub topic that wait there to be fetched."""
+    http_topics: tuple[str, ...] = ()
+    """Pubsub topics and content topics whose messages wait there from the start."""
 
     @property
     def relays(self) -> bool:
@@ -76,6 +100,28 @@ def _preset(value: object) -> Preset:
     if not isinstance(value, str) or value not in PRESETS:
         raise ValueError(f"one of {', '.join(PRESETS)}")
     return PRESETS[value]
+
+
+def _listen(value: object) -> HttpListen | None:
+    host, colon, port = str(value).rpartition(":") if isinstance(value, str) else ("", "", "")
+    if value == "":
+        return None
+    try:
+        is_loopback = ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        is_loopback = False
+    is_port = port.isascii() and port.isdecimal() and int(port[:6]) < 65_536
+    if not (colon and is_loopback and is_port):
+        raise ValueError(
+            "empty, or ADDRESS:PORT with an address of loopback: the interface is in clear text"
+        )
+    return HttpListen(host.strip("[]"), int(port))
+
+
+def _http_cache(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= MAX_HTTP_CACHE:
+        raise ValueError(f"a number from 1 to {MAX_HTTP_CACHE}")
+    return value
 
 
 def _mode(value: object) -> str:
@@ -129,6 +175,12 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "retention": _retention,
     "rate_limits": _limits,
     "store_peers": _texts,
+    "filter_peers": _texts,
+    "light_push_peers": _texts,
     "shards": _shards,
     "rln": _flag,
+    "http": _listen,
+    "http_open": _flag,
+    "http_cache": _http_cache,
+    "http_topics": _texts,
 }

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,6 +17,7 @@ from logos.delivery.v1.light_pb2_grpc import (
 )
 from logos.delivery.v1.relay_pb2_grpc import add_RelayServicer_to_server
 from logos.delivery.v1.store_pb2_grpc import add_StoreServicer_to_server
+from logos_client.token_file import make_token_file
 from logos_delivery.config import Config, parse
 from logos_delivery.core.archive import wire as store_wire
 from logos_delivery.core.archive.policies import parse_policies
@@ -32,22 +34,29 @@ from logos_delivery.core.sending.budget import RateBudget
 from logos_delivery.core.sending.effects import SendRules
 from logos_delivery.core.sending.outcomes import Route
 from logos_delivery.core.topics import PubsubTopic
+from logos_delivery.http.operations import Operations
 from logos_delivery.net.gossip import NetworkGossip
 from logos_delivery.net.identity import NetworkIdentity
+from logos_delivery.net.peers import NetworkPeers
 from logos_delivery.net.proofs import NetworkProofs
 from logos_delivery.net.requests import StreamRequests
 from logos_delivery.net.services import NetworkServices
+from logos_delivery.operations.event_polling import EventPolling
 from logos_delivery.operations.events import EventOperations
 from logos_delivery.operations.filter_client import FilterClientOperations
+from logos_delivery.operations.filter_polling import FilterPolling
 from logos_delivery.operations.filter_service import FilterServing
 from logos_delivery.operations.health import HealthOperations
 from logos_delivery.operations.history import HistoryOperations, StoreAnswers
 from logos_delivery.operations.information import Information
 from logos_delivery.operations.light_push import LightPushAnswers, LightPushClient
+from logos_delivery.operations.light_pushing import LightPushing
 from logos_delivery.operations.light_reading import LightReading
+from logos_delivery.operations.neighbours import NeighbourOperations
 from logos_delivery.operations.passing import Passing
 from logos_delivery.operations.receiving import ReceiveOperations
 from logos_delivery.operations.relay import RelayOperations
+from logos_delivery.operations.relay_polling import RelayPolling
 from logos_delivery.operations.retention import RetentionOperations
 from logos_delivery.operations.sending import Pushing, SendOperations
 from logos_delivery.operations.subscriptions import SubscriptionOperations
@@ -63,6 +72,7 @@ from logos_module.network.streams import PeerStreams
 from logos_module.server import AddToServer
 
 DATABASE = "delivery.db"
+HTTP_TOKEN = "http.token"  # noqa: S105 -- the name of a file
 VERSION = "0.1.0"
 NO_EPOCH_MS = 600_000
 
@@ -95,6 +105,8 @@ class Servicers:
     store: StoreServicer
     filter: FilterServicer
     light_push: LightPushServicer
+    http: Operations | None = None
+    """None where HTTP is not served."""
 
     def serve(self, serve: Serve) -> None:
         """Serves all, by the module's context or a server."""
@@ -121,7 +133,27 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             joined(channel, config, applications, archive, context.stopping)
         )
         servicers.serve(context.serve)
+        await stack.enter_async_context(http_served(servicers.http, config, context.state_dir))
         yield
+
+
+@asynccontextmanager
+async def http_served(
+    http: Operations | None, config: Config, state_dir: Path
+) -> AsyncIterator[int | None]:
+    """Serves the HTTP interface, if there is to be one; yields its port (DHT-2)."""
+    if http is None or config.http is None:
+        yield None
+        return
+    # What this loads is not wanted where HTTP is not served (docs/adr/0033).
+    from logos_delivery.http.access import BearerAccess, LocalAccess  # noqa: PLC0415
+    from logos_delivery.http.application import build  # noqa: PLC0415
+    from logos_delivery.http.serving import serving  # noqa: PLC0415
+
+    is_open = config.http_open
+    access = LocalAccess() if is_open else BearerAccess(make_token_file(state_dir / HTTP_TOKEN))
+    async with serving(build(http, access), *config.http) as port:
+        yield port
 
 
 class Rooms:
@@ -139,6 +171,14 @@ class Rooms:
     ) -> None:
         """`limits` are those of the network; None: messages carry no proof."""
         preset = config.preset
+        self.information = Information(
+            NetworkIdentity(network).identity,
+            config.mode,
+            preset.name,
+            preset.cluster,
+            preset.shards,
+            VERSION,
+        )
         shards = {"cluster": preset.cluster, "shards": preset.shards}
         identifier = None if limits is None else limits.identifier
         period_ms = NO_EPOCH_MS if limits is None else limits.period_ms
@@ -183,7 +223,9 @@ class Rooms:
         self.passing = Passing(
             self.relay, proofs, unix_ms, stopping, identifier=identifier, **shards
         )
-        self.light_push = LightPushClient(self.requests, self.services)
+        self.light_push = LightPushClient(
+            self.requests, self.services, peers=config.light_push_peers
+        )
         self.reading = LightReading(
             self.filter_client,
             self.passing,
@@ -199,7 +241,44 @@ class Rooms:
             monotonic_ms=monotonic_ms,
             stopping=stopping,
         )
+        self.pushes = None
+        if self.relay is not None:
+            limit = config.rate_limits.of(Service.LIGHT_PUSH)
+            self.pushes = LightPushAnswers(self.relay, ServiceLimits(limit), monotonic_ms, **shards)
+        self.http = None if config.http is None else self._http(NetworkPeers(network))
         self._join()
+
+    def _http(self, peers: NetworkPeers) -> Operations:
+        """What the HTTP interface needs beside the other rooms (DHT-1)."""
+        config, cluster = self.config, self.config.preset.cluster
+        polling = None
+        if self.relay is not None:
+            shards = [str(PubsubTopic(cluster, shard)) for shard in config.shards]
+            topics = [*shards, *config.http_topics]
+            polling = RelayPolling(
+                self.relay, self.passing, capacity=config.http_cache, topics=topics
+            )
+        return Operations(
+            relay=self.relay,
+            polling=polling,
+            serving=self.serving,
+            filter=FilterPolling(
+                self.requests, self.services, self.passing, monotonic_ms, peers=config.filter_peers
+            ),
+            pushing=LightPushing(
+                self.passing,
+                self.light_push,
+                None if config.light_push_peers else self.pushes,
+                max_message_bytes=config.preset.max_message_bytes,
+            ),
+            events=EventPolling(self.events),
+            history=self.history,
+            neighbours=NeighbourOperations(peers, self.relay, cluster=cluster),
+            sending=self.sending,
+            subscriptions=self.subscriptions,
+            health=self.health,
+            information=self.information,
+        )
 
     def _join(self) -> None:
         """Has each message go where it is wanted."""
@@ -239,7 +318,9 @@ class Rooms:
                 if one is not None:
                     await stack.enter_async_context(one.running())
             await self.subscriptions.resume()
-            if self.relay is not None:
+            if self.http is not None and self.http.polling is not None:
+                await stack.enter_async_context(self.http.polling.running())
+            elif self.relay is not None:
                 for shard in self.config.shards:
                     await self.relay.follow(str(PubsubTopic(self.config.preset.cluster, shard)))
             await stack.enter_async_context(self.health.running(self.subscriptions))
@@ -250,29 +331,29 @@ class Rooms:
                 each.cancel()
 
     def _loops(self) -> list[Loop]:
+        own = [] if self.http is None else [self.http.events.run()]
         return [
+            *own,
             self.history.run(),
             self.events.trim(),
             self.passing.drain(),
             self.reading.drain(),
-            self.requests.serve(filter_wire.PUSH_PROTOCOL, self.filter_client.take_push),
+            self.requests.serve(filter_wire.PUSH_PROTOCOL, self._take_push),
         ]
+
+    async def _take_push(self, peer: str, raw: bytes) -> bytes | None:
+        if self.http is not None:
+            await self.http.filter.take_push(peer, raw)
+        return await self.filter_client.take_push(peer, raw)
 
     def _served(self) -> list[Loop]:
         """What answers other nodes."""
         answers: dict[str, Answering] = {}
-        rates, preset = self.config.rate_limits, self.config.preset
-        if self.relay is not None and self.serving is not None:
+        if self.serving is not None and self.pushes is not None:
             answers[filter_wire.SUBSCRIBE_PROTOCOL] = self.serving.answer
-            answers[light_push_wire.PROTOCOL] = LightPushAnswers(
-                self.relay,
-                ServiceLimits(rates.of(Service.LIGHT_PUSH)),
-                monotonic_ms,
-                cluster=preset.cluster,
-                shards=preset.shards,
-            )
+            answers[light_push_wire.PROTOCOL] = self.pushes
         if self.config.keeps:
-            limits = ServiceLimits(rates.of(Service.STORE))
+            limits = ServiceLimits(self.config.rate_limits.of(Service.STORE))
             answers[store_wire.PROTOCOL] = StoreAnswers(self.archive, limits, monotonic_ms)
         return [
             loop
@@ -290,17 +371,8 @@ async def joined(
     stopping: asyncio.Event,
 ) -> AsyncIterator[Servicers]:
     """Joins the rooms; takes part in the network as long as this is open."""
-    preset = config.preset
     limits = await _rate_limits(config, NetworkProofs(network))
     rooms = Rooms(network, config, applications, archive, stopping, limits=limits)
-    information = Information(
-        NetworkIdentity(network).identity,
-        config.mode,
-        preset.name,
-        preset.cluster,
-        preset.shards,
-        VERSION,
-    )
     async with rooms.running():
         yield Servicers(
             DeliveryServicer(
@@ -308,12 +380,13 @@ async def joined(
                 subscriptions=rooms.subscriptions,
                 events=rooms.events,
                 health=rooms.health,
-                information=information,
+                information=rooms.information,
             ),
             RelayServicer(rooms.passing),
             StoreServicer(rooms.history, rooms.retention),
             FilterServicer(rooms.reading, rooms.serving),
             LightPushServicer(rooms.passing, rooms.light_push),
+            rooms.http,
         )
 
 

@@ -1,0 +1,63 @@
+"""The application: all routes behind the gate."""
+
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from logos_delivery.http.access import Access
+from logos_delivery.http.admin import AdminRoutes
+from logos_delivery.http.answers import Refused, on_refused, text
+from logos_delivery.http.filter import FilterRoutes
+from logos_delivery.http.gate import Gate
+from logos_delivery.http.light_push import LightPushRoutes
+from logos_delivery.http.messaging import MessagingRoutes
+from logos_delivery.http.metrics import Metrics
+from logos_delivery.http.node import NodeRoutes
+from logos_delivery.http.operations import Operations
+from logos_delivery.http.relay import RelayRoutes
+from logos_delivery.http.store import StoreRoutes
+
+NO_RELAY: Final = "/relay endpoints are not available. Please check your configuration: --relay"
+NO_ROUTE: Final = "Bad request initiated. Invalid path or method used."
+
+
+def build(operations: Operations, access: Access) -> FastAPI:
+    """Makes the application."""
+    one = operations
+    metrics = Metrics(one.neighbours, one.history, one.serving)
+    if one.relay is not None:
+        one.relay.sinks.append(metrics.observe)
+    router = APIRouter(redirect_slashes=False)
+    if one.polling is not None:
+        RelayRoutes(one.polling).add_to(router)
+    for routes in (
+        NodeRoutes(one.health, one.information),
+        FilterRoutes(one.filter),
+        LightPushRoutes(one.pushing),
+        StoreRoutes(one.history, one.neighbours),
+        AdminRoutes(one.neighbours, one.serving),
+        MessagingRoutes(one.sending, one.subscriptions, one.events),
+        metrics,
+    ):
+        routes.add_to(router)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.include_router(router)
+    app.add_exception_handler(Refused, on_refused)
+    for status in (404, 405):
+        app.add_exception_handler(status, _no_route)
+    app.add_middleware(Gate, access=access)
+    return app
+
+
+async def _no_route(request: Request, _: Exception) -> Response:
+    if request.url.path.startswith("/relay/") and not _relays(request):
+        return text(NO_RELAY, 404)
+    return text(NO_ROUTE, 400)
+
+
+def _relays(request: Request) -> bool:
+    return any(
+        getattr(route, "path", "").startswith("/relay/") for route in request.app.router.routes
+    )
