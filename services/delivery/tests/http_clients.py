@@ -60,7 +60,7 @@ class HttpNode:
 
     async def arrived(self, topic: str = SHARD) -> list[dict[str, Any]]:
         """Waits for messages."""
-        while not (found := await self.fetched(topic)):
+        while not (found := await self.fetched(topic)):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         return found
 

@@ -181,7 +181,8 @@ async def test_content_topics_lead_to_their_shards(http_net: Net) -> None:
     for topic in (same_shard, content):
         answer = await one.ask("POST", "/relay/v1/auto/messages", message(contentTopic=topic))
         assert answer.text == "OK"
-    while not (found := (await two.ask("GET", path("/relay/v1/auto/messages", content))).json()):
+    where = path("/relay/v1/auto/messages", content)
+    while not (found := (await two.ask("GET", where)).json()):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     assert [each["contentTopic"] for each in found] == [content]
     for topic in (same_shard, other):
