@@ -43,6 +43,7 @@ def build(operations: Operations, access: Access) -> FastAPI:
     ):
         routes.add_to(router)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.relays = one.polling is not None
     app.include_router(router)
     app.add_exception_handler(Refused, on_refused)
     for status in (404, 405):
@@ -52,12 +53,6 @@ def build(operations: Operations, access: Access) -> FastAPI:
 
 
 async def _no_route(request: Request, _: Exception) -> Response:
-    if request.url.path.startswith("/relay/") and not _relays(request):
+    if request.url.path.startswith("/relay/") and not request.app.state.relays:
         return text(NO_RELAY, 404)
     return text(NO_ROUTE, 400)
-
-
-def _relays(request: Request) -> bool:
-    return any(
-        getattr(route, "path", "").startswith("/relay/") for route in request.app.router.routes
-    )

@@ -16,6 +16,8 @@ INTERFACE: Final = "v0.38.1"
 """The release of the reference whose interface this is."""
 HEALTH: Final = "/health"
 READY: Final = "READY"
+INITIALIZING: Final = "INITIALIZING"
+"""Until the neighbours were looked at for the first time."""
 
 
 class NodeRoutes:
@@ -38,7 +40,7 @@ class NodeRoutes:
         health = self._health.now()
         return as_json(
             {
-                "nodeHealth": READY,
+                "nodeHealth": READY if health.is_known else INITIALIZING,
                 "connectionStatus": health.status.value,
                 "protocolsHealth": [_protocol(one) for one in health.protocols],
             }
