@@ -20,7 +20,7 @@ ALL: Final = "/filter/v2/subscriptions/all"
 PING: Final = f"/filter/v2/subscriptions/{{text:{ANY}}}"
 BEFORE_MESSAGES: Final = "/filter/v2/messages/"
 NO_PEER: Final = "SERVICE_UNAVAILABLE: No suitable service peer & no discovery method"
-_HTTP: Final = {
+_HTTP: Final[dict[int, int]] = {
     FilterStatus.OK: 200,
     FilterStatus.BAD_RESPONSE: 500,
     FilterStatus.BAD_REQUEST: 400,
@@ -111,12 +111,8 @@ async def _asked(request_id: str, asking: Awaitable[FilterResponse]) -> Response
     except LightPeerMissingError:
         return as_json({"requestId": request_id, "statusDesc": NO_PEER}, 503)
     described = "OK" if response.is_ok else response.description or "UNKNOWN"
-    status = _HTTP.get(FilterStatus(response.status), 500) if _is_known(response.status) else 500
-    return as_json({"requestId": request_id, "statusDesc": described}, status)
-
-
-def _is_known(status: int) -> bool:
-    return status in FilterStatus.__members__.values()
+    answer = {"requestId": request_id, "statusDesc": described}
+    return as_json(answer, _HTTP.get(response.status, 500))
 
 
 def _topics(value: Any) -> _Wanted:

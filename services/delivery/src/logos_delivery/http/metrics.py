@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Final
 
 from fastapi import APIRouter
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -75,7 +76,7 @@ class Metrics:
         """Returns the figures."""
         families = [family async for family in self._now()]
         looked = _Looked(self._registry, families)
-        return Response(generate_latest(looked), media_type=CONTENT_TYPE_PLAIN_0_0_4)  # type: ignore[arg-type]
+        return Response(generate_latest(looked), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     async def _now(self) -> AsyncIterator[GaugeMetricFamily]:
         for family in _named("version", [({"version": INTERFACE}, 1)]):
@@ -98,14 +99,14 @@ class Metrics:
                 yield family
 
 
-class _Looked:
+class _Looked(Collector):
     """A registry, and what was asked for beside it."""
 
     def __init__(self, registry: CollectorRegistry, families: list[GaugeMetricFamily]) -> None:
         self._registry = registry
         self._families = families
 
-    def collect(self) -> Iterator[object]:
+    def collect(self) -> Iterator[Metric]:
         yield from self._registry.collect()
         yield from self._families
 

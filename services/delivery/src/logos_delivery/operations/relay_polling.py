@@ -19,7 +19,7 @@ from logos_delivery.operations.passing import Passing
 from logos_delivery.operations.relay import RelayOperations
 
 MAX_TOPICS: Final = 1_024
-"""Pubsub topics, and content topics, that are followed for those programs."""
+"""Pubsub topics, and as many content topics, that are followed for those programs (DHT-8)."""
 
 
 class RelayPolling:
