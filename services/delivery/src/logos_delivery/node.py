@@ -171,14 +171,7 @@ class Rooms:
     ) -> None:
         """`limits` are those of the network; None: messages carry no proof."""
         preset = config.preset
-        self.information = Information(
-            NetworkIdentity(network).identity,
-            config.mode,
-            preset.name,
-            preset.cluster,
-            preset.shards,
-            VERSION,
-        )
+        self.information = _information(network, config)
         shards = {"cluster": preset.cluster, "shards": preset.shards}
         identifier = None if limits is None else limits.identifier
         period_ms = NO_EPOCH_MS if limits is None else limits.period_ms
@@ -223,9 +216,8 @@ class Rooms:
         self.passing = Passing(
             self.relay, proofs, unix_ms, stopping, identifier=identifier, **shards
         )
-        self.light_push = LightPushClient(
-            self.requests, self.services, peers=config.light_push_peers
-        )
+        pushing = config.light_push_peers
+        self.light_push = LightPushClient(self.requests, self.services, peers=pushing)
         self.reading = LightReading(
             self.filter_client,
             self.passing,
@@ -241,12 +233,19 @@ class Rooms:
             monotonic_ms=monotonic_ms,
             stopping=stopping,
         )
-        self.pushes = None
-        if self.relay is not None:
-            limit = config.rate_limits.of(Service.LIGHT_PUSH)
-            self.pushes = LightPushAnswers(self.relay, ServiceLimits(limit), monotonic_ms, **shards)
+        self.pushes = self._own_pushes()
         self.http = None if config.http is None else self._http(NetworkPeers(network))
         self._join()
+
+    def _own_pushes(self) -> LightPushAnswers | None:
+        """The light push service of this node, if it relays."""
+        if self.relay is None:
+            return None
+        preset = self.config.preset
+        limits = ServiceLimits(self.config.rate_limits.of(Service.LIGHT_PUSH))
+        return LightPushAnswers(
+            self.relay, limits, monotonic_ms, cluster=preset.cluster, shards=preset.shards
+        )
 
     def _http(self, peers: NetworkPeers) -> Operations:
         """What the HTTP interface needs beside the other rooms (DHT-1)."""
@@ -398,6 +397,18 @@ async def _rate_limits(config: Config, proofs: NetworkProofs) -> RateLimits | No
     if preset.epoch_s is not None:
         return RateLimits(preset.epoch_s * 1000, RELAY_IDENTIFIER)
     return RateLimits(await proofs.period_ms(), RELAY_IDENTIFIER)
+
+
+def _information(network: grpc.aio.Channel, config: Config) -> Information:
+    preset = config.preset
+    return Information(
+        NetworkIdentity(network).identity,
+        config.mode,
+        preset.name,
+        preset.cluster,
+        preset.shards,
+        VERSION,
+    )
 
 
 def _relaying(relay: RelayOperations) -> Pushing:
