@@ -290,3 +290,11 @@ def test_other_settings_of_http() -> None:
     for name, value in (("http_open", 1), ("http_cache", 0), ("http_topics", "x")):
         with pytest.raises(ConfigError, match=f"{name}: "):
             parse({name: value})
+
+
+def test_a_network_of_ones_own() -> None:
+    found = parse({"preset": "logos.dev", "cluster": 199, "cluster_shards": 2, "shards": [1]})
+    assert (found.preset.cluster, found.preset.shards, found.preset.rln) == (199, 2, None)
+    for wrong in ({"cluster": 65_536}, {"cluster_shards": 0}, {"cluster_shards": 2, "shards": [2]}):
+        with pytest.raises(ConfigError):
+            parse(wrong)

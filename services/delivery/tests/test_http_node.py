@@ -188,3 +188,19 @@ async def _page(node: HttpNode) -> str:
 def _value(page: str, name: str) -> float:
     [line] = [line for line in page.splitlines() if line.startswith(f"{name} ")]
     return float(line.rpartition(" ")[2])
+
+
+async def test_services_that_are_off_are_not_offered(http_net: Net) -> None:
+    bare = await http_net.node(1, filter=False, light_push=False, store=False)
+    client = await http_net.node(2, mode="edge")
+    while (found := await get(bare, "/health"))["nodeHealth"] == "INITIALIZING":  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    for name in ("Filter", "Lightpush", "Store"):
+        assert {name: "NOT_MOUNTED"} in found["protocolsHealth"]
+    body = {"requestId": "1", "contentFilters": [TOPIC], "pubsubTopic": SHARD}
+    assert (await client.ask("POST", "/filter/v2/subscriptions", body)).status_code == 503
+    answer = await client.ask("POST", "/lightpush/v1/message", {"message": message()})
+    assert answer.status_code == 503
+    await bare.follow(SHARD)
+    assert (await bare.publish(message())).status_code == 200
+    assert len(await bare.fetched()) == 1

@@ -1,7 +1,7 @@
 """The settings of the delivery module."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +11,7 @@ from logos_delivery.core.light import rates
 from logos_delivery.core.light.rates import RateLimits
 from logos_delivery.core.presets import PRESETS, Preset
 from logos_delivery.core.recent import DEFAULT_CAPACITY
+from logos_delivery.core.topics import MAX_SHARDS
 
 MODES = ("core", "edge")
 MAX_HTTP_CACHE: Final = 10_000
@@ -34,6 +35,10 @@ class Config:
     """`core` relays and serves; `edge` has the clients alone."""
     store: bool = True
     """Whether this node keeps messages for others; never at an edge node."""
+    filter: bool = True
+    """Whether it pushes messages to light clients; never at an edge node."""
+    light_push: bool = True
+    """Whether it publishes for light clients; never at an edge node."""
     archive_url: str = ""
     """PostgreSQL database of the archive, `postgresql+asyncpg://…`; empty: a file of this node."""
     retention: str = "time:172800"
@@ -65,6 +70,16 @@ class Config:
         return self.mode == "core"
 
     @property
+    def pushes(self) -> bool:
+        """Whether this node serves filter."""
+        return self.filter and self.relays
+
+    @property
+    def publishes(self) -> bool:
+        """Whether this node serves light push."""
+        return self.light_push and self.relays
+
+    @property
     def keeps(self) -> bool:
         """Whether this node keeps messages."""
         return self.store and self.relays
@@ -85,7 +100,10 @@ def parse(settings: Mapping[str, object]) -> Config:
             values[name] = read(settings[name])
         except (ValueError, LogosError) as error:
             problems.append(f"{name}: {error}")
+    cluster, shards = values.pop("cluster", None), values.pop("cluster_shards", None)
     found = Config(**values)
+    if cluster is not None or shards is not None:
+        found = replace(found, preset=_other(found.preset, cluster, shards))
     problems += [
         f"shards: {shard} is not below {found.preset.shards}"
         for shard in found.shards
@@ -118,10 +136,22 @@ def _listen(value: object) -> HttpListen | None:
     return HttpListen(host.strip("[]"), int(port))
 
 
-def _http_cache(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= MAX_HTTP_CACHE:
-        raise ValueError(f"a number from 1 to {MAX_HTTP_CACHE}")
-    return value
+def _other(preset: Preset, cluster: int | None, shards: int | None) -> Preset:
+    """A network of one's own: like that of a preset, under another cluster."""
+    return replace(
+        preset,
+        cluster=preset.cluster if cluster is None else cluster,
+        shards=preset.shards if shards is None else shards,
+    )
+
+
+def _between(least: int, most: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError(f"a number from {least} to {most}")
+        return value
+
+    return read
 
 
 def _mode(value: object) -> str:
@@ -169,8 +199,12 @@ def _shards(value: object) -> tuple[int, ...]:
 
 _READERS: Mapping[str, Callable[[object], Any]] = {
     "preset": _preset,
+    "cluster": _between(0, 0xFFFF),
+    "cluster_shards": _between(1, MAX_SHARDS),
     "mode": _mode,
     "store": _flag,
+    "filter": _flag,
+    "light_push": _flag,
     "archive_url": _url,
     "retention": _retention,
     "rate_limits": _limits,
@@ -181,6 +215,6 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "rln": _flag,
     "http": _listen,
     "http_open": _flag,
-    "http_cache": _http_cache,
+    "http_cache": _between(1, MAX_HTTP_CACHE),
     "http_topics": _texts,
 }

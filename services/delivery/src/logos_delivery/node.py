@@ -183,6 +183,7 @@ class Rooms:
         if config.relays:
             relayed = RelayRules(preset.max_message_bytes, limits)
             self.relay = RelayOperations(NetworkGossip(network), proofs, relayed, unix_ms)
+        if config.pushes:
             limit = PeerLimits(config.rate_limits.of(Service.FILTER))
             self.serving = FilterServing(self.requests, limit, monotonic_ms)
         self.history = HistoryOperations(
@@ -238,8 +239,8 @@ class Rooms:
         self._join()
 
     def _own_pushes(self) -> LightPushAnswers | None:
-        """The light push service of this node, if it relays."""
-        if self.relay is None:
+        """The light push service of this node, if it has one."""
+        if self.relay is None or not self.config.publishes:
             return None
         preset = self.config.preset
         limits = ServiceLimits(self.config.rate_limits.of(Service.LIGHT_PUSH))
@@ -283,9 +284,11 @@ class Rooms:
         """Has each message go where it is wanted."""
         self.sending.present = self.history.present
         self.sending.routes[Route.LIGHTPUSH] = self.light_push.by_route
-        if self.relay is not None and self.serving is not None:
+        if self.relay is not None:
             self.sending.routes[Route.RELAY] = _relaying(self.relay)
-            self.relay.sinks += [self.history.take, self.receiving.take, self.serving.take]
+            self.relay.sinks += [self.history.take, self.receiving.take]
+            if self.serving is not None:
+                self.relay.sinks.append(self.serving.take)
         else:
             self.filter_client.sinks.append(self.receiving.take)
             self.filter_client.missed.append(self._miss)
@@ -304,8 +307,10 @@ class Rooms:
         }
         if self.config.keeps:
             counts[Protocol.STORE] = 1
-        if self.config.relays:
-            counts |= {Protocol.FILTER: 1, Protocol.LIGHTPUSH: 1}
+        if self.config.pushes:
+            counts[Protocol.FILTER] = 1
+        if self.config.publishes:
+            counts[Protocol.LIGHTPUSH] = 1
         return counts
 
     @asynccontextmanager
@@ -348,8 +353,9 @@ class Rooms:
     def _served(self) -> list[Loop]:
         """What answers other nodes."""
         answers: dict[str, Answering] = {}
-        if self.serving is not None and self.pushes is not None:
+        if self.serving is not None:
             answers[filter_wire.SUBSCRIBE_PROTOCOL] = self.serving.answer
+        if self.pushes is not None:
             answers[light_push_wire.PROTOCOL] = self.pushes
         if self.config.keeps:
             limits = ServiceLimits(self.config.rate_limits.of(Service.STORE))
