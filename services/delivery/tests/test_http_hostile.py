@@ -241,6 +241,16 @@ async def test_a_real_client_over_a_real_socket(net: Net, short_folder: Path) ->
             assert (await one.get("/info")).status_code == 200
             refused = await one.get("/info", headers={"host": "evil.example"})
             assert refused.status_code == 401
+    free = socket.create_server(("127.0.0.1", 0))
+    figures = f"127.0.0.1:{free.getsockname()[1]}"
+    free.close()
+    settings["http_metrics"] = figures
+    async with (
+        http_served(node.http, parse(settings), short_folder),
+        httpx.AsyncClient(base_url=f"http://{figures}") as one,
+    ):
+        assert "waku_peer_store_size" in (await one.get("/metrics")).text
+        assert (await one.get("/info")).status_code == 400
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
 
@@ -287,6 +297,8 @@ def test_clear_text_off_loopback_is_refused(value: object) -> None:
 
 def test_other_settings_of_http() -> None:
     assert parse({"http": ""}).http is None
+    with pytest.raises(ConfigError, match="http_metrics: needs"):
+        parse({"http_metrics": "127.0.0.1:1"})
     for name, value in (("http_open", 1), ("http_cache", 0), ("http_topics", "x")):
         with pytest.raises(ConfigError, match=f"{name}: "):
             parse({name: value})

@@ -9,6 +9,11 @@ from typing import Any
 import pytest
 from http_clients import OTHER_SHARD, SHARD, TOPIC, HttpNode, b64, message, until_followed
 
+from logos_base.errors import ConfigError
+from logos_delivery.config import parse
+from logos_delivery.core.enr import record
+from logos_delivery.core.enr.identity import RecordKey
+
 Net = Any
 ADMIN = "/admin/v1"
 PEER_FIELDS = {"multiaddr", "protocols", "shards", "connected", "agent", "origin"}
@@ -204,3 +209,11 @@ async def test_services_that_are_off_are_not_offered(http_net: Net) -> None:
     await bare.follow(SHARD)
     assert (await bare.publish(message())).status_code == 200
     assert len(await bare.fetched()) == 1
+
+
+async def test_a_record_of_the_settings_is_told(http_net: Net) -> None:
+    enr = str(record.build(RecordKey(bytes([7]) * 32), 1, {}))
+    node = await http_net.node(1, enr=enr)
+    assert (await get(node, "/info"))["enrUri"] == enr
+    with pytest.raises(ConfigError, match="enr: "):
+        parse({"enr": enr[:-1]})

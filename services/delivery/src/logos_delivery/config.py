@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from logos_base.errors import ConfigError, LogosError
 from logos_delivery.core.archive.policies import parse_policies
+from logos_delivery.core.enr import record
 from logos_delivery.core.light import rates
 from logos_delivery.core.light.rates import RateLimits
 from logos_delivery.core.presets import PRESETS, Preset
@@ -55,12 +56,16 @@ class Config:
     """Shards that this node relays though no application subscribes."""
     rln: bool = True
     """Whether messages carry proofs of rate limits where the preset has them."""
+    enr: str = ""
+    """Record of this node, made by who has its key: it is told, and not used (DLC-31)."""
     http: HttpListen | None = None
     """Where the HTTP interface is served; None: nowhere."""
     http_open: bool = False
     """Whether it takes requests of any program of this machine, without a token."""
     http_cache: int = DEFAULT_CAPACITY
     """Messages of a pubsub topic that wait there to be fetched."""
+    http_metrics: HttpListen | None = None
+    """Where its figures are served alone, to any program of this machine; None: nowhere else."""
     http_topics: tuple[str, ...] = ()
     """Pubsub topics and content topics whose messages wait there from the start."""
 
@@ -109,6 +114,8 @@ def parse(settings: Mapping[str, object]) -> Config:
         for shard in found.shards
         if shard >= found.preset.shards
     ]
+    if found.http_metrics is not None and found.http is None:
+        problems.append("http_metrics: needs `http`")
     if problems:
         raise ConfigError(problems)
     return found
@@ -185,6 +192,12 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _enr(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("empty, or a record, `enr:…`")  # noqa: TRY004
+    return str(record.parse(value)) if value else ""
+
+
 def _limits(value: object) -> RateLimits:
     return rates.parse(_texts(value))
 
@@ -213,8 +226,10 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "light_push_peers": _texts,
     "shards": _shards,
     "rln": _flag,
+    "enr": _enr,
     "http": _listen,
     "http_open": _flag,
     "http_cache": _between(1, MAX_HTTP_CACHE),
+    "http_metrics": _listen,
     "http_topics": _texts,
 }

@@ -147,13 +147,16 @@ async def http_served(
         return
     # What this loads is not wanted where HTTP is not served (docs/adr/0033).
     from logos_delivery.http.access import BearerAccess, LocalAccess  # noqa: PLC0415
-    from logos_delivery.http.application import build  # noqa: PLC0415
+    from logos_delivery.http.application import build, build_figures  # noqa: PLC0415
     from logos_delivery.http.serving import serving  # noqa: PLC0415
 
     is_open = config.http_open
     access = LocalAccess() if is_open else BearerAccess(make_token_file(state_dir / HTTP_TOKEN))
-    async with serving(build(http, access), *config.http) as port:
-        yield port
+    app = build(http, access)
+    async with AsyncExitStack() as stack:
+        if config.http_metrics is not None:
+            await stack.enter_async_context(serving(build_figures(app), *config.http_metrics))
+        yield await stack.enter_async_context(serving(app, *config.http))
 
 
 class Rooms:
@@ -414,6 +417,7 @@ def _information(network: grpc.aio.Channel, config: Config) -> Information:
         preset.cluster,
         preset.shards,
         VERSION,
+        config.enr,
     )
 
 

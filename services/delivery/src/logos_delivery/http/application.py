@@ -1,12 +1,12 @@
 """The application: all routes behind the gate."""
 
-from typing import Final
+from typing import Final, Protocol
 
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from logos_delivery.http.access import Access
+from logos_delivery.http.access import Access, LocalAccess
 from logos_delivery.http.admin import AdminRoutes
 from logos_delivery.http.answers import Refused, on_refused, text
 from logos_delivery.http.filter import FilterRoutes
@@ -23,6 +23,14 @@ NO_RELAY: Final = "/relay endpoints are not available. Please check your configu
 NO_ROUTE: Final = "Bad request initiated. Invalid path or method used."
 
 
+class Routes(Protocol):
+    """Some of the routes."""
+
+    def add_to(self, router: APIRouter) -> None:
+        """Adds them."""
+        ...
+
+
 def build(operations: Operations, access: Access) -> FastAPI:
     """Makes the application."""
     one = operations
@@ -32,7 +40,7 @@ def build(operations: Operations, access: Access) -> FastAPI:
     router = APIRouter(redirect_slashes=False)
     if one.polling is not None:
         RelayRoutes(one.polling).add_to(router)
-    for routes in (
+    others: tuple[Routes, ...] = (
         NodeRoutes(one.health, one.information),
         FilterRoutes(one.filter),
         LightPushRoutes(one.pushing),
@@ -40,9 +48,11 @@ def build(operations: Operations, access: Access) -> FastAPI:
         AdminRoutes(one.neighbours, one.serving),
         MessagingRoutes(one.sending, one.subscriptions, one.events),
         metrics,
-    ):
+    )
+    for routes in others:
         routes.add_to(router)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.metrics = metrics
     app.state.relays = one.polling is not None
     app.include_router(router)
     app.add_exception_handler(Refused, on_refused)
@@ -50,6 +60,19 @@ def build(operations: Operations, access: Access) -> FastAPI:
         app.add_exception_handler(status, _no_route)
     app.add_middleware(Gate, access=access)
     return app
+
+
+def build_figures(app: FastAPI) -> FastAPI:
+    """Makes an application that has the figures of another one, for any program of this machine."""
+    router = APIRouter(redirect_slashes=False)
+    app.state.metrics.add_to(router)
+    figures = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    figures.state.relays = True
+    figures.include_router(router)
+    for status in (404, 405):
+        figures.add_exception_handler(status, _no_route)
+    figures.add_middleware(Gate, access=LocalAccess())
+    return figures
 
 
 async def _no_route(request: Request, _: Exception) -> Response:

@@ -7,7 +7,7 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any, Final, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -48,7 +48,7 @@ async def body_of(request: Request) -> bytes:
 
 
 async def read(
-    request: Request, convert: Callable[[Any], T], types: Iterable[str] = (JSON, TEXT)
+    request: Request, convert: Callable[[Any], T], types: Collection[str] = (JSON, TEXT)
 ) -> T:
     """Reads the body as JSON and converts it; refuses what cannot be read with the reason."""
     raw = await body_of(request)
@@ -78,7 +78,7 @@ def parse(raw: bytes) -> Any:
         raise UnreadableError(f"Unable to deserialize data: {reason[:200]}") from error
 
 
-def fields(value: Any, known: Iterable[str]) -> dict[str, Any]:
+def fields(value: Any, known: Collection[str]) -> dict[str, Any]:
     """Returns the fields of an object that may have these and no others."""
     if not isinstance(value, dict):
         raise UnreadableError("Unable to deserialize data: an object is expected")
