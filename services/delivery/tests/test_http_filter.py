@@ -211,3 +211,25 @@ async def test_no_service_node(http_net: Net) -> None:
     other = await http_net.node(2, mode="edge", filter_peers=[edge.node.peer_id])
     assert (await ping(other)).status_code == 504
     assert b64("x") not in (await ping(other)).text
+
+
+async def test_what_applications_want_survives_unsubscribing(
+    nodes: tuple[HttpNode, HttpNode],
+) -> None:
+    service, client = nodes
+    app = "/waku/2/content/test.js"
+    await client.ask("POST", "/messaging/v1/subscriptions", [app])
+    while not await get_criteria(service):  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    answer = await client.ask("DELETE", f"{SUBSCRIPTIONS}/all", {"requestId": "a"})
+    assert answer.status_code == 200
+    sent = message(contentTopic=app)
+    assert (await service.publish(sent)).status_code == 200
+    while not (found := (await client.ask("GET", "/messaging/v1/events/received")).json()):  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    assert found[0]["message"]["timestamp"] == sent["timestamp"]
+
+
+async def get_criteria(service: HttpNode) -> list[str]:
+    found = (await service.ask("GET", "/admin/v1/filter/subscriptions")).json()
+    return [one["contentTopic"] for peer in found for one in peer["filterCriteria"]]

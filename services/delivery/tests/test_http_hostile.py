@@ -17,6 +17,9 @@ from hypothesis import strategies as st
 from logos_base.errors import ConfigError
 from logos_client.token_file import new_bearer, read_token
 from logos_delivery.config import HttpListen, parse
+from logos_delivery.core.enr import record
+from logos_delivery.core.enr.identity import RecordKey
+from logos_delivery.core.errors import NetworkUnavailableError
 from logos_delivery.http import reading
 from logos_delivery.http.access import BearerAccess, LocalAccess
 from logos_delivery.http.addresses import AddressInvalidError, node_address
@@ -30,6 +33,7 @@ from logos_module.server import AddressInUseError
 
 Net = Any
 SUBSCRIPTIONS = "/relay/v1/subscriptions"
+ADDRESS = f"/ip4/127.0.0.1/tcp/1/p2p/{record.build(RecordKey(bytes([7]) * 32), 1, {}).peer_id}"
 
 
 @given(st.binary(max_size=200))
@@ -209,6 +213,27 @@ async def test_bodies(http_net: Net) -> None:
 async def _pieces(content: bytes) -> AsyncIterator[bytes]:
     for at in range(0, len(content), 1024 * 1024):
         yield content[at : at + 1024 * 1024]
+
+
+async def test_a_failure_of_the_network_module_is_told(
+    http_net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await http_net.node(1)
+
+    async def fail(*_: Any) -> None:
+        raise NetworkUnavailableError("the network module did not take a call")
+
+    monkeypatch.setattr(node.node.http.filter, "ping", fail)
+    monkeypatch.setattr(node.node.http.neighbours, "known", fail)
+    for where, status in (
+        ("/filter/v2/subscriptions/1", 500),
+        ("/admin/v1/peers", 503),
+        (f"/store/v3/messages?peerAddr={ADDRESS}", 500),
+    ):
+        answer = await node.ask("GET", where)
+        assert answer.status_code == status
+        assert "the network module did not take a call" in answer.text
+    assert "waku_node_messages" in (await node.ask("GET", "/metrics")).text
 
 
 async def test_too_many_topics_change_nothing(http_net: Net) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from http_clients import OTHER_SHARD, SHARD, TOPIC, HttpNode, b64, message, unti
 from logos_base.errors import ConfigError
 from logos_delivery.config import parse
 from logos_delivery.core.enr import record
+from logos_delivery.core.enr.fields import NodeFields
 from logos_delivery.core.enr.identity import RecordKey
 
 Net = Any
@@ -181,6 +183,8 @@ async def test_figures_have_both_names(http_net: Net) -> None:
     assert _value(text, "libp2p_peers") == 1
     assert _value(text, "libp2p_pubsub_topics") == 1
     assert _value(text, 'libp2p_gossipsub_peers_per_topic_mesh{topic="other"}') == 1
+    where = 'protocol="/vac/waku/store-query/3.0.0",peerId="/ip4/127.0.0.1/tcp/50002"'
+    assert _value(text, f"waku_service_peers{{{where}}}") == 1
     assert two.node.peer_id not in text
 
 
@@ -212,8 +216,13 @@ async def test_services_that_are_off_are_not_offered(http_net: Net) -> None:
 
 
 async def test_a_record_of_the_settings_is_told(http_net: Net) -> None:
-    enr = str(record.build(RecordKey(bytes([7]) * 32), 1, {}))
+    said = NodeFields(ip=IPv4Address("172.18.0.9"), tcp=5001)
+    own = record.build(RecordKey(bytes([7]) * 32), 1, said.pairs())
+    enr = str(own)
     node = await http_net.node(1, enr=enr)
-    assert (await get(node, "/info"))["enrUri"] == enr
+    info = await get(node, "/info")
+    assert info["enrUri"] == enr
+    assert info["listenAddresses"][0] == f"/ip4/172.18.0.9/tcp/5001/p2p/{own.peer_id}"
+    assert len(info["listenAddresses"]) > 1
     with pytest.raises(ConfigError, match="enr: "):
         parse({"enr": enr[:-1]})

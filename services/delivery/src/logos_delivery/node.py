@@ -266,7 +266,12 @@ class Rooms:
             polling=polling,
             serving=self.serving,
             filter=FilterPolling(
-                self.requests, self.services, self.passing, monotonic_ms, peers=config.filter_peers
+                self.requests,
+                self.services,
+                self.passing,
+                monotonic_ms,
+                ended=self.filter_client.forget,
+                peers=config.filter_peers,
             ),
             pushing=LightPushing(
                 self.passing,

@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
+from logos_base.errors import LogosError
 from logos_delivery.http.access import Access, LocalAccess
 from logos_delivery.http.admin import AdminRoutes
 from logos_delivery.http.answers import Refused, on_refused, text
@@ -56,6 +57,7 @@ def build(operations: Operations, access: Access) -> FastAPI:
     app.state.relays = one.polling is not None
     app.include_router(router)
     app.add_exception_handler(Refused, on_refused)
+    app.add_exception_handler(LogosError, _failed)
     for status in (404, 405):
         app.add_exception_handler(status, _no_route)
     app.add_middleware(Gate, access=access)
@@ -73,6 +75,11 @@ def build_figures(app: FastAPI) -> FastAPI:
         figures.add_exception_handler(status, _no_route)
     figures.add_middleware(Gate, access=LocalAccess())
     return figures
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    """The answer where an operation fails for a reason that its route does not know."""
+    return text(str(error), 500)
 
 
 async def _no_route(request: Request, _: Exception) -> Response:

@@ -1,6 +1,7 @@
 """`/metrics`: figures for Prometheus, under the names of the reference (DHT-20)."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 
 from fastapi import APIRouter
@@ -74,25 +75,24 @@ class Metrics:
 
     async def page(self, _: Request) -> Response:
         """Returns the figures."""
-        families = [family async for family in self._now()]
-        looked = _Looked(self._registry, families)
-        return Response(generate_latest(looked), media_type=CONTENT_TYPE_PLAIN_0_0_4)
-
-    async def _now(self) -> AsyncIterator[GaugeMetricFamily]:
-        for family in _named("version", [({"version": INTERFACE}, 1)]):
-            yield family
         try:
             known = await self._neighbours.known()
-            mesh = await self._neighbours.by_shard(mesh=True)
+            meshes = [peers for _, peers in await self._neighbours.by_shard(mesh=True)]
         except LogosError:
-            known, mesh = [], []
-        for family in _of_peers(known, [peers for _, peers in mesh]):
+            known, meshes = [], []
+        families = [*_of_peers(known, meshes), *[one async for one in self._of_services()]]
+        text = generate_latest(_Looked(self._registry, families)) + _service_peers(known)
+        return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    async def _of_services(self) -> AsyncIterator[GaugeMetricFamily]:
+        for family in _named("version", [({"version": INTERFACE}, 1)]):
             yield family
         archive = self._history.archive
         if archive is not None:
-            count = await archive.count()
-            for family in _named("archive_messages", [({"type": "stored"}, count)]):
-                yield family
+            with suppress(LogosError):  # a figure that is not known is not there
+                count = await archive.count()
+                for family in _named("archive_messages", [({"type": "stored"}, count)]):
+                    yield family
         if self._serving is not None:
             criteria = sum(map(len, self._serving.subscribers().values()))
             for family in _named("filter_subscriptions", [({}, criteria)]):
@@ -141,12 +141,21 @@ def _of_peers(known: list[SeenPeer], meshes: list[list[SeenPeer]]) -> Iterator[G
     for name, protocols in _PEERS_OF.items():
         count = sum(any(each in one.peer.protocols for each in protocols) for one in connected)
         yield from _named(name, [({}, count)])
-    yield from _named(
-        "service_peers",
-        [
-            ({"protocol": protocol, "peerId": one.peer.addresses[0]}, 1)
-            for one in connected
-            for protocol in SERVICES
-            if protocol in one.peer.protocols and one.peer.addresses
-        ],
-    )
+
+
+def _service_peers(known: list[SeenPeer]) -> bytes:
+    """Written here, since programs look for its labels in this order."""
+    lines = []
+    for before in NAMES:
+        name = f"{before}_service_peers"
+        lines += [f"# HELP {name} service peers", f"# TYPE {name} gauge"]
+        for one in known:
+            for protocol in SERVICES:
+                if one.peer.is_connected and one.peer.addresses and protocol in one.peer.protocols:
+                    labels = f'protocol="{protocol}",peerId="{_escaped(one.peer.addresses[0])}"'
+                    lines.append(f"{name}{{{labels}}} 1.0")
+    return ("\n".join(dict.fromkeys(lines)) + "\n").encode()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -1,5 +1,6 @@
 """`/health`, `/info`, `/version`, and the older `/debug/v1/…` (DHT-16)."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -7,10 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from logos_base.errors import LogosError
+from logos_delivery.core.enr import fields as enr_fields
+from logos_delivery.core.enr import record
 from logos_delivery.core.health import ProtocolHealth
 from logos_delivery.http.answers import Refused, as_json, text
 from logos_delivery.operations.health import HealthOperations
-from logos_delivery.operations.information import Information
+from logos_delivery.operations.information import Information, NodeInformation
 
 INTERFACE: Final = "v0.38.1"
 """The release of the reference whose interface this is."""
@@ -52,7 +55,7 @@ class NodeRoutes:
             node = await self._information.node()
         except LogosError as error:
             raise Refused(str(error), 503) from error
-        found: dict[str, Any] = {"listenAddresses": list(node.addresses)}
+        found: dict[str, Any] = {"listenAddresses": list(dict.fromkeys(_addresses(node)))}
         if node.enr:
             found["enrUri"] = node.enr
         return as_json(found)
@@ -60,6 +63,15 @@ class NodeRoutes:
     async def version(self, _: Request) -> Response:
         """Returns the release of the reference, and that of this module."""
         return text(f"{INTERFACE}-logos-{self._information.version}")
+
+
+def _addresses(node: NodeInformation) -> Iterator[str]:
+    """Those of its record come first: by them others reach it."""
+    if node.enr:
+        own = record.parse(node.enr)
+        for address in enr_fields.addresses(enr_fields.read(own)):
+            yield f"{address}/p2p/{own.peer_id}"
+    yield from node.addresses
 
 
 def _protocol(one: ProtocolHealth) -> dict[str, Any]:

@@ -41,13 +41,18 @@ class FilterPolling:
         passing: Passing,
         monotonic_ms: Callable[[], int],
         *,
+        ended: Callable[[str], None],
         peers: Sequence[str] = (),
     ) -> None:
-        """Takes service nodes that are asked before others."""
+        """Takes service nodes that are asked before others.
+
+        `ended` is told where something was unsubscribed from: this node may want it there, too.
+        """
         self._requests = requests
         self._services = services
         self._passing = passing
         self._monotonic_ms = monotonic_ms
+        self._ended = ended
         self._peers = peers
         self._direct = DirectSubscriptions()
         self._recent = RecentMessages()
@@ -84,6 +89,7 @@ class FilterPolling:
         if response.is_ok or response.status == FilterStatus.NOT_FOUND:
             self._direct.ended_all(peer)
             self._recent.clear()
+            self._ended(peer)
         return response
 
     async def ping(self) -> FilterResponse:
@@ -145,6 +151,7 @@ class FilterPolling:
             self._direct.ended(peer, shard, new)
         elif kind is FilterKind.UNSUBSCRIBE and answer.status in _GONE:
             self._direct.ended(peer, shard, topics)
+            self._ended(peer)
         return answer
 
     async def _ask(
