@@ -324,7 +324,7 @@ def test_other_settings_of_http() -> None:
     assert parse({"http": ""}).http is None
     with pytest.raises(ConfigError, match="http_metrics: needs"):
         parse({"http_metrics": "127.0.0.1:1"})
-    for name, value in (("http_open", 1), ("http_cache", 0), ("http_topics", "x")):
+    for name, value in (("http_open", 1), ("http_cache", 0), ("http_topics", ["x"])):
         with pytest.raises(ConfigError, match=f"{name}: "):
             parse({name: value})
 

@@ -12,7 +12,7 @@ from logos_delivery.core.light import rates
 from logos_delivery.core.light.rates import RateLimits
 from logos_delivery.core.presets import PRESETS, Preset
 from logos_delivery.core.recent import DEFAULT_CAPACITY
-from logos_delivery.core.topics import MAX_SHARDS
+from logos_delivery.core.topics import MAX_SHARDS, is_pubsub_topic, parse_content_topic
 
 MODES = ("core", "edge")
 MAX_HTTP_CACHE: Final = 10_000
@@ -192,6 +192,14 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _topics(value: object) -> tuple[str, ...]:
+    found = _texts(value)
+    for one in found:
+        if not is_pubsub_topic(one):
+            parse_content_topic(one)
+    return found
+
+
 def _enr(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("empty, or a record, `enr:…`")  # noqa: TRY004
@@ -231,5 +239,5 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "http_open": _flag,
     "http_cache": _between(1, MAX_HTTP_CACHE),
     "http_metrics": _listen,
-    "http_topics": _texts,
+    "http_topics": _topics,
 }

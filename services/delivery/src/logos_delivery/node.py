@@ -1,6 +1,7 @@
 """Composition root: builds the rooms and joins them."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -70,6 +71,8 @@ from logos_delivery.store.sql import SqlArchive
 from logos_module import ModuleContext
 from logos_module.network.streams import PeerStreams
 from logos_module.server import AddToServer
+
+log = logging.getLogger(__name__)
 
 DATABASE = "delivery.db"
 HTTP_TOKEN = "http.token"  # noqa: S105 -- the name of a file
@@ -156,7 +159,9 @@ async def http_served(
     async with AsyncExitStack() as stack:
         if config.http_metrics is not None:
             await stack.enter_async_context(serving(build_figures(app), *config.http_metrics))
-        yield await stack.enter_async_context(serving(app, *config.http))
+        port = await stack.enter_async_context(serving(app, *config.http))
+        log.info("HTTP is served", extra={"host": config.http.host, "port": port})
+        yield port
 
 
 class Rooms:
