@@ -201,10 +201,7 @@ class Rooms:
             unix_ns,
             store_peers=config.store_peers,
         )
-        self.retention = None
-        if config.keeps:
-            policies = parse_policies(config.retention)
-            self.retention = RetentionOperations(archive, policies, unix_ms)
+        self.retention = self._own_retention()
         self.events = EventOperations(applications, unix_ms, stopping)
         told = self.events.told
         self.receiving = ReceiveOperations(
@@ -245,6 +242,13 @@ class Rooms:
         self.pushes = self._own_pushes()
         self.http = None if config.http is None else self._http(NetworkPeers(network))
         self._join()
+
+    def _own_retention(self) -> RetentionOperations | None:
+        """What removes old messages, if this node keeps any."""
+        if not self.config.keeps:
+            return None
+        policies = parse_policies(self.config.retention)
+        return RetentionOperations(self.archive, policies, unix_ms)
 
     def _own_pushes(self) -> LightPushAnswers | None:
         """The light push service of this node, if it has one."""
