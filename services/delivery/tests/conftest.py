@@ -28,6 +28,7 @@ from open_access import OpenAccess
 sys.path.insert(0, str(Path(__file__).parent))  # what several of these tests share lies here
 sys.path.insert(0, str(Path(__file__).parents[2] / "mixnet" / "tests"))  # its fake host
 
+from http_clients import opened
 from mixnet_fake_host import Switchboard
 from mixnet_nodes import RunningNode, fake_address, fake_peer_id, fake_signer, running, until
 
@@ -44,6 +45,8 @@ class DeliveryNode:
     channel: Any
     stack: AsyncExitStack
     stopping: asyncio.Event
+    http: Any = None
+    """What the HTTP interface calls, if it is served."""
 
     def __post_init__(self) -> None:
         self.delivery: Any = DeliveryStub(self.channel)
@@ -99,7 +102,7 @@ class DeliveryNet:
         await server.start([f"unix:{path}"])
         stack.push_async_callback(server.stop, 0)
         channel = await stack.enter_async_context(open_channel(f"unix:{path}"))
-        return DeliveryNode(network, channel, stack, stopping)
+        return DeliveryNode(network, channel, stack, stopping, servicers.http)
 
     async def fill(self, number: int, entries: Sequence[Entry]) -> None:
         """Has a node that does not run keep messages."""
@@ -139,3 +142,10 @@ def short_folder() -> Iterator[Path]:
 async def net(short_folder: Path) -> AsyncIterator[DeliveryNet]:
     async with AsyncExitStack() as stack:
         yield DeliveryNet(short_folder, stack)
+
+
+@pytest.fixture
+async def http_net(net: DeliveryNet) -> AsyncIterator[Any]:
+    """Nodes that serve HTTP."""
+    async with opened(net) as found:
+        yield found

@@ -1,17 +1,31 @@
 """The settings of the delivery module."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Any, Final, NamedTuple
 
 from logos_base.errors import ConfigError, LogosError
 from logos_delivery.core.archive.policies import parse_policies
+from logos_delivery.core.enr import record
 from logos_delivery.core.light import rates
 from logos_delivery.core.light.rates import RateLimits
 from logos_delivery.core.presets import PRESETS, Preset
+from logos_delivery.core.recent import DEFAULT_CAPACITY
+from logos_delivery.core.topics import MAX_SHARDS, is_pubsub_topic, parse_content_topic
 
 MODES = ("core", "edge")
 MAX_SECONDS = 30 * 24 * 60 * 60
+MAX_HTTP_CACHE: Final = 10_000
+
+
+class HttpListen(NamedTuple):
+    """Where HTTP is served: loopback, since it is in clear text (DHT-2)."""
+
+    host: str
+    """IP address."""
+    port: int
+    """0: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,10 @@ class Config:
     """`core` relays and serves; `edge` has the clients alone."""
     store: bool = True
     """Whether this node keeps messages for others; never at an edge node."""
+    filter: bool = True
+    """Whether it pushes messages to light clients; never at an edge node."""
+    light_push: bool = True
+    """Whether it publishes for light clients; never at an edge node."""
     archive_url: str = ""
     """PostgreSQL database of the archive, `postgresql+asyncpg://…`; empty: a file of this node."""
     retention: str = "time:172800"
@@ -38,10 +56,26 @@ class Config:
     """What is compared ended so long ago."""
     store_peers: tuple[str, ...] = ()
     """Peer ids of store nodes that are asked before others."""
+    filter_peers: tuple[str, ...] = ()
+    """Peer ids of service nodes that HTTP clients subscribe at; the first is asked."""
+    light_push_peers: tuple[str, ...] = ()
+    """Peer ids of service nodes that publish before others do."""
     shards: tuple[int, ...] = ()
     """Shards that this node relays though no application subscribes."""
     rln: bool = True
     """Whether messages carry proofs of rate limits where the preset has them."""
+    enr: str = ""
+    """Record of this node, made by who has its key: it is told, and not used (DLC-31)."""
+    http: HttpListen | None = None
+    """Where the HTTP interface is served; None: nowhere."""
+    http_open: bool = False
+    """Whether it takes requests of any program of this machine, without a token."""
+    http_cache: int = DEFAULT_CAPACITY
+    """Messages of a pubsub topic that wait there to be fetched."""
+    http_metrics: HttpListen | None = None
+    """Where its figures are served alone, to any program of this machine; None: nowhere else."""
+    http_topics: tuple[str, ...] = ()
+    """Pubsub topics and content topics whose messages wait there from the start."""
 
     mix: bool = True
     """Whether messages may leave through the mix-net, where the preset has one."""
@@ -55,6 +89,16 @@ class Config:
     def relays(self) -> bool:
         """Whether this node relays."""
         return self.mode == "core"
+
+    @property
+    def pushes(self) -> bool:
+        """Whether this node serves filter."""
+        return self.filter and self.relays
+
+    @property
+    def publishes(self) -> bool:
+        """Whether this node serves light push."""
+        return self.light_push and self.relays
 
     @property
     def keeps(self) -> bool:
@@ -77,12 +121,17 @@ def parse(settings: Mapping[str, object]) -> Config:
             values[name] = read(settings[name])
         except (ValueError, LogosError) as error:
             problems.append(f"{name}: {error}")
+    cluster, shards = values.pop("cluster", None), values.pop("cluster_shards", None)
     found = Config(**values)
+    if cluster is not None or shards is not None:
+        found = replace(found, preset=_other(found.preset, cluster, shards))
     problems += [
         f"shards: {shard} is not below {found.preset.shards}"
         for shard in found.shards
         if shard >= found.preset.shards
     ]
+    if found.http_metrics is not None and found.http is None:
+        problems.append("http_metrics: needs `http`")
     if problems:
         raise ConfigError(problems)
     return found
@@ -92,6 +141,40 @@ def _preset(value: object) -> Preset:
     if not isinstance(value, str) or value not in PRESETS:
         raise ValueError(f"one of {', '.join(PRESETS)}")
     return PRESETS[value]
+
+
+def _listen(value: object) -> HttpListen | None:
+    host, colon, port = str(value).rpartition(":") if isinstance(value, str) else ("", "", "")
+    if value == "":
+        return None
+    try:
+        is_loopback = ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        is_loopback = False
+    is_port = port.isascii() and port.isdecimal() and int(port[:6]) < 65_536
+    if not (colon and is_loopback and is_port):
+        raise ValueError(
+            "empty, or ADDRESS:PORT with an address of loopback: the interface is in clear text"
+        )
+    return HttpListen(host.strip("[]"), int(port))
+
+
+def _other(preset: Preset, cluster: int | None, shards: int | None) -> Preset:
+    """A network of one's own: like that of a preset, under another cluster."""
+    return replace(
+        preset,
+        cluster=preset.cluster if cluster is None else cluster,
+        shards=preset.shards if shards is None else shards,
+    )
+
+
+def _between(least: int, most: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError(f"a number from {least} to {most}")
+        return value
+
+    return read
 
 
 def _mode(value: object) -> str:
@@ -125,6 +208,20 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _topics(value: object) -> tuple[str, ...]:
+    found = _texts(value)
+    for one in found:
+        if not is_pubsub_topic(one):
+            parse_content_topic(one)
+    return found
+
+
+def _enr(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("empty, or a record, `enr:…`")  # noqa: TRY004
+    return str(record.parse(value)) if value else ""
+
+
 def _limits(value: object) -> RateLimits:
     return rates.parse(_texts(value))
 
@@ -151,8 +248,12 @@ def _shards(value: object) -> tuple[int, ...]:
 
 _READERS: Mapping[str, Callable[[object], Any]] = {
     "preset": _preset,
+    "cluster": _between(0, 0xFFFF),
+    "cluster_shards": _between(1, MAX_SHARDS),
     "mode": _mode,
     "store": _flag,
+    "filter": _flag,
+    "light_push": _flag,
     "archive_url": _url,
     "retention": _retention,
     "rate_limits": _limits,
@@ -161,7 +262,15 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "sync_range_s": _some_seconds,
     "sync_offset_s": _seconds,
     "store_peers": _texts,
+    "filter_peers": _texts,
+    "light_push_peers": _texts,
     "shards": _shards,
     "rln": _flag,
     "mix": _flag,
+    "enr": _enr,
+    "http": _listen,
+    "http_open": _flag,
+    "http_cache": _between(1, MAX_HTTP_CACHE),
+    "http_metrics": _listen,
+    "http_topics": _topics,
 }

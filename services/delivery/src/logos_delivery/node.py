@@ -1,10 +1,12 @@
 """Composition root: builds the rooms and joins them."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -17,6 +19,7 @@ from logos.delivery.v1.light_pb2_grpc import (
 )
 from logos.delivery.v1.relay_pb2_grpc import add_RelayServicer_to_server
 from logos.delivery.v1.store_pb2_grpc import add_StoreServicer_to_server
+from logos_client.token_file import make_token_file
 from logos_delivery.config import Config, parse
 from logos_delivery.core.archive import wire as store_wire
 from logos_delivery.core.archive.policies import parse_policies
@@ -34,26 +37,33 @@ from logos_delivery.core.sending.budget import RateBudget
 from logos_delivery.core.sending.effects import SendRules
 from logos_delivery.core.sending.outcomes import Route
 from logos_delivery.core.topics import PubsubTopic, parse_pubsub_topic
+from logos_delivery.http.operations import Operations
 from logos_delivery.net.gossip import NetworkGossip
 from logos_delivery.net.identity import NetworkIdentity
 from logos_delivery.net.message_streams import NetworkMessageStreams
 from logos_delivery.net.mix import NetworkMix
+from logos_delivery.net.peers import NetworkPeers
 from logos_delivery.net.proofs import NetworkProofs
 from logos_delivery.net.requests import StreamRequests
 from logos_delivery.net.services import NetworkServices
 from logos_delivery.operations.channels import ChannelOperations
 from logos_delivery.operations.clusters import ClusterOperations
+from logos_delivery.operations.event_polling import EventPolling
 from logos_delivery.operations.events import EventOperations
 from logos_delivery.operations.filter_client import FilterClientOperations
+from logos_delivery.operations.filter_polling import FilterPolling
 from logos_delivery.operations.filter_service import FilterServing
 from logos_delivery.operations.health import HealthOperations
 from logos_delivery.operations.history import HistoryOperations, StoreAnswers
 from logos_delivery.operations.information import Information
 from logos_delivery.operations.light_push import LightPushAnswers, LightPushClient
+from logos_delivery.operations.light_pushing import LightPushing
 from logos_delivery.operations.light_reading import LightReading
+from logos_delivery.operations.neighbours import NeighbourOperations
 from logos_delivery.operations.passing import Passing
 from logos_delivery.operations.receiving import ReceiveOperations
 from logos_delivery.operations.relay import RelayOperations
+from logos_delivery.operations.relay_polling import RelayPolling
 from logos_delivery.operations.retention import RetentionOperations
 from logos_delivery.operations.sending import Pushing, SendOperations
 from logos_delivery.operations.subscriptions import SubscriptionOperations
@@ -71,7 +81,10 @@ from logos_module import ModuleContext
 from logos_module.network.streams import PeerStreams
 from logos_module.server import AddToServer
 
+log = logging.getLogger(__name__)
+
 DATABASE = "delivery.db"
+HTTP_TOKEN = "http.token"  # noqa: S105 -- the name of a file
 VERSION = "0.1.0"
 NO_EPOCH_MS = 600_000
 
@@ -105,6 +118,8 @@ class Servicers:
     filter: FilterServicer
     light_push: LightPushServicer
     channels: ChannelsServicer
+    http: Operations | None = None
+    """None where HTTP is not served."""
 
     def serve(self, serve: Serve) -> None:
         """Serves all, by the module's context or a server."""
@@ -140,7 +155,32 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             )
         )
         servicers.serve(context.serve)
+        await stack.enter_async_context(http_served(servicers.http, config, context.state_dir))
         yield
+
+
+@asynccontextmanager
+async def http_served(
+    http: Operations | None, config: Config, state_dir: Path
+) -> AsyncIterator[int | None]:
+    """Serves the HTTP interface, if there is to be one; yields its port (DHT-2)."""
+    if http is None or config.http is None:
+        yield None
+        return
+    # What this loads is not wanted where HTTP is not served (docs/adr/0033).
+    from logos_delivery.http.access import BearerAccess, LocalAccess  # noqa: PLC0415
+    from logos_delivery.http.application import build, build_figures  # noqa: PLC0415
+    from logos_delivery.http.serving import serving  # noqa: PLC0415
+
+    is_open = config.http_open
+    access = LocalAccess() if is_open else BearerAccess(make_token_file(state_dir / HTTP_TOKEN))
+    app = build(http, access)
+    async with AsyncExitStack() as stack:
+        if config.http_metrics is not None:
+            await stack.enter_async_context(serving(build_figures(app), *config.http_metrics))
+        port = await stack.enter_async_context(serving(app, *config.http))
+        log.info("HTTP is served", extra={"host": config.http.host, "port": port})
+        yield port
 
 
 class Rooms:
@@ -161,6 +201,7 @@ class Rooms:
         encrypted (CHN-29).
         """
         preset = config.preset
+        self.information = _information(network, config)
         shards = {"cluster": preset.cluster, "shards": preset.shards}
         identifier = None if limits is None else limits.identifier
         period_ms = NO_EPOCH_MS if limits is None else limits.period_ms
@@ -172,6 +213,7 @@ class Rooms:
         if config.relays:
             relayed = RelayRules(preset.max_message_bytes, limits)
             self.relay = RelayOperations(NetworkGossip(network), proofs, relayed, unix_ms)
+        if config.pushes:
             limit = PeerLimits(config.rate_limits.of(Service.FILTER))
             self.serving = FilterServing(self.requests, limit, monotonic_ms)
         self.history = HistoryOperations(
@@ -181,7 +223,7 @@ class Rooms:
             unix_ns,
             store_peers=config.store_peers,
         )
-        self.retention = self._retention()
+        self.retention = self._own_retention()
         self.syncing = self._syncing(network, has_limits=limits is not None)
         self.events = EventOperations(applications, unix_ms, stopping)
         told = self.events.told
@@ -205,7 +247,8 @@ class Rooms:
             self.relay, proofs, unix_ms, stopping, identifier=identifier, **shards
         )
         self.mix = NetworkMix(network) if config.via_mix else None
-        self.light_push = LightPushClient(self.requests, self.services, self.mix)
+        pushing = config.light_push_peers
+        self.light_push = LightPushClient(self.requests, self.services, self.mix, peers=pushing)
         self.reading = LightReading(
             self.filter_client,
             self.passing,
@@ -224,6 +267,8 @@ class Rooms:
         self.clusters = ClusterOperations(
             self.requests, self.services, self._own_shards, cluster=preset.cluster
         )
+        self.pushes = self._own_pushes()
+        self.http = None if config.http is None else self._http(NetworkPeers(network))
         self._join()
 
     def _own_shards(self) -> list[int]:
@@ -231,7 +276,8 @@ class Rooms:
         topics = [parse_pubsub_topic(topic) for topic in followed]
         return [one.shard for one in topics if one.cluster == self.config.preset.cluster]
 
-    def _retention(self) -> RetentionOperations | None:
+    def _own_retention(self) -> RetentionOperations | None:
+        """What removes old messages, if this node keeps any."""
         if not self.config.keeps:
             return None
         policies = parse_policies(self.config.retention)
@@ -272,15 +318,64 @@ class Rooms:
             pace=_pace(self.config),
         )
 
+    def _own_pushes(self) -> LightPushAnswers | None:
+        """The light push service of this node, if it has one."""
+        if self.relay is None or not self.config.publishes:
+            return None
+        preset = self.config.preset
+        limits = ServiceLimits(self.config.rate_limits.of(Service.LIGHT_PUSH))
+        return LightPushAnswers(
+            self.relay, limits, monotonic_ms, cluster=preset.cluster, shards=preset.shards
+        )
+
+    def _http(self, peers: NetworkPeers) -> Operations:
+        """What the HTTP interface needs beside the other rooms (DHT-1)."""
+        config, cluster = self.config, self.config.preset.cluster
+        polling = None
+        if self.relay is not None:
+            shards = [str(PubsubTopic(cluster, shard)) for shard in config.shards]
+            topics = [*shards, *config.http_topics]
+            polling = RelayPolling(
+                self.relay, self.passing, capacity=config.http_cache, topics=topics
+            )
+        return Operations(
+            relay=self.relay,
+            polling=polling,
+            serving=self.serving,
+            filter=FilterPolling(
+                self.requests,
+                self.services,
+                self.passing,
+                monotonic_ms,
+                ended=self.filter_client.forget,
+                peers=config.filter_peers,
+            ),
+            pushing=LightPushing(
+                self.passing,
+                self.light_push,
+                None if config.light_push_peers else self.pushes,
+                max_message_bytes=config.preset.max_message_bytes,
+            ),
+            events=EventPolling(self.events),
+            history=self.history,
+            neighbours=NeighbourOperations(peers, self.relay, cluster=cluster),
+            sending=self.sending,
+            subscriptions=self.subscriptions,
+            health=self.health,
+            information=self.information,
+        )
+
     def _join(self) -> None:
         """Has each message go where it is wanted."""
         self.sending.present = self.history.present
         self.sending.routes[Route.LIGHTPUSH] = self.light_push.by_route
         if self.mix is not None:
             self.sending.routes[Route.MIX] = self.light_push.by_mix
-        if self.relay is not None and self.serving is not None:
+        if self.relay is not None:
             self.sending.routes[Route.RELAY] = _relaying(self.relay)
-            self.relay.sinks += [self.history.take, self.receiving.take, self.serving.take]
+            self.relay.sinks += [self.history.take, self.receiving.take]
+            if self.serving is not None:
+                self.relay.sinks.append(self.serving.take)
         else:
             self.filter_client.sinks.append(self.receiving.take)
             self.filter_client.missed.append(self._miss)
@@ -299,8 +394,10 @@ class Rooms:
         }
         if self.config.keeps:
             counts[Protocol.STORE] = 1
-        if self.config.relays:
-            counts |= {Protocol.FILTER: 1, Protocol.LIGHTPUSH: 1}
+        if self.config.pushes:
+            counts[Protocol.FILTER] = 1
+        if self.config.publishes:
+            counts[Protocol.LIGHTPUSH] = 1
         return counts
 
     @asynccontextmanager
@@ -312,7 +409,9 @@ class Rooms:
                 if one is not None:
                     await stack.enter_async_context(one.running())
             await self.subscriptions.resume()
-            if self.relay is not None:
+            if self.http is not None and self.http.polling is not None:
+                await stack.enter_async_context(self.http.polling.running())
+            elif self.relay is not None:
                 for shard in self.config.shards:
                     await self.relay.follow(str(PubsubTopic(self.config.preset.cluster, shard)))
             await stack.enter_async_context(self.health.running(self.subscriptions))
@@ -325,32 +424,33 @@ class Rooms:
 
     def _loops(self) -> list[Loop]:
         syncing = [] if self.syncing is None else self.syncing.loops()
+        polling = [] if self.http is None else [self.http.events.run()]
         return [
             *syncing,
+            *polling,
             self.history.run(),
             self.events.trim(),
             self.passing.drain(),
             self.reading.drain(),
-            self.requests.serve(filter_wire.PUSH_PROTOCOL, self.filter_client.take_push),
+            self.requests.serve(filter_wire.PUSH_PROTOCOL, self._take_push),
             self.requests.serve(metadata.PROTOCOL, self.clusters.answer),
             self.clusters.run(),
         ]
 
+    async def _take_push(self, peer: str, raw: bytes) -> bytes | None:
+        if self.http is not None:
+            await self.http.filter.take_push(peer, raw)
+        return await self.filter_client.take_push(peer, raw)
+
     def _served(self) -> list[Loop]:
         """What answers other nodes."""
         answers: dict[str, Answering] = {}
-        rates, preset = self.config.rate_limits, self.config.preset
-        if self.relay is not None and self.serving is not None:
+        if self.serving is not None:
             answers[filter_wire.SUBSCRIBE_PROTOCOL] = self.serving.answer
-            answers[light_push_wire.PROTOCOL] = LightPushAnswers(
-                self.relay,
-                ServiceLimits(rates.of(Service.LIGHT_PUSH)),
-                monotonic_ms,
-                cluster=preset.cluster,
-                shards=preset.shards,
-            )
+        if self.pushes is not None:
+            answers[light_push_wire.PROTOCOL] = self.pushes
         if self.config.keeps:
-            limits = ServiceLimits(rates.of(Service.STORE))
+            limits = ServiceLimits(self.config.rate_limits.of(Service.STORE))
             answers[store_wire.PROTOCOL] = StoreAnswers(self.archive, limits, monotonic_ms)
         loops = [
             loop
@@ -374,18 +474,9 @@ async def joined(
     state_key: bytes,
 ) -> AsyncIterator[Servicers]:
     """Joins the rooms; takes part in the network as long as this is open."""
-    preset = config.preset
     limits = await _rate_limits(config, NetworkProofs(network))
     rooms = Rooms(
         network, config, applications, archive, stopping, limits=limits, state_key=state_key
-    )
-    information = Information(
-        NetworkIdentity(network).identity,
-        config.mode,
-        preset.name,
-        preset.cluster,
-        preset.shards,
-        VERSION,
     )
     async with rooms.running():
         yield Servicers(
@@ -394,7 +485,7 @@ async def joined(
                 subscriptions=rooms.subscriptions,
                 events=rooms.events,
                 health=rooms.health,
-                information=information,
+                information=rooms.information,
                 has_mix=config.via_mix,
             ),
             RelayServicer(rooms.passing),
@@ -402,6 +493,7 @@ async def joined(
             FilterServicer(rooms.reading, rooms.serving),
             LightPushServicer(rooms.passing, rooms.light_push),
             ChannelsServicer(rooms.channels),
+            rooms.http,
         )
 
 
@@ -421,6 +513,19 @@ def _pace(config: Config) -> Pace | None:
     if rln is None or rln.epoch_s is None or rln.message_limit is None:
         return None
     return Pace(rln.message_limit, rln.epoch_s * 1000)
+
+
+def _information(network: grpc.aio.Channel, config: Config) -> Information:
+    preset = config.preset
+    return Information(
+        NetworkIdentity(network).identity,
+        config.mode,
+        preset.name,
+        preset.cluster,
+        preset.shards,
+        VERSION,
+        config.enr,
+    )
 
 
 def _relaying(relay: RelayOperations) -> Pushing:

@@ -88,6 +88,21 @@ class PeerFailedError(LogosError):
     retry_after_ms = 1_000
 
 
+class NotFollowedError(LogosError):
+    """A program that polls publishes at a pubsub topic that this node does not follow (DHT-9)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "PUBSUB_TOPIC_NOT_FOLLOWED"
+
+
+class ConnectFailedError(LogosError):
+    """A node cannot be reached at an address that an operator names (DHT-18)."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "DELIVERY_CONNECT_FAILED"
+    retry_after_ms = 1_000
+
+
 class RelayOffError(LogosError):
     """This node does not relay: it has the clients alone."""
 

@@ -1,8 +1,8 @@
 """What the operations of this module need of the network module of their node."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from logos_delivery.core.relay.relay_guard import ProofVerdict, Verdict
@@ -18,6 +18,26 @@ class Neighbours:
     followers: tuple[str, ...] = ()
     mesh: tuple[str, ...] = ()
     """Of these, the ones that messages are passed on to at once."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """What gossip thinks of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPeer:
+    """A node of which the network module knows."""
+
+    peer_id: str
+    addresses: tuple[str, ...]
+    """Multiaddresses without the peer id, best first."""
+    protocols: tuple[str, ...] = ()
+    agent: str = ""
+    """Untrusted text."""
+    is_connected: bool = False
+    is_outbound: bool = False
+    """Whether this node dialled the connection."""
+    dial_failures: int = 0
+    """Since the last success."""
+    is_bootstrap: bool = False
 
 
 class Shard(Protocol):
@@ -171,4 +191,19 @@ class Services(Protocol):
 
     async def find(self, service: str) -> Sequence[str]:
         """Returns peers that offer a service: connected ones first, then those known of."""
+        ...
+
+
+class Peers(Protocol):
+    """The address book of this node."""
+
+    async def known(self) -> Sequence[KnownPeer]:
+        """Returns the peers that are known, at most 10,000. NetworkUnavailableError."""
+        ...
+
+    async def connect(self, address: str) -> str:
+        """Dials a multiaddress; returns the peer id of the node there.
+
+        Raises ConnectFailedError, NetworkUnavailableError.
+        """
         ...

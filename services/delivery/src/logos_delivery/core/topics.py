@@ -61,6 +61,15 @@ def parse_pubsub_topic(text: str) -> PubsubTopic:
     return PubsubTopic(int(cluster), int(shard))
 
 
+def is_pubsub_topic(text: str) -> bool:
+    """Says whether a text is a pubsub topic (DEL-7)."""
+    try:
+        parse_pubsub_topic(text)
+    except PubsubTopicInvalidError:
+        return False
+    return True
+
+
 def shard_of(topic: ContentTopic, shards: int) -> int:
     """Returns the shard of a content topic in a cluster of so many (DEL-6).
 

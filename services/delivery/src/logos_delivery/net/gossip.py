@@ -126,6 +126,7 @@ class NetworkGossip:
             topic.topic: Neighbours(
                 tuple(peer.peer_id for peer in topic.peers),
                 tuple(peer.peer_id for peer in topic.peers if peer.in_mesh),
+                {peer.peer_id: peer.score for peer in topic.peers},
             )
             for topic in listed.topics
         }

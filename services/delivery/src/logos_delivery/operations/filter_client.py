@@ -91,6 +91,11 @@ class FilterClientOperations:
         if gone:
             self._driver.put(self._machine.unwant, pubsub_topic, gone)
 
+    def forget(self, peer: str) -> None:
+        """What a service node has taken may be gone: it is subscribed at anew."""
+        self._driver.put(self._machine.lost, peer)
+        self._known -= {peer}
+
     async def take_push(self, peer: str, raw: bytes) -> bytes | None:
         """`ports.Answering`: takes pushes of service nodes, which are not answered."""
         try:

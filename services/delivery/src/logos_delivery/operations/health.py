@@ -44,6 +44,8 @@ class Health:
     shards: Mapping[str, TopicHealth]
     content_topics: Mapping[str, TopicHealth]
     protocols: tuple[ProtocolHealth, ...]
+    is_known: bool = True
+    """Whether the neighbours were looked at since the start."""
 
 
 class HealthOperations:
@@ -68,6 +70,7 @@ class HealthOperations:
         self._machine = HealthWatch(relays=relay is not None)
         self._driver: Driver[Effect] = Driver(self._machine, self._perform, monotonic_ms)
         self._standing = Standing()
+        self._is_known = False
         self._news = asyncio.Event()
         self._followed: frozenset[str] = frozenset()
         self._topics: dict[str, str] = {}
@@ -87,6 +90,7 @@ class HealthOperations:
             dict(self._machine.shards),
             dict(self._machine.content_topics),
             tuple(protocols_health(self._standing)),
+            self._is_known,
         )
 
     async def watch(self) -> AsyncGenerator[Health, None]:
@@ -121,6 +125,7 @@ class HealthOperations:
             )
         self._compare(meshes, dict(subscriptions.topics))
         standing = Standing(peers)
+        self._is_known = True
         if standing != self._standing:
             self._standing = standing
             self._tell()

@@ -32,6 +32,8 @@ class Information:
     cluster: int
     shards: int
     version: str
+    enr: str = ""
+    """`enr:…`; empty if there is none."""
 
     async def node(self) -> NodeInformation:
         """Returns what this node is. NetworkUnavailableError."""
@@ -39,7 +41,7 @@ class Information:
         return NodeInformation(
             peer_id,
             addresses,
-            "",
+            self.enr,
             self.mode,
             self.preset,
             self.cluster,

@@ -70,12 +70,12 @@ class LightPushAnswers:
             is_known = isinstance(error, MessageKnownError)
             return wire.relayed(request, 1 if is_known else 0)
         except LogosError as error:
-            return LightPushResponse(request.request_id, _status_of(error), str(error))
+            return LightPushResponse(request.request_id, status_of(error), str(error))
         neighbours = (await self._relay.followers(topic)) or 1
         return wire.relayed(request, neighbours)
 
 
-def _status_of(error: LogosError) -> LightPushStatus:
+def status_of(error: LogosError) -> LightPushStatus:
     """What a refusal is to a client (DLC-17)."""
     if isinstance(error, DeliveryMessageTooLargeError):
         return LightPushStatus.INVALID_MESSAGE

@@ -127,6 +127,10 @@ class RelayOperations:
         raw = encode(message)
         check_size(raw, self._rules.max_message_bytes)
         await self._gossip.publish(pubsub_topic, raw)
+        return self.take_own(pubsub_topic, message)
+
+    def take_own(self, pubsub_topic: str, message: Message) -> bytes:
+        """Gives a message of this node to what wants messages here; returns its hash."""
         digest = message_hash(pubsub_topic, message)
         self._pass_on(Pass(pubsub_topic, message, digest))
         return digest

@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -173,6 +173,8 @@ def _event_row(channel_id: bytes, event: Event, at_ms: int) -> dict[str, Any]:
         case HistoryLost(message_ids=lost):
             kind = ChannelEventKind.HISTORY_LOST
             row |= {"payload": json.dumps(lost).encode()}
+        case _:
+            assert_never(event)
     size = len(row["payload"]) + len(row["sender_id"]) + len(row["text"]) + len(channel_id)
     own = {"kind": kind.value, "at_ms": at_ms, "channel_id": channel_id}
     return row | own | {"size_bytes": event_log.EVENT_BYTES + size}

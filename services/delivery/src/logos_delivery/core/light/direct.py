@@ -29,6 +29,19 @@ class DirectSubscriptions:
         """
         return self._subscriptions.add(peer, _criteria(pubsub_topic, content_topics), 0)
 
+    def lacking(self, peer: str, pubsub_topic: str, content_topics: Iterable[str]) -> list[str]:
+        """Returns those of the content topics that are not noted yet."""
+        criteria = _criteria(pubsub_topic, content_topics)
+        return [each.content_topic for each in criteria if not self._subscriptions.has(peer, each)]
+
+    def has_content(self, content_topic: str) -> bool:
+        """Says whether a content topic is noted at any peer."""
+        return any(
+            each.content_topic == content_topic
+            for peer in self._subscriptions.peers
+            for each in self._subscriptions.criteria_of(peer)
+        )
+
     def ended(self, peer: str, pubsub_topic: str, content_topics: Iterable[str]) -> None:
         """A peer has ended a subscription, or has none."""
         self._subscriptions.remove(peer, _criteria(pubsub_topic, content_topics), 0)
