@@ -204,7 +204,6 @@ class Rooms:
         self.information = _information(network, config)
         shards = {"cluster": preset.cluster, "shards": preset.shards}
         identifier = None if limits is None else limits.identifier
-        period_ms = NO_EPOCH_MS if limits is None else limits.period_ms
         self.config, self.archive = config, archive
         self.services, proofs = NetworkServices(network), NetworkProofs(network)
         self.requests = StreamRequests(PeerStreams(network, "delivery"))
@@ -234,14 +233,7 @@ class Rooms:
         self.subscriptions = SubscriptionOperations(
             applications, self.receiving, self.relay or self.filter_client, **shards
         )
-        rules = SendRules(
-            is_confirmed=preset.is_reliable,
-            max_message_bytes=preset.max_message_bytes,
-            identifier=identifier,
-            period_ms=period_ms,
-        )
-        budget = RateBudget(period_ms)
-        self.sending = SendOperations(applications, proofs, rules, budget, unix_ms, told=told)
+        self.sending = self._sending(applications, proofs, limits)
         self.channels = self._channels(applications, stopping, state_key)
         self.passing = Passing(
             self.relay, proofs, unix_ms, stopping, identifier=identifier, **shards
@@ -270,6 +262,20 @@ class Rooms:
         self.pushes = self._own_pushes()
         self.http = None if config.http is None else self._http(NetworkPeers(network))
         self._join()
+
+    def _sending(
+        self, applications: SqlApplications, proofs: NetworkProofs, limits: RateLimits | None
+    ) -> SendOperations:
+        preset = self.config.preset
+        period_ms = NO_EPOCH_MS if limits is None else limits.period_ms
+        rules = SendRules(
+            is_confirmed=preset.is_reliable,
+            max_message_bytes=preset.max_message_bytes,
+            identifier=None if limits is None else limits.identifier,
+            period_ms=period_ms,
+        )
+        budget, told = RateBudget(period_ms), self.events.told
+        return SendOperations(applications, proofs, rules, budget, unix_ms, told=told)
 
     def _own_shards(self) -> list[int]:
         followed = () if self.relay is None else self.relay.followed
