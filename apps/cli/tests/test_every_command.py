@@ -104,7 +104,7 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("mix", "profile"): ["laptop"],
     ("rln", "status"): [],
     ("rln", "register"): [],
-    ("delivery", "send"): [TOPIC, "hello"],
+    ("delivery", "send"): [TOPIC, "hello", "--no-wait"],
     ("delivery", "subscribe"): [TOPIC],
     ("delivery", "unsubscribe"): [TOPIC],
     ("delivery", "topics"): [],
