@@ -149,6 +149,7 @@ SEND: Callable[..., Any] = lambda node, **more: node.delivery.Send(  # noqa: E73
     [
         (lambda node: SEND(node, content_topic="no"), "CONTENT_TOPIC_INVALID"),
         (lambda node: SEND(node, payload=b""), "PAYLOAD_EMPTY"),
+        (lambda node: SEND(node, via_mix=True), "MIX_OFF"),
         (lambda node: SEND(node, meta=bytes(65)), "META_TOO_LONG"),
         (lambda node: SEND(node, idempotency_key="k" * 65), "KEY_TOO_LONG"),
         (lambda node: node.delivery.Subscribe(pb.SubscribeRequest()), "TOPICS_MISSING"),

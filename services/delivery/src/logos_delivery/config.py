@@ -77,8 +77,8 @@ class Config:
     http_topics: tuple[str, ...] = ()
     """Pubsub topics and content topics whose messages wait there from the start."""
 
-    mix: bool = True
-    """Whether messages may leave through the mix-net, where the preset has one."""
+    mix: bool = False
+    """Whether messages may leave through the mix-net, where the preset has one. On trial."""
 
     @property
     def via_mix(self) -> bool:
