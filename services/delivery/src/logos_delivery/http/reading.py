@@ -7,6 +7,7 @@ import asyncio
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Collection
 from typing import Any, Final, TypeVar
 
@@ -20,6 +21,10 @@ MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 BODY_TIMEOUT_S: Final = 30.0
 MAX_DIGITS: Final = 20
 """Of a number: over 64 bits it is refused, however long."""
+MAX_DEPTH: Final = 64
+"""Of what is nested. The decoder recurses, and only the interpreter's limit would stop it."""
+_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET: Final = re.compile(r"[\[\]{}]")
 _I64: Final = 1 << 63
 _U32: Final = 1 << 32
 
@@ -67,15 +72,24 @@ async def read(
 def parse(raw: bytes) -> Any:
     """Reads JSON; raises UnreadableError."""
     try:
+        text_of_body = raw.decode()
+        _check_depth(text_of_body)
         return json.loads(
-            raw.decode(),
+            text_of_body,
             object_pairs_hook=_fields_once,
             parse_constant=_no_constant,
             parse_int=_short_number,
         )
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise UnreadableError(f"Unable to deserialize data: {reason[:200]}") from error
+    except ValueError as error:
+        raise UnreadableError(f"Unable to deserialize data: {str(error)[:200]}") from error
+
+
+def _check_depth(body: str) -> None:
+    depth = 0
+    for found in _BRACKET.finditer(_STRING.sub("", body)):
+        depth += 1 if found[0] in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise ValueError("it is nested too deeply")
 
 
 def fields(value: Any, known: Collection[str]) -> dict[str, Any]:
