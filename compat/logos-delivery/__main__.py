@@ -1,10 +1,12 @@
 """`python compat/logos-delivery --flag=value …`: a node that is started as the reference is.
 
-Its state is in the folder that `LOGOS_DELIVERY_DIR` names, else in `logos-delivery` here.
+Its state is in the folder that `LOGOS_DELIVERY_DIR` names, else in `logos-delivery` here. With
+`LOGOS_DELIVERY_ENCLOSED`, as in its image, it is alone in a container (DHT-2).
 """
 
 import os
 import secrets
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +15,7 @@ from flags import Flags, FlagsError, level_of, parse, told
 from node_profile import profile_of
 
 from logos_client.private_files import write_private
+from logos_module.process import STOPPING
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """Of secp256k1: a key is from 1 to below this."""
@@ -21,7 +24,12 @@ IDENTITY = Path("modules", "mixnet", "identity.key")
 
 
 def main(arguments: list[str]) -> int:
-    """Starts the kernel in the place of this process; returns 2 if it cannot."""
+    """Starts the kernel in the place of this process; returns 2 if it cannot.
+
+    A signal to stop that comes before the kernel takes signals waits until then: the first process
+    of a container would not hear it.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     folder = Path(os.environ.get("LOGOS_DELIVERY_DIR", "logos-delivery")).absolute()
     try:
         flags = parse(arguments)
@@ -43,7 +51,7 @@ def prepared(flags: Flags, folder: Path, sockets: Path) -> dict[str, str]:
     for name in ("kernel", "modules", "logs", str(IDENTITY.parent)):
         (folder / name).mkdir(parents=True, exist_ok=True)
     secret = _secret(flags, folder / IDENTITY)
-    profile = profile_of(flags, secret)
+    profile = profile_of(flags, secret, is_enclosed="LOGOS_DELIVERY_ENCLOSED" in os.environ)
     (folder / "profile.toml").write_text(profile.text(), encoding="utf-8")
     return {
         "LOGOS_PROFILE": str(folder / "profile.toml"),

@@ -45,11 +45,17 @@ class Flags:
     storenode: str = ""
     filternode: str = ""
     lightpushnode: str = ""
+    peer_exchange_node: str = ""
     staticnode: tuple[str, ...] = ()
     entry_node: tuple[str, ...] = ()
     discv5_bootstrap_node: tuple[str, ...] = ()
     store_message_db_url: str = ""
     store_message_retention_policy: str = ""
+    store_sync: bool = False
+    store_sync_interval: int = 300
+    """Seconds."""
+    store_sync_range: int = 3_600
+    """Seconds."""
     rate_limit: tuple[str, ...] = ()
     rest: bool = True
     rest_address: str = "127.0.0.1"
@@ -98,7 +104,6 @@ FALSE_ALONE: Final = frozenset(
         "relay-client",
         "rendezvous",
         "rln-relay",
-        "store-sync",
         "websocket-secure-support",
     }
 )
@@ -204,7 +209,11 @@ def _ip(text: str) -> str | None:
 
 
 def told(flags: Flags) -> None:
-    """Says on stderr which flags have no effect."""
+    """Says on stderr which flags have no effect, and what programs look for in the reference's log.
+
+    That is the protocol by which nodes tell each other their cluster (DLC-24).
+    """
+    sys.stderr.write(f"INF Created WakuMetadata protocol clusterId={flags.cluster_id}\n")
     if flags.without_effect:
         names = " ".join(f"--{name}" for name in flags.without_effect)
         sys.stderr.write(f"without effect here: {names}\n")

@@ -43,12 +43,13 @@ class NodeProfile:
         return "\n".join(parts) + "\n"
 
 
-def profile_of(flags: Flags, secret: bytes) -> NodeProfile:
+def profile_of(flags: Flags, secret: bytes, *, is_enclosed: bool = False) -> NodeProfile:
     """Makes the profile of a node.
 
     Args:
         flags: What was asked for.
         secret: Key of the node, 32 bytes.
+        is_enclosed: Whether it is alone in a container (DHT-2).
 
     Raises:
         FlagsError: A flag names an address, a record or a preset that is none.
@@ -72,7 +73,8 @@ def profile_of(flags: Flags, secret: bytes) -> NodeProfile:
     announced = [*flags.ext_multiaddr, *([f"/ip4/{address}/tcp/{port}"] if address else [])]
     if announced:
         mixnet["announce"] = announced
-    return NodeProfile(mixnet, _delivery(flags, shards, enr), enr)
+    delivery = _delivery(flags, shards, enr) | _http(flags, shards, is_enclosed=is_enclosed)
+    return NodeProfile(mixnet, delivery, enr)
 
 
 def manifest(module: str) -> Path:
@@ -107,6 +109,9 @@ def _delivery(flags: Flags, shards: dict[str, Any], enr: str) -> dict[str, Any]:
         "rln": False,
         "enr": enr,
         "rate_limits": list(flags.rate_limit),
+        "sync": flags.store_sync,
+        "sync_interval_s": flags.store_sync_interval,
+        "sync_range_s": flags.store_sync_range,
     }
     for name, one in (
         ("store_peers", flags.storenode),
@@ -120,18 +125,31 @@ def _delivery(flags: Flags, shards: dict[str, Any], enr: str) -> dict[str, Any]:
     if flags.store_message_db_url.startswith("postgres"):
         _, _, rest = flags.store_message_db_url.partition("://")
         found["archive_url"] = f"postgresql+asyncpg://{rest}"
-    topics = [f"/waku/2/rs/{shards['cluster']}/{shard}" for shard in flags.shard]
-    if flags.rest:
-        found["http"] = _here(flags.rest_address, flags.rest_port + flags.ports_shift)
-        found["http_open"] = True
-        found["http_cache"] = flags.rest_relay_cache_capacity
-        found["http_topics"] = [*topics, *flags.content_topic]
-        if flags.metrics_server:
-            port = flags.metrics_server_port + flags.ports_shift
-            found["http_metrics"] = _here(flags.metrics_server_address, port)
-    else:
+    if not flags.rest:
         found["shards"] = [one for one in flags.shard if one < shards["cluster_shards"]]
     return found
+
+
+def _http(flags: Flags, shards: dict[str, Any], *, is_enclosed: bool) -> dict[str, Any]:
+    if not flags.rest:
+        return {}
+    topics = [f"/waku/2/rs/{shards['cluster']}/{shard}" for shard in flags.shard]
+    where = _as_said if is_enclosed else _here
+    found: dict[str, Any] = {
+        "http": where(flags.rest_address, flags.rest_port + flags.ports_shift),
+        "http_open": True,
+        "http_enclosed": is_enclosed,
+        "http_cache": flags.rest_relay_cache_capacity,
+        "http_topics": [*topics, *flags.content_topic],
+    }
+    if flags.metrics_server:
+        port = flags.metrics_server_port + flags.ports_shift
+        found["http_metrics"] = where(flags.metrics_server_address, port)
+    return found
+
+
+def _as_said(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ip_address(address).version == 6 else f"{address}:{port}"
 
 
 def _here(address: str, port: int) -> str:
@@ -169,7 +187,7 @@ def _record(flags: Flags, secret: bytes, cluster: int, address: str, port: int) 
 
 def _bootstrap(flags: Flags) -> Iterator[str]:
     """Whom this node stays connected to: also the nodes of records, whose first address counts."""
-    named = (flags.storenode, flags.filternode, flags.lightpushnode)
+    named = (flags.storenode, flags.filternode, flags.lightpushnode, flags.peer_exchange_node)
     for address in (*flags.staticnode, *filter(None, named)):
         _peer_id(address)
         yield address

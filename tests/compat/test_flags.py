@@ -157,7 +157,6 @@ def test_other_flags() -> None:
         "--rest-address=localhost",
         "--log-level=LOUD",
         "--rln-relay=true",
-        "--store-sync=true",
         "--mix",
     ],
 )
@@ -188,7 +187,23 @@ def test_flags_without_effect_are_told(capsys: Any) -> None:
     told(parse([f"--{name}=1" for name in sorted(NEEDLESS)]))
     assert capsys.readouterr().err.count("--") == len(NEEDLESS)
     told(Flags())
-    assert not capsys.readouterr().err
+    assert capsys.readouterr().err == "INF Created WakuMetadata protocol clusterId=0\n"
+
+
+def test_stores_are_reconciled_if_the_flag_says_so() -> None:
+    flags = ["--store=true", "--store-sync=true", "--store-sync-interval=7", "--store-sync-range=9"]
+    delivery = parse_delivery(made(*flags).delivery)
+    assert (delivery.sync, delivery.sync_interval_s, delivery.sync_range_s) == (True, 7, 9)
+    assert not parse_delivery(made("--store=true").delivery).sync
+
+
+def test_alone_in_a_container_it_listens_where_it_is_told() -> None:
+    found = profile_of(parse(SUITE), bytes.fromhex(KEY), is_enclosed=True)
+    delivery = parse_delivery(found.delivery)
+    assert delivery.http == HttpListen("0.0.0.0", 5000)  # noqa: S104 -- the container's
+    assert delivery.http_metrics == HttpListen("0.0.0.0", 5004)  # noqa: S104
+    here = profile_of(parse(["--rest-address=::"]), bytes.fromhex(KEY), is_enclosed=True)
+    assert parse_delivery(here.delivery).http == HttpListen("::", 8_645)
 
 
 @pytest.mark.parametrize(

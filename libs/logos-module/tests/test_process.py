@@ -29,3 +29,29 @@ def test_large_buffers_are_not_faulted_in_again_and_again() -> None:
     before, after = map(int, done.stdout.split())
     assert before > 10_000
     assert after < before / 10
+
+
+STOPPED = """
+import asyncio
+import os
+import signal
+from logos_module.process import STOPPING, stopping_signals
+
+signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+os.kill(os.getpid(), signal.SIGTERM)
+
+async def run():
+    end = asyncio.Event()
+    with stopping_signals(end.set):
+        await end.wait()
+    print("stopped")
+
+asyncio.run(run())
+"""
+
+
+def test_a_stop_that_came_before_signals_were_taken_is_obeyed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "stopped\n"

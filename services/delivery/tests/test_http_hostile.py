@@ -320,6 +320,15 @@ def test_clear_text_off_loopback_is_refused(value: object) -> None:
         parse({"http": value})
 
 
+def test_clear_text_in_a_container_of_its_own_is_served() -> None:
+    anywhere = "0.0.0.0:8645"  # an address of the container
+    with pytest.raises(ConfigError, match=r"http: 0\.0\.0\.0 is not .*; http_metrics: ::"):
+        parse({"http": anywhere, "http_metrics": "[::]:1"})
+    found = parse({"http": anywhere, "http_metrics": "[::]:1", "http_enclosed": True})
+    assert found.http == HttpListen(anywhere.partition(":")[0], 8645)
+    assert found.http_metrics == HttpListen("::", 1)
+
+
 def test_other_settings_of_http() -> None:
     assert parse({"http": ""}).http is None
     with pytest.raises(ConfigError, match="http_metrics: needs"):

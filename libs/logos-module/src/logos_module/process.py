@@ -42,6 +42,7 @@ def prepare_process() -> None:
 def stopping_signals(stop: Callable[[], object]) -> Iterator[None]:
     """Calls `stop` at each SIGTERM and SIGINT while entered, on the running event loop.
 
+    One that came before and was blocked, by who started this process, counts.
     Later ones are ignored: what has stopped says by its exit code how, and one more signal while
     the interpreter ends would make that a death by signal.
     """
@@ -53,6 +54,7 @@ def stopping_signals(stop: Callable[[], object]) -> Iterator[None]:
     # Not by the loop's own: it would reset them to what ends the process before we can ignore them.
     for number in STOPPING:
         signal.signal(number, ask)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     try:
         yield
     finally:

@@ -20,7 +20,7 @@ MAX_HTTP_CACHE: Final = 10_000
 
 
 class HttpListen(NamedTuple):
-    """Where HTTP is served: loopback, since it is in clear text (DHT-2)."""
+    """Where HTTP is served: loopback or a container's own address, in clear text (DHT-2)."""
 
     host: str
     """IP address."""
@@ -70,6 +70,8 @@ class Config:
     """Where the HTTP interface is served; None: nowhere."""
     http_open: bool = False
     """Whether it takes requests of any program of this machine, without a token."""
+    http_enclosed: bool = False
+    """Whether this node is alone in a container, whose ports are published on loopback alone."""
     http_cache: int = DEFAULT_CAPACITY
     """Messages of a pubsub topic that wait there to be fetched."""
     http_metrics: HttpListen | None = None
@@ -132,6 +134,12 @@ def parse(settings: Mapping[str, object]) -> Config:
     ]
     if found.http_metrics is not None and found.http is None:
         problems.append("http_metrics: needs `http`")
+    for name, listen in (("http", found.http), ("http_metrics", found.http_metrics)):
+        if listen and not (found.http_enclosed or ip_address(listen.host).is_loopback):
+            problems.append(
+                f"{name}: {listen.host} is not an address of loopback, and the interface is in"
+                " clear text; in a container of the node's own, say so by http_enclosed"
+            )
     if problems:
         raise ConfigError(problems)
     return found
@@ -147,16 +155,10 @@ def _listen(value: object) -> HttpListen | None:
     host, colon, port = str(value).rpartition(":") if isinstance(value, str) else ("", "", "")
     if value == "":
         return None
-    try:
-        is_loopback = ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        is_loopback = False
     is_port = port.isascii() and port.isdecimal() and int(port[:6]) < 65_536
-    if not (colon and is_loopback and is_port):
-        raise ValueError(
-            "empty, or ADDRESS:PORT with an address of loopback: the interface is in clear text"
-        )
-    return HttpListen(host.strip("[]"), int(port))
+    if not (colon and is_port):
+        raise ValueError("empty, or ADDRESS:PORT with an IP address")
+    return HttpListen(str(ip_address(host.strip("[]"))), int(port))
 
 
 def _other(preset: Preset, cluster: int | None, shards: int | None) -> Preset:
@@ -270,6 +272,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "enr": _enr,
     "http": _listen,
     "http_open": _flag,
+    "http_enclosed": _flag,
     "http_cache": _between(1, MAX_HTTP_CACHE),
     "http_metrics": _listen,
     "http_topics": _topics,
