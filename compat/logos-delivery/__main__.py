@@ -7,12 +7,14 @@ Its state is in the folder that `LOGOS_DELIVERY_DIR` names, else in `logos-deliv
 import os
 import secrets
 import signal
+import socket
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from flags import Flags, FlagsError, level_of, parse, told
-from node_profile import profile_of
+from node_profile import address_of, profile_of
 
 from logos_client.private_files import write_private
 from logos_module.process import STOPPING
@@ -21,6 +23,11 @@ ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """Of secp256k1: a key is from 1 to below this."""
 IDENTITY = Path("modules", "mixnet", "identity.key")
 """Where the network module has its key (NET-2)."""
+
+
+ENCLOSED = "LOGOS_DELIVERY_ENCLOSED"
+ATTACH_S = 4.0
+"""For a network to be attached to this container, as is done right after its start."""
 
 
 def main(arguments: list[str]) -> int:
@@ -34,6 +41,8 @@ def main(arguments: list[str]) -> int:
     try:
         flags = parse(arguments)
         told(flags)
+        if ENCLOSED in os.environ:
+            await_address(address_of(flags), ATTACH_S)
         variables = prepared(flags, folder, Path(tempfile.mkdtemp(prefix="ld")))
     except FlagsError as error:
         sys.stderr.write(f"{error}\n")
@@ -41,6 +50,25 @@ def main(arguments: list[str]) -> int:
     command = [sys.executable, "-m", "logos_kernel"]
     os.execve(sys.executable, command, {**os.environ, **variables})  # noqa: S606 -- our own
     return 0  # this process is the kernel by then
+
+
+def await_address(address: str, limit_s: float) -> None:
+    """Waits until an address is this machine's, or the time is over.
+
+    What is dialled before leaves by another network, and hangs.
+    """
+    end = time.monotonic() + limit_s
+    while address and not _is_ours(address) and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def _is_ours(address: str) -> bool:
+    try:
+        with socket.socket() as trial:
+            trial.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 def prepared(flags: Flags, folder: Path, sockets: Path) -> dict[str, str]:
@@ -51,7 +79,7 @@ def prepared(flags: Flags, folder: Path, sockets: Path) -> dict[str, str]:
     for name in ("kernel", "modules", "logs", str(IDENTITY.parent)):
         (folder / name).mkdir(parents=True, exist_ok=True)
     secret = _secret(flags, folder / IDENTITY)
-    profile = profile_of(flags, secret, is_enclosed="LOGOS_DELIVERY_ENCLOSED" in os.environ)
+    profile = profile_of(flags, secret, is_enclosed=ENCLOSED in os.environ)
     (folder / "profile.toml").write_text(profile.text(), encoding="utf-8")
     return {
         "LOGOS_PROFILE": str(folder / "profile.toml"),

@@ -56,7 +56,7 @@ def profile_of(flags: Flags, secret: bytes, *, is_enclosed: bool = False) -> Nod
     """
     shards = _network(flags)
     port = flags.tcp_port + flags.ports_shift
-    address = _outside(flags)
+    address = address_of(flags)
     enr = str(_record(flags, secret, shards["cluster"], address, port))
     mixnet: dict[str, Any] = {
         "listen": [
@@ -157,8 +157,8 @@ def _here(address: str, port: int) -> str:
     return f"{'[::1]' if ip_address(address).version == 6 else '127.0.0.1'}:{port}"
 
 
-def _outside(flags: Flags) -> str:
-    """The address by which others reach this node; empty if it is not known."""
+def address_of(flags: Flags) -> str:
+    """Returns the address by which others reach this node; empty if it is not known."""
     if flags.nat.startswith("extip:"):
         return flags.nat.removeprefix("extip:")
     listened = ip_address(flags.listen_address)

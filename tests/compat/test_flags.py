@@ -220,12 +220,31 @@ def test_levels_of_logs(level: str, expected: str) -> None:
     assert level_of(parse([f"--log-level={level}"])) == expected
 
 
-def test_the_kernel_takes_the_profile(tmp_path: Path) -> None:
+def loaded() -> Any:
     spec = importlib.util.spec_from_file_location("compat_main", COMPAT / "__main__.py")
     assert spec is not None
     assert spec.loader is not None
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
+    return program
+
+
+def test_an_address_that_is_there_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = loaded()
+    slept: list[float] = []
+    times = iter([0.0, 0.1, 0.2, 2.5])
+    monkeypatch.setattr(program.time, "sleep", slept.append)
+    monkeypatch.setattr(program.time, "monotonic", lambda: next(times))
+    program.await_address("127.0.0.1", 2.0)
+    program.await_address("", 2.0)
+    assert not slept
+    times = iter([0.0, 0.1, 0.2, 2.5])
+    program.await_address("192.0.2.1", 2.0)
+    assert len(slept) == 2
+
+
+def test_the_kernel_takes_the_profile(tmp_path: Path) -> None:
+    program = loaded()
     folder, sockets = tmp_path / "state", Path("/tmp/ld")  # noqa: S108 -- it is not made
     variables = program.prepared(parse(SUITE), folder, sockets)
     text = tomllib.loads((folder / "profile.toml").read_text())
