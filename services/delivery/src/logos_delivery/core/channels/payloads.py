@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from logos_crypto.erasure import keccak256
+from logos_crypto.hashes import keccak256
 from logos_crypto.protobuf import bytes_field
 from logos_delivery.core.channels.errors import SegmentMalformedError
 from logos_delivery.core.channels.journal import Journal, Records, fields_of
