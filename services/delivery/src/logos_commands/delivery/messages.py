@@ -12,6 +12,7 @@ from logos.delivery.v1.store_pb2_grpc import StoreStub
 from logos_cli.arguments import utf8
 from logos_cli.console import Output, print_json, print_json_line, print_rows, stderr
 from logos_cli.session import FormOption, session_of
+from logos_commands.delivery.options import AfterOption, CountOption
 from logos_commands.delivery.records import (
     all_utf8,
     event_record,
@@ -100,13 +101,8 @@ def subscribe(
         list[str], typer.Argument(metavar="TOPIC...", help="Content topics.", callback=all_utf8)
     ],
     *,
-    count: Annotated[
-        int, typer.Option(min=0, help="End after so many messages; 0: go on until Ctrl-C.")
-    ] = 0,
-    after: Annotated[
-        int | None,
-        typer.Option(min=0, help="Messages after this position; 0: all that are kept."),
-    ] = None,
+    count: CountOption = 0,
+    after: AfterOption = None,
     output: FormOption = None,
 ) -> None:
     """Subscribe to content topics, and print their messages as they come.
