@@ -211,7 +211,7 @@ def _tell(event: pb.ChannelEvent, *, as_json: bool) -> None:
         count = len(event.lost_message_ids)
         stderr().print(f"{count} messages of others are lost", markup=False, highlight=False)
     else:
-        why = f": {event.error}" if event.error else ""
+        why = f": {shown(event.error)}" if event.error else ""
         stderr().print(f"{_SAID[event.kind]}{why}", markup=False, highlight=False)
 
 
