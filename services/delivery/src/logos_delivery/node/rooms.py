@@ -62,7 +62,7 @@ class Rooms:
         self.information = _information(around)
         self.relaying = Relaying(around)
         relay = self.relaying.relay
-        self.storing = Storing(around, archive, relay)
+        self.storing = Storing(around, applications, archive, relay)
         self.light = Light(around, self.relaying.passing)
         self.messaging = Messaging(
             around,
@@ -170,6 +170,7 @@ class Rooms:
                 relaying.serving,
                 storing.retention,
                 storing.syncing,
+                storing.resuming,
                 messaging.receiving,
                 self.light.filter_client,
                 messaging.sending,

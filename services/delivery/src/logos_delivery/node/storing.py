@@ -7,8 +7,10 @@ from logos_delivery.node.clocks import monotonic_ms, unix_ms, unix_ns
 from logos_delivery.node.surroundings import Surroundings
 from logos_delivery.operations.history import HistoryOperations, StoreAnswers
 from logos_delivery.operations.relay import RelayOperations
+from logos_delivery.operations.resuming import ResumeOperations
 from logos_delivery.operations.retention import RetentionOperations
-from logos_delivery.operations.syncing import SyncOperations, SyncTimes
+from logos_delivery.operations.syncing import Checking, SyncOperations, SyncTimes
+from logos_delivery.store.applications import SqlApplications
 from logos_delivery.store.sql import SqlArchive
 
 
@@ -16,7 +18,11 @@ class Storing:
     """The history. A node that keeps no messages asks others for it."""
 
     def __init__(
-        self, around: Surroundings, archive: SqlArchive, relay: RelayOperations | None
+        self,
+        around: Surroundings,
+        applications: SqlApplications,
+        archive: SqlArchive,
+        relay: RelayOperations | None,
     ) -> None:
         config = around.config
         self.history = HistoryOperations(
@@ -28,6 +34,7 @@ class Storing:
         )
         self.retention: RetentionOperations | None = None
         self.syncing: SyncOperations | None = None
+        self.resuming: ResumeOperations | None = None
         self.answers: StoreAnswers | None = None
         if not config.keeps:
             return
@@ -37,6 +44,16 @@ class Storing:
         if config.sync and relay is not None:
             self.syncing = _syncing(around, archive, relay)
             self.history.listeners.append(self.syncing.kept)
+        if config.resume and relay is not None:
+            check = _check(around, relay)
+            self.resuming = ResumeOperations(
+                archive, applications, self.history, unix_ms, check=check
+            )
+
+
+def _check(around: Surroundings, relay: RelayOperations) -> Checking | None:
+    """Returns what judges messages of other store nodes; None: the network has no rate limits."""
+    return None if around.limits is None else relay.check_history
 
 
 def _syncing(around: Surroundings, archive: SqlArchive, relay: RelayOperations) -> SyncOperations:
@@ -51,6 +68,6 @@ def _syncing(around: Surroundings, archive: SqlArchive, relay: RelayOperations) 
             config.sync_offset_s * 1000,
         ),
         unix_ms,
-        check=None if around.limits is None else relay.check_history,
+        check=_check(around, relay),
         store_peers=config.store_peers,
     )
