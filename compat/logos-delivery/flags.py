@@ -39,6 +39,7 @@ class Flags:
     max_connections: int = 150
     relay: bool = True
     store: bool = False
+    store_resume: bool = False
     filter: bool = False
     lightpush: bool = False
     peer_exchange: bool = False
@@ -89,7 +90,6 @@ NEEDLESS: Final = frozenset(
         "store-max-num-db-connections",
         "store-message-db-migration",
         "store-message-db-vacuum",
-        "store-resume",
         "websocket-port",
         "websocket-support",
     }

@@ -104,6 +104,7 @@ def _delivery(flags: Flags, shards: dict[str, Any], enr: str) -> dict[str, Any]:
         **shards,
         "mode": "core" if flags.relay else "edge",
         "store": flags.store,
+        "resume": flags.store_resume,
         "filter": flags.filter,
         "light_push": flags.lightpush,
         "rln": False,

@@ -74,6 +74,13 @@ def test_the_flags_of_the_public_suite() -> None:
     assert delivery.http_topics == ("/waku/2/rs/3/0",)
 
 
+@pytest.mark.parametrize("flag", ["", "--store-resume=false", "--store-resume=true"])
+def test_a_store_node_resumes_where_that_is_asked_for(flag: str) -> None:
+    found = made(*SUITE, "--store=true", *filter(None, [flag]))
+
+    assert parse_delivery(found.delivery).resume is flag.endswith("true")
+
+
 def test_the_record_leads_to_the_node() -> None:
     found = made(*SUITE, "--relay=true", "--lightpush=true")
     own = record.parse(found.enr)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logos_crypto.erasure import counts_fit, data_shards, end_of_padded, keccak256, parity_shards
+from logos_crypto.erasure import counts_fit, data_shards, end_of_padded, parity_shards
+from logos_crypto.hashes import keccak256
 
 ROOT = Path(__file__).parents[3]
 VECTORS = json.loads((ROOT / "vectors/leopard/shards.json").read_text(encoding="utf-8"))
@@ -37,21 +38,6 @@ def test_agrees_with_leopard(case: dict[str, Any]) -> None:
         assert hashlib.sha256(b"".join(parity)).hexdigest() == case["parity_sha256"]
     lost: list[bytes | None] = [None] * len(parity)
     assert data_shards([*lost, *data[len(parity) :], *parity], len(data)) == data
-
-
-@pytest.mark.vectors
-@pytest.mark.parametrize(
-    ("text", "digest"),
-    [  # Ethereum's empty hash, and the id of ERC-20's transfer
-        (b"", "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"),
-        (
-            b"Transfer(address,address,uint256)",
-            "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef",
-        ),
-    ],
-)
-def test_keccak_is_that_of_ethereum(text: bytes, digest: str) -> None:
-    assert keccak256(text).hex() == digest
 
 
 def test_every_four_of_six_shards_give_the_data() -> None:

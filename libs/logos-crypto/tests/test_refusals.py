@@ -272,6 +272,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
 
 NEVER_REFUSE = {
     "base58.encode",
+    "hashes.keccak256",
     "rln.load_keys",
     "rln.verifying_key_json",
     "rln.signal_x",

@@ -1,17 +1,29 @@
 """What tests of whole delivery nodes ask of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 from logos.delivery.v1 import delivery_pb2 as pb
 from logos.delivery.v1 import relay_pb2
 
 TOPIC = "/app/1/chat/proto"
+Event = TypeVar("Event")
 
 
-async def events(node: Any, **request: Any) -> AsyncIterator[pb.Event]:
+async def taken(stream: AsyncGenerator[Event, None], count: int) -> list[Event]:
+    """So many events of a stream, which is closed then."""
+    found: list[Event] = []
+    async with aclosing(stream):
+        async for event in stream:
+            found.append(event)
+            if len(found) == count:
+                break
+    return found
+
+
+async def events(node: Any, **request: Any) -> AsyncGenerator[pb.Event, None]:
     call = node.delivery.WatchEvents(pb.WatchEventsRequest(**{"after": 0, **request}))
     async for page in call:
         for event in page.events:
@@ -20,13 +32,7 @@ async def events(node: Any, **request: Any) -> AsyncIterator[pb.Event]:
 
 async def first(node: Any, count: int, **request: Any) -> list[pb.Event]:
     """The first events of a stream."""
-    found: list[pb.Event] = []
-    async with aclosing(events(node, **request)) as stream:
-        async for event in stream:
-            found.append(event)
-            if len(found) == count:
-                break
-    return found
+    return await taken(events(node, **request), count)
 
 
 async def subscribe(node: Any, *topics: str) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logos_crypto.erasure import counts_fit, keccak256
+from logos_crypto.erasure import counts_fit
+from logos_crypto.hashes import keccak256
 from logos_crypto.protobuf import bytes_field, number_field
 from logos_delivery.core.channels.errors import ChannelPayloadTooLargeError, SegmentMalformedError
 from logos_delivery.core.channels.segmentation import (

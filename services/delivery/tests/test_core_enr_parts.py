@@ -5,18 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from logos_crypto.hashes import MODULUS
-from logos_crypto.rln import signal_x
 from logos_delivery.core.enr import multiaddress, rlp
 from logos_delivery.core.enr.errors import (
     EnrMalformedError,
     MultiaddressMalformedError,
     ShardsInvalidError,
 )
-from logos_delivery.core.enr.keccak import keccak_256
 from logos_delivery.core.enr.shards import (
     RelayShards,
     from_fields,
@@ -102,13 +99,6 @@ def test_arbitrary_bytes_are_one_item_in_its_one_encoding_or_refused(raw: bytes)
     except EnrMalformedError:
         return
     assert rlp.encode(item) == raw
-
-
-@settings(max_examples=25)
-@given(st.binary(max_size=300) | st.sampled_from([135, 136, 137, 271, 272]).map(bytes))
-def test_keccak_is_that_of_the_native_library(data: bytes) -> None:
-    expected = int.from_bytes(signal_x(data), "little")
-    assert int.from_bytes(keccak_256(data), "little") % MODULUS == expected
 
 
 @pytest.mark.parametrize(

@@ -313,7 +313,7 @@ def test_both_peers_lost_at_once_leave_a_gap_though_they_come_back_apart() -> No
         client.wait(PING_AFTER_SILENCE_MS)
         client.answer()
     proven_ms = client.now_ms - 25_000
-    client.wait(PING_AFTER_SILENCE_MS)  # both have started anew
+    client.wait(PING_AFTER_SILENCE_MS)  # both have restarted
     ping_of = {each.peer: each.call for each in client.asked}
     client.asked = []
     client.do(client.machine.answered, ping_of["a"], FilterStatus.NOT_FOUND)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from logos_crypto.erasure import keccak256
+from logos_crypto.hashes import keccak256
 from logos_delivery.core.channels.reassembly import (
     DropReason,
     Limits,

@@ -42,7 +42,7 @@ pushes = st.sampled_from(
         "crash after",
     ]
 )
-asks = st.sampled_from(["all", "none", "nobody", "crash before"])
+asks = st.sampled_from(["all", "none", "no store", "crash before"])
 
 
 @dataclass
@@ -137,7 +137,7 @@ class SendingUnderCrashes(RuleBasedStateMachine):
             return lambda: self.proof_outcome(effect.request_id, outcome)
         if isinstance(effect, AskStore):
             found = [each for each in effect.hashes if each in self.world.network]
-            if outcome == "nobody":
+            if outcome == "no store":
                 return lambda: machine.unasked(now_ms)
             return lambda: machine.stored(frozenset(found if outcome == "all" else ()), now_ms)
         if outcome in {"taken", "known", "no answer", "crash after"}:

@@ -54,7 +54,7 @@ def keep(sync: Sync, one: Entry, now_ms: int = NOW) -> list[Effect]:
 
 
 class Node:
-    """A node that obeys its machine; its archive is a dictionary."""
+    """A machine and what it asks for; the archive is a dictionary."""
 
     def __init__(self, name: str, entries: list[Entry], **options: Any) -> None:
         self.name = name
@@ -176,7 +176,7 @@ def test_a_reconciliation_begins_at_its_interval_and_what_is_old_is_forgotten() 
     assert sync.next_wake_ms() == NOW + 2 * INTERVAL_MS
 
 
-def test_only_one_of_its_own_is_under_way() -> None:
+def test_a_node_begins_only_one_at_a_time() -> None:
     sync = Sync(NOW, interval_ms=STALL_MS // 2)
     sync.start(Ticket(1), "peer", NOW)
 
@@ -189,7 +189,7 @@ def test_only_one_of_its_own_is_under_way() -> None:
     assert sync.next_wake_ms() == NOW + STALL_MS
 
 
-def test_a_stream_that_is_not_opened_refuses_the_one_that_waits() -> None:
+def test_a_stream_that_is_not_opened_refuses_its_caller() -> None:
     sync = Sync(NOW, interval_ms=0)
     sync.start(Ticket(1), "peer", NOW)
     lost = SyncLostError("no route")
@@ -232,7 +232,7 @@ def test_a_payload_that_breaks_a_rule_ends_the_session_and_its_gate() -> None:
     assert isinstance(sync.transferred("peer", transfer.encode(entry(1)), NOW)[0], Blame)
 
 
-def test_a_stream_that_breaks_refuses_the_one_that_waits() -> None:
+def test_a_stream_that_breaks_refuses_its_caller() -> None:
     sync = Sync(NOW, interval_ms=0)
     sync.start(Ticket(1), "peer", NOW)
     sync.connected(7, "peer", NOW)
@@ -305,7 +305,7 @@ def test_a_transfer_that_breaks_a_rule_ends_all_with_its_peer() -> None:
     assert isinstance(sync.transferred("peer", transfer.encode(entry(1)), NOW)[0], Blame)
 
 
-def test_the_one_that_waits_is_answered_although_messages_do_not_come() -> None:
+def test_a_caller_is_answered_although_messages_do_not_come() -> None:
     ours, theirs = Node("ours", []), Node("theirs", [entry(1), entry(2)])
     pair = Pair(ours, theirs)
     theirs.archive[entry(2).hash] = entry(99)  # what is sent is not what was named
@@ -358,7 +358,7 @@ transfers = st.binary(max_size=60) | st.integers(1, 9).map(
 
 
 class Hostile(RuleBasedStateMachine):
-    """Inputs in any order and from any peer: none is raised, and nothing is left behind."""
+    """Inputs in any order and from any peer: no error is raised, and nothing stays open."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -429,7 +429,7 @@ class Hostile(RuleBasedStateMachine):
         assert wake_ms > self.now
 
     def teardown(self) -> None:
-        """Whoever has asked is answered, although nothing more happens."""
+        """Each caller is answered, even if nothing more happens."""
         for _ in range(10):
             self.now += 40_000
             self.obey(self.sync.tick(self.now))

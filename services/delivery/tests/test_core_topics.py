@@ -13,6 +13,7 @@ from logos_delivery.core.topics import (
     PubsubTopic,
     parse_content_topic,
     parse_pubsub_topic,
+    pubsub_topic_of,
     shard_of,
 )
 
@@ -24,7 +25,10 @@ VECTORS: dict[str, list[dict[str, Any]]] = json.loads(
 @pytest.mark.vectors
 @pytest.mark.parametrize("case", VECTORS["shards"], ids=lambda case: case["content_topic"])
 def test_the_published_shards(case: dict[str, Any]) -> None:
-    assert shard_of(parse_content_topic(case["content_topic"]), 8) == case["shard"]
+    topic, shard = case["content_topic"], case["shard"]
+
+    assert shard_of(parse_content_topic(topic), 8) == shard
+    assert pubsub_topic_of(topic, cluster=1, shards=8) == f"/waku/2/rs/1/{shard}"
 
 
 def test_a_generation_of_0_is_none() -> None:

@@ -2,14 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
 
 import grpc
 import node_answers
 import pytest
-from node_answers import until_followed
+from node_answers import taken, until_followed
 
 from logos.delivery.v1 import channels_pb2 as pb
 from logos.delivery.v1 import delivery_pb2, light_pb2
@@ -37,7 +37,7 @@ async def send(node: Any, payload: bytes, channel: str = ID, **more: Any) -> str
     return request_id
 
 
-async def events(node: Any, **request: Any) -> AsyncIterator[pb.ChannelEvent]:
+async def events(node: Any, **request: Any) -> AsyncGenerator[pb.ChannelEvent, None]:
     watch = pb.ChannelsWatchEventsRequest(**{"after": 0, **request})
     async for page in node.channels.WatchEvents(watch):
         for event in page.events:
@@ -45,13 +45,7 @@ async def events(node: Any, **request: Any) -> AsyncIterator[pb.ChannelEvent]:
 
 
 async def first(node: Any, count: int, **request: Any) -> list[pb.ChannelEvent]:
-    found: list[pb.ChannelEvent] = []
-    async with aclosing(events(node, **request)) as stream:
-        async for event in stream:
-            found.append(event)
-            if len(found) == count:
-                break
-    return found
+    return await taken(events(node, **request), count)
 
 
 async def received(node: Any, count: int) -> list[tuple[str, bytes]]:

@@ -33,7 +33,7 @@ EVENTS: list[Event] = [
     Sent("r1"),
     Delivered("r1"),
     SendFailed("r2", "no way"),
-    DeliveryFailed("r3", "in vain"),
+    DeliveryFailed("r3", "no answer"),
     HistoryLost((STRANGE, "m2")),
 ]
 

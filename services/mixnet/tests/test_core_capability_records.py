@@ -26,6 +26,7 @@ from py_ecc.secp256k1 import ecdsa_raw_recover
 import logos_native
 from logos_base.errors import RemoteFaultError
 from logos_crypto import base58
+from logos_crypto.protobuf import MAX_FIELDS, bytes_field, number_field
 from logos_mixnet.core.addresses import parse_address
 from logos_mixnet.core.capability.distance import service_id_of
 from logos_mixnet.core.capability.envelope import Envelope, open_envelope, seal
@@ -40,7 +41,7 @@ from logos_mixnet.core.capability.errors import (
     RecordTooLargeError,
     ServiceNotAdvertisedError,
 )
-from logos_mixnet.core.capability.fields import MAX_FIELDS, Fields, bytes_field, number_field
+from logos_mixnet.core.capability.fields import Fields
 from logos_mixnet.core.capability.keys import (
     PublicKey,
     Secp256k1Signer,

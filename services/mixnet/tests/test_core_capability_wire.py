@@ -3,9 +3,9 @@ from capability_draws import ADDRESS, SERVICE, advertisement, damaged, signer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logos_crypto.protobuf import bytes_field, number_field
 from logos_mixnet.core.capability.distance import service_id_of
 from logos_mixnet.core.capability.errors import MessageMalformedError
-from logos_mixnet.core.capability.fields import bytes_field, number_field
 from logos_mixnet.core.capability.keys import PeerId
 from logos_mixnet.core.capability.tickets import Ticket
 from logos_mixnet.core.capability.wire import (

@@ -1,6 +1,6 @@
-"""RLN-37: members come and go, nodes hear of it at different times, and take each other's proofs.
+"""RLN-37: nodes learn at different times who joined or left, and accept each other's proofs.
 
-Machines of many nodes, with trees whose root is only a name for their members.
+The machines of many nodes, with trees whose root is just a name for their members.
 """
 
 import heapq
@@ -41,7 +41,7 @@ BEGIN_MS: Final = 500 * PERIOD_MS
 
 @dataclass(frozen=True)
 class NamedTree:
-    """As much of a tree as the machine looks at."""
+    """The part of a tree that the machine reads."""
 
     root: bytes
     siblings: tuple[bytes, ...] = ()
@@ -66,7 +66,7 @@ class Member:
 
     @property
     def root(self) -> bytes | None:
-        """Under which it proves; None: it is no member."""
+        """The root that its proofs name; None: it is no member."""
         try:
             return self.members.place(self.node.commitment).root
         except MemberUnknownError:
@@ -78,7 +78,7 @@ def trusting(_peer_id: bytes, _message: bytes, _signature: bytes) -> bool:
 
 
 class Crowd:
-    """Nodes whose machines wake when they ask for it, and hear with a delay."""
+    """Nodes whose machines wake when they ask to, and receive messages with a delay."""
 
     def __init__(self) -> None:
         self.now_ms = BEGIN_MS
@@ -156,8 +156,8 @@ class Story:
     delays: Sequence[int]
 
 
-def told(story: Story) -> Crowd:
-    """Members of long standing, and a crowd in which others join and one is slashed."""
+def begun(story: Story) -> Crowd:
+    """A crowd of old members, in which others join and one is slashed."""
     crowd = Crowd()
     for node in OLD:
         crowd.add(node, OLD)
@@ -169,7 +169,7 @@ def told(story: Story) -> Crowd:
 
 
 def joins(crowd: Crowd, node: Node, story: Story) -> None:
-    """It learns of the members from a neighbour, and announces itself."""
+    """A node learns of the members from a neighbour, and announces itself."""
     known = [each.node for each in crowd.members]
     member = crowd.add(node, [])
     own = len(crowd.members) - 1
@@ -182,16 +182,16 @@ def joins(crowd: Crowd, node: Node, story: Story) -> None:
 
 
 def spread(crowd: Crowd, raw: bytes, origin: int, story: Story) -> None:
-    """Who is there hears it, at the origin at once; who comes later learns it from others."""
+    """Nodes that are running receive it, the origin at once; later ones learn it from others."""
     for at, member in enumerate(crowd.members):
         delay_ms = 0 if at == origin else story.delays[(at + origin) % len(story.delays)]
         crowd.at(crowd.now_ms + delay_ms, lambda member=member: crowd.hear(member, raw))  # type: ignore[misc]  # a bound argument
 
 
 def refusals(crowd: Crowd, until_ms: int, *, also_of_before: bool) -> list[tuple[int, str, str]]:
-    """When, whose proofs, refused by whom: of members, by members.
+    """Returns the time of each refusal, the prover and the verifier; both are members.
 
-    A node that has just come may lack a root that is older than itself.
+    A node that has just started may lack a root that is older than itself.
     """
     found = []
     for now_ms in crowd.run(until_ms):
@@ -215,7 +215,7 @@ TIMES = st.one_of(
         st.integers(-20, 20),
     ),
 )
-"""Anywhere, or close to where a node changes its mind."""
+"""Any time, or one close to when a node takes up new roots."""
 DELAYS = st.lists(st.integers(0, SPREAD_MS - 200), min_size=8, max_size=8)
 END_MS: Final = BEGIN_MS + 8 * PERIOD_MS
 
@@ -231,8 +231,8 @@ END_MS: Final = BEGIN_MS + 8 * PERIOD_MS
         DELAYS,
     )
 )
-def test_members_take_each_others_proofs_while_others_join(story: Story) -> None:
-    crowd = told(story)
+def test_members_accept_each_others_proofs_while_others_join(story: Story) -> None:
+    crowd = begun(story)
 
     refused = refusals(crowd, END_MS, also_of_before=False)
 
@@ -248,15 +248,15 @@ def test_members_take_each_others_proofs_while_others_join(story: Story) -> None
 @given(
     story=st.builds(Story, st.dictionaries(st.just(0), TIMES, min_size=1), st.just(None), DELAYS)
 )
-def test_one_that_joins_alone_takes_all_proofs_from_its_first_own_on(story: Story) -> None:
-    assert refusals(told(story), END_MS, also_of_before=True) == []
+def test_a_node_that_joins_alone_accepts_all_proofs_once_it_makes_its_own(story: Story) -> None:
+    assert refusals(begun(story), END_MS, also_of_before=True) == []
 
 
 @pytest.mark.property
 @settings(max_examples=40, deadline=None)
 @given(story=st.builds(Story, st.just({}), TIMES, DELAYS))
 def test_a_slash_splits_nothing_and_puts_the_member_out_within_two_epochs(story: Story) -> None:
-    crowd = told(story)
+    crowd = begun(story)
     assert story.slash is not None
     heard_ms = BEGIN_MS + story.slash + max(story.delays)
     honest, slashed = crowd.members[:3], crowd.members[3].node.commitment
@@ -274,18 +274,18 @@ def test_a_slash_splits_nothing_and_puts_the_member_out_within_two_epochs(story:
 def test_without_a_spread_a_change_at_the_boundary_splits_the_members(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The control: each proves under what it heard of before the epoch began."""
+    """The control: each proves under what it knew before the epoch began."""
     monkeypatch.setattr(rules, "SPREAD", PERIOD_MS + 1)
 
     refused = refusals(
-        told(Story({0: 9_990}, None, [0, 20, 40, 0, 20, 40, 0, 20])), END_MS, also_of_before=False
+        begun(Story({0: 9_990}, None, [0, 20, 40, 0, 20, 40, 0, 20])), END_MS, also_of_before=False
     )
 
     assert refused
 
 
-def test_changes_that_never_cease_hold_members_up_for_a_few_epochs_only() -> None:
-    """A stranger that announces an identity before each epoch keeps nobody out for good."""
+def test_changes_without_end_delay_members_for_a_few_epochs_only() -> None:
+    """An identity that is announced before each epoch keeps no member out for good."""
     crowd = Crowd()
     for node in OLD:
         crowd.add(node, OLD)

@@ -1,4 +1,4 @@
-"""Reed-Solomon shards as Leopard makes them, and keccak-256.
+"""Reed-Solomon shards as Leopard makes them.
 
 Shards of one size, a multiple of 64 bytes. Leopard counts in a field of 256 elements: `counts_fit`
 says how many shards that allows. Any so many shards as there are data shards give the data; that
@@ -15,7 +15,6 @@ import logos_native
 SHARD_UNIT_BYTES: Final = 64
 MAX_SHARD_BYTES: Final = 1 << 20
 FIELD: Final = 256
-HASH_BYTES: Final = 32
 
 
 def counts_fit(data: int, parity: int) -> bool:
@@ -40,11 +39,6 @@ def data_shards(shards: Sequence[bytes | None], data: int) -> list[bytes]:
         ValueError: As `parity_shards`, or fewer than `data` shards are there.
     """
     return logos_native.leopard_reconstruct(list(shards), data)
-
-
-def keccak256(data: bytes) -> bytes:
-    """Returns Ethereum's hash, 32 bytes. SHA3-256 differs from it in the padding."""
-    return logos_native.keccak256(data)
 
 
 def end_of_padded(data: bytes, least: int, digest: bytes) -> int | None:

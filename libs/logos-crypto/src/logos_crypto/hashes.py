@@ -1,9 +1,9 @@
-"""Hashes over BN254 field values: Poseidon2 of the chain, Poseidon of RLN.
+"""Hashes over BN254 field values, Poseidon2 of the chain and Poseidon of RLN; and keccak-256.
 
-A value is 32 bytes, little-endian and below the modulus. Others raise `FieldValueError`: if
+A field value is 32 bytes, little-endian and below the modulus. Others raise `FieldValueError`: if
 they were reduced silently, a value would have two encodings.
 
-Source: LIP-200 §1 (Poseidon2), circomlib (Poseidon).
+Source: LIP-200 §1 (Poseidon2), circomlib (Poseidon), the Keccak reference 3.0.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ import logos_native
 from logos_crypto.translation import refusals
 
 FIELD_BYTES: Final = 32
+KECCAK_BYTES: Final = 32
 
 MODULUS: Final = 0x30644E72E131A029B85045B68181585D2833E84879B9709143E1F593F0000001
 
@@ -46,3 +47,8 @@ def poseidon2_compress(left: bytes, right: bytes) -> bytes:
     """
     with refusals:
         return logos_native.poseidon2_compress(left, right)
+
+
+def keccak256(data: bytes) -> bytes:
+    """Returns Ethereum's hash, 32 bytes. SHA3-256 differs from it in the padding."""
+    return logos_native.keccak256(data)

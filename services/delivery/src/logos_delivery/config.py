@@ -54,6 +54,8 @@ class Config:
     sync_range_s: int = 3_600
     sync_offset_s: int = 20
     """What is compared ended so long ago."""
+    resume: bool = False
+    """Whether the archive gets at a start what it missed while this node was away (DST-41)."""
     store_peers: tuple[str, ...] = ()
     """Peer ids of store nodes that are asked before others."""
     filter_peers: tuple[str, ...] = ()
@@ -263,6 +265,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "sync_interval_s": _seconds,
     "sync_range_s": _some_seconds,
     "sync_offset_s": _seconds,
+    "resume": _flag,
     "store_peers": _texts,
     "filter_peers": _texts,
     "light_push_peers": _texts,

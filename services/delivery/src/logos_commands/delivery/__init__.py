@@ -11,7 +11,7 @@ from logos.delivery.v1.delivery_pb2_grpc import DeliveryStub
 from logos.delivery.v1.relay_pb2_grpc import RelayStub
 from logos.delivery.v1.store_pb2_grpc import StoreStub
 from logos_cli.arguments import utf8
-from logos_cli.console import Output, print_json, print_rows
+from logos_cli.console import Output, print_json, print_rows, shown
 from logos_cli.session import FormOption, session_of
 from logos_commands.delivery import channels
 from logos_commands.delivery.messages import history, send, subscribe
@@ -121,11 +121,11 @@ def health(context: typer.Context, output: FormOption = None) -> None:
     if session.form(output) is Output.JSON:
         print_json(record)
         return
-    sys.stdout.write(f"{record['connection']}: {record['text']}\n")
+    sys.stdout.write(f"{record['connection']}: {shown(record['text'])}\n")
     for kind in ("shards", "content_topics"):
         for topic, state in record[kind].items():
-            sys.stdout.write(f"  {topic}  {state}\n")
+            sys.stdout.write(f"  {shown(topic)}  {state}\n")
     for one in record["protocols"]:
         if one["mounted"]:
-            state = "ready" if one["ready"] else f"not ready: {one['text']}"
-            sys.stdout.write(f"  {one['protocol']}  {state}\n")
+            state = "ready" if one["ready"] else f"not ready: {shown(one['text'])}"
+            sys.stdout.write(f"  {shown(one['protocol'])}  {state}\n")

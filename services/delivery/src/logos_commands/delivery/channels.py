@@ -11,6 +11,7 @@ from logos.delivery.v1.channels_pb2_grpc import ChannelsStub
 from logos_cli.arguments import utf8
 from logos_cli.console import Output, print_json, print_json_line, print_rows, shown, stderr
 from logos_cli.session import FormOption, session_of
+from logos_commands.delivery.options import AfterOption, CountOption
 from logos_commands.delivery.records import content, said
 
 KEY_BYTES: Final = 32
@@ -156,13 +157,8 @@ def listen(
     context: typer.Context,
     channel: ChannelArgument,
     *,
-    count: Annotated[
-        int, typer.Option(min=0, help="End after so many messages; 0: go on until Ctrl-C.")
-    ] = 0,
-    after: Annotated[
-        int | None,
-        typer.Option(min=0, help="Messages after this position; 0: all that are kept."),
-    ] = None,
+    count: CountOption = 0,
+    after: AfterOption = None,
     output: FormOption = None,
 ) -> None:
     """Print the messages of a channel as they are received, and what of it is lost."""
@@ -215,7 +211,7 @@ def _tell(event: pb.ChannelEvent, *, as_json: bool) -> None:
         count = len(event.lost_message_ids)
         stderr().print(f"{count} messages of others are lost", markup=False, highlight=False)
     else:
-        why = f": {event.error}" if event.error else ""
+        why = f": {shown(event.error)}" if event.error else ""
         stderr().print(f"{_SAID[event.kind]}{why}", markup=False, highlight=False)
 
 

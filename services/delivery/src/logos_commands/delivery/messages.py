@@ -10,14 +10,10 @@ from logos.delivery.v1 import store_pb2
 from logos.delivery.v1.delivery_pb2_grpc import DeliveryStub
 from logos.delivery.v1.store_pb2_grpc import StoreStub
 from logos_cli.arguments import utf8
-from logos_cli.console import Output, print_json, print_json_line, print_rows, stderr
+from logos_cli.console import Output, print_json, print_json_line, print_rows, shown, stderr
 from logos_cli.session import FormOption, session_of
-from logos_commands.delivery.records import (
-    all_utf8,
-    event_record,
-    message_record,
-    said,
-)
+from logos_commands.delivery.options import AfterOption, CountOption
+from logos_commands.delivery.records import all_utf8, event_record, message_record, said
 
 MAX_LIMIT: Final = 10_000
 PAGE: Final = 100
@@ -90,7 +86,7 @@ def send(
 
 
 def _tell(event: pb.Event) -> None:
-    why = f": {event.error}" if event.error else ""
+    why = f": {shown(event.error)}" if event.error else ""
     stderr().print(f"{_SAID[event.kind]}{why}", markup=False, highlight=False)
 
 
@@ -100,13 +96,8 @@ def subscribe(
         list[str], typer.Argument(metavar="TOPIC...", help="Content topics.", callback=all_utf8)
     ],
     *,
-    count: Annotated[
-        int, typer.Option(min=0, help="End after so many messages; 0: go on until Ctrl-C.")
-    ] = 0,
-    after: Annotated[
-        int | None,
-        typer.Option(min=0, help="Messages after this position; 0: all that are kept."),
-    ] = None,
+    count: CountOption = 0,
+    after: AfterOption = None,
     output: FormOption = None,
 ) -> None:
     """Subscribe to content topics, and print their messages as they come.
@@ -153,7 +144,7 @@ def _show(event: pb.Event, *, as_json: bool) -> None:
         print_json_line(event_record(event))
     else:
         time = event.at.ToDatetime().strftime("%H:%M:%S")
-        print(f"{time}  {event.content_topic}  {said(event.message.payload)}", flush=True)
+        print(f"{time}  {shown(event.content_topic)}  {said(event.message.payload)}", flush=True)
 
 
 def history(

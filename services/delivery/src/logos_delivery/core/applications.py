@@ -76,7 +76,19 @@ class Asked:
     """Of what was asked for, 32 bytes."""
 
 
-class Applications(Protocol):
+class Notes(Protocol):
+    """Numbers that are remembered over restarts, by name."""
+
+    async def note(self, name: str, value: int) -> None:
+        """Remembers a number."""
+        ...
+
+    async def noted(self, name: str) -> int | None:
+        """Returns a remembered number."""
+        ...
+
+
+class Applications(Notes, Protocol):
     """The durable state. Errors of all methods: DiskFullError, StoreFailedError."""
 
     async def receive(self, messages: Sequence[Received], at_ms: int) -> None:
@@ -130,14 +142,6 @@ class Applications(Protocol):
 
     async def subscriptions(self) -> Sequence[tuple[str, str]]:
         """Returns the content topics, in alphabetical order, with their pubsub topics."""
-        ...
-
-    async def note(self, name: str, value: int) -> None:
-        """Remembers a number."""
-        ...
-
-    async def noted(self, name: str) -> int | None:
-        """Returns a remembered number."""
         ...
 
     async def trim(self, now_ms: int) -> None:

@@ -77,3 +77,8 @@ def shard_of(topic: ContentTopic, shards: int) -> int:
     """
     digest = hashlib.sha256(topic.application.encode() + topic.version.encode()).digest()
     return int.from_bytes(digest[-8:], "big") % shards
+
+
+def pubsub_topic_of(content_topic: str, *, cluster: int, shards: int) -> str:
+    """Returns the pubsub topic of a content topic; raises `ContentTopicInvalidError`."""
+    return str(PubsubTopic(cluster, shard_of(parse_content_topic(content_topic), shards)))

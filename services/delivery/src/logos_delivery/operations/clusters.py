@@ -86,7 +86,7 @@ class ClusterOperations:
             raw = await self._requests.ask(peer, wire.PROTOCOL, self._own(), timeout_s=TIMEOUT_S)
             found = wire.decode(raw)
         except (PeerFailedError, LightMessageMalformedError):
-            return  # it is asked again once it has connected anew
+            return  # it is asked again at its next connection
         self._note(peer, found)
         why = wire.refusal(found, self._cluster)
         if why is not None:

@@ -92,7 +92,7 @@ class FilterClientOperations:
             self._driver.put(self._machine.unwant, pubsub_topic, gone)
 
     def forget(self, peer: str) -> None:
-        """What a service node has taken may be gone: it is subscribed at anew."""
+        """What a service node has taken may be gone: this node subscribes there again."""
         self._driver.put(self._machine.lost, peer)
         self._known -= {peer}
 

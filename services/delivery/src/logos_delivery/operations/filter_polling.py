@@ -32,7 +32,7 @@ TIMEOUT_S: Final = 5.0
 
 
 class FilterPolling:
-    """One service node at a time, which is asked what the program asks."""
+    """Passes a program's requests on to a service node, one node at a time."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class FilterPolling:
     ) -> None:
         """Takes service nodes that are asked before others.
 
-        `ended` is told where something was unsubscribed from: this node may want it there, too.
+        `ended` is told the peer at which something was unsubscribed: the node may still want it.
         """
         self._requests = requests
         self._services = services
@@ -107,7 +107,7 @@ class FilterPolling:
         try:
             push = wire.decode_push(raw)
         except LightMessageMalformedError:
-            return None  # whoever else takes pushes has said so
+            return None  # `FilterClientOperations` takes the same push, and reports it
         if self._direct.admits(peer, push, self._monotonic_ms()):
             self._recent.add(push.pubsub_topic, push.message)
         return None
@@ -140,7 +140,7 @@ class FilterPolling:
     async def _change(
         self, peer: str, kind: FilterKind, shard: str, topics: list[str]
     ) -> FilterResponse:
-        """Notes a subscription before it is asked for, so that no push overtakes the answer."""
+        """Changes topics of one shard; notes new ones first, as a push may precede the answer."""
         new = self._direct.lacking(peer, shard, topics)
         if kind is FilterKind.SUBSCRIBE and len(topics) <= wire.MAX_TOPICS:
             problem = self._direct.note(peer, shard, topics)
@@ -188,4 +188,4 @@ class FilterPolling:
 
 
 _GONE: Final = frozenset({FilterStatus.OK, FilterStatus.NOT_FOUND})
-"""After these answers the peer has the topics no longer."""
+"""After these answers the peer no longer has the topics."""

@@ -24,8 +24,8 @@ from logos_delivery.operations.events import EventOperations
 from logos_delivery.operations.receiving import ReceiveOperations
 from logos_delivery.operations.relay import RelayOperations
 from logos_delivery.operations.subscriptions import SubscriptionOperations
+from logos_delivery.operations.waiting import news_or_end
 from logos_module.driver import Driver
-from logos_module.errors import ModuleDrainingError
 
 log = logging.getLogger(__name__)
 
@@ -98,13 +98,7 @@ class HealthOperations:
         while True:
             news = self._news
             yield self.now()
-            async with asyncio.TaskGroup() as tasks:
-                waits = [tasks.create_task(one.wait()) for one in (news, self._stopping)]
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-                for one in waits:
-                    one.cancel()
-            if self._stopping.is_set():
-                raise ModuleDrainingError("delivery is about to stop")
+            await news_or_end(news, self._stopping)
 
     async def _look_on(self, subscriptions: SubscriptionOperations) -> None:
         while True:

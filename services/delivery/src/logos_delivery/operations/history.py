@@ -85,8 +85,22 @@ class HistoryOperations:
             self.refused[error.reason] += len(group)
             log.warning("messages not kept", extra={"count": len(group), "error": str(error)})
             return
+        self._tell(group)
+
+    async def restore(self, entries: Sequence[Entry]) -> int:
+        """Keeps messages of other store nodes, durably; returns how many are new.
+
+        Errors as `Archive.put`.
+        """
+        if self.archive is None or not entries:
+            return 0
+        count = await self.archive.put(entries)
+        self._tell(entries)
+        return count
+
+    def _tell(self, entries: Sequence[Entry]) -> None:
         for listener in self.listeners:
-            listener(group)
+            listener(entries)
 
     async def query(self, query: Query, peer: str = "") -> Page:
         """Asks this node's archive, or a store node.
@@ -104,14 +118,19 @@ class HistoryOperations:
 
     async def query_others(self, query: Query, peer: str = "") -> Page:
         """Asks a store node, and another where one fails. Errors as `query`."""
-        peers = [peer] if peer else [*self._store_peers, *await self._services.find(wire.PROTOCOL)]
+        peers = [peer] if peer else await self.store_nodes()
         failure: LogosError = StoreNodeMissingError("no store node is known")
-        for each in list(dict.fromkeys(peers))[:MAX_TRIED]:
+        for each in peers[:MAX_TRIED]:
             try:
                 return await self._ask(each, query)
             except (StorePeerFailedError, StorePeerBusyError) as error:
                 failure = error
         raise failure
+
+    async def store_nodes(self) -> Sequence[str]:
+        """Returns the store nodes that are known: those of the settings first."""
+        found = await self._services.find(wire.PROTOCOL)
+        return list(dict.fromkeys([*self._store_peers, *found]))
 
     async def present(self, hashes: Sequence[bytes]) -> frozenset[bytes]:
         """Asks a store node which messages it has; errors as `query`."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from logos_delivery.core.errors import PositionUnknownError, TooManyWatchesError
-from logos_module.errors import ModuleDrainingError
+from logos_delivery.operations.waiting import news_or_end
 
 MAX_WATCHES: Final = 256
 
@@ -85,14 +85,4 @@ class LogReaders(Generic[Wanted, Page]):
             is_further = page.position > position
             position, is_first = page.position, False
             if not is_further:
-                await self._until(news)
-
-    async def _until(self, news: asyncio.Event) -> None:
-        """Waits for news; raises ModuleDrainingError when the module is to stop."""
-        async with asyncio.TaskGroup() as tasks:
-            waits = [tasks.create_task(one.wait()) for one in (news, self._stopping)]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for one in waits:
-                one.cancel()
-        if self._stopping.is_set():
-            raise ModuleDrainingError("delivery is about to stop")
+                await news_or_end(news, self._stopping)

@@ -48,7 +48,7 @@ RETRY_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a channel is joined to."""
+    """The operations that a channel uses."""
 
     store: ChannelStore
     sending: SendOperations
@@ -85,7 +85,7 @@ class OpenChannel:
         self._is_ending = asyncio.Event()
         self._has_ended = asyncio.Event()
         self.discarded: Counter[str] = Counter()
-        """What was of no use, by reason."""
+        """Messages that were not used, by reason."""
         self._driver.put(self._machine.start)
 
     @property
@@ -101,12 +101,12 @@ class OpenChannel:
             self._has_ended.set()
 
     def stop(self) -> None:
-        """Ends it for now; what was saved is gone on with after the next start."""
+        """Ends its work; the next start continues from what was saved."""
         self._is_ending.set()
         self._driver.stop()
 
     async def close(self) -> None:
-        """Ends its requests, then itself; raises ChannelUnknownError where that was begun."""
+        """Ends its requests, then itself; raises ChannelUnknownError if that was begun already."""
         self._check_open()
         self._is_closing = True
         await self._driver.ask(self._machine.close)
@@ -151,7 +151,7 @@ class OpenChannel:
         await self._driver.ask(step)
 
     def told_of(self, request: Request) -> None:
-        """A request of `SendOperations` has come further; it may be one of this channel."""
+        """A request of `SendOperations` has a new state; it may be of this channel."""
         key = self._under_way.get(request.request_id)
         if key is None or request.state in {RequestState.PARKED, RequestState.SENDING}:
             return
@@ -183,7 +183,7 @@ class OpenChannel:
         self._driver.stop(None if isinstance(error, LogosError) else error)
 
     async def _commit(self, effect: Commit) -> None:
-        """Saves; all else waits for it, also while there is no room on the disk."""
+        """Saves. Everything else waits for it, even while the disk is full."""
         around, events = self._around, [one for one in effect.events if self._is_readable(one)]
         while True:
             try:
@@ -223,7 +223,7 @@ class OpenChannel:
             self._driver.report(self._machine.not_dispatched, effect.key, str(error))
 
     async def _accepted(self, outgoing: Outgoing) -> Request:
-        """Gives a message to be sent, once there is room for it."""
+        """Has a message sent, once there is room for it."""
         while True:
             try:
                 return await self._around.sending.send(outgoing)

@@ -12,12 +12,7 @@ from logos_delivery.core.message import Message
 from logos_delivery.core.ports import Neighbours, Proofs
 from logos_delivery.core.relay import proof as proofs
 from logos_delivery.core.relay.relay_guard import Pass
-from logos_delivery.core.topics import (
-    PubsubTopic,
-    parse_content_topic,
-    parse_pubsub_topic,
-    shard_of,
-)
+from logos_delivery.core.topics import parse_pubsub_topic, pubsub_topic_of
 from logos_delivery.operations.relay import RelayOperations
 from logos_module.errors import ModuleDrainingError
 
@@ -140,8 +135,7 @@ class Passing:
         """
         if pubsub_topic:
             return str(parse_pubsub_topic(pubsub_topic))
-        shard = shard_of(parse_content_topic(content_topic), self._shards)
-        return str(PubsubTopic(self._cluster, shard))
+        return pubsub_topic_of(content_topic, cluster=self._cluster, shards=self._shards)
 
     async def prepared(self, message: Message) -> Message:
         """Returns a message with a timestamp, and with a proof where the network wants one."""

@@ -7,7 +7,7 @@ from typing import Final
 from logos_base.errors import LogosError
 from logos_delivery.core.applications import Applications
 from logos_delivery.core.errors import TooManyTopicsError, TopicsMissingError
-from logos_delivery.core.topics import PubsubTopic, parse_content_topic, shard_of
+from logos_delivery.core.topics import pubsub_topic_of
 from logos_delivery.operations.filter_client import FilterClientOperations
 from logos_delivery.operations.receiving import ReceiveOperations
 from logos_delivery.operations.relay import RelayOperations
@@ -62,8 +62,7 @@ class SubscriptionOperations:
 
     def pubsub_topic(self, content_topic: str) -> str:
         """Returns the shard of a content topic; raises ContentTopicInvalidError."""
-        shard = shard_of(parse_content_topic(content_topic), self._shards)
-        return str(PubsubTopic(self._cluster, shard))
+        return pubsub_topic_of(content_topic, cluster=self._cluster, shards=self._shards)
 
     async def subscribe(self, content_topics: Sequence[str]) -> list[TopicResult]:
         """Subscribes; what is wrong with one does not hinder the others.

@@ -47,7 +47,7 @@ MAX_TRANSFERS: Final = 32
 MAX_TAKING: Final = 64
 """Messages that are being checked and written."""
 PATIENCE_S: Final = STALL_MS / 1000 + 5.0
-"""A little more than the machine's: it says first that a stream has stalled."""
+"""A little longer than the machine's, so that the machine is first to call a stream stalled."""
 END_S: Final = 5.0
 LOADED: Final = 1_000
 """Positions that are read from the archive at a time."""
@@ -97,7 +97,7 @@ class SyncOperations:
         self._driver: Driver[Effect] = Driver(self._machine, self._perform, unix_ms)
         self._numbers = itertools.count(1)
         self._outboxes: dict[int, deque[bytes | None]] = {}
-        """What is to be said on each stream; None: its end."""
+        """What is to be sent on each stream; None: its end."""
         self._taking = asyncio.Semaphore(MAX_TAKING)
         self.refused: Counter[str] = Counter()
         """Messages of other store nodes that were not kept, by reason."""
@@ -110,7 +110,7 @@ class SyncOperations:
             yield
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
-        """Returns what answers other store nodes, to be run beside."""
+        """Returns the coroutines that answer other store nodes; the caller runs them."""
         serve = self._streams.serve
         return [
             serve(wire.PROTOCOL, self._serve, wire.MAX_PAYLOAD_BYTES, MAX_SESSIONS),
@@ -126,7 +126,7 @@ class SyncOperations:
             )
 
     async def sync(self, peer: str = "") -> Report:
-        """Reconciles with a store node, or one of chance; returns once its messages are here.
+        """Reconciles with a store node, or one at random; returns once its messages are here.
 
         Raises:
             SyncBusyError, StoreNodeMissingError
@@ -165,7 +165,7 @@ class SyncOperations:
     async def _load(self) -> None:
         """Tells the machine what the archive has of the time that is compared.
 
-        Also of what other nodes have put, where they share it.
+        That includes messages of other nodes, where they share the archive.
         """
         since_ms = self._unix_ms() - self._times.offset_ms - self._times.range_ms - SLACK_MS
         after, count = Position(max(0, since_ms) * 1_000_000, NO_HASH), 0
@@ -208,7 +208,7 @@ class SyncOperations:
     async def _converse(
         self, stream: MessageStream, begin: Callable[[Ticket, int, str, int], _Effects], peer: str
     ) -> None:
-        """Says and hears in turns, until one side ends it; what fails ends it, too."""
+        """Sends and receives in turns until one side ends it, or something fails."""
         number = next(self._numbers)
         outbox: deque[bytes | None] = deque()
         self._outboxes[number] = outbox
@@ -227,7 +227,7 @@ class SyncOperations:
             del self._outboxes[number]
 
     async def _has_said_all(self, stream: MessageStream, outbox: deque[bytes | None]) -> bool:
-        """Says what there is to say; returns whether that was the last."""
+        """Sends what waits to be sent; returns whether that was the last."""
         while outbox:
             raw = outbox.popleft()
             if raw is None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from logos_crypto import varint
+from logos_crypto.protobuf import bytes_field, bytes_fields, number_field
 from logos_crypto.refusals import VarintError
 from logos_mixnet.core.capability.errors import MessageMalformedError
-from logos_mixnet.core.capability.fields import Fields, bytes_field, bytes_fields, number_field
+from logos_mixnet.core.capability.fields import Fields
 from logos_mixnet.core.capability.records import MAX_RECORD_BYTES
 
 PROTOCOL: Final = "/logos/peer-exchange/1.0.0"

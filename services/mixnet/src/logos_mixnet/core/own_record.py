@@ -17,7 +17,7 @@ RENEW_MS: Final = 3_600_000
 
 
 class OwnRecord:
-    """Signs anew when the addresses have changed, and every hour. Not thread-safe."""
+    """Signs again when the addresses have changed, and every hour. Not thread-safe."""
 
     def __init__(self, signer: Signer, numbers: RecordNumbers) -> None:
         self.numbers = numbers

@@ -51,7 +51,7 @@ class Peers(Protocol):
 
 
 class _Latest:
-    """Who offers a service, as it waits for one reader; first what is known, if only nobody."""
+    """Who offers a service, as it waits for one reader; at first those known, or none."""
 
     def __init__(self) -> None:
         self.records: Sequence[SignedRecord] | None = ()

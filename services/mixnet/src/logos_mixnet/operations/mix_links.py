@@ -121,7 +121,7 @@ class MixLinks:
     # -- outgoing ------------------------------------------------------------------------------
 
     async def _write(self, address: MixAddress, link: "_Outgoing") -> None:
-        """Writes what a link is given. A link that has failed is made anew by the next packet."""
+        """Writes what a link is given. The next packet replaces a link that has failed."""
         peer_id = address.peer_id
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):

@@ -78,7 +78,7 @@ class RegistryMembers:
         raise RegistrationClosedError("members of this network are those of its registry")
 
     async def save_slash(self, record: SlashRecord, commitment: bytes) -> None:
-        """Keeps it here, and reports it: the registry takes the member from everybody."""
+        """Keeps it here, and reports it: the registry removes the member for all nodes."""
         await self._slashes.save_slash(record, commitment)
         request = pb.ReportSlashRequest(record=record.encode())
         with _registry_errors():

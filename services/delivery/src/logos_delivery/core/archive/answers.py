@@ -71,7 +71,7 @@ def believed(request: Request, response: Response) -> Page:
 
     Raises:
         StorePeerFailedError: It failed, or what it says is false.
-        StorePeerBusyError: It refuses for now.
+        StorePeerBusyError: It refuses at present.
         StoreQueryInvalidError: It refuses the query.
         StoreCursorUnknownError: It does not keep the message of the cursor.
     """
@@ -101,7 +101,7 @@ def _check_status(response: Response) -> None:
     if 200 <= code < 300:
         return
     if code == Status.TOO_MANY_REQUESTS:
-        raise StorePeerBusyError("the store node refuses for now: too many queries")
+        raise StorePeerBusyError("the store node refuses at present: too many queries")
     if "cursor not found" in text:
         raise StoreCursorUnknownError("cursor not found")
     if code == Status.BAD_REQUEST:

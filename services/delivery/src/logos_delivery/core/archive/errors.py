@@ -41,7 +41,7 @@ class StorePeerFailedError(RemoteFaultError):
 
 
 class StorePeerBusyError(LogosError):
-    """A store node refuses for now (DST-9)."""
+    """A store node refuses at present (DST-9)."""
 
     kind = ErrorKind.RESOURCE_EXHAUSTED
     reason = "STORE_PEER_BUSY"

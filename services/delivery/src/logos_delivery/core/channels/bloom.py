@@ -91,7 +91,7 @@ def decode(raw: bytes) -> BloomFilter:
 
 
 class RollingBloom:
-    """The filter of the latest ids: made anew without the older ones once it is full."""
+    """The filter of the latest ids: rebuilt without the older ones once it is full."""
 
     def __init__(self, *, size_bytes: int, hashes: int = 7) -> None:
         self._empty = BloomFilter(hashes, bytes(size_bytes))

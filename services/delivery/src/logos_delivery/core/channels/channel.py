@@ -53,7 +53,7 @@ class _Queued:
 
 
 class Channel:
-    """One channel of a node. `records` are those of its commits; none: it is opened anew.
+    """One channel of a node. `records` are those of its commits; none: it is a new one.
 
     `start` is its first input. `pace` is that of the node, shared by its channels.
     """
@@ -193,7 +193,7 @@ class Channel:
         now_ms: int,
         found: Iterable[payloads.Effect] = (),
     ) -> Effects:
-        """Does what SDS says, in its order; what is released thereby comes after that."""
+        """Does what SDS says, in its order; what that releases comes after it."""
         after: Effects = []
         queue, releases = deque(effects), deque[payloads.Release]()
         self._take_payloads(found, releases, after)

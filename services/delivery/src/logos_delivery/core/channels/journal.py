@@ -29,7 +29,7 @@ class Journal:
         self._changes[key] = None
 
     def take(self) -> dict[str, bytes | None]:
-        """Returns what was written and deleted, and begins anew."""
+        """Returns what was written and deleted, and empties it."""
         changes, self._changes = self._changes, {}
         return changes
 

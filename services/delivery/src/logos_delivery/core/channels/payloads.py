@@ -1,8 +1,8 @@
 """From messages back to payloads.
 
 Segments are put together once SDS delivers them, in causal order. With parity they are put
-together as they come, also those that wait. Once the payload is whole and its first segment has
-had its turn, the lost ones are not needed, and the others are released.
+together as they arrive, including those that SDS still holds back. Once the payload is whole and
+its first segment was delivered, no lost segment is needed, and those held back are released.
 
 Spec: docs/protocol/channels.md, CHN-6 to CHN-8. Source: LIP segmentation.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from logos_crypto.erasure import keccak256
+from logos_crypto.hashes import keccak256
 from logos_crypto.protobuf import bytes_field
 from logos_delivery.core.channels.errors import SegmentMalformedError
 from logos_delivery.core.channels.journal import Journal, Records, fields_of
@@ -42,14 +42,14 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Messages wait in vain for segments of a payload that is whole without them."""
+    """Messages wait for segments that a payload, whole already, no longer needs."""
 
     waiting: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Segments were not used, or given up."""
+    """Segments were not used, or the payload they belong to was given up."""
 
     sender: str
     reason: DropReason | None
@@ -66,9 +66,9 @@ class _Members:
     saved: set[str] = field(default_factory=set)
     waiting: set[str] = field(default_factory=set)
     first: str = ""
-    """Of the first segment; what it follows, the whole payload follows."""
+    """Id of the first segment's message; the payload follows what that message follows."""
     has_begun: bool = False
-    """Whether the first segment had its turn."""
+    """Whether the first segment was delivered."""
     payload: bytes | None = None
 
 
@@ -84,7 +84,7 @@ class Payloads:
         """Of messages that wait, also after their payload was handed over or dropped."""
 
     def parked(self, message: SdsMessage, now_ms: int) -> list[Effect]:
-        """A message came that waits for others."""
+        """A message has arrived that waits for others."""
         segment = _segment_of(message)
         if segment is None or not segment.parity_count:
             return []
@@ -95,12 +95,12 @@ class Payloads:
         return self._take(key, members, segment, message, now_ms)
 
     def delivered(self, message: SdsMessage, now_ms: int) -> list[Effect]:
-        """A message has its turn."""
+        """A message is delivered: all that it follows was delivered before it."""
         key = self._key_of.pop(message.message_id, None)
         if key is not None:
             members = self._members.get(key)
             if members is None or message.message_id not in members.waiting:
-                return []  # it came too late for its payload
+                return []  # its payload has ended without it
             members.waiting.discard(message.message_id)
             members.has_begun |= message.message_id == members.first
             self._save(members, message)
@@ -118,7 +118,7 @@ class Payloads:
         return self._take(key, members, segment, message, now_ms)
 
     def expire(self, now_ms: int) -> list[Effect]:
-        """Gives up what waits for too long."""
+        """Gives up payloads that have been incomplete for too long."""
         return self._follow(self._reassembly.tick(now_ms))
 
     def due_ms(self) -> int | None:
@@ -145,7 +145,7 @@ class Payloads:
             members.first = message.message_id
             members.has_begun = message.message_id not in members.waiting
         if members.payload is not None:
-            return self._hand_over(key)  # whole already: it may have been the first
+            return self._hand_over(key)  # whole already; this may have been its first segment
         effects = self._follow(self._reassembly.receive(message.sender, segment, now_ms))
         if key not in self._reassembly and members.payload is None:
             self._forget(key)  # a late segment of a payload that was handed over
@@ -178,7 +178,7 @@ class Payloads:
             self._forget(key)
             return [Dropped(key[0], DropReason.DISPLACED)]
         if not members.has_begun:
-            return []  # what the whole payload follows is not there yet
+            return []  # what the payload follows is not delivered yet
         return [Release(tuple(sorted(members.waiting)))]
 
     def _save(self, members: _Members, message: SdsMessage) -> None:

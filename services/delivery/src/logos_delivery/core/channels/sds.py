@@ -299,7 +299,7 @@ class Sds:
     # Restart
 
     def restore(self, records: Records, now_ms: int) -> None:
-        """Takes saved records in. What is missing is asked for anew."""
+        """Takes saved records in. What is missing is asked for again."""
         self.log.restore(records)
         self.outgoing.restore(records)
         for waiting in self.parked.restore(records, self.log.known()):

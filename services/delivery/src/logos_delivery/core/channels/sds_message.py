@@ -6,7 +6,7 @@ Spec: docs/protocol/channels.md, CHN-9 to CHN-11. Source: LIP SDS, wire protocol
 from dataclasses import dataclass
 from typing import Final
 
-from logos_crypto.erasure import keccak256
+from logos_crypto.hashes import keccak256
 from logos_crypto.protobuf import Fields, bytes_field, bytes_fields, number_field
 from logos_crypto.refusals import ProtobufError
 from logos_delivery.core.channels.errors import SdsMessageMalformedError

@@ -25,7 +25,7 @@ class Unacknowledged:
     number: int = 0
     """Of all that were ever added."""
     repeats: int = 0
-    """Not saved: a restart begins anew."""
+    """Not saved: a restart begins at 0."""
     due_ms: int | None = None
     """When it is sent again; None while it waits to be sent."""
     possible: set[str] = field(default_factory=set)

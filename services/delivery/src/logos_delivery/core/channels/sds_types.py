@@ -1,4 +1,4 @@
-"""What the machine of SDS is told, and what it says.
+"""The effects of the machine of SDS, and its configuration.
 
 Spec: docs/protocol/channels.md, CHN-9 to CHN-23.
 """
@@ -38,14 +38,14 @@ class Park:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """A participant has received one of this one's messages."""
+    """Another participant has received a message of this one."""
 
     one: Unacknowledged
 
 
 @dataclass(frozen=True, slots=True)
 class NotAcknowledged:
-    """One of this one's messages was repeated in vain."""
+    """A message of this participant was repeated, and still not acknowledged."""
 
     one: Unacknowledged
 
@@ -57,7 +57,7 @@ class Transmit:
     message_id: str
     raw: bytes
     is_ephemeral: bool
-    """Whether stores are not to keep it: they have it, or it is of the moment."""
+    """Whether stores are not to keep it: they have it already, or it is soon out of date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Messages that others follow were given up."""
+    """Missing messages, which others follow, were given up."""
 
     message_ids: tuple[str, ...]
 
@@ -91,13 +91,13 @@ class SdsConfig:
     channel_id: str
     participant: str
     history: int = 2
-    """Messages that a message names, beside those that no other names."""
+    """How many earlier messages a message names, besides those that no other one names."""
     filter_bytes: int = 256
-    """0: none is sent."""
+    """Size of the Bloom filter; 0: none is sent."""
     patience: Patience = field(default_factory=Patience)
     times: Times = field(default_factory=Times)
     lost_after_ms: int = 300_000
-    """What is missing for so long is given up."""
+    """After this time a missing message is given up."""
     sync_ms: int = 30_000
-    """A silent channel hears of its participants after that, and up to that again; 0: never."""
+    """After so much silence, and at most as much again, a sync message is sent; 0: never."""
     log_entries: int = 2048

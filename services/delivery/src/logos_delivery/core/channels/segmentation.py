@@ -9,14 +9,13 @@ from typing import Final
 
 from logos_crypto.erasure import (
     FIELD,
-    HASH_BYTES,
     SHARD_UNIT_BYTES,
     counts_fit,
     data_shards,
     end_of_padded,
-    keccak256,
     parity_shards,
 )
+from logos_crypto.hashes import KECCAK_BYTES, keccak256
 from logos_crypto.protobuf import Fields, bytes_field, number_field
 from logos_crypto.refusals import ProtobufError
 from logos_delivery.core.channels.errors import ChannelPayloadTooLargeError, SegmentMalformedError
@@ -101,7 +100,7 @@ def decode(raw: bytes) -> Segment:
 
 def _check(segment: Segment) -> None:
     data, parity = segment.data_count, segment.parity_count
-    if len(segment.payload_hash) != HASH_BYTES:
+    if len(segment.payload_hash) != KECCAK_BYTES:
         raise SegmentMalformedError("the hash of a payload has 32 bytes")
     if data < 1 or data + parity > MAX_SEGMENTS:
         raise SegmentMalformedError(f"{data} data and {parity} parity segments")

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from logos_crypto import base58
+from logos_crypto.hashes import keccak256
 from logos_delivery.core.enr.errors import EnrSignatureError
-from logos_delivery.core.enr.keccak import keccak_256
 
 SCHEME: Final = b"v4"
 PUBLIC_KEY_BYTES: Final = 33
@@ -46,7 +46,7 @@ class RecordKey:
     def sign(self, content: bytes) -> bytes:
         """Returns 64 bytes, r and the lower s: the same for the same content (RFC 6979)."""
         algorithm = ec.ECDSA(_DIGEST, deterministic_signing=True)
-        r, s = decode_dss_signature(self._key.sign(keccak_256(content), algorithm))
+        r, s = decode_dss_signature(self._key.sign(keccak256(content), algorithm))
         return r.to_bytes(32, "big") + min(s, _ORDER - s).to_bytes(32, "big")
 
 
@@ -59,7 +59,7 @@ def check_signature(public_key: bytes, content: bytes, signature: bytes) -> None
         raise EnrSignatureError("the other one of a signature's two forms")
     try:
         _public(public_key).verify(
-            encode_dss_signature(r, s), keccak_256(content), ec.ECDSA(_DIGEST)
+            encode_dss_signature(r, s), keccak256(content), ec.ECDSA(_DIGEST)
         )
     except (ValueError, InvalidSignature) as error:
         raise EnrSignatureError("not signed by the key in the record") from error
@@ -71,7 +71,7 @@ def node_id_of(public_key: bytes) -> bytes:
         point = _public(public_key).public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     except ValueError as error:
         raise EnrSignatureError("not a key of secp256k1") from error
-    return keccak_256(point[1:])
+    return keccak256(point[1:])
 
 
 def peer_id_of(public_key: bytes) -> str:

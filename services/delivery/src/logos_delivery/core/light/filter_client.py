@@ -159,7 +159,7 @@ class FilterClient:
         elif status == FilterStatus.TOO_MANY_REQUESTS and peer.has_confirmed:
             peer.paused_until_ms = now_ms + LIMIT_PAUSE_MS
         elif status == FilterStatus.NOT_FOUND and kind is not FilterKind.SUBSCRIBE:
-            # It has started anew, or has given up on this node.
+            # It has restarted, or has given up on this node.
             peer.answered_ms, peer.is_stale = now_ms, False
             peer.forget()
         else:

@@ -13,7 +13,7 @@ from logos_delivery.core import message
 from logos_delivery.core.errors import ContentTopicInvalidError, DeliveryMessageMalformedError
 from logos_delivery.core.light.errors import LightMessageMalformedError
 from logos_delivery.core.message import Message
-from logos_delivery.core.topics import PubsubTopic, parse_content_topic, shard_of
+from logos_delivery.core.topics import pubsub_topic_of
 
 PROTOCOL: Final = "/vac/waku/lightpush/3.0.0"
 UNKNOWN_REQUEST: Final = "N/A"
@@ -149,22 +149,19 @@ def topic_of(
         shards: Of the cluster if content topics decide among them; None if clients do.
     """
     topic = request.pubsub_topic
-    if topic is None and shards is None:
-        description = "Pubsub topic must be specified when static sharding is enabled"
-        return LightPushResponse(request.request_id, LightPushStatus.INVALID_MESSAGE, description)
-    if topic is None:
-        try:
-            parsed = parse_content_topic(request.message.content_topic)
-        except ContentTopicInvalidError as error:
-            description = f"Invalid content-topic:{error}"
-            return LightPushResponse(
-                request.request_id, LightPushStatus.INVALID_MESSAGE, description
-            )
-        return str(PubsubTopic(cluster, shard_of(parsed, shards or 1)))
-    if not topic.strip():
+    if topic is not None:
+        if topic.strip():
+            return topic
         description = "topic must not be empty"
         return LightPushResponse(request.request_id, LightPushStatus.BAD_REQUEST, description)
-    return topic
+    if shards is None:
+        description = "Pubsub topic must be specified when static sharding is enabled"
+        return LightPushResponse(request.request_id, LightPushStatus.INVALID_MESSAGE, description)
+    try:
+        return pubsub_topic_of(request.message.content_topic, cluster=cluster, shards=shards)
+    except ContentTopicInvalidError as error:
+        description = f"Invalid content-topic:{error}"
+        return LightPushResponse(request.request_id, LightPushStatus.INVALID_MESSAGE, description)
 
 
 def checked_response(response: LightPushResponse, request_id: str) -> LightPushResponse:

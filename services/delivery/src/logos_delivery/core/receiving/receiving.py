@@ -168,7 +168,7 @@ class Receiving:
         return effects + self._continue(backfill.fetched(), now_ms)
 
     def unanswered(self, query: int, now_ms: int) -> list[Effect]:
-        """No store node has answered: the backfill begins anew later."""
+        """No store node has answered: the backfill starts again later."""
         if self._backfill is not None and self._backfill.asks(query):
             self._abort(now_ms)
             self._retry_at_ms = now_ms + self._retry_ms

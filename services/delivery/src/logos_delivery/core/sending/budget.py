@@ -1,11 +1,11 @@
-"""How many messages an epoch this node may begin to send (DSN-3)."""
+"""How many messages this node may begin to send in an epoch (DSN-3)."""
 
 
 class RateBudget:
-    """The budget of the present epoch. Epochs are of Unix time: `floor(time / period)`.
+    """The budget of the current epoch. Epochs count Unix time: `floor(time / period)`.
 
-    It is this node's own courtesy, kept in memory. What other nodes hold it to is the limit of
-    its membership, which the mixnet keeps durably (RLN-18).
+    The node limits itself by it, in memory only. What other nodes enforce is the limit of its
+    membership, which the mixnet keeps on disk (RLN-18).
     """
 
     def __init__(self, period_ms: int, limit: int | None = None) -> None:
@@ -43,7 +43,7 @@ class RateBudget:
         return True
 
     def exhaust(self, now_ms: int) -> None:
-        """Nothing more in this epoch: whoever makes proofs says that its ids are spent."""
+        """Ends this epoch's budget: the maker of proofs says that its message ids are spent."""
         self._roll(now_ms)
         self._is_exhausted = True
 

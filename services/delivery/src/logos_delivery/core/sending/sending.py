@@ -285,7 +285,7 @@ class Sending:
         return self._pump(now_ms)
 
     def _prove_again(self, entry: Entry, text: str, now_ms: int) -> list[Effect]:
-        """Charges the budget anew, since a new proof spends a message id; stamps it anew too."""
+        """Charges the budget again: a new proof spends a message id. The timestamp is renewed."""
         entry.reproven += 1
         if entry.reproven >= MAX_REPROVEN:
             return self._end(entry, RequestState.FAILED, WINDOW_TEXT, now_ms)

@@ -31,7 +31,7 @@ OFFSET_MS: Final = 20_000
 """Messages of the last moments are still on their way: they are not compared."""
 STALL_MS: Final = 30_000
 ARRIVAL_MS: Final = 10_000
-"""How long one that waits for a reconciliation is kept waiting for the next message of it."""
+"""How long the caller of a reconciliation waits for its next message."""
 SLACK_MS: Final = 60_000
 """By which the clocks of two nodes may differ."""
 MAX_SESSIONS: Final = 16
@@ -42,7 +42,7 @@ class Open:
     """Open a stream for a reconciliation; report `connected` or `not_connected`."""
 
     peer: str
-    """Peer id of a store node; empty: one of chance."""
+    """Peer id of a store node; empty: one at random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Sync:
         self._begins_ms = now_ms + interval_ms
         self._opening_until_ms: int | None = None
         self._ticket: Ticket | None = None
-        """Of the one that waits for the reconciliation that this node has begun."""
+        """Of the caller of the reconciliation that this node has begun."""
         self._running: dict[int, _Running] = {}
         self._gates: dict[str, Gate] = {}
         self._arriving: list[_Arriving] = []
@@ -158,7 +158,7 @@ class Sync:
     def kept(
         self, position: Position, pubsub_topic: str, content_topic: str, now_ms: int
     ) -> list[Effect]:
-        """The archive keeps a message, whoever it came from; it is durable."""
+        """The archive keeps a message, from whatever source; it is durable."""
         if position >= self._floor(now_ms) and self._scope.has(pubsub_topic, content_topic):
             self._index.add(position, pubsub_topic, content_topic)
         for one in self._arriving:

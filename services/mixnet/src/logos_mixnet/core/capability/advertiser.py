@@ -119,7 +119,7 @@ class Advertiser:
     ) -> Sequence[Effect]:
         """Begins with a service, or goes on with a newer record of this node.
 
-        What is registered stays so until its time is over; what still waits begins anew.
+        What is registered stays so until its time is over; what still waits begins again.
         Raises ValueError beyond 64 services.
         """
         service = self._services.get(service_id)

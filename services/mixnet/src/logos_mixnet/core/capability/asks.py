@@ -12,7 +12,7 @@ from logos_mixnet.core.capability.wire import Peer
 class Ask:
     """Dial a peer and send it a request; report with `answered` or `unanswered`.
 
-    Whoever performs it gives up after five seconds: every request has an outcome.
+    The performer gives up after five seconds: every request has an outcome.
     """
 
     number: int

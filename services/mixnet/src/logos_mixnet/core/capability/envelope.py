@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from logos_crypto import varint
+from logos_crypto.protobuf import bytes_field
 from logos_mixnet.core.capability.errors import EnvelopeSignatureError
-from logos_mixnet.core.capability.fields import Fields, bytes_field
+from logos_mixnet.core.capability.fields import Fields
 from logos_mixnet.core.capability.keys import PublicKey, Signer
 
 _PUBLIC_KEY: Final = 1

@@ -10,7 +10,7 @@ from typing import Final
 
 AHEAD: Final = 65_536
 """Numbers that are on disk before they are used. A run signs a record an hour, and one for each
-change of what is offered, which stores anew how far they go."""
+change of what is offered, which stores again how far they go."""
 
 
 class RecordNumbers:

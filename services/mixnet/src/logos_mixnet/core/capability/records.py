@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from logos_crypto.protobuf import bytes_field, bytes_fields, number_field
 from logos_mixnet.core.capability.distance import ServiceId, service_id_of
 from logos_mixnet.core.capability.envelope import open_envelope, seal
 from logos_mixnet.core.capability.errors import (
@@ -19,7 +20,7 @@ from logos_mixnet.core.capability.errors import (
     RecordTooLargeError,
     ServiceNotAdvertisedError,
 )
-from logos_mixnet.core.capability.fields import Fields, bytes_field, bytes_fields, number_field
+from logos_mixnet.core.capability.fields import Fields
 from logos_mixnet.core.capability.keys import PeerId, Signer
 
 DOMAIN: Final = "libp2p-peer-record"

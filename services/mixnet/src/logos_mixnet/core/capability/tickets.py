@@ -6,13 +6,14 @@ Spec: docs/protocol/discovery.md, DIS-9 (bytes), DIS-10 (window). Source: LIP-10
 from dataclasses import dataclass, replace
 from typing import Final
 
+from logos_crypto.protobuf import bytes_field, number_field
 from logos_mixnet.core.capability.errors import (
     MessageMalformedError,
     TicketOtherError,
     TicketSignatureError,
     TicketWindowError,
 )
-from logos_mixnet.core.capability.fields import Fields, bytes_field, number_field
+from logos_mixnet.core.capability.fields import Fields
 from logos_mixnet.core.capability.keys import PublicKey, Signer
 
 _ADVERTISEMENT: Final = 1

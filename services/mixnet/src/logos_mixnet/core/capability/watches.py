@@ -159,7 +159,7 @@ class Watches:
         self._running.discard(service_id)
         watched = self._watched.get(service_id)
         if watched is None or watched.due_ms is not None:
-            return None  # its watch has ended, or was begun anew
+            return None  # its watch has ended, or was begun again
         watched.due_ms = now_ms + self._pace.delay_ms(watched.look_ups, self._rng)
         return watched
 

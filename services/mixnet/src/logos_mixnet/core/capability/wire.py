@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from logos_crypto.protobuf import bytes_field, bytes_fields, number_field
 from logos_mixnet.core.capability.distance import ID_BYTES, ServiceId
 from logos_mixnet.core.capability.errors import MessageMalformedError
-from logos_mixnet.core.capability.fields import Fields, bytes_field, bytes_fields, number_field
+from logos_mixnet.core.capability.fields import Fields
 from logos_mixnet.core.capability.keys import MAX_PEER_ID_BYTES, PeerId
 from logos_mixnet.core.capability.multiaddr import MAX_ADDRESS_BYTES
 from logos_mixnet.core.capability.records import MAX_RECORD_BYTES

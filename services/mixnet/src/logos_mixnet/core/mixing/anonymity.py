@@ -33,10 +33,10 @@ Longer paths hide better."""
 class Words(StrEnum):
     """How much that is."""
 
-    NONE = "none: whoever sees all links sees who writes to whom"
-    LOW = "low: whoever sees all links has a few suspects"
-    FAIR = "fair: whoever sees all links has dozens of suspects"
-    GOOD = "good: whoever sees all links has hundreds of suspects"
+    NONE = "none: an observer of all links sees who writes to whom"
+    LOW = "low: an observer of all links has a few suspects"
+    FAIR = "fair: an observer of all links has dozens of suspects"
+    GOOD = "good: an observer of all links has hundreds of suspects"
 
 
 @dataclass(frozen=True, slots=True)

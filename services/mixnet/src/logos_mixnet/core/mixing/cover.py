@@ -37,7 +37,7 @@ class Profile:
     mean_delay_ms: int
     """At each hop but the last."""
     share: float = 0.7
-    """f: of the budget, that all cover together shall cost."""
+    """f: the part of the budget that all cover together costs."""
     hops: int = 3
     law: Law = Law.POISSON
 

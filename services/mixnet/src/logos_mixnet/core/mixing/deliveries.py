@@ -259,7 +259,7 @@ class Deliveries:
     def _deliver(self, message: MixMessage, now_ms: int) -> Effects:
         listener = self._listeners.get(message.codec)
         if listener is None:
-            raise NobodyListensError("nobody listens for the codec of a message")
+            raise NobodyListensError("no program listens for the codec of a message")
         body = ForwardBody.decode(message.body)
         size = sum(len(each.content) for each in listener.waiting) + len(body.content)
         if len(listener.waiting) >= MAX_WAITING_MESSAGES or size > MAX_WAITING_BYTES:

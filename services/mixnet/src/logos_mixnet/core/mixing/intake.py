@@ -11,7 +11,7 @@ from typing import Final
 SHARE: Final = 2
 """Times the ids of an epoch: those of two epochs may come at once, where one ends."""
 MAX_PEERS: Final = 4_096
-"""Whose reading is remembered: who connects anew has not more."""
+"""Peers whose bucket is kept, so that a new connection does not refill it."""
 
 
 class Intake:

@@ -1,7 +1,7 @@
 """Which keys a mix has, and when the next one begins (MIX-15).
 
 A key epoch is as long as the setting says. The key of an epoch is advertised while it lasts and
-served for one more: whoever has learnt of it in time has its packets relayed.
+served for one more: packets of senders that learnt of it in time are relayed.
 """
 
 from collections.abc import AsyncIterator, Sequence

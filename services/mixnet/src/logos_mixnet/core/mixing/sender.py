@@ -254,7 +254,7 @@ class Sender:
         return self._settled(number, None, now_ms)
 
     def not_departed(self, number: int, error: LogosError, now_ms: int) -> Effects:
-        """Takes note that a packet could not leave: it is tried anew, or its message refused."""
+        """Takes note that a packet could not leave: it is tried again, or its message refused."""
         return self._settled(number, error, now_ms)
 
     def link_down(self, peer_id: str, now_ms: int) -> Effects:

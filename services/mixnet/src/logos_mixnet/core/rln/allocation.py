@@ -11,9 +11,10 @@ from typing import Final, Protocol
 
 from logos_crypto import varint
 from logos_crypto.hashes import FIELD_BYTES, MODULUS
+from logos_crypto.protobuf import bytes_field, number_field
 from logos_crypto.refusals import VarintError
 from logos_mixnet.core.capability.errors import MessageMalformedError
-from logos_mixnet.core.capability.fields import Fields, bytes_field, number_field
+from logos_mixnet.core.capability.fields import Fields
 from logos_mixnet.core.rln.errors import AllocationMalformedError, AuthenticationError
 
 PROTOCOL: Final = "/logos/rln/membership/1.0.0"

@@ -1,6 +1,6 @@
 """Announcements: a node says which commitment is its own (RLN-22).
 
-For test networks without a chain: whoever has many identities has as many budgets.
+For test networks without a chain: one who has many identities has as many budgets.
 
     01 | peer id 39 | rln identifier 32 | commitment 32 | limit u16 LE | signature 8 to 72
 """

@@ -189,7 +189,7 @@ class ProofGuard:
         try:
             commitment = evidence.identity().commitment
         except EvidenceError:
-            return []  # hearsay that fits no line
+            return []  # what others told of it fits no line
         self._log.convict(seen)
         return [Convict(evidence, commitment)]
 

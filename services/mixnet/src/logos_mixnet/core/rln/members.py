@@ -2,7 +2,7 @@
 
 Members of the genesis list come first, in its order; those who announced themselves follow, by
 peer id. So every node has the same tree of the same members, in whatever order it heard of them.
-Who has announced two commitments, or was slashed, has no leaf and moves nobody else's.
+One that has announced two commitments, or was slashed, has no leaf; no other leaf moves.
 
 Changes of an epoch are committed together, and that in two steps. A fifth of an epoch before an
 epoch begins is the cut: the members heard of by then have a root, which is accepted from there on.

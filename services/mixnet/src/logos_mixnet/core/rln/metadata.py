@@ -10,8 +10,9 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from logos_crypto.hashes import FIELD_BYTES, MODULUS
+from logos_crypto.protobuf import MAX_FIELDS, bytes_field
 from logos_mixnet.core.capability.errors import MessageMalformedError
-from logos_mixnet.core.capability.fields import MAX_FIELDS, Fields, bytes_field
+from logos_mixnet.core.capability.fields import Fields
 from logos_mixnet.core.rln.errors import ReportMalformedError
 from logos_mixnet.core.rln.nullifiers import Point, Sighting
 

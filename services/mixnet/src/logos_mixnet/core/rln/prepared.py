@@ -2,7 +2,7 @@
 
 A preparation serves one id of one epoch under one root. Where it is known which messages are going
 to leave, as the mix knows what it holds, so many are prepared for each epoch, and one: hardly one
-is made in vain. Elsewhere how many there are follows from how many were used lately; towards the
+is wasted. Elsewhere how many there are follows from how many were used lately; towards the
 end of an epoch they are more and more those of the next.
 """
 

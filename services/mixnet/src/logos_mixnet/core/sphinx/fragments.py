@@ -4,8 +4,9 @@ A fragment is the body of a message with an internal codec:
 
     message id 16, random | index 2 | count 2 | piece        big-endian
 
-All pieces but the last are full. The receiver does not know who sends, so it can be fair to
-nobody: what it holds is bounded, and the message that has waited longest makes room.
+All pieces but the last are full. The receiver does not know who sends, so it cannot share its
+room out among senders: what it holds is bounded, and the message that has waited longest makes
+room.
 
 Spec: docs/protocol/mix.md, MIX-12 and MIX-13.
 """

@@ -1,7 +1,7 @@
 """Answers that this node waits for: the keys of its reply blocks, until they are used or old.
 
-A request brings one block or several: for redundancy, or for an answer in fragments. Whoever
-asked says when the answer is whole, and the request's other keys are forgotten.
+A request brings one block or several: for redundancy, or for an answer in fragments. The
+caller says when the answer is whole, and the request's other keys are forgotten.
 
 Spec: docs/protocol/mix.md, MIX-14. Source: LIP-99 §8.7.2 step 4, §8.7.5.
 """
@@ -94,7 +94,7 @@ class Replies:
         effects = self.tick(now_ms)
         kept = self._keys.pop(reply.surb_id, None)
         if kept is None:
-            return [*effects, Dropped(ReplyUnknownError("an answer that nobody waits for"))]
+            return [*effects, Dropped(ReplyUnknownError("an answer that is not waited for"))]
         request, keys = kept
         self._requests[request].surb_ids.discard(reply.surb_id)
         try:

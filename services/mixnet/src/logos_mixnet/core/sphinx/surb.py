@@ -23,7 +23,7 @@ from logos_mixnet.core.sphinx.primitives import RandomBytes, draw
 
 @dataclass(frozen=True, slots=True)
 class Surb:
-    """What whoever answers gets. To be used once: a second use gives both away as one sender's."""
+    """What the answering side gets, to be used once: two uses show that both are one sender's."""
 
     first_hop: bytes
     """An address block: where the answer is sent."""

@@ -1,0 +1,72 @@
+"""What the rooms of one node share: settings, the network's limits, and its ports."""
+
+import asyncio
+from dataclasses import dataclass
+
+import grpc
+
+from logos_delivery.config import Config
+from logos_delivery.core.presets import Preset
+from logos_delivery.core.relay.proof import RELAY_IDENTIFIER
+from logos_delivery.core.relay.relay_guard import RateLimits
+from logos_delivery.net.mix import NetworkMix
+from logos_delivery.net.proofs import NetworkProofs
+from logos_delivery.net.requests import StreamRequests
+from logos_delivery.net.services import NetworkServices
+from logos_module.network.streams import PeerStreams
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the rooms of one node share."""
+
+    config: Config
+    network: grpc.aio.Channel
+    """To the network module."""
+    stopping: asyncio.Event
+    limits: RateLimits | None
+    """Of the network; None: messages carry no proofs."""
+    proofs: NetworkProofs
+    services: NetworkServices
+    streams: PeerStreams
+    requests: StreamRequests
+    mix: NetworkMix | None
+    """None where nothing is sent through the mix-net."""
+
+    @property
+    def preset(self) -> Preset:
+        """What all nodes of the network agree on."""
+        return self.config.preset
+
+    @property
+    def identifier(self) -> bytes | None:
+        """Of the application that proofs are for; None: messages carry no proofs."""
+        return None if self.limits is None else self.limits.identifier
+
+
+async def surroundings_of(
+    config: Config, network: grpc.aio.Channel, stopping: asyncio.Event
+) -> Surroundings:
+    """Builds the ports, and asks the network module for the network's limits."""
+    proofs, streams = NetworkProofs(network), PeerStreams(network, "delivery")
+    return Surroundings(
+        config,
+        network,
+        stopping,
+        await _rate_limits(config, proofs),
+        proofs,
+        NetworkServices(network),
+        streams,
+        StreamRequests(streams),
+        NetworkMix(network) if config.via_mix else None,
+    )
+
+
+async def _rate_limits(config: Config, proofs: NetworkProofs) -> RateLimits | None:
+    """Returns the network's rate limits, if it has any."""
+    preset = config.preset.rln
+    if preset is None or not config.rln:
+        return None
+    if preset.epoch_s is not None:
+        return RateLimits(preset.epoch_s * 1000, RELAY_IDENTIFIER)
+    return RateLimits(await proofs.period_ms(), RELAY_IDENTIFIER)
