@@ -4,20 +4,12 @@ Its state is in the folder that `LOGOS_DELIVERY_DIR` names, else in `logos-deliv
 """
 
 import os
-import secrets
 import sys
 import tempfile
 from pathlib import Path
 
-from flags import Flags, FlagsError, level_of, parse, told
-from node_profile import profile_of
-
-from logos_client.private_files import write_private
-
-ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-"""Of secp256k1: a key is from 1 to below this."""
-IDENTITY = Path("modules", "mixnet", "identity.key")
-"""Where the network module has its key (NET-2)."""
+from flags import FlagsError, parse, told
+from node_folder import prepared
 
 
 def main(arguments: list[str]) -> int:
@@ -33,44 +25,6 @@ def main(arguments: list[str]) -> int:
     command = [sys.executable, "-m", "logos_kernel"]
     os.execve(sys.executable, command, {**os.environ, **variables})  # noqa: S606 -- our own
     return 0  # this process is the kernel by then
-
-
-def prepared(flags: Flags, folder: Path, sockets: Path) -> dict[str, str]:
-    """Writes the key and the profile of a node; returns the environment of its kernel.
-
-    Raises FlagsError.
-    """
-    for name in ("kernel", "modules", "logs", str(IDENTITY.parent)):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    secret = _secret(flags, folder / IDENTITY)
-    profile = profile_of(flags, secret)
-    (folder / "profile.toml").write_text(profile.text(), encoding="utf-8")
-    return {
-        "LOGOS_PROFILE": str(folder / "profile.toml"),
-        "LOGOS_STATE_DIR": str(folder / "kernel"),
-        "LOGOS_FRONT": f"unix:{sockets / 'front.sock'}",
-        "LOGOS_LISTEN": f"unix:{sockets / 'kernel.sock'}",
-        "LOGOS_RUN_DIR": str(sockets),
-        "LOGOS_MODULES_STATE_DIR": str(folder / "modules"),
-        "LOGOS_MODULES_LOG_DIR": str(folder / "logs"),
-        "LOGOS_LOG_LEVEL": level_of(flags),
-        "PYTHONSAFEPATH": "1",
-    }
-
-
-def _secret(flags: Flags, path: Path) -> bytes:
-    """The key of the node: as it is given, else as it was before, else a new one."""
-    if flags.nodekey:
-        secret = bytes.fromhex(flags.nodekey)
-        if not 0 < int.from_bytes(secret, "big") < ORDER:
-            raise FlagsError("--nodekey: not a key of secp256k1")
-    elif path.exists():
-        return path.read_bytes()
-    else:
-        secret = (secrets.randbelow(ORDER - 1) + 1).to_bytes(32, "big")
-    if not path.exists() or path.read_bytes() != secret:
-        write_private(path, secret)
-    return secret
 
 
 if __name__ == "__main__":

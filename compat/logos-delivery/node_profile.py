@@ -43,17 +43,18 @@ class NodeProfile:
         return "\n".join(parts) + "\n"
 
 
-def profile_of(flags: Flags, secret: bytes) -> NodeProfile:
+def profile_of(flags: Flags, secret: bytes, *, is_reliable: bool | None = None) -> NodeProfile:
     """Makes the profile of a node.
 
     Args:
         flags: What was asked for.
         secret: Key of the node, 32 bytes.
+        is_reliable: Whether store nodes are asked for what was sent; None: as the preset says.
 
     Raises:
         FlagsError: A flag names an address, a record or a preset that is none.
     """
-    shards = _network(flags)
+    shards = network_of(flags)
     port = flags.tcp_port + flags.ports_shift
     address = _outside(flags)
     enr = str(_record(flags, secret, shards["cluster"], address, port))
@@ -72,7 +73,10 @@ def profile_of(flags: Flags, secret: bytes) -> NodeProfile:
     announced = [*flags.ext_multiaddr, *([f"/ip4/{address}/tcp/{port}"] if address else [])]
     if announced:
         mixnet["announce"] = announced
-    return NodeProfile(mixnet, _delivery(flags, shards, enr), enr)
+    delivery = _delivery(flags, shards, enr)
+    if is_reliable is not None:
+        delivery["reliability"] = is_reliable
+    return NodeProfile(mixnet, delivery, enr)
 
 
 def manifest(module: str) -> Path:
@@ -83,8 +87,8 @@ def manifest(module: str) -> Path:
     return Path(spec.origin).parent / "module.toml"
 
 
-def _network(flags: Flags) -> dict[str, Any]:
-    """The cluster and its shards, by its preset if it has one."""
+def network_of(flags: Flags) -> dict[str, Any]:
+    """Returns the cluster and its shards, by its preset if it has one. FlagsError."""
     by_cluster = {one.cluster: one for one in PRESETS.values()}
     preset = PRESETS.get(flags.preset) if flags.preset else by_cluster.get(flags.cluster_id)
     if flags.preset and preset is None:
@@ -120,15 +124,15 @@ def _delivery(flags: Flags, shards: dict[str, Any], enr: str) -> dict[str, Any]:
     if flags.store_message_db_url.startswith("postgres"):
         _, _, rest = flags.store_message_db_url.partition("://")
         found["archive_url"] = f"postgresql+asyncpg://{rest}"
+    if flags.metrics_server:
+        port = flags.metrics_server_port + flags.ports_shift
+        found["http_metrics"] = _here(flags.metrics_server_address, port)
     topics = [f"/waku/2/rs/{shards['cluster']}/{shard}" for shard in flags.shard]
     if flags.rest:
         found["http"] = _here(flags.rest_address, flags.rest_port + flags.ports_shift)
         found["http_open"] = True
         found["http_cache"] = flags.rest_relay_cache_capacity
         found["http_topics"] = [*topics, *flags.content_topic]
-        if flags.metrics_server:
-            port = flags.metrics_server_port + flags.ports_shift
-            found["http_metrics"] = _here(flags.metrics_server_address, port)
     else:
         found["shards"] = [one for one in flags.shard if one < shards["cluster_shards"]]
     return found

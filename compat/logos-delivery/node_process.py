@@ -1,0 +1,166 @@
+"""Processes of the nodes of this program: kernels, and what they are forked from (docs/adr/0016).
+
+Each has its own start of Python where no fork server can be had. A guard ends them all when this
+program ends, however it does.
+"""
+
+import atexit
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final
+
+from node_profile import MODULES, manifest
+
+from logos_base.manifest import parse_manifest
+from logos_forkserver import client, launch
+from logos_forkserver.client import Forked, ForkServerError
+from logos_forkserver.wire import Request
+from logos_testnet.fork_server import KERNEL_MODULES, starts_by_fork
+
+PYTHON_VARIABLE: Final = "LOGOS_DELIVERY_PYTHON"
+"""Names the interpreter of the nodes: one that has the project's packages."""
+LOAD_TIMEOUT_S: Final = 60.0
+_OF_CHECKOUT: Final = Path(__file__).parents[2] / ".venv" / "bin" / "python"
+
+
+class KernelProcess:
+    """A kernel that was started here."""
+
+    def __init__(self, programs: "Programs", started: Forked | subprocess.Popen[bytes]) -> None:
+        self._programs = programs
+        self._started = started
+        is_forked = isinstance(started, Forked)
+        self._pidfd = started.pidfd if is_forked else os.pidfd_open(started.pid)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Returns whether it ends within a time."""
+        return bool(select.select([self._pidfd], [], [], max(timeout_s, 0))[0])
+
+    def end(self, timeout_s: float) -> None:
+        """Ends it and its modules; one that takes longer is killed."""
+        signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
+        if not self.wait(timeout_s):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            self.wait(timeout_s)
+        self.close()
+
+    def close(self) -> None:
+        """Forgets a process that has ended."""
+        self._programs.forget(self._started.pid)
+        if isinstance(self._started, Forked):
+            self._started.close()
+        else:
+            self._started.wait()
+            os.close(self._pidfd)
+
+
+class Programs:
+    """Starts kernels. One in each Python process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._guard: IO[bytes] | None = None
+        self._folder: Path | None = None
+        self._forks: Path | None = None
+        """Socket of the fork server, once it serves."""
+
+    def start(self, variables: Mapping[str, str], log: Path) -> KernelProcess:
+        """Starts a kernel that writes to a file. OSError."""
+        with self._lock:
+            self._watch_over_them()
+            forks = self._fork_server()
+        own = {**_kept(), **variables, "GRPC_VERBOSITY": "ERROR"}
+        if forks is not None:
+            own["LOGOS_FORK_SERVER"] = str(forks)
+        with log.open("ab") as output:
+            started = self._started(own, output, forks)
+        self._tell(f"+{started.pid}")
+        return KernelProcess(self, started)
+
+    def forget(self, pid: int) -> None:
+        """It has ended."""
+        self._tell(f"-{pid}")
+
+    def _started(
+        self, variables: dict[str, str], output: IO[bytes], forks: Path | None
+    ) -> Forked | subprocess.Popen[bytes]:
+        if forks is not None:
+            request = Request("logos_kernel", folder=".", variables=variables)
+            with suppress(ForkServerError):
+                return client.fork(forks, request, output.fileno())
+        return subprocess.Popen(  # noqa: S603 -- our own
+            [interpreter(), "-m", "logos_kernel"],
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+    def _fork_server(self) -> Path | None:
+        """Returns its socket, once it has loaded the modules; None if it cannot."""
+        if self._forks is not None or not starts_by_fork(os.environ):
+            return self._forks
+        self._folder = Path(tempfile.mkdtemp(prefix="ldf"))
+        atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
+        path, log = self._folder / "forks.sock", self._folder / "forks.log"
+        variables = {**_kept(), "PYTHONSAFEPATH": "1"}
+        pid = launch.start(
+            path, list(_preloaded()), variables=variables, output=log, python=interpreter()
+        )
+        self._tell(f"+{pid}")
+        with suppress(ForkServerError):
+            connection = client.begin_check(path)
+            if select.select([connection], [], [], LOAD_TIMEOUT_S)[0]:
+                client.end_check(connection)
+                self._forks = path
+        return self._forks
+
+    def _watch_over_them(self) -> None:
+        if self._guard is not None:
+            return
+        guard = subprocess.Popen(  # noqa: S603 -- our own; it lives longer than this process
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._guard = guard.stdin
+
+    def _tell(self, line: str) -> None:
+        if self._guard is not None:
+            self._guard.write(f"{line}\n".encode("ascii"))
+            self._guard.flush()
+
+
+def interpreter() -> str:
+    """Returns the interpreter of the nodes: of a variable, else the checkout's, else this."""
+    own = str(_OF_CHECKOUT) if _OF_CHECKOUT.exists() else sys.executable
+    return os.environ.get(PYTHON_VARIABLE) or own
+
+
+def _preloaded() -> Iterator[str]:
+    """What the fork server loads, each once."""
+    names = list(KERNEL_MODULES)
+    for module in MODULES:
+        text = manifest(module).read_text(encoding="utf-8")
+        names += parse_manifest(text).preload
+    yield from dict.fromkeys(names)
+
+
+def _kept() -> dict[str, str]:
+    """The environment of nodes: without what is for this program alone."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LOGOS_", "PYTHON"))
+    }
