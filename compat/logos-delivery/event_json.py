@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from logos.delivery.v1 import channels_pb2, delivery_pb2, message_pb2
+from logos.network.v1 import peering_pb2
 
 Json = dict[str, Any]
 
@@ -84,6 +85,25 @@ def of_channel(event: channels_pb2.ChannelEvent) -> Json | None:
         "requestId": event.request_id,
     }
     return told | ({"error": event.error} if event.error else {})
+
+
+class PeerWatch:
+    """Tells when a peer comes or goes; a stream that is opened again names those it has told."""
+
+    def __init__(self) -> None:
+        self._connected: set[str] = set()
+
+    def change(self, event: peering_pb2.WatchPeersResponse) -> Json | None:
+        """Returns what is new; None if nothing is."""
+        told = {"eventType": "connection_change", "peerId": event.peer_id}
+        is_known = event.peer_id in self._connected
+        if event.event == peering_pb2.WatchPeersResponse.EVENT_CONNECTED and not is_known:
+            self._connected.add(event.peer_id)
+            return {**told, "peerEvent": "EventConnected"}
+        if event.event == peering_pb2.WatchPeersResponse.EVENT_DISCONNECTED and is_known:
+            self._connected.remove(event.peer_id)
+            return {**told, "peerEvent": "EventDisconnected"}
+        return None
 
 
 class ShardWatch:

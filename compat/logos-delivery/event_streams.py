@@ -7,18 +7,20 @@ from contextlib import suppress
 from typing import Any, Final
 
 import grpc
-from event_json import Json, ShardWatch, of_channel, of_delivery
+from event_json import Json, PeerWatch, ShardWatch, of_channel, of_delivery
 
 from logos.delivery.v1 import channels_pb2, delivery_pb2
 from logos.delivery.v1.channels_pb2_grpc import ChannelsStub
 from logos.delivery.v1.delivery_pb2_grpc import DeliveryStub
+from logos.network.v1 import peering_pb2
+from logos.network.v1.peering_pb2_grpc import PeeringStub
 
 PAUSE_S: Final = 0.2
 """Before a stream that has ended is opened again."""
 
 
 class EventStreams:
-    """Three streams: of messages, of channels, of health. Each goes on where it was."""
+    """The streams of messages, channels, health and peers. Each goes on where it was."""
 
     def __init__(self, told: Callable[[Json], None], metadata: tuple[tuple[str, str], ...]) -> None:
         """`told` is given one event at a time, in a thread of this."""
@@ -26,6 +28,7 @@ class EventStreams:
         self._metadata = metadata
         self._positions = {"delivery": 0, "channels": 0}
         self._shards = ShardWatch()
+        self._peers = PeerWatch()
         self._queue: queue.SimpleQueue[Json | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._calls: set[Any] = set()
@@ -34,6 +37,7 @@ class EventStreams:
     def begin(self, channel: grpc.Channel) -> None:
         """Reads from a node, in threads of its own, until `end`."""
         self._stopping.clear()
+        self._peers = PeerWatch()
         self._threads = [
             threading.Thread(target=target, args=arguments, daemon=True)
             for target, arguments in (
@@ -41,6 +45,7 @@ class EventStreams:
                 (self._follow, (DeliveryStub(channel), self._deliveries)),
                 (self._follow, (ChannelsStub(channel), self._of_channels)),
                 (self._follow, (DeliveryStub(channel), self._healths)),
+                (self._follow, (PeeringStub(channel), self._of_peers)),
             )
         ]
         for one in self._threads:
@@ -97,3 +102,7 @@ class EventStreams:
         request = delivery_pb2.WatchHealthRequest()
         for response in self._responses(stub.WatchHealth, request):
             yield from self._shards.changes(response.health.shards)
+
+    def _of_peers(self, stub: PeeringStub) -> Iterator[Json | None]:
+        request = peering_pb2.WatchPeersRequest()
+        yield from map(self._peers.change, self._responses(stub.WatchPeers, request))

@@ -55,7 +55,8 @@ class LocalNode:
     """One node. Its state is in a folder of its own, which ends with it."""
 
     def __init__(self, config: LibraryConfig, told: Callable[[Json], None] | None) -> None:
-        """Prepares a node; `told` is given its events, in another thread. FlagsError."""
+        """Prepares a node; `told` is given its events, in another thread. FlagsError, OSError."""
+        PROGRAMS.load()
         self._flags = config.flags
         self._folder = Path(tempfile.mkdtemp(prefix="logos-delivery-"))
         self._sockets = Path(tempfile.mkdtemp(prefix="ld"))

@@ -28,6 +28,8 @@ from logos_testnet.fork_server import KERNEL_MODULES, starts_by_fork
 
 PYTHON_VARIABLE: Final = "LOGOS_DELIVERY_PYTHON"
 """Names the interpreter of the nodes: one that has the project's packages."""
+FORKS_VARIABLE: Final = "LOGOS_DELIVERY_FORKS"
+"""Tells the programs that this one starts where its fork server is."""
 LOAD_TIMEOUT_S: Final = 60.0
 _OF_CHECKOUT: Final = Path(__file__).parents[2] / ".venv" / "bin" / "python"
 
@@ -68,16 +70,25 @@ class Programs:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._guard: IO[bytes] | None = None
-        self._folder: Path | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
         self._forks: Path | None = None
-        """Socket of the fork server, once it serves."""
+        """Socket of the fork server, if it serves."""
+
+    def load(self) -> Path | None:
+        """Starts what is needed to start kernels; returns the fork server's socket, if it serves.
+
+        Takes the seconds in which it loads the nodes' code, the first time.
+        """
+        with self._lock:
+            if self._guard is None:
+                self._guard = _guard()
+                if starts_by_fork(os.environ):
+                    self._forks = self._others() or self._own()
+            return self._forks
 
     def start(self, variables: Mapping[str, str], log: Path) -> KernelProcess:
         """Starts a kernel that writes to a file. OSError."""
-        with self._lock:
-            self._watch_over_them()
-            forks = self._fork_server()
+        forks = self.load()
         own = {**_kept(), **variables, "GRPC_VERBOSITY": "ERROR"}
         if forks is not None:
             own["LOGOS_FORK_SERVER"] = str(forks)
@@ -106,40 +117,54 @@ class Programs:
             start_new_session=True,
         )
 
-    def _fork_server(self) -> Path | None:
-        """Returns its socket, once it has loaded the modules; None if it cannot."""
-        if self._forks is not None or not starts_by_fork(os.environ):
-            return self._forks
-        self._folder = Path(tempfile.mkdtemp(prefix="ldf"))
-        atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
-        path, log = self._folder / "forks.sock", self._folder / "forks.log"
+    def _others(self) -> Path | None:
+        """Returns the fork server of the program that has started this one, if there is one."""
+        path = Path(os.environ.get(FORKS_VARIABLE, ""))
+        return path if path.is_socket() and _answers(path) else None
+
+    def _own(self) -> Path | None:
+        """Starts a fork server; returns its socket, once it has loaded; None if it cannot."""
+        folder = Path(tempfile.mkdtemp(prefix="ldf"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        path, log = folder / "forks.sock", folder / "forks.log"
         variables = {**_kept(), "PYTHONSAFEPATH": "1"}
         pid = launch.start(
             path, list(_preloaded()), variables=variables, output=log, python=interpreter()
         )
         self._tell(f"+{pid}")
-        with suppress(ForkServerError):
-            connection = client.begin_check(path)
-            if select.select([connection], [], [], LOAD_TIMEOUT_S)[0]:
-                client.end_check(connection)
-                self._forks = path
-        return self._forks
-
-    def _watch_over_them(self) -> None:
-        if self._guard is not None:
-            return
-        guard = subprocess.Popen(  # noqa: S603 -- our own; it lives longer than this process
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self._guard = guard.stdin
+        if not _answers(path):
+            return None
+        os.environ[FORKS_VARIABLE] = str(path)
+        return path
 
     def _tell(self, line: str) -> None:
-        if self._guard is not None:
-            self._guard.write(f"{line}\n".encode("ascii"))
-            self._guard.flush()
+        pipe = None if self._guard is None else self._guard.stdin
+        if pipe is not None:
+            pipe.write(f"{line}\n".encode("ascii"))
+            pipe.flush()
+
+
+def _guard() -> subprocess.Popen[bytes]:
+    """Starts what ends the nodes when this program has ended."""
+    return subprocess.Popen(  # noqa: S603 -- our own; it lives longer than this process
+        [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _answers(path: Path) -> bool:
+    """Says whether a fork server can fork, once it has loaded."""
+    try:
+        connection = client.begin_check(path)
+        if select.select([connection], [], [], LOAD_TIMEOUT_S)[0]:
+            client.end_check(connection)
+            return True
+    except ForkServerError:
+        return False
+    connection.close()
+    return False
 
 
 def interpreter() -> str:

@@ -272,7 +272,11 @@ def _payload(message: dict[str, Any]) -> bytes:
 
 def _options() -> list[dict[str, str]]:
     flags = [one for one in fields(Flags) if one.name != "without_effect"]
-    return [_option(one.name, f"{one.type}({one.default})") for one in flags]
+    return [_option(one.name, f"{_type(one.type)}({one.default})") for one in flags]
+
+
+def _type(kind: Any) -> str:
+    return kind.__name__ if isinstance(kind, type) else str(kind)
 
 
 def _option(name: str, what: str) -> dict[str, str]:
