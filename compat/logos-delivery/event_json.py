@@ -39,8 +39,8 @@ _HEALTH: Final = {
 def of_delivery(event: delivery_pb2.Event) -> Json | None:
     """Returns an event of `Delivery`; None if the reference has no such."""
     if event.kind == delivery_pb2.EVENT_KIND_CONNECTION:
-        status = _STATUS.get(event.connection)
-        return status and {"eventType": "connection_status_change", "connectionStatus": status}
+        status = _STATUS[event.connection]
+        return {"eventType": "connection_status_change", "connectionStatus": status}
     message_hash = f"0x{event.message_hash.hex()}"
     if event.kind == delivery_pb2.EVENT_KIND_RECEIVED:
         message = _message(event.message)
@@ -110,9 +110,9 @@ class ShardWatch:
     """Tells when the health of a shard has changed; a new one is UnHealthy before it is known."""
 
     def __init__(self) -> None:
-        self._known: dict[str, int] = {}
+        self._known: dict[str, delivery_pb2.TopicHealth.ValueType] = {}
 
-    def changes(self, shards: Mapping[str, int]) -> Iterator[Json]:
+    def changes(self, shards: Mapping[str, delivery_pb2.TopicHealth.ValueType]) -> Iterator[Json]:
         """Yields what is different from the last call."""
         gone = delivery_pb2.TOPIC_HEALTH_NOT_SUBSCRIBED
         for topic in sorted({*self._known, *shards}):

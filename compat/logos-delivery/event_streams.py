@@ -56,12 +56,12 @@ class EventStreams:
         self._stopping.set()
         for call in list(self._calls):
             call.cancel()
-        teller, *followers = self._threads or [None]
-        for one in followers:
-            one.join()
+        for follower in self._threads[1:]:
+            follower.join()
         self._queue.put(None)
-        if teller is not None and teller is not threading.current_thread():
-            teller.join()
+        for teller in self._threads[:1]:
+            if teller is not threading.current_thread():
+                teller.join()
         self._threads = []
 
     def _tell(self) -> None:

@@ -10,7 +10,8 @@ import sys
 import time
 from typing import Final
 
-GRACE_S: Final = 10.0
+GRACE_S: Final = 60.0
+"""A kernel ends its modules, which would live on if it were killed."""
 POLL_S: Final = 0.1
 
 

@@ -66,6 +66,7 @@ def read(config: Mapping[str, Any]) -> LibraryConfig:
             named[_FLAGS[key]] = value
         else:
             problems.append(f"{key}: unknown")
+    flags = Flags()
     try:
         flags = parse(_arguments(named))
         flags = replace(flags, shard=flags.shard or _all_shards(flags))
@@ -110,9 +111,9 @@ def _all_shards(flags: Flags) -> tuple[int, ...]:
 
 def _with_ports(flags: Flags) -> Flags:
     """Shifts ports; a free one is for each that is 0."""
-    ports = {name: getattr(flags, name) for name in _PORTS}
+    ports: dict[str, int] = {name: getattr(flags, name) for name in _PORTS}
     free = _free_ports(sum(not port for port in ports.values()))
-    shifted = {
+    shifted: dict[str, Any] = {
         name: port + flags.ports_shift if port else next(free) for name, port in ports.items()
     }
     return replace(flags, ports_shift=0, **shifted)

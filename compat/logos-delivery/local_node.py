@@ -8,11 +8,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
-from event_streams import EventStreams, Json
+from event_json import Json
+from event_streams import EventStreams
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 from json_config import LibraryConfig
 from node_folder import FRONT, OPERATOR_TOKEN, prepared
 from node_process import KernelProcess, Programs
@@ -25,7 +29,6 @@ from logos.kernel.v1.kernel_pb2_grpc import KernelStub
 from logos_client.channels import SHARED_OPTIONS
 from logos_client.token_file import make_token_file
 from logos_delivery.core.presets import PRESETS
-from logos_testnet.client import reason_of
 
 POLL_S: Final = 0.05
 FIGURES_TIMEOUT_S: Final = 5.0
@@ -74,10 +77,14 @@ class LocalNode:
     def start(self, timeout_s: float) -> None:
         """Starts its processes; returns once its modules serve. NodeError."""
         with self._lock:
-            if self._process is not None:
+            if self._process is not None and not self._process.wait(0) and self._channel:
                 return
             until = time.monotonic() + timeout_s
-            self._process = PROGRAMS.start(self._variables, self._log)
+            self._end(timeout_s)
+            try:
+                self._process = PROGRAMS.start(self._variables, self._log)
+            except OSError as error:
+                raise NodeError(f"its kernel cannot be started: {error}") from error
             self._channel = grpc.insecure_channel(
                 f"unix:{self._sockets / FRONT}",
                 options=(*SHARED_OPTIONS, ("grpc.max_reconnect_backoff_ms", 200)),
@@ -85,19 +92,19 @@ class LocalNode:
             try:
                 self._wait_until_ready(until)
             except NodeError:
-                self._end(timeout_s)
+                with suppress(NodeError):
+                    self._end(timeout_s)
                 raise
             if self._streams is not None:
                 self._streams.begin(self._channel)
 
     def stop(self, timeout_s: float) -> None:
-        """Ends its processes, if there are any; its state stays."""
+        """Ends its processes, if there are any; its state stays. NodeError."""
         with self._lock:
-            if self._process is not None:
-                self._end(timeout_s)
+            self._end(timeout_s)
 
     def remove(self, timeout_s: float) -> None:
-        """Ends it, and removes its state."""
+        """Ends it, and removes its state. NodeError: it has not ended; nothing is removed."""
         self.stop(timeout_s)
         for folder in (self._folder, self._sockets):
             shutil.rmtree(folder, ignore_errors=True)
@@ -169,7 +176,7 @@ class LocalNode:
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise NodeError(f"timeout after {timeout_s}s") from error
-            raise NodeError(error.details() or error.code().name, reason_of(error)) from error
+            raise NodeError(error.details() or error.code().name, _reason(error)) from error
         except ValueError as error:  # the channel was closed meanwhile
             raise NodeError("the node is not running") from error
 
@@ -193,14 +200,22 @@ class LocalNode:
         return lines[-1][:500] if lines else "it has said nothing"
 
     def _end(self, timeout_s: float) -> None:
-        if self._streams is not None:
-            self._streams.end()
-        channel, process = self._channel, self._process
-        self._channel = self._process = None
-        if process is not None:
-            process.end(timeout_s)
-        if channel is not None:
-            channel.close()
+        if self._channel is not None:
+            if self._streams is not None:
+                self._streams.end()
+            self._channel.close()
+            self._channel = None
+        if self._process is not None:
+            if not self._process.end(timeout_s):
+                raise NodeError(f"timeout after {timeout_s}s: its processes have not ended")
+            self._process = None
+
+
+def _reason(error: grpc.RpcError) -> str:
+    """Returns the stable reason of a failed call; empty if it carries none."""
+    status, info = rpc_status.from_call(error), error_details_pb2.ErrorInfo()
+    found = status is not None and any(one.Unpack(info) for one in status.details)
+    return str(info.reason) if found else ""
 
 
 def address_of(addresses: list[str]) -> str:

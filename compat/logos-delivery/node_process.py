@@ -40,20 +40,23 @@ class KernelProcess:
     def __init__(self, programs: "Programs", started: Forked | subprocess.Popen[bytes]) -> None:
         self._programs = programs
         self._started = started
-        is_forked = isinstance(started, Forked)
-        self._pidfd = started.pidfd if is_forked else os.pidfd_open(started.pid)
+        self._pidfd = started.pidfd if isinstance(started, Forked) else os.pidfd_open(started.pid)
 
     def wait(self, timeout_s: float) -> bool:
         """Returns whether it ends within a time."""
         return bool(select.select([self._pidfd], [], [], max(timeout_s, 0))[0])
 
-    def end(self, timeout_s: float) -> None:
-        """Ends it and its modules; one that takes longer is killed."""
-        signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
-        if not self.wait(timeout_s):
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-            self.wait(timeout_s)
-        self.close()
+    def end(self, timeout_s: float) -> bool:
+        """Has it end its modules and itself; returns whether it has within a time.
+
+        It is not killed: its modules would live on.
+        """
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
+        has_ended = self.wait(timeout_s)
+        if has_ended:
+            self.close()
+        return has_ended
 
     def close(self) -> None:
         """Forgets a process that has ended."""

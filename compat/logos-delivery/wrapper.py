@@ -104,8 +104,8 @@ class NodeWrapper:
 
     def destroy_keep_ctx(self, *, timeout_s: float = TIMEOUT_S) -> Result[int, str]:
         """As `destroy`, and `ctx` stays; every call is refused from then on."""
-        done = self._done("destroy_keep_ctx", lambda node: node.remove(timeout_s))
-        self._is_destroyed = True
+        done = self._done("destroy", lambda node: node.remove(timeout_s))
+        self._is_destroyed = self._is_destroyed or isinstance(done, Ok)
         return done
 
     def stop_and_destroy(self, *, timeout_s: float = TIMEOUT_S) -> Result[int, str]:
