@@ -43,18 +43,21 @@ class NodeProfile:
         return "\n".join(parts) + "\n"
 
 
-def profile_of(flags: Flags, secret: bytes, *, is_enclosed: bool = False) -> NodeProfile:
+def profile_of(
+    flags: Flags, secret: bytes, *, is_reliable: bool | None = None, is_enclosed: bool = False
+) -> NodeProfile:
     """Makes the profile of a node.
 
     Args:
         flags: What was asked for.
         secret: Key of the node, 32 bytes.
+        is_reliable: Whether store nodes are asked for what was sent; None: as the preset says.
         is_enclosed: Whether it is alone in a container (DHT-2).
 
     Raises:
         FlagsError: A flag names an address, a record or a preset that is none.
     """
-    shards = _network(flags)
+    shards = network_of(flags)
     port = flags.tcp_port + flags.ports_shift
     address = address_of(flags)
     enr = str(_record(flags, secret, shards["cluster"], address, port))
@@ -74,6 +77,8 @@ def profile_of(flags: Flags, secret: bytes, *, is_enclosed: bool = False) -> Nod
     if announced:
         mixnet["announce"] = announced
     delivery = _delivery(flags, shards, enr) | _http(flags, shards, is_enclosed=is_enclosed)
+    if is_reliable is not None:
+        delivery["reliability"] = is_reliable
     return NodeProfile(mixnet, delivery, enr)
 
 
@@ -85,8 +90,8 @@ def manifest(module: str) -> Path:
     return Path(spec.origin).parent / "module.toml"
 
 
-def _network(flags: Flags) -> dict[str, Any]:
-    """The cluster and its shards, by its preset if it has one."""
+def network_of(flags: Flags) -> dict[str, Any]:
+    """Returns the cluster and its shards, by its preset if it has one. FlagsError."""
     by_cluster = {one.cluster: one for one in PRESETS.values()}
     preset = PRESETS.get(flags.preset) if flags.preset else by_cluster.get(flags.cluster_id)
     if flags.preset and preset is None:
@@ -132,20 +137,17 @@ def _delivery(flags: Flags, shards: dict[str, Any], enr: str) -> dict[str, Any]:
 
 
 def _http(flags: Flags, shards: dict[str, Any], *, is_enclosed: bool) -> dict[str, Any]:
-    if not flags.rest:
-        return {}
-    topics = [f"/waku/2/rs/{shards['cluster']}/{shard}" for shard in flags.shard]
     where = _as_said if is_enclosed else _here
-    found: dict[str, Any] = {
-        "http": where(flags.rest_address, flags.rest_port + flags.ports_shift),
-        "http_open": True,
-        "http_enclosed": is_enclosed,
-        "http_cache": flags.rest_relay_cache_capacity,
-        "http_topics": [*topics, *flags.content_topic],
-    }
+    found: dict[str, Any] = {"http_enclosed": is_enclosed}
     if flags.metrics_server:
         port = flags.metrics_server_port + flags.ports_shift
         found["http_metrics"] = where(flags.metrics_server_address, port)
+    if flags.rest:
+        topics = [f"/waku/2/rs/{shards['cluster']}/{shard}" for shard in flags.shard]
+        found["http"] = where(flags.rest_address, flags.rest_port + flags.ports_shift)
+        found["http_open"] = True
+        found["http_cache"] = flags.rest_relay_cache_capacity
+        found["http_topics"] = [*topics, *flags.content_topic]
     return found
 
 

@@ -280,6 +280,20 @@ async def test_a_real_client_over_a_real_socket(net: Net, short_folder: Path) ->
         await asyncio.open_connection("127.0.0.1", port)
 
 
+async def test_the_figures_without_the_interface(net: Net, short_folder: Path) -> None:
+    free = socket.create_server(("127.0.0.1", 0))
+    figures = f"127.0.0.1:{free.getsockname()[1]}"
+    free.close()
+    settings = {"http_metrics": figures}
+    node = await net.node(1, **settings)
+    async with (
+        http_served(node.http, parse(settings), short_folder) as port,
+        httpx.AsyncClient(base_url=f"http://{figures}") as one,
+    ):
+        assert port is None
+        assert "waku_peer_store_size" in (await one.get("/metrics")).text
+
+
 async def _said(port: int | None, raw: bytes) -> bytes:
     """The first line of the answer to bytes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -331,8 +345,8 @@ def test_clear_text_in_a_container_of_its_own_is_served() -> None:
 
 def test_other_settings_of_http() -> None:
     assert parse({"http": ""}).http is None
-    with pytest.raises(ConfigError, match="http_metrics: needs"):
-        parse({"http_metrics": "127.0.0.1:1"})
+    assert parse({"http_metrics": "127.0.0.1:1"}).serves_http
+    assert not parse({}).serves_http
     for name, value in (("http_open", 1), ("http_cache", 0), ("http_topics", ["x"])):
         with pytest.raises(ConfigError, match=f"{name}: "):
             parse({name: value})

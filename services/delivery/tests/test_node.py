@@ -99,6 +99,17 @@ async def test_a_request_that_cannot_leave_is_sent_once_there_is_a_neighbour(net
     assert kinds(told) == [pb.EVENT_KIND_PROPAGATED]
 
 
+async def test_without_reliability_a_request_ends_once_another_node_has_it(net: Net) -> None:
+    one, two = await net.node(1, reliability=False), await net.node(2)
+    await subscribe(two, TOPIC)
+    accepted = await one.delivery.Send(pb.SendRequest(content_topic=TOPIC, payload=b"x"))
+    told = await first(one, 1, request_ids=[accepted.request_id])
+    assert kinds(told) == [pb.EVENT_KIND_PROPAGATED]
+    found = await one.delivery.GetRequest(pb.GetRequestRequest(request_id=accepted.request_id))
+    assert found.state == pb.REQUEST_STATE_PROPAGATED
+    assert found.HasField("ended_at")
+
+
 async def test_a_key_sends_once(net: Net) -> None:
     one = await net.node(1)
     request = pb.SendRequest(content_topic=TOPIC, payload=b"x", idempotency_key="k")

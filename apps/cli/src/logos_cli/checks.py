@@ -80,7 +80,7 @@ def _program(*arguments: str, folder: str = ".", **variables: str) -> Check:
 
 
 def _types(root: Path) -> Verdict:
-    """Strict types. The bootstrap and the examples are checked separately."""
+    """Strict types. What is no package, and the examples, are checked separately."""
     sources = sorted(
         str(path.relative_to(root))
         for pattern in ("libs/*/src", "services/*/src", "apps/*/src")
@@ -89,7 +89,8 @@ def _types(root: Path) -> Verdict:
     bases = ":".join([*sources, "native/crates/python"])
     sources.remove("libs/logos-api/src")
     runs = [_program(tool("mypy"), *sources, MYPYPATH=bases)]
-    worlds = {"apps/cli/bootstrap": "apps/cli/bootstrap"}
+    compat = "compat/logos-delivery"
+    worlds = {"apps/cli/bootstrap": "apps/cli/bootstrap", compat: f"{bases}:{compat}"}
     for package in root.glob("examples/*/src/logos_*"):
         place = package.relative_to(root)
         worlds[str(place)] = f"{place.parent}:libs/logos-api/src"

@@ -16,7 +16,14 @@ _SOCKET_MODE: Final = 0o600
 _LISTENER: Final = 3
 
 
-def start(path: Path, modules: Sequence[str], *, variables: Mapping[str, str], output: Path) -> int:
+def start(
+    path: Path,
+    modules: Sequence[str],
+    *,
+    variables: Mapping[str, str],
+    output: Path,
+    python: str = sys.executable,
+) -> int:
     """Starts a fork server, and returns its pid at once: connections wait until it has loaded.
 
     Args:
@@ -24,6 +31,7 @@ def start(path: Path, modules: Sequence[str], *, variables: Mapping[str, str], o
         modules: Python modules that it loads.
         variables: Its environment, by which it can be found in /proc.
         output: A file for its messages.
+        python: The interpreter, if another has the modules.
 
     Raises:
         OSError: The socket or the file cannot be made.
@@ -35,8 +43,8 @@ def start(path: Path, modules: Sequence[str], *, variables: Mapping[str, str], o
         listener.listen(_BACKLOG)
         room = "." * (sum(len(os.fsencode(f"{k}={v}")) + 1 for k, v in variables.items()))
         return os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-P", "-m", "logos_forkserver", str(_LISTENER), *modules],
+            python,
+            [python, "-P", "-m", "logos_forkserver", str(_LISTENER), *modules],
             {**variables, "PYTHONUNBUFFERED": "1", ROOM: room + OWN_ROOM_BYTES * "."},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, listener.fileno(), _LISTENER),

@@ -17,6 +17,12 @@ from logos_delivery.core.topics import MAX_SHARDS, is_pubsub_topic, parse_conten
 MODES = ("core", "edge")
 MAX_SECONDS = 30 * 24 * 60 * 60
 MAX_HTTP_CACHE: Final = 10_000
+_OF_PRESET: Final = {
+    "cluster": "cluster",
+    "cluster_shards": "shards",
+    "reliability": "is_reliable",
+}
+"""Settings that replace what the preset says, and its fields: a network of one's own."""
 
 
 class HttpListen(NamedTuple):
@@ -77,7 +83,7 @@ class Config:
     http_cache: int = DEFAULT_CAPACITY
     """Messages of a pubsub topic that wait there to be fetched."""
     http_metrics: HttpListen | None = None
-    """Where its figures are served alone, to any program of this machine; None: nowhere else."""
+    """Where its figures are served, to any program of this machine; None: nowhere else."""
     http_topics: tuple[str, ...] = ()
     """Pubsub topics and content topics whose messages wait there from the start."""
 
@@ -88,6 +94,11 @@ class Config:
     def via_mix(self) -> bool:
         """Whether this node sends and answers through the mix-net."""
         return self.mix and self.preset.has_mix
+
+    @property
+    def serves_http(self) -> bool:
+        """Whether there is HTTP, be it for the figures alone."""
+        return self.http is not None or self.http_metrics is not None
 
     @property
     def relays(self) -> bool:
@@ -125,17 +136,14 @@ def parse(settings: Mapping[str, object]) -> Config:
             values[name] = read(settings[name])
         except (ValueError, LogosError) as error:
             problems.append(f"{name}: {error}")
-    cluster, shards = values.pop("cluster", None), values.pop("cluster_shards", None)
+    other = {field: values.pop(name) for name, field in _OF_PRESET.items() if name in values}
     found = Config(**values)
-    if cluster is not None or shards is not None:
-        found = replace(found, preset=_other(found.preset, cluster, shards))
+    found = replace(found, preset=replace(found.preset, **other))
     problems += [
         f"shards: {shard} is not below {found.preset.shards}"
         for shard in found.shards
         if shard >= found.preset.shards
     ]
-    if found.http_metrics is not None and found.http is None:
-        problems.append("http_metrics: needs `http`")
     for name, listen in (("http", found.http), ("http_metrics", found.http_metrics)):
         if listen and not (found.http_enclosed or ip_address(listen.host).is_loopback):
             problems.append(
@@ -161,15 +169,6 @@ def _listen(value: object) -> HttpListen | None:
     if not (colon and is_port):
         raise ValueError("empty, or ADDRESS:PORT with an IP address")
     return HttpListen(str(ip_address(host.strip("[]"))), int(port))
-
-
-def _other(preset: Preset, cluster: int | None, shards: int | None) -> Preset:
-    """A network of one's own: like that of a preset, under another cluster."""
-    return replace(
-        preset,
-        cluster=preset.cluster if cluster is None else cluster,
-        shards=preset.shards if shards is None else shards,
-    )
 
 
 def _between(least: int, most: int) -> Callable[[object], int]:
@@ -254,6 +253,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "preset": _preset,
     "cluster": _between(0, 0xFFFF),
     "cluster_shards": _between(1, MAX_SHARDS),
+    "reliability": _flag,
     "mode": _mode,
     "store": _flag,
     "filter": _flag,

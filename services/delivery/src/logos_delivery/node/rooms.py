@@ -79,7 +79,7 @@ class Rooms:
             monotonic_ms=monotonic_ms,
             stopping=around.stopping,
         )
-        self.http = None if around.config.http is None else self._http()
+        self.http = self._http() if around.config.serves_http else None
         self._join()
 
     def _http(self) -> Operations:

@@ -59,8 +59,11 @@ class Servicers:
 async def http_served(
     http: Operations | None, config: Config, state_dir: Path
 ) -> AsyncIterator[int | None]:
-    """Serves the HTTP interface, if there is to be one; yields its port (DHT-2)."""
-    if http is None or config.http is None:
+    """Serves the HTTP interface, if there is to be one; yields its port (DHT-2).
+
+    Its figures may be served without it (DHT-20): there is no port then.
+    """
+    if http is None:
         yield None
         return
     # What this loads is not wanted where HTTP is not served (docs/adr/0033).
@@ -74,6 +77,9 @@ async def http_served(
     async with AsyncExitStack() as stack:
         if config.http_metrics is not None:
             await stack.enter_async_context(serving(build_figures(app), *config.http_metrics))
+        if config.http is None:
+            yield None
+            return
         port = await stack.enter_async_context(serving(app, *config.http))
         log.info("HTTP is served", extra={"host": config.http.host, "port": port})
         yield port
