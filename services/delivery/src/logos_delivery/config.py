@@ -17,6 +17,8 @@ from logos_delivery.core.topics import MAX_SHARDS, is_pubsub_topic, parse_conten
 MODES = ("core", "edge")
 MAX_SECONDS = 30 * 24 * 60 * 60
 MAX_HTTP_CACHE: Final = 10_000
+MAX_MIX_DELAY_MS: Final = 2_000
+"""Three of them, on average, before a message is published: a tenth of what DSN-16 leaves it."""
 
 
 class HttpListen(NamedTuple):
@@ -77,8 +79,10 @@ class Config:
     http_topics: tuple[str, ...] = ()
     """Pubsub topics and content topics whose messages wait there from the start."""
 
-    mix: bool = False
-    """Whether messages may leave through the mix-net, where the preset has one. On trial."""
+    mix: bool = True
+    """Whether messages may leave through the mix-net, where the preset has one."""
+    mix_delay_ms: int = 1_000
+    """Of such a message at each hop, on average, and of its answer (DSN-10)."""
 
     @property
     def via_mix(self) -> bool:
@@ -267,6 +271,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "shards": _shards,
     "rln": _flag,
     "mix": _flag,
+    "mix_delay_ms": _between(1, MAX_MIX_DELAY_MS),
     "enr": _enr,
     "http": _listen,
     "http_open": _flag,

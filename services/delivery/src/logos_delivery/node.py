@@ -207,6 +207,7 @@ class Rooms:
         self.config, self.archive = config, archive
         self.services, proofs = NetworkServices(network), NetworkProofs(network)
         self.requests = StreamRequests(PeerStreams(network, "delivery"))
+        self.mix = self._own_mix(network)
         self.relay: RelayOperations | None = None
         self.serving: FilterServing | None = None
         if config.relays:
@@ -220,6 +221,7 @@ class Rooms:
             self.requests,
             self.services,
             unix_ns,
+            mix=self.mix,
             store_peers=config.store_peers,
         )
         self.retention = self._own_retention()
@@ -238,7 +240,6 @@ class Rooms:
         self.passing = Passing(
             self.relay, proofs, unix_ms, stopping, identifier=identifier, **shards
         )
-        self.mix = NetworkMix(network) if config.via_mix else None
         pushing = config.light_push_peers
         self.light_push = LightPushClient(self.requests, self.services, self.mix, peers=pushing)
         self.reading = LightReading(
@@ -276,6 +277,13 @@ class Rooms:
         )
         budget, told = RateBudget(period_ms), self.events.told
         return SendOperations(applications, proofs, rules, budget, unix_ms, told=told)
+
+    def _own_mix(self, network: grpc.aio.Channel) -> NetworkMix | None:
+        """The mix-net, if messages may leave through it."""
+        if not self.config.via_mix:
+            return None
+        delay_ms = self.config.mix_delay_ms
+        return NetworkMix(network, self.services.lacking, mean_delay_ms=delay_ms)
 
     def _own_shards(self) -> list[int]:
         followed = () if self.relay is None else self.relay.followed
@@ -374,6 +382,7 @@ class Rooms:
     def _join(self) -> None:
         """Has each message go where it is wanted."""
         self.sending.present = self.history.present
+        self.sending.present_by_mix = self.history.present_by_mix
         self.sending.routes[Route.LIGHTPUSH] = self.light_push.by_route
         if self.mix is not None:
             self.sending.routes[Route.MIX] = self.light_push.by_mix
@@ -463,10 +472,10 @@ class Rooms:
             for protocol, answer in answers.items()
             for loop in (self.requests.serve(protocol, answer), self.services.offer(protocol))
         ]
-        pushed = answers.get(light_push_wire.PROTOCOL)
-        if self.mix is not None and pushed is not None:
-            loops.append(self.mix.serve(light_push_wire.PROTOCOL, pushed))
-        return loops
+        if self.mix is None:
+            return loops
+        mixed = (light_push_wire.PROTOCOL, store_wire.PROTOCOL)
+        return loops + [self.mix.serve(one, answers[one]) for one in mixed if one in answers]
 
 
 @asynccontextmanager
@@ -492,7 +501,7 @@ async def joined(
                 events=rooms.events,
                 health=rooms.health,
                 information=rooms.information,
-                has_mix=config.via_mix,
+                mix=rooms.mix,
             ),
             RelayServicer(rooms.passing),
             StoreServicer(rooms.history, rooms.retention, rooms.syncing),

@@ -1,7 +1,8 @@
 """Light push: publishing for other nodes, and having others publish. Rules: DLC-16 to DLC-19."""
 
+import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +30,11 @@ from logos_delivery.operations.relay import RelayOperations
 
 TIMEOUT_S: Final = 10.0
 MAX_TRIED: Final = 3
+MIX_TRIES: Final = 2
+MIX_NEXT_S: Final = 10.0
+"""Without an answer the same bytes go to another mix, while their timestamp counts (DSN-16)."""
+MIX_TIMEOUT_S: Final = 28.0
+"""For an answer to either: short of half the time in which a message is tried again (DSN-7)."""
 
 
 class LightPushAnswers:
@@ -141,10 +147,18 @@ class LightPushClient:
         """`operations.sending.Pushing` through the mix-net."""
         if self._mix is None:
             return PushCode.SERVICE_NOT_AVAILABLE, "this node has no mix-net"
-        request = LightPushRequest(secrets.token_hex(16), decode(raw), pubsub_topic)
+        mix, request = self._mix, LightPushRequest(secrets.token_hex(16), decode(raw), pubsub_topic)
+        encoded = wire.encode_request(request)
+
+        async def ask() -> tuple[str, bytes]:
+            return await mix.ask(wire.PROTOCOL, encoded, timeout_s=MIX_TIMEOUT_S)
+
         try:
-            peer, answer = await self._mix.ask(wire.PROTOCOL, wire.encode_request(request))
+            async with asyncio.timeout(MIX_TIMEOUT_S):
+                peer, answer = await _first_answer(ask)
             response = self._checked(peer, request, answer)
+        except TimeoutError:
+            return PushCode.NO_ANSWER, "no answer through the mix-net"
         except LightPeerMissingError as error:
             return PushCode.SERVICE_NOT_AVAILABLE, str(error)
         except PeerFailedError as error:
@@ -165,6 +179,41 @@ class LightPushClient:
         except LightMessageMalformedError as error:
             raise PeerFailedError(f"{peer} answers lightpush with garbage: {error}") from error
         return wire.checked_response(response, request.request_id)
+
+
+async def _first_answer(ask: Callable[[], Awaitable[tuple[str, bytes]]]) -> tuple[str, bytes]:
+    """Asks again where no answer has come for a while; returns the first answer to any.
+
+    Raises the error of the last one, where all have failed.
+    """
+    outcomes: asyncio.Queue[tuple[str, bytes] | LogosError] = asyncio.Queue()
+
+    async def once() -> None:
+        try:
+            outcomes.put_nowait(await ask())
+        except LogosError as error:
+            outcomes.put_nowait(error)
+
+    async with asyncio.TaskGroup() as group:
+        tasks: list[asyncio.Task[None]] = []
+        failed = 0
+        while True:
+            if len(tasks) < MIX_TRIES:
+                tasks.append(group.create_task(once()))
+            is_last = len(tasks) == MIX_TRIES
+            try:
+                async with asyncio.timeout(None if is_last else MIX_NEXT_S):
+                    outcome = await outcomes.get()
+            except TimeoutError:
+                continue
+            failed += isinstance(outcome, LogosError)
+            if failed == MIX_TRIES or not isinstance(outcome, LogosError):
+                break
+        for task in tasks:
+            task.cancel()
+    if isinstance(outcome, LogosError):
+        raise outcome
+    return outcome
 
 
 def _outcome(response: LightPushResponse) -> tuple[int, str] | None:
