@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from logos_base.errors import LogosError
@@ -30,11 +31,20 @@ from logos_delivery.operations.relay import RelayOperations
 
 TIMEOUT_S: Final = 10.0
 MAX_TRIED: Final = 3
-MIX_TRIES: Final = 2
-MIX_NEXT_S: Final = 10.0
-"""Without an answer the same bytes go to another mix, while their timestamp counts (DSN-16)."""
-MIX_TIMEOUT_S: Final = 28.0
-"""For an answer to either: short of half the time in which a message is tried again (DSN-7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MixTries:
+    """How a mix is asked, and another one where it does not answer (DSN-10)."""
+
+    count: int = 2
+    next_s: float = 10.0
+    """Until the same bytes go to another mix: their timestamp still counts there (DSN-16)."""
+    timeout_s: float = 28.0
+    """For an answer to any: short of half the time in which a message is tried (DSN-7)."""
+
+
+MIX_TRIES: Final = MixTries()
 
 
 class LightPushAnswers:
@@ -110,8 +120,10 @@ class LightPushClient:
         mix: MixRequests | None = None,
         *,
         peers: Sequence[str] = (),
+        mix_tries: MixTries = MIX_TRIES,
     ) -> None:
         """`peers` are asked before others; `mix` is None where this node has no mix-net."""
+        self._mix_tries = mix_tries
         self._mix = mix
         self._requests = requests
         self._services = services
@@ -147,15 +159,14 @@ class LightPushClient:
         """`operations.sending.Pushing` through the mix-net."""
         if self._mix is None:
             return PushCode.SERVICE_NOT_AVAILABLE, "this node has no mix-net"
-        mix, request = self._mix, LightPushRequest(secrets.token_hex(16), decode(raw), pubsub_topic)
-        encoded = wire.encode_request(request)
-
-        async def ask() -> tuple[str, bytes]:
-            return await mix.ask(wire.PROTOCOL, encoded, timeout_s=MIX_TIMEOUT_S)
-
+        request = LightPushRequest(secrets.token_hex(16), decode(raw), pubsub_topic)
+        timeout_s = self._mix_tries.timeout_s
+        ask = partial(
+            self._mix.ask, wire.PROTOCOL, wire.encode_request(request), timeout_s=timeout_s
+        )
         try:
-            async with asyncio.timeout(MIX_TIMEOUT_S):
-                peer, answer = await _first_answer(ask)
+            async with asyncio.timeout(timeout_s):
+                peer, answer = await _first_answer(ask, self._mix_tries)
             response = self._checked(peer, request, answer)
         except TimeoutError:
             return PushCode.NO_ANSWER, "no answer through the mix-net"
@@ -181,7 +192,9 @@ class LightPushClient:
         return wire.checked_response(response, request.request_id)
 
 
-async def _first_answer(ask: Callable[[], Awaitable[tuple[str, bytes]]]) -> tuple[str, bytes]:
+async def _first_answer(
+    ask: Callable[[], Awaitable[tuple[str, bytes]]], tries: MixTries
+) -> tuple[str, bytes]:
     """Asks again where no answer has come for a while; returns the first answer to any.
 
     Raises the error of the last one, where all have failed.
@@ -198,16 +211,16 @@ async def _first_answer(ask: Callable[[], Awaitable[tuple[str, bytes]]]) -> tupl
         tasks: list[asyncio.Task[None]] = []
         failed = 0
         while True:
-            if len(tasks) < MIX_TRIES:
+            if len(tasks) < tries.count:
                 tasks.append(group.create_task(once()))
-            is_last = len(tasks) == MIX_TRIES
+            is_last = len(tasks) == tries.count
             try:
-                async with asyncio.timeout(None if is_last else MIX_NEXT_S):
+                async with asyncio.timeout(None if is_last else tries.next_s):
                     outcome = await outcomes.get()
             except TimeoutError:
                 continue
             failed += isinstance(outcome, LogosError)
-            if failed == MIX_TRIES or not isinstance(outcome, LogosError):
+            if failed == tries.count or not isinstance(outcome, LogosError):
                 break
         for task in tasks:
             task.cancel()
