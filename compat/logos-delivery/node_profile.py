@@ -105,6 +105,7 @@ def _delivery(flags: Flags, shards: dict[str, Any], enr: str) -> dict[str, Any]:
         "filter": flags.filter,
         "light_push": flags.lightpush,
         "rln": False,
+        "mix": False,
         "enr": enr,
         "rate_limits": list(flags.rate_limit),
     }
