@@ -1,5 +1,6 @@
 """Messages that leave through the mix-net: all real but for the links of the mixes (DSN-10)."""
 
+import secrets
 from typing import Any
 
 import pytest
@@ -49,17 +50,19 @@ async def nodes(net: Net) -> list[Any]:
     return found
 
 
+@pytest.mark.parametrize("size", [5, 100_000], ids=["one packet", "dozens of packets"])
 async def test_a_message_is_propagated_and_confirmed_and_its_sender_asks_no_node_itself(
-    nodes: list[Any],
+    nodes: list[Any], size: int
 ) -> None:
+    payload = secrets.token_bytes(size)
     sender, *others = nodes
     watched = Watched(sender.network.host)
 
-    request = pb.SendRequest(content_topic=TOPIC, payload=b"hello", via_mix=True)
+    request = pb.SendRequest(content_topic=TOPIC, payload=payload, via_mix=True)
     accepted = await sender.delivery.Send(request)
 
     for node in others:
-        assert payloads(await first(node, 1, kinds=RECEIVED)) == [b"hello"]
+        assert payloads(await first(node, 1, kinds=RECEIVED)) == [payload]
     told = await first(sender, 2, request_ids=[accepted.request_id])
     assert [event.kind for event in told] == [pb.EVENT_KIND_PROPAGATED, pb.EVENT_KIND_SENT]
     assert {event.message_hash for event in told} == {accepted.message_hash}
