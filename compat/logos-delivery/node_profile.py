@@ -113,6 +113,7 @@ def _delivery(flags: Flags, shards: dict[str, Any], enr: str) -> dict[str, Any]:
         "filter": flags.filter,
         "light_push": flags.lightpush,
         "rln": False,
+        "mix": False,
         "enr": enr,
         "rate_limits": list(flags.rate_limit),
         "sync": flags.store_sync,

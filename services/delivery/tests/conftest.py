@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "mixnet" / "tests"))  # its f
 
 from http_clients import opened
 from mixnet_fake_host import Switchboard
+from mixnet_mixes import MemoryMixStore
 from mixnet_nodes import RunningNode, fake_address, fake_peer_id, fake_signer, running, until
 
 SETTINGS = {"preset": "logos.dev"}
@@ -74,6 +75,8 @@ class DeliveryNet:
         self._stack = stack
         self._board = Switchboard()
         self._networks: dict[int, RunningNode] = {}
+        self.has_mix_net = False
+        """Whether network modules that are started mix."""
 
     async def node(self, number: int, **settings: Any) -> DeliveryNode:
         """Starts a node, or starts it again on the same state."""
@@ -124,6 +127,8 @@ class DeliveryNet:
                     signer=fake_signer(number),
                     bootstrap=bootstrap,
                     target_peers=0,
+                    mixes=MemoryMixStore() if self.has_mix_net else None,
+                    discovery_profile="local",
                 )
             )
             await until(lambda: len(host.connections) == len(bootstrap))

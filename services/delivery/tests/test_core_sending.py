@@ -15,13 +15,21 @@ from logos_delivery.core.relay.proof import (
 )
 from logos_delivery.core.relay.proof import decode as decode_proof
 from logos_delivery.core.sending.budget import RateBudget
-from logos_delivery.core.sending.effects import AskStore, Prove, Push, Save, SendRules
+from logos_delivery.core.sending.effects import (
+    AskByMix,
+    AskStore,
+    Prove,
+    Push,
+    Save,
+    SendRules,
+)
 from logos_delivery.core.sending.errors import SendsFullError
 from logos_delivery.core.sending.outcomes import PushCode, Route
 from logos_delivery.core.sending.request import Event, EventKind, Outgoing, Request, RequestState
 from logos_delivery.core.sending.sending import (
     ASK_STORE_MS,
     FRESH_MS,
+    MAX_ASKED_BY_MIX,
     MAX_GAP_MS,
     MAX_REPROVEN,
     ROUND_MS,
@@ -418,6 +426,58 @@ def test_through_the_mix_it_takes_no_other_way() -> None:
 
     assert only(machine.tick(T + ROUND_MS), Push).route is Route.MIX
     assert event_of(machine.taken("a", T + 2_000)).kind is EventKind.PROPAGATED
+
+
+def test_what_went_through_the_mix_is_asked_for_through_it_each_alone() -> None:
+    machine = sending()
+    for name in "abcdefghij":
+        begun(machine, name, mix=True)
+        machine.taken(name, T)
+        machine.saved(name, T)
+    propagated(machine, "direct")
+
+    effects = machine.tick(T + ASK_STORE_MS)
+
+    hashes = {name: status(machine, name).message_hash for name in "abcdefghij"}
+    asks = [one for one in effects if isinstance(one, AskByMix)]
+    assert {one.request_id: one.message_hash for one in asks}.items() <= hashes.items()
+    assert len(asks) == MAX_ASKED_BY_MIX
+    direct = only(effects, AskStore)
+    assert direct.hashes == (status(machine, "direct").message_hash,)
+
+
+def test_a_store_nodes_word_through_the_mix_decides() -> None:
+    machine = sending()
+    begun(machine, mix=True)
+    machine.taken("a", T)
+    machine.saved("a", T)
+    now_ms = T + ASK_STORE_MS
+    assert only(machine.tick(now_ms), AskByMix).request_id == "a"
+
+    assert machine.tick(now_ms + 2 * ASK_STORE_MS) == []  # one question at a time
+    assert machine.asked("a", None, now_ms + 2 * ASK_STORE_MS) == []
+    now_ms += 2 * ASK_STORE_MS + ROUND_MS
+    assert only(machine.tick(now_ms), AskByMix).request_id == "a"
+    assert machine.asked("a", False, now_ms) == []  # noqa: FBT003
+    assert only(machine.tick(now_ms + ROUND_MS), Push).route is Route.MIX
+    assert machine.taken("a", now_ms + ROUND_MS) == []
+    now_ms += ROUND_MS + ASK_STORE_MS
+    assert only(machine.tick(now_ms), AskByMix).request_id == "a"
+    assert event_of(machine.asked("a", True, now_ms)).kind is EventKind.SENT  # noqa: FBT003
+
+
+def test_without_a_word_through_the_mix_it_is_unconfirmed() -> None:
+    machine = sending()
+    begun(machine, mix=True)
+    machine.taken("a", T)
+    machine.saved("a", T)
+    machine.tick(T + ASK_STORE_MS)
+
+    assert machine.tick(T + WINDOW_MS + ROUND_MS) == []  # its answer may still come
+    machine.asked("a", None, T + WINDOW_MS + ROUND_MS)
+
+    late = T + WINDOW_MS + 2 * ROUND_MS
+    assert event_of(machine.tick(late)).kind is EventKind.UNCONFIRMED
 
 
 def test_too_many_requests_are_refused_with_a_time() -> None:

@@ -16,7 +16,14 @@ from logos_base.machine import Answer, Refuse, Ticket
 from logos_delivery.core.message import Message, decode, message_hash
 from logos_delivery.core.relay.proof import RELAY_IDENTIFIER, RateLimitProof
 from logos_delivery.core.sending.budget import RateBudget
-from logos_delivery.core.sending.effects import AskStore, Prove, Push, Save, SendRules
+from logos_delivery.core.sending.effects import (
+    AskByMix,
+    AskStore,
+    Prove,
+    Push,
+    Save,
+    SendRules,
+)
 from logos_delivery.core.sending.outcomes import PushCode, Route
 from logos_delivery.core.sending.request import Event, EventKind, Outgoing, Request
 from logos_delivery.core.sending.sending import Sending
@@ -114,7 +121,7 @@ class SendingUnderCrashes(RuleBasedStateMachine):
     @rule(data=st.data())
     def perform(self, data: st.DataObject) -> None:
         effect = self.open.pop(data.draw(st.integers(0, len(self.open) - 1)))
-        kinds = {Save: saves, Prove: proofs, Push: pushes, AskStore: asks}
+        kinds = {Save: saves, Prove: proofs, Push: pushes, AskStore: asks, AskByMix: asks}
         outcome = data.draw(kinds[type(effect)])
         if outcome == "crash before":
             self.start()
@@ -135,14 +142,21 @@ class SendingUnderCrashes(RuleBasedStateMachine):
             return lambda: machine.saved(request_id, now_ms)
         if isinstance(effect, Prove):
             return lambda: self.proof_outcome(effect.request_id, outcome)
-        if isinstance(effect, AskStore):
-            found = [each for each in effect.hashes if each in self.world.network]
-            if outcome == "no store":
-                return lambda: machine.unasked(now_ms)
-            return lambda: machine.stored(frozenset(found if outcome == "all" else ()), now_ms)
+        if isinstance(effect, AskStore | AskByMix):
+            return lambda: self.store_outcome(effect, outcome)
         if outcome in {"taken", "known", "no answer", "crash after"}:
             self.world.network.add(message_hash(TOPIC, decode(effect.raw)))
         return lambda: self.push_outcome(effect, outcome)
+
+    def store_outcome(self, effect: AskStore | AskByMix, outcome: str) -> list[Any]:
+        machine, now_ms = self.machine, self.now_ms
+        known = self.world.network if outcome == "all" else set()
+        if isinstance(effect, AskByMix):
+            is_stored = None if outcome == "no store" else effect.message_hash in known
+            return machine.asked(effect.request_id, is_stored, now_ms)
+        if outcome == "no store":
+            return machine.unasked(now_ms)
+        return machine.stored(frozenset(known.intersection(effect.hashes)), now_ms)
 
     def proof_outcome(self, request_id: str, outcome: str) -> list[Any]:
         if outcome == "none":
@@ -197,6 +211,7 @@ class SendingUnderCrashes(RuleBasedStateMachine):
             while self.open:
                 effect = self.open.pop(0)
                 good = {Save: "done", Prove: "made", Push: "taken", AskStore: "all"}
+                good[AskByMix] = "all"
                 self.take(self.outcome_of(effect, good[type(effect)])())
             wake_ms = self.machine.next_wake_ms()
             if wake_ms is None:

@@ -86,6 +86,7 @@ async def running(
     clock: Any = None,
     rln: Any = None,
     own_record: Any = None,
+    mixes: Any = None,
     **settings: Any,
 ) -> AsyncIterator[RunningNode]:
     config = parse({"listen": ["/ip4/127.0.0.1/tcp/0"], **settings})
@@ -103,6 +104,7 @@ async def running(
         now_ms=None if clock is None else clock.now_ms,
         rln=rln,
         own_record=own_record,
+        mixes=mixes,
     )
     server, stopping = Server(OpenAccess()), asyncio.Event()
     network.serve(server.serve)

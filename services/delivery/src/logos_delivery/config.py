@@ -23,6 +23,8 @@ _OF_PRESET: Final = {
     "reliability": "is_reliable",
 }
 """Settings that replace what the preset says, and its fields: a network of one's own."""
+MAX_MIX_DELAY_MS: Final = 2_000
+"""A message takes three of them until it is published, on average, of the 20 s of DSN-16."""
 
 
 class HttpListen(NamedTuple):
@@ -87,8 +89,10 @@ class Config:
     http_topics: tuple[str, ...] = ()
     """Pubsub topics and content topics whose messages wait there from the start."""
 
-    mix: bool = False
-    """Whether messages may leave through the mix-net, where the preset has one. On trial."""
+    mix: bool = True
+    """Whether messages may leave through the mix-net, where the preset has one."""
+    mix_delay_ms: int = 1_000
+    """Of such a message at each hop, on average, and of its answer (DSN-10)."""
 
     @property
     def via_mix(self) -> bool:
@@ -272,6 +276,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "shards": _shards,
     "rln": _flag,
     "mix": _flag,
+    "mix_delay_ms": _between(1, MAX_MIX_DELAY_MS),
     "enr": _enr,
     "http": _listen,
     "http_open": _flag,

@@ -40,7 +40,7 @@ def send(
     *,
     ephemeral: Annotated[bool, typer.Option(help="No node is to keep it.")] = False,
     mix: Annotated[
-        bool, typer.Option("--mix", help="Through the mix-net, where the node's settings allow it.")
+        bool, typer.Option("--mix", help="Through the mix-net, which hides who sends it.")
     ] = False,
     wait: Annotated[
         bool, typer.Option(help="Tell what becomes of it, until it is sent or has failed.")

@@ -121,11 +121,15 @@ class Requests(Protocol):
 class MixRequests(Protocol):
     """Requests through the mix-net, which hides who asks."""
 
-    async def ask(self, codec: str, content: bytes) -> tuple[str, bytes]:
+    async def is_off(self) -> bool:
+        """Says whether the network module of this node does not mix, by its settings."""
+        ...
+
+    async def ask(self, codec: str, content: bytes, *, timeout_s: float) -> tuple[str, bytes]:
         """Asks a mix that is drawn by chance; returns its peer id and its answer, untrusted.
 
         Raises:
-            LightPeerMissingError: No mix is known.
+            LightPeerMissingError: Too few mixes are known.
             PeerFailedError: No answer came in time; the request may have arrived.
             NetworkUnavailableError, NetworkDeniedError
         """

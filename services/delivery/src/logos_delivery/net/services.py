@@ -55,12 +55,20 @@ class NetworkServices:
 
     async def connected(self, service: str) -> list[str]:
         """Returns the connected peers that speak its protocol. NetworkUnavailableError."""
+        peers = await self._connected()
+        return [peer.peer_id for peer in peers if service in peer.protocols]
+
+    async def lacking(self, service: str) -> set[str]:
+        """Returns the connected peers that do not speak its protocol. NetworkUnavailableError."""
+        peers = await self._connected()
+        return {one.peer_id for one in peers if one.protocols and service not in one.protocols}
+
+    async def _connected(self) -> Sequence[peering_pb2.Peer]:
         listing = peering_pb2.ListPeersRequest(connected_only=True)
         try:
-            peers = (await self._peering.ListPeers(listing, timeout=CALL_TIMEOUT_S)).peers
+            return (await self._peering.ListPeers(listing, timeout=CALL_TIMEOUT_S)).peers
         except grpc.aio.AioRpcError as error:
             raise failure_of(error, "Peering/ListPeers") from error
-        return [peer.peer_id for peer in peers if service in peer.protocols]
 
     async def disconnect(self, peer: str) -> None:
         """Ends the connections to a peer. NetworkUnavailableError."""

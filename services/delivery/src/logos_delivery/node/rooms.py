@@ -129,6 +129,7 @@ class Rooms:
         history, receiving = self.storing.history, self.messaging.receiving
         sending = self.messaging.sending
         sending.present = history.present
+        sending.present_by_mix = history.present_by_mix
         sending.routes[Route.LIGHTPUSH] = light.light_push.by_route
         if self.around.mix is not None:
             sending.routes[Route.MIX] = light.light_push.by_mix
@@ -232,10 +233,10 @@ class Rooms:
             for protocol, answer in answers.items()
             for loop in (around.requests.serve(protocol, answer), around.services.offer(protocol))
         ]
-        pushed = answers.get(light_push_wire.PROTOCOL)
-        if around.mix is not None and pushed is not None:
-            loops.append(around.mix.serve(light_push_wire.PROTOCOL, pushed))
-        return loops
+        if around.mix is None:
+            return loops
+        mixed = (light_push_wire.PROTOCOL, store_wire.PROTOCOL)
+        return loops + [around.mix.serve(one, answers[one]) for one in mixed if one in answers]
 
 
 @asynccontextmanager
@@ -260,7 +261,7 @@ async def joined(
                 events=messaging.events,
                 health=rooms.health,
                 information=rooms.information,
-                has_mix=config.via_mix,
+                mix=around.mix,
             ),
             RelayServicer(relaying.passing),
             StoreServicer(storing.history, storing.retention, storing.syncing),

@@ -30,6 +30,7 @@ class Storing:
             around.requests,
             around.services,
             unix_ns,
+            mix=around.mix,
             store_peers=config.store_peers,
         )
         self.retention: RetentionOperations | None = None

@@ -49,17 +49,25 @@ async def surroundings_of(
 ) -> Surroundings:
     """Builds the ports, and asks the network module for the network's limits."""
     proofs, streams = NetworkProofs(network), PeerStreams(network, "delivery")
+    services = NetworkServices(network)
     return Surroundings(
         config,
         network,
         stopping,
         await _rate_limits(config, proofs),
         proofs,
-        NetworkServices(network),
+        services,
         streams,
         StreamRequests(streams),
-        NetworkMix(network) if config.via_mix else None,
+        _mix(config, network, services),
     )
+
+
+def _mix(config: Config, network: grpc.aio.Channel, services: NetworkServices) -> NetworkMix | None:
+    """Returns the mix-net, if messages may leave through it."""
+    if not config.via_mix:
+        return None
+    return NetworkMix(network, services.lacking, mean_delay_ms=config.mix_delay_ms)
 
 
 async def _rate_limits(config: Config, proofs: NetworkProofs) -> RateLimits | None:

@@ -15,12 +15,13 @@ from logos_delivery.core.archive.ports import Archive
 from logos_delivery.core.archive.types import Entry, Page, Query
 from logos_delivery.core.errors import PeerFailedError, StoreNodeMissingError
 from logos_delivery.core.light.rates import ServiceLimits
-from logos_delivery.core.ports import Requests, Services
+from logos_delivery.core.ports import MixRequests, Requests, Services
 from logos_delivery.core.relay.relay_guard import Pass
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 5.0
+MIX_TIMEOUT_S: Final = 25.0
 MAX_TRIED: Final = 3
 """Store nodes that are asked, one after another."""
 MAX_WAITING: Final = 16_384
@@ -38,9 +39,13 @@ class HistoryOperations:
         services: Services,
         unix_ns: Callable[[], int],
         *,
+        mix: MixRequests | None = None,
         store_peers: Sequence[str] = (),
     ) -> None:
-        """Takes no archive where this node keeps no messages, and peers that are asked first."""
+        """Takes no archive where this node keeps no messages, no mix where it has no mix-net, and
+        peers that are asked first.
+        """
+        self._mix = mix
         self.archive = archive
         self._requests = requests
         self._services = services
@@ -135,6 +140,23 @@ class HistoryOperations:
     async def present(self, hashes: Sequence[bytes]) -> frozenset[bytes]:
         """Asks a store node which messages it has; errors as `query`."""
         page = await self.query_others(Query(hashes=tuple(hashes), limit=len(hashes)))
+        return frozenset(entry.hash for entry in page.entries)
+
+    async def present_by_mix(self, hashes: Sequence[bytes]) -> frozenset[bytes]:
+        """As `present`, through the mix-net: the store node does not learn who asks (DSN-10).
+
+        Raises:
+            StoreNodeMissingError: There is no mix-net.
+            LogosError: Those of `MixRequests.ask`, and of `query`.
+        """
+        if self._mix is None:
+            raise StoreNodeMissingError("this node has no mix-net")
+        request = wire.Request(
+            secrets.token_hex(16), Query(hashes=tuple(hashes), limit=len(hashes))
+        )
+        asked = wire.encode_request(request)
+        _peer, raw = await self._mix.ask(wire.PROTOCOL, asked, timeout_s=MIX_TIMEOUT_S)
+        page = answers.believed(request, wire.decode_response(raw))
         return frozenset(entry.hash for entry in page.entries)
 
     async def fetch(self, hashes: Sequence[bytes]) -> list[Entry]:

@@ -1,8 +1,10 @@
 """Light push: publishing for other nodes, and having others publish. Rules: DLC-16 to DLC-19."""
 
+import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from logos_base.errors import LogosError
@@ -29,6 +31,20 @@ from logos_delivery.operations.relay import RelayOperations
 
 TIMEOUT_S: Final = 10.0
 MAX_TRIED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MixTries:
+    """How a mix is asked, and another one where it does not answer (DSN-10)."""
+
+    count: int = 2
+    next_s: float = 10.0
+    """Until the same bytes go to another mix: their timestamp still counts there (DSN-16)."""
+    timeout_s: float = 28.0
+    """For an answer to any: short of half the time in which a message is tried (DSN-7)."""
+
+
+MIX_TRIES: Final = MixTries()
 
 
 class LightPushAnswers:
@@ -104,8 +120,10 @@ class LightPushClient:
         mix: MixRequests | None = None,
         *,
         peers: Sequence[str] = (),
+        mix_tries: MixTries = MIX_TRIES,
     ) -> None:
         """`peers` are asked before others; `mix` is None where this node has no mix-net."""
+        self._mix_tries = mix_tries
         self._mix = mix
         self._requests = requests
         self._services = services
@@ -142,9 +160,16 @@ class LightPushClient:
         if self._mix is None:
             return PushCode.SERVICE_NOT_AVAILABLE, "this node has no mix-net"
         request = LightPushRequest(secrets.token_hex(16), decode(raw), pubsub_topic)
+        timeout_s = self._mix_tries.timeout_s
+        ask = partial(
+            self._mix.ask, wire.PROTOCOL, wire.encode_request(request), timeout_s=timeout_s
+        )
         try:
-            peer, answer = await self._mix.ask(wire.PROTOCOL, wire.encode_request(request))
+            async with asyncio.timeout(timeout_s):
+                peer, answer = await _first_answer(ask, self._mix_tries)
             response = self._checked(peer, request, answer)
+        except TimeoutError:
+            return PushCode.NO_ANSWER, "no answer through the mix-net"
         except LightPeerMissingError as error:
             return PushCode.SERVICE_NOT_AVAILABLE, str(error)
         except PeerFailedError as error:
@@ -165,6 +190,43 @@ class LightPushClient:
         except LightMessageMalformedError as error:
             raise PeerFailedError(f"{peer} answers lightpush with garbage: {error}") from error
         return wire.checked_response(response, request.request_id)
+
+
+async def _first_answer(
+    ask: Callable[[], Awaitable[tuple[str, bytes]]], tries: MixTries
+) -> tuple[str, bytes]:
+    """Asks again where no answer has come for a while; returns the first answer to any.
+
+    Raises the error of the last one, where all have failed.
+    """
+    outcomes: asyncio.Queue[tuple[str, bytes] | LogosError] = asyncio.Queue()
+
+    async def once() -> None:
+        try:
+            outcomes.put_nowait(await ask())
+        except LogosError as error:
+            outcomes.put_nowait(error)
+
+    async with asyncio.TaskGroup() as group:
+        tasks: list[asyncio.Task[None]] = []
+        failed = 0
+        while True:
+            if len(tasks) < tries.count:
+                tasks.append(group.create_task(once()))
+            is_last = len(tasks) == tries.count
+            try:
+                async with asyncio.timeout(None if is_last else tries.next_s):
+                    outcome = await outcomes.get()
+            except TimeoutError:
+                continue
+            failed += isinstance(outcome, LogosError)
+            if failed == tries.count or not isinstance(outcome, LogosError):
+                break
+        for task in tasks:
+            task.cancel()
+    if isinstance(outcome, LogosError):
+        raise outcome
+    return outcome
 
 
 def _outcome(response: LightPushResponse) -> tuple[int, str] | None:

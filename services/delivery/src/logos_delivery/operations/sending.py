@@ -18,7 +18,15 @@ from logos_delivery.core.errors import (
 )
 from logos_delivery.core.ports import Proofs
 from logos_delivery.core.sending.budget import RateBudget
-from logos_delivery.core.sending.effects import AskStore, Effect, Prove, Push, Save, SendRules
+from logos_delivery.core.sending.effects import (
+    AskByMix,
+    AskStore,
+    Effect,
+    Prove,
+    Push,
+    Save,
+    SendRules,
+)
 from logos_delivery.core.sending.outcomes import PushCode, Route
 from logos_delivery.core.sending.request import Outgoing, Request
 from logos_delivery.core.sending.sending import Sending
@@ -58,6 +66,7 @@ class SendOperations:
         self._keys: dict[str, asyncio.Lock] = {}
         self.routes: dict[Route, Pushing] = {}
         self.present: Present | None = None
+        self.present_by_mix: Present | None = None
         self.listeners: list[Callable[[Request], None]] = []
         """Are told of requests that have come further, once that is stored."""
 
@@ -120,6 +129,8 @@ class SendOperations:
                 self._driver.start(self._push(effect))
             case AskStore(hashes):
                 self._driver.start(self._ask_store(hashes))
+            case AskByMix(request_id, message_hash):
+                self._driver.start(self._ask_by_mix(request_id, message_hash))
 
     async def _save(self, effect: Save) -> None:
         request = effect.request
@@ -171,15 +182,25 @@ class SendOperations:
         except LogosError as error:
             return PushCode.NO_ANSWER, str(error)
 
+    async def _ask_by_mix(self, request_id: str, message_hash: bytes) -> None:
+        found = await _asked(self.present_by_mix, (message_hash,))
+        is_stored = None if found is None else message_hash in found
+        self._driver.report(self._machine.asked, request_id, is_stored)
+
     async def _ask_store(self, hashes: tuple[bytes, ...]) -> None:
-        try:
-            found = await self.present(hashes) if self.present is not None else None
-        except LogosError:
-            found = None
+        found = await _asked(self.present, hashes)
         if found is None:
             self._driver.report(self._machine.unasked)
         else:
             self._driver.report(self._machine.stored, found)
+
+
+async def _asked(present: Present | None, hashes: tuple[bytes, ...]) -> frozenset[bytes] | None:
+    """What a store node has of these; None: none could be asked."""
+    try:
+        return None if present is None else await present(hashes)
+    except LogosError:
+        return None
 
 
 def _digest_of(outgoing: Outgoing) -> bytes:

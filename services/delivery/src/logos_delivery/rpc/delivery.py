@@ -6,6 +6,7 @@ from logos.delivery.v1 import delivery_pb2 as pb
 from logos.delivery.v1.delivery_pb2_grpc import DeliveryServicer as Contract
 from logos_delivery.core.errors import KeyTooLongError, MixOffError, PayloadEmptyError
 from logos_delivery.core.message import Message
+from logos_delivery.core.ports import MixRequests
 from logos_delivery.core.sending.request import Outgoing
 from logos_delivery.operations.events import EventOperations
 from logos_delivery.operations.health import HealthOperations
@@ -27,10 +28,10 @@ class DeliveryServicer(Contract):
         events: EventOperations,
         health: HealthOperations,
         information: Information,
-        has_mix: bool,
+        mix: MixRequests | None,
     ) -> None:
-        """`has_mix` says whether messages may leave through the mix-net."""
-        self._has_mix = has_mix
+        """`mix` is None where no messages may leave through the mix-net."""
+        self._mix = mix
         self._sending = sending
         self._subscriptions = subscriptions
         self._events = events
@@ -49,7 +50,7 @@ class DeliveryServicer(Contract):
             meta=request.meta,
             is_ephemeral=request.ephemeral,
         )
-        if request.via_mix and not self._has_mix:
+        if request.via_mix and (self._mix is None or await self._mix.is_off()):
             raise MixOffError("this node sends nothing through the mix-net")
         pubsub_topic = self._subscriptions.pubsub_topic(request.content_topic)
         await self._subscriptions.subscribe([request.content_topic])

@@ -69,4 +69,13 @@ class AskStore:
     """At most 100, of 32 bytes."""
 
 
-Effect = Save | Prove | Push | AskStore | Answer | Refuse
+@dataclass(frozen=True, slots=True)
+class AskByMix:
+    """Ask a store node through the mix-net whether it has a message; report with `asked`."""
+
+    request_id: str
+    message_hash: bytes
+    """32 bytes."""
+
+
+Effect = Save | Prove | Push | AskStore | AskByMix | Answer | Refuse

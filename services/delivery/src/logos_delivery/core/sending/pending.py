@@ -27,6 +27,8 @@ class Step(Enum):
     """The next round: to be stored again."""
     WAITING = auto()
     """A store node's word."""
+    ASKING = auto()
+    """The answer of a store node that is asked through the mix-net."""
 
 
 OF_ROUNDS: Final = (Step.RETRY, Step.UNSAVED, Step.WAITING)

@@ -21,7 +21,15 @@ from logos_delivery.core.message import Message, check_size, encode
 from logos_delivery.core.relay import proof as proofs
 from logos_delivery.core.relay.errors import RateLimitProofMalformedError
 from logos_delivery.core.sending.budget import RateBudget
-from logos_delivery.core.sending.effects import AskStore, Effect, Prove, Push, Save, SendRules
+from logos_delivery.core.sending.effects import (
+    AskByMix,
+    AskStore,
+    Effect,
+    Prove,
+    Push,
+    Save,
+    SendRules,
+)
 from logos_delivery.core.sending.errors import SendsFullError
 from logos_delivery.core.sending.outcomes import Fate, PushCode, Route, fate_of
 from logos_delivery.core.sending.pending import OF_ROUNDS, Entry, Pending, Step
@@ -34,6 +42,8 @@ FRESH_MS: Final = 10_000
 MAX_GAP_MS: Final = 20_000
 MAX_ASKED: Final = 100
 """Hashes in one query: a page of the store."""
+MAX_ASKED_BY_MIX: Final = 8
+"""Queries through the mix-net at a time, each for one hash."""
 MAX_REPROVEN: Final = 60
 MAX_TEXT: Final = 512
 """Characters of another node's text that are kept."""
@@ -180,6 +190,14 @@ class Sending:
         self._asking = None
         return []
 
+    def asked(self, request_id: str, is_stored: bool | None, now_ms: int) -> list[Effect]:  # noqa: FBT001
+        """A store node has it, or has not, as it says through the mix-net; None: none answers."""
+        entry = self._pending[request_id]
+        if is_stored:
+            return self._end(entry, RequestState.SENT, "", now_ms)
+        self._move(entry, Step.WAITING if is_stored is None else Step.RETRY, now_ms)
+        return []
+
     def limited(self, member_limit: int | None, now_ms: int) -> list[Effect]:
         """Takes how many messages an epoch this node's membership allows; None: it has none."""
         self._budget.tighten(member_limit)
@@ -310,23 +328,38 @@ class Sending:
                 effects += self._end(entry, RequestState.FAILED, WINDOW_TEXT, now_ms)
             elif entry.step is Step.RETRY:
                 self._move(entry, Step.QUEUED, now_ms)
-        return effects + self._ask_store(now_ms)
+        if not self._rules.is_confirmed:
+            return effects
+        return [*effects, *self._ask_store(now_ms), *self._ask_by_mix(now_ms)]
 
-    def _ask_store(self, now_ms: int) -> list[Effect]:
-        """Asks for what was propagated over three seconds ago, those first that wait longest."""
-        is_due = self._rules.is_confirmed and self._is_past(self._asked_ms, now_ms)
-        if self._asking is not None or not is_due:
-            return []
+    def _unconfirmed(self, now_ms: int, *, via_mix: bool) -> list[Entry]:
+        """What was propagated over three seconds ago, those first that wait longest."""
         waiting = [
             entry
             for entry in self._pending
             if entry.step is Step.WAITING
+            and entry.request.via_mix is via_mix
             and self._is_past(entry.request.propagated_ms, now_ms)
             and self._is_past(entry.asked_ms, now_ms)
         ]
+        return sorted(waiting, key=lambda entry: entry.asked_ms or 0)
+
+    def _ask_by_mix(self, now_ms: int) -> list[Effect]:
+        """Asks for each alone: one query for several would tell that they have one sender."""
+        room = max(0, MAX_ASKED_BY_MIX - self._pending.count(Step.ASKING))
+        effects: list[Effect] = []
+        for entry in self._unconfirmed(now_ms, via_mix=True)[:room]:
+            entry.asked_ms = now_ms
+            self._move(entry, Step.ASKING, now_ms)
+            effects.append(AskByMix(entry.request.request_id, entry.request.message_hash))
+        return effects
+
+    def _ask_store(self, now_ms: int) -> list[Effect]:
+        if self._asking is not None or not self._is_past(self._asked_ms, now_ms):
+            return []
+        waiting = self._unconfirmed(now_ms, via_mix=False)
         if not waiting:
             return []
-        waiting.sort(key=lambda entry: entry.asked_ms or 0)
         self._asked_ms = now_ms if len(waiting) <= MAX_ASKED else None
         self._asking = {}
         for entry in waiting[:MAX_ASKED]:
