@@ -107,6 +107,7 @@ def _delivery(flags: Flags, shards: dict[str, Any], enr: str) -> dict[str, Any]:
         "rln": False,
         "enr": enr,
         "rate_limits": list(flags.rate_limit),
+        "shards": [],
     }
     for name, one in (
         ("store_peers", flags.storenode),

@@ -17,6 +17,8 @@ from logos_delivery.core.topics import MAX_SHARDS, is_pubsub_topic, parse_conten
 MODES = ("core", "edge")
 MAX_SECONDS = 30 * 24 * 60 * 60
 MAX_HTTP_CACHE: Final = 10_000
+MAX_UNASKED: Final = 16
+"""Shards of a cluster that a node relays all without being asked to (DEL-10)."""
 
 
 class HttpListen(NamedTuple):
@@ -60,8 +62,8 @@ class Config:
     """Peer ids of service nodes that HTTP clients subscribe at; the first is asked."""
     light_push_peers: tuple[str, ...] = ()
     """Peer ids of service nodes that publish before others do."""
-    shards: tuple[int, ...] = ()
-    """Shards that this node relays though no application subscribes."""
+    shards: tuple[int, ...] | None = None
+    """Shards that this node relays though no application subscribes; None: `own_shards`."""
     rln: bool = True
     """Whether messages carry proofs of rate limits where the preset has them."""
     enr: str = ""
@@ -89,6 +91,13 @@ class Config:
     def relays(self) -> bool:
         """Whether this node relays."""
         return self.mode == "core"
+
+    @property
+    def own_shards(self) -> tuple[int, ...]:
+        """Shards that it relays from the start: what it serves others is of these (DEL-10)."""
+        if self.shards is not None:
+            return self.shards
+        return tuple(range(self.preset.shards)) if self.preset.shards <= MAX_UNASKED else ()
 
     @property
     def pushes(self) -> bool:
@@ -127,7 +136,7 @@ def parse(settings: Mapping[str, object]) -> Config:
         found = replace(found, preset=_other(found.preset, cluster, shards))
     problems += [
         f"shards: {shard} is not below {found.preset.shards}"
-        for shard in found.shards
+        for shard in found.shards or ()
         if shard >= found.preset.shards
     ]
     if found.http_metrics is not None and found.http is None:

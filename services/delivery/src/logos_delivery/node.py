@@ -339,7 +339,7 @@ class Rooms:
         config, cluster = self.config, self.config.preset.cluster
         polling = None
         if self.relay is not None:
-            shards = [str(PubsubTopic(cluster, shard)) for shard in config.shards]
+            shards = [str(PubsubTopic(cluster, shard)) for shard in config.own_shards]
             topics = [*shards, *config.http_topics]
             polling = RelayPolling(
                 self.relay, self.passing, capacity=config.http_cache, topics=topics
@@ -418,7 +418,7 @@ class Rooms:
             if self.http is not None and self.http.polling is not None:
                 await stack.enter_async_context(self.http.polling.running())
             elif self.relay is not None:
-                for shard in self.config.shards:
+                for shard in self.config.own_shards:
                     await self.relay.follow(str(PubsubTopic(self.config.preset.cluster, shard)))
             await stack.enter_async_context(self.health.running(self.subscriptions))
             await stack.enter_async_context(self.channels.running())
