@@ -46,6 +46,7 @@ class HistoryOperations:
         self._services = services
         self._unix_ns = unix_ns
         self._store_peers = store_peers
+        self._stores: list[str] = []
         self._waiting: list[Entry] = []
         self._has_some = asyncio.Event()
         self.refused: Counter[str] = Counter()
@@ -104,7 +105,7 @@ class HistoryOperations:
 
     async def query_others(self, query: Query, peer: str = "") -> Page:
         """Asks a store node, and another where one fails. Errors as `query`."""
-        peers = [peer] if peer else [*self._store_peers, *await self._services.find(wire.PROTOCOL)]
+        peers = [peer] if peer else await self._stores_now()
         failure: LogosError = StoreNodeMissingError("no store node is known")
         for each in list(dict.fromkeys(peers))[:MAX_TRIED]:
             try:
@@ -112,6 +113,27 @@ class HistoryOperations:
             except (StorePeerFailedError, StorePeerBusyError) as error:
                 failure = error
         raise failure
+
+    async def query_store(self, number: int, query: Query) -> Page:
+        """Asks one of several store nodes; the first of them is any that answers.
+
+        What one has not, another may have: one that was away lacks that time (DSN-13). Of those
+        after the first, one that fails, or is not there, has nothing. Errors as `query`.
+        """
+        if number == 0:
+            return await self.query_others(query)
+        stores = await self._stores_now()
+        try:
+            return await self._ask(stores[number], query) if number < len(stores) else Page()
+        except (StorePeerFailedError, StorePeerBusyError):
+            return Page()
+
+    async def _stores_now(self) -> Sequence[str]:
+        """The store nodes that are known now, in the order in which they came to be."""
+        found = dict.fromkeys([*self._store_peers, *await self._services.find(wire.PROTOCOL)])
+        kept = [one for one in self._stores if one in found]
+        self._stores = [*kept, *(one for one in found if one not in kept)]
+        return self._stores
 
     async def present(self, hashes: Sequence[bytes]) -> frozenset[bytes]:
         """Asks a store node which messages it has; errors as `query`."""
