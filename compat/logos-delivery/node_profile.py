@@ -119,6 +119,7 @@ def _delivery(flags: Flags, shards: dict[str, Any], enr: str) -> dict[str, Any]:
         "sync": flags.store_sync,
         "sync_interval_s": flags.store_sync_interval,
         "sync_range_s": flags.store_sync_range,
+        "shards": [],
     }
     for name, one in (
         ("store_peers", flags.storenode),

@@ -41,6 +41,15 @@ func Connect(address string) (*grpc.ClientConn, error) {
 	return grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 }
 
+// Must returns the value, or ends the program with what was wrong.
+func Must[T any](value T, err error) T {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, Explain(err))
+		os.Exit(1)
+	}
+	return value
+}
+
 // Explain adds the stable reason of a refused call: programs rely on that, not on the text.
 func Explain(err error) string {
 	refusal, ok := status.FromError(err)

@@ -1,7 +1,9 @@
 """DSN-11 to DSN-14: each message once, and what was missed."""
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from hypothesis import settings
@@ -36,8 +38,10 @@ def digest(number: int, now_ms: int = T) -> bytes:
     return message_hash(SHARD, message(number, now_ms))
 
 
-def receiving(*, is_backfilled: bool = True, complete_ms: int | None = None) -> Receiving:
-    machine = Receiving(is_backfilled=is_backfilled)
+def receiving(
+    *, is_backfilled: bool = True, complete_ms: int | None = None, stores: int = 1
+) -> Receiving:
+    machine = Receiving(is_backfilled=is_backfilled, stores=stores)
     machine.subscribed(TOPIC, SHARD, T)
     machine.load([], complete_ms, T)
     return machine
@@ -84,12 +88,12 @@ def test_what_was_missed_offline_is_asked_for_by_hash_and_then_fetched() -> None
     [query] = online(machine, T + 60_000)
 
     assert query == Query(
-        1, SHARD, (TOPIC,), (T + 1_000 - OVERLAP_MS) * NS, (T + 60_000 + OVERLAP_MS) * NS, b""
+        1, 0, SHARD, (TOPIC,), (T + 1_000 - OVERLAP_MS) * NS, (T + 60_000 + OVERLAP_MS) * NS, b""
     )
     missed = message(2, T + 5_000)
     hashes = [digest(1), digest(2, T + 5_000)]
     fetch = only(machine.found(1, hashes, b"", T + 60_001), Fetch)
-    assert fetch == Fetch(2, (digest(2, T + 5_000),))
+    assert fetch == Fetch(2, 0, (digest(2, T + 5_000),))
     deliver, note = machine.fetched(2, [StoredMessage(SHARD, missed)], T + 60_002)
     assert deliver == Deliver(digest(2, T + 5_000), SHARD, missed)
     assert note == Note(T + 5_000)  # not beyond what is on its way to the log
@@ -126,6 +130,35 @@ def test_a_store_that_never_comes_to_an_end_is_left() -> None:
         pages += 1
         effects = machine.found(queries[0].query, [], b"again", T + 1)
     assert pages == MAX_PAGES
+
+
+def test_each_of_several_stores_is_asked_for_all_of_it() -> None:
+    machine = receiving(stores=2)
+    online(machine)
+    offline(machine)
+    [first] = online(machine, T + 1)
+    second = only(machine.found(first.query, [], b"", T + 1), Query)
+    assert (first.store, second.store) == (0, 1)
+    assert replace(second, query=first.query, store=0) == first
+    fetch = only(machine.found(second.query, [digest(1)], b"", T + 1), Fetch)
+    assert fetch.store == 1
+    [deliver] = machine.fetched(fetch.query, [StoredMessage(SHARD, message(1))], T + 1)
+    assert deliver == Deliver(digest(1), SHARD, message(1))
+
+
+def test_a_store_that_never_comes_to_an_end_takes_nothing_from_the_next() -> None:
+    machine = receiving(stores=2)
+    machine.subscribed("/other/1/name/proto", OTHER_SHARD, T)
+    online(machine)
+    offline(machine)
+    asked = Counter[tuple[int, str]]()
+    effects = online(machine, T + 1)
+    while queries := [effect for effect in effects if isinstance(effect, Query)]:
+        [query] = queries
+        asked[query.store, query.pubsub_topic] += 1
+        cursor = b"" if query.store else b"again"
+        effects = machine.found(query.query, [], cursor, T + 1)
+    assert asked == {(0, SHARD): MAX_PAGES, (1, SHARD): 1, (1, OTHER_SHARD): 1}
 
 
 def test_messages_that_were_not_asked_for_are_dropped() -> None:
@@ -230,7 +263,7 @@ def test_seen_is_bounded_and_forgets_after_seven_minutes() -> None:
 
 
 class ReceivingUnderCrashes(RuleBasedStateMachine):
-    """Messages that come or are missed, a store that has all, and ends of the process."""
+    """Messages that come or are missed, two stores that have all together, ends of the process."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -245,7 +278,7 @@ class ReceivingUnderCrashes(RuleBasedStateMachine):
 
     def start(self) -> None:
         self.open: list[Any] = []
-        self.machine = Receiving(is_backfilled=True)
+        self.machine = Receiving(is_backfilled=True, stores=2)
         self.machine.subscribed(TOPIC, SHARD, self.now_ms)
         self.machine.load(self.log, self.complete_ms, self.now_ms)
         self.open += self.machine.connected(self.is_online, self.now_ms)
@@ -307,6 +340,7 @@ class ReceivingUnderCrashes(RuleBasedStateMachine):
             each
             for each, one in self.store.items()
             if effect.start_ns <= one.timestamp_ns <= effect.end_ns and each > effect.cursor
+            if each[0] % 2 == effect.store
         ]
         page = sorted(within)[:PAGE]
         cursor = page[-1] if len(page) < len(within) else b""

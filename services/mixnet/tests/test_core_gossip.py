@@ -11,6 +11,8 @@ from logos_mixnet.core.errors import (
     ValidatorExistsError,
 )
 from logos_mixnet.core.gossip import (
+    LINGER_MS,
+    MAX_LINGERING,
     Arrived,
     Follow,
     Gossip,
@@ -116,8 +118,37 @@ def test_the_first_reader_follows_a_topic_and_the_last_leaves_it() -> None:
     second, effects = topics.join()
     assert effects == []
     assert topics.machine.leave(first, 0) == []
-    assert topics.machine.leave(second, 0) == [Leave("t")]
-    assert topics.machine.leave(second, 0) == []
+    assert topics.machine.leave(second, 5) == []
+    assert topics.machine.leave(second, 6) == []
+    assert topics.machine.next_wake_ms() == 5 + LINGER_MS
+    assert topics.machine.tick(4 + LINGER_MS) == []
+    assert topics.machine.tick(5 + LINGER_MS) == [Leave("t")]
+    assert topics.machine.next_wake_ms() is None
+
+
+def test_a_reader_that_comes_back_in_time_finds_its_topic_followed() -> None:
+    topics = Subscribers()
+    first, _ = topics.join()
+    topics.machine.leave(first, 0)
+    assert topics.machine.receive([message(1)], 1) == [ignored(1)]
+
+    again, effects = topics.join()
+
+    assert effects == []
+    assert topics.machine.tick(LINGER_MS) == []
+    assert topics.machine.leave(again, LINGER_MS) == []
+    assert topics.machine.next_wake_ms() == 2 * LINGER_MS
+
+
+def test_so_many_topics_linger() -> None:
+    topics = Subscribers()
+    for number in range(MAX_LINGERING):
+        reader, _ = topics.join(f"t{number}")
+        assert topics.machine.leave(reader, number) == []
+
+    reader, _ = topics.join("one more")
+
+    assert topics.machine.leave(reader, 99) == [Leave("t0")]
 
 
 def test_messages_are_accepted_at_once_without_a_validator() -> None:
@@ -203,7 +234,7 @@ def test_messages_of_a_validator_that_left_are_ignored() -> None:
     validator, _ = topics.join(validates=True)
     topics.machine.receive([message(1)], 0)
 
-    assert topics.machine.leave(validator, 0) == [ignored(1), Leave("t")]
+    assert topics.machine.leave(validator, 0) == [ignored(1)]
 
 
 def test_messages_that_the_host_has_lost_are_counted() -> None:

@@ -6,7 +6,7 @@ import pytest
 from mixnet_nodes import ManualClock, RunningNode, fake_address, refused, settled, until
 
 from logos.network.v1 import gossip_pb2 as pb
-from logos_mixnet.core.gossip import message_id
+from logos_mixnet.core.gossip import LINGER_MS, message_id
 
 Start = Callable[..., Awaitable[RunningNode]]
 
@@ -214,15 +214,19 @@ async def test_the_topics_of_a_node_and_their_followers(start_node: Start) -> No
     assert (peer.peer_id, peer.in_mesh, peer.score) == (two.peer_id, True, 1.5)
 
 
-async def test_a_topic_is_left_with_its_last_subscriber(start_node: Start) -> None:
-    [one] = await chain(start_node, 1)
+async def test_a_topic_is_left_a_minute_after_its_last_subscriber(start_node: Start) -> None:
+    clock = ManualClock()
+    [one] = await chain(start_node, 1, clock=clock)
     first, second = await subscribe(one), await subscribe(one)
 
     first.cancel()
     await until(lambda: list(one.network.gossip.readers))
-    assert one.host.topics == {"t"}
     second.cancel()
-    await until(lambda: not one.host.topics)
+    await until(lambda: one.network.gossip.machine.next_wake_ms() is not None)
+    assert one.host.topics == {"t"}
+    clock.ms += LINGER_MS
+    await subscribe(one, topic="u")  # the machine looks at the time
+    await until(lambda: one.host.topics == {"u"})
 
 
 async def test_a_subscriber_may_end_its_requests_and_go_on_reading(start_node: Start) -> None:

@@ -25,6 +25,8 @@ _OF_PRESET: Final = {
 """Settings that replace what the preset says, and its fields: a network of one's own."""
 MAX_MIX_DELAY_MS: Final = 2_000
 """A message takes three of them until it is published, on average, of the 20 s of DSN-16."""
+MAX_UNASKED: Final = 16
+"""Shards of a cluster that a node relays all without being asked to (DEL-10)."""
 
 
 class HttpListen(NamedTuple):
@@ -70,8 +72,8 @@ class Config:
     """Peer ids of service nodes that HTTP clients subscribe at; the first is asked."""
     light_push_peers: tuple[str, ...] = ()
     """Peer ids of service nodes that publish before others do."""
-    shards: tuple[int, ...] = ()
-    """Shards that this node relays though no application subscribes."""
+    shards: tuple[int, ...] | None = None
+    """Shards that this node relays though no application subscribes; None: `own_shards`."""
     rln: bool = True
     """Whether messages carry proofs of rate limits where the preset has them."""
     enr: str = ""
@@ -110,6 +112,13 @@ class Config:
         return self.mode == "core"
 
     @property
+    def own_shards(self) -> tuple[int, ...]:
+        """Shards that it relays from the start: what it serves others is of these (DEL-10)."""
+        if self.shards is not None:
+            return self.shards
+        return tuple(range(self.preset.shards)) if self.preset.shards <= MAX_UNASKED else ()
+
+    @property
     def pushes(self) -> bool:
         """Whether this node serves filter."""
         return self.filter and self.relays
@@ -145,7 +154,7 @@ def parse(settings: Mapping[str, object]) -> Config:
     found = replace(found, preset=replace(found.preset, **other))
     problems += [
         f"shards: {shard} is not below {found.preset.shards}"
-        for shard in found.shards
+        for shard in found.shards or ()
         if shard >= found.preset.shards
     ]
     for name, listen in (("http", found.http), ("http_metrics", found.http_metrics)):

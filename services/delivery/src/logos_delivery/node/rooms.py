@@ -89,7 +89,7 @@ class Rooms:
         cluster = config.preset.cluster
         polling = None
         if relaying.relay is not None:
-            shards = [str(PubsubTopic(cluster, shard)) for shard in config.shards]
+            shards = [str(PubsubTopic(cluster, shard)) for shard in config.own_shards]
             topics = [*shards, *config.http_topics]
             polling = RelayPolling(
                 relaying.relay, relaying.passing, capacity=config.http_cache, topics=topics
@@ -194,7 +194,7 @@ class Rooms:
         if self.http is not None and self.http.polling is not None:
             await stack.enter_async_context(self.http.polling.running())
         elif relay is not None:
-            for shard in config.shards:
+            for shard in config.own_shards:
                 await relay.follow(str(PubsubTopic(config.preset.cluster, shard)))
 
     def _loops(self) -> list[Loop]:

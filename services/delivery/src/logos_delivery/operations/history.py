@@ -51,6 +51,7 @@ class HistoryOperations:
         self._services = services
         self._unix_ns = unix_ns
         self._store_peers = store_peers
+        self._stores: list[str] = []
         self._waiting: list[Entry] = []
         self._has_some = asyncio.Event()
         self.refused: Counter[str] = Counter()
@@ -132,10 +133,26 @@ class HistoryOperations:
                 failure = error
         raise failure
 
+    async def query_store(self, number: int, query: Query) -> Page:
+        """Asks one of several store nodes; the first of them is any that answers.
+
+        What one has not, another may have: one that was away lacks that time (DSN-13). Of those
+        after the first, one that fails, or is not there, has nothing. Errors as `query`.
+        """
+        if number == 0:
+            return await self.query_others(query)
+        stores = await self.store_nodes()
+        try:
+            return await self._ask(stores[number], query) if number < len(stores) else Page()
+        except (StorePeerFailedError, StorePeerBusyError):
+            return Page()
+
     async def store_nodes(self) -> Sequence[str]:
-        """Returns the store nodes that are known: those of the settings first."""
-        found = await self._services.find(wire.PROTOCOL)
-        return list(dict.fromkeys([*self._store_peers, *found]))
+        """Returns the store nodes that are known, in the order in which they came to be."""
+        found = dict.fromkeys([*self._store_peers, *await self._services.find(wire.PROTOCOL)])
+        kept = [one for one in self._stores if one in found]
+        self._stores = [*kept, *(one for one in found if one not in kept)]
+        return self._stores
 
     async def present(self, hashes: Sequence[bytes]) -> frozenset[bytes]:
         """Asks a store node which messages it has; errors as `query`."""

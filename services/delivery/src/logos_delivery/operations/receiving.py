@@ -17,7 +17,7 @@ from logos_delivery.core.receiving.receiving import (
     StoredMessage,
 )
 from logos_delivery.core.relay.relay_guard import Pass
-from logos_delivery.operations.history import HistoryOperations
+from logos_delivery.operations.history import MAX_TRIED, HistoryOperations
 from logos_module.driver import Driver
 
 COMPLETE: Final = "complete_ms"
@@ -43,7 +43,7 @@ class ReceiveOperations:
         self._history = history
         self._unix_ms = unix_ms
         self._told = told
-        self._machine = Receiving(is_backfilled=is_backfilled)
+        self._machine = Receiving(is_backfilled=is_backfilled, stores=MAX_TRIED)
         self._driver: Driver[Effect] = Driver(self._machine, self._perform, unix_ms)
         self._waiting: list[Deliver] = []
         self._has_some = asyncio.Event()
@@ -133,7 +133,7 @@ class ReceiveOperations:
             limit=PAGE,
         )
         try:
-            page = await self._history.query_others(query)
+            page = await self._history.query_store(asked.store, query)
         except LogosError:
             self._driver.report(self._machine.unanswered, asked.query)
             return
@@ -143,7 +143,7 @@ class ReceiveOperations:
     async def _fetch(self, asked: Fetch) -> None:
         query = StoreQuery(hashes=asked.hashes, include_data=True, limit=PAGE)
         try:
-            page = await self._history.query_others(query)
+            page = await self._history.query_store(asked.store, query)
         except LogosError:
             self._driver.report(self._machine.unanswered, asked.query)
             return

@@ -2,10 +2,11 @@
 
 Where a topic has a validator, its messages are held back from other nodes until judged.
 
-Spec: docs/protocol/network.md, NET-6 (ids), NET-7 (limits), NET-8 (validation).
+Spec: docs/protocol/network.md, NET-6 (ids), NET-7 (limits), NET-8 (validation), NET-23 (leaving).
 """
 
 import hashlib
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ MAX_TOPIC_BYTES: Final = 256
 MAX_MESSAGE_BYTES: Final = 150 * 1024
 VERDICT_TIMEOUT_MS: Final = 4_000
 MAX_HELD: Final = 65_536
+LINGER_MS: Final = 60_000
+"""As long as neighbours refuse one who left a topic: their back-off (NET-23)."""
+MAX_LINGERING: Final = 64
 
 
 class TopicPeer(NamedTuple):
@@ -95,6 +99,8 @@ class Gossip:
         self._max_held = max_held
         self._readers: dict[str, list[Reader]] = {}
         self._held: OrderedDict[bytes, _Held] = OrderedDict()  # by deadline; long queues stay fast
+        self._lingering: OrderedDict[str, int] = OrderedDict()
+        """Topics without readers, and when each is left: the earliest first."""
 
     def join(self, ticket: Ticket, reader: Reader, now_ms: int) -> Effects:
         """Adds a reader.
@@ -108,7 +114,8 @@ class Gossip:
         if reader.validates and any(other.validates for other in readers):
             raise ValidatorExistsError(f"another call validates topic {reader.topic!r}")
         self._readers[reader.topic] = [*readers, reader]
-        return [Answer(ticket)] if readers else [Follow(reader.topic), Answer(ticket)]
+        is_followed = bool(readers) or self._lingering.pop(reader.topic, None) is not None
+        return [Answer(ticket)] if is_followed else [Follow(reader.topic), Answer(ticket)]
 
     def leave(self, reader: Reader, now_ms: int) -> Effects:
         """Removes a reader; what it has not judged is ignored. Idempotent."""
@@ -122,7 +129,9 @@ class Gossip:
             effects += [self._ignore(name) for name in left]
         if not readers:
             del self._readers[reader.topic]
-            effects.append(Leave(reader.topic))
+            self._lingering[reader.topic] = now_ms + LINGER_MS
+            if len(self._lingering) > MAX_LINGERING:
+                effects.append(Leave(self._lingering.popitem(last=False)[0]))
         return effects
 
     def receive(self, messages: Iterable[Message], now_ms: int) -> Effects:
@@ -167,16 +176,18 @@ class Gossip:
         return effects
 
     def tick(self, now_ms: int) -> Effects:
-        """Ignores messages that were not judged in time."""
+        """Ignores messages that were not judged in time, and leaves topics that have no reader."""
         effects: Effects = []
-        while (deadline_ms := self.next_wake_ms()) is not None and deadline_ms <= now_ms:
+        while self._held and next(iter(self._held.values())).deadline_ms <= now_ms:
             effects.append(self._ignore(next(iter(self._held))))
+        while self._lingering and next(iter(self._lingering.values())) <= now_ms:
+            effects.append(Leave(self._lingering.popitem(last=False)[0]))
         return effects
 
     def next_wake_ms(self) -> int | None:
-        """Returns the deadline of the message that has waited longest for a verdict."""
-        oldest = next(iter(self._held.values()), None)
-        return None if oldest is None else oldest.deadline_ms
+        """Returns when the next message must be judged, or the next topic is left."""
+        times = [held.deadline_ms for held in itertools.islice(self._held.values(), 1)]
+        return min([*times, *itertools.islice(self._lingering.values(), 1)], default=None)
 
     def _ignore(self, name: bytes) -> Judge:
         return Judge(name, self._held.pop(name).from_peer_id, "ignore")

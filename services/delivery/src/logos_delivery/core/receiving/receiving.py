@@ -58,9 +58,15 @@ Effect = Deliver | Note | Query | Fetch | Answer | Refuse
 class Receiving:
     """The machine. Times are Unix time."""
 
-    def __init__(self, *, is_backfilled: bool) -> None:
-        """Says whether stores are asked for what was missed: reliability is on."""
+    def __init__(self, *, is_backfilled: bool, stores: int = 1) -> None:
+        """Makes one without state.
+
+        Args:
+            is_backfilled: Whether stores are asked for what was missed: reliability is on.
+            stores: So many store nodes are asked, each for all of it.
+        """
         self._is_backfilled = is_backfilled
+        self._stores = stores
         self._topics: dict[str, str] = {}
         """Subscribed content topics, and their pubsub topics."""
         self._seen = Seen()
@@ -220,7 +226,9 @@ class Receiving:
         start_ms, self._gap_ms = self._gap_ms, None
         if not self._is_backfilled or start_ms is None:
             return []
-        self._backfill = Backfill(start_ms, now_ms, self._topics, lambda: next(self._queries))
+        self._backfill = Backfill(
+            start_ms, now_ms, self._topics, lambda: next(self._queries), stores=self._stores
+        )
         return self._continue(self._backfill.ask(), now_ms)
 
     def _continue(self, question: Query | Fetch | None, now_ms: int) -> list[Effect]:
