@@ -8,7 +8,10 @@ a minute, and 20 ms in 99 of 100 cases out of a million.
 
     python -m benchmarks.delivery_store
     python -m benchmarks.delivery_store --messages 10000 --seconds 5
+    python -m benchmarks.delivery_store --postgresql
     python -m benchmarks.delivery_store --database postgresql+asyncpg://...
+
+`--postgresql` measures beside SQLite a server of its own, which is started and removed.
 """
 
 import asyncio
@@ -24,12 +27,16 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from benchmarks.report import Figure, arguments, percentile, publish, say
+from benchmarks.running import ROOT
 
 from logos_delivery.core.archive.ports import Archive
 from logos_delivery.core.archive.types import Entry, Query
 from logos_delivery.core.message import Message
 from logos_delivery.store.opening import open_store
 from logos_simulation.chance import Chance
+
+sys.path.insert(0, str(ROOT / "tests"))
+from own_postgresql import postgresql_server
 
 BEGIN_NS: Final = 1_800_000_000 * 10**9
 SHARDS: Final = 8
@@ -38,6 +45,7 @@ PAYLOAD_BYTES: Final = 1024
 BATCH: Final = 1000
 SLICE_S: Final = 0.01
 QUERIES: Final = 500
+PAGE: Final = 100
 
 
 def entry(chance: Chance, number: int) -> Entry:
@@ -93,7 +101,7 @@ def queries(messages: int) -> Iterator[tuple[str, Query]]:
             end_ns=None if is_forward else start_ns,
             include_data=True,
             is_forward=is_forward,
-            limit=100,
+            limit=PAGE,
         )
         shard = f"/waku/2/rs/3/{chance.below(SHARDS)}"
         topics = tuple(f"/application/{chance.below(TOPICS)}/topic/proto" for _ in range(10))
@@ -105,15 +113,17 @@ def queries(messages: int) -> Iterator[tuple[str, Query]]:
         yield list(kinds.items())[number % len(kinds)]
 
 
-async def pages(archive: Archive, messages: int) -> dict[str, list[float]]:
-    """Asks for pages; returns the delays of each kind in ms."""
+async def pages(archive: Archive, messages: int) -> tuple[dict[str, list[float]], int]:
+    """Asks for pages; returns the delays of each kind in ms, and how many pages were full."""
     delays: dict[str, list[float]] = {}
+    full = 0
     for kind, query in queries(messages):
         began = time.perf_counter()
         page = await archive.query(query)
         delays.setdefault(kind, []).append((time.perf_counter() - began) * 1000)
-        assert len(page.entries) <= 100
-    return delays
+        assert all(entry.message is not None for entry in page.entries)
+        full += len(page.entries) == PAGE
+    return delays, full
 
 
 def plain_insert(folder: Path, count: int) -> float:
@@ -142,11 +152,12 @@ def plain_page(folder: Path, count: int) -> float:
     return percentile(delays, 50)
 
 
-async def measure(options: Namespace, folder: Path) -> list[Figure]:
-    """Measures both, and the yardsticks."""
+async def measure(options: Namespace, folder: Path, database: str) -> list[Figure]:
+    """Measures keeping and pages, and the yardsticks; without a database's URL, on a file."""
     count = min(options.messages, 100_000)
     insert, page = plain_insert(folder, count), plain_page(folder, count)
-    place = options.database or folder / "delivery.sqlite"
+    place = database or folder / "delivery.sqlite"
+    on = "PostgreSQL" if database else "SQLite"
     async with open_store(place) as store:
         filled = await fill(store.archive, options.messages)
         say("keeping")
@@ -154,17 +165,18 @@ async def measure(options: Namespace, folder: Path) -> list[Figure]:
             store.archive, options.rate, options.seconds, first=options.messages
         )
         say("pages")
-        answered = await pages(store.archive, options.messages)
+        answered, full = await pages(store.archive, options.messages)
     alone = "SQLite alone"
     figures = [
-        Figure("in batches", filled, "messages/s", ratio=filled / insert, yardstick=alone),
-        Figure("one by one", kept, "messages/s", at_least=options.rate * 0.98),
-        Figure("acknowledged, p50", percentile(delays, 50), "ms"),
-        Figure("acknowledged, p99", percentile(delays, 99), "ms"),
+        Figure(f"{on}: in batches", filled, "messages/s", ratio=filled / insert, yardstick=alone),
+        Figure(f"{on}: one by one", kept, "messages/s", at_least=options.rate * 0.98),
+        Figure(f"{on}: acknowledged, p50", percentile(delays, 50), "ms"),
+        Figure(f"{on}: acknowledged, p99", percentile(delays, 99), "ms"),
+        Figure(f"{on}: pages of {PAGE} that were full", full, f"of {QUERIES}"),
     ]
     for kind, found in answered.items():
         middle, late = percentile(found, 50), percentile(found, 99)
-        of = f"page of 100 {kind}"
+        of = f"{on}: page of {PAGE} {kind}, of {options.messages:,}"
         figures += [
             Figure(f"{of}, p50", middle, "ms", ratio=middle / page, yardstick=alone),
             Figure(f"{of}, p99", late, "ms", at_most=20),
@@ -178,11 +190,16 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--rate", type=int, default=1000)
-    parser.add_argument("--database", default="", help="URL of a PostgreSQL database")
+    parser.add_argument("--database", default="", help="URL of an empty PostgreSQL database")
+    parser.add_argument("--postgresql", action="store_true", help="on a server of its own, too")
     parser.add_argument("--folder", help="on the disk to measure")
     options = parser.parse_args()
     with TemporaryDirectory(dir=options.folder) as folder:
-        figures = asyncio.run(measure(options, Path(folder)))
+        figures = asyncio.run(measure(options, Path(folder), options.database))
+    if options.postgresql:
+        with TemporaryDirectory() as folder, postgresql_server(is_durable=True) as server:
+            url = server.new_database()
+            figures += asyncio.run(measure(options, Path(folder), url))
     return publish(figures, as_json=options.json)
 
 

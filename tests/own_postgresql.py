@@ -45,8 +45,11 @@ class PostgresqlServer:
 
 
 @contextmanager
-def postgresql_server() -> Iterator[PostgresqlServer]:
-    """Runs a server; skips where PostgreSQL is not installed, never in CI."""
+def postgresql_server(*, is_durable: bool = False) -> Iterator[PostgresqlServer]:
+    """Runs a server; skips where PostgreSQL is not installed, never in CI.
+
+    Unless it is durable, it waits for no disk: nothing of it outlives the test.
+    """
     found = sorted(SERVERS.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if not found:
         assert "CI" not in os.environ, f"no PostgreSQL under {SERVERS}"
@@ -56,7 +59,10 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
     folder = Path(tempfile.mkdtemp(prefix="logos-postgresql-"))  # short: it holds a socket
     if user is not None:
         shutil.chown(folder, user)
-    data, options = folder / "data", f"-k {folder} -c listen_addresses= -c fsync=off"
+    data = folder / "data"
+    options = f"-k {folder} -c listen_addresses="
+    if not is_durable:
+        options += " -c fsync=off"
 
     def run(*command: object) -> None:
         with (folder / "output").open("wb") as output:

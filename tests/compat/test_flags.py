@@ -72,6 +72,7 @@ def test_the_flags_of_the_public_suite() -> None:
     assert delivery.http_metrics == HttpListen("127.0.0.1", 5004)
     assert (delivery.http_open, delivery.http_cache) == (True, 100)
     assert delivery.http_topics == ("/waku/2/rs/3/0",)
+    assert delivery.own_shards == (), "those of the flag alone, by HTTP"
 
 
 @pytest.mark.parametrize("flag", ["", "--store-resume=false", "--store-resume=true"])
