@@ -35,7 +35,8 @@ SETTLE_S: Final = 40.0
 CODEC: Final = "/logos/soak/1.0.0"
 EXPLAINED: Final = {
     "RLN_BUDGET_SPENT": "no id was left for a forward",
-    "RLN_EPOCH_TOO_FAR": "a proof waited for too long",
+    "RLN_PROOF_LATE": "a proof was ready too late to leave",
+    "RLN_EPOCH_TOO_FAR": "a packet was on its way for too long",
     "MIX_COPY": "a message travelled more than once",
 }
 """Why a packet may be dropped where nothing is wrong."""

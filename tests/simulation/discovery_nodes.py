@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from logos_mixnet.core.addresses import Address
 from logos_mixnet.core.capability import advertiser, discoverer, watches
 from logos_mixnet.core.capability.asks import Ask
+from logos_mixnet.core.capability.budget import Budget
 from logos_mixnet.core.capability.contacts import Contacts
 from logos_mixnet.core.capability.distance import ServiceId, service_id_of
 from logos_mixnet.core.capability.keys import PeerId, PublicKey
@@ -84,6 +85,8 @@ class Network:
     links: Links
     profile: Profile
     nodes: "dict[PeerId, DiscoveryNode]" = field(default_factory=dict)
+    budget: Callable[[], Budget] | None = None
+    """Of each registrar (DIS-22); None: it serves all."""
 
     def add(self, ip: str, service: str = MIX, **options: object) -> "DiscoveryNode":
         node = DiscoveryNode(self, len(self.nodes), ip, service, **options)  # type: ignore[arg-type]
@@ -117,6 +120,9 @@ class DiscoveryNode:
         self.record = sign_record(self._signer, 1, [address], [ServiceInfo(service, bytes(32))])
         self.peer = Peer(self._signer.public_key.peer_id, (address,))
         self.served = 0
+        self.unserved = 0
+        """Requests that were beyond its budget."""
+        self._budget = network.budget and network.budget()
         self.sent_bytes = 0
         """Of requests and responses; frames, streams and handshakes are more."""
         self.queries = 0
@@ -169,6 +175,11 @@ class DiscoveryNode:
 
     def serve(self, sender: "DiscoveryNode", message: bytes, reply: Reply) -> None:
         """Takes a request from the connection of a peer."""
+        now_ms = self.network.world.now_ms
+        if self._budget is not None and not self._budget.take(sender.peer.peer_id, now_ms):
+            self.unserved += 1
+            reply(None)
+            return
         self.served += 1
         if not self.is_registrar:
             reply(None)

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from discovery_nodes import DiscoveryNode, Network, known_signatures
+from logos_mixnet.core.capability.budget import Budget
 from logos_mixnet.core.capability.distance import ServiceId, service_id_of
 from logos_mixnet.core.capability.keys import PeerId
 from logos_mixnet.core.capability.profiles import LOCAL, PUBLIC, Profile
@@ -255,3 +256,19 @@ def test_d3_most_can_be_discovered_within_a_minute(
 
     assert at_ms <= 60_000
     assert load <= 0.5
+
+
+@pytest.mark.parametrize("seed", seeds(1))
+def test_registrars_that_do_not_serve_all_cost_nobody_a_peer(seed: int) -> None:
+    """DIS-31: near the service they get more than they serve, and nothing is lost by that."""
+    pool = network(seed, LOCAL)
+    pool.budget = lambda: Budget(4, 16)
+    nodes = [pool.add(f"10.1.0.{at + 1}") for at in range(50)]
+    for node in nodes:
+        node.watched = [node.service]
+    start(nodes)
+    pool.world.run(60_000)
+
+    asked = sum(node.served + node.unserved for node in nodes)
+    assert 0.02 * asked < sum(node.unserved for node in nodes) < 0.4 * asked
+    assert min(len(node.found()) for node in nodes) >= LOCAL.wanted

@@ -5,6 +5,7 @@ import pytest
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_mixnet.core.mixing.errors import LinkDownError, PoolTooSmallError, QueueFullError
 from logos_mixnet.core.mixing.outbox import MAX_QUEUED_BYTES, MAX_TRIES, Drawn, Made, Outbox
+from logos_mixnet.core.rln.errors import ProofLateError
 
 DRAWN = Drawn(b"padded", "peer", b"", 5)
 MADE = Made(b"hop", b"packet")
@@ -48,6 +49,21 @@ def test_a_packet_that_was_made_or_fails_otherwise_is_not_tried_anew() -> None:
     first, second = taken(outbox)
     assert outbox.settle(first, DOWN, 100) == [Refuse(Ticket(1), DOWN)]
     assert outbox.settle(second, small, 100) == [Refuse(Ticket(2), small)]
+
+
+@pytest.mark.parametrize("what", [DRAWN, MADE], ids=["drawn", "made"])
+def test_a_packet_whose_proof_came_late_gets_others_and_is_then_given_up(
+    what: Drawn | Made,
+) -> None:
+    """RLN-38. It has not left: so one that is made may leave with another proof."""
+    outbox, late = Outbox(), ProofLateError("late")
+    outbox.put(Ticket(1), [(0.0, what)], 10)
+    for _ in range(MAX_TRIES - 1):
+        [number] = taken(outbox)
+        assert outbox.settle(number, late, 100) == []
+    [number] = taken(outbox)
+    assert outbox.settle(number, late, 100) == [Refuse(Ticket(1), late)]
+    assert outbox.queued_bytes == 0
 
 
 def test_of_a_refused_message_no_other_packet_leaves() -> None:

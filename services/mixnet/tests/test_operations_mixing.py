@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
@@ -24,6 +25,9 @@ from logos_mixnet.core.mixing.errors import (
     PoolTooSmallError,
     ReplyTokenUnknownError,
 )
+from logos_mixnet.core.mixing.relay import PROOF_BYTES
+from logos_mixnet.core.rln.errors import ProofLateError
+from logos_mixnet.core.rln.message_ids import Purpose
 from logos_mixnet.core.sphinx.address_block import MixAddress
 from logos_mixnet.core.sphinx.errors import MessageTooLargeError
 from logos_mixnet.core.sphinx.geometry import PACKET_BYTES
@@ -320,3 +324,54 @@ async def test_a_peer_that_goes_while_it_is_not_read_leaves_nothing() -> None:
         await until(lambda: not two.mixing.links._reading)
         assert not two.mixing.links._resting
         assert two.mixing.relay.dropped.total() == 1
+
+
+class LateGuard:
+    """A guard of whose proofs some, as many of a purpose as it is told, come too late."""
+
+    def __init__(self, late: dict[Purpose, int]) -> None:
+        self.late = Counter(late)
+        self.made: Counter[Purpose] = Counter()
+        self._purposes: dict[bytes, Purpose] = {}
+
+    async def check(self, packet: bytes, proof: bytes) -> None:
+        pass
+
+    async def prove(self, packet: bytes, purpose: Purpose) -> bytes:
+        self.made[purpose] += 1
+        proof = secrets.token_bytes(PROOF_BYTES)
+        self._purposes[proof] = purpose
+        return proof
+
+    def is_fresh(self, proof: bytes) -> bool:
+        purpose = self._purposes[proof]
+        self.late[purpose] -= 1
+        return self.late[purpose] < 0
+
+
+async def test_a_packet_whose_proof_came_late_leaves_with_another() -> None:
+    """RLN-38."""
+    guard = LateGuard({Purpose.OWN: 2})
+    async with mixes(guard=guard) as found, found[4].calls.listen(CODEC) as messages:
+        assert (await found[0].calls.send(parcel(found[4]))).packets == 1
+        assert await first(messages) == Delivery(b"hello")
+    assert guard.made[Purpose.OWN] == 3
+
+
+async def test_a_message_for_which_each_proof_came_late_is_refused() -> None:
+    async with mixes(guard=LateGuard({Purpose.OWN: 100})) as found:
+        with pytest.raises(ProofLateError):
+            await found[0].calls.send(parcel(found[4]))
+        assert found[0].mixing.sender.outbox.queued_bytes == 0
+
+
+async def test_a_forward_whose_proof_came_late_is_dropped_and_counted() -> None:
+    guard = LateGuard({Purpose.FORWARD: 1})
+    async with mixes(guard=guard) as found, found[4].calls.listen(CODEC) as messages:
+        await found[0].calls.send(parcel(found[4], b"lost"))
+        await until(lambda: any(mix.mixing.relay.dropped for mix in found))
+        await found[0].calls.send(parcel(found[4]))
+        assert await first(messages) == Delivery(b"hello")
+        dropped = sum((mix.mixing.relay.dropped for mix in found), Counter())
+    assert dropped == {"RLN_PROOF_LATE": 1}
+    assert guard.made[Purpose.FORWARD] == 3

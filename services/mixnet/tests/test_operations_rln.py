@@ -248,6 +248,22 @@ async def test_a_clock_that_jumps_an_hour_and_comes_back_uses_no_id_twice(
         assert await bob.refusal(packet(at), proof) is None
 
 
+async def test_a_proof_may_leave_for_two_epochs_and_is_accepted_for_five(
+    network: RlnNetwork,
+) -> None:
+    """RLN-38."""
+    ada, bob = await network.start(ADA), await network.start(BOB)
+    await network.settle(2)
+    proof = await ada.rln.prove(packet(1), Purpose.OWN)
+    fresh = []
+    for _ in range(4):
+        fresh.append(ada.rln.is_fresh(proof))
+        network.wait_epochs(1)
+
+    assert fresh == [True, True, True, False]
+    assert await bob.refusal(packet(1), proof) is None
+
+
 async def test_own_messages_over_budget_wait_and_forwards_are_dropped(
     network: RlnNetwork,
 ) -> None:

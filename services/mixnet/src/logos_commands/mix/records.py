@@ -13,6 +13,7 @@ ADVICE: Final = {
     "MIX_DESTINATION_UNKNOWN": "`logosctl mix pool` lists what can be reached",
     "MIX_NO_ANSWER": "packets may be lost: try again; `logosctl mix status` shows what was dropped",
     "MIX_LINK_DOWN": "`logosctl peers --connected` shows what it is connected to; try again",
+    "RLN_PROOF_LATE": "this machine is too busy to prove in time; try again when it is less so",
     "MIX_QUEUE_FULL": "`logosctl mix status` shows what waits to leave; try again later",
     "ANONYMITY_TOO_LOW": "give a longer --delay, or `logosctl mix profile` shows what hides more",
     "INVALID_PROFILE": "`logosctl mix profile` lists them",

@@ -16,6 +16,7 @@ from logos_mixnet.core.errors import StreamResetError
 from logos_mixnet.core.mixing.errors import FrameLengthError, LinkDownError
 from logos_mixnet.core.mixing.frames import MIX_PROTOCOL, Frames
 from logos_mixnet.core.ports import Stream
+from logos_mixnet.core.rln.errors import ProofLateError
 from logos_mixnet.core.sphinx.address_block import MixAddress
 from logos_mixnet.core.streams import Incoming
 from logos_mixnet.operations.streams import StreamOperations
@@ -33,6 +34,8 @@ OPEN_TIMEOUT_S: Final = 10.0
 READ_BYTES: Final = 64 * 1024
 """Of one peer at once: what waits for its turn stays with the peer."""
 
+IsFresh = Callable[[bytes], bool]
+"""Says of a packet, with its proof, whether it may still leave."""
 _Waiting = tuple[bytes, asyncio.Future[None]]
 """A packet, and the future that says that it has left."""
 
@@ -55,6 +58,7 @@ class MixLinks:
         gone: Changed,
         up: Changed,
         down: Changed,
+        is_fresh: IsFresh = lambda _frame: True,
         tap: MixTap | None = None,
     ) -> None:
         self._streams = streams
@@ -62,6 +66,7 @@ class MixLinks:
         self._frame_bytes = frame_bytes
         self._arrived = arrived
         self._gone, self._up, self._down = gone, up, down
+        self._is_fresh = is_fresh
         self._tap = tap
         self._outgoing: dict[str, _Outgoing] = {}
         self._reading: dict[str, asyncio.Task[None]] = {}
@@ -90,6 +95,7 @@ class MixLinks:
         Raises:
             AddressBlockError: The block names no peer.
             LinkDownError: It cannot be reached, or too much waits for it.
+            ProofLateError: The packet was ready, or had its turn, when its proof was too old.
         """
         address = MixAddress.decode(first_hop)
         link = self._outgoing.get(address.peer_id)
@@ -147,6 +153,9 @@ class MixLinks:
         frames = Frames(self._frame_bytes)
         while True:
             packet, left = await link.take()
+            if not self._is_fresh(packet):
+                link.skip(ProofLateError("the proof waited until its epoch was too far away"))
+                continue
             frame = frames.frame(packet)
             if self._tap is not None:  # before it leaves: nothing arrives before it was sent
                 self._tap.sent(peer_id, len(frame))
@@ -240,6 +249,11 @@ class _Outgoing:
                     return packet, left
             self._news.clear()
             await self._news.wait()
+
+    def skip(self, error: LogosError) -> None:
+        """Refuses the packet that was taken last."""
+        if self._taken is not None and not self._taken.done():
+            self._taken.set_exception(error)
 
     def fail(self, error: LinkDownError) -> None:
         """Refuses all that waits. Idempotent."""

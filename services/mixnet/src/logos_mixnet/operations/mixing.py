@@ -134,6 +134,7 @@ class Mixing:
             gone=lambda peer_id: self.relaying.put(self.relay.gone, peer_id),
             up=self._link_up,
             down=self.link_down,
+            is_fresh=self._is_fresh,
             tap=around.tap,
         )
 
@@ -333,6 +334,10 @@ class Mixing:
         """Returns a packet with a proof of its own for this hop, where packets carry proofs."""
         guard = self._around.guard
         return packet if guard is None else packet + await guard.prove(packet, purpose)
+
+    def _is_fresh(self, frame: bytes) -> bool:
+        guard = self._around.guard
+        return guard is None or guard.is_fresh(frame[PACKET_BYTES:])
 
     # -- what ends here ------------------------------------------------------------------------
 

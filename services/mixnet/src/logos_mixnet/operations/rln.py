@@ -19,6 +19,7 @@ from logos_mixnet.core.rln.announcements import Announcement
 from logos_mixnet.core.rln.application import Application
 from logos_mixnet.core.rln.epochs import Epochs
 from logos_mixnet.core.rln.errors import RegistryUnavailableError
+from logos_mixnet.core.rln.frame import ProofFrame
 from logos_mixnet.core.rln.guard import Convict, Report
 from logos_mixnet.core.rln.members import Members, MembersChanged
 from logos_mixnet.core.rln.message_ids import Purpose
@@ -160,6 +161,10 @@ class RlnOperations:
     async def prove(self, packet: bytes, purpose: Purpose) -> bytes:
         """Returns the proof of a packet that leaves, 301 bytes."""
         return await self.proofs.prove(packet, purpose)
+
+    def is_fresh(self, proof: bytes) -> bool:
+        """Says whether a proof of this node's own may still leave (RLN-38)."""
+        return self.member.epochs.is_fresh(ProofFrame.decode(proof).epoch, self.now_ms())
 
     async def register(self) -> MembershipState:
         """Registers this node, in the way that its network has. Idempotent."""

@@ -28,6 +28,7 @@ _WORDS: Final = {
     "RLN_BUDGET_SPENT": "No message id was left for it in this epoch.",
     "RLN_TOO_MANY_WAITING": "As many wait for a message id as may.",
     "RLN_PROOF_MALFORMED": "It carried no proof, or one that cannot be read.",
+    "RLN_PROOF_LATE": "Its proof was ready too late to send it on: this machine was too busy.",
     "RLN_EPOCH_TOO_FAR": "Its proof was made too long ago, or by a clock that is ahead.",
     "ROOT_UNKNOWN": "Its proof was for members that are not known here.",
     "PROOF_INVALID": "Its proof did not hold.",

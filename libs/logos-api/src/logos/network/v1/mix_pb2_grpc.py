@@ -114,7 +114,8 @@ class MixServicer:
         hops; ANONYMITY_TOO_LOW: below the floor that the call
         sets; MIX_OFF: this node does not mix
         RESOURCE_EXHAUSTED   MIX_QUEUE_FULL: over 16 MiB wait to leave
-        UNAVAILABLE          MIX_LINK_DOWN: the first mix cannot be reached
+        UNAVAILABLE          MIX_LINK_DOWN: the first mix cannot be reached;
+        RLN_PROOF_LATE: this node is too busy to prove in time
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -63,7 +63,8 @@ class MixStub:
                            hops; ANONYMITY_TOO_LOW: below the floor that the call
                            sets; MIX_OFF: this node does not mix
       RESOURCE_EXHAUSTED   MIX_QUEUE_FULL: over 16 MiB wait to leave
-      UNAVAILABLE          MIX_LINK_DOWN: the first mix cannot be reached
+      UNAVAILABLE          MIX_LINK_DOWN: the first mix cannot be reached;
+                           RLN_PROOF_LATE: this node is too busy to prove in time
     """
     Request: _grpc.UnaryUnaryMultiCallable[_mix_pb2.RequestRequest, _mix_pb2.RequestResponse]
     """Sends a message with reply blocks, and waits for the answer until the
@@ -152,7 +153,8 @@ class MixAsyncStub(MixStub):
                            hops; ANONYMITY_TOO_LOW: below the floor that the call
                            sets; MIX_OFF: this node does not mix
       RESOURCE_EXHAUSTED   MIX_QUEUE_FULL: over 16 MiB wait to leave
-      UNAVAILABLE          MIX_LINK_DOWN: the first mix cannot be reached
+      UNAVAILABLE          MIX_LINK_DOWN: the first mix cannot be reached;
+                           RLN_PROOF_LATE: this node is too busy to prove in time
     """
     Request: _aio.UnaryUnaryMultiCallable[_mix_pb2.RequestRequest, _mix_pb2.RequestResponse]  # type: ignore[assignment]
     """Sends a message with reply blocks, and waits for the answer until the
@@ -244,7 +246,8 @@ class MixServicer(metaclass=_abc_1.ABCMeta):
                                hops; ANONYMITY_TOO_LOW: below the floor that the call
                                sets; MIX_OFF: this node does not mix
           RESOURCE_EXHAUSTED   MIX_QUEUE_FULL: over 16 MiB wait to leave
-          UNAVAILABLE          MIX_LINK_DOWN: the first mix cannot be reached
+          UNAVAILABLE          MIX_LINK_DOWN: the first mix cannot be reached;
+                               RLN_PROOF_LATE: this node is too busy to prove in time
         """
 
     @_abc_1.abstractmethod

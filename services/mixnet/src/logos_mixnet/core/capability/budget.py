@@ -45,8 +45,9 @@ class Bucket:
 class Budget:
     """The requests of all peers. Not thread-safe."""
 
-    def __init__(self) -> None:
-        self._total = Bucket(TOTAL, TOTAL_BURST)
+    def __init__(self, total: int = TOTAL, total_burst: int = TOTAL_BURST) -> None:
+        """Begins whole; of all peers together, `total` requests a second are read."""
+        self._total = Bucket(total, total_burst)
         self._peers: dict[PeerId, Bucket] = {}
         self._looked_ms = -LOOK_MS
 

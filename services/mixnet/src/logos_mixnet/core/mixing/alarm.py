@@ -10,8 +10,9 @@ from typing import Final
 
 from logos_mixnet.core.mixing.cover import Profile
 
-EXPECTED: Final = 20
-"""Of the loops that are looked at, so many should be back."""
+EXPECTED: Final = 15
+"""Of the loops that are looked at, so many should be back: hardly more than an alarm needs, which
+is ln(1 / CHANCE) = 13.8 of them with none back. More would only make it later."""
 FEW: Final = 0.08
 """Of the expected ones: fewer are an alarm, if chance does not explain them."""
 ENOUGH: Final = 0.5

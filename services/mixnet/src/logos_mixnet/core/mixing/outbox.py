@@ -1,6 +1,7 @@
 """Packets of own messages and answers that have not left: each has a time of its own (MIX-22).
 
-Kept is what a packet will carry, once for all of its copies, and not the packet.
+Kept is what a packet will carry, once for all of its copies, and not the packet. One that did not
+leave, for want of a link or since its proof came late (RLN-38), is tried anew a few times.
 """
 
 import heapq
@@ -11,11 +12,12 @@ from typing import Final
 from logos_base.errors import LogosError
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_mixnet.core.mixing.errors import LinkDownError, QueueFullError
+from logos_mixnet.core.rln.errors import ProofLateError
 
 MAX_QUEUED_BYTES: Final = 16 << 20
 """Of messages that have not left yet."""
 MAX_TRIES: Final = 3
-"""Paths that are tried for a packet while its first mix cannot be reached."""
+"""Of a packet: paths whose first mix cannot be reached, and proofs that come late, together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +112,14 @@ class Outbox:
     def settle(self, number: int, error: LogosError | None, now_ms: int) -> list[Answer | Refuse]:
         """Takes note that a packet has left, or why not: then its message is refused.
 
-        A packet for whose first mix there is no link gets another path, a few times.
+        A packet for whose first mix there is no link gets another path, and one whose proof was
+        late another proof, a few times.
         """
         piece = self._departing.pop(number, None)
         if piece is None or piece.sending.left == 0:  # refused before
             return []
         sending = piece.sending
-        if isinstance(error, LinkDownError) and isinstance(piece.what, Drawn):
+        if _is_worth_another_try(error, piece.what):
             piece.tries += 1
             if piece.tries < MAX_TRIES:
                 piece.due_ms = now_ms
@@ -130,3 +133,10 @@ class Outbox:
         if error is not None:
             return [Refuse(sending.ticket, error)]
         return [Answer(sending.ticket, sending.packets)]
+
+
+def _is_worth_another_try(error: LogosError | None, what: Drawn | Made) -> bool:
+    """A packet that is made has its way, but may have another proof: it has not left."""
+    return isinstance(error, ProofLateError) or (
+        isinstance(error, LinkDownError) and isinstance(what, Drawn)
+    )

@@ -27,3 +27,10 @@ class Epochs:
     def is_near(self, epoch: int, now_ms: int) -> bool:
         """Says whether a proof for this epoch may be accepted now."""
         return abs(epoch - self.at(now_ms)) <= self.max_gap
+
+    def is_fresh(self, epoch: int, now_ms: int) -> bool:
+        """Says whether a message with a proof for this epoch may leave now (RLN-38).
+
+        The other half of the time in which it is accepted is for its way, and for a busy verifier.
+        """
+        return abs(epoch - self.at(now_ms)) <= self.max_gap // 2

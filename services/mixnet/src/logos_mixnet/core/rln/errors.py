@@ -180,6 +180,13 @@ class TooManyWaitingError(LocalFaultError):
     reason = "RLN_TOO_MANY_WAITING"
 
 
+class ProofLateError(LocalFaultError):
+    """A proof waited on this node until its epoch was too far away to leave (RLN-38)."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "RLN_PROOF_LATE"
+
+
 class VerifierBusyError(LocalFaultError):
     """As many proofs are being verified as may be (RLN-19)."""
 

@@ -33,6 +33,10 @@ class PacketGuard(Protocol):
         """
         ...
 
+    def is_fresh(self, proof: bytes) -> bool:
+        """Says whether a proof of this node's own may still leave (RLN-38)."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Registry:
