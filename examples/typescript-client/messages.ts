@@ -25,10 +25,9 @@ const pages = receiver.watchEvents(watch, who, { deadline: Date.now() + 60_000 }
 let asked = false;
 for await (const { events } of pages) {
   for (const { message } of events) console.log(message.payload.toString());
-  if (events.some(({ message }: any) => message.payload.toString() === text)) break;
+  const isHere = events.some(({ message }: any) => message.payload.toString() === text);
+  if (isHere) process.exit(); // which ends the stream, too
   if (asked) continue; // the first page says where the stream begins: nothing is missed from now on
   asked = true;
   await promisify(sender.send).call(sender, { contentTopic, payload: Buffer.from(text) }, who);
 }
-sender.close();
-receiver.close();

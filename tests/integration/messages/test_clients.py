@@ -22,7 +22,13 @@ TEXT = "hello, other node"
 def said_by(words: list[str], folder: Path, **variables: str) -> list[str]:
     """What a program prints that succeeds."""
     done = subprocess.run(
-        words, cwd=folder, env=os.environ | variables, check=False, capture_output=True, text=True
+        words,
+        cwd=folder,
+        env=os.environ | variables,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
