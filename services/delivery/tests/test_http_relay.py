@@ -1,6 +1,7 @@
 """`/relay/v1/…`: publishing, following, fetching, as the public suite has it."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from http_clients import OTHER_SHARD, SHARD, TOPIC, b64, message, path, until_followed
@@ -192,6 +193,26 @@ async def test_content_topics_lead_to_their_shards(http_net: Net) -> None:
     assert answer.text == "OK"
     answer = await one.ask("GET", path("/relay/v1/auto/messages", content))
     assert answer.status_code == 404
+
+
+async def test_what_waits_of_a_shard_is_fetched_by_content_topic(http_net: Net) -> None:
+    content = "/toychat/2/huilong/proto"
+    one = await http_net.node(1)
+    await one.follow("/waku/2/rs/3/3")
+    where, topics = path("/relay/v1/auto/messages", content), "/relay/v1/auto/subscriptions"
+    publish = partial(one.ask, "POST", "/relay/v1/auto/messages")
+    assert (await one.ask("GET", where)).status_code == 404
+    await publish(message(contentTopic=content))
+    assert len((await one.ask("GET", where)).json()) == 1
+    assert (await one.ask("GET", where)).status_code == 404
+    await one.ask("DELETE", topics, [content])
+    await publish(message(contentTopic=content))
+    assert (await one.ask("GET", where)).status_code == 404
+    await one.ask("POST", topics, [content])
+    await publish(message(contentTopic=content))
+    assert len((await one.ask("GET", where)).json()) == 1
+    left = await one.ask("GET", path("/relay/v1/messages", "/waku/2/rs/3/3"))
+    assert len(left.json()) == 1
 
 
 async def test_a_content_topic_without_neighbours_is_published(http_net: Net) -> None:

@@ -173,6 +173,16 @@ async def test_another_node_is_asked(http_net: Net) -> None:
         assert said in answer.text
 
 
+async def test_a_node_that_keeps_nothing_is_asked(http_net: Net) -> None:
+    other = await http_net.node(1, store=False)
+    edge = await http_net.node(2, mode="edge")
+    address = f"/ip4/127.0.0.1/tcp/50001/p2p/{other.node.peer_id}"
+    answer = await edge.client.get(STORE, params={"peerAddr": address})
+    assert answer.status_code == 500
+    assert "[PEER_DIAL_FAILURE: " in answer.text
+    assert "AioRpcError" not in answer.text
+
+
 async def test_no_store_node(http_net: Net) -> None:
     edge = await http_net.node(1, mode="edge")
     answer = await edge.client.get(STORE)

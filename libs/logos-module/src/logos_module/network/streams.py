@@ -69,7 +69,7 @@ class PeerStream:
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.PERMISSION_DENIED:
                 raise denied(self._module, "Streams/Carry") from error
-            raise StreamLostError(str(error)) from error
+            raise StreamLostError(error.details() or error.code().name) from error
         except grpc.aio.UsageError as error:
             raise StreamLostError(str(error)) from error
         if response is grpc.aio.EOF:

@@ -1,6 +1,6 @@
 """Messages that wait to be fetched: each is read once.
 
-Spec: docs/protocol/delivery-http.md, DHT-7. Source: logos-messaging/logos-delivery
+Spec: docs/protocol/delivery-http.md, DHT-7, DHT-10. Source: logos-messaging/logos-delivery
 `message_cache.nim` at 69fbffa.
 """
 
@@ -14,6 +14,8 @@ DEFAULT_CAPACITY: Final = 50
 """Messages of a pubsub topic."""
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Of all messages together, estimated."""
+MAX_LEFT: Final = 1_024
+"""Content topics that are known to have been left; the first of them are forgotten."""
 
 _OVERHEAD_BYTES: Final = 512
 
@@ -36,7 +38,10 @@ class RecentMessages:
         self._capacity = capacity
         self._max_bytes = max_bytes
         self._pubsub: set[str] = set()
-        self._content: set[str] = set()
+        self._content: dict[str, int] = {}
+        """Those that are wanted, and the arrival after which each is shown."""
+        self._left: OrderedDict[str, None] = OrderedDict()
+        """Content topics that are wanted no longer, not even of a pubsub topic that is."""
         self._kept: dict[str, OrderedDict[bytes, _Kept]] = {}
         """By pubsub topic and hash, in the order in which they came. None is empty."""
         self._arrivals = 0
@@ -62,8 +67,14 @@ class RecentMessages:
         self._pubsub.add(topic)
 
     def want_content(self, topic: str) -> None:
-        """Keeps messages of a content topic from now on, of whichever pubsub topic."""
-        self._content.add(topic)
+        """Keeps messages of a content topic from now on, of whichever pubsub topic.
+
+        Where it was left before, what has come meanwhile is not shown.
+        """
+        if topic not in self._content:
+            was_left = topic in self._left
+            self._left.pop(topic, None)
+            self._content[topic] = self._arrivals if was_left else 0
 
     def unwant_pubsub(self, topic: str) -> None:
         """Keeps them no longer, and drops what is wanted for nothing else."""
@@ -72,13 +83,17 @@ class RecentMessages:
 
     def unwant_content(self, topic: str) -> None:
         """Keeps them no longer, and drops what is wanted for nothing else."""
-        self._content.discard(topic)
+        self._content.pop(topic, None)
+        self._left[topic] = None
+        if len(self._left) > MAX_LEFT:
+            self._left.popitem(last=False)
         self._drop(lambda shard, one: one.content_topic == topic and shard not in self._pubsub)
 
     def clear(self) -> None:
         """Wants nothing, and has nothing."""
         self._pubsub.clear()
         self._content.clear()
+        self._left.clear()
         self._kept.clear()
         self._bytes = 0
 
@@ -106,17 +121,23 @@ class RecentMessages:
         return self._drop(lambda shard, _: shard == topic)
 
     def take_content(self, topic: str) -> list[Message] | None:
-        """Returns what waits of a content topic, oldest first; None if it is not wanted."""
-        if topic not in self._content:
-            return None
-        return self._drop(lambda _, one: one.content_topic == topic)
+        """Returns what waits of a content topic, oldest first.
 
-    def _drop(self, goes: Callable[[str, Message], bool]) -> list[Message]:
-        """Removes messages; returns them in the order in which they came."""
+        None if it is not wanted; but if only its pubsub topic is, and it was not left, what waits
+        of it is returned, if there is something.
+        """
+        if topic in self._left:
+            return None
+        since = self._content.get(topic, 0)
+        found = self._drop(lambda _, one: one.content_topic == topic, since)
+        return found if found or topic in self._content else None
+
+    def _drop(self, goes: Callable[[str, Message], bool], since: int = 0) -> list[Message]:
+        """Removes messages after an arrival; returns them in the order in which they came."""
         found = [
             (kept.arrival, shard, digest)
             for shard, digest, kept in self._all()
-            if goes(shard, kept.message)
+            if kept.arrival > since and goes(shard, kept.message)
         ]
         return [self._remove(shard, digest) for _, shard, digest in sorted(found)]
 

@@ -16,7 +16,7 @@ from logos_delivery.core.archive.errors import (
 )
 from logos_delivery.core.archive.parameters import query_of
 from logos_delivery.core.archive.types import Entry, Page
-from logos_delivery.core.errors import ConnectFailedError, StoreNodeMissingError
+from logos_delivery.core.errors import ConnectFailedError, PeerFailedError, StoreNodeMissingError
 from logos_delivery.http.addresses import AddressInvalidError, node_address
 from logos_delivery.http.answers import Refused, as_json
 from logos_delivery.http.messages import hash_text, kept
@@ -79,7 +79,9 @@ def _failed(error: LogosError) -> Refused:
         case ConnectFailedError():
             return Refused(f"PEER_DIAL_FAILURE: {error}", 500)
         case _:
-            return Refused(f"Error occurred in queryFut.read() [{error}]", 500)
+            # The reference's word for a node that does not speak the protocol.
+            kind = "PEER_DIAL_FAILURE: " if isinstance(error.__cause__, PeerFailedError) else ""
+            return Refused(f"Error occurred in queryFut.read() [{kind}{error}]", 500)
 
 
 def _answer(page: Page, *, with_data: bool) -> dict[str, Any]:

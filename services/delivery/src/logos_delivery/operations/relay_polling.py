@@ -77,16 +77,18 @@ class RelayPolling:
     def unsubscribe_content(self, content_topics: Sequence[str]) -> None:
         """Takes `subscribe_content` back. Raises ContentTopicInvalidError."""
         shards = {topic: self._passing.topic_of("", topic) for topic in content_topics}
-        for topic in self._recent.content_topics & shards.keys():
+        wanted = self._recent.content_topics
+        for topic, shard in shards.items():
             self._recent.unwant_content(topic)
-            self._relay.leave(shards[topic])
+            if topic in wanted:
+                self._relay.leave(shard)
 
     def fetch(self, pubsub_topic: str) -> list[Message] | None:
         """Returns what has come since the last time; None if the topic is not followed."""
         return self._recent.take_pubsub(pubsub_topic)
 
     def fetch_content(self, content_topic: str) -> list[Message] | None:
-        """Returns what has come since the last time; None if the topic is not followed."""
+        """Returns what has come since the last time; None if the topic is not followed (DHT-10)."""
         return self._recent.take_content(content_topic)
 
     async def publish(self, pubsub_topic: str, message: Message) -> bytes:
