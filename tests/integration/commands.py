@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
+
+import pytest
 
 from logos_testnet.fork_server import find_fork_servers
 from logos_testnet.layout import Layout, layout_of
@@ -19,6 +22,12 @@ from own_topology import PortBlock
 ROOT = Path(__file__).parents[2]
 
 Command = Callable[..., CompletedProcess[bytes]]
+
+
+def skip_without(program: str) -> None:
+    """Skips a test where a program is missing. In CI it goes on, and fails."""
+    if shutil.which(program) is None and not os.environ.get("CI"):
+        pytest.skip(f"there is no {program} here")
 
 
 def surroundings(state_root: Path) -> dict[str, str]:

@@ -62,7 +62,7 @@ def prove(preparer: Preparer, packet: bytes, number: int) -> bytes:
 
 @cache
 def crossings() -> Sequence[Sequence[Link]]:
-    """Packets of one message, on each link with the proof of whoever sent it there."""
+    """Packets of one message, on each link with the proof of that link's sender."""
     rng = Random(1)  # noqa: S311
     members = MembersRig(Registry(genesis=tuple(each.commitment for each in PROVERS))).members
     preparers = [each.membership(members).preparer() for each in PROVERS]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.commands import ROOT
+from integration.commands import ROOT, skip_without
 from logos_testnet.testnet import Testnet, node_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -32,12 +32,6 @@ def said_by(words: list[str], folder: Path, **variables: str) -> list[str]:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
-
-
-def refuse_without(program: str) -> None:
-    """Skips where a program is missing; CI has all of them."""
-    if shutil.which(program) is None and not os.environ.get("CI"):
-        pytest.skip(f"there is no {program} here")
 
 
 @pytest.fixture
@@ -65,7 +59,7 @@ def test_a_python_client_publishes_and_subscribes(
 def test_a_go_client_publishes_and_subscribes(
     fronts: tuple[str, str], token: dict[str, str], tmp_path: Path
 ) -> None:
-    refuse_without("go")
+    skip_without("go")
     client, folder = tmp_path / "messages", EXAMPLES / "go-client"
     said_by(["go", "build", "-o", str(client), "./messages"], folder)
     publish, subscribe = fronts
@@ -77,7 +71,7 @@ def test_a_go_client_publishes_and_subscribes(
 def test_a_typescript_client_publishes_and_subscribes(
     fronts: tuple[str, str], token: dict[str, str], tmp_path: Path
 ) -> None:
-    refuse_without("npm")
+    skip_without("npm")
     made = tmp_path / "examples" / "typescript-client"
     made.mkdir(parents=True)
     (tmp_path / "proto").symlink_to(ROOT / "proto")

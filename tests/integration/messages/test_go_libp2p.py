@@ -2,8 +2,6 @@
 
 import asyncio
 import base64
-import os
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -14,7 +12,7 @@ from typing import Any
 import grpc
 import pytest
 
-from integration.commands import ROOT
+from integration.commands import ROOT, skip_without
 from logos.delivery.v1 import delivery_pb2, delivery_pb2_grpc, relay_pb2, relay_pb2_grpc
 from logos.delivery.v1.message_pb2 import Message
 from logos.network.v1 import gossip_pb2, gossip_pb2_grpc
@@ -31,8 +29,7 @@ QUIET_S = 3.0
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """The peer, built."""
-    if shutil.which("go") is None and not os.environ.get("CI"):
-        pytest.skip("there is no Go here")
+    skip_without("go")
     built = tmp_path / "peer"
     words = ["go", "build", "-o", str(built), "."]
     subprocess.run(words, cwd=ROOT / "tests" / "clients" / "go-libp2p", check=True)

@@ -2,14 +2,13 @@
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from integration.commands import ROOT
+from integration.commands import ROOT, skip_without
 from logos_testnet.scenarios.files import sample
 from logos_testnet.scenarios.mixing import until_mixes_are_known
 from logos_testnet.testnet import Testnet
@@ -37,8 +36,7 @@ def run(words: list[str], folder: Path, **variables: str | None) -> str:
 def test_a_go_client_puts_on_one_node_and_gets_from_another(
     testnet: Testnet, content: Path, tmp_path: Path
 ) -> None:
-    if shutil.which("go") is None and not os.environ.get("CI"):
-        pytest.skip("there is no Go here")
+    skip_without("go")
     client, folder = tmp_path / "client", ROOT / "examples" / "go-client"
     run(["go", "build", "-o", str(client), "."], folder)
     first, fourth = testnet.plan.nodes[0].front, testnet.plan.nodes[3].front
@@ -54,8 +52,7 @@ def test_a_go_client_puts_on_one_node_and_gets_from_another(
 
 def test_a_go_client_asks_and_answers_through_the_mix(testnet: Testnet, tmp_path: Path) -> None:
     """mixnet.md 11, S2: made from `proto/` alone."""
-    if shutil.which("go") is None and not os.environ.get("CI"):
-        pytest.skip("there is no Go here")
+    skip_without("go")
     client, folder = tmp_path / "mix", ROOT / "examples" / "go-client"
     run(["go", "build", "-o", str(client), "./mix"], folder)
     first, fourth = testnet.plan.nodes[0].front, testnet.plan.nodes[3].front
