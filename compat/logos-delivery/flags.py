@@ -57,6 +57,8 @@ class Flags:
     """Seconds."""
     store_sync_range: int = 3_600
     """Seconds."""
+    store_sync_relay_jitter: int = 20
+    """Seconds."""
     rate_limit: tuple[str, ...] = ()
     rest: bool = True
     rest_address: str = "127.0.0.1"

@@ -119,6 +119,7 @@ def _delivery(flags: Flags, shards: dict[str, Any], enr: str) -> dict[str, Any]:
         "sync": flags.store_sync,
         "sync_interval_s": flags.store_sync_interval,
         "sync_range_s": flags.store_sync_range,
+        "sync_offset_s": flags.store_sync_relay_jitter,
         "shards": [],
     }
     for name, one in (
@@ -173,7 +174,7 @@ def address_of(flags: Flags) -> str:
 def _record(flags: Flags, secret: bytes, cluster: int, address: str, port: int) -> record.Record:
     served = (
         (flags.relay, Capability.RELAY),
-        (flags.store and flags.relay, Capability.STORE),
+        (flags.store, Capability.STORE),
         (flags.filter and flags.relay, Capability.FILTER),
         (flags.lightpush and flags.relay, Capability.LIGHT_PUSH),
     )

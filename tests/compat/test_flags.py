@@ -200,8 +200,10 @@ def test_flags_without_effect_are_told(capsys: Any) -> None:
 
 def test_stores_are_reconciled_if_the_flag_says_so() -> None:
     flags = ["--store=true", "--store-sync=true", "--store-sync-interval=7", "--store-sync-range=9"]
+    flags.append("--store-sync-relay-jitter=3")
     delivery = parse_delivery(made(*flags).delivery)
     assert (delivery.sync, delivery.sync_interval_s, delivery.sync_range_s) == (True, 7, 9)
+    assert delivery.sync_offset_s == 3
     assert not parse_delivery(made("--store=true").delivery).sync
 
 

@@ -323,8 +323,8 @@ def test_what_a_service_answers() -> None:
         "N/A", 429, "Request rejected due to too many requests"
     )
     old = light_push_v2.PushRequest("r", "p", MESSAGE)
-    assert light_push_v2.relayed(old, 1).info == "OK"
-    assert light_push_v2.relayed(old, 0).info == "not_published_to_any_peer"
+    assert light_push_v2.relayed(old, is_published=True).info == "OK"
+    assert light_push_v2.relayed(old, is_published=False).info == "not_published_to_any_peer"
     assert light_push_v2.malformed(LightMessageMalformedError("x")) == light_push_v2.PushResponse(
         "", is_success=False, info="x"
     )

@@ -44,7 +44,9 @@ async def test_health_names_every_protocol(http_net: Net) -> None:
     names = [next(iter(one)) for one in found["protocolsHealth"]]
     assert names[:5] == ["Relay", "Lightpush", "Legacy Lightpush", "Filter", "Store"]
     assert {"Relay": "NOT_READY", "desc": "No connected peers"} in found["protocolsHealth"]
-    assert {"Legacy Lightpush": "NOT_MOUNTED"} in found["protocolsHealth"]
+    without_relay = "Node has no relay peers to fullfill push requests"
+    for name in ("Lightpush", "Legacy Lightpush"):
+        assert {name: "NOT_READY", "desc": without_relay} in found["protocolsHealth"]
     await alone.follow(SHARD)
     two = await http_net.node(2)
     await two.follow(SHARD)
@@ -182,6 +184,7 @@ async def test_figures_have_both_names(http_net: Net) -> None:
         assert _value(text, f'{before}_version{{version="v0.38.1"}}') == 1
     assert _value(text, "libp2p_peers") == 1
     assert _value(text, "libp2p_pubsub_topics") == 1
+    assert _value(text, "libp2p_pubsub_subscriptions_total") == 1
     assert _value(text, 'libp2p_gossipsub_peers_per_topic_mesh{topic="other"}') == 1
     where = 'protocol="/vac/waku/store-query/3.0.0",peerId="/ip4/127.0.0.1/tcp/50002"'
     assert _value(text, f"waku_service_peers{{{where}}}") == 1

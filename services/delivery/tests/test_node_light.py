@@ -1,6 +1,7 @@
 """Light nodes: what service nodes push to them and publish for them, and over a restart of one."""
 
 import asyncio
+import time
 from typing import Any
 
 import grpc
@@ -9,9 +10,15 @@ from node_answers import TOPIC, first, payloads, subscribe, until_followed
 
 from logos.delivery.v1 import delivery_pb2 as pb
 from logos.delivery.v1 import light_pb2
+from logos_delivery.core.light import light_push_v2
+from logos_delivery.core.message import Message
+from logos_delivery.core.topics import pubsub_topic_of
+from logos_delivery.net.requests import StreamRequests
 from logos_module.errors import reason_of
+from logos_module.network.streams import PeerStreams
 
 Net = Any
+SHARD, OTHER_SHARD = pubsub_topic_of(TOPIC, cluster=3, shards=8), "/waku/2/rs/3/6"
 RECEIVED = [pb.EVENT_KIND_RECEIVED]
 
 
@@ -78,6 +85,32 @@ async def test_a_service_node_publishes_for_a_light_one(net: Net) -> None:
     assert (answer.peer_id, answer.relay_peer_count) == (one.peer_id, 1)
     [event] = await first(two, 1, kinds=RECEIVED)
     assert (event.message.payload, event.message_hash) == (b"pushed", answer.message_hash)
+
+
+async def test_the_older_form_is_served(net: Net) -> None:
+    """DLC-19."""
+    one, two, client = await net.node(1), await net.node(2), await net.node(3, mode="edge")
+    for node in (one, two):
+        await subscribe(node, TOPIC)
+    await until_followed(one)
+    requests = StreamRequests(PeerStreams(client.network.channel, "test"))
+
+    async def ask(raw: bytes) -> light_push_v2.PushResponse:
+        answer = await requests.ask(one.peer_id, light_push_v2.PROTOCOL, raw, timeout_s=5)
+        return light_push_v2.decode_response(answer)
+
+    for shard, is_published, info in (
+        (SHARD, True, "OK"),
+        (OTHER_SHARD, False, "not_published_to_any_peer"),
+    ):
+        message = Message(info.encode(), TOPIC, timestamp_ns=time.time_ns())
+        request = light_push_v2.PushRequest("7", shard, message)
+        answer = await ask(light_push_v2.encode_request(request))
+        assert answer == light_push_v2.PushResponse("7", is_published, info)
+    [event] = await first(two, 1, kinds=RECEIVED)
+    assert event.message.payload == b"OK"
+    answer = await ask(b"\x0a\x017")
+    assert answer == light_push_v2.PushResponse("", False, "empty_request_body_failure")  # noqa: FBT003
 
 
 async def test_a_push_without_neighbours_or_to_nobody(net: Net) -> None:

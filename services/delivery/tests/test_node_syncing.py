@@ -109,6 +109,14 @@ async def test_what_was_kept_since_the_start_is_compared(net: Net) -> None:
     assert await kept(late) == {accepted.message_hash}
 
 
+async def test_an_edge_node_keeps_what_reconciliation_brings(net: Net) -> None:
+    entries = [old(number) for number in range(5)]
+    await net.fill(1, entries)
+    await store_node(net, 1)
+    edge = await net.node(2, mode="edge", store=True, sync=True, sync_interval_s=1)
+    await until_kept(edge, hashes(entries))
+
+
 async def test_what_is_older_than_the_range_stays_where_it_is(net: Net) -> None:
     recent, older = old(1), old(2, age_s=600)
     await net.fill(1, [recent, older])

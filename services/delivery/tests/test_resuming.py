@@ -42,6 +42,9 @@ class StoreNodes:
         assert service == wire.PROTOCOL
         return list(self._archives)
 
+    async def connected(self, service: str) -> Sequence[str]:
+        return await self.find(service)
+
     async def ask(self, peer: str, _protocol: str, request: bytes, *, timeout_s: float) -> bytes:
         self.asked.append(peer)
         archive = self._archives[peer]

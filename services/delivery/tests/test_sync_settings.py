@@ -14,6 +14,20 @@ def test_the_defaults() -> None:
     assert (config.sync, times) == (False, (300, 3_600, 20))
 
 
+def test_where_an_archive_is() -> None:
+    """DST-44: where a node relays, and at an edge node that is told so, if it can judge."""
+    for settings, keeps in (
+        ({}, True),
+        ({"store": False}, False),
+        ({"mode": "edge"}, False),
+        ({"mode": "edge", "store": True, "rln": False}, True),
+        ({"mode": "edge", "store": True, "preset": "logos.dev"}, True),
+    ):
+        assert parse(settings).keeps is keeps, settings
+    with pytest.raises(ConfigError, match="store: an edge node judges no proofs"):
+        parse({"mode": "edge", "store": True})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -93,6 +93,9 @@ class NodeWires:
         served = self._wires.served
         return [name for name, one in served if one == service and name != self._name]
 
+    async def connected(self, service: str) -> Sequence[str]:
+        return await self.find(service)
+
 
 class World:
     """Nodes that reconcile."""

@@ -44,9 +44,9 @@ class Config:
 
     preset: Preset = PRESETS["logos.local"]
     mode: str = "core"
-    """`core` relays and serves; `edge` has the clients alone."""
-    store: bool = True
-    """Whether this node keeps messages for others; never at an edge node."""
+    """`core` relays and serves; `edge` has the clients alone, and an archive where it is told."""
+    store: bool | None = None
+    """Whether this node keeps messages for others; None: if it relays (DST-44)."""
     filter: bool = True
     """Whether it pushes messages to light clients; never at an edge node."""
     light_push: bool = True
@@ -131,7 +131,7 @@ class Config:
     @property
     def keeps(self) -> bool:
         """Whether this node keeps messages."""
-        return self.store and self.relays
+        return self.relays if self.store is None else self.store
 
 
 def parse(settings: Mapping[str, object]) -> Config:
@@ -157,6 +157,8 @@ def parse(settings: Mapping[str, object]) -> Config:
         for shard in found.shards or ()
         if shard >= found.preset.shards
     ]
+    if found.keeps and not found.relays and found.preset.rln is not None and found.rln:
+        problems.append("store: an edge node judges no proofs of rate limits, so it keeps nothing")
     for name, listen in (("http", found.http), ("http_metrics", found.http_metrics)):
         if listen and not (found.http_enclosed or ip_address(listen.host).is_loopback):
             problems.append(

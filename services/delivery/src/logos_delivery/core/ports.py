@@ -197,6 +197,10 @@ class Services(Protocol):
         """Returns peers that offer a service: connected ones first, then those known of."""
         ...
 
+    async def connected(self, service: str) -> Sequence[str]:
+        """Returns the connected peers that speak its protocol. NetworkUnavailableError."""
+        ...
+
 
 class Peers(Protocol):
     """The address book of this node."""

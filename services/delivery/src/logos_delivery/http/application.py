@@ -35,7 +35,7 @@ class Routes(Protocol):
 def build(operations: Operations, access: Access) -> FastAPI:
     """Makes the application."""
     one = operations
-    metrics = Metrics(one.neighbours, one.history, one.serving)
+    metrics = Metrics(one.neighbours, one.history, one.serving, one.relay)
     if one.relay is not None:
         one.relay.sinks.append(metrics.observe)
     router = APIRouter(redirect_slashes=False)

@@ -6,7 +6,7 @@ from typing import Final
 
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 from starlette.requests import Request
@@ -21,6 +21,7 @@ from logos_delivery.http.node import INTERFACE
 from logos_delivery.operations.filter_service import FilterServing
 from logos_delivery.operations.history import HistoryOperations
 from logos_delivery.operations.neighbours import NeighbourOperations, SeenPeer
+from logos_delivery.operations.relay import RelayOperations
 
 PATH: Final = "/metrics"
 NAMES: Final = ("logos_delivery", "waku")
@@ -42,8 +43,10 @@ class Metrics:
         neighbours: NeighbourOperations,
         history: HistoryOperations,
         serving: FilterServing | None,
+        relay: RelayOperations | None,
     ) -> None:
-        """`serving` is None at a node that serves no light clients."""
+        """`serving` is None at a node that serves no light clients, `relay` at an edge node."""
+        self._relay = relay
         self._neighbours = neighbours
         self._history = history
         self._serving = serving
@@ -80,11 +83,14 @@ class Metrics:
             meshes = [peers for _, peers in await self._neighbours.by_shard(mesh=True)]
         except LogosError:
             known, meshes = [], []
-        families = [*_of_peers(known, meshes), *[one async for one in self._of_services()]]
+        families: list[Metric] = [
+            *_of_peers(known, meshes),
+            *[one async for one in self._of_services()],
+        ]
         text = generate_latest(_Looked(self._registry, families)) + _service_peers(known)
         return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
-    async def _of_services(self) -> AsyncIterator[GaugeMetricFamily]:
+    async def _of_services(self) -> AsyncIterator[Metric]:
         for family in _named("version", [({"version": INTERFACE}, 1)]):
             yield family
         archive = self._history.archive
@@ -93,6 +99,9 @@ class Metrics:
                 count = await archive.count()
                 for family in _named("archive_messages", [({"type": "stored"}, count)]):
                     yield family
+        if self._relay is not None:
+            name = "libp2p_pubsub_subscriptions"
+            yield CounterMetricFamily(name, "topics followed so far", value=self._relay.follows)
         if self._serving is not None:
             criteria = sum(map(len, self._serving.subscribers().values()))
             for family in _named("filter_subscriptions", [({}, criteria)]):
@@ -102,7 +111,7 @@ class Metrics:
 class _Looked(Collector):
     """A registry, and what was asked for beside it."""
 
-    def __init__(self, registry: CollectorRegistry, families: list[GaugeMetricFamily]) -> None:
+    def __init__(self, registry: CollectorRegistry, families: list[Metric]) -> None:
         self._registry = registry
         self._families = families
 

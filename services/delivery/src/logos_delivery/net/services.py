@@ -54,7 +54,6 @@ class NetworkServices:
         return list(dict.fromkeys(found))
 
     async def connected(self, service: str) -> list[str]:
-        """Returns the connected peers that speak its protocol. NetworkUnavailableError."""
         peers = await self._connected()
         return [peer.peer_id for peer in peers if service in peer.protocols]
 

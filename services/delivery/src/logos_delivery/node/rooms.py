@@ -10,7 +10,7 @@ import grpc
 from logos_delivery.config import Config
 from logos_delivery.core.archive import wire as store_wire
 from logos_delivery.core.health import Protocol
-from logos_delivery.core.light import filter_wire, metadata
+from logos_delivery.core.light import filter_wire, light_push_v2, metadata
 from logos_delivery.core.light import light_push as light_push_wire
 from logos_delivery.core.light.filter_client import Backfill
 from logos_delivery.core.ports import Answering
@@ -158,7 +158,7 @@ class Rooms:
         if config.pushes:
             counts[Protocol.FILTER] = 1
         if config.publishes:
-            counts[Protocol.LIGHTPUSH] = 1
+            counts |= {Protocol.LIGHTPUSH: 1, Protocol.LEGACY_LIGHTPUSH: 1}
         return counts
 
     @asynccontextmanager
@@ -228,7 +228,9 @@ class Rooms:
             answers[light_push_wire.PROTOCOL] = relaying.pushes
         if self.storing.answers is not None:
             answers[store_wire.PROTOCOL] = self.storing.answers
-        loops = [
+        old = None if relaying.pushes is None else relaying.pushes.answer_old
+        loops = [] if old is None else [around.requests.serve(light_push_v2.PROTOCOL, old)]
+        loops += [
             loop
             for protocol, answer in answers.items()
             for loop in (around.requests.serve(protocol, answer), around.services.offer(protocol))

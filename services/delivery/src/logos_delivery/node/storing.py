@@ -42,22 +42,28 @@ class Storing:
         self.retention = RetentionOperations(archive, parse_policies(config.retention), unix_ms)
         limits = ServiceLimits(config.rate_limits.of(Service.STORE))
         self.answers = StoreAnswers(archive, limits, monotonic_ms)
-        if config.sync and relay is not None:
+        if config.sync:
             self.syncing = _syncing(around, archive, relay)
             self.history.listeners.append(self.syncing.kept)
-        if config.resume and relay is not None:
+        if config.resume:
             check = _check(around, relay)
             self.resuming = ResumeOperations(
                 archive, applications, self.history, unix_ms, check=check
             )
 
 
-def _check(around: Surroundings, relay: RelayOperations) -> Checking | None:
+def _check(around: Surroundings, relay: RelayOperations | None) -> Checking | None:
     """Returns what judges messages of other store nodes; None: the network has no rate limits."""
-    return None if around.limits is None else relay.check_history
+    if around.limits is None:
+        return None
+    if relay is None:
+        raise RuntimeError("settings refuse an archive that cannot judge (DST-44)")
+    return relay.check_history
 
 
-def _syncing(around: Surroundings, archive: SqlArchive, relay: RelayOperations) -> SyncOperations:
+def _syncing(
+    around: Surroundings, archive: SqlArchive, relay: RelayOperations | None
+) -> SyncOperations:
     config = around.config
     return SyncOperations(
         archive,

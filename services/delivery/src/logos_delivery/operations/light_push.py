@@ -16,6 +16,7 @@ from logos_delivery.core.errors import (
     PeerFailedError,
 )
 from logos_delivery.core.light import light_push as wire
+from logos_delivery.core.light import light_push_v2 as old_wire
 from logos_delivery.core.light.errors import LightMessageMalformedError
 from logos_delivery.core.light.light_push import (
     LightPushRequest,
@@ -73,6 +74,19 @@ class LightPushAnswers:
         except LightMessageMalformedError as error:
             return wire.encode_response(wire.malformed(error))
         return wire.encode_response(await self.publish(request))
+
+    async def answer_old(self, peer: str, raw: bytes) -> bytes | None:
+        """`ports.Answering` in the older form (DLC-19)."""
+        if not self._limits.allow(peer, self._monotonic_ms()):
+            return old_wire.encode_response(old_wire.too_many_requests())
+        try:
+            request = old_wire.decode_request(raw)
+        except LightMessageMalformedError as error:
+            return old_wire.encode_response(old_wire.malformed(error))
+        asked = LightPushRequest(request.request_id, request.message, request.pubsub_topic)
+        response = await self.publish(asked)
+        is_published = response.status is LightPushStatus.OK
+        return old_wire.encode_response(old_wire.relayed(request, is_published=is_published))
 
     async def publish(self, request: LightPushRequest) -> LightPushResponse:
         """Publishes a message for a client; returns the response."""
@@ -144,6 +158,10 @@ class LightPushClient:
             except PeerFailedError as error:
                 failure = error
         raise failure
+
+    async def reaches_one(self) -> bool:
+        """Says whether a service node is connected now. NetworkUnavailableError."""
+        return bool(await self._services.connected(wire.PROTOCOL))
 
     async def by_route(self, pubsub_topic: str, raw: bytes) -> tuple[int, str] | None:
         """`operations.sending.Pushing` by lightpush."""

@@ -22,6 +22,7 @@ from logos_delivery.operations.passing import Passing
 TIMEOUT_S: Final = 5.0
 NO_PEER: Final = "No suitable service peer & no discovery method"
 """The text of the reference."""
+TIMED_OUT: Final = "Push request timed out"
 
 
 class LightPushing:
@@ -47,7 +48,7 @@ class LightPushing:
             async with asyncio.timeout(TIMEOUT_S):
                 return await self._push(pubsub_topic, message)
         except TimeoutError:
-            return _refused(LightPushStatus.SERVICE_UNAVAILABLE, "Push request timed out")
+            return _refused(LightPushStatus.SERVICE_UNAVAILABLE, await self._silence())
         except LightPeerMissingError:
             return _refused(LightPushStatus.SERVICE_UNAVAILABLE, NO_PEER)
         except PeerFailedError:
@@ -56,6 +57,14 @@ class LightPushing:
             return _refused(LightPushStatus.INVALID_MESSAGE, f"Invalid content-topic:{error}")
         except LogosError as error:
             return _refused(status_of(error), str(error))
+
+    async def _silence(self) -> str:
+        """Why there is no answer: an address that swallows packets is dialled for minutes."""
+        try:
+            is_reached = self._own is not None or await self._client.reaches_one()
+        except LogosError as error:
+            return str(error)
+        return TIMED_OUT if is_reached else DIAL_FAILURE
 
     async def _push(self, pubsub_topic: str | None, message: Message) -> LightPushResponse:
         topic = self._passing.topic_of(pubsub_topic or "", message.content_topic)

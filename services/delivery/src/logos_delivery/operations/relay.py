@@ -55,6 +55,8 @@ class RelayOperations:
         self.sinks: list[Sink] = []
         self.refused: Counter[str] = Counter()
         """Messages of neighbours that were not accepted, by reason."""
+        self.follows = 0
+        """How often it has begun to follow a topic."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -79,6 +81,7 @@ class RelayOperations:
             if self._tasks is None:
                 raise RuntimeError("the relay is not running")
             begun = asyncio.Event()
+            self.follows += 1
             task = self._tasks.create_task(self._read(pubsub_topic, begun))
             followed = self._followed[pubsub_topic] = _Followed(task, begun)
         followed.holders += 1

@@ -111,10 +111,10 @@ def malformed(error: LightMessageMalformedError) -> PushResponse:
     return PushResponse("", is_success=False, info=str(error))
 
 
-def relayed(request: PushRequest, peers: int) -> PushResponse:
-    """Returns the response after a message was published to that many neighbours."""
-    info = "OK" if peers else NOT_PUBLISHED
-    return PushResponse(request.request_id, is_success=peers > 0, info=info)
+def relayed(request: PushRequest, *, is_published: bool) -> PushResponse:
+    """Returns the response after a message was published, or was not."""
+    info = "OK" if is_published else NOT_PUBLISHED
+    return PushResponse(request.request_id, is_success=is_published, info=info)
 
 
 def _outer(raw: bytes) -> Fields:
