@@ -154,7 +154,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
                 "it was passed on; no store node has confirmed it: no answer",
             ],
         ),
-        ([told(1, FAILED, "too large")], 1, ["it could not be sent: too large"]),
+        ([told(1, FAILED, "too large")], 5, ["it could not be sent: too large"]),
     ],
     ids=["sent", "unconfirmed", "failed"],
 )
@@ -175,7 +175,7 @@ def test_a_message_is_followed_to_its_end(
     assert (watched.after, watched.request_ids) == (0, [REQUEST_ID])
 
 
-@pytest.mark.parametrize(("end", "code"), [(SENT, 0), (FAILED, 1)])
+@pytest.mark.parametrize(("end", "code"), [(SENT, 0), (FAILED, 5)])
 def test_a_send_in_json_is_one_record_with_its_events(
     node: Node, end: delivery_pb2.EventKind, code: int
 ) -> None:
@@ -207,6 +207,15 @@ def test_an_ephemeral_message_has_arrived_once_another_node_has_it(node: Node) -
     assert (ended.exit_code, ended.stderr) == (0, "another node has it\n")
     sent, _ = node.delivery.asked
     assert (sent.ephemeral, sent.via_mix) == (True, True)
+
+
+def test_a_send_whose_node_stops_has_not_arrived(node: Node) -> None:
+    node.delivery.says(told(1, PROPAGATED))
+
+    ended = node.run("send", TOPIC, "hello")
+
+    assert ended.exit_code == 3
+    assert "FOLLOW_ENDED" in ended.stderr
 
 
 def test_a_send_that_does_not_wait_asks_for_no_events(node: Node) -> None:

@@ -10,9 +10,10 @@ from logos.delivery.v1 import channels_pb2 as pb
 from logos.delivery.v1.channels_pb2_grpc import ChannelsStub
 from logos_cli.arguments import utf8
 from logos_cli.console import Output, print_json, print_json_line, print_rows, shown, stderr
+from logos_cli.exits import Exit
 from logos_cli.session import FormOption, session_of
 from logos_commands.delivery.options import AfterOption, CountOption
-from logos_commands.delivery.records import content, said
+from logos_commands.delivery.records import FollowEndedError, content, said
 
 KEY_BYTES: Final = 32
 _ENDS: Final = {
@@ -123,7 +124,7 @@ def send(
 ) -> None:
     """Send a message, and follow it until another participant has it.
 
-    Exit code 1 if it could not be sent, or no participant has acknowledged it.
+    Exit code 5 if it could not be sent, or no participant has acknowledged it.
     """
     session = session_of(context)
     as_json = session.form(output) is Output.JSON
@@ -146,10 +147,10 @@ def send(
                 _tell(event, as_json=as_json)
                 if event.kind in ends:
                     return event.kind in good
-        return True
+        raise FollowEndedError(request_id)
 
     if not session.call(work):
-        raise typer.Exit(1)
+        raise typer.Exit(Exit.FAILED)
 
 
 @command.command("listen")

@@ -11,9 +11,16 @@ from logos.delivery.v1.delivery_pb2_grpc import DeliveryStub
 from logos.delivery.v1.store_pb2_grpc import StoreStub
 from logos_cli.arguments import utf8
 from logos_cli.console import Output, print_json, print_json_line, print_rows, shown, stderr
+from logos_cli.exits import Exit
 from logos_cli.session import FormOption, session_of
 from logos_commands.delivery.options import AfterOption, CountOption
-from logos_commands.delivery.records import all_utf8, event_record, message_record, said
+from logos_commands.delivery.records import (
+    FollowEndedError,
+    all_utf8,
+    event_record,
+    message_record,
+    said,
+)
 
 MAX_LIMIT: Final = 10_000
 PAGE: Final = 100
@@ -49,7 +56,7 @@ def send(
 ) -> None:
     """Send a message, and follow it: another node has it, a store node has it.
 
-    Exit code 1 if it could not be sent.
+    Exit code 5 if it could not be sent.
     """
     session = session_of(context)
     as_json = session.form(output) is Output.JSON
@@ -76,13 +83,13 @@ def send(
                 _tell(event)
                 if event.kind in _ENDS or (ephemeral and event.kind == pb.EVENT_KIND_PROPAGATED):
                     return bool(event.kind != pb.EVENT_KIND_ERROR)
-        return True
+        raise FollowEndedError(accepted.request_id)
 
     is_sent = session.call(work)
     if as_json:
         print_json(record)
     if not is_sent:
-        raise typer.Exit(1)
+        raise typer.Exit(Exit.FAILED)
 
 
 def _tell(event: pb.Event) -> None:

@@ -4,6 +4,7 @@ import base64
 from typing import Any, Final
 
 from logos.delivery.v1 import delivery_pb2, message_pb2
+from logos_base.errors import ErrorKind, LogosError
 from logos_cli.arguments import utf8
 from logos_cli.console import shown, sized
 
@@ -18,6 +19,19 @@ ADVICE: Final = {
     "SENDS_FULL": "wait until some have ended: `logosctl delivery health` says why they do not",
 }
 """What to do about an error, by its reason."""
+
+
+class FollowEndedError(LogosError):
+    """The node ended the stream by which a message was followed; what became of it is not known."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "FOLLOW_ENDED"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            f"the node tells no more of {shown(request_id)}: it goes on, and what becomes of it is"
+            " an event, which the app and `WatchEvents` show"
+        )
 
 
 def all_utf8(texts: list[str] | None) -> list[str] | None:
