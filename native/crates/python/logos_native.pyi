@@ -246,6 +246,7 @@ class Host:
         max_queued_messages: int = 4096,
         max_queued_message_bytes: int = 16_777_216,
         idle_connection_timeout_s: int = 600,
+        flood_publish: bool = True,
         allowed_peers: list[str] | None = None,
     ) -> None:
         """Starts the host. Raises OSError if an address cannot be listened at."""

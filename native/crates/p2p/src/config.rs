@@ -55,6 +55,9 @@ pub struct Config {
     pub max_queued_messages: usize,
     pub max_queued_message_bytes: usize,
     pub idle_connection_timeout: Duration,
+    /// Whether own messages go to all who follow their topic, and not to this node's mesh alone
+    /// as those of others do, by which neighbours tell one from the other.
+    pub flood_publish: bool,
     /// If given, only these may connect or be dialled.
     pub allowed_peers: Option<Vec<PeerId>>,
 }
@@ -78,6 +81,7 @@ impl Config {
             max_queued_messages: 4096,
             max_queued_message_bytes: 16 << 20,
             idle_connection_timeout: Duration::from_secs(600),
+            flood_publish: true,
             allowed_peers: None,
         }
     }

@@ -87,7 +87,7 @@ fn settings(config: &Config) -> Result<gossipsub::Config, gossipsub::ConfigBuild
         .duplicate_cache_time(Duration::from_secs(120))
         .prune_backoff(Duration::from_secs(60))
         .unsubscribe_backoff(Duration::from_secs(5))
-        .flood_publish(true)
+        .flood_publish(config.flood_publish)
         .max_transmit_size(config.max_message_bytes + ENVELOPE_BYTES)
         .build()
 }

@@ -43,6 +43,7 @@ impl Host {
         max_queued_messages = 4096,
         max_queued_message_bytes = 16_777_216,
         idle_connection_timeout_s = 600,
+        flood_publish = true,
         allowed_peers = None,
     ))]
     #[allow(clippy::too_many_arguments)] // the contract's keywords
@@ -64,6 +65,7 @@ impl Host {
         max_queued_messages: usize,
         max_queued_message_bytes: usize,
         idle_connection_timeout_s: u64,
+        flood_publish: bool,
         allowed_peers: Option<Vec<String>>,
     ) -> PyResult<Self> {
         let keypair = keypair(secret_key, self::key_type(key_type)?).map_err(config_error)?;
@@ -86,6 +88,7 @@ impl Host {
             max_queued_messages,
             max_queued_message_bytes,
             idle_connection_timeout: Duration::from_secs(idle_connection_timeout_s),
+            flood_publish,
             allowed_peers: allowed_peers
                 .map(|texts| texts.iter().map(|text| peer(text)).collect::<PyResult<_>>())
                 .transpose()?,

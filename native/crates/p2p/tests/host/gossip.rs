@@ -225,3 +225,66 @@ fn messages_nobody_drains_are_dropped_and_counted_and_not_kept() {
     assert_eq!(arrived, 10, "as many as the queue holds");
     assert_eq!(lost, 90);
 }
+
+/// Peers of one node that are in its mesh, and one by hand that is not: it has taken itself out.
+#[test]
+fn own_messages_go_to_the_mesh_alone_unless_all_who_follow_are_to_have_them() {
+    const RELAY: StreamProtocol = StreamProtocol::new("/vac/waku/relay/2.0.0");
+    const MESH: usize = 6;
+    for flood_publish in [true, false] {
+        let mut hub = Node::with(Config {
+            flood_publish,
+            ..config()
+        });
+        hub.host.subscribe("t".to_owned()).unwrap();
+        let mut raw = Node::with(Config {
+            gossip_protocol: StreamProtocol::new("/test/no-gossip"),
+            ..config()
+        });
+        raw.host.accept_streams(RELAY).unwrap();
+        raw.connect(&mut hub);
+        let out = raw.open(hub.peer(), RELAY).unwrap();
+        let incoming = raw.incoming();
+        raw.host.stream_grant(incoming, 100_000).unwrap();
+        // RPC{control=3: {prune=4: {topicID=1: "t", backoff=3: 60}}}, then
+        // RPC{subscriptions=1: {subscribe=1: true, topicid=2: "t"}}, each after its length.
+        let prune = b"\x09\x1a\x07\x22\x05\x0a\x01t\x18\x3c";
+        let subscription = b"\x07\x0a\x05\x08\x01\x12\x01t";
+        let said = [prune.as_slice(), subscription].concat();
+        raw.host.stream_write(out, said).unwrap();
+        let mut others: Vec<Node> = (0..MESH).map(|_| Node::new()).collect();
+        for other in &mut others {
+            other.host.subscribe("t".to_owned()).unwrap();
+            other.connect(&mut hub);
+        }
+        let end = Instant::now() + PATIENCE;
+        while mesh_of(&mut hub) != (MESH, MESH + 1) {
+            assert!(Instant::now() < end, "its mesh is the others");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+
+        assert_eq!(publish_to(&mut hub, "t", b"hello"), None);
+
+        let mut read = Vec::new();
+        let (data, id) = (b"hello".as_slice(), message_id(b"hello"));
+        let has = |read: &[u8], part: &[u8]| read.windows(part.len()).any(|each| each == part);
+        while !has(&read, data) && !has(&read, &id) {
+            let more = raw.read(incoming, 1, PATIENCE);
+            assert!(!more.is_empty(), "it hears of the message");
+            read.extend(more);
+        }
+        assert_eq!(has(&read, data), flood_publish);
+    }
+}
+
+/// How many peers are in the mesh of the topic "t", and how many follow it.
+fn mesh_of(node: &mut Node) -> (usize, usize) {
+    let asked = node.host.list_topics().unwrap();
+    node.until(|event| match event {
+        Event::TopicsListed { request, topics } if *request == asked => topics
+            .iter()
+            .find(|each| each.topic == "t")
+            .map(|each| (each.mesh.len(), each.peers.len())),
+        _ => None,
+    })
+}
