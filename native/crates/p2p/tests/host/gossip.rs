@@ -284,7 +284,7 @@ fn mesh_of(node: &mut Node) -> (usize, usize) {
         Event::TopicsListed { request, topics } if *request == asked => topics
             .iter()
             .find(|each| each.topic == "t")
-            .map(|each| (each.mesh.len(), each.peers.len())),
+            .map(|each| (each.mesh.len(), each.followers.len())),
         _ => None,
     })
 }
