@@ -12,7 +12,7 @@ from logos.delivery.v1 import delivery_pb2_grpc as pb_grpc
 TOPIC = "/example/1/greetings/proto"
 
 
-def main(text: str, publish: str = "127.0.0.1:17401", subscribe: str = "127.0.0.1:17402") -> int:
+def main(text: str, publish: str = "127.0.0.1:17001", subscribe: str = "127.0.0.1:17002") -> int:
     token = os.environ.get("LOGOS_TOKEN") or Path(os.environ["LOGOS_TOKEN_FILE"]).read_text()
     who = [("authorization", f"Bearer {token.strip()}")]
     with grpc.insecure_channel(publish) as here, grpc.insecure_channel(subscribe) as there:

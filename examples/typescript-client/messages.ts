@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { credentials, loadPackageDefinition, Metadata } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 
-const [text, publish = "127.0.0.1:17401", subscribe = "127.0.0.1:17402"] = process.argv.slice(2);
+const [text, publish = "127.0.0.1:17001", subscribe = "127.0.0.1:17002"] = process.argv.slice(2);
 const { LOGOS_TOKEN, LOGOS_TOKEN_FILE } = process.env;
 if (!LOGOS_TOKEN && !LOGOS_TOKEN_FILE) throw new Error("set LOGOS_TOKEN or LOGOS_TOKEN_FILE");
 const token = LOGOS_TOKEN || readFileSync(LOGOS_TOKEN_FILE!, "utf8");

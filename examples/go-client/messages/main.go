@@ -12,8 +12,8 @@ import (
 )
 
 func main() {
-	publish := flag.String("publish", "127.0.0.1:17401", "address of the node that publishes")
-	subscribe := flag.String("subscribe", "127.0.0.1:17402", "address of the node that receives")
+	publish := flag.String("publish", "127.0.0.1:17001", "address of the node that publishes")
+	subscribe := flag.String("subscribe", "127.0.0.1:17002", "address of the node that receives")
 	flag.Parse()
 	text, topics := flag.Arg(0), []string{"/example/1/greetings/proto"}
 	ctx, cancel := context.WithTimeout(node.Must(node.WithToken(context.Background())), time.Minute)

@@ -243,6 +243,7 @@ def _print_started(
         took = "was up already"
     hints = [
         *_storage_hints(name, started),
+        *_message_hints(name, started),
         *_mix_hints(name, started),
         (command("status", name), "the status of every node"),
         (command("logs", name, "-f"), "follow the logs"),
@@ -278,6 +279,15 @@ def _storage_hints(name: str, started: Started) -> list[tuple[str, str]]:
         (command("ctl", name, put), "store a file, print its CID"),
         (command("ctl", name, get), "fetch it from another node"),
     ]
+
+
+def _message_hints(name: str, started: Started) -> list[tuple[str, str]]:
+    """Returns a message from the first node that sends some."""
+    senders = [node.name for node in started.endpoints.nodes if "delivery" in node.modules]
+    if not senders:
+        return []
+    send = f"--node {senders[0]} delivery send /demo/1/chat/proto hello"
+    return [(command("ctl", name, send), "send a message, see how far it comes")]
 
 
 def _mix_hints(name: str, started: Started) -> list[tuple[str, str]]:
