@@ -13,6 +13,8 @@ import pytest
 
 pytest.importorskip("logos_native")
 
+from mixnet_store_contract import slash
+
 from logos_base.errors import ConfigError
 from logos_crypto.rln import Identity
 from logos_mixnet.core.capability.keys import Secp256k1Signer
@@ -226,6 +228,23 @@ def test_a_secret_stands_in_no_text(job: GenesisJob) -> None:
     make(job)
 
     assert repr(secrets_of(job)) == "Secrets()"
+
+
+async def test_a_first_member_that_was_slashed_does_not_come_back(
+    job: GenesisJob, tmp_path: Path
+) -> None:
+    make(job)
+    slashed = claim(secrets_of(job, "node2"))[1]
+    record = slash(1)
+
+    for _ in range(2):
+        async with open_database(tmp_path / "mixnet.sqlite", SCHEMA) as database:
+            members = SqlMembers(database, is_open=True, first=lambda: begun(job, secrets_of(job)))
+            registry = await members.load()
+            await members.save_slash(record, slashed)
+
+    assert registry.slashed == {slashed}
+    assert registry.announced == members_of(job)
 
 
 async def test_a_new_store_begins_with_the_first_members_once(
