@@ -6,7 +6,6 @@ other as members from the first epoch on.
 """
 
 import sys
-from typing import Final
 
 from logos_base.errors import ConfigError
 from logos_crypto.rln import Identity
@@ -19,20 +18,11 @@ from logos_mixnet.store.genesis import Secrets, random_secret, write_members
 from logos_mixnet.store.rln_secret import seeded_member
 from logos_module.genesis import GenesisJob, read_job
 
-INVALID: Final = 2
-
 
 def make(job: GenesisJob) -> None:
-    """Writes the files of a job: private ones first.
-
-    Raises:
-        ConfigError: The settings of a node are not valid; nothing was written.
-    """
-    configs = _configs(job)
+    """Writes the files of a job: private ones first."""
     announcements = []
-    for name, config in configs.items():
-        if not config.announces_member:
-            continue
+    for name, config in _members(job).items():
         if config.seed is None:
             identity, member = random_secret(), Identity.random()
             Secrets(identity, member.secret()).write(job.nodes[name].folder)
@@ -42,16 +32,19 @@ def make(job: GenesisJob) -> None:
     write_members(job.public, announcements)
 
 
-def _configs(job: GenesisJob) -> dict[str, Config]:
-    configs, problems = {}, []
+def _members(job: GenesisJob) -> dict[str, Config]:
+    """Returns who will announce itself.
+
+    One whose settings are not valid is left out: it says so itself when it starts, and the others
+    need not wait for it.
+    """
+    configs = {}
     for name, node in job.nodes.items():
         try:
             configs[name] = parse(node.settings)
         except ConfigError as error:
-            problems += [f"{name}: {each}" for each in error.problems]
-    if problems:
-        raise ConfigError(problems)
-    return configs
+            sys.stderr.write(f"{name} is left out: {error}\n")
+    return {name: config for name, config in configs.items() if config.announces_member}
 
 
 def _announcement(identity: bytes, member: Identity, limit: int) -> Announcement:
@@ -65,15 +58,5 @@ def _announcement(identity: bytes, member: Identity, limit: int) -> Announcement
     )
 
 
-def main() -> int:
-    """Runs the job; returns an exit code."""
-    try:
-        make(read_job())
-    except ConfigError as error:
-        sys.stderr.writelines(f"{error.reason}: {each}\n" for each in error.problems)
-        return INVALID
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    make(read_job())
