@@ -184,6 +184,7 @@ def test_a_node_that_came_later_is_given_nothing(job: GenesisJob, tmp_path: Path
         assert given_secrets(folder, tmp_path) is None
     own = Secrets(b"\x07" * 32, Identity.random().secret())
     assert begun(job, own) == ()
+    assert first_members(None, peer_id=b"", commitment=b"", limit=1) == ()
 
 
 @pytest.mark.parametrize(
@@ -248,6 +249,7 @@ async def test_a_new_store_begins_with_the_first_members_once(
         return begun(job, secrets_of(job))
 
     async with open_database(tmp_path / "mixnet.sqlite", SCHEMA) as database:
+        assert (await SqlMembers(database, first=first).load()).announced == ()
         for _ in range(2):
             registry = await SqlMembers(database, is_open=True, first=first).load()
             assert registry.announced == members_of(job)

@@ -214,17 +214,21 @@ async def test_modules_with_a_genesis_are_members_before_any_cut(
 async def test_a_genesis_that_was_changed_ends_the_process_with_one_line(
     spawn: Spawn, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "private"
-    folder.mkdir()
-    (folder / "rln.key").write_bytes(b"half")
-    settings = {"listen": [at(own_ports(1)[0])], "own_genesis": str(folder)}
+    private, public = tmp_path / "private", tmp_path / "public"
+    settings = {"listen": [at(own_ports(1)[0])]}
+    for setting, file, said in (
+        ("own_genesis", private / "rln.key", f"{private}: does not hold"),
+        ("genesis", public / "members", f"{public}/members: not 3 to 184,323 bytes"),
+    ):
+        file.parent.mkdir()
+        file.write_bytes(b"half")
 
-    async with spawn("one", settings) as module:
-        _, errors = await asyncio.wait_for(module.process.communicate(), 60)
+        async with spawn("one", settings | {setting: str(file.parent)}) as module:
+            _, errors = await asyncio.wait_for(module.process.communicate(), 60)
 
-    assert module.process.returncode == 2
-    assert errors.decode().splitlines()[-1].startswith(f"GENESIS_DAMAGED: {folder}: does not")
-    assert not (tmp_path / "one" / "identity.key").exists()
+        assert module.process.returncode == 2
+        assert errors.decode().splitlines()[-1].startswith(f"GENESIS_DAMAGED: {said}")
+        assert "Traceback" not in errors.decode()
 
 
 @asynccontextmanager

@@ -39,7 +39,6 @@ from logos_mixnet.core.own_record import OwnRecord
 from logos_mixnet.core.peering import Peering
 from logos_mixnet.core.ports import PeerStore
 from logos_mixnet.core.rln.allocation import SharedSecret
-from logos_mixnet.core.rln.announcements import Announcement
 from logos_mixnet.core.rln.epochs import Epochs
 from logos_mixnet.core.rln.signing import is_signed_by
 from logos_mixnet.net.capability import NativeContacts
@@ -182,18 +181,15 @@ async def rate_limits(
         identity, peer_id, signer.sign, is_signed_by, config.rln_limit, epochs, is_new
     )
     store_of = partial(SqlMessageIdStore, database)
-
-    def first() -> tuple[Announcement, ...]:
-        if config.genesis is None or not config.announces_member:
-            return ()
-        own = identity.commitment
-        return first_members(
-            config.genesis, peer_id=peer_id, commitment=own, limit=config.rln_limit
-        )
-
-    members = SqlMembers(
-        database, genesis=config.rln_genesis, is_open=config.announces_member, first=first
+    first = partial(
+        first_members,
+        config.genesis,
+        peer_id=peer_id,
+        commitment=identity.commitment,
+        limit=config.rln_limit,
     )
+    is_open = config.rln_membership == "announcements"
+    members = SqlMembers(database, genesis=config.rln_genesis, is_open=is_open, first=first)
     if config.rln_registry is None:
         yield RlnOperations(member, members, store_of, unix_ms)
         return

@@ -80,12 +80,12 @@ def write_members(folder: Path, announcements: Iterable[Announcement]) -> None:
 
 
 def first_members(
-    folder: Path, *, peer_id: bytes, commitment: bytes, limit: int
+    folder: Path | None, *, peer_id: bytes, commitment: bytes, limit: int
 ) -> tuple[Announcement, ...]:
     """Returns whom a node knows as members from its first start on; none unless it is one.
 
     Args:
-        folder: The genesis; missing or empty if there is none.
+        folder: The genesis; None, missing or empty if there is none.
         peer_id: The node's.
         commitment: The node's.
         limit: The network's. Members with another one are left out.
@@ -93,6 +93,8 @@ def first_members(
     Raises:
         GenesisDamagedError: The file was changed.
     """
+    if folder is None:
+        return ()
     path = folder / MEMBERS
     try:
         with path.open("rb") as file:

@@ -101,7 +101,7 @@ class SqlMembers:
         is_open: bool = False,
         first: Callable[[], Sequence[Announcement]] = tuple,
     ) -> None:
-        """Announcements of `first` are taken where there is none at all yet (RLN-39)."""
+        """Announcements of `first` are taken where there are none yet, but may be (RLN-39)."""
         self.database = database.raising(StoreError)
         self._genesis = tuple(genesis)
         self._is_open = is_open
@@ -109,7 +109,8 @@ class SqlMembers:
 
     async def load(self) -> Registry:
         registry = await self._load()
-        if registry.announced or not (first := self._first()):
+        first = () if registry.announced or not self._is_open else self._first()
+        if not first:
             return registry
         await self._begin(first)
         return await self._load()
