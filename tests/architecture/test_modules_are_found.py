@@ -15,6 +15,7 @@ from logos_base.needs import (
     OTHERS,
     SEED,
     TARGET_PEERS,
+    Genesis,
     Limits,
     Needs,
     ReadyFigure,
@@ -23,7 +24,7 @@ from logos_base.needs import (
 ROOT = Path(__file__).parents[2]
 TESTNET = ROOT / "libs/logos-testnet/src/logos_testnet"
 PAGE = (ROOT / "docs/modules.md").read_text(encoding="utf-8")
-KINDS = (Manifest, Needs, Limits, ReadyFigure)
+KINDS = (Manifest, Needs, Limits, ReadyFigure, Genesis)
 
 
 def named_modules() -> list[str]:

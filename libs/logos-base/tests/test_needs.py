@@ -4,7 +4,7 @@ import pytest
 
 from logos_base.errors import ConfigError
 from logos_base.manifest import parse_manifest
-from logos_base.needs import Limits, Needs, PanelAddress, ReadyFigure
+from logos_base.needs import Genesis, Limits, Needs, PanelAddress, ReadyFigure
 
 HEAD = 'name = "chain"\nversion = "0.1.0"\n'
 WHOLE = """
@@ -33,6 +33,7 @@ counts = "blocks"
 at_least = 2
 [testnet.genesis]
 command = ["python", "-m", "logos_chain.genesis"]
+late_nodes = true
 [testnet.panel]
 title = "Chain"
 address = "127.0.0.1:20500"
@@ -63,7 +64,7 @@ def test_the_table_is_read() -> None:
         },
         defaults={"pace": "fast", "slots": 3},
         ready=ReadyFigure("logos.chain.v1.Chain/GetStatus", 4, "blocks", at_least=2),
-        genesis=("python", "-m", "logos_chain.genesis"),
+        genesis=Genesis(("python", "-m", "logos_chain.genesis"), late_nodes=True),
         panel=PanelAddress("Chain", "127.0.0.1:20500"),
     )
 
@@ -126,6 +127,10 @@ def test_a_figure_may_be_as_many_as_there_are_others() -> None:
             "testnet.panel.address: must be like",
         ),
         ("[testnet.genesis]", "testnet.genesis.command: must be a list of"),
+        (
+            "[testnet.genesis]\ncommand = ['x']\nlate_nodes = 1",
+            "testnet.genesis.late_nodes: must be true or false, is 1",
+        ),
         (
             '[testnet]\nports = { p2p = 18000 }\nsettings = { x = "p2p.peers" }',
             "testnet.settings.x: p2p.peers: testnet.networks must contain 'mesh'",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,7 +33,7 @@ def run(tmp_path: Path) -> Run:
     """Runs a job for these nodes, which ends with `code`."""
 
     def run(
-        *names: str, code: int = 0, program: str = "python"
+        *names: str, code: int = 0, program: str = "python", **more: object
     ) -> subprocess.CompletedProcess[str]:
         nodes = {
             name: {"settings": {"size": 3}, "folder": str(tmp_path / "private" / name)}
@@ -43,7 +44,7 @@ def run(tmp_path: Path) -> Run:
         command = [program, "-c", COMMAND, str(folder), str(tmp_path / "ran"), str(code)]
         return subprocess.run(
             [sys.executable, "-I", "-S", genesis.__file__, *command],
-            env={**os.environ, "LOGOS_GENESIS": json.dumps(job | {"nodes": nodes})},
+            env={**os.environ, "LOGOS_GENESIS": json.dumps(job | {"nodes": nodes} | more)},
             capture_output=True,
             text=True,
             check=False,
@@ -83,6 +84,15 @@ def test_a_genesis_is_not_that_of_nodes_that_came_later(run: Run, tmp_path: Path
     assert not (tmp_path / "private/b").exists()
 
 
+def test_nodes_that_came_later_do_without_where_the_job_says_so(run: Run, tmp_path: Path) -> None:
+    run("a")
+
+    assert run("a", "b", late_nodes=True).returncode == 0
+    assert runs(tmp_path) == 1
+    assert not (tmp_path / "private/b").exists()
+    assert run("a", "b", late_nodes=False).returncode == 1
+
+
 def test_a_run_that_failed_leaves_nothing_to_the_next(run: Run, tmp_path: Path) -> None:
     failed = run("a", code=7)
     (tmp_path / "public/rest").mkdir()
@@ -108,6 +118,27 @@ def test_a_run_that_is_terminated_ends_its_command(tmp_path: Path) -> None:
 
         assert runner.stdout.read() == b""  # it ends once the command has closed it
         assert runner.wait() == 1
+
+
+def test_a_run_that_is_killed_is_done_again_in_empty_folders(tmp_path: Path) -> None:
+    job = {"testnet": "t", "module": "m", "seed": None, "public": str(tmp_path / "public")}
+    job |= {"nodes": {"a": {"settings": {}, "folder": str(tmp_path / "a")}}}
+    half = tmp_path / "a/half"
+    first = f"print(open({str(half)!r}, 'w').name, flush=True); import time; time.sleep(600)"
+    words = [sys.executable, "-I", "-S", genesis.__file__, "python", "-c"]
+    around = {**os.environ, "LOGOS_GENESIS": json.dumps(job)}
+    with subprocess.Popen(
+        [*words, first], env=around, stdout=subprocess.PIPE, process_group=0
+    ) as runner:
+        assert runner.stdout is not None
+        assert runner.stdout.readline().strip() == bytes(half)
+        os.killpg(runner.pid, signal.SIGKILL)
+    assert half.exists()
+
+    subprocess.run([*words, f"open({str(tmp_path / 'a/whole')!r}, 'w')"], env=around, check=True)
+
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["whole"]
+    assert (tmp_path / "public" / genesis.DONE).exists()
 
 
 def test_a_program_that_is_not_there_is_named(run: Run) -> None:

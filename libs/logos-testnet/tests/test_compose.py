@@ -166,7 +166,7 @@ def test_the_app_is_on_the_networks_of_front_doors_alone() -> None:
         place["ipv4_address"]
         for name, service in services.items()
         if name != "app"
-        for place in service["networks"].values()
+        for place in service.get("networks", {}).values()
     }
     assert not addresses & others
 

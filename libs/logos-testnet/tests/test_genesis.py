@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from logos_base.needs import Genesis
 from logos_testnet.errors import GenesisError
 from logos_testnet.genesis import run_genesis
 from logos_testnet.layout import Layout
@@ -22,12 +23,20 @@ for name, node in job["nodes"].items():
 """
 
 
-def planned(manifests: Mapping[str, FoundManifest], layout: Layout, program: str) -> Plan:
-    """Two nodes with a module whose job is a Python program."""
+def planned(
+    manifests: Mapping[str, FoundManifest],
+    layout: Layout,
+    program: str,
+    *,
+    nodes: int = 2,
+    late_nodes: bool = False,
+) -> Plan:
+    """Nodes with a module whose job is a Python program."""
     found = manifests["rln"]
-    needs = replace(found.manifest.needs, genesis=("python", "-c", program))
+    genesis = Genesis(("python", "-c", program), late_nodes=late_nodes)
+    needs = replace(found.manifest.needs, genesis=genesis)
     found = replace(found, manifest=replace(found.manifest, needs=needs))
-    topology = parse_topology('schema = 1\nname = "x"\nnode_count = 2\n[modules.rln]\n')
+    topology = parse_topology(f'schema = 1\nname = "x"\nnode_count = {nodes}\n[modules.rln]\n')
     return process_plan(topology, {"rln": found}, None, layout)
 
 
@@ -47,6 +56,20 @@ async def test_what_a_job_makes_lies_where_the_modules_settings_say(
         assert [path.name for path in own.iterdir()] == ["own"]
         assert (own / "own").read_text(encoding="utf-8") == node.modules[0].settings["own"]
         assert node.modules[0].settings["own"] == str(own)
+
+
+async def test_a_node_that_is_added_does_without_only_where_the_manifest_says_so(
+    manifests: Mapping[str, FoundManifest], layout: Layout
+) -> None:
+    await run_genesis(planned(manifests, layout, MAKES), layout, silent)
+
+    with pytest.raises(GenesisError, match=r"GENESIS_MISMATCH.* not for node3"):
+        await run_genesis(planned(manifests, layout, MAKES, nodes=3), layout, silent)
+    more = planned(manifests, layout, MAKES, nodes=3, late_nodes=True)
+    await run_genesis(more, layout, silent)
+
+    assert (layout.public_genesis("rln") / "all").read_text(encoding="utf-8") == "node1 node2"
+    assert not layout.private_genesis("node3", "rln").exists()
 
 
 async def test_a_job_that_fails_is_reported_with_its_last_words(

@@ -67,12 +67,15 @@ class RlnNetwork:
         ids: Callable[[bytes], MessageIdStore] | None = None,
         limit: int = LIMIT,
         prepared: Callable[[RlnOperations], None] = lambda _rln: None,
+        is_new: bool = False,
     ) -> RlnNode:
         """Starts a node. `neighbours`: which it dials, by number; all that are there if None."""
         number = len(self.nodes) + 1
         host = self.board.host(base58.encode(node.peer_id), fake_address(number))
         kept: dict[bytes, MessageIdStore] = defaultdict(MemoryMessageIdStore)
-        member = RlnMember(node.identity, node.peer_id, node.sign, has_signed, limit, EPOCHS)
+        member = RlnMember(
+            node.identity, node.peer_id, node.sign, has_signed, limit, EPOCHS, is_new
+        )
         rln = RlnOperations(
             member,
             store or MemoryMembers(is_open=True),

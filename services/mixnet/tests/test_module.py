@@ -27,6 +27,7 @@ from logos.network.v1 import (
 from logos_base.manifest import parse_manifest
 from logos_client.channels import open_channel
 from logos_module.conformance import answers as fake_kernel
+from logos_module.genesis import GenesisJob, NodeGenesis
 from logos_module.server import Server
 from open_access import OpenAccess
 
@@ -166,6 +167,77 @@ async def test_two_modules_become_members_by_announcing_themselves(
             commitments.append(found[0].membership.commitment)
 
     assert commitments[0] == commitments[1] == secret_of(tmp_path / "one").commitment
+
+
+async def test_modules_with_a_genesis_are_members_before_any_cut(
+    spawn: Spawn, tmp_path: Path
+) -> None:
+    """RLN-39: an epoch lasts an hour here. One proves in it, and the other believes it."""
+    from logos_mixnet.genesis import make  # noqa: PLC0415 -- native
+
+    ports = own_ports(2)
+    bootstraps = dict(zip(("one", "two"), reversed(ports), strict=True))
+    settings = {
+        name: {
+            "listen": [at(port)],
+            "bootstrap": [at(bootstraps[name])],
+            "rln_period_ms": 3_600_000,
+        }
+        for name, port in zip(bootstraps, ports, strict=True)
+    }
+    folders = {name: tmp_path / "private" / name for name in settings}
+    for each in (tmp_path / "public", *folders.values()):
+        each.mkdir(parents=True)
+    nodes = {name: NodeGenesis(settings[name], folder) for name, folder in folders.items()}
+    make(GenesisJob("test", "mixnet", None, tmp_path / "public", nodes))
+    for name, own in settings.items():
+        own |= {"genesis": str(tmp_path / "public"), "own_genesis": str(folders[name])}
+
+    async with spawn("one", settings["one"]) as one, spawn("two", settings["two"]) as two:
+        await until(lambda: one.registry.is_ready and two.registry.is_ready)
+        async with asyncio.timeout(60):
+            found = [await members_of(tmp_path, name, 2) for name in settings]
+        said = {"rln_identifier": b"x" * 32, "signal": b"hello"}
+        async with rln_of(tmp_path, "one") as stub:
+            made = await stub.GenerateProof(rln_pb2.GenerateProofRequest(**said))
+        async with rln_of(tmp_path, "two") as stub:
+            asked = rln_pb2.VerifyProofRequest(**said, proof=made.proof)
+            judged = await stub.VerifyProof(asked)
+
+    assert len({status.root for status in found}) == 1
+    assert judged.verdict == rln_pb2.PROOF_VERDICT_VALID
+    for name, folder in folders.items():
+        for file in ("identity.key", "rln.key"):
+            assert (tmp_path / name / file).read_bytes() == (folder / file).read_bytes()
+
+
+async def test_a_genesis_that_was_changed_ends_the_process_with_one_line(
+    spawn: Spawn, tmp_path: Path
+) -> None:
+    private, public = tmp_path / "private", tmp_path / "public"
+    settings = {"listen": [at(own_ports(1)[0])]}
+    for setting, file, said in (
+        ("own_genesis", private / "rln.key", f"{private}: does not hold"),
+        ("genesis", public / "members", f"{public}/members: not 3 to 184,323 bytes"),
+    ):
+        file.parent.mkdir()
+        file.write_bytes(b"half")
+
+        async with spawn("one", settings | {setting: str(file.parent)}) as module:
+            _, errors = await asyncio.wait_for(module.process.communicate(), 60)
+
+        assert module.process.returncode == 2
+        assert errors.decode().splitlines()[-1].startswith(f"GENESIS_DAMAGED: {said}")
+        assert "Traceback" not in errors.decode()
+
+
+@asynccontextmanager
+async def rln_of(folder: Path, name: str) -> AsyncIterator[Any]:
+    channel = fake_kernel.authorized(open_channel(f"unix:{folder}/{name}.sock"), "mixnet")
+    try:
+        yield rln_pb2_grpc.RlnStub(channel)
+    finally:
+        await channel.close()
 
 
 async def members_of(folder: Path, name: str, count: int) -> Any:

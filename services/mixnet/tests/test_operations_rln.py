@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from logos_crypto.rln import Membership, RateLimitProof
 from logos_crypto.trees import RlnTree
 from logos_mixnet.core.errors import StoreError
 from logos_mixnet.core.rln import guard
+from logos_mixnet.core.rln.announcements import Announcement
 from logos_mixnet.core.rln.application import Application
 from logos_mixnet.core.rln.errors import PeerEquivocatedError, SecretLostError
 from logos_mixnet.core.rln.frame import ProofFrame
@@ -62,6 +63,39 @@ async def test_members_find_each_other_and_take_each_others_packets(network: Rln
     assert await bob.refusal(packet(1), proof) is None
     assert await bob.refusal(packet(1), proof) == "RLN_PROOF_REPEATED"
     assert bob.rln.state().status is MembershipStatus.ACTIVE
+
+
+async def test_members_of_a_genesis_prove_in_the_epoch_in_which_they_start(
+    network: RlnNetwork,
+) -> None:
+    """RLN-39: the clock stands still, so no cut passes. A secret that may be older waits."""
+    nodes = (ADA, BOB, CAT)
+    for node in nodes:
+        await network.start(node, store=await knowing(nodes), is_new=node is not CAT)
+    await until(lambda: all(each.rln.standing.is_member for each in network.nodes))
+    ada, bob, cat = network.nodes
+
+    proof = await ada.rln.prove(packet(1), Purpose.FORWARD)
+
+    assert len({each.root for each in network.nodes}) == 1
+    assert await bob.refusal(packet(1), proof) is None
+    assert await proven(cat, packet(2)) == "RLN_BUDGET_SPENT"
+    assert await proven(bob, packet(2)) is not None
+
+
+async def test_who_comes_after_a_genesis_joins_as_ever(network: RlnNetwork) -> None:
+    """RLN-39: and those who announce themselves although they are in it are one member each."""
+    nodes = (ADA, BOB)
+    for node in nodes:
+        await network.start(node, store=await knowing(nodes), is_new=True)
+
+    late = await network.start(EVE)
+
+    await network.settle(3)
+    assert late.rln.state().status is MembershipStatus.ACTIVE
+    network.wait_epochs()  # its store is new (RLN-26)
+    proof = await late.rln.prove(packet(1), Purpose.FORWARD)
+    assert [await each.refusal(packet(1), proof) for each in network.nodes[:2]] == [None, None]
 
 
 async def test_who_comes_late_learns_all_members_from_one_neighbour(network: RlnNetwork) -> None:
@@ -329,6 +363,14 @@ async def test_another_secret_than_the_announced_one_is_refused(network: RlnNetw
         await network.start(changed, store=members)
 
     assert [type(each) for each in caught.value.exceptions] == [SecretLostError]
+
+
+async def knowing(nodes: Iterable[Node]) -> MemoryMembers:
+    """A store that begins with members."""
+    members = MemoryMembers(is_open=True)
+    for each in nodes:
+        await members.save_announcement(Announcement.decode(each.announce(), has_signed))
+    return members
 
 
 class FullStore(MemoryMessageIdStore):

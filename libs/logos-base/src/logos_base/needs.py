@@ -72,6 +72,16 @@ class PanelAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class Genesis:
+    """Files of the module that are made once, before the testnet's first start."""
+
+    command: tuple[str, ...] = ()
+    """Of the job; empty: there is none."""
+    late_nodes: bool = False
+    """Whether nodes that are added later do without; if not, the testnet refuses them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Needs:
     """Requirements of one module. Without a table: its node's own network and nothing else."""
 
@@ -85,8 +95,7 @@ class Needs:
     defaults: Mapping[str, bool | int | str] = field(default_factory=dict)
     """Settings of every testnet's nodes, unless the topology says otherwise."""
     ready: ReadyFigure | None = None
-    genesis: tuple[str, ...] = ()
-    """Command of the genesis job; empty: there is none."""
+    genesis: Genesis = Genesis()
     panel: PanelAddress | None = None
     """Its page in the Logos App; None: it has none, or the app has one for it."""
 
@@ -115,7 +124,7 @@ class _Reader:
             settings=self._settings(document.get("settings", {})),
             defaults=self._defaults(document.get("defaults", {})),
             ready=self._ready(document["ready"]) if "ready" in document else None,
-            genesis=self._genesis(document["genesis"]) if "genesis" in document else (),
+            genesis=self._genesis(document["genesis"]) if "genesis" in document else Genesis(),
             panel=self._panel(document["panel"]) if "panel" in document else None,
         )
         if needs.panel is not None and needs.panel.port not in {"", *needs.ports}:
@@ -205,12 +214,16 @@ class _Reader:
             at_least=None if at_least == OTHERS else at_least,
         )
 
-    def _genesis(self, value: object) -> tuple[str, ...]:
-        command = self._table("testnet.genesis", value, ("command",)).get("command")
-        if isinstance(command, list) and command and all(isinstance(x, str) for x in command):
-            return tuple(command)
-        self._problem("testnet.genesis.command", "must be a list of the program and its arguments")
-        return ()
+    def _genesis(self, value: object) -> Genesis:
+        key = "testnet.genesis"
+        table = self._table(key, value, ("command", "late_nodes"))
+        command, late_nodes = table.get("command"), table.get("late_nodes", False)
+        if not (isinstance(command, list) and command and all(isinstance(x, str) for x in command)):
+            self._problem(f"{key}.command", "must be a list of the program and its arguments")
+            command = []
+        if not isinstance(late_nodes, bool):
+            self._problem(f"{key}.late_nodes", f"must be true or false, is {late_nodes!r}")
+        return Genesis(tuple(command), late_nodes is True)
 
     def _panel(self, value: object) -> PanelAddress | None:
         table = self._table("testnet.panel", value, ("title", "address", "port"))
@@ -236,7 +249,7 @@ def _problem_of(value: str, needs: Needs) -> str:
     if value in {SEED, TARGET_PEERS}:
         return ""
     if value in {GENESIS_PUBLIC, GENESIS_PRIVATE}:
-        return "" if needs.genesis else f"{value} needs [testnet.genesis], which is missing"
+        return "" if needs.genesis.command else f"{value} needs [testnet.genesis], which is missing"
     port, _, kind = value.rpartition(".")
     if kind not in ADDRESSES or not port:
         return f"unknown value {value!r}; docs/modules.md lists them"

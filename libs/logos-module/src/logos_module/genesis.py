@@ -6,9 +6,10 @@ command once, in containers and beside processes alike:
 
     python -I -S genesis.py COMMAND [ARGUMENT …]
 
-It does nothing if the command has already succeeded for these nodes. It uses the standard
-library only, since it runs before every start. Exit code 0: the genesis exists; 1: the command
-failed, or the genesis is that of other nodes; 2: LOGOS_GENESIS is not valid.
+It does nothing if the command has already succeeded for these nodes, or for others where nodes
+that come later do without. It uses the standard library only, since it runs before every start.
+Exit code 0: the genesis exists; 1: the command failed, or the genesis is that of other nodes;
+2: LOGOS_GENESIS is not valid.
 """
 
 import json
@@ -49,6 +50,8 @@ class GenesisJob:
     """Folder for files that every node reads. Exists."""
     nodes: Mapping[str, NodeGenesis]
     """The nodes that have the module by name, in the topology's order."""
+    late_nodes: bool = False
+    """Whether nodes that are added later do without a genesis."""
 
 
 def read_job(variables: Mapping[str, str] = os.environ) -> GenesisJob:
@@ -72,6 +75,7 @@ def read_job(variables: Mapping[str, str] = os.environ) -> GenesisJob:
             seed=document["seed"],
             public=Path(document["public"]),
             nodes=nodes,
+            late_nodes=document.get("late_nodes", False) is True,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{VARIABLE} cannot be read: {type(error).__name__}: {error}") from error
@@ -87,7 +91,7 @@ def run_once(job: GenesisJob, command: Sequence[str]) -> int:
         )
         return 1
     if made_for is not None:
-        missing = [name for name in job.nodes if name not in made_for]
+        missing = [name for name in job.nodes if name not in made_for and not job.late_nodes]
         if missing:
             _print_error(
                 "GENESIS_MISMATCH",

@@ -335,7 +335,7 @@ def _starting(node: NodePlan) -> list[str]:
         *(
             f"      {genesis_name(module.name)}: {{ condition: service_completed_successfully }}"
             for module in node.modules
-            if module.manifest.needs.genesis
+            if module.manifest.needs.genesis.command
         ),
     ]
 
@@ -399,7 +399,7 @@ def _begun_by(plan: Plan, node: NodePlan, module: ModulePlan) -> list[str]:
         "    depends_on:",
         *(f"      {one}: {{ condition: service_healthy }}" for one in needed),
     ]
-    if module.manifest.needs.genesis:
+    if module.manifest.needs.genesis.command:
         lines.append(f"      {genesis_name(name)}: {{ condition: service_completed_successfully }}")
     return lines
 
@@ -411,7 +411,7 @@ def _module_volumes(node: NodePlan, module: ModulePlan) -> list[str]:
         f"{node.name}-{name}:{STATE_DIR}",
         f"{_join_volume(node, module)}:{_join_folder(module)}:ro",
     ]
-    if module.manifest.needs.genesis:
+    if module.manifest.needs.genesis.command:
         volumes += [
             f"{genesis_name(name)}:{CONTAINER_PUBLIC_GENESIS}:ro",
             f"{_private_volume(name, node)}:{CONTAINER_PRIVATE_GENESIS}:ro",
@@ -440,7 +440,7 @@ def _genesis(plan: Plan, module: ModulePlan, built: set[str]) -> str:
         node.name: PurePosixPath(NODES_GENESIS, str(node.index)) for node in plan.topology.nodes
     }
     document = job_document(plan, name, CONTAINER_PUBLIC_GENESIS, folders)
-    command = ["python", "-I", "-S", GENESIS_RUNNER, *module.manifest.needs.genesis]
+    command = ["python", "-I", "-S", GENESIS_RUNNER, *module.manifest.needs.genesis.command]
     lines = [
         f"  {genesis_name(name)}:",
         "    <<: *service",

@@ -25,7 +25,7 @@ _LAST_LINES: Final = 20
 def modules_with_genesis(plan: Plan) -> dict[str, ModulePlan]:
     """Returns the modules that have a job, by name."""
     modules = (module for node in plan.nodes for module in node.modules)
-    return {module.name: module for module in modules if module.manifest.needs.genesis}
+    return {module.name: module for module in modules if module.manifest.needs.genesis.command}
 
 
 def holders(plan: Plan, module: str) -> list[NodePlan]:
@@ -52,6 +52,7 @@ def job_document(plan: Plan, module: str, public: str, folders: Mapping[str, Pur
             "module": module,
             "seed": plan.seed,
             "public": public,
+            "late_nodes": modules_with_genesis(plan)[module].manifest.needs.genesis.late_nodes,
             "nodes": nodes,
         }
     )
@@ -69,7 +70,7 @@ async def run_genesis(plan: Plan, layout: Layout, report: Report) -> None:
             report(Note(f"making the genesis of {name}"))
         private = {node.name: layout.private_genesis(node.name, name) for node in plan.nodes}
         document = job_document(plan, name, str(public), private)
-        await _run(name, module.manifest.needs.genesis, {VARIABLE: document})
+        await _run(name, module.manifest.needs.genesis.command, {VARIABLE: document})
 
 
 async def _run(module: str, command: Iterable[str], variables: Mapping[str, str]) -> None:

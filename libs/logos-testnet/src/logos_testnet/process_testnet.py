@@ -20,7 +20,7 @@ from logos_testnet.client import (
     revive_failed,
 )
 from logos_testnet.endpoints import write_endpoints
-from logos_testnet.errors import NotStoppedError, UnknownNodeError
+from logos_testnet.errors import GenesisError, NotStoppedError, UnknownNodeError
 from logos_testnet.fork_server import starts_by_fork
 from logos_testnet.genesis import run_genesis
 from logos_testnet.kernels import Kernels
@@ -73,9 +73,7 @@ class ProcessTestnet:
         make_token_file(self._layout.operator_token)
         stopped = tuple(await self.unplanned())
         missing = await self._make_room(report)
-        if missing:
-            await run_genesis(self._plan, self._layout, report)
-        await self._kernels.fork_server.begin(report)
+        await self._prepare(report, missing)
         turns = asyncio.Semaphore(self._kernels.fork_server.turns)
         await all_of(self._start(node, report, turns, missing) for node in self._plan.nodes)
         views = await all_of(self._wait(node, report) for node in self._plan.nodes)
@@ -86,6 +84,17 @@ class ProcessTestnet:
         peers = {node.name: seen.peers for node, seen in zip(self._plan.nodes, views, strict=True)}
         names = tuple(node.name for node in missing)
         return Started(endpoints, names, loop.time() - begun, peers, stopped)
+
+    async def _prepare(self, report: Report, missing: Collection[NodePlan]) -> None:
+        """Makes the genesis while the fork server loads: each takes a core for a while."""
+        server = self._kernels.fork_server
+        genesis = [run_genesis(self._plan, self._layout, report)] if missing else []
+        try:
+            await all_of([server.begin(report), *genesis])
+        except GenesisError:
+            if not self._processes():
+                await server.end()  # nothing was started
+            raise
 
     async def start_app(self, report: Report) -> str | None:
         if self._plan.topology.app_port is not None:

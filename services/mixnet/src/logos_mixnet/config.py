@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from logos_base.errors import ConfigError
@@ -21,6 +22,7 @@ MAX_PROTOCOL_TEXT: Final = 140
 MAX_MEMBERS: Final = 65_536
 MAX_ADDRESS: Final = 1_024
 MAX_SECRET: Final = 256
+MAX_PATH: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ class Config:
     """Address of `logos.network.v1.Registry`."""
     rln_allocation_secret: str | None = field(default=None, repr=False)
     """With it, this node registers others who know it (RLN-31)."""
+    genesis: Path | None = None
+    """Folder with the members that the testnet begins with (RLN-39); None: it has none."""
+    own_genesis: Path | None = None
+    """Folder with the secrets of this node as one of them, if it is one."""
 
     @property
     def mixes(self) -> bool:
@@ -87,6 +93,11 @@ class Config:
     def keeps_rate_limits(self) -> bool:
         """Whether rate limits are on."""
         return self.rln == "on" or (self.rln == "auto" and self.key_type == "secp256k1")
+
+    @property
+    def announces_member(self) -> bool:
+        """Whether this node becomes a member by announcing itself (RLN-22)."""
+        return self.keeps_rate_limits and self.rln_membership == "announcements"
 
     @property
     def watermarks(self) -> Watermarks:
@@ -236,6 +247,12 @@ def _text(most: int) -> Any:
     return read
 
 
+def _folder(value: object) -> Path:
+    if not (isinstance(value, str) and value.startswith("/") and len(value) <= MAX_PATH):
+        raise ValueError("must be the absolute path of a folder")
+    return Path(value)
+
+
 def _protocol(value: object) -> str:
     if not (isinstance(value, str) and value.startswith("/") and len(value) <= MAX_PROTOCOL_TEXT):
         raise ValueError("must be a protocol id like /logos/kad/1.0.0")
@@ -271,4 +288,6 @@ _READERS: Final[dict[str, Any]] = {
     "rln_genesis": _commitments,
     "rln_registry": _text(MAX_ADDRESS),
     "rln_allocation_secret": _text(MAX_SECRET),
+    "genesis": _folder,
+    "own_genesis": _folder,
 }

@@ -65,6 +65,13 @@ from logos_mixnet.rpc.peering import PeeringServicer
 from logos_mixnet.rpc.rln import RlnServicer
 from logos_mixnet.rpc.streams import StreamsServicer
 from logos_mixnet.store.files import load_or_create_secret
+from logos_mixnet.store.genesis import (
+    IDENTITY,
+    MEMBER,
+    Secrets,
+    first_members,
+    given_secrets,
+)
 from logos_mixnet.store.mix import SqlMixStore
 from logos_mixnet.store.rln import SqlMembers, SqlMessageIdStore
 from logos_mixnet.store.rln_registry import RegistryMembers, allocate
@@ -95,9 +102,12 @@ CONNECTIONS_PER_PEER: Final = 4
 async def node(context: ModuleContext) -> AsyncIterator[None]:
     """Runs the network of one node while the context is entered."""
     config = parse(context.settings)
-    database = context.state_dir / "mixnet.sqlite"
+    state = context.state_dir
+    database = state / "mixnet.sqlite"
+    given = None if config.seed is not None else given_secrets(config.own_genesis, state)
     if config.seed is None:
-        secret = load_or_create_secret(context.state_dir / "identity.key", database=database)
+        own = None if given is None else given.identity
+        secret = load_or_create_secret(state / IDENTITY, database=database, given=own)
     else:
         secret = seeded_secret(config.seed, context.node)
         log.warning("identity follows from a seed: insecure, for testnets only")
@@ -123,7 +133,9 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             status=context.status,
             tell_isolation=tell_isolation,
             mixes=SqlMixStore(opened) if config.mixes else None,
-            rln=await stack.enter_async_context(rate_limits(config, context, secret, opened)),
+            rln=await stack.enter_async_context(
+                rate_limits(config, context, secret, given, opened)
+            ),
             own_record=OwnRecord(signer_of(config.key_type, secret), RecordNumbers()),
             tap=tap_file(config, context),
         )
@@ -145,23 +157,39 @@ def tap_file(config: Config, context: ModuleContext) -> TapFile | None:
 
 @asynccontextmanager
 async def rate_limits(
-    config: Config, context: ModuleContext, secret: bytes, database: Database
+    config: Config,
+    context: ModuleContext,
+    secret: bytes,
+    given: Secrets | None,
+    database: Database,
 ) -> AsyncIterator[RlnOperations | None]:
     """Makes the rate limits of a node; None if they are off."""
     if not config.keeps_rate_limits:
         yield None
         return
     if config.seed is None:
-        identity = load_or_create_member(context.state_dir / "rln.key")
+        own = None if given is None else given.member
+        identity = load_or_create_member(context.state_dir / MEMBER, given=own)
     else:
         identity = seeded_member(config.seed, context.node)
     signer = Secp256k1Signer(secret)
     epochs = Epochs(config.rln_period_ms)
     peer_id = signer.public_key.peer_id
-    member = RlnMember(identity, peer_id, signer.sign, is_signed_by, config.rln_limit, epochs)
+    # A secret may be older than the state (RLN-26), but not than its node's very first start.
+    is_new = given is not None and context.epoch == 1
+    member = RlnMember(
+        identity, peer_id, signer.sign, is_signed_by, config.rln_limit, epochs, is_new
+    )
     store_of = partial(SqlMessageIdStore, database)
+    first = partial(
+        first_members,
+        config.genesis,
+        peer_id=peer_id,
+        commitment=identity.commitment,
+        limit=config.rln_limit,
+    )
     is_open = config.rln_membership == "announcements"
-    members = SqlMembers(database, genesis=config.rln_genesis, is_open=is_open)
+    members = SqlMembers(database, genesis=config.rln_genesis, is_open=is_open, first=first)
     if config.rln_registry is None:
         yield RlnOperations(member, members, store_of, unix_ms)
         return

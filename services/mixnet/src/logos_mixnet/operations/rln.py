@@ -62,6 +62,8 @@ class RlnMember:
     has_signed: HasSigned
     limit: int
     epochs: Epochs
+    is_new: bool = False
+    """Whether its secret was certainly never used: then ids of the present epoch are."""
 
 
 class RlnOperations:
@@ -116,10 +118,10 @@ class RlnOperations:
         """
         member = self.member
         self.threads.load_keys()
-        epoch = member.epochs.at(self.now_ms())
-        await self.proofs.load(self._mix_store, member.limit, new_in=epoch)
+        new_in = None if member.is_new else member.epochs.at(self.now_ms())
+        await self.proofs.load(self._mix_store, member.limit, new_in=new_in)
         if self.proofs.is_new:
-            self.scopes.new_in = epoch
+            self.scopes.new_in = new_in
         make = partial(Members, Application(), member.epochs, member.limit, member.has_signed)
         commitment = member.identity.commitment
         await self.members.load(make, own_peer_id=member.peer_id, commitment=commitment)

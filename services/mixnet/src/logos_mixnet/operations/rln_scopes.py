@@ -60,7 +60,8 @@ class Scopes:
         self._opening = asyncio.Lock()
         self._members: MembersChanged | None = None
         self.new_in: int | None = None
-        """The epoch of the start, if the node's database was new then (RLN-26)."""
+        """The epoch of the start, if the node's database was new then, and its secret may not have
+        been (RLN-26)."""
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:

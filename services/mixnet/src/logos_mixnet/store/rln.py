@@ -1,6 +1,6 @@
 """What rate limits keep in the module's database: ids, announcements, slashes (RLN-26, RLN-30)."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from sqlalchemy import BigInteger, LargeBinary, delete, select
 from sqlalchemy.dialects.sqlite import insert
@@ -94,14 +94,34 @@ class SqlMembers:
     """`MembershipStore` of a network whose members are listed, or announce themselves."""
 
     def __init__(
-        self, database: Database, *, genesis: Sequence[bytes] = (), is_open: bool = False
+        self,
+        database: Database,
+        *,
+        genesis: Sequence[bytes] = (),
+        is_open: bool = False,
+        first: Callable[[], Sequence[Announcement]] = tuple,
     ) -> None:
+        """Announcements of `first` are taken where there are none yet, but may be (RLN-39)."""
         self.database = database.raising(StoreError)
         self._genesis = tuple(genesis)
         self._is_open = is_open
+        self._first = first
+
+    async def load(self) -> Registry:
+        registry = await self._load()
+        first = () if registry.announced or not self._is_open else self._first()
+        if not first:
+            return registry
+        await self._begin(first)
+        return await self._load()
+
+    @writing
+    async def _begin(self, session: AsyncSession, first: Sequence[Announcement]) -> None:
+        rows = [{"peer_id": each.peer_id, "record": each.encode()} for each in first]
+        await session.execute(_PUT_ANNOUNCEMENT, rows)  # all or none
 
     @reading
-    async def load(self, session: AsyncSession) -> Registry:
+    async def _load(self, session: AsyncSession) -> Registry:
         first, second = RlnAnnouncementRow, RlnEquivocationRow
         announcements = [
             *await session.scalars(select(first.record).order_by(first.peer_id)),

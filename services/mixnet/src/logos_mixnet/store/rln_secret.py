@@ -12,8 +12,12 @@ from logos_mixnet.core.identity import seeded_secret
 _SEED_LABEL: Final = "rln "
 
 
-def load_or_create_member(path: Path) -> Identity:
+def load_or_create_member(path: Path, *, given: bytes | None = None) -> Identity:
     """Returns the identity whose secret a file holds, written there first if there is none.
+
+    Args:
+        path: The file.
+        given: The secret that is written; None: a random one.
 
     Raises:
         ConfigError: The file holds anything but a secret.
@@ -21,7 +25,7 @@ def load_or_create_member(path: Path) -> Identity:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        identity = Identity.random()
+        identity = Identity.random() if given is None else Identity.from_secret(given)
         write_private(path, identity.secret())
         return identity
     try:

@@ -221,6 +221,12 @@ class SecretLostError(StateError):
     reason = "RLN_SECRET_LOST"
 
 
+class GenesisDamagedError(StateError):
+    """The files with which a testnet's nodes begin cannot be read (RLN-39)."""
+
+    reason = "GENESIS_DAMAGED"
+
+
 class RegistryUnavailableError(LocalFaultError):
     """The registry's service does not answer (RLN-30)."""
 
