@@ -225,7 +225,7 @@ def open_host(config: Config, secret: bytes, *, banned: Iterable[str] = ()) -> "
             max_streams=config.max_streams,
             max_message_bytes=MAX_MESSAGE_BYTES,
             idle_connection_timeout_s=IDLE_S,
-            flood_publish=not config.mixes,
+            flood_publish=not config.mixes,  # NET-24
         )
     except OSError as error:
         raise ListenError(f"cannot listen at {', '.join(listen)}: {error}") from error

@@ -226,7 +226,7 @@ fn messages_nobody_drains_are_dropped_and_counted_and_not_kept() {
     assert_eq!(lost, 90);
 }
 
-/// Peers of one node that are in its mesh, and one by hand that is not: it has taken itself out.
+/// NET-24: peers of one node that are in its mesh, and one by hand that has taken itself out.
 #[test]
 fn own_messages_go_to_the_mesh_alone_unless_all_who_follow_are_to_have_them() {
     const RELAY: StreamProtocol = StreamProtocol::new("/vac/waku/relay/2.0.0");
