@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from logos_crypto.node_record import MAX_RECORD_BYTES
 from logos_crypto.protobuf import Fields, bytes_field, bytes_fields, number_field
 from logos_crypto.refusals import ProtobufError
 from logos_delivery.core.enr.fields import is_of_other_cluster, read
-from logos_delivery.core.enr.record import MAX_RECORD_BYTES, Record
+from logos_delivery.core.enr.record import Record
 from logos_delivery.core.light.errors import LightMessageMalformedError
 
 PROTOCOL: Final = "/vac/waku/peer-exchange/2.0.0-alpha1"
