@@ -115,6 +115,7 @@ def _delivery(flags: Flags, shards: dict[str, Any], enr: str) -> dict[str, Any]:
         "rln": False,
         "mix": False,
         "enr": enr,
+        "peer_exchange": flags.peer_exchange,
         "rate_limits": list(flags.rate_limit),
         "sync": flags.store_sync,
         "sync_interval_s": flags.store_sync_interval,
@@ -126,9 +127,13 @@ def _delivery(flags: Flags, shards: dict[str, Any], enr: str) -> dict[str, Any]:
         ("store_peers", flags.storenode),
         ("filter_peers", flags.filternode),
         ("light_push_peers", flags.lightpushnode),
+        ("peer_exchange_peers", flags.peer_exchange_node),
     ):
         if one:
             found[name] = [_peer_id(one)]
+    known = [one for one in _entries(flags) if one.startswith("enr:")]
+    if known:
+        found["records"] = known
     if flags.store_message_retention_policy:
         found["retention"] = flags.store_message_retention_policy
     if flags.store_message_db_url.startswith("postgres"):
@@ -197,8 +202,13 @@ def _bootstrap(flags: Flags) -> Iterator[str]:
     for address in (*flags.staticnode, *filter(None, named)):
         _peer_id(address)
         yield address
-    for entry in (*flags.entry_node, *flags.discv5_bootstrap_node):
+    for entry in _entries(flags):
         yield from _of_record(entry) if entry.startswith("enr:") else [entry]
+
+
+def _entries(flags: Flags) -> tuple[str, ...]:
+    """Returns the nodes by which it is to find others: addresses and records."""
+    return (*flags.entry_node, *flags.discv5_bootstrap_node)
 
 
 def _of_record(text: str) -> Iterable[str]:

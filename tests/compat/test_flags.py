@@ -94,6 +94,23 @@ def test_the_record_leads_to_the_node() -> None:
     assert (said.shards.cluster, said.shards.shards) == (3, (0,))
     other = made("--discv5-bootstrap-node=" + found.enr)
     assert other.mixnet["bootstrap"] == [f"/ip4/172.18.9.8/tcp/5001/p2p/{own.peer_id}"]
+    assert parse_delivery(other.delivery).records == (found.enr,), "others learn of it"
+
+
+@pytest.mark.parametrize(
+    ("flags", "serves", "asks"),
+    [
+        ([], False, False),
+        (["--peer-exchange=true"], True, True),
+        ([f"--peer-exchange-node={ADDRESS}"], False, True),
+        (["--peer-exchange=true", "--relay=false"], False, True),
+    ],
+)
+def test_peer_exchange_is_what_the_flags_say(flags: list[str], *, serves: bool, asks: bool) -> None:
+    delivery = parse_delivery(made(*flags).delivery)
+    assert (delivery.tells_of_peers, delivery.asks_for_peers) == (serves, asks)
+    named = ADDRESS.rpartition("/")[2] if "-node=" in "".join(flags) else None
+    assert delivery.peer_exchange_peers == ((named,) if named else ())
 
 
 def test_service_nodes_are_named_and_dialled() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from logos.delivery.v1.channels_pb2_grpc import ChannelsStub
 from logos.delivery.v1.delivery_pb2_grpc import DeliveryStub
-from logos.delivery.v1.light_pb2_grpc import FilterStub, LightPushStub
+from logos.delivery.v1.light_pb2_grpc import FilterStub, LightPushStub, PeerExchangeStub
 from logos.delivery.v1.relay_pb2_grpc import RelayStub
 from logos.delivery.v1.store_pb2_grpc import StoreStub
 from logos_client.channels import open_channel
@@ -22,16 +22,26 @@ from logos_delivery.core.archive.types import Entry
 from logos_delivery.node import joined
 from logos_delivery.store.applications import SqlApplications
 from logos_delivery.store.opening import open_store
+from logos_mixnet.core.identity import seeded_secret
 from logos_module.server import Server
 from open_access import OpenAccess
 
 sys.path.insert(0, str(Path(__file__).parent))  # what several of these tests share lies here
 sys.path.insert(0, str(Path(__file__).parents[2] / "mixnet" / "tests"))  # its fake host
 
+from capability_hosts import discovering
 from http_clients import opened
 from mixnet_fake_host import Switchboard
 from mixnet_mixes import MemoryMixStore
-from mixnet_nodes import RunningNode, fake_address, fake_peer_id, fake_signer, running, until
+from mixnet_nodes import (
+    RunningNode,
+    fake_address,
+    fake_peer_id,
+    fake_signer,
+    own_ports,
+    running,
+    until,
+)
 
 SETTINGS: dict[str, Any] = {"preset": "logos.dev", "shards": []}
 """A network without rate limits: proofs have tests of their own. Nothing is followed unasked."""
@@ -55,6 +65,7 @@ class DeliveryNode:
         self.store: Any = StoreStub(self.channel)
         self.filter: Any = FilterStub(self.channel)
         self.light_push: Any = LightPushStub(self.channel)
+        self.peer_exchange: Any = PeerExchangeStub(self.channel)
         self.channels: Any = ChannelsStub(self.channel)
 
     @property
@@ -77,6 +88,11 @@ class DeliveryNet:
         self._networks: dict[int, RunningNode] = {}
         self.has_mix_net = False
         """Whether network modules that are started mix."""
+        self.has_real_hosts = False
+        """Whether network modules that are started move bytes over loopback."""
+        self._ports: list[int] = []
+        self.signs_as: int | None = None
+        """Whose key network modules that are started have, if not their own."""
 
     async def node(self, number: int, **settings: Any) -> DeliveryNode:
         """Starts a node, or starts it again on the same state."""
@@ -118,22 +134,43 @@ class DeliveryNet:
 
     async def _network(self, number: int) -> RunningNode:
         if number not in self._networks:
-            host = self._board.host(fake_peer_id(number), fake_address(number))
-            bootstrap = [fake_address(other) for other in self._networks]
-            network = await self._stack.enter_async_context(
-                running(
-                    host,
-                    self._folder / f"m{number}.sock",
-                    signer=fake_signer(number),
-                    bootstrap=bootstrap,
-                    target_peers=0,
-                    mixes=MemoryMixStore() if self.has_mix_net else None,
-                    discovery_profile="local",
-                )
+            begun = (
+                self._on_real_host(number) if self.has_real_hosts else self._on_fake_host(number)
             )
-            await until(lambda: len(host.connections) == len(bootstrap))
-            self._networks[number] = network
+            self._networks[number] = await begun
         return self._networks[number]
+
+    async def _on_fake_host(self, number: int) -> RunningNode:
+        host = self._board.host(fake_peer_id(number), fake_address(number))
+        bootstrap = [fake_address(other) for other in self._networks]
+        network = await self._stack.enter_async_context(
+            running(
+                host,
+                self._folder / f"m{number}.sock",
+                signer=fake_signer(self.signs_as or number),
+                bootstrap=bootstrap,
+                target_peers=0,
+                mixes=MemoryMixStore() if self.has_mix_net else None,
+                discovery_profile="local",
+            )
+        )
+        await until(lambda: len(host.connections) == len(bootstrap))
+        return network
+
+    async def _on_real_host(self, number: int) -> RunningNode:
+        """Knows the first node alone; others are found by delivery, or not at all."""
+        [port] = own_ports(1)
+        self._ports.append(port)
+        return await self._stack.enter_async_context(
+            discovering(
+                self._folder,
+                port,
+                *self._ports[: 1 if number > 1 else 0],
+                secret=seeded_secret(number, "fake"),
+                peer_exchange=False,
+                kademlia_protocol=f"/kad/{number}",
+            )
+        )
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from typer.testing import CliRunner, Result
 from logos.delivery.v1 import (
     delivery_pb2,
     delivery_pb2_grpc,
+    light_pb2,
+    light_pb2_grpc,
     relay_pb2,
     relay_pb2_grpc,
     store_pb2,
@@ -59,7 +61,10 @@ def received(position: int, payload: bytes, topic: str = TOPIC) -> delivery_pb2.
 
 
 class Scripted(
-    delivery_pb2_grpc.DeliveryServicer, relay_pb2_grpc.RelayServicer, store_pb2_grpc.StoreServicer
+    delivery_pb2_grpc.DeliveryServicer,
+    light_pb2_grpc.PeerExchangeServicer,
+    relay_pb2_grpc.RelayServicer,
+    store_pb2_grpc.StoreServicer,
 ):
     """Answers with what a test has it say; keeps what it was asked."""
 
@@ -70,6 +75,8 @@ class Scripted(
         self.kept: list[bytes] = []
         self.health = delivery_pb2.Health()
         self.shards: list[Any] = []
+        self.info = delivery_pb2.GetNodeInfoResponse()
+        self.told = light_pb2.GetPeersResponse()
 
     def says(self, *events: delivery_pb2.Event, gap: bool = False) -> None:
         """Adds a page of events."""
@@ -97,6 +104,13 @@ class Scripted(
 
     def GetHealth(self, request: Any, context: Any) -> Any:  # noqa: N802
         return delivery_pb2.GetHealthResponse(health=self.health)
+
+    def GetNodeInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.info
+
+    def GetPeers(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.asked.append(request)
+        return self.told
 
     def ListShards(self, request: Any, context: Any) -> Any:  # noqa: N802
         return relay_pb2.ListShardsResponse(shards=self.shards)
@@ -134,6 +148,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     monkeypatch.delenv("LOGOS_OUTPUT", raising=False)
     delivery, server = Scripted(), grpc.server(ThreadPoolExecutor(2))
     delivery_pb2_grpc.add_DeliveryServicer_to_server(delivery, server)
+    light_pb2_grpc.add_PeerExchangeServicer_to_server(delivery, server)
     relay_pb2_grpc.add_RelayServicer_to_server(delivery, server)
     store_pb2_grpc.add_StoreServicer_to_server(delivery, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -398,3 +413,52 @@ def test_topics_are_listed_with_their_shards(node: Node) -> None:
         {"content_topic": TOPIC, "pubsub_topic": SHARD},
         {"content_topic": OTHER, "pubsub_topic": SHARD},
     ]
+
+
+INFO = delivery_pb2.GetNodeInfoResponse(
+    peer_id="16U", addresses=["/ip4/1.2.3.4/tcp/5/p2p/16U"], mode="core", preset="logos.dev",
+    cluster=3, shards=8, version="0.1.0", enr="enr:-abc",
+)  # fmt: skip
+
+
+def test_a_node_is_shown_with_its_record(node: Node) -> None:
+    node.delivery.info.CopyFrom(INFO)
+
+    told = node.run("info")
+    record = json.loads(node.run("info", "--output", "json").stdout)
+
+    assert told.stdout.splitlines() == [
+        "16U: core, logos.dev, cluster 3 of 8 shards",
+        "  /ip4/1.2.3.4/tcp/5/p2p/16U",
+        "  enr:-abc",
+    ]
+    assert (record["enr"], record["enr_missing"]) == ("enr:-abc", None)
+
+
+def test_why_a_node_has_no_record_is_said(node: Node) -> None:
+    node.delivery.info.CopyFrom(INFO)
+    node.delivery.info.enr_missing = f"no key{CLEAR}"
+    assert r"its record is out of date: no key\x1b[2J" in node.run("info").stdout
+
+    node.delivery.info.enr = ""
+
+    assert r"  no record: no key\x1b[2J" in node.run("info").stdout.splitlines()
+
+
+def test_nodes_that_a_service_node_tells_of_are_rows(node: Node) -> None:
+    one = node.delivery.told.peers.add(peer_id="16A", enr="enr:-a", sequence=7)
+    one.addresses.append(f"/dns4/{CLEAR}/tcp/1")
+    node.delivery.told.peer_id = "16S"
+
+    told = node.run("exchange", "16S", "--count", "9")
+    [row] = json.loads(node.run("exchange", "--output", "json").stdout)
+
+    assert told.exit_code == 0
+    assert CLEAR not in told.output
+    assert [(asked.peer_id, asked.count) for asked in node.delivery.asked] == [("16S", 9), ("", 60)]
+    assert (row["peer_id"], row["enr"], row["record"], row["told_by"]) == (
+        "16A",
+        "enr:-a",
+        7,
+        "16S",
+    )

@@ -10,7 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import logos_native
-from logos_delivery.core.enr import record, rlp
+from logos_crypto import rlp
+from logos_crypto.node_record import MAX_RECORD_BYTES
+from logos_delivery.core.enr import record
 from logos_delivery.core.enr.errors import (
     EnrMalformedError,
     EnrSignatureError,
@@ -24,7 +26,7 @@ from logos_delivery.core.enr.fields import (
     read,
 )
 from logos_delivery.core.enr.identity import RecordKey
-from logos_delivery.core.enr.record import MAX_RECORD_BYTES, Record
+from logos_delivery.core.enr.record import Record
 from logos_delivery.core.enr.shards import RelayShards
 
 VECTORS = Path(__file__).parents[3] / "vectors"

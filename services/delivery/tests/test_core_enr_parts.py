@@ -1,4 +1,4 @@
-"""DLC-31, DLC-33, DLC-35, DLC-36: what records are made of."""
+"""DLC-33, DLC-35, DLC-36: what records are made of."""
 
 import json
 from pathlib import Path
@@ -8,12 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logos_delivery.core.enr import multiaddress, rlp
-from logos_delivery.core.enr.errors import (
-    EnrMalformedError,
-    MultiaddressMalformedError,
-    ShardsInvalidError,
-)
+from logos_delivery.core.enr import multiaddress
+from logos_delivery.core.enr.errors import MultiaddressMalformedError, ShardsInvalidError
 from logos_delivery.core.enr.shards import (
     RelayShards,
     from_fields,
@@ -27,78 +23,6 @@ from logos_delivery.core.topics import PubsubTopic, parse_pubsub_topic
 VECTORS: dict[str, list[dict[str, Any]]] = json.loads(
     (Path(__file__).parents[3] / "vectors/logos-delivery/light.json").read_text("utf-8")
 )
-LOREM = b"Lorem ipsum dolor sit amet, consectetur adipisicing elit".hex()
-items = st.recursive(st.binary(max_size=80), lambda each: st.lists(each, max_size=4).map(tuple))
-
-
-def depth(item: rlp.Item) -> int:
-    return 0 if isinstance(item, bytes) else 1 + max(map(depth, item), default=0)
-
-
-@given(items)
-def test_every_item_is_read_as_it_was_written(item: rlp.Item) -> None:
-    if depth(item) <= rlp.MAX_DEPTH:
-        assert rlp.decode(rlp.encode(item)) == item
-
-
-@pytest.mark.vectors
-@pytest.mark.parametrize(
-    ("item", "encoded"),
-    [
-        (b"dog", "83646f67"),
-        ((b"cat", b"dog"), "c88363617483646f67"),
-        (b"", "80"),
-        ((), "c0"),
-        (b"\0", "00"),
-        (b"\x0f", "0f"),
-        (b"\x04\x00", "820400"),
-        (((), ((),), ((), ((),))), "c7c0c1c0c3c0c1c0"),
-        (b"Lorem ipsum dolor sit amet, consectetur adipisicing elit", "b838" + LOREM),
-    ],
-)
-def test_the_examples_of_ethereums_documentation(item: rlp.Item, encoded: str) -> None:
-    # ethereum.org, Recursive-length prefix serialization, examples
-    assert rlp.encode(item).hex() == encoded
-    assert rlp.decode(bytes.fromhex(encoded)) == item
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        "8100",
-        "817f",
-        "b800",
-        "b80161",
-        "b90001",
-        "83aabb",
-        "c2",
-        "bf",
-        "f800",
-        "0000",
-        "",
-        "c101ff",
-    ],
-)
-def test_other_encodings_of_a_value_are_refused(raw: str) -> None:
-    with pytest.raises(EnrMalformedError):
-        rlp.decode(bytes.fromhex(raw))
-
-
-def test_lists_in_lists_end_somewhere() -> None:
-    raw = b"\xc0"
-    for _ in range(40):
-        raw = rlp.encode_list([raw])
-    with pytest.raises(EnrMalformedError, match="deep"):
-        rlp.decode(raw)
-
-
-@given(st.binary(max_size=400))
-def test_arbitrary_bytes_are_one_item_in_its_one_encoding_or_refused(raw: bytes) -> None:
-    try:
-        item = rlp.decode(raw)
-    except EnrMalformedError:
-        return
-    assert rlp.encode(item) == raw
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ async def test_health_names_every_protocol(http_net: Net) -> None:
     without_relay = "Node has no relay peers to fullfill push requests"
     for name in ("Lightpush", "Legacy Lightpush"):
         assert {name: "NOT_READY", "desc": without_relay} in found["protocolsHealth"]
+    assert {"Peer Exchange": "READY"} in found["protocolsHealth"]
     await alone.follow(SHARD)
     two = await http_net.node(2)
     await two.follow(SHARD)
@@ -63,6 +64,8 @@ async def test_info_and_version(http_net: Net) -> None:
     assert info["listenAddresses"]
     for address in info["listenAddresses"]:
         assert address.endswith(f"/p2p/{node.node.peer_id}")
+    own = record.parse(info["enrUri"])
+    assert own.peer_id == node.node.peer_id
     for where in ("/version", "/debug/v1/version"):
         answer = await node.ask("GET", where)
         assert answer.headers["content-type"].startswith("text/plain")
@@ -203,11 +206,11 @@ def _value(page: str, name: str) -> float:
 
 
 async def test_services_that_are_off_are_not_offered(http_net: Net) -> None:
-    bare = await http_net.node(1, filter=False, light_push=False, store=False)
+    bare = await http_net.node(1, filter=False, light_push=False, store=False, peer_exchange=False)
     client = await http_net.node(2, mode="edge")
     while (found := await get(bare, "/health"))["nodeHealth"] == "INITIALIZING":  # noqa: ASYNC110
         await asyncio.sleep(0.02)
-    for name in ("Filter", "Lightpush", "Store"):
+    for name in ("Filter", "Lightpush", "Store", "Peer Exchange"):
         assert {name: "NOT_MOUNTED"} in found["protocolsHealth"]
     body = {"requestId": "1", "contentFilters": [TOPIC], "pubsubTopic": SHARD}
     assert (await client.ask("POST", "/filter/v2/subscriptions", body)).status_code == 503

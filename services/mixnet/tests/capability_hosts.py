@@ -22,12 +22,14 @@ async def discovering(
     folder: Path, port: int, *bootstrap: int, **options: Any
 ) -> AsyncIterator[RunningNode]:
     """Runs a node of the profile for testnets that knows some ports of others."""
-    settings = {
+    settings: dict[str, Any] = {
         "listen": [at(port)],
         "bootstrap": [at(each) for each in bootstrap],
         "discovery_profile": "local",
         "target_peers": options.pop("target_peers", 4),
     }
+    for name in {"kademlia_protocol", "peer_exchange"} & options.keys():
+        settings[name] = options.pop(name)
     secret = options.pop("secret", None) or secrets.token_bytes(32)
     host = open_host(parse(settings), secret)
     path = folder / f"{port}-{secrets.token_hex(2)}.sock"

@@ -6,9 +6,18 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from mixnet_fake_host import Switchboard
-from mixnet_nodes import ManualClock, RunningNode, fake_address, fake_peer_id, refused, until
+from mixnet_nodes import (
+    ManualClock,
+    RunningNode,
+    fake_address,
+    fake_peer_id,
+    fake_signer,
+    refused,
+    until,
+)
 
 from logos.network.v1 import peering_pb2 as pb
+from logos_crypto import node_record, rlp
 from logos_mixnet.core import peering as core_peering
 from logos_mixnet.core.address_book import Ban, Changes, PeerRecord
 from logos_module.marks import MARK
@@ -16,6 +25,7 @@ from mixnet_memory_stores import MemoryPeerStore
 
 Start = Callable[..., Awaitable[RunningNode]]
 Event = pb.WatchPeersResponse
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def peers_of(node: RunningNode, **options: Any) -> list[pb.Peer]:
@@ -420,3 +430,80 @@ async def test_d6_too_many_peers_are_trimmed_and_told_of(start_node: Start) -> N
     identity = await hub.peering.GetIdentity(pb.GetIdentityRequest())
     assert identity.counts.trimmed == 2
     assert all(peer.dial_failures == 0 for peer in await peers_of(hub))
+
+
+async def test_a_node_signs_its_own_record_and_no_other(start_node: Start) -> None:
+    node = await start_node(1)
+    signer = fake_signer(1)
+    pairs: dict[bytes, rlp.Item] = {b"id": b"v4", b"secp256k1": signer.public_key.encoded[4:]}
+    request = pb.SignNodeRecordRequest(content=node_record.content(1, pairs))
+
+    answer = await node.peering.SignNodeRecord(request)
+
+    assert answer.signature == signer.sign_v4(request.content)
+    pairs[b"secp256k1"] = fake_signer(2).public_key.encoded[4:]
+    request = pb.SignNodeRecordRequest(content=node_record.content(1, pairs))
+    async with refused(INVALID, "NODE_RECORD_KEY"):
+        await node.peering.SignNodeRecord(request)
+
+
+async def test_a_node_says_where_others_reach_it(start_node: Start) -> None:
+    node = await start_node(1)
+    away = await start_node(2, announce=["/dns4/node.example/tcp/1", "/ip4/10.1.2.3/tcp/2"])
+
+    found = await node.peering.GetIdentity(pb.GetIdentityRequest())
+    other = await away.peering.GetIdentity(pb.GetIdentityRequest())
+
+    assert list(found.announced_addresses) == [fake_address(1)]
+    assert list(other.announced_addresses) == ["/ip4/10.1.2.3/tcp/2", "/dns4/node.example/tcp/1"]
+
+
+async def test_what_is_said_of_peers_is_hearsay_in_the_book(start_node: Start) -> None:
+    node = await start_node(1, target_peers=0)
+    named = pb.AddAddressesRequest.NamedPeer(
+        peer_id=fake_peer_id(2), addresses=[fake_address(2), "/ip4/1.2.3.4/udp/1", "nowhere"]
+    )
+    own = pb.AddAddressesRequest.NamedPeer(peer_id=node.peer_id, addresses=[fake_address(1)])
+    request = pb.AddAddressesRequest(peers=[named, own, named])
+
+    answers = [await node.peering.AddAddresses(request) for _ in range(2)]
+
+    assert [(one.taken, one.new) for one in answers] == [(1, 1), (1, 0)]
+    [peer] = await peers_of(node)
+    assert (peer.peer_id, list(peer.addresses)) == (fake_peer_id(2), [fake_address(2)])
+    assert [one.confidence for one in peer.address_info] == [pb.AddressInfo.CONFIDENCE_LOW]
+    assert not peer.protected
+
+
+async def test_an_address_that_its_source_cannot_know_is_not_believed(start_node: Start) -> None:
+    node = await start_node(1, target_peers=0)
+    named = [
+        pb.AddAddressesRequest.NamedPeer(peer_id=fake_peer_id(2), addresses=[fake_address(2)]),
+        *(
+            pb.AddAddressesRequest.NamedPeer(
+                peer_id=fake_peer_id(each), addresses=[f"/ip4/8.8.8.{each}/tcp/1"]
+            )
+            for each in range(10, 20)
+        ),
+    ]
+    request = pb.AddAddressesRequest(source_peer_id=fake_peer_id(3), peers=named)
+
+    answer = await node.peering.AddAddresses(request)
+
+    assert answer.taken == 3  # of one network; loopback of a peer that is not here: none
+    assert {peer.addresses[0] for peer in await peers_of(node)} == {
+        f"/ip4/8.8.8.{each}/tcp/1" for each in range(10, 13)
+    }
+
+
+async def test_too_many_peers_and_ids_that_are_none_are_refused(start_node: Start) -> None:
+    node = await start_node(1)
+    named = pb.AddAddressesRequest.NamedPeer(peer_id=fake_peer_id(2))
+    add = node.peering.AddAddresses
+    async with refused(INVALID, "TOO_MANY_PEERS"):
+        await add(pb.AddAddressesRequest(peers=[named] * 65))
+    async with refused(INVALID, "INVALID_PEER_ID"):
+        await add(pb.AddAddressesRequest(source_peer_id="x"))
+    nobody = pb.AddAddressesRequest.NamedPeer(peer_id="x")
+    async with refused(INVALID, "INVALID_PEER_ID"):
+        await add(pb.AddAddressesRequest(peers=[nobody]))

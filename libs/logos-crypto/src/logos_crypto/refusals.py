@@ -53,6 +53,18 @@ class ProtobufError(PeerRefusedError):
     reason = "PROTOBUF_MALFORMED"
 
 
+class RlpError(PeerRefusedError):
+    """An item is cut off, not in its one encoding, too deep, or followed by more."""
+
+    reason = "RLP_MALFORMED"
+
+
+class NodeRecordError(PeerRefusedError):
+    """The number or the keys of a node record are not as EIP-778 has them."""
+
+    reason = "NODE_RECORD_FORM"
+
+
 class FieldLengthError(RefusedError):
     reason = "FIELD_LENGTH"
 

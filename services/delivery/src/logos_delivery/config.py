@@ -15,6 +15,8 @@ from logos_delivery.core.recent import DEFAULT_CAPACITY
 from logos_delivery.core.topics import MAX_SHARDS, is_pubsub_topic, parse_content_topic
 
 MODES = ("core", "edge")
+MAX_RECORDS: Final = 60
+"""Of the settings: as many as a response of peer exchange has."""
 MAX_SECONDS = 30 * 24 * 60 * 60
 MAX_HTTP_CACHE: Final = 10_000
 _OF_PRESET: Final = {
@@ -77,7 +79,13 @@ class Config:
     rln: bool = True
     """Whether messages carry proofs of rate limits where the preset has them."""
     enr: str = ""
-    """Record of this node, made by who has its key: it is told, and not used (DLC-31)."""
+    """Record of this node, made by who has its key, in place of the one that it makes (DLC-38)."""
+    peer_exchange: bool = True
+    """Whether it asks others for nodes, and tells others of some; the latter never at an edge."""
+    peer_exchange_peers: tuple[str, ...] = ()
+    """Peer ids of nodes that are asked for others before those that discovery finds."""
+    records: tuple[str, ...] = ()
+    """Records of nodes that this one begins with, and tells others of (DLC-41)."""
     http: HttpListen | None = None
     """Where the HTTP interface is served; None: nowhere."""
     http_open: bool = False
@@ -127,6 +135,16 @@ class Config:
     def publishes(self) -> bool:
         """Whether this node serves light push."""
         return self.light_push and self.relays
+
+    @property
+    def asks_for_peers(self) -> bool:
+        """Whether this node asks others for nodes."""
+        return self.peer_exchange or bool(self.peer_exchange_peers)
+
+    @property
+    def tells_of_peers(self) -> bool:
+        """Whether this node serves peer exchange."""
+        return self.peer_exchange and self.relays
 
     @property
     def keeps(self) -> bool:
@@ -240,6 +258,13 @@ def _enr(value: object) -> str:
     return str(record.parse(value)) if value else ""
 
 
+def _records(value: object) -> tuple[str, ...]:
+    found = _texts(value)
+    if len(found) > MAX_RECORDS:
+        raise ValueError(f"at most {MAX_RECORDS} records")
+    return tuple(str(record.parse(one)) for one in found)
+
+
 def _limits(value: object) -> RateLimits:
     return rates.parse(_texts(value))
 
@@ -289,6 +314,9 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "mix": _flag,
     "mix_delay_ms": _between(1, MAX_MIX_DELAY_MS),
     "enr": _enr,
+    "peer_exchange": _flag,
+    "peer_exchange_peers": _texts,
+    "records": _records,
     "http": _listen,
     "http_open": _flag,
     "http_enclosed": _flag,

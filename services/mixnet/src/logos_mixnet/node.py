@@ -296,6 +296,8 @@ class Network:
             status=status,
             peers_changed=self._peers_changed,
             tell_isolation=tell_isolation,
+            signer=signer,
+            announce=[address.transport for address in config.announce],
         )
         native_gossip.deliver(self.gossip.machine, self.gossip.driver)
         native_streams.deliver(self.streams.machine, self.streams.driver)

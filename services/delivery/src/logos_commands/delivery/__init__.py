@@ -15,6 +15,7 @@ from logos_cli.console import Output, print_json, print_rows, shown
 from logos_cli.session import FormOption, session_of
 from logos_commands.delivery import channels
 from logos_commands.delivery.messages import history, send, subscribe
+from logos_commands.delivery.nodes import exchange, info
 from logos_commands.delivery.records import ADVICE, all_utf8, health_record
 
 __all__ = ["ADVICE", "command"]
@@ -32,6 +33,8 @@ def group() -> None:
 command.command("send")(send)
 command.command("subscribe")(subscribe)
 command.command("history")(history)
+command.command("info")(info)
+command.command("exchange")(exchange)
 command.add_typer(channels.command, name="channel")
 
 

@@ -189,6 +189,14 @@ class LightPeerMissingError(LogosError):
     retry_after_ms = 5_000
 
 
+class LightPeerBusyError(LogosError):
+    """A service node was asked more often than it answers."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "LIGHT_PEER_BUSY"
+    retry_after_ms = 10_000
+
+
 class LightPushRefusedError(LogosError):
     """A service node refuses to publish a message."""
 

@@ -201,6 +201,51 @@ class Services(Protocol):
         """Returns the connected peers that speak its protocol. NetworkUnavailableError."""
         ...
 
+    async def looked_up(self, service: str, limit: int) -> Sequence[str]:
+        """Returns peers that discovery finds to offer a service, connected or not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NodeIdentity:
+    """What the network module says of this node."""
+
+    peer_id: str
+    addresses: tuple[str, ...]
+    """Multiaddresses at which it listens, with the peer id."""
+    announced: tuple[str, ...] = ()
+    """Those at which others reach it, without the peer id, IPv4 first."""
+
+
+class Identity(Protocol):
+    """Who this node is, and its signature."""
+
+    async def identity(self) -> NodeIdentity:
+        """Returns who this node is. NetworkUnavailableError."""
+        ...
+
+    async def sign_node_record(self, content: bytes) -> bytes:
+        """Signs what this node says of itself; returns 64 bytes, untrusted.
+
+        Raises NetworkUnavailableError, whose text says why, NetworkDeniedError.
+        """
+        ...
+
+
+class NamesPeers(Protocol):
+    """Whom to tell where other nodes are."""
+
+    async def name(self, source: str, peers: Mapping[str, Sequence[str]]) -> int:
+        """Has the address book take addresses by peer id, 64 at most; returns how many are new.
+
+        Args:
+            source: Who says so; empty: the settings of this node.
+            peers: Untrusted.
+
+        Raises NetworkUnavailableError, NetworkDeniedError.
+        """
+        ...
+
 
 class Peers(Protocol):
     """The address book of this node."""

@@ -1,6 +1,6 @@
-"""`Peers` through the network module of this node."""
+"""`Peers` and `NamesPeers` through the network module of this node."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -24,7 +24,7 @@ _REFUSALS: Final = frozenset(
 
 
 class NetworkPeers:
-    """`Peers` over `logos.network.v1.Peering`."""
+    """`Peers` and `NamesPeers` over `logos.network.v1.Peering`."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub: PeeringAsyncStub = PeeringStub(channel)
@@ -52,6 +52,19 @@ class NetworkPeers:
                 raise ConnectFailedError(f"{address}: {error.details()}") from error
             raise failure_of(error, "Peering/Connect") from error
         return answer.peer_id
+
+    async def name(self, source: str, peers: Mapping[str, Sequence[str]]) -> int:
+        request = pb.AddAddressesRequest(
+            source_peer_id=source,
+            peers=[
+                pb.AddAddressesRequest.NamedPeer(peer_id=peer, addresses=addresses)
+                for peer, addresses in peers.items()
+            ],
+        )
+        try:
+            return (await self._stub.AddAddresses(request, timeout=TIMEOUT_S)).new
+        except grpc.aio.AioRpcError as error:
+            raise failure_of(error, "Peering/AddAddresses") from error
 
 
 def _known(peer: pb.Peer) -> KnownPeer:

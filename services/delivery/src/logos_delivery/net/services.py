@@ -50,7 +50,7 @@ class NetworkServices:
     async def find(self, service: str) -> Sequence[str]:
         found = await self.connected(service)
         if len(found) < MAX_FOUND:
-            found += await self._look_up(service, MAX_FOUND - len(found))
+            found += await self.looked_up(service, MAX_FOUND - len(found))
         return list(dict.fromkeys(found))
 
     async def connected(self, service: str) -> list[str]:
@@ -77,7 +77,7 @@ class NetworkServices:
         except grpc.aio.AioRpcError as error:
             raise failure_of(error, "Peering/Disconnect") from error
 
-    async def _look_up(self, service: str, limit: int) -> list[str]:
+    async def looked_up(self, service: str, limit: int) -> list[str]:
         request = discovery_pb2.LookUpServiceRequest(service=service, limit=limit)
         found: list[str] = []
         try:

@@ -34,10 +34,11 @@ class Relaying:
         self.serving = _filter_service(around)
         self.pushes = _light_push_service(around, self.relay)
         self.clusters = ClusterOperations(
-            around.requests, around.services, self._own_shards, cluster=preset.cluster
+            around.requests, around.services, self.own_shards, cluster=preset.cluster
         )
 
-    def _own_shards(self) -> list[int]:
+    def own_shards(self) -> list[int]:
+        """Returns the shards of this cluster that the node follows now."""
         followed = () if self.relay is None else self.relay.followed
         topics = [parse_pubsub_topic(topic) for topic in followed]
         return [one.shard for one in topics if one.cluster == self._cluster]

@@ -10,7 +10,7 @@ import grpc
 from logos_delivery.config import Config
 from logos_delivery.core.archive import wire as store_wire
 from logos_delivery.core.health import Protocol
-from logos_delivery.core.light import filter_wire, light_push_v2, metadata
+from logos_delivery.core.light import filter_wire, light_push_v2, metadata, peer_exchange
 from logos_delivery.core.light import light_push as light_push_wire
 from logos_delivery.core.light.filter_client import Backfill
 from logos_delivery.core.ports import Answering
@@ -20,6 +20,7 @@ from logos_delivery.http.operations import Operations
 from logos_delivery.net.identity import NetworkIdentity
 from logos_delivery.net.peers import NetworkPeers
 from logos_delivery.node.clocks import monotonic_ms, unix_ms
+from logos_delivery.node.exchanging import Exchanging
 from logos_delivery.node.light import Light
 from logos_delivery.node.messaging import Messaging
 from logos_delivery.node.relaying import Relaying, by_relay
@@ -35,7 +36,7 @@ from logos_delivery.operations.neighbours import NeighbourOperations
 from logos_delivery.operations.relay_polling import RelayPolling
 from logos_delivery.rpc.channels import ChannelsServicer
 from logos_delivery.rpc.delivery import DeliveryServicer
-from logos_delivery.rpc.light import FilterServicer, LightPushServicer
+from logos_delivery.rpc.light import FilterServicer, LightPushServicer, PeerExchangeServicer
 from logos_delivery.rpc.relay import RelayServicer
 from logos_delivery.rpc.store import StoreServicer
 from logos_delivery.store.applications import SqlApplications
@@ -59,8 +60,9 @@ class Rooms:
     ) -> None:
         """Takes the key of what is kept encrypted (CHN-29)."""
         self.around = around
-        self.information = _information(around)
         self.relaying = Relaying(around)
+        self.exchanging = Exchanging(around, applications, self.relaying.own_shards)
+        self.information = _information(around, self.exchanging)
         relay = self.relaying.relay
         self.storing = Storing(around, applications, archive, relay)
         self.light = Light(around, self.relaying.passing)
@@ -159,6 +161,8 @@ class Rooms:
             counts[Protocol.FILTER] = 1
         if config.publishes:
             counts |= {Protocol.LIGHTPUSH: 1, Protocol.LEGACY_LIGHTPUSH: 1}
+        if config.tells_of_peers:
+            counts[Protocol.PEER_EXCHANGE] = 1
         return counts
 
     @asynccontextmanager
@@ -180,6 +184,7 @@ class Rooms:
                     await stack.enter_async_context(one.running())
             await messaging.subscriptions.resume()
             await self._follow(stack)
+            await self.exchanging.own.look()
             await stack.enter_async_context(self.health.running(messaging.subscriptions))
             await stack.enter_async_context(messaging.channels.running())
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -201,7 +206,11 @@ class Rooms:
         requests, storing = self.around.requests, self.storing
         syncing = [] if storing.syncing is None else storing.syncing.loops()
         polling = [] if self.http is None else [self.http.events.run()]
+        asks = self.around.config.asks_for_peers
+        exchanging = [self.exchanging.client.run()] if asks else []
         return [
+            *exchanging,
+            self.exchanging.own.run(),
             *syncing,
             *polling,
             storing.history.run(),
@@ -226,6 +235,8 @@ class Rooms:
             answers[filter_wire.SUBSCRIBE_PROTOCOL] = relaying.serving.answer
         if relaying.pushes is not None:
             answers[light_push_wire.PROTOCOL] = relaying.pushes
+        if self.exchanging.answers is not None:
+            answers[peer_exchange.PROTOCOL] = self.exchanging.answers
         if self.storing.answers is not None:
             answers[store_wire.PROTOCOL] = self.storing.answers
         old = None if relaying.pushes is None else relaying.pushes.answer_old
@@ -269,19 +280,20 @@ async def joined(
             StoreServicer(storing.history, storing.retention, storing.syncing),
             FilterServicer(rooms.light.reading, relaying.serving),
             LightPushServicer(relaying.passing, rooms.light.light_push),
+            PeerExchangeServicer(rooms.exchanging.client),
             ChannelsServicer(messaging.channels),
             rooms.http,
         )
 
 
-def _information(around: Surroundings) -> Information:
+def _information(around: Surroundings, exchanging: Exchanging) -> Information:
     config, preset = around.config, around.preset
     return Information(
-        NetworkIdentity(around.network).identity,
+        NetworkIdentity(around.network),
+        exchanging.own,
         config.mode,
         preset.name,
         preset.cluster,
         preset.shards,
         VERSION,
-        config.enr,
     )

@@ -12,6 +12,7 @@ from logos.delivery.v1.delivery_pb2_grpc import add_DeliveryServicer_to_server
 from logos.delivery.v1.light_pb2_grpc import (
     add_FilterServicer_to_server,
     add_LightPushServicer_to_server,
+    add_PeerExchangeServicer_to_server,
 )
 from logos.delivery.v1.relay_pb2_grpc import add_RelayServicer_to_server
 from logos.delivery.v1.store_pb2_grpc import add_StoreServicer_to_server
@@ -20,7 +21,7 @@ from logos_delivery.config import Config
 from logos_delivery.http.operations import Operations
 from logos_delivery.rpc.channels import ChannelsServicer
 from logos_delivery.rpc.delivery import DeliveryServicer
-from logos_delivery.rpc.light import FilterServicer, LightPushServicer
+from logos_delivery.rpc.light import FilterServicer, LightPushServicer, PeerExchangeServicer
 from logos_delivery.rpc.relay import RelayServicer
 from logos_delivery.rpc.store import StoreServicer
 from logos_module.server import AddToServer
@@ -41,6 +42,7 @@ class Servicers:
     store: StoreServicer
     filter: FilterServicer
     light_push: LightPushServicer
+    peer_exchange: PeerExchangeServicer
     channels: ChannelsServicer
     http: Operations | None = None
     """None where HTTP is not served."""
@@ -52,6 +54,7 @@ class Servicers:
         serve(add_StoreServicer_to_server, self.store)
         serve(add_FilterServicer_to_server, self.filter)
         serve(add_LightPushServicer_to_server, self.light_push)
+        serve(add_PeerExchangeServicer_to_server, self.peer_exchange)
         serve(add_ChannelsServicer_to_server, self.channels)
 
 

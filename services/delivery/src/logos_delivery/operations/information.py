@@ -1,7 +1,10 @@
 """What this node is, for people and for other nodes to connect to."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from logos_delivery.core.ports import Identity
+from logos_delivery.operations.own_record import OwnRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +16,8 @@ class NodeInformation:
     """Multiaddresses, with the peer id."""
     enr: str
     """`enr:…`; empty if there is none."""
+    enr_missing: str
+    """Why there is none, or none that is up to date; empty otherwise."""
     mode: str
     """`core` or `edge`."""
     preset: str
@@ -25,23 +30,23 @@ class NodeInformation:
 class Information:
     """What is known of this node, and how the rest is asked for."""
 
-    identity: Callable[[], Awaitable[tuple[str, Sequence[str]]]]
-    """Returns its peer id and its addresses. NetworkUnavailableError."""
+    identity: Identity
+    own_record: OwnRecord
     mode: str
     preset: str
     cluster: int
     shards: int
     version: str
-    enr: str = ""
-    """`enr:…`; empty if there is none."""
 
     async def node(self) -> NodeInformation:
         """Returns what this node is. NetworkUnavailableError."""
-        peer_id, addresses = await self.identity()
+        who = await self.identity.identity()
+        own = self.own_record
         return NodeInformation(
-            peer_id,
-            addresses,
-            self.enr,
+            who.peer_id,
+            who.addresses,
+            "" if own.record is None else str(own.record),
+            own.why,
             self.mode,
             self.preset,
             self.cluster,

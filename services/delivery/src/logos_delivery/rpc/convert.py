@@ -206,6 +206,7 @@ def from_information(node: NodeInformation) -> delivery_pb2.GetNodeInfoResponse:
         peer_id=node.peer_id,
         addresses=node.addresses,
         enr=node.enr,
+        enr_missing=node.enr_missing,
         mode=node.mode,
         preset=node.preset,
         cluster=node.cluster,

@@ -1,17 +1,21 @@
-"""`logos.delivery.v1.Filter` and `LightPush`. The contract lists the errors."""
+"""`logos.delivery.v1.Filter`, `LightPush` and `PeerExchange`. The contract lists the errors."""
 
 from contextlib import aclosing
 
 from logos.delivery.v1 import light_pb2 as pb
 from logos.delivery.v1.light_pb2_grpc import FilterServicer as FilterContract
 from logos.delivery.v1.light_pb2_grpc import LightPushServicer as LightPushContract
+from logos.delivery.v1.light_pb2_grpc import PeerExchangeServicer as PeerExchangeContract
+from logos_delivery.core.enr.fields import addresses, read
 from logos_delivery.core.errors import LightPushRefusedError, NoNeighboursError
 from logos_delivery.core.light.light_push import LightPushStatus
+from logos_delivery.core.light.peer_exchange import DEFAULT_PEERS
 from logos_delivery.core.message import message_hash
 from logos_delivery.operations.filter_service import FilterServing
 from logos_delivery.operations.light_push import LightPushClient
 from logos_delivery.operations.light_reading import LightReading
 from logos_delivery.operations.passing import Passing
+from logos_delivery.operations.peer_exchange import PeerExchangeClient
 from logos_delivery.rpc import convert
 from logos_module.contexts import Context
 
@@ -88,4 +92,28 @@ class LightPushServicer(LightPushContract):
             relay_peer_count=response.relay_peers or 0,
             message_hash=message_hash(topic, message),
             peer_id=pushed.peer,
+        )
+
+
+class PeerExchangeServicer(PeerExchangeContract):
+    """One per process; holds no state of its own."""
+
+    def __init__(self, client: PeerExchangeClient) -> None:
+        self._client = client
+
+    async def GetPeers(self, request: pb.GetPeersRequest, context: Context) -> pb.GetPeersResponse:
+        """Asks a service node for records of other nodes."""
+        told = await self._client.get(request.count or DEFAULT_PEERS, request.peer_id)
+        return pb.GetPeersResponse(
+            peers=[
+                pb.GetPeersResponse.FoundPeer(
+                    peer_id=one.peer_id,
+                    addresses=addresses(read(one)),
+                    enr=str(one),
+                    sequence=one.sequence,
+                )
+                for one in told.records
+            ],
+            peer_id=told.peer,
+            new=told.new,
         )

@@ -242,6 +242,17 @@ class AddressBook:
         self._touch(peer_id)
         return is_new
 
+    def hear_of(self, peer_id: str, addresses: Iterable[str], now_ms: int) -> bool | None:
+        """Takes where another node says that a peer is; returns whether the peer is new.
+
+        None if there was no room: an unknown peer takes the place of one by hearsay only.
+        """
+        is_new = peer_id not in self._peers
+        if is_new and not self._make_room(Confidence.LOW):
+            return None
+        self.announce(peer_id, addresses, now_ms, confidence=Confidence.LOW)
+        return is_new
+
     def with_records(self) -> list[str]:
         """Returns the ids of the peers whose signed records it holds."""
         return list(self._signed)

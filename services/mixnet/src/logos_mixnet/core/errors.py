@@ -285,6 +285,53 @@ class ExchangeRefusedError(LogosError):
     reason = "PEER_EXCHANGE_REFUSED"
 
 
+class TooManyPeersError(LogosError):
+    """A call names over 64 peers (NET-26)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "TOO_MANY_PEERS"
+    field = "peers"
+
+
+class NodeRecordMalformedError(LogosError):
+    """Not the content of a node record in its one encoding (NET-25)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "NODE_RECORD_MALFORMED"
+    field = "content"
+
+
+class NodeRecordTooLargeError(LogosError):
+    """A record has at most 300 bytes with its signature (NET-25)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "NODE_RECORD_TOO_LARGE"
+    field = "content"
+
+
+class NodeRecordSchemeError(LogosError):
+    """A record of another identity scheme than "v4" (NET-25)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "NODE_RECORD_SCHEME"
+    field = "content"
+
+
+class NodeRecordKeyError(LogosError):
+    """A record that names another key than this node's (NET-25)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "NODE_RECORD_KEY"
+    field = "content"
+
+
+class NodeKeyTypeError(LogosError):
+    """This node's key is of a type that signs no node records (NET-25)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "NODE_KEY_TYPE"
+
+
 class StoreError(LogosError):
     """The module's database cannot be written or read now, e.g. because the disk is full."""
 

@@ -1,7 +1,7 @@
 """Peer exchange: records that peers have signed, asked of one another at random.
 
 Spec: docs/protocol/network.md, NET-19 (messages), NET-20 (what is passed on), NET-21 (what is
-taken, and how often).
+taken, and how often), NET-26 (what modules are told elsewhere).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,18 +11,27 @@ from typing import Final
 from logos_base.errors import RemoteFaultError
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_crypto import base58
-from logos_mixnet.core.address_book import MAX_RECORDS, AddressBook, PeerEntry, SignedCopy
+from logos_mixnet.core.address_book import (
+    MAX_ADDRESSES,
+    MAX_RECORDS,
+    AddressBook,
+    PeerEntry,
+    SignedCopy,
+)
+from logos_mixnet.core.addresses import transport_of
 from logos_mixnet.core.backoff import Backoff, Rng
 from logos_mixnet.core.budgets import Allowance, Budgets
 from logos_mixnet.core.capability.crowding import Crowd
 from logos_mixnet.core.capability.errors import RecordSignerError
 from logos_mixnet.core.capability.multiaddr import decode_address, ips_of
+from logos_mixnet.core.capability.places import ip_of_address
 from logos_mixnet.core.capability.records import PeerRecord, open_record
 from logos_mixnet.core.confidence import Confidence
 from logos_mixnet.core.errors import (
     ExchangeRefusedError,
     PeerExchangeFailedError,
     PeerNotConnectedError,
+    TooManyPeersError,
 )
 from logos_mixnet.core.exchange_wire import (
     MAX_SAMPLE,
@@ -47,6 +56,8 @@ FRESH_MS: Final = 24 * 3600 * 1000
 """A record that was not received for longer is not passed on."""
 MAX_TRIES: Final = 64
 """Records that are looked at for one response."""
+MAX_NAMED: Final = 64
+"""Peers of one call: what a response of Waku's peer exchange has, and some."""
 PEERS_OF_IP: Final = 2
 PEERS_OF_NETWORK: Final = 3
 OF_PEER: Final = Allowance(at_once=4, every_ms=10_000)
@@ -59,6 +70,15 @@ class Ask:
 
     peer_id: str
     request: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPeer:
+    """A peer, and where it is said to be."""
+
+    peer_id: str
+    addresses: tuple[str, ...]
+    """Multiaddresses, untrusted; the first 16 count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +211,39 @@ class Exchange:
         scope = self._scope(peer_id)
         others = self.sample(request.count, now_ms, scope=scope, but=peer_id)
         return [Answer(ticket, ExchangeResponse(self._own_record(now_ms), others).encode())]
+
+    def named(
+        self, ticket: Ticket, source: str, peers: Sequence[NamedPeer], now_ms: int
+    ) -> Effects:
+        """Takes what a peer has told a module of where others are (NET-26).
+
+        Args:
+            ticket: Answered with how many peers were taken, and how many of them are new.
+            source: Who says it; empty: the settings of a module, which may name any address.
+            peers: What is said, untrusted.
+            now_ms: The time.
+
+        Raises:
+            TooManyPeersError: There are over 64.
+        """
+        if len(peers) > MAX_NAMED:
+            raise TooManyPeersError(f"{len(peers)} peers in one call, over {MAX_NAMED}")
+        scope = self._scope(source) if source else Scope.MACHINE
+        crowd = Crowd(of_ip=PEERS_OF_IP, of_network=PEERS_OF_NETWORK)
+        taken: dict[str, bool] = {}
+        for each in peers:
+            transports = dict.fromkeys(map(transport_of, each.addresses[:MAX_ADDRESSES]))
+            near = [one for one in transports if one is not None and scope_of(one) >= scope]
+            if each.peer_id in {source, self._own_peer_id, *taken} or not near:
+                continue
+            ips = [ip for ip in map(ip_of_address, near) if ip is not None]
+            if source and not crowd.has_room(ips):
+                continue
+            crowd.add(ips)
+            is_new = self._book.hear_of(each.peer_id, near, now_ms)
+            if is_new is not None:
+                taken[each.peer_id] = is_new
+        return [Answer(ticket, (len(taken), sum(taken.values())))]
 
     def shown(self, now_ms: int) -> list[Found]:
         """Returns what this node would answer to a peer on the same machine."""

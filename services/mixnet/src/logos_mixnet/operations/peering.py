@@ -5,15 +5,18 @@ The rules are in core/peering.py.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
 from logos_mixnet.core import peering as core
 from logos_mixnet.core.addresses import Address
+from logos_mixnet.core.capability.keys import Signer
+from logos_mixnet.core.capability.places import own_addresses, texts_of
 from logos_mixnet.core.errors import DialFailedError, StoreError
-from logos_mixnet.core.exchange import Ask, Found
+from logos_mixnet.core.exchange import Ask, Found, NamedPeer
+from logos_mixnet.core.node_record import sign_node_record
 from logos_mixnet.core.notices import Notice, Watcher
 from logos_mixnet.core.ports import PeerHost, PeerStore
 from logos_mixnet.core.standing import Worth
@@ -42,7 +45,10 @@ class PeeringOperations:
         status: Callable[[str], None],
         peers_changed: Callable[[int], None],
         tell_isolation: Callable[[bool, str], None],
+        signer: Signer,
+        announce: Sequence[str] = (),
     ) -> None:
+        """`announce` are the addresses of the profile at which others reach this node."""
         self.machine = machine
         self.driver: Driver[core.Effect] = Driver(machine, self._perform, now_ms)
         self.exchange = ExchangeOperations(streams, machine.exchange, self.driver)
@@ -50,6 +56,8 @@ class PeeringOperations:
         self.watchers: Inboxes[Watcher, Notice] = Inboxes()
         self._host = host
         self._store = store
+        self._signer = signer
+        self._announce = announce
         self._tell_status = status
         self._peers_changed = peers_changed
         self._tell_isolation = tell_isolation
@@ -124,6 +132,22 @@ class PeeringOperations:
         """Asks a connected peer for others; returns those that it names."""
         found: tuple[Found, ...] = await self.driver.ask(self.machine.exchange.ask, peer_id)
         return found
+
+    async def add_addresses(self, source: str, peers: Sequence[NamedPeer]) -> tuple[int, int]:
+        """Takes where another node says that peers are.
+
+        Returns of how many an address was taken, and how many of these are new.
+        """
+        counts: tuple[int, int] = await self.driver.ask(self.machine.exchange.named, source, peers)
+        return counts
+
+    def announced(self) -> list[str]:
+        """Returns the addresses at which others reach this node, as its records name them."""
+        return texts_of(own_addresses(self._announce or self.machine.own_addresses))
+
+    def sign_node_record(self, content: bytes) -> bytes:
+        """Signs what a module says of this node in a node record; returns 64 bytes (NET-25)."""
+        return sign_node_record(self._signer, content)
 
     def shown(self) -> list[Found]:
         """Returns what this node would answer to a peer that asks for others."""

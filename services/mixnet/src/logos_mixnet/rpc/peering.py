@@ -7,7 +7,7 @@ from logos.network.v1 import peering_pb2 as pb
 from logos.network.v1 import peering_pb2_grpc as pb_grpc
 from logos_base.capabilities import Subject
 from logos_mixnet.core.addresses import parse_address
-from logos_mixnet.core.exchange import Found
+from logos_mixnet.core.exchange import Found, NamedPeer
 from logos_mixnet.core.identity import parse_peer_id
 from logos_mixnet.core.standing import Worth, owned
 from logos_mixnet.operations.peering import PeeringOperations
@@ -33,6 +33,7 @@ class PeeringServicer(pb_grpc.PeeringServicer):
             connected_peers=len(machine.connected),
             isolated=machine.is_isolated,
             counts=counts_to_pb(machine),
+            announced_addresses=self._peering.announced(),
         )
 
     async def ListPeers(
@@ -119,6 +120,25 @@ class PeeringServicer(pb_grpc.PeeringServicer):
         if request.peer_id:
             found = await self._peering.exchange_with(parse_peer_id(request.peer_id))
         return pb.ExchangePeersResponse(peers=map(found_to_pb, found))
+
+    async def AddAddresses(
+        self, request: pb.AddAddressesRequest, context: Context
+    ) -> pb.AddAddressesResponse:
+        source = request.source_peer_id
+        if source:
+            parse_peer_id(source, field="source_peer_id")
+        peers = [
+            NamedPeer(parse_peer_id(one.peer_id, field="peers"), tuple(one.addresses))
+            for one in request.peers
+        ]
+        taken, new = await self._peering.add_addresses(source, peers)
+        return pb.AddAddressesResponse(taken=taken, new=new)
+
+    async def SignNodeRecord(
+        self, request: pb.SignNodeRecordRequest, context: Context
+    ) -> pb.SignNodeRecordResponse:
+        signature = self._peering.sign_node_record(request.content)
+        return pb.SignNodeRecordResponse(signature=signature)
 
     async def WatchPeers(
         self, request: pb.WatchPeersRequest, context: Context

@@ -861,10 +861,11 @@ class GetNodeInfoResponse(_message.Message):
     CLUSTER_FIELD_NUMBER: _builtins.int
     SHARDS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    ENR_MISSING_FIELD_NUMBER: _builtins.int
     peer_id: _builtins.str
     """Of the mixnet."""
     enr: _builtins.str
-    """`enr:...`. Empty if it has no address of IPv4."""
+    """Its record, `enr:...` (DLC-38). Empty if there is none."""
     mode: _builtins.str
     """`core`, which relays, or `edge`, which has the clients alone."""
     preset: _builtins.str
@@ -875,6 +876,8 @@ class GetNodeInfoResponse(_message.Message):
     """Shards of the cluster."""
     version: _builtins.str
     """Of the module."""
+    enr_missing: _builtins.str
+    """Why there is no record, or none of what the node is by now; empty otherwise."""
     @_builtins.property
     def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Multiaddresses, with the peer id."""
@@ -890,10 +893,11 @@ class GetNodeInfoResponse(_message.Message):
         cluster: _builtins.int = ...,
         shards: _builtins.int = ...,
         version: _builtins.str = ...,
+        enr_missing: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "cluster", b"cluster", "enr", b"enr", "mode", b"mode", "peer_id", b"peer_id", "preset", b"preset", "shards", b"shards", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "cluster", b"cluster", "enr", b"enr", "enr_missing", b"enr_missing", "mode", b"mode", "peer_id", b"peer_id", "preset", b"preset", "shards", b"shards", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from logos.delivery.v1 import message_pb2 as logos_dot_delivery_dot_v1_dot_message__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlogos/delivery/v1/light.proto\x12\x11logos.delivery.v1\x1a\x1flogos/delivery/v1/message.proto\"U\n\x14\x46ilterReceiveRequest\x12\x16\n\x0e\x63ontent_topics\x18\x01 \x03(\t\x12\x14\n\x0cpubsub_topic\x18\x02 \x01(\t\x12\x0f\n\x07peer_id\x18\x03 \x01(\t\"\x86\x01\n\x15\x46ilterReceiveResponse\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .logos.delivery.v1.PushedMessage\x12\x18\n\x0binterrupted\x18\x02 \x01(\x12H\x00\x88\x01\x01\x12\x0f\n\x07peer_id\x18\x03 \x01(\tB\x0e\n\x0c_interrupted\"h\n\rPushedMessage\x12\x14\n\x0cpubsub_topic\x18\x01 \x01(\t\x12\x14\n\x0cmessage_hash\x18\x02 \x01(\x0c\x12+\n\x07message\x18\x03 \x01(\x0b\x32\x1a.logos.delivery.v1.Message\"\x18\n\x16ListSubscribersRequest\"M\n\x17ListSubscribersResponse\x12\x32\n\x0bsubscribers\x18\x01 \x03(\x0b\x32\x1d.logos.delivery.v1.Subscriber\"M\n\nSubscriber\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12.\n\x08\x63riteria\x18\x02 \x03(\x0b\x32\x1c.logos.delivery.v1.Criterion\"8\n\tCriterion\x12\x14\n\x0cpubsub_topic\x18\x01 \x01(\t\x12\x15\n\rcontent_topic\x18\x02 \x01(\t\"a\n\x0bPushRequest\x12\x14\n\x0cpubsub_topic\x18\x01 \x01(\t\x12+\n\x07message\x18\x02 \x01(\x0b\x32\x1a.logos.delivery.v1.Message\x12\x0f\n\x07peer_id\x18\x03 \x01(\t\"O\n\x0cPushResponse\x12\x18\n\x10relay_peer_count\x18\x01 \x01(\r\x12\x14\n\x0cmessage_hash\x18\x02 \x01(\x0c\x12\x0f\n\x07peer_id\x18\x03 \x01(\t2\xdc\x01\n\x06\x46ilter\x12\x63\n\x07Receive\x12\'.logos.delivery.v1.FilterReceiveRequest\x1a(.logos.delivery.v1.FilterReceiveResponse\"\x03\x90\x02\x01\x30\x01\x12m\n\x0fListSubscribers\x12).logos.delivery.v1.ListSubscribersRequest\x1a*.logos.delivery.v1.ListSubscribersResponse\"\x03\x90\x02\x01\x32T\n\tLightPush\x12G\n\x04Push\x12\x1e.logos.delivery.v1.PushRequest\x1a\x1f.logos.delivery.v1.PushResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlogos/delivery/v1/light.proto\x12\x11logos.delivery.v1\x1a\x1flogos/delivery/v1/message.proto\"U\n\x14\x46ilterReceiveRequest\x12\x16\n\x0e\x63ontent_topics\x18\x01 \x03(\t\x12\x14\n\x0cpubsub_topic\x18\x02 \x01(\t\x12\x0f\n\x07peer_id\x18\x03 \x01(\t\"\x86\x01\n\x15\x46ilterReceiveResponse\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .logos.delivery.v1.PushedMessage\x12\x18\n\x0binterrupted\x18\x02 \x01(\x12H\x00\x88\x01\x01\x12\x0f\n\x07peer_id\x18\x03 \x01(\tB\x0e\n\x0c_interrupted\"h\n\rPushedMessage\x12\x14\n\x0cpubsub_topic\x18\x01 \x01(\t\x12\x14\n\x0cmessage_hash\x18\x02 \x01(\x0c\x12+\n\x07message\x18\x03 \x01(\x0b\x32\x1a.logos.delivery.v1.Message\"\x18\n\x16ListSubscribersRequest\"M\n\x17ListSubscribersResponse\x12\x32\n\x0bsubscribers\x18\x01 \x03(\x0b\x32\x1d.logos.delivery.v1.Subscriber\"M\n\nSubscriber\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12.\n\x08\x63riteria\x18\x02 \x03(\x0b\x32\x1c.logos.delivery.v1.Criterion\"8\n\tCriterion\x12\x14\n\x0cpubsub_topic\x18\x01 \x01(\t\x12\x15\n\rcontent_topic\x18\x02 \x01(\t\"1\n\x0fGetPeersRequest\x12\r\n\x05\x63ount\x18\x01 \x01(\r\x12\x0f\n\x07peer_id\x18\x02 \x01(\t\"\xbe\x01\n\x10GetPeersResponse\x12<\n\x05peers\x18\x01 \x03(\x0b\x32-.logos.delivery.v1.GetPeersResponse.FoundPeer\x12\x0f\n\x07peer_id\x18\x02 \x01(\t\x12\x0b\n\x03new\x18\x03 \x01(\r\x1aN\n\tFoundPeer\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x11\n\taddresses\x18\x02 \x03(\t\x12\x0b\n\x03\x65nr\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x04\"a\n\x0bPushRequest\x12\x14\n\x0cpubsub_topic\x18\x01 \x01(\t\x12+\n\x07message\x18\x02 \x01(\x0b\x32\x1a.logos.delivery.v1.Message\x12\x0f\n\x07peer_id\x18\x03 \x01(\t\"O\n\x0cPushResponse\x12\x18\n\x10relay_peer_count\x18\x01 \x01(\r\x12\x14\n\x0cmessage_hash\x18\x02 \x01(\x0c\x12\x0f\n\x07peer_id\x18\x03 \x01(\t2\xdc\x01\n\x06\x46ilter\x12\x63\n\x07Receive\x12\'.logos.delivery.v1.FilterReceiveRequest\x1a(.logos.delivery.v1.FilterReceiveResponse\"\x03\x90\x02\x01\x30\x01\x12m\n\x0fListSubscribers\x12).logos.delivery.v1.ListSubscribersRequest\x1a*.logos.delivery.v1.ListSubscribersResponse\"\x03\x90\x02\x01\x32T\n\tLightPush\x12G\n\x04Push\x12\x1e.logos.delivery.v1.PushRequest\x1a\x1f.logos.delivery.v1.PushResponse2c\n\x0cPeerExchange\x12S\n\x08GetPeers\x12\".logos.delivery.v1.GetPeersRequest\x1a#.logos.delivery.v1.GetPeersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,12 +50,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBSCRIBER']._serialized_end=597
   _globals['_CRITERION']._serialized_start=599
   _globals['_CRITERION']._serialized_end=655
-  _globals['_PUSHREQUEST']._serialized_start=657
-  _globals['_PUSHREQUEST']._serialized_end=754
-  _globals['_PUSHRESPONSE']._serialized_start=756
-  _globals['_PUSHRESPONSE']._serialized_end=835
-  _globals['_FILTER']._serialized_start=838
-  _globals['_FILTER']._serialized_end=1058
-  _globals['_LIGHTPUSH']._serialized_start=1060
-  _globals['_LIGHTPUSH']._serialized_end=1144
+  _globals['_GETPEERSREQUEST']._serialized_start=657
+  _globals['_GETPEERSREQUEST']._serialized_end=706
+  _globals['_GETPEERSRESPONSE']._serialized_start=709
+  _globals['_GETPEERSRESPONSE']._serialized_end=899
+  _globals['_GETPEERSRESPONSE_FOUNDPEER']._serialized_start=821
+  _globals['_GETPEERSRESPONSE_FOUNDPEER']._serialized_end=899
+  _globals['_PUSHREQUEST']._serialized_start=901
+  _globals['_PUSHREQUEST']._serialized_end=998
+  _globals['_PUSHRESPONSE']._serialized_start=1000
+  _globals['_PUSHRESPONSE']._serialized_end=1079
+  _globals['_FILTER']._serialized_start=1082
+  _globals['_FILTER']._serialized_end=1302
+  _globals['_LIGHTPUSH']._serialized_start=1304
+  _globals['_LIGHTPUSH']._serialized_end=1388
+  _globals['_PEEREXCHANGE']._serialized_start=1390
+  _globals['_PEEREXCHANGE']._serialized_end=1489
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,8 @@
 isort:skip_file
 What a light node asks of others: messages as they come, and to send for it.
 
-Scope:     clients and modules of one node. Node to node are filter v2 and lightpush
-           v3.
+Scope:     clients and modules of one node. Node to node are filter v2, lightpush
+           v3 and peer exchange.
 Stability: v1 is additive-only once tagged; `./logos check` guards it.
 Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            UNAVAILABLE, LIGHT_PEER_MISSING: no node is known that serves the
@@ -223,6 +223,98 @@ class Criterion(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Criterion: _TypeAlias = Criterion  # noqa: Y015
+
+@_typing.final
+class GetPeersRequest(_message.Message):
+    """Asks for records of nodes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    PEER_ID_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many, at most 60; 0: 5."""
+    peer_id: _builtins.str
+    """The service node; empty: one that this node finds."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        peer_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "peer_id", b"peer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPeersRequest: _TypeAlias = GetPeersRequest  # noqa: Y015
+
+@_typing.final
+class GetPeersResponse(_message.Message):
+    """Records of nodes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class FoundPeer(_message.Message):
+        """A node, by its record."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PEER_ID_FIELD_NUMBER: _builtins.int
+        ADDRESSES_FIELD_NUMBER: _builtins.int
+        ENR_FIELD_NUMBER: _builtins.int
+        SEQUENCE_FIELD_NUMBER: _builtins.int
+        peer_id: _builtins.str
+        """Peer id, base58."""
+        enr: _builtins.str
+        """Its record, `enr:...`; its signature holds."""
+        sequence: _builtins.int
+        """Number of the record: of two, the greater is the newer."""
+        @_builtins.property
+        def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Multiaddresses of its record, without `/p2p/...`."""
+
+        def __init__(
+            self,
+            *,
+            peer_id: _builtins.str = ...,
+            addresses: _abc.Iterable[_builtins.str] | None = ...,
+            enr: _builtins.str = ...,
+            sequence: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "enr", b"enr", "peer_id", b"peer_id", "sequence", b"sequence"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PEERS_FIELD_NUMBER: _builtins.int
+    PEER_ID_FIELD_NUMBER: _builtins.int
+    NEW_FIELD_NUMBER: _builtins.int
+    peer_id: _builtins.str
+    """The service node that was asked."""
+    new: _builtins.int
+    """Nodes of which the mixnet had not heard."""
+    @_builtins.property
+    def peers(self) -> _containers.RepeatedCompositeFieldContainer[Global___GetPeersResponse.FoundPeer]:
+        """At most 60; the node that was asked may be among them."""
+
+    def __init__(
+        self,
+        *,
+        peers: _abc.Iterable[Global___GetPeersResponse.FoundPeer] | None = ...,
+        peer_id: _builtins.str = ...,
+        new: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["new", b"new", "peer_id", b"peer_id", "peers", b"peers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPeersResponse: _TypeAlias = GetPeersResponse  # noqa: Y015
 
 @_typing.final
 class PushRequest(_message.Message):

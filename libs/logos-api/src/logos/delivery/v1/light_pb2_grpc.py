@@ -233,3 +233,81 @@ class LightPush:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class PeerExchangeStub:
+    """Other nodes, as service nodes know of them.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.GetPeers = channel.unary_unary(
+                '/logos.delivery.v1.PeerExchange/GetPeers',
+                request_serializer=logos_dot_delivery_dot_v1_dot_light__pb2.GetPeersRequest.SerializeToString,
+                response_deserializer=logos_dot_delivery_dot_v1_dot_light__pb2.GetPeersResponse.FromString,
+                _registered_method=True)
+
+
+class PeerExchangeServicer:
+    """Other nodes, as service nodes know of them.
+    """
+
+    def GetPeers(self, request, context):
+        """Asks a service node for records of other nodes, and has the mixnet remember
+        where those are (NET-26). Records that do not verify, and those of other
+        clusters, are left out (DLC-40).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_PeerExchangeServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'GetPeers': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPeers,
+                    request_deserializer=logos_dot_delivery_dot_v1_dot_light__pb2.GetPeersRequest.FromString,
+                    response_serializer=logos_dot_delivery_dot_v1_dot_light__pb2.GetPeersResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'logos.delivery.v1.PeerExchange', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('logos.delivery.v1.PeerExchange', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class PeerExchange:
+    """Other nodes, as service nodes know of them.
+    """
+
+    @staticmethod
+    def GetPeers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.delivery.v1.PeerExchange/GetPeers',
+            logos_dot_delivery_dot_v1_dot_light__pb2.GetPeersRequest.SerializeToString,
+            logos_dot_delivery_dot_v1_dot_light__pb2.GetPeersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -3,8 +3,8 @@
 isort:skip_file
 What a light node asks of others: messages as they come, and to send for it.
 
-Scope:     clients and modules of one node. Node to node are filter v2 and lightpush
-           v3.
+Scope:     clients and modules of one node. Node to node are filter v2, lightpush
+           v3 and peer exchange.
 Stability: v1 is additive-only once tagged; `./logos check` guards it.
 Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            UNAVAILABLE, LIGHT_PEER_MISSING: no node is known that serves the
@@ -157,3 +157,43 @@ class LightPushServicer(metaclass=_abc_1.ABCMeta):
         """
 
 def add_LightPushServicer_to_server(servicer: LightPushServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class PeerExchangeStub:
+    """Other nodes, as service nodes know of them."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> PeerExchangeAsyncStub: ...
+    GetPeers: _grpc.UnaryUnaryMultiCallable[_light_pb2.GetPeersRequest, _light_pb2.GetPeersResponse]
+    """Asks a service node for records of other nodes, and has the mixnet remember
+    where those are (NET-26). Records that do not verify, and those of other
+    clusters, are left out (DLC-40).
+    """
+
+@_typing.type_check_only
+class PeerExchangeAsyncStub(PeerExchangeStub):
+    """Other nodes, as service nodes know of them."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    GetPeers: _aio.UnaryUnaryMultiCallable[_light_pb2.GetPeersRequest, _light_pb2.GetPeersResponse]  # type: ignore[assignment]
+    """Asks a service node for records of other nodes, and has the mixnet remember
+    where those are (NET-26). Records that do not verify, and those of other
+    clusters, are left out (DLC-40).
+    """
+
+class PeerExchangeServicer(metaclass=_abc_1.ABCMeta):
+    """Other nodes, as service nodes know of them."""
+
+    @_abc_1.abstractmethod
+    def GetPeers(
+        self,
+        request: _light_pb2.GetPeersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_light_pb2.GetPeersResponse, _abc.Awaitable[_light_pb2.GetPeersResponse]]:
+        """Asks a service node for records of other nodes, and has the mixnet remember
+        where those are (NET-26). Records that do not verify, and those of other
+        clusters, are left out (DLC-40).
+        """
+
+def add_PeerExchangeServicer_to_server(servicer: PeerExchangeServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -302,6 +302,7 @@ class GetIdentityResponse(_message.Message):
     CONNECTED_PEERS_FIELD_NUMBER: _builtins.int
     ISOLATED_FIELD_NUMBER: _builtins.int
     COUNTS_FIELD_NUMBER: _builtins.int
+    ANNOUNCED_ADDRESSES_FIELD_NUMBER: _builtins.int
     peer_id: _builtins.str
     """Base58 text of the 39-byte identity multihash (NET-1)."""
     connected_peers: _builtins.int
@@ -316,6 +317,13 @@ class GetIdentityResponse(_message.Message):
     def counts(self) -> Global___PeeringCounts:
         """What has happened since the module started."""
 
+    @_builtins.property
+    def announced_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Multiaddresses at which others reach it, without `/p2p/…`, as its records
+        name them: the setting `announce`, or of those at which it listens up to four
+        (DIS-21), IPv4 first.
+        """
+
     def __init__(
         self,
         *,
@@ -324,10 +332,11 @@ class GetIdentityResponse(_message.Message):
         connected_peers: _builtins.int = ...,
         isolated: _builtins.bool = ...,
         counts: Global___PeeringCounts | None = ...,
+        announced_addresses: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected_peers", b"connected_peers", "counts", b"counts", "isolated", b"isolated", "listen_addresses", b"listen_addresses", "peer_id", b"peer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announced_addresses", b"announced_addresses", "connected_peers", b"connected_peers", "counts", b"counts", "isolated", b"isolated", "listen_addresses", b"listen_addresses", "peer_id", b"peer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -983,6 +992,140 @@ class ExchangePeersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExchangePeersResponse: _TypeAlias = ExchangePeersResponse  # noqa: Y015
+
+@_typing.final
+class AddAddressesRequest(_message.Message):
+    """Where peers are, as another node says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class NamedPeer(_message.Message):
+        """A peer, and where it is said to be."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PEER_ID_FIELD_NUMBER: _builtins.int
+        ADDRESSES_FIELD_NUMBER: _builtins.int
+        peer_id: _builtins.str
+        """Peer id, base58."""
+        @_builtins.property
+        def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Multiaddresses without `/p2p/…`, best first. The first 16 count; those that
+            NET-3 does not allow are left out.
+            """
+
+        def __init__(
+            self,
+            *,
+            peer_id: _builtins.str = ...,
+            addresses: _abc.Iterable[_builtins.str] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "peer_id", b"peer_id"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SOURCE_PEER_ID_FIELD_NUMBER: _builtins.int
+    PEERS_FIELD_NUMBER: _builtins.int
+    source_peer_id: _builtins.str
+    """Peer id of who says it, base58: an address is believed only of a peer that can
+    know it (NET-21). Empty: the settings of a module.
+    """
+    @_builtins.property
+    def peers(self) -> _containers.RepeatedCompositeFieldContainer[Global___AddAddressesRequest.NamedPeer]:
+        """At most 64. This node itself is left out."""
+
+    def __init__(
+        self,
+        *,
+        source_peer_id: _builtins.str = ...,
+        peers: _abc.Iterable[Global___AddAddressesRequest.NamedPeer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peers", b"peers", "source_peer_id", b"source_peer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddAddressesRequest: _TypeAlias = AddAddressesRequest  # noqa: Y015
+
+@_typing.final
+class AddAddressesResponse(_message.Message):
+    """They are in the address book."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAKEN_FIELD_NUMBER: _builtins.int
+    NEW_FIELD_NUMBER: _builtins.int
+    taken: _builtins.int
+    """Peers of which an address was taken."""
+    new: _builtins.int
+    """Of these, the ones that the address book did not have."""
+    def __init__(
+        self,
+        *,
+        taken: _builtins.int = ...,
+        new: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["new", b"new", "taken", b"taken"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddAddressesResponse: _TypeAlias = AddAddressesResponse  # noqa: Y015
+
+@_typing.final
+class SignNodeRecordRequest(_message.Message):
+    """Asks for the signature of a node record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: _builtins.int
+    content: _builtins.bytes
+    """What is signed: the RLP list of the number (big-endian, up to 8 bytes, no
+    leading zeros), then keys and values, keys ascending, `id` and `secp256k1`
+    (33 bytes, compressed) among them. At most 233 bytes: the record has at most
+    300 with its signature.
+    """
+    def __init__(
+        self,
+        *,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignNodeRecordRequest: _TypeAlias = SignNodeRecordRequest  # noqa: Y015
+
+@_typing.final
+class SignNodeRecordResponse(_message.Message):
+    """The signature of a node record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    signature: _builtins.bytes
+    """64 bytes: r, then the lower s, each 32 bytes, big-endian; ECDSA over keccak256
+    of the content.
+    """
+    def __init__(
+        self,
+        *,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignNodeRecordResponse: _TypeAlias = SignNodeRecordResponse  # noqa: Y015
 
 @_typing.final
 class WatchPeersRequest(_message.Message):

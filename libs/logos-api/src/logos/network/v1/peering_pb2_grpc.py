@@ -105,6 +105,16 @@ class PeeringStub:
                 request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.ExchangePeersRequest.SerializeToString,
                 response_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.ExchangePeersResponse.FromString,
                 _registered_method=True)
+        self.AddAddresses = channel.unary_unary(
+                '/logos.network.v1.Peering/AddAddresses',
+                request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.AddAddressesRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.AddAddressesResponse.FromString,
+                _registered_method=True)
+        self.SignNodeRecord = channel.unary_unary(
+                '/logos.network.v1.Peering/SignNodeRecord',
+                request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.SignNodeRecordRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.SignNodeRecordResponse.FromString,
+                _registered_method=True)
         self.WatchPeers = channel.unary_stream(
                 '/logos.network.v1.Peering/WatchPeers',
                 request_serializer=logos_dot_network_dot_v1_dot_peering__pb2.WatchPeersRequest.SerializeToString,
@@ -260,6 +270,35 @@ class PeeringServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddAddresses(self, request, context):
+        """Takes what another node says of where peers are into the address book, with
+        the confidence of hearsay (NET-22). Who is dialled is the network module's to
+        decide: `Connect` keeps a peer connected, this does not (NET-26). Idempotent.
+
+        Errors:
+        INVALID_ARGUMENT  TOO_MANY_PEERS: over 64 in one call
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignNodeRecord(self, request, context):
+        """Signs what a module says of this node in an EIP-778 record, by the node's
+        key and the identity scheme "v4". It signs nothing else (NET-25). The same
+        content has the same signature. Source: EIP-778.
+
+        Errors:
+        INVALID_ARGUMENT     NODE_RECORD_MALFORMED: not the content of a record in
+        its one encoding, or something follows it
+        INVALID_ARGUMENT     NODE_RECORD_TOO_LARGE: over 300 bytes with its signature
+        INVALID_ARGUMENT     NODE_RECORD_SCHEME: `id` is not "v4"
+        INVALID_ARGUMENT     NODE_RECORD_KEY: `secp256k1` is not this node's key
+        FAILED_PRECONDITION  NODE_KEY_TYPE: this node's key is not of secp256k1
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchPeers(self, request, context):
         """Streams what happens to peers: first one CONNECTED event for each peer
         that is connected, then changes. A reader for which more than 1024
@@ -341,6 +380,16 @@ def add_PeeringServicer_to_server(servicer, server):
                     servicer.ExchangePeers,
                     request_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.ExchangePeersRequest.FromString,
                     response_serializer=logos_dot_network_dot_v1_dot_peering__pb2.ExchangePeersResponse.SerializeToString,
+            ),
+            'AddAddresses': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddAddresses,
+                    request_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.AddAddressesRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_peering__pb2.AddAddressesResponse.SerializeToString,
+            ),
+            'SignNodeRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignNodeRecord,
+                    request_deserializer=logos_dot_network_dot_v1_dot_peering__pb2.SignNodeRecordRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_peering__pb2.SignNodeRecordResponse.SerializeToString,
             ),
             'WatchPeers': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchPeers,
@@ -727,6 +776,60 @@ class Peering:
             '/logos.network.v1.Peering/ExchangePeers',
             logos_dot_network_dot_v1_dot_peering__pb2.ExchangePeersRequest.SerializeToString,
             logos_dot_network_dot_v1_dot_peering__pb2.ExchangePeersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddAddresses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Peering/AddAddresses',
+            logos_dot_network_dot_v1_dot_peering__pb2.AddAddressesRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_peering__pb2.AddAddressesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignNodeRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Peering/SignNodeRecord',
+            logos_dot_network_dot_v1_dot_peering__pb2.SignNodeRecordRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_peering__pb2.SignNodeRecordResponse.FromString,
             options,
             channel_credentials,
             insecure,

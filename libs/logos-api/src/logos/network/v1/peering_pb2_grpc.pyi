@@ -126,6 +126,27 @@ class PeeringStub:
       UNAVAILABLE  PEER_NOT_CONNECTED
       UNAVAILABLE  PEER_EXCHANGE_FAILED: it does not answer, or not as it must
     """
+    AddAddresses: _grpc.UnaryUnaryMultiCallable[_peering_pb2.AddAddressesRequest, _peering_pb2.AddAddressesResponse]
+    """Takes what another node says of where peers are into the address book, with
+    the confidence of hearsay (NET-22). Who is dialled is the network module's to
+    decide: `Connect` keeps a peer connected, this does not (NET-26). Idempotent.
+
+    Errors:
+      INVALID_ARGUMENT  TOO_MANY_PEERS: over 64 in one call
+    """
+    SignNodeRecord: _grpc.UnaryUnaryMultiCallable[_peering_pb2.SignNodeRecordRequest, _peering_pb2.SignNodeRecordResponse]
+    """Signs what a module says of this node in an EIP-778 record, by the node's
+    key and the identity scheme "v4". It signs nothing else (NET-25). The same
+    content has the same signature. Source: EIP-778.
+
+    Errors:
+      INVALID_ARGUMENT     NODE_RECORD_MALFORMED: not the content of a record in
+                           its one encoding, or something follows it
+      INVALID_ARGUMENT     NODE_RECORD_TOO_LARGE: over 300 bytes with its signature
+      INVALID_ARGUMENT     NODE_RECORD_SCHEME: `id` is not "v4"
+      INVALID_ARGUMENT     NODE_RECORD_KEY: `secp256k1` is not this node's key
+      FAILED_PRECONDITION  NODE_KEY_TYPE: this node's key is not of secp256k1
+    """
     WatchPeers: _grpc.UnaryStreamMultiCallable[_peering_pb2.WatchPeersRequest, _peering_pb2.WatchPeersResponse]
     """Streams what happens to peers: first one CONNECTED event for each peer
     that is connected, then changes. A reader for which more than 1024
@@ -221,6 +242,27 @@ class PeeringAsyncStub(PeeringStub):
     Errors:
       UNAVAILABLE  PEER_NOT_CONNECTED
       UNAVAILABLE  PEER_EXCHANGE_FAILED: it does not answer, or not as it must
+    """
+    AddAddresses: _aio.UnaryUnaryMultiCallable[_peering_pb2.AddAddressesRequest, _peering_pb2.AddAddressesResponse]  # type: ignore[assignment]
+    """Takes what another node says of where peers are into the address book, with
+    the confidence of hearsay (NET-22). Who is dialled is the network module's to
+    decide: `Connect` keeps a peer connected, this does not (NET-26). Idempotent.
+
+    Errors:
+      INVALID_ARGUMENT  TOO_MANY_PEERS: over 64 in one call
+    """
+    SignNodeRecord: _aio.UnaryUnaryMultiCallable[_peering_pb2.SignNodeRecordRequest, _peering_pb2.SignNodeRecordResponse]  # type: ignore[assignment]
+    """Signs what a module says of this node in an EIP-778 record, by the node's
+    key and the identity scheme "v4". It signs nothing else (NET-25). The same
+    content has the same signature. Source: EIP-778.
+
+    Errors:
+      INVALID_ARGUMENT     NODE_RECORD_MALFORMED: not the content of a record in
+                           its one encoding, or something follows it
+      INVALID_ARGUMENT     NODE_RECORD_TOO_LARGE: over 300 bytes with its signature
+      INVALID_ARGUMENT     NODE_RECORD_SCHEME: `id` is not "v4"
+      INVALID_ARGUMENT     NODE_RECORD_KEY: `secp256k1` is not this node's key
+      FAILED_PRECONDITION  NODE_KEY_TYPE: this node's key is not of secp256k1
     """
     WatchPeers: _aio.UnaryStreamMultiCallable[_peering_pb2.WatchPeersRequest, _peering_pb2.WatchPeersResponse]  # type: ignore[assignment]
     """Streams what happens to peers: first one CONNECTED event for each peer
@@ -398,6 +440,39 @@ class PeeringServicer(metaclass=_abc_1.ABCMeta):
         Errors:
           UNAVAILABLE  PEER_NOT_CONNECTED
           UNAVAILABLE  PEER_EXCHANGE_FAILED: it does not answer, or not as it must
+        """
+
+    @_abc_1.abstractmethod
+    def AddAddresses(
+        self,
+        request: _peering_pb2.AddAddressesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peering_pb2.AddAddressesResponse, _abc.Awaitable[_peering_pb2.AddAddressesResponse]]:
+        """Takes what another node says of where peers are into the address book, with
+        the confidence of hearsay (NET-22). Who is dialled is the network module's to
+        decide: `Connect` keeps a peer connected, this does not (NET-26). Idempotent.
+
+        Errors:
+          INVALID_ARGUMENT  TOO_MANY_PEERS: over 64 in one call
+        """
+
+    @_abc_1.abstractmethod
+    def SignNodeRecord(
+        self,
+        request: _peering_pb2.SignNodeRecordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peering_pb2.SignNodeRecordResponse, _abc.Awaitable[_peering_pb2.SignNodeRecordResponse]]:
+        """Signs what a module says of this node in an EIP-778 record, by the node's
+        key and the identity scheme "v4". It signs nothing else (NET-25). The same
+        content has the same signature. Source: EIP-778.
+
+        Errors:
+          INVALID_ARGUMENT     NODE_RECORD_MALFORMED: not the content of a record in
+                               its one encoding, or something follows it
+          INVALID_ARGUMENT     NODE_RECORD_TOO_LARGE: over 300 bytes with its signature
+          INVALID_ARGUMENT     NODE_RECORD_SCHEME: `id` is not "v4"
+          INVALID_ARGUMENT     NODE_RECORD_KEY: `secp256k1` is not this node's key
+          FAILED_PRECONDITION  NODE_KEY_TYPE: this node's key is not of secp256k1
         """
 
     @_abc_1.abstractmethod

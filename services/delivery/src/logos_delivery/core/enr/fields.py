@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import Final
 
-from logos_delivery.core.enr import multiaddress, rlp, shards
+from logos_crypto import rlp
+from logos_delivery.core.enr import multiaddress, shards
 from logos_delivery.core.enr.errors import MultiaddressMalformedError
 from logos_delivery.core.enr.record import Record
 from logos_delivery.core.enr.shards import RelayShards

@@ -17,11 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from logos_crypto import base58
 from logos_crypto.hashes import keccak256
+from logos_crypto.node_record import PUBLIC_KEY_BYTES, SIGNATURE_BYTES
+from logos_crypto.refusals import Base58Error
 from logos_delivery.core.enr.errors import EnrSignatureError
 
-SCHEME: Final = b"v4"
-PUBLIC_KEY_BYTES: Final = 33
-SIGNATURE_BYTES: Final = 64
 _ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _DIGEST: Final = Prehashed(hashes.SHA256())  # of 32 bytes; Keccak's, which the library lacks
 _PEER_ID: Final = bytes.fromhex("002508021221")  # identity multihash of a secp256k1 key
@@ -77,6 +76,16 @@ def node_id_of(public_key: bytes) -> bytes:
 def peer_id_of(public_key: bytes) -> str:
     """Returns the libp2p peer id that holds a key: base58 of 39 bytes."""
     return base58.encode(_PEER_ID + public_key)
+
+
+def public_key_of(peer_id: str) -> bytes | None:
+    """Returns the 33 bytes of the key that a peer id holds; None if it is none of secp256k1."""
+    try:
+        raw = base58.decode(peer_id)
+    except Base58Error:
+        return None
+    is_one = len(raw) == len(_PEER_ID) + PUBLIC_KEY_BYTES and raw.startswith(_PEER_ID)
+    return raw[len(_PEER_ID) :] if is_one else None
 
 
 def _public(raw: bytes) -> ec.EllipticCurvePublicKey:

@@ -10,25 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from logos_delivery.core.enr import rlp
+from logos_crypto import node_record, rlp
+from logos_crypto.node_record import MAX_RECORD_BYTES, PUBLIC_KEY_BYTES, SCHEME
+from logos_crypto.refusals import NodeRecordError, RlpError
 from logos_delivery.core.enr.errors import EnrMalformedError, EnrSignatureError, EnrTooLargeError
 from logos_delivery.core.enr.identity import (
-    PUBLIC_KEY_BYTES,
-    SCHEME,
     RecordKey,
     check_signature,
     node_id_of,
     peer_id_of,
 )
 
-MAX_RECORD_BYTES: Final = 300
 MAX_RECORD_TEXT: Final = 4 + 400
 """`enr:` and base64 of 300 bytes."""
 
-_ID: Final = b"id"
-_KEY: Final = b"secp256k1"
 _BASE64: Final = re.compile(r"[A-Za-z0-9_-]+")
-_U64: Final = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +47,7 @@ class Record:
     @property
     def public_key(self) -> bytes:
         """Returns the key of the node: 33 bytes."""
-        return self.value(_KEY) or b""
+        return self.value(node_record.KEY) or b""
 
     @property
     def node_id(self) -> bytes:
@@ -73,18 +69,22 @@ def build(key: RecordKey, sequence: int, pairs: Mapping[bytes, rlp.Item]) -> Rec
     Raises:
         EnrTooLargeError: It has over 300 bytes.
     """
-    if not 0 <= sequence < _U64:
-        raise ValueError("the number of a record has 64 bits")
-    whole: dict[bytes, rlp.Item] = {**pairs, _ID: SCHEME, _KEY: key.public_key}
-    items: list[rlp.Item] = [rlp.number(sequence)]
-    for name in sorted(whole):
-        items += [name, whole[name]]
-    encoded = [rlp.encode(item) for item in items]
-    signature = key.sign(rlp.encode_list(encoded))
-    raw = rlp.encode_list([rlp.encode(signature), *encoded])
-    if len(raw) > MAX_RECORD_BYTES:
-        raise EnrTooLargeError(f"a record of {len(raw)} bytes, over {MAX_RECORD_BYTES}")
-    return Record(raw, sequence, {name: whole[name] for name in sorted(whole)})
+    signed = content(key.public_key, sequence, pairs)
+    return decode(node_record.joined(key.sign(signed), signed))
+
+
+def content(public_key: bytes, sequence: int, pairs: Mapping[bytes, rlp.Item]) -> bytes:
+    """Returns what is signed of what a node says about itself; `id` and `secp256k1` are added.
+
+    Raises:
+        EnrTooLargeError: With its signature it has over 300 bytes.
+    """
+    whole = {**pairs, node_record.ID: SCHEME, node_record.KEY: public_key}
+    signed = node_record.content(sequence, whole)
+    size = node_record.size_of(signed)
+    if size > MAX_RECORD_BYTES:
+        raise EnrTooLargeError(f"a record of {size} bytes, over {MAX_RECORD_BYTES}")
+    return signed
 
 
 def decode(raw: bytes) -> Record:
@@ -96,17 +96,15 @@ def decode(raw: bytes) -> Record:
     """
     if len(raw) > MAX_RECORD_BYTES:
         raise EnrMalformedError(f"a record of {len(raw)} bytes, over {MAX_RECORD_BYTES}")
-    items = rlp.decode(raw)
-    if isinstance(items, bytes) or len(items) < 2 or len(items) % 2:
-        raise EnrMalformedError("a record is a list of a signature, a number, keys and values")
-    signature, number = items[0], items[1]
-    if not isinstance(signature, bytes) or not isinstance(number, bytes):
-        raise EnrMalformedError("a signature or a number that is a list")
-    if len(number) > 8 or number.startswith(b"\0"):
-        raise EnrMalformedError("the number of a record has 64 bits, and no leading zeros")
-    pairs = _pairs(items[2:])
-    record = Record(raw, int.from_bytes(number, "big"), pairs)
-    _check(record, signature)
+    try:
+        items = rlp.decode(raw)
+        if isinstance(items, bytes) or not items or not isinstance(items[0], bytes):
+            raise EnrMalformedError("a record is a list of a signature, a number, keys and values")
+        sequence, pairs = node_record.read_content(items[1:])
+    except (RlpError, NodeRecordError) as error:
+        raise EnrMalformedError(str(error)) from error
+    record = Record(raw, sequence, pairs)
+    _check(record, items[0])
     return record
 
 
@@ -126,19 +124,8 @@ def parse(text: str) -> Record:
     return decode(raw)
 
 
-def _pairs(items: tuple[rlp.Item, ...]) -> dict[bytes, rlp.Item]:
-    pairs: dict[bytes, rlp.Item] = {}
-    last: bytes | None = None
-    for key, value in zip(items[::2], items[1::2], strict=True):
-        if not isinstance(key, bytes) or (last is not None and key <= last):
-            raise EnrMalformedError("the keys of a record are sorted, each there once")
-        pairs[key] = value
-        last = key
-    return pairs
-
-
 def _check(record: Record, signature: bytes) -> None:
-    if record.value(_ID) != SCHEME or len(record.public_key) != PUBLIC_KEY_BYTES:
+    if record.value(node_record.ID) != SCHEME or len(record.public_key) != PUBLIC_KEY_BYTES:
         raise EnrSignatureError('a record of another identity scheme than "v4"')
     start = rlp.end_of(record.raw, rlp.start_of_list(record.raw))
     check_signature(record.public_key, rlp.encode_list([record.raw[start:]]), signature)

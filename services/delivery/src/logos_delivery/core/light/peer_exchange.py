@@ -1,18 +1,21 @@
 """Peer exchange: a light client asks for records of other nodes.
 
-Spec: docs/protocol/delivery-light.md, DLC-20 to DLC-23. Source: 34/WAKU2-PEER-EXCHANGE.
+Spec: docs/protocol/delivery-light.md, DLC-20 to DLC-23, DLC-39 to DLC-41.
+Source: 34/WAKU2-PEER-EXCHANGE.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from logos_crypto.node_record import MAX_RECORD_BYTES
 from logos_crypto.protobuf import Fields, bytes_field, bytes_fields, number_field
 from logos_crypto.refusals import ProtobufError
+from logos_delivery.core.enr.errors import EnrMalformedError, EnrSignatureError
 from logos_delivery.core.enr.fields import is_of_other_cluster, read
-from logos_delivery.core.enr.record import MAX_RECORD_BYTES, Record
+from logos_delivery.core.enr.record import Record, decode
 from logos_delivery.core.light.errors import LightMessageMalformedError
 
 PROTOCOL: Final = "/vac/waku/peer-exchange/2.0.0-alpha1"
@@ -20,6 +23,11 @@ MAX_PEERS: Final = 60
 """Records kept, and of one response."""
 DEFAULT_PEERS: Final = 5
 REFRESH_MS: Final = 10 * 60_000
+FIRST_PAUSE_MS: Final = 2_000
+FOUND_MS: Final = 60 * 60_000
+"""A node of which discovery finds nothing for so long is not given away."""
+MAX_FOUND: Final = 256
+_MAX_DOUBLED: Final = 16
 
 _REQUEST: Final = 1
 _RESPONSE: Final = 2
@@ -119,6 +127,67 @@ def refused(status: PeerExchangeStatus, description: str | None = None) -> Peers
     return PeersResponse(status=status, description=description)
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What of a response can be used."""
+
+    records: tuple[Record, ...]
+    """Verified, of this node's cluster or of none, the newest of each node."""
+    refused: int
+    """Records that are none, or that their nodes have not signed."""
+
+
+def judge(records: Iterable[bytes], *, cluster: int, but: str = "") -> Judged:
+    """Verifies records of a response (DLC-23); leaves out that of the node `but`. Never raises."""
+    newest: dict[str, Record] = {}
+    refused = 0
+    for raw in records:
+        try:
+            one = decode(raw)
+        except (EnrMalformedError, EnrSignatureError):
+            refused += 1
+            continue
+        known = newest.get(one.peer_id)
+        is_newer = known is None or known.sequence < one.sequence
+        if is_newer and one.peer_id != but and not is_of_other_cluster(read(one), cluster):
+            newest[one.peer_id] = one
+    return Judged(tuple(newest.values()), refused)
+
+
+class FoundNodes:
+    """Nodes that others may learn of: those that a look-up has found, by their own word (DLC-41).
+
+    Bounded: 256 nodes, for an hour each.
+    """
+
+    def __init__(self, given: Iterable[Record] = ()) -> None:
+        """`given` are records of the settings, which stay."""
+        self._given = tuple(given)
+        self._found: dict[str, tuple[Record, int]] = {}
+        """Records by peer id, and when they came: the longest ago first."""
+
+    def take(self, record: Record, now_ms: int) -> None:
+        """Takes the record that a node has given of itself, after a look-up has found it."""
+        known = self._found.pop(record.peer_id, None)
+        if known is not None and known[0].sequence > record.sequence:
+            record = known[0]
+        self._found[record.peer_id] = record, now_ms
+        while len(self._found) > MAX_FOUND:
+            del self._found[next(iter(self._found))]
+
+    def fresh(self, now_ms: int) -> list[Record]:
+        """Returns the records that may be given away."""
+        for peer, (_, at_ms) in list(self._found.items()):
+            if at_ms + FOUND_MS <= now_ms:
+                del self._found[peer]
+        return [*self._given, *(record for record, _ in self._found.values())]
+
+
+def pause_ms(rounds: int) -> int:
+    """Returns how long it is until others are asked again, after so many rounds: doubled."""
+    return min(FIRST_PAUSE_MS << min(rounds, _MAX_DOUBLED), REFRESH_MS)
+
+
 class PeerPool:
     """Records of nodes that others may learn of: at most 60 (DLC-21, DLC-22)."""
 
@@ -136,10 +205,21 @@ class PeerPool:
         fitting = [each for each in found if not is_of_other_cluster(read(each), self._cluster)]
         self._records = _sample(fitting, MAX_PEERS, seed)
 
-    def answer(self, request: PeersRequest, seed: bytes) -> PeersResponse:
-        """Returns as many records as were asked for, if there are so many, at random."""
-        chosen = _sample(self._records, min(request.count, MAX_PEERS), seed)
-        return PeersResponse(tuple(each.raw for each in chosen))
+    def answer(
+        self, request: PeersRequest, seed: bytes, own: Record | None = None
+    ) -> PeersResponse:
+        """Returns as many records as were asked for, if there are so many, at random.
+
+        Args:
+            request: Untrusted.
+            seed: At least 16 random bytes.
+            own: That of this node, which comes first: it is how others learn of it (DLC-39).
+        """
+        count = min(request.count, MAX_PEERS)
+        first = [own.raw] if own is not None and count else []
+        others = [one for one in self._records if own is None or one.peer_id != own.peer_id]
+        chosen = _sample(others, count - len(first), seed)
+        return PeersResponse((*first, *(each.raw for each in chosen)))
 
 
 def _sample(records: Sequence[Record], count: int, seed: bytes) -> tuple[Record, ...]:

@@ -11,11 +11,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import (
+    Prehashed,
     decode_dss_signature,
     encode_dss_signature,
 )
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from logos_crypto.hashes import keccak256
 from logos_mixnet.core.capability.errors import KeyMalformedError
 from logos_mixnet.core.identity import SECP256K1_ORDER, is_valid_secret
 
@@ -29,6 +31,7 @@ _ED25519: Final = bytes.fromhex("08011220")
 _SIZES: Final = {_SECP256K1: 33, _ED25519: 32}
 _IDENTITY: Final = 0x00
 _MAX_SIGNATURE_BYTES: Final = 72
+_DIGEST: Final = Prehashed(hashes.SHA256())  # of 32 bytes; Keccak's, which the library lacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,12 @@ class Secp256k1Signer:
         signature = self._key.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
         r, s = decode_dss_signature(signature)
         return encode_dss_signature(r, min(s, SECP256K1_ORDER - s))
+
+    def sign_v4(self, content: bytes) -> bytes:
+        """Signs as EIP-778 has it: keccak256; 64 bytes, r and the lower s, RFC 6979."""
+        algorithm = ec.ECDSA(_DIGEST, deterministic_signing=True)
+        r, s = decode_dss_signature(self._key.sign(keccak256(content), algorithm))
+        return r.to_bytes(32, "big") + min(s, SECP256K1_ORDER - s).to_bytes(32, "big")
 
 
 class Ed25519Signer:

@@ -1,17 +1,20 @@
 """Recursive length prefix, in its one encoding of each value.
 
-Spec: docs/protocol/delivery-light.md, DLC-31. Source: Ethereum, yellow paper, appendix B.
+Of untrusted bytes the caller bounds the length; nothing here is larger than what it reads.
+
+Spec: docs/protocol/delivery-light.md, DLC-31; docs/protocol/network.md, NET-25.
+Source: Ethereum, yellow paper, appendix B.
 """
 
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
-from logos_delivery.core.enr.errors import EnrMalformedError
+from logos_crypto.refusals import RlpError
 
 Item: TypeAlias = "bytes | tuple[Item, ...]"
 
 MAX_DEPTH: Final = 8
-"""Lists in lists: enough for records, and no way to exhaust the stack."""
+"""Lists in lists: enough for node records, and no way to exhaust the stack."""
 
 _TEXT: Final = 0x80
 _LIST: Final = 0xC0
@@ -37,24 +40,24 @@ def number(value: int) -> bytes:
 
 
 def decode(raw: bytes) -> Item:
-    """Reads one item; raises `EnrMalformedError` if it is none, or more follows."""
+    """Reads one item; raises `RlpError` if it is none, or more follows."""
     item, end = _item(raw, 0, len(raw), 0)
     if end != len(raw):
-        raise EnrMalformedError("bytes after the end of a record")
+        raise RlpError("bytes after the end of an item")
     return item
 
 
 def end_of(raw: bytes, at: int) -> int:
-    """Returns where the item at an offset ends; raises `EnrMalformedError`."""
+    """Returns where the item at an offset ends; raises `RlpError`."""
     _, start, size = _read_header(raw, at, len(raw))
     return start + size
 
 
 def start_of_list(raw: bytes) -> int:
-    """Returns where the first item of a list begins; raises `EnrMalformedError`."""
+    """Returns where the first item of a list begins; raises `RlpError`."""
     is_list, start, _ = _read_header(raw, 0, len(raw))
     if not is_list:
-        raise EnrMalformedError("a record is a list")
+        raise RlpError("not a list")
     return start
 
 
@@ -67,7 +70,7 @@ def _header(base: int, size: int) -> bytes:
 
 def _item(raw: bytes, at: int, limit: int, depth: int) -> tuple[Item, int]:
     if depth > MAX_DEPTH:
-        raise EnrMalformedError("lists in lists, too deep")
+        raise RlpError("lists in lists, too deep")
     is_list, start, size = _read_header(raw, at, limit)
     end = start + size
     if not is_list:
@@ -82,7 +85,7 @@ def _item(raw: bytes, at: int, limit: int, depth: int) -> tuple[Item, int]:
 def _read_header(raw: bytes, at: int, limit: int) -> tuple[bool, int, int]:
     """Returns whether an item is a list, where its content begins, and its size."""
     if at >= limit:
-        raise EnrMalformedError("a record is cut off")
+        raise RlpError("an item is cut off")
     first = raw[at]
     if first < _TEXT:
         return False, at, 1
@@ -92,9 +95,9 @@ def _read_header(raw: bytes, at: int, limit: int) -> tuple[bool, int, int]:
         width = size - _SHORT
         size, start = int.from_bytes(raw[start : start + width], "big"), start + width
         if start > limit or size <= _SHORT or raw[at + 1] == 0:
-            raise EnrMalformedError("a length that is cut off or longer than necessary")
+            raise RlpError("a length that is cut off or longer than necessary")
     if size > limit - start:
-        raise EnrMalformedError("a record is cut off")
+        raise RlpError("an item is cut off")
     if not is_list and size == 1 and raw[start] < _TEXT:
-        raise EnrMalformedError("a byte that is encoded as a text")
+        raise RlpError("a byte that is encoded as a text")
     return is_list, start, size
