@@ -56,8 +56,8 @@ fields = st.sampled_from([0, 1, MODULUS - 1]).map(field_of) | st.integers(0, MOD
     field_of
 )
 notes = st.builds(Note, numbers(64), fields)
-inputs = tuples(fields, 3)
-outputs = tuples(notes, 3)
+inputs = tuples(fields, 2)
+outputs = tuples(notes, 2)
 texts = st.binary(max_size=40)
 locators = st.sampled_from(
     [
@@ -73,7 +73,7 @@ OPERATIONS: dict[Opcode, st.SearchStrategy[Operation]] = {
     Opcode.CHANNEL_CONFIG: st.builds(
         ChannelConfig,
         hashes,
-        tuples(hashes, 3),
+        tuples(hashes, 2),
         numbers(32),
         numbers(32),
         numbers(16),
@@ -86,7 +86,7 @@ OPERATIONS: dict[Opcode, st.SearchStrategy[Operation]] = {
     Opcode.SDP_DECLARE: st.builds(
         SdpDeclare,
         st.just(Service.BLEND_NETWORK),
-        tuples(locators, 8),
+        tuples(locators, 2),
         hashes,
         fields,
         fields,
@@ -98,7 +98,7 @@ OPERATIONS: dict[Opcode, st.SearchStrategy[Operation]] = {
 operations = st.one_of(*OPERATIONS.values())
 
 thresholds = (
-    st.lists(st.tuples(fixed(64), numbers(16)), max_size=4, unique_by=lambda each: each[1])
+    st.lists(st.tuples(fixed(64), numbers(16)), max_size=3, unique_by=lambda each: each[1])
     .map(lambda pairs: sorted(pairs, key=lambda each: each[1]))
     .map(lambda pairs: ThresholdProof(tuple(IndexedSignature(*each) for each in pairs)))
 )
@@ -116,7 +116,7 @@ def with_proofs(transaction: Transaction) -> st.SearchStrategy[SignedTransaction
     return st.tuples(*proofs).map(lambda found: SignedTransaction(transaction, found))
 
 
-transactions = tuples(operations, 4).map(Transaction)
+transactions = tuples(operations, 3).map(Transaction)
 signed_transactions = transactions.flatmap(with_proofs)
 headers = st.builds(
     Header,
@@ -125,7 +125,7 @@ headers = st.builds(
     hashes,
     st.builds(ProofOfLeadership, fields, fields, fixed(128), hashes),
 )
-uncles = tuples(st.builds(SignedHeader, headers, fixed(64)), 4)
-blocks = st.builds(Block, headers, fixed(64), uncles, tuples(signed_transactions, 3))
+uncles = tuples(st.builds(SignedHeader, headers, fixed(64)), 2)
+blocks = st.builds(Block, headers, fixed(64), uncles, tuples(signed_transactions, 2))
 references = tuples(hashes.filter(any), 5)
 proposals = st.builds(Proposal, headers, uncles, references, fixed(64))
