@@ -21,7 +21,7 @@ from logos_mantle.fees import (
 )
 from logos_mantle.notes import Note
 from logos_mantle.opcodes import Opcode
-from logos_mantle.proofs import IndexedSignature, ThresholdProof, ZkSignatureProof
+from logos_mantle.proofs import IndexedSignature, ThresholdProof, ZkSignatureProof, null_proof
 from logos_mantle.transactions import SignedTransaction, Transaction
 from logos_mantle.transfers import Transfer
 
@@ -142,3 +142,21 @@ def test_a_fee_is_linear(transaction: SignedTransaction, execution: int, storage
     fee = mandatory_fee(transaction, execution_price=execution, storage_price=storage)
 
     assert fee == total_execution_gas(transaction) * execution + storage * storage_gas(transaction)
+
+
+@pytest.mark.property
+@given(signed_transactions)
+def test_a_fee_is_known_before_the_proofs(transaction: SignedTransaction) -> None:
+    pairs = zip(transaction.transaction.operations, transaction.proofs, strict=True)
+    proofs = tuple(
+        null_proof(
+            operation.opcode,
+            signatures=len(proof.signatures) if isinstance(proof, ThresholdProof) else 1,
+        )
+        for operation, proof in pairs
+    )
+
+    reckoned = SignedTransaction(transaction.transaction, proofs)
+
+    assert storage_gas(reckoned) == storage_gas(transaction)
+    assert total_execution_gas(reckoned) == total_execution_gas(transaction)

@@ -237,6 +237,8 @@ UNENCODABLE: dict[str, Callable[[], object]] = {
     "transactions": block(*[NOTHING] * 1025).encode,
     "chain": lambda: genesis_block(replace(PARAMETERS, chain_id="x" * 256), [Note(1, FIELD)], []),
     "declarations": lambda: genesis_block(PARAMETERS, [Note(1, FIELD)], [DECLARE] * 254),
+    "no first notes": lambda: genesis_block(PARAMETERS, [], []),
+    "a first note of nothing": lambda: genesis_block(PARAMETERS, [Note(0, FIELD)], []),
 }
 
 

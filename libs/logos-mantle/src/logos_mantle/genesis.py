@@ -11,7 +11,12 @@ from logos_mantle import octets
 from logos_mantle.blocks import Block, body_root
 from logos_mantle.channels import ChannelInscribe
 from logos_mantle.derivations import reduced
-from logos_mantle.errors import GenesisFormError, GenesisParametersError, MalformedError
+from logos_mantle.errors import (
+    GenesisFormError,
+    GenesisParametersError,
+    MalformedError,
+    ValueUnencodableError,
+)
 from logos_mantle.headers import Header, ProofOfLeadership
 from logos_mantle.notes import Note
 from logos_mantle.octets import (
@@ -23,7 +28,7 @@ from logos_mantle.octets import (
     Reader,
 )
 from logos_mantle.operations import Operation
-from logos_mantle.proofs import DeclarationProof, InscriptionProof, ZkSignatureProof
+from logos_mantle.proofs import null_proof
 from logos_mantle.services import SdpDeclare
 from logos_mantle.transactions import SignedTransaction, Transaction
 from logos_mantle.transfers import Transfer
@@ -96,14 +101,16 @@ def genesis_block(
         declarations: The first nodes of services, at most 253.
 
     Raises:
-        ValueUnencodableError: A part has no encoding.
-        GenesisFormError: There is no note, or one without a value.
+        ValueUnencodableError: A part has no encoding, there is no note, or one without a value.
     """
+    if not outputs or not all(each.value for each in outputs):
+        raise ValueUnencodableError("a genesis makes notes, all with values", field="outputs")
     inscription = ChannelInscribe(ZERO, parameters.encode(), ZERO, bytes(KEY_BYTES))
     operations: tuple[Operation, ...] = (Transfer((), tuple(outputs)), inscription, *declarations)
-    signed = _with_null_proofs(operations)
+    proofs = tuple([null_proof(each.opcode) for each in operations])
+    signed = SignedTransaction(Transaction(operations), proofs)
     header = Header(ZERO, 0, body_root((), [signed.hash]), _LEADERSHIP)
-    return read_genesis(Block(header, bytes(SIGNATURE_BYTES), (), (signed,))).block
+    return Block(header, bytes(SIGNATURE_BYTES), (), (signed,))
 
 
 def read_genesis(block: Block) -> Genesis:
@@ -142,11 +149,3 @@ def _operations(block: Block) -> tuple[Operation, ...]:
     if any(any(each.encode()) for each in signed.proofs):
         raise GenesisFormError("the proofs of a genesis are zero")
     return signed.transaction.operations
-
-
-def _with_null_proofs(operations: tuple[Operation, ...]) -> SignedTransaction:
-    rest = DeclarationProof(bytes(GROTH16_BYTES), bytes(SIGNATURE_BYTES))
-    proofs = (ZkSignatureProof(bytes(GROTH16_BYTES)), InscriptionProof(bytes(SIGNATURE_BYTES)))
-    return SignedTransaction(
-        Transaction(operations), proofs + (rest,) * (len(operations) - len(proofs))
-    )

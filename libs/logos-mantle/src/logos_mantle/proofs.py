@@ -147,5 +147,25 @@ PROOF_OF: Final[dict[Opcode, type[OperationProof]]] = {
 """Which proof an operation has (MAN-13)."""
 
 
+def null_proof(opcode: Opcode, *, signatures: int = 1) -> OperationProof:
+    """Returns a proof of zeros: for a genesis block, and to reckon a fee before proving.
+
+    Args:
+        opcode: The operation's.
+        signatures: Entries of a threshold's proof, at most 65,535; others have none.
+    """
+    proof = PROOF_OF[opcode]
+    if proof is ThresholdProof:
+        entries = [IndexedSignature(bytes(SIGNATURE_BYTES), each) for each in range(signatures)]
+        return ThresholdProof(tuple(entries))
+    if proof is DeclarationProof:
+        return DeclarationProof(bytes(GROTH16_BYTES), bytes(SIGNATURE_BYTES))
+    if proof is InscriptionProof:
+        return InscriptionProof(bytes(SIGNATURE_BYTES))
+    if proof is ClaimProof:
+        return ClaimProof(bytes(GROTH16_BYTES))
+    return ZkSignatureProof(bytes(GROTH16_BYTES))
+
+
 def _increase(signatures: tuple[IndexedSignature, ...]) -> bool:
     return all(before.index < after.index for before, after in pairwise(signatures))
