@@ -75,7 +75,7 @@ def test_a_fee_is_for_gas_and_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    "prices", [(U64 // 590 + 1, 0), (0, U64 // 200), (U64 // 590, U64 // 204 - 1), (-1, 0)]
+    "prices", [(U64 // 590 + 1, 0), (0, U64 // 200), (U64 // 590, U64 // 204 - 1), (-1, 0), (1, -1)]
 )
 def test_a_fee_beyond_64_bits_is_refused(prices: tuple[int, int]) -> None:
     execution_price, storage_price = prices

@@ -16,16 +16,21 @@ from logos_mantle.blocks import (
     Proposal,
     body_root,
 )
-from logos_mantle.channels import ChannelConfig, ChannelInscribe, ChannelWithdraw
+from logos_mantle.channels import (
+    ChannelConfig,
+    ChannelDeposit,
+    ChannelInscribe,
+    ChannelTransfer,
+    ChannelWithdraw,
+)
 from logos_mantle.errors import MalformedError, ValueUnencodableError
 from logos_mantle.genesis import GenesisParameters, genesis_block, read_genesis
 from logos_mantle.headers import Header, ProofOfLeadership, SignedHeader
 from logos_mantle.limits import MAX_BODY_BYTES, MAX_INSCRIPTION_BYTES
 from logos_mantle.notes import Note
-from logos_mantle.opcodes import Opcode
-from logos_mantle.operations import decode_payload
-from logos_mantle.proofs import IndexedSignature, InscriptionProof, ThresholdProof
-from logos_mantle.services import SdpDeclare, Service
+from logos_mantle.operations import Operation, decode_payload
+from logos_mantle.proofs import IndexedSignature, InscriptionProof, ThresholdProof, ZkSignatureProof
+from logos_mantle.services import Activity, SdpActive, SdpDeclare, SdpWithdraw, Service
 from logos_mantle.transactions import SignedTransaction, Transaction
 from logos_mantle.transfers import LeaderClaim, Transfer
 
@@ -39,6 +44,9 @@ NOTHING = SignedTransaction(Transaction(()), ())
 DECLARE = SdpDeclare(Service.BLEND_NETWORK, (LOCATOR,), ONES, FIELD, FIELD)
 PARAMETERS = GenesisParameters("test", 1, ONES)
 GENESIS = genesis_block(PARAMETERS, [Note(3, FIELD)], [DECLARE])
+
+_, *OTHERS = GENESIS.transactions[0].proofs
+PROVED = replace(GENESIS.transactions[0], proofs=(ZkSignatureProof(b"\1" * 128), *OTHERS))
 
 
 def inscribing(size: int) -> SignedTransaction:
@@ -157,6 +165,7 @@ CASES = [
     Case(errors.GenesisFormError, genesis(uncles=(UNCLE,)), "uncles"),
     Case(errors.GenesisFormError, genesis(transactions=()), "no transaction"),
     Case(errors.GenesisFormError, genesis(transactions=(NOTHING,)), "no operation"),
+    Case(errors.GenesisFormError, genesis(transactions=(PROVED,)), "proofs"),
     Case(errors.GenesisFormError, with_operations(INSCRIPTION, TRANSFER), "order"),
     Case(errors.GenesisFormError, with_operations(Transfer((), ()), INSCRIPTION), "no notes"),
     Case(
@@ -279,10 +288,66 @@ def test_sizes_of_proposals() -> None:
     assert (sizes[0], sizes[-1]) == (PROPOSAL_BYTES, MAX_PROPOSAL_BYTES)
 
 
-def test_a_field_value_has_one_name() -> None:
-    claim = LeaderClaim(FIELD, FIELD, FIELD).payload()
-    shifted = field_of(7 + MODULUS)
+NOTE = Note(1, FIELD)
+ACTIVITY = Activity(1, ONES, FIELD, bytes(128), FIELD)
+PLACES = [
+    (Transfer((FIELD, FIELD), (NOTE,)), 3),
+    (ChannelDeposit(ONES, (FIELD,), b""), 1),
+    (ChannelWithdraw(ONES, (FIELD,)), 1),
+    (ChannelTransfer(ONES, (FIELD,), (NOTE,)), 2),
+    (DECLARE, 2),
+    (SdpWithdraw(ONES, 1, FIELD), 1),
+    (SdpActive(ONES, 1, ACTIVITY), 2),
+    (LeaderClaim(FIELD, FIELD, FIELD), 3),
+]
+"""Operations with field values, and how many."""
 
-    for at in range(0, 96, 32):
+
+def beyond_at_each_place(raw: bytes, count: int) -> list[bytes]:
+    """Adds the modulus to one field value after the other."""
+    found = [at for at in range(len(raw)) if raw.startswith(FIELD, at)]
+    assert len(found) == count
+    return [raw[:at] + field_of(7 + MODULUS) + raw[at + 32 :] for at in found]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place[0].opcode.name)
+def test_a_field_value_has_one_name(place: tuple[Operation, int]) -> None:
+    operation, count = place
+
+    for raw in beyond_at_each_place(operation.payload(), count):
         with pytest.raises(errors.FieldNotCanonicalError):
-            decode_payload(Opcode.LEADER_CLAIM, claim[:at] + shifted + claim[at + 32 :])
+            decode_payload(operation.opcode, raw)
+
+
+def test_a_field_value_of_a_header_has_one_name() -> None:
+    for raw in beyond_at_each_place(HEADER.encoded, 2):
+        with pytest.raises(errors.FieldNotCanonicalError):
+            Header.decode(raw)
+
+
+def test_own_field_values_are_checked_too() -> None:
+    beyond = [
+        Transfer((BEYOND,), ()),
+        Transfer((), (Note(1, BEYOND),)),
+        replace(DECLARE, zk_id=BEYOND),
+        replace(DECLARE, locked_note_id=BEYOND),
+        SdpWithdraw(ONES, 1, BEYOND),
+        SdpActive(ONES, 1, replace(ACTIVITY, key_nullifier=BEYOND)),
+        SdpActive(ONES, 1, replace(ACTIVITY, selection_randomness=BEYOND)),
+        LeaderClaim(BEYOND, FIELD, FIELD),
+        LeaderClaim(FIELD, BEYOND, FIELD),
+        LeaderClaim(FIELD, FIELD, BEYOND),
+    ]
+    headers = [
+        replace(HEADER, leadership=replace(LEADERSHIP, voucher=BEYOND)),
+        replace(HEADER, leadership=replace(LEADERSHIP, entropy=BEYOND)),
+    ]
+
+    for operation in beyond:
+        with pytest.raises(ValueUnencodableError):
+            operation.payload()
+    for header in headers:
+        with pytest.raises(ValueUnencodableError):
+            _ = header.encoded
+        with pytest.raises(ValueUnencodableError):
+            _ = header.id
