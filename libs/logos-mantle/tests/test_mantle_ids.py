@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mantle_values import LOCATOR, field_of
 
 from logos_crypto.hashes import MODULUS
+from logos_crypto.trees import LedgerTree, merkle_path
 from logos_mantle.blocks import Block, Proposal, body_root, merkle_root
 from logos_mantle.channels import ChannelConfig, ChannelInscribe, message_id
 from logos_mantle.derivations import (
@@ -70,7 +71,17 @@ def test_nullifiers_are_those_of_the_published_sample() -> None:
     nullifier = voucher_nullifier(secret)
 
     assert int.from_bytes(nullifier, "little") == int(case["public"]["voucher_nullifier"])
-    assert voucher_commitment(secret) != nullifier
+
+
+@pytest.mark.vectors
+def test_vouchers_are_in_the_tree_of_the_published_sample() -> None:
+    case = sample("poc")
+    private, root = case["private"], field_of(int(case["public"]["voucher_root"]))
+    path = merkle_path(int(private["index"]), [field_of(int(each)) for each in private["path"]])
+
+    leaf = voucher_commitment(field_of(int(private["secret_voucher"])))
+
+    assert LedgerTree.verify(leaf, path, root)
 
 
 @pytest.mark.vectors

@@ -189,6 +189,16 @@ CASES = [
         "channel",
     ),
     Case(
+        errors.GenesisFormError,
+        with_operations(TRANSFER, replace(INSCRIPTION, parent=ONES)),
+        "message before it",
+    ),
+    Case(
+        errors.GenesisFormError,
+        with_operations(TRANSFER, replace(INSCRIPTION, signer=ONES)),
+        "signer",
+    ),
+    Case(
         errors.GenesisParametersError,
         with_operations(TRANSFER, replace(INSCRIPTION, inscription=b"\4test")),
     ),
