@@ -65,6 +65,8 @@ class EventPage:
     """Up to where was looked."""
     has_gap: bool
     """Whether events after the place that was asked for were removed."""
+    is_last: bool
+    """Whether no event stands after its position."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,11 @@ class LogPage(Protocol):
         """Whether events after the place that was asked for were removed."""
         ...
 
+    @property
+    def is_last(self) -> bool:
+        """Whether no event stands after its position."""
+        ...
+
 
 Wanted = TypeVar("Wanted")
 Page = TypeVar("Page", bound=LogPage)
@@ -82,7 +87,6 @@ class LogReaders(Generic[Wanted, Page]):
             page = await self._events(position, wanted)
             if page.events or page.has_gap or is_first:
                 yield page
-            is_further = page.position > position
             position, is_first = page.position, False
-            if not is_further:
+            if page.is_last:
                 await news_or_end(news, self._stopping)

@@ -67,7 +67,8 @@ class SqlApplications:
     @reading
     async def events(self, session: AsyncSession, after: int, wanted: EventFilter) -> EventPage:
         found = await event_log.page(session, EventRow, after, lambda row: _is_wanted(row, wanted))
-        return EventPage([_happening(row) for row in found.rows], found.position, found.has_gap)
+        happenings = [_happening(row) for row in found.rows]
+        return EventPage(happenings, found.position, found.has_gap, found.is_last)
 
     @reading
     async def newest_position(self, session: AsyncSession) -> int:

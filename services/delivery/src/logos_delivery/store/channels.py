@@ -133,7 +133,7 @@ class SqlChannels:
             session, ChannelEventRow, after, lambda row: _is_wanted(row, wanted)
         )
         happenings = [_happening(row) for row in found.rows]
-        return ChannelEventPage(happenings, found.position, found.has_gap)
+        return ChannelEventPage(happenings, found.position, found.has_gap, found.is_last)
 
     @reading
     async def newest_position(self, session: AsyncSession) -> int:

@@ -1,7 +1,7 @@
 """A log of events in a table: pages of it, and its limits (DEL-20, CHN-30)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from sqlalchemy import delete, func, select
@@ -19,20 +19,33 @@ EVENT_BYTES: Final = 200
 """What an event takes beside its own bytes."""
 LOOKED_AT: Final = 2_000
 """Events that one page looks at, where most are not wanted."""
-_READ: Final = 10
-"""Events that are in memory beside those of the page."""
+_READ: Final = 20
+"""Events that are read at a time, in memory beside those of the page."""
 
 Row = TypeVar("Row", EventRow, ChannelEventRow)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rows(Generic[Row]):
-    """A page."""
+    """A page, or as much of it as was read."""
 
-    rows: list[Row]
     position: int
     """Up to where was looked."""
-    has_gap: bool
+    rows: list[Row] = field(default_factory=list)
+    has_gap: bool = False
+    is_last: bool = False
+    """Whether no event stands after its position."""
+    size: int = 0
+
+    def take(self, row: Row, *, is_wanted: bool) -> bool:
+        """Looks at the next event; returns whether there is room for more."""
+        if is_wanted:
+            self.size += row.size_bytes
+            if self.rows and self.size > PAGE_BYTES:
+                return False
+            self.rows.append(row)
+        self.position = row.position
+        return len(self.rows) < PAGE_EVENTS
 
 
 async def newest(session: AsyncSession, log: type[Row]) -> int:
@@ -44,27 +57,31 @@ async def page(
     session: AsyncSession, log: type[Row], after: int, is_wanted: Callable[[Row], bool]
 ) -> Rows[Row]:
     """Returns wanted events after a position: one at least, if there is one near."""
-    oldest = await session.scalar(select(func.min(log.position)))
-    first = await newest(session, log) + 1 if oldest is None else oldest
-    rows = await session.stream_scalars(
-        select(log)
-        .where(log.position > after)
-        .order_by(log.position)
-        .limit(LOOKED_AT)
-        .execution_options(yield_per=_READ)
-    )
-    found: list[Row] = []
-    size, position = 0, after
-    async for row in rows:
-        if is_wanted(row):
-            size += row.size_bytes
-            if found and size > PAGE_BYTES:
-                break
-            found.append(row)
-        position = row.position
-        if len(found) == PAGE_EVENTS:
-            break
-    return Rows(found, max(position, first - 1), has_gap=first > after + 1)
+    oldest = select(func.min(log.position)).scalar_subquery()
+    latest = select(func.max(log.position)).scalar_subquery()
+    first, last = (await session.execute(select(oldest, latest))).one()
+    found: Rows[Row] = Rows(after)
+    if last is not None:
+        found.has_gap = first > after + 1
+        await _fill(session, log, found, is_wanted)
+        found.position = max(found.position, first - 1)
+    found.is_last = found.position >= (last or 0)
+    return found
+
+
+async def _fill(
+    session: AsyncSession, log: type[Row], found: Rows[Row], is_wanted: Callable[[Row], bool]
+) -> None:
+    """Reads some events at a time: a cursor of the driver's takes its thread twice for each."""
+    for _ in range(LOOKED_AT // _READ):
+        after = found.position
+        following = select(log).where(log.position > after).order_by(log.position).limit(_READ)
+        rows = (await session.scalars(following)).all()
+        if not all(found.take(row, is_wanted=is_wanted(row)) for row in rows):
+            return
+        if len(rows) < _READ:
+            return
+        session.expunge_all()  # those that are not wanted need not stay in memory
 
 
 async def trim(session: AsyncSession, log: type[Row]) -> None:

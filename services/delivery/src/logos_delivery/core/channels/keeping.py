@@ -83,6 +83,8 @@ class ChannelEventPage:
     """Up to where was looked."""
     has_gap: bool
     """Whether events after the place that was asked for were removed."""
+    is_last: bool
+    """Whether no event stands after its position."""
 
 
 class ChannelStore(Protocol):
