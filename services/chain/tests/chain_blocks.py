@@ -16,7 +16,7 @@ from logos_chain.core.consensus.types import BlockId, Candidate, Header, SignedH
 NOON = 10**15
 """A time at which every slot of these tests has begun."""
 CLOCK = SlotClock(0, 1000)
-GENESIS = BlockId(bytes(32))
+GENESIS = BlockId(blake2b(b"genesis", digest_size=32).digest())
 ROOT = bytes(32)
 SMALL = Parameters(
     "small",
@@ -62,7 +62,9 @@ def candidate(name: str, parent: bytes, slot: int, **changes: Any) -> Candidate:
 
 
 def genesis_block(total_stake: int = 1000) -> TreeBlock:
-    return TreeBlock(GENESIS, GENESIS, 0, genesis_state(bytes(32), bytes(32), total_stake), b"")
+    return TreeBlock(
+        GENESIS, BlockId(bytes(32)), 0, genesis_state(bytes(32), bytes(32), total_stake), b""
+    )
 
 
 def new_tree(parameters: Parameters = SMALL, **bounds: int) -> BlockTree:
