@@ -78,11 +78,17 @@ class KnownChain(Protocol):
         ...
 
     def anchors(self) -> Sequence[BlockId]:
-        """Returns at most 4 older blocks of the local chain, newest first, the genesis last.
+        """Returns the blocks of the local chain at `anchor_heights`.
 
         With them a peer whose chain left long ago finds something in common, and is recognised.
         """
         ...
+
+
+def anchor_heights(tip_height: int, security_blocks: int) -> list[int]:
+    """Returns heights that lie further and further behind a tip; the last is the genesis."""
+    behind = (security_blocks // 4, security_blocks, 4 * security_blocks)
+    return [*sorted({tip_height - each for each in behind if each < tip_height}, reverse=True), 0]
 
 
 @dataclass(frozen=True, slots=True)
