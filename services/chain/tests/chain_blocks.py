@@ -67,12 +67,12 @@ def genesis_block(total_stake: int = 1000) -> TreeBlock:
     )
 
 
-def new_tree(parameters: Parameters = SMALL, **bounds: int) -> BlockTree:
+def new_tree(parameters: Parameters = SMALL, **bounds: Any) -> BlockTree:
     return BlockTree(genesis_block(), keep_slots=parameters.uncle_window_slots, **bounds)
 
 
 def new_follower(
-    parameters: Parameters = SMALL, rule: Rule = Rule.BOOTSTRAP, **bounds: int
+    parameters: Parameters = SMALL, rule: Rule = Rule.BOOTSTRAP, **bounds: Any
 ) -> Follower:
     return Follower(parameters, CLOCK, new_tree(parameters, **bounds), rule=rule)
 

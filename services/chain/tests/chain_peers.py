@@ -35,7 +35,7 @@ class Chain:
         self, parameters: Parameters, rule: Rule, blocks: Sequence[Candidate] = ()
     ) -> None:
         self.parameters = parameters
-        self.follower: Follower = new_follower(parameters, rule)
+        self.follower: Follower = new_follower(parameters, rule, final=self)
         self.bodies: dict[BlockId, Candidate] = {}
         self.lines: dict[BlockId, list[BlockId]] = {GENESIS: [GENESIS]}
         for each in blocks:
@@ -52,6 +52,9 @@ class Chain:
         return wrong[0] if wrong else None
 
     def has(self, block: BlockId) -> bool:
+        return block in self.lines
+
+    def is_final(self, block: BlockId) -> bool:
         return block in self.lines
 
     def local_tip(self) -> BlockId:

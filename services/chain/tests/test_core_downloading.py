@@ -162,6 +162,20 @@ def test_a_chain_that_left_before_what_is_final_is_reported_and_not_merged() -> 
     assert local.local_tip() == left[-1].header.id
 
 
+def test_a_fork_far_below_with_late_slots_is_recognised_by_what_is_stored() -> None:
+    """Its first block is newer than all that is final, and its parent is not in memory."""
+    late = [MAIN[0], *chain("late", MAIN[0].header.id, range(50, 150))]
+    ours = [*MAIN, *chain("further", TIP, range(41, 49))]
+    local, other = fresh(ours, Rule.ONLINE), Chain(TWENTY, Rule.BOOTSTRAP, late)
+    assert local.follower.tree.get(MAIN[0].header.id) is None
+
+    run = Downloads(local, {"a": Peer(other)}).run()
+
+    assert run.ends == [("a", PeerEnd.BELOW_LIB)]
+    assert len(run.diverged) == 1
+    assert local.follower.orphans == 0
+
+
 def test_anchors_lie_further_and_further_behind() -> None:
     assert anchor_heights(1000, 20) == [995, 980, 920, 0]
     assert anchor_heights(15, 20) == [10, 0]
@@ -206,7 +220,7 @@ kinds = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(kinds, st.integers(1, 7), st.integers(0, 40))
 def test_any_peers_with_an_honest_one_among_them_lead_to_its_chain(
     order: list[type[Peer]], batch: int, known: int

@@ -25,11 +25,11 @@ class EpochState:
 
     epoch: int
     aged_root: bytes
-    """C_LEAD: the ledger root when the epoch before began. 32 bytes."""
+    """C_LEAD: the ledger root when the epoch before began (CON-6). 32 bytes."""
     nonce: bytes
-    """eta: 32 bytes, a field value."""
+    """eta: 32 bytes, a field value (CON-7)."""
     total_stake: int
-    """D: 1 to 2**64-1."""
+    """D: 1 to 2**64-1 (CON-8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def epoch_at(parameters: Parameters, state: BlockState, slot: int) -> EpochState
     for _ in range(epoch - last - 1):
         lower = infer_total_stake(parameters, stake, 0)
         if lower == stake:
-            break  # it has come to its end, however many epochs are empty
+            break  # CON-10: it has come to its end, however many epochs are empty
         stake = lower
     return EpochState(epoch, state.ledger_root, state.nonce, stake)
 

@@ -45,7 +45,7 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A block was not taken."""
+    """A block was not taken (CON-38)."""
 
     block: BlockId
     source: str
@@ -84,7 +84,7 @@ class SignedTwice:
 
 @dataclass(frozen=True, slots=True)
 class Reorganised:
-    """The local chain has another tip."""
+    """The local chain has another tip (CON-26)."""
 
     common: BlockId
     """The newest block of both chains."""
@@ -312,7 +312,7 @@ class Follower:
         return [Reorganised(common.id, removed, added)]
 
     def _commit(self) -> list[Effect]:
-        """Makes the block that is k deep final, and cuts off what does not descend from it."""
+        """Makes the block k deep final, and cuts off what does not descend from it (CON-24)."""
         old = self._tree.root
         height = self._tip.height - self._parameters.security_blocks
         root = self._tree.ancestor(self._tip, height) if height > old.height else None

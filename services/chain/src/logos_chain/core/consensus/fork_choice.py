@@ -19,9 +19,9 @@ class Rule(StrEnum):
     """The rules of fork choice."""
 
     BOOTSTRAP = "BOOTSTRAP"
-    """maxvalid-bg."""
+    """maxvalid-bg (CON-22)."""
     ONLINE = "ONLINE"
-    """maxvalid-mc."""
+    """maxvalid-mc (CON-23)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def choose(
     best = local
     for fork in forks:
         parted = divergence(tree, best, fork)
-        if parted.depth_local <= security_blocks:
+        if parted.depth_local <= security_blocks:  # CON-21
             is_better = parted.depth_fork > parted.depth_local
         elif rule is Rule.BOOTSTRAP:
             common = parted.common

@@ -52,7 +52,7 @@ class UseRule:
 
 @dataclass(frozen=True, slots=True)
 class BeginDownload:
-    """Download up to the tips of the configured peers; report `downloaded` or `failed`."""
+    """Download up to the configured peers' tips (CON-28); report `downloaded` or `failed`."""
 
 
 @dataclass(frozen=True, slots=True)

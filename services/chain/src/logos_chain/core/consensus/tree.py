@@ -13,7 +13,7 @@ Spec: docs/protocol/chain-consensus.md, CON-20 to CON-26.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from logos_chain.core.consensus.epochs import BlockState
 from logos_chain.core.consensus.types import BlockId
@@ -43,6 +43,14 @@ class TreeBlock:
         return self.state.slot
 
 
+class FinalChain(Protocol):
+    """The final blocks that are stored, below the tree's root."""
+
+    def is_final(self, block: BlockId) -> bool:
+        """Says, at once, whether a block is stored as final. Asked for parents of orphans."""
+        ...
+
+
 class BlockTree:
     """The blocks from the root on, and the ancestors of the root that uncles may need."""
 
@@ -53,6 +61,7 @@ class BlockTree:
         below: Iterable[TreeBlock] = (),
         keep_slots: int = 0,
         max_side_blocks: int = MAX_SIDE_BLOCKS,
+        final: FinalChain | None = None,
     ) -> None:
         """Makes a tree of one block.
 
@@ -61,9 +70,11 @@ class BlockTree:
             below: Its ancestors, oldest first, as far as they are known and needed.
             keep_slots: Ancestors of the root are kept for so many slots before it.
             max_side_blocks: Blocks that are not ancestors of the local tip.
+            final: Tells a fork that left long ago from one whose parent is still to come.
         """
         self._keep_slots = keep_slots
         self._max_side_blocks = max_side_blocks
+        self._final = final
         self._arrivals = root.arrival
         self._blocks = {block.id: block for block in (*below, root)}
         self._below = dict.fromkeys(block.id for block in below)
@@ -85,8 +96,10 @@ class BlockTree:
         return self._blocks.get(block_id)
 
     def is_below(self, block_id: BlockId) -> bool:
-        """Says whether it is a kept ancestor of the root."""
-        return block_id in self._below
+        """Says whether it is an ancestor of the root, kept here or stored."""
+        if block_id in self._blocks or self._final is None:
+            return block_id in self._below
+        return self._final.is_final(block_id)
 
     def tips(self) -> list[TreeBlock]:
         """Returns the blocks without children, first seen first."""

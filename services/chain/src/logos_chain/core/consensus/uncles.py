@@ -1,8 +1,8 @@
 """Uncles: blocks of forks that a block carries so that their slots are counted.
 
 They weigh nothing in the choice of a fork and change no ledger; the estimate of the total stake
-alone sees them. A network may do without them: `max_uncles` is 0 then, and a block that carries
-one is refused.
+alone sees them (CON-35). A network may do without them: `max_uncles` is 0 then, and a block that
+carries one is refused.
 
 Spec: docs/protocol/chain-consensus.md, CON-34 to CON-36. Source: LIP-92, uncle references.
 """

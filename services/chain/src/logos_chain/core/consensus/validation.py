@@ -94,6 +94,7 @@ def _has_begun(of: _Context) -> bool:
 
 
 def _is_above_root(of: _Context) -> bool:
+    """CON-32."""
     return of.header.slot > of.tree.root.slot and not of.tree.is_below(of.header.parent)
 
 
@@ -152,7 +153,7 @@ def first_fault(
 def claims(
     parameters: Parameters, tree: BlockTree, candidate: Candidate
 ) -> tuple[LeadershipClaim, ...]:
-    """Returns what is to be verified of a block without a fault: its own claim comes first."""
+    """Returns what is to be verified of a block without a fault, its own claim first (CON-33)."""
     return tuple(_claim(parameters, tree, each) for each in (candidate.signed, *candidate.uncles))
 
 

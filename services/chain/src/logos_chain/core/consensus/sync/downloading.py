@@ -21,12 +21,13 @@ from logos_chain.core.consensus.sync.messages import MAX_ADDITIONAL, DownloadReq
 from logos_chain.core.consensus.types import BlockId
 
 STALL_MS: Final = 10_000
-"""Without an answer, or a block that was asked for."""
+"""CON-45. Without an answer, or a block that was asked for."""
 MAX_BATCH: Final = 4096
 """Blocks in one answer."""
 MAX_EMPTY_BATCHES: Final = 2
 """Answers in a row that brought no new block."""
 ROUNDS: Final = 3
+"""CON-46."""
 FIRST_PAUSE_MS: Final = 2_000
 """Before all peers are tried again; doubled each time."""
 MAX_PEERS: Final = 64
@@ -258,6 +259,7 @@ class Downloading:
         talk.in_batch += 1
         if talk.in_batch > MAX_BATCH:
             return self._end_peer(talk, PeerEnd.ENDLESS, now_ms)
+        # CON-44
         follows = self._chain.has(parent) if talk.last is None else parent == talk.last
         if not follows or slot <= talk.last_slot:
             return self._end_peer(talk, PeerEnd.NOT_A_CHAIN, now_ms)
