@@ -116,6 +116,14 @@ class Junk(Peer):
         return identified("junk"), 999
 
 
+class Skipping(Peer):
+    """Leaves out every other block."""
+
+    def blocks(self, request: DownloadRequest) -> list[Candidate] | None:
+        found = super().blocks(request)
+        return found and found[::2]
+
+
 class Hollow(Peer):
     """Promises a tip and never sends anything."""
 

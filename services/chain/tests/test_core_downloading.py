@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from chain_blocks import GENESIS, NOON, TWENTY, chain
-from chain_peers import Chain, Downloads, Endless, Hollow, Junk, Peer, Repeating, Silent
+from chain_peers import Chain, Downloads, Endless, Hollow, Junk, Peer, Repeating, Silent, Skipping
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,6 +81,7 @@ def test_a_peer_whose_tip_moves_while_it_is_read_is_followed_to_the_new_one() ->
     [
         (Silent, PeerEnd.STALLED, False),
         (Junk, PeerEnd.NOT_A_CHAIN, True),
+        (Skipping, PeerEnd.NOT_A_CHAIN, True),
         (Hollow, PeerEnd.NO_PROGRESS, True),
         (Repeating, PeerEnd.NO_PROGRESS, True),
         (Endless, PeerEnd.INVALID_BLOCK, True),

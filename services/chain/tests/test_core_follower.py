@@ -281,6 +281,31 @@ def test_a_block_of_the_next_slots_waits_until_its_slot_begins() -> None:
     assert follower.next_wake_ms() is None
 
 
+def test_what_follows_a_waiting_block_waits_with_it() -> None:
+    follower = new_follower()
+    blocks = chain("a", GENESIS, [11, 12])
+    now_ms = CLOCK.begins_ms(10)
+    assert follower.received(blocks[0], "a", now_ms) == []
+    assert follower.received(candidate("twin", GENESIS, 11, version=1), "a", now_ms) == []
+
+    assert follower.received(blocks[1], "a", CLOCK.begins_ms(12)) == []
+    told = outcomes(settle(follower, follower.tick(CLOCK.begins_ms(12))))
+
+    assert list(told.values()) == ["ACCEPTED"] * 3
+
+
+def test_what_follows_a_waiting_block_falls_with_it() -> None:
+    follower = new_follower()
+    first = candidate("first", GENESIS, 11, uncles=(candidate("no", GENESIS, 9).signed,) * 5)
+    now_ms = CLOCK.begins_ms(12)
+    follower.received(first, "a", CLOCK.begins_ms(10))
+    follower.received(candidate("second", first.header.id, 12), "a", now_ms)
+
+    told = outcomes(follower.tick(now_ms))
+
+    assert list(told.values()) == [RejectReason.TOO_MANY_UNCLES, RejectReason.PARENT_UNKNOWN]
+
+
 def test_orphans_are_fetched_once_and_follow_their_parents() -> None:
     follower = new_follower()
     blocks = chain("a", GENESIS, range(1, 4))

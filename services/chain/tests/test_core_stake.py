@@ -86,6 +86,20 @@ def test_stays_within_64_bits_and_follows_what_is_observed(
         assert got == estimate
 
 
+@given(presets, stakes, st.integers(0, 400_000))
+def test_every_division_is_towards_zero(parameters: Any, estimate: int, occupied: int) -> None:
+    """By exact fractions, cut off."""
+    scaled, permille = estimate * 1000, int(parameters.activation * 1000)
+    expected = parameters.observed_slots * permille
+    error = int(Fraction(scaled * (expected - occupied * 1000), expected))
+    correction = int(Fraction(int(parameters.learning_rate * 1000) * error, 1000))
+    wanted = int(Fraction(scaled - correction, 1000))
+
+    got = infer_total_stake(parameters, estimate, occupied)
+
+    assert got == min(max(wanted, 1), MAX_STAKE)
+
+
 @given(presets, stakes, st.integers(0, 1000), st.integers(0, 1000))
 def test_more_occupied_slots_never_lower_the_estimate(
     parameters: Any, estimate: int, few: int, more: int

@@ -190,7 +190,9 @@ class Follower:
         if reason is not RejectReason.PARENT_UNKNOWN:
             return [Rejected(header.id, source, reason)]
         effects = self._give_up(self._orphans.add(candidate, source), reason)
-        is_on_its_way = any(header.parent in each for each in (self._pending, self._orphans))
+        is_on_its_way = any(
+            header.parent in each for each in (self._pending, self._orphans, self._early)
+        )
         if not is_on_its_way:
             effects.append(FetchAncestors(header.id, header.parent, source))
         return effects
@@ -234,6 +236,8 @@ class Follower:
         for block in [one for one, each in self._early.items() if _slot(each) <= now_slot]:
             each = self._early.pop(block)
             effects += self.received(each.candidate, each.source, now_ms)
+            if block not in self._pending:
+                effects += self._drop_children(block)
         return effects
 
     def next_wake_ms(self) -> int | None:

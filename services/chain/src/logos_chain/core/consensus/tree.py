@@ -72,6 +72,7 @@ class BlockTree:
             max_side_blocks: Blocks that are not ancestors of the local tip.
             final: Tells a fork that left long ago from one whose parent is still to come.
         """
+        below = tuple(below)
         self._keep_slots = keep_slots
         self._max_side_blocks = max_side_blocks
         self._final = final
