@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logos_chain.core.consensus.presets import PRESETS
@@ -86,6 +86,8 @@ def test_stays_within_64_bits_and_follows_what_is_observed(
         assert got == estimate
 
 
+@example(PRESETS["spec"], 1002, 12_856)  # where rounding down would differ
+@example(PRESETS["dev"], 1151, 169)
 @given(presets, stakes, st.integers(0, 400_000))
 def test_every_division_is_towards_zero(parameters: Any, estimate: int, occupied: int) -> None:
     """By exact fractions, cut off."""
