@@ -4,10 +4,10 @@ import heapq
 from collections.abc import Callable, Sequence
 from itertools import count
 
-from chain_blocks import GENESIS, NOON, candidate, deliver, identified, new_follower
+from chain_blocks import GENESIS, NOON, candidate, deliver, identified, new_follower, outcomes
 
 from logos_chain.core.consensus.errors import RejectReason
-from logos_chain.core.consensus.follower import Accepted, Follower, Rejected
+from logos_chain.core.consensus.follower import Accepted, FetchAncestors, Follower
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.consensus.parameters import Parameters
 from logos_chain.core.consensus.sync.downloading import (
@@ -37,19 +37,23 @@ class Chain:
         self.parameters = parameters
         self.follower: Follower = new_follower(parameters, rule, final=self)
         self.bodies: dict[BlockId, Candidate] = {}
+        """Of all that has come, accepted or not."""
+        self.missing: list[FetchAncestors] = []
         self.lines: dict[BlockId, list[BlockId]] = {GENESIS: [GENESIS]}
         for each in blocks:
             self.take(each)
 
-    def take(self, block: Candidate) -> RejectReason | None:
-        effects = deliver(self.follower, block)
+    def take(self, block: Candidate, source: str = "a") -> str | None:
+        """Returns why the block was not taken; None: it was, or it waits for its parent."""
+        self.bodies.setdefault(block.header.id, block)
+        effects = deliver(self.follower, block, source)
         for each in effects:
             if isinstance(each, Accepted):
-                self.bodies[block.header.id] = block
-                parent = self.lines[block.header.parent]
-                self.lines[block.header.id] = [*parent, block.header.id]
-        wrong = [each.reason for each in effects if isinstance(each, Rejected)]
-        return wrong[0] if wrong else None
+                self.lines[each.block.id] = [*self.lines[each.block.parent], each.block.id]
+            elif isinstance(each, FetchAncestors):
+                self.missing.append(each)
+        told = outcomes(effects).get(block.header.id)
+        return None if told == "ACCEPTED" else told
 
     def has(self, block: BlockId) -> bool:
         return block in self.lines
@@ -147,7 +151,7 @@ class Endless(Hollow):
 
     def blocks(self, request: DownloadRequest) -> list[Candidate] | None:
         made, parent = [], GENESIS
-        for number in range(10_000):
+        for number in range(200):
             made.append(candidate(f"endless {number}", parent, number + 1, version=2))
             parent = made[-1].header.id
         return made
@@ -241,4 +245,4 @@ class Downloads:
         if reason is None:
             self.after(lambda: self.machine.applied(call, self.now_ms))
         else:
-            self.after(lambda: self.machine.refused(call, reason, self.now_ms))
+            self.after(lambda: self.machine.refused(call, RejectReason(reason), self.now_ms))

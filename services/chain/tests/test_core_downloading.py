@@ -43,18 +43,18 @@ def test_a_new_node_gets_the_whole_chain_in_batches() -> None:
 
     assert run.ended == Ended(is_complete=True, reasons=(("a", PeerEnd.DONE),))
     assert local.local_tip() == TIP
-    assert len(local.bodies) == 40
+    assert len(local.lines) == 41
 
 
 def test_a_node_with_a_fork_of_its_own_gets_what_it_lacks() -> None:
     local = fresh([*MAIN[:20], *chain("own", MAIN[19].header.id, range(21, 25))])
     peer = Peer(served())
-    before = len(local.bodies)
+    before = len(local.lines)
 
     run = Downloads(local, {"a": peer}).run()
 
     assert local.local_tip() == TIP
-    assert len(local.bodies) == before + 20
+    assert len(local.lines) == before + 20
     assert run.reads < 35, "little is sent twice"
 
 
@@ -124,7 +124,7 @@ def test_an_answer_without_an_end_is_cut_at_its_bound() -> None:
     assert effects[0] == EndPeer("a", PeerEnd.ENDLESS)
 
 
-def test_a_run_in_which_nobody_answers_is_tried_three_times_and_fails() -> None:
+def test_a_run_without_an_answer_is_tried_three_times_and_fails() -> None:
     run = Downloads(fresh(), {"a": Silent(served()), "b": Junk(served())}).run()
 
     assert [each for each in run.ends if each[0] == "a"] == [("a", PeerEnd.STALLED)] * 3
