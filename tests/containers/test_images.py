@@ -11,7 +11,7 @@ from own_topology import ROOT
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
 
-MODULES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
+MODULES = sorted(path.parents[2].name for path in ROOT.glob("services/*/src/*/__main__.py"))
 MOST_OVER_BASE_BYTES = 250 * 1024**2
 
 

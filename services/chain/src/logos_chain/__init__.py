@@ -1,0 +1,1 @@
+"""The private blockchain of a node."""

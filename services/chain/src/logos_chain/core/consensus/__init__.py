@@ -1,0 +1,4 @@
+"""Cryptarchia: slots, epochs, lottery, fork choice, header rules, synchronisation.
+
+Spec: docs/protocol/chain-consensus.md.
+"""
