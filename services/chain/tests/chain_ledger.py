@@ -123,12 +123,15 @@ class Chain:
             if entry is None or entry.declaration is None:
                 yield each
 
-    def paid(self, *operations: Operation, signatures: Sequence[int] = ()) -> SignedTransaction:
-        """Puts a transfer to the end that pays exactly the fee from a note not used yet."""
+    def paid(
+        self, *operations: Operation, signatures: Sequence[int] = (), tip: int = 0
+    ) -> SignedTransaction:
+        """Puts a transfer to the end that pays the fee and a tip from a note not used yet."""
         source = next(self.funds)
         entry = self.ledger.note(source)
         assert entry is not None
-        return pay(self.ledger, source, entry.note.value, *operations, signatures=signatures)
+        value = entry.note.value
+        return pay(self.ledger, source, value, *operations, signatures=signatures, tip=tip)
 
     def block(
         self, *transactions: SignedTransaction, slot: int | None = None, voucher: bytes = b""
