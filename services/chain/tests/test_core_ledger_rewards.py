@@ -1,9 +1,8 @@
 """Emission, prices and what is conserved (LED-33 to LED-36, LED-39): acceptance 11 and 12."""
 
-from fractions import Fraction
-
 import pytest
 from chain_ledger import EPOCH_SLOTS, PARAMETERS, STAKE, Chain, genesis, outputs_of, pay, signed
+from chain_ledger_oracle import reward_by_the_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,15 +16,6 @@ from logos_mantle.transfers import Transfer
 
 INFLATING = 1_000_000
 amounts = st.integers(0, 1 << 40)
-
-
-def reward_by_the_text(total_stake: int, fees: list[int]) -> Fraction:
-    """The formula of LIP-199 before it is put into whole numbers; in rationals."""
-    supply, yearly, step = 10**10, Fraction(1, 100), Fraction(1, 365 * 2880)
-    deviation = Fraction(3 * 10**9 - total_stake, 3 * 10**9)
-    average = Fraction(sum(fees), 120) / supply / step
-    rate = min(Fraction(1), max(Fraction(0), (deviation / 4 + average) / yearly))
-    return rate * yearly * supply * step + (1 - rate) * fees[-1]
 
 
 @given(
