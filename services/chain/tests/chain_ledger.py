@@ -161,8 +161,10 @@ class Chain:
         assert self.ledger.head == head
         return result.reason
 
-    def rehearse(self, *transactions: SignedTransaction) -> list[Admitted | Refused]:
-        slot = self.slot + 1
+    def rehearse(
+        self, *transactions: SignedTransaction, slot: int | None = None
+    ) -> list[Admitted | Refused]:
+        slot = self.slot + 1 if slot is None else slot
         epoch = epoch_state(slot // EPOCH_SLOTS, self.stake)
         return self.ledger.rehearse(transactions, slot=slot, epoch=epoch)
 

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from logos_chain.core.ledger.ledger import Applied
+from logos_chain.core.ledger.ledger import Admitted, Applied
 from logos_chain.core.ledger.services import activity_distance
 from logos_mantle.channels import (
     ChannelConfig,
@@ -40,7 +40,7 @@ from logos_mantle.services import SdpActive, SdpWithdraw
 from logos_mantle.transactions import SignedTransaction
 from logos_mantle.transfers import LeaderClaim, Transfer
 
-NAMES = ("a", "b", "c", "d")
+NAMES = ("a", "b", "c", "d", "e", "f")
 STAKES = (1_000_000, 2_990_000_000, 10_000_000_000)
 KINDS = (
     "transfer",
@@ -88,13 +88,20 @@ class LedgerMachine(RuleBasedStateMachine):
     def oracle(self) -> Oracle:
         return self.oracles[-1]
 
-    @rule(data=st.data(), gap=st.sampled_from([1, 1, 1, 7, 45, 100, 230]))
+    @rule(data=st.data(), gap=st.sampled_from([1, 7, 45, 45, 100, 100, 230]))
+    def later_block(self, data: st.DataObject, gap: int) -> None:
+        self.block(data, gap)
+
+    @rule(data=st.data())
+    def next_block(self, data: st.DataObject) -> None:
+        self.block(data, 1)
+
     def block(self, data: st.DataObject, gap: int) -> None:
         slot = self.chain.slot + gap
         if slot >= 25 * EPOCH_SLOTS:
             return
         held: tuple[SignedTransaction, ...] = ()
-        for _ in range(data.draw(st.integers(0, 4), "transactions")):
+        for _ in range(data.draw(st.integers(1, 5), "transactions")):
             more = (*held, self.transaction(data, slot))
             is_kept = self.oracle.block(more, slot, field_of(1)) is not None
             if is_kept or data.draw(st.integers(0, 9), "keep") == 0:
@@ -108,8 +115,11 @@ class LedgerMachine(RuleBasedStateMachine):
         expected = self.oracle.block(transactions, slot, voucher)
         before, head = contents(self.chain.ledger), self.chain.ledger.head
 
+        rehearsed = self.chain.rehearse(*transactions, slot=slot)
+        assert contents(self.chain.ledger) == before
         result = self.chain.block(*transactions, slot=slot, voucher=voucher)
 
+        assert all(isinstance(each, Admitted) for each in rehearsed) == (expected is not None)
         assert isinstance(result, Applied) == (expected is not None), result
         if expected is None:
             assert contents(self.chain.ledger) == before
@@ -120,10 +130,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.undone.clear()
         return True
 
-    @precondition(lambda self: len(self.oracles) > 1)
+    @precondition(lambda self: len(self.oracles) > 2)
     @rule(depth=st.integers(1, 4))
     def undo(self, depth: int) -> None:
-        for _ in range(min(depth, len(self.oracles) - 1)):
+        for _ in range(min(depth, len(self.oracles) - 2)):
             applied, block = self.chain.applied[-1], self.chain.blocks[-1]
             self.undone.append((applied, block, self.oracles.pop()))
             self.chain.undo()
@@ -136,16 +146,6 @@ class LedgerMachine(RuleBasedStateMachine):
         self.chain.applied.append(applied)
         self.chain.blocks.append(block)
         self.oracles.append(oracle)
-
-    @rule(data=st.data())
-    def rehearse(self, data: st.DataObject) -> None:
-        before = contents(self.chain.ledger)
-        slot = self.chain.slot + 1
-
-        results = self.chain.rehearse(*[self.transaction(data, slot) for _ in range(2)])
-
-        assert len(results) == 2
-        assert contents(self.chain.ledger) == before
 
     @invariant()
     def agrees_with_the_oracle(self) -> None:
@@ -198,9 +198,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def inputs(self, data: st.DataObject, most: int, kinds: tuple[str, ...]) -> tuple[bytes, ...]:
         notes = self.oracle.notes
         fits = [key for key, each in notes.items() if kind_of(each) in kinds]
-        right = st.lists(st.sampled_from(fits), min_size=1, max_size=most) if fits else st.just([])
-        any_at_all = st.lists(st.sampled_from(self.seen), max_size=most)
-        return tuple(data.draw(st.one_of(right, right, right, right, any_at_all), "inputs"))
+        if fits and data.draw(st.integers(0, 9), "right"):
+            found = st.lists(st.sampled_from(fits), min_size=1, max_size=most, unique=True)
+        else:
+            found = st.lists(st.sampled_from(self.seen), max_size=most)
+        return tuple(data.draw(found, "inputs"))
 
     def value(self, inputs: tuple[bytes, ...]) -> int:
         notes = self.oracle.notes
@@ -268,7 +270,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 LedgerMachine.TestCase.settings = settings(
-    max_examples=30,
+    max_examples=25,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
