@@ -201,7 +201,10 @@ class LedgerMachine(RuleBasedStateMachine):
         if fits and data.draw(st.integers(0, 9), "right"):
             found = st.lists(st.sampled_from(fits), min_size=1, max_size=most, unique=True)
         else:
-            found = st.lists(st.sampled_from(self.seen), max_size=most)
+            wrong = [key for key in notes if key not in fits]
+            found = st.lists(
+                st.sampled_from(wrong or self.seen) | st.sampled_from(self.seen), max_size=most
+            )
         return tuple(data.draw(found, "inputs"))
 
     def value(self, inputs: tuple[bytes, ...]) -> int:
