@@ -150,7 +150,7 @@ class TestRoots:
         assert (chain.ledger.head.aged_root, chain.ledger.head.epoch_root) == (root, root)
 
     def test_agree_with_those_of_consensus(self) -> None:
-        # CON-5 derives C_LEAD from roots of blocks; the ledger keeps the same ones.
+        # CON-6 and CON-10 derive C_LEAD from roots of blocks; the ledger keeps the same ones.
         chain = Chain()
         roots = {0: chain.ledger.root}
         for slot in (5, 99, 100, 150, 250, 450, 460):

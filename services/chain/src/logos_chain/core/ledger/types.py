@@ -119,7 +119,7 @@ class Head:
     root: bytes
     """Of the tree of notes after this block, 32 bytes."""
     aged_root: bytes
-    """As the epoch before this one began, 32 bytes: C_LEAD of this epoch (CON-5)."""
+    """As the epoch before this one began, 32 bytes: C_LEAD of this epoch (CON-6)."""
     epoch_root: bytes
     """As this epoch began: C_LEAD of the next one."""
     execution: ExecutionMarket
