@@ -287,6 +287,21 @@ class TestLimits:
         assert node.stage(other) is Stage.DROPPED
         assert reasons(node.receive(node.spend(node.notes[2], tip=300))) == ["MEMPOOL_FULL"]
 
+    def test_child_counts_no_more_than_with_its_parent(self) -> None:
+        """MPL-11: else a poor parent would be kept by any child, and others kept out by it."""
+        node = Node(Limits(transactions=2))
+        parent = node.spend(node.notes[0])
+        child, other = node.follow(parent, tip=100), node.spend(node.notes[1], tip=80)
+        node.take(parent, other)
+
+        assert reasons(node.receive(child)) == ["MEMPOOL_FULL"]
+        node.move(0, [other])
+        node.take(child)
+        assert passed_on(node.take(node.spend(node.notes[2], tip=80)))
+
+        assert node.stage(child) is Stage.DROPPED
+        assert node.stage(parent) is Stage.PENDING
+
     def test_a_source_has_only_part_of_the_places_for_verification(self) -> None:
         """MPL-10: own transactions have their own."""
         node = Node(Limits(checking=3, checking_of_source=2))

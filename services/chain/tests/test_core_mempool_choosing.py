@@ -52,6 +52,16 @@ def test_what_a_taken_parent_has_made_cheaper_comes_earlier() -> None:
     assert node.mempool.choose(0) == (parent, rich, poor, other)
 
 
+def test_child_does_not_count_what_its_parent_has_tipped_already() -> None:
+    """MPL-12."""
+    node = Node()
+    parent, other = node.spend(node.notes[0], tip=3000), node.spend(node.notes[1], tip=1000)
+    child = node.follow(parent, tip=1)
+    node.take(parent, child, other)
+
+    assert node.mempool.choose(0) == (parent, other, child)
+
+
 def test_parents_come_before_children_though_they_tip_less() -> None:
     """MPL-13."""
     node = Node()

@@ -286,8 +286,8 @@ class MempoolMachine(RuleBasedStateMachine):
 
 TestMempoolMachine = MempoolMachine.TestCase
 TestMempoolMachine.settings = settings(
-    max_examples=12,
-    stateful_step_count=30,
+    max_examples=60,
+    stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -54,6 +54,21 @@ def test_transaction_in_another_block_is_told_anew() -> None:
     assert told(effects) == [(transaction.hash, expected)]
 
 
+def test_safe_block_stays_safe_on_a_chain_that_is_shorter_for_now() -> None:
+    """MPL-18: it is not told a second time when the chain grows again."""
+    node = Node(Limits(safe_blocks=2))
+    transaction = node.spend(node.notes[0])
+    node.grow(transaction)
+    node.grow()
+    node.grow()
+    assert node.stage(transaction) is Stage.SAFE
+
+    effects = [*node.move(2, []), *node.grow()]
+
+    assert told(effects) == []
+    assert node.stage(transaction) is Stage.SAFE
+
+
 def test_oldest_blocks_and_oldest_settled_are_forgotten() -> None:
     """MPL-19: each kind has its bound, and empty blocks count."""
     statuses = Statuses(limit=3, safe_blocks=10)

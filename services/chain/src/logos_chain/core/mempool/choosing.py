@@ -9,9 +9,9 @@ from typing import Final
 from logos_chain.core.mempool.types import BlockLimits, Entry, Worth, total
 from logos_chain.core.mempool.waiting import Waiting
 
-MAX_PACKAGE: Final = 64
+MAX_PACKAGE: Final = 32
 """Transactions that are chosen together at most."""
-MAX_AGAIN: Final = 256
+MAX_AGAIN: Final = 64
 """Followers of a chosen package that are looked at again; children always are."""
 
 
@@ -71,12 +71,7 @@ class Chooser:
     def _take(self, package: list[Entry]) -> None:
         self._chosen.update({each.hash: each for each in package})
         self._sum += total(each.worth for each in package)
-        again = {
-            each.hash: each
-            for taken in package
-            for each in self._waiting.descendants(taken, MAX_AGAIN)
-        }
-        for each in again.values():
+        for each in self._waiting.descendants(package, MAX_AGAIN):
             self._offer(each)
 
 

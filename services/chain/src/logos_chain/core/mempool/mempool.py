@@ -436,7 +436,7 @@ class Mempool:
         changes: list[Change] = []
         left: dict[bytes, Entry] = {}
         for entry, reason in entries:
-            left.update({each.hash: each for each in self._waiting.descendants(entry)})
+            left.update({each.hash: each for each in self._waiting.descendants([entry])})
             self._remove(entry.hash)
             changes.append(self._statuses.drop(entry.hash, reason))
         ordered = sorted(left.values(), key=lambda each: each.order)

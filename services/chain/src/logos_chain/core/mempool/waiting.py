@@ -101,10 +101,11 @@ class Waiting:
 
         return self._closure(missing(entry), missing, limit)
 
-    def descendants(self, entry: Entry, limit: int | None = None) -> list[Entry]:
-        """Returns what follows an entry, in order; not all of it if that is over `limit`."""
-        found = self._closure(self._children(entry), self._children, limit)
-        return self._children(entry) if found is None else found
+    def descendants(self, entries: Iterable[Entry], limit: int | None = None) -> list[Entry]:
+        """Returns what follows entries, in order; only their children if that is over `limit`."""
+        children = {each.hash: each for one in entries for each in self._children(one)}
+        found = self._closure(children.values(), self._children, limit)
+        return list(children.values()) if found is None else found
 
     def cheapest(self, spared: Iterable[bytes]) -> Iterator[tuple[int, Entry]]:
         """Yields what to evict, and its rate: the lowest first, of those that nothing follows.
