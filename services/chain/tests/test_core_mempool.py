@@ -436,6 +436,43 @@ class TestMoving:
         node.settle()
         assert node.mempool.choose(0) == (waiting,)
 
+    def test_what_came_back_has_its_time_anew_and_can_be_evicted_without_its_child(self) -> None:
+        """MPL-1, MPL-11."""
+        node = Node(Limits(transactions=2, age_ms=100))
+        parent = node.spend(node.notes[0])
+        node.take(parent)
+        node.grow(parent)
+        child = node.follow(parent, tip=9000)
+        node.take(child)
+        node.now_ms = 60
+        node.move(1, [])
+        assert reasons(node.receive(node.spend(node.notes[1], tip=50))) == ["MEMPOOL_FULL"]
+
+        node.now_ms = 100
+        node.obey(node.mempool.tick(100))
+        assert node.mempool.waiting() == [parent]
+        assert node.mempool.next_wake_ms() == 160
+        node.take(node.spend(node.notes[1], tip=5), node.spend(node.notes[2], tip=50))
+
+        assert node.status(child) == Status(Stage.DROPPED, reason=MempoolRefusal.EXPIRED)
+        assert node.status(parent) == Status(Stage.DROPPED, reason=MempoolRefusal.MEMPOOL_FULL)
+
+    def test_more_than_a_block_holds_is_looked_at_all_the_same(self) -> None:
+        """MPL-15."""
+        node = Node()
+        large = [
+            node.chain.paid(ChannelInscribe(named(f"{at}"), bytes(700_000), bytes(32), KEYS[0]))
+            for at in range(4)
+        ]
+        node.take(*large)
+        assert len(node.mempool) == 4
+
+        node.grow(node.spend(node.notes[3]))
+
+        assert node.status(large[3]) == Status(Stage.DROPPED, reason=Refusal.SPENT_NOTE)
+        assert node.mempool.waiting() == large[:3]
+        assert len(node.mempool.choose(0)) == 2
+
     def test_returning_keeps_the_bounds(self) -> None:
         """MPL-16, MPL-1."""
         node = Node(Limits(transactions=2))

@@ -286,7 +286,7 @@ class MempoolMachine(RuleBasedStateMachine):
 
 TestMempoolMachine = MempoolMachine.TestCase
 TestMempoolMachine.settings = settings(
-    max_examples=60,
+    max_examples=20,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
