@@ -39,3 +39,66 @@ class ChildNumberError(LocalFaultError):
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "WALLET_CHILD_NUMBER"
+
+
+class KeyUnknownError(LocalFaultError):
+    """The wallet has no secret of this public key: it is another's, or only watched (WAL-9)."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "WALLET_KEY_UNKNOWN"
+
+
+class FundsInsufficientError(LocalFaultError):
+    """The notes that can be spent are worth less than what is wanted and its fee (WAL-13)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "WALLET_FUNDS_INSUFFICIENT"
+
+
+class NotesTooSmallError(LocalFaultError):
+    """There is enough, in more notes than one signature can spend (WAL-13)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "WALLET_NOTES_TOO_SMALL"
+
+
+class NoteUnavailableError(LocalFaultError):
+    """A note that is spent, locked, watched, or reserved for another transaction (WAL-12)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "WALLET_NOTE_UNAVAILABLE"
+
+
+class OrderInvalidError(LocalFaultError):
+    """An order that no transaction can fulfil (WAL-14)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "WALLET_ORDER_INVALID"
+
+
+class TooManyPendingError(LocalFaultError):
+    """Waiting transactions hold all fresh keys that a restored wallet would look for (WAL-8)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "WALLET_TOO_MANY_PENDING"
+
+
+class VoucherUnavailableError(LocalFaultError):
+    """No voucher is in the tree that is neither claimed nor reserved (WAL-15)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "WALLET_VOUCHER_UNAVAILABLE"
+
+
+class RewardTooSmallError(LocalFaultError):
+    """A voucher's share does not pay the fee of its claim (WAL-15)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "WALLET_REWARD_TOO_SMALL"
+
+
+class TransactionUnknownError(LocalFaultError):
+    """The wallet waits for no transaction of this hash (WAL-16)."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "WALLET_TRANSACTION_UNKNOWN"
