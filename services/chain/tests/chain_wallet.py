@@ -141,6 +141,8 @@ def _execute(state: State, operation: Operation) -> None:
             _add(notes, operation, _spend(notes, operation.inputs), operation.channel)
         case ChannelWithdraw():
             for each in operation.inputs:
+                if notes[each].channel != operation.channel:
+                    raise KeyError("not the channel's")
                 notes[each] = replace(notes[each], channel=None)
         case SdpDeclare():
             locked = operation.locked_note_id

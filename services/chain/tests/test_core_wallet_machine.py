@@ -319,7 +319,7 @@ class WalletMachine(RuleBasedStateMachine):
 
 
 WalletMachine.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=60,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

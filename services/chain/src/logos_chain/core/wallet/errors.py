@@ -102,3 +102,38 @@ class TransactionUnknownError(LocalFaultError):
 
     kind = ErrorKind.NOT_FOUND
     reason = "WALLET_TRANSACTION_UNKNOWN"
+
+
+class PassphraseEmptyError(LocalFaultError):
+    """A keystore without a passphrase protects nothing (WAL-19)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "WALLET_PASSPHRASE_EMPTY"
+
+
+class SecretTooLongError(LocalFaultError):
+    """More bytes than a keystore holds (WAL-19)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "WALLET_SECRET_TOO_LONG"
+
+
+class KeystoreDamagedError(LocalFaultError):
+    """Bytes that are no keystore, or not those that were written (WAL-20)."""
+
+    kind = ErrorKind.DATA_LOSS
+    reason = "WALLET_KEYSTORE_DAMAGED"
+
+
+class KeystoreVersionError(LocalFaultError):
+    """A keystore of another version, or with a cost that this one does not pay (WAL-20)."""
+
+    kind = ErrorKind.UNIMPLEMENTED
+    reason = "WALLET_KEYSTORE_VERSION"
+
+
+class PassphraseWrongError(LocalFaultError):
+    """The keystore is whole, and this passphrase does not open it (WAL-20)."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    reason = "WALLET_PASSPHRASE_WRONG"
