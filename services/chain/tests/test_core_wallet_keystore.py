@@ -109,7 +109,7 @@ def test_a_header_that_someone_has_changed_opens_nothing() -> None:
 
 @pytest.mark.parametrize(
     "cost",
-    [(16, 1, 1), (0, 8, 1), (19, 8, 1), (16, 9, 1), (16, 0, 1), (16, 8, 5), (16, 8, 0), (16, 1, 1)],
+    [(0, 8, 1), (19, 8, 1), (16, 9, 1), (16, 0, 1), (16, 8, 5), (16, 8, 0), (16, 1, 1)],
 )
 def test_a_cost_beyond_bounds_is_not_paid(cost: tuple[int, int, int]) -> None:
     whole = sealed()[:-32]
