@@ -384,3 +384,15 @@ def test_prices_with_headroom_leave_a_tip() -> None:
     drafted = draft(made.prepare(Ticket(1), ORDER, Prices(1, 1, headroom_percent=50), 0))
 
     assert drafted.tip == (drafted.fee + 1) // 2
+
+
+def test_a_block_that_was_undone_moves_no_gap() -> None:
+    made, chain = wallet(), Chain()
+    block = chain.block(payment("far", Note(1, receive_key(GAP_LIMIT - 1))))
+    made.applied(block, 0)
+    chain.undo()
+    made.undone(block.block, 0)
+
+    given = {made.keys.receive_key() for _ in range(3 * GAP_LIMIT)}
+
+    assert given == {receive_key(number) for number in range(GAP_LIMIT - 1)}
