@@ -44,7 +44,8 @@ from logos_chain.core.wallet.types import (
 from logos_chain.core.wallet.wallet import Wallet
 from logos_mantle.channels import ChannelDeposit
 from logos_mantle.derivations import public_key, voucher_nullifier
-from logos_mantle.notes import Note
+from logos_mantle.notes import Note, note_id
+from logos_mantle.operations import operation_id
 from logos_mantle.transactions import Transaction
 from logos_mantle.transfers import LeaderClaim, Transfer
 
@@ -350,13 +351,40 @@ def test_keys_are_given_out_in_turn_and_within_the_gap() -> None:
 
 def test_a_scan_finds_keys_behind_a_gap_of_less_than_twenty() -> None:
     made, chain = wallet(), Chain()
-    far, farther = receive_key(GAP_LIMIT - 1), receive_key(2 * GAP_LIMIT - 1)
-    # In one block, the farther one first: it comes into sight by the other.
-    both = (payment("b", Note(7, farther)), payment("a", Note(5, far)))
-    made.applied(chain.block(*both), 0)
-    made.applied(chain.block(payment("c", Note(1, receive_key(3 * GAP_LIMIT)))), 0)
+    # In one block, in any order: each comes into sight by the one before it.
+    numbers = [GAP_LIMIT * each - 1 for each in range(1, 7)]
+    paid = [payment(f"{each}", Note(1, receive_key(each))) for each in reversed(numbers)]
+    made.applied(chain.block(*paid), 0)
+    made.applied(chain.block(payment("c", Note(1, receive_key(7 * GAP_LIMIT)))), 0)
 
-    assert made.balances().confirmed == 12
+    assert made.balances().confirmed == len(numbers)
+
+
+def test_a_key_whose_note_is_spent_in_its_block_is_used() -> None:
+    made, chain = wallet(), Chain()
+    note = Note(5, receive_key(GAP_LIMIT - 1))
+    paid = payment("a", note)
+    [made_id] = [note_id(operation_id(each), 0, note) for each in paid.operations]
+    spent = Transaction((Transfer((made_id,), (Note(4, SHOP),)),))
+    made.applied(chain.block(paid, spent), 0)
+    made.applied(chain.block(payment("b", Note(7, receive_key(2 * GAP_LIMIT - 1)))), 0)
+
+    assert made.balances().confirmed == 7
+    assert [(each.received, each.spent) for each in made.history()] == [(5, 0), (0, 5), (7, 0)]
+
+
+def test_what_is_taken_again_shares_nothing_with_what_waits() -> None:
+    made, chain = with_vouchers(1)
+    made.applied(chain.block(payment("a", Note(5_000, made.keys.receive_key()))), 0)
+    other = wallet()
+    for each in chain.blocks:
+        other.applied(each, 0)
+    prepare(made)
+    claim(made)
+
+    for again in (prepare(other, Order((Note(999, SHOP),))), claim(other, SHARE - 1)):
+        with pytest.raises(NoteUnavailableError):
+            made.resume(again, 0)
 
 
 def test_a_scan_finds_vouchers_and_goes_on_after_the_last() -> None:

@@ -61,7 +61,6 @@ class _View:
         self._notes = notes
         self._changes = changes
         self._made: dict[bytes, Note] = {}
-        self._gone: set[bytes] = set()
         self._sums: dict[bool, tuple[int, int]] = {}
 
     def take(self) -> dict[bool, tuple[int, int]]:
@@ -83,7 +82,7 @@ class _View:
             case ChannelWithdraw():
                 for each in operation.inputs:
                     held = self._notes.get(each)
-                    if held is not None and held.channel is not None:
+                    if held is not None:
                         self._receive(each, held.note)
             case LeaderClaim():
                 self._receive_claim(operation)
@@ -113,7 +112,7 @@ class _View:
     def _holds(self, identifier: bytes) -> bool:
         held = self._notes.get(identifier)
         is_old = held is not None and held.channel is None
-        return identifier not in self._gone and (is_old or identifier in self._made)
+        return is_old or identifier in self._made
 
     def _receive(self, identifier: bytes, note: Note) -> None:
         self._made[identifier] = note
@@ -125,7 +124,6 @@ class _View:
                 held = self._notes.get(each)
                 note = self._made[each] if held is None else held.note
                 self._add(note, spent=note.value)
-                self._gone.add(each)
 
     def _add(self, note: Note, *, received: int = 0, spent: int = 0) -> None:
         key = self._keys.is_watched(note.public_key)
