@@ -170,12 +170,21 @@ def test_a_transaction_waits_again_if_its_block_is_undone() -> None:
     assert made.dropped(drafted.hash, 0) == []  # too late: it is in a block
     chain.undo()
     assert Excluded(drafted.hash) in made.undone(first.block, 0)
-    assert made.balances().reserved == 5_000
+    balances = made.balances()
+    assert (balances.reserved, balances.pending) == (5_000, 4_000 - drafted.fee - drafted.tip)
     second = chain.block(drafted.transaction)
     made.applied(second, 0)
     assert made.finalised(second.block, 0) == [Settled(drafted.hash)]
     assert made.waiting() == []
     assert made.balances().confirmed == 4_000 - drafted.fee - drafted.tip
+
+
+def test_a_draft_that_is_in_a_block_untold_expires_no_more() -> None:
+    made, chain = funded(5_000)
+    drafted = prepare(made)
+    made.applied(chain.block(drafted.transaction), 0)
+
+    assert made.next_wake_ms() is None
 
 
 def test_what_another_wallet_of_the_phrase_has_spent_for_good_is_dropped() -> None:
