@@ -1,0 +1,193 @@
+"""The wallet's notes and vouchers along the chain, with what each block did to them.
+
+Spec: docs/protocol/chain-wallet.md, WAL-10, WAL-11, WAL-17, WAL-18.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from logos_chain.core.ledger.types import UnspentNote
+from logos_chain.core.wallet.movements import movements
+from logos_chain.core.wallet.ring import KeyRing, Voucher, VoucherRing
+from logos_chain.core.wallet.types import BlockChanges, Entry, OwnedNote
+from logos_mantle.channels import ChannelDeposit, ChannelTransfer
+from logos_mantle.transactions import Transaction
+from logos_mantle.transfers import LeaderClaim, Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherState:
+    """Where a voucher of the wallet stands on this chain (WAL-15)."""
+
+    voucher: Voucher
+    place: int | None = None
+    """In the tree; None: its epoch has not ended."""
+    is_claimed: bool = False
+
+    @property
+    def is_claimable(self) -> bool:
+        return self.place is not None and not self.is_claimed
+
+
+@dataclass(slots=True)
+class Step:
+    """What a block did, to take it back."""
+
+    changes: BlockChanges
+    height: int
+    notes: list[tuple[bytes, OwnedNote | None]] = field(default_factory=list)
+    """Ids that it changed, and what they were before."""
+    vouchers: list[tuple[bytes, VoucherState | None]] = field(default_factory=list)
+    """By commitment."""
+    entries: list[Entry] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)
+    """That it was the first to use."""
+
+    def spent(self) -> Iterator[bytes]:
+        """Returns ids of the wallet's notes that the block has spent."""
+        for identifier, before in self.notes:
+            if before is not None and self.changes.notes[identifier][1] is None:
+                yield identifier
+
+
+class Holdings:
+    """State of one chain at its last block; goes forth by `apply` and back by `undo`."""
+
+    def __init__(self, keys: KeyRing, vouchers: VoucherRing, *, tip: bytes, height: int) -> None:
+        """Begins after a final block, with nothing."""
+        self._keys = keys
+        self._ring = vouchers
+        self._notes: dict[bytes, OwnedNote] = {}
+        self._vouchers: dict[bytes, VoucherState] = {}
+        self._steps: deque[Step] = deque()
+        self._root = (tip, height)
+
+    @property
+    def tip(self) -> bytes:
+        """Id of the last block, 32 bytes."""
+        return self._steps[-1].changes.block if self._steps else self._root[0]
+
+    @property
+    def height(self) -> int:
+        return self._root[1] + len(self._steps)
+
+    @property
+    def final_height(self) -> int:
+        return self._root[1]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Of the blocks that are not final, oldest first."""
+        return tuple(self._steps)
+
+    def notes(self) -> Iterator[tuple[bytes, OwnedNote]]:
+        """Iterates over unspent notes, watched ones too, by id."""
+        return iter(self._notes.items())
+
+    def note(self, identifier: bytes) -> OwnedNote | None:
+        return self._notes.get(identifier)
+
+    def vouchers(self) -> list[VoucherState]:
+        """Returns the vouchers that blocks of this chain have, in the order of their numbers."""
+        return sorted(self._vouchers.values(), key=lambda each: each.voucher.number)
+
+    def apply(self, changes: BlockChanges) -> Step:
+        """Follows the block after the last one; raises `ValueError` if it is another."""
+        if changes.parent != self.tip:
+            raise ValueError("a block that does not follow the last one")
+        step = Step(changes, self.height + 1)
+        step.keys = self._use_keys(changes)
+        step.entries = movements(changes, step.height, self._keys, self._notes)
+        for identifier, (_, after) in changes.notes.items():
+            before = self._notes.get(identifier)
+            self._put(identifier, self._owned(after, step.height))
+            if before is not None or identifier in self._notes:
+                step.notes.append((identifier, before))
+        self._follow_vouchers(changes, step)
+        self._steps.append(step)
+        return step
+
+    def undo(self, block: bytes) -> Step:
+        """Takes the last block back; raises `ValueError` if it is another, or final."""
+        if not self._steps or self._steps[-1].changes.block != block:
+            raise ValueError("only the last block can be undone, and no final one")
+        step = self._steps.pop()
+        for identifier, before in step.notes:
+            self._put(identifier, before)
+        for key in step.keys:
+            self._keys.disuse(key)
+        for commitment, state in reversed(step.vouchers):
+            if state is None:
+                self._vouchers.pop(commitment, None)
+            else:
+                self._vouchers[commitment] = state
+        return step
+
+    def finalise(self, block: bytes) -> list[Step]:
+        """Makes blocks up to this one final; returns them. One that is final has none."""
+        ids = [each.changes.block for each in self._steps]
+        if block not in ids:
+            return []
+        settled = [self._steps.popleft() for _ in range(ids.index(block) + 1)]
+        self._root = (block, settled[-1].height)
+        return settled
+
+    def _put(self, identifier: bytes, note: OwnedNote | None) -> None:
+        if note is None:
+            self._notes.pop(identifier, None)
+        else:
+            self._notes[identifier] = note
+
+    def _owned(self, after: UnspentNote | None, height: int) -> OwnedNote | None:
+        if after is None or after.note.public_key not in self._keys:
+            return None
+        watched = self._keys.is_watched(after.note.public_key)
+        return OwnedNote(after.note, height, watched, after.channel, after.declaration)
+
+    def _use_keys(self, changes: BlockChanges) -> list[bytes]:
+        """Marks keys that have got notes, until no more come into sight; returns them (WAL-18)."""
+        seen = {each.note.public_key for _, each in changes.notes.values() if each is not None}
+        for transaction in changes.transactions:
+            seen |= _paid(transaction)
+        found: list[bytes] = []
+        while new := [each for each in sorted(seen) if self._keys.use(each)]:
+            found += new
+        return found
+
+    def _follow_vouchers(self, changes: BlockChanges, step: Step) -> None:
+        self._see_voucher(changes.voucher, step, None)
+        for place, commitment in enumerate(changes.appended, changes.first_place):
+            self._see_voucher(commitment, step, place)
+        for nullifier in changes.nullifiers:
+            voucher = self._ring.by_nullifier(nullifier)
+            if voucher is not None:
+                before = self._vouchers.get(voucher.commitment, VoucherState(voucher))
+                self._write(step, replace(before, is_claimed=True))
+
+    def _see_voucher(self, commitment: bytes, step: Step, place: int | None) -> None:
+        voucher = self._ring.by_commitment(commitment)
+        if voucher is None:
+            return
+        self._ring.issued_until(voucher.number + 1)
+        before = self._vouchers.get(commitment, VoucherState(voucher))
+        self._write(step, before if place is None else replace(before, place=place))
+
+    def _write(self, step: Step, state: VoucherState) -> None:
+        commitment = state.voucher.commitment
+        step.vouchers.append((commitment, self._vouchers.get(commitment)))
+        self._vouchers[commitment] = state
+
+
+def _paid(transaction: Transaction) -> set[bytes]:
+    """Returns the keys that a transaction gives notes to, spent in the same block or not."""
+    keys: set[bytes] = set()
+    for operation in transaction.operations:
+        match operation:
+            case Transfer() | ChannelTransfer():
+                keys.update(each.public_key for each in operation.outputs)
+            case LeaderClaim():
+                keys.add(operation.public_key)
+            case ChannelDeposit():
+                pass  # its notes keep the keys of its inputs
+    return keys

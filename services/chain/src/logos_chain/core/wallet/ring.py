@@ -1,0 +1,178 @@
+"""Which public keys and vouchers are a wallet's own, and which come next.
+
+Spec: docs/protocol/chain-wallet.md, WAL-8, WAL-9, WAL-18. Source: LIP-154, draft 1.2.0, One-Time
+Note Keys and Wallet Recovery.
+"""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Final
+
+from logos_chain.core.wallet.derivation import Account, Role
+from logos_chain.core.wallet.errors import KeyUnknownError, TooManyPendingError
+from logos_mantle.derivations import public_key, voucher_commitment, voucher_nullifier
+
+GAP_LIMIT: Final = 20
+"""Keys and vouchers in a row without a use, after which a restored wallet looks no further."""
+
+
+class KeyRing:
+    """The keys of an account, as far as they can have been used, and watched ones."""
+
+    def __init__(self, account: Account | None = None) -> None:
+        """Takes an account; None: keys are only watched."""
+        self._account = account
+        self._places: dict[bytes, tuple[Role, int]] = {}
+        self._keys: dict[Role, list[bytes]] = {Role.RECEIVE: [], Role.CHANGE: []}
+        self._seen: set[bytes] = set()
+        self._used: dict[Role, set[int]] = {Role.RECEIVE: set(), Role.CHANGE: set()}
+        self._watched: set[bytes] = set()
+        self._next_receive = 0
+        for role in self._keys:
+            self._extend(role, GAP_LIMIT)
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._places or key in self._watched
+
+    def is_watched(self, key: bytes) -> bool:
+        """Returns whether a key is the wallet's to look at alone."""
+        return key in self._watched and key not in self._places
+
+    def watch(self, key: bytes) -> None:
+        """Watches a public key, 32 bytes, from the next block on (WAL-9)."""
+        self._watched.add(key)
+
+    def use(self, key: bytes) -> bool:
+        """Notes that a key has got a note on this chain; returns whether that is new."""
+        place = self._places.get(key)
+        if place is None or place[1] in self._used[place[0]]:
+            return False
+        role, number = place
+        self._seen.add(key)
+        self._used[role].add(number)
+        self._extend(role, number + 1 + GAP_LIMIT)
+        return True
+
+    def disuse(self, key: bytes) -> None:
+        """Takes it back: the block was undone. The key is still not given out before others."""
+        role, number = self._places[key]
+        self._used[role].discard(number)
+
+    def receive_key(self) -> bytes:
+        """Returns a public key to be paid to: another one each time, while there are (WAL-8).
+
+        Raises:
+            KeyUnknownError: The wallet has no keys of its own.
+        """
+        fresh = self._fresh(Role.RECEIVE)
+        if not fresh:
+            raise KeyUnknownError("a wallet that only watches has no key to be paid to")
+        later = [
+            each
+            for each in fresh
+            if self._places[each][1] >= self._next_receive and each not in self._seen
+        ]
+        key = (later or fresh)[0]
+        self._next_receive = self._places[key][1] + 1
+        return key
+
+    def change_keys(self, count: int, held: AbstractSet[bytes]) -> list[bytes]:
+        """Returns the first public keys for change that are neither used nor held.
+
+        Raises:
+            KeyUnknownError: The wallet has no keys of its own.
+            TooManyPendingError: There are fewer, within the gap.
+        """
+        if self._account is None:
+            raise KeyUnknownError("a wallet that only watches has no key for change")
+        fresh = [each for each in self._fresh(Role.CHANGE) if each not in held]
+        if len(fresh) < count:
+            raise TooManyPendingError("too many transactions wait for their blocks; try later")
+        return fresh[:count]
+
+    def secret_key(self, key: bytes) -> bytes:
+        """Returns the `ZkSecretKey` of a public key, 32 bytes; raises `KeyUnknownError`."""
+        if self._account is None or key not in self._places:
+            raise KeyUnknownError("the wallet has no secret of this key")
+        return self._account.secret_key(*self._places[key])
+
+    def _fresh(self, role: Role) -> list[bytes]:
+        """Returns the unused keys that a restored wallet finds, those of undone blocks last."""
+        used = self._used[role]
+        window = self._keys[role][: max(used, default=-1) + 1 + GAP_LIMIT]
+        unused = [each for number, each in enumerate(window) if number not in used]
+        return sorted(unused, key=self._seen.__contains__)
+
+    def _extend(self, role: Role, end: int) -> None:
+        keys = self._keys[role]
+        if self._account is None:
+            return
+        for number in range(len(keys), end):
+            key = public_key(self._account.secret_key(role, number))
+            self._places[key] = (role, number)
+            keys.append(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Voucher:
+    """A voucher of an account, without its secret."""
+
+    number: int
+    commitment: bytes
+    """32 bytes."""
+    nullifier: bytes
+    """32 bytes."""
+
+
+class VoucherRing:
+    """The vouchers of an account, as far as they can have been issued (WAL-7)."""
+
+    def __init__(self, account: Account | None = None) -> None:
+        self._account = account
+        self._known: list[Voucher] = []
+        self._by_commitment: dict[bytes, Voucher] = {}
+        self._by_nullifier: dict[bytes, Voucher] = {}
+        self._next = 0
+        self._extend(GAP_LIMIT)
+
+    @property
+    def next_number(self) -> int:
+        """One past the last that was issued; kept by the caller before a block is released."""
+        return self._next
+
+    def issue(self) -> Voucher:
+        """Returns the next block's voucher, another one each time; raises `KeyUnknownError`."""
+        if self._account is None:
+            raise KeyUnknownError("a wallet that only watches issues no vouchers")
+        voucher = self._known[self._next]
+        self.issued_until(self._next + 1)
+        return voucher
+
+    def issued_until(self, number: int) -> None:
+        """Takes all vouchers below a number for issued: after a restart, or a scan."""
+        self._next = max(self._next, number)
+        self._extend(self._next + GAP_LIMIT)
+
+    def by_commitment(self, commitment: bytes) -> Voucher | None:
+        """Returns the voucher of a block's commitment, if it is the account's."""
+        return self._by_commitment.get(commitment)
+
+    def by_nullifier(self, nullifier: bytes) -> Voucher | None:
+        """Returns the voucher of a claim's nullifier, if it is the account's."""
+        return self._by_nullifier.get(nullifier)
+
+    def secret(self, voucher: Voucher) -> bytes:
+        """Returns a voucher's secret, 32 bytes; raises `KeyUnknownError`."""
+        if self._account is None:
+            raise KeyUnknownError("a wallet that only watches has no vouchers")
+        return self._account.voucher_secret(voucher.number)
+
+    def _extend(self, end: int) -> None:
+        if self._account is None:
+            return
+        for number in range(len(self._known), end):
+            secret = self._account.voucher_secret(number)
+            voucher = Voucher(number, voucher_commitment(secret), voucher_nullifier(secret))
+            self._known.append(voucher)
+            self._by_commitment[voucher.commitment] = voucher
+            self._by_nullifier[voucher.nullifier] = voucher

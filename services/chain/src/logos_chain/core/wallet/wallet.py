@@ -1,0 +1,281 @@
+"""The machine of one wallet: follows the chain, makes transactions, waits for them.
+
+It makes no proofs and submits nothing: it answers with drafts, whose notes and vouchers nobody else
+gets while they wait.
+
+Spec: docs/protocol/chain-wallet.md, WAL-8 to WAL-18.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from logos_base.machine import Answer, Ticket
+from logos_chain.core.wallet.claims import plan_claim
+from logos_chain.core.wallet.derivation import Account
+from logos_chain.core.wallet.errors import NoteUnavailableError, VoucherUnavailableError
+from logos_chain.core.wallet.holdings import Holdings, Step, VoucherState
+from logos_chain.core.wallet.ring import KeyRing, Voucher, VoucherRing
+from logos_chain.core.wallet.selection import Rng, plan
+from logos_chain.core.wallet.types import (
+    Balances,
+    BlockChanges,
+    Draft,
+    DropReason,
+    Effect,
+    Entry,
+    Excluded,
+    Included,
+    Moved,
+    Order,
+    OwnedNote,
+    Prices,
+    Settled,
+    Unmoved,
+)
+from logos_chain.core.wallet.waiting import Waiting, uses
+
+MAX_HISTORY: Final = 10_000
+"""Entries of final blocks that are kept; a store keeps them all, by `Moved`."""
+
+
+@dataclass(frozen=True, slots=True)
+class WalletParameters:
+    """Figures of a wallet."""
+
+    safe_blocks: int = 6
+    """So many blocks a note has been as it is, to count as safe."""
+    draft_ms: int = 600_000
+    """A draft that is not submitted for so long is dropped."""
+
+
+class Wallet:
+    """Not thread-safe. Inputs about blocks come in the order of the chain."""
+
+    def __init__(
+        self,
+        account: Account | None,
+        rng: Rng,
+        *,
+        tip: bytes,
+        height: int = 0,
+        parameters: WalletParameters | None = None,
+    ) -> None:
+        """Begins after a block, usually the genesis' parent, with nothing.
+
+        Args:
+            account: Of the keys; None: the wallet only watches.
+            rng: Of choices that others see.
+            tip: Id of the block before the first that it follows, 32 bytes; it is final.
+            height: Of that block.
+            parameters: Other figures than the usual.
+        """
+        self._parameters = parameters or WalletParameters()
+        self._rng = rng
+        self.keys = KeyRing(account)
+        self.voucher_ring = VoucherRing(account)
+        self._holdings = Holdings(self.keys, self.voucher_ring, tip=tip, height=height)
+        self._waiting = Waiting()
+        self._history: deque[Entry] = deque(maxlen=MAX_HISTORY)
+
+    @property
+    def tip(self) -> bytes:
+        """Id of the last block that it has followed, 32 bytes."""
+        return self._holdings.tip
+
+    @property
+    def height(self) -> int:
+        return self._holdings.height
+
+    def balances(self) -> Balances:
+        """Returns all sums (WAL-11); takes time with the number of notes."""
+        holdings, reserved = self._holdings, self._waiting.notes
+        safe_height = holdings.height + 1 - self._parameters.safe_blocks
+        sums = dict.fromkeys(Balances.__dataclass_fields__, 0)
+        for identifier, each in holdings.notes():
+            value = each.note.value
+            if not each.is_free:
+                sums[_kind(each)] += value
+                continue
+            sums["confirmed"] += value
+            sums["safe"] += value if each.since_height <= safe_height else 0
+            sums["final"] += value if each.since_height <= holdings.final_height else 0
+            sums["reserved"] += value if identifier in reserved else 0
+        sums["pending"] = self._waiting.incoming(self.keys)
+        return Balances(**sums)
+
+    def notes(self) -> dict[bytes, OwnedNote]:
+        """Returns all unspent notes by id, those of watched keys too."""
+        return dict(self._holdings.notes())
+
+    def reserved(self) -> frozenset[bytes]:
+        """Returns ids of the notes that waiting transactions use."""
+        return frozenset(self._waiting.notes)
+
+    def vouchers(self) -> list[VoucherState]:
+        """Returns the vouchers that blocks of this chain have, by number."""
+        return self._holdings.vouchers()
+
+    def waiting(self) -> list[Draft]:
+        """Returns the transactions that are not final, in the order in which they were made."""
+        return self._waiting.drafts()
+
+    def history(self) -> list[Entry]:
+        """Returns the last entries, oldest first (WAL-17)."""
+        recent = [entry for step in self._holdings.steps for entry in step.entries]
+        return [*self._history, *recent]
+
+    def issue_voucher(self) -> Voucher:
+        """Returns the voucher of the next block; raises `KeyUnknownError` (WAL-7)."""
+        return self.voucher_ring.issue()
+
+    def prepare(self, ticket: Ticket, order: Order, prices: Prices, now_ms: int) -> list[Effect]:
+        """Answers with the `Draft` of an order, and reserves what it uses (WAL-12 to WAL-14).
+
+        Raises:
+            OrderInvalidError, FundsInsufficientError, NotesTooSmallError: As `plan`.
+            NoteUnavailableError: A note of the order cannot be used.
+            TooManyPendingError: Too many transactions wait.
+            KeyUnknownError: The wallet only watches.
+        """
+        fixed = [each for operation in order.operations for each in uses(operation)]
+        free = self._free()
+        for each in [*order.inputs, *fixed]:
+            is_foreign = each in fixed and self._holdings.note(each) is None
+            if each not in free and (not is_foreign or each in self._waiting.notes):
+                raise NoteUnavailableError("a note is not there, locked, watched, or reserved")
+        chosen = order.inputs or [each for each in free if each not in fixed]
+        if set(order.inputs) & set(fixed):
+            raise NoteUnavailableError("an input is a note of another operation")
+        [change_key] = self.keys.change_keys(1, self._waiting.keys)
+        made = plan(
+            order,
+            {each: free[each] for each in chosen},
+            prices=prices,
+            change_key=change_key,
+            rng=self._rng,
+        )
+        draft = Draft(
+            transaction=made.transaction,
+            fee=made.fee,
+            tip=made.tip,
+            signing_keys=self._keys_of(made.inputs),
+            change=made.change,
+            keys=(change_key,) if made.change is not None else (),
+        )
+        return self._drafted(ticket, draft, now_ms)
+
+    def claim(
+        self, ticket: Ticket, *, root: bytes, share: int, prices: Prices, now_ms: int
+    ) -> list[Effect]:
+        """Answers with the `Draft` that claims one voucher, and reserves it (WAL-15).
+
+        Args:
+            ticket: Of the question.
+            root: Of the tree of vouchers in this epoch, 32 bytes.
+            share: What a claim gets now (LED-23).
+            prices: Of the next block.
+            now_ms: The time.
+
+        Raises:
+            VoucherUnavailableError, RewardTooSmallError, TooManyPendingError, KeyUnknownError: No
+                claim can be made.
+        """
+        reserved = self._waiting.nullifiers
+        found = [
+            each.voucher
+            for each in self._holdings.vouchers()
+            if each.is_claimable and each.voucher.nullifier not in reserved
+        ]
+        if not found:
+            raise VoucherUnavailableError("no voucher can be claimed that is not being claimed")
+        voucher = found[self._rng.randrange(len(found))]
+        keys = self.keys.change_keys(2, self._waiting.keys)
+        draft = plan_claim(voucher, root=root, share=share, prices=prices, keys=keys)
+        return self._drafted(ticket, draft, now_ms)
+
+    def submitted(self, transaction: bytes, now_ms: int) -> list[Effect]:
+        """A draft has its proofs and was given to others: it expires no more.
+
+        Raises:
+            TransactionUnknownError: It is none that waits.
+        """
+        self._waiting.submit(transaction)
+        return []
+
+    def resume(self, draft: Draft, now_ms: int) -> list[Effect]:
+        """Takes a transaction that had been submitted before a restart (WAL-16).
+
+        Raises:
+            NoteUnavailableError: Another one uses its notes or its voucher.
+        """
+        self._waiting.add(draft, expires_ms=None)
+        return []
+
+    def dropped(self, transaction: bytes, now_ms: int) -> list[Effect]:
+        """A transaction will not come: refused, or given up. One in a block stays (WAL-16)."""
+        return self._waiting.drop([transaction], DropReason.GIVEN_UP)
+
+    def applied(self, changes: BlockChanges, now_ms: int) -> list[Effect]:
+        """The chain has grown by a block; raises `ValueError` unless it follows the last one."""
+        step = self._holdings.apply(changes)
+        effects: list[Effect] = [Moved(each) for each in step.entries]
+        hashes = [each.hash for each in changes.transactions]
+        effects += [
+            Included(each, changes.block)
+            for each in hashes
+            if self._waiting.include(each, changes.block)
+        ]
+        return effects
+
+    def undone(self, block: bytes, now_ms: int) -> list[Effect]:
+        """The last block was undone; raises `ValueError` if it is another one, or final."""
+        step = self._holdings.undo(block)
+        effects: list[Effect] = [Unmoved(each) for each in reversed(step.entries)]
+        hashes = [each.hash for each in step.changes.transactions]
+        return effects + [Excluded(each) for each in hashes if self._waiting.exclude(each)]
+
+    def finalised(self, block: bytes, now_ms: int) -> list[Effect]:
+        """All blocks up to this one are final. Unknown: it was so before."""
+        effects: list[Effect] = []
+        for step in self._holdings.finalise(block):
+            self._history.extend(step.entries)
+            hashes = [each.hash for each in step.changes.transactions]
+            effects += [Settled(each) for each in hashes if self._waiting.settle(each)]
+            effects += self._drop_conflicts(step)
+        return effects
+
+    def tick(self, now_ms: int) -> list[Effect]:
+        """Drops drafts that were not submitted in time."""
+        return self._waiting.drop(self._waiting.expired(now_ms), DropReason.EXPIRED)
+
+    def next_wake_ms(self) -> int | None:
+        """Returns when the next draft expires."""
+        return self._waiting.next_expiry_ms()
+
+    def _free(self) -> dict[bytes, int]:
+        """Returns the values of the notes that can be spent now, by id."""
+        return {
+            identifier: each.note.value
+            for identifier, each in self._holdings.notes()
+            if each.is_free and identifier not in self._waiting.notes
+        }
+
+    def _keys_of(self, inputs: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        found = [self._holdings.note(each) for each in inputs]
+        return tuple([each.note.public_key for each in found if each is not None])
+
+    def _drafted(self, ticket: Ticket, draft: Draft, now_ms: int) -> list[Effect]:
+        self._waiting.add(draft, expires_ms=now_ms + self._parameters.draft_ms)
+        return [Answer(ticket, draft)]
+
+    def _drop_conflicts(self, step: Step) -> list[Effect]:
+        """Drops what needs a note or a voucher that a final block has used otherwise."""
+        lost = self._waiting.using(set(step.spent()), step.changes.nullifiers)
+        return self._waiting.drop(lost, DropReason.CONFLICT)
+
+
+def _kind(note: OwnedNote) -> str:
+    if note.is_watched:
+        return "watched"
+    return "in_channels" if note.channel is not None else "locked"
