@@ -113,6 +113,7 @@ def test_nodes_modules_and_peers_are_listed(logos: Command) -> None:
     assert {module["module"]: module["state"] for module in modules} == {
         "mixnet": "ready",
         "storage": "ready",
+        "delivery": "ready",
     }
     known = {node["peer_id"] for node in nodes}
     assert {peer["peer_id"] for peer in peers} <= known

@@ -5,6 +5,13 @@ from typing import Any
 import grpc
 import pytest
 
+from logos.delivery.v1 import (
+    channels_pb2,
+    delivery_pb2,
+    light_pb2,
+    relay_pb2,
+    store_pb2,
+)
 from logos.kernel.v1 import (
     capability_pb2,
     events_pb2,
@@ -33,19 +40,24 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 CONTRACTS: tuple[Any, ...] = (
     capability_pb2,
+    channels_pb2,
+    delivery_pb2,
     discovery_pb2,
     events_pb2,
     gossip_pb2,
     invocation_pb2,
     kernel_pb2,
+    light_pb2,
     mix_pb2,
     module_host_pb2,
     peering_pb2,
     registry_pb2,
+    relay_pb2,
     rln_pb2,
     router_pb2,
     settings_pb2,
     storage_pb2,
+    store_pb2,
     streams_pb2,
     supervisor_pb2,
 )
