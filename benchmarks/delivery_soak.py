@@ -8,14 +8,14 @@ SQLite database of pages that are read, fill up first.
 """
 
 import asyncio
-import itertools
-import secrets
+import math
 import sys
 import time
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from benchmarks.delivery import WITHOUT_PROOFS, testnet, topic
+from benchmarks.gossip import Tally, paced
 from benchmarks.report import Figure, publish
 
 from logos.delivery.v1 import delivery_pb2 as pb
@@ -24,7 +24,6 @@ from logos_testnet.processes import proportional_bytes
 
 NODES: Final = 5
 RATE: Final = 20
-MESSAGE_BYTES: Final = 1_024
 ROWS: Final = 12
 WARM_ROWS: Final = 2
 MODULES: Final = ("delivery", "mixnet")
@@ -46,14 +45,14 @@ class Soak:
         for stub in self._stubs:
             await stub.Subscribe(pb.SubscribeRequest(content_topics=[self._topic]))
 
-    async def talk(self) -> None:
-        """Sends until cancelled."""
-        began = time.monotonic()
-        for stub in itertools.cycle(self._stubs):
-            payload = secrets.token_bytes(MESSAGE_BYTES)
-            await stub.Send(pb.SendRequest(content_topic=self._topic, payload=payload))
-            self.sent += 1
-            await asyncio.sleep(max(0.0, began + self.sent / RATE - time.monotonic()))
+    async def talk(self, seconds: int) -> None:
+        """Sends at the rate, each node in turn."""
+        await paced(RATE, seconds, Tally(), self._send)
+
+    async def _send(self, number: int, payload: bytes) -> None:
+        stub = self._stubs[number % len(self._stubs)]
+        await stub.Send(pb.SendRequest(content_topic=self._topic, payload=payload))
+        self.sent += 1
 
     async def read(self, stub: Any) -> None:
         """Counts the messages that come, until cancelled."""
@@ -74,7 +73,7 @@ async def soak(minutes: float) -> list[Figure]:
         rows: list[dict[str, float]] = []
         print("   min  " + "  ".join(f"{name}, MiB (sum)" for name in MODULES) + "  heard/sent")
         async with asyncio.TaskGroup() as tasks:
-            work = [soaking.talk(), *map(soaking.read, stubs)]
+            work = [soaking.talk(math.ceil(60 * minutes)), *map(soaking.read, stubs)]
             working = [tasks.create_task(one) for one in work]
             began = time.monotonic()
             for at in range(1, ROWS + 1):

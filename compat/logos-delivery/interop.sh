@@ -21,6 +21,8 @@ if [ ! -e "$venv/ready" ]; then
 fi
 DOCKER_BUILDKIT=1 docker build --quiet -f "$root/deploy/Dockerfile" --target compat -t "$image" "$root"
 
+# The suite leaves containers behind where it is interrupted.
+trap 'docker ps --all --quiet --filter "ancestor=$image" | xargs --no-run-if-empty docker rm --force > /dev/null' EXIT
 cd "$suite"
 export NODE_1=$image NODE_2=$image ADDITIONAL_NODES=$image,$image,$image
 chosen=()

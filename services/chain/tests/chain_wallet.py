@@ -49,7 +49,7 @@ def wallet(seed: bytes = SEED) -> Wallet:
 
 
 def payment(name: str, *notes: Note) -> Transaction:
-    """From somebody else."""
+    """A transfer to the wallet from a foreign key."""
     FOREIGN.add(named(name))
     return Transaction((Transfer((named(name),), notes),))
 

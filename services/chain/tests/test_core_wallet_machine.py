@@ -44,7 +44,7 @@ VALUES = st.sampled_from([1, 30, 1_000, 2_000, 2_000, 5_000, 50_000])
 
 
 def needs(transaction: Transaction) -> set[bytes]:
-    """All that nobody else may use: notes and vouchers."""
+    """The notes and vouchers that a draft reserves."""
     found = {each for operation in transaction.operations for each in uses(operation)}
     claims = [each for each in transaction.operations if isinstance(each, LeaderClaim)]
     return found | {each.voucher_nullifier for each in claims}

@@ -1,4 +1,4 @@
-"""The proofs that stand behind a transaction's operations, one for each.
+"""The operation proofs of a transaction, one for each operation.
 
 Nothing here is verified: signatures and points are bytes of the right number (MAN-13).
 

@@ -28,7 +28,7 @@ class RejectReason(StrEnum):
 
     @property
     def is_fault(self) -> bool:
-        """Whether no honest node would pass on such a block, whatever it knows."""
+        """Whether the sender is at fault: an honest node never relays such a block."""
         return self not in _INNOCENT
 
 

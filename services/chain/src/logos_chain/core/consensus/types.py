@@ -14,7 +14,7 @@ class Header:
     """The header of a block, decoded. Untrusted until it was verified."""
 
     id: BlockId
-    """Computed from the bytes of the rest, by whoever decoded them."""
+    """Hash of the encoded header, computed by the decoder (MAN-24)."""
     version: int
     parent: BlockId
     slot: int
