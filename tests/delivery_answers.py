@@ -10,6 +10,8 @@ from logos.delivery.v1 import (
     channels_pb2_grpc,
     delivery_pb2,
     delivery_pb2_grpc,
+    light_pb2,
+    light_pb2_grpc,
     relay_pb2,
     relay_pb2_grpc,
     store_pb2,
@@ -47,6 +49,16 @@ class DeliveryAnswers(delivery_pb2_grpc.DeliveryServicer):
 
     def GetHealth(self, request: Any, context: Any) -> Any:  # noqa: N802
         return delivery_pb2.GetHealthResponse(health={"connection": 1, "text": "alone"})
+
+    def GetNodeInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return delivery_pb2.GetNodeInfoResponse(peer_id="16U", mode="core", enr="enr:-")
+
+
+class ExchangeAnswers(light_pb2_grpc.PeerExchangeServicer):
+    """Has found one node."""
+
+    def GetPeers(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return light_pb2.GetPeersResponse(peer_id="16U", peers=[{"peer_id": "16V"}], new=1)
 
 
 class RelayAnswers(relay_pb2_grpc.RelayServicer):
@@ -98,6 +110,7 @@ class ChannelAnswers(channels_pb2_grpc.ChannelsServicer):
 def add_to(server: grpc.Server) -> None:
     """Serves all of it."""
     delivery_pb2_grpc.add_DeliveryServicer_to_server(DeliveryAnswers(), server)
+    light_pb2_grpc.add_PeerExchangeServicer_to_server(ExchangeAnswers(), server)
     relay_pb2_grpc.add_RelayServicer_to_server(RelayAnswers(), server)
     store_pb2_grpc.add_StoreServicer_to_server(StoreAnswers(), server)
     channels_pb2_grpc.add_ChannelsServicer_to_server(ChannelAnswers(), server)

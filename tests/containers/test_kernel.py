@@ -253,8 +253,7 @@ async def _step(node: UnrulyNode, step: str, name: str) -> None:
             case "engine kill" if running:
                 await run_docker(["kill", container(name)], accepted=(0, 1))
             case "kernel":
-                await node.kill("kernel", signal.SIGKILL)
-                await node.modules()
+                await _kill_kernel(node)
             case "stop":
                 request = supervisor_pb2.StopModuleRequest(module=name, cascade=True)
                 await node.supervisor.StopModule(request)
@@ -271,6 +270,16 @@ async def _step(node: UnrulyNode, step: str, name: str) -> None:
             grpc.StatusCode.UNAVAILABLE,
             grpc.StatusCode.ABORTED,
         }, error
+
+
+async def _kill_kernel(node: UnrulyNode) -> None:
+    """Ends once the engine has started it again: until then nothing more can be done to it."""
+    before = await inspected("{{.State.StartedAt}}", KERNEL)
+    await node.kill("kernel", signal.SIGKILL)
+    async with asyncio.timeout(STEP_S):
+        while await inspected("{{.State.StartedAt}}", KERNEL) == before:  # noqa: ASYNC110 - remote
+            await asyncio.sleep(0.1)
+    await node.modules()
 
 
 async def test_a_name_takes_its_secret_and_its_epoch(node: UnrulyNode) -> None:

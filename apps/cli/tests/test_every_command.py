@@ -112,6 +112,8 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("delivery", "peers"): [],
     ("delivery", "health"): [],
     ("delivery", "sync"): ["16U"],
+    ("delivery", "info"): [],
+    ("delivery", "exchange"): ["16U"],
     ("delivery", "channel", "create"): ["room", TOPIC, "--sender", "ada"],
     ("delivery", "channel", "close"): ["room"],
     ("delivery", "channel", "list"): [],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import grpc
 
-from logos.kernel.v1 import supervisor_pb2, supervisor_pb2_grpc
+from logos.kernel.v1 import module_pb2, supervisor_pb2, supervisor_pb2_grpc
 from logos.network.v1 import (
     mix_pb2,
     mix_pb2_grpc,
@@ -15,6 +15,7 @@ from logos.network.v1 import (
     rln_pb2,
     rln_pb2_grpc,
 )
+from logos_testnet.client import view
 from logos_testnet.scenarios.waiting import RECOVERY_S, peer_ids, until_whole
 from logos_testnet.testnet import Testnet, front_door
 
@@ -133,7 +134,9 @@ async def _stop(testnet: Testnet, node: str) -> None:
 
 
 async def _start(testnet: Testnet, node: str) -> None:
+    """Starts all that `_stop` has stopped."""
     async with front_door(testnet, node) as channel:
-        for module in ("mixnet", "storage"):
-            asked = supervisor_pb2.StartModuleRequest(module=module)
-            await supervisor_pb2_grpc.SupervisorStub(channel).StartModule(asked)
+        for module in (await view(channel, networked=False)).modules:
+            if module.desired == module_pb2.DESIRED_STATE_STOPPED:
+                asked = supervisor_pb2.StartModuleRequest(module=module.name)
+                await supervisor_pb2_grpc.SupervisorStub(channel).StartModule(asked)
