@@ -506,6 +506,7 @@ async def test_a_full_disk_of_the_kernel_starts_nothing_and_stops_nothing(
     await node.until_ready()
     pids = {name: one.pid for name, one in (await _modules(node)).items()}
     supervisor = node.supervisor()
+    await node.note()  # all before it is written: a write that fails leaves room behind
 
     with filled(disk):
         with pytest.raises(grpc.aio.AioRpcError) as refused:

@@ -17,6 +17,8 @@ import grpc
 from gates import BEARER, borne
 
 from logos.kernel.v1 import (
+    events_pb2,
+    events_pb2_grpc,
     installer_pb2_grpc,
     kernel_pb2,
     kernel_pb2_grpc,
@@ -176,6 +178,12 @@ class Node:
     def supervisor(self) -> Any:
         """Returns a stub."""
         return supervisor_pb2_grpc.SupervisorStub(self.channel)
+
+    async def note(self) -> None:
+        """Writes an event; what the kernel was about to write before is written then, too."""
+        stub: Any = events_pb2_grpc.EventsStub(self.channel)
+        events = [events_pb2.NewEvent(payload=b"x")]
+        await stub.Publish(events_pb2.PublishRequest(topic="operator/note", events=events))
 
     def story(self) -> str:
         """Returns all logs, for a failed test."""
