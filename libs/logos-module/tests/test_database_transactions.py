@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -24,18 +25,29 @@ from logos_module.database import (
 Place = Path | str
 
 
-class Halfway:
-    """A transaction that adds parents 1 and 2, and waits between them."""
+class Pause:
+    """In the midst of a transaction, which may run in another thread: it asks for as long."""
 
     def __init__(self) -> None:
-        self.has_come = asyncio.Event()
-        self.go_on = asyncio.Event()
+        self._has_come = threading.Event()
+        self.go_on = threading.Event()
+
+    async def until_come(self) -> None:
+        await asyncio.to_thread(self._has_come.wait)
+
+    async def wait(self, session: AsyncSession) -> None:
+        self._has_come.set()
+        while not self.go_on.is_set():
+            await session.execute(select(1))
+
+
+class Halfway(Pause):
+    """A transaction that adds parents 1 and 2, and waits between them."""
 
     async def __call__(self, session: AsyncSession) -> None:
         session.add(Parent(id=1))
         await session.flush()
-        self.has_come.set()
-        await self.go_on.wait()
+        await self.wait(session)
         session.add(Parent(id=2))
 
 
@@ -57,7 +69,7 @@ async def test_a_caller_that_is_cancelled_is_let_go_and_the_transaction_committe
     halfway = Halfway()
     async with open_database(place, SCHEMA) as database, asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(database.write(halfway))
-        await halfway.has_come.wait()
+        await halfway.until_come()
 
         writing.cancel()
         await asyncio.wait((writing,))
@@ -84,7 +96,7 @@ async def test_a_database_closes_after_its_transactions_even_where_its_owner_is_
 
     async with asyncio.TaskGroup() as tasks:
         owner = tasks.create_task(own())
-        await halfway.has_come.wait()
+        await halfway.until_come()
         owner.cancel()
         await has_left.wait()
         owner.cancel()  # and once more, while it closes
@@ -164,15 +176,37 @@ async def test_what_reading_work_writes_is_rolled_back(place: Place) -> None:
 async def test_reading_sees_one_state(place: Place) -> None:
     async with open_database(place, SCHEMA) as database:
         store = Families(database)
+        pause = Pause()
 
         async def read_around_a_write(session: AsyncSession) -> list[int | None]:
             query = select(func.count()).select_from(Parent)
             before = await session.scalar(query)
-            await store.add(1)
+            await pause.wait(session)
             return [before, await session.scalar(query)]
 
-        assert await database.read(read_around_a_write) == [0, 0]
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(database.read(read_around_a_write))
+            await pause.until_come()
+            await store.add(1)
+            pause.go_on.set()
+
+        assert await reading == [0, 0]
         assert await store.parents() == [1]
+
+
+async def test_work_on_a_file_that_awaits_anything_else_is_a_fault_and_undone(
+    tmp_path: Path,
+) -> None:
+    async def wander(session: AsyncSession) -> None:
+        session.add(Parent(id=1))
+        await session.flush()
+        await asyncio.sleep(0)
+
+    async with open_database(tmp_path / "a.sqlite", SCHEMA) as database:
+        with pytest.raises(RuntimeError, match="nothing but its session"):
+            await database.write(wander)
+
+        assert await Families(database).parents() == []
 
 
 async def test_what_a_writer_has_read_is_true_when_it_writes(place: Place) -> None:

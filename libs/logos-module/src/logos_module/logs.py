@@ -115,6 +115,3 @@ def configure(module: str, level: str) -> None:
     handler.addFilter(Repeats())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("grpc._cython.cygrpc").addFilter(_CallerFaults())
-    # It writes each statement with its values, which may be keys, and a debug log of ours is lost
-    # among them.
-    logging.getLogger("aiosqlite").setLevel(logging.WARNING)

@@ -26,7 +26,7 @@ from logos_testnet.plan import Plan
 from logos_testnet.processes import NodeProcess, read_environment, send_signal
 from logos_testnet.progress import Note, Report, silent
 
-KERNEL_MODULES: Final = ("logos_kernel.node", "aiosqlite")
+KERNEL_MODULES: Final = ("logos_kernel.node", "sqlalchemy.dialects.sqlite")
 LOAD_TIMEOUT_S: Final = 90.0
 END_GRACE_S: Final = 5.0
 _POLL_S: Final = 0.05

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from logos_base.errors import LogosError
+from logos_module.database.connections import Connections
 from logos_module.database.errors import (
     DatabaseDamagedError,
     DatabaseInUseError,
@@ -44,9 +44,9 @@ class Backend(Protocol):
         """Refuses a damaged or newer database, before any change."""
         ...
 
-    def engine(self) -> AsyncEngine: ...
+    def connections(self) -> Connections: ...
 
-    def upgrade_engine(self) -> AsyncEngine: ...
+    def upgrade_connections(self) -> Connections: ...
 
     def check_references(self, connection: Connection) -> None:
         """Raises ValueError if an upgrade has left a dangling foreign key."""
@@ -91,10 +91,10 @@ async def open_database(
     try:
         join = is_shared and not isinstance(backend, SqliteFile)
         opened = _joined(backend, schema) if join else _owned(backend, schema)
-        async with opened as fit, _connections(backend.engine) as (engine, shielded):
-            await shielded.run(_begin(engine, schema, fit))
+        async with opened as fit, _open(backend.connections) as (connections, shielded):
+            await shielded.run(_begin(connections, schema, fit))
             yield Database(
-                engine,
+                connections,
                 place=backend.place,
                 failures=backend.failures,
                 failure=backend.failure,
@@ -143,8 +143,8 @@ async def _joined(backend: Backend, schema: Schema) -> AsyncIterator[Fit]:
 
 async def _make_current(backend: Backend, schema: Schema) -> None:
     """Creates or upgrades a database; raises DatabaseInUseError while another has it open."""
-    async with _owned(backend, schema) as fit, _connections(backend.engine) as (engine, shielded):
-        await shielded.run(_begin(engine, schema, fit))
+    async with _owned(backend, schema) as fit, _open(backend.connections) as (made, shielded):
+        await shielded.run(_begin(made, schema, fit))
 
 
 def _backend(place: Path | str) -> Backend:
@@ -155,21 +155,14 @@ def _backend(place: Path | str) -> Backend:
     return PostgresqlServer(place)
 
 
-async def _begin(engine: AsyncEngine, schema: Schema, fit: Fit) -> None:
+async def _begin(connections: Connections, schema: Schema, fit: Fit) -> None:
     """Connects, so that errors are raised now, and creates the tables of a new database."""
-    async with engine.begin() as connection:
-        if fit is Fit.NEW:
-            await connection.run_sync(schema.create)
+    await connections.run(schema.create if fit is Fit.NEW else lambda _: None)
 
 
 async def _upgrade(backend: Backend, schema: Schema) -> None:
-    async with _connections(backend.upgrade_engine) as (engine, shielded):
-        await shielded.run(_upgraded(engine, backend, schema))
-
-
-async def _upgraded(engine: AsyncEngine, backend: Backend, schema: Schema) -> None:
-    async with engine.begin() as connection:  # rolled back on failure
-        await connection.run_sync(_run_scripts, backend, schema)
+    async with _open(backend.upgrade_connections) as (connections, shielded):
+        await shielded.run(connections.run(_run_scripts, backend, schema))  # undone if it fails
 
 
 def _run_scripts(connection: Connection, backend: Backend, schema: Schema) -> None:
@@ -192,17 +185,15 @@ def _run_scripts(connection: Connection, backend: Backend, schema: Schema) -> No
 
 
 @asynccontextmanager
-async def _connections(
-    make: Callable[[], AsyncEngine],
-) -> AsyncIterator[tuple[AsyncEngine, Shielded]]:
+async def _open(make: Callable[[], Connections]) -> AsyncIterator[tuple[Connections, Shielded]]:
     """Ends transactions, then connections, even if the caller is cancelled meanwhile."""
-    engine = make()
+    connections = make()
     async with Shielded() as closing:
         try:
             async with Shielded() as shielded:
-                yield engine, shielded
+                yield connections, shielded
         finally:
-            await closing.run(engine.dispose())
+            await closing.run(connections.close())
 
 
 def _single(error: Exception) -> Exception:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from logos_base.errors import ConfigError, LogosError, StoreFailedError
+from logos_module.database.connections import LoopConnections
 from logos_module.database.errors import (
     DatabaseDamagedError,
     DatabaseInUseError,
@@ -105,16 +106,15 @@ class PostgresqlServer:
 
     async def check(self, schema: Schema) -> Fit:
         """Returns the version of the database relative to the code; errors as `Schema.fit_of`."""
-        engine = self.upgrade_engine()
+        connections = self.upgrade_connections()
         try:
-            async with engine.connect() as connection:
-                return await connection.run_sync(schema.fit_of, self.place)
+            return await connections.run(schema.fit_of, self.place)
         except self.failures as error:
             raise self._unavailable(error) from error
 
-    def engine(self) -> AsyncEngine:
-        """Returns the engine for the module's transactions."""
-        return create_async_engine(
+    def connections(self) -> LoopConnections:
+        """Returns what the module's transactions run on."""
+        engine = create_async_engine(
             self._url,
             isolation_level="REPEATABLE READ",
             pool_pre_ping=True,
@@ -124,10 +124,11 @@ class PostgresqlServer:
                 "server_settings": {"synchronous_commit": "on"},
             },
         )
+        return LoopConnections(engine)
 
-    def upgrade_engine(self) -> AsyncEngine:
-        """Returns an engine without a statement timeout."""
-        return self._engine_without_timeout({})
+    def upgrade_connections(self) -> LoopConnections:
+        """Returns connections without a statement timeout."""
+        return LoopConnections(self._engine_without_timeout({}))
 
     def _engine_without_timeout(self, settings: dict[str, str], **options: Any) -> AsyncEngine:
         return create_async_engine(

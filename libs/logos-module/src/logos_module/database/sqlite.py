@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from logos_base.errors import LogosError, StoreFailedError
+from logos_module.database.connections import BEGIN, ThreadConnections
 from logos_module.database.errors import DatabaseDamagedError, cause_of
 from logos_module.database.files import (
     check_database,
@@ -23,7 +23,6 @@ from logos_module.database.files import (
     set_aside_command,
 )
 from logos_module.database.schema import Fit, Schema
-from logos_module.database.transactions import BEGIN
 from logos_module.disk import disk_full
 
 
@@ -50,25 +49,28 @@ class SqliteFile:
         """Checks the file by `check_database`, before any change."""
         return await asyncio.to_thread(check_database, self._path, schema)
 
-    def engine(self) -> AsyncEngine:
-        """Returns the engine for the module's transactions."""
-        return self._engine(foreign_keys="ON")
+    def connections(self) -> ThreadConnections:
+        """Returns what the module's transactions run on."""
+        return self._connections(foreign_keys="ON")
 
-    def upgrade_engine(self) -> AsyncEngine:
-        """Returns an engine without foreign keys, so that tables can be rebuilt."""
-        engine = self._engine(foreign_keys="OFF")
-        return engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+    def upgrade_connections(self) -> ThreadConnections:
+        """Returns connections without foreign keys, so that tables can be rebuilt."""
+        return self._connections(foreign_keys="OFF")
 
-    def _engine(self, *, foreign_keys: str) -> AsyncEngine:
+    def _connections(self, *, foreign_keys: str) -> ThreadConnections:
         # Without an isolation level the driver leaves transactions to `_begin`; with one, it
         # would commit before each CREATE.
         factory = partial(_connect, foreign_keys=foreign_keys)
-        engine = create_async_engine(
-            URL.create("sqlite+aiosqlite", database=self.place),
-            connect_args={"isolation_level": None, "factory": factory},
+        engine = create_engine(
+            URL.create("sqlite", database=self.place),
+            connect_args={
+                "isolation_level": None,
+                "factory": factory,
+                "check_same_thread": False,  # a pool's connections go from thread to thread
+            },
         )
-        event.listen(engine.sync_engine, "begin", _begin)
-        return engine
+        event.listen(engine, "begin", _begin)
+        return ThreadConnections(engine)
 
     def check_references(self, connection: Connection) -> None:
         """Raises ValueError if a foreign key refers to a row that does not exist."""

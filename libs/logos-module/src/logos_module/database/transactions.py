@@ -7,18 +7,14 @@ from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypeVar
 
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from logos_base.errors import LogosError
+from logos_module.database.connections import Connections, Work
 from logos_module.shielded import Shielded
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-Work = Callable[[AsyncSession], Coroutine[Any, Any, T]]
-
-BEGIN: Final = "begin_statement"
-"""Execution option: the statement with which SQLite begins a transaction."""
 
 _FAULTS_OF_OURS: Final = (DataError, IntegrityError, ProgrammingError)
 
@@ -29,12 +25,12 @@ class Database:
     A transaction runs in a task of its own: a caller that is cancelled returns at once, and
     the transaction is still committed or rolled back. Write transactions of one process run
     one at a time, in the order of their calls, so data that one has read is still current
-    when it writes.
+    when it writes. Work awaits nothing but its session, and may run in a thread of its own.
     """
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        connections: Connections,
         *,
         place: str,
         failures: tuple[type[Exception], ...],
@@ -46,10 +42,7 @@ class Database:
         self._failures = failures
         self._failure = failure
         self._shielded = shielded
-        self._reads = async_sessionmaker(engine, expire_on_commit=False)
-        self._writes = async_sessionmaker(
-            engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"}), expire_on_commit=False
-        )
+        self._connections = connections
         self._write_lock = asyncio.Lock()
 
     def raising(self, failure: Callable[[str], LogosError]) -> Self:
@@ -77,8 +70,7 @@ class Database:
 
     async def _read(self, work: Work[T]) -> T:
         try:
-            async with self._reads() as session:
-                return await work(session)
+            return await self._connections.read(work)
         except _FAULTS_OF_OURS:
             raise
         except self._failures as error:
@@ -86,8 +78,8 @@ class Database:
 
     async def _write(self, work: Work[T]) -> T:
         try:
-            async with self._write_lock, self._writes.begin() as session:
-                return await work(session)
+            async with self._write_lock:
+                return await self._connections.write(work)
         except _FAULTS_OF_OURS:
             raise
         except self._failures as error:

@@ -27,6 +27,8 @@ MAX_TRIED: Final = 3
 MAX_WAITING: Final = 16_384
 """Messages that wait to be written; more are not kept, and counted."""
 MAX_GROUP: Final = 1_000
+REST_S: Final = 0.1
+"""Between two groups: at more than ten messages a second several are written together (DST-15)."""
 
 
 class HistoryOperations:
@@ -81,6 +83,7 @@ class HistoryOperations:
             while self._waiting:
                 group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
                 await self._write(group)
+            await asyncio.sleep(REST_S)
 
     async def _write(self, group: list[Entry]) -> None:
         if self.archive is None:

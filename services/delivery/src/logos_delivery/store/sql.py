@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, delete, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from logos_delivery.core.archive.errors import StoreCursorUnknownError
 from logos_delivery.core.archive.types import Entry, Page, Position, Query, cut, page_of
@@ -151,11 +152,13 @@ class SqlArchive:
         """Gives a MiB of an SQLite file back; a server uses its room again by itself."""
         if session.get_bind().dialect.name != "sqlite":
             return False
-        connection = await session.connection()
-        raw = await connection.get_raw_connection()
-        driver: Any = raw.driver_connection
-        await driver.execute_fetchall(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+        await session.run_sync(_vacuum)
         return bool(await session.scalar(text("PRAGMA freelist_count")))
+
+
+def _vacuum(session: Session) -> None:
+    driver: Any = session.connection().connection.driver_connection
+    driver.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()  # a page each
 
 
 async def _each_statement_on_its_own(session: AsyncSession) -> str:
