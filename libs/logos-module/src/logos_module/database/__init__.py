@@ -19,7 +19,7 @@ from logos_module.database.files import (
     set_aside_command,
 )
 from logos_module.database.opening import open_database
-from logos_module.database.schema import Fit, Schema
+from logos_module.database.schema import Fit, Schema, table_of
 from logos_module.database.transactions import Database, reading, writing
 
 __all__ = [
@@ -37,5 +37,6 @@ __all__ = [
     "open_database",
     "reading",
     "set_aside_command",
+    "table_of",
     "writing",
 ]

@@ -1,7 +1,7 @@
 """`Applications` in the database: events, requests, subscriptions and notes (DEL-20 to DEL-23)."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,7 +19,10 @@ from logos_delivery.core.message import decode, encode
 from logos_delivery.core.sending.request import Event, Request, RequestState
 from logos_delivery.store import event_log
 from logos_delivery.store.schema import EventRow, NoteRow, RequestRow, SubscriptionRow
-from logos_module.database import Database, reading, writing
+from logos_module.database import Database, reading, table_of, writing
+
+_EVENTS: Final = table_of(EventRow)
+_REQUESTS: Final = table_of(RequestRow)
 
 
 class SqlApplications:
@@ -34,7 +37,7 @@ class SqlApplications:
     async def receive(
         self, session: AsyncSession, messages: Sequence[Received], at_ms: int
     ) -> None:
-        await session.execute(insert(EventRow), [_received(one, at_ms) for one in messages])
+        await session.execute(insert(_EVENTS), [_received(one, at_ms) for one in messages])
 
     @writing
     async def save(
@@ -48,21 +51,21 @@ class SqlApplications:
     ) -> None:
         values = _request_values(request)
         changed = await session.execute(
-            update(RequestRow)
-            .where(RequestRow.request_id == request.request_id)
+            update(_REQUESTS)
+            .where(_REQUESTS.c.request_id == request.request_id)
             .values(**values)
-            .returning(RequestRow.request_id)
+            .returning(_REQUESTS.c.request_id)
         )
         if changed.first() is None:
             key, digest = (None, b"") if asked is None else (asked.key, asked.digest)
             row = {"request_id": request.request_id, "key": key, "asked": digest, **values}
-            await session.execute(insert(RequestRow), [row])
+            await session.execute(insert(_REQUESTS), [row])
         if event is not None:
-            await session.execute(insert(EventRow), [_told(event, request, at_ms)])
+            await session.execute(insert(_EVENTS), [_told(event, request, at_ms)])
 
     @writing
     async def tell(self, session: AsyncSession, kind: str, text: str, at_ms: int) -> None:
-        await session.execute(insert(EventRow), [_event(kind, at_ms, text=text)])
+        await session.execute(insert(_EVENTS), [_event(kind, at_ms, text=text)])
 
     @reading
     async def events(self, session: AsyncSession, after: int, wanted: EventFilter) -> EventPage:

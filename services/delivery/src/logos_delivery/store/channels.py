@@ -29,7 +29,7 @@ from logos_delivery.core.channels.keeping import (
 from logos_delivery.core.channels.sealing import NONCE_BYTES, STATE_DOMAIN, KeySealing
 from logos_delivery.store import event_log
 from logos_delivery.store.schema import ChannelEventRow, ChannelRecordRow, ChannelRow
-from logos_module.database import Database, reading, writing
+from logos_module.database import Database, reading, table_of, writing
 
 _CHUNK: Final = 500
 
@@ -52,7 +52,7 @@ class SqlChannels:
             "has_parity": channel.has_parity,
             "created_ms": channel.created_ms,
         }
-        await session.execute(insert(ChannelRow), [row])
+        await session.execute(insert(table_of(ChannelRow)), [row])
 
     @writing
     async def remove(self, session: AsyncSession, channel_id: str) -> None:
@@ -120,10 +120,10 @@ class SqlChannels:
             if value is not None
         ]
         if rows:
-            await session.execute(insert(ChannelRecordRow), rows)
+            await session.execute(insert(table_of(ChannelRecordRow)), rows)
         if events:
             told = [_event_row(raw, event, at_ms) for event in events]
-            await session.execute(insert(ChannelEventRow), told)
+            await session.execute(insert(table_of(ChannelEventRow)), told)
 
     @reading
     async def events(

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Select,
-    Table,
     bindparam,
     literal,
     select,
@@ -27,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from logos_delivery.core.archive.types import Position, Query
 from logos_delivery.store.schema import MessageRow
+from logos_module.database import table_of
 
 RUNS: Final = 64
 """Through an index, in one statement; a power of two."""
@@ -34,14 +34,7 @@ _LAST_NS: Final = (1 << 63) - 1
 _FIRST_NS: Final = -(1 << 63)
 
 
-def _table() -> Table:
-    table = MessageRow.__table__
-    if not isinstance(table, Table):
-        raise TypeError("messages have no table")
-    return table
-
-
-TABLE: Final = _table()
+TABLE: Final = table_of(MessageRow)
 _KEY: Final = (TABLE.c.timestamp_ns, TABLE.c.hash, TABLE.c.size_bytes)
 
 

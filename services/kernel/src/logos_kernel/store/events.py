@@ -10,7 +10,6 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     String,
-    Table,
     and_,
     delete,
     false,
@@ -39,7 +38,7 @@ from logos_kernel.core.events import (
     Segment,
 )
 from logos_kernel.store.tables import Base
-from logos_module.database import Database, reading, writing
+from logos_module.database import Database, reading, table_of, writing
 
 
 class EventRow(Base):
@@ -151,9 +150,9 @@ class SqlEventStore:
     async def append(self, session: AsyncSession, commit: Commit) -> None:
         """Writes events and their keys, and removes what the commit says."""
         await self._check(session)
-        await session.execute(insert(_table(EventRow)), [_row(one) for one in commit.events])
+        await session.execute(insert(table_of(EventRow)), [_row(one) for one in commit.events])
         if commit.keys:
-            await session.execute(insert(_table(KeyRow)), [_key_row(one) for one in commit.keys])
+            await session.execute(insert(table_of(KeyRow)), [_key_row(one) for one in commit.keys])
         for one in commit.removed:
             is_old = and_(EventRow.topic == one.topic, EventRow.sequence <= one.sequence)
             await session.execute(delete(EventRow).where(is_old))
@@ -283,13 +282,6 @@ def _matches(column: Any, patterns: Iterable[str]) -> ColumnElement[bool]:
     exact = [one for one in patterns if not one.endswith(f"/{ALL}")]
     of_modules = (column.startswith(f"{name}/", autoescape=True) for name in whole)
     return or_(false(), column.in_(exact), *of_modules)
-
-
-def _table(row: type[Base]) -> Table:
-    table = row.__table__
-    if not isinstance(table, Table):
-        raise TypeError(f"{row.__name__} has no table")
-    return table
 
 
 def _row(event: Event) -> dict[str, object]:
