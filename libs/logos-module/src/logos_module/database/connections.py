@@ -100,13 +100,12 @@ class ThreadConnections:
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """As `Connections`."""
-        return await _in(self._writer, self._run, work, *args, **kwargs)
 
-    def _run(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        with self._writes.begin() as connection:
-            return work(connection, *args, **kwargs)
+        def in_transaction() -> T:
+            with self._writes.begin() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await _in(self._writer, in_transaction)
 
     async def close(self) -> None:
         """As `Connections`."""
