@@ -81,16 +81,20 @@ class LoopConnections:
 class ThreadConnections:
     """To a file: a transaction is run by a thread, whole."""
 
-    def __init__(self, engine: Engine) -> None:
-        """The engine's connections may be used by any thread."""
-        self._engine = engine
-        self._writes = engine.execution_options(**{BEGIN: WRITE})
+    def __init__(self, engine: Callable[[int], Engine]) -> None:
+        """`engine` makes one of so many connections, which may be used by any thread.
+
+        The one that writes has an engine of its own: its pages stay in its cache while no other
+        connection writes.
+        """
+        self._reads = engine(READERS)
+        self._writes = engine(1).execution_options(**{BEGIN: WRITE})
         self._readers = ThreadPoolExecutor(READERS, "database-read")
         self._writer = ThreadPoolExecutor(1, "database-write")
 
     async def read(self, work: Work[T]) -> T:
         """As `Connections`."""
-        return await _in(self._readers, _read, self._engine, work)
+        return await _in(self._readers, _read, self._reads, work)
 
     async def write(self, work: Work[T]) -> T:
         """As `Connections`."""
@@ -109,7 +113,8 @@ class ThreadConnections:
 
     async def close(self) -> None:
         """As `Connections`."""
-        await _in(self._writer, self._engine.dispose)  # SQLite may write when it closes
+        await _in(self._writer, self._reads.dispose)
+        await _in(self._writer, self._writes.dispose)  # SQLite writes when the last one closes
         self._readers.shutdown(wait=False)
         self._writer.shutdown(wait=False)
 

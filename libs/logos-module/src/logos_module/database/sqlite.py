@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from logos_base.errors import LogosError, StoreFailedError
@@ -58,6 +58,9 @@ class SqliteFile:
         return self._connections(foreign_keys="OFF")
 
     def _connections(self, *, foreign_keys: str) -> ThreadConnections:
+        return ThreadConnections(partial(self._engine, foreign_keys))
+
+    def _engine(self, foreign_keys: str, size: int) -> Engine:
         # Without an isolation level the driver leaves transactions to `_begin`; with one, it
         # would commit before each CREATE.
         factory = partial(_connect, foreign_keys=foreign_keys)
@@ -68,9 +71,11 @@ class SqliteFile:
                 "factory": factory,
                 "check_same_thread": False,  # a pool's connections go from thread to thread
             },
+            pool_size=size,
+            max_overflow=0,
         )
         event.listen(engine, "begin", _begin)
-        return ThreadConnections(engine)
+        return engine
 
     def check_references(self, connection: Connection) -> None:
         """Raises ValueError if a foreign key refers to a row that does not exist."""
