@@ -10,7 +10,7 @@ import pytest
 from logos_delivery.core.archive.types import Entry
 from logos_delivery.core.message import Message
 from logos_delivery.core.relay.relay_guard import Pass
-from logos_delivery.operations import history as writing
+from logos_delivery.operations import groups
 from logos_delivery.operations.history import HistoryOperations
 from logos_delivery.store.memory import MemoryArchive
 
@@ -52,7 +52,7 @@ async def test_the_first_is_written_at_once_and_what_follows_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     archive, rest = CountingArchive(), Rest()
-    monkeypatch.setattr(writing.asyncio, "sleep", rest)
+    monkeypatch.setattr(groups.asyncio, "sleep", rest)
     history = HistoryOperations(archive, NONE, NONE, time.time_ns)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(history.run())

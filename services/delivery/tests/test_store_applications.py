@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from logos_delivery.core import applications as core
-from logos_delivery.core.applications import Asked, EventFilter, Received
+from logos_delivery.core.applications import Asked, EventFilter, Received, Saved
 from logos_delivery.core.message import Message, message_hash
 from logos_delivery.core.sending.request import Outgoing, Request, RequestState
 from logos_delivery.store.applications import SqlApplications
@@ -51,9 +51,9 @@ async def test_events_come_in_order_with_their_messages_whole(store: SqlApplicat
 
 async def test_only_wanted_events_come_and_the_position_goes_on(store: SqlApplications) -> None:
     await store.receive([received(1, "/a/1/b/c"), received(2)], 10)
-    await store.save(replace(request("r"), state=RequestState.PROPAGATED), None, 10)
+    await store.save([Saved(replace(request("r"), state=RequestState.PROPAGATED))], 10)
     sent = replace(request("r"), state=RequestState.SENT, ended_ms=12)
-    await store.save(sent, sent.event, 12)
+    await store.save([Saved(sent, sent.event)], 12)
     topics = await store.events(0, EventFilter(content_topics=frozenset({"/a/1/b/c"})))
     kinds = await store.events(0, EventFilter(kinds=frozenset({"sent"})))
     requests = await store.events(0, EventFilter(request_ids=frozenset({"other"})))
@@ -90,7 +90,7 @@ async def test_the_oldest_events_go_and_a_late_reader_learns_of_a_gap(
 
 async def test_a_request_and_its_event_are_stored_together(store: SqlApplications) -> None:
     accepted = request("r")
-    await store.save(accepted, None, 1, asked=Asked("key", b"d" * 32))
+    await store.save([Saved(accepted, asked=Asked("key", b"d" * 32))], 1)
     propagated = replace(
         accepted,
         state=RequestState.PROPAGATED,
@@ -100,7 +100,7 @@ async def test_a_request_and_its_event_are_stored_together(store: SqlApplication
         error="once",
         via_mix=True,
     )
-    await store.save(propagated, propagated.event, 7)
+    await store.save([Saved(propagated, propagated.event)], 7)
     assert await store.request("r") == propagated
     assert await store.request_of("key") == (propagated, b"d" * 32)
     assert await store.request_of("other") is None
@@ -109,10 +109,39 @@ async def test_a_request_and_its_event_are_stored_together(store: SqlApplication
     assert (event.kind, event.request_id, event.at_ms) == ("propagated", "r", 7)
 
 
+async def test_requests_are_stored_together_and_their_events_in_order(
+    store: SqlApplications,
+) -> None:
+    await store.save([Saved(request("old"), asked=Asked("key", b"d" * 32))], 1)
+    propagated, sent = (
+        replace(request(name, 2), state=state, ended_ms=9)
+        for name, state in (("old", RequestState.PROPAGATED), ("new", RequestState.SENT))
+    )
+    again = replace(propagated, state=RequestState.SENT)
+    await store.save(
+        [
+            Saved(propagated, propagated.event),
+            Saved(sent, sent.event, Asked("other", b"e" * 32)),
+            Saved(request("third", 3)),
+            Saved(again, again.event),
+        ],
+        9,
+    )
+    assert await store.request_of("key") == (again, b"d" * 32)
+    assert await store.request_of("other") == (sent, b"e" * 32)
+    assert await store.pending() == [request("third", 3)]
+    events = (await store.events(0, ALL)).events
+    assert [(one.request_id, one.kind) for one in events] == [
+        ("old", "propagated"),
+        ("new", "sent"),
+        ("old", "sent"),
+    ]
+
+
 async def test_requests_that_ended_are_forgotten_after_an_hour(store: SqlApplications) -> None:
     ended = replace(request("old"), state=RequestState.SENT, ended_ms=1_000)
-    await store.save(ended, ended.event, 1_000)
-    await store.save(request("new", 2), None, 2)
+    await store.save([Saved(ended, ended.event)], 1_000)
+    await store.save([Saved(request("new", 2))], 2)
     await store.trim(1_000 + core.KEPT_REQUEST_MS)
     assert await store.request("old") == ended
     await store.trim(1_001 + core.KEPT_REQUEST_MS)

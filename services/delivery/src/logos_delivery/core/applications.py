@@ -78,6 +78,17 @@ class Asked:
     """Of what was asked for, 32 bytes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A request as it is to be stored."""
+
+    request: Request
+    event: Event | None = None
+    """What the applications are told of it."""
+    asked: Asked | None = None
+    """The key under which it was asked for, where it is new."""
+
+
 class Notes(Protocol):
     """Numbers that are remembered over restarts, by name."""
 
@@ -97,13 +108,8 @@ class Applications(Notes, Protocol):
         """Appends received messages, all of them or none."""
         ...
 
-    async def save(
-        self, request: Request, event: Event | None, at_ms: int, *, asked: Asked | None = None
-    ) -> None:
-        """Stores a request and appends its event, in one transaction.
-
-        A new request keeps the key under which it was asked for.
-        """
+    async def save(self, saves: Sequence[Saved], at_ms: int) -> None:
+        """Stores requests, and appends their events in this order, in one transaction."""
         ...
 
     async def tell(self, kind: str, text: str, at_ms: int) -> None:

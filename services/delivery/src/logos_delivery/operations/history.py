@@ -1,6 +1,5 @@
 """History: this node's archive, and those of others. The rules are in core/archive/ (DST-n)."""
 
-import asyncio
 import logging
 import secrets
 from collections import Counter
@@ -17,6 +16,7 @@ from logos_delivery.core.errors import PeerFailedError, StoreNodeMissingError
 from logos_delivery.core.light.rates import ServiceLimits
 from logos_delivery.core.ports import MixRequests, Requests, Services
 from logos_delivery.core.relay.relay_guard import Pass
+from logos_delivery.operations.groups import Groups
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +54,7 @@ class HistoryOperations:
         self._unix_ns = unix_ns
         self._store_peers = store_peers
         self._stores: list[str] = []
-        self._waiting: list[Entry] = []
-        self._has_some = asyncio.Event()
+        self._waiting = Groups(self._write, max_size=MAX_GROUP, rest_s=REST_S)
         self.refused: Counter[str] = Counter()
         """Messages that were not kept, by reason."""
         self.listeners: list[Callable[[Sequence[Entry]], None]] = []
@@ -72,18 +71,11 @@ class HistoryOperations:
         elif len(self._waiting) >= MAX_WAITING:
             self.refused["ARCHIVE_BUSY"] += 1
         else:
-            self._waiting.append(entry)
-            self._has_some.set()
+            self._waiting.put(entry)
 
     async def run(self) -> None:
         """Writes what was taken, until cancelled."""
-        while True:
-            await self._has_some.wait()
-            self._has_some.clear()
-            while self._waiting:
-                group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
-                await self._write(group)
-            await asyncio.sleep(REST_S)
+        await self._waiting.run()
 
     async def _write(self, group: list[Entry]) -> None:
         if self.archive is None:

@@ -17,6 +17,7 @@ from logos_delivery.core.receiving.receiving import (
     StoredMessage,
 )
 from logos_delivery.core.relay.relay_guard import Pass
+from logos_delivery.operations.groups import Groups
 from logos_delivery.operations.history import MAX_TRIED, HistoryOperations
 from logos_module.driver import Driver
 
@@ -45,8 +46,7 @@ class ReceiveOperations:
         self._told = told
         self._machine = Receiving(is_backfilled=is_backfilled, stores=MAX_TRIED)
         self._driver: Driver[Effect] = Driver(self._machine, self._perform, unix_ms)
-        self._waiting: list[Deliver] = []
-        self._has_some = asyncio.Event()
+        self._waiting = Groups(self._receive, max_size=MAX_GROUP)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -57,7 +57,7 @@ class ReceiveOperations:
             complete_ms = self._unix_ms()
             await self._applications.note(COMPLETE, complete_ms)
         async with self._driver.running(), asyncio.TaskGroup() as tasks:
-            appending = tasks.create_task(self._append())
+            appending = tasks.create_task(self._waiting.run())
             self._driver.put(self._machine.load, hashes, complete_ms)
             yield
             appending.cancel()
@@ -85,8 +85,7 @@ class ReceiveOperations:
     def _perform(self, effect: Effect) -> None:
         match effect:
             case Deliver():
-                self._waiting.append(effect)
-                self._has_some.set()
+                self._waiting.put(effect)
             case Note(complete_ms):
                 self._driver.start(self._note(complete_ms))
             case Query():
@@ -94,18 +93,8 @@ class ReceiveOperations:
             case Fetch():
                 self._driver.start(self._fetch(effect))
 
-    async def _append(self) -> None:
-        while True:
-            await self._has_some.wait()
-            self._has_some.clear()
-            while self._waiting:
-                group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
-                received = [
-                    Received(one.message_hash, one.pubsub_topic, one.message) for one in group
-                ]
-                await self._receive(received)
-
-    async def _receive(self, received: list[Received]) -> None:
+    async def _receive(self, group: list[Deliver]) -> None:
+        received = [Received(one.message_hash, one.pubsub_topic, one.message) for one in group]
         try:
             await self._applications.receive(received, self._unix_ms())
         except LogosError:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from logos_base.errors import LogosError
-from logos_delivery.core.applications import Applications, Asked
+from logos_delivery.core.applications import Applications, Asked, Saved
 from logos_delivery.core.errors import (
     BudgetSpentError,
     KeyReusedError,
@@ -30,9 +30,12 @@ from logos_delivery.core.sending.effects import (
 from logos_delivery.core.sending.outcomes import PushCode, Route
 from logos_delivery.core.sending.request import Outgoing, Request
 from logos_delivery.core.sending.sending import Sending
+from logos_delivery.operations.groups import Groups
 from logos_module.driver import Driver
 
 MAX_KEY_BYTES: Final = 64
+MAX_GROUP: Final = 256
+"""Requests that are stored in one transaction."""
 
 Pushing = Callable[[str, bytes], Awaitable[tuple[int, str] | None]]
 """Gives a message to other nodes by one route: takes its pubsub topic and its bytes; returns None
@@ -61,6 +64,7 @@ class SendOperations:
         self._told = told
         self._machine = Sending(rules, budget)
         self._driver: Driver[Effect] = Driver(self._machine, self._perform, unix_ms)
+        self._unsaved: Groups[Saved] = Groups(self._save, max_size=MAX_GROUP)
         self._asked: dict[str, Asked] = {}
         """Keys of requests that are not stored yet."""
         self._keys: dict[str, asyncio.Lock] = {}
@@ -74,9 +78,11 @@ class SendOperations:
     async def running(self) -> AsyncIterator[None]:
         """Goes on with what was accepted before, and works for as long as the context is open."""
         pending = await self._applications.pending()
-        async with self._driver.running():
+        async with self._driver.running(), asyncio.TaskGroup() as tasks:
+            saving = tasks.create_task(self._unsaved.run())
             self._driver.put(self._machine.load, pending)
             yield
+            saving.cancel()
 
     async def send(self, outgoing: Outgoing, key: str = "") -> Request:
         """Accepts a message; it is durable when this returns.
@@ -122,7 +128,9 @@ class SendOperations:
     def _perform(self, effect: Effect) -> None:
         match effect:
             case Save():
-                self._driver.start(self._save(effect))
+                request = effect.request
+                asked = self._asked.get(request.request_id)  # now: its caller may leave
+                self._unsaved.put(Saved(request, effect.event, asked))
             case Prove():
                 self._driver.start(self._prove(effect))
             case Push():
@@ -132,17 +140,19 @@ class SendOperations:
             case AskByMix(request_id, message_hash):
                 self._driver.start(self._ask_by_mix(request_id, message_hash))
 
-    async def _save(self, effect: Save) -> None:
-        request = effect.request
-        asked = self._asked.get(request.request_id)
+    async def _save(self, saves: list[Saved]) -> None:
         try:
-            await self._applications.save(request, effect.event, self._unix_ms(), asked=asked)
+            await self._applications.save(saves, self._unix_ms())
         except LogosError as error:
-            self._driver.report(self._machine.unsaved, request.request_id, error)
+            for one in saves:
+                self._driver.report(self._machine.unsaved, one.request.request_id, error)
             return
-        self._driver.report(self._machine.saved, request.request_id)
-        if effect.event is not None:
+        told = [one.request for one in saves if one.event is not None]
+        if told:
             self._told()
+        for one in saves:
+            self._driver.report(self._machine.saved, one.request.request_id)
+        for request in told:
             for listener in self.listeners:
                 listener(request)
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from logos_delivery.core.applications import (
@@ -14,6 +14,7 @@ from logos_delivery.core.applications import (
     EventPage,
     Happening,
     Received,
+    Saved,
 )
 from logos_delivery.core.message import decode, encode
 from logos_delivery.core.sending.request import Event, Request, RequestState
@@ -23,6 +24,7 @@ from logos_module.database import Database, reading, table_of, writing
 
 _EVENTS: Final = table_of(EventRow)
 _REQUESTS: Final = table_of(RequestRow)
+_CHANGE_REQUEST: Final = update(_REQUESTS).where(_REQUESTS.c.request_id == bindparam("of"))
 
 
 class SqlApplications:
@@ -40,28 +42,17 @@ class SqlApplications:
         await session.execute(insert(_EVENTS), [_received(one, at_ms) for one in messages])
 
     @writing
-    async def save(
-        self,
-        session: AsyncSession,
-        request: Request,
-        event: Event | None,
-        at_ms: int,
-        *,
-        asked: Asked | None = None,
-    ) -> None:
-        values = _request_values(request)
-        changed = await session.execute(
-            update(_REQUESTS)
-            .where(_REQUESTS.c.request_id == request.request_id)
-            .values(**values)
-            .returning(_REQUESTS.c.request_id)
-        )
-        if changed.first() is None:
-            key, digest = (None, b"") if asked is None else (asked.key, asked.digest)
-            row = {"request_id": request.request_id, "key": key, "asked": digest, **values}
-            await session.execute(insert(_REQUESTS), [row])
-        if event is not None:
-            await session.execute(insert(_EVENTS), [_told(event, request, at_ms)])
+    async def save(self, session: AsyncSession, saves: Sequence[Saved], at_ms: int) -> None:
+        rows = {one.request.request_id: _request_values(one.request) for one in saves}
+        keys = {one.request.request_id: one.asked for one in saves if one.asked is not None}
+        id_ = _REQUESTS.c.request_id
+        known = set(await session.scalars(select(id_).where(id_.in_(rows))))
+        if changed := [{"of": name, **rows[name]} for name in known]:
+            await session.execute(_CHANGE_REQUEST, changed)
+        if new := [_new(name, rows[name], keys.get(name)) for name in rows if name not in known]:
+            await session.execute(insert(_REQUESTS), new)
+        if told := [_told(one.event, one.request, at_ms) for one in saves if one.event]:
+            await session.execute(insert(_EVENTS), told)
 
     @writing
     async def tell(self, session: AsyncSession, kind: str, text: str, at_ms: int) -> None:
@@ -190,6 +181,11 @@ def _happening(row: EventRow) -> Happening:
         decode(row.message) if row.message else None,
         row.text,
     )
+
+
+def _new(request_id: str, values: dict[str, Any], asked: Asked | None) -> dict[str, Any]:
+    key, digest = (None, b"") if asked is None else (asked.key, asked.digest)
+    return {"request_id": request_id, "key": key, "asked": digest, **values}
 
 
 def _request_values(request: Request) -> dict[str, Any]:
