@@ -1,0 +1,91 @@
+"""What a node's chain asks of its disk.
+
+Kept are all valid blocks, each as it came, and the ledger's state at the newest final one. A start
+takes that state and executes the blocks above it once more, without their proofs: they were
+verified before they were kept. So nothing that can be undone is ever written to the state.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from logos_chain.core.consensus.tree import FinalChain, TreeBlock
+from logos_chain.core.consensus.types import BlockId
+from logos_chain.core.ledger.state import Delta, State
+from logos_chain.core.ledger.types import Head
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBlock:
+    """A valid block."""
+
+    id: BlockId
+    parent: BlockId
+    height: int
+    slot: int
+    raw: bytes
+    """Encoded (MAN-29), at most 2,098,960 bytes."""
+    transactions: tuple[bytes, ...]
+    """The hashes of its transactions, 32 bytes each, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A chain at its newest final block: what a start goes on from."""
+
+    root: TreeBlock
+    below: tuple[TreeBlock, ...]
+    """Its ancestors that a tree still wants, oldest first."""
+    state: State
+    head: Head
+
+
+class ChainStore(FinalChain, Protocol):
+    """The chain of one node on disk. Each call is whole or nothing, and durable when it returns.
+
+    Errors of all methods: DiskFullError, StoreFailedError.
+    """
+
+    async def load(self) -> Settled | None:
+        """Returns the newest final block with its state; None if nothing was begun."""
+        ...
+
+    async def begin(self, genesis: KeptBlock, settled: Settled) -> None:
+        """Begins with a genesis block, or with a checkpoint, in an empty store."""
+        ...
+
+    async def add(self, block: KeptBlock) -> None:
+        """Keeps a valid block whose parent is kept. One that is kept already changes nothing."""
+        ...
+
+    async def settle(
+        self, blocks: Sequence[tuple[TreeBlock, Delta]], cut: Sequence[BlockId]
+    ) -> None:
+        """Makes kept blocks final, and drops others.
+
+        Args:
+            blocks: That follow the newest final one, oldest first, with what they have changed.
+            cut: Blocks that can never be final; those that are not kept change nothing.
+        """
+        ...
+
+    async def unsettled(self, after: int, limit: int) -> Sequence[KeptBlock]:
+        """Returns kept blocks above the newest final one in the order in which they were added.
+
+        Args:
+            after: How many to pass over.
+            limit: At most so many.
+        """
+        ...
+
+    async def block(self, identifier: BlockId) -> KeptBlock | None:
+        """Returns a kept block, final or not."""
+        ...
+
+    async def final(self, first: int, limit: int) -> Sequence[BlockId]:
+        """Returns the ids of final blocks from a height on, at most so many."""
+        ...
+
+    async def containing(self, transaction: bytes) -> Sequence[BlockId]:
+        """Returns the kept blocks that hold a transaction, by its hash, 32 bytes."""
+        ...
