@@ -6,7 +6,7 @@ both have, and does the other's: those that it has executed before need no secon
 Spec: docs/protocol/chain-ledger.md, LED-1 to LED-5, LED-37 to LED-39.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from logos_chain.core.consensus.epochs import EpochState
@@ -88,6 +88,11 @@ class Ledger:
         return self._head
 
     @property
+    def state(self) -> State:
+        """All that grows, to be kept: not to be changed."""
+        return self._state
+
+    @property
     def root(self) -> bytes:
         """Root of the tree of notes, 32 bytes."""
         return self._head.root
@@ -113,6 +118,12 @@ class Ledger:
     def note(self, identifier: bytes) -> UnspentNote | None:
         """Returns an unspent note by its id, 32 bytes."""
         return self._state.notes.get(identifier)
+
+    def notes_of(self, keys: Container[bytes]) -> list[tuple[bytes, UnspentNote]]:
+        """Returns the unspent notes of public keys, 32 bytes each, by id; looks at every note."""
+        return [
+            (each, one) for each, one in self._state.notes.items() if one.note.public_key in keys
+        ]
 
     def note_path(self, identifier: bytes) -> MerklePath | None:
         """Returns an unspent note's path to `root`.
