@@ -122,7 +122,8 @@ def test_a_block_that_is_not_after_the_last_final_one_cannot_descend_from_it(tre
 def test_reasons_say_whether_a_peer_is_at_fault() -> None:
     innocent = {each for each in RejectReason if not each.is_fault}
 
-    assert innocent == {"ALREADY_KNOWN", "FUTURE_SLOT", "BELOW_LIB", "PARENT_UNKNOWN", "BUSY"}
+    late = {"FUTURE_SLOT", "BELOW_LIB", "PARENT_UNKNOWN"}
+    assert innocent == {"ALREADY_KNOWN", "BUSY", "NOT_STORED", *late}
 
 
 def test_a_clock_before_the_genesis_takes_nothing(tree: Any) -> None:

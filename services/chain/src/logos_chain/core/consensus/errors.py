@@ -25,6 +25,8 @@ class RejectReason(StrEnum):
     INVALID_SIGNATURE = "INVALID_SIGNATURE"
     INVALID_UNCLE_PROOF = "INVALID_UNCLE_PROOF"
     INVALID_BODY = "INVALID_BODY"
+    NOT_STORED = "NOT_STORED"
+    """The block is valid, but this node's disk did not take it."""
 
     @property
     def is_fault(self) -> bool:
@@ -39,6 +41,7 @@ _INNOCENT = frozenset(
         RejectReason.BELOW_LIB,
         RejectReason.PARENT_UNKNOWN,
         RejectReason.BUSY,
+        RejectReason.NOT_STORED,
     }
 )
 

@@ -58,6 +58,17 @@ class Refusal(StrEnum):
     TOO_FAR = "TOO_FAR"
 
 
+class Unmet(StrEnum):
+    """Which kind of obligation of a block does not hold (LED-4)."""
+
+    ACTIVITY_UNVERIFIABLE = "ACTIVITY_UNVERIFIABLE"
+    """There is no Blend network yet, whose quotas its proofs would be verified with."""
+    SIGNATURE = "SIGNATURE"
+    """Ed25519."""
+    ZK_SIGNATURE = "ZK_SIGNATURE"
+    CLAIM = "CLAIM"
+
+
 class RefusedError(Exception):
     """Carries a refusal to the boundary of the core, where it is returned as a value."""
 

@@ -298,7 +298,7 @@ class Downloading:
             return told + self._end_peer(talk, PeerEnd.BELOW_LIB, now_ms)
         if reason is RejectReason.PARENT_UNKNOWN:
             return self._end_peer(talk, PeerEnd.NOT_A_CHAIN, now_ms)
-        if reason in {RejectReason.BUSY, RejectReason.FUTURE_SLOT}:
+        if not reason.is_fault:
             return self._end_peer(talk, PeerEnd.REFUSED, now_ms)
         return self._end_peer(talk, PeerEnd.INVALID_BLOCK, now_ms)
 
