@@ -61,9 +61,17 @@ class Verifier(Protocol):
         ...
 
 
+class Proofs(Protocol):
+    """Verifies proofs of circuits."""
+
+    def all_hold(self, circuit: str, proofs: Sequence[Proof]) -> bool:
+        """Returns whether all proofs of a circuit are valid. Untrusted; blocks, never raises."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class CircuitProofs:
-    """The verifying keys of the chain's circuits, prepared."""
+    """`Proofs` by the verifying keys of the chain's circuits, which are loaded once."""
 
     verifiers: Mapping[str, CircuitVerifier]
 
@@ -73,7 +81,6 @@ class CircuitProofs:
         return cls({each: await load_verifier(store, keys, each) for each in CIRCUITS})
 
     def all_hold(self, circuit: str, proofs: Sequence[Proof]) -> bool:
-        """Returns whether all proofs of a circuit are valid. Blocks; 2 to 5 ms a proof."""
         try:
             return self.verifiers[circuit].verify_all(proofs)
         except RefusedError:  # a malformed proof proves nothing
@@ -83,12 +90,10 @@ class CircuitProofs:
 class ProofVerifier:
     """`Verifier` by the circuits' keys."""
 
-    def __init__(
-        self, proofs: CircuitProofs, activation: Fraction, *, workers: int | None = None
-    ) -> None:
+    def __init__(self, proofs: Proofs, activation: Fraction, *, workers: int | None = None) -> None:
         """
         Args:
-            proofs: The keys.
+            proofs: Of the network's keys.
             activation: f of the network, for the thresholds of its lottery.
             workers: Blocks that are looked at at once; None for the cores less one.
         """
@@ -156,8 +161,9 @@ def leadership_inputs(claim: LeadershipClaim, activation: Fraction) -> bytes:
             "entropy_contribution": _number(header.entropy),
             "slot": header.slot,
             "epoch_nonce": _number(lottery.nonce),
-            "t0": lottery.t0 % MODULUS,  # over it where f is large and the stake small
-            "t1": lottery.t1,
+            # Where f is large and the stake small, they are not below it.
+            "t0": lottery.t0 % MODULUS,
+            "t1": lottery.t1 % MODULUS,
             "aged_root": _number(claim.epoch.aged_root),
             "latest_root": _number(claim.latest_root),
             "leader_key_low": low,
