@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -11,13 +12,14 @@ from chain_world import FALSE, TWO, Scripted, World, give, node, quiet, state_of
 
 from logos_base.errors import DiskFullError
 from logos_chain.core.consensus.errors import RejectReason
-from logos_chain.core.consensus.follower import SignedTwice
+from logos_chain.core.consensus.follower import FetchAncestors, SignedTwice
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.ledger.errors import Refusal, Unmet
 from logos_chain.operations.chain_events import BlocksFinal, NewBlock, TipMoved
 from logos_chain.operations.following import Fault, FollowOperations, RejectedBlock
 from logos_mantle.blocks import Block
+from logos_mantle.proofs import ZkSignatureProof
 from logos_module.errors import ModuleDrainingError
 
 
@@ -141,6 +143,56 @@ async def test_a_copy_of_a_block_that_is_pending_or_taken_is_known() -> None:
         assert follow.pending == 0
 
 
+@pytest.mark.parametrize("is_honest", [True, False])
+async def test_a_spoilt_copy_does_not_keep_the_leader_s_block_out(*, is_honest: bool) -> None:
+    """FOL-18."""
+    world, verifier = World(), Scripted()
+    parent = world.make(world.root, "parent")
+    block = world.make(parent, "a", [world.spend(0)])
+    spoilt = replace(block, transactions=(world.spend(0, proofs=(ZkSignatureProof(FALSE),)),))
+    unsigned = replace(block, signature=bytes(64))
+    assert spoilt.id == unsigned.id == block.id
+    first, second = (spoilt, block) if is_honest else (block, spoilt)
+    verifier.held = {block.id}
+
+    async with node(world, verifier=verifier) as follow, asyncio.TaskGroup() as tasks:
+        await give(follow, [parent])
+        taken = tasks.create_task(give(follow, [first], "a"))
+        await until(lambda: is_pending(follow, block))
+        copy = tasks.create_task(give(follow, [second], "b"))
+        await until(lambda: follow.pending == 2 and bool(follow._copies))
+        assert await give(follow, [unsigned], "c") == [RejectReason.ALREADY_KNOWN]
+        verifier.let(block)
+
+        outcome = RejectReason.INVALID_BODY if is_honest else None
+        assert await taken == [outcome]
+        assert await copy == [None if is_honest else RejectReason.ALREADY_KNOWN]
+        assert follow.tip.id == block.id
+        assert follow.pending == 0
+
+
+async def test_fetches_end_with_their_blocks() -> None:
+    world = World()
+    orphans = [world.make(world.make(world.root, f"p {at}"), f"c {at}") for at in range(9)]
+    running: set[bytes] = set()
+
+    async def fetch(wanted: FetchAncestors) -> None:
+        running.add(wanted.block)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            running.discard(wanted.block)
+
+    async with node(world) as follow, asyncio.TaskGroup() as tasks:
+        follow.fetching = fetch
+        taken = [tasks.create_task(give(follow, [each], each.id.hex())) for each in orphans]
+        await until(lambda: sum(each.done() for each in taken) == 4 and len(running) == 5)
+
+        assert follow.pending == 5
+        for each in taken:
+            each.cancel()
+
+
 async def test_a_disk_that_is_full_takes_nothing_and_tells_nothing() -> None:
     world = World()
     first, second = world.chain(world.root, "a", 2)
@@ -256,10 +308,9 @@ async def test_ancestors_are_fetched_or_the_block_is_given_up() -> None:
     async with node(world) as follow:
         assert await give(follow, blocks[-1:]) == [RejectReason.PARENT_UNKNOWN]
 
-        async def fetch(wanted: object) -> None:
-            parent = wanted.parent  # type: ignore[attr-defined]
-            fetched.append(parent)
-            await give(follow, [world.blocks[parent]], "b")
+        async def fetch(wanted: FetchAncestors) -> None:
+            fetched.append(wanted.parent)
+            await give(follow, [world.blocks[wanted.parent]], "b")
 
         follow.fetching = fetch
         assert await give(follow, blocks[-1:]) == [None]
@@ -272,7 +323,7 @@ async def test_a_fetch_that_fails_gives_the_block_up() -> None:
     world = World()
     blocks = world.chain(world.root, "a", 2)
 
-    async def fetch(wanted: object) -> None:
+    async def fetch(wanted: FetchAncestors) -> None:
         raise DiskFullError(str(wanted))
 
     async with node(world) as follow:

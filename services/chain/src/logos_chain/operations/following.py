@@ -4,7 +4,7 @@ what has become of the chain.
 What is decided here is in core/consensus/follower.py. Proofs of several blocks are verified at
 once; they are executed one at a time, since there is one ledger.
 
-Spec: docs/protocol/chain-following.md, FOL-1 to FOL-17.
+Spec: docs/protocol/chain-following.md, FOL-1 to FOL-18.
 """
 
 import asyncio
@@ -51,10 +51,22 @@ log = logging.getLogger(__name__)
 OWN: Final = ""
 """The source of this node's own blocks."""
 
+_OF_ONE_COPY: Final = frozenset(
+    {
+        RejectReason.BODY_TOO_LARGE,
+        RejectReason.TOO_MANY_TRANSACTIONS,
+        RejectReason.WRONG_BODY_ROOT,
+        RejectReason.INVALID_SIGNATURE,
+        RejectReason.INVALID_BODY,
+    }
+)
+"""What another copy of a block may keep, since the id does not commit to it."""
+
 R = TypeVar("R")
 
 Fetching = Callable[[FetchAncestors], Awaitable[None]]
-"""Downloads what is missing below a block and gives it to `take`; LogosError: it cannot be had."""
+"""Downloads what is missing below a block and gives it to `take`; LogosError: it cannot be had.
+It is cancelled when the block is given up, so there are no more of them than orphans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,7 @@ class _Body:
     block: Block
     raw: bytes
     candidate: Candidate
+    source: str
     outcome: asyncio.Future[RejectReason | None]
     fault: Fault | None = None
     is_kept: bool = False
@@ -114,6 +127,9 @@ class FollowOperations:
         self._settling.told = self._told_final
         self._driver: Driver[Effect | Flush] = Driver(chain.follower, self._perform, unix_ms)
         self._pending: Pending[_Body] = Pending()
+        self._copies: dict[BlockId, _Body] = {}
+        """Other bytes of pending blocks, from another source: one of each."""
+        self._fetches: dict[BlockId, asyncio.Task[None]] = {}
         self.events = ChainEvents()
         self.fetching: Fetching | None = None
         """None: blocks without parents are given up."""
@@ -128,14 +144,14 @@ class FollowOperations:
             async with self._driver.running():
                 yield
         finally:
-            for each in self._pending.clear():
+            for each in (*self._pending.clear(), *self._copies.values()):
                 _end(each.outcome)
             await self._lane.close()
 
     # -- blocks --------------------------------------------------------------------------------
 
     async def take(self, raw: bytes, source: str) -> RejectReason | None:
-        """Takes an encoded block, and returns once it is decided. Untrusted.
+        """Takes an encoded block, and returns once it is decided (FOL-15). Untrusted.
 
         A block that waits for its ancestors is decided when they are. A caller that does not wait
         for that may be cancelled.
@@ -181,13 +197,21 @@ class FollowOperations:
         self, block: Block, candidate: Candidate, raw: bytes, source: str
     ) -> RejectReason | None:
         identifier = candidate.header.id
-        if identifier in self._pending:
+        outcome: asyncio.Future[RejectReason | None] = asyncio.get_running_loop().create_future()
+        body = _Body(block, raw, candidate, source, outcome)
+        pending = self._pending.get(identifier)
+        if pending is None:
+            self._begin(body)
+        elif identifier in self._copies or pending.source == source or pending.raw == raw:
             self._pending.leave(len(raw))
             return self._refuse(identifier, source, RejectReason.ALREADY_KNOWN)
-        outcome: asyncio.Future[RejectReason | None] = asyncio.get_running_loop().create_future()
-        self._pending.put(identifier, _Body(block, raw, candidate, outcome), len(raw))
-        self._driver.put(self._follower.received, candidate, source)
+        else:
+            self._copies[identifier] = body
         return await asyncio.shield(outcome)
+
+    def _begin(self, body: _Body) -> None:
+        self._pending.put(body.candidate.header.id, body, len(body.raw))
+        self._driver.put(self._follower.received, body.candidate, body.source)
 
     def _refuse(self, block: BlockId | None, source: str, reason: RejectReason) -> RejectReason:
         self._tell_rejected(RejectedBlock(block, source, Fault(reason)))
@@ -291,7 +315,7 @@ class FollowOperations:
                 for each in self.signed_twice:
                     each(effect)
             case FetchAncestors():
-                self._driver.start(self._fetch(effect))
+                self._fetches[effect.block] = self._driver.start(self._fetch(effect))
             case Flush():
                 return self._bring_up_to_date()
         return None
@@ -359,20 +383,33 @@ class FollowOperations:
         self.events.tell(NewBlock(accepted.block, accepted.source))
         if body is not None:
             body.outcome.set_result(None)
+        self._drop_copy(accepted.block.id, RejectReason.ALREADY_KNOWN)
 
     def _reject(self, rejected: Rejected) -> None:
-        identifier = rejected.block
-        body = self._pending.take(identifier)
+        identifier, reason = rejected.block, rejected.reason
+        body, fetch = self._pending.take(identifier), self._fetches.pop(identifier, None)
+        if fetch is not None:
+            fetch.cancel()
         self._settling.rejected(identifier)
         if self._settling.is_due:
             self._driver.report(_flush)
-        fault = Fault(rejected.reason)
+        fault = Fault(reason)
         if body is not None:
             if body.is_kept:
                 self._driver.start(self._lane.run(partial(Branches.drop, block=identifier)))
             fault = body.fault or fault
-            body.outcome.set_result(rejected.reason)
+            body.outcome.set_result(reason)
         self._tell_rejected(RejectedBlock(identifier, rejected.source, fault))
+        if reason in _OF_ONE_COPY and identifier in self._copies:
+            self._begin(self._copies.pop(identifier))
+        else:
+            self._drop_copy(identifier, reason)
+
+    def _drop_copy(self, block: BlockId, reason: RejectReason) -> None:
+        copy = self._copies.pop(block, None)
+        if copy is not None:
+            self._pending.leave(len(copy.raw))
+            copy.outcome.set_result(self._refuse(block, copy.source, reason))
 
     def _settle(self, decided: Finalised | CutOff) -> None:
         if isinstance(decided, Finalised):
@@ -388,6 +425,9 @@ class FollowOperations:
                 return
         except LogosError as error:
             log.info("ancestors of a block were not had", extra={"error": str(error)})
+        finally:
+            if self._fetches.get(wanted.block) is asyncio.current_task():
+                del self._fetches[wanted.block]
         self._driver.report(self._follower.abandoned, wanted.block)
 
     async def _bring_up_to_date(self) -> None:
