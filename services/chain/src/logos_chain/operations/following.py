@@ -334,7 +334,7 @@ class FollowOperations:
             self._driver.report(self._follower.verified, identifier, found)
 
     async def _checked(self, asked: Verify, body: _Body) -> bytes | Fault:
-        """Returns the ledger root after a block that is valid and durable."""
+        """Returns the ledger root after a block that is valid and durable (FOL-3, FOL-7)."""
         reason = await self._verifier.claims(asked.claims)
         if reason is not None:
             return Fault(reason)

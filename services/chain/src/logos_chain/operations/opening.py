@@ -181,7 +181,10 @@ class Opening:
         return Branches(ledger, settled.root.id, self._aged)
 
     async def _restore(self, chain: OpenChain, unix_ms: Callable[[], int]) -> list[BlockId]:
-        """Executes the kept blocks; returns those whose parents were cut off before a stop."""
+        """Executes the kept blocks again (FOL-13).
+
+        Returns those whose parents were cut off before a stop.
+        """
         stale: list[BlockId] = []
         passed = 0
         while page := await self._store.unsettled(passed, PAGE_BLOCKS):

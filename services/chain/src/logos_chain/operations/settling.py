@@ -20,7 +20,7 @@ from logos_chain.core.ports import ChainStore, KeptBlock
 from logos_chain.operations.ledger_lane import LedgerLane
 
 MAX_SETTLED: Final = 1024
-"""Blocks that are made final by one call of the store."""
+"""Blocks that are made final by one call of the store (FOL-9)."""
 
 
 class Settling:
@@ -65,7 +65,7 @@ class Settling:
         self._accepted[block.id] = block
 
     def rejected(self, block: BlockId) -> None:
-        """A block is not in the tree after all; if it was kept, it is to be dropped."""
+        """A block is not in the tree after all; if it was kept, it is to be dropped (FOL-11)."""
         if self._added.pop(block, None) is not None:
             self._cut.append(block)
 
@@ -101,7 +101,7 @@ class Settling:
                 self.told(final)
 
     async def _store_settle(self, final: tuple[BlockId, ...], cut: tuple[BlockId, ...]) -> None:
-        # A call that seemed to fail may have been done.
+        # A call that seemed to fail may have been done (FOL-10).
         missing = [each for each in final if not self._store.is_final(each)]
         deltas = await self._lane.run(partial(_deltas, missing))
         blocks = [self._accepted[each] for each in missing]
