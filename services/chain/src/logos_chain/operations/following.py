@@ -415,6 +415,8 @@ class FollowOperations:
         if isinstance(decided, Finalised):
             self._settling.finalised(decided.blocks)
         else:
+            # Now: a block that comes again later may be executed before the disk is up to date.
+            self._driver.start(self._lane.run(partial(Branches.forget, cut=decided.blocks)))
             self._settling.cut_off(decided.blocks)
         self._driver.report(_flush)  # after what else this step has decided
 

@@ -240,6 +240,7 @@ class Opening:
                 case Finalised(blocks):
                     chain.settling.finalised(blocks)
                 case CutOff(blocks):
+                    await chain.lane.run(partial(Branches.forget, cut=blocks))
                     chain.settling.cut_off(blocks)
                 case _:
                     pass  # who signed twice was told before the stop
