@@ -15,7 +15,8 @@ from logos_chain.core.consensus.errors import RejectReason
 from logos_chain.core.consensus.follower import FetchAncestors, SignedTwice
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.consensus.types import BlockId
-from logos_chain.core.ledger.errors import Refusal, Unmet
+from logos_chain.core.ledger.errors import Refusal, SupplyBrokenError, Unmet
+from logos_chain.core.ledger.ledger import Ledger
 from logos_chain.operations.chain_events import BlocksFinal, NewBlock, TipMoved
 from logos_chain.operations.following import Fault, FollowOperations, RejectedBlock
 from logos_mantle.blocks import Block
@@ -482,12 +483,28 @@ async def test_a_stop_ends_the_calls_that_wait() -> None:
         await until(lambda: bool(verifier.asked))
 
     assert taken.result() == "MODULE_DRAINING"
+    assert await ended(follow, block) == "MODULE_DRAINING"
 
 
 async def ended(follow: FollowOperations, block: Block) -> str:
     with pytest.raises(ModuleDrainingError) as stopped:
         await give(follow, [block])
     return stopped.value.reason
+
+
+async def test_a_damaged_ledger_stops_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    [block] = world.chain(world.root, "a", 1)
+
+    def broken(*_all: object, **_named: object) -> None:
+        raise SupplyBrokenError("tokens do not add up")
+
+    with pytest.raises(ExceptionGroup) as stopped:  # noqa: PT012 -- within a node
+        async with node(world) as follow:
+            monkeypatch.setattr(Ledger, "apply", broken)
+            await give(follow, [block])
+
+    assert stopped.value.subgroup(SupplyBrokenError)
 
 
 async def test_own_blocks_are_taken_as_others_are() -> None:
