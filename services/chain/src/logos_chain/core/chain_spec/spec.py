@@ -184,6 +184,7 @@ class ChainSpec:
 
 
 def _keys_of(table: Table) -> KeySet:
+    table.table(_KEYS, CIRCUITS)
     try:
         return KeySet.parse({_MARK: table.flag(_MARK), _KEYS: table.raw(_KEYS)})
     except KeySetError as error:

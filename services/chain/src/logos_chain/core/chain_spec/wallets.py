@@ -107,7 +107,7 @@ class FirstWallet:
             entropy = entropy_of(phrase)
         except (PhraseLengthError, PhraseWordError, PhraseChecksumError) as error:
             raise GenesisWalletError(f"not the phrase of a wallet: {error}") from None
-        found = cls(phrase, text.startswith(MARK))
+        found = cls(phrase_of(entropy), text.startswith(MARK))
         if len(entropy) != SECRET_BYTES or found.encode() != raw:
             raise GenesisWalletError("24 words in one line, with a space between, and no more")
         return found
