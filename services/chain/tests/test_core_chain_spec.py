@@ -9,7 +9,7 @@ from math import sqrt
 from typing import Any
 
 import pytest
-from chain_genesis import CIRCUITS, NODES, SEED, TIME_S, chain, hashes, leaves, settings
+from chain_genesis import NODES, SEED, TIME_S, chain, hashes, leaves, settings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +18,7 @@ from logos_chain.core.chain_spec.documents import canonical
 from logos_chain.core.chain_spec.errors import ChainSpecInvalidError
 from logos_chain.core.chain_spec.making import first_wallets, new_chain
 from logos_chain.core.chain_spec.settings import DEFAULT_FAUCET, DEFAULT_STAKE, settings_of
-from logos_chain.core.chain_spec.spec import MAX_SPEC_BYTES, ChainSpec
+from logos_chain.core.chain_spec.spec import CIRCUITS, MAX_SPEC_BYTES, ChainSpec
 from logos_chain.core.chain_spec.wallets import seeded
 from logos_chain.core.consensus.epochs import epoch_at
 from logos_chain.core.consensus.lottery import lottery_constants, lottery_of
@@ -162,12 +162,13 @@ def test_each_node_wins_its_share_of_slots() -> None:
 @pytest.mark.parametrize("place", list(leaves(DOCUMENT)), ids=".".join)
 def test_a_changed_field_is_named(place: tuple[str, ...]) -> None:
     """GEN-10: of another value, of another type, out of bounds, missing."""
-    name, value = ".".join(place), DOCUMENT
+    name = ".".join(place)
+    value: Any = DOCUMENT
     for step in place:
         value = value[step]
     free = place[0] in {"consensus", "ledger", "preset", "verifying_keys"}
 
-    values = [None, [], {}, -1, 1.0, 1 << 70, "", "\ud800", [0, 1], [1, 2, 3]]
+    values: list[Any] = [None, [], {}, -1, 1.0, 1 << 70, "", "\ud800", [0, 1], [1, 2, 3]]
     wrong = [changed(place, put(each)) for each in values]
     wrong.append(changed(place, put(float(value) if isinstance(value, int) else [value])))
     if not free:

@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 from chain_genesis import (
     CHEAP,
-    CIRCUITS,
     NODES,
     SEED,
     USUAL,
@@ -36,6 +35,7 @@ from logos_chain.core.chain_spec.errors import (
     GenesisWalletError,
     VerifyingKeyMismatchError,
 )
+from logos_chain.core.chain_spec.spec import CIRCUITS
 from logos_chain.core.chain_spec.wallets import MARK, FirstWallet
 from logos_chain.core.wallet.derivation import Account, Role
 from logos_chain.core.wallet.phrase import entropy_of, seed_of

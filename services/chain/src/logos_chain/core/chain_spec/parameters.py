@@ -7,7 +7,7 @@ Spec: docs/protocol/chain-genesis.md, GEN-8, GEN-9.
 
 from dataclasses import asdict, replace
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from logos_base.errors import ConfigError
 from logos_chain.core.chain_spec.documents import Table
@@ -66,10 +66,12 @@ def consensus_document(parameters: Parameters) -> dict[str, object]:
 def consensus_of(document: Table, place: str, preset: str) -> Parameters:
     """Reads them. Untrusted; raises `ChainSpecInvalidError`."""
     table = document.table(place, [*_CONSENSUS, *_RATIOS])
-    numbers = {name: table.integer(name, *bounds) for name, bounds in _CONSENSUS.items()}
-    ratios = {name: Fraction(*table.ratio(name, _MAX_TERM)) for name in _RATIOS}
+    found: dict[str, Any] = {
+        name: table.integer(name, *bounds) for name, bounds in _CONSENSUS.items()
+    }
+    found |= {name: Fraction(*table.ratio(name, _MAX_TERM)) for name in _RATIOS}
     try:
-        return Parameters(preset, **ratios, **numbers)
+        return Parameters(preset, **found)
     except ConfigError as error:
         raise ChainSpecInvalidError(str(error), field=place) from None
 
