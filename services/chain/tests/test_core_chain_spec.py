@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from logos_base.errors import ConfigError
 from logos_chain.core.chain_spec.documents import canonical
-from logos_chain.core.chain_spec.errors import ChainSpecInvalidError
+from logos_chain.core.chain_spec.errors import ChainSpecInvalidError, GenesisWalletError
 from logos_chain.core.chain_spec.making import first_wallets, new_chain
 from logos_chain.core.chain_spec.settings import DEFAULT_FAUCET, DEFAULT_STAKE, settings_of
 from logos_chain.core.chain_spec.spec import CIRCUITS, MAX_SPEC_BYTES, ChainSpec
-from logos_chain.core.chain_spec.wallets import seeded
+from logos_chain.core.chain_spec.wallets import FirstWallet, seeded
 from logos_chain.core.consensus.epochs import epoch_at
 from logos_chain.core.consensus.lottery import lottery_constants, lottery_of
 from logos_chain.core.consensus.presets import PRESETS
@@ -145,6 +145,19 @@ def test_each_node_has_its_stake_under_a_key_of_its_own_for_each_note() -> None:
     assert len({each.note_id for own in notes.values() for each in own}) == 12
 
 
+def test_a_wallet_finds_more_notes_than_the_gap_has_keys() -> None:
+    spec, wallets = chain(genesis_stake=list(range(1, 31)))
+
+    for wallet in wallets.nodes.values():
+        assert [each.value for each in wallet.notes(spec.genesis)] == list(range(1, 31))
+
+
+def test_a_file_of_fewer_words_is_none() -> None:
+    """GEN-12: 12 words are a phrase, and none that a job writes."""
+    with pytest.raises(GenesisWalletError, match="^24 words in one line"):
+        FirstWallet.decode(b"abandon " * 11 + b"about\n")
+
+
 def test_each_node_wins_its_share_of_slots() -> None:
     """GEN-4: over 2,000 slots, within five deviations."""
     slots, state = 2000, SPEC.first_state()
@@ -247,6 +260,14 @@ def test_a_block_with_another_byte_is_refused(at: int) -> None:
 def test_there_is_one_form(change: Callable[[bytes], bytes]) -> None:
     """GEN-9."""
     assert len(str(refused(change(SPEC.encode())))) < 200
+
+
+def test_a_name_that_is_there_twice_and_too_many_bytes_are_told_as_such() -> None:
+    raw = SPEC.encode()
+    twice = refused(raw.replace(b'"slot_ms"', b'"slot_ms": 1,\n    "slot_ms"'))
+
+    assert (str(twice), twice.field) == ("slot_ms: there twice", "slot_ms")
+    assert str(refused(raw + bytes(MAX_SPEC_BYTES))) == f"more than {MAX_SPEC_BYTES} bytes"
 
 
 def test_another_version_is_told_first() -> None:

@@ -31,7 +31,7 @@ MakeKeys = Callable[[CircuitKeys, bytes | None], KeySet]
 
 
 def all_keys(store: CircuitKeys, insecure_seed: bytes | None) -> KeySet:
-    """Makes a key for each circuit of a chain; some 5 seconds of one core."""
+    """Makes a key for each circuit of a chain; 5 to 8 seconds of one core."""
     return make_keys(store, insecure_seed=insecure_seed, circuits=CIRCUITS)
 
 
