@@ -154,7 +154,7 @@ def test_a_wallet_finds_more_notes_than_the_gap_has_keys() -> None:
 
 def test_a_file_of_fewer_words_is_none() -> None:
     """GEN-12: 12 words are a phrase, and none that a job writes."""
-    with pytest.raises(GenesisWalletError, match="^24 words in one line"):
+    with pytest.raises(GenesisWalletError, match=r"^24 words in one line"):
         FirstWallet.decode(b"abandon " * 11 + b"about\n")
 
 
