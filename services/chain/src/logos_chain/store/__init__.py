@@ -1,0 +1,1 @@
+"""The chain of one node on disk."""
