@@ -6,32 +6,16 @@ both compare bytes in the order of these numbers (CHS-6).
 
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Column, Index, LargeBinary, Table, TypeDecorator
-from sqlalchemy.engine import Dialect
+from sqlalchemy import Column, Index, LargeBinary, Table
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from logos_chain.store.rows import KINDS, read_u64, u64
+from logos_chain.store.rows import KINDS
 from logos_module.database import Schema
 
 _SMALL_ROWS: Final = {"sqlite_with_rowid": False}
 """SQLite then keeps a row beside its key, and no number of its own."""
-
-
-class U64(TypeDecorator[int]):
-    """A number of 64 bits."""
-
-    impl = LargeBinary(8)
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:  # noqa: ARG002
-        """Raises `ValueUnencodableError` for a number that has not 64 bits."""
-        return None if value is None else u64(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:  # noqa: ARG002
-        """Raises `ChainStoreDamagedError` unless there are 8 bytes."""
-        return None if value is None else read_u64(value)
 
 
 class Base(DeclarativeBase):
@@ -51,8 +35,8 @@ class BlockRow(Base):
     """Its place in the order of arrivals."""
     id: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     parent: Mapped[bytes] = mapped_column(LargeBinary(32))
-    height: Mapped[int] = mapped_column(U64)
-    slot: Mapped[int] = mapped_column(U64)
+    height: Mapped[bytes] = mapped_column(LargeBinary(8))
+    slot: Mapped[bytes] = mapped_column(LargeBinary(8))
     is_final: Mapped[bool]
     transactions: Mapped[bytes] = mapped_column(LargeBinary)
     """Their hashes in their order, 32 bytes each."""
@@ -97,7 +81,7 @@ class AncestorRow(Base):
     __tablename__ = "ancestor"
     __table_args__ = _SMALL_ROWS
 
-    slot: Mapped[int] = mapped_column(U64, primary_key=True)
+    slot: Mapped[bytes] = mapped_column(LargeBinary(8), primary_key=True)
     value: Mapped[bytes] = mapped_column(LargeBinary)
 
 

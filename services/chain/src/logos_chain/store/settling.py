@@ -27,12 +27,13 @@ from logos_chain.store.encoding import (
 )
 from logos_chain.store.errors import ChainStoreBegunError
 from logos_chain.store.loading import ANCESTORS, BLOCKS, ONE, SETTLED, SNAPSHOTS, is_whole
+from logos_chain.store.rows import u64
 from logos_mantle.octets import HASH_BYTES
 from logos_module.database import table_of
 
 TRANSACTIONS: Final = table_of(schema.BlockTransactionRow)
 _CHUNK: Final = 200
-"""Blocks or rows of one statement. Databases limit the parameters of one, and 200 blocks name 6.5 MB of
+"""Blocks or rows of one statement. Databases limit its parameters, and 200 blocks name 6.5 MB of
 transactions at the most."""
 
 T = TypeVar("T")
@@ -71,8 +72,8 @@ async def add(session: AsyncSession, block: KeptBlock, *, is_final: bool) -> Non
     row = insert(BLOCKS).values(
         id=block.id,
         parent=block.parent,
-        height=block.height,
-        slot=block.slot,
+        height=u64(block.height),
+        slot=u64(block.slot),
         is_final=is_final,
         transactions=b"".join(block.transactions),
         raw=block.raw,
@@ -102,7 +103,7 @@ async def move(
     total = await _write_changes(session, deltas, int.from_bytes(settled.ledger_sum, "big"))
     oldest = max(0, added[-1].slot - keep_slots)
     await _write_below(session, [each for each in (root, *added[:-1]) if each.slot >= oldest])
-    await session.execute(delete(ANCESTORS).where(ANCESTORS.c.slot < oldest))
+    await session.execute(delete(ANCESTORS).where(ANCESTORS.c.slot < u64(oldest)))
     if heads[-1].snapshots != heads[0].snapshots:
         await session.execute(delete(SNAPSHOTS))
         await _write_snapshots(session, heads[-1].snapshots)
@@ -179,7 +180,7 @@ async def _insert_rows(
 
 
 async def _write_below(session: AsyncSession, blocks: Sequence[TreeBlock]) -> None:
-    values = [{"slot": each.slot, "value": encode_tree_block(each)} for each in blocks]
+    values = [{"slot": u64(each.slot), "value": encode_tree_block(each)} for each in blocks]
     await _insert(session, ANCESTORS, values)
 
 

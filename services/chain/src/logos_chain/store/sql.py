@@ -21,6 +21,7 @@ from logos_chain.store.encoding import MAX_U64
 from logos_chain.store.errors import ChainStoreDamagedError
 from logos_chain.store.loading import BLOCKS, Kept, put_together, read_settled
 from logos_chain.store.marks import FinalMarks
+from logos_chain.store.rows import read_u64, u64
 from logos_chain.store.settling import TRANSACTIONS, hashes_of
 from logos_mantle.octets import HASH_BYTES
 from logos_module.database import Database, database_files, reading, set_aside_command, writing
@@ -53,10 +54,11 @@ class SqlChainStore:
 
     async def mark(self) -> None:
         """Reads which blocks are final. Once, before any other call: some 2 s for a million."""
-        after = -1
-        while after < MAX_U64 and (page := await self._finals(after + 1, _MARKED)):
-            self._marks.fill(BlockId(each.id) for each in page)
-            after = page[-1].height
+        first = 0
+        with self._advising():
+            while first <= MAX_U64 and (page := await self._finals(first, _MARKED)):
+                self._marks.fill(BlockId(each.id) for each in page)
+                first = read_u64(page[-1].height) + 1
         await asyncio.to_thread(self._marks.order)
 
     # -- the newest final block ----------------------------------------------------------------
@@ -84,18 +86,10 @@ class SqlChainStore:
 
     # -- blocks --------------------------------------------------------------------------------
 
-    @writing
-    async def add(self, session: AsyncSession, block: KeptBlock) -> None:
+    async def add(self, block: KeptBlock) -> None:
         """Keeps a valid block; raises `ValueError` if its parent is not kept (CHS-4)."""
-        if await session.scalar(select(BLOCKS.c.number).where(BLOCKS.c.id == block.id)) is not None:
-            return
-        wanted = select(BLOCKS.c.height, BLOCKS.c.slot).where(BLOCKS.c.id == block.parent)
-        parent = (await session.execute(wanted)).one_or_none()
-        if parent is None:
-            raise ValueError("a block whose parent is not kept")
-        if block.height != parent.height + 1 or block.slot <= parent.slot:
-            raise ValueError("a block that does not follow its parent")
-        await settling.add(session, block, is_final=False)
+        with self._advising():
+            await self._add(block)
 
     async def unsettled(self, after: int, limit: int) -> Sequence[KeptBlock]:
         """Returns kept blocks above the newest final one, in the order of their arrival."""
@@ -109,7 +103,7 @@ class SqlChainStore:
             return None if row is None else _block(row)
 
     async def final(self, first: int, limit: int) -> Sequence[BlockId]:
-        """Returns the ids of final blocks from a height on, at most so many."""
+        """Returns the ids of final blocks from a height on, 64 bits; at most so many."""
         return [BlockId(each.id) for each in await self._finals(first, limit)]
 
     @reading
@@ -152,6 +146,19 @@ class SqlChainStore:
             await settling.move(session, blocks, self._keep_slots)
         await settling.drop(session, cut)
 
+    @writing
+    async def _add(self, session: AsyncSession, block: KeptBlock) -> None:
+        if await session.scalar(select(BLOCKS.c.number).where(BLOCKS.c.id == block.id)) is not None:
+            return
+        wanted = select(BLOCKS.c.height, BLOCKS.c.slot).where(BLOCKS.c.id == block.parent)
+        parent = (await session.execute(wanted)).one_or_none()
+        if parent is None:
+            raise ValueError("a block whose parent is not kept")
+        follows = block.height == read_u64(parent.height) + 1
+        if not follows or block.slot <= read_u64(parent.slot):
+            raise ValueError("a block that does not follow its parent")
+        await settling.add(session, block, is_final=False)
+
     @reading
     async def _read_settled(self, session: AsyncSession) -> Kept | None:
         return await read_settled(session)
@@ -169,7 +176,7 @@ class SqlChainStore:
 
     @reading
     async def _finals(self, session: AsyncSession, first: int, limit: int) -> Sequence[Any]:
-        is_wanted = BLOCKS.c.is_final.is_(True) & (BLOCKS.c.height >= first)
+        is_wanted = BLOCKS.c.is_final.is_(True) & (BLOCKS.c.height >= u64(first))
         wanted = select(BLOCKS.c.height, BLOCKS.c.id).where(is_wanted)
         return (await session.execute(wanted.order_by(BLOCKS.c.height).limit(limit))).all()
 
@@ -198,8 +205,8 @@ def _block(row: Any) -> KeptBlock:
     return KeptBlock(
         id=BlockId(row.id),
         parent=BlockId(row.parent),
-        height=row.height,
-        slot=row.slot,
+        height=read_u64(row.height),
+        slot=read_u64(row.slot),
         raw=row.raw,
         transactions=hashes_of(row.transactions),
     )
