@@ -3,7 +3,7 @@
 Spec: docs/protocol/chain-store.md, CHS-9, CHS-10.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -20,6 +20,7 @@ from logos_chain.core.ports import Settled
 from logos_chain.store import rows, schema
 from logos_chain.store.encoding import decode_head, decode_snapshots, decode_tree_block
 from logos_chain.store.errors import ChainStoreDamagedError
+from logos_chain.store.rows import whole
 from logos_module.database import table_of
 
 PAGE_ROWS: Final = 1_000
@@ -56,8 +57,8 @@ async def read_settled(session: AsyncSession) -> Kept | None:
     snapshots = await session.scalar(select(SNAPSHOTS.c.value))
     if snapshots is None:
         raise ChainStoreDamagedError("the snapshots are missing")
-    head = decode_head(row.head, decode_snapshots(snapshots))
-    root = decode_tree_block(row.root)
+    head = decode_head(whole(row.head), decode_snapshots(whole(snapshots)))
+    root = decode_tree_block(whole(row.root))
     await _check_newest(session, root)
     tables, total = {}, 0
     for kind in rows.KINDS:
@@ -65,7 +66,7 @@ async def read_settled(session: AsyncSession) -> Kept | None:
     if total.to_bytes(rows.SUM_BYTES, "big") != row.ledger_sum:
         raise ChainStoreDamagedError("the ledger's rows are not those that were written")
     ancestors = await session.scalars(select(ANCESTORS.c.value).order_by(ANCESTORS.c.slot))
-    return Kept(root, tuple([decode_tree_block(each) for each in ancestors]), head, tables)
+    return Kept(root, tuple([decode_tree_block(whole(each)) for each in ancestors]), head, tables)
 
 
 def put_together(kept: Kept) -> Settled:
@@ -106,10 +107,11 @@ async def _entries(
     table = schema.LEDGER[kind.name]
     pages = select(table).order_by(table.c.key).limit(PAGE_ROWS)
     entries: dict[Any, Any] = {}
-    page: Sequence[rows.Row] = [(b"", b"")]
-    while page:
-        following = pages.where(table.c.key > page[-1][0])
-        page = [(key, value) for key, value in await session.execute(following)]
+    following = pages
+    while page := [
+        (whole(each.key), whole(each.value)) for each in await session.execute(following)
+    ]:
         entries |= rows.entries_of(kind, page)
         total = rows.sum_of(kind, page, total)
+        following = pages.where(table.c.key > page[-1][0])
     return entries, total

@@ -60,9 +60,20 @@ def u64(value: int) -> bytes:
     return value.to_bytes(U64_BYTES, "big")
 
 
-def read_u64(raw: bytes) -> int:
+def read_u64(raw: object) -> int:
     """Decodes a number of 64 bits; raises `ChainStoreDamagedError`."""
-    return int.from_bytes(_exactly(raw, U64_BYTES), "big")
+    return int.from_bytes(_exactly(whole(raw), U64_BYTES), "big")
+
+
+def whole(raw: object) -> bytes:
+    """Returns what was read as bytes: SQLite gives what lies there, whatever the column's type.
+
+    Raises:
+        ChainStoreDamagedError: It is no bytes.
+    """
+    if not isinstance(raw, bytes):
+        raise ChainStoreDamagedError(f"{type(raw).__name__} where bytes are written")
+    return raw
 
 
 def net_of(kind: Kind[Any, Any], deltas: Sequence[Delta]) -> Net:

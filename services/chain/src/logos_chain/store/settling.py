@@ -25,9 +25,9 @@ from logos_chain.store.encoding import (
     encode_snapshots,
     encode_tree_block,
 )
-from logos_chain.store.errors import ChainStoreBegunError
+from logos_chain.store.errors import ChainStoreBegunError, ChainStoreDamagedError
 from logos_chain.store.loading import ANCESTORS, BLOCKS, ONE, SETTLED, SNAPSHOTS, is_whole
-from logos_chain.store.rows import u64
+from logos_chain.store.rows import u64, whole
 from logos_mantle.octets import HASH_BYTES
 from logos_module.database import table_of
 
@@ -89,7 +89,7 @@ async def move(
     settled = (await session.execute(select(SETTLED))).one_or_none()
     if settled is None:
         raise ValueError("nothing was begun")
-    root = decode_tree_block(settled.root)
+    root = decode_tree_block(whole(settled.root))
     added, deltas = [block for block, _ in blocks], [delta for _, delta in blocks]
     heads = [deltas[0].before, *(each.after for each in deltas)]
     chain = pairwise([root, *added])
@@ -100,7 +100,7 @@ async def move(
     ):
         raise ValueError("changes of another state than that of the newest final block")
     await _mark_final(session, [each.id for each in added])
-    total = await _write_changes(session, deltas, int.from_bytes(settled.ledger_sum, "big"))
+    total = await _write_changes(session, deltas, int.from_bytes(whole(settled.ledger_sum), "big"))
     oldest = max(0, added[-1].slot - keep_slots)
     await _write_below(session, [each for each in (root, *added[:-1]) if each.slot >= oldest])
     await session.execute(delete(ANCESTORS).where(ANCESTORS.c.slot < u64(oldest)))
@@ -124,14 +124,16 @@ async def drop(session: AsyncSession, blocks: Iterable[BlockId]) -> None:
         if any(each.is_final for each in found):
             raise ValueError("a block that is final cannot be dropped")
         for each in found:
-            await _drop_transactions(session, each.number, hashes_of(each.transactions))
+            await _drop_transactions(session, each.number, hashes_of(whole(each.transactions)))
         await session.execute(
             delete(BLOCKS).where(BLOCKS.c.number.in_([each.number for each in found]))
         )
 
 
 def hashes_of(raw: bytes) -> tuple[bytes, ...]:
-    """Returns the hashes of a block's transactions, as its row has them."""
+    """Returns the hashes of a block's transactions; raises `ChainStoreDamagedError`."""
+    if len(raw) % HASH_BYTES:
+        raise ChainStoreDamagedError("half a hash among those of a block's transactions")
     return tuple([raw[at : at + HASH_BYTES] for at in range(0, len(raw), HASH_BYTES)])
 
 

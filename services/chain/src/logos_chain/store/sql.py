@@ -21,9 +21,8 @@ from logos_chain.store.encoding import MAX_U64
 from logos_chain.store.errors import ChainStoreDamagedError
 from logos_chain.store.loading import BLOCKS, Kept, put_together, read_settled
 from logos_chain.store.marks import FinalMarks
-from logos_chain.store.rows import read_u64, u64
+from logos_chain.store.rows import read_u64, u64, whole
 from logos_chain.store.settling import TRANSACTIONS, hashes_of
-from logos_mantle.octets import HASH_BYTES
 from logos_module.database import Database, database_files, reading, set_aside_command, writing
 from logos_module.shielded import Shielded
 
@@ -200,13 +199,11 @@ class SqlChainStore:
 
 
 def _block(row: Any) -> KeptBlock:
-    if len(row.transactions) % HASH_BYTES:
-        raise ChainStoreDamagedError(f"block {row.id.hex()} is damaged: half a hash")
     return KeptBlock(
-        id=BlockId(row.id),
-        parent=BlockId(row.parent),
+        id=BlockId(whole(row.id)),
+        parent=BlockId(whole(row.parent)),
         height=read_u64(row.height),
         slot=read_u64(row.slot),
-        raw=row.raw,
-        transactions=hashes_of(row.transactions),
+        raw=whole(row.raw),
+        transactions=hashes_of(whole(row.transactions)),
     )
