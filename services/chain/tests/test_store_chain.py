@@ -260,6 +260,19 @@ async def test_ancestors_out_of_the_window_are_forgotten(
     assert not tree.is_below(UNKNOWN)
 
 
+async def test_the_former_newest_final_block_is_an_ancestor(
+    store: SqlChainStore, author: Author
+) -> None:
+    first = author.root
+    [block] = await added(store, author, 1)
+    await store.settle(author.execute([block]), [])
+
+    found = await store.load()
+
+    assert found is not None
+    assert found.below == (first,)
+
+
 async def test_blocks_that_were_cut_are_gone_with_their_transactions(
     store: SqlChainStore, author: Author
 ) -> None:

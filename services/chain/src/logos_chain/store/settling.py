@@ -145,11 +145,13 @@ async def _drop_transactions(session: AsyncSession, block: int, hashes: Sequence
 
 
 async def _mark_final(session: AsyncSession, blocks: Sequence[BlockId]) -> None:
+    wanted = select(BLOCKS.c.number, BLOCKS.c.is_final)
     for chunk in _chunks(blocks):
-        is_meant = BLOCKS.c.id.in_(chunk) & BLOCKS.c.is_final.is_(False)
-        done: Any = await session.execute(update(BLOCKS).where(is_meant).values(is_final=True))
-        if done.rowcount != len(chunk):
-            raise ValueError("a block that is not kept cannot be final")
+        found = (await session.execute(wanted.where(BLOCKS.c.id.in_(chunk)))).all()
+        if len(found) != len(chunk) or any(each.is_final for each in found):
+            raise ValueError("a block that is not kept, or is final already, cannot become final")
+        is_meant = BLOCKS.c.number.in_([each.number for each in found])
+        await session.execute(update(BLOCKS).where(is_meant).values(is_final=True))
 
 
 async def _write_state(session: AsyncSession, state: State) -> int:
