@@ -11,11 +11,8 @@ from chain_world import TWO, World, give, node, noon, quiet, state_of
 from logos_base.errors import StoreFailedError
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.consensus.types import BlockId
-from logos_chain.operations.opening import (
-    ChainOtherGenesisError,
-    ChainStoreDamagedError,
-    Opening,
-)
+from logos_chain.core.ports import ChainStoreDamagedError
+from logos_chain.operations.opening import ChainOtherGenesisError, Opening
 from logos_mantle.blocks import Block
 
 
