@@ -260,6 +260,37 @@ async def test_ancestors_out_of_the_window_are_forgotten(
     assert not tree.is_below(UNKNOWN)
 
 
+async def test_the_window_of_ancestors_ends_with_its_last_slot(
+    store: SqlChainStore, author: Author
+) -> None:
+    first, *_ = path = [author.block() for _ in range(3)]
+    second = replace(path[1], slot=first.slot + 1)
+    third = replace(path[2], slot=first.slot + KEEP_SLOTS)
+    chain = [first, second, third]
+    for each in chain:
+        await store.add(each)
+    await store.settle(author.execute(chain), [])
+
+    found = await store.load()
+
+    assert found is not None
+    assert [each.id for each in found.below] == [first.id, second.id]
+
+
+async def test_final_blocks_are_marked_page_by_page(
+    place: Path | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logos_chain.store.sql._MARKED", 2)
+    author = Author()
+    async with opened(place) as store:
+        await store.begin(author.genesis, author.settled)
+        blocks = await added(store, author, 6)
+        await store.settle(author.execute(blocks), [])
+
+    async with opened(place) as store:
+        assert all(store.is_final(each.id) for each in (author.genesis, *blocks))
+
+
 async def test_the_former_newest_final_block_is_an_ancestor(
     store: SqlChainStore, author: Author
 ) -> None:
@@ -309,11 +340,13 @@ async def test_what_does_not_follow_is_not_settled_and_nothing_of_it_done(
     unknown = author.block()
     chain = author.execute([*blocks, unknown])
     fork = replace(chain[0][0], id=UNKNOWN)
+    stray = replace(chain[0][0], parent=UNKNOWN)
     wrong = [
         (chain[1:3], []),  # not the next one
         ([chain[0], chain[2]], []),  # a gap
         (chain, []),  # the last one is not kept
         ([(fork, chain[0][1])], []),  # not kept
+        ([(stray, chain[0][1])], []),  # it follows another one
         ([(chain[0][0], chain[1][1])], []),  # changes of another block
         (chain[:1], [author.genesis.id]),  # a final one is cut
         (chain[:1], [blocks[0].id]),  # the same one is settled and cut

@@ -213,6 +213,14 @@ def test_another_version_is_named(name: str, data: st.DataObject) -> None:
         decode(raw)
 
 
+def test_a_flag_is_0_or_1() -> None:
+    raw = encoding.encode_note(UnspentNote(Note(5, named("key")), 7, named("channel")))
+    damaged = raw[:41] + b"\x02" + raw[42:]
+
+    with pytest.raises(ChainStoreDamagedError, match="0 or 1"):
+        encoding.decode_note(damaged, 7)
+
+
 def test_encodings_do_not_change() -> None:
     """What lies on disks has these bytes: a change of one needs a new version."""
     note = UnspentNote(Note(5, named("key")), 7, named("channel"))
