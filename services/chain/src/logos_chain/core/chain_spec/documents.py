@@ -10,6 +10,8 @@ from typing import Any, Final, NoReturn
 from logos_chain.core.chain_spec.errors import ChainSpecInvalidError
 
 _SHOWN: Final = 40
+_MAX_OPENED: Final = 500
+"""Tables and lists; the parser takes stack for each that stands in another."""
 
 
 def canonical(document: Mapping[str, object]) -> bytes:
@@ -25,15 +27,18 @@ def parse(raw: bytes, *, limit: int) -> object:
         limit: How many there may be.
 
     Raises:
-        ChainSpecInvalidError: It is longer, no JSON, or has a name twice.
+        ChainSpecInvalidError: It is longer, no JSON, has a name twice, or over 500 tables and
+            lists.
     """
     if len(raw) > limit:
         raise ChainSpecInvalidError(f"more than {limit} bytes")
+    if raw.count(b"[") + raw.count(b"{") > _MAX_OPENED:
+        raise ChainSpecInvalidError(f"more than {_MAX_OPENED} tables and lists")
     try:
         return json.loads(
             raw.decode("ascii"), object_pairs_hook=_unique, parse_constant=_no_constant
         )
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ChainSpecInvalidError(f"no JSON in ASCII: {type(error).__name__}") from None
 
 
