@@ -28,7 +28,7 @@ async def discovering(
         "discovery_profile": "local",
         "target_peers": options.pop("target_peers", 4),
     }
-    for name in {"kademlia_protocol", "peer_exchange"} & options.keys():
+    for name in {"kademlia_protocol", "max_gossip_bytes", "peer_exchange"} & options.keys():
         settings[name] = options.pop(name)
     secret = options.pop("secret", None) or secrets.token_bytes(32)
     host = open_host(parse(settings), secret)

@@ -32,6 +32,7 @@ def test_everything_that_a_profile_may_set() -> None:
             "silence_s": 2,
             "peer_exchange": False,
             "max_streams": 5,
+            "max_gossip_bytes": 1024 * 1024,
             "gossip_protocol": "/g",
             "kademlia_protocol": "/k",
             "discovery_profile": "local",
@@ -44,6 +45,7 @@ def test_everything_that_a_profile_may_set() -> None:
     assert [str(address) for address in config.announce] == ["/dns4/node.example/tcp/30300"]
     assert config.watermarks == Watermarks(3, 6, 1000, 2000)
     assert (config.max_connections, config.peer_exchange) == (12, False)
+    assert config.max_gossip_bytes == 1_048_576
     assert (config.seed, config.max_streams, config.gossip_protocol) == (7, 5, "/g")
 
 

@@ -13,6 +13,7 @@ from logos_mixnet.core.errors import (
 from logos_mixnet.core.gossip import (
     LINGER_MS,
     MAX_LINGERING,
+    MAX_MESSAGE_BYTES,
     Arrived,
     Follow,
     Gossip,
@@ -318,7 +319,7 @@ def test_topics_beyond_the_limits_are_refused(topic: str) -> None:
 
 def test_messages_beyond_the_limits_are_refused() -> None:
     check_topic("é" * 128)
-    check_message(bytes(150 * 1024))
+    check_message(bytes(150 * 1024), MAX_MESSAGE_BYTES)
     for size in (0, 150 * 1024 + 1):
         with pytest.raises(MessageSizeError):
-            check_message(bytes(size))
+            check_message(bytes(size), MAX_MESSAGE_BYTES)

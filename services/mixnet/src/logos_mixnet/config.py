@@ -9,6 +9,7 @@ from logos_base.errors import ConfigError
 from logos_crypto.hashes import FIELD_BYTES, MODULUS
 from logos_mixnet.core.addresses import Address, parse_address
 from logos_mixnet.core.errors import InvalidAddressError
+from logos_mixnet.core.gossip import MAX_MESSAGE_BYTES, TOP_MESSAGE_BYTES
 from logos_mixnet.core.mixing.cover import PROFILES
 from logos_mixnet.core.trimming import Watermarks
 
@@ -50,6 +51,8 @@ class Config:
     peer_exchange: bool = True
     """Whether peers are asked for others, and told of them (NET-20)."""
     max_streams: int = 1024
+    max_gossip_bytes: int = MAX_MESSAGE_BYTES
+    """Of a gossiped message. All nodes of a network have the same (NET-7)."""
     gossip_protocol: str = "/vac/waku/relay/2.0.0"
     kademlia_protocol: str = "/logos/kad/1.0.0"
     discovery_profile: DiscoveryProfile = "public"
@@ -272,6 +275,7 @@ _READERS: Final[dict[str, Any]] = {
     "silence_s": _number(0, 86_400),
     "peer_exchange": _flag,
     "max_streams": _number(1, 65_536),
+    "max_gossip_bytes": _number(1, TOP_MESSAGE_BYTES),
     "gossip_protocol": _protocol,
     "kademlia_protocol": _protocol,
     "discovery_profile": _discovery_profile,

@@ -26,7 +26,6 @@ from logos_mixnet.core.capability.places import own_addresses
 from logos_mixnet.core.capability.profiles import PROFILES
 from logos_mixnet.core.dials import Aims
 from logos_mixnet.core.errors import ListenError
-from logos_mixnet.core.gossip import MAX_MESSAGE_BYTES
 from logos_mixnet.core.identity import seeded_secret
 from logos_mixnet.core.mixing.cover import PROFILES as MIX_PROFILES
 from logos_mixnet.core.mixing.frames import MIX_PROTOCOL
@@ -223,7 +222,7 @@ def open_host(config: Config, secret: bytes, *, banned: Iterable[str] = ()) -> "
             max_connections=config.max_connections,
             max_connections_per_peer=CONNECTIONS_PER_PEER,
             max_streams=config.max_streams,
-            max_message_bytes=MAX_MESSAGE_BYTES,
+            max_message_bytes=config.max_gossip_bytes,
             idle_connection_timeout_s=IDLE_S,
             flood_publish=not config.mixes,  # NET-24
         )
@@ -259,7 +258,9 @@ class Network:
         self._bridge = HostBridge(host)
         native_gossip, native_streams = NativeGossip(self._bridge), NativeStreams(self._bridge)
         native_peers = NativePeers(self._bridge)
-        self.gossip = GossipOperations(native_gossip, now_ms)
+        self.gossip = GossipOperations(
+            native_gossip, now_ms, max_message_bytes=config.max_gossip_bytes
+        )
         self.streams = StreamOperations(native_streams, now_ms)
         self.discovery = DiscoveryOperations(
             NativeDiscovery(self._bridge), advertisements, now_ms, rng, own_peer_id=host.peer_id

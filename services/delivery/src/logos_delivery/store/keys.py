@@ -3,9 +3,12 @@
 A query for content topics is as many runs through one index as there are pairs of a pubsub topic
 and a content topic; each gives at most a page, and they are merged. Pubsub topics that are not
 asked for are read from the index too: there are as many as this node has shards.
+
+Only the index is read: the messages are a page each of the file, and a run gives up to a hundred
+for each one that the page has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import product
 from typing import Any, Final, NamedTuple
@@ -28,27 +31,15 @@ from logos_delivery.core.archive.types import Position, Query
 from logos_delivery.store.schema import MessageRow
 from logos_module.database import table_of
 
-RUNS: Final = 64
-"""Through an index, in one statement; a power of two."""
+RUNS: Final = 8
+"""Through an index, in one statement; a power of two. To make a statement of many takes longer
+than to execute several of few."""
 _LAST_NS: Final = (1 << 63) - 1
 _FIRST_NS: Final = -(1 << 63)
 
 
 TABLE: Final = table_of(MessageRow)
-_KEY: Final = (TABLE.c.timestamp_ns, TABLE.c.hash, TABLE.c.size_bytes)
-
-
-class Key(NamedTuple):
-    """A message, as an index has it."""
-
-    timestamp_ns: int
-    hash: bytes
-    size_bytes: int
-
-    @property
-    def position(self) -> Position:
-        """Where it stands."""
-        return Position(self.timestamp_ns, self.hash)
+_KEY: Final = (TABLE.c.timestamp_ns, TABLE.c.hash)
 
 
 class Bounds(NamedTuple):
@@ -89,8 +80,8 @@ def is_before(position: Position) -> ColumnElement[bool]:
     return condition
 
 
-async def keys_of(session: AsyncSession, query: Query, behind: Position | None) -> list[Key]:
-    """Returns the keys of a page and one more, in the order in which the archive is read.
+async def keys_of(session: AsyncSession, query: Query, behind: Position | None) -> list[Position]:
+    """Returns where the messages of a page stand, and one more, in the order of reading.
 
     Args:
         session: The transaction.
@@ -119,15 +110,15 @@ def _bounds(query: Query, behind: Position | None) -> Bounds:
     return Bounds(after, before)
 
 
-async def _by_hash(session: AsyncSession, query: Query, bounds: Bounds) -> list[Key]:
+async def _by_hash(session: AsyncSession, query: Query, bounds: Bounds) -> list[Position]:
     wanted = select(*_KEY).where(TABLE.c.hash.in_(query.hashes))
     if query.pubsub_topic is not None:
         wanted = wanted.where(TABLE.c.pubsub_topic == query.pubsub_topic.encode())
-    found = [Key(*row) for row in await session.execute(wanted)]
-    return [key for key in found if bounds.hold(key.position)]
+    found = [Position(*row) for row in await session.execute(wanted)]
+    return [each for each in found if bounds.hold(each)]
 
 
-async def _by_topic(session: AsyncSession, query: Query, bounds: Bounds) -> list[Key]:
+async def _by_topic(session: AsyncSession, query: Query, bounds: Bounds) -> list[Position]:
     shards: list[bytes | None] = [None]
     if query.pubsub_topic is not None:
         shards = [query.pubsub_topic.encode()]
@@ -135,7 +126,7 @@ async def _by_topic(session: AsyncSession, query: Query, bounds: Bounds) -> list
         shards = list(await _pubsub_topics(session))
     topics: list[bytes | None] = [one.encode() for one in dict.fromkeys(query.content_topics)]
     pairs = list(product(shards, topics or [None]))
-    found: list[Key] = []
+    found: list[Position] = []
     while pairs:
         count = min(RUNS, 1 << len(pairs).bit_length() - 1)  # so there are few statements to make
         found += await _run(session, query, bounds, pairs[:count])
@@ -148,7 +139,7 @@ async def _run(
     query: Query,
     bounds: Bounds,
     pairs: Sequence[tuple[bytes | None, bytes | None]],
-) -> list[Key]:
+) -> list[Position]:
     """Returns what one statement finds for pairs of a pubsub topic and a content topic."""
     values: dict[str, object] = {"count": query.page_size + 1}
     for number, (shard, topic) in enumerate(pairs):
@@ -169,7 +160,7 @@ async def _run(
             has_before=bounds.before is not None,
         )
     )
-    return [Key(*row) for row in await session.execute(statement, values)]
+    return [Position(*row) for row in await session.execute(statement, values)]
 
 
 @lru_cache(maxsize=512)
@@ -178,14 +169,14 @@ def _statement(shape: Shape) -> Any:
     runs = [_run_of(shape, number) for number in range(shape.runs)]
     if len(runs) == 1:
         return runs[0]
-    return union_all(*(select(run.subquery()) for run in runs))
+    merged = union_all(*(select(run.subquery()) for run in runs)).subquery()
+    columns = (merged.c.timestamp_ns, merged.c.hash)
+    return select(*columns).order_by(*_order(columns, shape)).limit(_count())
 
 
 def _run_of(shape: Shape, number: int) -> Select[Any]:
     """Returns one run through the index that has the order of the answer."""
-    columns = (TABLE.c.timestamp_ns, TABLE.c.hash)
-    order = [column.asc() if shape.is_forward else column.desc() for column in columns]
-    run = select(*_KEY).order_by(*order).limit(bindparam("count", type_=Integer))
+    run = select(*_KEY).order_by(*_order(_KEY, shape)).limit(_count())
     place: Any = _place()
     if shape.has_shard:
         run = run.where(TABLE.c.pubsub_topic == bindparam(f"shard{number}", type_=LargeBinary))
@@ -196,6 +187,14 @@ def _run_of(shape: Shape, number: int) -> Select[Any]:
     if shape.has_before:
         run = run.where(place < _named("before"))
     return run
+
+
+def _order(columns: Iterable[ColumnElement[Any]], shape: Shape) -> list[ColumnElement[Any]]:
+    return [column.asc() if shape.is_forward else column.desc() for column in columns]
+
+
+def _count() -> Any:
+    return bindparam("count", type_=Integer)
 
 
 def _named(name: str) -> Any:

@@ -19,7 +19,7 @@ from logos_delivery.core.archive.errors import StoreCursorUnknownError
 from logos_delivery.core.archive.types import Entry, Page, Position, Query, cut, page_of
 from logos_delivery.core.message import Message
 from logos_delivery.store.grouped import Grouped
-from logos_delivery.store.keys import TABLE, Key, is_after, is_before, keys_of
+from logos_delivery.store.keys import TABLE, is_after, is_before, keys_of
 from logos_module.database import Database, reading, writing
 
 VACUUM_PAGES: Final = 256
@@ -55,14 +55,14 @@ class SqlArchive:
         """Returns a page."""
         query.check()
         behind = None if query.cursor is None else await _place(session, query.cursor)
-        keys = await keys_of(session, query, behind)
+        places = await keys_of(session, query, behind)
         limit, is_forward = query.page_size, query.is_forward
         if not query.include_data:
-            entries = [Entry(key.hash) for key in keys]
+            entries = [Entry(place.hash) for place in places]
             return page_of(entries, limit, is_forward=is_forward)
-        taken = keys[: min(cut([key.size_bytes for key in keys]), limit)]
+        taken = places[: min(cut(await _sizes(session, places)), limit)]
         entries = await _entries(session, taken)
-        return page_of(entries, limit, is_forward=is_forward, is_cut=len(taken) < len(keys))
+        return page_of(entries, limit, is_forward=is_forward, is_cut=len(taken) < len(places))
 
     @reading
     async def present(self, session: AsyncSession, hashes: Sequence[bytes]) -> frozenset[bytes]:
@@ -191,12 +191,22 @@ async def _first_of_newest(session: AsyncSession, count: int) -> Position | None
     return Position(*rows[0]) if len(rows) == 2 else None
 
 
-async def _entries(session: AsyncSession, keys: Sequence[Key]) -> list[Entry]:
-    """Returns the messages of these keys, in their order."""
-    is_wanted: ColumnElement[bool] = TABLE.c.hash.in_([key.hash for key in keys])
-    rows = await session.execute(select(TABLE).where(is_wanted))
+async def _sizes(session: AsyncSession, places: Sequence[Position]) -> list[int]:
+    """Returns how many bytes each of these messages takes."""
+    rows = select(TABLE.c.hash, TABLE.c.size_bytes).where(_is_of(places))
+    by_hash = {row.hash: row.size_bytes for row in await session.execute(rows)}
+    return [by_hash[place.hash] for place in places]
+
+
+async def _entries(session: AsyncSession, places: Sequence[Position]) -> list[Entry]:
+    """Returns these messages, in this order."""
+    rows = await session.execute(select(TABLE).where(_is_of(places)))
     by_hash = {row.hash: _entry(row) for row in rows}
-    return [by_hash[key.hash] for key in keys]
+    return [by_hash[place.hash] for place in places]
+
+
+def _is_of(places: Sequence[Position]) -> ColumnElement[bool]:
+    return TABLE.c.hash.in_([place.hash for place in places])
 
 
 def _row(entry: Entry) -> dict[str, object]:

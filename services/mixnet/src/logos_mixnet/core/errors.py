@@ -78,7 +78,7 @@ class BatchSizeError(LogosError):
 
 
 class MessageSizeError(LogosError):
-    """A message is not 1 byte to 150 KiB (NET-7)."""
+    """A message is empty, or larger than this node takes (NET-7)."""
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "MESSAGE_SIZE"

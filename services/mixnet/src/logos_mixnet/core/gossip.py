@@ -20,6 +20,9 @@ Verdict = Literal["accept", "reject", "ignore"]
 
 MAX_TOPIC_BYTES: Final = 256
 MAX_MESSAGE_BYTES: Final = 150 * 1024
+"""Of a message, unless a profile says otherwise."""
+TOP_MESSAGE_BYTES: Final = 1024 * 1024
+"""What it may say at most."""
 VERDICT_TIMEOUT_MS: Final = 4_000
 MAX_HELD: Final = 65_536
 LINGER_MS: Final = 60_000
@@ -204,9 +207,7 @@ def check_topic(topic: str) -> None:
         raise InvalidTopicError(f"a topic has 1 to {MAX_TOPIC_BYTES} bytes of UTF-8")
 
 
-def check_message(data: bytes) -> None:
-    """Raises `MessageSizeError` unless a message has 1 byte to 150 KiB (NET-7)."""
-    if not 1 <= len(data) <= MAX_MESSAGE_BYTES:
-        raise MessageSizeError(
-            f"a message has 1 to {MAX_MESSAGE_BYTES} bytes, this one {len(data)}"
-        )
+def check_message(data: bytes, max_bytes: int) -> None:
+    """Raises `MessageSizeError` unless a message has 1 byte to as many as a node takes (NET-7)."""
+    if not 1 <= len(data) <= max_bytes:
+        raise MessageSizeError(f"a message has 1 to {max_bytes} bytes, this one {len(data)}")

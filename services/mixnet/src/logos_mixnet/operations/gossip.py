@@ -26,16 +26,23 @@ class Subscription:
 class GossipOperations:
     """The gossip of one node."""
 
-    def __init__(self, host: GossipHost, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        host: GossipHost,
+        now_ms: Callable[[], int],
+        *,
+        max_message_bytes: int = core.MAX_MESSAGE_BYTES,
+    ) -> None:
         self.machine = core.Gossip()
         self.driver: Driver[core.Effect] = Driver(self.machine, self._perform, now_ms)
         self.readers: Inboxes[core.Reader, Batch] = Inboxes()
         self._host = host
+        self._max_message_bytes = max_message_bytes
 
     async def publish(self, topic: str, data: bytes) -> bytes:
         """Publishes a message; returns its id (NET-6)."""
         core.check_topic(topic)
-        core.check_message(data)
+        core.check_message(data, self._max_message_bytes)
         await self._host.publish(topic, data)
         return core.message_id(data)
 

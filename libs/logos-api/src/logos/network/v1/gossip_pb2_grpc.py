@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class GossipStub:
-    """Topics are UTF-8, 1 to 256 bytes; messages are 1 byte to 150 KiB (NET-7).
+    """Topics are UTF-8, 1 to 256 bytes; messages are 1 byte to 150 KiB, or to what the
+    module's setting `max_gossip_bytes` says (NET-7).
     INVALID_ARGUMENT, INVALID_TOPIC or MESSAGE_SIZE, where they are not.
     """
 
@@ -59,7 +60,8 @@ class GossipStub:
 
 
 class GossipServicer:
-    """Topics are UTF-8, 1 to 256 bytes; messages are 1 byte to 150 KiB (NET-7).
+    """Topics are UTF-8, 1 to 256 bytes; messages are 1 byte to 150 KiB, or to what the
+    module's setting `max_gossip_bytes` says (NET-7).
     INVALID_ARGUMENT, INVALID_TOPIC or MESSAGE_SIZE, where they are not.
     """
 
@@ -149,7 +151,8 @@ def add_GossipServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Gossip:
-    """Topics are UTF-8, 1 to 256 bytes; messages are 1 byte to 150 KiB (NET-7).
+    """Topics are UTF-8, 1 to 256 bytes; messages are 1 byte to 150 KiB, or to what the
+    module's setting `max_gossip_bytes` says (NET-7).
     INVALID_ARGUMENT, INVALID_TOPIC or MESSAGE_SIZE, where they are not.
     """
 

@@ -33,7 +33,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class GossipStub:
-    """Topics are UTF-8, 1 to 256 bytes; messages are 1 byte to 150 KiB (NET-7).
+    """Topics are UTF-8, 1 to 256 bytes; messages are 1 byte to 150 KiB, or to what the
+    module's setting `max_gossip_bytes` says (NET-7).
     INVALID_ARGUMENT, INVALID_TOPIC or MESSAGE_SIZE, where they are not.
     """
 
@@ -82,7 +83,8 @@ class GossipStub:
 
 @_typing.type_check_only
 class GossipAsyncStub(GossipStub):
-    """Topics are UTF-8, 1 to 256 bytes; messages are 1 byte to 150 KiB (NET-7).
+    """Topics are UTF-8, 1 to 256 bytes; messages are 1 byte to 150 KiB, or to what the
+    module's setting `max_gossip_bytes` says (NET-7).
     INVALID_ARGUMENT, INVALID_TOPIC or MESSAGE_SIZE, where they are not.
     """
 
@@ -127,7 +129,8 @@ class GossipAsyncStub(GossipStub):
     """
 
 class GossipServicer(metaclass=_abc_1.ABCMeta):
-    """Topics are UTF-8, 1 to 256 bytes; messages are 1 byte to 150 KiB (NET-7).
+    """Topics are UTF-8, 1 to 256 bytes; messages are 1 byte to 150 KiB, or to what the
+    module's setting `max_gossip_bytes` says (NET-7).
     INVALID_ARGUMENT, INVALID_TOPIC or MESSAGE_SIZE, where they are not.
     """
 

@@ -1,0 +1,1 @@
+"""What outlives the process: blocks, the ledger's state, what the genesis has given."""
