@@ -211,6 +211,8 @@ class _Attempt:
     parent: TreeBlock
     stage: _Stage = _Stage.PROVING
     is_on_tip: bool = True
+    kept_at: BlockId | None = None
+    """A newer tip, for which there was no time: a quicker proof since then changes nothing."""
 
 
 class Leading:
@@ -482,21 +484,36 @@ class Leading:
             return self._begin(tip, now_ms)
         if attempt.stage is _Stage.PROPOSING:
             return None
-        slot, is_on_tip = attempt.slot, tip.id == attempt.parent.id
-        if now_ms > self._deadline_ms(slot):
-            return self._give_up(attempt, Miss.TOO_LATE)
-        if not is_on_tip and tip.slot < slot:
-            if epoch_at(self._parameters, tip.state, slot) != attempt.epoch:
-                return self._give_up(attempt, Miss.EPOCH_CHANGED)
-            if self._has_time(slot, now_ms):
-                return [Cancel(attempt.number), self._prove(attempt, tip)]
-        if not is_on_tip and not self._is_on_chain(attempt.parent.id):
-            return self._give_up(attempt, Miss.PARENT_GONE)
-        if attempt.stage is _Stage.READY and now_ms >= self._clock.begins_ms(slot):
+        miss, is_on_tip = self._obstacle(attempt, tip, now_ms), tip.id == attempt.parent.id
+        if miss is not None:
+            return self._give_up(attempt, miss)
+        if self._is_renewable(attempt, tip, now_ms):
+            return [Cancel(attempt.number), self._prove(attempt, tip)]
+        if attempt.stage is _Stage.READY and now_ms >= self._clock.begins_ms(attempt.slot):
             attempt.stage, attempt.is_on_tip = _Stage.PROPOSING, is_on_tip
-            self._remember(slot)
+            self._remember(attempt.slot)
             return [Propose(attempt.number, is_on_tip)]
         return None
+
+    def _obstacle(self, attempt: _Attempt, tip: TreeBlock, now_ms: int) -> Miss | None:
+        """Returns what makes an attempt hopeless."""
+        slot, parent = attempt.slot, attempt.parent
+        if now_ms > self._deadline_ms(slot):
+            return Miss.TOO_LATE
+        if tip.slot < slot and epoch_at(self._parameters, tip.state, slot) != attempt.epoch:
+            return Miss.EPOCH_CHANGED
+        if self._is_renewable(attempt, tip, now_ms) or tip.id == parent.id:
+            return None
+        return None if self._is_on_chain(parent.id) else Miss.PARENT_GONE
+
+    def _is_renewable(self, attempt: _Attempt, tip: TreeBlock, now_ms: int) -> bool:
+        """Whether the block could follow a newer tip, and there is time to prove that."""
+        if tip.id in {attempt.parent.id, attempt.kept_at} or tip.slot >= attempt.slot:
+            return False
+        if not self._has_time(attempt.slot, now_ms):
+            attempt.kept_at = tip.id
+            return False
+        return True
 
     def _begin(self, tip: TreeBlock, now_ms: int) -> list[Effect] | None:
         """Takes up the next slot that is won, if its time has come."""
