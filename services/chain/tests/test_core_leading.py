@@ -72,7 +72,7 @@ class Bench:
 
     def begin(self) -> "Bench":
         self.take(self.machine.moved(self.tip, self.now))
-        self.take(self.machine.allowed(True, self.now))
+        self.take(self.machine.went_online(self.now))
         return self
 
     def take(self, effects: list[Effect]) -> list[Effect]:
@@ -358,15 +358,15 @@ def test_nothing_is_searched_or_proved_while_it_may_not_lead() -> None:
     assert bench.machine.next_wake_ms() is None
     assert str(bench.machine.standing(bench.now)) == "not online yet"
 
-    bench.take(bench.machine.allowed(True, bench.now))
+    bench.take(bench.machine.went_online(bench.now))
     [asked] = proofs(bench.tick(8))
-    told = bench.take(bench.machine.switched(False, bench.now))
+    told = bench.take(bench.machine.switched_off(bench.now))
 
     assert told == [Cancel(asked.attempt)]
     assert str(bench.machine.standing(bench.now)) == "switched off"
     assert bench.machine.last_missed == Missed(10, Miss.SWITCHED_OFF)
     assert bench.machine.next_wake_ms() is None
-    told = bench.take(bench.machine.switched(True, bench.now))
+    told = bench.take(bench.machine.switched_on(bench.now))
     assert [each.slot for each in proofs(told)] == [10]
 
 
@@ -376,7 +376,7 @@ def test_what_is_being_signed_is_not_stopped() -> None:
     bench.prove()
     bench.tick(10)
 
-    assert bench.take(bench.machine.switched(False, bench.now)) == []
+    assert bench.take(bench.machine.switched_off(bench.now)) == []
     bench.take(bench.machine.proposed(asked.attempt, identified("own"), bench.now))
 
     assert bench.machine.counts.proposed == 1
@@ -386,7 +386,7 @@ def test_people_are_told_when_a_note_is_old_enough() -> None:
     bench = Bench(aged=frozenset())
     machine = bench.machine
     machine.moved(bench.tip, bench.now)
-    machine.allowed(True, bench.now)
+    machine.went_online(bench.now)
     present, upcoming = identified("ledger"), identified("other root")
     assert str(machine.standing(bench.now)) == "the wallet's notes are being looked at"
 
@@ -416,9 +416,9 @@ def test_a_clock_that_is_set_back_leads_to_no_second_block() -> None:
     bench.tick(10)
     bench.settle()
 
-    bench.take(bench.machine.switched(False, bench.now))
+    bench.take(bench.machine.switched_off(bench.now))
     bench.now = at(5)
-    bench.take(bench.machine.switched(True, bench.now))
+    bench.take(bench.machine.switched_on(bench.now))
     for slot in range(5, 15):
         bench.tick(slot)
 
@@ -448,7 +448,7 @@ ACTIONS = st.lists(
 )
 
 
-def act(bench: Bench, what: str, number: int) -> None:  # noqa: C901 -- a table
+def act(bench: Bench, what: str, number: int) -> None:  # noqa: C901, PLR0912 -- a table
     machine = bench.machine
     match what:
         case "wait" | "jump":
@@ -476,9 +476,9 @@ def act(bench: Bench, what: str, number: int) -> None:  # noqa: C901 -- a table
             (asked, _), bench.proposing = bench.proposing, None
             bench.take(machine.unproposed(asked.attempt, Miss.REFUSED, bench.now))
         case "switch":
-            bench.take(machine.switched(bool(number), bench.now))
+            bench.take([machine.switched_off, machine.switched_on][number](bench.now))
         case "online":
-            bench.take(machine.allowed(bool(number), bench.now))
+            bench.take([machine.went_offline, machine.went_online][number](bench.now))
         case "notes":
             bench.values = [{}, {NOTE: 5}, {OTHER: 1}, {NOTE: 5, OTHER: 9}][number]
             bench.take(machine.notes_changed(bench.now))

@@ -298,14 +298,24 @@ class Leading:
 
     # -- inputs --------------------------------------------------------------------------------
 
-    def switched(self, is_on: bool, now_ms: int) -> list[Effect]:  # noqa: FBT001 -- an input
-        """The operator switches leading on or off."""
-        self._is_on = is_on
+    def switched_on(self, now_ms: int) -> list[Effect]:
+        """The operator lets it lead, as at the beginning."""
+        self._is_on = True
         return self._advance(now_ms)
 
-    def allowed(self, may_propose: bool, now_ms: int) -> list[Effect]:  # noqa: FBT001 -- an input
-        """The node is online, or is so no longer: `Starting.may_propose`."""
-        self._may_propose = may_propose
+    def switched_off(self, now_ms: int) -> list[Effect]:
+        """The operator lets it lead no longer."""
+        self._is_on = False
+        return self._advance(now_ms)
+
+    def went_online(self, now_ms: int) -> list[Effect]:
+        """`Starting.may_propose` holds."""
+        self._may_propose = True
+        return self._advance(now_ms)
+
+    def went_offline(self, now_ms: int) -> list[Effect]:
+        """`Starting.may_propose` holds no longer, as at the beginning."""
+        self._may_propose = False
         return self._advance(now_ms)
 
     def moved(self, tip: TreeBlock, now_ms: int) -> list[Effect]:

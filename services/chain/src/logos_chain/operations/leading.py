@@ -144,11 +144,13 @@ class LeadOperations:
 
     def allow(self, *, may_propose: bool) -> None:
         """Says whether the node is online: `Starting.may_propose`, at each change (LEA-1)."""
-        self._driver.put(self._machine.allowed, may_propose)
+        machine = self._machine
+        self._driver.put(machine.went_online if may_propose else machine.went_offline)
 
     def switch(self, *, is_on: bool) -> None:
         """Switches leading on or off, for an operator. A block that is being signed is sent."""
-        self._driver.put(self._machine.switched, is_on)
+        machine = self._machine
+        self._driver.put(machine.switched_on if is_on else machine.switched_off)
 
     def notes_changed(self) -> None:
         """The wallet has other notes, and no block has changed them: it was restored, or opened."""
