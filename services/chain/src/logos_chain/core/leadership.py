@@ -6,6 +6,7 @@ differ.
 Spec: docs/protocol/zk.md, ZK-5, ZK-7; chain-consensus.md, CON-14, CON-33; chain-leading.md, LEA-2.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +15,7 @@ from logos_crypto.circuits import Values, key_halves, selectors
 from logos_crypto.hashes import MODULUS
 from logos_crypto.trees import LEDGER_DEPTH, MerklePath
 from logos_mantle.derivations import reduced
+from logos_mantle.notes import Note, note_id
 
 LEADERSHIP: Final = "leadership"
 """The circuit's name."""
@@ -35,6 +37,25 @@ class OwnNote:
     def id(self) -> bytes:
         """32 bytes."""
         return self.leader.note_id
+
+
+def made_by(
+    operation_id: bytes, outputs: Sequence[Note], leaders: Iterable[LeaderNote]
+) -> list[OwnNote]:
+    """Returns those of some notes that an operation has made.
+
+    Args:
+        operation_id: 32 bytes; of a genesis, that of its transfer.
+        outputs: Of the operation, in their order.
+        leaders: The notes of a wallet.
+    """
+    wanted = {each.note_id: each for each in leaders}
+    ids = [note_id(operation_id, at, each) for at, each in enumerate(outputs)]
+    return [
+        OwnNote(wanted[identifier], outputs[at].public_key, operation_id, at)
+        for at, identifier in enumerate(ids)
+        if identifier in wanted
+    ]
 
 
 def public_values(
