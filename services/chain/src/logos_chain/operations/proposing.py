@@ -93,11 +93,21 @@ class Proposer:
         """
         asked = made.asked
         uncles, transactions = await self._body(made) if is_on_tip else ((), ())
+        miss = await self._reserve(asked)
+        if miss is not None:
+            return miss
         try:
             voucher = await self._wallet.issue_voucher()
         except LogosError as error:
             log.warning("the wallet issued no voucher", extra={"error": str(error)})
             return Miss.NO_VOUCHER
+        leadership = ProofOfLeadership(voucher, made.entropy, made.proof, made.key.public)
+        root = body_root(uncles, [each.hash for each in transactions])
+        header = Header(asked.parent, asked.slot, root, leadership)
+        return Block(header, made.key.sign(header.encoded), uncles, transactions)
+
+    async def _reserve(self, asked: Prove) -> Miss | None:
+        """Notes durably that the slot is signed for, or tells why it is not to be (LEA-8)."""
         if not self._follow.is_on_chain(asked.parent):
             return Miss.PARENT_GONE
         final_slot = self._follow.latest_immutable.slot
@@ -106,12 +116,7 @@ class Proposer:
         except LogosError as error:
             log.warning("a proposal could not be noted", extra={"error": str(error)})
             return Miss.NOT_STORED
-        if not is_new:
-            return Miss.ALREADY_PROPOSED
-        leadership = ProofOfLeadership(voucher, made.entropy, made.proof, made.key.public)
-        root = body_root(uncles, [each.hash for each in transactions])
-        header = Header(asked.parent, asked.slot, root, leadership)
-        return Block(header, made.key.sign(header.encoded), uncles, transactions)
+        return None if is_new else Miss.ALREADY_PROPOSED
 
     async def _body(
         self, made: MadeProof
