@@ -103,18 +103,20 @@ class FailingStore(MemoryStore):
     is_dead: bool = False
     """Every write after the first that failed fails too, as if the process had ended there."""
     has_failed: bool = False
+    log: list[str] = field(default_factory=list)
+    """The writes, those that failed included."""
 
     def __post_init__(self) -> None:
         super().__init__()
 
     async def begin(self, genesis: KeptBlock, settled: Settled) -> None:
-        is_bad = self._count()
+        is_bad = self._count("begin")
         if not is_bad or self.is_done:
             await super().begin(genesis, settled)
         self._fail(is_bad=is_bad)
 
     async def add(self, block: KeptBlock) -> None:
-        is_bad = self._count()
+        is_bad = self._count("add")
         if not is_bad or self.is_done:
             await super().add(block)
         self._fail(is_bad=is_bad)
@@ -122,13 +124,14 @@ class FailingStore(MemoryStore):
     async def settle(
         self, blocks: Sequence[tuple[TreeBlock, Delta]], cut: Sequence[BlockId]
     ) -> None:
-        is_bad = self._count()
+        is_bad = self._count("settle")
         if not is_bad or self.is_done:
             await super().settle(blocks, cut)
         self._fail(is_bad=is_bad)
 
-    def _count(self) -> bool:
+    def _count(self, write: str) -> bool:
         self.writes += 1
+        self.log.append(write)
         if self.is_dead and self.has_failed:
             raise self.error
         return self.writes in self.fails

@@ -19,6 +19,7 @@ from logos_chain.core.consensus.validation import LeadershipClaim
 from logos_chain.core.ledger.errors import Unmet
 from logos_chain.core.ledger.ledger import Applied, Ledger
 from logos_chain.core.ledger.obligations import CircuitObligation, Obligation
+from logos_chain.core.ports import ChainStore
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.opening import Network, Opening
 from logos_mantle.blocks import Block, body_root
@@ -166,7 +167,7 @@ class Scripted:
 @asynccontextmanager
 async def node(
     world: World,
-    store: MemoryStore | None = None,
+    store: ChainStore | None = None,
     verifier: Scripted | None = None,
     rule: Rule = Rule.BOOTSTRAP,
     watched: Iterable[bytes] = (),

@@ -14,7 +14,7 @@ from chain_ledger import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logos_chain.core.aged import AgedPaths
+from logos_chain.core.aged import MAX_ROOTS, AgedPaths
 from logos_chain.core.branch import Branches, Place, walk
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.ledger.ledger import Applied, Ledger, Refused
@@ -115,7 +115,8 @@ def test_settling_keeps_what_can_still_be_the_chain(
     branches.move_tip(block_id(tip[-1]))
     branches.go(block_id(found[drawn_at % len(found)][-1]))
 
-    branches.settle([block_id(each) for each in final], [block_id(each) for each in cut if each])
+    branches.settle([block_id(each) for each in final])
+    branches.forget([block_id(each) for each in cut if each])
 
     kept = [each for each in found if root in each and each[-1] != root]
     assert len(branches) == len(kept)
@@ -129,7 +130,8 @@ def test_a_block_whose_parent_was_cut_off_is_not_executed() -> None:
     execute(branches, [0, 1])
     execute(branches, [0, 2])
     branches.move_tip(block_id(2))
-    branches.settle([block_id(2)], [block_id(1)])
+    branches.settle([block_id(2)])
+    branches.forget([block_id(1)])
 
     assert execute(branches, [0, 1, 3]) is None
     assert branches.at == block_id(2)
@@ -168,3 +170,25 @@ def test_a_refused_block_changes_nothing_but_where_the_ledger_stands() -> None:
     assert isinstance(result, Refused)
     assert branches.at == block_id(1)
     assert contents(branches.ledger) == before
+
+
+def test_paths_that_the_tip_needs_are_kept_whatever_forks_come() -> None:
+    """FOL-16."""
+    branches = Branches(Ledger.from_genesis(PARAMETERS, WORLD), ROOT, AgedPaths([ALICE]))
+
+    def made(name: str, parent: BlockId, slot: int, note: int) -> BlockId:
+        block, epoch = identified(name), epoch_state(slot // 100)
+        spent = [spend(note, slot)]
+        voucher = named(name)
+        result = branches.execute(block, parent, spent, slot=slot, epoch=epoch, voucher=voucher)
+        assert isinstance(result, Applied)
+        return block
+
+    first = made("main", ROOT, 10, 0)
+    root = branches.ledger.root
+    branches.move_tip(made("main next", first, 100, 1))
+    for at in range(MAX_ROOTS + 1):
+        made(f"fork next {at}", made(f"fork {at}", ROOT, 11 + at, 2), 100, 3)
+
+    assert branches.aged.path(root, FUNDS[20]) is not None
+    assert branches.aged.path(root, FUNDS[0]) is None

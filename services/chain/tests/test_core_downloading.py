@@ -134,6 +134,19 @@ def test_a_run_without_an_answer_is_tried_three_times_and_fails() -> None:
     assert run.now_ms >= NOON + 3 * STALL_MS
 
 
+@pytest.mark.parametrize("reason", ["BUSY", "FUTURE_SLOT", "NOT_STORED"])
+def test_what_this_node_cannot_take_now_is_no_fault_of_a_peer(
+    reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = fresh()
+    monkeypatch.setattr(local, "take", lambda _block: reason)
+
+    run = Downloads(local, {"a": Peer(served())}).run()
+
+    assert {each for _, each in run.ends} == {PeerEnd.REFUSED}
+    assert not PeerEnd.REFUSED.is_fault
+
+
 def test_a_run_without_peers_fails_at_once() -> None:
     assert Downloading(fresh(), []).begin(NOON) == [Ended(is_complete=False, reasons=())]
 

@@ -15,10 +15,12 @@ from logos_chain.core.consensus.errors import RejectReason
 from logos_chain.core.consensus.follower import FetchAncestors, SignedTwice
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.consensus.types import BlockId
-from logos_chain.core.ledger.errors import Refusal, Unmet
+from logos_chain.core.ledger.errors import Refusal, SupplyBrokenError, Unmet
+from logos_chain.core.ledger.ledger import Ledger
 from logos_chain.operations.chain_events import BlocksFinal, NewBlock, TipMoved
 from logos_chain.operations.following import Fault, FollowOperations, RejectedBlock
 from logos_mantle.blocks import Block
+from logos_mantle.headers import SignedHeader
 from logos_mantle.proofs import ZkSignatureProof
 from logos_module.errors import ModuleDrainingError
 
@@ -79,6 +81,7 @@ async def test_a_body_that_fails_late_is_undone_completely() -> None:
             Fault(RejectReason.INVALID_BODY, Refusal.SPENT_NOTE, 1, 0),
         ]
         assert await state_of(follow) == before
+        assert await follow._lane.run(len) == 2
         assert follow.pending == 0
         assert set(store.above) == {each.id for each in good}
 
@@ -159,6 +162,7 @@ async def test_a_spoilt_copy_does_not_keep_the_leader_s_block_out(*, is_honest: 
         await give(follow, [parent])
         taken = tasks.create_task(give(follow, [first], "a"))
         await until(lambda: is_pending(follow, block))
+        assert await give(follow, [second], "a") == [RejectReason.ALREADY_KNOWN]
         copy = tasks.create_task(give(follow, [second], "b"))
         await until(lambda: follow.pending == 2 and bool(follow._copies))
         assert await give(follow, [unsigned], "c") == [RejectReason.ALREADY_KNOWN]
@@ -266,21 +270,98 @@ async def test_a_long_bootstrap_is_settled_in_few_calls() -> None:
         assert store.settles == [48]
 
 
-async def test_what_the_disk_did_not_settle_waits_for_the_next_block() -> None:
+@pytest.mark.parametrize("is_done", [False, True])
+async def test_what_the_disk_did_not_settle_is_settled_before_the_next_block(
+    *, is_done: bool
+) -> None:
+    """FOL-10. `is_done`: the disk has done what seemed to fail."""
     world = World(TWO)
-    blocks = world.chain(world.root, "a", 6)
-    store = FailingStore(fails=frozenset({5, 6}))  # the genesis, three blocks, then a settle
+    blocks = world.chain(world.root, "a", 4)
+    store = FailingStore(fails=frozenset({5, 6}), is_done=is_done)
 
     async with node(world, store, rule=Rule.ONLINE) as follow:
         with follow.events.listen() as heard:
             assert await give(follow, blocks[:3]) == [None] * 3
-            await asyncio.sleep(0.01)
-            assert not any(isinstance(heard._waiting[at], BlocksFinal) for at in range(len(heard)))
-            assert await give(follow, blocks[3:4]) == [RejectReason.NOT_STORED]
-        assert await give(follow, blocks[3:]) == [None] * 3
+            await until(
+                lambda: store.log[-1] == "settle" and not follow._settling._storing.locked()
+            )
+            assert len(heard) == 6  # of each block, and of the tip; of none that is final
+            assert await give(follow, blocks[3:]) == [RejectReason.NOT_STORED]
+            assert len(heard) == 6
+            assert await give(follow, blocks[3:]) == [None]
+            await quiet(follow)
+            events = [await heard.next() for _ in range(len(heard))]
+
+        assert store.log == ["begin", *["add"] * 3, *["settle"] * 3, "add", "settle"]
+        assert [each.id for each in store.final_blocks[1:]] == [each.id for each in blocks[:2]]
+        final = [each for one in events if isinstance(one, BlocksFinal) for each in one.blocks]
+        assert final == [each.id for each in blocks[:2]]
+
+
+async def test_a_kept_block_that_the_tree_does_not_take_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """FOL-11."""
+    world, store = World(), MemoryStore()
+    first, second = world.chain(world.root, "a", 2)
+
+    async with node(world, store) as follow:
+        await give(follow, [first])
+        before = await state_of(follow)
+        refused = follow._follower.refused
+        monkeypatch.setattr(
+            follow._follower,
+            "verified",
+            lambda block, _root, now_ms: refused(block, RejectReason.BELOW_LIB, now_ms),
+        )
+        assert await give(follow, [second]) == [RejectReason.BELOW_LIB]
         await quiet(follow)
 
-        assert store.final_blocks[-1].id == blocks[3].id
+        assert second.id not in store.kept
+        assert await state_of(follow) == before
+        assert await follow._lane.run(len) == 1
+
+
+async def test_a_block_that_was_cut_off_comes_again_before_the_disk_has_dropped_it() -> None:
+    world = World()
+    main = world.chain(world.root, "main", 3)
+    forks = [world.make(world.root, f"fork {at}", [world.spend(9, f"{at}")]) for at in range(2)]
+    store = FailingStore(fails=frozenset({7}))
+
+    async with node(world, store) as follow:
+        follow._follower.tree._max_side_blocks = 1
+        await give(follow, [*main, *forks])
+        lock = follow._settling._storing
+        await until(lambda: store.log[-1] == "settle" and not lock.locked())
+        assert forks[0].id in store.kept
+
+        assert await give(follow, forks[:1]) == [None]
+        await quiet(follow)
+
+        assert set(store.above) == {each.id for each in (*main, forks[0])}
+        await follow._lane.run(lambda branches: branches.go(BlockId(forks[0].id)))
+        assert await follow._lane.run(len) == 4
+        assert await state_of(follow) == contents(world.replayed(main[-1].id))
+
+
+async def test_uncles_are_taken_and_stay_where_a_node_restarts() -> None:
+    world, store = World(TWO), MemoryStore(keep_slots=TWO.uncle_window_slots)
+    async with node(world, store, rule=Rule.ONLINE) as follow:
+        last = world.root
+        for at in range(6):
+            fork = world.make(last, f"fork {at}", [world.spend(20 - at)])
+            main = world.make(last, f"main {at}", [world.spend(at)])
+            await give(follow, [main, fork])
+            uncle = SignedHeader(fork.header, fork.signature)
+            last = world.make(main, f"next {at}", [world.spend(10 + at)], uncles=[uncle])
+            assert await give(follow, [last]) == [None]
+            await quiet(follow)
+        state = await state_of(follow)
+
+    async with node(world, store, rule=Rule.ONLINE) as follow:
+        assert follow.tip.id == last.id
+        assert follow.tip.state.occupied == 12
+        assert await state_of(follow) == state
 
 
 async def test_a_valid_block_whose_fork_was_cut_off_meanwhile_leaves_nothing() -> None:
@@ -402,12 +483,28 @@ async def test_a_stop_ends_the_calls_that_wait() -> None:
         await until(lambda: bool(verifier.asked))
 
     assert taken.result() == "MODULE_DRAINING"
+    assert await ended(follow, block) == "MODULE_DRAINING"
 
 
 async def ended(follow: FollowOperations, block: Block) -> str:
     with pytest.raises(ModuleDrainingError) as stopped:
         await give(follow, [block])
     return stopped.value.reason
+
+
+async def test_a_damaged_ledger_stops_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    [block] = world.chain(world.root, "a", 1)
+
+    def broken(*_all: object, **_named: object) -> None:
+        raise SupplyBrokenError("tokens do not add up")
+
+    with pytest.raises(ExceptionGroup) as stopped:  # noqa: PT012 -- within a node
+        async with node(world) as follow:
+            monkeypatch.setattr(Ledger, "apply", broken)
+            await give(follow, [block])
+
+    assert stopped.value.subgroup(SupplyBrokenError)
 
 
 async def test_own_blocks_are_taken_as_others_are() -> None:

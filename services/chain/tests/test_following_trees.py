@@ -11,11 +11,13 @@ from chain_world import TWO, World, give, node, quiet, state_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from logos_chain.core.consensus.errors import RejectReason
 from logos_chain.core.consensus.follower import FetchAncestors
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.consensus.parameters import Parameters
 from logos_chain.operations.following import FollowOperations
 from logos_mantle.blocks import Block
+from logos_mantle.headers import SignedHeader
 
 UNHURRIED = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 trees = st.lists(st.integers(0, 3), min_size=1, max_size=18)
@@ -101,6 +103,44 @@ def test_a_node_that_is_online_and_restarts_keeps_its_state_and_its_disk_in_step
                 assert len(store.above) == len(tree) - 1
                 assert await follow._lane.run(len) == len(store.above)
                 assert await state_of(follow) == contents(world.replayed(follow.tip.id))
+
+    asyncio.run(run())
+
+
+damages = st.lists(
+    st.tuples(st.integers(0, 10**6), st.integers(0, 3), st.binary(max_size=4)),
+    min_size=1,
+    max_size=3,
+)
+"""Where bytes are put, how many they replace, and which."""
+
+
+@UNHURRIED
+@given(st.lists(damages, max_size=6), st.binary(max_size=700))
+def test_damaged_bytes_never_stop_a_node(hostile: list[Any], noise: bytes) -> None:
+    async def run() -> None:
+        world = World()
+        first, second = world.chain(world.root, "a", 2)
+        fork = world.make(world.root, "fork")
+        uncle = SignedHeader(fork.header, fork.signature)
+        third = world.make(second, "b", [world.spend(4)], uncles=[uncle])
+        honest = [first, second]
+
+        async with node(world) as follow:
+            await give(follow, honest)
+            await follow.take(noise, "b")
+            for damage in hostile:
+                raw = third.encode()
+                for drawn, replaced, put in damage:
+                    at = drawn % len(raw)
+                    raw = raw[:at] + put + raw[at + replaced :]
+                told = await follow.take(raw, "b")
+                assert told is None or told in RejectReason
+
+            assert follow.pending == 0
+            assert await give(follow, [world.make(second, "c", [world.spend(5)])]) == [None]
+            tree = follow._follower.tree
+            assert await follow._lane.run(len) == len(tree) - 1
 
     asyncio.run(run())
 

@@ -11,11 +11,8 @@ from chain_world import TWO, World, give, node, noon, quiet, state_of
 from logos_base.errors import StoreFailedError
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.consensus.types import BlockId
-from logos_chain.operations.opening import (
-    ChainOtherGenesisError,
-    ChainStoreDamagedError,
-    Opening,
-)
+from logos_chain.core.ports import ChainStoreDamagedError
+from logos_chain.operations.opening import ChainOtherGenesisError, Opening
 from logos_mantle.blocks import Block
 
 
@@ -83,6 +80,7 @@ async def test_what_was_final_but_not_settled_is_settled_at_the_start() -> None:
     async with node(world, store, rule=Rule.ONLINE) as follow:
         assert follow.latest_immutable.id == store.final_blocks[-1].id == blocks[3].id
         assert fork.id not in store.kept
+        assert await follow._lane.run(len) == 2
         assert await state_of(follow) == contents(world.replayed(blocks[-1].id))
 
 
@@ -127,7 +125,7 @@ async def test_a_damaged_store_is_named_and_not_touched(what: str) -> None:
     if what == "bytes":
         await store_block(store, double, raw=double.encode()[:-1])
     elif what == "other":
-        await store_block(store, double, raw=wrong.encode())
+        await store_block(store, double, raw=world.make(block, "d").encode())
     elif what == "twice":
         await store_block(store, double)
     elif what == "header":

@@ -144,12 +144,11 @@ class Branches:
         """Returns what executed blocks have changed."""
         return [self._executed[each].delta for each in blocks]
 
-    def settle(self, final: Sequence[BlockId], cut: Iterable[BlockId]) -> None:
-        """Forgets how to undo blocks that are final, and those that never will be.
+    def settle(self, final: Sequence[BlockId]) -> None:
+        """Forgets how to undo blocks that are final.
 
         Args:
             final: The local chain's after the root, oldest first; the last becomes the root.
-            cut: Not of the local chain; those that are not here change nothing.
         """
         self.go(self._tip)  # the ledger may stand at a block that is cut off
         for each in final:
@@ -159,6 +158,14 @@ class Branches:
             self.ledger.settle(executed.delta)
             self._root, self._root_place = each, executed.place
             del self._executed[each]
+
+    def forget(self, cut: Iterable[BlockId]) -> None:
+        """Forgets blocks that are cut off.
+
+        Args:
+            cut: Not of the local chain; those that are not here change nothing.
+        """
+        self.go(self._tip)
         for each in cut:
             self._executed.pop(each, None)
 

@@ -9,10 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from logos_base.errors import StateError
 from logos_chain.core.consensus.tree import FinalChain, TreeBlock
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.ledger.state import Delta, State
 from logos_chain.core.ledger.types import Head
+
+
+class ChainStoreDamagedError(StateError):
+    """What was read is not what this node has verified and written. Nothing was changed."""
+
+    reason = "CHAIN_STORE_DAMAGED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,7 @@ class FollowOperations:
         self._copies: dict[BlockId, _Body] = {}
         """Other bytes of pending blocks, from another source: one of each."""
         self._fetches: dict[BlockId, asyncio.Task[None]] = {}
+        self._is_over = False
         self.events = ChainEvents()
         self.fetching: Fetching | None = None
         """None: blocks without parents are given up."""
@@ -144,6 +145,7 @@ class FollowOperations:
             async with self._driver.running():
                 yield
         finally:
+            self._is_over = True
             for each in (*self._pending.clear(), *self._copies.values()):
                 _end(each.outcome)
             await self._lane.close()
@@ -196,6 +198,9 @@ class FollowOperations:
     async def _decide(
         self, block: Block, candidate: Candidate, raw: bytes, source: str
     ) -> RejectReason | None:
+        if self._is_over:
+            self._pending.leave(len(raw))
+            raise _stopping()
         identifier = candidate.header.id
         outcome: asyncio.Future[RejectReason | None] = asyncio.get_running_loop().create_future()
         body = _Body(block, raw, candidate, source, outcome)
@@ -431,6 +436,8 @@ class FollowOperations:
         if isinstance(decided, Finalised):
             self._settling.finalised(decided.blocks)
         else:
+            # Now: a block that comes again later may be executed before the disk is up to date.
+            self._driver.start(self._lane.run(partial(Branches.forget, cut=decided.blocks)))
             self._settling.cut_off(decided.blocks)
         self._driver.report(_flush)  # after what else this step has decided
 
@@ -473,5 +480,9 @@ def _swap(
 
 def _end(outcome: asyncio.Future[RejectReason | None]) -> None:
     if not outcome.done():
-        outcome.set_exception(ModuleDrainingError("the module is about to stop"))
+        outcome.set_exception(_stopping())
         outcome.exception()  # it may be that no caller waits
+
+
+def _stopping() -> ModuleDrainingError:
+    return ModuleDrainingError("the module is about to stop")

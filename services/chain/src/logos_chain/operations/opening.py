@@ -36,7 +36,7 @@ from logos_chain.core.consensus.validation import first_fault
 from logos_chain.core.ledger.errors import SupplyBrokenError
 from logos_chain.core.ledger.ledger import Applied, Ledger, Refused
 from logos_chain.core.ledger.parameters import LedgerParameters
-from logos_chain.core.ports import ChainStore, KeptBlock, Settled
+from logos_chain.core.ports import ChainStore, ChainStoreDamagedError, KeptBlock, Settled
 from logos_chain.operations.ledger_lane import LedgerLane
 from logos_chain.operations.settling import Settling
 from logos_mantle.blocks import Block
@@ -48,12 +48,6 @@ log = logging.getLogger(__name__)
 
 PAGE_BLOCKS: Final = 16
 """Kept blocks that are read at once: 32 MiB at most."""
-
-
-class ChainStoreDamagedError(StateError):
-    """The chain on disk is not one that this node has verified and written (FOL-14)."""
-
-    reason = "CHAIN_STORE_DAMAGED"
 
 
 class ChainOtherGenesisError(StateError):
@@ -240,6 +234,7 @@ class Opening:
                 case Finalised(blocks):
                     chain.settling.finalised(blocks)
                 case CutOff(blocks):
+                    await chain.lane.run(partial(Branches.forget, cut=blocks))
                     chain.settling.cut_off(blocks)
                 case _:
                     pass  # who signed twice was told before the stop

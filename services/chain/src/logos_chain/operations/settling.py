@@ -15,7 +15,6 @@ from typing import Final
 from logos_chain.core.branch import Branches
 from logos_chain.core.consensus.tree import BlockTree, TreeBlock
 from logos_chain.core.consensus.types import BlockId
-from logos_chain.core.ledger.state import Delta
 from logos_chain.core.ports import ChainStore, KeptBlock
 from logos_chain.operations.ledger_lane import LedgerLane
 
@@ -74,8 +73,10 @@ class Settling:
         self._final += blocks
 
     def cut_off(self, blocks: Iterable[BlockId]) -> None:
-        """Blocks will never be final; `flush` drops them."""
-        self._cut += blocks
+        """Blocks will never be final; `flush` drops them. The ledger forgets them by itself."""
+        for each in blocks:
+            self._accepted.pop(each, None)
+            self._cut.append(each)
 
     async def flush(self) -> None:
         """Brings the disk up to date.
@@ -94,16 +95,16 @@ class Settling:
             del self._final[: len(final)], self._cut[:decided]
             for each in cut:
                 self._added.pop(each, None)
-            for each in (*final, *cut):
-                self._accepted.pop(each, None)
-            await self._lane.run(partial(_settle, final, cut))
+            for each in final:
+                del self._accepted[each]
+            await self._lane.run(partial(Branches.settle, final=final))
             if final:
                 self.told(final)
 
     async def _store_settle(self, final: tuple[BlockId, ...], cut: tuple[BlockId, ...]) -> None:
         # A call that seemed to fail may have been done (FOL-10).
         missing = [each for each in final if not self._store.is_final(each)]
-        deltas = await self._lane.run(partial(_deltas, missing))
+        deltas = await self._lane.run(partial(Branches.deltas, blocks=missing))
         blocks = [self._accepted[each] for each in missing]
         await self._store.settle(list(zip(blocks, deltas, strict=True)), cut)
 
@@ -113,11 +114,3 @@ class Settling:
 
     def _has(self, block: BlockId) -> bool:
         return block in self._tree
-
-
-def _settle(final: tuple[BlockId, ...], cut: tuple[BlockId, ...], branches: Branches) -> None:
-    branches.settle(final, cut)
-
-
-def _deltas(blocks: list[BlockId], branches: Branches) -> list[Delta]:
-    return branches.deltas(blocks)

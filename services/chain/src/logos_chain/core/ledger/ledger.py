@@ -100,15 +100,7 @@ class Ledger:
     @property
     def supply(self) -> Supply:
         """Where all tokens are (LED-39)."""
-        head = self._head
-        return Supply(
-            notes=self._state.notes.totals,
-            pool=head.pool,
-            pending=head.leaders + head.services + head.services_due,
-            burned=head.burned,
-            genesis=head.genesis,
-            emitted=head.emitted,
-        )
+        return Supply.of(self._state.notes.totals, self._head)
 
     @property
     def reward_share(self) -> int:

@@ -103,6 +103,18 @@ class Supply:
     genesis: int
     emitted: int
 
+    @classmethod
+    def of(cls, notes: Totals, head: "Head") -> "Supply":
+        """Returns where the tokens of a state are."""
+        return cls(
+            notes=notes,
+            pool=head.pool,
+            pending=head.leaders + head.services + head.services_due,
+            burned=head.burned,
+            genesis=head.genesis,
+            emitted=head.emitted,
+        )
+
     @property
     def is_conserved(self) -> bool:
         """Whether every token is somewhere, and only once."""

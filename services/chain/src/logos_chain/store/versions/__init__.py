@@ -1,0 +1,1 @@
+"""Versions of the chain's database, one script each."""
