@@ -285,6 +285,17 @@ def test_a_ledger_that_stands_elsewhere_is_waited_for() -> None:
     assert second.parent == bench.tip.id
 
 
+def test_a_tip_that_went_and_came_back_is_proved_on_again() -> None:
+    bench = Bench().begin()
+    [asked] = proofs(bench.tick(8))
+    bench.proving = None
+    bench.take(bench.machine.unproved(asked.attempt, None, bench.now))
+
+    [second] = proofs(bench.take(bench.machine.moved(bench.tip, bench.now)))
+
+    assert (second.parent, second.slot) == (asked.parent, 10)
+
+
 def test_one_slot_after_the_other() -> None:
     """The second block follows the first one, so its proof waits for that."""
     bench = Bench(frozenset({10, 11})).begin()

@@ -198,6 +198,8 @@ class _Stage(Enum):
     PROVING = auto()
     STALLED = auto()
     """The ledger stands at another tip, which is about to be told here."""
+    LOST = auto()
+    """It was told since, and it may be that the tip came back to the same parent."""
     READY = auto()
     PROPOSING = auto()
 
@@ -321,6 +323,9 @@ class Leading:
     def moved(self, tip: TreeBlock, now_ms: int) -> list[Effect]:
         """The local chain has this tip."""
         self._tip = tip
+        attempt = self._attempt
+        if attempt is not None and attempt.stage is _Stage.STALLED:
+            attempt.stage = _Stage.LOST
         return self._advance(now_ms)
 
     def notes_changed(self, now_ms: int) -> list[Effect]:
@@ -518,7 +523,8 @@ class Leading:
 
     def _is_renewable(self, attempt: _Attempt, tip: TreeBlock, now_ms: int) -> bool:
         """Whether the block could follow a newer tip, and there is time to prove that."""
-        if tip.id in {attempt.parent.id, attempt.kept_at} or tip.slot >= attempt.slot:
+        is_same = tip.id == attempt.parent.id and attempt.stage is not _Stage.LOST
+        if is_same or tip.id == attempt.kept_at or tip.slot >= attempt.slot:
             return False
         if not self._has_time(attempt.slot, now_ms):
             attempt.kept_at = tip.id

@@ -257,8 +257,10 @@ class LeadOperations:
             return ledger.root, ledger.note_path(asked.note)
 
         there = await self._follow.at_tip(latest)
-        if there.tip != asked.parent:
-            return None
+        while there.tip != asked.parent:
+            if self._follow.tip.id != asked.parent:
+                return None
+            there = await self._follow.at_tip(latest)  # the tip went, and has come back
         root, path = there.value
         note, aged = self._notes.get(asked.note), self._aged(asked)
         if note is None or path is None or aged is None:
