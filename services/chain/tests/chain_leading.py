@@ -163,6 +163,7 @@ class Pool:
     hangs: bool = False
     fails: bool = False
     published: list[Block] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def choose(self, limits: BlockLimits) -> Sequence[SignedTransaction]:
         self.limits = limits
@@ -174,6 +175,7 @@ class Pool:
 
     async def publish(self, block: Block) -> None:
         self.published.append(block)
+        self.news.set()
         if self.fails:
             raise StoreFailedError("it failed")
 

@@ -187,6 +187,16 @@ def test_a_proof_is_begun_as_early_as_the_last_ones_took() -> None:
     assert bench.machine.next_wake_ms() == at(25.5)
 
 
+def test_a_proof_that_was_stopped_as_too_late_counts_as_a_long_one() -> None:
+    """It was never measured, so a slow machine would be late for ever."""
+    bench = Bench(frozenset({10, 40})).begin()
+    bench.tick(8)
+    bench.tick(13.001)
+
+    assert bench.machine.lead_ms == 2 * TIMING.prove_ms + TIMING.margin_ms
+    assert [each.slot for each in proofs(bench.tick(36.5))] == [40]
+
+
 def test_a_tip_that_comes_in_time_has_another_proof() -> None:
     bench = Bench().begin()
     [first] = proofs(bench.tick(8))

@@ -2,14 +2,12 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 
 import pytest
 from chain_genesis import SEED, TIME_S, settings
 from chain_leading import Clock, Node, Running, Wallet
 from chain_memory import MemoryStore
-from chain_world import until
 
 from logos_chain.core.blocks import candidate_of
 from logos_chain.core.chain_spec.making import first_wallets, new_chain
@@ -69,16 +67,17 @@ async def test_three_blocks_in_a_row_of_a_new_chain(tmp_path: Path) -> None:
             make=prover.prove,
             ports=node.ports,
             unix_ms=clock,
-            timing=Timing(late_ms=60_000),
+            timing=Timing(late_ms=600_000),
         )
         await stack.enter_async_context(lead.running())
         running = Running(node, own, lead)
         lead.allow(may_propose=True)
-        for number in range(3):
+        for _ in range(3):
             slot = await next_win(running)
             clock.ms = (TIME_S + slot) * 1000
             running.tick()
-            await until(partial(has, node, number))
+            await node.pool.news.wait()
+            node.pool.news.clear()
 
         blocks = node.pool.published
         assert [await other.take(each.encode(), "a") for each in blocks] == [None] * 3
@@ -104,10 +103,6 @@ async def next_win(running: Running) -> int:
             running.tick()
         await asyncio.sleep(0.01)
     return machine._attempt.slot
-
-
-def has(node: Node, number: int) -> bool:
-    return len(node.pool.published) > number
 
 
 def assert_no_secret(notes: list[OwnNote], blocks: list[Block]) -> None:

@@ -28,7 +28,7 @@ from logos_chain.core.winning import Part, Winning
 MAX_PROVE_MS: Final = 60_000
 """A longer measured time counts as this."""
 _MEASURED: Final = 8
-"""The longest of so many last proofs is how long the next one takes."""
+"""The longest of so many last proofs is how long the next one takes (LEA-5)."""
 _MAX_DONE: Final = 4096
 """Slots that are remembered as proposed in; the durable notes have all (LEA-8)."""
 
@@ -559,6 +559,9 @@ class Leading:
         return Prove(number, parent.id, attempt.slot, attempt.note, attempt.epoch)
 
     def _give_up(self, attempt: _Attempt, miss: Miss) -> list[Effect]:
+        if miss is Miss.TOO_LATE and attempt.stage is _Stage.PROVING:
+            # It is stopped and never measured; the next one is begun earlier.
+            self._took.append(min(2 * self._prove_ms, MAX_PROVE_MS))
         self._miss(attempt.slot, miss)
         return [Cancel(attempt.number)]
 
