@@ -65,10 +65,12 @@ def candidate_of(block: Block, block_bytes: int) -> Candidate:
 
 def signed_bytes(header: Header) -> bytes:
     """Returns what a header's leader signs: its encoding, 297 bytes (MAN-23)."""
-    leadership = headers.ProofOfLeadership(
-        header.voucher, header.entropy, header.proof, header.leader_key
-    )
-    return headers.Header(header.parent, header.slot, header.body_root, leadership).encoded
+    return _encodable(header).encoded
+
+
+def uncle_of(signed: SignedHeader) -> headers.SignedHeader:
+    """Returns an uncle as a block carries it (MAN-25)."""
+    return headers.SignedHeader(_encodable(signed.header), signed.signature)
 
 
 def kept_block(block: Block, raw: bytes, height: int) -> KeptBlock:
@@ -87,6 +89,13 @@ def kept_block(block: Block, raw: bytes, height: int) -> KeptBlock:
         raw=raw,
         transactions=tuple([each.hash for each in block.transactions]),
     )
+
+
+def _encodable(header: Header) -> headers.Header:
+    leadership = headers.ProofOfLeadership(
+        header.voucher, header.entropy, header.proof, header.leader_key
+    )
+    return headers.Header(header.parent, header.slot, header.body_root, leadership)
 
 
 def _header(header: headers.Header) -> Header:

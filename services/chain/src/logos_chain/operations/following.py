@@ -233,6 +233,11 @@ class FollowOperations:
         """The last block of the local chain."""
         return self._follower.tip
 
+    def is_on_chain(self, block: BlockId) -> bool:
+        """Returns whether a block is of the local chain, as far as the tree has it."""
+        found = self._follower.tree.get(block)
+        return found is not None and self._follower.tree.is_ancestor(found, self.tip)
+
     @property
     def latest_immutable(self) -> TreeBlock:
         """The newest block that is final."""
@@ -286,12 +291,23 @@ class FollowOperations:
             None if the note does not take part, or its path was not taken as the epoch before
             began: its key was not watched, or this node was not up.
         """
-        root = self.epoch_at(slot).aged_root
+        found = await self.aged_paths(self.epoch_at(slot).aged_root, [note])
+        return found.get(note)
 
-        def found(branches: Branches) -> MerklePath | None:
-            path = branches.aged.path(root, note)
-            is_now = path is None and branches.ledger.root == root
-            return branches.ledger.note_path(note) if is_now else path
+    async def aged_paths(self, root: bytes, notes: Iterable[bytes]) -> dict[bytes, MerklePath]:
+        """Returns the paths of notes to an aged root, of those that are there (FOL-16).
+
+        Args:
+            root: 32 bytes.
+            notes: Ids, 32 bytes each.
+        """
+        wanted = tuple(notes)
+
+        def found(branches: Branches) -> dict[bytes, MerklePath]:
+            is_now = branches.ledger.root == root
+            path = branches.ledger.note_path if is_now else partial(branches.aged.path, root)
+            paths = ((each, path(each)) for each in wanted)
+            return {note: one for note, one in paths if one is not None}
 
         return await self._lane.at_tip(found)
 

@@ -22,6 +22,7 @@ from logos_chain.core.consensus.errors import RejectReason
 from logos_chain.core.consensus.lottery import lottery_of
 from logos_chain.core.consensus.types import SignedHeader
 from logos_chain.core.consensus.validation import LeadershipClaim
+from logos_chain.core.leadership import LEADERSHIP, public_values
 from logos_chain.core.ledger.errors import Unmet
 from logos_chain.core.ledger.obligations import (
     ActivityObligation,
@@ -29,14 +30,12 @@ from logos_chain.core.ledger.obligations import (
     Ed25519Obligation,
     Obligation,
 )
-from logos_crypto.circuits import CircuitVerifier, key_halves, public_inputs
-from logos_crypto.hashes import MODULUS
+from logos_crypto.circuits import CircuitVerifier, public_inputs
 from logos_crypto.keys import CircuitKeys, KeySet
 from logos_crypto.refusals import RefusedError
 from logos_module.keys import load_verifier
 from logos_module.prover import default_workers
 
-LEADERSHIP: Final = "leadership"
 _KINDS: Final = {
     "signature2": Unmet.ZK_SIGNATURE,
     "signature32": Unmet.ZK_SIGNATURE,
@@ -153,23 +152,16 @@ def leadership_inputs(claim: LeadershipClaim, activation: Fraction) -> bytes:
         claim: Its sizes and field values were looked at.
         activation: f of the network.
     """
-    header, lottery = claim.signed.header, lottery_of(claim.epoch, activation)
-    low, high = key_halves(header.leader_key)
-    return public_inputs(
-        LEADERSHIP,
-        {
-            "entropy_contribution": _number(header.entropy),
-            "slot": header.slot,
-            "epoch_nonce": _number(lottery.nonce),
-            # Where f is large and the stake small, they are not below it.
-            "t0": lottery.t0 % MODULUS,
-            "t1": lottery.t1 % MODULUS,
-            "aged_root": _number(claim.epoch.aged_root),
-            "latest_root": _number(claim.latest_root),
-            "leader_key_low": low,
-            "leader_key_high": high,
-        },
+    header = claim.signed.header
+    values = public_values(
+        lottery_of(claim.epoch, activation),
+        aged_root=claim.epoch.aged_root,
+        latest_root=claim.latest_root,
+        slot=header.slot,
+        entropy=header.entropy,
+        leader_key=header.leader_key,
     )
+    return public_inputs(LEADERSHIP, values)
 
 
 def is_signature(key: bytes, message: bytes, signature: bytes) -> bool:
@@ -184,7 +176,3 @@ def is_signature(key: bytes, message: bytes, signature: bytes) -> bool:
 def _is_signed(signed: SignedHeader) -> bool:
     header = signed.header
     return is_signature(header.leader_key, signed_bytes(header), signed.signature)
-
-
-def _number(value: bytes) -> int:
-    return int.from_bytes(value, "little")

@@ -9,7 +9,7 @@ lottery approximation.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Context, Decimal, localcontext
 from fractions import Fraction
 from functools import lru_cache
@@ -99,7 +99,7 @@ class LeaderNote:
 
     note_id: bytes
     """32 bytes, a field value."""
-    secret_key: bytes
+    secret_key: bytes = field(repr=False)
     """32 bytes, a field value. Secret."""
     value: int
 
