@@ -7,7 +7,10 @@ from typing import Any
 from logos_chain.core.consensus.epochs import EpochState
 from logos_chain.core.ledger.errors import Refusal
 from logos_chain.core.ledger.ledger import Admitted, Applied, Ledger, Refused
+from logos_chain.core.ledger.notes import NoteTable
 from logos_chain.core.ledger.parameters import LedgerParameters
+from logos_chain.core.ledger.state import State
+from logos_chain.core.ledger.tables import Table
 from logos_mantle.derivations import blake2b, public_key
 from logos_mantle.fees import mandatory_fee
 from logos_mantle.genesis import Genesis, GenesisParameters, genesis_block, read_genesis
@@ -227,3 +230,17 @@ def contents(ledger: Ledger) -> dict[str, Any]:
         "next slot": state.notes._tree.lowest_empty(),
         "head": ledger.head,
     }
+
+
+def copied(state: State) -> State:
+    """The same entries in new tables, as a store would give them back."""
+    return State(
+        NoteTable(dict(state.notes.items())),
+        Table(dict(state.channels.items())),
+        Table(dict(state.configurations.items())),
+        Table(dict(state.declarations.items())),
+        Table(dict(state.identities.items())),
+        Table(dict(state.activities.items())),
+        Table(dict(state.nullifiers.items())),
+        Table(dict(state.vouchers.items())),
+    )

@@ -3,27 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from chain_ledger import copied
+
 from logos_base.errors import StoreFailedError
 from logos_chain.core.consensus.tree import TreeBlock
 from logos_chain.core.consensus.types import BlockId
-from logos_chain.core.ledger.notes import NoteTable
-from logos_chain.core.ledger.state import Delta, State
-from logos_chain.core.ledger.tables import Table
+from logos_chain.core.ledger.state import Delta
 from logos_chain.core.ports import KeptBlock, Settled
-
-
-def copied(state: State) -> State:
-    """The same entries in new tables, as a store would give them back."""
-    return State(
-        NoteTable(dict(state.notes.items())),
-        Table(dict(state.channels.items())),
-        Table(dict(state.configurations.items())),
-        Table(dict(state.declarations.items())),
-        Table(dict(state.identities.items())),
-        Table(dict(state.activities.items())),
-        Table(dict(state.nullifiers.items())),
-        Table(dict(state.vouchers.items())),
-    )
 
 
 class MemoryStore:
