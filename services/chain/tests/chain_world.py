@@ -171,10 +171,14 @@ async def node(
     verifier: Scripted | None = None,
     rule: Rule = Rule.BOOTSTRAP,
     watched: Iterable[bytes] = (),
+    *,
+    attach: Callable[[FollowOperations], None] | None = None,
 ) -> AsyncIterator[FollowOperations]:
     opening = Opening(store or MemoryStore(), world.network, watched=watched)
     chain = await opening.open(rule, noon)
     follow = FollowOperations(chain, verifier or Scripted(), noon)
+    if attach is not None:
+        attach(follow)
     async with follow.running():
         yield follow
 

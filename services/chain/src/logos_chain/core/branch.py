@@ -7,7 +7,7 @@ Spec: docs/protocol/chain-following.md, FOL-5 to FOL-7, FOL-11; chain-ledger.md,
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from logos_chain.core.aged import AgedPaths
 from logos_chain.core.consensus.epochs import EpochState
@@ -59,7 +59,12 @@ def walk(place: Callable[[BlockId], Place], start: BlockId, end: BlockId) -> Wal
 @dataclass(frozen=True, slots=True)
 class _Executed:
     place: Place
-    delta: Delta
+    applied: Applied
+    """Without its obligations, which are looked at once."""
+
+    @property
+    def delta(self) -> Delta:
+        return self.applied.delta
 
 
 class Branches:
@@ -113,7 +118,7 @@ class Branches:
         result = self.ledger.apply(transactions, slot=slot, epoch=epoch, voucher=voucher)
         if isinstance(result, Applied):
             place = Place(parent, self._place(parent).height + 1)
-            self._executed[block] = _Executed(place, result.delta)
+            self._executed[block] = _Executed(place, replace(result, obligations=()))
             self._at = block
         return result
 
@@ -143,6 +148,11 @@ class Branches:
     def deltas(self, blocks: Iterable[BlockId]) -> list[Delta]:
         """Returns what executed blocks have changed."""
         return [self._executed[each].delta for each in blocks]
+
+    def applied(self, block: BlockId) -> Applied | None:
+        """Returns what a block has done, without obligations; None: it is final, or not here."""
+        executed = self._executed.get(block)
+        return None if executed is None else executed.applied
 
     def settle(self, final: Sequence[BlockId]) -> None:
         """Forgets how to undo blocks that are final.

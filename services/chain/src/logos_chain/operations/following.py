@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from logos_base.errors import LogosError, StoreFailedError
 from logos_chain.core.blocks import candidate_of, kept_block, unreadable
-from logos_chain.core.branch import Branches
+from logos_chain.core.branch import Branches, Place, Walk, walk
 from logos_chain.core.consensus.epochs import EpochState
 from logos_chain.core.consensus.errors import RejectReason
 from logos_chain.core.consensus.follower import (
@@ -37,8 +37,10 @@ from logos_chain.core.ledger.errors import Refusal, Unmet
 from logos_chain.core.ledger.ledger import Applied, Ledger, Refused
 from logos_chain.core.ledger.types import Supply, UnspentNote
 from logos_chain.core.pending import Pending
+from logos_chain.core.wallet.types import BlockChanges
 from logos_chain.operations.chain_events import BlocksFinal, ChainEvents, NewBlock, TipMoved
 from logos_chain.operations.opening import OpenChain
+from logos_chain.operations.settling import Prepare
 from logos_chain.operations.verifying import Verifier
 from logos_crypto.trees import MerklePath
 from logos_mantle.blocks import MAX_BLOCK_BYTES, Block
@@ -138,11 +140,16 @@ class FollowOperations:
         """Are told of blocks that were not taken; never wait and never fail."""
         self.signed_twice: list[Callable[[SignedTwice], None]] = []
 
+    def preparing(self, prepare: Prepare) -> None:
+        """Has it awaited before blocks become final on disk (FOL-19). Before `running`."""
+        self._settling.prepare.append(prepare)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follows for as long as the context is open; the chain must be opened anew after it."""
         try:
             async with self._driver.running():
+                await self._bring_up_to_date()  # with what the taking up of the chain has decided
                 yield
         finally:
             self._is_over = True
@@ -260,6 +267,34 @@ class FollowOperations:
         """Returns a valid block, final or not; raises StoreFailedError."""
         kept = await self._chain.store.block(identifier)
         return None if kept is None else await asyncio.to_thread(Block.decode, kept.raw)
+
+    async def changes(self, identifier: BlockId) -> BlockChanges | None:
+        """Returns what a block of the tree has done; None: it is final on disk, or not here.
+
+        Whoever must not miss one asks for it in `preparing`, at the latest. Raises
+        StoreFailedError.
+        """
+        block = await self.block(identifier)
+        applied = await self._lane.run(partial(Branches.applied, block=identifier))
+        if block is None or applied is None:
+            return None
+        return BlockChanges.of(
+            identifier,
+            block.header.parent,
+            voucher=block.header.leadership.voucher,
+            transactions=block.transactions,
+            applied=applied,
+        )
+
+    def way(self, start: BlockId, end: BlockId) -> Walk:
+        """Returns the way between two blocks of the tree; `LookupError` if one is not there."""
+        return walk(self._place, start, end)
+
+    def _place(self, identifier: BlockId) -> Place:
+        found = self._follower.tree.get(identifier)
+        if found is None:
+            raise LookupError("a block that is not in the tree")
+        return Place(found.parent, found.height)
 
     async def at_tip(self, read: Callable[[Ledger], R]) -> AtTip[R]:
         """Reads the ledger at the local tip. `read` runs in the ledger's thread: it changes

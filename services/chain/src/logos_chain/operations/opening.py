@@ -122,7 +122,6 @@ class Opening:
         try:
             stale = await self._restore(chain, unix_ms)
             chain.settling.cut_off(stale)
-            await chain.settling.flush()
         except BaseException:
             await chain.lane.close()
             raise

@@ -8,7 +8,7 @@ Spec: docs/protocol/chain-following.md, FOL-8 to FOL-11.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Final
 
@@ -21,6 +21,10 @@ from logos_chain.operations.ledger_lane import LedgerLane
 MAX_SETTLED: Final = 1024
 """Blocks that are made final by one call of the store (FOL-9)."""
 
+Prepare = Callable[[tuple[BlockId, ...]], Awaitable[None]]
+"""Makes ready for blocks to become final, the oldest first: the last time that what they have
+changed can be had. Errors: DiskFullError, StoreFailedError; it is asked again then."""
+
 
 class Settling:
     """The blocks of a tree above its root, on their way to the disk's final chain."""
@@ -32,6 +36,8 @@ class Settling:
         self._storing = asyncio.Lock()
         self.told: Callable[[tuple[BlockId, ...]], None] = lambda _final: None
         """Is told of blocks, the oldest first, once the disk has them as final."""
+        self.prepare: list[Prepare] = []
+        """Are awaited before blocks are made final on disk (FOL-19)."""
         self._accepted: dict[BlockId, TreeBlock] = {}
         """In the tree, not final on disk."""
         self._added: dict[BlockId, BlockId] = {}
@@ -91,6 +97,8 @@ class Settling:
         while self.is_due:
             final, decided = tuple(self._final[:MAX_SETTLED]), len(self._cut)
             cut = (*self._cut, *self._strays())
+            for each in self.prepare if final else ():
+                await each(final)
             await self._store_settle(final, cut)
             del self._final[: len(final)], self._cut[:decided]
             for each in cut:

@@ -1,0 +1,40 @@
+"""What a node asks of its disk beside the chain itself.
+
+Spec: docs/protocol/chain-consensus.md, CON-27, CON-29; chain-mempool.md, MPL-20; chain-leading.md,
+LEA-1.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from logos_chain.core.mempool.types import Saved
+
+
+class NodeMarks(Protocol):
+    """Small facts of a node, by name, for its next start.
+
+    Errors of all methods: DiskFullError, StoreFailedError.
+    """
+
+    async def number(self, name: str) -> int | None:
+        """Returns a number of 64 bits; None: it was never put."""
+        ...
+
+    async def put(self, name: str, number: int) -> None:
+        """Puts a number, durably."""
+        ...
+
+
+class SavedTransactions(Protocol):
+    """The transactions that wait, for a restart (MPL-20).
+
+    Errors of all methods: DiskFullError, StoreFailedError.
+    """
+
+    async def load(self) -> Sequence[Saved]:
+        """Returns what was saved, in its order."""
+        ...
+
+    async def save(self, waiting: Sequence[Saved]) -> None:
+        """Saves exactly these; only what has changed since is written."""
+        ...
