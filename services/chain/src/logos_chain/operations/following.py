@@ -245,6 +245,14 @@ class FollowOperations:
         found = self._follower.tree.get(block)
         return found is not None and self._follower.tree.is_ancestor(found, self.tip)
 
+    def is_final(self, block: BlockId) -> bool:
+        """Returns whether a block will never leave the local chain."""
+        return self._chain.store.is_final(block) or block == self.latest_immutable.id
+
+    def tree_block(self, block: BlockId) -> TreeBlock | None:
+        """Returns a block of the tree."""
+        return self._follower.tree.get(block)
+
     @property
     def latest_immutable(self) -> TreeBlock:
         """The newest block that is final."""
