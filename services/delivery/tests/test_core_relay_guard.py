@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logos_base.errors import LogosError
+from logos_base.gossip import Verdict
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_delivery.core.message import Message, encode, message_hash
 from logos_delivery.core.relay.evidence import MAX_PROOFS, Proofs
@@ -23,7 +24,6 @@ from logos_delivery.core.relay.relay_guard import (
     RateLimits,
     RelayGuard,
     RelayRules,
-    Verdict,
     Verify,
 )
 from logos_delivery.core.relay.signed import ShardKey

@@ -14,12 +14,11 @@ from http_clients import SHARD, TOPIC, message, path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logos_base.errors import ConfigError
+from logos_base.errors import ConfigError, NetworkUnavailableError
 from logos_client.token_file import new_bearer, read_token
 from logos_delivery.config import HttpListen, parse
 from logos_delivery.core.enr import record
 from logos_delivery.core.enr.identity import RecordKey
-from logos_delivery.core.errors import NetworkUnavailableError
 from logos_delivery.http import reading
 from logos_delivery.http.access import BearerAccess, LocalAccess
 from logos_delivery.http.addresses import AddressInvalidError, node_address

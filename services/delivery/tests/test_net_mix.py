@@ -11,13 +11,9 @@ from mixnet_nodes import until
 
 from logos.network.v1 import mix_pb2 as pb
 from logos.network.v1.mix_pb2_grpc import MixServicer, add_MixServicer_to_server
-from logos_base.errors import ErrorKind, LogosError
+from logos_base.errors import ErrorKind, LogosError, NetworkUnavailableError
 from logos_client.channels import open_channel
-from logos_delivery.core.errors import (
-    LightPeerMissingError,
-    NetworkUnavailableError,
-    PeerFailedError,
-)
+from logos_delivery.core.errors import LightPeerMissingError, PeerFailedError
 from logos_delivery.net.mix import NetworkMix
 from logos_module.server import Server
 from open_access import OpenAccess

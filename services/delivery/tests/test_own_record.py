@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from logos_base.errors import NetworkUnavailableError
 from logos_delivery.core.enr import record
 from logos_delivery.core.enr.fields import Capability, addresses, read
 from logos_delivery.core.enr.identity import RecordKey, peer_id_of
 from logos_delivery.core.enr.shards import RelayShards
-from logos_delivery.core.errors import NetworkUnavailableError
 from logos_delivery.core.ports import NodeIdentity
 from logos_delivery.operations.own_record import MARK, OwnRecord
 from logos_delivery.store.applications import SqlApplications

@@ -102,6 +102,36 @@ class NetworkDeniedError(LogosError):
     reason = "NETWORK_DENIED"
 
 
+class NetworkUnavailableError(LogosError):
+    """The network module did not take a call."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "NETWORK_UNAVAILABLE"
+    retry_after_ms = 1_000
+
+
+class NoNeighboursError(LogosError):
+    """No neighbour follows a topic, or none has room for a message."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "NO_PEERS"
+    retry_after_ms = 1_000
+
+
+class MessageKnownError(LogosError):
+    """The same bytes were published within the last two minutes."""
+
+    kind = ErrorKind.ALREADY_EXISTS
+    reason = "DUPLICATE_MESSAGE"
+
+
+class MessageOversizeError(LogosError):
+    """A message is larger than the network module passes on in one piece (NET-7)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "MESSAGE_SIZE"
+
+
 class StoreFailedError(LocalFaultError):
     """Durable state could not be read or written now.
 

@@ -50,34 +50,11 @@ class DeliveryMessageMalformedError(RemoteFaultError):
     reason = "DELIVERY_MESSAGE_MALFORMED"
 
 
-class NoNeighboursError(LogosError):
-    """No neighbour follows the pubsub topic, or none has room for a message."""
-
-    kind = ErrorKind.UNAVAILABLE
-    reason = "NO_PEERS"
-    retry_after_ms = 1_000
-
-
-class MessageKnownError(LogosError):
-    """The same bytes were published within the last two minutes."""
-
-    kind = ErrorKind.ALREADY_EXISTS
-    reason = "DUPLICATE_MESSAGE"
-
-
 class BudgetSpentError(LogosError):
     """No message id is left in this epoch."""
 
     kind = ErrorKind.RESOURCE_EXHAUSTED
     reason = "RLN_BUDGET_SPENT"
-
-
-class NetworkUnavailableError(LogosError):
-    """The network module did not take a call."""
-
-    kind = ErrorKind.UNAVAILABLE
-    reason = "NETWORK_UNAVAILABLE"
-    retry_after_ms = 1_000
 
 
 class PeerFailedError(LogosError):

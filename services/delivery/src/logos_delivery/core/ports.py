@@ -2,24 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-from logos_delivery.core.relay.relay_guard import ProofVerdict, Verdict
+from logos_base.gossip import Heard, Neighbours, Verdict
+from logos_delivery.core.relay.relay_guard import ProofVerdict
 
 Answering = Callable[[str, bytes], Awaitable[bytes | None]]
 """Takes a peer id and a request, untrusted; returns the response, or None for no answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    """The connected peers that follow a pubsub topic, by peer id."""
-
-    followers: tuple[str, ...] = ()
-    mesh: tuple[str, ...] = ()
-    """Of these, the ones that messages are passed on to at once."""
-    scores: Mapping[str, float] = field(default_factory=dict)
-    """What gossip thinks of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +33,8 @@ class KnownPeer:
 class Shard(Protocol):
     """A pubsub topic that is followed."""
 
-    async def messages(self) -> Sequence[tuple[bytes, bytes]]:
-        """Waits for messages: each with its id of gossip (DEL-4), its bytes untrusted."""
+    async def messages(self) -> Sequence[Heard]:
+        """Waits for messages, at least one. Untrusted."""
         ...
 
     def judge(self, gossip_id: bytes, verdict: Verdict) -> None:
@@ -55,7 +45,7 @@ class Shard(Protocol):
 class Gossip(Protocol):
     """Messages to and from neighbours."""
 
-    async def publish(self, pubsub_topic: str, raw: bytes) -> None:
+    async def publish(self, topic: str, data: bytes) -> None:
         """Passes a message to the neighbours that follow a topic, one at least.
 
         Raises:
@@ -65,7 +55,7 @@ class Gossip(Protocol):
         """
         ...
 
-    def follow(self, pubsub_topic: str) -> AbstractAsyncContextManager[Shard]:
+    def follow(self, topic: str) -> AbstractAsyncContextManager[Shard]:
         """Follows a topic for as long as the context is open; goes on after any interruption."""
         ...
 

@@ -9,10 +9,11 @@ from logos_delivery.config import Config
 from logos_delivery.core.presets import Preset
 from logos_delivery.core.relay.proof import RELAY_IDENTIFIER
 from logos_delivery.core.relay.relay_guard import RateLimits
+from logos_delivery.net.calls import MODULE
 from logos_delivery.net.mix import NetworkMix
 from logos_delivery.net.proofs import NetworkProofs
 from logos_delivery.net.requests import StreamRequests
-from logos_delivery.net.services import NetworkServices
+from logos_module.network.services import NetworkServices
 from logos_module.network.streams import PeerStreams
 
 
@@ -48,8 +49,8 @@ async def surroundings_of(
     config: Config, network: grpc.aio.Channel, stopping: asyncio.Event
 ) -> Surroundings:
     """Builds the ports, and asks the network module for the network's limits."""
-    proofs, streams = NetworkProofs(network), PeerStreams(network, "delivery")
-    services = NetworkServices(network)
+    proofs, streams = NetworkProofs(network), PeerStreams(network, MODULE)
+    services = NetworkServices(network, MODULE)
     return Surroundings(
         config,
         network,

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from logos_base.errors import LogosError
+from logos_base.errors import LogosError, MessageKnownError, NoNeighboursError
 from logos_delivery.core.errors import (
     DeliveryMessageTooLargeError,
     LightPeerMissingError,
-    MessageKnownError,
-    NoNeighboursError,
     PeerFailedError,
 )
 from logos_delivery.core.light import light_push as wire

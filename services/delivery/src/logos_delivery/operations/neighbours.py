@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from logos_delivery.core.ports import KnownPeer, Neighbours, Peers
+from logos_base.gossip import Neighbours
+from logos_delivery.core.ports import KnownPeer, Peers
 from logos_delivery.core.topics import parse_pubsub_topic
 from logos_delivery.operations.relay import RelayOperations
 

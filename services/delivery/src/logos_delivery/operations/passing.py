@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
+from logos_base.gossip import Neighbours
 from logos_delivery.core.errors import PubsubTopicInvalidError, RelayOffError
 from logos_delivery.core.message import Message
-from logos_delivery.core.ports import Neighbours, Proofs
+from logos_delivery.core.ports import Proofs
 from logos_delivery.core.relay import proof as proofs
 from logos_delivery.core.relay.relay_guard import Pass
 from logos_delivery.core.topics import parse_pubsub_topic, pubsub_topic_of

@@ -11,8 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from logos_base.errors import LogosError
+from logos_base.gossip import Neighbours, Verdict
 from logos_delivery.core.message import Message, check_size, encode, message_hash
-from logos_delivery.core.ports import Gossip, Neighbours, Proofs, Shard
+from logos_delivery.core.ports import Gossip, Proofs, Shard
 from logos_delivery.core.relay.relay_guard import (
     Convict,
     Effect,
@@ -20,7 +21,6 @@ from logos_delivery.core.relay.relay_guard import (
     Pass,
     RelayGuard,
     RelayRules,
-    Verdict,
     Verify,
 )
 from logos_module.driver import Driver
@@ -149,11 +149,13 @@ class RelayOperations:
             finally:
                 begun.set()
             while True:
-                for gossip_id, raw in await shard.messages():
-                    self._unjudged[gossip_id] = shard
+                for heard in await shard.messages():
+                    self._unjudged[heard.gossip_id] = shard
                     if len(self._unjudged) > MAX_UNJUDGED:
                         del self._unjudged[next(iter(self._unjudged))]
-                    self._driver.put(self._guard.received, gossip_id, pubsub_topic, raw)
+                    self._driver.put(
+                        self._guard.received, heard.gossip_id, pubsub_topic, heard.data
+                    )
 
     def _perform(self, effect: Effect) -> None:
         match effect:

@@ -5,12 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from logos_delivery.core.errors import (
-    MessageKnownError,
-    NoNeighboursError,
-    NotFollowedError,
-    TooManyTopicsError,
-)
+from logos_base.errors import MessageKnownError, NoNeighboursError
+from logos_delivery.core.errors import NotFollowedError, TooManyTopicsError
 from logos_delivery.core.message import Message, message_hash
 from logos_delivery.core.recent import RecentMessages
 from logos_delivery.core.relay.relay_guard import Pass

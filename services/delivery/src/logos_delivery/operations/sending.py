@@ -7,15 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from logos_base.errors import LogosError
+from logos_base.errors import LogosError, MessageKnownError, NoNeighboursError
 from logos_delivery.core.applications import Applications, Asked, Saved
-from logos_delivery.core.errors import (
-    BudgetSpentError,
-    KeyReusedError,
-    MessageKnownError,
-    NoNeighboursError,
-    RequestUnknownError,
-)
+from logos_delivery.core.errors import BudgetSpentError, KeyReusedError, RequestUnknownError
 from logos_delivery.core.ports import Proofs
 from logos_delivery.core.sending.budget import RateBudget
 from logos_delivery.core.sending.effects import (

@@ -6,8 +6,9 @@ from logos.delivery.v1 import light_pb2 as pb
 from logos.delivery.v1.light_pb2_grpc import FilterServicer as FilterContract
 from logos.delivery.v1.light_pb2_grpc import LightPushServicer as LightPushContract
 from logos.delivery.v1.light_pb2_grpc import PeerExchangeServicer as PeerExchangeContract
+from logos_base.errors import NoNeighboursError
 from logos_delivery.core.enr.fields import addresses, read
-from logos_delivery.core.errors import LightPushRefusedError, NoNeighboursError
+from logos_delivery.core.errors import LightPushRefusedError
 from logos_delivery.core.light.light_push import LightPushStatus
 from logos_delivery.core.light.peer_exchange import DEFAULT_PEERS
 from logos_delivery.core.message import message_hash

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Final
 
 from logos_base.errors import LogosError
+from logos_base.gossip import Verdict
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_delivery.core.message import (
     MAX_MESSAGE_BYTES,
@@ -40,15 +41,6 @@ from logos_delivery.core.sending.outcomes import RLN_REFUSAL
 
 MAX_JUDGING: Final = 1_024
 MAX_GAP_MS: Final = 20_000
-
-
-class Verdict(Enum):
-    """Of gossip: `logos.network.v1.Verdict`."""
-
-    ACCEPT = "accept"
-    REJECT = "reject"
-    """And count it against the neighbour that passed it on."""
-    IGNORE = "ignore"
 
 
 class ProofVerdict(Enum):

@@ -1,4 +1,4 @@
-"""`Services` through the network module of this node: who offers a protocol."""
+"""Who offers a protocol, and to whom this node offers it: through its network module."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from logos.network.v1 import discovery_pb2, peering_pb2
 from logos.network.v1.discovery_pb2_grpc import DiscoveryStub
 from logos.network.v1.peering_pb2_grpc import PeeringStub
-from logos_delivery.net.calls import failure_of
+from logos_module.network.calls import failure_of
 
 if TYPE_CHECKING:  # the stubs of the asynchronous kind exist in the .pyi files alone
     from logos.network.v1.discovery_pb2_grpc import DiscoveryAsyncStub
@@ -28,13 +28,16 @@ MAX_FOUND: Final = 10
 
 
 class NetworkServices:
-    """`Services`: a service is offered under the id of its protocol."""
+    """The services of one module; each is offered under the id of its protocol."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, module: str) -> None:
+        """Takes the channel to the network module, and the name of the module itself."""
         self._discovery: DiscoveryAsyncStub = DiscoveryStub(channel)
         self._peering: PeeringAsyncStub = PeeringStub(channel)
+        self._module = module
 
     async def offer(self, service: str) -> None:
+        """Offers a service until cancelled."""
         request = discovery_pb2.AdvertiseServiceRequest(
             service=service, ttl=Duration(seconds=TTL_S)
         )
@@ -48,12 +51,17 @@ class NetworkServices:
             await asyncio.sleep(pause_s)
 
     async def find(self, service: str) -> Sequence[str]:
+        """Returns peers that offer a service: connected ones first, then others.
+
+        At least 10 if so many are found. NetworkUnavailableError.
+        """
         found = await self.connected(service)
         if len(found) < MAX_FOUND:
             found += await self.looked_up(service, MAX_FOUND - len(found))
         return list(dict.fromkeys(found))
 
     async def connected(self, service: str) -> list[str]:
+        """Returns the connected peers that speak its protocol. NetworkUnavailableError."""
         peers = await self._connected()
         return [peer.peer_id for peer in peers if service in peer.protocols]
 
@@ -67,7 +75,7 @@ class NetworkServices:
         try:
             return (await self._peering.ListPeers(listing, timeout=CALL_TIMEOUT_S)).peers
         except grpc.aio.AioRpcError as error:
-            raise failure_of(error, "Peering/ListPeers") from error
+            raise failure_of(error, self._module, "Peering/ListPeers") from error
 
     async def disconnect(self, peer: str) -> None:
         """Ends the connections to a peer. NetworkUnavailableError."""
@@ -75,9 +83,10 @@ class NetworkServices:
         try:
             await self._peering.Disconnect(request, timeout=CALL_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
-            raise failure_of(error, "Peering/Disconnect") from error
+            raise failure_of(error, self._module, "Peering/Disconnect") from error
 
     async def looked_up(self, service: str, limit: int) -> list[str]:
+        """Returns peers that were found in the network, connected or not, at most so many."""
         request = discovery_pb2.LookUpServiceRequest(service=service, limit=limit)
         found: list[str] = []
         try:
