@@ -1,0 +1,1 @@
+"""The network, through the network module of this node."""
