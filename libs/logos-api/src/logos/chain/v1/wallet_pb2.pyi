@@ -314,6 +314,92 @@ class SendResponse(_message.Message):
 Global___SendResponse: _TypeAlias = SendResponse  # noqa: Y015
 
 @_typing.final
+class PrepareTransactionRequest(_message.Message):
+    """Operations to pay for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Wanted(_message.Message):
+        """One operation."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        RAW_FIELD_NUMBER: _builtins.int
+        SIGNATURES_FIELD_NUMBER: _builtins.int
+        raw: _builtins.bytes
+        """Encoded (MAN-5). No TRANSFER and no LEADER_CLAIM."""
+        signatures: _builtins.int
+        """Of one with a threshold (MAN-14): how many signatures it gets; else 0."""
+        def __init__(
+            self,
+            *,
+            raw: _builtins.bytes = ...,
+            signatures: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["raw", b"raw", "signatures", b"signatures"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    OPERATIONS_FIELD_NUMBER: _builtins.int
+    TIP_FIELD_NUMBER: _builtins.int
+    tip: _builtins.int
+    """For the leader, over the fee."""
+    @_builtins.property
+    def operations(self) -> _containers.RepeatedCompositeFieldContainer[Global___PrepareTransactionRequest.Wanted]:
+        """In their order; 1 to 254."""
+
+    def __init__(
+        self,
+        *,
+        operations: _abc.Iterable[Global___PrepareTransactionRequest.Wanted] | None = ...,
+        tip: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operations", b"operations", "tip", b"tip"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrepareTransactionRequest: _TypeAlias = PrepareTransactionRequest  # noqa: Y015
+
+@_typing.final
+class PrepareTransactionResponse(_message.Message):
+    """A transaction that lacks the proofs of the caller's operations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HASH_FIELD_NUMBER: _builtins.int
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    TRANSFER_PROOF_FIELD_NUMBER: _builtins.int
+    FEE_FIELD_NUMBER: _builtins.int
+    hash: _builtins.bytes
+    """Hash that these proofs sign, 32 bytes (MAN-16)."""
+    transaction: _builtins.bytes
+    """The transaction without proofs, encoded."""
+    transfer_proof: _builtins.bytes
+    """Proof of the transfer, the last one: a ZkSignature, 128 bytes."""
+    fee: _builtins.int
+    """Mandatory fee."""
+    def __init__(
+        self,
+        *,
+        hash: _builtins.bytes = ...,
+        transaction: _builtins.bytes = ...,
+        transfer_proof: _builtins.bytes = ...,
+        fee: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fee", b"fee", "hash", b"hash", "transaction", b"transaction", "transfer_proof", b"transfer_proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrepareTransactionResponse: _TypeAlias = PrepareTransactionResponse  # noqa: Y015
+
+@_typing.final
 class ListHistoryRequest(_message.Message):
     """Asks for a page of the history."""
 

@@ -55,6 +55,11 @@ class WalletStub:
                 request_serializer=logos_dot_chain_dot_v1_dot_wallet__pb2.SendRequest.SerializeToString,
                 response_deserializer=logos_dot_chain_dot_v1_dot_wallet__pb2.SendResponse.FromString,
                 _registered_method=True)
+        self.PrepareTransaction = channel.unary_unary(
+                '/logos.chain.v1.Wallet/PrepareTransaction',
+                request_serializer=logos_dot_chain_dot_v1_dot_wallet__pb2.PrepareTransactionRequest.SerializeToString,
+                response_deserializer=logos_dot_chain_dot_v1_dot_wallet__pb2.PrepareTransactionResponse.FromString,
+                _registered_method=True)
         self.ListHistory = channel.unary_unary(
                 '/logos.chain.v1.Wallet/ListHistory',
                 request_serializer=logos_dot_chain_dot_v1_dot_wallet__pb2.ListHistoryRequest.SerializeToString,
@@ -136,6 +141,21 @@ class WalletServicer:
         FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
         RESOURCE_EXHAUSTED   TOO_MANY_PENDING
         FAILED_PRECONDITION  TRANSACTION_REFUSED: the mempool does not take it
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PrepareTransaction(self, request, context):
+        """Makes a transaction of operations of the caller's, and pays for it: a transfer
+        of this wallet comes last, with its proof. The caller adds the other proofs and
+        submits it. Its notes are reserved for ten minutes (WAL-12, WAL-14).
+
+        Errors:
+        INVALID_ARGUMENT     ORDER_INVALID: no operation, a transfer among them, or
+        one that does not decode
+        FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
+        RESOURCE_EXHAUSTED   TOO_MANY_PENDING
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -237,6 +257,11 @@ def add_WalletServicer_to_server(servicer, server):
                     servicer.Send,
                     request_deserializer=logos_dot_chain_dot_v1_dot_wallet__pb2.SendRequest.FromString,
                     response_serializer=logos_dot_chain_dot_v1_dot_wallet__pb2.SendResponse.SerializeToString,
+            ),
+            'PrepareTransaction': grpc.unary_unary_rpc_method_handler(
+                    servicer.PrepareTransaction,
+                    request_deserializer=logos_dot_chain_dot_v1_dot_wallet__pb2.PrepareTransactionRequest.FromString,
+                    response_serializer=logos_dot_chain_dot_v1_dot_wallet__pb2.PrepareTransactionResponse.SerializeToString,
             ),
             'ListHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.ListHistory,
@@ -388,6 +413,33 @@ class Wallet:
             '/logos.chain.v1.Wallet/Send',
             logos_dot_chain_dot_v1_dot_wallet__pb2.SendRequest.SerializeToString,
             logos_dot_chain_dot_v1_dot_wallet__pb2.SendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PrepareTransaction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.chain.v1.Wallet/PrepareTransaction',
+            logos_dot_chain_dot_v1_dot_wallet__pb2.PrepareTransactionRequest.SerializeToString,
+            logos_dot_chain_dot_v1_dot_wallet__pb2.PrepareTransactionResponse.FromString,
             options,
             channel_credentials,
             insecure,

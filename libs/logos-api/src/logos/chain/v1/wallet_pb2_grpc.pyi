@@ -67,6 +67,17 @@ class WalletStub:
       RESOURCE_EXHAUSTED   TOO_MANY_PENDING
       FAILED_PRECONDITION  TRANSACTION_REFUSED: the mempool does not take it
     """
+    PrepareTransaction: _grpc.UnaryUnaryMultiCallable[_wallet_pb2.PrepareTransactionRequest, _wallet_pb2.PrepareTransactionResponse]
+    """Makes a transaction of operations of the caller's, and pays for it: a transfer
+    of this wallet comes last, with its proof. The caller adds the other proofs and
+    submits it. Its notes are reserved for ten minutes (WAL-12, WAL-14).
+
+    Errors:
+      INVALID_ARGUMENT     ORDER_INVALID: no operation, a transfer among them, or
+                           one that does not decode
+      FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
+      RESOURCE_EXHAUSTED   TOO_MANY_PENDING
+    """
     ListHistory: _grpc.UnaryUnaryMultiCallable[_wallet_pb2.ListHistoryRequest, _wallet_pb2.ListHistoryResponse]
     """Lists what came and went, newest first (WAL-17).
 
@@ -134,6 +145,17 @@ class WalletAsyncStub(WalletStub):
       FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
       RESOURCE_EXHAUSTED   TOO_MANY_PENDING
       FAILED_PRECONDITION  TRANSACTION_REFUSED: the mempool does not take it
+    """
+    PrepareTransaction: _aio.UnaryUnaryMultiCallable[_wallet_pb2.PrepareTransactionRequest, _wallet_pb2.PrepareTransactionResponse]  # type: ignore[assignment]
+    """Makes a transaction of operations of the caller's, and pays for it: a transfer
+    of this wallet comes last, with its proof. The caller adds the other proofs and
+    submits it. Its notes are reserved for ten minutes (WAL-12, WAL-14).
+
+    Errors:
+      INVALID_ARGUMENT     ORDER_INVALID: no operation, a transfer among them, or
+                           one that does not decode
+      FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
+      RESOURCE_EXHAUSTED   TOO_MANY_PENDING
     """
     ListHistory: _aio.UnaryUnaryMultiCallable[_wallet_pb2.ListHistoryRequest, _wallet_pb2.ListHistoryResponse]  # type: ignore[assignment]
     """Lists what came and went, newest first (WAL-17).
@@ -223,6 +245,23 @@ class WalletServicer(metaclass=_abc_1.ABCMeta):
           FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
           RESOURCE_EXHAUSTED   TOO_MANY_PENDING
           FAILED_PRECONDITION  TRANSACTION_REFUSED: the mempool does not take it
+        """
+
+    @_abc_1.abstractmethod
+    def PrepareTransaction(
+        self,
+        request: _wallet_pb2.PrepareTransactionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_pb2.PrepareTransactionResponse, _abc.Awaitable[_wallet_pb2.PrepareTransactionResponse]]:
+        """Makes a transaction of operations of the caller's, and pays for it: a transfer
+        of this wallet comes last, with its proof. The caller adds the other proofs and
+        submits it. Its notes are reserved for ten minutes (WAL-12, WAL-14).
+
+        Errors:
+          INVALID_ARGUMENT     ORDER_INVALID: no operation, a transfer among them, or
+                               one that does not decode
+          FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
+          RESOURCE_EXHAUSTED   TOO_MANY_PENDING
         """
 
     @_abc_1.abstractmethod
