@@ -1,0 +1,171 @@
+"""The rooms of one node: built in the order in which they need one another, joined, and run."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from logos_chain.core.leadership import LEADERSHIP
+from logos_chain.core.network_names import sync_protocol
+from logos_chain.core.wallet.derivation import Account
+from logos_chain.net.gossip import NetworkGossip
+from logos_chain.net.sync import NetworkSyncPeers
+from logos_chain.node.clocks import monotonic_ms, monotonic_s, unix_ms
+from logos_chain.node.faucets import faucet_rooms
+from logos_chain.node.surroundings import Surroundings
+from logos_chain.operations.exploring import ExploreOperations
+from logos_chain.operations.following import FollowOperations
+from logos_chain.operations.information import Information
+from logos_chain.operations.joining import Joining
+from logos_chain.operations.leading import LeaderPorts, LeadOperations
+from logos_chain.operations.opening import OpenChain
+from logos_chain.operations.pooling import MempoolOperations
+from logos_chain.operations.proposal_gossip import ProposalGossip
+from logos_chain.operations.publishing import Publisher
+from logos_chain.operations.served_chain import WholeChain
+from logos_chain.operations.serving import SyncServing
+from logos_chain.operations.starting import StartOperations
+from logos_chain.operations.switching import SwitchOperations
+from logos_chain.operations.syncing import SyncOperations
+from logos_chain.operations.transaction_gossip import TransactionGossip
+from logos_chain.operations.transaction_status import TransactionStatuses
+from logos_chain.operations.transactions import TransactionOperations
+from logos_chain.operations.verifying import CircuitProofs, ProofVerifier
+from logos_chain.operations.wallets.purse import Purse
+from logos_chain.operations.wallets.wallet import WalletOperations, WalletPorts
+from logos_chain.operations.watching import WatchOperations
+
+Loop = Coroutine[Any, Any, None]
+
+
+class Rooms:
+    """The operations of one node, joined."""
+
+    def __init__(
+        self, around: Surroundings, chain: OpenChain, account: Account, *, done: list[int]
+    ) -> None:
+        """
+        Args:
+            around: What they share.
+            chain: That was opened.
+            account: Of the node's wallet.
+            done: Slots that this node has signed for before.
+        """
+        self.around = around
+        network, store = around.network, around.store
+        spec = around.given.spec
+        verifier = ProofVerifier(CircuitProofs(around.given.verifiers), spec.consensus.activation)
+        self.follow = follow = FollowOperations(chain, verifier, unix_ms)
+        self.explore = ExploreOperations(chain)
+        self.watch = WatchOperations(follow, self.explore)
+        self.mempool = MempoolOperations(
+            follow,
+            store.chain,
+            network,
+            verifier=verifier,
+            saved=store.transactions,
+            unix_ms=unix_ms,
+        )
+        statuses = TransactionStatuses(follow, self.mempool, store.chain)
+        self.transactions = TransactionOperations(follow, self.mempool, statuses)
+        self._build_network(chain)
+        ports = WalletPorts(store.wallets, self.mempool.submit, around.keys, around.prover.prove)
+        self.wallet = WalletOperations(follow, chain, account, ports=ports, unix_ms=unix_ms)
+        self.purse = Purse(self.wallet, follow, network.clock, around.secrets)
+        self.faucet = faucet_rooms(around, follow, chain, ports)
+        self._build_leader(done)
+        self.information = Information(
+            spec,
+            network.clock,
+            unix_ms,
+            follow=follow,
+            start=self.start,
+            sync=self.sync,
+            lead=self.lead,
+            mempool=self.mempool,
+        )
+
+    def _build_network(self, chain: OpenChain) -> None:
+        around, follow = self.around, self.follow
+        clock = around.network.clock
+        whole, gossip = WholeChain(chain), NetworkGossip(around.channel)
+        protocol = sync_protocol(is_testnet=around.config.is_testnet)
+        self.peers = NetworkSyncPeers(around.channel, protocol)
+        self.sync = SyncOperations(whole, follow.take, self.peers, monotonic_ms)
+        self.serving = SyncServing(whole, self.peers, monotonic_s)
+        self.proposals = ProposalGossip(
+            whole,
+            follow.take,
+            gossip,
+            around.topics.proposals,
+            sync=self.sync,
+            transactions=self.mempool,
+            clock=clock,
+            unix_ms=unix_ms,
+        )
+        self.passing = TransactionGossip(gossip, around.topics.transactions, self.mempool)
+        self.publisher = Publisher(self.passing.publish_transaction, self.mempool.get)
+        self.mempool.passed_on.append(self.publisher.put)
+        follow.fetching = self.sync.fetch
+
+    def _build_leader(self, done: list[int]) -> None:
+        around, network, store = self.around, self.around.network, self.around.store
+        self.lead = LeadOperations(
+            self.follow,
+            network.parameters,
+            network.clock,
+            key=around.keys[LEADERSHIP],
+            make=around.prover.prove,
+            ports=LeaderPorts(
+                self.wallet,
+                store.proposals,
+                store.paths,
+                self.mempool.choose,
+                self.proposals.publish,
+            ),
+            unix_ms=unix_ms,
+            done=done,
+        )
+        self.wallet.changed.append(self.lead.notes_changed)
+        self.switch = SwitchOperations(store.marks, self.lead, is_on=around.config.lead)
+        joining = Joining(around.config.initial_peers, self.peers.connected, self.sync.download)
+        self.start = StartOperations(
+            self.follow,
+            network.parameters,
+            store.marks,
+            download=joining.join,
+            unix_ms=unix_ms,
+        )
+        self.start.may_propose.append(lambda may: self.lead.allow(may_propose=may))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Takes part in the network as long as this is open."""
+        wallets = [each for each in (self.wallet, self.faucet.wallet) if each is not None]
+        for each in wallets:
+            await each.open()
+        await self.switch.resume()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.follow.running())
+            await stack.enter_async_context(self.mempool.running())
+            for each in wallets:
+                await stack.enter_async_context(each.running())
+            await stack.enter_async_context(self.lead.running())
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            running = [tasks.create_task(loop) for loop in self._loops()]
+            await stack.enter_async_context(self.start.running())
+            yield
+            for task in running:
+                task.cancel()
+
+    def _loops(self) -> list[Loop]:
+        loops = [
+            self.serving.serve(),
+            self.proposals.run(),
+            self.passing.run(),
+            self.publisher.run(),
+            self.transactions.run(),
+        ]
+        if self.faucet.operations.is_here:
+            loops.append(self.faucet.peers.serve(self.faucet.operations.answer))
+        return loops
