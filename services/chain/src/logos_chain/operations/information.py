@@ -103,8 +103,8 @@ class Information:
             leadership=Leadership(lead.standing, lead.counts, lead.last_proposed, lead.last_missed),
             mempool_transactions=len(self._mempool),
             mempool_bytes=self._mempool.size_bytes,
-            downloaded_blocks=progress.blocks,
-            download_target_slot=progress.target_slot or 0,
+            downloaded_blocks=0 if progress is None else progress.blocks,
+            download_target_slot=(None if progress is None else progress.target_slot) or 0,
             diverged_peers=self._sync.diverged,
         )
 

@@ -1,0 +1,57 @@
+"""The settings of the module: read with all their problems at once."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import logos_chain
+from logos_base.errors import ConfigError
+from logos_chain.config import OF_GENESIS, Config, parse
+
+MANIFEST = tomllib.loads(
+    (Path(logos_chain.__file__).parent / "module.toml").read_text(encoding="utf-8")
+)
+
+
+def test_without_settings_but_the_genesis_a_node_leads_and_claims_nothing() -> None:
+    assert parse({"genesis": "/given"}) == Config(Path("/given"))
+
+
+def test_settings_of_the_genesis_job_are_left_alone() -> None:
+    settings = dict.fromkeys(OF_GENESIS, "anything")
+    assert parse({"genesis": "/given", **settings}) == Config(Path("/given"))
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(
+            {
+                "lead": 1,
+                "database_url": "sqlite:///x",
+                "initial_peers": ["a", 1],
+                "claim_delay_slots": -1,
+                "faucet_value": True,
+                "genesis": "",
+                "mystery": 0,
+            }
+        )
+    assert [each.partition(":")[0] for each in caught.value.problems] == [
+        "unknown setting mystery",
+        "genesis",
+        "lead",
+        "database_url",
+        "initial_peers",
+        "claim_delay_slots",
+        "faucet_value",
+    ]
+
+
+def test_a_node_without_a_genesis_is_told_where_it_comes_from() -> None:
+    with pytest.raises(ConfigError, match=r"genesis: .*testnet"):
+        parse({})
+
+
+def test_the_manifest_has_all_settings_and_no_other() -> None:
+    known = {*Config.__dataclass_fields__, *OF_GENESIS}
+    assert MANIFEST["settings"]["properties"].keys() == known

@@ -1,0 +1,70 @@
+"""CON-28, CNW-23: who is followed at a start, and what its failure means."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from logos_base.errors import NetworkUnavailableError
+from logos_chain.operations import joining
+from logos_chain.operations.joining import Joining
+
+
+class Peers:
+    """Those that are connected, and whether one of them can be followed."""
+
+    def __init__(self, *rounds: Sequence[str], is_followed: bool = True) -> None:
+        self.rounds = list(rounds)
+        self.is_followed = is_followed
+        self.asked: list[Sequence[str]] = []
+        self.fails = False
+
+    async def connected(self) -> Sequence[str]:
+        return self.rounds.pop(0) if self.rounds else ()
+
+    async def download(self, peers: Sequence[str]) -> bool:
+        self.asked.append(tuple(peers))
+        if self.fails:
+            raise NetworkUnavailableError("away")
+        return self.is_followed
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "LOOK_S", 0.001)
+    monkeypatch.setattr(joining, "PATIENCE_S", 0.05)
+
+
+async def joined(peers: Peers, *configured: str) -> bool:
+    return await Joining(configured, peers.connected, peers.download).join()
+
+
+async def test_configured_peers_are_followed_and_no_others() -> None:
+    peers = Peers(["other"])
+    assert await joined(peers, "a", "b")
+    assert peers.asked == [("a", "b")]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_configured_peers_that_cannot_be_followed_end_the_node(fails: bool) -> None:  # noqa: FBT001
+    peers = Peers(is_followed=False)
+    peers.fails = fails
+    assert not await joined(peers, "a")
+
+
+async def test_without_configured_peers_the_first_that_are_connected_are_followed() -> None:
+    peers = Peers((), (), [f"peer{at}" for at in range(9)])
+    assert await joined(peers)
+    assert peers.asked == [("peer0", "peer1", "peer2", "peer3")]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_their_failure_ends_nothing(fails: bool) -> None:  # noqa: FBT001
+    peers = Peers(["a"], is_followed=False)
+    peers.fails = fails
+    assert await joined(peers)
+
+
+async def test_a_node_that_is_alone_goes_on_by_itself() -> None:
+    peers = Peers()
+    assert await joined(peers)
+    assert not peers.asked
