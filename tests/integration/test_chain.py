@@ -1,4 +1,4 @@
-"""A chain of three nodes on processes, with real proofs: blocks, tokens, kills, the command line."""
+"""A chain of three nodes on processes, with real proofs: blocks, tokens, kills, commands."""
 
 import asyncio
 import json

@@ -3,9 +3,6 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
-
-import grpc
 
 from logos.chain.v1 import chain_pb2, wallet_pb2
 from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
@@ -105,14 +102,9 @@ async def until_included(testnet: Testnet, node: str, hash_: bytes) -> None:
             if stage >= TRANSACTION_STAGE_INCLUDED:
                 height = each.status.height
                 break
-        await _until(channel, lambda seen: seen.height >= height)
-
-
-async def _until(
-    channel: grpc.aio.Channel, holds: Callable[[wallet_pb2.GetBalanceResponse], bool]
-) -> None:
-    while not holds(await WalletStub(channel).GetBalance(wallet_pb2.GetBalanceRequest())):
-        await asyncio.sleep(LOOK_S)
+    async with asyncio.timeout(PATIENCE_S):
+        while (await balance(testnet, node)).height < height:  # noqa: ASYNC110 - another process's
+            await asyncio.sleep(LOOK_S)
 
 
 async def until_height(testnet: Testnet, node: str, height: int) -> None:
