@@ -135,4 +135,4 @@ def test_watched_keys_are_bounded() -> None:
     ring.watch(public_key(bytes(32)))
 
     with pytest.raises(TooManyWatchedError):
-        ring.watch(WATCHED)
+        ring.watch(public_key((MAX_WATCHED).to_bytes(32, "little")))

@@ -125,6 +125,20 @@ class WalletOtherError(LocalFaultError):
     reason = "WALLET_OTHER"
 
 
+class WalletScanningError(LocalFaultError):
+    """The wallet looks through the chain still: it does not know yet what it has (WAL-26)."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "WALLET_SCANNING"
+
+
+class RequestReusedError(LocalFaultError):
+    """Another order had this name (WAL-25)."""
+
+    kind = ErrorKind.ALREADY_EXISTS
+    reason = "WALLET_REQUEST_REUSED"
+
+
 class PassphraseEmptyError(LocalFaultError):
     """A keystore without a passphrase protects nothing (WAL-19)."""
 

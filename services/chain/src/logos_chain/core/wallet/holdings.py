@@ -63,6 +63,8 @@ class Holdings:
         self._vouchers: dict[bytes, VoucherState] = {}
         self._steps: deque[Step] = deque()
         self._root = (tip, height)
+        self._followed = {tip}
+        """The last final block, and those after it."""
 
     @property
     def tip(self) -> bytes:
@@ -80,7 +82,13 @@ class Holdings:
 
     def has(self, block: bytes) -> bool:
         """Returns whether a block is the last final one, or was followed after it."""
-        return block == self._root[0] or any(each.changes.block == block for each in self._steps)
+        return block in self._followed
+
+    def since(self, block: bytes) -> list[bytes]:
+        """Returns the blocks after one that it has followed, the newest first."""
+        ids = [each.changes.block for each in self._steps]
+        first = 0 if block == self._root[0] else ids.index(block) + 1
+        return ids[first:][::-1]
 
     @property
     def final_height(self) -> int:
@@ -139,6 +147,7 @@ class Holdings:
                 step.notes.append((identifier, before))
         self._follow_vouchers(changes, step)
         self._steps.append(step)
+        self._followed.add(changes.block)
         return step
 
     def undo(self, block: bytes) -> Step:
@@ -146,6 +155,7 @@ class Holdings:
         if not self._steps or self._steps[-1].changes.block != block:
             raise ValueError("only the last block can be undone, and no final one")
         step = self._steps.pop()
+        self._followed.discard(block)
         for identifier, before in step.notes:
             self._put(identifier, before)
         for key in step.keys:
@@ -159,10 +169,11 @@ class Holdings:
 
     def finalise(self, block: bytes) -> list[Step]:
         """Makes blocks up to this one final; returns them. One that is final has none."""
-        ids = [each.changes.block for each in self._steps]
-        if block not in ids:
+        if block not in self._followed or block == self._root[0]:
             return []
+        ids = [each.changes.block for each in self._steps]
         settled = [self._steps.popleft() for _ in range(ids.index(block) + 1)]
+        self._followed -= {self._root[0], *(each.changes.block for each in settled[:-1])}
         self._root = (block, settled[-1].height)
         return settled
 

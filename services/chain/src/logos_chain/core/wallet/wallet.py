@@ -154,6 +154,10 @@ class Wallet:
         """Returns whether it has followed a block: the last final one, or one after it."""
         return self._holdings.has(block)
 
+    def since(self, block: bytes) -> list[bytes]:
+        """Returns the blocks after one that it has followed, the newest first."""
+        return self._holdings.since(block)
+
     @property
     def tip(self) -> bytes:
         """Id of the last block that it has followed, 32 bytes."""
