@@ -7,10 +7,12 @@ from chain_wallet import (
     PARAMETERS,
     PRICES,
     ROOT,
+    SEED,
     SHARE,
     SHOP,
     WATCHED,
     Chain,
+    Chance,
     named,
     payment,
     wallet,
@@ -22,10 +24,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from logos_base.errors import LogosError
 from logos_base.machine import Answer, Ticket
 from logos_chain.core.ledger.types import UnspentNote
+from logos_chain.core.wallet.derivation import Account
 from logos_chain.core.wallet.types import (
     Draft,
     Dropped,
     Effect,
+    Entry,
     Excluded,
     Included,
     Moved,
@@ -34,8 +38,10 @@ from logos_chain.core.wallet.types import (
     Unmoved,
 )
 from logos_chain.core.wallet.waiting import uses
+from logos_chain.core.wallet.wallet import Wallet
 from logos_mantle.channels import ChannelDeposit, ChannelWithdraw
-from logos_mantle.notes import Note
+from logos_mantle.derivations import public_key
+from logos_mantle.notes import Note, note_id
 from logos_mantle.services import SdpDeclare, Service
 from logos_mantle.transactions import Transaction
 from logos_mantle.transfers import LeaderClaim, Transfer
@@ -59,7 +65,9 @@ class WalletMachine(RuleBasedStateMachine):
         self.names = 0
         self.alive: dict[bytes, Draft] = {}
         self.unsubmitted: dict[bytes, int] = {}
-        self.history: list[object] = []
+        self.history: list[Entry] = []
+        self.forgotten = 0
+        self.rewards: set[bytes] = set()
 
     def obey(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -147,6 +155,7 @@ class WalletMachine(RuleBasedStateMachine):
         if data.draw(st.integers(0, 5), "reward") == 0:
             self.names += 1
             key = self.wallet.keys.receive_key()
+            self.rewards.add(named(f"rewarded {self.names}"))
             direct[named(f"rewarded {self.names}")] = UnspentNote(Note(9_000, key), 0)
         locked = [key for key, each in self.own_notes().items() if each.declaration]
         if locked and data.draw(st.booleans(), "unlock"):
@@ -251,6 +260,28 @@ class WalletMachine(RuleBasedStateMachine):
             self.obey(self.wallet.tick(self.now_ms))
             assert set(self.unsubmitted) == expected
 
+    @rule()
+    def restart(self) -> None:
+        """WAL-22: what was kept, then the same blocks, is what would have been without a stop."""
+        kept, final = self.wallet, self.chain.final
+        self.wallet = Wallet.restored(
+            Account(SEED), Chance(), kept.snapshot(), parameters=PARAMETERS
+        )
+        assert self.wallet.snapshot() == kept.snapshot()
+        for each in self.unsubmitted:
+            del self.alive[each]
+        self.unsubmitted.clear()
+        for draft in self.alive.values():
+            self.obey(self.wallet.resume(draft, self.now_ms))
+        self.history = [each for each in self.history if each.height <= final]
+        self.forgotten = len(self.history)
+        for changes in self.chain.blocks[final:]:
+            self.obey(self.wallet.applied(changes, self.now_ms))
+        assert self.wallet.notes() == kept.notes()
+        assert self.wallet.vouchers() == kept.vouchers()
+        assert self.wallet.voucher_ring.next_number == kept.voucher_ring.next_number
+        assert self.wallet.snapshot() == kept.snapshot()
+
     def included(self) -> set[bytes]:
         return {each.hash for block in self.chain.blocks for each in block.transactions}
 
@@ -288,14 +319,24 @@ class WalletMachine(RuleBasedStateMachine):
         assert balances.watched == sum(each.note.value for each in watched)
 
     @invariant()
+    def every_own_note_of_an_operation_can_lead(self) -> None:
+        """WAL-21: what is told of a note's origin makes its id."""
+        leaders = {each.id: each for each in self.wallet.leader_notes()}
+        own = self.own_notes()
+        assert set(leaders) == {each for each in own if each not in self.rewards}
+        for key, each in leaders.items():
+            assert note_id(each.operation_id, each.output_index, own[key].note) == key
+            assert public_key(each.leader.secret_key) == each.public_key
+
+    @invariant()
     def what_waits_is_what_was_drafted(self) -> None:
         assert {each.hash for each in self.wallet.waiting()} == set(self.alive)
         assert self.wallet.tip == (self.chain.blocks[-1].block if self.chain.blocks else ROOT)
 
     @invariant()
     def history_adds_up(self) -> None:
-        history, balances = self.wallet.history(), self.wallet.balances()
-        assert history == self.history
+        history, balances = self.history, self.wallet.balances()
+        assert self.wallet.history() == history[self.forgotten :]
         own = sum(e.received - e.spent for e in history if not e.is_watched)
         assert own == balances.confirmed + balances.locked
         watched = sum(e.received - e.spent for e in history if e.is_watched)
@@ -313,7 +354,7 @@ class WalletMachine(RuleBasedStateMachine):
         found, kept = restored.balances(), self.wallet.balances()
         for name in ("confirmed", "safe", "final", "locked", "in_channels", "watched"):
             assert getattr(found, name) == getattr(kept, name)
-        assert restored.history() == self.wallet.history()
+        assert restored.history() == self.history
         assert restored.vouchers() == self.wallet.vouchers()
         assert restored.notes() == self.wallet.notes()
 

@@ -4,7 +4,7 @@ Spec: docs/protocol/chain-ledger.md, LED-4. Source: LIP-98, appendices ZkSignatu
 Signatures Verification, Proof of Claim.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -77,17 +77,21 @@ def zk_signature(
     Raises:
         RefusedError: There are more than 32 keys.
     """
+    circuit, values = signature_values(transaction, keys)
+    return CircuitObligation(circuit, public_inputs(circuit, values), signature)
+
+
+def signature_values(
+    transaction: Transaction, keys: Sequence[bytes]
+) -> tuple[str, Mapping[str, int | list[int]]]:
+    """Returns circuit and public values of a ZkSignature; arguments and errors as there."""
     refuse_unless(len(keys) <= MAX_SIGNING_KEYS, Refusal.TOO_MANY_INPUTS)
     size = _SMALL_KEYS if len(keys) <= _SMALL_KEYS else MAX_SIGNING_KEYS
     padded = [*keys, *[PADDING_KEY] * (size - len(keys))]
-    public = public_inputs(
-        f"signature{size}",
-        {
-            "public_keys": [_number(each) for each in padded],
-            "message": _number(transaction.hash_value),
-        },
-    )
-    return CircuitObligation(f"signature{size}", public, signature)
+    return f"signature{size}", {
+        "public_keys": [_number(each) for each in padded],
+        "message": _number(transaction.hash_value),
+    }
 
 
 def threshold(
@@ -112,15 +116,17 @@ def claim(
     transaction: Transaction, *, nullifier: bytes, root: bytes, proof: bytes
 ) -> CircuitObligation:
     """Returns the obligation of a proof of claim (ZK-9)."""
-    public = public_inputs(
-        "claim",
-        {
-            "voucher_nullifier": _number(nullifier),
-            "transaction_hash": _number(transaction.hash_value),
-            "voucher_root": _number(root),
-        },
-    )
-    return CircuitObligation("claim", public, proof)
+    values = claim_values(transaction, nullifier=nullifier, root=root)
+    return CircuitObligation("claim", public_inputs("claim", values), proof)
+
+
+def claim_values(transaction: Transaction, *, nullifier: bytes, root: bytes) -> Mapping[str, int]:
+    """Returns the public values of a proof of claim (ZK-9)."""
+    return {
+        "voucher_nullifier": _number(nullifier),
+        "transaction_hash": _number(transaction.hash_value),
+        "voucher_root": _number(root),
+    }
 
 
 def _number(value: bytes) -> int:

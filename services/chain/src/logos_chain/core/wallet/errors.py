@@ -48,6 +48,13 @@ class KeyUnknownError(LocalFaultError):
     reason = "WALLET_KEY_UNKNOWN"
 
 
+class TooManyWatchedError(LocalFaultError):
+    """More keys to watch than a wallet keeps (WAL-9)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "WALLET_TOO_MANY_WATCHED"
+
+
 class FundsInsufficientError(LocalFaultError):
     """The notes that can be spent are worth less than what is wanted and its fee (WAL-13)."""
 
@@ -102,6 +109,34 @@ class TransactionUnknownError(LocalFaultError):
 
     kind = ErrorKind.NOT_FOUND
     reason = "WALLET_TRANSACTION_UNKNOWN"
+
+
+class WalletStateDamagedError(LocalFaultError):
+    """Kept bytes of a wallet that are not what was written (WAL-22)."""
+
+    kind = ErrorKind.DATA_LOSS
+    reason = "WALLET_STATE_DAMAGED"
+
+
+class WalletOtherError(LocalFaultError):
+    """Kept bytes of a wallet of another phrase (WAL-22)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "WALLET_OTHER"
+
+
+class WalletScanningError(LocalFaultError):
+    """The wallet looks through the chain still: it does not know yet what it has (WAL-26)."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "WALLET_SCANNING"
+
+
+class RequestReusedError(LocalFaultError):
+    """Another order had this name (WAL-25)."""
+
+    kind = ErrorKind.ALREADY_EXISTS
+    reason = "WALLET_REQUEST_REUSED"
 
 
 class PassphraseEmptyError(LocalFaultError):

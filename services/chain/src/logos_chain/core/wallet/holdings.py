@@ -4,11 +4,12 @@ Spec: docs/protocol/chain-wallet.md, WAL-10, WAL-11, WAL-17, WAL-18.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from logos_chain.core.ledger.types import UnspentNote
 from logos_chain.core.wallet.movements import movements
+from logos_chain.core.wallet.origins import Origin, origins
 from logos_chain.core.wallet.ring import KeyRing, Voucher, VoucherRing
 from logos_chain.core.wallet.types import BlockChanges, Entry, OwnedNote
 from logos_mantle.channels import ChannelDeposit, ChannelTransfer
@@ -62,6 +63,8 @@ class Holdings:
         self._vouchers: dict[bytes, VoucherState] = {}
         self._steps: deque[Step] = deque()
         self._root = (tip, height)
+        self._followed = {tip}
+        """The last final block, and those after it."""
 
     @property
     def tip(self) -> bytes:
@@ -71,6 +74,21 @@ class Holdings:
     @property
     def height(self) -> int:
         return self._root[1] + len(self._steps)
+
+    @property
+    def root(self) -> tuple[bytes, int]:
+        """Id and height of the last final block."""
+        return self._root
+
+    def has(self, block: bytes) -> bool:
+        """Returns whether a block is the last final one, or was followed after it."""
+        return block in self._followed
+
+    def since(self, block: bytes) -> list[bytes]:
+        """Returns the blocks after one that it has followed, the newest first."""
+        ids = [each.changes.block for each in self._steps]
+        first = 0 if block == self._root[0] else ids.index(block) + 1
+        return ids[first:][::-1]
 
     @property
     def final_height(self) -> int:
@@ -92,6 +110,27 @@ class Holdings:
         """Returns the vouchers that blocks of this chain have, in the order of their numbers."""
         return sorted(self._vouchers.values(), key=lambda each: each.voucher.number)
 
+    def at_final(self) -> tuple[dict[bytes, OwnedNote], list[VoucherState], list[bytes]]:
+        """Returns notes and vouchers after the last final block, and the keys first used since."""
+        notes: dict[bytes, OwnedNote | None] = dict(self._notes)
+        vouchers: dict[bytes, VoucherState | None] = dict(self._vouchers)
+        keys: list[bytes] = []
+        for step in reversed(self._steps):
+            notes |= dict(step.notes)
+            vouchers |= dict(reversed(step.vouchers))
+            keys += step.keys
+        there = [each for each in vouchers.values() if each is not None]
+        return (
+            {key: each for key, each in sorted(notes.items()) if each is not None},
+            sorted(there, key=lambda each: each.voucher.number),
+            keys,
+        )
+
+    def take_up(self, notes: Mapping[bytes, OwnedNote], vouchers: Iterable[VoucherState]) -> None:
+        """Takes what there was after the block that it begins with."""
+        self._notes = dict(notes)
+        self._vouchers = {each.voucher.commitment: each for each in vouchers}
+
     def apply(self, changes: BlockChanges) -> Step:
         """Follows the block after the last one; raises `ValueError` if it is another."""
         if changes.parent != self.tip:
@@ -99,13 +138,16 @@ class Holdings:
         step = Step(changes, self.height + 1)
         step.keys = self._use_keys(changes)
         step.entries = movements(changes, step.height, self._keys, self._notes)
+        made = origins(changes, self._keys, self._notes)
         for identifier, (_, after) in changes.notes.items():
             before = self._notes.get(identifier)
-            self._put(identifier, self._owned(after, step.height))
+            origin = made.get(identifier) or _origin_of(before)
+            self._put(identifier, self._owned(after, step.height, origin))
             if before is not None or identifier in self._notes:
                 step.notes.append((identifier, before))
         self._follow_vouchers(changes, step)
         self._steps.append(step)
+        self._followed.add(changes.block)
         return step
 
     def undo(self, block: bytes) -> Step:
@@ -113,6 +155,7 @@ class Holdings:
         if not self._steps or self._steps[-1].changes.block != block:
             raise ValueError("only the last block can be undone, and no final one")
         step = self._steps.pop()
+        self._followed.discard(block)
         for identifier, before in step.notes:
             self._put(identifier, before)
         for key in step.keys:
@@ -126,10 +169,11 @@ class Holdings:
 
     def finalise(self, block: bytes) -> list[Step]:
         """Makes blocks up to this one final; returns them. One that is final has none."""
-        ids = [each.changes.block for each in self._steps]
-        if block not in ids:
+        if block not in self._followed or block == self._root[0]:
             return []
+        ids = [each.changes.block for each in self._steps]
         settled = [self._steps.popleft() for _ in range(ids.index(block) + 1)]
+        self._followed -= {self._root[0], *(each.changes.block for each in settled[:-1])}
         self._root = (block, settled[-1].height)
         return settled
 
@@ -139,11 +183,20 @@ class Holdings:
         else:
             self._notes[identifier] = note
 
-    def _owned(self, after: UnspentNote | None, height: int) -> OwnedNote | None:
+    def _owned(
+        self, after: UnspentNote | None, height: int, origin: Origin | None
+    ) -> OwnedNote | None:
         if after is None or after.note.public_key not in self._keys:
             return None
-        watched = self._keys.is_watched(after.note.public_key)
-        return OwnedNote(after.note, height, watched, after.channel, after.declaration)
+        return OwnedNote(
+            after.note,
+            height,
+            is_watched=self._keys.is_watched(after.note.public_key),
+            channel=after.channel,
+            declaration=after.declaration,
+            operation_id=None if origin is None else origin.operation_id,
+            output_index=0 if origin is None else origin.output_index,
+        )
 
     def _use_keys(self, changes: BlockChanges) -> list[bytes]:
         """Marks keys that have got notes, until no more come into sight; returns them (WAL-18)."""
@@ -177,6 +230,12 @@ class Holdings:
         commitment = state.voucher.commitment
         step.vouchers.append((commitment, self._vouchers.get(commitment)))
         self._vouchers[commitment] = state
+
+
+def _origin_of(note: OwnedNote | None) -> Origin | None:
+    if note is None or note.operation_id is None:
+        return None
+    return Origin(note.operation_id, note.output_index)
 
 
 def _paid(transaction: Transaction) -> set[bytes]:

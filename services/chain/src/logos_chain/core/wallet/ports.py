@@ -50,6 +50,8 @@ class WalletStore(Protocol):
 
         The newest state below it is kept beside it, since the block may not become final before a
         stop. All others go, and so do entries above the older one's height that are not given here.
+        An entry that is given replaces one at its place: after a stop, or after an error that was
+        none, entries at or below the older one's height are given again.
         """
         ...
 

@@ -4,16 +4,26 @@ Spec: docs/protocol/chain-wallet.md, WAL-8, WAL-9, WAL-18. Source: LIP-154, draf
 Note Keys and Wallet Recovery.
 """
 
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
 from logos_chain.core.wallet.derivation import Account, Role
-from logos_chain.core.wallet.errors import KeyUnknownError, TooManyPendingError
+from logos_chain.core.wallet.errors import (
+    KeyUnknownError,
+    TooManyPendingError,
+    TooManyWatchedError,
+)
+from logos_chain.core.wallet.state import KeptKeys, WalletState
 from logos_mantle.derivations import public_key, voucher_commitment, voucher_nullifier
+from logos_mantle.octets import HASH_BYTES
 
 GAP_LIMIT: Final = 20
 """Keys and vouchers in a row without a use, after which a restored wallet looks no further."""
+
+MAX_WATCHED: Final = 1024
+"""Keys that a wallet watches at most."""
 
 
 class KeyRing:
@@ -38,8 +48,23 @@ class KeyRing:
         """Returns whether a key is the wallet's to look at alone."""
         return key in self._watched and key not in self._places
 
+    def is_own(self, key: bytes) -> bool:
+        """Returns whether the wallet has the secret of a key, as far as it looks (WAL-8)."""
+        return key in self._places
+
+    @property
+    def watched(self) -> frozenset[bytes]:
+        """The watched keys, own ones among them."""
+        return frozenset(self._watched)
+
     def watch(self, key: bytes) -> None:
-        """Watches a public key, 32 bytes, from the next block on (WAL-9)."""
+        """Watches a public key, 32 bytes, from the next block on (WAL-9).
+
+        Raises:
+            TooManyWatchedError: It would be more than `MAX_WATCHED`.
+        """
+        if key not in self._watched and len(self._watched) >= MAX_WATCHED:
+            raise TooManyWatchedError(f"{MAX_WATCHED} keys are watched already")
         self._watched.add(key)
 
     def use(self, key: bytes) -> bool:
@@ -57,6 +82,41 @@ class KeyRing:
         """Takes it back: the block was undone. The key is still not given out before others."""
         role, number = self._places[key]
         self._used[role].discard(number)
+
+    @property
+    def owner(self) -> bytes:
+        """The first public key, 32 bytes, by which an account is known; zeros: it only watches."""
+        return self._keys[Role.RECEIVE][0] if self._account is not None else bytes(HASH_BYTES)
+
+    @property
+    def next_receive(self) -> int:
+        """The number of the key that is given out next, if it is unused then."""
+        return self._next_receive
+
+    def kept(self, undone: Iterable[bytes]) -> dict[Role, KeptKeys]:
+        """Returns which keys are used, for `take_up`.
+
+        Args:
+            undone: Keys that blocks have used which are not final.
+        """
+        later = {self._places[each] for each in undone}
+        seen = sorted(self._places[each] for each in self._seen)
+        return {
+            role: KeptKeys(
+                tuple([each for each in sorted(used) if (role, each) not in later]),
+                tuple([number for one, number in seen if one is role]),
+            )
+            for role, used in self._used.items()
+        }
+
+    def take_up(self, state: WalletState) -> None:
+        """Takes what was kept of the same account; takes a millisecond for ten keys."""
+        for role, kept in state.keys.items():
+            self._extend(role, max(kept.seen, default=-1) + 1 + GAP_LIMIT)
+            self._used[role] = set(kept.used)
+            self._seen |= {self._keys[role][each] for each in kept.seen}
+        self._watched |= set(state.watched)
+        self._next_receive = state.next_receive
 
     def receive_key(self) -> bytes:
         """Returns a public key to be paid to: another one each time, while there are (WAL-8).
@@ -152,6 +212,10 @@ class VoucherRing:
         """Takes all vouchers below a number for issued: after a restart, or a scan."""
         self._next = max(self._next, number)
         self._extend(self._next + GAP_LIMIT)
+
+    def by_number(self, number: int) -> Voucher:
+        """Returns a voucher that was issued, or one of the next 20."""
+        return self._known[number]
 
     def by_commitment(self, commitment: bytes) -> Voucher | None:
         """Returns the voucher of a block's commitment, if it is the account's."""

@@ -3,7 +3,7 @@
 Spec: docs/protocol/chain-wallet.md, WAL-10 to WAL-17.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -12,6 +12,7 @@ from logos_base.machine import Answer
 from logos_chain.core.ledger.ledger import Applied
 from logos_chain.core.ledger.tables import Changes
 from logos_chain.core.ledger.types import UnspentNote
+from logos_mantle.genesis import Genesis
 from logos_mantle.notes import Note
 from logos_mantle.operations import Operation
 from logos_mantle.transactions import SignedTransaction, Transaction
@@ -62,6 +63,25 @@ class BlockChanges:
             first_place=delta.before.vouchers,
         )
 
+    @classmethod
+    def of_genesis(cls, genesis: Genesis, notes: Iterable[tuple[bytes, UnspentNote]]) -> Self:
+        """Returns what a genesis block has done, as the first block of a wallet (WAL-18).
+
+        Args:
+            genesis: Of the chain.
+            notes: All that the ledger has after it, by id.
+        """
+        block = genesis.block
+        return cls(
+            block=block.id,
+            parent=block.header.parent,
+            slot=block.header.slot,
+            transactions=tuple([each.transaction for each in block.transactions]),
+            notes={key: (None, after) for key, after in notes},
+            nullifiers=frozenset(),
+            voucher=block.header.leadership.voucher,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class OwnedNote:
@@ -75,6 +95,10 @@ class OwnedNote:
     """The channel that owns it, 32 bytes."""
     declaration: bytes | None = None
     """The declaration that it is locked for, 32 bytes."""
+    operation_id: bytes | None = None
+    """Of the operation that has made it, 32 bytes; None: it is not known, or not own (WAL-21)."""
+    output_index: int = 0
+    """Its place among the outputs of that operation."""
 
     @property
     def is_free(self) -> bool:
@@ -195,6 +219,14 @@ class Unmoved:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """An entry of the history is final: to be kept, at its place in its block (WAL-23)."""
+
+    entry: Entry
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
 class Included:
     """A transaction of the wallet is in a block."""
 
@@ -224,4 +256,4 @@ class Dropped:
     reason: DropReason
 
 
-Effect = Moved | Unmoved | Included | Excluded | Settled | Dropped | Answer
+Effect = Moved | Unmoved | Recorded | Included | Excluded | Settled | Dropped | Answer

@@ -66,6 +66,10 @@ class Waiting:
     def drafts(self) -> list[Draft]:
         return [each.draft for each in self._held.values()]
 
+    def unincluded(self) -> list[bytes]:
+        """Returns hashes of those that are in no block."""
+        return [key for key, each in self._held.items() if each.block is None]
+
     def incoming(self, keys: KeyRing) -> int:
         """Returns what those that are in no block give to the wallet's own keys."""
         outputs = [

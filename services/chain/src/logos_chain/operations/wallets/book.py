@@ -1,0 +1,277 @@
+"""The machine of one wallet, and what is kept of it on disk.
+
+All that a machine tells is noted here until the disk has it.
+
+Spec: docs/protocol/chain-wallet.md, WAL-16, WAL-22 to WAL-24.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from logos_base.machine import Answer
+from logos_chain.core.ports import ChainStore
+from logos_chain.core.wallet.derivation import Account
+from logos_chain.core.wallet.errors import (
+    KeyUnknownError,
+    NoteUnavailableError,
+    WalletOtherError,
+    WalletScanningError,
+    WalletStateDamagedError,
+)
+from logos_chain.core.wallet.ports import KeptDraft, KeptEntry, WalletStore
+from logos_chain.core.wallet.records import (
+    Submission,
+    decode_entry,
+    decode_submission,
+    encode_entry,
+    encode_submission,
+)
+from logos_chain.core.wallet.selection import Rng
+from logos_chain.core.wallet.types import (
+    Draft,
+    Dropped,
+    Effect,
+    Excluded,
+    Included,
+    Recorded,
+    Settled,
+)
+from logos_chain.core.wallet.wallet import Wallet
+from logos_mantle.octets import HASH_BYTES
+
+log = logging.getLogger(__name__)
+
+_WATCHED: Final = "/watched"
+"""After a wallet's name: where its watched keys are kept, which no block has to do with."""
+_NO_BLOCK: Final = bytes(HASH_BYTES)
+
+
+class WalletBook:
+    """One wallet in memory and on disk. `lock` orders all that waits in between."""
+
+    def __init__(
+        self,
+        name: str,
+        account: Account | None,
+        store: WalletStore,
+        chain: ChainStore,
+        *,
+        rng: Rng,
+        unix_ms: Callable[[], int],
+    ) -> None:
+        """
+        Args:
+            name: Of the wallet in the store.
+            account: Of its keys; None: it only watches.
+            store: Of the node's wallets.
+            chain: Tells which transactions final blocks have.
+            rng: Of choices that others see.
+            unix_ms: The wall clock.
+        """
+        self.name = name
+        self.account = account
+        self.store = store
+        self.lock = asyncio.Lock()
+        self.unix_ms = unix_ms
+        self.machine: Wallet | None = None
+        """None: the chain is to be scanned."""
+        self.submissions: dict[bytes, Submission] = {}
+        """What was submitted and is not final, by hash."""
+        self.due: dict[bytes, None] = {}
+        """Hashes of what is to be submitted again, in order."""
+        self._chain = chain
+        self._rng = rng
+        self._entries: list[Recorded] = []
+        self._kept: bytes | None = None
+        """The block for which the disk has the newest state."""
+        self._gone: set[bytes] = set()
+        self._watched: set[bytes] = set()
+        self._is_other = False
+        """Whether what is on disk is another phrase's."""
+
+    def require(self) -> Wallet:
+        """Returns the machine; raises `WalletScanningError`."""
+        if self.machine is None:
+            raise WalletScanningError("the wallet looks through the chain; try again later")
+        return self.machine
+
+    def fresh(self, *, tip: bytes, height: int) -> Wallet:
+        """Returns a machine that has seen nothing, after a block."""
+        made = Wallet(self.account, self._rng, tip=tip, height=height)
+        self._watch_all(made)
+        return made
+
+    # -- taking up -----------------------------------------------------------------------------
+
+    async def load(self, block: bytes) -> bool:
+        """Takes up what is kept for a final block; returns whether there is such.
+
+        Raises:
+            DiskFullError, StoreFailedError.
+        """
+        await self._load_watched()
+        raw = await self.store.load(self.name, block)
+        if raw is None:
+            return False
+        try:
+            machine = await asyncio.to_thread(Wallet.restored, self.account, self._rng, raw)
+        except WalletOtherError:
+            log.warning("what is kept of a wallet is another phrase's", extra={"wallet": self.name})
+            self._is_other = True
+            return False
+        except WalletStateDamagedError as error:
+            log.warning("the kept state of a wallet is given up", extra={"error": str(error)})
+            return False
+        self._watch_all(machine)
+        await self.take_up(machine)
+        self._kept = block
+        return True
+
+    def replace(self, account: Account) -> None:
+        """Makes it the wallet of another phrase, which is to be scanned for. Under the lock."""
+        self.account, self.machine, self._is_other = account, None, True
+
+    async def begin(self, machine: Wallet, entries: Iterable[Recorded]) -> None:
+        """Keeps a machine at the genesis; all that was kept of states and history goes.
+
+        What was submitted stays, unless it was another phrase's. Raises as `keep`.
+        """
+        if self._is_other:
+            await self.store.forget(self.name)
+            self._is_other = False
+        self._entries.clear()
+        self._kept = None
+        await self.keep(machine, entries)
+
+    async def take_up(self, machine: Wallet) -> None:
+        """Makes a machine that is at a final block the wallet's, with what was submitted."""
+        machine.voucher_ring.issued_until(await self.store.next_voucher(self.name))
+        self.submissions.clear()
+        for kept in await self.store.drafts(self.name):
+            submission = await self._resumed(machine, kept)
+            if submission is None:
+                self._gone.add(kept.hash)
+            else:
+                self.submissions[kept.hash] = submission
+        self.due = dict.fromkeys(self.submissions)
+        self.machine = machine
+
+    async def _resumed(self, machine: Wallet, kept: KeptDraft) -> Submission | None:
+        """Returns a submission that the machine waits for now; None: it is of no use."""
+        containing = await self._chain.containing(kept.hash)
+        if any(self._chain.is_final(each) for each in containing):
+            return None
+        try:
+            submission = decode_submission(kept.value)
+            for key in submission.draft.signing_keys:
+                machine.keys.secret_key(key)
+            machine.resume(submission.draft, self.unix_ms())
+        except (KeyUnknownError, NoteUnavailableError, WalletStateDamagedError) as error:
+            log.warning("a kept transaction is given up", extra={"error": str(error)})
+            return None
+        return submission
+
+    # -- what becomes of it --------------------------------------------------------------------
+
+    def obey(self, effects: Iterable[Effect]) -> list[Draft]:
+        """Notes what a machine tells; returns the drafts that it answers with."""
+        drafts: list[Draft] = []
+        for effect in effects:
+            match effect:
+                case Answer(value=Draft() as draft):
+                    drafts.append(draft)
+                case Recorded():
+                    self._entries.append(effect)
+                case Included(transaction):
+                    self.due.pop(transaction, None)
+                case Excluded(transaction):
+                    if transaction in self.submissions:
+                        self.due[transaction] = None
+                case Settled(transaction) | Dropped(transaction):
+                    self._forget(transaction)
+                case _:
+                    pass
+        return drafts
+
+    def _forget(self, transaction: bytes) -> None:
+        self.due.pop(transaction, None)
+        if self.submissions.pop(transaction, None) is not None:
+            self._gone.add(transaction)
+
+    async def keep(self, machine: Wallet, entries: Iterable[Recorded] = ()) -> None:
+        """Keeps a machine at its last final block, and its history up to there (WAL-22, WAL-23).
+
+        Raises:
+            DiskFullError, StoreFailedError: It is to be kept again.
+        """
+        self._entries += entries
+        block, height = machine.final
+        if block == self._kept:
+            return await self.drop_gone()  # without the entries it would forget those of the block
+        kept = [
+            KeptEntry(each.entry.height, each.place, encode_entry(each.entry))
+            for each in self._entries
+        ]
+        await self.store.keep(self.name, block, height, machine.snapshot(), kept)
+        self._entries.clear()
+        self._kept = block
+        await self.drop_gone()
+        return None
+
+    async def put(self, submission: Submission) -> None:
+        """Makes a submission durable; raises DiskFullError, StoreFailedError: drop it then."""
+        key = submission.draft.hash
+        try:
+            await self.store.put_draft(self.name, KeptDraft(key, encode_submission(submission)))
+        except BaseException:
+            self._gone.add(key)  # it may have been done
+            raise
+        self.submissions[key] = submission
+
+    async def drop_gone(self) -> None:
+        """Drops what was submitted, and is final or given up; raises as `keep`."""
+        gone = sorted(self._gone)
+        if gone:
+            await self.store.drop_drafts(self.name, gone)
+            self._gone -= set(gone)
+
+    async def history(self, before: tuple[int, int] | None, limit: int) -> list[Recorded]:
+        """Returns entries before a height and a place, the newest first (WAL-23)."""
+        recent = [Recorded(entry, place) for place, entry in self.require().recent()]
+        known = [
+            each
+            for each in (*self._entries, *recent)
+            if before is None or (each.entry.height, each.place) < before
+        ]
+        found = known[::-1][:limit]
+        if len(found) == limit:
+            return found
+        oldest = [(each.entry.height, each.place) for each in (*self._entries, *recent)][:1]
+        bound = min([each for each in (before, *oldest) if each is not None], default=None)
+        kept = await self.store.entries(self.name, bound, limit - len(found))
+        return found + [Recorded(decode_entry(each.value), each.place) for each in kept]
+
+    # -- watched keys --------------------------------------------------------------------------
+
+    async def watch(self, key: bytes) -> None:
+        """Watches a key of 32 bytes, durably, from the next block on (WAL-9).
+
+        Raises:
+            TooManyWatchedError, DiskFullError, StoreFailedError.
+        """
+        self.require().keys.watch(key)
+        watched = sorted({*self._watched, key})
+        name = self.name + _WATCHED
+        await self.store.keep(name, _NO_BLOCK, 0, b"".join(watched), ())
+        self._watched.add(key)
+
+    async def _load_watched(self) -> None:
+        raw = await self.store.load(self.name + _WATCHED, _NO_BLOCK) or b""
+        found = [raw[at : at + HASH_BYTES] for at in range(0, len(raw), HASH_BYTES)]
+        self._watched = set(found)
+
+    def _watch_all(self, machine: Wallet) -> None:
+        for each in self._watched:
+            machine.keys.watch(each)

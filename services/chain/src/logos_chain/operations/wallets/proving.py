@@ -1,0 +1,81 @@
+"""Has the proofs of a draft made.
+
+Spec: docs/protocol/chain-wallet.md, WAL-14, WAL-15; zk.md, ZK-9, ZK-10.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from logos_chain.core.wallet.signing import claim_witness, signature_witness
+from logos_chain.core.wallet.types import Draft
+from logos_chain.core.wallet.wallet import Wallet
+from logos_chain.operations.leading import Make
+from logos_crypto.circuits import CircuitKey, Witness
+from logos_crypto.jobs import CircuitJob
+from logos_crypto.prover import Priority
+from logos_crypto.trees import MerklePath
+from logos_mantle.proofs import ClaimProof, OperationProof, ZkSignatureProof
+from logos_mantle.transactions import SignedTransaction
+from logos_mantle.transfers import LeaderClaim, Transfer
+
+CIRCUITS: Final = ("signature2", "signature32", "claim")
+"""Those whose proving keys a wallet needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftWitnesses:
+    """What is to be proven of a draft, for each operation in turn. Secret."""
+
+    draft: Draft
+    parts: tuple[tuple[type[ClaimProof] | type[ZkSignatureProof], Witness], ...] = field(repr=False)
+
+
+def witnesses(machine: Wallet, draft: Draft, path: MerklePath | None = None) -> DraftWitnesses:
+    """Returns what is to be proven of a transfer or a claim of the wallet.
+
+    Args:
+        machine: The wallet.
+        draft: Of it; without operations that others sign.
+        path: Of the voucher, for a claim.
+
+    Raises:
+        KeyUnknownError: The wallet only watches.
+        ValueError: It has operations that the wallet does not prove by itself.
+    """
+    parts: list[tuple[type[ClaimProof | ZkSignatureProof], Witness]] = []
+    transaction = draft.transaction
+    for operation in transaction.operations:
+        match operation:
+            case Transfer():
+                secrets = [machine.keys.secret_key(each) for each in draft.signing_keys]
+                made = signature_witness(transaction, draft.signing_keys, secrets)
+                parts.append((ZkSignatureProof, made))
+            case LeaderClaim() if path is not None and draft.voucher is not None:
+                ring = machine.voucher_ring
+                secret = ring.secret(ring.by_number(draft.voucher))
+                parts.append((ClaimProof, claim_witness(transaction, operation, secret, path)))
+            case _:
+                raise ValueError("an operation that the wallet does not prove by itself")
+    return DraftWitnesses(draft, tuple(parts))
+
+
+class DraftProver:
+    """The node's prover, with the keys of the wallet's circuits."""
+
+    def __init__(self, keys: Mapping[str, CircuitKey], make: Make) -> None:
+        """
+        Args:
+            keys: Proving keys by the names of `CIRCUITS`.
+            make: `prove` of the node's prover.
+        """
+        self._keys = keys
+        self._make = make
+
+    async def signed(self, wanted: DraftWitnesses) -> SignedTransaction:
+        """Returns a draft with its proofs; behind proofs of leadership. Errors of `LogosError`."""
+        proofs: list[OperationProof] = []
+        for kind, witness in wanted.parts:
+            job = CircuitJob(witness, self._keys[witness.circuit])
+            proofs.append(kind(await self._make(job, Priority.ORDINARY)))
+        return SignedTransaction(wanted.draft.transaction, tuple(proofs))

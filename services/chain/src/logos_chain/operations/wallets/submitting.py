@@ -1,0 +1,274 @@
+"""Makes transactions of orders, and submits them until a final block has them.
+
+Each is on disk before it is first submitted, so none is made twice, and none is forgotten. What
+others cannot take now is submitted again when the chain has moved; what they refuse is dropped.
+
+Spec: docs/protocol/chain-wallet.md, WAL-12, WAL-16, WAL-24, WAL-25.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from logos_base.errors import ErrorKind, LogosError, StoreFailedError
+from logos_base.machine import Ticket
+from logos_chain.core.ledger.ledger import Ledger
+from logos_chain.core.wallet.errors import OrderInvalidError, RequestReusedError
+from logos_chain.core.wallet.records import MAX_REQUEST_BYTES, Submission
+from logos_chain.core.wallet.types import Effect, Order, Prices
+from logos_chain.core.wallet.wallet import Wallet
+from logos_chain.operations.following import FollowOperations
+from logos_chain.operations.wallets.book import WalletBook
+from logos_chain.operations.wallets.proving import DraftProver, DraftWitnesses, witnesses
+from logos_crypto.trees import MerklePath
+from logos_mantle.derivations import blake2b
+from logos_mantle.octets import ZERO
+from logos_module.errors import ModuleDrainingError
+
+log = logging.getLogger(__name__)
+
+MAX_REQUESTS: Final = 1024
+"""Names of orders that are remembered beyond those of transactions that wait."""
+
+TICKET: Final = Ticket(0)
+"""Of all questions: they are answered at once."""
+MAX_U64: Final = (1 << 64) - 1
+
+_LATER: Final = frozenset(
+    {
+        ErrorKind.UNAVAILABLE,
+        ErrorKind.RESOURCE_EXHAUSTED,
+        ErrorKind.DEADLINE_EXCEEDED,
+        ErrorKind.ABORTED,
+        ErrorKind.INTERNAL,
+    }
+)
+"""Kinds of errors that say nothing about the transaction."""
+
+Submit = Callable[[bytes], Awaitable[bytes]]
+"""Gives an encoded transaction to the node's mempool, and returns its hash. Errors of `LogosError`:
+of those that say something about the transaction, `ALREADY_EXISTS` is none."""
+
+Start = Callable[[Coroutine[Any, Any, None]], object]
+"""Starts work that goes on though its caller is cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a machine has answered to a question for a transaction."""
+
+    effects: Sequence[Effect]
+    path: MerklePath | None = None
+    """Of the voucher, for a claim."""
+
+
+Ask = Callable[[Wallet, int], Asked]
+"""Asks a machine for one draft, at a time; errors of `LogosError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    order: bytes
+    outcome: asyncio.Future[bytes]
+
+
+class Submitter:
+    """The transactions of one wallet on their way."""
+
+    def __init__(
+        self,
+        book: WalletBook,
+        follow: FollowOperations,
+        prover: DraftProver,
+        submit: Submit,
+        start: Start,
+    ) -> None:
+        self._book = book
+        self._follow = follow
+        self._prover = prover
+        self._port = submit
+        self._start = start
+        self._requests: dict[bytes, _Request] = {}
+        self._open: set[asyncio.Future[bytes]] = set()
+
+    async def send(self, order: Order, request: bytes = b"") -> bytes:
+        """Fulfils an order; returns the hash of its transaction, 32 bytes, once it is submitted.
+
+        The work goes on if the caller is cancelled.
+
+        Args:
+            order: Without operations.
+            request: The caller's name for it, at most 64 bytes: an order of a name is fulfilled
+                once (WAL-25). Empty: it has none.
+
+        Raises:
+            RequestReusedError: Another order has this name.
+            WalletScanningError, and what `Wallet.prepare` raises: Nothing was made.
+            DiskFullError, StoreFailedError: It is not submitted, unless that becomes known at the
+                next start.
+            LogosError: The prover failed, or the transaction was refused; it is dropped.
+        """
+        if len(request) > MAX_REQUEST_BYTES:
+            raise OrderInvalidError(f"at most {MAX_REQUEST_BYTES} bytes", field="request")
+        if not 0 <= order.tip <= MAX_U64:
+            raise OrderInvalidError("no tip of 64 bits", field="tip")
+        digest = _digest(order)
+        known = self._known(request) if request else None
+        if known is None:
+            known = _Request(digest, asyncio.get_running_loop().create_future())
+            if request:
+                self._remember(request, known)
+            self._begin(self._ordered(order, request, digest), known, request)
+        elif known.order != digest:
+            raise RequestReusedError("another order had this name", field="request")
+        return await asyncio.shield(known.outcome)
+
+    async def make(self, ask: Ask) -> bytes:
+        """Has a transaction made that has no name; returns its hash once it is submitted.
+
+        Raises:
+            WalletScanningError, and what `ask` raises: Nothing was made.
+            LogosError: As `send`.
+        """
+        made = _Request(ZERO, asyncio.get_running_loop().create_future())
+        self._begin(self._fulfil(ask, b"", ZERO), made, b"")
+        return await asyncio.shield(made.outcome)
+
+    async def submit_due(self) -> None:
+        """Submits again what is due; what is refused is dropped."""
+        for each in [each for each in self._book.due if each in self._book.submissions]:
+            try:
+                await self._submit(each)
+            except LogosError as error:
+                log.warning("a transaction is given up", extra={"error": str(error)})
+
+    def close(self) -> None:
+        """Ends the waiting of all callers: the module stops."""
+        for each in self._open:
+            if not each.done():
+                each.set_exception(ModuleDrainingError("the module is about to stop"))
+                each.exception()
+
+    # -- requests ------------------------------------------------------------------------------
+
+    def _known(self, request: bytes) -> _Request | None:
+        known = self._requests.get(request)
+        if known is not None:
+            return known
+        for submission in self._book.submissions.values():
+            if submission.request == request:
+                outcome: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+                outcome.set_result(submission.draft.hash)
+                return _Request(submission.order, outcome)
+        return None
+
+    def _remember(self, request: bytes, made: _Request) -> None:
+        self._requests[request] = made
+        done = [key for key, each in self._requests.items() if each.outcome.done()]
+        for key in done[: max(0, len(self._requests) - MAX_REQUESTS)]:
+            del self._requests[key]
+
+    def _begin(self, work: Coroutine[Any, Any, bytes], made: _Request, request: bytes) -> None:
+        self._open.add(made.outcome)
+        made.outcome.add_done_callback(self._open.discard)
+        self._start(self._settle(work, made, request))
+
+    async def _settle(
+        self, work: Coroutine[Any, Any, bytes], made: _Request, request: bytes
+    ) -> None:
+        outcome = made.outcome
+        try:
+            found = await work
+        except LogosError as error:
+            if self._requests.get(request) is made:
+                del self._requests[request]  # it may be asked for again
+            if not outcome.done():
+                outcome.set_exception(error)
+                outcome.exception()  # it may be that no caller waits
+        else:
+            if not outcome.done():
+                outcome.set_result(found)
+
+    # -- work ----------------------------------------------------------------------------------
+
+    async def _ordered(self, order: Order, request: bytes, digest: bytes) -> bytes:
+        prices = (await self._follow.at_tip(prices_of)).value
+
+        def ask(machine: Wallet, now_ms: int) -> Asked:
+            return Asked(machine.prepare(TICKET, order, prices, now_ms))
+
+        return await self._fulfil(ask, request, digest)
+
+    async def _fulfil(self, ask: Ask, request: bytes, digest: bytes) -> bytes:
+        book = self._book
+        async with book.lock:
+            machine, now_ms = book.require(), book.unix_ms()
+            book.obey(machine.tick(now_ms))
+            asked = ask(machine, now_ms)
+            [draft] = book.obey(asked.effects)
+            try:
+                wanted = witnesses(machine, draft, asked.path)
+            except BaseException:
+                self._give_up(draft.hash)
+                raise
+        return await self._finish(machine, wanted, request, digest)
+
+    async def _finish(
+        self, machine: Wallet, wanted: DraftWitnesses, request: bytes, digest: bytes
+    ) -> bytes:
+        draft, book = wanted.draft, self._book
+        try:
+            signed = await self._prover.signed(wanted)
+            async with book.lock:
+                if book.machine is not machine:
+                    raise ModuleDrainingError("the wallet was replaced by another one")
+                book.require().submitted(draft.hash, book.unix_ms())
+                await book.put(Submission(draft, signed, request, digest))
+        except BaseException:
+            self._give_up(draft.hash)
+            raise
+        await self._submit(draft.hash)
+        return draft.hash
+
+    async def _submit(self, key: bytes) -> None:
+        book = self._book
+        submission = book.submissions.get(key)
+        if submission is None:
+            return
+        book.due.pop(key, None)
+        try:
+            await self._port(submission.signed.encoded)
+        except LogosError as error:
+            if error.kind is ErrorKind.ALREADY_EXISTS:
+                return
+            if error.kind in _LATER:
+                book.due[key] = None
+                log.info("a transaction is submitted again later", extra={"error": str(error)})
+                return
+            self._give_up(key)
+            await self._drop_gone()
+            raise
+
+    async def _drop_gone(self) -> None:
+        try:
+            async with self._book.lock:
+                await self._book.drop_gone()
+        except StoreFailedError as error:  # it is dropped with the next that is
+            log.info("a dropped transaction is still on disk", extra={"error": str(error)})
+
+    def _give_up(self, key: bytes) -> None:
+        book = self._book
+        if book.machine is not None:
+            book.obey(book.machine.dropped(key, book.unix_ms()))
+
+
+def prices_of(ledger: Ledger) -> Prices:
+    """Returns the prices of the next block."""
+    return Prices(ledger.head.execution.price, ledger.head.storage.price)
+
+
+def _digest(order: Order) -> bytes:
+    outputs = b"".join([each.encode() for each in order.outputs])
+    return blake2b(order.tip.to_bytes(8, "little"), outputs)
