@@ -71,6 +71,10 @@ class MemoryStore:
     async def block(self, identifier: BlockId) -> KeptBlock | None:
         return self.kept.get(identifier)
 
+    async def height(self, identifier: BlockId) -> int | None:
+        kept = self.kept.get(identifier)
+        return None if kept is None else kept.height
+
     async def final(self, first: int, limit: int) -> Sequence[BlockId]:
         return [each.id for each in self.final_blocks if each.height >= first][:limit]
 

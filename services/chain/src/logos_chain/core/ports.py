@@ -89,6 +89,10 @@ class ChainStore(FinalChain, Protocol):
         """Returns a kept block, final or not."""
         ...
 
+    async def height(self, identifier: BlockId) -> int | None:
+        """Returns how many blocks stand before a kept one."""
+        ...
+
     async def final(self, first: int, limit: int) -> Sequence[BlockId]:
         """Returns the ids of final blocks from a height on, at most so many."""
         ...

@@ -1,1 +1,1 @@
-"""The network, through the network module of this node."""
+"""The ports of the chain's operations to the network module of its node."""

@@ -100,6 +100,12 @@ class SqlChainStore:
             row = await self._row(identifier)
             return None if row is None else _block(row)
 
+    async def height(self, identifier: BlockId) -> int | None:
+        """Returns how many blocks stand before a kept one."""
+        with self._advising():
+            height = await self._height(identifier)
+            return None if height is None else read_u64(height)
+
     async def final(self, first: int, limit: int) -> Sequence[BlockId]:
         """Returns the ids of final blocks from a height on, 64 bits; at most so many."""
         return [BlockId(each.id) for each in await self._finals(first, limit)]
@@ -171,6 +177,10 @@ class SqlChainStore:
         return (
             await session.execute(select(BLOCKS).where(BLOCKS.c.id == identifier))
         ).one_or_none()
+
+    @reading
+    async def _height(self, session: AsyncSession, identifier: BlockId) -> Any:
+        return await session.scalar(select(BLOCKS.c.height).where(BLOCKS.c.id == identifier))
 
     @reading
     async def _finals(self, session: AsyncSession, first: int, limit: int) -> Sequence[Any]:

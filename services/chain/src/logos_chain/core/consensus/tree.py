@@ -92,6 +92,11 @@ class BlockTree:
         """The root and all blocks that descend from it."""
         return len(self._blocks) - len(self._below)
 
+    @property
+    def oldest(self) -> TreeBlock:
+        """The oldest ancestor of the root that is kept here, or the root."""
+        return self._blocks[next(iter(self._below), self.root.id)]
+
     def get(self, block_id: BlockId) -> TreeBlock | None:
         """Returns a block of the tree, or one of the root's kept ancestors."""
         return self._blocks.get(block_id)

@@ -57,6 +57,19 @@ def answer(
     """
     if chain.height_of(request.target) is None:
         return RefusalReason.TARGET_UNKNOWN
+    start = start_of(request, chain)
+    if start is None:
+        return RefusalReason.NOTHING_IN_COMMON
+    blocks = tuple(chain.path(start, request.target, limit))
+    last = blocks[-1] if blocks else start
+    return Answered(blocks, is_whole=last == request.target)
+
+
+def start_of(request: DownloadRequest, chain: ServedChain) -> BlockId | None:
+    """Returns the block after which an answer begins; the target is here.
+
+    None: the target's chain and the requester's have nothing in common, as far as it names it.
+    """
     known = {request.local_tip, request.latest_immutable, *request.additional}
     starts: list[tuple[int, BlockId]] = []
     for each in known:
@@ -65,9 +78,4 @@ def answer(
             height = chain.height_of(common)
             if height is not None:
                 starts.append((height, common))
-    if not starts:
-        return RefusalReason.NOTHING_IN_COMMON
-    start = max(starts)[1]
-    blocks = tuple(chain.path(start, request.target, limit))
-    last = blocks[-1] if blocks else start
-    return Answered(blocks, is_whole=last == request.target)
+    return max(starts)[1] if starts else None

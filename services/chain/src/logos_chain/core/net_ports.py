@@ -1,0 +1,118 @@
+"""What a chain's operations ask of the network module of their node, and of the mempool.
+
+Spec: docs/protocol/chain-network.md, CNW-1 to CNW-21.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from logos_base.gossip import Heard, Verdict
+from logos_chain.core.mempool.errors import Reason
+from logos_mantle.transactions import SignedTransaction
+
+
+class SyncStream(Protocol):
+    """A stream of the synchronisation to one peer; one reader and one writer at a time."""
+
+    @property
+    def peer(self) -> str:
+        """Who is at the other end."""
+        ...
+
+    async def send(self, message: bytes) -> None:
+        """Sends a message; waits while the peer does not read. StreamLostError."""
+        ...
+
+    async def receive(self, limit: int) -> bytes | None:
+        """Returns the next message, or None where the peer has ended its side. Untrusted.
+
+        Args:
+            limit: Of its bytes.
+
+        Raises:
+            StreamLostError: The stream has broken.
+            SyncTooLargeError: The message is over the limit; it was not read.
+            SyncMalformedError: The peer has ended its side within a message.
+        """
+        ...
+
+    async def end(self) -> None:
+        """Ends the sending side. StreamLostError."""
+        ...
+
+    async def finish(self) -> None:
+        """Waits until the peer has ended its side, too; what it still sends is dropped."""
+        ...
+
+
+AnswerStream = Callable[[SyncStream], Awaitable[None]]
+"""Answers on a stream. Errors of peers end the stream: StreamLostError, RemoteFaultError,
+TimeoutError."""
+
+
+class SyncPeers(Protocol):
+    """The peers that speak the synchronisation."""
+
+    def open(self, peer: str) -> AbstractAsyncContextManager[SyncStream]:
+        """Opens a stream to a peer; it is reset at the end unless both sides have ended.
+
+        Raises StreamLostError, NetworkDeniedError.
+        """
+        ...
+
+    async def serve(self, answer: AnswerStream) -> None:
+        """Hands the streams of peers to `answer`, until cancelled; a bounded number at a time."""
+        ...
+
+    async def connected(self) -> Sequence[str]:
+        """Returns the connected peers that speak the protocol. NetworkUnavailableError."""
+        ...
+
+
+class FollowedTopic(Protocol):
+    """A topic of gossip that is followed."""
+
+    async def messages(self) -> Sequence[Heard]:
+        """Waits for messages, at least one. Untrusted."""
+        ...
+
+    def judge(self, gossip_id: bytes, verdict: Verdict) -> None:
+        """Gives the verdict on a message, once; after four seconds it is void (NET-8)."""
+        ...
+
+
+class Gossip(Protocol):
+    """Messages to and from all nodes of a chain."""
+
+    async def publish(self, topic: str, data: bytes) -> None:
+        """Passes a message to the neighbours that follow a topic, one at least.
+
+        Raises:
+            NoNeighboursError: There is none, or none has room.
+            MessageKnownError: The same bytes were published within the last two minutes.
+            MessageOversizeError: It is larger than the network module takes (NET-7).
+            NetworkUnavailableError, NetworkDeniedError
+        """
+        ...
+
+    def follow(self, topic: str) -> AbstractAsyncContextManager[FollowedTopic]:
+        """Follows a topic for as long as the context is open; goes on after any interruption."""
+        ...
+
+
+class Transactions(Protocol):
+    """The transactions that wait for a block."""
+
+    async def received(self, raw: bytes, source: str) -> Reason | None:
+        """Takes a transaction; returns why it does not wait now. Untrusted.
+
+        Args:
+            raw: At most 2 MiB.
+            source: The neighbour that has passed it on.
+        """
+        ...
+
+    def get(self, transaction: bytes) -> SignedTransaction | None:
+        """Returns a transaction that waits, by its hash, 32 bytes."""
+        ...
