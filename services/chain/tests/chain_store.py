@@ -1,7 +1,7 @@
 """Chains for tests of their store: blocks that change every table, in ways no ledger would."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import shake_128
 from pathlib import Path
@@ -18,7 +18,7 @@ from logos_chain.core.ledger.services import identity_keys
 from logos_chain.core.ledger.state import Delta, State
 from logos_chain.core.ledger.types import Channel, Declaration, Head, Provider, Snapshots
 from logos_chain.core.ports import KeptBlock, Settled
-from logos_chain.store.opening import open_store
+from logos_chain.store.opening import OpenStore, open_store
 from logos_chain.store.sql import SqlChainStore
 from logos_mantle.notes import Note
 
@@ -38,8 +38,14 @@ POOL = [named(f"pool {number}") for number in range(6)]
 """Few keys, so that blocks write to those that others have written to."""
 
 
-def opened(place: Path | str) -> AbstractAsyncContextManager[SqlChainStore]:
+def opened_all(place: Path | str) -> AbstractAsyncContextManager[OpenStore]:
     return open_store(place, keep_slots=KEEP_SLOTS)
+
+
+@asynccontextmanager
+async def opened(place: Path | str) -> AsyncIterator[SqlChainStore]:
+    async with opened_all(place) as store:
+        yield store.chain
 
 
 def numbers(seed: object) -> Iterator[int]:

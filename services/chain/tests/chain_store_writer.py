@@ -4,19 +4,13 @@ For each line that it is sent it forks one writer, tells its id, and tells when 
 Writers tell what they were told is durable: `final HEIGHT`, `added ID`.
 """
 
-import asyncio
 import os
-import sys
 from pathlib import Path
 
 from chain_store import Author, opened
+from chain_writers import forked, say
 
 from logos_chain.store.sql import SqlChainStore
-
-
-def say(text: str) -> None:
-    """A line of a pipe, whole or not at all."""
-    os.write(1, f"{text}\n".encode())
 
 
 async def resumed(store: SqlChainStore) -> Author:
@@ -50,16 +44,5 @@ async def write(place: Path) -> None:
             author.kept = {chain[-1].id: chain[-1]}
 
 
-def main(place: Path) -> None:
-    for _ in sys.stdin:
-        writer = os.fork()
-        if not writer:
-            say("ready")
-            asyncio.run(write(place))
-        say(f"writer {writer}")
-        os.waitpid(writer, 0)
-        say("ended")
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    forked(write)

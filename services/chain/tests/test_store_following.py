@@ -30,19 +30,19 @@ async def test_a_restart_at_every_height_ends_with_the_same_tip(place: Place, ru
     for block, fork in zip(main, forks, strict=True):
         async with (
             open_store(place, keep_slots=TWO.uncle_window_slots) as store,
-            node(world, store, rule=rule) as follow,
+            node(world, store.chain, rule=rule) as follow,
         ):
             await give(follow, [block, fork])
             await quiet(follow)
             tip, final, state = follow.tip, follow.latest_immutable, await state_of(follow)
         async with (
             open_store(place, keep_slots=TWO.uncle_window_slots) as store,
-            node(world, store, rule=rule) as follow,
+            node(world, store.chain, rule=rule) as follow,
         ):
             assert follow.tip.id == tip.id
             assert follow.tip.state == tip.state
             assert follow.latest_immutable.id == final.id
             assert await state_of(follow) == state
-            assert store.is_final(follow.latest_immutable.id)
+            assert store.chain.is_final(follow.latest_immutable.id)
 
     assert state == contents(world.replayed(main[-1].id))

@@ -1,20 +1,14 @@
 """CHS-11: a process that is killed leaves a store that is whole, with all that it was told of."""
 
 import asyncio
-import os
-import secrets
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import IO
 
 import pytest
+from chain_killing import writers
 from chain_store import opened
 
 from logos_chain.core.consensus.types import BlockId
@@ -22,9 +16,6 @@ from logos_chain.core.ports import KeptBlock
 from logos_chain.store.sql import SqlChainStore
 
 KILLS = 20
-LONGEST_MS = 400
-"""From the fork of a writer; it opens the store within some tens of them."""
-WRITER = Path(__file__).with_name("chain_store_writer.py")
 
 
 @dataclass
@@ -42,25 +33,6 @@ class Told:
             self.added = set()
         elif what == "added":
             self.added.add(value)
-
-
-def kill_one(commands: IO[str], lines: IO[str], told: Told) -> None:
-    commands.write("go\n")
-    commands.flush()
-    writer, line = 0, ""
-    while not (writer and line):
-        heard = lines.readline().strip()
-        if heard.startswith("writer"):
-            writer = int(heard.split()[1])
-        elif heard == "ready":
-            line = heard
-        else:
-            told.hear(heard)
-    time.sleep(secrets.randbelow(LONGEST_MS) / 1000)
-    os.kill(writer, signal.SIGKILL)
-    while (heard := lines.readline().strip()) != "ended":
-        assert heard
-        told.hear(heard)
 
 
 async def looked_at(place: Path, told: Told) -> int:
@@ -103,22 +75,11 @@ def are_listed(place: Path, blocks: list[KeptBlock]) -> None:
 @pytest.mark.stress
 def test_a_store_outlives_kills_at_any_point(tmp_path: Path) -> None:
     place, told, seen = tmp_path / "chain.sqlite", Told(), 0
-    path = os.pathsep.join([str(WRITER.parent), *sys.path])
-    process = subprocess.Popen(
-        [sys.executable, WRITER, place],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    with process:
-        assert process.stdin is not None
-        assert process.stdout is not None
+    with writers("chain_store_writer.py", place) as those:
         for _ in range(KILLS):
-            kill_one(process.stdin, process.stdout, told)
+            those.kill_one(told.hear)
             finals = asyncio.run(looked_at(place, told))
             assert finals >= seen
             seen = finals
-        process.stdin.close()
 
     assert seen > 1

@@ -2,16 +2,35 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from logos_chain.store.advice import Advice
+from logos_chain.store.aged_paths import SqlAgedPaths
+from logos_chain.store.node_marks import SqlNodeMarks
+from logos_chain.store.proposal_notes import SqlProposalNotes
+from logos_chain.store.saved_transactions import SqlSavedTransactions
 from logos_chain.store.schema import SCHEMA
 from logos_chain.store.sql import SqlChainStore
+from logos_chain.store.wallets import SqlWallets
 from logos_module.database import open_database
 from logos_module.shielded import Shielded
 
 
+@dataclass(frozen=True, slots=True)
+class OpenStore:
+    """The stores of one database: the chain, and what a node keeps beside it (CHS-15)."""
+
+    chain: SqlChainStore
+    proposals: SqlProposalNotes
+    paths: SqlAgedPaths
+    marks: SqlNodeMarks
+    transactions: SqlSavedTransactions
+    wallets: SqlWallets
+
+
 @asynccontextmanager
-async def open_store(place: Path | str, *, keep_slots: int) -> AsyncIterator[SqlChainStore]:
+async def open_store(place: Path | str, *, keep_slots: int) -> AsyncIterator[OpenStore]:
     """Opens the database; transactions that run when it closes are finished (CHS-2).
 
     Args:
@@ -26,6 +45,14 @@ async def open_store(place: Path | str, *, keep_slots: int) -> AsyncIterator[Sql
         ChainStoreDamagedError: Its rows are not those that were written.
     """
     async with open_database(place, SCHEMA) as database, Shielded() as shielded:
-        store = SqlChainStore(database, place, shielded, keep_slots=keep_slots)
-        await store.mark()
-        yield store
+        advice = Advice(database.place, place)
+        chain = SqlChainStore(database, advice, shielded, keep_slots=keep_slots)
+        await chain.mark()
+        yield OpenStore(
+            chain,
+            SqlProposalNotes(database, advice),
+            SqlAgedPaths(database, advice),
+            SqlNodeMarks(database, advice),
+            SqlSavedTransactions(database, advice),
+            SqlWallets(database, advice),
+        )

@@ -1,4 +1,4 @@
-"""The tables of the chain's database (CHS-1, CHS-14).
+"""The tables of the chain's database (CHS-1, CHS-14, CHS-15).
 
 Numbers of 64 bits are 8 bytes, most significant first: no database has unsigned integers, and
 both compare bytes in the order of these numbers (CHS-6).
@@ -8,10 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import Column, Index, LargeBinary, Table
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from logos_chain.store.rows import KINDS
+from logos_chain.store.seals import SEAL_BYTES
 from logos_module.database import Schema
 
 _SMALL_ROWS: Final = {"sqlite_with_rowid": False}
@@ -83,6 +84,112 @@ class AncestorRow(Base):
 
     slot: Mapped[bytes] = mapped_column(LargeBinary(8), primary_key=True)
     value: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+# -- beside the chain (CHS-15) ---------------------------------------------------------------------
+
+
+class ProposalRow(Base):
+    """A slot and a note that this node has signed a block for."""
+
+    __tablename__ = "proposal"
+    __table_args__ = _SMALL_ROWS
+
+    slot: Mapped[bytes] = mapped_column(LargeBinary(8), primary_key=True)
+    note: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+
+
+class AgedPathRow(Base):
+    """A note's path to an aged root."""
+
+    __tablename__ = "aged_path"
+
+    root: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    note: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    value: Mapped[bytes] = mapped_column(LargeBinary)
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+
+
+class NodeMarkRow(Base):
+    """A number by its name."""
+
+    __tablename__ = "node_mark"
+    __table_args__ = _SMALL_ROWS
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[bytes] = mapped_column(LargeBinary(8))
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+
+
+class WaitingRow(Base):
+    """A transaction that waited in the mempool when it was last saved.
+
+    Its bytes come last: what is before them is read without them.
+    """
+
+    __tablename__ = "waiting"
+
+    id: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    """A hash of all its bytes, proofs included."""
+    place: Mapped[int] = mapped_column(BigInteger)
+    """In the order in which they can be executed; below zero too."""
+    since_ms: Mapped[bytes] = mapped_column(LargeBinary(8))
+    fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+    raw: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class WalletStateRow(Base):
+    """A wallet's state after a block."""
+
+    __tablename__ = "wallet_state"
+
+    wallet: Mapped[str] = mapped_column(primary_key=True)
+    block: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    height: Mapped[bytes] = mapped_column(LargeBinary(8))
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+    value: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class WalletEntryRow(Base):
+    """An entry of a wallet's history."""
+
+    __tablename__ = "wallet_entry"
+    __table_args__ = _SMALL_ROWS
+
+    wallet: Mapped[str] = mapped_column(primary_key=True)
+    height: Mapped[bytes] = mapped_column(LargeBinary(8), primary_key=True)
+    place: Mapped[bytes] = mapped_column(LargeBinary(8), primary_key=True)
+    value: Mapped[bytes] = mapped_column(LargeBinary)
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+
+
+class WalletDraftRow(Base):
+    """A wallet's transaction that was submitted and is not final."""
+
+    __tablename__ = "wallet_draft"
+
+    wallet: Mapped[str] = mapped_column(primary_key=True)
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+    """Its place in the order in which they were added."""
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+    value: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class WalletVoucherRow(Base):
+    """Below which number a wallet's vouchers may have been issued."""
+
+    __tablename__ = "wallet_voucher"
+    __table_args__ = _SMALL_ROWS
+
+    wallet: Mapped[str] = mapped_column(primary_key=True)
+    next: Mapped[bytes] = mapped_column(LargeBinary(8))
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+
+
+# -- the ledger ------------------------------------------------------------------------------------
 
 
 def _ledger_table(name: str) -> Table:

@@ -4,9 +4,7 @@ Spec: docs/protocol/chain-store.md.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -15,14 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from logos_chain.core.consensus.tree import TreeBlock
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.ledger.state import Delta
-from logos_chain.core.ports import ChainStoreDamagedError, KeptBlock, Settled
+from logos_chain.core.ports import KeptBlock, Settled
 from logos_chain.store import settling
+from logos_chain.store.advice import Advice
 from logos_chain.store.encoding import MAX_U64
 from logos_chain.store.loading import BLOCKS, Kept, put_together, read_settled
 from logos_chain.store.marks import FinalMarks
 from logos_chain.store.rows import read_u64, u64, whole
 from logos_chain.store.settling import TRANSACTIONS, hashes_of
-from logos_module.database import Database, database_files, reading, set_aside_command, writing
+from logos_module.database import Database, reading, writing
 from logos_module.shielded import Shielded
 
 _MARKED: Final = 10_000
@@ -34,18 +33,18 @@ class SqlChainStore:
     """`ChainStore`. One transaction a call; what is given must not change until it returns."""
 
     def __init__(
-        self, database: Database, place: Path | str, shielded: Shielded, *, keep_slots: int
+        self, database: Database, advice: Advice, shielded: Shielded, *, keep_slots: int
     ) -> None:
         """Makes the store of an open database.
 
         Args:
             database: With the tables of `SCHEMA`.
-            place: As `open_store`.
+            advice: Of this database.
             shielded: Outlives the calls of this store.
             keep_slots: Ancestors of the newest final block are kept for so many slots before it.
         """
         self.database = database
-        self._place = place
+        self._advice = advice
         self._shielded = shielded
         self._keep_slots = keep_slots
         self._marks = FinalMarks()
@@ -53,7 +52,7 @@ class SqlChainStore:
     async def mark(self) -> None:
         """Reads which blocks are final. Once, before any other call: some 2 s for a million."""
         first = 0
-        with self._advising():
+        with self._advice.given():
             while first <= MAX_U64 and (page := await self._finals(first, _MARKED)):
                 self._marks.fill(BlockId(each.id) for each in page)
                 first = read_u64(page[-1].height) + 1
@@ -67,7 +66,7 @@ class SqlChainStore:
 
     async def load(self) -> Settled | None:
         """Returns the newest final block with its state; raises `ChainStoreDamagedError`."""
-        with self._advising():
+        with self._advice.given():
             kept = await self._read_settled()
             return None if kept is None else await asyncio.to_thread(put_together, kept)
 
@@ -79,24 +78,24 @@ class SqlChainStore:
         self, blocks: Sequence[tuple[TreeBlock, Delta]], cut: Sequence[BlockId]
     ) -> None:
         """Makes blocks final and drops others; raises `ValueError` where that cannot be (CHS-5)."""
-        with self._advising():
+        with self._advice.given():
             await self._shielded.run(self._settle_and_mark(tuple(blocks), tuple(cut)))
 
     # -- blocks --------------------------------------------------------------------------------
 
     async def add(self, block: KeptBlock) -> None:
         """Keeps a valid block; raises `ValueError` if its parent is not kept (CHS-4)."""
-        with self._advising():
+        with self._advice.given():
             await self._add(block)
 
     async def unsettled(self, after: int, limit: int) -> Sequence[KeptBlock]:
         """Returns kept blocks above the newest final one, in the order of their arrival."""
-        with self._advising():
+        with self._advice.given():
             return [_block(row) for row in await self._unsettled(after, limit)]
 
     async def block(self, identifier: BlockId) -> KeptBlock | None:
         """Returns a kept block, final or not."""
-        with self._advising():
+        with self._advice.given():
             row = await self._row(identifier)
             return None if row is None else _block(row)
 
@@ -187,24 +186,6 @@ class SqlChainStore:
         is_wanted = BLOCKS.c.is_final.is_(True) & (BLOCKS.c.height >= u64(first))
         wanted = select(BLOCKS.c.height, BLOCKS.c.id).where(is_wanted)
         return (await session.execute(wanted.order_by(BLOCKS.c.height).limit(limit))).all()
-
-    # -- damage --------------------------------------------------------------------------------
-
-    @contextmanager
-    def _advising(self) -> Iterator[None]:
-        """Names the database in an error, and the way out (CHS-10)."""
-        try:
-            yield
-        except ChainStoreDamagedError as error:
-            raise ChainStoreDamagedError(
-                f"{self.database.place}: {error}; {self._way_out()}"
-            ) from error
-
-    def _way_out(self) -> str:
-        if isinstance(self._place, str):
-            return "restore it from a backup, or begin again with an empty database"
-        command = set_aside_command(self._place.parent, database_files(self._place))
-        return f"restore it from a backup, or begin again without it: {command}"
 
 
 def _block(row: Any) -> KeptBlock:

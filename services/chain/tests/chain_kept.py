@@ -1,0 +1,100 @@
+"""What a node keeps beside its chain, in memory: it outlives the operations of a test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from logos_base.errors import StoreFailedError
+from logos_chain.core.mempool.types import Saved
+from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
+
+
+@dataclass
+class KeptMarks:
+    """`NodeMarks`."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+    fails: bool = False
+
+    async def number(self, name: str) -> int | None:
+        return self.numbers.get(name)
+
+    async def put(self, name: str, number: int) -> None:
+        if self.fails:
+            raise StoreFailedError("it failed")
+        self.numbers[name] = number
+
+
+@dataclass
+class KeptTransactions:
+    """`SavedTransactions`."""
+
+    saved: tuple[Saved, ...] = ()
+    saves: int = 0
+    fails: bool = False
+
+    async def load(self) -> Sequence[Saved]:
+        return self.saved
+
+    async def save(self, waiting: Sequence[Saved]) -> None:
+        if self.fails:
+            raise StoreFailedError("it failed")
+        self.saves += 1
+        self.saved = tuple({each.raw: each for each in reversed(waiting)}.values())[::-1]
+
+
+@dataclass
+class _Wallet:
+    states: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
+    entries: dict[tuple[int, int], KeptEntry] = field(default_factory=dict)
+    drafts: dict[bytes, KeptDraft] = field(default_factory=dict)
+    issued: int = 0
+
+
+@dataclass
+class KeptWallets:
+    """`WalletStore`."""
+
+    wallets: dict[str, _Wallet] = field(default_factory=dict)
+
+    async def load(self, wallet: str, block: bytes) -> bytes | None:
+        found = self._of(wallet).states.get(block)
+        return None if found is None else found[1]
+
+    async def keep(
+        self, wallet: str, block: bytes, height: int, state: bytes, entries: Sequence[KeptEntry]
+    ) -> None:
+        kept = self._of(wallet)
+        older = {each: one for each, one in kept.states.items() if one[0] < height}
+        below = max((one[0] for one in older.values()), default=-1)
+        kept.states = {each: one for each, one in older.items() if one[0] == below}
+        kept.states[block] = (height, state)
+        kept.entries = {at: each for at, each in kept.entries.items() if at[0] <= below}
+        kept.entries.update({(each.height, each.place): each for each in entries})
+
+    async def entries(
+        self, wallet: str, before: tuple[int, int] | None, limit: int
+    ) -> Sequence[KeptEntry]:
+        found = sorted(self._of(wallet).entries.items(), reverse=True)
+        return [each for at, each in found if before is None or at < before][:limit]
+
+    async def put_draft(self, wallet: str, draft: KeptDraft) -> None:
+        self._of(wallet).drafts[draft.hash] = draft
+
+    async def drop_drafts(self, wallet: str, hashes: Sequence[bytes]) -> None:
+        for each in hashes:
+            self._of(wallet).drafts.pop(each, None)
+
+    async def drafts(self, wallet: str) -> Sequence[KeptDraft]:
+        return list(self._of(wallet).drafts.values())
+
+    async def next_voucher(self, wallet: str) -> int:
+        return self._of(wallet).issued
+
+    async def issue_until(self, wallet: str, number: int) -> None:
+        self._of(wallet).issued = max(number, self._of(wallet).issued)
+
+    async def forget(self, wallet: str) -> None:
+        self.wallets.pop(wallet, None)
+
+    def _of(self, wallet: str) -> _Wallet:
+        return self.wallets.setdefault(wallet, _Wallet())

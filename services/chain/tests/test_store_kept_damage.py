@@ -1,0 +1,187 @@
+"""CHS-10, CHS-14, CHS-15: damage beside the chain is named, and older databases are upgraded."""
+
+import shutil
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from chain_ledger import field_of, named
+from chain_store import Author, is_as, opened_all
+from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from logos_chain.core.mempool.types import Saved
+from logos_chain.core.ports import ChainStoreDamagedError
+from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
+from logos_chain.store.opening import OpenStore
+from logos_chain.store.schema import SCHEMA
+from logos_chain.store.seals import check_seal, seal_of
+from logos_crypto.trees import merkle_path
+from logos_module.database import Schema
+from logos_module.database.upgrade import upgrade
+
+ONE, TWO = named("one"), named("two")
+Read = Callable[[OpenStore], Awaitable[object]]
+
+READS: dict[str, Read] = {
+    "proposal": lambda store: store.proposals.slots(),
+    "aged_path": lambda store: store.paths.load(ONE),
+    "node_mark": lambda store: store.marks.number("one"),
+    "waiting": lambda store: store.transactions.load(),
+    "wallet_state": lambda store: store.wallets.load("main", ONE),
+    "wallet_entry": lambda store: store.wallets.entries("main", None, 9),
+    "wallet_draft": lambda store: store.wallets.drafts("main"),
+    "wallet_voucher": lambda store: store.wallets.next_voucher("main"),
+}
+CHANGES = {
+    "proposal": ["slot = x'0000000000000008'", "note = x'07'", "slot = 'eight by'"],
+    "aged_path": ["note = CAST(substr(note, 2) || x'07' AS BLOB)", "value = x'07'", "value = 'x'"],
+    "node_mark": ["number = x'0000000000000008'", "number = 7", "number = x''"],
+    "waiting": [
+        "raw = x'07'",
+        "place = place + 1",
+        "place = 'first'",
+        "since_ms = x'0000000000000008'",
+        "fingerprint = NULL",
+        "fingerprint = 'text'",
+        "id = CAST(substr(id, 2) || x'07' AS BLOB)",
+    ],
+    "wallet_state": ["value = x'07'", "height = x'0000000000000008'", "value = 'text'"],
+    "wallet_entry": ["value = x'07'", "height = x'0000000000000008'", "place = x''"],
+    "wallet_draft": ["value = x'07'", "hash = CAST(substr(hash, 2) || x'07' AS BLOB)"],
+    "wallet_voucher": ["next = x'0000000000000008'", "next = 7"],
+}
+DAMAGE = [
+    (table, change) for table, changes in CHANGES.items() for change in (*changes, "seal = x'07'")
+]
+
+
+def of(template: str, **parts: str) -> str:
+    for name, part in parts.items():
+        template = template.replace(name, part)
+    return template
+
+
+async def fill(store: OpenStore) -> None:
+    await store.proposals.note(9, ONE, final_slot=0)
+    await store.paths.keep(ONE, {TWO: merkle_path(5, [field_of(each) for each in range(32)])})
+    await store.marks.put("one", 1)
+    await store.transactions.save([Saved(b"transaction", 5, ONE)])
+    await store.wallets.keep("main", ONE, 1, b"state", [KeptEntry(1, 0, b"entry")])
+    await store.wallets.put_draft("main", KeptDraft(ONE, b"draft"))
+    await store.wallets.issue_until("main", 7)
+
+
+@pytest.mark.parametrize(("table", "change"), DAMAGE)
+async def test_damage_is_named_with_the_way_out(tmp_path: Path, table: str, change: str) -> None:
+    place = tmp_path / "chain.sqlite"
+    async with opened_all(place) as store:
+        await fill(store)
+        for read in READS.values():
+            assert await read(store)
+    with closing(sqlite3.connect(place)) as connection, connection:
+        assert connection.execute(of("UPDATE TABLE SET X", TABLE=table, X=change)).rowcount == 1
+
+    async with opened_all(place) as store:
+        with pytest.raises(ChainStoreDamagedError) as raised:
+            await READS[table](store)
+
+    assert str(raised.value).startswith(f"{place}: ")
+    assert f"cd {place.parent} && mkdir lost && mv chain.sqlite" in str(raised.value)
+
+
+async def test_a_damaged_number_of_vouchers_is_not_written_over(tmp_path: Path) -> None:
+    place = tmp_path / "chain.sqlite"
+    async with opened_all(place) as store:
+        await fill(store)
+    with closing(sqlite3.connect(place)) as connection, connection:
+        connection.execute("UPDATE wallet_voucher SET next = x'0000000000000001'")
+        connection.execute("UPDATE waiting SET place = 'first'")
+
+    async with opened_all(place) as store:
+        with pytest.raises(ChainStoreDamagedError, match="mkdir lost"):
+            await store.wallets.issue_until("main", 5)
+        with pytest.raises(ChainStoreDamagedError, match="mkdir lost"):
+            await store.transactions.save([])
+
+
+def test_rows_that_differ_have_other_seals() -> None:
+    rows: list[tuple[str, tuple[bytes | None, ...]]] = [
+        ("one", (b"ab", b"c")),
+        ("one", (b"a", b"bc")),
+        ("one", (b"abc",)),
+        ("one", (b"abc", b"")),
+        ("one", (b"abc", None)),
+        ("one", (b"abc", b"\xff" * 8)),
+        ("two", (b"ab", b"c")),
+    ]
+
+    seals = [seal_of(table, *columns) for table, columns in rows]
+
+    assert len(set(seals)) == len(rows)
+    check_seal(seals[0], "one", b"ab", b"c")
+    for wrong in (seals[1], b"", None, seals[0].hex()):
+        with pytest.raises(ChainStoreDamagedError, match="a row of one"):
+            check_seal(wrong, "one", b"ab", b"c")
+
+
+# -- versions --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def first_schema(tmp_path: Path) -> Schema:
+    """The script of version 0001 alone."""
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    shutil.copy(SCHEMA.versions / "v0001_chain.py", versions)
+    return Schema(SCHEMA.metadata, versions)
+
+
+async def test_a_database_of_version_0001_is_upgraded_with_its_chain(
+    tmp_path: Path, first_schema: Schema
+) -> None:
+    old, new, author = tmp_path / "old.sqlite", tmp_path / "new.sqlite", Author()
+    async with opened_all(new) as store:
+        await store.chain.begin(author.genesis, author.settled)
+        blocks = [author.block() for _ in range(4)]
+        for each in blocks:
+            await store.chain.add(each)
+        await store.chain.settle(author.execute(blocks[:3]), [])
+    engine = create_engine(f"sqlite:///{old}", poolclass=NullPool)
+    with engine.begin() as first:
+        upgrade(first, first_schema)
+    with closing(sqlite3.connect(old)) as connection, connection:
+        names = [
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
+            if name != "alembic_version"
+        ]
+        assert not set(names) & set(READS)
+        connection.execute("ATTACH ? AS filled", (str(new),))
+        for each in names:
+            connection.execute(of("INSERT INTO main.X SELECT * FROM filled.X", X=each))
+
+    async with opened_all(old) as store:
+        assert is_as(await store.chain.load(), author)
+        assert await store.chain.unsettled(0, 9) == blocks[3:]
+        await fill(store)
+    async with opened_all(old) as store:
+        for read in READS.values():
+            assert await read(store)
+
+
+async def test_a_database_of_version_0001_is_upgraded_on_postgresql(
+    postgresql_url: str, first_schema: Schema
+) -> None:
+    engine = create_async_engine(postgresql_url, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade, first_schema)
+
+    async with opened_all(postgresql_url) as store:
+        assert await store.chain.load() is None
+        await fill(store)
+        for read in READS.values():
+            assert await read(store)
