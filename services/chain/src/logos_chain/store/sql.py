@@ -101,7 +101,7 @@ class SqlChainStore:
 
     async def height(self, identifier: BlockId) -> int | None:
         """Returns how many blocks stand before a kept one."""
-        with self._advising():
+        with self._advice.given():
             height = await self._height(identifier)
             return None if height is None else read_u64(height)
 
