@@ -26,7 +26,8 @@ from logos_chain.core.consensus.sync.messages import (
 )
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.net_ports import SyncStream
-from logos_chain.operations.syncing import MAX_ASKED, AncestorsMissingError
+from logos_chain.core.network_errors import AncestorsMissingError
+from logos_chain.operations.syncing import MAX_ASKED
 from logos_mantle.blocks import Block
 
 Send = Callable[[SyncStream, DownloadRequest], Awaitable[None]]

@@ -42,7 +42,10 @@ class SyncStream(Protocol):
         ...
 
     async def finish(self) -> None:
-        """Waits until the peer has ended its side, too; what it still sends is dropped."""
+        """Waits until the peer has ended its side, too; what it still sends is dropped.
+
+        Before that, leaving the stream may take back what was sent last. StreamLostError.
+        """
         ...
 
 
