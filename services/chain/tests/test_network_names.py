@@ -1,4 +1,4 @@
-"""CNW-1, CNW-20: names of the chain's topics and of its protocol."""
+"""CNW-1, CNW-10: names of the chain's topics and of its protocol."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""CNW-15 to CNW-19: blocks go round as proposals, and junk does not."""
+"""CNW-15, CNW-16, CNW-17, CNW-18, CNW-19, CNW-21: blocks go round as proposals, junk does not."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""CNW-2 to CNW-8: what peers are answered, and how long they are waited for."""
+"""CNW-2, CNW-3, CNW-4, CNW-5, CNW-7, CNW-8: what peers are answered, and until when."""
 
 import asyncio
 from collections.abc import AsyncIterator

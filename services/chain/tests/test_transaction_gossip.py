@@ -1,4 +1,4 @@
-"""CNW-15, CNW-16, CNW-20 to CNW-22: transactions go round."""
+"""CNW-15, CNW-16, CNW-20, CNW-21, CNW-22: transactions go round."""
 
 import asyncio
 from collections.abc import AsyncIterator

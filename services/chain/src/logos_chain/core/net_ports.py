@@ -1,6 +1,6 @@
 """What a chain's operations ask of the network module of their node, and of the mempool.
 
-Spec: docs/protocol/chain-network.md, CNW-1 to CNW-21.
+Spec: docs/protocol/chain-network.md, CNW-2, CNW-7, CNW-21.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
