@@ -14,6 +14,7 @@ from logos_base.errors import (
     MessageOversizeError,
     NoNeighboursError,
     RemoteFaultError,
+    StoreFailedError,
     StreamLostError,
 )
 from logos_base.gossip import Heard, Verdict
@@ -111,7 +112,7 @@ class Network:
     async def answer(self, peer: str, stream: MemoryStream) -> None:
         try:
             await self.answers[peer](stream)
-        except (StreamLostError, TimeoutError):
+        except (StoreFailedError, StreamLostError, TimeoutError):
             pass
         except RemoteFaultError as error:
             self.refused.append(error)

@@ -163,3 +163,15 @@ def test_ancestors_are_in_order() -> None:
     blocks = grow(tree, [(0, 1)] * 100)
 
     assert all(newer.parent == older.id for older, newer in pairwise(blocks))
+
+
+@given(shapes, st.integers(0, 20), st.data())
+def test_the_oldest_block_is_the_lowest_that_is_kept(
+    shape: list[tuple[int, int]], keep_slots: int, data: Any
+) -> None:
+    tree = BlockTree(new_tree().root, keep_slots=keep_slots)
+    blocks = grow(tree, shape)
+    tree.advance_root(data.draw(st.sampled_from(blocks)))
+
+    kept = [each for each in line(blocks, tree.root) if tree.get(each.id) is not None]
+    assert tree.oldest == kept[0]

@@ -1,7 +1,9 @@
-"""CNW-9, CNW-11 to CNW-14: nodes download from one another, and from peers that lie."""
+"""CNW-9, CNW-11, CNW-12, CNW-13, CNW-14: downloads from honest peers, and from ones that lie."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from random import Random  # noqa: TID251 - a seed repeats a run
 
 import pytest
 from chain_ledger import contents
@@ -26,8 +28,10 @@ from logos_chain.core.consensus.sync.messages import (
 )
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.net_ports import SyncStream
-from logos_chain.operations.syncing import MAX_ASKED, AncestorsMissingError
+from logos_chain.core.network_errors import AncestorsMissingError
+from logos_chain.operations.syncing import MAX_ASKED
 from logos_mantle.blocks import Block
+from logos_module.errors import ModuleDrainingError
 
 Send = Callable[[SyncStream, DownloadRequest], Awaitable[None]]
 
@@ -314,3 +318,101 @@ async def test_a_disk_that_fails_is_no_fault_of_the_peer() -> None:
 
         assert b.sync.ends == {PeerEnd.REFUSED: 1}
         assert await b.sync.fetch_block(BlockId(blocks[2].id))
+
+
+async def test_a_peer_that_never_ends_its_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("logos_chain.core.consensus.sync.downloading.MAX_BATCH", 10)
+    world = World()
+    blocks = world.chain(world.root, "a", 30)
+    sent = 0
+
+    async def endless(stream: SyncStream, _request: DownloadRequest) -> None:
+        nonlocal sent
+        for each in blocks:
+            await stream.send(encode_download(BlockResponse(each.encode())))
+            sent += 1
+
+    async with network() as net, net_node(net, "b", world) as b:
+        answers(net, "endless", lying(blocks[-1], endless))
+        assert not await b.sync.download(["endless"])
+
+        assert b.sync.ends == {PeerEnd.ENDLESS: 1}
+        assert b.follow.tip.id == blocks[9].id
+        assert sent <= 12
+
+
+async def test_a_peer_that_refuses_its_tip_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("logos_chain.core.consensus.sync.downloading.FIRST_PAUSE_MS", 1)
+    world = World()
+    blocks = world.chain(world.root, "a", 2)
+    asked = 0
+
+    async with network() as net, net_node(net, "a", world) as a, net_node(net, "b", world) as b:
+        await give(a.follow, blocks)
+        good = net.answers["a"]
+
+        async def moody(stream: SyncStream) -> None:
+            nonlocal asked
+            asked += 1
+            if asked > 1:
+                await good(stream)
+                return
+            await stream.receive(MAX_REQUEST_BYTES)
+            await stream.send(encode_tip(FailureResponse("not now")))
+            await stream.end()
+            await stream.finish()
+
+        net.answers["a"] = moody
+        assert await b.sync.download(["a"])
+
+        assert b.sync.ends == {PeerEnd.REFUSED: 1, PeerEnd.DONE: 1}
+        assert b.follow.tip.id == blocks[-1].id
+
+
+async def test_without_peers_nothing_is_downloaded() -> None:
+    async with network() as net, net_node(net, "b", World()) as b:
+        assert b.sync.progress is None
+        assert not await b.sync.download([])
+
+
+async def test_a_node_that_stops_ends_its_downloads() -> None:
+    world = World()
+    blocks = world.chain(world.root, "a", 3)
+
+    async with network() as net, net_node(net, "a", world) as a:
+        await give(a.follow, blocks)
+        async with net_node(net, "b", world) as b:
+            pass
+        with pytest.raises(ModuleDrainingError):
+            await b.sync.fetch_block(BlockId(blocks[0].id))
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_nodes_with_any_parts_of_any_tree_come_to_agree(seed: int) -> None:
+    rng, world = Random(seed), World()  # noqa: S311 - see above
+    tree = [world.root]
+    for number in range(40):
+        parent = rng.choice(tree[-6:])
+        tree.append(world.make(parent, f"{seed} {number}", gap=rng.randint(1, 3)))
+
+    async with network() as net, AsyncExitStack() as stack:
+        nodes = [
+            await stack.enter_async_context(net_node(net, f"n{each}", world)) for each in range(3)
+        ]
+        for node in nodes:
+            own = {world.root.id}
+            for block in tree[1:]:
+                if block.header.parent in own and rng.random() < 0.7:
+                    own.add(block.id)
+                    assert await node.follow.take(block.encode(), "") is None
+        for _ in range(2):
+            for node in nodes:
+                others = [each.name for each in nodes if each is not node]
+                assert await node.sync.download(others)
+
+        heights = {node.follow.tip.height for node in nodes}
+        assert len(heights) == 1
+        for node in nodes:
+            assert not any(end.is_fault for end in node.sync.ends)
+            for other in nodes:
+                assert node.chain.has(other.follow.tip.id)

@@ -34,6 +34,7 @@ class PeerStream:
     def __init__(self, call: Any, module: str) -> None:
         self._call = call
         self._module = module
+        self._has_peer_ended = False
         self.peer_id = ""
         """Who is at the other end, once it is established."""
 
@@ -52,29 +53,45 @@ class PeerStream:
 
     async def receive(self) -> memoryview | None:
         """Returns the next bytes, or None where the peer has ended its side."""
-        response = await self._read()
-        return response if isinstance(response, memoryview) else None
+        response = None if self._has_peer_ended else await self._read()
+        if isinstance(response, memoryview):
+            return response
+        self._has_peer_ended = True
+        return None
 
     async def end(self) -> None:
         """Ends the sending side."""
         await self._write(streams_pb2.CarryRequest(end=True))
+
+    async def finish(self) -> None:
+        """Waits until the stream is over; `end` first. What the peer still sends is dropped.
+
+        Whoever leaves the stream before may reset it ahead of what was sent last.
+        """
+        while await self.receive() is not None:
+            pass
+        if await self._response() is not grpc.aio.EOF:
+            raise StreamLostError("the network module sent content after the end of a stream")
 
     async def _write(self, request: streams_pb2.CarryRequest | Sequence[Piece]) -> None:
         if not await write(self._call, request):
             raise StreamLostError("the network module ended the stream")
 
     async def _read(self) -> streams_pb2.CarryResponse | memoryview:
+        response = await self._response()
+        if response is grpc.aio.EOF:
+            raise StreamLostError("the network module ended the stream")
+        return response  # type: ignore[no-any-return]  # what the deserialiser gives
+
+    async def _response(self) -> Any:
         try:
-            response = await self._call.read()
+            return await self._call.read()
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.PERMISSION_DENIED:
                 raise denied(self._module, "Streams/Carry") from error
             raise StreamLostError(error.details() or error.code().name) from error
         except grpc.aio.UsageError as error:
             raise StreamLostError(str(error)) from error
-        if response is grpc.aio.EOF:
-            raise StreamLostError("the network module ended the stream")
-        return response  # type: ignore[no-any-return]  # what the deserialiser gives
 
 
 def messages_of(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:

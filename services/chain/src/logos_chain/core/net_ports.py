@@ -1,6 +1,6 @@
 """What a chain's operations ask of the network module of their node, and of the mempool.
 
-Spec: docs/protocol/chain-network.md, CNW-1 to CNW-21.
+Spec: docs/protocol/chain-network.md, CNW-2, CNW-7, CNW-21.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -42,7 +42,10 @@ class SyncStream(Protocol):
         ...
 
     async def finish(self) -> None:
-        """Waits until the peer has ended its side, too; what it still sends is dropped."""
+        """Waits until the peer has ended its side, too; what it still sends is dropped.
+
+        Before that, leaving the stream may take back what was sent last. StreamLostError.
+        """
         ...
 
 

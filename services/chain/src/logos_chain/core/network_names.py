@@ -3,7 +3,7 @@
 Topics carry the hash of the chain's specification: nodes of two chains never hear each other, even
 if their genesis blocks are the same.
 
-Spec: docs/protocol/chain-network.md, CNW-1, CNW-10, CNW-20; chain-genesis.md, GEN-14.
+Spec: docs/protocol/chain-network.md, CNW-1, CNW-10; chain-genesis.md, GEN-14.
 """
 
 from dataclasses import dataclass

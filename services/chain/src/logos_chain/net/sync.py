@@ -53,8 +53,7 @@ class FramedStream:
 
     async def finish(self) -> None:
         self._read.clear()
-        while await self._stream.receive() is not None:
-            pass
+        await self._stream.finish()
 
     async def _fill(self, size: int) -> bool:
         """Reads until so many bytes are here; returns False if the peer ends before."""

@@ -8,6 +8,7 @@ Spec: docs/protocol/chain-network.md, CNW-9.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -139,8 +140,8 @@ class Download:
         try:
             async with self._peers.open(peer) as stream:
                 await stream.send(encode_request(TipRequest()))
-                await stream.end()
                 raw = await stream.receive(MAX_TIP_BYTES)
+                await _end(stream)
             found = None if raw is None else decode_tip(raw)
         except (SyncMalformedError, SyncTooLargeError):
             report(machine.malformed, call)
@@ -161,7 +162,6 @@ class Download:
         try:
             async with self._peers.open(asked.peer) as stream:
                 await stream.send(encode_request(asked.request))
-                await stream.end()
                 while await self._read_one(call, stream):
                     await self._next.wait()
         except (SyncMalformedError, SyncTooLargeError, MalformedError):
@@ -173,7 +173,10 @@ class Download:
         """Reads one message and reports it; returns whether it was a block."""
         machine, report = self._machine, self._driver.report
         raw = await stream.receive(MAX_RESPONSE_BYTES)
-        match None if raw is None else decode_download(raw):
+        message = None if raw is None else decode_download(raw)
+        if not isinstance(message, BlockResponse):
+            await _end(stream)
+        match message:
             case BlockResponse(block):
                 header = Header.decode(block[:HEADER_BYTES])
                 self._raw, self._slot = block, header.slot
@@ -201,3 +204,9 @@ class Download:
 
     def _tell(self, **changes: Any) -> None:
         self.progress = replace(self.progress, **changes)
+
+
+async def _end(stream: SyncStream) -> None:
+    """Ends this side: the peer waits for that, so as not to take back what it has sent."""
+    with suppress(StreamLostError):  # it has not waited
+        await stream.end()

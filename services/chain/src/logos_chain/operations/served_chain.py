@@ -31,6 +31,11 @@ class WholeChain:
         tip = self._follower.tip
         return TipResponse(tip.id, tip.slot, tip.height)
 
+    @property
+    def final_slot(self) -> int:
+        """The slot of the latest immutable block."""
+        return self._follower.latest_immutable.slot
+
     def has(self, block: BlockId) -> bool:
         """Says whether a block is valid and here."""
         return self._follower.tree.get(block) is not None or self._store.is_final(block)

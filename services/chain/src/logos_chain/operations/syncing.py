@@ -13,11 +13,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from logos_base.errors import ErrorKind, LogosError
 from logos_chain.core.consensus.follower import FetchAncestors
 from logos_chain.core.consensus.sync.downloading import ROUNDS, Diverged, Downloading, PeerEnd
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.net_ports import SyncPeers
+from logos_chain.core.network_errors import AncestorsMissingError
 from logos_chain.operations.download import Download, DownloadProgress, Take
 from logos_chain.operations.served_chain import WholeChain
 
@@ -29,13 +29,6 @@ MAX_FETCHES: Final = 8
 """Downloads of single blocks and of ancestors at once; others wait."""
 KEPT_DIVERGED: Final = 16
 _shuffle: Final = secrets.SystemRandom().shuffle
-
-
-class AncestorsMissingError(LogosError):
-    """No peer that was asked has a block's ancestors."""
-
-    kind = ErrorKind.UNAVAILABLE
-    reason = "ANCESTORS_MISSING"
 
 
 class SyncOperations:
