@@ -245,6 +245,10 @@ class FollowOperations:
         found = self._follower.tree.get(block)
         return found is not None and self._follower.tree.is_ancestor(found, self.tip)
 
+    def tree_block(self, block: BlockId) -> TreeBlock | None:
+        """Returns a block of the tree, or an ancestor of its root that uncles may name."""
+        return self._follower.tree.get(block)
+
     @property
     def latest_immutable(self) -> TreeBlock:
         """The newest block that is final."""
@@ -301,6 +305,12 @@ class FollowOperations:
         nothing but by `Ledger.rehearse`, and keeps nothing of the ledger.
         """
         return await self._lane.at_tip(lambda there: AtTip(there.tip, read(there.ledger)))
+
+    async def at_this_tip(self, tip: BlockId, read: Callable[[Ledger], R]) -> R | None:
+        """Reads the ledger as `at_tip`, if a block is still the tip then; None: it is not."""
+        return await self._lane.at_tip(
+            lambda there: read(there.ledger) if there.tip == tip else None
+        )
 
     async def supply(self) -> AtTip[Supply]:
         """Returns where all tokens are at the tip."""

@@ -97,8 +97,8 @@ class Settling:
         while self.is_due:
             final, decided = tuple(self._final[:MAX_SETTLED]), len(self._cut)
             cut = (*self._cut, *self._strays())
-            for each in self.prepare if final else ():
-                await each(final)
+            for prepare in self.prepare if final else ():
+                await prepare(final)
             await self._store_settle(final, cut)
             del self._final[: len(final)], self._cut[:decided]
             for each in cut:
