@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 from chain_world import World, until
-from logos_chain.core.network_errors import TransactionOversizeError
 
 from logos_base.errors import NetworkUnavailableError
+from logos_chain.core.network_errors import TransactionOversizeError
 from logos_chain.operations import publishing
 from logos_chain.operations.publishing import Publisher
 from logos_mantle.transactions import SignedTransaction

@@ -59,10 +59,11 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             await context.channel("mixnet"),
             context.stopping,
         )
-        past = await past_of(store.chain, store.marks)
+        past = await past_of(store.marks, store.chain)
         rule = starting_rule(past, parameters.offline_grace_ms, unix_ms())
         chain = await Opening(store.chain, around.network).open(rule, unix_ms)
-        rooms = Rooms(around, chain, account, done=list(await store.proposals.slots()))
+        done = list(await store.proposals.slots())
+        rooms = Rooms(around, chain, account, past=past, done=done)
         async with rooms.running(), asyncio.TaskGroup() as tasks:
             serve_all(rooms, context.serve)
             telling = tasks.create_task(tell(rooms.information, context.status))

@@ -5,19 +5,21 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from logos_chain.core.consensus.starting import Past
 from logos_chain.core.leadership import LEADERSHIP
+from logos_chain.core.mempool.types import Limits
 from logos_chain.core.network_names import sync_protocol
 from logos_chain.core.wallet.derivation import Account
-from logos_chain.net.gossip import NetworkGossip
 from logos_chain.net.sync import NetworkSyncPeers
 from logos_chain.node.clocks import monotonic_ms, monotonic_s, unix_ms
 from logos_chain.node.faucets import faucet_rooms
-from logos_chain.node.surroundings import Surroundings
+from logos_chain.node.surroundings import MODULE, Surroundings
 from logos_chain.operations.exploring import ExploreOperations
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.information import Information
 from logos_chain.operations.joining import Joining
 from logos_chain.operations.leading import LeaderPorts, LeadOperations
+from logos_chain.operations.leading_switch import LeadingSwitch
 from logos_chain.operations.opening import OpenChain
 from logos_chain.operations.pooling import MempoolOperations
 from logos_chain.operations.proposal_gossip import ProposalGossip
@@ -25,7 +27,6 @@ from logos_chain.operations.publishing import Publisher
 from logos_chain.operations.served_chain import WholeChain
 from logos_chain.operations.serving import SyncServing
 from logos_chain.operations.starting import StartOperations
-from logos_chain.operations.switching import SwitchOperations
 from logos_chain.operations.syncing import SyncOperations
 from logos_chain.operations.transaction_gossip import TransactionGossip
 from logos_chain.operations.transaction_status import TransactionStatuses
@@ -34,6 +35,7 @@ from logos_chain.operations.verifying import CircuitProofs, ProofVerifier
 from logos_chain.operations.wallets.purse import Purse
 from logos_chain.operations.wallets.wallet import WalletOperations, WalletPorts
 from logos_chain.operations.watching import WatchOperations
+from logos_module.network.gossip import NetworkGossip
 
 Loop = Coroutine[Any, Any, None]
 
@@ -42,13 +44,20 @@ class Rooms:
     """The operations of one node, joined."""
 
     def __init__(
-        self, around: Surroundings, chain: OpenChain, account: Account, *, done: list[int]
+        self,
+        around: Surroundings,
+        chain: OpenChain,
+        account: Account,
+        *,
+        past: Past,
+        done: list[int],
     ) -> None:
         """
         Args:
             around: What they share.
             chain: That was opened.
             account: Of the node's wallet.
+            past: What `past_of` returned at this start.
             done: Slots that this node has signed for before.
         """
         self.around = around
@@ -66,14 +75,16 @@ class Rooms:
             saved=store.transactions,
             unix_ms=unix_ms,
         )
-        statuses = TransactionStatuses(follow, self.mempool, store.chain)
+        statuses = TransactionStatuses(
+            self.mempool.status, follow, store.chain, safe_blocks=Limits().safe_blocks
+        )
         self.transactions = TransactionOperations(follow, self.mempool, statuses)
         self._build_network(chain)
         ports = WalletPorts(store.wallets, self.mempool.submit, around.keys, around.prover.prove)
         self.wallet = WalletOperations(follow, chain, account, ports=ports, unix_ms=unix_ms)
         self.purse = Purse(self.wallet, follow, network.clock, around.secrets)
         self.faucet = faucet_rooms(around, follow, chain, ports)
-        self._build_leader(done)
+        self._build_leader(past, done)
         self.information = Information(
             spec,
             network.clock,
@@ -88,7 +99,7 @@ class Rooms:
     def _build_network(self, chain: OpenChain) -> None:
         around, follow = self.around, self.follow
         clock = around.network.clock
-        whole, gossip = WholeChain(chain), NetworkGossip(around.channel)
+        whole, gossip = WholeChain(chain), NetworkGossip(around.channel, MODULE)
         protocol = sync_protocol(is_testnet=around.config.is_testnet)
         self.peers = NetworkSyncPeers(around.channel, protocol)
         self.sync = SyncOperations(whole, follow.take, self.peers, monotonic_ms)
@@ -108,7 +119,7 @@ class Rooms:
         self.mempool.passed_on.append(self.publisher.put)
         follow.fetching = self.sync.fetch
 
-    def _build_leader(self, done: list[int]) -> None:
+    def _build_leader(self, past: Past, done: list[int]) -> None:
         around, network, store = self.around, self.around.network, self.around.store
         self.lead = LeadOperations(
             self.follow,
@@ -127,16 +138,17 @@ class Rooms:
             done=done,
         )
         self.wallet.changed.append(self.lead.notes_changed)
-        self.switch = SwitchOperations(store.marks, self.lead, is_on=around.config.lead)
+        self.switch = LeadingSwitch(store.marks, self.lead.switch, is_on=around.config.lead)
         joining = Joining(around.config.initial_peers, self.peers.connected, self.sync.download)
         self.start = StartOperations(
             self.follow,
             network.parameters,
-            store.marks,
+            past=past,
+            marks=store.marks,
             download=joining.join,
             unix_ms=unix_ms,
         )
-        self.start.may_propose.append(lambda may: self.lead.allow(may_propose=may))
+        self.start.allowed.append(lambda may: self.lead.allow(may_propose=may))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -144,7 +156,7 @@ class Rooms:
         wallets = [each for each in (self.wallet, self.faucet.wallet) if each is not None]
         for each in wallets:
             await each.open()
-        await self.switch.resume()
+        await self.switch.restore()
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.follow.running())
             await stack.enter_async_context(self.mempool.running())

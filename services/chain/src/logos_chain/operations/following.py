@@ -250,7 +250,7 @@ class FollowOperations:
         return self._chain.store.is_final(block) or block == self.latest_immutable.id
 
     def tree_block(self, block: BlockId) -> TreeBlock | None:
-        """Returns a block of the tree."""
+        """Returns a block of the tree, or an ancestor of its root that uncles may name."""
         return self._follower.tree.get(block)
 
     @property
@@ -309,6 +309,12 @@ class FollowOperations:
         nothing but by `Ledger.rehearse`, and keeps nothing of the ledger.
         """
         return await self._lane.at_tip(lambda there: AtTip(there.tip, read(there.ledger)))
+
+    async def at_this_tip(self, tip: BlockId, read: Callable[[Ledger], R]) -> R | None:
+        """Reads the ledger as `at_tip`, if a block is still the tip then; None: it is not."""
+        return await self._lane.at_tip(
+            lambda there: read(there.ledger) if there.tip == tip else None
+        )
 
     async def supply(self) -> AtTip[Supply]:
         """Returns where all tokens are at the tip."""

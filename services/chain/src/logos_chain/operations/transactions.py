@@ -13,7 +13,7 @@ from logos_chain.core.mempool.types import Stage
 from logos_chain.operations.chain_events import MAX_LISTENERS, ChainListenersFullError
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.pooling import MempoolOperations
-from logos_chain.operations.transaction_status import Standing, TransactionStatuses
+from logos_chain.operations.transaction_status import TransactionStatus, TransactionStatuses
 from logos_mantle.transactions import SignedTransaction
 
 _ENDS = frozenset({Stage.FINAL, Stage.DROPPED})
@@ -45,11 +45,13 @@ class TransactionOperations:
         except TransactionKnownError:
             return SignedTransaction.decode(raw).hash
 
-    async def status(self, identifier: bytes) -> Standing | None:
+    async def status(self, identifier: bytes) -> TransactionStatus | None:
         """Returns how far a transaction has come; None: this node does not know it."""
         return await self._statuses.status_of(identifier)
 
-    async def transaction(self, identifier: bytes, found: Standing) -> SignedTransaction | None:
+    async def transaction(
+        self, identifier: bytes, found: TransactionStatus
+    ) -> SignedTransaction | None:
         """Returns a transaction that waits, or that the block of its status has."""
         waiting = self._mempool.get(identifier)
         if waiting is not None or found.status.block is None:
@@ -59,7 +61,7 @@ class TransactionOperations:
             return None
         return next((each for each in block.transactions if each.hash == identifier), None)
 
-    async def statuses(self, identifier: bytes) -> AsyncGenerator[Standing | None]:
+    async def statuses(self, identifier: bytes) -> AsyncGenerator[TransactionStatus | None]:
         """Yields the status as it is, and whenever its stage or block changes, until its end.
 
         None: this node does not know the transaction yet.

@@ -2,15 +2,15 @@
 
 from logos.chain.v1 import admin_pb2 as pb
 from logos.chain.v1.admin_pb2_grpc import ChainAdminServicer as Contract
+from logos_chain.operations.leading_switch import LeadingSwitch
 from logos_chain.operations.starting import StartOperations
-from logos_chain.operations.switching import SwitchOperations
 from logos_module.contexts import Context
 
 
 class ChainAdminServicer(Contract):
     """One per process; holds no state of its own."""
 
-    def __init__(self, start: StartOperations, switch: SwitchOperations) -> None:
+    def __init__(self, start: StartOperations, switch: LeadingSwitch) -> None:
         self._start = start
         self._switch = switch
 
@@ -18,12 +18,12 @@ class ChainAdminServicer(Contract):
         self, request: pb.SetLeadingRequest, context: Context
     ) -> pb.SetLeadingResponse:
         """Switches leading on or off."""
-        await self._switch.lead(is_on=request.is_on)
+        await self._switch.turn(is_on=request.is_on)
         return pb.SetLeadingResponse()
 
     async def ForceBootstrap(
         self, request: pb.ForceBootstrapRequest, context: Context
     ) -> pb.ForceBootstrapResponse:
         """Puts the bootstrap rule in force."""
-        self._start.force_bootstrap()
+        await self._start.force_bootstrap()
         return pb.ForceBootstrapResponse()

@@ -160,12 +160,12 @@ class ChainNodeServicer(Contract):
     ) -> pb.ListMempoolResponse:
         """Lists the transactions that wait."""
         start, size = page_start(request.page_token, token_to_number) or 0, _size(request.page_size)
-        waiting = await self._mempool.waiting()
-        end = start + size
+        page = self._mempool.page(start, size)
+        end, total = start + len(page), len(self._mempool)
         return pb.ListMempoolResponse(
-            transactions=[convert.from_transaction(each) for each in waiting[start:end]],
-            next_page_token=number_to_token(end) if end < len(waiting) else "",
-            total=len(waiting),
+            transactions=[convert.from_transaction(each) for each in page],
+            next_page_token=number_to_token(end) if page and end < total else "",
+            total=total,
         )
 
     # -- ledger --------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ ADVICE: Final = {
     "FUNDS_INSUFFICIENT": "`logosctl wallet faucet` asks for tokens, on a testnet",
     "NO_FAUCET": "a testnet has one unless its setting `genesis_faucet` is 0",
     "VOUCHER_UNAVAILABLE": "rewards can be claimed once the epoch of the block has ended",
-    "NOT_FOLLOWING": "wait until it has downloaded the chain: `logosctl chain info`",
+    "CHAIN_DOWNLOADING": "wait until it has downloaded the chain: `logosctl chain info`",
 }
 """What to do about an error, by its reason."""
 ID_DIGITS: Final = 64

@@ -64,7 +64,7 @@ class ChainAdminServicer:
         final stays final.
 
         Errors:
-        FAILED_PRECONDITION  NOT_FOLLOWING: the node still downloads the chain
+        FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,7 +50,7 @@ class ChainAdminStub:
     final stays final.
 
     Errors:
-      FAILED_PRECONDITION  NOT_FOLLOWING: the node still downloads the chain
+      FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
     """
 
 @_typing.type_check_only
@@ -66,7 +66,7 @@ class ChainAdminAsyncStub(ChainAdminStub):
     final stays final.
 
     Errors:
-      FAILED_PRECONDITION  NOT_FOLLOWING: the node still downloads the chain
+      FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
     """
 
 class ChainAdminServicer(metaclass=_abc_1.ABCMeta):
@@ -91,7 +91,7 @@ class ChainAdminServicer(metaclass=_abc_1.ABCMeta):
         final stays final.
 
         Errors:
-          FAILED_PRECONDITION  NOT_FOLLOWING: the node still downloads the chain
+          FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
         """
 
 def add_ChainAdminServicer_to_server(servicer: ChainAdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -31,6 +31,7 @@ from logos_chain.core.mempool.types import (
     BlockLimits,
     Body,
     Entry,
+    Included,
     Limits,
     Rehearse,
     Saved,
@@ -215,7 +216,9 @@ class Mempool:
             effects += self._drop([(entry, MempoolRefusal.INVALID_PROOF)], now_ms)
         return effects + self._ask()
 
-    def moved(self, removed: Sequence[Body], added: Sequence[Body], now_ms: int) -> list[Effect]:
+    def moved(
+        self, removed: Sequence[Body], added: Sequence[Body | Included], now_ms: int
+    ) -> list[Effect]:
         """The local chain has another tip, and so has the ledger (MPL-15, MPL-16).
 
         Args:
@@ -226,10 +229,10 @@ class Mempool:
         self._invalid.clear()
         back = {each.hash: each for body in reversed(removed) for each in body.transactions}
         changes = self._statuses.moved([each.block for each in removed], added)
-        for each in [each for body in added for each in body.transactions]:
-            back.pop(each.hash, None)
-            if each.hash in self._waiting:
-                self._remember(self._remove(each.hash))
+        for taken in [each for body in added for each in body.hashes]:
+            back.pop(taken, None)
+            if taken in self._waiting:
+                self._remember(self._remove(taken))
         effects: list[Effect] = [*_told(changes)]
         entries = [_entry(each, now_ms, self._known.get(each.hash)) for each in back.values()]
         effects += self._bring_back(entries, now_ms)

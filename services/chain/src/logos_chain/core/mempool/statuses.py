@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.mempool.errors import Reason
-from logos_chain.core.mempool.types import Body, Stage, Status
+from logos_chain.core.mempool.types import Body, Included, Stage, Status
 
 Change = tuple[bytes, Status]
 """A transaction's hash, and its status from now on."""
@@ -59,14 +59,14 @@ class Statuses:
         """A transaction waits again."""
         self._settled.pop(identifier, None)
 
-    def moved(self, removed: Sequence[BlockId], added: Iterable[Body]) -> list[Change]:
+    def moved(self, removed: Sequence[BlockId], added: Iterable[Body | Included]) -> list[Change]:
         """The local chain has left blocks, from its tip down, and gone on with others."""
         for block in removed:
             if self._chain and self._chain[-1].id == block:
                 self._forget(self._chain.pop())
         changes: list[Change] = []
         for body in added:
-            fresh = _Block(body.block, tuple([each.hash for each in body.transactions]))
+            fresh = _Block(body.block, body.hashes)
             self._chain.append(fresh)
             self._size += max(1, len(fresh.hashes))
             for each in fresh.hashes:

@@ -89,11 +89,24 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Included:
+    """Which transactions a block has, by their hashes."""
+
+    block: BlockId
+    hashes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """The transactions of a block."""
 
     block: BlockId
     transactions: tuple[SignedTransaction, ...]
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """Of its transactions."""
+        return tuple([each.hash for each in self.transactions])
 
 
 @dataclass(frozen=True, slots=True)

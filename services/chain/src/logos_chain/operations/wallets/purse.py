@@ -9,15 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from logos_chain.operations.wallets.keystores import WalletKeystore
-from logos_chain.operations.wallets.wallet import WalletOperations
-
 from logos_chain.core.chain_spec.wallets import SECRET_BYTES
 from logos_chain.core.consensus.slots import SlotClock
 from logos_chain.core.mempool.types import Stage
 from logos_chain.core.wallet.phrase import phrase_of
 from logos_chain.core.wallet.types import Balances, Draft, Recorded
 from logos_chain.operations.following import FollowOperations
+from logos_chain.operations.wallets.keystores import WalletKeystore
+from logos_chain.operations.wallets.wallet import WalletOperations
 
 SAFE_BLOCKS: Final = 6
 """So many blocks on top of a transaction make it SAFE (MPL-17)."""
