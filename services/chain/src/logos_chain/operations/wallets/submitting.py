@@ -30,7 +30,7 @@ from logos_module.errors import ModuleDrainingError
 log = logging.getLogger(__name__)
 
 MAX_REQUESTS: Final = 1024
-"""Names of orders that are remembered beyond those of transactions that wait."""
+"""Names of orders that are remembered beyond those of the book."""
 
 TICKET: Final = Ticket(0)
 """Of all questions: they are answered at once."""
@@ -115,6 +115,7 @@ class Submitter:
         if not 0 <= order.tip <= MAX_U64:
             raise OrderInvalidError("no tip of 64 bits", field="tip")
         digest = _digest(order)
+        self._book.require()
         known = self._known(request) if request else None
         if known is None:
             known = _Request(digest, asyncio.get_running_loop().create_future())
@@ -144,6 +145,10 @@ class Submitter:
             except LogosError as error:
                 log.warning("a transaction is given up", extra={"error": str(error)})
 
+    def forget(self) -> None:
+        """Forgets all names: it is another wallet."""
+        self._requests.clear()
+
     def close(self) -> None:
         """Ends the waiting of all callers: the module stops."""
         for each in self._open:
@@ -159,10 +164,9 @@ class Submitter:
             return known
         for submission in self._book.submissions.values():
             if submission.request == request:
-                outcome: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-                outcome.set_result(submission.draft.hash)
-                return _Request(submission.order, outcome)
-        return None
+                return _done(submission.order, submission.draft.hash)
+        fulfilled = self._book.fulfilled.get(request)
+        return None if fulfilled is None else _done(fulfilled.order, fulfilled.hash)
 
     def _remember(self, request: bytes, made: _Request) -> None:
         self._requests[request] = made
@@ -262,6 +266,12 @@ class Submitter:
         book = self._book
         if book.machine is not None:
             book.obey(book.machine.dropped(key, book.unix_ms()))
+
+
+def _done(order: bytes, transaction: bytes) -> _Request:
+    outcome: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    outcome.set_result(transaction)
+    return _Request(order, outcome)
 
 
 def prices_of(ledger: Ledger) -> Prices:

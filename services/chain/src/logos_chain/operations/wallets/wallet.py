@@ -259,5 +259,6 @@ class WalletOperations:
         async with self._book.lock:
             account = await asyncio.to_thread(keystore.replace, phrase, passphrase)
             self._book.replace(account)
+            self._submitter.forget()
         if self._heard is not None:
             self._heard.put(EventsLost())
