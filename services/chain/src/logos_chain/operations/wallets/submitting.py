@@ -34,6 +34,8 @@ MAX_REQUESTS: Final = 1024
 
 TICKET: Final = Ticket(0)
 """Of all questions: they are answered at once."""
+AGAIN_BLOCKS: Final = 10
+"""After so many blocks all that waits is submitted again."""
 MAX_U64: Final = (1 << 64) - 1
 
 _LATER: Final = frozenset(
@@ -92,6 +94,7 @@ class Submitter:
         self._start = start
         self._requests: dict[bytes, _Request] = {}
         self._open: set[asyncio.Future[bytes]] = set()
+        self._again_height = 0
 
     async def send(self, order: Order, request: bytes = b"") -> bytes:
         """Fulfils an order; returns the hash of its transaction, 32 bytes, once it is submitted.
@@ -138,7 +141,16 @@ class Submitter:
         return await asyncio.shield(made.outcome)
 
     async def submit_due(self) -> None:
-        """Submits again what is due; what is refused is dropped."""
+        """Submits again what is due; what is refused is dropped (WAL-28).
+
+        Every 10 blocks that is all that waits: what took it may have forgotten it, and claims of
+        another share or epoch are refused then.
+        """
+        machine = self._book.require()
+        if machine.height >= self._again_height:
+            self._again_height = machine.height + AGAIN_BLOCKS
+            waiting = [each for each in machine.unincluded() if each in self._book.submissions]
+            self._book.due |= dict.fromkeys(waiting)
         for each in [each for each in self._book.due if each in self._book.submissions]:
             try:
                 await self._submit(each)
