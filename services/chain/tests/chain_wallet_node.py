@@ -1,26 +1,30 @@
 """Nodes with a wallet on the chain of a small world, and a prover that makes no proofs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from chain_leading import any_key
-from chain_ledger import ALICE, FUNDS, outputs_of, signed
+from chain_ledger import ALICE, FUNDS, named, outputs_of, signed
 from chain_memory import MemoryStore
 from chain_wallet import SEED, Chance
 from chain_wallets import MemoryWallets
 from chain_world import TWO, Scripted, World, noon, quiet, until
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from logos_base.errors import LogosError
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.wallet.derivation import Account, Role
 from logos_chain.core.wallet.types import Recorded
 from logos_chain.operations.following import FollowOperations
+from logos_chain.operations.leading import Make
 from logos_chain.operations.opening import Network, Opening
+from logos_chain.operations.verifying import Verifier
 from logos_chain.operations.wallets.proving import CIRCUITS
 from logos_chain.operations.wallets.wallet import WalletOperations, WalletPorts
+from logos_crypto.circuits import CircuitKey
 from logos_crypto.jobs import CircuitJob
 from logos_crypto.prover import Priority, ProofJob
 from logos_mantle.blocks import Block
@@ -56,6 +60,24 @@ class PaidWorld(World):
     def pay(self, number: int, *notes: Note) -> SignedTransaction:
         """One of Alice's first notes, to others."""
         return signed(Transfer((self.funds[number],), notes))
+
+    def led(
+        self,
+        parent: Block,
+        name: str,
+        voucher: bytes,
+        transactions: Sequence[SignedTransaction] = (),
+        *,
+        gap: int = 1,
+    ) -> Block:
+        """A block with a voucher in its header."""
+        made = self.make(parent, name, transactions, gap=gap)
+        leadership = replace(made.header.leadership, voucher=voucher)
+        header = replace(made.header, leadership=leadership)
+        key = Ed25519PrivateKey.from_private_bytes(named(f"key {name}"))
+        block = replace(made, header=header, signature=key.sign(header.encoded))
+        self.blocks[block.id] = block
+        return block
 
 
 @dataclass
@@ -101,19 +123,27 @@ class WalletNode:
     prover: Prover = field(default_factory=Prover)
     account: Account | None = field(default_factory=lambda: Account(SEED))
     rule: Rule = Rule.ONLINE
+    clock: Callable[[], int] = noon
+    claim_delay_slots: int = 0
+    verifier: Verifier = field(default_factory=Scripted)
+    keys: Mapping[str, CircuitKey] = field(default_factory=dict)
+    """Empty: any, which the scripted prover has no use for."""
+    make: Make | None = None
 
     @asynccontextmanager
     async def up(self) -> AsyncIterator["Running"]:
-        chain = await Opening(self.store, self.world.network).open(self.rule, noon)
-        follow = FollowOperations(chain, Scripted(), noon)
-        keys = dict.fromkeys(CIRCUITS, any_key())
+        chain = await Opening(self.store, self.world.network).open(self.rule, self.clock)
+        follow = FollowOperations(chain, self.verifier, self.clock)
+        keys = self.keys or dict.fromkeys(CIRCUITS, any_key())
+        make = self.make or self.prover.prove
         wallet = WalletOperations(
             follow,
             chain,
             self.account,
-            ports=WalletPorts(self.wallets, self.pool.submit, keys, self.prover.prove),
-            unix_ms=noon,
+            ports=WalletPorts(self.wallets, self.pool.submit, keys, make),
+            unix_ms=self.clock,
             rng=Chance(),
+            claim_delay_slots=self.claim_delay_slots,
         )
         await wallet.open()
         async with follow.running(), wallet.running():

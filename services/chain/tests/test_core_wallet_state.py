@@ -16,10 +16,12 @@ from logos_chain.core.wallet.errors import (
     WalletStateDamagedError,
 )
 from logos_chain.core.wallet.records import (
+    Fulfilled,
     Submission,
+    decode_draft,
     decode_entry,
-    decode_submission,
     encode_entry,
+    encode_fulfilled,
     encode_submission,
 )
 from logos_chain.core.wallet.ring import MAX_WATCHED, KeyRing
@@ -84,7 +86,7 @@ STATE = grown().snapshot()
 
 @given(st.binary(max_size=128))
 def test_other_bytes_are_no_record(raw: bytes) -> None:
-    for decode in (decode_entry, decode_submission):
+    for decode in (decode_entry, decode_draft):
         with pytest.raises(WalletStateDamagedError):
             decode(raw)
 
@@ -108,7 +110,9 @@ def test_submissions_are_read_as_they_were_written() -> None:
         draft, SignedTransaction(draft.transaction, proofs), b"name", ENTRY.block
     )
 
-    assert decode_submission(encode_submission(submission)) == submission
+    assert decode_draft(encode_submission(submission)) == submission
+    fulfilled = Fulfilled(b"name", ENTRY.block, draft.hash)
+    assert decode_draft(encode_fulfilled(fulfilled)) == fulfilled
 
 
 def test_a_genesis_is_a_block_for_a_wallet() -> None:

@@ -1,7 +1,6 @@
 """The node's wallet on its chain (WAL-22 to WAL-26): follows, restarts, scans, pays."""
 
 import asyncio
-import contextlib
 import logging
 
 import pytest
@@ -185,6 +184,20 @@ async def test_a_payment_is_proven_submitted_and_final(node: WalletNode) -> None
         assert (await running.history())[-1].entry.transaction == made
 
 
+async def test_a_name_is_remembered_once_its_payment_is_final(node: WalletNode) -> None:
+    async with node.up() as running:
+        await running.settle()
+        made = await running.wallet.send(PAYMENT, request=b"one")
+        await finish(running)
+        assert await running.wallet.send(PAYMENT, request=b"one") == made
+    for _ in range(2):
+        async with node.up() as running:
+            await running.settle()
+            assert await running.wallet.send(PAYMENT, request=b"one") == made
+            with pytest.raises(RequestReusedError):
+                await running.wallet.send(PAYMENT, tip=1, request=b"one")
+
+
 async def test_what_was_submitted_is_submitted_again_after_a_restart(node: WalletNode) -> None:
     async with node.up() as running:
         await running.settle()
@@ -311,10 +324,8 @@ async def test_watched_keys_stay_watched(node: WalletNode) -> None:
 
 async def run(node: WalletNode, blocks: list[Block]) -> None:
     """Follows and pays as far as the store lets it, as a process does until it is killed."""
-    async with asyncio.timeout(20), node.up() as running:
-        await until(lambda: running.wallet._tracker.is_at_tip or node.wallets.has_failed)
-        if node.wallets.has_failed:
-            return
+    async with node.up() as running:
+        await running.settle()
         await running.take(*blocks[:2])
         await running.wallet.issue_voucher()
         await running.wallet.send(PAYMENT, request=b"one")
@@ -323,6 +334,22 @@ async def run(node: WalletNode, blocks: list[Block]) -> None:
         await running.extend("with it", node.pool.taken[0])
         for at in range(3):
             await running.extend(f"after {at}")
+
+
+async def killed(node: WalletNode, blocks: list[Block]) -> None:
+    """Runs until a write fails, and ends then."""
+
+    async def work() -> None:
+        try:
+            await run(node, blocks)
+        except (LogosError, AssertionError):
+            assert node.wallets.has_failed
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(work())
+        await until(lambda: running.done() or node.wallets.has_failed)
+        await asyncio.sleep(0.01)
+        running.cancel()
 
 
 @pytest.mark.parametrize("is_done", [False, True])
@@ -334,8 +361,9 @@ async def test_a_kill_at_any_write_ends_with_the_same_wallet(*, is_done: bool) -
     for write in range(1, whole.wallets.writes + 1):
         wallets = MemoryWallets(fails=frozenset({write}), is_done=is_done, is_dead=True)
         node = WalletNode(wallets=wallets)
-        with contextlib.suppress(LogosError, TimeoutError, AssertionError):
-            await run(node, blocks := main_chain(node.world))
+        blocks = main_chain(node.world)
+        await killed(node, blocks)
+        assert wallets.has_failed
         wallets.is_dead = False
         wallets.fails = frozenset()
         async with node.up() as running:
@@ -343,7 +371,8 @@ async def test_a_kill_at_any_write_ends_with_the_same_wallet(*, is_done: bool) -
             for each in blocks:
                 await running.follow.take(each.encode(), "a")
             await running.settle()
-            await running.wallet.send(PAYMENT, request=b"one")
+            if write < whole.wallets.writes:  # the last is after the payment was final
+                await running.wallet.send(PAYMENT, request=b"one")
             await finish(running)
             found = await running.contents()
             tip = node.world.blocks[running.follow.tip.id]

@@ -24,7 +24,8 @@ def _empty_nodes() -> tuple[bytes, ...]:
     return tuple(nodes)
 
 
-_EMPTY_NODES: Final = _empty_nodes()
+EMPTY_NODES: Final = _empty_nodes()
+"""The root of an empty tree of each depth, up to 32."""
 
 
 class NoteTree:
@@ -80,18 +81,18 @@ class NoteTree:
 
     def _parent(self, level: int, index: int) -> bytes:
         left, right = self._node(level, 2 * index), self._node(level, 2 * index + 1)
-        empty = _EMPTY_NODES[level]
+        empty = EMPTY_NODES[level]
         if left == empty and right == empty:
-            return _EMPTY_NODES[level + 1]
+            return EMPTY_NODES[level + 1]
         return poseidon2_compress(left, right)
 
     def _node(self, level: int, index: int) -> bytes:
         raw = self._rows[level][index * FIELD_BYTES : (index + 1) * FIELD_BYTES]
-        return bytes(raw) if raw else _EMPTY_NODES[level]
+        return bytes(raw) if raw else EMPTY_NODES[level]
 
     def _set(self, level: int, index: int, node: bytes) -> None:
         row, at = self._rows[level], index * FIELD_BYTES
-        row.extend(_EMPTY_NODES[level] * max(0, index - len(row) // FIELD_BYTES))
+        row.extend(EMPTY_NODES[level] * max(0, index - len(row) // FIELD_BYTES))
         row[at : at + FIELD_BYTES] = node
 
     def _extend(self, slot: int) -> None:

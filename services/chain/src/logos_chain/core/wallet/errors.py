@@ -132,6 +132,13 @@ class WalletScanningError(LocalFaultError):
     reason = "WALLET_SCANNING"
 
 
+class WalletBehindError(LocalFaultError):
+    """The wallet has not followed the whole chain yet (WAL-29)."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "WALLET_BEHIND"
+
+
 class RequestReusedError(LocalFaultError):
     """Another order had this name (WAL-25)."""
 

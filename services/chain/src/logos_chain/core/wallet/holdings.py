@@ -4,7 +4,7 @@ Spec: docs/protocol/chain-wallet.md, WAL-10, WAL-11, WAL-17, WAL-18.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from logos_chain.core.ledger.types import UnspentNote
@@ -12,6 +12,8 @@ from logos_chain.core.wallet.movements import movements
 from logos_chain.core.wallet.origins import Origin, origins
 from logos_chain.core.wallet.ring import KeyRing, Voucher, VoucherRing
 from logos_chain.core.wallet.types import BlockChanges, Entry, OwnedNote
+from logos_chain.core.wallet.voucher_tree import VoucherTree
+from logos_crypto.trees import MerklePath
 from logos_mantle.channels import ChannelDeposit, ChannelTransfer
 from logos_mantle.transactions import Transaction
 from logos_mantle.transfers import LeaderClaim, Transfer
@@ -44,12 +46,26 @@ class Step:
     entries: list[Entry] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
     """That it was the first to use."""
+    tree: VoucherTree | None = None
+    """That of the vouchers before it, if it has begun an epoch."""
 
     def spent(self) -> Iterator[bytes]:
         """Returns ids of the wallet's notes that the block has spent."""
         for identifier, before in self.notes:
             if before is not None and self.changes.notes[identifier][1] is None:
                 yield identifier
+
+
+@dataclass(frozen=True, slots=True)
+class FinalHoldings:
+    """What there was after a final block."""
+
+    notes: dict[bytes, OwnedNote]
+    vouchers: list[VoucherState]
+    """By number."""
+    tree: VoucherTree
+    undone: list[bytes] = field(default_factory=list)
+    """Keys that blocks since have first used."""
 
 
 class Holdings:
@@ -61,6 +77,7 @@ class Holdings:
         self._ring = vouchers
         self._notes: dict[bytes, OwnedNote] = {}
         self._vouchers: dict[bytes, VoucherState] = {}
+        self._tree = VoucherTree()
         self._steps: deque[Step] = deque()
         self._root = (tip, height)
         self._followed = {tip}
@@ -110,31 +127,43 @@ class Holdings:
         """Returns the vouchers that blocks of this chain have, in the order of their numbers."""
         return sorted(self._vouchers.values(), key=lambda each: each.voucher.number)
 
-    def at_final(self) -> tuple[dict[bytes, OwnedNote], list[VoucherState], list[bytes]]:
-        """Returns notes and vouchers after the last final block, and the keys first used since."""
+    def voucher_path(self, voucher: Voucher) -> MerklePath | None:
+        """Returns the path of an own voucher; None: it is claimed, or its epoch has not ended."""
+        state = self._vouchers.get(voucher.commitment)
+        if state is None or state.place is None or state.is_claimed:
+            return None
+        return self._tree.path(state.place)
+
+    def at_final(self) -> "FinalHoldings":
+        """Returns what there was after the last final block."""
         notes: dict[bytes, OwnedNote | None] = dict(self._notes)
         vouchers: dict[bytes, VoucherState | None] = dict(self._vouchers)
-        keys: list[bytes] = []
+        keys, tree = list[bytes](), self._tree
         for step in reversed(self._steps):
+            tree = step.tree or tree
             notes |= dict(step.notes)
             vouchers |= dict(reversed(step.vouchers))
             keys += step.keys
         there = [each for each in vouchers.values() if each is not None]
-        return (
+        return FinalHoldings(
             {key: each for key, each in sorted(notes.items()) if each is not None},
             sorted(there, key=lambda each: each.voucher.number),
+            tree,
             keys,
         )
 
-    def take_up(self, notes: Mapping[bytes, OwnedNote], vouchers: Iterable[VoucherState]) -> None:
+    def take_up(self, final: "FinalHoldings") -> None:
         """Takes what there was after the block that it begins with."""
-        self._notes = dict(notes)
-        self._vouchers = {each.voucher.commitment: each for each in vouchers}
+        self._notes = dict(final.notes)
+        self._vouchers = {each.voucher.commitment: each for each in final.vouchers}
+        self._tree = final.tree
 
     def apply(self, changes: BlockChanges) -> Step:
         """Follows the block after the last one; raises `ValueError` if it is another."""
         if changes.parent != self.tip:
             raise ValueError("a block that does not follow the last one")
+        if changes.appended and changes.first_place != self._tree.count:
+            raise ValueError("a wallet that has not followed all blocks from the genesis on")
         step = Step(changes, self.height + 1)
         step.keys = self._use_keys(changes)
         step.entries = movements(changes, step.height, self._keys, self._notes)
@@ -156,6 +185,7 @@ class Holdings:
             raise ValueError("only the last block can be undone, and no final one")
         step = self._steps.pop()
         self._followed.discard(block)
+        self._tree = step.tree or self._tree
         for identifier, before in step.notes:
             self._put(identifier, before)
         for key in step.keys:
@@ -210,13 +240,24 @@ class Holdings:
 
     def _follow_vouchers(self, changes: BlockChanges, step: Step) -> None:
         self._see_voucher(changes.voucher, step, None)
-        for place, commitment in enumerate(changes.appended, changes.first_place):
-            self._see_voucher(commitment, step, place)
+        if changes.appended:
+            self._append(changes, step)
         for nullifier in changes.nullifiers:
             voucher = self._ring.by_nullifier(nullifier)
             if voucher is not None:
                 before = self._vouchers.get(voucher.commitment, VoucherState(voucher))
                 self._write(step, replace(before, is_claimed=True))
+
+    def _append(self, changes: BlockChanges, step: Step) -> None:
+        """Follows the tree of vouchers; paths of claimed ones are of no use any more."""
+        wanted = [each.place for each in self._vouchers.values() if not each.is_claimed]
+        for place, commitment in enumerate(changes.appended, changes.first_place):
+            self._see_voucher(commitment, step, place)
+            if self._ring.by_commitment(commitment) is not None:
+                wanted.append(place)
+        step.tree = self._tree
+        places = [each for each in wanted if each is not None]
+        self._tree = self._tree.append(changes.appended, places)
 
     def _see_voucher(self, commitment: bytes, step: Step, place: int | None) -> None:
         voucher = self._ring.by_commitment(commitment)

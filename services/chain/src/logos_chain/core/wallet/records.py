@@ -19,6 +19,8 @@ MAX_REQUEST_BYTES: Final = 64
 """Of a caller's name for an order (WAL-25)."""
 
 _VERSION: Final = b"\x01"
+_FULFILLED: Final = b"\x81"
+"""In place of the version of a submission."""
 _ENTRY_BYTES: Final = 256
 _U64: Final = 8
 _MAX_KEYS: Final = 255
@@ -34,6 +36,18 @@ class Submission:
     """The caller's name for its order, at most 64 bytes; empty: it has none."""
     order: bytes = ZERO
     """Digest of that order, 32 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fulfilled:
+    """What stays of a submission with a name once it is final (WAL-25)."""
+
+    request: bytes
+    """At most 64 bytes."""
+    order: bytes
+    """Digest, 32 bytes."""
+    hash: bytes
+    """Of the transaction, 32 bytes."""
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -108,6 +122,26 @@ def decode_submission(raw: bytes) -> Submission:
             voucher=voucher - 1 if voucher else None,
         )
     return Submission(draft, signed, request, order)
+
+
+def encode_fulfilled(fulfilled: Fulfilled) -> bytes:
+    """Encodes what stays of a submission: at most 130 bytes; raises `ValueUnencodableError`."""
+    return (
+        _FULFILLED
+        + octets.sized(fulfilled.request, 1, MAX_REQUEST_BYTES, "request")
+        + octets.fixed(fulfilled.order, HASH_BYTES, "order")
+        + octets.fixed(fulfilled.hash, HASH_BYTES, "hash")
+    )
+
+
+def decode_draft(raw: bytes) -> Submission | Fulfilled:
+    """Reads a submission or what stays of one; raises `WalletStateDamagedError` for all else."""
+    if raw[:1] != _FULFILLED:
+        return decode_submission(raw)
+    with reading(raw[1:], "request", _ENTRY_BYTES) as reader:
+        return Fulfilled(
+            reader.take(reader.number(1)), reader.take(HASH_BYTES), reader.take(HASH_BYTES)
+        )
 
 
 def _version(reader: Reader) -> None:

@@ -8,13 +8,15 @@ Spec: docs/protocol/chain-wallet.md, WAL-22.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, Self
 
 from logos_chain.core.wallet.derivation import Role
 from logos_chain.core.wallet.errors import WalletStateDamagedError
 from logos_chain.core.wallet.types import OwnedNote
+from logos_chain.core.wallet.voucher_tree import VoucherTree
+from logos_crypto.trees import LEDGER_DEPTH
 from logos_mantle import octets
 from logos_mantle.errors import MalformedError, ValueUnencodableError
 from logos_mantle.notes import Note
@@ -73,6 +75,7 @@ class WalletState:
     """By ascending id."""
     vouchers: tuple[KeptVoucher, ...]
     """By ascending number."""
+    tree: VoucherTree = field(default_factory=VoucherTree)
 
     def encode(self) -> bytes:
         """Returns the bytes; raises `ValueUnencodableError`."""
@@ -90,6 +93,7 @@ class WalletState:
         notes = [octets.field(key, "id") + _note(each) for key, each in self.notes.items()]
         vouchers = [_voucher(each) for each in self.vouchers]
         parts += [_list(each) for each in (watched, notes, vouchers)]
+        parts.append(_tree(self.tree))
         raw = b"".join(parts)
         return raw + _digest(raw)
 
@@ -114,6 +118,7 @@ class WalletState:
                 watched=tuple([reader.field() for _ in _count(reader)]),
                 notes={reader.field(): _read_note(reader) for _ in _count(reader)},
                 vouchers=tuple([_read_voucher(reader) for _ in _count(reader)]),
+                tree=_read_tree(reader),
             )
             if state.encode() != raw:
                 raise WalletStateDamagedError("the kept state of a wallet has another form")
@@ -209,3 +214,22 @@ def _voucher(voucher: KeptVoucher) -> bytes:
 def _read_voucher(reader: Reader) -> KeptVoucher:
     number, place, is_claimed = reader.number(_U64), reader.number(_U64), reader.number(1)
     return KeptVoucher(number, place - 1 if place else None, bool(is_claimed))
+
+
+def _tree(tree: VoucherTree) -> bytes:
+    waiting = [tree.waiting[level] for level in range(LEDGER_DEPTH) if tree.count >> level & 1]
+    beside = [
+        octets.number(level, 1, "level") + octets.number(at, _U32, "index") + node
+        for (level, at), node in sorted(tree.beside.items())
+    ]
+    return octets.number(tree.count, _U64, "count") + b"".join(waiting) + _list(beside)
+
+
+def _read_tree(reader: Reader) -> VoucherTree:
+    count = reader.number(_U64)
+    levels = [level for level in range(LEDGER_DEPTH) if count >> level & 1]
+    waiting = {level: reader.field() for level in levels}
+    beside = {
+        (reader.number(1), reader.number(_U32)): reader.field() for _ in range(reader.number(_U32))
+    }
+    return VoucherTree(count, waiting, beside)

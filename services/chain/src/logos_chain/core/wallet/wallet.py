@@ -20,7 +20,7 @@ from logos_chain.core.wallet.errors import (
     VoucherUnavailableError,
     WalletOtherError,
 )
-from logos_chain.core.wallet.holdings import Holdings, Step, VoucherState
+from logos_chain.core.wallet.holdings import FinalHoldings, Holdings, Step, VoucherState
 from logos_chain.core.wallet.ring import KeyRing, Voucher, VoucherRing
 from logos_chain.core.wallet.selection import Rng, plan
 from logos_chain.core.wallet.state import KeptVoucher, WalletState
@@ -42,6 +42,7 @@ from logos_chain.core.wallet.types import (
     Unmoved,
 )
 from logos_chain.core.wallet.waiting import Waiting, uses
+from logos_crypto.trees import MerklePath
 
 MAX_HISTORY: Final = 10_000
 """Entries of final blocks that are kept; a store keeps them all, by `Moved`."""
@@ -120,7 +121,7 @@ class Wallet:
             VoucherState(ring.by_number(each.number), each.place, each.is_claimed)
             for each in state.vouchers
         ]
-        made._holdings.take_up(state.notes, vouchers)
+        made._holdings.take_up(FinalHoldings(state.notes, vouchers, state.tree))
         return made
 
     def snapshot(self) -> bytes:
@@ -128,7 +129,7 @@ class Wallet:
 
         Without history, and without what waits.
         """
-        notes, vouchers, undone = self._holdings.at_final()
+        final = self._holdings.at_final()
         block, height = self._holdings.root
         state = WalletState(
             owner=self.keys.owner,
@@ -136,12 +137,16 @@ class Wallet:
             height=height,
             next_voucher=self.voucher_ring.next_number,
             next_receive=self.keys.next_receive,
-            keys=self.keys.kept(undone),
+            keys=self.keys.kept(final.undone),
             watched=tuple(sorted(self.keys.watched)),
-            notes=notes,
+            notes=final.notes,
             vouchers=tuple(
-                [KeptVoucher(each.voucher.number, each.place, each.is_claimed) for each in vouchers]
+                [
+                    KeptVoucher(each.voucher.number, each.place, each.is_claimed)
+                    for each in final.vouchers
+                ]
             ),
+            tree=final.tree,
         )
         return state.encode()
 
@@ -217,6 +222,15 @@ class Wallet:
         """Returns hashes of the transactions that are in no block, oldest first."""
         return self._waiting.unincluded()
 
+    @property
+    def claimable(self) -> int:
+        """How many vouchers can be claimed that are not being claimed."""
+        return len(self._claimable())
+
+    def voucher_path(self, number: int) -> MerklePath | None:
+        """Returns a voucher's path to the root of this epoch; None: it cannot be claimed."""
+        return self._holdings.voucher_path(self.voucher_ring.by_number(number))
+
     def waiting(self) -> list[Draft]:
         """Returns the transactions that are not final, in the order in which they were made."""
         return self._waiting.drafts()
@@ -282,12 +296,7 @@ class Wallet:
             VoucherUnavailableError, RewardTooSmallError, TooManyPendingError, KeyUnknownError: No
                 claim can be made.
         """
-        reserved = self._waiting.nullifiers
-        found = [
-            each.voucher
-            for each in self._holdings.vouchers()
-            if each.is_claimable and each.voucher.nullifier not in reserved
-        ]
+        found = self._claimable()
         if not found:
             raise VoucherUnavailableError("no voucher can be claimed that is not being claimed")
         voucher = found[self._rng.randrange(len(found))]
@@ -354,6 +363,14 @@ class Wallet:
     def next_wake_ms(self) -> int | None:
         """Returns when the next draft expires."""
         return self._waiting.next_expiry_ms()
+
+    def _claimable(self) -> list[Voucher]:
+        reserved = self._waiting.nullifiers
+        return [
+            each.voucher
+            for each in self._holdings.vouchers()
+            if each.is_claimable and each.voucher.nullifier not in reserved
+        ]
 
     def _free(self) -> dict[bytes, int]:
         """Returns the values of the notes that can be spent now, by id."""

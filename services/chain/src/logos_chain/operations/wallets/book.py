@@ -22,10 +22,12 @@ from logos_chain.core.wallet.errors import (
 )
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry, WalletStore
 from logos_chain.core.wallet.records import (
+    Fulfilled,
     Submission,
+    decode_draft,
     decode_entry,
-    decode_submission,
     encode_entry,
+    encode_fulfilled,
     encode_submission,
 )
 from logos_chain.core.wallet.selection import Rng
@@ -43,6 +45,8 @@ from logos_mantle.octets import HASH_BYTES
 
 log = logging.getLogger(__name__)
 
+MAX_FULFILLED: Final = 1024
+"""Names of orders that are remembered once they are final."""
 _WATCHED: Final = "/watched"
 """After a wallet's name: where its watched keys are kept, which no block has to do with."""
 _NO_BLOCK: Final = bytes(HASH_BYTES)
@@ -81,6 +85,9 @@ class WalletBook:
         """What was submitted and is not final, by hash."""
         self.due: dict[bytes, None] = {}
         """Hashes of what is to be submitted again, in order."""
+        self.fulfilled: dict[bytes, Fulfilled] = {}
+        """Names of orders whose transactions are final, the oldest first."""
+        self._unkept: dict[bytes, Fulfilled] = {}
         self._chain = chain
         self._rng = rng
         self._entries: list[Recorded] = []
@@ -149,29 +156,31 @@ class WalletBook:
         """Makes a machine that is at a final block the wallet's, with what was submitted."""
         machine.voucher_ring.issued_until(await self.store.next_voucher(self.name))
         self.submissions.clear()
+        self.fulfilled.clear()
         for kept in await self.store.drafts(self.name):
-            submission = await self._resumed(machine, kept)
-            if submission is None:
-                self._gone.add(kept.hash)
-            else:
-                self.submissions[kept.hash] = submission
+            await self._resume(machine, kept)
         self.due = dict.fromkeys(self.submissions)
         self.machine = machine
 
-    async def _resumed(self, machine: Wallet, kept: KeptDraft) -> Submission | None:
-        """Returns a submission that the machine waits for now; None: it is of no use."""
-        containing = await self._chain.containing(kept.hash)
-        if any(self._chain.is_final(each) for each in containing):
-            return None
+    async def _resume(self, machine: Wallet, kept: KeptDraft) -> None:
+        """Takes up one of what was submitted, unless it is of no use any more."""
         try:
-            submission = decode_submission(kept.value)
-            for key in submission.draft.signing_keys:
+            draft = decode_draft(kept.value)
+            if isinstance(draft, Fulfilled):
+                self.fulfilled[draft.request] = draft
+                return
+            containing = await self._chain.containing(kept.hash)
+            if any(self._chain.is_final(each) for each in containing):
+                self._fulfil(draft)
+                return
+            for key in draft.draft.signing_keys:
                 machine.keys.secret_key(key)
-            machine.resume(submission.draft, self.unix_ms())
+            machine.resume(draft.draft, self.unix_ms())
         except (KeyUnknownError, NoteUnavailableError, WalletStateDamagedError) as error:
             log.warning("a kept transaction is given up", extra={"error": str(error)})
-            return None
-        return submission
+            self._gone.add(kept.hash)
+        else:
+            self.submissions[kept.hash] = draft
 
     # -- what becomes of it --------------------------------------------------------------------
 
@@ -190,15 +199,26 @@ class WalletBook:
                     if transaction in self.submissions:
                         self.due[transaction] = None
                 case Settled(transaction) | Dropped(transaction):
-                    self._forget(transaction)
+                    self.due.pop(transaction, None)
+                    submission = self.submissions.pop(transaction, None)
+                    if submission is not None and isinstance(effect, Settled):
+                        self._fulfil(submission)
+                    elif submission is not None:
+                        self._gone.add(transaction)
                 case _:
                     pass
         return drafts
 
-    def _forget(self, transaction: bytes) -> None:
-        self.due.pop(transaction, None)
-        if self.submissions.pop(transaction, None) is not None:
-            self._gone.add(transaction)
+    def _fulfil(self, submission: Submission) -> None:
+        """Notes that a submission is final; of one with a name, that it was fulfilled stays."""
+        key = submission.draft.hash
+        self._gone.add(key)
+        if submission.request:
+            self._gone.discard(key)
+            made = Fulfilled(submission.request, submission.order, key)
+            self.fulfilled[made.request] = self._unkept[key] = made
+        for request in list(self.fulfilled)[: max(0, len(self.fulfilled) - MAX_FULFILLED)]:
+            self._gone.add(self.fulfilled.pop(request).hash)
 
     async def keep(self, machine: Wallet, entries: Iterable[Recorded] = ()) -> None:
         """Keeps a machine at its last final block, and its history up to there (WAL-22, WAL-23).
@@ -232,6 +252,9 @@ class WalletBook:
 
     async def drop_gone(self) -> None:
         """Drops what was submitted, and is final or given up; raises as `keep`."""
+        for key, made in list(self._unkept.items()):
+            await self.store.put_draft(self.name, KeptDraft(key, encode_fulfilled(made)))
+            self._unkept.pop(key, None)
         gone = sorted(self._gone)
         if gone:
             await self.store.drop_drafts(self.name, gone)

@@ -30,10 +30,12 @@ from logos_module.errors import ModuleDrainingError
 log = logging.getLogger(__name__)
 
 MAX_REQUESTS: Final = 1024
-"""Names of orders that are remembered beyond those of transactions that wait."""
+"""Names of orders that are remembered beyond those of the book."""
 
 TICKET: Final = Ticket(0)
 """Of all questions: they are answered at once."""
+AGAIN_BLOCKS: Final = 10
+"""After so many blocks all that waits is submitted again."""
 MAX_U64: Final = (1 << 64) - 1
 
 _LATER: Final = frozenset(
@@ -92,6 +94,7 @@ class Submitter:
         self._start = start
         self._requests: dict[bytes, _Request] = {}
         self._open: set[asyncio.Future[bytes]] = set()
+        self._again_height = 0
 
     async def send(self, order: Order, request: bytes = b"") -> bytes:
         """Fulfils an order; returns the hash of its transaction, 32 bytes, once it is submitted.
@@ -115,6 +118,7 @@ class Submitter:
         if not 0 <= order.tip <= MAX_U64:
             raise OrderInvalidError("no tip of 64 bits", field="tip")
         digest = _digest(order)
+        self._book.require()
         known = self._known(request) if request else None
         if known is None:
             known = _Request(digest, asyncio.get_running_loop().create_future())
@@ -137,12 +141,25 @@ class Submitter:
         return await asyncio.shield(made.outcome)
 
     async def submit_due(self) -> None:
-        """Submits again what is due; what is refused is dropped."""
+        """Submits again what is due; what is refused is dropped (WAL-28).
+
+        Every 10 blocks that is all that waits: what took it may have forgotten it, and claims of
+        another share or epoch are refused then.
+        """
+        machine = self._book.require()
+        if machine.height >= self._again_height:
+            self._again_height = machine.height + AGAIN_BLOCKS
+            waiting = [each for each in machine.unincluded() if each in self._book.submissions]
+            self._book.due |= dict.fromkeys(waiting)
         for each in [each for each in self._book.due if each in self._book.submissions]:
             try:
                 await self._submit(each)
             except LogosError as error:
                 log.warning("a transaction is given up", extra={"error": str(error)})
+
+    def forget(self) -> None:
+        """Forgets all names: it is another wallet."""
+        self._requests.clear()
 
     def close(self) -> None:
         """Ends the waiting of all callers: the module stops."""
@@ -159,10 +176,9 @@ class Submitter:
             return known
         for submission in self._book.submissions.values():
             if submission.request == request:
-                outcome: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-                outcome.set_result(submission.draft.hash)
-                return _Request(submission.order, outcome)
-        return None
+                return _done(submission.order, submission.draft.hash)
+        fulfilled = self._book.fulfilled.get(request)
+        return None if fulfilled is None else _done(fulfilled.order, fulfilled.hash)
 
     def _remember(self, request: bytes, made: _Request) -> None:
         self._requests[request] = made
@@ -262,6 +278,12 @@ class Submitter:
         book = self._book
         if book.machine is not None:
             book.obey(book.machine.dropped(key, book.unix_ms()))
+
+
+def _done(order: bytes, transaction: bytes) -> _Request:
+    outcome: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    outcome.set_result(transaction)
+    return _Request(order, outcome)
 
 
 def prices_of(ledger: Ledger) -> Prices:

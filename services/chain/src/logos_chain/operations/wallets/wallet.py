@@ -24,6 +24,7 @@ from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.leading import Make
 from logos_chain.operations.opening import OpenChain
 from logos_chain.operations.wallets.book import WalletBook
+from logos_chain.operations.wallets.claiming import Claimer
 from logos_chain.operations.wallets.keystores import WalletKeystore
 from logos_chain.operations.wallets.proving import DraftProver
 from logos_chain.operations.wallets.submitting import Submit, Submitter
@@ -68,6 +69,7 @@ class WalletOperations:
         unix_ms: Callable[[], int],
         name: str = NODE,
         rng: Rng | None = None,
+        claim_delay_slots: int = 0,
     ) -> None:
         """
         Args:
@@ -78,6 +80,7 @@ class WalletOperations:
             unix_ms: The wall clock.
             name: Of the wallet.
             rng: Of choices that others see; None: the system's.
+            claim_delay_slots: The mean time before a voucher is claimed by itself; 0: none is.
         """
         self._follow = follow
         self._tasks: asyncio.TaskGroup | None = None
@@ -94,6 +97,15 @@ class WalletOperations:
         self._submitter = Submitter(
             self._book, follow, DraftProver(ports.keys, ports.make), ports.submit, self._start
         )
+        self._claimer = Claimer(
+            self._book,
+            follow,
+            self._tracker,
+            self._submitter,
+            mean_ms=claim_delay_slots * chain.network.parameters.slot_ms,
+            rng=secrets.SystemRandom() if rng is None else rng,
+            unix_ms=unix_ms,
+        )
         self.changed: list[Callable[[], None]] = []
         """Are told that the wallet has other notes, and no block has changed them; never fail."""
 
@@ -108,7 +120,7 @@ class WalletOperations:
         failure: Exception | None = None
         with self._follow.events.listen() as heard:
             self._heard = heard
-            async with asyncio.TaskGroup() as tasks:
+            async with self._claimer.running(), asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 work = {tasks.create_task(self._run(heard))}
                 self._started = work
@@ -150,6 +162,7 @@ class WalletOperations:
         await self._tracker.catch_up()
         if self._tracker.is_at_tip:
             await self._submitter.submit_due()
+            self._claimer.look()
 
     # -- what there is -------------------------------------------------------------------------
 
@@ -227,6 +240,10 @@ class WalletOperations:
         """
         return await self._submitter.send(Order(tuple(outputs), tip=tip), request)
 
+    async def claim(self, count: int = 1) -> list[bytes]:
+        """Claims at most so many vouchers; arguments and errors as `Claimer.claim` (WAL-15)."""
+        return await self._claimer.claim(count)
+
     # -- a leader's ----------------------------------------------------------------------------
 
     def leader_notes(self) -> Sequence[OwnNote]:
@@ -259,5 +276,6 @@ class WalletOperations:
         async with self._book.lock:
             account = await asyncio.to_thread(keystore.replace, phrase, passphrase)
             self._book.replace(account)
+            self._submitter.forget()
         if self._heard is not None:
             self._heard.put(EventsLost())

@@ -1,0 +1,84 @@
+"""WAL-14, WAL-15, WAL-29 with real proofs: a transfer and a claim of the wallet are verified."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from chain_wallet import SHOP
+from chain_wallet_node import OWN, WalletNode, scanned
+from chain_world import TWO
+
+from logos_chain.core.consensus.errors import RejectReason
+from logos_chain.core.consensus.validation import LeadershipClaim
+from logos_chain.core.ledger.errors import Unmet
+from logos_chain.core.ledger.obligations import Obligation
+from logos_chain.operations.verifying import CIRCUITS, CircuitProofs, ProofVerifier
+from logos_chain.operations.wallets import proving
+from logos_crypto.keys import CircuitKeys
+from logos_mantle.notes import Note
+from logos_mantle.proofs import ClaimProof
+from logos_mantle.transactions import SignedTransaction
+from logos_mantle.transfers import Transfer
+from logos_module.keys import make_keys
+from logos_module.prover import Prover
+
+pytestmark = [pytest.mark.proofs, pytest.mark.timeout(600)]
+
+
+@dataclass
+class Bodies:
+    """The module's verifier for what stands in bodies; leaders prove nothing here."""
+
+    verifier: ProofVerifier
+    seen: int = 0
+
+    async def claims(self, _claims: Sequence[LeadershipClaim]) -> RejectReason | None:
+        return None
+
+    async def obligations(self, obligations: Sequence[Obligation]) -> Unmet | None:
+        self.seen += len(obligations)
+        return await self.verifier.obligations(obligations)
+
+
+async def test_a_transfer_and_a_claim_are_verified_and_final(tmp_path: Path) -> None:
+    store = CircuitKeys(tmp_path)
+    keys = make_keys(store, insecure_seed=bytes(32), circuits=CIRCUITS)
+    verifier = Bodies(ProofVerifier(await CircuitProofs.load(store, keys), TWO.activation))
+    own = {each: keys.load_key(store, each) for each in proving.CIRCUITS}
+    async with Prover(workers=1) as prover:
+        node = WalletNode(verifier=verifier, keys=own, make=prover.prove)
+        world = node.world
+        async with node.up() as running:
+            await running.settle()
+            # What is above the largest note is paid by three, which takes the larger circuit.
+            for value, inputs in ((1_000, 1), (sum(OWN) - 3_000_000, 3)):
+                voucher = await running.wallet.issue_voucher()
+                await running.wallet.send([Note(value, SHOP)], tip=500_000)
+                signed = node.pool.taken[-1]
+                [transfer] = signed.transaction.operations
+                assert isinstance(transfer, Transfer)
+                assert len(transfer.inputs) == inputs
+                parent = world.blocks[running.follow.tip.id]
+                await running.take(world.led(parent, f"{value}", voucher, [signed]))
+            parent = world.blocks[running.follow.tip.id]
+            await running.take(world.make(parent, "epoch", gap=TWO.epoch_slots))
+            before = running.wallet.balances().confirmed
+
+            await running.wallet.claim()
+            claim = node.pool.taken[-1]
+            bad = world.make(world.blocks[running.follow.tip.id], "bad", [spoilt(claim)])
+            refused = await running.follow.take(bad.encode(), "a")
+            assert refused is RejectReason.INVALID_BODY
+            tip = await running.extend("claim", claim)
+
+            assert running.wallet.balances().confirmed > before
+            assert verifier.seen >= 4
+            found = await running.contents()
+    assert found == await scanned(node, tip)
+
+
+def spoilt(signed: SignedTransaction) -> SignedTransaction:
+    """The same with the proof of another statement."""
+    _, transfer = signed.proofs
+    return replace(signed, proofs=(ClaimProof(transfer.encode()), transfer))
