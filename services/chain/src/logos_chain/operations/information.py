@@ -101,7 +101,7 @@ class Information:
             final=self._follow.latest_immutable,
             epoch=self._follow.epoch_at(max(slot, tip.slot)),
             leadership=Leadership(lead.standing, lead.counts, lead.last_proposed, lead.last_missed),
-            mempool_transactions=len(self._mempool),
+            mempool_transactions=self._mempool.count,
             mempool_bytes=self._mempool.size_bytes,
             downloaded_blocks=0 if progress is None else progress.blocks,
             download_target_slot=(None if progress is None else progress.target_slot) or 0,

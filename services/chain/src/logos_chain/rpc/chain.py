@@ -160,8 +160,8 @@ class ChainNodeServicer(Contract):
     ) -> pb.ListMempoolResponse:
         """Lists the transactions that wait."""
         start, size = page_start(request.page_token, token_to_number) or 0, _size(request.page_size)
-        page = self._mempool.page(start, size)
-        end, total = start + len(page), len(self._mempool)
+        page = self._mempool.waiting(start, size)
+        end, total = start + len(page), self._mempool.count
         return pb.ListMempoolResponse(
             transactions=[convert.from_transaction(each) for each in page],
             next_page_token=number_to_token(end) if page and end < total else "",

@@ -184,6 +184,10 @@ class WalletOperations:
         """Returns all unspent notes by id; raises `WalletScanningError`."""
         return self._book.require().notes()
 
+    def reserved(self) -> frozenset[bytes]:
+        """Returns ids of the notes that waiting transactions use; raises `WalletScanningError`."""
+        return self._book.require().reserved()
+
     def vouchers(self) -> list[VoucherState]:
         """Returns the vouchers that blocks of the chain have; raises `WalletScanningError`."""
         return self._book.require().vouchers()
