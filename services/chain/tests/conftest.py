@@ -2,3 +2,4 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # what several of these tests share lies here
+sys.path.insert(0, str(Path(__file__).parents[2] / "mixnet" / "tests"))  # its fake host

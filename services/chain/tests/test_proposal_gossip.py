@@ -15,6 +15,7 @@ from logos_base.gossip import Verdict
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.mempool.errors import Reason
+from logos_chain.core.net_ports import SyncStream
 from logos_chain.core.network_names import ChainTopics
 from logos_chain.operations.proposal_gossip import ROOM, ProposalGossip
 from logos_mantle.blocks import MAX_PROPOSAL_BYTES, Block
@@ -122,7 +123,30 @@ async def test_a_block_that_nobody_has_is_ignored() -> None:
 
     async with network() as net, gossiper(net, "a", world), gossiper(net, "b", world) as b:
         assert await b.hear(proposed(block), "a") is Verdict.IGNORE
-        assert b.proposals._fetches == 0
+        assert not b.proposals._fetches
+
+
+async def test_a_neighbour_that_stalls_downloads_leaves_room_for_others() -> None:
+    world = World()
+    forks = [world.make(world.root, f"fork {each}", [world.spend(each)]) for each in range(5)]
+    stalled = 0
+
+    async def stall(stream: SyncStream) -> None:
+        nonlocal stalled
+        stalled += 1
+        await asyncio.Event().wait()
+
+    async with network() as net, gossiper(net, "a", world) as a, gossiper(net, "b", world) as b:
+        await give(a.node.follow, forks)
+        net.answers["liar"] = stall
+        for each in forks[:4]:
+            b.topic.hear(proposed(each), "liar")
+        await until(lambda: stalled == 2 and len(b.topic.verdicts) == 2)
+        assert set(b.topic.verdicts.values()) == {Verdict.IGNORE}
+
+        assert await b.hear(proposed(forks[4]), "a") is Verdict.ACCEPT
+        for each in list(net.tasks._tasks):
+            each.cancel()
 
 
 async def test_a_proposal_ahead_of_its_ancestors_brings_them() -> None:

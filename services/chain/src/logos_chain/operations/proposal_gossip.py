@@ -7,6 +7,7 @@ Spec: docs/protocol/chain-network.md, CNW-15 to CNW-19; mantle.md, MAN-27, MAN-2
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
@@ -33,8 +34,10 @@ ROOM: Final = Room(messages=32, size_bytes=32 * MAX_PROPOSAL_BYTES, of_one=8)
 """1.1 MB of proposals; the blocks that they name have 64 MiB at most."""
 _SIZES: Final = range(PROPOSAL_BYTES, MAX_PROPOSAL_BYTES + 1, SIGNED_HEADER_BYTES)
 """One for each number of uncles."""
-MAX_FETCHES: Final = 4
+MAX_FETCHES: Final = 6
 """Blocks of proposals that are downloaded at once."""
+MAX_FETCHES_OF_ONE: Final = 2
+"""Of them, those that one neighbour has told of: it may stall each of them."""
 
 
 class FetchesBlocks(Protocol):
@@ -68,7 +71,8 @@ class ProposalGossip:
         self._transactions = transactions
         self._clock = clock
         self._unix_ms = unix_ms
-        self._fetches = 0
+        self._fetches: Counter[str] = Counter()
+        """By neighbour."""
         self.judged = JudgedTopic(gossip, topic, self._glance, self._judge, ROOM)
 
     async def run(self) -> None:
@@ -125,13 +129,14 @@ class ProposalGossip:
 
     async def _fetched(self, block: BlockId, neighbour: str) -> Verdict:
         """Downloads a block (CNW-19). Who passed its proposal on is not to blame for its body."""
-        if self._fetches >= MAX_FETCHES:
+        of_one = self._fetches[neighbour]
+        if self._fetches.total() >= MAX_FETCHES or of_one >= MAX_FETCHES_OF_ONE:
             return Verdict.IGNORE
-        self._fetches += 1
+        self._fetches[neighbour] += 1
         try:
             is_here = await self._sync.fetch_block(block, [neighbour])
         finally:
-            self._fetches -= 1
+            self._fetches -= Counter([neighbour])
         return Verdict.ACCEPT if is_here else Verdict.IGNORE
 
 

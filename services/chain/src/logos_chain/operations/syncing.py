@@ -25,8 +25,9 @@ log = logging.getLogger(__name__)
 
 MAX_ASKED: Final = 4
 """Peers that are asked for one block and its ancestors."""
-MAX_FETCHES: Final = 8
-"""Downloads of single blocks and of ancestors at once; others wait."""
+MAX_FETCHES: Final = 12
+"""Downloads of single blocks and of ancestors at once; others wait. As many as orphans, and as
+proposals ask for, and one."""
 KEPT_DIVERGED: Final = 16
 _shuffle: Final = secrets.SystemRandom().shuffle
 
