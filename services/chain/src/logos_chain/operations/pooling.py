@@ -94,9 +94,9 @@ class MempoolOperations:
         self._is_restored = False
         self._is_changed = False
         self._is_over = False
-        self.passed_on: list[Callable[[SignedTransaction, str], None]] = []
-        """Are told what waits from now on, with the peer that has sent it, or `OWN`: that is to be
-        published. They never wait and never fail."""
+        self.pass_on: list[Callable[[bytes, str], None]] = []
+        """Are told what waits from now on, as it is sent, and by which peer it came; `OWN`: it is
+        this node's, to be published. They never wait and never fail."""
         self.told: list[Callable[[Told], None]] = []
         """Are told of each change of a status (MPL-17); never wait and never fail."""
 
@@ -258,8 +258,8 @@ class MempoolOperations:
             case PassOn(signed, source):
                 if source != OWN:
                     self._decide(done.checks[signed.hash], None)
-                for passed_on in self.passed_on:
-                    passed_on(signed, source)
+                for pass_on in self.pass_on:
+                    pass_on(signed.encoded, source)
             case Told(identifier, status):
                 self._is_changed = True
                 self._view.told(identifier, status, done.waiting.get(identifier))
