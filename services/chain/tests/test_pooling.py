@@ -422,7 +422,7 @@ async def test_what_a_block_took_meanwhile_waits_no_longer() -> None:
 
 
 async def test_a_kill_loses_nothing_that_was_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("logos_chain.operations.pooling.SAVE_S", 0.01)
+    monkeypatch.setattr("logos_chain.operations.pool_saving.SAVE_S", 0.01)
     node = PoolNode()
     made = [node.world.spend(at) for at in range(6)]
     async with node.running() as pooled:
@@ -440,7 +440,7 @@ async def test_a_kill_loses_nothing_that_was_saved(monkeypatch: pytest.MonkeyPat
 
 async def test_a_disk_that_fails_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """MPL-24."""
-    monkeypatch.setattr("logos_chain.operations.pooling.SAVE_S", 0.01)
+    monkeypatch.setattr("logos_chain.operations.pool_saving.SAVE_S", 0.01)
     monkeypatch.setattr("logos_chain.operations.pool_lane.RETRY_S", 0.01)
     node = PoolNode()
     world = node.world
