@@ -13,6 +13,8 @@ from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.mempool.errors import Reason
 from logos_chain.core.mempool.mempool import Told
 from logos_chain.core.mempool.types import Limits, Stage
+from logos_chain.core.node_ports import SavedTransactions
+from logos_chain.core.ports import ChainStore
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.opening import Opening
 from logos_chain.operations.pooling import MempoolOperations
@@ -30,8 +32,10 @@ class PoolNode:
 
     world: World = field(default_factory=World)
     clock: Clock = field(default_factory=lambda: Clock(NOW_MS))
-    store: MemoryStore = field(default_factory=MemoryStore)
+    store: ChainStore = field(default_factory=MemoryStore)
     saved: KeptTransactions = field(default_factory=KeptTransactions)
+    disk: SavedTransactions | None = None
+    """Instead of `saved`."""
     verifier: Scripted = field(default_factory=Scripted)
     limits: Limits = field(default_factory=lambda: Limits(safe_blocks=2))
     rule: Rule = Rule.BOOTSTRAP
@@ -46,13 +50,13 @@ class PoolNode:
                 self.store,
                 self.world.network,
                 verifier=self.verifier,
-                saved=self.saved,
+                saved=self.disk or self.saved,
                 unix_ms=self.clock,
                 limits=self.limits,
             )
             pooled = Pooled(self, follow, pool)
             pool.told.append(pooled.told.append)
-            pool.passed_on.append(lambda signed, source: pooled.passed_on.append((signed, source)))
+            pool.pass_on.append(lambda raw, source: pooled.passed_on.append((raw, source)))
             async with pool.running():
                 await pooled.quiet()
                 yield pooled
@@ -64,7 +68,7 @@ class Pooled:
     follow: FollowOperations
     pool: MempoolOperations
     told: list[Told] = field(default_factory=list)
-    passed_on: list[tuple[SignedTransaction, str]] = field(default_factory=list)
+    passed_on: list[tuple[bytes, str]] = field(default_factory=list)
 
     async def quiet(self) -> None:
         """Waits until the mempool knows the tip, and nothing is left to do."""

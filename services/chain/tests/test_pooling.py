@@ -56,10 +56,7 @@ async def test_a_transaction_waits_and_is_passed_on_once_its_proofs_hold() -> No
         assert pooled.pool.get(one.hash) == one
         assert pooled.pool.get(named("none")) is None
         assert pooled.stage(one) is Stage.PENDING
-        assert [(each.hash, source) for each, source in pooled.passed_on] == [
-            (one.hash, "a"),
-            (two.hash, OWN),
-        ]
+        assert pooled.passed_on == [(one.encoded, "a"), (two.encoded, OWN)]
 
 
 async def test_what_is_not_taken_is_refused_with_the_reason() -> None:
@@ -322,6 +319,9 @@ async def test_a_tip_that_never_stands_still_makes_it_busy() -> None:
         with pytest.raises(MempoolBusyError):
             await pooled.pool.submit(two.encoded)
         assert await pooled.pool.choose(BlockLimits()) == []
+        block = node.world.make(node.world.root, "one", [one])
+        await pooled.give(block)  # that is told all the same
+        assert pooled.pool.status(one.hash) == included(block)
         del pooled.follow.at_this_tip
 
         assert await pooled.receive(two) == [None]
@@ -422,7 +422,7 @@ async def test_what_a_block_took_meanwhile_waits_no_longer() -> None:
 
 
 async def test_a_kill_loses_nothing_that_was_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("logos_chain.operations.pooling.SAVE_S", 0.01)
+    monkeypatch.setattr("logos_chain.operations.pool_saving.SAVE_S", 0.01)
     node = PoolNode()
     made = [node.world.spend(at) for at in range(6)]
     async with node.running() as pooled:
@@ -440,7 +440,7 @@ async def test_a_kill_loses_nothing_that_was_saved(monkeypatch: pytest.MonkeyPat
 
 async def test_a_disk_that_fails_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """MPL-24."""
-    monkeypatch.setattr("logos_chain.operations.pooling.SAVE_S", 0.01)
+    monkeypatch.setattr("logos_chain.operations.pool_saving.SAVE_S", 0.01)
     monkeypatch.setattr("logos_chain.operations.pool_lane.RETRY_S", 0.01)
     node = PoolNode()
     world = node.world

@@ -31,7 +31,7 @@ class LeaderWallet(Protocol):
 class ProposalNotes(Protocol):
     """For which slots and notes this node has signed. Durable when a call returns.
 
-    Errors of all methods: DiskFullError, StoreFailedError.
+    Errors of all methods: DiskFullError, StoreFailedError; of what is read, ChainStoreDamagedError.
     """
 
     async def slots(self) -> Sequence[int]:
@@ -49,7 +49,7 @@ class ProposalNotes(Protocol):
 class AgedPathStore(Protocol):
     """Paths to aged roots, for starts in the middle of an epoch.
 
-    Errors of all methods: DiskFullError, StoreFailedError.
+    Errors of all methods: DiskFullError, StoreFailedError; of what is read, ChainStoreDamagedError.
     """
 
     async def load(self, root: bytes) -> Mapping[bytes, MerklePath]:

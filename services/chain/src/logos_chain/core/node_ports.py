@@ -13,7 +13,7 @@ from logos_chain.core.mempool.types import Saved
 class NodeMarks(Protocol):
     """Small facts of a node, by name, for its next start.
 
-    Errors of all methods: DiskFullError, StoreFailedError.
+    Errors of all methods: DiskFullError, StoreFailedError; of what is read, ChainStoreDamagedError.
     """
 
     async def number(self, name: str) -> int | None:
@@ -28,7 +28,7 @@ class NodeMarks(Protocol):
 class SavedTransactions(Protocol):
     """The transactions that wait, for a restart (MPL-20).
 
-    Errors of all methods: DiskFullError, StoreFailedError.
+    Errors of all methods: DiskFullError, StoreFailedError; of what is read, ChainStoreDamagedError.
     """
 
     async def load(self) -> Sequence[Saved]:

@@ -8,13 +8,11 @@ Spec: docs/protocol/chain-mempool.md, MPL-3, MPL-9, MPL-20 to MPL-24.
 
 import asyncio
 import itertools
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
-from logos_base.errors import StoreFailedError
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_chain.core.mempool.checking import check_id
 from logos_chain.core.mempool.errors import MempoolRefusal, Reason, submission_error
@@ -27,6 +25,7 @@ from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.opening import Network
 from logos_chain.operations.pool_inputs import PoolInput
 from logos_chain.operations.pool_lane import Done, PoolLane
+from logos_chain.operations.pool_saving import PoolSaver
 from logos_chain.operations.pool_view import PoolView
 from logos_chain.operations.rehearsing import TipRehearsal
 from logos_chain.operations.told_chain import ToldChain
@@ -35,10 +34,6 @@ from logos_mantle.limits import MAX_BODY_BYTES
 from logos_mantle.transactions import SignedTransaction
 from logos_module.errors import ModuleDrainingError
 
-log = logging.getLogger(__name__)
-
-SAVE_S: Final = 3.0
-"""How often what has changed is saved."""
 _SMALL_BYTES: Final = 1 << 16
 """What is hashed at once, in 0.1 ms; more is hashed in a thread."""
 
@@ -74,6 +69,7 @@ class MempoolOperations:
         self._follow = follow
         self._verifier = verifier
         self._saved = saved
+        self._saver = PoolSaver(self._to_save, saved)
         self._view = PoolView(limits)
         rehearsal = TipRehearsal(network.parameters, network.clock)
         self._machine = Mempool(rehearsal, limits)
@@ -92,11 +88,10 @@ class MempoolOperations:
         self._tickets = map(Ticket, itertools.count(1))
         self._stop = asyncio.Event()
         self._is_restored = False
-        self._is_changed = False
         self._is_over = False
-        self.passed_on: list[Callable[[SignedTransaction, str], None]] = []
-        """Are told what waits from now on, with the peer that has sent it, or `OWN`: that is to be
-        published. They never wait and never fail."""
+        self.pass_on: list[Callable[[bytes, str], None]] = []
+        """Are told what waits from now on, as it is sent, and by which peer it came; `OWN`: it is
+        this node's, to be published. They never wait and never fail."""
         self.told: list[Callable[[Told], None]] = []
         """Are told of each change of a status (MPL-17); never wait and never fail."""
 
@@ -121,7 +116,8 @@ class MempoolOperations:
                     self._stop.set()
             finally:
                 self._end()
-                await self._save()
+                if self._is_restored:  # else what was saved before is still to be restored
+                    await self._saver.save()
         if failure:
             raise failure
 
@@ -130,7 +126,6 @@ class MempoolOperations:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._hear(heard))
                 self._tasks.create_task(self._work(saved))
-                self._tasks.create_task(self._save_often())
                 await self._stop.wait()
                 raise _StopError
         except* _StopError:
@@ -139,6 +134,7 @@ class MempoolOperations:
     async def _work(self, saved: Sequence[Saved]) -> None:
         await self._lane.begin(partial(self._machine.restore, saved))
         self._is_restored = True
+        self._tasks.create_task(self._saver.run())
         await self._lane.run()
 
     async def _hear(self, heard: Listener) -> None:
@@ -258,10 +254,10 @@ class MempoolOperations:
             case PassOn(signed, source):
                 if source != OWN:
                     self._decide(done.checks[signed.hash], None)
-                for passed_on in self.passed_on:
-                    passed_on(signed, source)
+                for pass_on in self.pass_on:
+                    pass_on(signed.encoded, source)
             case Told(identifier, status):
-                self._is_changed = True
+                self._saver.changed()
                 self._view.told(identifier, status, done.waiting.get(identifier))
                 for told in self.told:
                     told(effect)
@@ -271,10 +267,7 @@ class MempoolOperations:
     async def _verify(self, asked: Verify) -> None:
         unmet = await self._verifier.obligations(asked.obligations)
         report = self._machine.verified if unmet is None else self._machine.invalid
-        self._lane.put_first(PoolInput(partial(report, asked.check), self._changed))
-
-    def _changed(self) -> None:
-        self._is_changed = True
+        self._lane.put_first(PoolInput(partial(report, asked.check), self._saver.changed))
 
     def _decide(self, check: bytes, reason: Reason | None) -> None:
         outcome = self._outcomes.pop(check, None)
@@ -291,25 +284,10 @@ class MempoolOperations:
             outcome.set_exception(settled.error)
             outcome.exception()  # it may be that no caller waits
 
-    # -- the disk and the end ------------------------------------------------------------------
+    # -- the end -------------------------------------------------------------------------------
 
-    async def _save_often(self) -> None:
-        while True:
-            await asyncio.sleep(SAVE_S)
-            if self._is_changed:
-                await self._save()
-
-    async def _save(self) -> None:
-        """Saves what waits, unless what was saved before is not restored yet."""
-        if not self._is_restored:
-            return
-        self._is_changed = False
-        try:
-            waiting = await self._follow.at_tip(lambda _ledger: self._machine.save())
-            await self._saved.save(waiting.value)
-        except StoreFailedError as error:
-            self._is_changed = True
-            log.warning("waiting transactions were not saved", extra={"error": str(error)})
+    async def _to_save(self) -> Sequence[Saved]:
+        return (await self._follow.at_tip(lambda _ledger: self._machine.save())).value
 
     def _end(self) -> None:
         self._is_over = True

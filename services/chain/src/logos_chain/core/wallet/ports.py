@@ -31,7 +31,7 @@ class KeptDraft:
 class WalletStore(Protocol):
     """The wallets of one node on disk, by name. Each call is whole or nothing, and durable.
 
-    Errors of all methods: DiskFullError, StoreFailedError.
+    Errors of all methods: DiskFullError, StoreFailedError; of what is read, ChainStoreDamagedError.
     """
 
     async def load(self, wallet: str, block: bytes) -> bytes | None:
