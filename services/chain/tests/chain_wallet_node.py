@@ -1,5 +1,6 @@
 """Nodes with a wallet on the chain of a small world, and a prover that makes no proofs."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -86,9 +87,12 @@ class Pool:
 
     taken: list[SignedTransaction] = field(default_factory=list)
     errors: list[LogosError] = field(default_factory=list)
+    hangs: bool = False
 
     async def submit(self, raw: bytes) -> bytes:
         signed = SignedTransaction.decode(raw)
+        if self.hangs:
+            await asyncio.Event().wait()
         if self.errors:
             raise self.errors.pop(0)
         self.taken.append(signed)

@@ -39,6 +39,7 @@ from logos_chain.core.wallet.types import (
 )
 from logos_chain.core.wallet.waiting import uses
 from logos_chain.core.wallet.wallet import Wallet
+from logos_crypto.trees import FrontierTree, LedgerTree
 from logos_mantle.channels import ChannelDeposit, ChannelWithdraw
 from logos_mantle.derivations import public_key
 from logos_mantle.notes import Note, note_id
@@ -327,6 +328,18 @@ class WalletMachine(RuleBasedStateMachine):
         for key, each in leaders.items():
             assert note_id(each.operation_id, each.output_index, own[key].note) == key
             assert public_key(each.leader.secret_key) == each.public_key
+
+    @invariant()
+    def every_voucher_that_can_be_claimed_has_its_path(self) -> None:
+        """WAL-29."""
+        tree, state = FrontierTree(), self.chain.state
+        if state.appended:
+            tree.append_many(state.headers[: state.appended])
+        for each in self.wallet.vouchers():
+            path = self.wallet.voucher_path(each.voucher.number)
+            assert (path is not None) == each.is_claimable
+            if path is not None:
+                assert LedgerTree.verify(each.voucher.commitment, path, tree.root)
 
     @invariant()
     def what_waits_is_what_was_drafted(self) -> None:

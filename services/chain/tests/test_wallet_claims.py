@@ -4,12 +4,9 @@ import pytest
 from chain_leading import Clock
 from chain_wallet_node import OWN, Running, WalletNode, scanned
 from chain_world import TWO, until
-from hypothesis import given
-from hypothesis import strategies as st
 
 from logos_base.errors import LogosError
 from logos_chain.core.mempool.errors import MempoolRefusal, submission_error
-from logos_chain.core.wallet.claim_timer import ClaimOne, ClaimTimer
 from logos_chain.core.wallet.errors import VoucherUnavailableError
 from logos_chain.core.wallet.types import Order
 from logos_mantle.transfers import LeaderClaim
@@ -132,32 +129,6 @@ async def test_none_is_claimed_by_itself_unless_it_is_switched_on(node: WalletNo
         await running.settle()
         await lead(running, 1)
         assert running.wallet._claimer._timer.next_wake_ms() is None
-
-
-class Fixed:
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def randrange(self, stop: int, /) -> int:
-        return self.number % stop
-
-
-@given(st.integers(0, (1 << 53) - 1), st.integers(1, 10**9))
-def test_times_are_bounded_and_one_claim_is_made_at_a_time(number: int, mean_ms: int) -> None:
-    timer = ClaimTimer(mean_ms, Fixed(number))
-
-    assert timer.seen(2, 5) == []
-    wake_ms = timer.next_wake_ms()
-    assert wake_ms is not None
-    assert 5 <= wake_ms <= 6 + 37 * mean_ms
-    assert timer.tick(wake_ms - 1) == []
-    assert timer.tick(wake_ms) == [ClaimOne()]
-    timer.seen(2, wake_ms)
-    assert timer.next_wake_ms() is None
-    timer.claimed(2, wake_ms)
-    assert timer.next_wake_ms() is not None
-    timer.seen(0, wake_ms)
-    assert timer.next_wake_ms() is None
 
 
 async def test_what_was_forgotten_elsewhere_is_submitted_again(node: WalletNode) -> None:

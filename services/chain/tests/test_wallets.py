@@ -20,9 +20,11 @@ from logos_chain.core.wallet.errors import (
     WalletScanningError,
 )
 from logos_chain.operations.chain_events import EventsLost
+from logos_chain.operations.wallets import submitting
 from logos_crypto.prover import ProverQueueFullError
 from logos_mantle.blocks import Block
 from logos_mantle.notes import Note, note_id
+from logos_module.errors import ModuleDrainingError
 
 PAYMENT = (Note(1_000, SHOP),)
 
@@ -292,6 +294,26 @@ async def test_a_caller_that_goes_away_does_not_stop_its_payment(node: WalletNod
             sending.cancel()
 
         await until(lambda: len(node.pool.taken) == 1)
+
+
+async def test_a_stopped_wallet_pays_nothing(node: WalletNode) -> None:
+    async with node.up() as running:
+        await running.settle()
+    with pytest.raises(ModuleDrainingError):
+        await running.wallet.send(PAYMENT)
+
+
+async def test_a_mempool_that_does_not_answer_is_asked_again(
+    node: WalletNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitting, "SUBMIT_S", 0.02)
+    async with node.up() as running:
+        await running.settle()
+        node.pool.hangs = True
+        made = await running.wallet.send(PAYMENT)
+        node.pool.hangs = False
+        await running.extend("next")
+        await until(lambda: [each.hash for each in node.pool.taken] == [made])
 
 
 async def test_vouchers_are_never_issued_twice(node: WalletNode) -> None:

@@ -35,10 +35,14 @@ class VoucherState:
 
 @dataclass(slots=True)
 class Step:
-    """What a block did, to take it back."""
+    """What a block did to the wallet, to take it back. It has nothing of what others did."""
 
-    changes: BlockChanges
+    block: bytes
     height: int
+    nullifiers: frozenset[bytes] = frozenset()
+    """Of own vouchers that it claims."""
+    spent: list[bytes] = field(default_factory=list)
+    """Ids of own notes."""
     notes: list[tuple[bytes, OwnedNote | None]] = field(default_factory=list)
     """Ids that it changed, and what they were before."""
     vouchers: list[tuple[bytes, VoucherState | None]] = field(default_factory=list)
@@ -49,11 +53,10 @@ class Step:
     tree: VoucherTree | None = None
     """That of the vouchers before it, if it has begun an epoch."""
 
-    def spent(self) -> Iterator[bytes]:
-        """Returns ids of the wallet's notes that the block has spent."""
-        for identifier, before in self.notes:
-            if before is not None and self.changes.notes[identifier][1] is None:
-                yield identifier
+    @property
+    def transactions(self) -> list[bytes]:
+        """Hashes of the transactions that touch the wallet; its own ones are among them."""
+        return [each.transaction for each in self.entries if each.transaction is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Holdings:
     @property
     def tip(self) -> bytes:
         """Id of the last block, 32 bytes."""
-        return self._steps[-1].changes.block if self._steps else self._root[0]
+        return self._steps[-1].block if self._steps else self._root[0]
 
     @property
     def height(self) -> int:
@@ -103,7 +106,7 @@ class Holdings:
 
     def since(self, block: bytes) -> list[bytes]:
         """Returns the blocks after one that it has followed, the newest first."""
-        ids = [each.changes.block for each in self._steps]
+        ids = [each.block for each in self._steps]
         first = 0 if block == self._root[0] else ids.index(block) + 1
         return ids[first:][::-1]
 
@@ -164,7 +167,8 @@ class Holdings:
             raise ValueError("a block that does not follow the last one")
         if changes.appended and changes.first_place != self._tree.count:
             raise ValueError("a wallet that has not followed all blocks from the genesis on")
-        step = Step(changes, self.height + 1)
+        own = [each for each in changes.nullifiers if self._ring.by_nullifier(each) is not None]
+        step = Step(changes.block, self.height + 1, frozenset(own))
         step.keys = self._use_keys(changes)
         step.entries = movements(changes, step.height, self._keys, self._notes)
         made = origins(changes, self._keys, self._notes)
@@ -174,6 +178,8 @@ class Holdings:
             self._put(identifier, self._owned(after, step.height, origin))
             if before is not None or identifier in self._notes:
                 step.notes.append((identifier, before))
+            if before is not None and after is None:
+                step.spent.append(identifier)
         self._follow_vouchers(changes, step)
         self._steps.append(step)
         self._followed.add(changes.block)
@@ -181,7 +187,7 @@ class Holdings:
 
     def undo(self, block: bytes) -> Step:
         """Takes the last block back; raises `ValueError` if it is another, or final."""
-        if not self._steps or self._steps[-1].changes.block != block:
+        if not self._steps or self._steps[-1].block != block:
             raise ValueError("only the last block can be undone, and no final one")
         step = self._steps.pop()
         self._followed.discard(block)
@@ -201,9 +207,9 @@ class Holdings:
         """Makes blocks up to this one final; returns them. One that is final has none."""
         if block not in self._followed or block == self._root[0]:
             return []
-        ids = [each.changes.block for each in self._steps]
+        ids = [each.block for each in self._steps]
         settled = [self._steps.popleft() for _ in range(ids.index(block) + 1)]
-        self._followed -= {self._root[0], *(each.changes.block for each in settled[:-1])}
+        self._followed -= {self._root[0], *(each.block for each in settled[:-1])}
         self._root = (block, settled[-1].height)
         return settled
 

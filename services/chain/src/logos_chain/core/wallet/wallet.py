@@ -342,8 +342,7 @@ class Wallet:
         """The last block was undone; raises `ValueError` if it is another one, or final."""
         step = self._holdings.undo(block)
         effects: list[Effect] = [Unmoved(each) for each in reversed(step.entries)]
-        hashes = [each.hash for each in step.changes.transactions]
-        return effects + [Excluded(each) for each in hashes if self._waiting.exclude(each)]
+        return effects + [Excluded(e) for e in step.transactions if self._waiting.exclude(e)]
 
     def finalised(self, block: bytes, now_ms: int) -> list[Effect]:
         """All blocks up to this one are final. Unknown: it was so before."""
@@ -351,8 +350,7 @@ class Wallet:
         for step in self._holdings.finalise(block):
             self._history.extend(step.entries)
             effects += [Recorded(each, place) for place, each in enumerate(step.entries)]
-            hashes = [each.hash for each in step.changes.transactions]
-            effects += [Settled(each) for each in hashes if self._waiting.settle(each)]
+            effects += [Settled(e) for e in step.transactions if self._waiting.settle(e)]
             effects += self._drop_conflicts(step)
         return effects
 
@@ -390,7 +388,7 @@ class Wallet:
 
     def _drop_conflicts(self, step: Step) -> list[Effect]:
         """Drops what needs a note or a voucher that a final block has used otherwise."""
-        lost = self._waiting.using(set(step.spent()), step.changes.nullifiers)
+        lost = self._waiting.using(set(step.spent), step.nullifiers)
         return self._waiting.drop(lost, DropReason.CONFLICT)
 
 

@@ -139,6 +139,8 @@ class WalletBook:
     def replace(self, account: Account) -> None:
         """Makes it the wallet of another phrase, which is to be scanned for. Under the lock."""
         self.account, self.machine, self._is_other = account, None, True
+        for each in (self.submissions, self.due, self.fulfilled, self._unkept, self._gone):
+            each.clear()
 
     async def begin(self, machine: Wallet, entries: Iterable[Recorded]) -> None:
         """Keeps a machine at the genesis; all that was kept of states and history goes.
@@ -228,17 +230,15 @@ class WalletBook:
         """
         self._entries += entries
         block, height = machine.final
-        if block == self._kept:
-            return await self.drop_gone()  # without the entries it would forget those of the block
-        kept = [
-            KeptEntry(each.entry.height, each.place, encode_entry(each.entry))
-            for each in self._entries
-        ]
-        await self.store.keep(self.name, block, height, machine.snapshot(), kept)
-        self._entries.clear()
-        self._kept = block
+        if block != self._kept:  # a second time would take the entries of the block away
+            kept = [
+                KeptEntry(each.entry.height, each.place, encode_entry(each.entry))
+                for each in self._entries
+            ]
+            await self.store.keep(self.name, block, height, machine.snapshot(), kept)
+            self._entries.clear()
+            self._kept = block
         await self.drop_gone()
-        return None
 
     async def put(self, submission: Submission) -> None:
         """Makes a submission durable; raises DiskFullError, StoreFailedError: drop it then."""

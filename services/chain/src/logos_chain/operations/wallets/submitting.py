@@ -15,7 +15,11 @@ from typing import Any, Final
 from logos_base.errors import ErrorKind, LogosError, StoreFailedError
 from logos_base.machine import Ticket
 from logos_chain.core.ledger.ledger import Ledger
-from logos_chain.core.wallet.errors import OrderInvalidError, RequestReusedError
+from logos_chain.core.wallet.errors import (
+    OrderInvalidError,
+    RequestReusedError,
+    WalletScanningError,
+)
 from logos_chain.core.wallet.records import MAX_REQUEST_BYTES, Submission
 from logos_chain.core.wallet.types import Effect, Order, Prices
 from logos_chain.core.wallet.wallet import Wallet
@@ -36,6 +40,8 @@ TICKET: Final = Ticket(0)
 """Of all questions: they are answered at once."""
 AGAIN_BLOCKS: Final = 10
 """After so many blocks all that waits is submitted again."""
+SUBMIT_S: Final = 30.0
+"""What has taken no transaction by then is asked again later."""
 MAX_U64: Final = (1 << 64) - 1
 
 _LATER: Final = frozenset(
@@ -189,7 +195,12 @@ class Submitter:
     def _begin(self, work: Coroutine[Any, Any, bytes], made: _Request, request: bytes) -> None:
         self._open.add(made.outcome)
         made.outcome.add_done_callback(self._open.discard)
-        self._start(self._settle(work, made, request))
+        try:
+            self._start(self._settle(work, made, request))
+        except BaseException:
+            work.close()
+            made.outcome.cancel()
+            raise
 
     async def _settle(
         self, work: Coroutine[Any, Any, bytes], made: _Request, request: bytes
@@ -239,7 +250,7 @@ class Submitter:
             signed = await self._prover.signed(wanted)
             async with book.lock:
                 if book.machine is not machine:
-                    raise ModuleDrainingError("the wallet was replaced by another one")
+                    raise WalletScanningError("the wallet has become another one")
                 book.require().submitted(draft.hash, book.unix_ms())
                 await book.put(Submission(draft, signed, request, digest))
         except BaseException:
@@ -255,7 +266,10 @@ class Submitter:
             return
         book.due.pop(key, None)
         try:
-            await self._port(submission.signed.encoded)
+            async with asyncio.timeout(SUBMIT_S):
+                await self._port(submission.signed.encoded)
+        except TimeoutError:
+            book.due[key] = None
         except LogosError as error:
             if error.kind is ErrorKind.ALREADY_EXISTS:
                 return

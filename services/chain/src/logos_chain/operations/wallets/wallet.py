@@ -209,7 +209,7 @@ class WalletOperations:
             WalletScanningError, DiskFullError, StoreFailedError.
         """
         async with self._book.lock:
-            return await self._book.history(before, min(limit, MAX_PAGE))
+            return await self._book.history(before, max(0, min(limit, MAX_PAGE)))
 
     # -- uses ----------------------------------------------------------------------------------
 
