@@ -58,6 +58,10 @@ RESTART_MS: Final = 5000
 """After which whoever started a node whose first download failed starts it again."""
 
 
+Done = Callable[[RejectReason | None], None]
+"""Takes what became of a block: None, or why it was not taken."""
+
+
 class Bodies(Protocol):
     """What a node does with the transactions of blocks."""
 
@@ -231,10 +235,7 @@ class ChainNode:
         tree = BlockTree(
             kept.root, below=kept.below, keep_slots=parameters.uncle_window_slots, final=kept
         )
-        self._parcels: dict[BlockId, Parcel] = {}
-        self._waiting: dict[
-            BlockId, list[tuple[str, Callable[[RejectReason | None], None]]]
-        ] = {}
+        self._undecided: dict[BlockId, tuple[Parcel, Done]] = {}
         self._joined: dict[BlockId, TreeBlock] = {}
         self._heard: OrderedDict[BlockId, None] = OrderedDict()
         self._proofs: dict[int, _Proof] = {}
@@ -299,12 +300,12 @@ class ChainNode:
 
     # -- blocks --------------------------------------------------------------------------------
 
-    def take(
-        self, parcel: Parcel, source: str, done: Callable[[RejectReason | None], None]
-    ) -> None:
-        """Gives a block to the follower; `done` gets None, or why it was not taken."""
-        self._parcels.setdefault(parcel.id, parcel)
-        self._waiting.setdefault(parcel.id, []).append((source, done))
+    def take(self, parcel: Parcel, source: str, done: Done) -> None:
+        """Gives a block to the follower, as `FollowOperations.take` does."""
+        if parcel.id in self._undecided:  # FOL-2
+            done(RejectReason.ALREADY_KNOWN)
+            return
+        self._undecided[parcel.id] = (parcel, done)
         self._following.put(self.follower.received, parcel.candidate, source)
 
     def publish(self, parcel: Parcel, but: str = "") -> None:
@@ -345,9 +346,9 @@ class ChainNode:
                 self.node.after(took_ms, partial(self._verify, effect))
             case Accepted(block):
                 self._joined[block.id] = block
-                self._decided(block.id, None, None)
-            case Rejected(block, source, reason):
-                self._rejected(block, source, reason)
+                self._decided(block.id, None)
+            case Rejected(block, _, reason):
+                self._rejected(block, reason)
             case FetchAncestors():
                 self._fetch(effect)
             case SignedTwice():
@@ -369,7 +370,7 @@ class ChainNode:
     def _verify(self, asked: Verify) -> None:
         block = asked.candidate.header.id
         reason = self.network.oracle.fault(asked.claims)
-        parcel = self._parcels[block]
+        parcel, _ = self._undecided[block]
         if reason is None:
             root = self._execute(parcel)
             if root is not None:
@@ -391,26 +392,18 @@ class ChainNode:
     def _epoch_after(self, parent: TreeBlock, slot: int) -> EpochState:
         return epoch_at(self.network.parameters, parent.state, slot)
 
-    def _rejected(self, block: BlockId, source: str, reason: RejectReason) -> None:
+    def _rejected(self, block: BlockId, reason: RejectReason) -> None:
         self.rejected[reason] += 1
-        if reason is RejectReason.ALREADY_KNOWN:
-            self._decided(block, source, reason)
-            return
-        self.kept.drop([block])
-        self.bodies.forget([block])
-        self._decided(block, None, reason)
+        if reason is not RejectReason.ALREADY_KNOWN:
+            self.kept.drop([block])
+            self.bodies.forget([block])
+        self._decided(block, reason)
 
-    def _decided(self, block: BlockId, source: str | None, reason: RejectReason | None) -> None:
-        """Tells whoever gave a block what became of it; a source: nobody else."""
-        waiting = self._waiting.pop(block, [])
-        told = [done for giver, done in waiting if source in {None, giver}]
-        left = [each for each in waiting if source not in {None, each[0]}]
-        if left:
-            self._waiting[block] = left
-        if source is None or self.has(block):
-            self._parcels.pop(block, None)
-        for done in told:
-            done(reason)
+    def _decided(self, block: BlockId, reason: RejectReason | None) -> None:
+        """Tells whoever gave a block what became of it."""
+        found = self._undecided.pop(block, None)
+        if found is not None:
+            found[1](reason)
 
     def _fetch(self, wanted: FetchAncestors) -> None:
         others = [each.name for each in self.neighbours if each.name != wanted.source]
