@@ -49,6 +49,9 @@ from logos_simulation.world import World
 GENESIS_MS: Final = 10_000
 """Slot 0 begins when all nodes are up."""
 VERIFY_MS: Final = (5, 60)
+SLOW_VERIFY_MS: Final = (200, 1500)
+SLOW_PERCENT: Final = 3
+"""Of verifications, when a node is busy otherwise."""
 PROVE_MS: Final = (200, 1400)
 KEEP_MS: Final = 3
 """Between a block's durable write and its place in the tree."""
@@ -342,7 +345,9 @@ class ChainNode:
     def _follow(self, effect: Effect) -> None:
         match effect:
             case Verify():
-                took_ms = self.network.world.chance.between(*VERIFY_MS)
+                chance = self.network.world.chance
+                is_slow = chance.hits(SLOW_PERCENT)
+                took_ms = chance.between(*(SLOW_VERIFY_MS if is_slow else VERIFY_MS))
                 self.node.after(took_ms, partial(self._verify, effect))
             case Accepted(block):
                 self._joined[block.id] = block
