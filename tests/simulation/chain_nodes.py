@@ -160,8 +160,8 @@ class Network:
                     other.neighbours.append(each)
 
     def finalised(self, node: "ChainNode", blocks: Iterable[BlockId]) -> None:
-        """No two nodes may differ in this, as long as `is_one_chain`."""
-        for block in blocks:
+        """No two honest nodes may differ in this, as long as `is_one_chain`."""
+        for block in blocks if node.is_honest else ():
             height = node.kept.height_of(block)
             if height is None or self.finals.setdefault(height, block) == block:
                 continue
@@ -172,21 +172,29 @@ class Network:
 
     def tips(self) -> set[BlockId]:
         """Returns the tips of all nodes that are up."""
-        return {each.follower.tip.id for each in self.nodes.values() if each.node.is_up}
+        return {each.follower.tip.id for each in self.up()}
 
     def height(self) -> int:
         """Returns the height of the highest tip."""
-        return max(each.follower.tip.height for each in self.nodes.values() if each.node.is_up)
+        return max(each.follower.tip.height for each in self.up())
+
+    def up(self) -> "list[ChainNode]":
+        """Returns the honest nodes that are up."""
+        return [each for each in self.nodes.values() if each.is_honest and each.node.is_up]
 
 
 @dataclass(frozen=True, slots=True)
-class _Proof:
+class Made:
+    """A proof of this node's, whose slot is to come or has come."""
+
     asked: Prove
     place: Place
 
 
 class ChainNode:
     """One node. It is also the chain that its downloads ask (`KnownChain`)."""
+
+    is_honest = True
 
     def __init__(self, network: Network, name: str, notes: Sequence[LeaderNote]) -> None:
         self.network = network
@@ -241,7 +249,7 @@ class ChainNode:
         self._undecided: dict[BlockId, tuple[Parcel, Done]] = {}
         self._joined: dict[BlockId, TreeBlock] = {}
         self._heard: OrderedDict[BlockId, None] = OrderedDict()
-        self._proofs: dict[int, _Proof] = {}
+        self._proofs: dict[int, Made] = {}
         self.bodies = self.new_bodies()
         self.follower = Follower(parameters, network.clock, tree, rule=rule)
         self._following: Run[Effect] = Run(node, self.follower, self._follow)
@@ -422,6 +430,14 @@ class ChainNode:
 
     # -- leading -------------------------------------------------------------------------------
 
+    def switch(self, *, is_on: bool) -> None:
+        """Switches leading on or off, as an operator does."""
+        self._lead_run.put(self.leading.switched_on if is_on else self.leading.switched_off)
+
+    def spread(self, made: "Made", parcel: Parcel) -> None:
+        """Publishes a block of this node's own."""
+        self.publish(parcel)
+
     def _lead(self, effect: LeadingEffect) -> None:
         match effect:
             case Look(roots):
@@ -448,7 +464,7 @@ class ChainNode:
             self._lead_run.report(self.leading.unproved, asked.attempt, None)
             return
         place = Place(parent.id, asked.slot, asked.epoch, parent.state.ledger_root)
-        self._proofs[asked.attempt] = _Proof(asked, place)
+        self._proofs[asked.attempt] = Made(asked, place)
         took_ms = self.network.world.chance.between(*PROVE_MS)
 
         def done() -> None:
@@ -473,14 +489,14 @@ class ChainNode:
         def done(reason: RejectReason | None) -> None:
             if reason is None:
                 self._lead_run.report(self.leading.proposed, asked.attempt, parcel.id)
-                self.publish(parcel)
+                self.spread(made, parcel)
             else:
                 self.refused.append(reason)
                 self._lead_run.report(self.leading.unproposed, asked.attempt, Miss.REFUSED)
 
         self.take(parcel, "", done)
 
-    def _block(self, made: _Proof, *, is_on_tip: bool) -> Parcel:
+    def _block(self, made: Made, *, is_on_tip: bool) -> Parcel:
         """Makes a block; one that is not on the tip is empty (LEA-9)."""
         slot, parent = made.asked.slot, made.place.parent
         self._names += 1
