@@ -208,6 +208,18 @@ def test_a_partition_parts_and_heals() -> None:
     assert arrived == ["b to c", "a to b later"]
 
 
+def test_a_partition_may_last_until_it_is_healed() -> None:
+    world = World(0)
+    links = Links(world, Weather())
+    links.part(["a"])
+    world.run(10_000)
+    assert not links.are_joined("a", "b")
+
+    links.heal(["a"])
+
+    assert links.are_joined("a", "b")
+
+
 def test_a_broken_invariant_reports_the_seed_and_the_last_events() -> None:
     world = World(42)
     node, lives = ticking(world)

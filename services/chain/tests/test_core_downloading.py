@@ -8,8 +8,10 @@ from chain_peers import Chain, Downloads, Endless, Hollow, Junk, Peer, Repeating
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logos_chain.core.consensus.errors import RejectReason
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.consensus.sync.downloading import (
+    KNOWN_WAIT_MS,
     MAX_BATCH,
     STALL_MS,
     Apply,
@@ -145,6 +147,60 @@ def test_what_this_node_cannot_take_now_is_no_fault_of_a_peer(
 
     assert {each for _, each in run.ends} == {PeerEnd.REFUSED}
     assert not PeerEnd.REFUSED.is_fault
+
+
+def asking_for(target: BlockId) -> tuple[Chain, Downloading, int]:
+    """A run of a node that has 10 blocks, and the call by which it reads the next ones."""
+    local = fresh(MAIN[:10])
+    machine = Downloading(local, ["a"], target, rounds=1)
+    (ask,) = machine.begin(NOON)
+    assert isinstance(ask, AskBlocks)
+    return local, machine, ask.call
+
+
+@pytest.mark.parametrize("target", [MAIN[10], MAIN[12]])
+def test_a_block_that_came_another_way_is_waited_for_until_it_is_verified(target: Any) -> None:
+    """CON-44: else the next one, or the same request again, would come before it is here."""
+    local, machine, call = asking_for(target.header.id)
+    header = MAIN[10].header
+    assert machine.block(call, header.id, header.parent, header.slot, NOON) == [
+        Apply(call, "a", header.id)
+    ]
+
+    assert machine.refused(call, RejectReason.ALREADY_KNOWN, NOON) == []
+    assert machine.next_wake_ms() == NOON + KNOWN_WAIT_MS
+    assert machine.tick(NOON + KNOWN_WAIT_MS) == []
+    local.take(MAIN[10])
+    effects = machine.tick(NOON + 2 * KNOWN_WAIT_MS)
+
+    last = target is MAIN[10]
+    assert effects[0] == (EndPeer("a", PeerEnd.DONE) if last else ReadNext(call, "a"))
+
+
+def test_a_block_that_is_never_decided_ends_its_peer_without_a_fault() -> None:
+    _, machine, call = asking_for(MAIN[12].header.id)
+    header = MAIN[10].header
+    machine.block(call, header.id, header.parent, header.slot, NOON)
+    effects = machine.refused(call, RejectReason.ALREADY_KNOWN, NOON)
+
+    while not effects:
+        wake_ms = machine.next_wake_ms()
+        assert wake_ms is not None
+        effects = machine.tick(wake_ms)
+
+    assert wake_ms == NOON + STALL_MS
+    assert effects[0] == EndPeer("a", PeerEnd.REFUSED)
+
+
+def test_a_parent_that_was_cut_off_meanwhile_is_no_fault_of_the_peer() -> None:
+    """It was here when the block was read: a chain, as CON-44 has it."""
+    _, machine, call = asking_for(MAIN[12].header.id)
+    header = MAIN[10].header
+    machine.block(call, header.id, header.parent, header.slot, NOON)
+
+    effects = machine.refused(call, RejectReason.PARENT_UNKNOWN, NOON)
+
+    assert effects[0] == EndPeer("a", PeerEnd.REFUSED)
 
 
 def test_a_run_without_peers_fails_at_once() -> None:

@@ -29,19 +29,21 @@ class Links:
         """Draws the delay of a message."""
         return self._world.chance.between(self.weather.min_delay_ms, self.weather.max_delay_ms)
 
-    def part(self, names: Iterable[str], *, for_ms: int) -> None:
-        """Cuts some nodes off from all others for a while."""
+    def part(self, names: Iterable[str], *, for_ms: int | None = None) -> None:
+        """Cuts some nodes off from all others for a while; None: until `heal`."""
         parted = list(names)
         for name in parted:
             self._side[name] = 1
         self._world.note("network", "parts", *parted)
+        if for_ms is not None:
+            self._world.after(for_ms, lambda: self.heal(parted))
 
-        def heal() -> None:
-            for name in parted:
-                self._side.pop(name, None)
-            self._world.note("network", "heals", *parted)
-
-        self._world.after(for_ms, heal)
+    def heal(self, names: Iterable[str]) -> None:
+        """Joins nodes with all others again."""
+        healed = list(names)
+        for name in healed:
+            self._side.pop(name, None)
+        self._world.note("network", "heals", *healed)
 
     def are_joined(self, one: str, other: str) -> bool:
         """Returns whether two nodes can reach each other."""

@@ -91,8 +91,8 @@ class Parameters:
 
     @property
     def base_period_slots(self) -> int:
-        """k / f, rounded down."""
-        return int(self.security_blocks / self.activation)
+        """k / f, rounded down. In integers: it is asked for with every header."""
+        return self.security_blocks * self.activation.denominator // self.activation.numerator
 
     @property
     def epoch_slots(self) -> int:

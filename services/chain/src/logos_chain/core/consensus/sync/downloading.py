@@ -22,6 +22,8 @@ from logos_chain.core.consensus.types import BlockId
 
 STALL_MS: Final = 10_000
 """CON-45. Without an answer, or a block that was asked for."""
+KNOWN_WAIT_MS: Final = 100
+"""Between two looks whether a block is here that came another way (CON-44)."""
 MAX_BATCH: Final = 4096
 """Blocks in one answer."""
 MAX_EMPTY_BATCHES: Final = 2
@@ -41,7 +43,7 @@ class PeerEnd(StrEnum):
     LOST = "LOST"
     STALLED = "STALLED"
     REFUSED = "REFUSED"
-    """It has answered with a failure."""
+    """It has answered with a failure, or this node cannot take its block now."""
     NOT_A_CHAIN = "NOT_A_CHAIN"
     """A block that does not follow the one before."""
     ENDLESS = "ENDLESS"
@@ -178,6 +180,8 @@ class _Step(Enum):
     TIP = auto()
     READING = auto()
     APPLYING = auto()
+    WAITING = auto()
+    """For a block that came another way, and is being verified."""
     PAUSING = auto()
     ENDED = auto()
 
@@ -235,6 +239,8 @@ class Downloading:
         self._step = _Step.IDLE
         self._call = 0
         self._wake_ms: int | None = None
+        self._until_ms = 0
+        """How long a block is waited for that came another way."""
         self._blocks = 0
 
     def begin(self, now_ms: int) -> list[Effect]:
@@ -289,16 +295,15 @@ class Downloading:
         if talk is None:
             return []
         if reason is RejectReason.ALREADY_KNOWN:
-            return self._read_on(talk, now_ms)
+            self._until_ms = now_ms + STALL_MS
+            return self._await_known(talk, now_ms)
         if reason is RejectReason.BELOW_LIB:
             tip, slot = talk.target or talk.last, talk.target_slot
             told: list[Effect] = []
             if tip is not None:
                 told = [Diverged(talk.peer, tip, talk.last_slot if slot is None else slot)]
             return told + self._end_peer(talk, PeerEnd.BELOW_LIB, now_ms)
-        if reason is RejectReason.PARENT_UNKNOWN:
-            return self._end_peer(talk, PeerEnd.NOT_A_CHAIN, now_ms)
-        if not reason.is_fault:
+        if not reason.is_fault:  # PARENT_UNKNOWN too: the parent was here, and was cut off
             return self._end_peer(talk, PeerEnd.REFUSED, now_ms)
         return self._end_peer(talk, PeerEnd.INVALID_BLOCK, now_ms)
 
@@ -327,11 +332,13 @@ class Downloading:
         return self._fail(call, PeerEnd.NOT_A_CHAIN, now_ms)
 
     def tick(self, now_ms: int) -> list[Effect]:
-        """Ends a peer that stalls, or begins another round."""
+        """Ends a peer that stalls, looks for a block again, or begins another round."""
         if self._wake_ms is None or now_ms < self._wake_ms:
             return []
         if self._step is _Step.PAUSING:
             return self._next_peer(now_ms)
+        if self._step is _Step.WAITING and self._talk is not None:
+            return self._await_known(self._talk, now_ms)
         return self._fail(self._call, PeerEnd.STALLED, now_ms)
 
     def next_wake_ms(self) -> int | None:
@@ -382,6 +389,17 @@ class Downloading:
             return self._ask_or_tip(talk, now_ms)
         self._step, self._wake_ms = _Step.READING, now_ms + STALL_MS
         return [ReadNext(self._call, talk.peer)]
+
+    def _await_known(self, talk: _Talk, now_ms: int) -> list[Effect]:
+        """Reads on once the last block is in the tree; it is being verified, or is there."""
+        if talk.last is not None and self._chain.has(talk.last):
+            talk.newest = talk.last
+            return self._read_on(talk, now_ms)
+        if now_ms >= self._until_ms:
+            return self._end_peer(talk, PeerEnd.REFUSED, now_ms)
+        self._step = _Step.WAITING
+        self._wake_ms = min(now_ms + KNOWN_WAIT_MS, self._until_ms)
+        return []
 
     def _end_peer(self, talk: _Talk, reason: PeerEnd, now_ms: int) -> list[Effect]:
         self._plan.results[talk.peer] = reason
