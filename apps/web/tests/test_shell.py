@@ -10,10 +10,10 @@ from fastapi import APIRouter
 
 from app_rig import visiting
 from logos_app.nodes.model import ModuleSeen, NodeSeen, Reach
-from logos_app.panels.contract import Panel
+from logos_app.panels.contract import Found, Panel
 from logos_app.panels.discovery import find_panels
 from logos_app.panels.mounting import takes_files
-from logos_app.shell.finding import Found, find
+from logos_app.shell.finding import find
 from logos_app.shell.navigation import items, viewpoint_of
 from logos_app.shell.templates import load_templates
 from logos_app.shell.tour import steps

@@ -114,9 +114,7 @@ class Shell:
         return [
             node.name
             for node in self.nodes.seen
-            if node.answers
-            and (seen := node.module(module)) is not None
-            and seen.state == "ready"
+            if node.answers and (seen := node.module(module)) is not None and seen.state == "ready"
         ]
 
     def tour(self) -> list[tour.Step]:

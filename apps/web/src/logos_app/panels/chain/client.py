@@ -79,14 +79,10 @@ async def transactions_of(
 
 async def transaction(channel: grpc.aio.Channel, hash_: bytes) -> pb.GetTransactionResponse:
     """A transaction, and how far it has come."""
-    return await stub(channel).GetTransaction(
-        pb.GetTransactionRequest(hash=hash_), timeout=CALL_S
-    )
+    return await stub(channel).GetTransaction(pb.GetTransactionRequest(hash=hash_), timeout=CALL_S)
 
 
-async def status(
-    channel: grpc.aio.Channel, hash_: bytes
-) -> transactions.TransactionStatus | None:
+async def status(channel: grpc.aio.Channel, hash_: bytes) -> transactions.TransactionStatus | None:
     """How far a transaction has come; None if the node does not know it."""
     found = await or_none(transaction(channel, hash_))
     return None if found is None else found.status

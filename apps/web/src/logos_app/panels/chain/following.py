@@ -1,5 +1,6 @@
 """Follows the chain of a node: one stream, for whichever pages and panels look at it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -26,8 +27,11 @@ def keep_chain(at: Place, now: ChainSeen) -> None:
     at.shell.kept[at.node, _KEPT] = now
 
 
-async def follow(at: Place) -> None:
-    """Takes each move of the chain, from the tip on; raises `AioRpcError` when the stream ends."""
+async def follow(at: Place, ended: Callable[[], None]) -> None:
+    """Takes each move of the chain, from the tip on; raises `AioRpcError` when the stream ends.
+
+    `ended` is called where it had begun, when nothing more comes in.
+    """
     try:
         await read_blocks(at)
         keep_chain(at, replace(chain_of(at), is_followed=True))
@@ -35,7 +39,9 @@ async def follow(at: Place) -> None:
         async for move in client.moves(at.channel, b"" if tip is None else tip.id):
             keep_chain(at, seen.with_move(chain_of(at), move, now_ms()))
     finally:
-        keep_chain(at, replace(chain_of(at), is_followed=False))
+        if chain_of(at).is_followed:
+            keep_chain(at, replace(chain_of(at), is_followed=False))
+            ended()
 
 
 async def read_blocks(at: Place) -> str:

@@ -95,9 +95,7 @@ def with_move(seen: ChainSeen, move: pb.WatchBlocksResponse, now_ms: int) -> Cha
     )
 
 
-def _replaced(
-    blocks: Sequence[pb.BlockSummary], removed: Sequence[bytes], now_ms: int
-) -> Replaced:
+def _replaced(blocks: Sequence[pb.BlockSummary], removed: Sequence[bytes], now_ms: int) -> Replaced:
     end = removed[0]
     height = next((each.point.height for each in blocks if each.point.id == end), 0)
     return Replaced(len(removed), now_ms, height, end)

@@ -25,6 +25,13 @@ _DROPPED: Final = {
     "WRONG_CHANNEL_PARENT": "another message came first on its channel",
     "WRONG_REWARDS_ROOT": "a new epoch has begun since it was made",
 }
+_STAGES: Final[dict[int, str]] = {
+    pb.TRANSACTION_STAGE_PENDING: "waits",
+    pb.TRANSACTION_STAGE_INCLUDED: "in a block",
+    pb.TRANSACTION_STAGE_SAFE: "safe",
+    pb.TRANSACTION_STAGE_FINAL: "final",
+    pb.TRANSACTION_STAGE_DROPPED: "dropped",
+}
 _PREFIXES: Final = ("", "k", "M", "G", "T", "P", "E")
 
 
@@ -44,7 +51,7 @@ def tokens_shortly(value: int) -> str:
 
 
 def change(received: int, spent: int) -> str:
-    """`+12`, `−20`: what a transaction has done to the wallet."""
+    """`+12`, or a minus before it: what a transaction has done to the wallet."""
     value = received - spent
     sign = "−" if value < 0 else "+" if value else ""  # noqa: RUF001 - a minus sign
     return f"{sign}{formats.number(abs(value))}"
@@ -52,13 +59,7 @@ def change(received: int, spent: int) -> str:
 
 def stage_word(stage: int) -> str:
     """A stage in a word."""
-    return {
-        pb.TRANSACTION_STAGE_PENDING: "waits",
-        pb.TRANSACTION_STAGE_INCLUDED: "in a block",
-        pb.TRANSACTION_STAGE_SAFE: "safe",
-        pb.TRANSACTION_STAGE_FINAL: "final",
-        pb.TRANSACTION_STAGE_DROPPED: "dropped",
-    }.get(stage, "not known yet")
+    return _STAGES.get(stage, "not known yet")
 
 
 def is_over(status: pb.TransactionStatus | None) -> bool:

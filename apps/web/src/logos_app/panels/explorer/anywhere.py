@@ -1,4 +1,4 @@
-"""`/chain/block/ID`, `/chain/tx/HASH`: no node in the address; a ready one that has it is picked."""
+"""`/chain/block/ID` and `/chain/tx/HASH`: without a node; a ready one that has it is picked."""
 
 import asyncio
 from typing import Final

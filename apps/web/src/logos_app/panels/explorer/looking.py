@@ -75,7 +75,7 @@ async def transaction_page(at: At, hash_: bytes, page: int, picked: str = "") ->
 
 def _transaction_view(found: pb.GetTransactionResponse) -> dict[str, Any]:
     said = chain_words.status_said(found.status)
-    return {**_WORDS, "status": found.status, "sentence": f"The transaction {said}."}
+    return {**_WORDS, "far": found.status, "sentence": f"The transaction {said}."}
 
 
 def thing_of(thing: str) -> tuple[str, bytes] | None:

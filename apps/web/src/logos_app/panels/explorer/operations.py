@@ -36,7 +36,7 @@ def operation_said(operation: pb.Operation) -> str:
 
 
 def kinds_said(operations: Iterable[pb.Operation]) -> str:
-    """The kinds of operations that a transaction has: `TRANSFER, 3 × LEADER_CLAIM`."""
+    """The kinds of operations that a transaction has: `TRANSFER` and three claims."""
     counts: dict[str, int] = {}
     for each in operations:
         kind = formats.shown(each.kind[:40])

@@ -1,15 +1,16 @@
 """The panel Explorer: blocks as they come, and every thing of the chain by its id."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import grpc
 from fastapi import APIRouter, Depends
 from starlette.responses import RedirectResponse, Response
 
+from logos.chain.v1 import chain_pb2 as pb
 from logos_app.clock import now_ms
-from logos_app.panels.chain import client, following, ids
+from logos_app.panels.chain import client, following, ids, seen
 from logos_app.panels.chain import words as chain_words
-from logos_app.panels.chain.seen import ChainSeen
 from logos_app.panels.contract import At, Panel, Place, here
 from logos_app.panels.explorer import anywhere, looking, operations, words
 from logos_app.panels.explorer.finding import find
@@ -33,13 +34,18 @@ async def live(at: Place) -> str:
     return at.partial("explorer_part.html", **_view(at))
 
 
+async def follow(at: Place) -> None:
+    """Follows the chain; pages that are open say of when they are once it cannot be followed."""
+    await following.follow(at, lambda: at.publish("explorer_part.html", **_view(at)))
+
+
 def _view(at: Place) -> dict[str, Any]:
-    seen = following.chain_of(at)
+    now = following.chain_of(at)
     is_isolated = at.shell.nodes.node(at.node).is_isolated
     return {
-        "seen": seen,
-        "sentence": words.sentence(at.node, seen, now_ms()),
-        "warnings": words.warnings(at.node, seen, is_isolated=is_isolated),
+        "seen": now,
+        "sentence": words.sentence(at.node, now, now_ms()),
+        "warnings": words.warnings(at.node, now, is_isolated=is_isolated),
         "words": words,
         "said": chain_words,
     }
@@ -49,13 +55,14 @@ def _view(at: Place) -> dict[str, Any]:
 async def shown(at: Here, page: str = "") -> Response:
     """The chain of a node: the newest blocks, which go on by themselves, or a page of older."""
     problem: Problem | None = None
-    blocks, older = (), ""  # type: Any, str
+    blocks: Sequence[pb.BlockSummary] = ()
+    older = ""
     try:
-        await following.read_info(at)
         if page:
-            blocks, older = await client.blocks(at.channel, 50, page[:MAX_TOKEN])
+            blocks, older = await client.blocks(at.channel, seen.BLOCKS, page[:MAX_TOKEN])
         else:
             older = await following.read_blocks(at)
+        await following.read_info(at)
     except grpc.aio.AioRpcError as error:
         problem = problem_of(error, at.node)
     view = _view(at)
@@ -162,7 +169,7 @@ PANEL: Final = Panel(
     figure,
     live=live,
     live_of=looking.live_of,
-    follow=following.follow,
+    follow=follow,
     anywhere=anywhere.router,
     find=find,
     module="chain",

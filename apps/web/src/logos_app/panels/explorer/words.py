@@ -103,29 +103,36 @@ def facts(seen: ChainSeen) -> list[tuple[str, str]]:
     info, supply = seen.info, seen.supply
     if info is None:
         return []
-    wanted = formats.duration(info.slot_ms * info.slots_per_block)
-    epoch = info.epoch
-    found = [
+    every = formats.duration(info.slot_ms * info.slots_per_block)
+    slots = f"{formats.number(info.slots_per_block)} slots of {formats.duration(info.slot_ms)}"
+    return [
         ("Chain", formats.shown(info.chain_id)),
-        ("A block is wanted", f"every {wanted}, in one of {formats.number(info.slots_per_block)}"
-         f" slots of {formats.duration(info.slot_ms)}"),
+        ("A block is wanted", f"every {every}, in one of {slots}"),
         ("A block is final", f"after {words.counted(info.finality_blocks, 'more block')}"),
-        ("Epoch", f"{formats.number(epoch.number)}, slots {formats.number(epoch.first_slot)} to"
-         f" {formats.number(max(epoch.end_slot - 1, 0))}; now {formats.number(info.slot)}"),
-        ("Stake that takes part", f"{tokens(epoch.total_stake)}, estimated"),
+        ("Epoch", _epoch_said(info)),
+        ("Stake that takes part", f"{tokens(info.epoch.total_stake)}, estimated"),
         ("Leading", leading_said(info.leading)),
-    ]  # fmt: skip
-    if supply is not None:
-        free = f"{tokens(supply.free)} to spend, {formats.number(supply.locked)} locked"
-        rest = f"{formats.number(supply.in_channels)} in channels"
-        rewards = f"{formats.number(supply.pool + supply.pending)} as rewards to come"
-        found += [
-            ("Where all tokens are", f"{free}, {rest}, {rewards}"),
-            ("Fees that are gone", tokens(supply.burned)),
-            ("New since the genesis", f"{tokens(supply.emitted)}, to"
-             f" {formats.number(supply.genesis)} of the genesis"),
-        ]  # fmt: skip
-    return found
+        *([] if supply is None else _supply_said(supply)),
+    ]
+
+
+def _epoch_said(info: pb.GetInfoResponse) -> str:
+    epoch = info.epoch
+    first, last = formats.number(epoch.first_slot), formats.number(max(epoch.end_slot - 1, 0))
+    now = f"now {formats.number(info.slot)}"
+    return f"{formats.number(epoch.number)}, slots {first} to {last}; {now}"
+
+
+def _supply_said(supply: pb.GetSupplyResponse) -> list[tuple[str, str]]:
+    free = f"{tokens(supply.free)} to spend, {formats.number(supply.locked)} locked"
+    rest = f"{formats.number(supply.in_channels)} in channels"
+    rewards = f"{formats.number(supply.pool + supply.pending)} as rewards to come"
+    genesis = f"{formats.number(supply.genesis)} of the genesis"
+    return [
+        ("Where all tokens are", f"{free}, {rest}, {rewards}"),
+        ("Fees that are gone", tokens(supply.burned)),
+        ("New since the genesis", f"{tokens(supply.emitted)}, to {genesis}"),
+    ]
 
 
 def leading_said(leading: pb.GetInfoResponse.Leading) -> str:
