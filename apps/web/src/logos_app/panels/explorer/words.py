@@ -34,8 +34,8 @@ def sentence(node: str, seen: ChainSeen, now_ms: int) -> str:
     if info.phase == pb.PHASE_DOWNLOADING:
         return f"{words.capital(node)} downloads the chain, and has come to block {height}."
     if info.phase == pb.PHASE_PROLONGED:
-        text = f"{words.capital(node)} has come to block {height}, and compares chains for a while"
-        return f"{text}: no block becomes final until then."
+        text = f"{words.capital(node)} has come to block {height}, and compares chains"
+        return f"{text} before any more become final."
     leads = f", and {node} leads" if info.leading.is_leading else ""
     final = f"all up to {formats.number(seen.final)} are final"
     if seen.final == tip.height:

@@ -127,10 +127,14 @@ def vouchers_said(node: str, seen: WalletSeen) -> str:
     if not count:
         return f"{words.capital(node)} has made no block that its chain keeps, so there is none."
     made = f"{words.capital(words.counted(count, 'voucher'))} for blocks that {node} has made"
-    now = f"{words.spelled(seen.claimable)} can be claimed now"
-    claimed = f"{words.spelled(seen.claimed)} {'was' if seen.claimed == 1 else 'were'}"
+    now = f"{_spelled(seen.claimable)} can be claimed now"
+    claimed = f"{_spelled(seen.claimed)} {'was' if seen.claimed == 1 else 'were'}"
     share = f" One brings {tokens(seen.vouchers.share)} before its fee." if seen.claimable else ""
     return f"{made}: {now}, {claimed}.{share}"
+
+
+def _spelled(count: int) -> str:
+    return words.spelled(count) if count else "none"
 
 
 def entry_ms(entry: pb.ListHistoryResponse.Entry) -> int:
