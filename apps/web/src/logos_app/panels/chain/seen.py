@@ -79,8 +79,8 @@ def with_move(seen: ChainSeen, move: pb.WatchBlocksResponse, now_ms: int) -> Cha
     """The chain after it has gone on."""
     left = set(move.removed)
     stayed = [each for each in seen.blocks if each.point.id not in left]
-    there = {each.point.id for each in stayed}
-    added = [each for each in reversed(move.added) if each.point.id not in there]
+    top = stayed[0].point.height if stayed else -1  # what a page has read may be newer than a move
+    added = [each for each in reversed(move.added) if each.point.height > top]
     replaced = seen.replaced
     if move.removed:
         replaced = _replaced(seen.blocks, move.removed, now_ms)
