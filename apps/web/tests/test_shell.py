@@ -10,10 +10,10 @@ from fastapi import APIRouter
 
 from app_rig import visiting
 from logos_app.nodes.model import ModuleSeen, NodeSeen, Reach
-from logos_app.panels.contract import Panel
+from logos_app.panels.contract import Found, Panel
 from logos_app.panels.discovery import find_panels
 from logos_app.panels.mounting import takes_files
-from logos_app.shell.finding import Found, find
+from logos_app.shell.finding import find
 from logos_app.shell.navigation import items, viewpoint_of
 from logos_app.shell.templates import load_templates
 from logos_app.shell.tour import steps
@@ -127,6 +127,14 @@ def test_steps_of_the_tour_are_done_when_they_have_happened(
     assert [step.words for step in found if step.is_absent] == ["send a message", "transfer tokens"]
 
 
+def test_tokens_are_transferred_once_a_block_has_them() -> None:
+    nodes = [node("node1", "chain")]
+    assert [step.href for step in steps(nodes, []) if step.is_next] == ["/at/node1/wallet/"]
+    done = steps(nodes, [act("transfer", "node1")])
+
+    assert [step.words for step in done if step.is_done] == ["Run a node", "transfer tokens"]
+
+
 def test_a_panel_is_found_by_its_folder(tmp_path: Path) -> None:
     (tmp_path / "my_module").mkdir()
     (tmp_path / "my_module/panel.py").write_text(
@@ -138,6 +146,22 @@ def test_a_panel_is_found_by_its_folder(tmp_path: Path) -> None:
     found = find_panels([tmp_path])
 
     assert (found[0].module, found[0].slug) == ("my-module", "mine")
+
+
+def test_a_module_may_have_several_panels(tmp_path: Path) -> None:
+    for slug in ("one", "two"):
+        (tmp_path / slug).mkdir()
+        (tmp_path / slug / "panel.py").write_text(
+            f"{_IMPORTS}PANEL = Panel('{slug}', '{slug}', 0, APIRouter(), module='mine')\n",
+            encoding="utf-8",
+        )
+
+    found = find_panels([tmp_path])[:2]
+
+    assert [(panel.module, panel.name) for panel in found] == [("mine", "one"), ("mine", "two")]
+    seen = items(found, [node("node1", "mine")], {}, "node1", "/testnet")
+    assert [item.href for item in seen[1:3]] == ["/at/node1/one/", "/at/node1/two/"]
+    assert len(items(found, NODES, {}, "node1", "/testnet")) == 2
 
 
 _IMPORTS = "from fastapi import APIRouter\nfrom logos_app.panels.contract import Panel\n"

@@ -34,7 +34,7 @@ def build(config: Config) -> FastAPI:
     shell = Shell(
         config=config,
         sessions=Sessions(config.sessions),
-        templates=load_templates({panel.module: panel.folder / "templates" for panel in panels}),
+        templates=load_templates({panel.name: panel.folder / "templates" for panel in panels}),
         nodes=nodes,
         doors=Doors(config),
         panels=panels,

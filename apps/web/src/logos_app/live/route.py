@@ -17,7 +17,7 @@ from logos_app.testnet.broadcast import EVENTS, ROWS, rows_sent
 from logos_app.testnet.log_following import LOG, follow_log
 
 router: Final = APIRouter()
-_TOPIC: Final = re.compile(r"[a-z0-9:._-]{1,80}")
+_TOPIC: Final = re.compile(r"[a-z0-9:._-]{1,160}")
 MOST_TOPICS: Final = 12
 
 

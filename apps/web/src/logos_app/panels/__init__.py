@@ -1,1 +1,1 @@
-"""Panels: one folder a module, found by the module's name. docs/app.md tells how to add one."""
+"""Panels: one folder each, found by the name of its module. docs/app.md tells how to add one."""

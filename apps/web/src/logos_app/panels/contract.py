@@ -24,6 +24,14 @@ _SLUG: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A page for what was typed."""
+
+    what: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a panel is seen: at a node."""
 
@@ -40,7 +48,7 @@ class Place:
 
     def partial(self, template: str, **values: Any) -> str:
         """A part of a page from a template of the panel."""
-        return self.shell.partial(f"{self.panel.module}/{template}", at=self, **values)
+        return self.shell.partial(f"{self.panel.name}/{template}", at=self, **values)
 
     def publish(self, template: str, **values: Any) -> None:
         """Sends a part to everyone who sees this panel at this node."""
@@ -73,7 +81,7 @@ class At(Place):
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """A whole page from a template of the panel."""
         return self.shell.page(
-            self.request, f"{self.panel.module}/{template}", status=status, at=self, **values
+            self.request, f"{self.panel.name}/{template}", status=status, at=self, **values
         )
 
     def failed(self, error: grpc.aio.AioRpcError | Problem, status: int = 409) -> Response:
@@ -95,8 +103,17 @@ class At(Place):
 Looked = Callable[[Place], Awaitable[str]]
 """Renders a part of a panel's pages again, twice a second while one is open."""
 
+LookedAt = Callable[[Place, str], Awaitable[str]]
+"""The same for a page about one thing, whose topic is `SLUG:NODE:THING`."""
+
 Read = Callable[[Place], Awaitable[None]]
 """Reads from a node every five seconds, also with no page open. It must return within 300 ms."""
+
+Find = Callable[[Place, str], Awaitable[list[Found]]]
+"""The pages that a text without spaces around it may mean, seen from a node; it has 2 s."""
+
+Follow = Callable[[Place], Awaitable[None]]
+"""Follows the module of a node by one stream of calls until that ends; it is begun again then."""
 
 Figure = Callable[[grpc.aio.Channel], Awaitable[str]]
 """Asks a node for the figure in the navigation; it has 300 ms."""
@@ -112,21 +129,29 @@ class Panel:
     router: APIRouter
     figure: Figure | None = None
     live: Looked | None = None
+    live_of: LookedAt | None = None
     read: Read | None = None
     """For what is shown over time."""
+    follow: Follow | None = None
+    """For what happens: of every node that has the module ready, however many pages are open."""
     takes_files: tuple[str, ...] = ()
     """Paths of its routes, without parameters, that take a body of any size."""
     anywhere: APIRouter | None = None
     """Its pages without a node in the address, below `/SLUG/`: they pick a node, and say which."""
+    find: Find | None = None
+    """What a search means to it: pages beside those of nodes, modules and panels."""
     module: str = field(default="", kw_only=True)
-    """Set by its folder's name."""
+    """That of its folder's name, unless it names another: a module may have several panels."""
+    name: str = field(default="", kw_only=True)
+    """Set by its folder's name; its templates are known by it."""
     folder: Path = field(default=Path(), kw_only=True)
 
     def found_in(self, folder: Path) -> "Panel":
-        """The panel with the module that its folder is named after."""
+        """The panel of a folder, which is named after its module unless the panel names one."""
         if not _SLUG.fullmatch(self.slug):
             raise ValueError(f"{folder}: the slug {self.slug!r} must match {_SLUG.pattern}")
-        return replace(self, module=folder.name.replace("_", "-"), folder=folder)
+        name = folder.name.replace("_", "-")
+        return replace(self, module=self.module or name, name=name, folder=folder)
 
 
 def here(request: Request) -> At:

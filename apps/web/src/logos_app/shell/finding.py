@@ -1,30 +1,25 @@
 """`/go`: any id or name becomes its page; what fits several is listed, never guessed."""
 
+import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Final
 
+import grpc
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from logos_app.nodes.model import NodeSeen
-from logos_app.panels.contract import Panel
+from logos_app.panels.contract import Found, Panel, Place
 from logos_app.shell.navigation import viewpoint_of
-from logos_app.shell.pages import UnknownError, shell_of
+from logos_app.shell.pages import Shell, UnknownError, shell_of
 
 router: Final = APIRouter()
+FIND_S: Final = 2.0
 _CID: Final = re.compile(r"z[1-9A-HJ-NP-Za-km-z]{20,127}")
 _AT: Final = re.compile(r"/at/[^/]+/(.*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A page for what was typed."""
-
-    what: str
-    href: str
 
 
 def find(
@@ -61,9 +56,24 @@ async def go(request: Request, q: str = "") -> Response:
     shell = shell_of(request)
     viewpoint = viewpoint_of(request.url.path, shell.nodes.seen)
     found = find(q[:200], shell.nodes.seen, shell.panels, viewpoint)
+    found += await _found_by_panels(shell, viewpoint, q[:200].strip())
     if len(found) == 1:
         return RedirectResponse(found[0].href, 303)
     return shell.page(request, "found.html", query=q[:200], found=found)
+
+
+async def _found_by_panels(shell: Shell, viewpoint: str, query: str) -> list[Found]:
+    """What panels find for a text, each at the viewpoint or at another node that can tell."""
+    found: list[Found] = []
+    for panel in shell.panels:
+        ready = shell.ready(panel.module)
+        if panel.find is None or not ready or not query:
+            continue
+        node = viewpoint if viewpoint in ready else ready[0]
+        with suppress(TimeoutError, grpc.aio.AioRpcError):
+            async with asyncio.timeout(FIND_S):
+                found += await panel.find(Place(shell, node, panel, shell.doors.to(node)), query)
+    return found
 
 
 @router.get("/see")

@@ -109,6 +109,14 @@ class Shell:
         found = items(self.panels, self.nodes.seen, self.figures, viewpoint, path)
         return [*found[:-1], *items_of_others(self.config.others, self.nodes.seen, path), found[-1]]
 
+    def ready(self, module: str) -> list[str]:
+        """The nodes that answer and have a module ready, in their order."""
+        return [
+            node.name
+            for node in self.nodes.seen
+            if node.answers and (seen := node.module(module)) is not None and seen.state == "ready"
+        ]
+
     def tour(self) -> list[tour.Step]:
         """The steps of the tour, as far as they are done."""
         return tour.steps(self.nodes.seen, self.nodes.happenings)

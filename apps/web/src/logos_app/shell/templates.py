@@ -1,4 +1,4 @@
-"""Templates: those of the shell, and those of each panel under the name of its module."""
+"""Templates: those of the shell, and those of each panel under the name of its folder."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _CODE: Final = re.compile(r"`([^`]*)`")
 
 
 def load_templates(panels: Mapping[str, Path]) -> Environment:
-    """Returns the templates. `panels`: a folder for each module."""
+    """Returns the templates. `panels`: a folder for each name."""
     loaders: dict[str, BaseLoader] = {
         name: FileSystemLoader(folder) for name, folder in panels.items()
     }

@@ -37,6 +37,7 @@ def steps(nodes: Sequence[NodeSeen], happenings: Sequence[Happening]) -> list[St
         "Run a node": bool(ready),
         "store a file": _stored_and_fetched(happenings),
         "send a message": any(each.verb == "message" for each in happenings),
+        "transfer tokens": any(each.verb == "transfer" for each in happenings),
         "send something that nobody can trace": any(each.verb == "ping" for each in happenings),
     }
     found: list[Step] = []

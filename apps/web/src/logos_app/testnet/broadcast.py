@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
 from logos_app.clock import now_ms
-from logos_app.panels.contract import Place
+from logos_app.panels.contract import Follow, Panel, Place
 from logos_app.shown import charts, formats
 from logos_app.testnet import picture
 from logos_app.testnet.sentence import figures, sentence
@@ -26,6 +27,8 @@ ROWS: Final = 200
 """What a page shows of the timeline at most."""
 FIGURES_S: Final = 5.0
 FIGURE_TIMEOUT_S: Final = 0.3
+AGAIN_S: Final = 1.0
+"""Until a module that is not followed is looked at again."""
 
 
 async def broadcast(shell: "Shell") -> None:
@@ -35,6 +38,10 @@ async def broadcast(shell: "Shell") -> None:
         tasks.create_task(_ask_figures(shell))
         tasks.create_task(_ask_panels(shell))
         tasks.create_task(_read_panels(shell))
+        for panel in shell.panels:
+            if panel.follow is not None:
+                for name in shell.nodes.names:
+                    tasks.create_task(_follow_panel(shell, panel, name, panel.follow))
         while True:
             await shell.nodes.changed.wait()
             shell.nodes.changed.clear()
@@ -197,24 +204,45 @@ async def _read_panels(shell: "Shell") -> None:
         await asyncio.sleep(FIGURES_S)
 
 
+async def _follow_panel(shell: "Shell", panel: Panel, name: str, follow: Follow) -> None:
+    """Has a panel follow its module on a node whenever it is ready there."""
+    while True:
+        node = shell.nodes.node(name)
+        module = node.module(panel.module)
+        if node.answers and module is not None and module.state == "ready":
+            # It has gone, or will not be followed now: what is known of it stays.
+            with suppress(grpc.aio.AioRpcError):
+                await follow(Place(shell, name, panel, shell.doors.to(name)))
+        await asyncio.sleep(AGAIN_S)
+
+
 async def _ask_panels(shell: "Shell") -> None:
     """Makes the live parts of panels that are open, and sends those that have changed."""
     sent: dict[str, tuple[int, str]] = {}
     while True:
         topics = shell.live.topics
         sent = {topic: text for topic, text in sent.items() if topic in topics}
-        for panel in shell.panels:
-            for name in shell.nodes.names:
-                topic = f"{panel.slug}:{name}"
-                if panel.live is None or topic not in topics or not shell.nodes.node(name).answers:
-                    continue
-                at = Place(shell, name, panel, shell.doors.to(name))
-                try:
-                    text = await panel.live(at)
-                except grpc.aio.AioRpcError:
-                    continue  # what is shown stays
-                version = shell.live.openings(topic), text
-                if sent.get(topic) != version:
-                    sent[topic] = version
-                    shell.live.publish(topic, text)
+        for topic in sorted(topics):
+            try:
+                text = await _live_part(shell, topic)
+            except grpc.aio.AioRpcError:
+                continue  # what is shown stays
+            if text is None:
+                continue
+            version = shell.live.openings(topic), text
+            if sent.get(topic) != version:
+                sent[topic] = version
+                shell.live.publish(topic, text)
         await asyncio.sleep(GAP_S)
+
+
+async def _live_part(shell: "Shell", topic: str) -> str | None:
+    """The part of a panel's pages for a topic; None if the topic is not of one."""
+    slug, name, thing = (*topic.split(":", 2), "", "")[:3]
+    panel = next((each for each in shell.panels if each.slug == slug), None)
+    if panel is None or name not in shell.nodes.names or not shell.nodes.node(name).answers:
+        return None
+    at = Place(shell, name, panel, shell.doors.to(name))
+    if thing:
+        return None if panel.live_of is None else await panel.live_of(at, thing)
+    return None if panel.live is None else await panel.live(at)

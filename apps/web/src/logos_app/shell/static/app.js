@@ -1,4 +1,4 @@
-// What pages do beyond links and htmx. No markup is made here but bars of the map and log counts.
+// What pages do beyond links and htmx. No markup is made here but bars and counts.
 const byId = id => document.getElementById(id), still = matchMedia('(prefers-reduced-motion: reduce)');
 const NS = 'http://www.w3.org/2000/svg';
 
@@ -70,7 +70,7 @@ function ended(sentence) {
   byId('stale').querySelector('p').textContent = sentence;
 }
 document.addEventListener('htmx:sse:after:connection', event => { if (event.target === stream && event.detail.connection.status === 200) heard(); });
-document.addEventListener('htmx:sse:after:message', event => { if (event.target === stream) { lastHeard = Date.now(); trim(); } });
+document.addEventListener('htmx:sse:after:message', event => { if (event.target === stream) { lastHeard = Date.now(); trim(); tick(); } });
 document.addEventListener('htmx:sse:before:connection', event => { if (event.target === stream && event.detail.connection.attempt > 0) silent(); });
 document.addEventListener('htmx:sse:error', event => {
   if (event.target !== stream) return;
@@ -85,25 +85,34 @@ stream?.addEventListener('resync', () => location.reload());
 stream?.addEventListener('rates', event => { if (!held) setRates(JSON.parse(event.detail.data)); });
 const pageSize = 200;
 function trim() {
-  const list = byId('said');
   // With the text between rows: a page that is left open would keep all of it.
-  while (list && list.children.length > pageSize) list.lastChild.remove();
+  while (said && said.children.length > pageSize) said.lastChild.remove();
 }
 
-// ---- The timeline: new rows wait while it is being read ---------------------------------------------
-const said = byId('said'), waiting = [];
+// ---- Lists in which rows arrive: new ones wait while the list is being read ---------------------------
+const said = document.querySelector('[data-arriving]'), newOnes = byId(said?.dataset.arriving), waiting = [];
 let held = false;
 const isRead = () => said && (said.matches(':hover') || said.contains(document.activeElement));
 if (said) new MutationObserver(changes => {
-  // What was just caught up with may come once more by the stream.
-  for (const change of changes) for (const row of change.addedNodes) if (row.id && said.querySelectorAll(`#${CSS.escape(row.id)}`).length > 1) row.remove();
-  if (!held && !isRead()) { byId('said-nothing')?.remove(); return; }
+  const fresh = new Set();
   for (const change of changes) for (const row of change.addedNodes) {
-    if (row.nodeType === 1 && row.isConnected && change.previousSibling === null && !row.dataset.shown) { row.hidden = true; waiting.push(row); }
+    // What was just caught up with may come once more by the stream.
+    if (row.id && said.querySelectorAll(`#${CSS.escape(row.id)}`).length > 1) row.remove();
+    else if (row.nodeType === 1 && !row.dataset.shown) fresh.add(row);
   }
+  waiting.splice(0, waiting.length, ...waiting.filter(row => row.isConnected));
+  if (!held && !isRead()) { byId('said-nothing')?.remove(); showNew(); }
+  else for (const row of said.children) {
+    if (waiting.includes(row)) continue;
+    if (!fresh.has(row)) break;
+    waiting.push(row);
+  }
+  // Those that wait are shown by a part that comes with all rows, and there may be no others left.
+  if (waiting.length && waiting.length === said.children.length) showNew();
+  for (const row of waiting) if (!row.hidden) row.hidden = true;
   countNew();
-}).observe(said, {childList: true});
-function countNew() { const b = byId('said-new'); if (b) { b.hidden = !waiting.length; b.textContent = `${waiting.length} new`; } }
+}).observe(said, {childList: true, subtree: true, attributes: true, attributeFilter: ['hidden']});
+function countNew() { if (newOnes) { newOnes.hidden = !waiting.length; newOnes.textContent = `${waiting.length} new`; } }
 function showNew() { for (const row of waiting.splice(0)) { row.hidden = false; row.dataset.shown = '1'; } countNew(); }
 said?.addEventListener('mouseleave', () => { if (!held) showNew(); });
 const acts = {
@@ -114,6 +123,21 @@ const acts = {
   follow(button) { following(button.getAttribute('aria-pressed') !== 'true'); },
   'log-end'() { following(true); },
 };
+
+// ---- What a second changes: how long ago, and what is sealed after a while -------------------------------
+function ago(ms) {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  return s < 60 ? `${s} s` : s < 3600 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} d`;
+}
+function tick() {
+  for (const one of document.querySelectorAll('[data-since]')) one.textContent = ago(Date.now() - one.dataset.since);
+}
+setInterval(() => { if (!document.hidden) tick(); }, 1000);
+for (const one of document.querySelectorAll('[data-seal]')) setTimeout(() => {
+  const bar = document.createElement('span');
+  bar.className = 'sealed l'; bar.setAttribute('role', 'img'); bar.setAttribute('aria-label', 'sealed');
+  one.replaceChildren(bar); say('It is sealed now.');
+}, one.dataset.seal * 1000);
 
 // ---- Logs that follow ------------------------------------------------------------------------------------
 const log = byId('log'), logLines = byId('log-lines');

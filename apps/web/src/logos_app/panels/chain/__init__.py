@@ -1,0 +1,1 @@
+"""What the panels Wallet and Explorer share: both are of the module chain."""

@@ -1,0 +1,1 @@
+"""The panel Explorer, of the module chain."""

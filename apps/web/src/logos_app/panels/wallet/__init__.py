@@ -1,0 +1,1 @@
+"""The panel Wallet, of the module chain."""

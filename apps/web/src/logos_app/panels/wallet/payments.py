@@ -1,0 +1,82 @@
+"""What becomes of payments, and what else changes in a wallet with a block."""
+
+import asyncio
+from dataclasses import replace
+from typing import Final
+
+import grpc
+
+from logos.chain.v1 import wallet_pb2 as pb
+from logos_app.clock import now_ms
+from logos_app.panels.chain import client as chain_client
+from logos_app.panels.chain.following import chain_of
+from logos_app.panels.contract import Place
+from logos_app.panels.wallet import client, seen
+from logos_app.panels.wallet.seen import Payment, WalletSeen
+from logos_app.shown.problems import reason_of
+from logos_app.testnet.acts import record
+
+ASKED_AGAIN_MS: Final = 5_000
+"""For what other programs do with the wallet between two blocks."""
+SCANNING: Final = "WALLET_SCANNING"
+
+
+async def read_wallet(at: Place, *, anew: bool = False) -> None:
+    """Asks for what a wallet has, if the chain has moved, or it was some seconds ago."""
+    now = at.kept(WalletSeen())
+    tip = chain_of(at).tip
+    place = b"" if tip is None else tip.id
+    if not anew and place == now.tip and now_ms() - now.asked_ms < ASKED_AGAIN_MS:
+        return
+    balance, is_scanning = await _balance(at.channel)
+    if is_scanning or (balance is not None and balance.scan_target_height):
+        known = replace(at.kept(WalletSeen()), balance=balance, is_scanning=is_scanning)
+    else:
+        entries, older = await client.history(at.channel, "")
+        vouchers = await client.vouchers(at.channel)
+        known = replace(
+            at.kept(WalletSeen()),
+            balance=balance,
+            is_scanning=False,
+            history=tuple(entries),
+            older=older,
+            vouchers=vouchers,
+        )
+    at.keep(replace(known, asked_ms=now_ms(), tip=place))
+    await read_statuses(at)
+
+
+async def _balance(channel: grpc.aio.Channel) -> tuple[pb.GetBalanceResponse | None, bool]:
+    try:
+        return await client.balance(channel), False
+    except grpc.aio.AioRpcError as error:
+        if reason_of(error) == SCANNING:
+            return None, True
+        raise
+
+
+async def read_statuses(at: Place) -> None:
+    """Asks how far payments have come; the timeline is told of those that a block has taken."""
+    waiting = [each.hash for each in at.kept(WalletSeen()).payments if not each.is_over]
+    if not waiting:
+        return
+    found = await asyncio.gather(*(chain_client.status(at.channel, each) for each in waiting))
+    statuses = dict(zip(waiting, found, strict=True))
+    known, new = seen.untold(seen.with_statuses(at.kept(WalletSeen()), statuses))
+    at.keep(known)
+    for payment in new:
+        await record(at.channel, payment.session, "transfer")
+
+
+async def read(at: Place) -> None:
+    """Follows payments to their block also with no page open."""
+    if any(not each.is_told and not each.is_over for each in at.kept(WalletSeen()).payments):
+        await read_statuses(at)
+
+
+def add(at: Place, *payments: Payment) -> None:
+    """Keeps what a page has paid, to be followed."""
+    now = at.kept(WalletSeen())
+    for payment in payments:
+        now = seen.with_payment(now, payment)
+    at.keep(now)
