@@ -129,9 +129,7 @@ class Oracle:
         if note is None or not is_member:
             return False
         entropy = entropy_contribution(header.slot, note)
-        made = self._proof(
-            named, epoch, claim.latest_root, header.slot, entropy, header.leader_key
-        )
+        made = self._proof(named, epoch, claim.latest_root, header.slot, entropy, header.leader_key)
         is_bound = (header.proof, header.entropy) == (made, entropy)
         return is_bound and lottery_of(epoch, self._activation).wins(header.slot, note)
 

@@ -272,9 +272,7 @@ class ChainNode:
         stale: list[BlockId] = []
         for parcel in self.kept.unsettled():
             header, tree = parcel.candidate.header, self.follower.tree
-            reason = first_fault(
-                self.network.parameters, tree, parcel.candidate, header.slot
-            )
+            reason = first_fault(self.network.parameters, tree, parcel.candidate, header.slot)
             if reason in {RejectReason.BELOW_LIB, RejectReason.PARENT_UNKNOWN}:
                 stale.append(parcel.id)
                 continue
@@ -443,9 +441,7 @@ class ChainNode:
             case Look(roots):
                 aged = {each: self.network.oracle.members(each) for each in roots}
                 unspent = self.network.oracle.members(self.follower.tip.state.ledger_root)
-                values = {
-                    each: note.value for each, note in self.notes.items() if each in unspent
-                }
+                values = {each: note.value for each, note in self.notes.items() if each in unspent}
                 self._lead_run.report(self.leading.looked, Seen(values, aged))
             case Search(part):
                 oracle = self.network.oracle

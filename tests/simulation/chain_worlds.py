@@ -64,8 +64,7 @@ def populate(
     chance, world = network.world.chance, network.world
     wanted = len(network.notes) if count is None else count
     nodes = [
-        network.add(f"node{number}", network.notes[number : number + 1])
-        for number in range(wanted)
+        network.add(f"node{number}", network.notes[number : number + 1]) for number in range(wanted)
     ]
     network.join(degree)
     for each in nodes:
@@ -107,7 +106,9 @@ def trouble(network: Network, nodes: Sequence[ChainNode], until_ms: int) -> None
     now_and_then(
         world, (2000, 8000), until_ms, lambda: crash_one(world, each, down_ms=(300, 50_000))
     )
-    now_and_then(world, (4000, 20_000), until_ms, lambda: stall_one(world, each, for_ms=(500, 6000)))
+    now_and_then(
+        world, (4000, 20_000), until_ms, lambda: stall_one(world, each, for_ms=(500, 6000))
+    )
     now_and_then(world, (5000, 30_000), until_ms, lambda: part_briefly(network, nodes))
     now_and_then(world, (5000, 20_000), until_ms, lambda: set_a_clock(network, nodes))
 

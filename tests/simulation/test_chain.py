@@ -94,9 +94,10 @@ def test_a_partition_of_three_and_two_heals_to_one_tip(seed: int) -> None:
     run_to_one_tip(network, 60_000)
     parted = nodes[0].follower.tip
     network.links.part(each.name for each in two)
-    while side_depth(two, parted) < 18 and sum(
-        side_depth(each, parted) for each in (two, three)
-    ) < 2 * dev.security_blocks:
+    while (
+        side_depth(two, parted) < 18
+        and sum(side_depth(each, parted) for each in (two, three)) < 2 * dev.security_blocks
+    ):
         world.run(world.now_ms + 1000)
     shorter, longer = sorted((two, three), key=lambda side: side_depth(side, parted))
     depth, most = side_depth(shorter, parted), side_depth(longer, parted)

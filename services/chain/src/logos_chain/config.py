@@ -37,7 +37,7 @@ class Config:
     """Peer ids of nodes that the first download follows (CON-43)."""
     claim_delay_slots: int = 0
     """Mean delay after which rewards are claimed by themselves; 0: never."""
-    faucet_value: int = 1_000
+    faucet_value: int = 10_000
     """What the faucet pays at a time, at the node that has it."""
     is_testnet: bool = True
     """Which of the two protocol ids is spoken (CON-40)."""

@@ -116,7 +116,7 @@ class Rooms:
         )
         self.passing = TransactionGossip(gossip, around.topics.transactions, self.mempool)
         self.publisher = Publisher(self.passing.publish_transaction, self.mempool.get)
-        self.mempool.passed_on.append(self.publisher.put)
+        self.mempool.pass_on.append(self.publisher.put)
         follow.fetching = self.sync.fetch
 
     def _build_leader(self, past: Past, done: list[int]) -> None:

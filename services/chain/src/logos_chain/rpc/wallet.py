@@ -1,5 +1,7 @@
 """Serves `logos.chain.v1.Wallet`. The contract lists the errors; here they are only raised."""
 
+from typing import Final
+
 from logos.chain.v1 import wallet_pb2 as pb
 from logos.chain.v1.wallet_pb2_grpc import WalletServicer as Contract
 from logos_chain.core.wallet.types import Order
@@ -9,6 +11,8 @@ from logos_chain.rpc import convert, wallet_values
 from logos_mantle.notes import Note
 from logos_module.contexts import Context
 from logos_module.pages import number_to_token, page_size, page_start, token_to_number
+
+MAX_CLAIMS: Final = 16
 
 
 class WalletServicer(Contract):
@@ -113,7 +117,9 @@ class WalletServicer(Contract):
 
     async def Claim(self, request: pb.ClaimRequest, context: Context) -> pb.ClaimResponse:
         """Claims rewards."""
-        return pb.ClaimResponse(hashes=await self._purse.claim(request.count))
+        return pb.ClaimResponse(
+            hashes=await self._wallet.claim(min(request.count, MAX_CLAIMS) or 1)
+        )
 
     async def Faucet(self, request: pb.FaucetRequest, context: Context) -> pb.FaucetResponse:
         """Asks the faucet for tokens."""

@@ -48,9 +48,7 @@ def witnesses(machine: Wallet, draft: Draft, path: MerklePath | None = None) -> 
     for operation in transaction.operations:
         match operation:
             case Transfer():
-                secrets = [machine.keys.secret_key(each) for each in draft.signing_keys]
-                made = signature_witness(transaction, draft.signing_keys, secrets)
-                parts.append((ZkSignatureProof, made))
+                parts.append((ZkSignatureProof, transfer_witness(machine, draft)))
             case LeaderClaim() if path is not None and draft.voucher is not None:
                 ring = machine.voucher_ring
                 secret = ring.secret(ring.by_number(draft.voucher))
@@ -58,6 +56,12 @@ def witnesses(machine: Wallet, draft: Draft, path: MerklePath | None = None) -> 
             case _:
                 raise ValueError("an operation that the wallet does not prove by itself")
     return DraftWitnesses(draft, tuple(parts))
+
+
+def transfer_witness(machine: Wallet, draft: Draft) -> Witness:
+    """Returns what is to be proven of a draft's transfer. Secret; raises `KeyUnknownError`."""
+    secrets = [machine.keys.secret_key(each) for each in draft.signing_keys]
+    return signature_witness(draft.transaction, draft.signing_keys, secrets)
 
 
 class DraftProver:
@@ -76,6 +80,9 @@ class DraftProver:
         """Returns a draft with its proofs; behind proofs of leadership. Errors of `LogosError`."""
         proofs: list[OperationProof] = []
         for kind, witness in wanted.parts:
-            job = CircuitJob(witness, self._keys[witness.circuit])
-            proofs.append(kind(await self._make(job, Priority.ORDINARY)))
+            proofs.append(kind(await self.proof(witness)))
         return SignedTransaction(wanted.draft.transaction, tuple(proofs))
+
+    async def proof(self, witness: Witness) -> bytes:
+        """Returns one proof, 128 bytes; behind proofs of leadership. Errors of `LogosError`."""
+        return await self._make(CircuitJob(witness, self._keys[witness.circuit]), Priority.ORDINARY)

@@ -21,11 +21,16 @@ from logos_chain.core.wallet.errors import (
     WalletScanningError,
 )
 from logos_chain.core.wallet.records import MAX_REQUEST_BYTES, Submission
-from logos_chain.core.wallet.types import Effect, Order, Prices
+from logos_chain.core.wallet.types import Draft, Effect, Order, Prices
 from logos_chain.core.wallet.wallet import Wallet
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.wallets.book import WalletBook
-from logos_chain.operations.wallets.proving import DraftProver, DraftWitnesses, witnesses
+from logos_chain.operations.wallets.proving import (
+    DraftProver,
+    DraftWitnesses,
+    transfer_witness,
+    witnesses,
+)
 from logos_crypto.trees import MerklePath
 from logos_mantle.derivations import blake2b
 from logos_mantle.octets import ZERO
@@ -74,6 +79,15 @@ class Asked:
 
 Ask = Callable[[Wallet, int], Asked]
 """Asks a machine for one draft, at a time; errors of `LogosError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A transaction that lacks the proofs of its callers' operations."""
+
+    draft: Draft
+    transfer_proof: bytes
+    """Of its last operation, 128 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +159,29 @@ class Submitter:
         made = _Request(ZERO, asyncio.get_running_loop().create_future())
         self._begin(self._fulfil(ask, b"", ZERO), made, b"")
         return await asyncio.shield(made.outcome)
+
+    async def prepare(self, order: Order) -> Prepared:
+        """Makes a transaction of operations that others sign, with the proof of what it pays.
+
+        Its notes are reserved until it is final, or as long as a draft that is not submitted.
+
+        Args:
+            order: With operations.
+
+        Raises:
+            WalletScanningError, and what `Wallet.prepare` raises: Nothing was made.
+            LogosError: The prover failed.
+        """
+        prices, book = (await self._follow.at_tip(prices_of)).value, self._book
+        async with book.lock:
+            machine, now_ms = book.require(), book.unix_ms()
+            book.obey(machine.tick(now_ms))
+            [draft] = book.obey(machine.prepare(TICKET, order, prices, now_ms))
+        try:
+            return Prepared(draft, await self._prover.proof(transfer_witness(machine, draft)))
+        except BaseException:
+            self._give_up(draft.hash)
+            raise
 
     async def submit_due(self) -> None:
         """Submits again what is due; what is refused is dropped (WAL-28).

@@ -27,7 +27,7 @@ from logos_chain.operations.wallets.book import WalletBook
 from logos_chain.operations.wallets.claiming import Claimer
 from logos_chain.operations.wallets.keystores import WalletKeystore
 from logos_chain.operations.wallets.proving import DraftProver
-from logos_chain.operations.wallets.submitting import Submit, Submitter
+from logos_chain.operations.wallets.submitting import Prepared, Submit, Submitter
 from logos_chain.operations.wallets.tracking import Tracker
 from logos_crypto.circuits import CircuitKey
 from logos_mantle.notes import Note
@@ -243,6 +243,12 @@ class WalletOperations:
             request: The caller's name for it; errors and more: `Submitter.send`.
         """
         return await self._submitter.send(Order(tuple(outputs), tip=tip), request)
+
+    async def prepare(self, order: Order) -> Prepared:
+        """Pays for operations of the caller's; errors and more: `Submitter.prepare`."""
+        if not order.operations:
+            raise OrderInvalidError("no operation", field="operations")
+        return await self._submitter.prepare(order)
 
     async def claim(self, count: int = 1) -> list[bytes]:
         """Claims at most so many vouchers; arguments and errors as `Claimer.claim` (WAL-15)."""
