@@ -1,6 +1,7 @@
 """The panel Explorer before a node: pages, what arrives, ids, hostile content, what is away."""
 
 import asyncio
+import gzip
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -123,6 +124,15 @@ async def test_older_blocks_stand_on_pages_of_their_own(visitor: Visitor) -> Non
     assert "explorer%3Anode1" not in second
     assert 'title="' + an_id(69).hex() in second
     assert an_id(70).hex() not in second
+
+
+async def test_a_full_page_is_small_enough_for_the_first_load(visitor: Visitor) -> None:
+    visitor.node.chain = [summary(height, transactions=1024) for height in range(100_000, 100_060)]
+    page = await visitor.get()
+
+    assert page.count('<tr id="block-') == 50
+    assert len(page.encode()) < 60_000
+    assert len(gzip.compress(page.encode())) < 8_000
 
 
 async def test_a_block_and_a_thousand_transactions(visitor: Visitor) -> None:

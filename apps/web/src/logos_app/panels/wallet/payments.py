@@ -30,7 +30,9 @@ async def read_wallet(at: Place, *, anew: bool = False) -> None:
         return
     balance, is_scanning = await _balance(at.channel)
     if is_scanning or (balance is not None and balance.scan_target_height):
-        known = replace(at.kept(WalletSeen()), balance=balance, is_scanning=is_scanning)
+        # It may be another wallet than it was: nothing of that one is shown as this one's.
+        payments = at.kept(WalletSeen()).payments
+        known = WalletSeen(balance=balance, is_scanning=is_scanning, payments=payments)
     else:
         entries, older = await client.history(at.channel, "")
         vouchers = await client.vouchers(at.channel)
