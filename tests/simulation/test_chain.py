@@ -24,6 +24,8 @@ from logos_chain.core.consensus.presets import PRESETS
 from logos_chain.core.consensus.sync.downloading import PeerEnd
 from logos_chain.core.consensus.tree import TreeBlock
 from logos_chain.core.consensus.types import BlockId
+from logos_simulation.faults import now_and_then
+from logos_simulation.links import Weather
 from logos_simulation.world import seeds
 
 pytestmark = [pytest.mark.simulation, pytest.mark.timeout(600)]
@@ -59,13 +61,37 @@ def test_fifty_nodes_stay_one_chain_through_faults(seed: int) -> None:
     lowest = min(each.kept.root.height for each in nodes)
     deep = network.height() - network.parameters.security_blocks
     world.require(lowest == deep, f"final at {lowest}, and the tip is at {network.height()}")
-    world.require(not any(each.diverged for each in nodes), "a chain is said to have diverged")
-    world.require(not any(each.twice for each in nodes), "an honest leader has signed twice")
-    world.require(not any(each.refused for each in nodes), "a node has refused its own block")
+    check_nobody_is_blamed(network, nodes)
+
+
+def check_nobody_is_blamed(network: Network, nodes: Sequence[ChainNode]) -> None:
+    """All are honest: nothing that a node has told of another may say otherwise."""
+    require = network.world.require
+    require(not any(each.diverged for each in nodes), "a chain is said to have diverged")
+    require(not any(each.twice for each in nodes), "an honest leader has signed twice")
+    require(not any(each.refused for each in nodes), "a node has refused its own block")
     faults = {why for each in nodes for why in each.rejected if why.is_fault}
-    world.require(not faults, f"honest nodes have sent what breaks a rule: {faults}")
+    require(not faults, f"honest nodes have sent what breaks a rule: {faults}")
     ends = {why for each in nodes for _, why in each.ends if why.is_fault}
-    world.require(not ends, f"honest nodes are said to have broken a rule: {ends}")
+    require(not ends, f"honest nodes are said to have broken a rule: {ends}")
+
+
+@pytest.mark.parametrize("seed", seeds(1))
+def test_a_slow_and_lossy_network_is_one_chain_too(seed: int) -> None:
+    """Half a block interval for a hop at worst, and every sixth block of a neighbour is lost."""
+    weather = Weather(min_delay_ms=1, max_delay_ms=2500, loss_percent=17)
+    parameters = replace(SMALL, security_blocks=12, uncle_window_blocks=6)
+    network = new_network(seed, [100] * 20, parameters, weather, copies_percent=20)
+    nodes, world = populate(network), network.world
+    trouble(network, nodes, 200_000)
+    world.run(200_001)
+
+    run_to_one_tip(network, 40 * INTERVAL_MS)
+    height = network.height()
+    world.run(260_000)
+    run_to_one_tip(network, 40 * INTERVAL_MS, above=height)
+
+    check_nobody_is_blamed(network, nodes)
 
 
 def blocks_made(nodes: Sequence[ChainNode]) -> int:
@@ -289,3 +315,48 @@ def test_the_same_seed_gives_the_same_world() -> None:
         return [each.tip() for each in nodes]
 
     assert run() == run()
+
+
+@pytest.mark.parametrize("seed", seeds(2))
+def test_clocks_that_jump_and_are_set_right_cost_nothing_final(seed: int) -> None:
+    """13.7: by up to 100 s, either way, for up to 40 s; each less than half of an epoch."""
+    network = new_network(seed, [100] * 20)
+    nodes, world = populate(network), network.world
+
+    def jump() -> None:
+        node, by_ms = world.chance.pick(nodes).node, world.chance.between(-100_000, 100_000)
+        if abs(node.skew_ms) < 1000:
+            node.jump(by_ms)
+            world.after(world.chance.between(2000, 40_000), lambda: node.jump(-by_ms))
+
+    now_and_then(world, (3000, 12_000), 150_000, jump)
+    world.run(200_000)
+
+    run_to_one_tip(network, 12 * INTERVAL_MS)
+    height = network.height()
+    world.run(world.now_ms + 60_000)
+    run_to_one_tip(network, 12 * INTERVAL_MS, above=height)
+    world.require(not any(each.diverged for each in nodes), "a chain is said to have diverged")
+
+
+@pytest.mark.parametrize("seed", seeds(2))
+def test_a_network_that_has_lost_all_its_nodes_goes_on(seed: int) -> None:
+    """CON-27: all are killed, and come back one by one after the grace, from what they kept."""
+    network = new_network(seed, [100] * 12)
+    nodes, world = populate(network), network.world
+    world.run(100_000)
+    run_to_one_tip(network, 60_000)
+    final = max((each.kept.root for each in nodes), key=lambda root: root.height)
+    tip = nodes[0].follower.tip
+    for each in nodes:
+        world.after(world.chance.below(500), each.node.crash)
+    away_ms = SMALL.offline_grace_ms + 5000
+    for each in nodes:
+        world.after(away_ms + world.chance.below(20_000), each.node.start)
+    world.run(world.now_ms + away_ms + 21_000)
+
+    world.run(world.now_ms + 60_000)
+    run_to_one_tip(network, 12 * INTERVAL_MS, above=tip.height)
+
+    for each in nodes:
+        world.require(each.kept.is_final(final.id), f"{each.name} has lost what was final")
