@@ -118,7 +118,7 @@ class Runner:
     def _outcome(self, each: Submit) -> Effects:
         world = self.world
         if world.weather == "refused":
-            return self.machine.not_submitted(each.message, world.now_ms)
+            return self.machine.not_submitted(each.message, "REFUSED", world.now_ms)
         if world.weather == "taken":
             world.chain.submit(each.operation)
         return self.machine.submitted(each.message, world.now_ms)

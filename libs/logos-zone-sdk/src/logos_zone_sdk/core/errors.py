@@ -86,3 +86,17 @@ class RangeInvalidError(LogosError):
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "ZONE_RANGE_INVALID"
+
+
+class PaymentForeignError(RemoteFaultError):
+    """A node's wallet wants another transaction signed than the one it was asked for (ZON-13)."""
+
+    kind = ErrorKind.INTERNAL
+    reason = "ZONE_PAYMENT_FOREIGN"
+
+
+class ZoneStoppedError(LogosError):
+    """The sequencer has stopped; what was published is in its checkpoint."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "ZONE_STOPPED"

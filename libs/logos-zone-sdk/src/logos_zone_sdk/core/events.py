@@ -39,6 +39,16 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True)
+class NotTaken:
+    """The node has not taken a message, and is given it again later."""
+
+    number: int
+    message: bytes
+    reason: str
+    """The node's, e.g. `FUNDS_INSUFFICIENT`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Included:
     """A block of the local chain has the message of an own payload; once for each block."""
 
@@ -96,5 +106,5 @@ class Submit:
     operation: ChannelInscribe
 
 
-ZoneEvent = Ready | Published | Built | Included | Adopted | Orphaned | Finalized
+ZoneEvent = Ready | Published | Built | NotTaken | Included | Adopted | Orphaned | Finalized
 ZoneEffect = ZoneEvent | LookAtChannel | Submit

@@ -22,6 +22,7 @@ from logos_zone_sdk.core.events import (
     FinalMessage,
     Included,
     LookAtChannel,
+    NotTaken,
     Orphaned,
     Published,
     Ready,
@@ -176,10 +177,12 @@ class SequencerMachine:
             entry.accepted_ms = now_ms
         return self._go_on(now_ms)
 
-    def not_submitted(self, message: bytes, now_ms: int) -> Effects:
+    def not_submitted(self, message: bytes, reason: str, now_ms: int) -> Effects:
         """The node has not taken a message; those after it would not be taken either."""
         self._submitting, self._retry_ms = None, now_ms + RETRY_MS
-        return self._go_on(now_ms)
+        entry = self._queue.by_message(message)
+        told: Effects = [] if entry is None else [NotTaken(entry.number, message, reason)]
+        return told + self._go_on(now_ms)
 
     def tick(self, now_ms: int) -> Effects:
         """Does what is due."""
