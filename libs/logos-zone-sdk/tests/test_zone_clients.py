@@ -33,8 +33,8 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def node() -> AsyncIterator[FakeNode]:
-    yield FakeNode()
+async def node() -> FakeNode:
+    return FakeNode()
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ async def channel(node: FakeNode) -> AsyncIterator[grpc.aio.Channel]:
 
 async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110 - what it waits for is in other hands
             await asyncio.sleep(0.002)
 
 

@@ -1,5 +1,7 @@
 """The indexer's readers on a chain that changes: ZON-14 to ZON-16."""
 
+from dataclasses import dataclass, field
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,9 @@ from logos_zone_sdk.core.places import Cursor
 
 ALICE = key_of("alice")
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["grow", "reorganise", "hear", "restart", "rewind"]), st.integers(0, 255)),
+    st.tuples(
+        st.sampled_from(["grow", "reorganise", "hear", "restart", "rewind"]), st.integers(0, 255)
+    ),
     max_size=40,
 )
 
@@ -79,39 +83,48 @@ def test_final_messages_come_once_in_order_whatever_happens(
     assert all(each.is_final for each in found)
 
 
-@given(STEPS)
-def test_live_messages_are_lost_or_settled(steps: list[tuple[str, int]]) -> None:
-    """ZON-16: what was found and not lost is the channel; what is settled is never lost."""
-    chain = Chain()
-    messages = written(chain, 12)
-    reader, live, final = LiveReader(start(chain)), list[bytes](), list[bytes]()
+@dataclass
+class Live:
+    """What a reader has said of the channel, and what that makes of it."""
 
-    def take(told: list[Found | Lost | Settled]) -> None:
+    reader: LiveReader
+    ids: list[bytes] = field(default_factory=list)
+    final: list[bytes] = field(default_factory=list)
+
+    def hear(self, chain: Chain, place: bytes) -> None:
+        for move in chain.moves(place):
+            self.take(self.reader.moved(move))
+
+    def take(self, told: list[Found | Lost | Settled]) -> None:
         for each in told:
             match each:
                 case Found(message=message):
                     assert not each.is_final
-                    live.append(message.id)
+                    self.ids.append(message.id)
                 case Lost(message=message):
-                    assert live.pop() == message
-                    assert len(live) >= len(final)
+                    assert self.ids.pop() == message
+                    assert len(self.ids) >= len(self.final)
                 case Settled(message=message):
-                    final.append(message)
-                    assert live[: len(final)] == final
+                    self.final.append(message)
+                    assert self.ids[: len(self.final)] == self.final
                     assert each.cursor.message == message
 
+
+@given(STEPS)
+def test_live_messages_are_lost_or_settled(steps: list[tuple[str, int]]) -> None:
+    """ZON-16: what was found and not lost is the channel; what is settled is never lost."""
+    chain = Chain()
+    written(chain, 12)
+    live = Live(LiveReader(start(chain)))
     for step, salt in [*steps, ("hear", 0)]:
         change(chain, step, salt)
         if step == "rewind":
-            take(reader.rewound())
-            for move in chain.moves(reader.base):
-                take(reader.moved(move))
+            live.take(live.reader.rewound())
+            live.hear(chain, live.reader.base)
         if step == "hear":
-            for move in chain.moves(reader.place):
-                take(reader.moved(move))
-            path = [message_id(m) for block in chain.tip.path() for m in block.messages]
-            assert live == path
-    assert live == [message_id(each) for each in messages[: len(live)]]
+            live.hear(chain, live.reader.place)
+            path = [message_id(each) for block in chain.tip.path() for each in block.messages]
+            assert live.ids == path
 
 
 def test_a_missing_message_stops_the_reader() -> None:

@@ -26,7 +26,7 @@ def view_of(state: State) -> ChannelView:
     timeout=st.integers(0, 7),
 )
 def test_turns_are_those_of_the_rule(
-    count: int, sequencer: int, since: int, tip_after: int, timeframe: int, timeout: int
+    *, count: int, sequencer: int, since: int, tip_after: int, timeframe: int, timeout: int
 ) -> None:
     tip_slot = since + tip_after
     state = State(KEYS[:count], KEYS[0], tip_slot, sequencer % count, since, timeframe, timeout)
@@ -35,9 +35,7 @@ def test_turns_are_those_of_the_rule(
         assert turn_at(view, slot) == state.turn(slot)[0]
 
 
-@given(
-    tip_after=st.integers(0, 20), timeframe=st.integers(0, 7), timeout=st.integers(0, 7)
-)
+@given(tip_after=st.integers(0, 20), timeframe=st.integers(0, 7), timeout=st.integers(0, 7))
 def test_no_turn_goes_on_between_the_slots_that_are_named(
     tip_after: int, timeframe: int, timeout: int
 ) -> None:

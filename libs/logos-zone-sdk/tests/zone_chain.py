@@ -55,9 +55,7 @@ class State:
         place, since = before.turn(slot)
         if before.keys[place] != message.signer or before.tip != message.parent:
             return None
-        return replace(
-            before, tip=message_id(message), tip_slot=slot, sequencer=place, since=since
-        )
+        return replace(before, tip=message_id(message), tip_slot=slot, sequencer=place, since=since)
 
 
 @dataclass(frozen=True)

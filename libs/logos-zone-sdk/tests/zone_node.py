@@ -1,4 +1,6 @@
-"""A node that serves `ChainNode` and `Wallet` for one channel, with the oracle's chain behind it."""
+"""A node that serves `ChainNode` and `Wallet` for one channel, with the oracle's chain."""
+
+# ruff: noqa: N802 - gRPC's names
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -69,7 +71,7 @@ class FakeNode(ChainNodeServicer, WalletServicer):
     async def drop_connections(self) -> None:
         self.cut.set()
         await self.step()
-        while self.watchers:
+        while self.watchers:  # noqa: ASYNC110 - they end in other tasks
             await asyncio.sleep(0.001)
         self.cut.clear()
 

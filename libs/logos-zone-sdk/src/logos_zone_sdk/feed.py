@@ -4,7 +4,7 @@ Spec: docs/protocol/zone-sdk.md, ZON-2, ZON-3, ZON-18.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
@@ -50,7 +50,7 @@ async def chain_moves(
 async def is_behind(node: NodeClient) -> bool:
     """Returns whether a node still downloads the chain, so that it may not know a block yet."""
     try:
-        return (await node.info()).phase == pb.PHASE_DOWNLOADING
+        return bool((await node.info()).phase == pb.PHASE_DOWNLOADING)
     except grpc.aio.AioRpcError:
         return True
 
@@ -72,7 +72,7 @@ async def wait_after(
 
 async def _moves(
     node: NodeClient,
-    call: AsyncIterator[pb.WatchBlocksResponse],
+    call: AsyncIterable[pb.WatchBlocksResponse],
     final: Point,
     *,
     with_messages: bool,

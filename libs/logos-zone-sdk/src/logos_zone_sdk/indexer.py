@@ -86,9 +86,7 @@ class ZoneIndexer:
                         yield each
                         self._cursor = each.cursor
                 base = reader.cursor.block
-                async with chain_moves(
-                    self._node, reader.place, base, with_messages=True
-                ) as moves:
+                async with chain_moves(self._node, reader.place, base, with_messages=True) as moves:
                     async for move in moves:
                         for told in reader.moved(move):
                             yield told
@@ -131,9 +129,7 @@ class ZoneIndexer:
             self._cursor = Cursor(ZERO, await self._node.point_at(0))
         return self._cursor
 
-    async def _resumed(
-        self, kind: type[Reader]
-    ) -> tuple[Reader, list[Found]]:
+    async def _resumed(self, kind: type[Reader]) -> tuple[Reader, list[Found]]:
         """Returns a reader at the cursor, and what of the cursor's block was not read."""
         reader = kind(await self._start())
         block = reader.cursor.block

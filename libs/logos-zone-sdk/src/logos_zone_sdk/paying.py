@@ -61,8 +61,8 @@ class Payments:
             message: Its id, 32 bytes.
             operation: What it is.
         """
+        made = self._made.get(message)
         try:
-            made = self._made.get(message)
             if made is None:
                 made = _Made(await self.transaction(operation), self._now_ms())
                 self._remember(message, made)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Final, TypeVarTuple
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,7 +30,6 @@ from logos_zone_sdk.core.events import (
     LookAtChannel,
     Published,
     Submit,
-    ZoneEffect,
     ZoneEvent,
 )
 from logos_zone_sdk.core.places import Checkpoint
@@ -40,12 +39,21 @@ from logos_zone_sdk.node import NodeClient, to_clock, to_point
 from logos_zone_sdk.paying import Payments
 
 MAX_SLEEP_S: Final = 60.0
+Answered = TypeVar("Answered")
 Args = TypeVarTuple("Args")
 
 
 def wall_ms() -> int:
     """Milliseconds since 1970, by the clock of this machine."""
     return time.time_ns() // 1_000_000
+
+
+async def _until_answered(ask: Callable[[], Awaitable[Answered]]) -> Answered:
+    while True:
+        try:
+            return await ask()
+        except (grpc.aio.AioRpcError, ChainBrokenError):
+            await asyncio.sleep(RECONNECT_S)
 
 
 class Publication:
@@ -198,12 +206,7 @@ class ZoneSequencer:
     # -- the machine ---------------------------------------------------------------------------
 
     async def _begin(self) -> SequencerMachine:
-        while True:
-            try:
-                info = await self._node.info()
-                break
-            except grpc.aio.AioRpcError:
-                await asyncio.sleep(RECONNECT_S)
+        info = await _until_answered(self._node.info)
         final = to_point(info.final)
         fresh = Checkpoint(self._channel_id, self._public_key, final, None, 0, ())
         start = self._checkpoint or fresh
@@ -260,13 +263,12 @@ class ZoneSequencer:
                     tasks.create_task(self._look(machine))
                 case Submit():
                     tasks.create_task(self._submit(machine, each))
-                case _:
-                    await self._tell(each)
+                case event:
+                    await self._tell(event)
         if not given.outcome.done():  # its caller may have gone
             given.outcome.set_result(answer)
 
-    async def _tell(self, event: ZoneEffect) -> None:
-        assert not isinstance(event, LookAtChannel | Submit)
+    async def _tell(self, event: ZoneEvent) -> None:
         match event:
             case Published():
                 self._publications[event.number] = Publication(event.number)
@@ -318,12 +320,7 @@ class ZoneSequencer:
                 await self._do(machine.rewound)
 
     async def _look(self, machine: SequencerMachine) -> None:
-        while True:
-            try:
-                view = await self._node.view()
-                break
-            except (grpc.aio.AioRpcError, ChainBrokenError):
-                await asyncio.sleep(RECONNECT_S)
+        view = await _until_answered(self._node.view)
         await self._do(machine.channel_seen, view)
 
     async def _submit(self, machine: SequencerMachine, wanted: Submit) -> None:

@@ -74,7 +74,8 @@ class _Reader:
     def _follow(self, message: ChannelMessage) -> None:
         """Raises `ChannelBrokenError` if a message does not follow the last one (ZON-15)."""
         parent = message.parent
-        if parent is not None and parent != self._last and self._last != ZERO:
+        is_known = parent is not None and self._last != ZERO
+        if is_known and parent != self._last:
             raise ChannelBrokenError(f"a message before {message.id.hex()} is missing")
         self._last = message.id
 

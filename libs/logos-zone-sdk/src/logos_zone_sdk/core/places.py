@@ -4,6 +4,7 @@ Spec: docs/protocol/zone-sdk.md, ZON-12 and ZON-14.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Self
 
 from logos_mantle import octets
@@ -101,7 +102,7 @@ class Checkpoint:
             raise CheckpointMalformedError(f"{count} payloads, at most {MAX_PENDING}")
         pending = tuple([_read_pending(reader) for _ in range(count)])
         numbers = [-1, *[each.number for each in pending], next_number]
-        if any(one >= after for one, after in zip(numbers, numbers[1:], strict=False)):
+        if any(one >= after for one, after in pairwise(numbers)):
             raise CheckpointMalformedError("numbers of payloads do not increase")
         return cls(channel, key, final, last if is_known else None, next_number, pending)
 

@@ -94,8 +94,9 @@ class PayloadQueue:
 
     def place(self, entry: Entry, message: ChannelMessage) -> None:
         """Notes that a block has a payload: in the message that it is from now on."""
-        assert isinstance(message.operation, ChannelInscribe)  # `find` has compared its signer
-        entry.operation, entry.message, entry.block = message.operation, message.id, message.block
+        if isinstance(message.operation, ChannelInscribe):  # as `find` has made sure
+            entry.operation, entry.message = message.operation, message.id
+            entry.block = message.block
 
     def displace(self, number: int) -> None:
         """Notes that the block with a payload has left the chain; it is due at once."""

@@ -134,7 +134,7 @@ class SequencerMachine:
         self._cut(self._lineage.clear())
         return self._go_on(now_ms)
 
-    def disconnected(self, now_ms: int) -> Effects:
+    def disconnected(self, now_ms: int) -> Effects:  # noqa: ARG002 - as all inputs
         """Nothing is told until `connected`."""
         self._is_connected = False
         return []
