@@ -30,6 +30,7 @@ from logos_zone_sdk.core.events import (
     LookAtChannel,
     Published,
     Submit,
+    Taken,
     ZoneEvent,
 )
 from logos_zone_sdk.core.places import Checkpoint
@@ -56,6 +57,12 @@ async def _until_answered(ask: Callable[[], Awaitable[Answered]]) -> Answered:
             await asyncio.sleep(RECONNECT_S)
 
 
+def _first(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 class Publication:
     """A payload on its way."""
 
@@ -63,8 +70,17 @@ class Publication:
         self.number = number
         """Of the payload, in this sequencer's order."""
         loop = asyncio.get_running_loop()
+        self._taken: asyncio.Future[bytes] = loop.create_future()
         self._included: asyncio.Future[Included] = loop.create_future()
         self._final: asyncio.Future[FinalMessage] = loop.create_future()
+
+    async def taken(self) -> bytes:
+        """Waits until the node has taken it; returns the id of its message, 32 bytes.
+
+        Raises:
+            ZoneStoppedError
+        """
+        return await asyncio.shield(self._taken)
 
     async def included(self) -> Included:
         """Waits until a block has it; that one may leave the chain yet.
@@ -78,8 +94,14 @@ class Publication:
         """Waits until it is final; raises `ZoneStoppedError`."""
         return await asyncio.shield(self._final)
 
+    def was_taken(self, message: bytes) -> None:
+        """Notes the first message that the node has taken."""
+        if not self._taken.done():
+            self._taken.set_result(message)
+
     def was_included(self, event: Included) -> None:
         """Notes the first block with it."""
+        self.was_taken(event.message)
         if not self._included.done():
             self._included.set_result(event)
 
@@ -90,7 +112,7 @@ class Publication:
 
     def stop(self) -> None:
         """Ends the waits."""
-        for each in (self._included, self._final):
+        for each in (self._taken, self._included, self._final):
             if not each.done():
                 each.set_exception(ZoneStoppedError("the sequencer has stopped"))
                 each.exception()  # nobody need wait
@@ -176,22 +198,25 @@ class ZoneSequencer:
     async def running(self) -> AsyncIterator["ZoneSequencer"]:
         """Runs for as long as the context is open."""
         failure: Exception | None = None
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(self.run())
-            try:
-                yield self
-            except Exception as error:  # noqa: BLE001 -- raised again, not in a group
-                failure = error
-            running.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(self.run())
+                try:
+                    yield self
+                except Exception as error:  # noqa: BLE001 -- raised again, not in a group
+                    failure = error
+                running.cancel()
+        except ExceptionGroup as group:
+            failure = _first(group)
         if failure:
             raise failure
 
     async def run(self) -> None:
         """Follows the channel and writes to it, until cancelled.
 
-        Raises (in a group):
-            CursorLostError: The node does not know the checkpoint's block.
-            ChainUnfinalError
+        Raises:
+            ExceptionGroup: Of `CursorLostError`: the node does not know the checkpoint's block; or
+                of what `keep` or `heard` has raised.
         """
         try:
             machine = await self._begin()
@@ -273,6 +298,8 @@ class ZoneSequencer:
             case Published():
                 self._publications[event.number] = Publication(event.number)
                 await self._kept(event.checkpoint)
+            case Taken():
+                self._publications[event.number].was_taken(event.message)
             case Included():
                 self._publications[event.number].was_included(event)
             case Finalized():

@@ -39,6 +39,14 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """The node has taken a message; again if a block with it has left the chain."""
+
+    number: int
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class NotTaken:
     """The node has not taken a message, and is given it again later."""
 
@@ -106,5 +114,5 @@ class Submit:
     operation: ChannelInscribe
 
 
-ZoneEvent = Ready | Published | Built | NotTaken | Included | Adopted | Orphaned | Finalized
+ZoneEvent = Ready | Published | Built | Taken | NotTaken | Included | Adopted | Orphaned | Finalized
 ZoneEffect = ZoneEvent | LookAtChannel | Submit

@@ -27,6 +27,7 @@ from logos_zone_sdk.core.events import (
     Published,
     Ready,
     Submit,
+    Taken,
     ZoneEffect,
 )
 from logos_zone_sdk.core.lineage import Lineage
@@ -173,9 +174,12 @@ class SequencerMachine:
         """The node has taken a message, or had it."""
         self._submitting = None
         entry = self._queue.by_message(message)
+        told: Effects = []
         if entry is not None:
+            if entry.accepted_ms is None:
+                told.append(Taken(entry.number, message))
             entry.accepted_ms = now_ms
-        return self._go_on(now_ms)
+        return told + self._go_on(now_ms)
 
     def not_submitted(self, message: bytes, reason: str, now_ms: int) -> Effects:
         """The node has not taken a message; those after it would not be taken either."""
