@@ -205,6 +205,7 @@ class ChainNodeServicer(Contract):
             tip=channel.tip,
             tip_slot=channel.tip_slot,
             sequencer=channel.sequencer,
+            sequencer_since_slot=channel.sequencer_since_slot,
             posting_timeframe_slots=channel.posting_timeframe_slots,
             posting_timeout_slots=channel.posting_timeout_slots,
             configuration_threshold=channel.configuration_threshold,

@@ -1049,6 +1049,7 @@ class GetChannelResponse(_message.Message):
     CONFIGURATION_THRESHOLD_FIELD_NUMBER: _builtins.int
     TRANSFER_THRESHOLD_FIELD_NUMBER: _builtins.int
     BLOCK_FIELD_NUMBER: _builtins.int
+    SEQUENCER_SINCE_SLOT_FIELD_NUMBER: _builtins.int
     tip: _builtins.bytes
     """Id of the last message, 32 bytes; zeros before the first."""
     tip_slot: _builtins.int
@@ -1065,6 +1066,8 @@ class GetChannelResponse(_message.Message):
     """Signatures that a withdrawal or a transfer needs."""
     block: _builtins.bytes
     """The block that this is after, 32 bytes."""
+    sequencer_since_slot: _builtins.int
+    """The slot since which it was that one's turn (LED-14)."""
     @_builtins.property
     def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Ed25519 keys that may write to it, 32 bytes each; the first is its admin's."""
@@ -1081,10 +1084,11 @@ class GetChannelResponse(_message.Message):
         configuration_threshold: _builtins.int = ...,
         transfer_threshold: _builtins.int = ...,
         block: _builtins.bytes = ...,
+        sequencer_since_slot: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "configuration_threshold", b"configuration_threshold", "keys", b"keys", "posting_timeframe_slots", b"posting_timeframe_slots", "posting_timeout_slots", b"posting_timeout_slots", "sequencer", b"sequencer", "tip", b"tip", "tip_slot", b"tip_slot", "transfer_threshold", b"transfer_threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "configuration_threshold", b"configuration_threshold", "keys", b"keys", "posting_timeframe_slots", b"posting_timeframe_slots", "posting_timeout_slots", b"posting_timeout_slots", "sequencer", b"sequencer", "sequencer_since_slot", b"sequencer_since_slot", "tip", b"tip", "tip_slot", b"tip_slot", "transfer_threshold", b"transfer_threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,139 @@
+"""Messages as transactions: paid for by the node's wallet, signed by the sequencer, given in.
+
+Spec: docs/protocol/zone-sdk.md, ZON-8, ZON-13.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from logos.chain.v1 import chain_pb2, wallet_pb2
+from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
+from logos.chain.v1.wallet_pb2_grpc import WalletStub
+from logos_base.errors import LogosError
+from logos_mantle.channels import ChannelConfig, ChannelInscribe
+from logos_mantle.operations import encode_operation
+from logos_mantle.proofs import (
+    IndexedSignature,
+    InscriptionProof,
+    OperationProof,
+    ThresholdProof,
+    ZkSignatureProof,
+)
+from logos_mantle.transactions import SignedTransaction, Transaction
+from logos_mantle.transfers import Transfer
+from logos_zone_sdk.core.errors import PaymentForeignError
+from logos_zone_sdk.core.places import MAX_PENDING
+from logos_zone_sdk.core.sequencing import RESUBMIT_MS
+from logos_zone_sdk.node import CALL_TIMEOUT_S, reason_of
+
+_HAS_IT: Final = frozenset({"ALREADY_INCLUDED", "ALREADY_KNOWN"})
+_MAY_BE_STALE: Final = frozenset(
+    {grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    raw: bytes
+    made_ms: int
+
+
+class Payments:
+    """Makes transactions by a node's wallet, and gives them to the node."""
+
+    def __init__(
+        self, key: Ed25519PrivateKey, node: grpc.aio.Channel, now_ms: Callable[[], int]
+    ) -> None:
+        self._key = key
+        self._chain = ChainNodeStub(node)
+        self._wallet = WalletStub(node)
+        self._now_ms = now_ms
+        self._made: dict[bytes, _Made] = {}
+
+    async def give(self, message: bytes, operation: ChannelInscribe) -> str:
+        """Gives a message to the node; returns why it was not taken, empty: it was.
+
+        Args:
+            message: Its id, 32 bytes.
+            operation: What it is.
+        """
+        made = self._made.get(message)
+        try:
+            if made is None:
+                made = _Made(await self.transaction(operation), self._now_ms())
+                self._remember(message, made)
+            await self.submit(made.raw)
+        except grpc.aio.AioRpcError as error:
+            reason = reason_of(error)
+            if reason in _HAS_IT:
+                return ""
+            if made is not None and error.code() in _MAY_BE_STALE:
+                self._forget_old(message, made)
+            return reason
+        except LogosError as error:
+            return error.reason
+        return ""
+
+    async def transaction(
+        self, operation: ChannelInscribe | ChannelConfig, place: int | None = None
+    ) -> bytes:
+        """Returns a transaction of one operation with all its proofs, encoded.
+
+        Args:
+            operation: What it does.
+            place: Of the own key among the channel's, for the configuration of a channel that
+                there is; None: it needs no signature of the channel's.
+
+        Raises:
+            AioRpcError: The wallet does not pay.
+            PaymentForeignError: It pays for something else.
+        """
+        wanted = wallet_pb2.PrepareTransactionRequest.Wanted(
+            raw=encode_operation(operation), signatures=0 if place is None else 1
+        )
+        request = wallet_pb2.PrepareTransactionRequest(operations=[wanted])
+        prepared = await self._wallet.PrepareTransaction(request, timeout=CALL_TIMEOUT_S)
+        paid = _checked(prepared, operation)
+        proof = self._proof(operation, paid.hash, place)
+        transfer = ZkSignatureProof(prepared.transfer_proof)
+        return SignedTransaction(paid, (proof, transfer)).encoded
+
+    async def submit(self, raw: bytes) -> bytes:
+        """Gives a transaction to the node; returns its hash; raises `AioRpcError`."""
+        request = chain_pb2.SubmitTransactionRequest(raw=raw)
+        answer = await self._chain.SubmitTransaction(request, timeout=CALL_TIMEOUT_S)
+        return bytes(answer.hash)
+
+    def _proof(
+        self, operation: ChannelInscribe | ChannelConfig, hash_: bytes, place: int | None
+    ) -> OperationProof:
+        if isinstance(operation, ChannelInscribe):
+            return InscriptionProof(self._key.sign(hash_))
+        if place is None:
+            return ThresholdProof(())
+        return ThresholdProof((IndexedSignature(self._key.sign(hash_), place),))
+
+    def _remember(self, message: bytes, made: _Made) -> None:
+        if len(self._made) >= MAX_PENDING:
+            del self._made[next(iter(self._made))]
+        self._made[message] = made
+
+    def _forget_old(self, message: bytes, made: _Made) -> None:
+        """Has a refused transaction made anew: the notes that pay for it may be gone (ZON-13)."""
+        if self._now_ms() - made.made_ms >= RESUBMIT_MS:
+            self._made.pop(message, None)
+
+
+def _checked(
+    prepared: wallet_pb2.PrepareTransactionResponse, operation: ChannelInscribe | ChannelConfig
+) -> Transaction:
+    """Decodes what is to be signed; the key signs nothing but what it was meant for."""
+    paid = Transaction.decode(prepared.transaction)
+    own, *payment = paid.operations or (None,)
+    if own != operation or [type(each) for each in payment] != [Transfer]:
+        raise PaymentForeignError("the wallet has prepared another transaction")
+    return paid
