@@ -77,7 +77,7 @@ async def test_a_chain_that_is_killed_goes_on(testnet: Testnet) -> None:
 
 
 def test_the_command_line_shows_it(testnet: Testnet, logos: Command) -> None:
-    words = ("ctl", "--topology", "miners", "--node", testnet.plan.nodes[0].name)
+    words = ("ctl", "--testnet", "miners", "--node", testnet.plan.nodes[0].name)
     ended = logos(*words, "chain", "info", "--output", "json")
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout)

@@ -15,7 +15,8 @@ from logos_module.network.services import NetworkServices
 from logos_module.network.streams import PeerStream, PeerStreams
 
 MAX_STREAMS: Final = 8
-TIMEOUT_S: Final = 10.0
+TIMEOUT_S: Final = 30.0
+"""A payment has a proof, which waits for those of leadership."""
 
 Answer = Callable[[bytes], Awaitable[bytes | None]]
 """Returns the answer to a request; None: it gets none."""
@@ -53,6 +54,7 @@ class NetworkFaucets:
                     return  # the stream is reset
                 await stream.send((answered,))
                 await stream.end()
+                await stream.finish()
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._services.offer(PROTOCOL))

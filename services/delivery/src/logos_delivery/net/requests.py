@@ -46,8 +46,7 @@ class StreamRequests:
             ):
                 await stream.send((frame(message),))
                 await stream.end()
-                while await stream.receive() is not None:
-                    pass  # until the peer has read it all: the stream would be reset before
+                await stream.finish()
         except (StreamLostError, TimeoutError) as error:
             raise PeerFailedError(f"{peer} does not take {protocol}: {error}") from error
 
@@ -61,8 +60,7 @@ class StreamRequests:
                 if response is not None:
                     await stream.send((frame(response),))
                 await stream.end()
-                while await stream.receive() is not None:
-                    pass  # until the peer has ended its side, too
+                await stream.finish()
 
         await self._streams.listen(protocol, serve_one, asyncio.Semaphore(MAX_STREAMS))
 

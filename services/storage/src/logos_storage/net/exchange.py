@@ -129,8 +129,7 @@ async def _answer_manifest(
     found = await find(wire.decode_manifest_request(raw))
     await stream.send((wire.encode_manifest_response(found),))
     await stream.end()
-    while await stream.receive() is not None:
-        pass  # until the peer has ended its side too; the stream would be reset before
+    await stream.finish()
 
 
 async def _message(stream: PeerStream, reader: wire.MessageReader) -> bytes | None:
