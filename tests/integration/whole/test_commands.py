@@ -114,6 +114,7 @@ def test_nodes_modules_and_peers_are_listed(logos: Command) -> None:
         "mixnet": "ready",
         "storage": "ready",
         "delivery": "ready",
+        "chain": "ready",
     }
     known = {node["peer_id"] for node in nodes}
     assert {peer["peer_id"] for peer in peers} <= known

@@ -5,6 +5,7 @@ from typing import Any
 import grpc
 import pytest
 
+from logos.chain.v1 import admin_pb2, chain_pb2, wallet_pb2
 from logos.delivery.v1 import (
     channels_pb2,
     delivery_pb2,
@@ -39,7 +40,9 @@ from logos_testnet.testnet import Testnet, front_door
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 CONTRACTS: tuple[Any, ...] = (
+    admin_pb2,
     capability_pb2,
+    chain_pb2,
     channels_pb2,
     delivery_pb2,
     discovery_pb2,
@@ -60,6 +63,7 @@ CONTRACTS: tuple[Any, ...] = (
     store_pb2,
     streams_pb2,
     supervisor_pb2,
+    wallet_pb2,
 )
 METHODS = [
     f"{service.full_name}/{method.name}"

@@ -59,7 +59,13 @@ def test_figures_of_a_node_are_those_of_its_processes(logos: Command) -> None:
 
     figures = document(logos("ctl", "--output", "json", "module", "stats"))
 
-    assert {one["module"] for one in figures} == {"kernel", "mixnet", "storage", "delivery"}
+    assert {one["module"] for one in figures} == {
+        "kernel",
+        "mixnet",
+        "storage",
+        "delivery",
+        "chain",
+    }
     assert all(one["rss_bytes"] > 1024**2 for one in figures)
     [storage] = [one for one in figures if one["module"] == "storage"]
     assert storage["state"] == "ready"

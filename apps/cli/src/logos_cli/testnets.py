@@ -244,6 +244,7 @@ def _print_started(
     hints = [
         *_storage_hints(name, started),
         *_message_hints(name, started),
+        *_token_hints(name, started),
         *_mix_hints(name, started),
         (command("status", name), "the status of every node"),
         (command("logs", name, "-f"), "follow the logs"),
@@ -288,6 +289,17 @@ def _message_hints(name: str, started: Started) -> list[tuple[str, str]]:
         return []
     send = f"--node {senders[0]} delivery send /demo/1/chat/proto hello"
     return [(command("ctl", name, send), "send a message, see how far it comes")]
+
+
+def _token_hints(name: str, started: Started) -> list[tuple[str, str]]:
+    """Returns a payment by the faucet to the first node with a wallet."""
+    payees = [node.name for node in started.endpoints.nodes if "chain" in node.modules]
+    if not payees:
+        return []
+    first, last = payees[0], payees[-1]
+    address = command("ctl", name, f"--node {last} wallet address")
+    send = f'--node {first} wallet send "$({address})" 100'
+    return [(command("ctl", name, send), "transfer tokens to another node's wallet")]
 
 
 def _mix_hints(name: str, started: Started) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from logos_testnet.scenarios.recovery import (
     a_restart_keeps_identities_and_files,
     a_second_up_changes_nothing,
 )
+from logos_testnet.scenarios.tokens import a_killed_chain_goes_on, tokens_move_and_all_nodes_agree
 from logos_testnet.testnet import Testnet
 
 Scenario = Callable[[Testnet], Awaitable[None]]
@@ -41,6 +42,8 @@ EVERY: Final[tuple[Scenario, ...]] = (
     a_fetch_waits_until_its_node_is_healed,
     a_ping_crosses_verified_hops_and_comes_back,
     messages_arrive_past_a_relay_that_has_stopped,
+    tokens_move_and_all_nodes_agree,
+    a_killed_chain_goes_on,
     a_killed_module_comes_back,
     a_killed_kernel_comes_back,
     a_restart_keeps_identities_and_files,
