@@ -14,6 +14,7 @@ APP = ROOT / "apps/web/src/logos_app"
 TOKEN = re.compile(r"\b[A-Z]{2,}(?:_[A-Z0-9]+)+\b")
 OPTIONS = {"NO_SIDE_EFFECTS", "CHANNEL_INSCRIBE", "TOO_LATE"}
 """What comments name beside reasons: an option, an operation, why a slot has no block."""
+NAMED = re.compile(r'^    reason = "([A-Z_]+)"$', re.MULTILINE)
 FORBIDDEN = re.compile(
     r"\b(oops|please|successfully|invalid|unexpected|something went wrong)\b", re.IGNORECASE
 )
@@ -31,7 +32,20 @@ def reasons() -> set[str]:
     return named - values - set(code_pb2.Code.keys())
 
 
-@pytest.mark.parametrize("reason", sorted(reasons()))
+def reasons_of_the_chain() -> set[str]:
+    """What errors of the chain have: its wallet's and its mempool's come to callers as they are."""
+    folder = ROOT / "services/chain/src/logos_chain"
+    found: set[str] = set()
+    for path in folder.rglob("*.py"):
+        found |= set(NAMED.findall(path.read_text("utf-8")))
+    return found
+
+
+def test_the_chain_has_reasons() -> None:
+    assert len(reasons_of_the_chain()) > 40
+
+
+@pytest.mark.parametrize("reason", sorted(reasons() | reasons_of_the_chain()))
 def test_a_reason_has_a_sentence(reason: str) -> None:
     assert reason in SENTENCES
 

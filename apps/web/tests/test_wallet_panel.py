@@ -107,6 +107,9 @@ async def test_a_wallet_that_tells_nothing_while_it_scans(visitor: Visitor) -> N
     assert "The wallet of node1 looks through the chain." in page
     assert 'class="wait"' in page
     assert "cannot be seen" not in page
+    panel = visitor.place.panel
+    assert panel.figure is not None
+    assert await panel.figure(visitor.place.channel) == "looking"
     visitor.node.is_scanning = False
     visitor.node.grow(summary(11))
     assert "1,204 tokens to spend" in await visitor.get()
@@ -228,6 +231,12 @@ async def test_a_payment_that_the_node_refuses_has_its_sentence(visitor: Visitor
 
     assert answer.status_code == 409
     assert "node1 cannot pay that and its fee: why. Send less, or ask the faucet." in answer.text
+    assert "sending it again from this page pays once" in answer.text
+    visitor.node.refuses = ""
+    again = re.search(r'name="key" value="([^"]*)"', answer.text)
+    assert again is not None
+    assert again[1] == fields["key"]
+    assert (await visitor.post("send", **fields)).status_code == 303
 
 
 async def test_nothing_is_paid_without_the_token_of_the_session(visitor: Visitor) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 
 from logos_app.clock import now_ms
+from logos_app.nodes.doors import CALL_S
 from logos_app.panels.contract import Follow, Panel, Place
 from logos_app.shown import charts, formats
 from logos_app.testnet import picture
@@ -224,8 +225,9 @@ async def _ask_panels(shell: "Shell") -> None:
         sent = {topic: text for topic, text in sent.items() if topic in topics}
         for topic in sorted(topics):
             try:
-                text = await _live_part(shell, topic)
-            except grpc.aio.AioRpcError:
+                async with asyncio.timeout(CALL_S):  # one that hangs holds up the others
+                    text = await _live_part(shell, topic)
+            except (TimeoutError, grpc.aio.AioRpcError):
                 continue  # what is shown stays
             if text is None:
                 continue

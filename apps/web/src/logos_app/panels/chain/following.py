@@ -13,7 +13,8 @@ from logos_app.panels.contract import Place
 
 ASKED_AGAIN_MS: Final = 5_000
 """For what changes without a block: the mempool, leading, the phase."""
-_KEPT: Final = "chain"
+_KEPT: Final = "chain:seen"
+"""Beside what panels keep: no slug has a colon."""
 
 
 def chain_of(at: Place) -> ChainSeen:

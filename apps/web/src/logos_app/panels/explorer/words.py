@@ -119,8 +119,7 @@ def facts(seen: ChainSeen) -> list[tuple[str, str]]:
 def _epoch_said(info: pb.GetInfoResponse) -> str:
     epoch = info.epoch
     first, last = formats.number(epoch.first_slot), formats.number(max(epoch.end_slot - 1, 0))
-    now = f"now {formats.number(info.slot)}"
-    return f"{formats.number(epoch.number)}, slots {first} to {last}; {now}"
+    return f"{formats.number(epoch.number)}, slots {first} to {last}"
 
 
 def _supply_said(supply: pb.GetSupplyResponse) -> list[tuple[str, str]]:

@@ -30,8 +30,8 @@ KEY_BYTES: Final = 16
 
 async def figure(channel: grpc.aio.Channel) -> str:
     """What can be spent at a node."""
-    balance = await client.balance(channel)
-    if balance.scan_target_height:
+    balance, _ = await payments.balance_of(channel)
+    if balance is None or balance.scan_target_height:
         return "looking"
     return chain_words.tokens_shortly(balance.available)
 
@@ -126,10 +126,16 @@ async def review(at: Here, request: Request) -> Response:
     )  # fmt: skip
     if order.wrong:
         return await _page(at, order, 409)
+    return _review(at, order, secrets.token_hex(KEY_BYTES))
+
+
+def _review(at: At, order: Order, key: str, problem: Problem | None = None) -> Response:
     return at.page(
         "review.html",
+        status=200 if problem is None else 409,
         order=order,
-        key=secrets.token_hex(KEY_BYTES),
+        key=key,
+        problem=problem,
         left=words.left_said(order, _available(at)),
         others=[each.format(node=at.node) for each in words.SEEN_BY_OTHERS],
         **_view(at),
@@ -138,7 +144,7 @@ async def review(at: Here, request: Request) -> Response:
 
 @router.post("/send")
 async def send(at: Here, request: Request) -> Response:
-    """Pays, once for each review."""
+    """Pays, once for each review: where that has failed, it is tried again by the same key."""
     form = await _form(request)
     order = words.order_of(form.get("to", ""), form.get("amount", ""), form.get("tip", ""), None)
     key = form.get("key", "")
@@ -149,7 +155,7 @@ async def send(at: Here, request: Request) -> Response:
     try:
         sent = await client.send(at.channel, note, order.tip_value, key.encode())
     except grpc.aio.AioRpcError as error:
-        return at.failed(error)
+        return _review(at, order, key, problem_of(error, at.node))
     one = Payment(sent.hash, now_ms(), "sent", order.value, sent.fee, sent.tip, at.session)
     payments.add(at, one)
     return RedirectResponse(f"{at.root}#payments", 303)

@@ -28,7 +28,7 @@ async def read_wallet(at: Place, *, anew: bool = False) -> None:
     place = b"" if tip is None else tip.id
     if not anew and place == now.tip and now_ms() - now.asked_ms < ASKED_AGAIN_MS:
         return
-    balance, is_scanning = await _balance(at.channel)
+    balance, is_scanning = await balance_of(at.channel)
     if is_scanning or (balance is not None and balance.scan_target_height):
         # It may be another wallet than it was: nothing of that one is shown as this one's.
         payments = at.kept(WalletSeen()).payments
@@ -48,7 +48,8 @@ async def read_wallet(at: Place, *, anew: bool = False) -> None:
     await read_statuses(at)
 
 
-async def _balance(channel: grpc.aio.Channel) -> tuple[pb.GetBalanceResponse | None, bool]:
+async def balance_of(channel: grpc.aio.Channel) -> tuple[pb.GetBalanceResponse | None, bool]:
+    """The sums of a wallet, and whether it tells none while it looks through the chain."""
     try:
         return await client.balance(channel), False
     except grpc.aio.AioRpcError as error:

@@ -114,7 +114,7 @@ if (said) new MutationObserver(changes => {
 }).observe(said, {childList: true, subtree: true, attributes: true, attributeFilter: ['hidden']});
 function countNew() { if (newOnes) { newOnes.hidden = !waiting.length; newOnes.textContent = `${waiting.length} new`; } }
 function showNew() { for (const row of waiting.splice(0)) { row.hidden = false; row.dataset.shown = '1'; } countNew(); }
-said?.addEventListener('mouseleave', () => { if (!held) showNew(); });
+for (const leaving of ['mouseleave', 'focusout']) said?.addEventListener(leaving, () => setTimeout(() => { if (!held && !isRead()) showNew(); }));
 const acts = {
   hold(button) { held = !held; button.setAttribute('aria-pressed', held); if (!held) showNew(); },
   'show-new': showNew,
