@@ -6,7 +6,8 @@ from fractions import Fraction
 from typing import Final
 
 from chain_claims import digest, field
-from chain_nodes import ChainNode, Network
+from chain_network import Network
+from chain_nodes import ChainNode
 from logos_chain.core.consensus.epochs import genesis_state
 from logos_chain.core.consensus.lottery import LeaderNote
 from logos_chain.core.consensus.parameters import Parameters
@@ -62,10 +63,10 @@ def populate(
 ) -> list[ChainNode]:
     """Adds nodes, one for each note first, with neighbours and peers by chance; starts them."""
     chance, world = network.world.chance, network.world
-    wanted = len(network.notes) if count is None else count
+    notes = network.notes
     nodes = [
-        network.add(f"node{number}", network.notes[number : number + 1])
-        for number in range(wanted)
+        ChainNode(network, f"node{number}", notes[number : number + 1])
+        for number in range(len(notes) if count is None else count)
     ]
     network.join(degree)
     for each in nodes:
@@ -107,7 +108,9 @@ def trouble(network: Network, nodes: Sequence[ChainNode], until_ms: int) -> None
     now_and_then(
         world, (2000, 8000), until_ms, lambda: crash_one(world, each, down_ms=(300, 50_000))
     )
-    now_and_then(world, (4000, 20_000), until_ms, lambda: stall_one(world, each, for_ms=(500, 6000)))
+    now_and_then(
+        world, (4000, 20_000), until_ms, lambda: stall_one(world, each, for_ms=(500, 6000))
+    )
     now_and_then(world, (5000, 30_000), until_ms, lambda: part_briefly(network, nodes))
     now_and_then(world, (5000, 20_000), until_ms, lambda: set_a_clock(network, nodes))
 

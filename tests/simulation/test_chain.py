@@ -16,7 +16,8 @@ import pytest
 from chain_claims import Place, make_block
 from chain_foes import Equivocator, Private, private_chain
 from chain_kept import Kept
-from chain_nodes import ChainNode, Network
+from chain_network import Network
+from chain_nodes import ChainNode
 from chain_worlds import INTERVAL_MS, SMALL, new_network, populate, run_to_one_tip, trouble
 from logos_chain.core.consensus.errors import RejectReason
 from logos_chain.core.consensus.parameters import Parameters
@@ -120,9 +121,10 @@ def test_a_partition_of_three_and_two_heals_to_one_tip(seed: int) -> None:
     run_to_one_tip(network, 60_000)
     parted = nodes[0].follower.tip
     network.links.part(each.name for each in two)
-    while side_depth(two, parted) < 18 and sum(
-        side_depth(each, parted) for each in (two, three)
-    ) < 2 * dev.security_blocks:
+    while (
+        side_depth(two, parted) < 18
+        and sum(side_depth(each, parted) for each in (two, three)) < 2 * dev.security_blocks
+    ):
         world.run(world.now_ms + 1000)
     shorter, longer = sorted((two, three), key=lambda side: side_depth(side, parted))
     depth, most = side_depth(shorter, parted), side_depth(longer, parted)
@@ -200,10 +202,11 @@ def attacked(seed: int, parameters: Parameters) -> tuple[Network, list[ChainNode
     chain = private_chain(network, network.genesis, note, blocks=height + 20, end=9000)
     world.require(len(chain) == height + 20, "the attacker's chain is the longer one")
     world.run(network.clock.begins_ms(chain[-1].candidate.header.slot) + 2000)
-    foe = network.add("foe", (), Private)
-    for each in chain:
-        foe.kept.add(each)
+    foe = Private(network, "foe")
+    for parcel in chain:
+        foe.kept.add(parcel)
     foe.node.start()
+    world.run(world.now_ms + 3000)
     world.require(foe.follower.tip.id == chain[-1].id, "the attacker has its chain")
     return network, nodes, foe
 
@@ -213,7 +216,7 @@ def test_a_longer_sparse_chain_from_the_genesis_deceives_nobody(seed: int) -> No
     """13.2: neither a fresh node with one honest peer, by CON-22, nor one that is online."""
     network, nodes, foe = attacked(seed, LONG)
     world, tip = network.world, nodes[0].follower.tip
-    fresh = [network.add(f"fresh{number}") for number in range(2)]
+    fresh = [ChainNode(network, f"fresh{number}") for number in range(2)]
     for number, each in enumerate(fresh):
         each.peers = [foe.name, nodes[number].name][:: 1 if number else -1]
         each.neighbours = [foe, nodes[number]]
@@ -241,7 +244,7 @@ def test_without_the_rule_of_density_it_would_deceive_a_fresh_node() -> None:
     """The control: a window of the whole chain counts all blocks, as the longest chain does."""
     network, nodes, foe = attacked(0, replace(LONG, density_window_slots=1_000_000))
     network.is_one_chain = False
-    fresh = network.add("fresh")
+    fresh = ChainNode(network, "fresh")
     fresh.peers = [foe.name, nodes[0].name]
     fresh.node.start()
 
@@ -259,8 +262,8 @@ def test_who_stakes_on_every_fork_is_reported_and_stops_nobody(seed: int) -> Non
     parameters = replace(SMALL, security_blocks=12)
     network = new_network(seed, [86, *[10] * 20], parameters)
     world = network.world
-    foe = network.add("foe", network.notes[:1], Equivocator)
-    nodes = [network.add(f"node{at}", network.notes[at : at + 1]) for at in range(1, 21)]
+    foe = Equivocator(network, "foe", network.notes[:1])
+    nodes = [ChainNode(network, f"node{at}", network.notes[at : at + 1]) for at in range(1, 21)]
     network.join(4)
     for each in (foe, *nodes):
         each.peers = [world.chance.pick(nodes).name for _ in range(2)]
