@@ -126,8 +126,8 @@ class Network:
         return {each.follower.tip.id for each in self.up()}
 
     def height(self) -> int:
-        """Returns the height of the highest tip."""
-        return max(each.follower.tip.height for each in self.up())
+        """Returns the height of the highest tip; 0 while nobody is up."""
+        return max((each.follower.tip.height for each in self.up()), default=0)
 
     def up(self) -> "list[ChainNode]":
         """Returns the honest nodes that are up."""
