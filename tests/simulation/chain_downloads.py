@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from chain_claims import Parcel
 from logos_chain.core.consensus.errors import RejectReason
-from logos_chain.core.consensus.starting import Phase
 from logos_chain.core.consensus.sync.downloading import (
     ROUNDS,
     Apply,
@@ -72,8 +71,9 @@ class Download:
             case EndPeer(peer, reason):
                 self._node.ends.append((peer, reason))
             case Diverged(peer):
-                is_in = self._node.network.nodes[peer].starting.phase is Phase.LISTENING
-                (self._node.diverged if is_in else self._node.behind).append(effect)
+                node, other = self._node, self._node.network.nodes[peer]
+                is_so = not node.kept.agrees_with(other.kept)
+                (node.diverged if is_so else node.behind).append(effect)
             case Ended(is_complete):
                 self._ended(is_complete)
 

@@ -84,7 +84,7 @@ class ChainNode:
         self.twice: list[SignedTwice] = []
         self.diverged: list[Diverged] = []
         self.behind: list[Diverged] = []
-        """Of peers on their way in, which have yet to give up the end of a fork (CON-47)."""
+        """Of peers whose final blocks are the same: they were behind, or named an old fork."""
         self.ends: list[tuple[str, PeerEnd]] = []
         self.refused: list[RejectReason] = []
         """Own blocks that this node has not taken."""
