@@ -96,9 +96,15 @@ class Oracle:
     def prove(self, note: bytes, place: Place, leader_key: bytes) -> tuple[bytes, bytes]:
         """Returns a proof and its entropy, whether the slot is won or not."""
         entropy = entropy_contribution(place.slot, self._notes[note])
-        return self._proof(note, place.epoch, place.latest_root, place.slot, entropy, leader_key), (
-            entropy
+        proof = self._proof(
+            note,
+            epoch=place.epoch,
+            latest_root=place.latest_root,
+            slot=place.slot,
+            entropy=entropy,
+            leader_key=leader_key,
         )
+        return proof, entropy
 
     def fault(self, claims: Sequence[LeadershipClaim]) -> RejectReason | None:
         """Says what does not hold of a block and its uncles, as CON-33 has it."""
@@ -129,13 +135,21 @@ class Oracle:
         if note is None or not is_member:
             return False
         entropy = entropy_contribution(header.slot, note)
-        made = self._proof(named, epoch, claim.latest_root, header.slot, entropy, header.leader_key)
+        made = self._proof(
+            named,
+            epoch=epoch,
+            latest_root=claim.latest_root,
+            slot=header.slot,
+            entropy=entropy,
+            leader_key=header.leader_key,
+        )
         is_bound = (header.proof, header.entropy) == (made, entropy)
         return is_bound and lottery_of(epoch, self._activation).wins(header.slot, note)
 
     def _proof(
         self,
         note: bytes,
+        *,
         epoch: EpochState,
         latest_root: bytes,
         slot: int,

@@ -70,8 +70,10 @@ class Download:
                 self._apply(call, peer, block)
             case EndPeer(peer, reason):
                 self._node.ends.append((peer, reason))
-            case Diverged():
-                self._node.diverged.append(effect)
+            case Diverged(peer):
+                node, other = self._node, self._node.network.nodes[peer]
+                is_so = not node.kept.agrees_with(other.kept)
+                (node.diverged if is_so else node.behind).append(effect)
             case Ended(is_complete):
                 self._ended(is_complete)
 

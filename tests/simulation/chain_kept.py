@@ -35,6 +35,11 @@ class Kept:
     def final_at(self, height: int) -> BlockId:
         return self._final[height]
 
+    def agrees_with(self, other: "Kept") -> bool:
+        """Returns whether one of two final chains begins with the other."""
+        height = min(self.root.height, other.root.height)
+        return self._final[height] == other.final_at(height)
+
     def unsettled(self) -> list[Parcel]:
         """Blocks that are not final, in the order in which they were added."""
         return [self.parcels[each] for each in self._unsettled]

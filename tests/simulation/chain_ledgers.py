@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any, Final
 
 from chain_claims import Parcel, digest, field
-from chain_nodes import ChainNode, Network
+from chain_network import Network
+from chain_nodes import ChainNode
 from logos_base.machine import Answer, Refuse
 from logos_chain.core.aged import AgedPaths
 from logos_chain.core.branch import Branches
@@ -67,16 +68,12 @@ class Coins:
         self.genesis: Genesis = read_genesis(genesis_block(parameters, (*leading, *others), ()))
         made = operation_id(self.genesis.transfer)
         ids = [note_id(made, at, each) for at, each in enumerate((*leading, *others))]
-        self.leaders = [
-            LeaderNote(ids[at], secret_of(at), STAKE) for at in range(owners)
-        ]
+        self.leaders = [LeaderNote(ids[at], secret_of(at), STAKE) for at in range(owners)]
         self._coins = [ids[owners + at * coins :][:coins] for at in range(owners)]
 
     def pay(self, owner: int, coin: int, to: int) -> SignedTransaction:
         """Spends one of an owner's first coins."""
-        transfer = Transfer(
-            (self._coins[owner][coin],), (Note(COIN - FEE, self.keys[to]),)
-        )
+        transfer = Transfer((self._coins[owner][coin],), (Note(COIN - FEE, self.keys[to]),))
         transaction = Transaction((transfer,))
         asked = zk_signature(transaction, [self.keys[owner]], bytes(128))
         return SignedTransaction(transaction, (ZkSignatureProof(proof_of(asked)),))
@@ -109,9 +106,7 @@ class LedgerNode(ChainNode):
     def balances(self) -> list[int]:
         """Returns what each owner has at the tip."""
         ledger = self.pool.at_tip()
-        return [
-            sum(one.note.value for _, one in ledger.notes_of({key})) for key in self.coins.keys
-        ]
+        return [sum(one.note.value for _, one in ledger.notes_of({key})) for key in self.coins.keys]
 
     def transactions(self) -> list[bytes]:
         """Returns the hashes of all transactions of the local chain."""
@@ -172,8 +167,8 @@ class LedgerBodies:
 
     def moved(self, removed: Sequence[BlockId], added: Sequence[BlockId], now_ms: int) -> None:
         self._branches.move_tip(added[-1])
-        bodies = [[self._body(each) for each in blocks] for blocks in (removed, added)]
-        self._run.put(self._pool.moved, *bodies)
+        left, came = ([self._body(each) for each in blocks] for blocks in (removed, added))
+        self._run.put(self._pool.moved, left, came)
 
     def settled(self, final: Sequence[BlockId], now_ms: int) -> None:
         self._branches.settle(final)

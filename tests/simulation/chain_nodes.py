@@ -7,14 +7,15 @@ replaced by a checked oracle (`chain_claims`).
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
-from chain_claims import Oracle, Parcel, Place, make_block
+from chain_claims import Parcel, Place, make_block
 from chain_downloads import Download, anchors_of, served
 from chain_kept import Kept
+from chain_network import Bodies, EmptyBodies, Network
 from logos_chain.core.consensus import starting
 from logos_chain.core.consensus.epochs import EpochState, epoch_at
 from logos_chain.core.consensus.errors import RejectReason
@@ -32,8 +33,6 @@ from logos_chain.core.consensus.follower import (
 )
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.consensus.lottery import LeaderNote
-from logos_chain.core.consensus.parameters import Parameters
-from logos_chain.core.consensus.slots import SlotClock
 from logos_chain.core.consensus.starting import Past, Starting, starting_rule
 from logos_chain.core.consensus.sync.downloading import Diverged, PeerEnd
 from logos_chain.core.consensus.tree import BlockTree, TreeBlock
@@ -41,13 +40,8 @@ from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.consensus.validation import first_fault
 from logos_chain.core.leading import Cancel, Leading, Look, Miss, Propose, Prove, Search, Seen
 from logos_chain.core.leading import Effect as LeadingEffect
-from logos_mantle.transactions import SignedTransaction
-from logos_simulation.links import Links
 from logos_simulation.node import Node, Run
-from logos_simulation.world import World
 
-GENESIS_MS: Final = 10_000
-"""Slot 0 begins when all nodes are up."""
 VERIFY_MS: Final = (5, 60)
 SLOW_VERIFY_MS: Final = (200, 1500)
 SLOW_PERCENT: Final = 3
@@ -65,124 +59,6 @@ Done = Callable[[RejectReason | None], None]
 """Takes what became of a block: None, or why it was not taken."""
 
 
-class Bodies(Protocol):
-    """What a node does with the transactions of blocks."""
-
-    def execute(self, parcel: Parcel, epoch: EpochState) -> bytes | None:
-        """Returns the ledger root after a block; None: its body is not valid."""
-
-    def moved(self, removed: Sequence[BlockId], added: Sequence[BlockId], now_ms: int) -> None:
-        """The local chain has another tip."""
-
-    def settled(self, final: Sequence[BlockId], now_ms: int) -> None:
-        """Blocks are final."""
-
-    def forget(self, cut: Sequence[BlockId]) -> None:
-        """Blocks are gone."""
-
-    def choose(self, parent: BlockId, slot: int, now_ms: int) -> Sequence[SignedTransaction]:
-        """Returns the body of a block on the tip."""
-
-
-class EmptyBodies:
-    """All blocks are empty, so the notes stay those of the genesis."""
-
-    def __init__(self, root: bytes) -> None:
-        self._root = root
-
-    def execute(self, parcel: Parcel, epoch: EpochState) -> bytes | None:
-        return None if parcel.transactions else self._root
-
-    def moved(self, removed: Sequence[BlockId], added: Sequence[BlockId], now_ms: int) -> None:
-        pass
-
-    def settled(self, final: Sequence[BlockId], now_ms: int) -> None:
-        pass
-
-    def forget(self, cut: Sequence[BlockId]) -> None:
-        pass
-
-    def choose(self, parent: BlockId, slot: int, now_ms: int) -> Sequence[SignedTransaction]:
-        return ()
-
-
-class Network:
-    """What all nodes agree on, who they are, and what they have made final."""
-
-    def __init__(
-        self,
-        world: World,
-        links: Links,
-        parameters: Parameters,
-        genesis: TreeBlock,
-        notes: Sequence[LeaderNote],
-        *,
-        copies_percent: float = 0.0,
-    ) -> None:
-        self.world = world
-        self.links = links
-        self.parameters = parameters
-        self.genesis = genesis
-        self.notes = notes
-        self.clock = SlotClock(GENESIS_MS, parameters.slot_ms)
-        self.oracle = Oracle(parameters.activation, notes)
-        self.oracle.learn(genesis.state.ledger_root, [each.note_id for each in notes])
-        self.copies_percent = copies_percent
-        """Of gossiped blocks that arrive twice."""
-        self.nodes: dict[str, ChainNode] = {}
-        self.is_one_chain = True
-        """Whether it is an error if two nodes have conflicting final blocks."""
-        self.finals: dict[int, BlockId] = {0: genesis.id}
-        """By height: what was made final first."""
-        self.conflicts: list[tuple[str, int]] = []
-        """Nodes, and heights at which they have made another block final than others had."""
-        self.moves: Counter[int] = Counter()
-        """How often a tip moved, by the number of blocks that were given up."""
-
-    def add(
-        self, name: str, notes: Sequence[LeaderNote] = (), make: "type[ChainNode] | None" = None
-    ) -> "ChainNode":
-        node = self.nodes[name] = (make or ChainNode)(self, name, notes)
-        return node
-
-    def join(self, degree: int) -> None:
-        """Gives each node at least so many neighbours, and makes one network of all."""
-        nodes, chance = list(self.nodes.values()), self.world.chance
-        for place, each in enumerate(nodes):
-            others = [nodes[place - 1]] if place else []
-            while len(others) + len(each.neighbours) < min(degree, len(nodes) - 1):
-                other = chance.pick(nodes)
-                if other is not each and other not in others and other not in each.neighbours:
-                    others.append(other)
-            for other in others:
-                if other not in each.neighbours:
-                    each.neighbours.append(other)
-                    other.neighbours.append(each)
-
-    def finalised(self, node: "ChainNode", blocks: Iterable[BlockId]) -> None:
-        """No two honest nodes may differ in this, as long as `is_one_chain`."""
-        for block in blocks if node.is_honest else ():
-            height = node.kept.height_of(block)
-            if height is None or self.finals.setdefault(height, block) == block:
-                continue
-            self.conflicts.append((node.name, height))
-            self.world.require(
-                not self.is_one_chain, f"{node.name} has another final block at {height}"
-            )
-
-    def tips(self) -> set[BlockId]:
-        """Returns the tips of all nodes that are up."""
-        return {each.follower.tip.id for each in self.up()}
-
-    def height(self) -> int:
-        """Returns the height of the highest tip."""
-        return max(each.follower.tip.height for each in self.up())
-
-    def up(self) -> "list[ChainNode]":
-        """Returns the honest nodes that are up."""
-        return [each for each in self.nodes.values() if each.is_honest and each.node.is_up]
-
-
 @dataclass(frozen=True, slots=True)
 class Made:
     """A proof of this node's, whose slot is to come or has come."""
@@ -196,9 +72,10 @@ class ChainNode:
 
     is_honest = True
 
-    def __init__(self, network: Network, name: str, notes: Sequence[LeaderNote]) -> None:
+    def __init__(self, network: Network, name: str, notes: Sequence[LeaderNote] = ()) -> None:
         self.network = network
         self.name = name
+        network.nodes[name] = self
         self.notes = {each.note_id: each for each in notes}
         self.peers: list[str] = []
         """Of the first download."""
@@ -206,6 +83,8 @@ class ChainNode:
         self.kept = Kept(network.genesis, network.parameters.uncle_window_slots)
         self.twice: list[SignedTwice] = []
         self.diverged: list[Diverged] = []
+        self.behind: list[Diverged] = []
+        """Of peers whose final blocks are the same: they were behind, or named an old fork."""
         self.ends: list[tuple[str, PeerEnd]] = []
         self.refused: list[RejectReason] = []
         """Own blocks that this node has not taken."""

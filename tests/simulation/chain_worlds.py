@@ -6,7 +6,8 @@ from fractions import Fraction
 from typing import Final
 
 from chain_claims import digest, field
-from chain_nodes import ChainNode, Network
+from chain_network import Network
+from chain_nodes import ChainNode
 from logos_chain.core.consensus.epochs import genesis_state
 from logos_chain.core.consensus.lottery import LeaderNote
 from logos_chain.core.consensus.parameters import Parameters
@@ -62,9 +63,14 @@ def populate(
 ) -> list[ChainNode]:
     """Adds nodes, one for each note first, with neighbours and peers by chance; starts them."""
     chance, world = network.world.chance, network.world
-    wanted = len(network.notes) if count is None else count
+    notes = network.notes
     nodes = [
+<<<<<<< HEAD
         network.add(f"node{number}", network.notes[number : number + 1]) for number in range(wanted)
+=======
+        ChainNode(network, f"node{number}", notes[number : number + 1])
+        for number in range(len(notes) if count is None else count)
+>>>>>>> w-chain-sim
     ]
     network.join(degree)
     for each in nodes:

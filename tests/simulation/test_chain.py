@@ -16,7 +16,8 @@ import pytest
 from chain_claims import Place, make_block
 from chain_foes import Equivocator, Private, private_chain
 from chain_kept import Kept
-from chain_nodes import ChainNode, Network
+from chain_network import Network
+from chain_nodes import ChainNode
 from chain_worlds import INTERVAL_MS, SMALL, new_network, populate, run_to_one_tip, trouble
 from logos_chain.core.consensus.errors import RejectReason
 from logos_chain.core.consensus.parameters import Parameters
@@ -189,22 +190,23 @@ def attacked(seed: int, parameters: Parameters) -> tuple[Network, list[ChainNode
 
     One note of 10 % has made it from the genesis on, in the slots of an hour.
     """
-    network = new_network(seed, [100] * 10, parameters)
-    note = network.notes[9]
-    nodes, world = populate(network, 9), network.world
-    world.run(230_000)
+    network = new_network(seed, [225] * 4 + [100], parameters)
+    note = network.notes[-1]
+    nodes, world = populate(network, 4), network.world
+    while network.height() <= parameters.security_blocks + 8:
+        world.run(world.now_ms + INTERVAL_MS)
     run_to_one_tip(network, 60_000)
     for each in nodes:
         each.switch(is_on=False)
     height = network.height()
-    world.require(height > parameters.security_blocks, "something is final")
     chain = private_chain(network, network.genesis, note, blocks=height + 20, end=9000)
     world.require(len(chain) == height + 20, "the attacker's chain is the longer one")
     world.run(network.clock.begins_ms(chain[-1].candidate.header.slot) + 2000)
-    foe = network.add("foe", (), Private)
-    for each in chain:
-        foe.kept.add(each)
+    foe = Private(network, "foe")
+    for parcel in chain:
+        foe.kept.add(parcel)
     foe.node.start()
+    world.run(world.now_ms + 3000)
     world.require(foe.follower.tip.id == chain[-1].id, "the attacker has its chain")
     return network, nodes, foe
 
@@ -214,19 +216,19 @@ def test_a_longer_sparse_chain_from_the_genesis_deceives_nobody(seed: int) -> No
     """13.2: neither a fresh node with one honest peer, by CON-22, nor one that is online."""
     network, nodes, foe = attacked(seed, LONG)
     world, tip = network.world, nodes[0].follower.tip
-    fresh = [network.add(f"fresh{number}") for number in range(2)]
+    fresh = [ChainNode(network, f"fresh{number}") for number in range(2)]
     for number, each in enumerate(fresh):
         each.peers = [foe.name, nodes[number].name][:: 1 if number else -1]
         each.neighbours = [foe, nodes[number]]
         nodes[number].neighbours.append(each)
         each.node.start()
     told: list[bool] = []
-    nodes[5].download([foe.name], None, told.append)
+    nodes[3].download([foe.name], None, told.append)
     world.run(world.now_ms + 60_000)
 
     world.require(told == [False], "a node that is online does not follow the attacker")
-    world.require([each.peer for each in nodes[5].diverged] == [foe.name], "it reports it")
-    for each in (*fresh, nodes[5]):
+    world.require([each.peer for each in nodes[3].diverged] == [foe.name], "it reports it")
+    for each in (*fresh, nodes[3]):
         world.require(each.follower.tip.id == tip.id, f"{each.name} is deceived")
     for each in fresh:
         world.require(each.starting.may_propose, "a fresh node is online")
@@ -242,7 +244,7 @@ def test_without_the_rule_of_density_it_would_deceive_a_fresh_node() -> None:
     """The control: a window of the whole chain counts all blocks, as the longest chain does."""
     network, nodes, foe = attacked(0, replace(LONG, density_window_slots=1_000_000))
     network.is_one_chain = False
-    fresh = network.add("fresh")
+    fresh = ChainNode(network, "fresh")
     fresh.peers = [foe.name, nodes[0].name]
     fresh.node.start()
 
@@ -260,8 +262,8 @@ def test_who_stakes_on_every_fork_is_reported_and_stops_nobody(seed: int) -> Non
     parameters = replace(SMALL, security_blocks=12)
     network = new_network(seed, [86, *[10] * 20], parameters)
     world = network.world
-    foe = network.add("foe", network.notes[:1], Equivocator)
-    nodes = [network.add(f"node{at}", network.notes[at : at + 1]) for at in range(1, 21)]
+    foe = Equivocator(network, "foe", network.notes[:1])
+    nodes = [ChainNode(network, f"node{at}", network.notes[at : at + 1]) for at in range(1, 21)]
     network.join(4)
     for each in (foe, *nodes):
         each.peers = [world.chance.pick(nodes).name for _ in range(2)]

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from chain_ledgers import COIN, FEE, STAKE, Coins, LedgerNode, new_ledger_network
-from chain_nodes import Network
+from chain_network import Network
 from chain_worlds import SMALL, WEATHER, run_to_one_tip
 from logos_chain.core.mempool.types import Stage
 from logos_mantle.transactions import SignedTransaction
@@ -31,7 +31,6 @@ def started(seed: int) -> tuple[Network, list[LedgerNode], Coins]:
     for number in range(OWNERS):
         node = LedgerNode(network, f"node{number}", network.notes[number : number + 1])
         node.coins = coins
-        network.nodes[node.name] = node
         nodes.append(node)
     network.join(OWNERS - 1)
     for each in nodes:
