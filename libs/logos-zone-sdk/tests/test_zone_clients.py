@@ -167,6 +167,28 @@ async def test_the_same_bytes_are_given_again_until_they_are_old(
     assert {each.reason for each in heard if isinstance(each, NotTaken)} == {"TRANSACTION_REFUSED"}
 
 
+async def test_a_message_that_waits_in_an_older_transaction_is_taken(
+    node: FakeNode, channel: grpc.aio.Channel
+) -> None:
+    """ZON-13: one of before a restart; those after it need not wait for a block."""
+    kept, heard = list[Checkpoint](), list[ZoneEvent]()
+
+    async def keep(checkpoint: Checkpoint) -> None:
+        kept.append(checkpoint)
+
+    async with ZoneSequencer(CHANNEL, KEY, channel, keep=keep).running() as client:
+        for each in (b"one", b"two"):
+            publication = await client.publish(each)
+            await publication.taken()
+    again = ZoneSequencer(CHANNEL, KEY, channel, checkpoint=kept[-1], heard=heard.append)
+    async with again.running():
+        third = await again.publish(b"three")
+        assert await third.taken() in node.chain.mempool
+
+    assert len(node.chain.mempool) == 3
+    assert not [each for each in heard if isinstance(each, NotTaken)]
+
+
 async def test_nothing_is_signed_but_what_was_asked_for(
     node: FakeNode, channel: grpc.aio.Channel
 ) -> None:
@@ -244,8 +266,8 @@ async def test_a_configuration_is_paid_and_signed(
     node: FakeNode, channel: grpc.aio.Channel
 ) -> None:
     payments = Payments(KEY, channel, lambda: 0)
-    config = ChannelConfig(CHANNEL, (PUBLIC,), 0, 0, 1, 1)
-    for place in (None, 0):
+    for threshold, place in ((1, None), (2, 0)):
+        config = ChannelConfig(CHANNEL, (PUBLIC,), 0, 0, 1, threshold)
         await payments.submit(await payments.transaction(config, place))
     await node.grow()
 

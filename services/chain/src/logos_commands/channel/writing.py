@@ -143,16 +143,18 @@ async def _until(
     published: Publication, troubles: "asyncio.Queue[str]", file: CheckpointFile, *, wait: bool
 ) -> dict[str, Any]:
     """Waits until the node has taken a payload, or a block has it; says why it has not."""
-    async with asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(_complain(troubles, file))
-        try:
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(_complain(troubles, file))
             message = await published.taken()
-            if not wait:
-                return {"message": message.hex()}
-            found = await published.included()
-            return {"message": found.message.hex(), "height": found.block.height}
-        finally:
+            record: dict[str, Any] = {"message": message.hex()}
+            if wait:
+                found = await published.included()
+                record = {"message": found.message.hex(), "height": found.block.height}
             watching.cancel()
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from group
+    return record
 
 
 async def _complain(troubles: "asyncio.Queue[str]", file: CheckpointFile) -> None:
