@@ -51,6 +51,7 @@ class FakeNode(ChainNodeServicer, WalletServicer):
     refusal: str = ""
     is_swindler: bool = False
     is_poor: bool = False
+    phase: "pb.Phase.ValueType" = pb.PHASE_ONLINE
     is_forgetful: bool = False
     """Whether it takes transactions and forgets them."""
     prepared: int = 0
@@ -82,7 +83,7 @@ class FakeNode(ChainNodeServicer, WalletServicer):
     async def GetInfo(self, request: Any, context: Any) -> pb.GetInfoResponse:
         return pb.GetInfoResponse(
             slot_ms=SLOT_MS,
-            phase=pb.PHASE_ONLINE,
+            phase=self.phase,
             tip=point(self.chain.tip.point),
             final=point(self.chain.final.point),
         )

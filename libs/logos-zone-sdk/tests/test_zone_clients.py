@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from zone_chain import CHANNEL, Message, configured
 from zone_node import FakeNode, serving
 
+from logos.chain.v1 import chain_pb2
 from logos_mantle.channels import ChannelConfig
 from logos_zone_sdk import feed, indexer, sequencer
 from logos_zone_sdk.core import errors
@@ -224,6 +225,41 @@ async def test_a_sequencer_whose_final_block_nobody_knows_stops(
     with pytest.raises(ExceptionGroup) as raised:
         await ZoneSequencer(CHANNEL, KEY, channel, checkpoint=checkpoint).run()
     assert raised.group_contains(errors.CursorLostError)
+
+
+async def test_a_node_that_downloads_the_chain_is_waited_for(
+    node: FakeNode, channel: grpc.aio.Channel
+) -> None:
+    """ZON-18."""
+    node.phase = chain_pb2.PHASE_DOWNLOADING
+    async with ZoneSequencer(CHANNEL, KEY, channel).running() as client:
+        await asyncio.sleep(0.05)
+        assert not node.watchers
+        assert client.checkpoint is None
+        node.phase = chain_pb2.PHASE_PROLONGED
+        await (await client.publish(b"one")).taken()
+
+
+async def test_a_checkpoint_that_cannot_be_kept_ends_it_before_anything_is_given(
+    node: FakeNode, channel: grpc.aio.Channel
+) -> None:
+    """ZON-5."""
+
+    async def keep(checkpoint: Checkpoint) -> None:
+        raise OSError("full")
+
+    client = ZoneSequencer(CHANNEL, KEY, channel, keep=keep)
+    publishing = None
+    with pytest.raises(ExceptionGroup):
+        async with asyncio.TaskGroup() as tasks:
+            publishing = tasks.create_task(client.publish(b"one"))
+            await client.run()
+    assert publishing is not None
+    assert publishing.done()
+    assert not node.submitted
+    with pytest.raises(OSError, match="full"):
+        async with ZoneSequencer(CHANNEL, KEY, channel, keep=keep).running() as client:
+            await client.publish(b"one")
 
 
 async def test_two_sequencers_take_turns(channel: grpc.aio.Channel, node: FakeNode) -> None:

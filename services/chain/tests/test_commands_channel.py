@@ -87,9 +87,7 @@ def test_a_channel_is_made_written_to_and_followed(node: Node, tmp_path: Path) -
     assert last["height"] > made["height"]
     assert payloads(node) == [b"hello", b"one", b"two", b"three"]
 
-    told = node.run(
-        "follow", CHANNEL, "--from", "start", "--count", "4", "--output", "json"
-    )
+    told = node.run("follow", CHANNEL, "--from", "start", "--count", "4", "--output", "json")
     rows = [json.loads(line) for line in told.stdout.splitlines()]
     assert [each["text"] for each in rows] == ["hello", "one", "two", "three"]
     assert {each["state"] for each in rows} == {"final"}
