@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from zone_chain import CHANNEL, Block, Chain, Message, key_of
 
 from logos.chain.v1 import chain_pb2 as pb
 from logos.chain.v1 import transaction_pb2, wallet_pb2
@@ -31,6 +30,7 @@ from logos_mantle.operations import encode_operation, read_operation
 from logos_mantle.transactions import SignedTransaction, Transaction
 from logos_mantle.transfers import Transfer
 from logos_zone_sdk.core.messages import Point
+from zone_chain import CHANNEL, Block, Chain, Message, key_of
 
 SLOT_MS = 1000
 

@@ -5,11 +5,9 @@ from collections.abc import AsyncIterator, Callable
 
 import grpc
 import pytest
-import zone_node
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from zone_chain import CHANNEL, Message, configured
-from zone_node import FakeNode, serving
 
+import zone_node
 from logos.chain.v1 import chain_pb2
 from logos_mantle.channels import ChannelConfig
 from logos_zone_sdk import feed, indexer, sequencer
@@ -20,6 +18,8 @@ from logos_zone_sdk.core.places import Checkpoint, Cursor
 from logos_zone_sdk.indexer import ZoneIndexer
 from logos_zone_sdk.paying import Payments
 from logos_zone_sdk.sequencer import ZoneSequencer
+from zone_chain import CHANNEL, Message, configured
+from zone_node import FakeNode, serving
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\1" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw()

@@ -41,6 +41,18 @@ _MAY_BE_STALE: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """Who writes to a channel, and for how long (LED-14)."""
+
+    keys: tuple[bytes, ...]
+    """Ed25519, 32 bytes each; the first begins."""
+    timeframe_slots: int = 0
+    """Of a turn; 0: it does not end."""
+    timeout_slots: int = 0
+    """Of silence that end a turn; 0: none do."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Made:
     raw: bytes
     made_ms: int
@@ -144,6 +156,25 @@ class Payments:
         """Has a refused transaction made anew: the notes that pay for it may be gone (ZON-13)."""
         if self._now_ms() - made.made_ms >= RESUBMIT_MS:
             self._made.pop(message, None)
+
+
+async def make_channel(channel_id: bytes, turns: Turns, payments: Payments) -> bytes:
+    """Makes a channel of several sequencers; returns the hash of the transaction, 32 bytes.
+
+    Nothing is written to it before its configuration is final (ZON-7).
+
+    Raises:
+        AioRpcError, PaymentForeignError
+    """
+    config = ChannelConfig(
+        channel_id,
+        turns.keys,
+        turns.timeframe_slots,
+        turns.timeout_slots,
+        configuration_threshold=1,
+        transfer_threshold=1,
+    )
+    return await payments.submit(await payments.transaction(config))
 
 
 def _checked(

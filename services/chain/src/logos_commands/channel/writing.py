@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final
 
 import grpc
 import typer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from logos.chain.v1 import chain_pb2 as pb
 from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
@@ -19,9 +18,8 @@ from logos_cli.session import FormOption, Session, session_of
 from logos_commands.chain.following import follow_transaction
 from logos_commands.chain.records import an_id, to_id
 from logos_commands.channel.keys import CheckpointFile, KeyOption, make_key, public_key, read_key
-from logos_mantle.channels import ChannelConfig
 from logos_zone_sdk.core.events import NotTaken, ZoneEvent
-from logos_zone_sdk.paying import Payments
+from logos_zone_sdk.paying import Payments, Turns, make_channel
 from logos_zone_sdk.sequencer import Publication, ZoneSequencer, wall_ms
 
 ID_BYTES: Final = 32
@@ -80,8 +78,12 @@ def create(
         _write(session, key_file, channel_id, text, wait=wait, output=session.form(output))
         return
     keys = (public_key(key), *others)
-    config = ChannelConfig(channel_id, keys, timeframe, timeout, 1, 1)
-    hash_ = session.call(lambda node: _configure(node, key, config))
+
+    async def configure(node: grpc.aio.Channel) -> bytes:
+        turns = Turns(keys, timeframe, timeout)
+        return await make_channel(channel_id, turns, Payments(key, node, wall_ms))
+
+    hash_ = session.call(configure)
     record = {"channel": channel_id.hex(), "hash": hash_.hex()}
     print_rows([record], tuple(record), session.form(output))
     if wait:
@@ -100,13 +102,6 @@ def inscribe(
     """Write a message to a channel, once: what waited before goes with it."""
     session = session_of(context)
     _write(session, key_file, to_id(channel), text, wait=wait, output=session.form(output))
-
-
-async def _configure(
-    node: grpc.aio.Channel, key: Ed25519PrivateKey, config: ChannelConfig
-) -> bytes:
-    payments = Payments(key, node, wall_ms)
-    return await payments.submit(await payments.transaction(config))
 
 
 def _write(
