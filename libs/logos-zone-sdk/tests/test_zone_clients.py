@@ -248,14 +248,19 @@ async def test_a_checkpoint_that_cannot_be_kept_ends_it_before_anything_is_given
     async def keep(checkpoint: Checkpoint) -> None:
         raise OSError("full")
 
-    client = ZoneSequencer(CHANNEL, KEY, channel, keep=keep)
-    publishing = None
-    with pytest.raises(ExceptionGroup):
-        async with asyncio.TaskGroup() as tasks:
-            publishing = tasks.create_task(client.publish(b"one"))
+    client, heard = ZoneSequencer(CHANNEL, KEY, channel, keep=keep), list[str]()
+
+    async def publish() -> None:
+        with pytest.raises(errors.ZoneStoppedError):
+            await client.publish(b"one")
+        heard.append("it has stopped")
+
+    async def run() -> None:
+        with pytest.raises(ExceptionGroup):
             await client.run()
-    assert publishing is not None
-    assert publishing.done()
+
+    await asyncio.gather(publish(), run())
+    assert heard
     assert not node.submitted
     with pytest.raises(OSError, match="full"):
         async with ZoneSequencer(CHANNEL, KEY, channel, keep=keep).running() as client:
