@@ -1,6 +1,7 @@
 """`logosctl channel`, against a node with a chain of the tests."""
 
 import asyncio
+import fcntl
 import json
 import threading
 import time
@@ -158,6 +159,16 @@ def test_files_that_are_no_private_keys_are_refused(
     assert told.exit_code == 2
     assert said in told.stderr
     assert content not in told.output
+
+
+def test_a_key_is_for_one_command_at_a_time(node: Node, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    node.run("key", str(key))
+    with key.open("rb") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        told = node.run("inscribe", CHANNEL, "text", "--key", str(key))
+    assert told.exit_code == 5
+    assert "another command writes with this key" in told.stderr
 
 
 def test_wrong_words_are_wrong_usage(node: Node, tmp_path: Path) -> None:

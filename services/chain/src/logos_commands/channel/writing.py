@@ -17,7 +17,14 @@ from logos_cli.exits import explained
 from logos_cli.session import FormOption, Session, session_of
 from logos_commands.chain.following import follow_transaction
 from logos_commands.chain.records import an_id, to_id
-from logos_commands.channel.keys import CheckpointFile, KeyOption, make_key, public_key, read_key
+from logos_commands.channel.keys import (
+    CheckpointFile,
+    KeyOption,
+    alone_with,
+    make_key,
+    public_key,
+    read_key,
+)
 from logos_zone_sdk.core.events import NotTaken, ZoneEvent
 from logos_zone_sdk.paying import Payments, Turns, make_channel
 from logos_zone_sdk.sequencer import Publication, ZoneSequencer, wall_ms
@@ -42,7 +49,7 @@ class NotTakenError(LogosError):
 def create(
     context: typer.Context,
     text: Annotated[
-        str, typer.Argument(metavar="[TEXT]", help="The first message.", callback=utf8)
+        str, typer.Argument(metavar="TEXT", help="The first message.", callback=utf8)
     ] = "",
     *,
     key_file: KeyOption,
@@ -109,7 +116,6 @@ def _write(
 ) -> None:
     with explained():
         key, file = read_key(key_file), CheckpointFile(key_file, channel_id)
-        checkpoint = file.read()
     troubles: asyncio.Queue[str] = asyncio.Queue()
 
     def heard(event: ZoneEvent) -> None:
@@ -120,14 +126,15 @@ def _write(
         # First, since a sequencer waits for a node that does not answer.
         await ChainNodeStub(node).GetInfo(pb.GetInfoRequest(), timeout=session.timeout_s)
         sequencer = ZoneSequencer(
-            channel_id, key, node, checkpoint=checkpoint, keep=file.keep, heard=heard
+            channel_id, key, node, checkpoint=file.read(), keep=file.keep, heard=heard
         )
         async with sequencer.running():
             published = await sequencer.publish(text.encode())
             record = {"channel": channel_id.hex()}
             return record | await _until(published, troubles, file, wait=wait)
 
-    record = session.call(work)
+    with explained(), alone_with(key_file):
+        record = session.call(work)
     if output is Output.JSON:
         print_json(record)
     else:
