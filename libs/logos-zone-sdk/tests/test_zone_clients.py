@@ -5,11 +5,10 @@ from collections.abc import AsyncIterator, Callable
 
 import grpc
 import pytest
-import zone_node
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from zone_chain import CHANNEL, Message, configured
-from zone_node import FakeNode, serving
 
+import zone_node
+from logos.chain.v1 import chain_pb2
 from logos_mantle.channels import ChannelConfig
 from logos_zone_sdk import feed, indexer, sequencer
 from logos_zone_sdk.core import errors
@@ -19,6 +18,8 @@ from logos_zone_sdk.core.places import Checkpoint, Cursor
 from logos_zone_sdk.indexer import ZoneIndexer
 from logos_zone_sdk.paying import Payments
 from logos_zone_sdk.sequencer import ZoneSequencer
+from zone_chain import CHANNEL, Message, configured
+from zone_node import FakeNode, serving
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\1" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw()
@@ -167,6 +168,28 @@ async def test_the_same_bytes_are_given_again_until_they_are_old(
     assert {each.reason for each in heard if isinstance(each, NotTaken)} == {"TRANSACTION_REFUSED"}
 
 
+async def test_a_message_that_waits_in_an_older_transaction_is_taken(
+    node: FakeNode, channel: grpc.aio.Channel
+) -> None:
+    """ZON-13: one of before a restart; those after it need not wait for a block."""
+    kept, heard = list[Checkpoint](), list[ZoneEvent]()
+
+    async def keep(checkpoint: Checkpoint) -> None:
+        kept.append(checkpoint)
+
+    async with ZoneSequencer(CHANNEL, KEY, channel, keep=keep).running() as client:
+        for each in (b"one", b"two"):
+            publication = await client.publish(each)
+            await publication.taken()
+    again = ZoneSequencer(CHANNEL, KEY, channel, checkpoint=kept[-1], heard=heard.append)
+    async with again.running():
+        third = await again.publish(b"three")
+        assert await third.taken() in node.chain.mempool
+
+    assert len(node.chain.mempool) == 3
+    assert not [each for each in heard if isinstance(each, NotTaken)]
+
+
 async def test_nothing_is_signed_but_what_was_asked_for(
     node: FakeNode, channel: grpc.aio.Channel
 ) -> None:
@@ -202,6 +225,46 @@ async def test_a_sequencer_whose_final_block_nobody_knows_stops(
     with pytest.raises(ExceptionGroup) as raised:
         await ZoneSequencer(CHANNEL, KEY, channel, checkpoint=checkpoint).run()
     assert raised.group_contains(errors.CursorLostError)
+
+
+async def test_a_node_that_downloads_the_chain_is_waited_for(
+    node: FakeNode, channel: grpc.aio.Channel
+) -> None:
+    """ZON-18."""
+    node.phase = chain_pb2.PHASE_DOWNLOADING
+    async with ZoneSequencer(CHANNEL, KEY, channel).running() as client:
+        await asyncio.sleep(0.05)
+        assert not node.watchers
+        assert client.checkpoint is None
+        node.phase = chain_pb2.PHASE_PROLONGED
+        await (await client.publish(b"one")).taken()
+
+
+async def test_a_checkpoint_that_cannot_be_kept_ends_it_before_anything_is_given(
+    node: FakeNode, channel: grpc.aio.Channel
+) -> None:
+    """ZON-5."""
+
+    async def keep(checkpoint: Checkpoint) -> None:
+        raise OSError("full")
+
+    client, heard = ZoneSequencer(CHANNEL, KEY, channel, keep=keep), list[str]()
+
+    async def publish() -> None:
+        with pytest.raises(errors.ZoneStoppedError):
+            await client.publish(b"one")
+        heard.append("it has stopped")
+
+    async def run() -> None:
+        with pytest.raises(ExceptionGroup):
+            await client.run()
+
+    await asyncio.gather(publish(), run())
+    assert heard
+    assert not node.submitted
+    with pytest.raises(OSError, match="full"):
+        async with ZoneSequencer(CHANNEL, KEY, channel, keep=keep).running() as client:
+            await client.publish(b"one")
 
 
 async def test_two_sequencers_take_turns(channel: grpc.aio.Channel, node: FakeNode) -> None:
@@ -244,8 +307,8 @@ async def test_a_configuration_is_paid_and_signed(
     node: FakeNode, channel: grpc.aio.Channel
 ) -> None:
     payments = Payments(KEY, channel, lambda: 0)
-    config = ChannelConfig(CHANNEL, (PUBLIC,), 0, 0, 1, 1)
-    for place in (None, 0):
+    for threshold, place in ((1, None), (2, 0)):
+        config = ChannelConfig(CHANNEL, (PUBLIC,), 0, 0, 1, threshold)
         await payments.submit(await payments.transaction(config, place))
     await node.grow()
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from zone_chain import CHANNEL, Chain, key_of
 
 from logos_mantle.channels import ChannelInscribe, message_id
 from logos_zone_sdk.core.errors import ChannelBrokenError
 from logos_zone_sdk.core.indexing import FinalReader, Found, LiveReader, Lost, Settled
 from logos_zone_sdk.core.places import Cursor
+from zone_chain import CHANNEL, Chain, key_of
 
 ALICE = key_of("alice")
 STEPS = st.lists(

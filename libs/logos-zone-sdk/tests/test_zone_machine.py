@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from zone_chain import CHANNEL, Chain, Message, State, configured, key_of
 from zone_sequencers import SLOT_MS, Runner, World
 
 from logos_mantle.channels import ChannelConfig, message_id
 from logos_zone_sdk.core.events import Adopted, Finalized, Orphaned
+from zone_chain import CHANNEL, Chain, Message, State, configured, key_of
 
 KEYS = tuple(key_of(each) for each in ("alice", "bob", "carol"))
 SHAPES = (

@@ -9,11 +9,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
-from zone_chain import Chain, Message, configured, key_of
 from zone_sequencers import Runner, World
 
 from logos_mantle.channels import message_id
 from logos_zone_sdk.core.events import Adopted, Finalized, Orphaned
+from zone_chain import Chain, Message, configured, key_of
 
 ALICE, BOB = key_of("alice"), key_of("bob")
 

@@ -1,7 +1,6 @@
 """One sequencer's machine, rule by rule: ZON-2 to ZON-12."""
 
 import pytest
-from zone_chain import CHANNEL, Chain, Message, configured, key_of
 from zone_sequencers import CLOCK, Runner, World
 
 from logos_mantle.channels import ChannelConfig, ChannelInscribe, message_id
@@ -19,6 +18,7 @@ from logos_zone_sdk.core.events import (
 from logos_zone_sdk.core.messages import ChainMove
 from logos_zone_sdk.core.places import MAX_PENDING, Checkpoint
 from logos_zone_sdk.core.sequencing import RESUBMIT_MS, RETRY_MS, SequencerMachine
+from zone_chain import CHANNEL, Chain, Message, configured, key_of
 
 ALICE, BOB = key_of("alice"), key_of("bob")
 

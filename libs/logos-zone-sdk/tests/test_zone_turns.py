@@ -3,11 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from zone_chain import Chain, State, configured, key_of
 from zone_sequencers import SLOT_MS, Runner, World
 
 from logos_zone_sdk.core.events import Adopted
 from logos_zone_sdk.core.turns import ChannelView, SlotClock, next_turn_slot, turn_at
+from zone_chain import Chain, State, configured, key_of
 
 KEYS = tuple(key_of(each) for each in ("alice", "bob", "carol"))
 

@@ -3,8 +3,6 @@
 import itertools
 from dataclasses import dataclass, field
 
-from zone_chain import CHANNEL, Chain
-
 from logos_base.machine import Answer, Refuse, Ticket
 from logos_zone_sdk.core.events import (
     Finalized,
@@ -16,6 +14,7 @@ from logos_zone_sdk.core.events import (
 from logos_zone_sdk.core.places import Checkpoint
 from logos_zone_sdk.core.sequencing import Effects, SequencerMachine
 from logos_zone_sdk.core.turns import SlotClock
+from zone_chain import CHANNEL, Chain
 
 SLOT_MS = 1000
 CLOCK = SlotClock(0, SLOT_MS)

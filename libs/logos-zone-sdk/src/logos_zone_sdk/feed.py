@@ -11,7 +11,7 @@ from typing import Final
 import grpc
 
 from logos.chain.v1 import chain_pb2 as pb
-from logos_zone_sdk.core.errors import CursorLostError
+from logos_zone_sdk.core.errors import CursorLostError, NodeBehindError
 from logos_zone_sdk.core.messages import ChainBlock, ChainMove, Point
 from logos_zone_sdk.node import NodeClient, reason_of, to_point
 
@@ -50,9 +50,10 @@ async def chain_moves(
 async def is_behind(node: NodeClient) -> bool:
     """Returns whether a node still downloads the chain, so that it may not know a block yet."""
     try:
-        return bool((await node.info()).phase == pb.PHASE_DOWNLOADING)
-    except grpc.aio.AioRpcError:
+        await node.standing()
+    except (grpc.aio.AioRpcError, NodeBehindError):
         return True
+    return False
 
 
 async def wait_after(

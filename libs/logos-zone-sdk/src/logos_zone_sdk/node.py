@@ -15,7 +15,7 @@ from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
 from logos_mantle.errors import MalformedError
 from logos_mantle.opcodes import Opcode
 from logos_mantle.operations import Operation, decode_payload
-from logos_zone_sdk.core.errors import ChainBrokenError
+from logos_zone_sdk.core.errors import ChainBrokenError, NodeBehindError
 from logos_zone_sdk.core.messages import ChannelMessage, Point, messages_of
 from logos_zone_sdk.core.turns import ChannelView, SlotClock
 
@@ -58,6 +58,18 @@ class NodeClient:
     async def info(self) -> pb.GetInfoResponse:
         """Returns where the chain stands; raises `AioRpcError`."""
         return await self.stub.GetInfo(pb.GetInfoRequest(), timeout=CALL_TIMEOUT_S)
+
+    async def standing(self) -> pb.GetInfoResponse:
+        """Returns where the chain stands, if the node follows it.
+
+        Raises:
+            AioRpcError
+            NodeBehindError: It is not at the tip, nor knows all final blocks.
+        """
+        found = await self.info()
+        if found.phase == pb.PHASE_DOWNLOADING:
+            raise NodeBehindError("the node still downloads the chain")
+        return found
 
     async def view(self) -> ChannelView | None:
         """Returns the channel at the tip, None: nobody has written to it; raises `AioRpcError`."""

@@ -4,6 +4,7 @@ Spec: docs/protocol/zone-sdk.md, ZON-8, ZON-13.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,10 +31,25 @@ from logos_zone_sdk.core.places import MAX_PENDING
 from logos_zone_sdk.core.sequencing import RESUBMIT_MS
 from logos_zone_sdk.node import CALL_TIMEOUT_S, reason_of
 
+_MEMPOOL_PAGE: Final = 20
+_MEMPOOL_PAGES: Final = 100
 _HAS_IT: Final = frozenset({"ALREADY_INCLUDED", "ALREADY_KNOWN"})
+_MAY_HAVE_IT: Final = frozenset({"CONFLICT", "TRANSACTION_REFUSED"})
 _MAY_BE_STALE: Final = frozenset(
     {grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT}
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Who writes to a channel, and for how long (LED-14)."""
+
+    keys: tuple[bytes, ...]
+    """Ed25519, 32 bytes each; the first begins."""
+    timeframe_slots: int = 0
+    """Of a turn; 0: it does not end."""
+    timeout_slots: int = 0
+    """Of silence that end a turn; 0: none do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +85,7 @@ class Payments:
             await self.submit(made.raw)
         except grpc.aio.AioRpcError as error:
             reason = reason_of(error)
-            if reason in _HAS_IT:
+            if reason in _HAS_IT or (reason in _MAY_HAVE_IT and await self._waits(operation)):
                 return ""
             if made is not None and error.code() in _MAY_BE_STALE:
                 self._forget_old(message, made)
@@ -108,6 +124,20 @@ class Payments:
         answer = await self._chain.SubmitTransaction(request, timeout=CALL_TIMEOUT_S)
         return bytes(answer.hash)
 
+    async def _waits(self, operation: ChannelInscribe) -> bool:
+        """Returns whether the message waits in another transaction, e.g. of before a restart."""
+        raw, token = encode_operation(operation), ""
+        with suppress(grpc.aio.AioRpcError):
+            for _ in range(_MEMPOOL_PAGES):
+                request = chain_pb2.ListMempoolRequest(page_size=_MEMPOOL_PAGE, page_token=token)
+                page = await self._chain.ListMempool(request, timeout=CALL_TIMEOUT_S)
+                if any(raw == own.raw for each in page.transactions for own in each.operations):
+                    return True
+                token = page.next_page_token
+                if not token:
+                    break
+        return False
+
     def _proof(
         self, operation: ChannelInscribe | ChannelConfig, hash_: bytes, place: int | None
     ) -> OperationProof:
@@ -126,6 +156,25 @@ class Payments:
         """Has a refused transaction made anew: the notes that pay for it may be gone (ZON-13)."""
         if self._now_ms() - made.made_ms >= RESUBMIT_MS:
             self._made.pop(message, None)
+
+
+async def make_channel(channel_id: bytes, turns: Turns, payments: Payments) -> bytes:
+    """Makes a channel of several sequencers; returns the hash of the transaction, 32 bytes.
+
+    Nothing is written to it before its configuration is final (ZON-7).
+
+    Raises:
+        AioRpcError, PaymentForeignError
+    """
+    config = ChannelConfig(
+        channel_id,
+        turns.keys,
+        turns.timeframe_slots,
+        turns.timeout_slots,
+        configuration_threshold=1,
+        transfer_threshold=1,
+    )
+    return await payments.submit(await payments.transaction(config))
 
 
 def _checked(

@@ -21,6 +21,7 @@ from logos_zone_sdk.core.errors import (
     ChainBrokenError,
     ChainUnfinalError,
     ChannelReservedError,
+    NodeBehindError,
     ZoneStoppedError,
 )
 from logos_zone_sdk.core.events import (
@@ -53,7 +54,7 @@ async def _until_answered(ask: Callable[[], Awaitable[Answered]]) -> Answered:
     while True:
         try:
             return await ask()
-        except (grpc.aio.AioRpcError, ChainBrokenError):
+        except (grpc.aio.AioRpcError, ChainBrokenError, NodeBehindError):
             await asyncio.sleep(RECONNECT_S)
 
 
@@ -231,7 +232,7 @@ class ZoneSequencer:
     # -- the machine ---------------------------------------------------------------------------
 
     async def _begin(self) -> SequencerMachine:
-        info = await _until_answered(self._node.info)
+        info = await _until_answered(self._node.standing)
         final = to_point(info.final)
         fresh = Checkpoint(self._channel_id, self._public_key, final, None, 0, ())
         start = self._checkpoint or fresh
@@ -278,18 +279,22 @@ class ZoneSequencer:
                 given.outcome.set_exception(error)
             return
         answer: object = None
-        for each in effects:
-            match each:
-                case Answer():
-                    answer = each.value
-                case Refuse():
-                    raise each.error
-                case LookAtChannel():
-                    tasks.create_task(self._look(machine))
-                case Submit():
-                    tasks.create_task(self._submit(machine, each))
-                case event:
-                    await self._tell(event)
+        try:
+            for each in effects:
+                match each:
+                    case Answer():
+                        answer = each.value
+                    case Refuse():
+                        raise each.error
+                    case LookAtChannel():
+                        tasks.create_task(self._look(machine))
+                    case Submit():
+                        tasks.create_task(self._submit(machine, each))
+                    case event:
+                        await self._tell(event)
+        except BaseException:
+            self._inputs.appendleft(given)  # its caller hears that all has stopped
+            raise
         if not given.outcome.done():  # its caller may have gone
             given.outcome.set_result(answer)
 
@@ -326,6 +331,7 @@ class ZoneSequencer:
 
     async def _follow(self, machine: SequencerMachine) -> None:
         while True:
+            await _until_answered(self._node.standing)
             await self._do(machine.connected)
             base = machine.checkpoint.final
             must_rewind = False

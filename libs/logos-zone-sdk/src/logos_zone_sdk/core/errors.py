@@ -95,6 +95,14 @@ class PaymentForeignError(RemoteFaultError):
     reason = "ZONE_PAYMENT_FOREIGN"
 
 
+class NodeBehindError(LogosError):
+    """The node still downloads the chain (ZON-18)."""
+
+    kind = ErrorKind.UNAVAILABLE
+    reason = "ZONE_NODE_BEHIND"
+    retry_after_ms = 5_000
+
+
 class ZoneStoppedError(LogosError):
     """The sequencer has stopped; what was published is in its checkpoint."""
 

@@ -35,6 +35,7 @@ class Lineage(Generic[Held]):
         self.base = base
         """The newest final block that is known."""
         self._blocks: list[HeldBlock[Held]] = []
+        self._held: list[Held] = []
         self._survives = False
         self._final = base
 
@@ -44,9 +45,8 @@ class Lineage(Generic[Held]):
         return self._blocks[-1].point if self._blocks else self.base
 
     def held(self) -> Iterator[Held]:
-        """Yields what is kept, from the newest block down, newest first."""
-        for block in reversed(self._blocks):
-            yield from reversed(block.held)
+        """Yields what is kept of all blocks, newest first."""
+        return reversed(self._held)
 
     def held_until(self, block: bytes) -> list[Held] | None:
         """Returns what is kept of the blocks up to one, oldest first; None: it is not here."""
@@ -93,6 +93,7 @@ class Lineage(Generic[Held]):
     def add(self, block: ChainBlock, held: tuple[Held, ...]) -> None:
         """Adds a block of the move at the end."""
         self._blocks.append(HeldBlock(block.point, held))
+        self._held += held
 
     def settle(self, final: Point) -> list[HeldBlock[Held]]:
         """Takes off the blocks that are final, after `cut` and `add`; returns them in order.
@@ -101,17 +102,25 @@ class Lineage(Generic[Held]):
         block is above all that it has told, the last block that was told counts only if it is
         still on the chain with the next move (ZON-3).
         """
-        known = {each.point.id: place + 1 for place, each in enumerate(self._blocks)}
-        count = known.get(final.id, 0)
+        count = self._place(final)
         if self._survives:
-            count = max(count, known.get(self._final.id, 0))
+            count = max(count, self._place(self._final))
         settled, self._blocks = self._blocks[:count], self._blocks[count:]
         if settled:
             self.base = settled[-1].point
+            del self._held[: sum(len(each.held) for each in settled)]
         self._survives = final.height >= self.tip.height
         return settled
 
     def _take(self, count: int) -> list[Held]:
         kept = len(self._blocks) - count
         taken, self._blocks = self._blocks[kept:], self._blocks[:kept]
-        return [held for block in reversed(taken) for held in reversed(block.held)]
+        kept = len(self._held) - sum(len(each.held) for each in taken)
+        gone, self._held = self._held[kept:], self._held[:kept]
+        return gone[::-1]
+
+    def _place(self, block: Point) -> int:
+        """Returns how many blocks there are up to one; 0: it is not here."""
+        place = block.height - self.base.height
+        is_here = 0 < place <= len(self._blocks) and self._blocks[place - 1].point == block
+        return place if is_here else 0

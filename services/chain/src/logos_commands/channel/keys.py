@@ -1,6 +1,9 @@
 """Files with the key of a sequencer, and with its checkpoints beside them."""
 
+import fcntl
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -28,6 +31,13 @@ class KeyFileError(LogosError):
 
     kind = ErrorKind.INVALID_ARGUMENT
     reason = "ZONE_KEY_FILE"
+
+
+class KeyInUseError(LogosError):
+    """Another command writes with the same key."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "ZONE_KEY_IN_USE"
 
 
 def key(
@@ -72,6 +82,21 @@ def read_key(file: Path) -> Ed25519PrivateKey:
     if len(raw) != KEY_BYTES:
         raise KeyFileError(f"{file}: not a key, which is 64 hexadecimal digits")
     return Ed25519PrivateKey.from_private_bytes(raw)
+
+
+@contextmanager
+def alone_with(file: Path) -> Iterator[None]:
+    """Keeps a key to one command at a time: two would write each other's messages off (ZON-6).
+
+    Raises:
+        KeyInUseError, OSError
+    """
+    with file.open("rb") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise KeyInUseError(f"{file}: another command writes with this key") from error
+        yield
 
 
 def public_key(private: Ed25519PrivateKey) -> bytes:

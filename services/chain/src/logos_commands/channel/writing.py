@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final
 
 import grpc
 import typer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from logos.chain.v1 import chain_pb2 as pb
 from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
@@ -18,10 +17,16 @@ from logos_cli.exits import explained
 from logos_cli.session import FormOption, Session, session_of
 from logos_commands.chain.following import follow_transaction
 from logos_commands.chain.records import an_id, to_id
-from logos_commands.channel.keys import CheckpointFile, KeyOption, make_key, public_key, read_key
-from logos_mantle.channels import ChannelConfig
+from logos_commands.channel.keys import (
+    CheckpointFile,
+    KeyOption,
+    alone_with,
+    make_key,
+    public_key,
+    read_key,
+)
 from logos_zone_sdk.core.events import NotTaken, ZoneEvent
-from logos_zone_sdk.paying import Payments
+from logos_zone_sdk.paying import Payments, Turns, make_channel
 from logos_zone_sdk.sequencer import Publication, ZoneSequencer, wall_ms
 
 ID_BYTES: Final = 32
@@ -44,7 +49,7 @@ class NotTakenError(LogosError):
 def create(
     context: typer.Context,
     text: Annotated[
-        str, typer.Argument(metavar="[TEXT]", help="The first message.", callback=utf8)
+        str, typer.Argument(metavar="TEXT", help="The first message.", callback=utf8)
     ] = "",
     *,
     key_file: KeyOption,
@@ -80,8 +85,12 @@ def create(
         _write(session, key_file, channel_id, text, wait=wait, output=session.form(output))
         return
     keys = (public_key(key), *others)
-    config = ChannelConfig(channel_id, keys, timeframe, timeout, 1, 1)
-    hash_ = session.call(lambda node: _configure(node, key, config))
+
+    async def configure(node: grpc.aio.Channel) -> bytes:
+        turns = Turns(keys, timeframe, timeout)
+        return await make_channel(channel_id, turns, Payments(key, node, wall_ms))
+
+    hash_ = session.call(configure)
     record = {"channel": channel_id.hex(), "hash": hash_.hex()}
     print_rows([record], tuple(record), session.form(output))
     if wait:
@@ -102,19 +111,11 @@ def inscribe(
     _write(session, key_file, to_id(channel), text, wait=wait, output=session.form(output))
 
 
-async def _configure(
-    node: grpc.aio.Channel, key: Ed25519PrivateKey, config: ChannelConfig
-) -> bytes:
-    payments = Payments(key, node, wall_ms)
-    return await payments.submit(await payments.transaction(config))
-
-
 def _write(
     session: Session, key_file: Path, channel_id: bytes, text: str, *, wait: bool, output: Output
 ) -> None:
     with explained():
         key, file = read_key(key_file), CheckpointFile(key_file, channel_id)
-        checkpoint = file.read()
     troubles: asyncio.Queue[str] = asyncio.Queue()
 
     def heard(event: ZoneEvent) -> None:
@@ -125,14 +126,15 @@ def _write(
         # First, since a sequencer waits for a node that does not answer.
         await ChainNodeStub(node).GetInfo(pb.GetInfoRequest(), timeout=session.timeout_s)
         sequencer = ZoneSequencer(
-            channel_id, key, node, checkpoint=checkpoint, keep=file.keep, heard=heard
+            channel_id, key, node, checkpoint=file.read(), keep=file.keep, heard=heard
         )
         async with sequencer.running():
             published = await sequencer.publish(text.encode())
             record = {"channel": channel_id.hex()}
             return record | await _until(published, troubles, file, wait=wait)
 
-    record = session.call(work)
+    with explained(), alone_with(key_file):
+        record = session.call(work)
     if output is Output.JSON:
         print_json(record)
     else:
@@ -143,16 +145,18 @@ async def _until(
     published: Publication, troubles: "asyncio.Queue[str]", file: CheckpointFile, *, wait: bool
 ) -> dict[str, Any]:
     """Waits until the node has taken a payload, or a block has it; says why it has not."""
-    async with asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(_complain(troubles, file))
-        try:
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(_complain(troubles, file))
             message = await published.taken()
-            if not wait:
-                return {"message": message.hex()}
-            found = await published.included()
-            return {"message": found.message.hex(), "height": found.block.height}
-        finally:
+            record: dict[str, Any] = {"message": message.hex()}
+            if wait:
+                found = await published.included()
+                record = {"message": found.message.hex(), "height": found.block.height}
             watching.cancel()
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from group
+    return record
 
 
 async def _complain(troubles: "asyncio.Queue[str]", file: CheckpointFile) -> None:

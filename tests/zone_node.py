@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from zone_chain import Block, Chain, Message, key_of
 
 from logos.chain.v1 import chain_pb2 as pb
 from logos.chain.v1 import transaction_pb2, wallet_pb2
@@ -31,6 +30,7 @@ from logos_mantle.operations import encode_operation, read_operation
 from logos_mantle.transactions import SignedTransaction, Transaction
 from logos_mantle.transfers import Transfer
 from logos_zone_sdk.core.messages import Point
+from zone_chain import CHANNEL, Block, Chain, Message, key_of
 
 SLOT_MS = 1000
 
@@ -47,8 +47,11 @@ class FakeNode(ChainNodeServicer, WalletServicer):
     """Blocks come by `step`; `refusal` is what becomes of all that is submitted."""
 
     chain: Chain = field(default_factory=Chain)
+    channel: bytes = CHANNEL
     refusal: str = ""
     is_swindler: bool = False
+    is_poor: bool = False
+    phase: "pb.Phase.ValueType" = pb.PHASE_ONLINE
     is_forgetful: bool = False
     """Whether it takes transactions and forgets them."""
     prepared: int = 0
@@ -80,7 +83,7 @@ class FakeNode(ChainNodeServicer, WalletServicer):
     async def GetInfo(self, request: Any, context: Any) -> pb.GetInfoResponse:
         return pb.GetInfoResponse(
             slot_ms=SLOT_MS,
-            phase=pb.PHASE_ONLINE,
+            phase=self.phase,
             tip=point(self.chain.tip.point),
             final=point(self.chain.final.point),
         )
@@ -130,7 +133,7 @@ class FakeNode(ChainNodeServicer, WalletServicer):
         self, request: pb.GetChannelRequest, context: Any
     ) -> pb.GetChannelResponse:
         state = self.chain.tip.state
-        if not state.keys:
+        if not state.keys or request.id != self.channel:
             await refuse(context, "NOT_FOUND", "CHANNEL_UNKNOWN")
         return pb.GetChannelResponse(
             keys=state.keys,
@@ -155,17 +158,30 @@ class FakeNode(ChainNodeServicer, WalletServicer):
             except InvalidSignature:
                 await refuse(context, "INVALID_ARGUMENT", "INVALID_PROOF")
         self.submitted.append(request.raw)
-        if self.refusal:
-            await refuse(context, "FAILED_PRECONDITION", self.refusal)
+        has_it = message_id(operation) in self.chain.mempool  # type: ignore[arg-type]
+        if self.refusal or has_it:
+            await refuse(context, "FAILED_PRECONDITION", self.refusal or "CONFLICT")
         if not self.is_forgetful:
             self.chain.submit(operation)  # type: ignore[arg-type]
         return pb.SubmitTransactionResponse(hash=signed.hash)
+
+    async def ListMempool(
+        self, request: pb.ListMempoolRequest, context: Any
+    ) -> pb.ListMempoolResponse:
+        waiting, start = list(self.chain.mempool.values()), int(request.page_token or 0)
+        end = start + self.page
+        return pb.ListMempoolResponse(
+            transactions=[transaction(each) for each in waiting[start:end]],
+            next_page_token=str(end) if end < len(waiting) else "",
+        )
 
     # -- Wallet --------------------------------------------------------------------------------
 
     async def PrepareTransaction(
         self, request: wallet_pb2.PrepareTransactionRequest, context: Any
     ) -> wallet_pb2.PrepareTransactionResponse:
+        if self.is_poor:
+            await refuse(context, "FAILED_PRECONDITION", "FUNDS_INSUFFICIENT")
         self.prepared += 1
         wanted = [read_operation(Reader(each.raw, limit=2**21)) for each in request.operations]
         note = (b"%d" % self.prepared).ljust(32, b"\0")
@@ -201,12 +217,16 @@ def transaction(message: Message) -> transaction_pb2.Transaction:
     )
 
 
-@asynccontextmanager
-async def serving(node: FakeNode) -> AsyncIterator[grpc.aio.Channel]:
+def server_of(node: FakeNode) -> tuple[grpc.aio.Server, int]:
     server = grpc.aio.server()
     add_ChainNodeServicer_to_server(node, server)
     add_WalletServicer_to_server(node, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    return server, server.add_insecure_port("127.0.0.1:0")
+
+
+@asynccontextmanager
+async def serving(node: FakeNode) -> AsyncIterator[grpc.aio.Channel]:
+    server, port = server_of(node)
     await server.start()
     try:
         async with channel_to(f"127.0.0.1:{port}") as channel:
