@@ -362,3 +362,29 @@ def test_a_network_that_has_lost_all_its_nodes_goes_on(seed: int) -> None:
 
     for each in nodes:
         world.require(each.kept.is_final(final.id), f"{each.name} has lost what was final")
+
+
+@pytest.mark.parametrize("seed", seeds(1))
+def test_the_chain_gets_as_fast_again_after_half_of_the_stake_has_left(seed: int) -> None:
+    """13.10: the estimate follows what is seen, by half of the error each epoch of 1,000 slots."""
+    parameters = replace(SMALL, name="estimating", security_blocks=20, uncle_window_blocks=12)
+    network = new_network(seed, [100] * 4, parameters)
+    nodes, world = populate(network), network.world
+
+    def end_of(epoch: int) -> None:
+        world.run(network.clock.begins_ms(parameters.epoch_begins(epoch + 1)))
+
+    end_of(0)
+    for each in nodes[2:]:
+        each.node.crash()
+    height, heights = network.height(), list[int]()
+    for epoch in range(1, 7):
+        end_of(epoch)
+        heights.append(network.height() - height)
+        height = network.height()
+
+    estimate = nodes[0].follower.epoch_at(parameters.epoch_begins(7)).total_stake
+    world.require(heights[0] < 130, f"half as many blocks at first: {heights}")
+    world.require(heights[-1] > 150, f"and then nearly as many as before: {heights}")
+    world.require(150 <= estimate <= 260, f"the estimate is {estimate}, and the stake is 200")
+    run_to_one_tip(network, 12 * INTERVAL_MS)
