@@ -7,7 +7,7 @@ whoever verifies it looks whether it names just these.
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from chain_claims import Parcel, digest, field
 from chain_network import Network
@@ -32,7 +32,7 @@ from logos_mantle.operations import operation_id
 from logos_mantle.proofs import ZkSignatureProof
 from logos_mantle.transactions import SignedTransaction, Transaction
 from logos_mantle.transfers import Transfer
-from logos_simulation.links import Links
+from logos_simulation.links import Links, Weather
 from logos_simulation.node import Run
 from logos_simulation.world import World
 
@@ -79,7 +79,9 @@ class Coins:
         return SignedTransaction(transaction, (ZkSignatureProof(proof_of(asked)),))
 
 
-def new_ledger_network(seed: int, parameters: Parameters, coins: Coins, links: Any) -> Network:
+def new_ledger_network(
+    seed: int, parameters: Parameters, coins: Coins, weather: Weather
+) -> Network:
     """A network whose genesis has coins, and no node yet."""
     world = World(seed)
     ledger = Ledger.from_genesis(LEDGER, coins.genesis)
@@ -87,7 +89,7 @@ def new_ledger_network(seed: int, parameters: Parameters, coins: Coins, links: A
     state = genesis_state(ledger.root, nonce, ledger.head.genesis)
     block = coins.genesis.block
     genesis = TreeBlock(BlockId(block.id), BlockId(block.header.parent), 0, state, bytes(32))
-    return Network(world, Links(world, links), parameters, genesis, coins.leaders)
+    return Network(world, Links(world, weather), parameters, genesis, coins.leaders)
 
 
 class LedgerNode(ChainNode):

@@ -50,10 +50,10 @@ PROVE_MS: Final = (200, 1400)
 KEEP_MS: Final = 3
 """Between a block's durable write and its place in the tree."""
 MAX_HEARD: Final = 2048
-TOLD_PEERS: Final = 4
+MAX_ASKED: Final = 4
+"""Peers that are asked for a block's ancestors."""
 RESTART_MS: Final = 5000
 """After which whoever started a node whose first download failed starts it again."""
-
 
 Done = Callable[[RejectReason | None], None]
 """Takes what became of a block: None, or why it was not taken."""
@@ -303,7 +303,7 @@ class ChainNode:
             if not (is_complete and self.has(wanted.parent)):
                 self._following.put(self.follower.abandoned, wanted.block)
 
-        self.download([*first, *others][:TOLD_PEERS], wanted.parent, ended)
+        self.download([*first, *others][:MAX_ASKED], wanted.parent, ended)
 
     # -- leading -------------------------------------------------------------------------------
 

@@ -1,7 +1,6 @@
 """Small worlds of chain nodes, and what goes wrong in them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
@@ -53,8 +52,7 @@ def new_network(
     root = field("ledger", str(seed))
     state = genesis_state(root, field("nonce", str(seed)), sum(stakes))
     genesis = TreeBlock(BlockId(digest("genesis", str(seed))), BlockId(bytes(32)), 0, state, b"")
-    # As in the product, the weather changes nothing in the past: each world has its own.
-    links = Links(world, replace(weather))
+    links = Links(world, weather)
     return Network(world, links, parameters, genesis, notes, copies_percent=copies_percent)
 
 

@@ -37,6 +37,8 @@ LEADERS: Final = 20
 FAULTS_END_MS: Final = 240_000
 """The first epoch of 250 slots ends 20 seconds later."""
 END_MS: Final = 320_000
+ROOT: Final = bytes(32)
+"""Of no ledger of these networks."""
 
 
 @pytest.mark.parametrize("seed", seeds(SEEDS))
@@ -286,22 +288,25 @@ def test_what_nobody_has_won_is_refused(seed: int) -> None:
     nodes, world = populate(network), network.world
     world.run(40_000)
     note, node = network.notes[0].note_id, nodes[1]
-    tip, now_slot = node.follower.tip, network.clock.slot_at(node.node.now_ms)
-    epoch = node.follower.epoch_at(now_slot)
-    won = network.oracle.winning_slots(epoch, note, tip.slot + 1, now_slot + 1)
-    lost = next(slot for slot in range(tip.slot + 1, 10_000) if slot not in won)
+    tip = node.follower.tip
+    epoch = node.follower.epoch_at(tip.slot + 1)
+    won = network.oracle.winning_slots(epoch, note, tip.slot + 1, tip.slot + 100)
+    lost = next(slot for slot in range(tip.slot + 1, tip.slot + 100) if slot not in won)
+    false = make_block(network.oracle, note, Place(tip.id, lost, epoch, ROOT), "false")
     place = Place(tip.id, lost, epoch, tip.state.ledger_root)
-    parcels = {
-        RejectReason.INVALID_PROOF: make_block(network.oracle, note, place, "false"),
-    }
-    signed = make_block(network.oracle, note, place, "unsigned")
-    wrong = replace(signed.candidate.signed, signature=bytes(64))
-    parcels[RejectReason.INVALID_SIGNATURE] = replace(
-        signed, candidate=replace(signed.candidate, signed=wrong)
+    unwon = make_block(network.oracle, note, place, "unwon")
+    unsigned = replace(unwon.candidate.signed, signature=bytes(64))
+    cases = (
+        (RejectReason.INVALID_PROOF, unwon),
+        (RejectReason.INVALID_PROOF, false),
+        (
+            RejectReason.INVALID_SIGNATURE,
+            replace(unwon, candidate=replace(unwon.candidate, signed=unsigned)),
+        ),
     )
     world.run(network.clock.begins_ms(lost) + 3000)
 
-    for reason, parcel in parcels.items():
+    for reason, parcel in cases:
         told: list[RejectReason | None] = []
         node.take(parcel, "node0", told.append)
         world.run(world.now_ms + 2000)
