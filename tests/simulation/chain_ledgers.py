@@ -15,7 +15,7 @@ from chain_nodes import ChainNode
 from logos_base.machine import Answer, Refuse
 from logos_chain.core.aged import AgedPaths
 from logos_chain.core.branch import Branches
-from logos_chain.core.consensus.epochs import EpochState, genesis_state
+from logos_chain.core.consensus.epochs import EpochState, epoch_at, extend, genesis_state
 from logos_chain.core.consensus.lottery import LeaderNote
 from logos_chain.core.consensus.parameters import Parameters
 from logos_chain.core.consensus.tree import TreeBlock
@@ -93,7 +93,7 @@ def new_ledger_network(
 
 
 class LedgerNode(ChainNode):
-    """A node with a ledger and a mempool. It does not restart: they are not kept."""
+    """A node with a ledger and a mempool. Of the two, a restart has only what blocks make again."""
 
     coins: Coins
 
@@ -127,10 +127,33 @@ class LedgerBodies:
         self._parcels: dict[BlockId, Parcel] = {}
         self.statuses: dict[bytes, Status] = {}
         """As they were told last."""
-        self.refused: list[object] = []
-        """Why own and peers' transactions were not taken."""
+        self.refused: list[Exception] = []
+        """Why transactions of this node's own were not taken."""
         self._pool = Mempool(self._rehearse)
         self._run: Run[Effect] = Run(node.node, self._pool, self._perform)
+
+        self._replay()
+
+    def _replay(self) -> None:
+        """Executes the final blocks that are kept, where the product loads a state."""
+        network, kept = self._node.network, self._node.kept
+        state, parameters = network.genesis.state, network.parameters
+        for height in range(1, kept.root.height + 1):
+            parcel = kept.parcels[kept.final_at(height)]
+            header = parcel.candidate.header
+            root = self.execute(parcel, epoch_at(parameters, state, header.slot))
+            network.world.require(root is not None, "a final block does not execute")
+            state = extend(
+                parameters,
+                state,
+                slot=header.slot,
+                entropy=header.entropy,
+                ledger_root=root or b"",
+                uncle_slots=[each.header.slot for each in parcel.candidate.uncles],
+            )
+            self._branches.move_tip(parcel.id)
+            self._branches.settle([parcel.id])
+        network.world.require(state == kept.root.state, "it comes to another state than was kept")
 
     def __len__(self) -> int:
         return len(self._pool)
@@ -217,8 +240,9 @@ class LedgerBodies:
                 self._pass_on(signed, source)
             case Told(hash_, status):
                 self.statuses[hash_] = status
-            case Rejected(_, _, reason):
-                self.refused.append(reason)
+            case Rejected():
+                require = self._node.network.world.require
+                require(not effect.is_fault, f"a peer's transaction is refused: {effect.reason}")
             case Answer() | Refuse():
                 pass
 

@@ -15,6 +15,7 @@ from chain_network import Network
 from chain_worlds import SMALL, WEATHER, run_to_one_tip
 from logos_chain.core.mempool.types import Stage
 from logos_mantle.transactions import SignedTransaction
+from logos_simulation.faults import crash_one, now_and_then
 from logos_simulation.world import seeds
 
 pytestmark = [pytest.mark.simulation, pytest.mark.timeout(600)]
@@ -108,3 +109,34 @@ def test_no_transaction_is_lost_in_a_partition_of_less_than_k(seed: int) -> None
     world.require(
         sum(nodes[0].balances()) == OWNERS * (STAKE + COINS * COIN) - spent, "all but the fees"
     )
+
+
+@pytest.mark.parametrize("seed", seeds(2))
+def test_killed_nodes_come_to_the_same_ledger_again(seed: int) -> None:
+    """13.6: each start executes all blocks from the genesis, and finds the state that was kept.
+
+    Payments are given to a node that is not killed; an epoch of 250 slots begins meanwhile.
+    """
+    network, nodes, coins = started(seed)
+    world, made = network.world, list[SignedTransaction]()
+    mortal = [each.node for each in nodes[1:]]
+    now_and_then(
+        world, (4000, 15_000), 300_000, lambda: crash_one(world, mortal, down_ms=(500, 40_000))
+    )
+
+    def pay() -> None:
+        owner, coin = len(made) % OWNERS, len(made) // OWNERS
+        made.append(coins.pay(owner, coin, (owner + 2) % OWNERS))
+        nodes[0].pool.submit(made[-1])
+
+    for number in range(OWNERS * COINS):
+        world.after(30_000 + 6000 * number, pay)
+    world.run(300_000)
+    for each in mortal:
+        each.start()
+    world.run(400_000)
+    run_to_one_tip(network, 100_000)
+
+    world.require(not nodes[0].pool.refused, f"a payment is refused: {nodes[0].pool.refused}")
+    check_all_have(network, nodes, made)
+    world.require(nodes[0].follower.tip.state.epoch.epoch >= 1, "another epoch has begun")
