@@ -4,7 +4,7 @@ from functools import partial
 from typing import Final
 
 from chain_claims import Parcel, Place, make_block
-from chain_network import Network
+from chain_links import Network
 from chain_nodes import ChainNode, Made
 from logos_chain.core.consensus.epochs import epoch_at, extend
 from logos_chain.core.consensus.lottery import LeaderNote

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from chain_claims import Parcel, digest, field
-from chain_network import Network
+from chain_links import Network
 from chain_nodes import ChainNode
 from logos_base.machine import Answer, Refuse
 from logos_chain.core.aged import AgedPaths

@@ -1,7 +1,7 @@
 """Nodes of a simulated chain: the product's own machines, on virtual time.
 
 Follower, leading, the start and downloads are those of the product, with its lottery, its headers
-and their bytes. Played are the network (`Links`), the disk (`chain_kept`), bodies (`Bodies`), and
+and their bytes. Played are the network (`Links`), the disk (`chain_disks`), bodies (`Bodies`), and
 what takes a processor's time: verifying and proving take some virtual milliseconds, and proofs are
 replaced by a checked oracle (`chain_claims`).
 """
@@ -13,9 +13,9 @@ from functools import partial
 from typing import Final
 
 from chain_claims import Parcel, Place, make_block
+from chain_disks import Kept
 from chain_downloads import Download, anchors_of, served
-from chain_kept import Kept
-from chain_network import Bodies, EmptyBodies, Network
+from chain_links import Bodies, EmptyBodies, Network
 from logos_chain.core.consensus import starting
 from logos_chain.core.consensus.epochs import EpochState, epoch_at
 from logos_chain.core.consensus.errors import RejectReason

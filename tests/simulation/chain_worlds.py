@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Final
 
 from chain_claims import digest, field
-from chain_network import Network
+from chain_links import Network
 from chain_nodes import ChainNode
 from logos_chain.core.consensus.epochs import genesis_state
 from logos_chain.core.consensus.lottery import LeaderNote

@@ -14,9 +14,9 @@ from typing import Final
 import pytest
 
 from chain_claims import Place, make_block
+from chain_disks import Kept
 from chain_foes import Equivocator, Private, private_chain
-from chain_kept import Kept
-from chain_network import Network
+from chain_links import Network
 from chain_nodes import ChainNode
 from chain_worlds import INTERVAL_MS, SMALL, new_network, populate, run_to_one_tip, trouble
 from logos_chain.core.consensus.errors import RejectReason

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from chain_ledgers import COIN, FEE, STAKE, Coins, LedgerNode, new_ledger_network
-from chain_network import Network
+from chain_links import Network
 from chain_worlds import SMALL, WEATHER, run_to_one_tip
 from logos_chain.core.mempool.types import Stage
 from logos_mantle.transactions import SignedTransaction

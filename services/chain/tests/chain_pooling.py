@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from chain_kept import KeptTransactions
 from chain_leading import Clock
 from chain_memory import MemoryStore
 from chain_world import Scripted, World, until
 
-from chain_kept import KeptTransactions
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.mempool.errors import Reason
 from logos_chain.core.mempool.mempool import Told

@@ -4,11 +4,11 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from chain_kept import KeptTransactions
 from chain_ledger import named
 from chain_pooling import NOW_MS, Pooled, PoolNode
 from chain_world import FALSE, TWO, World, quiet, until
 
-from chain_kept import KeptTransactions
 from logos_base.errors import StoreFailedError
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.consensus.types import BlockId
