@@ -81,7 +81,14 @@ class Rooms:
         self.transactions = TransactionOperations(follow, self.mempool, statuses)
         self._build_network(chain)
         ports = WalletPorts(store.wallets, self.mempool.submit, around.keys, around.prover.prove)
-        self.wallet = WalletOperations(follow, chain, account, ports=ports, unix_ms=unix_ms)
+        self.wallet = WalletOperations(
+            follow,
+            chain,
+            account,
+            ports=ports,
+            unix_ms=unix_ms,
+            claim_delay_slots=around.config.claim_delay_slots,
+        )
         self.purse = Purse(self.wallet, follow, network.clock, around.secrets)
         self.faucet = faucet_rooms(around, follow, chain, ports)
         self._build_leader(past, done)
