@@ -15,6 +15,7 @@ from logos_zone_sdk.core import errors
 from logos_zone_sdk.core.events import Adopted, NotTaken, Published, Ready, ZoneEvent
 from logos_zone_sdk.core.indexing import Found, Lost, Settled
 from logos_zone_sdk.core.places import Checkpoint, Cursor
+from logos_zone_sdk.core.sequencing import Effects, SequencerMachine
 from logos_zone_sdk.indexer import ZoneIndexer
 from logos_zone_sdk.paying import Payments
 from logos_zone_sdk.sequencer import ZoneSequencer
@@ -22,6 +23,7 @@ from zone_chain import CHANNEL, Message, configured
 from zone_node import FakeNode, serving
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\1" * 32)
+REWIND = SequencerMachine.rewound
 PUBLIC = KEY.public_key().public_bytes_raw()
 OTHER = Ed25519PrivateKey.from_private_bytes(b"\2" * 32)
 
@@ -87,9 +89,16 @@ async def test_payloads_are_included_and_become_final(
 
 
 async def test_reorganisations_and_broken_connections(
-    node: FakeNode, channel: grpc.aio.Channel
+    node: FakeNode, channel: grpc.aio.Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ZON-18; the PR 687 scenario by gRPC."""
+    rewound = list[bytes]()
+
+    def rewind(machine: SequencerMachine, now_ms: int) -> Effects:
+        rewound.append(machine.base)
+        return REWIND(machine, now_ms)
+
+    monkeypatch.setattr(SequencerMachine, "rewound", rewind)
     async with ZoneSequencer(CHANNEL, KEY, channel).running() as client:
         publications = []
         for height in range(374, 394):
@@ -98,9 +107,12 @@ async def test_reorganisations_and_broken_connections(
                 node.chain.reorganise(3, none)
                 await node.drop_connections()
             if height % 6 == 0:
+                await node.grow()
+                await until(lambda: client._machine.place == node.chain.tip.point.id)
                 lost = node.chain.tip.point.id
                 node.chain.reorganise(2, none)
                 del node.chain.blocks[lost]  # the node does not know the place any more
+                await node.drop_connections()
             await node.grow()
 
         async def mine() -> None:
@@ -115,6 +127,7 @@ async def test_reorganisations_and_broken_connections(
             mining.cancel()
 
     assert payloads(node) == [b"%d" % each for each in range(374, 394)]
+    assert rewound
 
 
 async def test_a_restart_goes_on_from_the_checkpoint(
