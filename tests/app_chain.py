@@ -306,4 +306,5 @@ async def visiting_chain(folder: Path, slug: str) -> AsyncIterator[Visitor]:
         visitor.seen(reach=Reach.ANSWERS, modules=(ModuleSeen("chain", "ready"),))
         yield visitor
     await shell.doors.close()
-    await server.stop(0)
+    node.moves.put_nowait(None)  # a stream that is still open ends by itself
+    await server.stop(grace=5)

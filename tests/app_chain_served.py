@@ -47,12 +47,18 @@ class Kernel(kernel_pb2_grpc.KernelServicer, supervisor_pb2_grpc.SupervisorServi
 class ServedNode(Node, peering_pb2_grpc.PeeringServicer):
     """The node of the panels' tests, with what the app follows of every node."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = asyncio.Event()
+        """Ends all streams: none is left to the end of the server."""
+
     async def ListTopics(self, request: Any, context: Any) -> Any:  # noqa: N802
         return events_pb2.ListTopicsResponse()
 
     async def Subscribe(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
-        await asyncio.Event().wait()
-        yield
+        await self.over.wait()
+        for nothing in ():
+            yield nothing
 
     async def GetIdentity(self, request: Any, context: Any) -> Any:  # noqa: N802
         return peering_pb2.GetIdentityResponse(peer_id="peer-node1")
@@ -61,8 +67,9 @@ class ServedNode(Node, peering_pb2_grpc.PeeringServicer):
         return peering_pb2.ListPeersResponse()
 
     async def WatchPeers(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
-        await asyncio.Event().wait()
-        yield
+        await self.over.wait()
+        for nothing in ():
+            yield nothing
 
 
 @asynccontextmanager
@@ -96,4 +103,6 @@ async def served_chain(folder: Path) -> AsyncIterator[tuple[Config, ServedNode]]
         yield config, node
         shell.live.stop()
         await serving.shutdown()
-    await server.stop(0)
+    node.over.set()
+    node.moves.put_nowait(None)
+    await server.stop(grace=5)

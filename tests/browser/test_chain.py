@@ -28,7 +28,7 @@ PAGES = [
     "explorer/mempool",
     "explorer/find?q=nothing",
     "wallet/",
-    "wallet/history?page=20",
+    "wallet/history?page=10",
     "wallet/phrase",
 ]
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)]
@@ -96,6 +96,21 @@ async def test_every_page_is_accessible_and_fits(tmp_path: Path) -> None:
                 assert await violations(page) == [], path
                 assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
                 assert await page.locator("h1").count() == 1
+
+
+async def test_long_ids_fit_a_narrow_page(tmp_path: Path) -> None:
+    async with looking(tmp_path) as (page, _, at):
+        await page.set_viewport_size({"width": 360, "height": 900})
+        await page.goto(f"{at}/wallet/")
+        await page.wait_for_selector(LIVE)
+        await page.click("#address button")
+        await expect(page.locator("#own-address")).to_have_text(an_id(1, "a").hex())
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+        await page.fill("#to", KEY.hex())
+        await page.fill("#amount", "20")
+        await page.click("#send button")
+        await page.wait_for_selector("#pay")
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 async def test_new_blocks_wait_while_the_list_is_read(tmp_path: Path) -> None:

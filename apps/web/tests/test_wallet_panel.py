@@ -292,9 +292,9 @@ async def test_history_links_to_the_explorer_and_pages(visitor: Visitor) -> None
     assert "the block by itself" in page
     assert f'href="/at/node1/explorer/tx/{an_id(3, "t").hex()}"' in page
     assert f'href="/at/node1/explorer/block/{an_id(9).hex()}"' in page
-    older = re.search(r'href="/at/node1/wallet/(history\?page=20)"', page)
+    older = re.search(r'href="/at/node1/wallet/(history\?page=10)"', page)
     assert older is not None
-    assert f"explorer/tx/{an_id(20, 't').hex()}" in await visitor.get(older[1])
+    assert f"explorer/tx/{an_id(10, 't').hex()}" in await visitor.get(older[1])
 
 
 async def test_rewards_are_counted_and_claimed(visitor: Visitor) -> None:

@@ -10,7 +10,7 @@ from logos.chain.v1 import wallet_pb2_grpc
 from logos.chain.v1.transaction_pb2 import Note
 from logos_app.nodes.doors import CALL_S
 
-HISTORY: Final = 20
+HISTORY: Final = 10
 MOST_CLAIMS: Final = 16
 PROVE_S: Final = 30.0
 """A payment is proved before it is answered; each of 16 claims takes half a second at best."""
