@@ -1,9 +1,10 @@
 """Chains of many nodes on virtual time: safety below k, liveness once faults stop.
 
-The machines are the product's; proofs, and nothing else, are replaced by a checked oracle
+The machines are the product's (`chain_nodes`); proofs alone are replaced, by a checked oracle
 (`chain_claims`). Blocks are empty here; `test_chain_ledgers.py` has real bodies.
 
-`LOGOS_SIMULATION_CHAIN_SEEDS` says how many worlds of 50 nodes are run instead of 4.
+`LOGOS_SIMULATION_CHAIN_SEEDS` says how many worlds of 50 nodes are run instead of 4;
+`LOGOS_SIMULATION_SEED` repeats one.
 """
 
 import os
