@@ -1,14 +1,16 @@
 """Chains of many nodes on virtual time: safety below k, liveness once faults stop.
 
-The machines are the product's; proofs, and nothing else, are replaced by a checked oracle
+The machines are the product's (`chain_nodes`); proofs alone are replaced, by a checked oracle
 (`chain_claims`). Blocks are empty here; `test_chain_ledgers.py` has real bodies.
 
-`LOGOS_SIMULATION_CHAIN_SEEDS` says how many worlds of 50 nodes are run instead of 4.
+`LOGOS_SIMULATION_CHAIN_SEEDS` says how many worlds of 50 nodes are run instead of 4;
+`LOGOS_SIMULATION_SEED` repeats one.
 """
 
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from math import sqrt
 from typing import Final
 
 import pytest
@@ -393,3 +395,27 @@ def test_the_chain_gets_as_fast_again_after_half_of_the_stake_has_left(seed: int
     world.require(heights[-1] > 150, f"and then nearly as many as before: {heights}")
     world.require(150 <= estimate <= 260, f"the estimate is {estimate}, and the stake is 200")
     run_to_one_tip(network, 12 * INTERVAL_MS)
+
+
+@pytest.mark.parametrize("seed", seeds(1))
+def test_few_more_blocks_are_lost_than_slots_are_won_twice(seed: int) -> None:
+    """13.5: each of n equal notes wins by 1 - (1-f)^(1/n), and a slot is won at all by f.
+
+    So a tenth of all blocks share a slot with another one, where f is 1/5. Delays of under half a
+    second a hop, and proofs that were begun before the parent came, add little.
+    """
+    count = 10
+    network = new_network(seed, [100] * count)
+    nodes, world = populate(network), network.world
+    world.run(network.clock.begins_ms(900))
+    run_to_one_tip(network, 12 * INTERVAL_MS)
+
+    made = blocks_made(nodes)
+    slots = {slot for each in nodes for slot, _ in each.kept.signed}
+    shared = 1 - len(slots) / made
+    lost = 1 - network.height() / made
+    theory = 1 - 0.2 / (count * (1 - 0.8 ** (1 / count)))
+    spread = 3 * sqrt(theory * (1 - theory) / made)
+    world.require(made > 130, f"only {made} blocks")
+    world.require(abs(shared - theory) < spread, f"{shared:.3f} share a slot, not {theory:.3f}")
+    world.require(shared - 0.01 <= lost < shared + 0.05, f"{lost:.3f} of all are lost")
