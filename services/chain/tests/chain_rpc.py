@@ -58,8 +58,6 @@ from logos_module.errors import reason_of
 from logos_module.server import Server
 from open_access import OpenAccess
 
-NOW_MS = 1_000_000
-"""A thousand slots after the genesis: more than the blocks of a test have."""
 OWN = (5_000_000, 6_000_000, 7_000_000)
 """Notes of the wallet in the genesis."""
 FAUCET_HAS = 2_000_000
@@ -113,7 +111,8 @@ class ServedNode:
     """What outlives a process."""
 
     world: ServedWorld = field(default_factory=lambda: ServedWorld(TWO))
-    clock: Clock = field(default_factory=lambda: Clock(NOW_MS))
+    clock: Clock = field(default_factory=Clock)
+    """From the genesis on; blocks that are taken move it."""
     store: MemoryStore = field(default_factory=lambda: MemoryStore(TWO.uncle_window_slots))
     marks: KeptMarks = field(default_factory=KeptMarks)
     saved: KeptTransactions = field(default_factory=KeptTransactions)
@@ -238,7 +237,9 @@ class Served:
 
     async def take(self, *blocks: Block) -> None:
         await self.online()
+        clock = self.node.clock
         for each in blocks:
+            clock.ms = max(clock.ms, (each.header.slot + 1) * self.world.parameters.slot_ms)
             assert await self.rooms.follow.take(each.encode(), "a") is None
         await self.settle()
 

@@ -216,9 +216,7 @@ async def test_all_tokens_are_accounted_for(node: Served) -> None:
 async def test_bytes_of_chance_are_answered_by_stated_errors(node: Served) -> None:
     async def one(at: int) -> tuple[str, str]:
         raw = blake2b(at.to_bytes(4, "big")) * (at % 7)
-        return await refused(
-            node.chain.SubmitTransaction(pb.SubmitTransactionRequest(raw=raw))
-        )
+        return await refused(node.chain.SubmitTransaction(pb.SubmitTransactionRequest(raw=raw)))
 
     found = await asyncio.gather(*(one(each) for each in range(50)))
     assert set(found) == {("INVALID_ARGUMENT", "MALFORMED")}

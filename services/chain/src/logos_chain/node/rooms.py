@@ -78,9 +78,7 @@ class Rooms:
         statuses = TransactionStatuses(
             self.mempool.status, follow, store.chain, safe_blocks=Limits().safe_blocks
         )
-        self.transactions = TransactionOperations(
-            follow, self.mempool, statuses, around.stopping
-        )
+        self.transactions = TransactionOperations(follow, self.mempool, statuses, around.stopping)
         self._build_network(chain)
         ports = WalletPorts(store.wallets, self.mempool.submit, around.keys, around.prover.prove)
         self.wallet = WalletOperations(
