@@ -62,7 +62,7 @@ OWN = (5_000_000, 6_000_000, 7_000_000)
 """Notes of the wallet in the genesis."""
 FAUCET_HAS = 2_000_000
 FIRST, FAUCET = (FirstWallet.of(bytes([each]) * 32, is_insecure=True) for each in (5, 6))
-PASSPHRASE = "the key of a test"
+PASSPHRASE = "the key of a test"  # noqa: S105
 CHEAP = Cost(log2_n=4, r=1, p=1)
 
 

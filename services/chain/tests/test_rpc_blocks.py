@@ -14,7 +14,7 @@ from logos_chain.core.consensus.starting import Phase
 from logos_chain.core.consensus.types import BlockId
 
 MAX_U64 = 2**64 - 1
-FORGED = ("x", "00", "0" * 15, "f" * 16, "8" + "0" * 15, "٠" * 16, "0" * 4000)
+FORGED = ("x", "00", "0" * 15, "f" * 16, "8" + "0" * 15, "\u0660" * 16, "0" * 4000)
 """Page tokens that no node has made."""
 
 

@@ -35,7 +35,7 @@ __all__ = [
 
 _HEIGHT_DIGITS: Final = 16
 _PLACE_DIGITS: Final = 8
-_MAX_SIGNATURES: Final = MAX_BODY_BYTES // SIGNATURE_BYTES
+_MAX_SIGNATURES: Final = MAX_BODY_BYTES // (SIGNATURE_BYTES + 2)
 """Of one transaction: more have no room in a block."""
 
 
