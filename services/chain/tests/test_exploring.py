@@ -26,7 +26,7 @@ def ids(blocks: list[Block]) -> list[BlockId]:
 
 
 async def moves(follow: FollowOperations, after: BlockId | None, count: int) -> list[ChainMove]:
-    watch = WatchOperations(follow, explorer(follow))
+    watch = WatchOperations(follow, explorer(follow), asyncio.Event())
     async with asyncio.timeout(10), aclosing(watch.moves(after)) as found:
         return [await anext(found) for _ in range(count)]
 
@@ -114,7 +114,7 @@ async def test_a_watcher_is_told_what_has_left_the_chain() -> None:
     new = world.chain(common[-1], "new", 4, first=2)
     async with node(world) as follow:
         await give(follow, [*common, *old])
-        watch = WatchOperations(follow, explorer(follow))
+        watch = WatchOperations(follow, explorer(follow), asyncio.Event())
         async with aclosing(watch.moves(None)) as found:
             first = await anext(found)
             assert (first.tip, first.added, first.removed) == (old[-1].id, (), ())

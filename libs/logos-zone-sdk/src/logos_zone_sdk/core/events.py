@@ -53,7 +53,7 @@ class NotTaken:
     number: int
     message: bytes
     reason: str
-    """The node's, e.g. `FUNDS_INSUFFICIENT`."""
+    """The node's, e.g. `WALLET_FUNDS_INSUFFICIENT`."""
 
 
 @dataclass(frozen=True, slots=True)

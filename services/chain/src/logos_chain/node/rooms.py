@@ -66,7 +66,7 @@ class Rooms:
         verifier = ProofVerifier(CircuitProofs(around.given.verifiers), spec.consensus.activation)
         self.follow = follow = FollowOperations(chain, verifier, unix_ms)
         self.explore = ExploreOperations(chain)
-        self.watch = WatchOperations(follow, self.explore)
+        self.watch = WatchOperations(follow, self.explore, around.stopping)
         self.mempool = MempoolOperations(
             follow,
             store.chain,
@@ -78,7 +78,7 @@ class Rooms:
         statuses = TransactionStatuses(
             self.mempool.status, follow, store.chain, safe_blocks=Limits().safe_blocks
         )
-        self.transactions = TransactionOperations(follow, self.mempool, statuses)
+        self.transactions = TransactionOperations(follow, self.mempool, statuses, around.stopping)
         self._build_network(chain)
         ports = WalletPorts(store.wallets, self.mempool.submit, around.keys, around.prover.prove)
         self.wallet = WalletOperations(

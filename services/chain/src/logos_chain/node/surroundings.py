@@ -39,6 +39,7 @@ class Surroundings:
     channel: grpc.aio.Channel = field(repr=False)
     """To the network module."""
     stopping: asyncio.Event = field(repr=False)
+    """Set when the module is to stop."""
 
     @property
     def network(self) -> Network:

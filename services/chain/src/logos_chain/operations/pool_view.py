@@ -46,7 +46,8 @@ class PoolView:
             after: How many to pass over.
             limit: At most so many, and at most `MAX_PAGE`.
         """
-        return list(islice(self._waiting.values(), after, after + min(limit, MAX_PAGE)))
+        first = min(after, len(self._waiting))
+        return list(islice(self._waiting.values(), first, first + min(limit, MAX_PAGE)))
 
     def told(self, identifier: bytes, status: Status, signed: SignedTransaction | None) -> None:
         """A transaction has another status; with itself if it waits."""

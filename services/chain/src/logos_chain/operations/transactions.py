@@ -14,6 +14,7 @@ from logos_chain.operations.chain_events import MAX_LISTENERS, ChainListenersFul
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.pooling import MempoolOperations
 from logos_chain.operations.transaction_status import TransactionStatus, TransactionStatuses
+from logos_chain.operations.waiting import news_or_end
 from logos_mantle.transactions import SignedTransaction
 
 _ENDS = frozenset({Stage.FINAL, Stage.DROPPED})
@@ -27,10 +28,19 @@ class TransactionOperations:
         follow: FollowOperations,
         mempool: MempoolOperations,
         statuses: TransactionStatuses,
+        stopping: asyncio.Event,
     ) -> None:
+        """
+        Args:
+            follow: The chain.
+            mempool: Of the node.
+            statuses: Of transactions.
+            stopping: Set when the module is to stop.
+        """
         self._follow = follow
         self._mempool = mempool
         self._statuses = statuses
+        self._stopping = stopping
         self._watching: dict[asyncio.Event, bytes] = {}
         mempool.told.append(self._told)
 
@@ -43,7 +53,7 @@ class TransactionOperations:
         try:
             return await self._mempool.submit(raw)
         except TransactionKnownError:
-            return SignedTransaction.decode(raw).hash
+            return (await asyncio.to_thread(SignedTransaction.decode, raw)).hash
 
     async def status(self, identifier: bytes) -> TransactionStatus | None:
         """Returns how far a transaction has come; None: this node does not know it."""
@@ -64,23 +74,26 @@ class TransactionOperations:
     async def statuses(self, identifier: bytes) -> AsyncGenerator[TransactionStatus | None]:
         """Yields the status as it is, and whenever its stage or block changes, until its end.
 
-        None: this node does not know the transaction yet.
+        None: this node does not know the transaction yet. One that is known stays so here, though
+        it may be looked at anew when its block has left the chain.
 
         Raises:
             ChainListenersFullError: Too many watch.
+            ModuleDrainingError: The module stops.
+            StoreFailedError
         """
         with self._watch(identifier) as news:
-            last: object = self
+            last: object = self  # nothing was told yet
             while True:
                 news.clear()
                 found = await self.status(identifier)
                 told = None if found is None else found.status
-                if told != last:
+                if told != last and (told is not None or last is self):
                     last = told
                     yield found
                 if told is not None and told.stage in _ENDS:
                     return
-                await news.wait()
+                await news_or_end(news.wait(), self._stopping)
 
     async def run(self) -> None:
         """Has those who watch look again as the chain moves, until cancelled."""

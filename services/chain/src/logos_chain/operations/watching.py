@@ -6,6 +6,7 @@ events: so nobody misses a block, however slow, and a restart of the node change
 Spec: docs/protocol/chain-following.md, FOL-21.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.errors import BlockUnknownError, CursorUnknownError
 from logos_chain.operations.exploring import BlockView, ExploreOperations
 from logos_chain.operations.following import FollowOperations
+from logos_chain.operations.waiting import news_or_end
 
 MAX_ADDED: Final = 100
 """Blocks that are told of at once."""
@@ -41,12 +43,16 @@ class ChainMove:
 class WatchOperations:
     """Follows the local chain for callers."""
 
-    def __init__(self, follow: FollowOperations, explore: ExploreOperations) -> None:
+    def __init__(
+        self, follow: FollowOperations, explore: ExploreOperations, stopping: asyncio.Event
+    ) -> None:
+        """Takes the chain, and what is set when the module is to stop."""
         self._follow = follow
         self._explore = explore
+        self._stopping = stopping
 
     async def moves(self, after: BlockId | None) -> AsyncGenerator[ChainMove]:
-        """Yields moves of the tip and of the newest final block, for ever.
+        """Yields moves of the tip and of the newest final block, until the module stops.
 
         Args:
             after: The tip that the caller knows; None: from the present one on.
@@ -56,6 +62,7 @@ class WatchOperations:
                 waited for.
             ChainListenersFullError: Too many listen.
             StoreFailedError
+            ModuleDrainingError: The module stops.
         """
         with self._follow.events.listen() as heard:
             at = self._follow.tip.id if after is None else after
@@ -65,7 +72,7 @@ class WatchOperations:
                     move = await self._next(at)
                     at, final = move.tip, move.final.id
                     yield move
-                await heard.next()
+                await news_or_end(heard.next(), self._stopping)
                 while len(heard):
                     await heard.next()
 

@@ -4,11 +4,9 @@ from typing import Final
 
 from logos.chain.v1 import wallet_pb2 as pb
 from logos.chain.v1.wallet_pb2_grpc import WalletServicer as Contract
-from logos_chain.core.wallet.types import Order
 from logos_chain.operations.faucet import FaucetOperations
 from logos_chain.operations.wallets.purse import Purse
-from logos_chain.rpc import convert, wallet_values
-from logos_mantle.notes import Note
+from logos_chain.rpc import wallet_values
 from logos_module.contexts import Context
 from logos_module.pages import number_to_token, page_size, page_start, token_to_number
 
@@ -91,7 +89,7 @@ class WalletServicer(Contract):
 
     async def Send(self, request: pb.SendRequest, context: Context) -> pb.SendResponse:
         """Pays."""
-        outputs = [Note(each.value, each.public_key) for each in request.outputs]
+        outputs = [wallet_values.to_note(each) for each in request.outputs]
         hash_ = await self._wallet.send(outputs, tip=request.tip, request=request.idempotency_key)
         draft = self._purse.draft(hash_)
         return pb.SendResponse(
@@ -104,10 +102,7 @@ class WalletServicer(Contract):
         self, request: pb.PrepareTransactionRequest, context: Context
     ) -> pb.PrepareTransactionResponse:
         """Pays for operations of the caller's."""
-        operations = [wallet_values.to_operation(each.raw) for each in request.operations]
-        signatures = [each.signatures for each in request.operations if each.signatures]
-        order = Order(operations=tuple(operations), signatures=tuple(signatures), tip=request.tip)
-        made = await self._wallet.prepare(order)
+        made = await self._wallet.prepare(wallet_values.to_order(request))
         return pb.PrepareTransactionResponse(
             hash=made.draft.hash,
             transaction=made.draft.transaction.encoded,
@@ -124,7 +119,7 @@ class WalletServicer(Contract):
     async def Faucet(self, request: pb.FaucetRequest, context: Context) -> pb.FaucetResponse:
         """Asks the faucet for tokens."""
         if request.public_key:
-            key = convert.identifier(request.public_key, "public_key")
+            key = wallet_values.to_key(request.public_key, "public_key")
         else:
             key = await self._wallet.address()
         paid = await self._faucet.pay(key)
@@ -134,7 +129,7 @@ class WalletServicer(Contract):
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> pb.WatchResponse:
         """Watches a public key."""
-        await self._wallet.watch(convert.identifier(request.public_key, "public_key"))
+        await self._wallet.watch(wallet_values.to_key(request.public_key, "public_key"))
         return pb.WatchResponse()
 
     async def ExportPhrase(

@@ -2,16 +2,20 @@
 
 from typing import Final
 
+from logos.chain.v1 import transaction_pb2
 from logos.chain.v1 import wallet_pb2 as pb
 from logos_chain.core.mempool.types import Stage
 from logos_chain.core.wallet.errors import OrderInvalidError
 from logos_chain.core.wallet.holdings import VoucherState
-from logos_chain.core.wallet.types import Draft, Entry, OwnedNote, Recorded
+from logos_chain.core.wallet.types import Draft, Entry, Order, OwnedNote, Recorded
 from logos_chain.operations.wallets.purse import WalletStanding
 from logos_chain.rpc import convert
 from logos_mantle.errors import MalformedError
-from logos_mantle.octets import Reader
+from logos_mantle.limits import MAX_BODY_BYTES
+from logos_mantle.notes import Note
+from logos_mantle.octets import Reader, is_field
 from logos_mantle.operations import Operation, read_operation
+from logos_mantle.proofs import PROOF_OF, SIGNATURE_BYTES, ThresholdProof
 from logos_mantle.transfers import LeaderClaim, Transfer
 
 __all__ = [
@@ -22,12 +26,46 @@ __all__ = [
     "from_standing",
     "from_voucher",
     "place_to_token",
+    "to_key",
+    "to_note",
     "to_operation",
+    "to_order",
     "token_to_place",
 ]
 
 _HEIGHT_DIGITS: Final = 16
 _PLACE_DIGITS: Final = 8
+_MAX_SIGNATURES: Final = MAX_BODY_BYTES // (SIGNATURE_BYTES + 2)
+"""Of one transaction: more have no room in a block."""
+
+
+def to_key(raw: bytes, field: str) -> bytes:
+    """Returns a public key of 32 bytes; raises `IdInvalidError`, `OrderInvalidError`."""
+    if not is_field(convert.identifier(raw, field)):
+        raise OrderInvalidError("no public key", field=field)
+    return raw
+
+
+def to_note(wanted: transaction_pb2.Note) -> Note:
+    """Reads an output of a payment; errors as `to_key`."""
+    return Note(wanted.value, to_key(wanted.public_key, "outputs"))
+
+
+def to_order(request: pb.PrepareTransactionRequest) -> Order:
+    """Reads operations to pay for, each with the signatures that it gets.
+
+    Raises:
+        OrderInvalidError: One is none, or there are more signatures than a block has room for.
+    """
+    operations = [to_operation(each.raw) for each in request.operations]
+    signatures = [
+        each.signatures or 1
+        for operation, each in zip(operations, request.operations, strict=True)
+        if PROOF_OF[operation.opcode] is ThresholdProof
+    ]
+    if sum(signatures) > _MAX_SIGNATURES:
+        raise OrderInvalidError(f"at most {_MAX_SIGNATURES} signatures", field="operations")
+    return Order(operations=tuple(operations), signatures=tuple(signatures), tip=request.tip)
 
 
 def to_operation(raw: bytes) -> Operation:

@@ -13,9 +13,9 @@ ADVICE: Final = {
     "TRANSACTION_UNKNOWN": "it never came here, or was dropped long ago; `logosctl chain mempool`",
     "NOTE_UNKNOWN": "it was spent: `logosctl wallet notes` lists those that are not",
     "CURSOR_UNKNOWN": "begin without --after",
-    "FUNDS_INSUFFICIENT": "`logosctl wallet faucet` asks for tokens, on a testnet",
+    "WALLET_FUNDS_INSUFFICIENT": "`logosctl wallet faucet` asks for tokens, on a testnet",
     "NO_FAUCET": "a testnet has one unless its setting `genesis_faucet` is 0",
-    "VOUCHER_UNAVAILABLE": "rewards can be claimed once the epoch of the block has ended",
+    "WALLET_VOUCHER_UNAVAILABLE": "rewards can be claimed once the epoch of the block has ended",
     "CHAIN_DOWNLOADING": "wait until it has downloaded the chain: `logosctl chain info`",
 }
 """What to do about an error, by its reason."""

@@ -12,7 +12,7 @@ __all__ = ["ADVICE", "command"]
 
 ADVICE: Final = {
     "CHANNEL_UNKNOWN": "`logosctl channel create` makes one",
-    "FUNDS_INSUFFICIENT": "`logosctl wallet faucet` asks for tokens, on a testnet",
+    "WALLET_FUNDS_INSUFFICIENT": "`logosctl wallet faucet` asks for tokens, on a testnet",
     "ZONE_NOT_TAKEN": "`logosctl wallet faucet` asks for tokens, on a testnet",
     "ZONE_CURSOR_LOST": "begin with --from start",
 }

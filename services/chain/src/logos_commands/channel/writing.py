@@ -30,7 +30,9 @@ from logos_zone_sdk.paying import Payments, Turns, make_channel
 from logos_zone_sdk.sequencer import Publication, ZoneSequencer, wall_ms
 
 ID_BYTES: Final = 32
-_HOPELESS: Final = frozenset({"FUNDS_INSUFFICIENT", "NOTES_TOO_SMALL", "ZONE_PAYMENT_FOREIGN"})
+_HOPELESS: Final = frozenset(
+    {"WALLET_FUNDS_INSUFFICIENT", "WALLET_NOTES_TOO_SMALL", "ZONE_PAYMENT_FOREIGN"}
+)
 
 ChannelArgument = Annotated[
     str, typer.Argument(metavar="CHANNEL", help="64 hexadecimal digits.", callback=an_id)

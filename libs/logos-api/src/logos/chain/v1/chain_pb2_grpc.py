@@ -178,10 +178,14 @@ class ChainNodeServicer:
 
         Errors:
         INVALID_ARGUMENT     MALFORMED: the bytes are no transaction (MPL-4)
+        INVALID_ARGUMENT     INVALID_PROOF: a proof or signature does not hold
         ALREADY_EXISTS       ALREADY_INCLUDED: a block of the local chain has it
-        FAILED_PRECONDITION  TRANSACTION_REFUSED: it breaks a rule of the ledger,
-        or conflicts with one that waits: the text says which
-        RESOURCE_EXHAUSTED   MEMPOOL_FULL, MEMPOOL_BUSY (carries RetryInfo)
+        FAILED_PRECONDITION  TRANSACTION_REFUSED: it breaks a rule of the ledger:
+        the text says which
+        FAILED_PRECONDITION  CONFLICT: it spends what one that waits spends
+        RESOURCE_EXHAUSTED   MEMPOOL_FULL: what waits tips more
+        RESOURCE_EXHAUSTED   TOO_MANY_ANCESTORS: it follows too many that wait
+        UNAVAILABLE          BUSY: too much is being verified; carries RetryInfo
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,7 +203,8 @@ class ChainNodeServicer:
 
     def WatchTransaction(self, request, context):
         """Streams the status of a transaction: as it is, and each change, until it is
-        final or dropped. It may be one that this node has not heard of yet.
+        final or dropped. It may be one that this node has not heard of yet. When the
+        module stops, this and WatchBlocks end with MODULE_DRAINING.
 
         Errors:
         RESOURCE_EXHAUSTED  CHAIN_LISTENERS_FULL: a node serves 64

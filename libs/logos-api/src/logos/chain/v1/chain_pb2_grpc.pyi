@@ -88,10 +88,14 @@ class ChainNodeStub:
 
     Errors:
       INVALID_ARGUMENT     MALFORMED: the bytes are no transaction (MPL-4)
+      INVALID_ARGUMENT     INVALID_PROOF: a proof or signature does not hold
       ALREADY_EXISTS       ALREADY_INCLUDED: a block of the local chain has it
-      FAILED_PRECONDITION  TRANSACTION_REFUSED: it breaks a rule of the ledger,
-                           or conflicts with one that waits: the text says which
-      RESOURCE_EXHAUSTED   MEMPOOL_FULL, MEMPOOL_BUSY (carries RetryInfo)
+      FAILED_PRECONDITION  TRANSACTION_REFUSED: it breaks a rule of the ledger:
+                           the text says which
+      FAILED_PRECONDITION  CONFLICT: it spends what one that waits spends
+      RESOURCE_EXHAUSTED   MEMPOOL_FULL: what waits tips more
+      RESOURCE_EXHAUSTED   TOO_MANY_ANCESTORS: it follows too many that wait
+      UNAVAILABLE          BUSY: too much is being verified; carries RetryInfo
     """
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_chain_pb2.GetTransactionRequest, _chain_pb2.GetTransactionResponse]
     """Returns a transaction that waits or that a kept block has, and its status.
@@ -101,7 +105,8 @@ class ChainNodeStub:
     """
     WatchTransaction: _grpc.UnaryStreamMultiCallable[_chain_pb2.WatchTransactionRequest, _chain_pb2.WatchTransactionResponse]
     """Streams the status of a transaction: as it is, and each change, until it is
-    final or dropped. It may be one that this node has not heard of yet.
+    final or dropped. It may be one that this node has not heard of yet. When the
+    module stops, this and WatchBlocks end with MODULE_DRAINING.
 
     Errors:
       RESOURCE_EXHAUSTED  CHAIN_LISTENERS_FULL: a node serves 64
@@ -176,10 +181,14 @@ class ChainNodeAsyncStub(ChainNodeStub):
 
     Errors:
       INVALID_ARGUMENT     MALFORMED: the bytes are no transaction (MPL-4)
+      INVALID_ARGUMENT     INVALID_PROOF: a proof or signature does not hold
       ALREADY_EXISTS       ALREADY_INCLUDED: a block of the local chain has it
-      FAILED_PRECONDITION  TRANSACTION_REFUSED: it breaks a rule of the ledger,
-                           or conflicts with one that waits: the text says which
-      RESOURCE_EXHAUSTED   MEMPOOL_FULL, MEMPOOL_BUSY (carries RetryInfo)
+      FAILED_PRECONDITION  TRANSACTION_REFUSED: it breaks a rule of the ledger:
+                           the text says which
+      FAILED_PRECONDITION  CONFLICT: it spends what one that waits spends
+      RESOURCE_EXHAUSTED   MEMPOOL_FULL: what waits tips more
+      RESOURCE_EXHAUSTED   TOO_MANY_ANCESTORS: it follows too many that wait
+      UNAVAILABLE          BUSY: too much is being verified; carries RetryInfo
     """
     GetTransaction: _aio.UnaryUnaryMultiCallable[_chain_pb2.GetTransactionRequest, _chain_pb2.GetTransactionResponse]  # type: ignore[assignment]
     """Returns a transaction that waits or that a kept block has, and its status.
@@ -189,7 +198,8 @@ class ChainNodeAsyncStub(ChainNodeStub):
     """
     WatchTransaction: _aio.UnaryStreamMultiCallable[_chain_pb2.WatchTransactionRequest, _chain_pb2.WatchTransactionResponse]  # type: ignore[assignment]
     """Streams the status of a transaction: as it is, and each change, until it is
-    final or dropped. It may be one that this node has not heard of yet.
+    final or dropped. It may be one that this node has not heard of yet. When the
+    module stops, this and WatchBlocks end with MODULE_DRAINING.
 
     Errors:
       RESOURCE_EXHAUSTED  CHAIN_LISTENERS_FULL: a node serves 64
@@ -303,10 +313,14 @@ class ChainNodeServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           INVALID_ARGUMENT     MALFORMED: the bytes are no transaction (MPL-4)
+          INVALID_ARGUMENT     INVALID_PROOF: a proof or signature does not hold
           ALREADY_EXISTS       ALREADY_INCLUDED: a block of the local chain has it
-          FAILED_PRECONDITION  TRANSACTION_REFUSED: it breaks a rule of the ledger,
-                               or conflicts with one that waits: the text says which
-          RESOURCE_EXHAUSTED   MEMPOOL_FULL, MEMPOOL_BUSY (carries RetryInfo)
+          FAILED_PRECONDITION  TRANSACTION_REFUSED: it breaks a rule of the ledger:
+                               the text says which
+          FAILED_PRECONDITION  CONFLICT: it spends what one that waits spends
+          RESOURCE_EXHAUSTED   MEMPOOL_FULL: what waits tips more
+          RESOURCE_EXHAUSTED   TOO_MANY_ANCESTORS: it follows too many that wait
+          UNAVAILABLE          BUSY: too much is being verified; carries RetryInfo
         """
 
     @_abc_1.abstractmethod
@@ -328,7 +342,8 @@ class ChainNodeServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_chain_pb2.WatchTransactionResponse], _abc.AsyncIterator[_chain_pb2.WatchTransactionResponse]]:
         """Streams the status of a transaction: as it is, and each change, until it is
-        final or dropped. It may be one that this node has not heard of yet.
+        final or dropped. It may be one that this node has not heard of yet. When the
+        module stops, this and WatchBlocks end with MODULE_DRAINING.
 
         Errors:
           RESOURCE_EXHAUSTED  CHAIN_LISTENERS_FULL: a node serves 64

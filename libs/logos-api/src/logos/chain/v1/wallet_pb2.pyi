@@ -10,7 +10,9 @@ Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            Every method may fail with UNAVAILABLE, MODULE_DRAINING or
            WALLET_SCANNING: the wallet looks through the chain (both carry
            RetryInfo); every method that writes with RESOURCE_EXHAUSTED,
-           DISK_FULL, or UNAVAILABLE, STORE_FAILED.
+           DISK_FULL, or UNAVAILABLE, STORE_FAILED. Methods that take public
+           keys may fail with INVALID_ARGUMENT, INVALID_ID: one has not 32
+           bytes; or WALLET_ORDER_INVALID: it is no field value.
 Sources:   docs/protocol/chain-wallet.md, cited as WAL-n.
 """
 
@@ -295,9 +297,9 @@ class SendResponse(_message.Message):
     hash: _builtins.bytes
     """Hash of the transaction, 32 bytes."""
     fee: _builtins.int
-    """Mandatory fee."""
+    """Mandatory fee. 0 in a repetition after the payment is final."""
     tip: _builtins.int
-    """What is left to the leader if prices stay."""
+    """What is left to the leader if prices stay; 0 as `fee` is."""
     def __init__(
         self,
         *,
@@ -330,7 +332,9 @@ class PrepareTransactionRequest(_message.Message):
         raw: _builtins.bytes
         """Encoded (MAN-5). No TRANSFER and no LEADER_CLAIM."""
         signatures: _builtins.int
-        """Of one with a threshold (MAN-14): how many signatures it gets; else 0."""
+        """Of one with a threshold (MAN-14): how many signatures it gets, 0: one; 31,775
+        of all operations at most. Of others it is not looked at.
+        """
         def __init__(
             self,
             *,
@@ -487,7 +491,9 @@ class ListHistoryResponse(_message.Message):
     """Of the next page; empty: this is the last."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListHistoryResponse.Entry]:
-        """Newest first; those that wait for a block before all others."""
+        """Newest first. Those that wait for a block stand before all others on the
+        first page, beside as many as were asked for.
+        """
 
     def __init__(
         self,

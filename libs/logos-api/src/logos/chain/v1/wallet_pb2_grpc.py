@@ -136,11 +136,16 @@ class WalletServicer:
         (WAL-13, WAL-14). Returns once it waits there: some 0.3 seconds.
 
         Errors:
-        INVALID_ARGUMENT     ORDER_INVALID: no output, a value of 0, or too many
-        INVALID_ARGUMENT     KEY_REUSED: the key was given to another payment
-        FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
-        RESOURCE_EXHAUSTED   TOO_MANY_PENDING
-        FAILED_PRECONDITION  TRANSACTION_REFUSED: the mempool does not take it
+        INVALID_ARGUMENT     WALLET_ORDER_INVALID: no output, a value of 0, too
+        many, or a key of more than 64 bytes
+        INVALID_ARGUMENT     MANTLE_AMOUNT_OVERFLOW: the values have no sum of 64
+        bits
+        ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another
+        payment
+        FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
+        RESOURCE_EXHAUSTED   WALLET_TOO_MANY_PENDING
+        FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not
+        take it
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,10 +157,13 @@ class WalletServicer:
         submits it. Its notes are reserved for ten minutes (WAL-12, WAL-14).
 
         Errors:
-        INVALID_ARGUMENT     ORDER_INVALID: no operation, a transfer among them, or
-        one that does not decode
-        FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
-        RESOURCE_EXHAUSTED   TOO_MANY_PENDING
+        INVALID_ARGUMENT     WALLET_ORDER_INVALID: no operation, a transfer or a
+        claim among them, one that does not decode, or more
+        signatures than a block has room for
+        FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
+        FAILED_PRECONDITION  WALLET_NOTE_UNAVAILABLE: an operation uses a note of
+        the wallet that is not free
+        RESOURCE_EXHAUSTED   WALLET_TOO_MANY_PENDING
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,8 +191,13 @@ class WalletServicer:
         Returns once they wait in the mempool: some 0.5 seconds each.
 
         Errors:
-        NOT_FOUND            VOUCHER_UNAVAILABLE: none can be claimed now
-        FAILED_PRECONDITION  REWARD_TOO_SMALL: it does not cover its fee yet
+        FAILED_PRECONDITION  WALLET_VOUCHER_UNAVAILABLE: none can be claimed now
+        FAILED_PRECONDITION  WALLET_REWARD_TOO_SMALL: it does not cover its fee yet
+        FAILED_PRECONDITION  TRANSACTION_REFUSED: the mempool does not take it, as
+        where an epoch has ended and no block has come since
+        RESOURCE_EXHAUSTED   WALLET_TOO_MANY_PENDING
+        UNAVAILABLE          WALLET_BEHIND: the chain moves too fast just now;
+        carries RetryInfo
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,6 +210,7 @@ class WalletServicer:
         NOT_FOUND            NO_FAUCET: no node of the network has one
         RESOURCE_EXHAUSTED   FAUCET_WAITS: one payment a block; carries RetryInfo
         FAILED_PRECONDITION  FAUCET_EMPTY
+        UNAVAILABLE          FAUCET_FAILED: another node's has not paid
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,6 +218,9 @@ class WalletServicer:
 
     def Watch(self, request, context):
         """Watches a public key from the next block on (WAL-9).
+
+        Errors:
+        RESOURCE_EXHAUSTED  WALLET_TOO_MANY_WATCHED
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,7 +246,8 @@ class WalletServicer:
         kept beside it, and looks through the chain (WAL-18).
 
         Errors:
-        INVALID_ARGUMENT  PHRASE_LENGTH, PHRASE_WORD, PHRASE_CHECKSUM (WAL-2)
+        INVALID_ARGUMENT  WALLET_PHRASE_LENGTH, WALLET_PHRASE_WORD,
+        WALLET_PHRASE_CHECKSUM (WAL-2)
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

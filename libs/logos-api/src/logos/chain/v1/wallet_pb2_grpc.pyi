@@ -10,7 +10,9 @@ Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            Every method may fail with UNAVAILABLE, MODULE_DRAINING or
            WALLET_SCANNING: the wallet looks through the chain (both carry
            RetryInfo); every method that writes with RESOURCE_EXHAUSTED,
-           DISK_FULL, or UNAVAILABLE, STORE_FAILED.
+           DISK_FULL, or UNAVAILABLE, STORE_FAILED. Methods that take public
+           keys may fail with INVALID_ARGUMENT, INVALID_ID: one has not 32
+           bytes; or WALLET_ORDER_INVALID: it is no field value.
 Sources:   docs/protocol/chain-wallet.md, cited as WAL-n.
 """
 
@@ -61,11 +63,16 @@ class WalletStub:
     (WAL-13, WAL-14). Returns once it waits there: some 0.3 seconds.
 
     Errors:
-      INVALID_ARGUMENT     ORDER_INVALID: no output, a value of 0, or too many
-      INVALID_ARGUMENT     KEY_REUSED: the key was given to another payment
-      FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
-      RESOURCE_EXHAUSTED   TOO_MANY_PENDING
-      FAILED_PRECONDITION  TRANSACTION_REFUSED: the mempool does not take it
+      INVALID_ARGUMENT     WALLET_ORDER_INVALID: no output, a value of 0, too
+                           many, or a key of more than 64 bytes
+      INVALID_ARGUMENT     MANTLE_AMOUNT_OVERFLOW: the values have no sum of 64
+                           bits
+      ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another
+                           payment
+      FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
+      RESOURCE_EXHAUSTED   WALLET_TOO_MANY_PENDING
+      FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not
+                           take it
     """
     PrepareTransaction: _grpc.UnaryUnaryMultiCallable[_wallet_pb2.PrepareTransactionRequest, _wallet_pb2.PrepareTransactionResponse]
     """Makes a transaction of operations of the caller's, and pays for it: a transfer
@@ -73,10 +80,13 @@ class WalletStub:
     submits it. Its notes are reserved for ten minutes (WAL-12, WAL-14).
 
     Errors:
-      INVALID_ARGUMENT     ORDER_INVALID: no operation, a transfer among them, or
-                           one that does not decode
-      FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
-      RESOURCE_EXHAUSTED   TOO_MANY_PENDING
+      INVALID_ARGUMENT     WALLET_ORDER_INVALID: no operation, a transfer or a
+                           claim among them, one that does not decode, or more
+                           signatures than a block has room for
+      FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
+      FAILED_PRECONDITION  WALLET_NOTE_UNAVAILABLE: an operation uses a note of
+                           the wallet that is not free
+      RESOURCE_EXHAUSTED   WALLET_TOO_MANY_PENDING
     """
     ListHistory: _grpc.UnaryUnaryMultiCallable[_wallet_pb2.ListHistoryRequest, _wallet_pb2.ListHistoryResponse]
     """Lists what came and went, newest first (WAL-17).
@@ -91,8 +101,13 @@ class WalletStub:
     Returns once they wait in the mempool: some 0.5 seconds each.
 
     Errors:
-      NOT_FOUND            VOUCHER_UNAVAILABLE: none can be claimed now
-      FAILED_PRECONDITION  REWARD_TOO_SMALL: it does not cover its fee yet
+      FAILED_PRECONDITION  WALLET_VOUCHER_UNAVAILABLE: none can be claimed now
+      FAILED_PRECONDITION  WALLET_REWARD_TOO_SMALL: it does not cover its fee yet
+      FAILED_PRECONDITION  TRANSACTION_REFUSED: the mempool does not take it, as
+                           where an epoch has ended and no block has come since
+      RESOURCE_EXHAUSTED   WALLET_TOO_MANY_PENDING
+      UNAVAILABLE          WALLET_BEHIND: the chain moves too fast just now;
+                           carries RetryInfo
     """
     Faucet: _grpc.UnaryUnaryMultiCallable[_wallet_pb2.FaucetRequest, _wallet_pb2.FaucetResponse]
     """Asks the faucet of the testnet for tokens, at this node or at another one.
@@ -101,9 +116,14 @@ class WalletStub:
       NOT_FOUND            NO_FAUCET: no node of the network has one
       RESOURCE_EXHAUSTED   FAUCET_WAITS: one payment a block; carries RetryInfo
       FAILED_PRECONDITION  FAUCET_EMPTY
+      UNAVAILABLE          FAUCET_FAILED: another node's has not paid
     """
     Watch: _grpc.UnaryUnaryMultiCallable[_wallet_pb2.WatchRequest, _wallet_pb2.WatchResponse]
-    """Watches a public key from the next block on (WAL-9)."""
+    """Watches a public key from the next block on (WAL-9).
+
+    Errors:
+      RESOURCE_EXHAUSTED  WALLET_TOO_MANY_WATCHED
+    """
     ExportPhrase: _grpc.UnaryUnaryMultiCallable[_wallet_pb2.ExportPhraseRequest, _wallet_pb2.ExportPhraseResponse]
     """Returns the phrase of 24 words: whoever has it has the money."""
     NewWallet: _grpc.UnaryUnaryMultiCallable[_wallet_pb2.NewWalletRequest, _wallet_pb2.NewWalletResponse]
@@ -115,7 +135,8 @@ class WalletStub:
     kept beside it, and looks through the chain (WAL-18).
 
     Errors:
-      INVALID_ARGUMENT  PHRASE_LENGTH, PHRASE_WORD, PHRASE_CHECKSUM (WAL-2)
+      INVALID_ARGUMENT  WALLET_PHRASE_LENGTH, WALLET_PHRASE_WORD,
+                        WALLET_PHRASE_CHECKSUM (WAL-2)
     """
 
 @_typing.type_check_only
@@ -140,11 +161,16 @@ class WalletAsyncStub(WalletStub):
     (WAL-13, WAL-14). Returns once it waits there: some 0.3 seconds.
 
     Errors:
-      INVALID_ARGUMENT     ORDER_INVALID: no output, a value of 0, or too many
-      INVALID_ARGUMENT     KEY_REUSED: the key was given to another payment
-      FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
-      RESOURCE_EXHAUSTED   TOO_MANY_PENDING
-      FAILED_PRECONDITION  TRANSACTION_REFUSED: the mempool does not take it
+      INVALID_ARGUMENT     WALLET_ORDER_INVALID: no output, a value of 0, too
+                           many, or a key of more than 64 bytes
+      INVALID_ARGUMENT     MANTLE_AMOUNT_OVERFLOW: the values have no sum of 64
+                           bits
+      ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another
+                           payment
+      FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
+      RESOURCE_EXHAUSTED   WALLET_TOO_MANY_PENDING
+      FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not
+                           take it
     """
     PrepareTransaction: _aio.UnaryUnaryMultiCallable[_wallet_pb2.PrepareTransactionRequest, _wallet_pb2.PrepareTransactionResponse]  # type: ignore[assignment]
     """Makes a transaction of operations of the caller's, and pays for it: a transfer
@@ -152,10 +178,13 @@ class WalletAsyncStub(WalletStub):
     submits it. Its notes are reserved for ten minutes (WAL-12, WAL-14).
 
     Errors:
-      INVALID_ARGUMENT     ORDER_INVALID: no operation, a transfer among them, or
-                           one that does not decode
-      FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
-      RESOURCE_EXHAUSTED   TOO_MANY_PENDING
+      INVALID_ARGUMENT     WALLET_ORDER_INVALID: no operation, a transfer or a
+                           claim among them, one that does not decode, or more
+                           signatures than a block has room for
+      FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
+      FAILED_PRECONDITION  WALLET_NOTE_UNAVAILABLE: an operation uses a note of
+                           the wallet that is not free
+      RESOURCE_EXHAUSTED   WALLET_TOO_MANY_PENDING
     """
     ListHistory: _aio.UnaryUnaryMultiCallable[_wallet_pb2.ListHistoryRequest, _wallet_pb2.ListHistoryResponse]  # type: ignore[assignment]
     """Lists what came and went, newest first (WAL-17).
@@ -170,8 +199,13 @@ class WalletAsyncStub(WalletStub):
     Returns once they wait in the mempool: some 0.5 seconds each.
 
     Errors:
-      NOT_FOUND            VOUCHER_UNAVAILABLE: none can be claimed now
-      FAILED_PRECONDITION  REWARD_TOO_SMALL: it does not cover its fee yet
+      FAILED_PRECONDITION  WALLET_VOUCHER_UNAVAILABLE: none can be claimed now
+      FAILED_PRECONDITION  WALLET_REWARD_TOO_SMALL: it does not cover its fee yet
+      FAILED_PRECONDITION  TRANSACTION_REFUSED: the mempool does not take it, as
+                           where an epoch has ended and no block has come since
+      RESOURCE_EXHAUSTED   WALLET_TOO_MANY_PENDING
+      UNAVAILABLE          WALLET_BEHIND: the chain moves too fast just now;
+                           carries RetryInfo
     """
     Faucet: _aio.UnaryUnaryMultiCallable[_wallet_pb2.FaucetRequest, _wallet_pb2.FaucetResponse]  # type: ignore[assignment]
     """Asks the faucet of the testnet for tokens, at this node or at another one.
@@ -180,9 +214,14 @@ class WalletAsyncStub(WalletStub):
       NOT_FOUND            NO_FAUCET: no node of the network has one
       RESOURCE_EXHAUSTED   FAUCET_WAITS: one payment a block; carries RetryInfo
       FAILED_PRECONDITION  FAUCET_EMPTY
+      UNAVAILABLE          FAUCET_FAILED: another node's has not paid
     """
     Watch: _aio.UnaryUnaryMultiCallable[_wallet_pb2.WatchRequest, _wallet_pb2.WatchResponse]  # type: ignore[assignment]
-    """Watches a public key from the next block on (WAL-9)."""
+    """Watches a public key from the next block on (WAL-9).
+
+    Errors:
+      RESOURCE_EXHAUSTED  WALLET_TOO_MANY_WATCHED
+    """
     ExportPhrase: _aio.UnaryUnaryMultiCallable[_wallet_pb2.ExportPhraseRequest, _wallet_pb2.ExportPhraseResponse]  # type: ignore[assignment]
     """Returns the phrase of 24 words: whoever has it has the money."""
     NewWallet: _aio.UnaryUnaryMultiCallable[_wallet_pb2.NewWalletRequest, _wallet_pb2.NewWalletResponse]  # type: ignore[assignment]
@@ -194,7 +233,8 @@ class WalletAsyncStub(WalletStub):
     kept beside it, and looks through the chain (WAL-18).
 
     Errors:
-      INVALID_ARGUMENT  PHRASE_LENGTH, PHRASE_WORD, PHRASE_CHECKSUM (WAL-2)
+      INVALID_ARGUMENT  WALLET_PHRASE_LENGTH, WALLET_PHRASE_WORD,
+                        WALLET_PHRASE_CHECKSUM (WAL-2)
     """
 
 class WalletServicer(metaclass=_abc_1.ABCMeta):
@@ -240,11 +280,16 @@ class WalletServicer(metaclass=_abc_1.ABCMeta):
         (WAL-13, WAL-14). Returns once it waits there: some 0.3 seconds.
 
         Errors:
-          INVALID_ARGUMENT     ORDER_INVALID: no output, a value of 0, or too many
-          INVALID_ARGUMENT     KEY_REUSED: the key was given to another payment
-          FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
-          RESOURCE_EXHAUSTED   TOO_MANY_PENDING
-          FAILED_PRECONDITION  TRANSACTION_REFUSED: the mempool does not take it
+          INVALID_ARGUMENT     WALLET_ORDER_INVALID: no output, a value of 0, too
+                               many, or a key of more than 64 bytes
+          INVALID_ARGUMENT     MANTLE_AMOUNT_OVERFLOW: the values have no sum of 64
+                               bits
+          ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another
+                               payment
+          FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
+          RESOURCE_EXHAUSTED   WALLET_TOO_MANY_PENDING
+          FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not
+                               take it
         """
 
     @_abc_1.abstractmethod
@@ -258,10 +303,13 @@ class WalletServicer(metaclass=_abc_1.ABCMeta):
         submits it. Its notes are reserved for ten minutes (WAL-12, WAL-14).
 
         Errors:
-          INVALID_ARGUMENT     ORDER_INVALID: no operation, a transfer among them, or
-                               one that does not decode
-          FAILED_PRECONDITION  FUNDS_INSUFFICIENT, NOTES_TOO_SMALL
-          RESOURCE_EXHAUSTED   TOO_MANY_PENDING
+          INVALID_ARGUMENT     WALLET_ORDER_INVALID: no operation, a transfer or a
+                               claim among them, one that does not decode, or more
+                               signatures than a block has room for
+          FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
+          FAILED_PRECONDITION  WALLET_NOTE_UNAVAILABLE: an operation uses a note of
+                               the wallet that is not free
+          RESOURCE_EXHAUSTED   WALLET_TOO_MANY_PENDING
         """
 
     @_abc_1.abstractmethod
@@ -294,8 +342,13 @@ class WalletServicer(metaclass=_abc_1.ABCMeta):
         Returns once they wait in the mempool: some 0.5 seconds each.
 
         Errors:
-          NOT_FOUND            VOUCHER_UNAVAILABLE: none can be claimed now
-          FAILED_PRECONDITION  REWARD_TOO_SMALL: it does not cover its fee yet
+          FAILED_PRECONDITION  WALLET_VOUCHER_UNAVAILABLE: none can be claimed now
+          FAILED_PRECONDITION  WALLET_REWARD_TOO_SMALL: it does not cover its fee yet
+          FAILED_PRECONDITION  TRANSACTION_REFUSED: the mempool does not take it, as
+                               where an epoch has ended and no block has come since
+          RESOURCE_EXHAUSTED   WALLET_TOO_MANY_PENDING
+          UNAVAILABLE          WALLET_BEHIND: the chain moves too fast just now;
+                               carries RetryInfo
         """
 
     @_abc_1.abstractmethod
@@ -310,6 +363,7 @@ class WalletServicer(metaclass=_abc_1.ABCMeta):
           NOT_FOUND            NO_FAUCET: no node of the network has one
           RESOURCE_EXHAUSTED   FAUCET_WAITS: one payment a block; carries RetryInfo
           FAILED_PRECONDITION  FAUCET_EMPTY
+          UNAVAILABLE          FAUCET_FAILED: another node's has not paid
         """
 
     @_abc_1.abstractmethod
@@ -318,7 +372,11 @@ class WalletServicer(metaclass=_abc_1.ABCMeta):
         request: _wallet_pb2.WatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_wallet_pb2.WatchResponse, _abc.Awaitable[_wallet_pb2.WatchResponse]]:
-        """Watches a public key from the next block on (WAL-9)."""
+        """Watches a public key from the next block on (WAL-9).
+
+        Errors:
+          RESOURCE_EXHAUSTED  WALLET_TOO_MANY_WATCHED
+        """
 
     @_abc_1.abstractmethod
     def ExportPhrase(
@@ -348,7 +406,8 @@ class WalletServicer(metaclass=_abc_1.ABCMeta):
         kept beside it, and looks through the chain (WAL-18).
 
         Errors:
-          INVALID_ARGUMENT  PHRASE_LENGTH, PHRASE_WORD, PHRASE_CHECKSUM (WAL-2)
+          INVALID_ARGUMENT  WALLET_PHRASE_LENGTH, WALLET_PHRASE_WORD,
+                            WALLET_PHRASE_CHECKSUM (WAL-2)
         """
 
 def add_WalletServicer_to_server(servicer: WalletServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -105,6 +105,7 @@ class MempoolBusyError(SubmissionRefusedError):
 
     kind = ErrorKind.UNAVAILABLE
     reason = "BUSY"
+    retry_after_ms = 1000
 
 
 class ProofInvalidError(SubmissionRefusedError):

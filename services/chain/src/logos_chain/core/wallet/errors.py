@@ -130,6 +130,7 @@ class WalletScanningError(LocalFaultError):
 
     kind = ErrorKind.UNAVAILABLE
     reason = "WALLET_SCANNING"
+    retry_after_ms = 1000
 
 
 class WalletBehindError(LocalFaultError):
@@ -137,6 +138,7 @@ class WalletBehindError(LocalFaultError):
 
     kind = ErrorKind.UNAVAILABLE
     reason = "WALLET_BEHIND"
+    retry_after_ms = 1000
 
 
 class RequestReusedError(LocalFaultError):

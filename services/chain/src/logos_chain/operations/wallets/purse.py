@@ -65,10 +65,10 @@ class Purse:
         """Returns the transactions that no block has, the newest first.
 
         Args:
-            found: The newest entries of the history.
+            found: The newest entries of the history: a block may have come after they were read.
         """
         inside = {each.entry.transaction for each in found}
-        return [each for each in reversed(self.wallet.waiting()) if each.hash not in inside]
+        return [each for each in reversed(self.wallet.unincluded()) if each.hash not in inside]
 
     def draft(self, transaction: bytes) -> Draft | None:
         """Returns a transaction that is not final, by its hash."""

@@ -196,6 +196,12 @@ class WalletOperations:
         """Returns the transactions that are not final; raises `WalletScanningError`."""
         return self._book.require().waiting()
 
+    def unincluded(self) -> list[Draft]:
+        """Returns the transactions that are in no block, oldest first; errors as `waiting`."""
+        machine = self._book.require()
+        missing = frozenset(machine.unincluded())
+        return [each for each in machine.waiting() if each.hash in missing]
+
     async def history(
         self, before: tuple[int, int] | None = None, limit: int = MAX_PAGE
     ) -> list[Recorded]:
