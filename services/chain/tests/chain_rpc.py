@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import pytest
 from chain_genesis import hashes
+from chain_kept import KeptMarks, KeptTransactions
 from chain_leading import Clock, Notes, Paths, any_key
 from chain_ledger import ALICE, FUNDS, PARAMETERS, outputs_of
 from chain_memory import MemoryStore
@@ -26,7 +27,6 @@ from grpc_status import rpc_status
 from mixnet_fake_host import Switchboard
 from mixnet_nodes import fake_address, fake_peer_id, fake_signer, running
 
-from chain_kept import KeptMarks, KeptTransactions
 from logos.chain.v1.admin_pb2_grpc import ChainAdminStub
 from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
 from logos.chain.v1.wallet_pb2_grpc import WalletStub
