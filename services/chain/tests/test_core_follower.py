@@ -442,3 +442,13 @@ def test_a_final_block_is_never_given_up(rule_in_force: Rule) -> None:
         deliver(follower, block)
 
     assert follower.latest_immutable == final
+
+
+def test_a_clock_that_is_set_back_while_a_block_is_verified_changes_nothing() -> None:
+    """CON-31: its slot had begun when it was looked at."""
+    follower, block = new_follower(SMALL), candidate("a", GENESIS, 9)
+    assert isinstance(follower.received(block, "a", 9_000)[0], Verify)
+
+    effects = follower.verified(block.header.id, bytes(32), 8_900)
+
+    assert isinstance(effects[0], Accepted)

@@ -202,8 +202,8 @@ class Follower:
         pending = self._pending.pop(block, None)
         if pending is None:
             return []
-        now_slot = self._clock.slot_at(now_ms)
-        reason = first_fault(self._parameters, self._tree, pending.candidate, now_slot)
+        slot = pending.candidate.header.slot  # it had begun, though the clock may be set back since
+        reason = first_fault(self._parameters, self._tree, pending.candidate, slot)
         if reason is not None:  # what it stood on was cut off in the meantime
             return [Rejected(block, pending.source, reason), *self._drop_children(block)]
         return self._join(pending, ledger_root)
