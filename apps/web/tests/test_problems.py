@@ -12,8 +12,8 @@ from logos_app.shown.problems import SENTENCES, problem_of
 ROOT = Path(__file__).parents[3]
 APP = ROOT / "apps/web/src/logos_app"
 TOKEN = re.compile(r"\b[A-Z]{2,}(?:_[A-Z0-9]+)+\b")
-OPTIONS = {"NO_SIDE_EFFECTS", "CHANNEL_INSCRIBE", "TOO_LATE"}
-"""What comments name beside reasons: an option, an operation, why a slot has no block."""
+OPTIONS = {"NO_SIDE_EFFECTS", "CHANNEL_INSCRIBE", "LEADER_CLAIM", "TOO_LATE"}
+"""What comments name beside reasons: an option, operations, why a slot has no block."""
 FORBIDDEN = re.compile(
     r"\b(oops|please|successfully|invalid|unexpected|something went wrong)\b", re.IGNORECASE
 )
