@@ -1,4 +1,4 @@
-"""LEA-1, LEA-12, WAL-30, CON-29: the rooms of a node are joined, and take up what they have left."""
+"""LEA-1, LEA-12, WAL-30, CON-29: the rooms of a node are joined, and take up what was left."""
 
 import asyncio
 from collections.abc import AsyncIterator
