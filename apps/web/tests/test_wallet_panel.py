@@ -220,13 +220,13 @@ async def test_what_cannot_be_paid_is_said_at_its_field(
 async def test_nothing_is_sent_without_a_review(fields: dict[str, str], visitor: Visitor) -> None:
     answer = await visitor.post("send", **fields)
 
-    assert (answer.status_code, "ORDER_INVALID" in answer.text) == (409, True)
+    assert (answer.status_code, "WALLET_ORDER_INVALID" in answer.text) == (409, True)
     assert visitor.node.sent == []
 
 
 async def test_a_payment_that_the_node_refuses_has_its_sentence(visitor: Visitor) -> None:
     fields = await reviewed(visitor)
-    visitor.node.refuses = "FUNDS_INSUFFICIENT"
+    visitor.node.refuses = "WALLET_FUNDS_INSUFFICIENT"
     answer = await visitor.post("send", **fields)
 
     assert answer.status_code == 409

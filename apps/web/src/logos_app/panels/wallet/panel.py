@@ -150,7 +150,7 @@ async def send(at: Here, request: Request) -> Response:
     key = form.get("key", "")
     if order.wrong or len(key) != 2 * KEY_BYTES:
         text = "Nothing was sent: this is not what the review page had. Fill the form in again."
-        return at.failed(Problem(text, "ORDER_INVALID"))
+        return at.failed(Problem(text, "WALLET_ORDER_INVALID"))
     note = Note(value=order.value, public_key=order.public_key)
     try:
         sent = await client.send(at.channel, note, order.tip_value, key.encode())

@@ -16,8 +16,10 @@ from logos_chain.core.ledger.beginning import MAX_GENESIS_SUPPLY
 from logos_mantle.genesis import MAX_CHAIN_ID_BYTES
 from logos_mantle.notes import MAX_OUTPUTS
 
-DEFAULT_STAKE: Final = (20_000_000,)
-"""Tokens. 100 nodes have less than the stake up to which blocks are rewarded in full (LED-33)."""
+DEFAULT_STAKE: Final = (19_900_000, 100_000)
+"""Tokens. A payment takes the smallest note that is enough, and its change leads no block for up
+to two epochs: so the second note is for paying. 100 nodes have less than the stake up to which
+blocks are rewarded in full (LED-33)."""
 DEFAULT_FAUCET: Final = 2_000_000
 """Tokens. It counts as stake but leads no block, so it is a small part of one node's stake."""
 DEFAULT_PRESET: Final = "testnet"
