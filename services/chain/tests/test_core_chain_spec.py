@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 from logos_base.errors import ConfigError
 from logos_chain.core.chain_spec.documents import canonical
 from logos_chain.core.chain_spec.errors import ChainSpecInvalidError, GenesisWalletError
-from logos_chain.core.chain_spec.making import first_wallets, new_chain
+from logos_chain.core.chain_spec.making import first_wallets, ledger_parameters, new_chain
 from logos_chain.core.chain_spec.settings import DEFAULT_FAUCET, DEFAULT_STAKE, settings_of
 from logos_chain.core.chain_spec.spec import CIRCUITS, MAX_SPEC_BYTES, ChainSpec
 from logos_chain.core.chain_spec.wallets import FirstWallet, seeded
 from logos_chain.core.consensus.epochs import epoch_at
 from logos_chain.core.consensus.lottery import lottery_constants, lottery_of
+from logos_chain.core.consensus.parameters import Parameters
 from logos_chain.core.consensus.presets import PRESETS
-from logos_chain.core.ledger.parameters import LedgerParameters
+from logos_chain.core.ledger.parameters import Emission, LedgerParameters
+from logos_chain.core.ledger.rewards import block_reward
 from logos_crypto.keys import KeySet
 from logos_crypto.trees import LedgerTree
 from logos_mantle.derivations import reduced
@@ -353,6 +355,17 @@ def test_100_nodes_are_rewarded_in_full() -> None:
 
     assert stake <= emission.stake_target - emission.scale
     assert sum(DEFAULT_STAKE) >= 10 * DEFAULT_FAUCET
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
+def test_a_reward_of_a_test_network_pays_the_fee_of_its_claim(preset: Parameters) -> None:
+    """GEN-15: a claim costs some 2,030 at prices of 1, with its headroom."""
+    emission = ledger_parameters(preset).emission
+
+    _, leaders = block_reward(emission, 5 * sum(DEFAULT_STAKE), [0])
+
+    assert (leaders > 2_500) == (preset.name != "spec")
+    assert (emission == Emission()) == (preset.name == "spec")
 
 
 @pytest.mark.parametrize(

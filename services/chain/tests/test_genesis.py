@@ -48,7 +48,7 @@ from logos_mantle.derivations import public_key
 from logos_module import genesis as runner
 from logos_module.genesis import GenesisJob
 
-GOLDEN = "2dcc905c3f60fd31e1fb7cb0fd2a7b31fe6784a24cb8e4497f52c7f1e1a819f5"
+GOLDEN = "ff26f3f198bc1a5dc4f98bbfc846aa40be0b6f77399962885d567da440200fc4"
 """SHA-256 over names and contents of the public folder of seed 7, keys of all circuits included."""
 
 

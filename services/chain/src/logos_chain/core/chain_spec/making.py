@@ -4,16 +4,21 @@ Spec: docs/protocol/chain-genesis.md, GEN-3 to GEN-7.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Final
 
 from logos_chain.core.chain_spec.settings import GenesisSettings
 from logos_chain.core.chain_spec.spec import ChainSpec
 from logos_chain.core.chain_spec.wallets import Draw, FirstWallet
-from logos_chain.core.ledger.parameters import LedgerParameters
+from logos_chain.core.consensus.parameters import Parameters
+from logos_chain.core.ledger.parameters import Emission, LedgerParameters
 from logos_crypto.keys import KeySet
 from logos_mantle.genesis import GenesisParameters, genesis_block, read_genesis
 from logos_mantle.notes import Note
+
+TEST_EMISSION: Final = 100
+"""So many times as many new tokens has a block of a test network (GEN-15)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,15 @@ def first_wallets(settings: GenesisSettings, draw: Draw) -> FirstWallets:
     if settings.faucet:
         faucet = FirstWallet.of(draw("faucet"), is_insecure=is_insecure)
     return FirstWallets(nodes, faucet)
+
+
+def ledger_parameters(preset: Parameters) -> LedgerParameters:
+    """Returns what the ledger of a new chain goes by (GEN-15)."""
+    usual = Emission()
+    if preset.name == "spec":
+        return LedgerParameters(usual)
+    more = TEST_EMISSION * usual.inflation_numerator
+    return LedgerParameters(replace(usual, inflation_numerator=more))
 
 
 def new_chain(
@@ -64,5 +78,5 @@ def new_chain(
     outputs.sort(key=lambda note: note.public_key)
     parameters = GenesisParameters(settings.chain_id, time_s, draw("nonce"))
     genesis = read_genesis(genesis_block(parameters, outputs, ()))
-    made = ChainSpec(settings.preset, LedgerParameters(), keys, genesis)
+    made = ChainSpec(settings.preset, ledger_parameters(settings.preset), keys, genesis)
     return ChainSpec.decode(made.encode())
