@@ -13,9 +13,9 @@ from logos_chain.rpc import convert
 from logos_mantle.errors import MalformedError
 from logos_mantle.limits import MAX_BODY_BYTES
 from logos_mantle.notes import Note
-from logos_mantle.octets import Reader, is_field
+from logos_mantle.octets import SIGNATURE_BYTES, Reader, is_field
 from logos_mantle.operations import Operation, read_operation
-from logos_mantle.proofs import PROOF_OF, SIGNATURE_BYTES, ThresholdProof
+from logos_mantle.proofs import PROOF_OF, ThresholdProof
 from logos_mantle.transfers import LeaderClaim, Transfer
 
 __all__ = [
