@@ -302,6 +302,14 @@ async def failure(call: Awaitable[Any]) -> grpc.aio.AioRpcError:
     return caught.value
 
 
+async def outcome(call: Awaitable[Any]) -> Any:
+    """The answer of a call, or its error."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        return error
+
+
 def retry_ms(error: grpc.aio.AioRpcError) -> int | None:
     """After how long the call may be tried again, as its error says."""
     status = rpc_status.from_call(error)

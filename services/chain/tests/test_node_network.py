@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import grpc
 import pytest
-from chain_rpc import Served, failure, first, served, told
+from chain_rpc import Served, failure, first, outcome, served, told
 from chain_wallet import SHOP
 from chain_world import until
 from mixnet_fake_host import Switchboard
@@ -48,16 +49,12 @@ async def test_a_transaction_and_its_block_reach_another_node(nodes: list[Served
 
 async def test_the_faucet_of_another_node_pays(nodes: list[Served]) -> None:
     one, two = nodes
+    request = pb.FaucetRequest(public_key=SHOP)
     async with asyncio.timeout(30):
-        while True:
-            try:
-                paid = await two.wallet.Faucet(pb.FaucetRequest(public_key=SHOP))
-            except Exception as error:  # noqa: BLE001 -- it may not be known yet
-                assert told(error) == ("NOT_FOUND", "NO_FAUCET")  # type: ignore[arg-type]
-                await asyncio.sleep(0.05)
-            else:
-                break
+        while isinstance(paid := await outcome(two.wallet.Faucet(request)), grpc.aio.AioRpcError):
+            assert told(paid) == ("NOT_FOUND", "NO_FAUCET")  # the two do not know each other yet
+            await asyncio.sleep(0.05)
     assert (paid.value, paid.public_key) == (10_000, SHOP)
     await until(lambda: one.rooms.mempool.get(paid.hash) is not None)
-    error = await failure(two.wallet.Faucet(pb.FaucetRequest(public_key=SHOP)))
+    error = await failure(two.wallet.Faucet(request))
     assert told(error) == ("RESOURCE_EXHAUSTED", "FAUCET_WAITS")

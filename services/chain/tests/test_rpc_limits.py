@@ -2,8 +2,9 @@
 
 from typing import Any
 
+import grpc
 import pytest
-from chain_rpc import FIRST, failure, key_of, refused, retry_ms, served, told
+from chain_rpc import FIRST, failure, key_of, outcome, refused, retry_ms, served, told
 from chain_wallet import SHOP, named
 from chain_world import until
 
@@ -26,13 +27,9 @@ async def test_payments_end_where_a_restored_wallet_would_not_find_their_change(
         notes = [Note(40_000, key_of(FIRST.phrase)) for _ in range(20)]
         await node.extend("many notes", *[node.world.pay(each, *notes) for each in range(2)])
         sent = 0
-        while True:
-            try:
-                await node.wallet.Send(payment())
-            except Exception as error:  # noqa: BLE001 -- looked at below
-                last: Any = error
-                break
+        while not isinstance(last := await outcome(node.wallet.Send(payment())), Exception):
             sent += 1
+        assert isinstance(last, grpc.aio.AioRpcError)
         assert told(last) == ("RESOURCE_EXHAUSTED", "WALLET_TOO_MANY_PENDING")
         assert 10 <= sent <= 30
         await node.settle()
