@@ -5,7 +5,7 @@ disk, the clock, and the proofs.
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,7 @@ from chain_world import TWO, Scripted, quiet, until
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from mixnet_fake_host import Switchboard
-from mixnet_nodes import fake_address, fake_peer_id, fake_signer, running
+from mixnet_nodes import RunningNode, fake_address, fake_peer_id, fake_signer, running
 
 from logos.chain.v1.admin_pb2_grpc import ChainAdminStub
 from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
@@ -124,6 +124,10 @@ class ServedNode:
     config: Config = field(default_factory=lambda: Config(Path("unused"), lead=False))
     patience_s: float = 0.0
     """For peers, before the node goes on without."""
+    board: Switchboard = field(default_factory=Switchboard)
+    """What its host is connected by."""
+    number: int = 1
+    """Of its host, which knows those before it."""
 
     def __post_init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="c")
@@ -141,12 +145,7 @@ class ServedNode:
             patch.setattr(faucets, "unix_ms", self.clock)
             patch.setattr(rooms, "ProofVerifier", lambda _proofs, _activation: self.verifier)
             patch.setattr(joining, "PATIENCE_S", self.patience_s)
-            host = Switchboard().host(fake_peer_id(1), fake_address(1))
-            path = self.folder / "network.sock"
-            path.unlink(missing_ok=True)
-            network = await stack.enter_async_context(
-                running(host, path, signer=fake_signer(1), target_peers=0)
-            )
+            network = await stack.enter_async_context(self._network())
             stopping = asyncio.Event()
             made = await self._rooms(network.channel, stopping)
             server = Server(OpenAccess())
@@ -159,6 +158,19 @@ class ServedNode:
                         yield Served(self, made, channel, server, stopping)
                 finally:
                     await server.stop(0)
+
+    def _network(self) -> AbstractAsyncContextManager[RunningNode]:
+        host = self.board.host(fake_peer_id(self.number), fake_address(self.number))
+        path = self.folder / "network.sock"
+        path.unlink(missing_ok=True)
+        return running(
+            host,
+            path,
+            signer=fake_signer(self.number),
+            bootstrap=[fake_address(each) for each in range(1, self.number)],
+            target_peers=0,
+            discovery_profile="local",
+        )
 
     async def _rooms(self, channel: grpc.aio.Channel, stopping: asyncio.Event) -> Rooms:
         parameters = self.world.parameters
@@ -288,6 +300,14 @@ async def failure(call: Awaitable[Any]) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return caught.value
+
+
+async def outcome(call: Awaitable[Any]) -> Any:
+    """The answer of a call, or its error."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        return error
 
 
 def retry_ms(error: grpc.aio.AioRpcError) -> int | None:

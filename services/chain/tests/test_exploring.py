@@ -1,7 +1,9 @@
 """FOL-20, FOL-21: blocks are found with their place, and watched from any block on."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field
 
 import pytest
 from chain_memory import MemoryStore
@@ -70,6 +72,38 @@ async def test_blocks_are_found_by_height_in_the_tree_and_on_disk() -> None:
         page = await explore.page(None, 3)
         assert [each.kept.height for each in page] == [6, 5, 4]
         assert [each.kept.height for each in await explore.page(2, 5)] == [2, 1, 0]
+
+
+@dataclass
+class Moving(MemoryStore):
+    """The chain goes on while a caller waits for it."""
+
+    follow: FollowOperations | None = None
+    more: list[Block] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    async def final(self, first: int, limit: int) -> Sequence[BlockId]:
+        found = await super().final(first, limit)
+        if self.follow is not None:
+            await give(self.follow, self.more)
+            self.more = []
+        return found
+
+
+async def test_a_page_is_whole_though_blocks_become_final_meanwhile() -> None:
+    world, store = World(TWO), Moving()
+    chain = [world.root, *world.chain(world.root, "a", 20)]
+    async with node(world, store, rule=Rule.ONLINE) as follow:
+        await give(follow, chain[1:7])
+        await quiet(follow)
+        store.follow, store.more = follow, chain[7:]
+
+        page = await explorer(follow).page(6, 7)
+
+        assert [each.kept.height for each in page] == [6, 5, 4, 3, 2, 1, 0]
+        await quiet(follow)
 
 
 async def test_forks_are_listed_with_the_local_chain_first() -> None:

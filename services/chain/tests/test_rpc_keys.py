@@ -17,6 +17,7 @@ from chain_rpc import (
     failure,
     first,
     key_of,
+    outcome,
     refused,
     retry_ms,
     served,
@@ -199,10 +200,10 @@ async def all_that_is_told(node: Served) -> bytes:
 
 
 async def answer_of(call: Any) -> bytes:
-    try:
-        return bytes((await call).SerializeToString())
-    except grpc.aio.AioRpcError as error:
-        return f"{error.code()} {error.details()} {error.trailing_metadata()}".encode()
+    found = await outcome(call)
+    if isinstance(found, grpc.aio.AioRpcError):
+        return f"{found.code()} {found.details()} {found.trailing_metadata()}".encode()
+    return bytes(found.SerializeToString())
 
 
 async def test_no_secret_is_in_any_answer_error_or_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 from chain_leading import Clock
-from chain_wallet_node import OWN, Running, WalletNode, scanned
+from chain_wallet_node import OWN, Pool, Running, WalletNode, scanned
 from chain_world import TWO, until
 
 from logos_base.errors import LogosError
@@ -102,6 +102,24 @@ async def test_a_claim_that_is_refused_frees_its_voucher(node: WalletNode) -> No
         with pytest.raises(LogosError, match="CONFLICT"):
             await running.wallet.claim()
         await running.wallet.claim()
+
+
+class TakesOne(Pool):
+    """A mempool that refuses all but one."""
+
+    async def submit(self, raw: bytes) -> bytes:
+        if self.taken:
+            raise submission_error(MempoolRefusal.CONFLICT)
+        return await super().submit(raw)
+
+
+async def test_claims_that_were_made_are_told_where_the_next_is_refused(node: WalletNode) -> None:
+    node.pool = TakesOne()
+    async with node.up() as running:
+        await running.settle()
+        await lead(running, 3)
+        made = await running.wallet.claim(3)
+        assert made == [each.hash for each in node.pool.taken]
 
 
 async def test_vouchers_are_claimed_by_themselves_one_at_a_time(node: WalletNode) -> None:

@@ -12,7 +12,7 @@ from logos_chain.rpc.chain import ChainNodeServicer
 from logos_chain.rpc.wallet import WalletServicer
 from logos_module.server import AddToServer
 
-Serve = Callable[[AddToServer, Any], None]
+Serve = Callable[[AddToServer, Any], object]
 
 
 def serve_all(rooms: Rooms, serve: Serve) -> None:

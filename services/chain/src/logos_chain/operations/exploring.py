@@ -86,12 +86,18 @@ class ExploreOperations:
 
     async def ids(self, first: int, limit: int) -> Sequence[BlockId]:
         """Returns ids of the local chain from a height on, at most so many, oldest first."""
-        tip, root = self._follower.tip, self._follower.latest_immutable
+        while True:
+            root, found = self._follower.latest_immutable, list[BlockId]()
+            if first <= root.height:
+                last = min(first + limit - 1, root.height)
+                found += await self._store.final(first, last + 1 - first)
+            if root.id == self._follower.latest_immutable.id:
+                return self._with_tree(found, first, limit)
+
+    def _with_tree(self, ids: list[BlockId], first: int, limit: int) -> Sequence[BlockId]:
+        # What is final in the tree and not yet on disk is in the tree as well.
+        tip = self._follower.tip
         last = min(tip.height, first + limit - 1)
-        ids: list[BlockId] = []
-        if first <= root.height:
-            # What is final in the tree and not yet on disk is in the tree as well.
-            ids += await self._store.final(first, min(last, root.height) + 1 - first)
         known = first + len(ids)
         if known > last:
             return ids

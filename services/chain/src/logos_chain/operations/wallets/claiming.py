@@ -13,7 +13,7 @@ from logos_base.machine import Answer
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.ledger.ledger import Ledger
 from logos_chain.core.wallet.claim_timer import ClaimOne, ClaimTimer
-from logos_chain.core.wallet.errors import VoucherUnavailableError, WalletBehindError
+from logos_chain.core.wallet.errors import WalletBehindError
 from logos_chain.core.wallet.selection import Rng
 from logos_chain.core.wallet.types import Draft, Prices
 from logos_chain.core.wallet.wallet import Wallet
@@ -84,14 +84,16 @@ class Claimer:
             VoucherUnavailableError, RewardTooSmallError, TooManyPendingError, KeyUnknownError: No
                 claim can be made.
             LogosError: The prover failed, or the transaction was refused; it is dropped.
+                After the first claim nothing of this is raised: those that were made are returned.
         """
         made: list[bytes] = []
         while len(made) < min(max(count, 1), MAX_CLAIMS):
             try:
                 made.append(await self._claim())
-            except VoucherUnavailableError:
+            except LogosError as error:
                 if not made:
                     raise
+                log.info("no more vouchers are claimed", extra={"reason": error.reason})
                 break
         return made
 
