@@ -31,22 +31,24 @@ from benchmarks.chain_payment import payment_figures
 from benchmarks.chain_sync import block_figures, sync_figures
 from benchmarks.report import Figure, arguments, publish
 
-PROVEN: Final = {"block": block_figures, "sync": sync_figures, "payment": payment_figures}
-"""Parts that need keys."""
-USUAL: Final = (*PROVEN, "growth")
+USUAL: Final = {
+    "block": block_figures,
+    "sync": sync_figures,
+    "payment": payment_figures,
+    "growth": growth_figures,
+}
+"""Parts that need keys, and run in this process."""
 PARTS: Final = (*USUAL, "testnet")
 
 
 async def measure(options: Namespace, folder: Path) -> list[Figure]:
     """All figures."""
-    parts, figures = options.only or USUAL, list[Figure]()
-    proven = [part for part in PROVEN if part in parts]
-    if proven:
+    parts, figures = options.only or list(USUAL), list[Figure]()
+    usual = [part for part in USUAL if part in parts]
+    if usual:
         async with Proving.made(folder / "keys") as proving:
-            for part in proven:
-                figures += await PROVEN[part](proving, folder / part, options)
-    if "growth" in parts:
-        figures += await growth_figures(folder, options)
+            for part in usual:
+                figures += await USUAL[part](proving, folder / part, options)
     if "testnet" in parts:
         figures += await idle_figures(options)
     return figures
@@ -58,7 +60,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=PARTS, help="some of the parts")
     parser.add_argument("--rounds", type=int, default=3, help="of `block` and of `growth`")
     parser.add_argument("--transfers", type=int, default=100, help="of the block, at most 255")
-    parser.add_argument("--led", type=int, default=20, help="blocks with proofs of their own")
+    parser.add_argument("--led", type=int, default=40, help="blocks with proofs of their own")
     parser.add_argument("--empty", type=int, default=1000, help="empty blocks to download")
     parser.add_argument("--full", type=int, default=10, help="full blocks of each kind")
     parser.add_argument("--payments", type=int, default=20)

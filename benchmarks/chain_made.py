@@ -37,6 +37,7 @@ from logos_mantle.notes import Note
 from logos_mantle.operations import operation_id
 from logos_mantle.proofs import ZkSignatureProof
 from logos_mantle.transactions import SignedTransaction, Transaction
+from logos_mantle.transfers import Transfer
 from logos_module.keys import make_keys
 from logos_module.prover import Prover
 
@@ -52,6 +53,8 @@ SECRET: Final = field_of(1)
 """Alice's, who has all notes."""
 SIGNATURE: Final = "signature2"
 PROVERS: Final = 2
+SIGNATURES: Final = 32
+"""Real ones, which are repeated."""
 
 
 @dataclass
@@ -196,18 +199,25 @@ class Proving:
         world.blocks[block.id] = block
         return block, (public_inputs(LEADERSHIP, public), proof)
 
-    async def chain(
-        self, world: World, follow: FollowOperations, count: int
+    async def led_chain(
+        self, world: World, folder: Path, count: int
     ) -> tuple[list[Block], list[Proof]]:
-        """Leads a chain of empty blocks on the tip; half a second to a second each."""
+        """Leads a chain of empty blocks from the genesis; half a second to a second each."""
         blocks: list[Block] = []
         proofs: list[Proof] = []
-        for _ in range(count):
-            block, proof = await self.led(world, follow)
-            assert await follow.take_own(block) is None
-            blocks.append(block)
-            proofs.append(proof)
+        async with opened(world, folder, verifying(self.proofs)) as node:
+            for _ in range(count):
+                block, proof = await self.led(world, node.follow)
+                assert await node.follow.take_own(block) is None
+                blocks.append(block)
+                proofs.append(proof)
         return blocks, proofs
+
+    async def few(self, leadership: list[Proof]) -> dict[str, list[Proof]]:
+        """Those of leadership, and a few signatures of its own, for `Repeated`."""
+        some = [Transfer((named(f"{at}"),), (Note(1, ALICE),)) for at in range(SIGNATURES)]
+        transfers = await self.signed([Transaction((each,)) for each in some])
+        return {LEADERSHIP: leadership, SIGNATURE: [signature_proof(each) for each in transfers]}
 
 
 def _wins(world: World, follow: FollowOperations) -> Iterator[tuple[int, OwnNote]]:

@@ -7,7 +7,7 @@ import asyncio
 import time
 from argparse import Namespace
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from benchmarks.chain_made import SECRET, SIGNATURE, BenchmarkWorld, Proving, ta
 from benchmarks.report import Figure, percentile, ratio, say
 
 from logos_chain.core.wallet.derivation import Account, Role
+from logos_chain.core.wallet.errors import WalletScanningError
 from logos_chain.core.wallet.signing import signature_witness
 from logos_chain.operations.pooling import MempoolOperations
 from logos_chain.operations.wallets.proving import CIRCUITS
@@ -61,10 +62,18 @@ async def paying(proving: Proving, folder: Path, notes: int) -> AsyncIterator[Wa
         await wallet.open()
         for each in (node.follow, mempool, wallet):
             await stack.enter_async_context(each.running())
-        async with asyncio.timeout(PATIENCE_S):
-            while len(wallet.notes()) < notes:  # noqa: ASYNC110 - it scans the genesis
-                await asyncio.sleep(0.01)
+        await scanned(wallet, notes)
         yield wallet
+
+
+async def scanned(wallet: WalletOperations, notes: int) -> None:
+    """Waits until a wallet has found its notes in the genesis."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            with suppress(WalletScanningError):
+                if len(wallet.notes()) == notes:
+                    return
+            await asyncio.sleep(0.01)
 
 
 async def payment_figures(proving: Proving, folder: Path, options: Namespace) -> list[Figure]:

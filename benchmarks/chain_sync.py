@@ -53,7 +53,6 @@ INSCRIPTIONS: Final = 8
 INSCRIPTION_BYTES: Final = 261_000
 """Eight of them and their transfers are 2 MiB, less 7 KiB."""
 PEER: Final = "peer"
-REAL_SIGNATURES: Final = 32
 ALONE: Final = "executed and stored, without proofs"
 
 
@@ -102,11 +101,26 @@ async def block_figures(proving: Proving, folder: Path, options: Namespace) -> l
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """A chain to be downloaded, and by what its proofs are verified."""
+
+    name: str
+    blocks: Sequence[Block]
+    proofs: Proofs
+    bar: float
+    before: tuple[Block, ...] = ()
+    """Blocks that both have, which are not counted."""
+
+    @property
+    def count(self) -> int:
+        """Of its blocks."""
+        return len(self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
 class Synced:
     """How long a chain took, in seconds."""
 
-    blocks: int
-    size_bytes: int
     download_s: float
     alone_s: float
     """To execute and to store it, without proofs."""
@@ -121,7 +135,7 @@ def empty_blocks(world: BenchmarkWorld, count: int) -> list[Block]:
 
 
 def transfer_blocks(world: BenchmarkWorld, count: int) -> list[Block]:
-    """Blocks of 1,024 transfers of one note each, after one that has made these notes."""
+    """Blocks of 1,024 transfers of one note each; the first one is small, and makes the notes."""
     outputs = MAX_TRANSACTIONS // GENESIS_NOTES
     value = (RICH - FEE) // outputs
     fans = [Transfer((each,), (Note(value, ALICE),) * outputs) for each in world.funds]
@@ -163,21 +177,22 @@ def _inscribed(key: Ed25519PrivateKey, *operations: Operation) -> SignedTransact
 # -- downloads -----------------------------------------------------------------------------------
 
 
-async def synced(
-    world: BenchmarkWorld, blocks: Sequence[Block], proofs: Proofs, folder: Path
-) -> Synced:
-    """Gives a chain to a node that verifies no proofs, from which another downloads all of it."""
-    raws = [each.encode() for each in blocks]
-    nothing = verifying(Unproven())
+async def synced(world: BenchmarkWorld, wanted: Wanted, folder: Path) -> Synced:
+    """Gives a chain to a node that verifies no proofs, from which another downloads it.
+
+    Both are of this process, as is what is between them.
+    """
+    raws, nothing = [each.encode() for each in wanted.blocks], verifying(Unproven())
     async with (
         opened(world, folder / "server", nothing) as server,
-        opened(world, folder / "client", verifying(proofs)) as client,
+        opened(world, folder / "client", verifying(wanted.proofs)) as client,
         asyncio.TaskGroup() as tasks,
     ):
+        for raw in (each.encode() for each in wanted.before):
+            assert [await each.follow.take(raw, PEER) for each in (server, client)] == [None] * 2
         began = time.perf_counter()
-        for at, raw in enumerate(raws):
-            reason = await server.follow.take(raw, PEER)
-            assert reason is None, (at, reason)
+        for raw in raws:
+            assert await server.follow.take(raw, PEER) is None
         alone_s = time.perf_counter() - began
         net = Network(tasks)
         serving = SyncServing(WholeChain(server.chain), net.peers(PEER), monotonic_s)
@@ -189,55 +204,40 @@ async def synced(
         began = time.perf_counter()
         assert await sync.download([PEER])
         download_s = time.perf_counter() - began
-        assert client.follow.tip.id == blocks[-1].id
+        assert client.follow.tip.id == wanted.blocks[-1].id
         answering.cancel()
-    return Synced(len(blocks), sum(map(len, raws)), download_s, alone_s)
+    return Synced(download_s, alone_s)
 
 
 async def sync_figures(proving: Proving, folder: Path, options: Namespace) -> list[Figure]:
     """Downloads of empty and of full blocks; and of a few, each with a proof of its own."""
     world = BenchmarkWorld(outputs=(Note(RICH, ALICE),) * GENESIS_NOTES)
     say(f"leading {options.led} blocks")
-    async with opened(world, folder / "leader", verifying(proving.proofs)) as leader:
-        led, leadership = await proving.chain(world, leader.follow, options.led)
-    fees = [Transaction((Transfer((each,), (Note(1, ALICE),)),)) for each in world.funds]
-    transfers = await proving.signed(fees * (REAL_SIGNATURES // len(fees)))
-    signatures = [signature_proof(each) for each in transfers]
-    repeated = Repeated(proving.proofs, {LEADERSHIP: leadership, SIGNATURE: signatures})
+    led, leadership = await proving.led_chain(world, folder / "leader", options.led)
+    repeated = Repeated(proving.proofs, await proving.few(leadership))
+    fan, *full = transfer_blocks(world, options.full)
     chains = (
-        ("empty, each proof its own", led, proving.proofs, EMPTY_BAR),
-        ("empty, proofs of few repeated", empty_blocks(world, options.empty), repeated, EMPTY_BAR),
-        (
-            f"of {MAX_TRANSACTIONS:,} transfers, proofs of few repeated",
-            transfer_blocks(world, options.full),
-            repeated,
-            FULL_BAR,
-        ),
-        (
-            "of 2 MiB, proofs of few repeated",
-            inscription_blocks(world, options.full),
-            repeated,
-            FULL_BAR,
-        ),
+        Wanted("empty blocks, a proof of its own each", led, proving.proofs, EMPTY_BAR),
+        Wanted("empty blocks", empty_blocks(world, options.empty), repeated, EMPTY_BAR),
+        Wanted(f"blocks of {MAX_TRANSACTIONS:,} transfers", full, repeated, FULL_BAR, (fan,)),
+        Wanted("blocks of 2 MiB", inscription_blocks(world, options.full), repeated, FULL_BAR),
     )
     figures: list[Figure] = []
-    for number, (name, blocks, proofs, bar) in enumerate(chains):
-        say(f"downloading {len(blocks)} blocks, {name}")
-        figures += _figures(name, await synced(world, blocks, proofs, folder / f"{number}"), bar)
+    for number, wanted in enumerate(chains):
+        say(f"downloading {wanted.count} {wanted.name}")
+        figures += _figures(wanted, await synced(world, wanted, folder / f"{number}"))
     return figures
 
 
-def _figures(name: str, done: Synced, bar: float) -> list[Figure]:
-    rate, alone = done.blocks / done.download_s, done.blocks / done.alone_s
-    size = done.size_bytes / done.blocks / 2**20
+def _figures(wanted: Wanted, done: Synced) -> list[Figure]:
+    rate, alone = wanted.count / done.download_s, wanted.count / done.alone_s
     return [
-        Figure(f"blocks {name}: size", size, "MiB"),
-        Figure(f"blocks {name}: {ALONE}", alone, "blocks/s"),
+        Figure(f"{wanted.name}: {ALONE}", alone, "blocks/s"),
         Figure(
-            f"blocks {name}: synced",
+            f"{wanted.name}: synced",
             rate,
             "blocks/s",
-            at_least=bar,
+            at_least=wanted.bar,
             ratio=rate / alone,
             yardstick=ALONE,
         ),
