@@ -10,11 +10,11 @@
   the making of the proof alone.
 - `growth`: what a block costs with more notes in the ledger. The yardstick is the fewest.
 - `testnet`: five idle nodes for some minutes: processor time, memory, and whether leaders' proofs
-  are ready in time. Only where it is named.
+  are ready in time. Only where it is named. Some 6 blocks come in a minute: 99 % need 17 of them.
 
     python -m benchmarks.chain
     python -m benchmarks.chain --only sync --empty 200 --full 4
-    python -m benchmarks.chain --only testnet --minutes 10
+    python -m benchmarks.chain --only testnet --minutes 30
 """
 
 import asyncio
@@ -68,7 +68,7 @@ def main() -> int:
     parser.add_argument("--grown-blocks", type=int, default=10, help="with each number of notes")
     parser.add_argument("--grown-transfers", type=int, default=50, help="of each of them")
     parser.add_argument("--nodes", type=int, default=5, help="of the testnet")
-    parser.add_argument("--minutes", type=float, default=10.0, help="of the testnet")
+    parser.add_argument("--minutes", type=float, default=20.0, help="of the testnet")
     parser.add_argument("--folder", help="on the disk to measure")
     options = parser.parse_args()
     with TemporaryDirectory(dir=options.folder) as folder:
