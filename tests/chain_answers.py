@@ -25,8 +25,8 @@ from logos_mantle.transfers import Transfer
 WRITER = bytes(range(32))
 """The private key that writes to `CHANNEL`."""
 CHANNEL = "c1" * 32
-HASH = "ab" * 32
-ADDRESS = "ad" * 32
+HASH = "0b" * 32
+ADDRESS = "0a" * 32
 NOTE = "0e" * 32
 PHRASE = " ".join(["abandon"] * 23 + ["art"])
 MAX_RAW_BYTES = 2 * 1024 * 1024
@@ -100,7 +100,9 @@ class ChainAnswers(chain_pb2_grpc.ChainNodeServicer):
     def WatchTransaction(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         yield chain_pb2.WatchTransactionResponse()
         for stage in (transaction_pb2.TRANSACTION_STAGE_PENDING, _INCLUDED, _FINAL):
-            yield chain_pb2.WatchTransactionResponse(status={"stage": stage, "height": 8})
+            yield chain_pb2.WatchTransactionResponse(
+                status={"stage": stage, "height": 8, "confirmations": 1}
+            )
 
     def ListMempool(self, request: Any, context: Any) -> Any:  # noqa: N802
         return chain_pb2.ListMempoolResponse(transactions=[self.transaction], total=1)

@@ -67,16 +67,12 @@ class Coins:
         self.genesis: Genesis = read_genesis(genesis_block(parameters, (*leading, *others), ()))
         made = operation_id(self.genesis.transfer)
         ids = [note_id(made, at, each) for at, each in enumerate((*leading, *others))]
-        self.leaders = [
-            LeaderNote(ids[at], secret_of(at), STAKE) for at in range(owners)
-        ]
+        self.leaders = [LeaderNote(ids[at], secret_of(at), STAKE) for at in range(owners)]
         self._coins = [ids[owners + at * coins :][:coins] for at in range(owners)]
 
     def pay(self, owner: int, coin: int, to: int) -> SignedTransaction:
         """Spends one of an owner's first coins."""
-        transfer = Transfer(
-            (self._coins[owner][coin],), (Note(COIN - FEE, self.keys[to]),)
-        )
+        transfer = Transfer((self._coins[owner][coin],), (Note(COIN - FEE, self.keys[to]),))
         transaction = Transaction((transfer,))
         asked = zk_signature(transaction, [self.keys[owner]], bytes(128))
         return SignedTransaction(transaction, (ZkSignatureProof(proof_of(asked)),))
@@ -109,9 +105,7 @@ class LedgerNode(ChainNode):
     def balances(self) -> list[int]:
         """Returns what each owner has at the tip."""
         ledger = self.pool.at_tip()
-        return [
-            sum(one.note.value for _, one in ledger.notes_of({key})) for key in self.coins.keys
-        ]
+        return [sum(one.note.value for _, one in ledger.notes_of({key})) for key in self.coins.keys]
 
     def transactions(self) -> list[bytes]:
         """Returns the hashes of all transactions of the local chain."""

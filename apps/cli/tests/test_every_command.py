@@ -20,7 +20,7 @@ from logos_client.private_files import write_private
 from mix_answers import MIX
 from storage_answers import CID
 
-PATIENCE_S = 520
+PATIENCE_S = 620
 pytestmark = pytest.mark.timeout(PATIENCE_S + 40)  # the first test runs some thousand programs
 MANIFEST = 'name = "own"\nversion = "0.1.0"\ncommand = ["own"]\n'
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
