@@ -67,7 +67,7 @@ class ChainAnswers(chain_pb2_grpc.ChainNodeServicer):
             slot=170,
             tip=self.tip,
             final=self.final,
-            leading={"standing": "it leads\x1b[2J"},
+            leading=chain_pb2.GetInfoResponse.Leading(standing="it leads\x1b[2J"),
         )
 
     def GetBlock(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -87,22 +87,21 @@ class ChainAnswers(chain_pb2_grpc.ChainNodeServicer):
         yield chain_pb2.WatchBlocksResponse(tip=self.tip, added=added, final=self.tip)
 
     def ListForks(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return chain_pb2.ListForksResponse(forks=[{"tip": self.tip, "common": self.tip}])
+        local = chain_pb2.ListForksResponse.Fork(tip=self.tip, common=self.tip)
+        return chain_pb2.ListForksResponse(forks=[local])
 
     def SubmitTransaction(self, request: Any, context: Any) -> Any:  # noqa: N802
         return chain_pb2.SubmitTransactionResponse(hash=self.transaction.hash)
 
     def GetTransaction(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return chain_pb2.GetTransactionResponse(
-            transaction=self.transaction, status={"stage": _INCLUDED, "height": 8}
-        )
+        status = transaction_pb2.TransactionStatus(stage=_INCLUDED, height=8, confirmations=1)
+        return chain_pb2.GetTransactionResponse(transaction=self.transaction, status=status)
 
     def WatchTransaction(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         yield chain_pb2.WatchTransactionResponse()
         for stage in (transaction_pb2.TRANSACTION_STAGE_PENDING, _INCLUDED, _FINAL):
-            yield chain_pb2.WatchTransactionResponse(
-                status={"stage": stage, "height": 8, "confirmations": 1}
-            )
+            status = transaction_pb2.TransactionStatus(stage=stage, height=8, confirmations=1)
+            yield chain_pb2.WatchTransactionResponse(status=status)
 
     def ListMempool(self, request: Any, context: Any) -> Any:  # noqa: N802
         return chain_pb2.ListMempoolResponse(transactions=[self.transaction], total=1)
@@ -135,7 +134,9 @@ class WalletAnswers(wallet_pb2_grpc.WalletServicer):
         return wallet_pb2.GetBalanceResponse(confirmed=90, available=90, height=8)
 
     def ListNotes(self, request: Any, context: Any) -> Any:  # noqa: N802
-        one = {"id": bytes.fromhex(NOTE), "note": self.note, "since_height": 3}
+        one = wallet_pb2.ListNotesResponse.OwnNote(
+            id=bytes.fromhex(NOTE), note=self.note, since_height=3
+        )
         return wallet_pb2.ListNotesResponse(notes=[one])
 
     def Send(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -151,11 +152,13 @@ class WalletAnswers(wallet_pb2_grpc.WalletServicer):
         )
 
     def ListHistory(self, request: Any, context: Any) -> Any:  # noqa: N802
-        one = {"transaction": self.hash, "height": 3, "received": 90, "stage": _FINAL}
+        one = wallet_pb2.ListHistoryResponse.Entry(
+            transaction=self.hash, height=3, received=90, stage=_FINAL
+        )
         return wallet_pb2.ListHistoryResponse(entries=[one])
 
     def ListVouchers(self, request: Any, context: Any) -> Any:  # noqa: N802
-        one = {"commitment": bytes(32), "is_claimable": True}
+        one = wallet_pb2.ListVouchersResponse.Voucher(commitment=bytes(32), is_claimable=True)
         return wallet_pb2.ListVouchersResponse(vouchers=[one], share=4)
 
     def Claim(self, request: Any, context: Any) -> Any:  # noqa: N802

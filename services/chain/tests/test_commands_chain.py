@@ -1,6 +1,8 @@
 """`logosctl chain`, `wallet` and `channel`, against a node that says what a test has it say."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -263,6 +265,21 @@ def test_words_may_stand_in_several_lines(
     assert node.chain.asked == [words]
 
 
+def test_a_closed_stdin_has_no_words(node: Node) -> None:
+    program = "from logos_cli.entry import logosctl; logosctl()"
+    words = ("--address", node.address, "wallet", "restore", "--yes")
+
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-P", "-c", program, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout, node.chain.asked) == (5, "", [])
+    assert "standard input: it is closed" in ended.stderr
+
+
 def restored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, node: Node, stdin: bytes) -> Result:
     """Restores a wallet of what stands on stdin: a file, since the command reads a descriptor."""
     (tmp_path / "words").write_bytes(stdin)
@@ -310,6 +327,22 @@ def test_a_key_file_that_others_may_read_is_refused(node: Node, tmp_path: Path) 
 
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert "ZONE_KEY_FILE" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "content", ["00" * 31, "é" * 32, "", None], ids=["short", "no digits", "empty", "folder"]
+)
+def test_a_file_that_is_no_key_is_refused(node: Node, tmp_path: Path, content: str | None) -> None:
+    key = tmp_path / "KEY"
+    if content is None:
+        key.mkdir(mode=0o700)
+    else:
+        write_private(key, content.encode())
+
+    ended = node.run("channel", "inscribe", CHANNEL, "hello", "--key", str(key))
+
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert str(key) in ended.stderr
 
 
 def test_a_key_is_made_once(node: Node, tmp_path: Path) -> None:

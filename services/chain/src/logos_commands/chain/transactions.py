@@ -36,8 +36,9 @@ def transaction(
     """Show a transaction, and how far it has come."""
     session, wanted = session_of(context), to_id(hash_)
     if wait:
-        record = {"hash": wanted.hex()}
-        print_followed(session, record, wanted, until="FINAL", output=session.form(output))
+        print_followed(
+            session, {"hash": wanted.hex()}, wanted, until="FINAL", output=session.form(output)
+        )
         return
     answer = session.ask(
         lambda channel: ChainNodeStub(channel).GetTransaction, pb.GetTransactionRequest(hash=wanted)
