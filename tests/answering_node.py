@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+import chain_answers
 import delivery_answers
 from logos.kernel.v1 import (
     capability_pb2,
@@ -315,6 +316,7 @@ def answering() -> Iterator[str]:
     peering_pb2_grpc.add_PeeringServicer_to_server(node, server)
     discovery_pb2_grpc.add_DiscoveryServicer_to_server(node, server)
     storage_pb2_grpc.add_StorageServicer_to_server(node, server)
+    chain_answers.add_to(server)
     delivery_answers.add_to(server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

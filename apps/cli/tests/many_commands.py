@@ -1,7 +1,8 @@
 """Runs many commands, a process each, without importing them anew for each: a test's helper.
 
 Reads a JSON list of commands from stdin: `program` is a function of `logos_cli.entry`,
-`words` its arguments, `stdout` where its output goes. Writes a JSON list of how they ended.
+`words` its arguments, `stdout` where its output goes, `stdin` the text that it may read. Writes
+a JSON list of how they ended.
 """
 
 import gc
@@ -21,9 +22,15 @@ from logos_cli.program import built, walk
 
 def ended(command: dict[str, Any]) -> dict[str, Any]:
     """Runs one command; returns its exit code and what it wrote."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with (
+        tempfile.TemporaryFile() as given,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+    ):
+        given.write(command["stdin"].encode())
+        given.seek(0)
         if (child := os.fork()) == 0:
-            become(command, out, err)
+            become(command, given, out, err)
         _, status = os.waitpid(child, 0)
         out.seek(0)
         err.seek(0)
@@ -34,8 +41,9 @@ def ended(command: dict[str, Any]) -> dict[str, Any]:
         }
 
 
-def become(command: dict[str, Any], out: IO[bytes], err: IO[bytes]) -> None:
+def become(command: dict[str, Any], given: IO[bytes], out: IO[bytes], err: IO[bytes]) -> None:
     """Ends as a process of its own would: with the exit of the interpreter."""
+    os.dup2(given.fileno(), 0)
     os.dup2(err.fileno(), 2)
     match command["stdout"]:
         case "closed":

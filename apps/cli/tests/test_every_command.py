@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from answering_node import BEARER, answering
+from chain_answers import ADDRESS, CHANNEL, HASH, NOTE, PHRASE, WRITER
 from delivery_answers import TOPIC
 from logos_cli.logos import app as logos_app
 from logos_cli.main import app as logosctl_app
 from logos_cli.program import built, walk
+from logos_client.private_files import write_private
 from mix_answers import MIX
 from storage_answers import CID
 
-PATIENCE_S = 520
+PATIENCE_S = 620
 pytestmark = pytest.mark.timeout(PATIENCE_S + 40)  # the first test runs some thousand programs
 MANIFEST = 'name = "own"\nversion = "0.1.0"\ncommand = ["own"]\n'
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
@@ -119,6 +121,34 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("delivery", "channel", "list"): [],
     ("delivery", "channel", "send"): ["room", "hello", "--no-wait"],
     ("delivery", "channel", "listen"): ["room"],
+    ("chain", "info"): [],
+    ("chain", "blocks"): [],
+    ("chain", "block"): ["8"],
+    ("chain", "forks"): [],
+    ("chain", "watch"): [],
+    ("chain", "transaction"): [HASH],
+    ("chain", "mempool"): [],
+    ("chain", "note"): [NOTE],
+    ("chain", "supply"): [],
+    ("chain", "lead"): ["--on"],
+    ("chain", "bootstrap"): [],
+    ("wallet", "address"): [],
+    ("wallet", "balance"): [],
+    ("wallet", "notes"): [],
+    ("wallet", "history"): [],
+    ("wallet", "vouchers"): [],
+    ("wallet", "watch"): [ADDRESS],
+    ("wallet", "send"): [ADDRESS, "5", "--wait"],
+    ("wallet", "faucet"): [ADDRESS],
+    ("wallet", "claim"): [],
+    ("wallet", "phrase"): [],
+    ("wallet", "new"): ["--yes"],
+    ("wallet", "restore"): ["--yes"],
+    ("channel", "key"): ["KEY"],
+    ("channel", "create"): ["hello", "--key", "KEY"],
+    ("channel", "show"): [CHANNEL],
+    ("channel", "inscribe"): [CHANNEL, "hello", "--key", "KEY"],
+    ("channel", "follow"): [CHANNEL, "--count", "1"],
     ("token", "issue"): ["ada", "--role", "viewer"],
     ("token", "list"): [],
     ("token", "revoke"): ["ada"],
@@ -141,7 +171,13 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
 }
 """Every command of logosctl, with the arguments that it needs."""
 
-NOT_ASKING = {("node", "list"), ("token", "show"), ("module", "new"), ("module", "check")}
+NOT_ASKING = {
+    ("node", "list"),
+    ("token", "show"),
+    ("module", "new"),
+    ("module", "check"),
+    ("channel", "key"),
+}
 """Commands that do well without the node that was named."""
 
 Ended = dict[str, Any]
@@ -158,7 +194,7 @@ def address() -> Iterator[str]:
 def cases(address: str) -> dict[Key, dict[str, Any]]:
     """All commands that are run, by the name of the case."""
     return {
-        key: {"program": words[0], "words": words[1:], "stdout": stdout}
+        key: {"program": words[0], "words": words[1:], "stdout": stdout, "stdin": PHRASE}
         for key, words, stdout in [*of_every_command(), *on_a_node(address), *wrong_text(address)]
     }
 
@@ -215,6 +251,7 @@ def ended(address: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Key, E
     """How each of the cases ended."""
     folder = tmp_path_factory.mktemp("checkout")
     (folder / "FILE").write_bytes(b"x")
+    write_private(folder / "KEY", WRITER.hex().encode())
     (folder / "DIR").mkdir()
     (folder / "DIR" / "module.toml").write_text(MANIFEST)
     endpoints = folder / "state" / "some" / "endpoints.json"
@@ -353,7 +390,7 @@ WRONG_WORDS = [
     (*path, str(index))
     for path, words in OF_A_NODE.items()
     for index, word in enumerate(words)
-    if word not in {"FILE", "OUT", "DIR"}  # names of files are bytes
+    if word not in {"FILE", "OUT", "DIR", "KEY"}  # names of files are bytes
 ]
 
 

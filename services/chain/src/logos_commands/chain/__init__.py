@@ -89,7 +89,7 @@ def _info_record(found: pb.GetInfoResponse) -> dict[str, Any]:
         "genesis_id": found.genesis_id.hex(),
         "genesis_time": found.genesis_time.ToJsonString(),
         "spec_hash": found.spec_hash.hex(),
-        "phase": pb.Phase.Name(found.phase).removeprefix("PHASE_"),
+        "phase": _phase(found.phase),
         "slot": found.slot,
         "slot_ms": found.slot_ms,
         "slots_per_block": found.slots_per_block,
@@ -128,13 +128,20 @@ def _info_record(found: pb.GetInfoResponse) -> dict[str, Any]:
     }
 
 
+def _phase(phase: "pb.Phase.ValueType") -> str:
+    if phase not in pb.Phase.values():
+        return str(phase)  # of a newer node
+    name: str = pb.Phase.Name(phase)
+    return name.removeprefix("PHASE_")
+
+
 def _info_said(record: dict[str, Any]) -> list[tuple[str, str]]:
     tip, final, lead_ = record["tip"], record["final"], record["leading"]
     mark = " INSECURE: its secrets follow from a seed" if record["insecure"] else ""
-    ago = (record["slot"] - tip["slot"]) * record["slot_ms"] / 1000
+    ago = max(0, record["slot"] - tip["slot"]) * record["slot_ms"] / 1000
     rows = [
         ("chain", f"{record['chain_id']} ({record['preset']}){mark}"),
-        ("phase", _PHASES[record["phase"]]),
+        ("phase", _PHASES.get(record["phase"], record["phase"])),
         ("tip", f"block {tip['height']}, {ago:.0f} s ago  {tip['id']}"),
         ("final", f"block {final['height']}, {tip['height'] - final['height']} below the tip"),
         ("epoch", f"{record['epoch']['number']}, until slot {record['epoch']['end_slot']}"),
@@ -144,7 +151,8 @@ def _info_said(record: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if record["download"]["diverged_peers"]:
         count = record["download"]["diverged_peers"]
-        rows.append(("split", f"{count} peers follow a chain that left this one too long ago"))
+        said = "1 peer follows" if count == 1 else f"{count} peers follow"
+        rows.append(("split", f"{said} a chain that left this one too long ago"))
     return rows
 
 

@@ -10,8 +10,10 @@ from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
 from logos_cli.arguments import utf8
 from logos_cli.console import Output, print_json, print_json_line, print_rows, stderr
 from logos_cli.session import FormOption, session_of
+from logos_commands.chain.pages import rows_of
 from logos_commands.chain.records import (
     MAX_U64,
+    an_id_or_none,
     block_record,
     kinds_said,
     point_record,
@@ -32,19 +34,15 @@ def blocks(
 ) -> None:
     """List the blocks of the chain, newest first."""
     session = session_of(context)
-
-    async def work(channel: grpc.aio.Channel) -> list[dict[str, Any]]:
-        stub, rows, token = ChainNodeStub(channel), list[dict[str, Any]](), ""
-        while len(rows) < limit:
-            size = min(PAGE, limit - len(rows))
-            page = await stub.ListBlocks(pb.ListBlocksRequest(page_size=size, page_token=token))
-            rows += [block_record(each) for each in page.blocks]
-            token = page.next_page_token
-            if not token:
-                break
-        return rows
-
-    print_rows(session.call(work), _COLUMNS, session.form(output))
+    rows = rows_of(
+        session,
+        lambda channel: ChainNodeStub(channel).ListBlocks,
+        pb.ListBlocksRequest(),
+        lambda page: [block_record(each) for each in page.blocks],
+        limit=limit,
+        page=PAGE,
+    )
+    print_rows(rows, _COLUMNS, session.form(output))
 
 
 def block(
@@ -60,13 +58,14 @@ def block(
 
     async def work(channel: grpc.aio.Channel) -> dict[str, Any]:
         stub = ChainNodeStub(channel)
-        found = await stub.GetBlock(request)
+        found = await stub.GetBlock(request, timeout=session.timeout_s)
         rows, token = list[dict[str, Any]](), ""
         while True:
             page = await stub.ListBlockTransactions(
                 pb.ListBlockTransactionsRequest(
                     id=found.summary.point.id, page_size=PAGE, page_token=token
-                )
+                ),
+                timeout=session.timeout_s,
             )
             rows += [transaction_record(each) for each in page.transactions]
             token = page.next_page_token
@@ -90,7 +89,10 @@ def _request(reference: str) -> pb.GetBlockRequest:
     text = reference.strip()
     if text.isascii() and text.isdecimal() and int(text[:21]) <= MAX_U64 and len(text) < 21:
         return pb.GetBlockRequest(height=int(text))
-    return pb.GetBlockRequest(id=to_id(text))
+    try:
+        return pb.GetBlockRequest(id=to_id(text))
+    except typer.BadParameter as error:
+        raise typer.BadParameter("a height, or an id of 64 hexadecimal digits") from error
 
 
 def _record(found: pb.GetBlockResponse, transactions: list[dict[str, Any]]) -> dict[str, Any]:
@@ -129,7 +131,8 @@ def watch(
     context: typer.Context,
     *,
     after: Annotated[
-        str, typer.Option(metavar="ID", help="Begin after this block, not now.", callback=utf8)
+        str,
+        typer.Option(metavar="ID", help="Begin after this block, not now.", callback=an_id_or_none),
     ] = "",
     count: Annotated[
         int, typer.Option(min=0, max=MAX_LIMIT, help="End after so many blocks; 0: never.")
@@ -166,8 +169,8 @@ def _show(move: pb.WatchBlocksResponse, *, as_json: bool) -> None:
         )
         return
     if move.removed:
-        note = f"{len(move.removed)} blocks have left the chain"
-        stderr().print(note, highlight=False)
+        gone = "1 block has" if len(move.removed) == 1 else f"{len(move.removed)} blocks have"
+        stderr().print(f"{gone} left the chain", highlight=False)
     for each in added:
         print(
             f"{each['time']}  block {each['height']}, slot {each['slot']},"

@@ -8,10 +8,10 @@ import typer
 from logos.chain.v1 import chain_pb2 as pb
 from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
 from logos_base.errors import ErrorKind, LogosError
-from logos_cli.console import Output, print_json, shown, stderr
+from logos_cli.console import Output, print_rows, shown, stderr
 from logos_cli.exits import Exit
 from logos_cli.session import Session
-from logos_commands.chain.records import status_record, status_said
+from logos_commands.chain.records import DROPPED, status_record, status_said
 
 ORDER: Final = ("PENDING", "INCLUDED", "SAFE", "FINAL")
 
@@ -23,19 +23,48 @@ class StatusEndedError(LogosError):
     reason = "FOLLOW_ENDED"
 
 
-def follow_transaction(session: Session, wanted: bytes, *, until: str, output: Output) -> None:
-    """Prints each status to stderr, and the last to stdout as JSON where that is wanted.
+def print_followed(
+    session: Session, record: dict[str, Any], wanted: bytes, *, until: str, output: Output
+) -> None:
+    """Prints what was sent, and each status to stderr; as JSON one record with the last status.
 
     Args:
         session: Of the node.
+        record: Of the transaction. As a table it is printed at once; as JSON at the end, however
+            that comes about, so that the hash is never lost.
         wanted: Hash of the transaction, 32 bytes.
         until: The stage to wait for, one of `ORDER`.
         output: How.
 
     Raises:
-        typer.Exit: FAILED: it was dropped.
+        typer.Exit: FAILED: it was dropped; or the code of what ended the wait.
     """
-    last: dict[str, Any] = {}
+    if output is Output.TABLE:
+        print_rows([record], tuple(record), output)
+        follow_transaction(session, wanted, until=until)
+        return
+    status: dict[str, Any] = {}
+    try:
+        follow_transaction(session, wanted, until=until, status=status)
+    finally:
+        print_rows([record | status], tuple(record), output)
+
+
+def follow_transaction(
+    session: Session, wanted: bytes, *, until: str, status: dict[str, Any] | None = None
+) -> None:
+    """Prints each status to stderr.
+
+    Args:
+        session: Of the node.
+        wanted: Hash of the transaction, 32 bytes.
+        until: The stage to wait for, one of `ORDER`.
+        status: Takes the fields of the last status, also if the wait fails.
+
+    Raises:
+        typer.Exit: FAILED: it was dropped; or the code of what ended the wait.
+    """
+    last = {} if status is None else status
 
     async def work(channel: grpc.aio.Channel) -> None:
         request = pb.WatchTransactionRequest(hash=wanted)
@@ -45,12 +74,15 @@ def follow_transaction(session: Session, wanted: bytes, *, until: str, output: O
                 continue
             last.update(status_record(each.status))
             stderr().print(shown(status_said(last)), markup=False, highlight=False)
-            if last["stage"] == "DROPPED" or ORDER.index(last["stage"]) >= ORDER.index(until):
+            if last["stage"] == DROPPED or _has_come(last["stage"], until):
                 return
         raise StatusEndedError(f"the node tells no more of {wanted.hex()}; it goes on")
 
     session.call(work)
-    if output is Output.JSON:
-        print_json({"hash": wanted.hex(), **last})
-    if last["stage"] == "DROPPED":
+    if last["stage"] == DROPPED:
         raise typer.Exit(Exit.FAILED)
+
+
+def _has_come(stage: str, until: str) -> bool:
+    """Whether a stage is as far as another; one that is not known here is not."""
+    return stage in ORDER and ORDER.index(stage) >= ORDER.index(until)

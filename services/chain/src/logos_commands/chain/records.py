@@ -20,6 +20,7 @@ ADVICE: Final = {
 }
 """What to do about an error, by its reason."""
 ID_DIGITS: Final = 64
+DROPPED: Final = "DROPPED"
 MAX_U64: Final = 2**64 - 1
 
 
@@ -39,6 +40,11 @@ def an_id(text: str) -> str:
     """Refuses what is no id; for the callback of an argument."""
     to_id(text)
     return text
+
+
+def an_id_or_none(text: str) -> str:
+    """Refuses what is neither an id nor empty; for the callback of an argument or option."""
+    return an_id(text) if text else text
 
 
 HashArgument = Annotated[
@@ -98,6 +104,8 @@ def kinds_said(one: dict[str, Any]) -> str:
 
 def stage_name(stage: "transaction_pb2.TransactionStage.ValueType") -> str:
     """The name of a stage, e.g. `INCLUDED`."""
+    if stage not in transaction_pb2.TransactionStage.values():
+        return str(stage)  # of a newer node
     name: str = transaction_pb2.TransactionStage.Name(stage)
     return name.removeprefix("TRANSACTION_STAGE_")
 
@@ -109,7 +117,7 @@ def status_record(status: transaction_pb2.TransactionStatus) -> dict[str, Any]:
         "block": status.block.hex(),
         "height": status.height,
         "confirmations": status.confirmations,
-        "final_in_s": round(status.final_in_ms / 1000),
+        "final_in_s": -(-status.final_in_ms // 1000),
         "reason": status.reason,
     }
 
@@ -123,8 +131,16 @@ def status_said(record: dict[str, Any]) -> str:
             return f"it will not come: {record['reason']}"
         case "FINAL":
             return f"it is final, in block {record['height']}"
+        case "INCLUDED":
+            return f"it is in {_depth(record)}"
+        case "SAFE":
+            return f"it is safe in {_depth(record)}"
         case stage:
-            wait = f", final in about {record['final_in_s']} s" if record["final_in_s"] else ""
-            said = "is in" if stage == "INCLUDED" else "is safe in"
-            count = record["confirmations"]
-            return f"it {said} block {record['height']}, {count} confirmations{wait}"
+            return f"it is {stage}"
+
+
+def _depth(record: dict[str, Any]) -> str:
+    wait = f", final in about {record['final_in_s']} s" if record["final_in_s"] else ""
+    count = record["confirmations"]
+    plural = "" if count == 1 else "s"
+    return f"block {record['height']}, {count} confirmation{plural}{wait}"

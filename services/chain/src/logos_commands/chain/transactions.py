@@ -1,15 +1,15 @@
 """`logosctl chain transaction`, `mempool` and `note`."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-import grpc
 import typer
 
 from logos.chain.v1 import chain_pb2 as pb
 from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
-from logos_cli.console import Output, print_json, print_rows
+from logos_cli.console import Output, print_json, print_rows, shown
 from logos_cli.session import FormOption, session_of
-from logos_commands.chain.following import follow_transaction
+from logos_commands.chain.following import print_followed
+from logos_commands.chain.pages import rows_of
 from logos_commands.chain.records import (
     HashArgument,
     an_id,
@@ -36,7 +36,9 @@ def transaction(
     """Show a transaction, and how far it has come."""
     session, wanted = session_of(context), to_id(hash_)
     if wait:
-        follow_transaction(session, wanted, until="FINAL", output=session.form(output))
+        print_followed(
+            session, {"hash": wanted.hex()}, wanted, until="FINAL", output=session.form(output)
+        )
         return
     answer = session.ask(
         lambda channel: ChainNodeStub(channel).GetTransaction, pb.GetTransactionRequest(hash=wanted)
@@ -47,9 +49,9 @@ def transaction(
     if session.form(output) is Output.JSON:
         print_json(record)
         return
-    print(status_said(record))
+    print(shown(status_said(record)))
     for each in record.get("operations", ()):
-        print(f"  {each['kind']}")
+        print(f"  {shown(each['kind'])}")
         for spent in each.get("inputs", ()):
             print(f"    spends {spent}")
         for made in each.get("outputs", ()):
@@ -64,19 +66,14 @@ def mempool(
 ) -> None:
     """List the transactions that wait for a block."""
     session = session_of(context)
-
-    async def work(channel: grpc.aio.Channel) -> list[dict[str, Any]]:
-        stub, rows, token = ChainNodeStub(channel), list[dict[str, Any]](), ""
-        while len(rows) < limit:
-            size = min(PAGE, limit - len(rows))
-            page = await stub.ListMempool(pb.ListMempoolRequest(page_size=size, page_token=token))
-            rows += [transaction_record(each) for each in page.transactions]
-            token = page.next_page_token
-            if not token:
-                break
-        return rows
-
-    rows = session.call(work)
+    rows = rows_of(
+        session,
+        lambda channel: ChainNodeStub(channel).ListMempool,
+        pb.ListMempoolRequest(),
+        lambda page: [transaction_record(each) for each in page.transactions],
+        limit=limit,
+        page=PAGE,
+    )
     if session.form(output) is not Output.JSON:
         rows = [{**each, "operations": kinds_said(each)} for each in rows]
     print_rows(rows, ("hash", "operations", "size_bytes"), session.form(output))

@@ -14,6 +14,7 @@ from logos_cli.console import Output, print_json, print_json_line, shown
 from logos_cli.session import FormOption, session_of
 from logos_commands.chain.records import to_id
 from logos_commands.channel.writing import ChannelArgument
+from logos_zone_sdk.core.errors import CursorMalformedError
 from logos_zone_sdk.core.indexing import Found, Lost, Settled
 from logos_zone_sdk.core.places import Cursor
 from logos_zone_sdk.indexer import ZoneIndexer
@@ -84,7 +85,7 @@ def _cursor(begin: str) -> Cursor | None:
         return None
     try:
         return Cursor.decode(bytes.fromhex(begin))
-    except ValueError as error:
+    except (ValueError, CursorMalformedError) as error:
         raise typer.BadParameter("`start`, `now`, or a cursor that was printed") from error
 
 

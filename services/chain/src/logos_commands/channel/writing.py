@@ -12,10 +12,10 @@ from logos.chain.v1 import chain_pb2 as pb
 from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
 from logos_base.errors import ErrorKind, LogosError
 from logos_cli.arguments import MAX_UINT32, utf8
-from logos_cli.console import Output, print_json, print_rows, shown, stderr
+from logos_cli.console import Output, print_rows, shown, stderr
 from logos_cli.exits import explained
 from logos_cli.session import FormOption, Session, session_of
-from logos_commands.chain.following import follow_transaction
+from logos_commands.chain.following import print_followed
 from logos_commands.chain.records import an_id, to_id
 from logos_commands.channel.keys import (
     CheckpointFile,
@@ -25,6 +25,7 @@ from logos_commands.channel.keys import (
     public_key,
     read_key,
 )
+from logos_zone_sdk.core.errors import NotAccreditedError
 from logos_zone_sdk.core.events import NotTaken, ZoneEvent
 from logos_zone_sdk.paying import Payments, Turns, make_channel
 from logos_zone_sdk.sequencer import Publication, ZoneSequencer, wall_ms
@@ -94,9 +95,10 @@ def create(
 
     hash_ = session.call(configure)
     record = {"channel": channel_id.hex(), "hash": hash_.hex()}
-    print_rows([record], tuple(record), session.form(output))
     if wait:
-        follow_transaction(session, hash_, until="INCLUDED", output=Output.TABLE)
+        print_followed(session, record, hash_, until="INCLUDED", output=session.form(output))
+    else:
+        print_rows([record], tuple(record), session.form(output))
 
 
 def inscribe(
@@ -125,8 +127,7 @@ def _write(
             troubles.put_nowait(event.reason)
 
     async def work(node: grpc.aio.Channel) -> dict[str, Any]:
-        # First, since a sequencer waits for a node that does not answer.
-        await ChainNodeStub(node).GetInfo(pb.GetInfoRequest(), timeout=session.timeout_s)
+        await _check_key(node, channel_id, public_key(key), session.timeout_s)
         sequencer = ZoneSequencer(
             channel_id, key, node, checkpoint=file.read(), keep=file.keep, heard=heard
         )
@@ -137,16 +138,37 @@ def _write(
 
     with explained(), alone_with(key_file):
         record = session.call(work)
-    if output is Output.JSON:
-        print_json(record)
-    else:
-        print_rows([record], tuple(record), output)
+    print_rows([record], tuple(record), output)
+
+
+async def _check_key(
+    node: grpc.aio.Channel, channel_id: bytes, key: bytes, timeout_s: float | None
+) -> None:
+    """Asks first, since a sequencer waits: for a node that does not answer, and for its turn.
+
+    Raises:
+        NotAccreditedError: The channel is others'.
+        AioRpcError
+    """
+    request = pb.GetChannelRequest(id=channel_id)
+    try:
+        found = await ChainNodeStub(node).GetChannel(request, timeout=timeout_s)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.NOT_FOUND:
+            raise
+        return  # whoever writes first makes it
+    if key not in found.keys:
+        raise NotAccreditedError("the key is not among those that may write to the channel")
 
 
 async def _until(
     published: Publication, troubles: "asyncio.Queue[str]", file: CheckpointFile, *, wait: bool
 ) -> dict[str, Any]:
-    """Waits until the node has taken a payload, or a block has it; says why it has not."""
+    """Waits until the node has taken a payload, or a block has it; says why it has not.
+
+    Raises:
+        NotTakenError, ZoneStoppedError
+    """
     try:
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(_complain(troubles, file))
@@ -156,9 +178,9 @@ async def _until(
                 found = await published.included()
                 record = {"message": found.message.hex(), "height": found.block.height}
             watching.cancel()
-    except ExceptionGroup as group:
-        raise group.exceptions[0] from group
-    return record
+            return record
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
 
 
 async def _complain(troubles: "asyncio.Queue[str]", file: CheckpointFile) -> None:

@@ -1,14 +1,14 @@
 """`logosctl wallet`: notes, payments, rewards."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-import grpc
 import typer
 
 from logos.chain.v1 import wallet_pb2 as pb
 from logos.chain.v1.wallet_pb2_grpc import WalletStub
 from logos_cli.console import Output, print_json, print_rows
 from logos_cli.session import FormOption, session_of
+from logos_commands.chain.pages import rows_of
 from logos_commands.chain.records import ADVICE, an_id, to_id
 from logos_commands.wallet.payments import claim, faucet, send
 from logos_commands.wallet.records import SUMS, balance_record, entry_record, note_record
@@ -74,40 +74,32 @@ def balance(context: typer.Context, output: FormOption = None) -> None:
 def notes(context: typer.Context, limit: LimitOption = 100, output: FormOption = None) -> None:
     """List the unspent notes, the largest first."""
     session = session_of(context)
-
-    async def work(channel: grpc.aio.Channel) -> list[dict[str, Any]]:
-        stub, rows, token = WalletStub(channel), list[dict[str, Any]](), ""
-        while len(rows) < limit:
-            size = min(PAGE, limit - len(rows))
-            page = await stub.ListNotes(pb.ListNotesRequest(page_size=size, page_token=token))
-            rows += [note_record(each) for each in page.notes]
-            token = page.next_page_token
-            if not token:
-                break
-        return rows
-
+    rows = rows_of(
+        session,
+        lambda channel: WalletStub(channel).ListNotes,
+        pb.ListNotesRequest(),
+        lambda page: [note_record(each) for each in page.notes],
+        limit=limit,
+        page=PAGE,
+    )
     columns = ("value", "state", "since_height", "id")
-    print_rows(session.call(work), columns, session.form(output))
+    print_rows(rows, columns, session.form(output))
 
 
 @command.command("history")
 def history(context: typer.Context, limit: LimitOption = 20, output: FormOption = None) -> None:
     """List what came and went, newest first."""
     session = session_of(context)
-
-    async def work(channel: grpc.aio.Channel) -> list[dict[str, Any]]:
-        stub, rows, token = WalletStub(channel), list[dict[str, Any]](), ""
-        while len(rows) < limit:
-            size = min(PAGE, limit - len(rows))
-            page = await stub.ListHistory(pb.ListHistoryRequest(page_size=size, page_token=token))
-            rows += [entry_record(each) for each in page.entries]
-            token = page.next_page_token
-            if not token:
-                break
-        return rows
-
+    rows = rows_of(
+        session,
+        lambda channel: WalletStub(channel).ListHistory,
+        pb.ListHistoryRequest(),
+        lambda page: [entry_record(each) for each in page.entries],
+        limit=limit,
+        page=PAGE,
+    )
     columns = ("time", "change", "stage", "height", "transaction")
-    print_rows(session.call(work), columns, session.form(output))
+    print_rows(rows, columns, session.form(output))
 
 
 @command.command("vouchers")
@@ -143,4 +135,4 @@ def watch(
     session = session_of(context)
     request = pb.WatchRequest(public_key=to_id(address_))
     session.ask(lambda channel: WalletStub(channel).Watch, request)
-    print_rows([{"watched": address_}], ("watched",), session.form(output))
+    print_rows([{"watched": request.public_key.hex()}], ("watched",), session.form(output))

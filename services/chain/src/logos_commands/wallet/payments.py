@@ -7,10 +7,10 @@ import typer
 from logos.chain.v1 import wallet_pb2 as pb
 from logos.chain.v1.transaction_pb2 import Note
 from logos.chain.v1.wallet_pb2_grpc import WalletStub
-from logos_cli.console import print_rows
+from logos_cli.console import Output, print_rows
 from logos_cli.session import FormOption, Session, session_of
-from logos_commands.chain.following import follow_transaction
-from logos_commands.chain.records import MAX_U64, an_id, to_id
+from logos_commands.chain.following import print_followed
+from logos_commands.chain.records import MAX_U64, an_id, an_id_or_none, to_id
 
 MAX_CLAIMS: Final = 16
 
@@ -33,14 +33,16 @@ def send(
     request = pb.SendRequest(outputs=[Note(value=amount, public_key=to_id(address))], tip=tip)
     answer = session.ask(lambda channel: WalletStub(channel).Send, request)
     record = {"hash": answer.hash.hex(), "amount": amount, "fee": answer.fee, "tip": answer.tip}
-    _end(session, record, answer.hash, wait=wait, output=output)
+    _end(session, record, answer.hash, wait=wait, output=session.form(output))
 
 
 def faucet(
     context: typer.Context,
     address: Annotated[
         str,
-        typer.Argument(metavar="[ADDRESS]", help="None: a new one of this wallet."),
+        typer.Argument(
+            metavar="[ADDRESS]", help="None: a new one of this wallet.", callback=an_id_or_none
+        ),
     ] = "",
     *,
     wait: WaitOption = False,
@@ -55,7 +57,7 @@ def faucet(
         "amount": answer.value,
         "address": answer.public_key.hex(),
     }
-    _end(session, record, answer.hash, wait=wait, output=output)
+    _end(session, record, answer.hash, wait=wait, output=session.form(output))
 
 
 def claim(
@@ -72,13 +74,9 @@ def claim(
 
 
 def _end(
-    session: Session,
-    record: dict[str, Any],
-    hash_: bytes,
-    *,
-    wait: bool,
-    output: Any,
+    session: Session, record: dict[str, Any], hash_: bytes, *, wait: bool, output: Output
 ) -> None:
-    print_rows([record], tuple(record), session.form(output))
     if wait:
-        follow_transaction(session, hash_, until="INCLUDED", output=session.form(None))
+        print_followed(session, record, hash_, until="INCLUDED", output=output)
+    else:
+        print_rows([record], tuple(record), output)
