@@ -15,7 +15,7 @@ from own_topology import ROOT
 pytestmark = [pytest.mark.containers]
 
 FORBIDDEN = {"privileged", "cap_add", "pid", "ipc", "network_mode", "devices", "container_name"}
-JOBS = {"genesis.mixnet"}
+JOBS = {"genesis.mixnet", "genesis.chain"}
 
 
 @pytest.fixture(scope="module")
