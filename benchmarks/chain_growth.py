@@ -121,7 +121,8 @@ async def growth_figures(proving: Proving, folder: Path, options: Namespace) -> 
     """Rounds of all sizes in turn; the yardstick is the smallest of the same round."""
     blocks, transfers = options.grown_blocks, options.grown_transfers
     sizes = sorted(options.notes)
-    assert sizes[0] >= blocks * transfers
+    if sizes[0] < blocks * transfers:
+        raise SystemExit(f"--notes: {blocks * transfers} at least, as many as are spent")
     grown = {}
     for size in sizes:
         say(f"a ledger of {size:,} notes")

@@ -20,7 +20,7 @@ from benchmarks.chain_made import (
     signature_proof,
     verifying,
 )
-from benchmarks.report import Figure, say
+from benchmarks.report import Figure, ratio, say
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from logos_chain.core.leadership import LEADERSHIP
@@ -43,6 +43,7 @@ from chain_ledger import ALICE, named, outputs_of, signed  # isort: skip - chain
 from chain_network import Network  # isort: skip
 
 VALIDATED_BAR_MS: Final = 1000.0
+JUDGED_TRANSFERS: Final = 100
 EMPTY_BAR: Final = 100.0
 FULL_BAR: Final = 3.0
 FEE: Final = 1 << 36
@@ -81,18 +82,15 @@ async def block_figures(proving: Proving, folder: Path, options: Namespace) -> l
         for circuit, proof in proofs:
             assert proving.proofs.all_hold(circuit, [proof])
         singles.append(1000 * (time.perf_counter() - began))
-    each = "its proofs, one by one"
-    value = median(times)
-    share = median(time / single for time, single in zip(times, singles, strict=True))
     return [
         Figure(f"{count + 1} proofs, one by one", median(singles), "ms"),
         Figure(
             f"block of {count} transfers: validated and stored",
-            value,
+            median(times),
             "ms",
-            at_most=VALIDATED_BAR_MS if count >= 100 else None,
-            ratio=share,
-            yardstick=each,
+            at_most=VALIDATED_BAR_MS if count >= JUDGED_TRANSFERS else None,
+            ratio=ratio(times, singles),
+            yardstick="its proofs, one by one",
         ),
     ]
 
