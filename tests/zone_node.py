@@ -181,7 +181,7 @@ class FakeNode(ChainNodeServicer, WalletServicer):
         self, request: wallet_pb2.PrepareTransactionRequest, context: Any
     ) -> wallet_pb2.PrepareTransactionResponse:
         if self.is_poor:
-            await refuse(context, "FAILED_PRECONDITION", "FUNDS_INSUFFICIENT")
+            await refuse(context, "FAILED_PRECONDITION", "WALLET_FUNDS_INSUFFICIENT")
         self.prepared += 1
         wanted = [read_operation(Reader(each.raw, limit=2**21)) for each in request.operations]
         note = (b"%d" % self.prepared).ljust(32, b"\0")

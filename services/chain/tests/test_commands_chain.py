@@ -72,7 +72,8 @@ class Scripted(ChainAnswers, WalletAnswers):
     def PrepareTransaction(self, request: Any, context: Any) -> Any:  # noqa: N802
         if self.is_poor:
             detail = any_pb2.Any()
-            detail.Pack(error_details_pb2.ErrorInfo(reason="FUNDS_INSUFFICIENT", domain="logos"))
+            reason = "WALLET_FUNDS_INSUFFICIENT"
+            detail.Pack(error_details_pb2.ErrorInfo(reason=reason, domain="logos"))
             code = code_pb2.FAILED_PRECONDITION
             refusal = status_pb2.Status(code=code, message="it has 0", details=[detail])
             context.abort_with_status(rpc_status.to_status(refusal))

@@ -36,7 +36,8 @@ class Node:
     def json(self, *words: str) -> Any:
         told = self.run(*words, "--output", "json")
         assert told.exit_code == 0, told.output
-        return json.loads(told.stdout)
+        found = json.loads(told.stdout)
+        return found[0] if isinstance(found, list) else found
 
     def serve(self) -> None:
         self.loop.run_until_complete(self._serve())

@@ -35,7 +35,7 @@ from logos_mantle.operations import operation_id
 
 SPEC, WALLETS = chain()
 DOCUMENT: dict[str, Any] = json.loads(SPEC.encode())
-GOLDEN = "5b843ea57edb0f5d1bf3c9d084f626c1c7483c3b773cde09849b0b1b832c2910"
+GOLDEN = "e6945dbc52f49b2b16d296debf2bd2b5b41fdce47c837aa80898c9d5e3082a93"
 """SHA-256. Another one means that seeded testnets of two releases do not agree."""
 
 
