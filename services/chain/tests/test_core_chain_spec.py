@@ -35,7 +35,7 @@ from logos_mantle.operations import operation_id
 
 SPEC, WALLETS = chain()
 DOCUMENT: dict[str, Any] = json.loads(SPEC.encode())
-GOLDEN = "e6945dbc52f49b2b16d296debf2bd2b5b41fdce47c837aa80898c9d5e3082a93"
+GOLDEN = "17b0eb4e22de16bec45357237291db2ecbfe001863ff7bc04d0fd4b534b0f611"
 """SHA-256. Another one means that seeded testnets of two releases do not agree."""
 
 

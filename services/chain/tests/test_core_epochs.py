@@ -1,6 +1,6 @@
 """CON-4 to CON-11: what a block carries agrees with looking back over the whole chain."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import pytest
@@ -147,6 +147,17 @@ def test_any_number_of_empty_epochs_is_counted_at_once() -> None:
     state = epoch_at(TINY, states[-1], (1 << 64) - 1)
 
     assert state.total_stake == infer_total_stake(TINY, state.total_stake, 0) == 1
+
+
+@pytest.mark.parametrize("slot", [2 * 40, 3 * 40, (1 << 64) - 1])
+def test_a_network_may_keep_the_stake_of_idle_epochs(slot: int) -> None:
+    """CON-10: what was observed before they began still counts."""
+    chain, states = grown([(5, False)])
+
+    state = epoch_at(replace(TINY, keeps_idle_stake=True), states[-1], slot)
+
+    assert state.total_stake == infer_total_stake(TINY, STAKE, 1)
+    assert (state.aged_root, state.nonce) == (chain[-1].root, chain[-1].nonce)
 
 
 def test_a_slot_counts_once_however_many_blocks_are_in_it() -> None:

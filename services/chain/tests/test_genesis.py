@@ -48,7 +48,7 @@ from logos_mantle.derivations import public_key
 from logos_module import genesis as runner
 from logos_module.genesis import GenesisJob
 
-GOLDEN = "ff26f3f198bc1a5dc4f98bbfc846aa40be0b6f77399962885d567da440200fc4"
+GOLDEN = "e7caa511d2a0d5a647a9a5092dda84e6211b2f020caab2b8934b65a2c7a16f3f"
 """SHA-256 over names and contents of the public folder of seed 7, keys of all circuits included."""
 
 

@@ -32,6 +32,7 @@ _CONSENSUS: Final = {
     "density_window_slots": (1, _MAX),
 }
 _RATIOS: Final = ("activation", "learning_rate")
+_FLAG: Final = "keeps_idle_stake"
 _LEDGER: Final = {
     "min_stake": (1, _MAX),
     "inactivity_epochs": (2, _MAX),
@@ -65,10 +66,11 @@ def consensus_document(parameters: Parameters) -> dict[str, object]:
 
 def consensus_of(document: Table, place: str, preset: str) -> Parameters:
     """Reads them. Untrusted; raises `ChainSpecInvalidError`."""
-    table = document.table(place, [*_CONSENSUS, *_RATIOS])
+    table = document.table(place, [*_CONSENSUS, *_RATIOS, _FLAG])
     found: dict[str, Any] = {
         name: table.integer(name, *bounds) for name, bounds in _CONSENSUS.items()
     }
+    found[_FLAG] = table.flag(_FLAG)
     found |= {name: Fraction(*table.ratio(name, _MAX_TERM)) for name in _RATIOS}
     try:
         return Parameters(preset, **found)

@@ -81,7 +81,7 @@ def epoch_at(parameters: Parameters, state: BlockState, slot: int) -> EpochState
     stake = infer_total_stake(parameters, state.epoch.total_stake, state.occupied)
     if epoch == last + 1:
         return EpochState(epoch, state.next_root, state.next_nonce, stake)
-    for _ in range(epoch - last - 1):
+    for _ in range(0 if parameters.keeps_idle_stake else epoch - last - 1):
         lower = infer_total_stake(parameters, stake, 0)
         if lower == stake:
             break  # CON-10: it has come to its end, however many epochs are empty

@@ -45,6 +45,8 @@ class Parameters:
     offline_grace_ms: int = 20 * 60 * 1000
     max_transactions: int = 1024
     max_body_bytes: int = 2 * 1024 * 1024
+    keeps_idle_stake: bool = False
+    """Whether an epoch without a block leaves the estimate of the stake as it is (CON-10)."""
     density_window_slots: int | None = None
     """s_gen; None: k / 4f, as LIP-147 has it."""
 

@@ -2,7 +2,7 @@
 
 Source: `spec` is LIP-92 and LIP-96; `dev` has the figures of the reference's standalone node,
 `testnet` those of its development network (vaporif/logos-blockchain at a460e54). The times of the
-prolonged bootstrap of the first three, and `ci`, are ours.
+prolonged bootstrap of the first three, that they keep the stake of idle epochs, and `ci`, are ours.
 """
 
 from fractions import Fraction
@@ -20,6 +20,7 @@ _ALL: Final = (
         learning_rate=Fraction(1, 2),
         uncle_window_blocks=2,
         prolonged_bootstrap_ms=1_000,
+        keeps_idle_stake=True,
     ),
     Parameters(
         "dev",
@@ -29,6 +30,7 @@ _ALL: Final = (
         learning_rate=Fraction(1, 10),
         uncle_window_blocks=12,
         prolonged_bootstrap_ms=1_000,
+        keeps_idle_stake=True,
     ),
     Parameters(
         "testnet",
@@ -38,6 +40,7 @@ _ALL: Final = (
         learning_rate=Fraction(1, 2),
         uncle_window_blocks=12,
         prolonged_bootstrap_ms=60_000,
+        keeps_idle_stake=True,
     ),
     Parameters(
         "spec",
