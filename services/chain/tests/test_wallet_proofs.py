@@ -1,18 +1,23 @@
 """WAL-14, WAL-15, WAL-29 with real proofs: a transfer and a claim of the wallet are verified."""
 
+import asyncio
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chain_wallet import SHOP
 from chain_wallet_node import OWN, WalletNode, scanned
 from chain_world import TWO
+from oracle import pairing
 
+import logos_native
 from logos_chain.core.consensus.errors import RejectReason
 from logos_chain.core.consensus.validation import LeadershipClaim
 from logos_chain.core.ledger.errors import Unmet
-from logos_chain.core.ledger.obligations import Obligation
+from logos_chain.core.ledger.obligations import CircuitObligation, Obligation
 from logos_chain.operations.verifying import CIRCUITS, CircuitProofs, ProofVerifier
 from logos_chain.operations.wallets import proving
 from logos_crypto.keys import CircuitKeys
@@ -31,14 +36,15 @@ class Bodies:
     """The module's verifier for what stands in bodies; leaders prove nothing here."""
 
     verifier: ProofVerifier
-    seen: int = 0
+    met: list[Obligation] = field(default_factory=list)
 
     async def claims(self, _claims: Sequence[LeadershipClaim]) -> RejectReason | None:
         return None
 
     async def obligations(self, obligations: Sequence[Obligation]) -> Unmet | None:
-        self.seen += len(obligations)
-        return await self.verifier.obligations(obligations)
+        unmet = await self.verifier.obligations(obligations)
+        self.met += [] if unmet else obligations
+        return unmet
 
 
 async def test_a_transfer_and_a_claim_are_verified_and_final(tmp_path: Path) -> None:
@@ -73,9 +79,23 @@ async def test_a_transfer_and_a_claim_are_verified_and_final(tmp_path: Path) -> 
             tip = await running.extend("claim", claim)
 
             assert running.wallet.balances().confirmed > before
-            assert verifier.seen >= 4
+            assert len(verifier.met) >= 4
             found = await running.contents()
     assert found == await scanned(node, tip)
+    met = {each.circuit: each for each in verifier.met if isinstance(each, CircuitObligation)}
+    assert met.keys() == set(proving.CIRCUITS)
+    for each in met.values():
+        key = json.loads(keys.load_verifier(store, each.circuit).to_json())
+        other = replace(each, public=each.public[:-32] + bytes(32))
+        assert await asyncio.to_thread(holds_in_python, key, each), each.circuit
+        assert not await asyncio.to_thread(holds_in_python, key, other), each.circuit
+
+
+def holds_in_python(key: Any, asked: CircuitObligation) -> bool:
+    """Asks pairings in pure Python, which know nothing of what has made the proof."""
+    numbers = [asked.public[at : at + 32] for at in range(0, len(asked.public), 32)]
+    public = [str(int.from_bytes(each, "little")) for each in numbers]
+    return pairing.verifies(key, json.loads(logos_native.proof_to_json(asked.proof)), public)
 
 
 def spoilt(signed: SignedTransaction) -> SignedTransaction:
