@@ -29,6 +29,7 @@ class Audit:
         self._repeats = Repeats()
         self._waiting: list[AuditRecord] = []
         self._has_some = asyncio.Event()
+        self._writing = asyncio.Lock()
 
     def record(
         self, actor: str, action: str, subject: str, outcome: str = OK, detail: str = ""
@@ -74,13 +75,18 @@ class Audit:
                 await asyncio.sleep(RETRY_S)
 
     async def flush(self) -> bool:
-        """Writes the pending records; returns whether that succeeded."""
-        records, self._waiting = self._waiting, []
-        try:
-            if records:
-                await self._store.audit(records)
-        except StoreFailedError as error:
-            log.warning("audit log not written", extra={"why": str(error)})
-            self._waiting = [*records, *self._waiting]
-            return False
-        return True
+        """Writes the pending records, and waits for those that are being written.
+
+        Returns:
+            Whether that succeeded.
+        """
+        async with self._writing:
+            records, self._waiting = self._waiting, []
+            try:
+                if records:
+                    await self._store.audit(records)
+            except StoreFailedError as error:
+                log.warning("audit log not written", extra={"why": str(error)})
+                self._waiting = [*records, *self._waiting]
+                return False
+            return True
