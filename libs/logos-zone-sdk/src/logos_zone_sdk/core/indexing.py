@@ -8,12 +8,15 @@ Spec: docs/protocol/zone-sdk.md, ZON-14 to ZON-17.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from logos_mantle.octets import ZERO
 from logos_zone_sdk.core.errors import ChannelBrokenError
 from logos_zone_sdk.core.lineage import Lineage
 from logos_zone_sdk.core.messages import ChainMove, ChannelMessage, Point
 from logos_zone_sdk.core.places import Cursor
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,24 @@ class Settled:
     cursor: Cursor
 
 
-class _Reader:
-    """What both readers have: the last message, by which the next one is checked."""
+class _Reader(Generic[T]):
+    """What both readers have: the chain's end, and the last message, which the next one follows."""
 
     def __init__(self, cursor: Cursor) -> None:
+        self._lineage = Lineage[T](cursor.block)
         self._last = cursor.message
         self.cursor = cursor
         """From where to go on, after all that was handed out."""
+
+    @property
+    def place(self) -> bytes:
+        """Id of the last block that was told of: the cursor of `WatchBlocks`."""
+        return self._lineage.tip.id
+
+    @property
+    def base(self) -> bytes:
+        """Id of the newest final block: the cursor if the node does not know `place`."""
+        return self._lineage.base.id
 
     def resume(self, messages: Sequence[ChannelMessage]) -> list[Found]:
         """Hands out what of the cursor's block was not read, given all of its messages."""
@@ -80,22 +94,8 @@ class _Reader:
         self._last = message.id
 
 
-class FinalReader(_Reader):
+class FinalReader(_Reader[Point]):
     """Reads blocks once they are final."""
-
-    def __init__(self, cursor: Cursor) -> None:
-        super().__init__(cursor)
-        self._lineage = Lineage[Point](cursor.block)
-
-    @property
-    def place(self) -> bytes:
-        """Id of the last block that was told of: the cursor of `WatchBlocks`."""
-        return self._lineage.tip.id
-
-    @property
-    def base(self) -> bytes:
-        """Id of the newest final block: the cursor if the node does not know `place`."""
-        return self._lineage.base.id
 
     def rewound(self) -> None:
         """The chain is told from `base` on."""
@@ -121,22 +121,8 @@ class FinalReader(_Reader):
         return found
 
 
-class LiveReader(_Reader):
+class LiveReader(_Reader[bytes]):
     """Hands messages out at once, and says what becomes of them."""
-
-    def __init__(self, cursor: Cursor) -> None:
-        super().__init__(cursor)
-        self._lineage = Lineage[bytes](cursor.block)
-
-    @property
-    def place(self) -> bytes:
-        """Id of the last block that was told of: the cursor of `WatchBlocks`."""
-        return self._lineage.tip.id
-
-    @property
-    def base(self) -> bytes:
-        """Id of the newest final block: the cursor if the node does not know `place`."""
-        return self._lineage.base.id
 
     def rewound(self) -> list[Found | Lost | Settled]:
         """The chain is told from `base` on."""

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from logos_base.gossip import Heard, Verdict
 from logos_chain.core.mempool.errors import Reason
 from logos_mantle.transactions import SignedTransaction
 
@@ -70,37 +69,6 @@ class SyncPeers(Protocol):
 
     async def connected(self) -> Sequence[str]:
         """Returns the connected peers that speak the protocol. NetworkUnavailableError."""
-        ...
-
-
-class FollowedTopic(Protocol):
-    """A topic of gossip that is followed."""
-
-    async def messages(self) -> Sequence[Heard]:
-        """Waits for messages, at least one. Untrusted."""
-        ...
-
-    def judge(self, gossip_id: bytes, verdict: Verdict) -> None:
-        """Gives the verdict on a message, once; after four seconds it is void (NET-8)."""
-        ...
-
-
-class Gossip(Protocol):
-    """Messages to and from all nodes of a chain."""
-
-    async def publish(self, topic: str, data: bytes) -> None:
-        """Passes a message to the neighbours that follow a topic, one at least.
-
-        Raises:
-            NoNeighboursError: There is none, or none has room.
-            MessageKnownError: The same bytes were published within the last two minutes.
-            MessageOversizeError: It is larger than the network module takes (NET-7).
-            NetworkUnavailableError, NetworkDeniedError
-        """
-        ...
-
-    def follow(self, topic: str) -> AbstractAsyncContextManager[FollowedTopic]:
-        """Follows a topic for as long as the context is open; goes on after any interruption."""
         ...
 
 

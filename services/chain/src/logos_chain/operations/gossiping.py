@@ -1,7 +1,7 @@
 """Judges the messages of one topic of gossip, a bounded number of them at once.
 
 What costs little is looked at in the order of arrival. Only what has passed that takes room, and
-no neighbour takes more than its share; what finds no room is ignored, which is held against nobody.
+no neighbour takes more than its share; a message over the limit is ignored, which lowers no score.
 
 Spec: docs/protocol/chain-network.md, CNW-15, CNW-16.
 """
@@ -13,8 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from logos_base.errors import LogosError
-from logos_base.gossip import Heard, Verdict
-from logos_chain.core.net_ports import FollowedTopic, Gossip
+from logos_base.gossip import FollowedTopic, Gossip, Heard, Verdict
 
 log = logging.getLogger(__name__)
 

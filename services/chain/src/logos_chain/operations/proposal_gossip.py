@@ -13,12 +13,12 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from logos_base.errors import MessageKnownError
-from logos_base.gossip import Heard, Verdict
+from logos_base.gossip import Gossip, Heard, Verdict
 from logos_chain.core.consensus.errors import RejectReason
 from logos_chain.core.consensus.follower import EARLY_SLOTS
 from logos_chain.core.consensus.slots import SlotClock
 from logos_chain.core.consensus.types import BlockId
-from logos_chain.core.net_ports import Gossip, Transactions
+from logos_chain.core.net_ports import Transactions
 from logos_chain.operations.download import Take
 from logos_chain.operations.gossiping import JudgedTopic, Room
 from logos_chain.operations.served_chain import WholeChain

@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import Final
 
 from logos_base.errors import MessageKnownError, MessageOversizeError
-from logos_base.gossip import Heard, Verdict
+from logos_base.gossip import Gossip, Heard, Verdict
 from logos_chain.core.mempool.errors import is_fault
-from logos_chain.core.net_ports import Gossip, Transactions
+from logos_chain.core.net_ports import Transactions
 from logos_chain.core.network_errors import TransactionOversizeError
 from logos_chain.operations.gossiping import JudgedTopic, Room
 from logos_mantle.limits import MAX_BODY_BYTES

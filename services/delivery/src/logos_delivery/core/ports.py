@@ -5,7 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from logos_base.gossip import Heard, Neighbours, Verdict
+from logos_base import gossip
+from logos_base.gossip import Neighbours
 from logos_delivery.core.relay.relay_guard import ProofVerdict
 
 Answering = Callable[[str, bytes], Awaitable[bytes | None]]
@@ -30,34 +31,8 @@ class KnownPeer:
     is_bootstrap: bool = False
 
 
-class Shard(Protocol):
-    """A pubsub topic that is followed."""
-
-    async def messages(self) -> Sequence[Heard]:
-        """Waits for messages, at least one. Untrusted."""
-        ...
-
-    def judge(self, gossip_id: bytes, verdict: Verdict) -> None:
-        """Gives the verdict on a message, once."""
-        ...
-
-
-class Gossip(Protocol):
-    """Messages to and from neighbours."""
-
-    async def publish(self, topic: str, data: bytes) -> None:
-        """Passes a message to the neighbours that follow a topic, one at least.
-
-        Raises:
-            NoNeighboursError: There is none, or none has room.
-            MessageKnownError: The same bytes were published within the last two minutes.
-            NetworkUnavailableError, NetworkDeniedError
-        """
-        ...
-
-    def follow(self, topic: str) -> AbstractAsyncContextManager[Shard]:
-        """Follows a topic for as long as the context is open; goes on after any interruption."""
-        ...
+class Gossip(gossip.Gossip, Protocol):
+    """Messages to and from neighbours, and who these are."""
 
     async def neighbours(self) -> dict[str, Neighbours]:
         """Returns the topics that this node follows. NetworkUnavailableError."""

@@ -11,9 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from logos_base.errors import LogosError
-from logos_base.gossip import Neighbours, Verdict
+from logos_base.gossip import FollowedTopic, Neighbours, Verdict
 from logos_delivery.core.message import Message, check_size, encode, message_hash
-from logos_delivery.core.ports import Gossip, Proofs, Shard
+from logos_delivery.core.ports import Gossip, Proofs
 from logos_delivery.core.relay.relay_guard import (
     Convict,
     Effect,
@@ -50,7 +50,7 @@ class RelayOperations:
         self._guard = RelayGuard(rules)
         self._driver: Driver[Effect] = Driver(self._guard, self._perform, unix_ms)
         self._followed: dict[str, _Followed] = {}
-        self._unjudged: dict[bytes, Shard] = {}
+        self._unjudged: dict[bytes, FollowedTopic] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self.sinks: list[Sink] = []
         self.refused: Counter[str] = Counter()
