@@ -9,7 +9,7 @@ from logos_base.errors import StoreFailedError
 from logos_chain.core.consensus.tree import TreeBlock
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.ledger.state import Delta
-from logos_chain.core.ports import KeptBlock, Settled
+from logos_chain.core.ports import BlockOutline, KeptBlock, Settled
 
 
 class MemoryStore:
@@ -71,9 +71,9 @@ class MemoryStore:
     async def block(self, identifier: BlockId) -> KeptBlock | None:
         return self.kept.get(identifier)
 
-    async def height(self, identifier: BlockId) -> int | None:
+    async def outline(self, identifier: BlockId) -> BlockOutline | None:
         kept = self.kept.get(identifier)
-        return None if kept is None else kept.height
+        return None if kept is None else kept.outline
 
     async def final(self, first: int, limit: int) -> Sequence[BlockId]:
         return [each.id for each in self.final_blocks if each.height >= first][:limit]

@@ -56,7 +56,9 @@ class PoolNode:
             )
             pooled = Pooled(self, follow, pool)
             pool.told.append(pooled.told.append)
-            pool.pass_on.append(lambda raw, source: pooled.passed_on.append((raw, source)))
+            pool.pass_on.append(
+                lambda signed, source: pooled.passed_on.append((signed.encoded, source))
+            )
             async with pool.running():
                 await pooled.quiet()
                 yield pooled

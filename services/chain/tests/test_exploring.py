@@ -62,7 +62,7 @@ async def test_blocks_are_found_by_height_in_the_tree_and_on_disk() -> None:
         await quiet(follow)
         explore = explorer(follow)
 
-        found = [(await explore.at_height(each)).kept.id for each in range(7)]
+        found = [(await explore.at_height(each)).outline.id for each in range(7)]
         assert found == ids(chain)
         with pytest.raises(BlockUnknownError):
             await explore.at_height(7)
@@ -70,8 +70,8 @@ async def test_blocks_are_found_by_height_in_the_tree_and_on_disk() -> None:
             for limit in range(1, 9):
                 assert await explore.ids(first, limit) == ids(chain)[first : first + limit]
         page = await explore.page(None, 3)
-        assert [each.kept.height for each in page] == [6, 5, 4]
-        assert [each.kept.height for each in await explore.page(2, 5)] == [2, 1, 0]
+        assert [each.outline.height for each in page] == [6, 5, 4]
+        assert [each.outline.height for each in await explore.page(2, 5)] == [2, 1, 0]
 
 
 @dataclass
@@ -102,7 +102,7 @@ async def test_a_page_is_whole_though_blocks_become_final_meanwhile() -> None:
 
         page = await explorer(follow).page(6, 7)
 
-        assert [each.kept.height for each in page] == [6, 5, 4, 3, 2, 1, 0]
+        assert [each.outline.height for each in page] == [6, 5, 4, 3, 2, 1, 0]
         await quiet(follow)
 
 
@@ -134,7 +134,7 @@ async def test_a_watcher_is_told_all_since_any_block(
 
         told = await moves(follow, ids(chain)[known], max(1, -(-(6 - known) // 2)))
 
-        added = [each.kept.id for move in told for each in move.added]
+        added = [each.outline.id for move in told for each in move.added]
         assert added == ids(chain)[known + 1 :]
         assert told[-1].tip == chain[-1].id
         assert told[-1].final.id == chain[4].id
@@ -157,7 +157,7 @@ async def test_a_watcher_is_told_what_has_left_the_chain() -> None:
             move = await anext(found)
 
         assert move.removed == tuple(ids(old)[::-1])
-        assert [each.kept.id for each in move.added] == ids(new)
+        assert [each.outline.id for each in move.added] == ids(new)
         assert all(each.is_on_chain for each in move.added)
 
 

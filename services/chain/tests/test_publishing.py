@@ -45,9 +45,9 @@ async def test_own_transactions_are_sent_out_in_order_and_those_of_peers_are_not
     publisher = await run(network, {each.hash: each for each in made})
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(publisher.run())
-        publisher.put(made[0].encoded, "")
-        publisher.put(made[1].encoded, "peer")
-        publisher.put(made[2].encoded, "")
+        publisher.put(made[0], "")
+        publisher.put(made[1], "peer")
+        publisher.put(made[2], "")
         await until(lambda: not len(publisher))
         running.cancel()
     assert network.taken == [made[0].encoded, made[2].encoded]
@@ -60,7 +60,7 @@ async def test_one_is_sent_out_once_the_network_is_back() -> None:
     publisher = await run(network, {one.hash: one})
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(publisher.run())
-        publisher.put(one.encoded, "")
+        publisher.put(one, "")
         await until(lambda: network.asked > 3)
         assert len(publisher) == 1
         network.is_away = False
@@ -77,7 +77,7 @@ async def test_what_waits_no_longer_or_is_too_large_holds_up_nothing() -> None:
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(publisher.run())
         for each in (gone, large, one):
-            publisher.put(each.encoded, "")
+            publisher.put(each, "")
         await until(lambda: not len(publisher))
         running.cancel()
     assert network.taken == [one.encoded]
@@ -89,5 +89,5 @@ async def test_no_more_wait_than_a_mempool_holds(monkeypatch: pytest.MonkeyPatch
     made = [world.spend(at) for at in range(3)]
     publisher = await run(network, {each.hash: each for each in made})
     for each in made:
-        publisher.put(each.encoded, "")
+        publisher.put(each, "")
     assert len(publisher) == 2

@@ -63,6 +63,7 @@ async def test_a_disk_that_fails_is_told_and_the_node_goes_on(
         wallets = node.node.wallets
         with monkeypatch.context() as patch:
             patch.setattr(node.node.store, "block", fails)
+            patch.setattr(node.node.store, "outline", fails)
             patch.setattr(node.node.store, "containing", fails)
             calls: list[Any] = [
                 node.chain.GetBlock(chain_pb2.GetBlockRequest(id=root)),

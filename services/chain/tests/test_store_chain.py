@@ -157,9 +157,11 @@ async def test_blocks_come_back_in_the_order_of_their_arrival(
     assert await store.unsettled(4, 2) == blocks[4:]
     assert await store.unsettled(5, 2) == []
     assert [await store.block(each.id) for each in blocks] == blocks
-    assert [await store.height(each.id) for each in blocks] == [1, 2, 3, 2, blocks[-1].height]
-    assert await store.height(author.genesis.id) == 0
-    assert await store.height(UNKNOWN) is None
+    assert [await store.outline(each.id) for each in blocks] == [each.outline for each in blocks]
+    assert [each.outline.height for each in blocks] == [1, 2, 3, 2, blocks[-1].height]
+    assert await store.outline(author.genesis.id) == author.genesis.outline
+    assert author.genesis.outline.height == 0
+    assert await store.outline(UNKNOWN) is None
 
 
 async def test_a_block_is_kept_once(store: SqlChainStore, author: Author) -> None:

@@ -35,6 +35,26 @@ class KeptBlock:
     transactions: tuple[bytes, ...]
     """The hashes of its transactions, 32 bytes each, in their order."""
 
+    @property
+    def outline(self) -> "BlockOutline":
+        """The block without its bytes."""
+        sizes = len(self.transactions), len(self.raw)
+        return BlockOutline(self.id, self.parent, self.height, self.slot, *sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOutline:
+    """A kept block without its bytes."""
+
+    id: BlockId
+    parent: BlockId
+    height: int
+    slot: int
+    transactions: int
+    """How many it has."""
+    size_bytes: int
+    """Encoded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -89,8 +109,8 @@ class ChainStore(FinalChain, Protocol):
         """Returns a kept block, final or not."""
         ...
 
-    async def height(self, identifier: BlockId) -> int | None:
-        """Returns how many blocks stand before a kept one."""
+    async def outline(self, identifier: BlockId) -> BlockOutline | None:
+        """Returns a kept block, final or not, without reading its bytes."""
         ...
 
     async def final(self, first: int, limit: int) -> Sequence[BlockId]:

@@ -11,7 +11,7 @@ from logos_chain.core.consensus.slots import SlotClock
 from logos_chain.core.consensus.tree import BlockTree, TreeBlock
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.errors import BlockUnknownError
-from logos_chain.core.ports import ChainStore, KeptBlock
+from logos_chain.core.ports import BlockOutline, ChainStore
 from logos_chain.operations.opening import OpenChain
 
 
@@ -19,7 +19,7 @@ from logos_chain.operations.opening import OpenChain
 class BlockView:
     """A block, and where it stands at present."""
 
-    kept: KeptBlock
+    outline: BlockOutline
     time_ms: int
     """When its slot began, Unix time."""
     is_final: bool
@@ -58,10 +58,10 @@ class ExploreOperations:
 
     async def block(self, identifier: BlockId) -> BlockView:
         """Returns a block by its id; raises `BlockUnknownError`, StoreFailedError."""
-        kept = await self._store.block(identifier)
-        if kept is None:
+        outline = await self._store.outline(identifier)
+        if outline is None:
             raise BlockUnknownError("there is no such block here")
-        return self._view(kept)
+        return self._view(outline)
 
     async def at_height(self, height: int) -> BlockView:
         """Returns the block of the local chain at a height; errors as `block`."""
@@ -81,7 +81,7 @@ class ExploreOperations:
         top = tip if newest is None else min(newest, tip)
         first = max(0, top + 1 - limit)
         ids = await self.ids(first, top + 1 - first)
-        found = [await self._store.block(each) for each in reversed(ids)]
+        found = [await self._store.outline(each) for each in reversed(ids)]
         return [self._view(each) for each in found if each is not None]
 
     async def ids(self, first: int, limit: int) -> Sequence[BlockId]:
@@ -129,17 +129,17 @@ class ExploreOperations:
         children = (each.id for each in found if each is not None and each.parent == identifier)
         return list(islice(dict.fromkeys(children), 256))
 
-    def _view(self, kept: KeptBlock) -> BlockView:
+    def _view(self, block: BlockOutline) -> BlockView:
         tip, root = self._follower.tip, self._follower.latest_immutable
-        found = self._tree.get(kept.id)
-        is_final = kept.height <= root.height and (
-            self._store.is_final(kept.id) or kept.id == root.id
+        found = self._tree.get(block.id)
+        is_final = block.height <= root.height and (
+            self._store.is_final(block.id) or block.id == root.id
         )
         is_on_chain = is_final or (found is not None and self._tree.is_ancestor(found, tip))
         return BlockView(
-            kept,
-            self._clock.begins_ms(kept.slot),
+            block,
+            self._clock.begins_ms(block.slot),
             is_final,
             is_on_chain,
-            tip.height - kept.height + 1 if is_on_chain else 0,
+            tip.height - block.height + 1 if is_on_chain else 0,
         )

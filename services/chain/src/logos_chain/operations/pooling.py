@@ -89,9 +89,9 @@ class MempoolOperations:
         self._stop = asyncio.Event()
         self._is_restored = False
         self._is_over = False
-        self.pass_on: list[Callable[[bytes, str], None]] = []
-        """Are told what waits from now on, as it is sent, and by which peer it came; `OWN`: it is
-        this node's, to be published. They never wait and never fail."""
+        self.pass_on: list[Callable[[SignedTransaction, str], None]] = []
+        """Are told what waits from now on, and which peer it came from; `OWN`: it is this node's,
+        to be published. They never wait and never fail."""
         self.told: list[Callable[[Told], None]] = []
         """Are told of each change of a status (MPL-17); never wait and never fail."""
 
@@ -138,7 +138,7 @@ class MempoolOperations:
         await self._lane.run()
 
     async def _hear(self, heard: Listener) -> None:
-        """Whatever is told: blocks are looked at, not events."""
+        """Any event triggers a look at the chain; its content is not used."""
         while True:
             await heard.next()
             self._lane.look()
@@ -255,7 +255,7 @@ class MempoolOperations:
                 if source != OWN:
                     self._decide(done.checks[signed.hash], None)
                 for pass_on in self.pass_on:
-                    pass_on(signed.encoded, source)
+                    pass_on(signed, source)
             case Told(identifier, status):
                 self._saver.changed()
                 self._view.told(identifier, status, done.waiting.get(identifier))

@@ -39,11 +39,11 @@ class Publisher:
         """How many are to be sent out."""
         return len(self._waiting)
 
-    def put(self, raw: bytes, source: str) -> None:
+    def put(self, signed: SignedTransaction, source: str) -> None:
         """A transaction waits for a block from now on; those of peers are passed on by gossip."""
         if source != OWN:
             return
-        self._waiting[SignedTransaction.decode(raw).hash] = None
+        self._waiting[signed.hash] = None
         if len(self._waiting) > MAX_WAITING:
             del self._waiting[next(iter(self._waiting))]
         self._news.set()

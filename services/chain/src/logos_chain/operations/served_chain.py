@@ -74,9 +74,9 @@ class WholeChain:
         found: dict[BlockId, int] = {}
         for each in blocks:
             if self._follower.tree.get(each) is None and self._store.is_final(each):
-                height = await self._store.height(each)
-                if height is not None:
-                    found[each] = height
+                outline = await self._store.outline(each)
+                if outline is not None:
+                    found[each] = outline.height
         return found
 
     async def _final_line(self, first: int, limit: int) -> dict[int, BlockId]:

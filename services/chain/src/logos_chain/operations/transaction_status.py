@@ -67,10 +67,10 @@ class TransactionStatuses:
         there = self._follow.tree_block(block)
         height = None if there is None else there.height
         if height is None:
-            kept = await self._store.block(block)
-            if kept is None:
+            outline = await self._store.outline(block)
+            if outline is None:
                 return None
-            height = kept.height
+            height = outline.height
         depth = max(0, self._follow.tip.height - height)
         status = Status(self._stage(block, identifier, depth), block)
         return TransactionStatus(status, depth, height)

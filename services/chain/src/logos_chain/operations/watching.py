@@ -1,7 +1,7 @@
 """Tells how the local chain goes on, from any block on that the caller knows.
 
 What is told is worked out from where the caller is and where the chain is, not from a list of
-events: so nobody misses a block, however slow, and a restart of the node changes nothing.
+events: so a slow caller misses no block, and a restart of the node changes nothing.
 
 Spec: docs/protocol/chain-following.md, FOL-21.
 """
@@ -81,7 +81,7 @@ class WatchOperations:
             removed, common = self._left(at)
             with suppress(BlockUnknownError):  # it was cut off meanwhile: the way is another
                 if (views := await self._from(common)) is not None:
-                    point = views[-1].kept
+                    point = views[-1].outline
                     return ChainMove(
                         point.id,
                         point.height,
@@ -94,9 +94,9 @@ class WatchOperations:
     async def _from(self, common: BlockId) -> list[BlockView] | None:
         """Returns a block and those after it; None if the chain has changed meanwhile."""
         first = await self._explore.block(common)
-        ids = await self._explore.ids(first.kept.height + 1, MAX_ADDED)
+        ids = await self._explore.ids(first.outline.height + 1, MAX_ADDED)
         views = [first, *[await self._explore.block(each) for each in ids]]
-        is_whole = all(one.kept.id == next_.kept.parent for one, next_ in pairwise(views))
+        is_whole = all(one.outline.id == next_.outline.parent for one, next_ in pairwise(views))
         return views if is_whole else None
 
     def _left(self, at: BlockId) -> tuple[tuple[BlockId, ...], BlockId]:

@@ -1,6 +1,5 @@
 """Serves `logos.chain.v1.ChainNode`. The contract lists the errors; here they are only raised."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final
@@ -10,13 +9,13 @@ from logos.chain.v1.chain_pb2_grpc import ChainNodeServicer as Contract
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.errors import (
     BlockMissingError,
+    BlockUnknownError,
     ChannelUnknownError,
     NoteUnknownError,
     TransactionUnknownError,
 )
 from logos_chain.core.ledger.ledger import Ledger
 from logos_chain.core.ledger.types import Supply, UnspentNote
-from logos_chain.core.ports import KeptBlock
 from logos_chain.operations.exploring import BlockView, ExploreOperations
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.information import Information
@@ -28,7 +27,6 @@ from logos_chain.rpc.information import from_standing
 from logos_chain.rpc.statuses import from_status
 from logos_crypto.trees import MerklePath
 from logos_mantle.blocks import Block
-from logos_mantle.transactions import SignedTransaction
 from logos_module.contexts import Context
 from logos_module.pages import number_to_token, page_start, token_to_number
 
@@ -71,8 +69,8 @@ class ChainNodeServicer(Contract):
                 found = await self._explore.at_height(request.height)
             case _:
                 raise BlockMissingError("give the id of a block, or its height")
-        block = await asyncio.to_thread(Block.decode, found.kept.raw)
-        return _from_block(found, block, self._explore.children(found.kept.id))
+        block = await self._body(found.outline.id)
+        return _from_block(found, block, self._explore.children(found.outline.id))
 
     async def ListBlocks(
         self, request: pb.ListBlocksRequest, context: Context
@@ -80,7 +78,7 @@ class ChainNodeServicer(Contract):
         """Lists the blocks of the local chain."""
         start = page_start(request.page_token, token_to_number)
         views = await self._explore.page(start, _size(request.page_size))
-        below = views[-1].kept.height if views else 0
+        below = views[-1].outline.height if views else 0
         return pb.ListBlocksResponse(
             blocks=[convert.from_view(each) for each in views],
             next_page_token=number_to_token(below - 1) if below else "",
@@ -90,13 +88,19 @@ class ChainNodeServicer(Contract):
         self, request: pb.ListBlockTransactionsRequest, context: Context
     ) -> pb.ListBlockTransactionsResponse:
         """Lists the transactions of a block."""
-        found = await self._explore.block(BlockId(convert.identifier(request.id, "id")))
+        found = (await self._body(BlockId(convert.identifier(request.id, "id")))).transactions
         start, size = page_start(request.page_token, token_to_number) or 0, _size(request.page_size)
-        page, end = await asyncio.to_thread(_part, found.kept, start, size)
+        end = start + size
         return pb.ListBlockTransactionsResponse(
-            transactions=[convert.from_transaction(each) for each in page],
-            next_page_token=number_to_token(end) if end else "",
+            transactions=[convert.from_transaction(each) for each in found[start:end]],
+            next_page_token=number_to_token(end) if end < len(found) else "",
         )
+
+    async def _body(self, identifier: BlockId) -> Block:
+        block = await self._follow.block(identifier)
+        if block is None:
+            raise BlockUnknownError("there is no such block here")
+        return block
 
     async def WatchBlocks(
         self, request: pb.WatchBlocksRequest, context: Context
@@ -199,7 +203,7 @@ class ChainNodeServicer(Contract):
         found = await self._follow.at_tip(lambda ledger: ledger.channel(wanted))
         channel = found.value
         if channel is None:
-            raise ChannelUnknownError("nobody has written to this channel")
+            raise ChannelUnknownError("no such channel exists at the tip")
         return pb.GetChannelResponse(
             keys=channel.keys,
             tip=channel.tip,
@@ -239,13 +243,6 @@ class ChainNodeServicer(Contract):
 
 def _size(asked: int) -> int:
     return min(asked or DEFAULT_PAGE, MAX_PAGE)
-
-
-def _part(kept: KeptBlock, start: int, size: int) -> tuple[Sequence[SignedTransaction], int]:
-    """Returns a page of a block's transactions, and where the next one begins; 0: nowhere."""
-    found = Block.decode(kept.raw).transactions
-    end = start + size
-    return found[start:end], end if end < len(found) else 0
 
 
 def _from_block(view: BlockView, block: Block, children: Sequence[BlockId]) -> pb.GetBlockResponse:

@@ -51,13 +51,13 @@ def from_tree(block: TreeBlock) -> pb.BlockPoint:
 
 
 def from_view(view: BlockView) -> pb.BlockSummary:
-    kept = view.kept
+    outline = view.outline
     return pb.BlockSummary(
-        point=pb.BlockPoint(id=kept.id, height=kept.height, slot=kept.slot),
-        parent=kept.parent,
+        point=pb.BlockPoint(id=outline.id, height=outline.height, slot=outline.slot),
+        parent=outline.parent,
         time=at(view.time_ms),
-        transactions=len(kept.transactions),
-        size_bytes=len(kept.raw),
+        transactions=outline.transactions,
+        size_bytes=outline.size_bytes,
         is_final=view.is_final,
         is_on_chain=view.is_on_chain,
     )

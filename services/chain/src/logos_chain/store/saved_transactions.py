@@ -142,7 +142,7 @@ def _saved(row: Any) -> Saved:
 
 
 def _place(raw: object) -> int:
-    """SQLite gives what lies there, whatever the column's type."""
+    """Checks the type: SQLite columns hold values of any type."""
     if not isinstance(raw, int):
         raise ChainStoreDamagedError(f"{type(raw).__name__} where a number is written")
     return raw

@@ -7,13 +7,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from logos_chain.core.consensus.tree import TreeBlock
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.ledger.state import Delta
-from logos_chain.core.ports import KeptBlock, Settled
+from logos_chain.core.ports import BlockOutline, KeptBlock, Settled
 from logos_chain.store import settling
 from logos_chain.store.advice import Advice
 from logos_chain.store.encoding import MAX_U64
@@ -21,11 +21,16 @@ from logos_chain.store.loading import BLOCKS, Kept, put_together, read_settled
 from logos_chain.store.marks import FinalMarks
 from logos_chain.store.rows import read_u64, u64, whole
 from logos_chain.store.settling import TRANSACTIONS, hashes_of
+from logos_mantle.octets import HASH_BYTES
 from logos_module.database import Database, reading, writing
 from logos_module.shielded import Shielded
 
 _MARKED: Final = 10_000
 """Ids of final blocks that are read at a time when a store is opened."""
+_SIZES: Final = (
+    func.length(BLOCKS.c.transactions).label("hashes_bytes"),
+    func.length(BLOCKS.c.raw).label("raw_bytes"),
+)
 _ABOVE: Final = BLOCKS.c.is_final.is_(False)
 
 
@@ -99,11 +104,11 @@ class SqlChainStore:
             row = await self._row(identifier)
             return None if row is None else _block(row)
 
-    async def height(self, identifier: BlockId) -> int | None:
-        """Returns how many blocks stand before a kept one."""
+    async def outline(self, identifier: BlockId) -> BlockOutline | None:
+        """Returns a kept block, final or not; its bytes are measured and not read."""
         with self._advice.given():
-            height = await self._height(identifier)
-            return None if height is None else read_u64(height)
+            row = await self._outline(identifier)
+            return None if row is None else _outline(row)
 
     async def final(self, first: int, limit: int) -> Sequence[BlockId]:
         """Returns the ids of final blocks from a height on, 64 bits; at most so many."""
@@ -178,8 +183,10 @@ class SqlChainStore:
         ).one_or_none()
 
     @reading
-    async def _height(self, session: AsyncSession, identifier: BlockId) -> Any:
-        return await session.scalar(select(BLOCKS.c.height).where(BLOCKS.c.id == identifier))
+    async def _outline(self, session: AsyncSession, identifier: BlockId) -> Any:
+        columns = (BLOCKS.c.id, BLOCKS.c.parent, BLOCKS.c.height, BLOCKS.c.slot)
+        wanted = select(*columns, *_SIZES).where(BLOCKS.c.id == identifier)
+        return (await session.execute(wanted)).one_or_none()
 
     @reading
     async def _finals(self, session: AsyncSession, first: int, limit: int) -> Sequence[Any]:
@@ -196,4 +203,15 @@ def _block(row: Any) -> KeptBlock:
         slot=read_u64(row.slot),
         raw=whole(row.raw),
         transactions=hashes_of(whole(row.transactions)),
+    )
+
+
+def _outline(row: Any) -> BlockOutline:
+    return BlockOutline(
+        id=BlockId(whole(row.id)),
+        parent=BlockId(whole(row.parent)),
+        height=read_u64(row.height),
+        slot=read_u64(row.slot),
+        transactions=row.hashes_bytes // HASH_BYTES,
+        size_bytes=row.raw_bytes,
     )
