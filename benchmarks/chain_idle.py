@@ -33,7 +33,7 @@ EVERY_S: Final = 30.0
 CHAIN: Final = "chain"
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 CORES: Final = 2
-"""Of which the bar is a share, whatever the machine has."""
+"""The bar is a share of so many cores, also on a larger machine."""
 CPU_BAR: Final = 40.0
 PSS_BAR_MIB: Final = 120.0
 READY_BAR: Final = 99.0
@@ -198,7 +198,7 @@ def slot_figures(first: Sample, last: Sample, arrivals: Arrivals) -> list[Figure
     return [
         Figure("slots won", counted("won"), ""),
         Figure("slots won: proposed in", counted("proposed"), ""),
-        Figure("slots won: missed for whatever reason", counted("missed"), ""),
+        Figure("slots won: missed for any reason", counted("missed"), ""),
         Figure("slots won: missed since the proof was too late", late, ""),
         Figure("slots whose block was there before they ended", in_time, "%", at_least=READY_BAR),
         Figure("block, from its slot's begin to a node: p50", percentile(after_ms, 50), "ms"),

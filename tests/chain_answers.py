@@ -111,7 +111,7 @@ class ChainAnswers(chain_pb2_grpc.ChainNodeServicer):
 
     def GetChannel(self, request: Any, context: Any) -> Any:  # noqa: N802
         if request.id != _MESSAGE.channel:
-            context.abort(grpc.StatusCode.NOT_FOUND, "nobody has written to it")
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such channel exists")
         return chain_pb2.GetChannelResponse(
             keys=[_KEY], tip=message_id(_MESSAGE), tip_slot=self.tip.slot, block=self.tip.id
         )

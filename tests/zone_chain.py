@@ -19,7 +19,7 @@ def key_of(name: str) -> bytes:
 
 @dataclass(frozen=True)
 class State:
-    """The channel after a block; no keys: nobody has written to it."""
+    """The channel after a block; no keys if it does not exist."""
 
     keys: tuple[bytes, ...] = ()
     tip: bytes = ZERO

@@ -72,7 +72,7 @@ class NodeClient:
         return found
 
     async def view(self) -> ChannelView | None:
-        """Returns the channel at the tip, None: nobody has written to it; raises `AioRpcError`."""
+        """Returns the channel at the tip, or None if it does not exist; raises `AioRpcError`."""
         request = pb.GetChannelRequest(id=self._channel_id)
         try:
             found = await self.stub.GetChannel(request, timeout=CALL_TIMEOUT_S)

@@ -116,7 +116,7 @@ class Publication:
         for each in (self._taken, self._included, self._final):
             if not each.done():
                 each.set_exception(ZoneStoppedError("the sequencer has stopped"))
-                each.exception()  # nobody need wait
+                each.exception()  # marks it as retrieved, if no caller awaits it
 
 
 @dataclass(slots=True)

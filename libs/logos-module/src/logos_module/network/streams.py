@@ -66,7 +66,7 @@ class PeerStream:
     async def finish(self) -> None:
         """Waits until the stream is over; `end` first. What the peer still sends is dropped.
 
-        Whoever leaves the stream before may reset it ahead of what was sent last.
+        Leaving the stream earlier may reset it before the last data is delivered.
         """
         while await self.receive() is not None:
             pass

@@ -15,7 +15,7 @@ class Ready:
     """The sequencer has followed the channel up to the tip of the chain. Once."""
 
     last_message: bytes
-    """Id, 32 bytes; zeros: nobody has written to the channel."""
+    """Id, 32 bytes; zeros if the channel has no message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 A message names its parent, and is taken only where its parent is the channel's tip. So what is on
 a channel is one path through a tree of messages. A payload becomes another message only where the
 path that it is put on has none of its earlier ones; it can then never be on one chain twice,
-however often the chain changes, and whatever of it still waits in some mempool. Configurations
+over any number of reorganisations, also with old transactions still in some mempool. Configurations
 name no parent, and could join two branches: nothing is put on one that is not final.
 
 Spec: docs/protocol/zone-sdk.md, ZON-2 to ZON-13.
@@ -163,7 +163,7 @@ class SequencerMachine:
         return effects + self._go_on(now_ms)
 
     def channel_seen(self, view: ChannelView | None, now_ms: int) -> Effects:
-        """The channel as the node shows it; None: nobody has written to it."""
+        """The channel's state at the node; None if it does not exist yet."""
         self._is_looking = False
         self._view, self._has_view = view, True
         if self._base_message is None:
@@ -229,7 +229,7 @@ class SequencerMachine:
         return _Held(message.id, entry.number)
 
     def _give_up_ghosts(self, effects: Effects) -> None:
-        """Tells of messages that have left the channel: of the own ones, nobody needs to know."""
+        """Reports other sequencers' messages that a reorganisation removed; own ones are resent."""
         effects += [Orphaned(each.id) for each in reversed(self._ghosts) if each.number is None]
         self._ghosts = []
 
@@ -311,7 +311,7 @@ class SequencerMachine:
         """Finds out whether it is this sequencer's turn, and if not, when to look again (ZON-9)."""
         view, self._turn_ms = self._view, None
         if view is None:
-            self._is_turn = True  # whoever comes first makes the channel
+            self._is_turn = True  # the first message creates the channel, with any key
             return
         slot = max(self._clock.slot_at(now_ms), view.tip_slot)
         self._is_turn = view.keys[turn_at(view, slot)] == self._key

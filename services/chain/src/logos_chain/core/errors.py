@@ -46,7 +46,7 @@ class NoteUnknownError(LogosError):
 
 
 class ChannelUnknownError(LogosError):
-    """Nobody has written to this channel."""
+    """The channel does not exist at the tip."""
 
     kind = ErrorKind.NOT_FOUND
     reason = "CHANNEL_UNKNOWN"

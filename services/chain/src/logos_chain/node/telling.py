@@ -1,4 +1,4 @@
-"""The status of the module in a few words, for whoever lists modules."""
+"""The module's status text, as `logosctl module list` shows it."""
 
 import asyncio
 from collections.abc import Callable

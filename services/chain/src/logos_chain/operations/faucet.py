@@ -58,7 +58,7 @@ class OwnFaucet:
 
 
 class FaucetOperations:
-    """Has somebody pay."""
+    """Pays from this node's faucet, or asks the faucets of other nodes."""
 
     def __init__(self, own: OwnFaucet | None, peers: FaucetPeers, genesis: bytes) -> None:
         """
@@ -80,7 +80,7 @@ class FaucetOperations:
         """Has a public key paid, 32 bytes (FAU-5).
 
         Raises:
-            NoFaucetError, FaucetWaitsError, FaucetEmptyError, FaucetAnswerError: Nobody pays.
+            NoFaucetError, FaucetWaitsError, FaucetEmptyError, FaucetAnswerError: None has paid.
             SubmissionRefusedError: The mempool does not take the payment.
         """
         if self._own is not None:

@@ -279,7 +279,7 @@ class FollowOperations:
     async def changes(self, identifier: BlockId) -> BlockChanges | None:
         """Returns what a block of the tree has done; None: it is final on disk, or not here.
 
-        Whoever must not miss one asks for it in `preparing`, at the latest. Raises
+        A caller that must not miss a block reads its changes in `preparing` at the latest. Raises
         StoreFailedError.
         """
         block = await self.block(identifier)

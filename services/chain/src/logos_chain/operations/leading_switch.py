@@ -37,7 +37,7 @@ class LeadingSwitch:
         self._turn(is_on=self.is_on if found is None else bool(found))
 
     async def turn(self, *, is_on: bool) -> None:
-        """Switches durably. What is switched off is off at once, whatever the disk does.
+        """Switches durably. Switching off takes effect at once, even if the write fails.
 
         Raises:
             DiskFullError, StoreFailedError: It is not durable; what was to be on is not.

@@ -48,7 +48,7 @@ class Done:
 
 
 class PoolLane:
-    """One machine and its inputs. Whatever it tells is performed on the event loop, in order."""
+    """One machine and its inputs. Its effects are performed on the event loop, in order."""
 
     def __init__(
         self,

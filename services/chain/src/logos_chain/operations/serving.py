@@ -1,7 +1,7 @@
 """Answers other nodes that ask for the tip or for blocks.
 
 One block is read at a time, and the next one only when the peer has taken the one before. An answer
-has its end after a minute, too; whoever wants more asks again from there. So neither a slow peer
+has its end after a minute, too; the peer asks again from there. So neither a slow peer
 nor one that does not read holds more than one block, or its place for long.
 
 Spec: docs/protocol/chain-network.md, CNW-2 to CNW-5, CNW-8; chain-consensus.md, CON-40 to CON-42.

@@ -156,7 +156,7 @@ async def _check_key(
     except grpc.aio.AioRpcError as error:
         if error.code() is not grpc.StatusCode.NOT_FOUND:
             raise
-        return  # whoever writes first makes it
+        return  # the first message creates the channel
     if key not in found.keys:
         raise NotAccreditedError("the key is not among those that may write to the channel")
 

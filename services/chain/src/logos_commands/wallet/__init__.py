@@ -131,7 +131,7 @@ def watch(
     ],
     output: FormOption = None,
 ) -> None:
-    """Watch an address of somebody else, from the next block on."""
+    """Watch an address that is not of this wallet, from the next block on."""
     session = session_of(context)
     request = pb.WatchRequest(public_key=to_id(address_))
     session.ask(lambda channel: WalletStub(channel).Watch, request)

@@ -17,7 +17,7 @@ MAX_PHRASE_BYTES: Final = 4096
 
 
 def phrase(context: typer.Context, output: FormOption = None) -> None:
-    """Show the 24 words of the wallet: whoever has them has the money."""
+    """Show the 24 words of the wallet: they give full control of its funds."""
     session = session_of(context)
     answer = session.ask(lambda channel: WalletStub(channel).ExportPhrase, pb.ExportPhraseRequest())
     print_rows([{"phrase": answer.phrase}], ("phrase",), session.form(output))

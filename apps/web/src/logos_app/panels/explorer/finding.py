@@ -8,7 +8,7 @@ from logos_app.shown import formats
 
 
 async def find(at: Place, query: str) -> list[Found]:
-    """The pages of a node for a height, or for an id of whatever kind."""
+    """The pages of a node for a height, or for an id of any kind."""
     identifier, height = ids.id_of(query), ids.number_of(query)
     if identifier is not None:
         return _pages(at, identifier.hex(), await client.known(at.channel, identifier))

@@ -26,7 +26,7 @@ SEEN_BY_OTHERS: Final = (
     "No name stands in it. The change goes to a key that was never used before.",
     "Which of the new notes is the change, it does not say: their order is random.",
     "Notes that are spent together are seen to be of one wallet.",
-    "Whoever gave you the address sees that it was paid, and how much.",
+    "The owner of the address sees that it was paid, and how much.",
     "A neighbour of {node} that watches closely may guess that it came from {node}.",
 )
 

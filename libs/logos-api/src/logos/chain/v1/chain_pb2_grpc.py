@@ -237,7 +237,7 @@ class ChainNodeServicer:
         """Returns the state of a channel at the tip (LED-15).
 
         Errors:
-        NOT_FOUND  CHANNEL_UNKNOWN: nobody has written to it
+        NOT_FOUND  CHANNEL_UNKNOWN: it does not exist at the tip
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

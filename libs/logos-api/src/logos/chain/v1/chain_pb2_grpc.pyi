@@ -127,7 +127,7 @@ class ChainNodeStub:
     """Returns the state of a channel at the tip (LED-15).
 
     Errors:
-      NOT_FOUND  CHANNEL_UNKNOWN: nobody has written to it
+      NOT_FOUND  CHANNEL_UNKNOWN: it does not exist at the tip
     """
     GetSupply: _grpc.UnaryUnaryMultiCallable[_chain_pb2.GetSupplyRequest, _chain_pb2.GetSupplyResponse]
     """Returns where all tokens are at the tip, and what a claim gets (LED-23, LED-39)."""
@@ -220,7 +220,7 @@ class ChainNodeAsyncStub(ChainNodeStub):
     """Returns the state of a channel at the tip (LED-15).
 
     Errors:
-      NOT_FOUND  CHANNEL_UNKNOWN: nobody has written to it
+      NOT_FOUND  CHANNEL_UNKNOWN: it does not exist at the tip
     """
     GetSupply: _aio.UnaryUnaryMultiCallable[_chain_pb2.GetSupplyRequest, _chain_pb2.GetSupplyResponse]  # type: ignore[assignment]
     """Returns where all tokens are at the tip, and what a claim gets (LED-23, LED-39)."""
@@ -382,7 +382,7 @@ class ChainNodeServicer(metaclass=_abc_1.ABCMeta):
         """Returns the state of a channel at the tip (LED-15).
 
         Errors:
-          NOT_FOUND  CHANNEL_UNKNOWN: nobody has written to it
+          NOT_FOUND  CHANNEL_UNKNOWN: it does not exist at the tip
         """
 
     @_abc_1.abstractmethod

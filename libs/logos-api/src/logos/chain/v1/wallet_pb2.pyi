@@ -547,7 +547,7 @@ class ListVouchersResponse(_message.Message):
         commitment: _builtins.bytes
         """Commitment, 32 bytes."""
         is_claimable: _builtins.bool
-        """Whether its epoch has ended, and nobody has claimed it."""
+        """Whether its epoch has ended and it is not claimed."""
         is_claimed: _builtins.bool
         """Whether a block has its claim."""
         def __init__(

@@ -227,7 +227,7 @@ class WalletServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportPhrase(self, request, context):
-        """Returns the phrase of 24 words: whoever has it has the money.
+        """Returns the phrase of 24 words: it gives full control of the funds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
