@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -297,14 +297,15 @@ async def visiting_chain(folder: Path, slug: str) -> AsyncIterator[Visitor]:
     events_pb2_grpc.add_EventsServicer_to_server(node, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    async with AsyncExitStack() as stack:
-        config, app = made(folder, LOGOS_APP_NODES=f"node1=127.0.0.1:{port}")
-        shell: Shell = app.state.shell
-        client = await stack.enter_async_context(browser(app))
-        await open_session(client, config)
-        visitor = Visitor(client, shell, node, await csrf_of(client), slug)
-        visitor.seen(reach=Reach.ANSWERS, modules=(ModuleSeen("chain", "ready"),))
-        yield visitor
-    await shell.doors.close()
-    node.moves.put_nowait(None)  # a stream that is still open ends by itself
-    await server.stop(grace=5)
+    config, app = made(folder, LOGOS_APP_NODES=f"node1=127.0.0.1:{port}")
+    shell: Shell = app.state.shell
+    try:
+        async with browser(app) as client:
+            await open_session(client, config)
+            visitor = Visitor(client, shell, node, await csrf_of(client), slug)
+            visitor.seen(reach=Reach.ANSWERS, modules=(ModuleSeen("chain", "ready"),))
+            yield visitor
+    finally:
+        await shell.doors.close()
+        node.moves.put_nowait(None)  # a stream that is still open ends by itself
+        await server.stop(grace=5)

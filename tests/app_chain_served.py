@@ -96,13 +96,17 @@ async def served_chain(folder: Path) -> AsyncIterator[tuple[Config, ServedNode]]
     )
     app = build(config)
     shell, serving = app.state.shell, AppServer(settings(config, app))
-    async with background(serving._serve()):
-        async with asyncio.timeout(READY_S):
-            while not node.watched_after:  # noqa: ASYNC110 - it is the app that comes
-                await asyncio.sleep(0.05)
-        yield config, node
-        shell.live.stop()
-        await serving.shutdown()
-    node.over.set()
-    node.moves.put_nowait(None)
-    await server.stop(grace=5)
+    try:
+        async with background(serving._serve()):
+            async with asyncio.timeout(READY_S):
+                while not node.watched_after:  # noqa: ASYNC110 - it is the app that comes
+                    await asyncio.sleep(0.05)
+            try:
+                yield config, node
+            finally:
+                shell.live.stop()
+                await serving.shutdown()
+    finally:
+        node.over.set()
+        node.moves.put_nowait(None)
+        await server.stop(grace=5)

@@ -47,9 +47,11 @@ async def served(testnet: Testnet, folder: Path, **others: str) -> AsyncIterator
         async with asyncio.timeout(30):
             while not all(node.state == "ready" for node in app.state.shell.nodes.seen):  # noqa: ASYNC110 - nodes'
                 await asyncio.sleep(0.05)
-        yield config
-        app.state.shell.live.stop()
-        await server.shutdown()
+        try:
+            yield config
+        finally:
+            app.state.shell.live.stop()
+            await server.shutdown()
 
 
 @asynccontextmanager

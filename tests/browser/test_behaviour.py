@@ -38,6 +38,7 @@ def rows(page: Page) -> str:
 
 def test_the_tour_s_steps_are_done_by_mouse(visit: Visit, app: App) -> None:
     page = visit("/testnet")
+    expect(page.locator("#says")).to_have_text("All five nodes are joined.", timeout=LONG_MS)
     expect(page.locator("#tour .done").first).to_have_text("Run a node")
     page.click("#tour a:has-text('store a file')")
     page.wait_for_selector(LIVE)

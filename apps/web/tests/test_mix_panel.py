@@ -174,8 +174,10 @@ async def serving(mixes: Mixes) -> AsyncIterator[str]:
     events_pb2_grpc.add_EventsServicer_to_server(mixes, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    yield f"127.0.0.1:{port}"
-    await server.stop(0)
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(0)
 
 
 async def test_the_page_says_how_the_mix_is(visitor: Visitor) -> None:
