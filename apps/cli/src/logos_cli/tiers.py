@@ -10,6 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
+from logos_cli.cargo import TEST, cargo_environment
 from logos_cli.console import stderr
 from logos_cli.exits import UsageError
 from logos_cli.marks import files_of
@@ -114,10 +115,7 @@ def _refuse_unknown(root: Path, rest: Sequence[str]) -> None:
 def _run_tier(root: Path, tier: str, rest: Sequence[str], *, to_stderr: bool) -> Result:
     stderr().rule(tier)
     if tier == "native":
-        environment = tool_environment()
-        environment["PATH"] += f"{os.pathsep}{Path.home() / '.cargo' / 'bin'}"
-        words = ["cargo", "test", "--release", "--locked"]
-        code = run(words, root / "native", variables=environment, to_stderr=to_stderr)
+        code = run(TEST, root / "native", variables=cargo_environment(), to_stderr=to_stderr)
         return Result.FAILED if code else Result.PASSED
     if tier == "containers" and not os.environ.get("CI") and not asyncio.run(engine_answers()):
         stderr().print("no container engine answers: skipped", highlight=False)
