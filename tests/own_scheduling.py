@@ -12,7 +12,10 @@ NodeManager.EXIT_TIMEOUT = 60
 
 
 class InPackages(LoadFileScheduling):
-    """Keeps the tests of a file in one process, and those of a package: they share a testnet."""
+    """Keeps the tests of a file in one process, and those of all packages in another.
+
+    The tests of a package share a testnet. One is all that a small machine can carry at a time.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         """Returns what a test is kept together with."""
@@ -21,6 +24,5 @@ class InPackages(LoadFileScheduling):
 
 @cache
 def kept_together(root: Path, file: str) -> str:
-    """Returns the folder of a file of tests if it is a package, and else the file."""
-    folder = Path(file).parent
-    return folder.as_posix() if (root / folder / "__init__.py").is_file() else file
+    """Returns what a file of tests is kept with: itself, or all others that are in packages."""
+    return "packages" if (root / Path(file).parent / "__init__.py").is_file() else file

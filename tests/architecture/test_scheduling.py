@@ -21,13 +21,13 @@ class Sharing(InPackages):
 @pytest.mark.parametrize(
     ("nodeid", "unit"),
     [
-        ("tests/browser/test_pages.py::test_a[/testnet::x]", "tests/browser"),
-        ("tests/integration/whole/test_app.py::test_b", "tests/integration/whole"),
+        ("tests/browser/test_pages.py::test_a[/testnet::x]", "packages"),
+        ("tests/integration/whole/test_app.py::test_b", "packages"),
         ("tests/integration/test_lifecycle.py::test_c", "tests/integration/test_lifecycle.py"),
         ("libs/logos-base/tests/test_x.py::TestX::test_d", "libs/logos-base/tests/test_x.py"),
     ],
 )
-def test_a_package_or_a_file_is_run_by_one_process(
+def test_a_file_is_run_by_one_process_and_so_are_all_packages(
     pytestconfig: pytest.Config, nodeid: str, unit: str
 ) -> None:
     assert Sharing(pytestconfig).unit(nodeid) == unit

@@ -161,12 +161,14 @@ def test_every_tier_has_a_mark_that_pytest_knows() -> None:
         (["unit"], True),
         (["simulation"], True),
         (["proofs"], False),
-        (["integration"], False),
+        (["stress"], True),
+        (["integration"], True),
+        (["containers"], False),
         (["unit", "--pdb"], False),
     ],
     ids=str,
 )
-def test_quick_tiers_run_in_several_processes_unless_something_is_picked(
+def test_tiers_run_in_several_processes_unless_something_is_picked(
     fake: Pytest, words: list[str], is_parallel: bool
 ) -> None:
     tiers.run_tests(ROOT, words)

@@ -20,10 +20,10 @@ from logos_testnet.engine import engine_answers
 TIERS: Final = ("unit", "native", "proofs", "simulation", "stress", "integration", "containers")
 _MARKS: Final = ("stress", "proofs", "simulation", "integration", "containers")
 """A test belongs to the first of these tiers whose mark it has, and to `unit` without any."""
-_PARALLEL: Final = ("unit", "simulation")
-"""Tiers whose tests run in several processes: they start nothing that uses all cores.
+_PARALLEL: Final = ("unit", "simulation", "stress", "integration")
+"""Tiers whose tests run in several processes: one alone leaves the cores idle most of the time.
 
-The tests of a file run in the same process, and share its fixtures.
+The tests of a file, and of a package, run in the same process and share its fixtures.
 """
 _USAGE: Final = 4
 _NOTHING_COLLECTED: Final = 5
