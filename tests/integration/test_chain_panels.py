@@ -31,8 +31,13 @@ PAGES = [
     "wallet/history?page=10",
     "wallet/phrase",
 ]
-expect.set_options(timeout=PATIENCE_MS)  # not the one of the synchronous interface
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)]
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium: install it"),
+]
+expect.set_options(timeout=PATIENCE_MS)  # not the one of the synchronous interface
 
 
 def furnished(node: ServedNode) -> None:
