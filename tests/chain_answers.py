@@ -1,6 +1,7 @@
 """A chain module that has an answer to every call: for tests of commands."""
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from typing import Any
 
 import grpc
@@ -30,6 +31,11 @@ ADDRESS = "0a" * 32
 NOTE = "0e" * 32
 PHRASE = " ".join(["abandon"] * 23 + ["art"])
 MAX_RAW_BYTES = 2 * 1024 * 1024
+
+_SUMMARY = b"LOGOSCKP\1" + bytes(96) + (7).to_bytes(8, "little") + (140).to_bytes(8, "little")
+_HASHED = _SUMMARY + b"\xff"
+CHECKPOINT = _HASHED + blake2b(_HASHED, digest_size=32).digest()
+"""One without records, of block 7."""
 
 _KEY = Ed25519PrivateKey.from_private_bytes(WRITER).public_key().public_bytes_raw()
 _MESSAGE = ChannelInscribe(bytes.fromhex(CHANNEL), b"\x1b[2J", ZERO, _KEY)
@@ -188,6 +194,12 @@ class AdminAnswers(admin_pb2_grpc.ChainAdminServicer):
 
     def ForceBootstrap(self, request: Any, context: Any) -> Any:  # noqa: N802
         return admin_pb2.ForceBootstrapResponse()
+
+    def ExportCheckpoint(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        summary = admin_pb2.CheckpointSummary(hash=CHECKPOINT[-32:], size_bytes=len(CHECKPOINT))
+        yield admin_pb2.ExportCheckpointResponse(summary=summary)
+        for chunk in (CHECKPOINT[:100], CHECKPOINT[100:]):
+            yield admin_pb2.ExportCheckpointResponse(chunk=chunk)
 
 
 def add_to(server: grpc.Server) -> None:

@@ -198,6 +198,7 @@ class ServedNode:
             Secrets(keystore, PASSPHRASE),
             channel,
             stopping,
+            self.folder,
         )
         past = await past_of(self.marks, self.store)
         rule = starting_rule(past, parameters.offline_grace_ms, self.clock())

@@ -78,10 +78,11 @@ class ChainNodeServicer(Contract):
         """Lists the blocks of the local chain."""
         start = page_start(request.page_token, token_to_number)
         views = await self._explore.page(start, _size(request.page_size))
-        below = views[-1].outline.height if views else 0
+        first = self._explore.first_height
+        oldest = views[-1].outline.height if views else 0
         return pb.ListBlocksResponse(
             blocks=[convert.from_view(each) for each in views],
-            next_page_token=number_to_token(below - 1) if below else "",
+            next_page_token=number_to_token(oldest - 1) if oldest > first else "",
         )
 
     async def ListBlockTransactions(

@@ -11,7 +11,8 @@ Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            RetryInfo) or STORE_FAILED.
 Sources:   docs/protocol/chain-consensus.md, cited as CON-n; chain-following.md,
            FOL-n; chain-ledger.md, LED-n; chain-mempool.md, MPL-n;
-           chain-leading.md, LEA-n; chain-genesis.md, GEN-n.
+           chain-leading.md, LEA-n; chain-genesis.md, GEN-n;
+           chain-checkpoints.md, CKP-n.
 """
 
 from collections import abc as _abc
@@ -305,6 +306,8 @@ class GetInfoResponse(_message.Message):
     DOWNLOADED_BLOCKS_FIELD_NUMBER: _builtins.int
     DOWNLOAD_TARGET_SLOT_FIELD_NUMBER: _builtins.int
     DIVERGED_PEERS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_HEIGHT_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_HASH_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     """Name of the chain."""
     genesis_id: _builtins.bytes
@@ -337,6 +340,12 @@ class GetInfoResponse(_message.Message):
     """Peers whose chain left this node's before the newest final block, since the
     start (CON-47). Many of them: the network was split for longer than k blocks.
     """
+    checkpoint_height: _builtins.int
+    """With a node that began with a checkpoint: the height of its block, which is the
+    oldest that the node has (CKP-10).
+    """
+    checkpoint_hash: _builtins.bytes
+    """Hash of that checkpoint, 32 bytes; empty: the node began with the genesis."""
     @_builtins.property
     def genesis_time(self) -> _timestamp_pb2.Timestamp:
         """When slot 0 began."""
@@ -390,10 +399,12 @@ class GetInfoResponse(_message.Message):
         downloaded_blocks: _builtins.int = ...,
         download_target_slot: _builtins.int = ...,
         diverged_peers: _builtins.int = ...,
+        checkpoint_height: _builtins.int = ...,
+        checkpoint_hash: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "final", b"final", "genesis_time", b"genesis_time", "leading", b"leading", "online_at", b"online_at", "tip", b"tip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "circuits", b"circuits", "diverged_peers", b"diverged_peers", "download_target_slot", b"download_target_slot", "downloaded_blocks", b"downloaded_blocks", "epoch", b"epoch", "final", b"final", "finality_blocks", b"finality_blocks", "genesis_id", b"genesis_id", "genesis_time", b"genesis_time", "is_insecure", b"is_insecure", "leading", b"leading", "mempool_bytes", b"mempool_bytes", "mempool_transactions", b"mempool_transactions", "online_at", b"online_at", "phase", b"phase", "preset", b"preset", "slot", b"slot", "slot_ms", b"slot_ms", "slots_per_block", b"slots_per_block", "spec_hash", b"spec_hash", "tip", b"tip"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "checkpoint_hash", b"checkpoint_hash", "checkpoint_height", b"checkpoint_height", "circuits", b"circuits", "diverged_peers", b"diverged_peers", "download_target_slot", b"download_target_slot", "downloaded_blocks", b"downloaded_blocks", "epoch", b"epoch", "final", b"final", "finality_blocks", b"finality_blocks", "genesis_id", b"genesis_id", "genesis_time", b"genesis_time", "is_insecure", b"is_insecure", "leading", b"leading", "mempool_bytes", b"mempool_bytes", "mempool_transactions", b"mempool_transactions", "online_at", b"online_at", "phase", b"phase", "preset", b"preset", "slot", b"slot", "slot_ms", b"slot_ms", "slots_per_block", b"slots_per_block", "spec_hash", b"spec_hash", "tip", b"tip"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

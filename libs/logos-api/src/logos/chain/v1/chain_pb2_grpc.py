@@ -125,13 +125,16 @@ class ChainNodeServicer:
         Errors:
         INVALID_ARGUMENT  BLOCK_MISSING: neither an id nor a height is given
         NOT_FOUND         BLOCK_UNKNOWN: there is none here
+        NOT_FOUND         BLOCK_BEFORE_CHECKPOINT: the height is below that of the
+        checkpoint that this node began with (CKP-10)
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListBlocks(self, request, context):
-        """Lists the blocks of the local chain, newest first.
+        """Lists the blocks of the local chain, newest first, down to the genesis or to
+        the checkpoint that this node began with.
 
         Errors:
         INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid

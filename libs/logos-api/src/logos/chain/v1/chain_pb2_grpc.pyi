@@ -11,7 +11,8 @@ Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            RetryInfo) or STORE_FAILED.
 Sources:   docs/protocol/chain-consensus.md, cited as CON-n; chain-following.md,
            FOL-n; chain-ledger.md, LED-n; chain-mempool.md, MPL-n;
-           chain-leading.md, LEA-n; chain-genesis.md, GEN-n.
+           chain-leading.md, LEA-n; chain-genesis.md, GEN-n;
+           chain-checkpoints.md, CKP-n.
 """
 
 from collections import abc as _abc
@@ -56,9 +57,12 @@ class ChainNodeStub:
     Errors:
       INVALID_ARGUMENT  BLOCK_MISSING: neither an id nor a height is given
       NOT_FOUND         BLOCK_UNKNOWN: there is none here
+      NOT_FOUND         BLOCK_BEFORE_CHECKPOINT: the height is below that of the
+                        checkpoint that this node began with (CKP-10)
     """
     ListBlocks: _grpc.UnaryUnaryMultiCallable[_chain_pb2.ListBlocksRequest, _chain_pb2.ListBlocksResponse]
-    """Lists the blocks of the local chain, newest first.
+    """Lists the blocks of the local chain, newest first, down to the genesis or to
+    the checkpoint that this node began with.
 
     Errors:
       INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
@@ -149,9 +153,12 @@ class ChainNodeAsyncStub(ChainNodeStub):
     Errors:
       INVALID_ARGUMENT  BLOCK_MISSING: neither an id nor a height is given
       NOT_FOUND         BLOCK_UNKNOWN: there is none here
+      NOT_FOUND         BLOCK_BEFORE_CHECKPOINT: the height is below that of the
+                        checkpoint that this node began with (CKP-10)
     """
     ListBlocks: _aio.UnaryUnaryMultiCallable[_chain_pb2.ListBlocksRequest, _chain_pb2.ListBlocksResponse]  # type: ignore[assignment]
-    """Lists the blocks of the local chain, newest first.
+    """Lists the blocks of the local chain, newest first, down to the genesis or to
+    the checkpoint that this node began with.
 
     Errors:
       INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
@@ -251,6 +258,8 @@ class ChainNodeServicer(metaclass=_abc_1.ABCMeta):
         Errors:
           INVALID_ARGUMENT  BLOCK_MISSING: neither an id nor a height is given
           NOT_FOUND         BLOCK_UNKNOWN: there is none here
+          NOT_FOUND         BLOCK_BEFORE_CHECKPOINT: the height is below that of the
+                            checkpoint that this node began with (CKP-10)
         """
 
     @_abc_1.abstractmethod
@@ -259,7 +268,8 @@ class ChainNodeServicer(metaclass=_abc_1.ABCMeta):
         request: _chain_pb2.ListBlocksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chain_pb2.ListBlocksResponse, _abc.Awaitable[_chain_pb2.ListBlocksResponse]]:
-        """Lists the blocks of the local chain, newest first.
+        """Lists the blocks of the local chain, newest first, down to the genesis or to
+        the checkpoint that this node began with.
 
         Errors:
           INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
