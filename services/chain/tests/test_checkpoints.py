@@ -266,17 +266,20 @@ async def test_one_checkpoint_is_exported_at_a_time(tmp_path: Path) -> None:
 async def test_an_export_is_of_one_moment(tmp_path: Path) -> None:
     """CKP-3: blocks that become final meanwhile do not get into it."""
     given = await made(tmp_path / "other")
-    async with opened(tmp_path / "other" / "whole.sqlite", given.world) as store:
-        async with begun(store, given.world) as follow, asyncio.TaskGroup() as tasks:
-            more = given.world.chain(given.blocks[-1], "more", 8, first=12)
-            tasks.create_task(give(follow, more))
-            for turn in range(4):
-                await exported(store, given.world, tmp_path / "during")
-                async with opened(tmp_path / f"fresh {turn}", given.world) as fresh:
-                    await importing(fresh, given.world, tmp_path / "during").run()
-                    settled = await fresh.load()
-                    assert settled is not None
-                    Ledger(given.world.network.ledger, settled.state, settled.head)
+    more = given.world.chain(given.blocks[-1], "more", 8, first=12)
+    async with (
+        opened(tmp_path / "other" / "whole.sqlite", given.world) as store,
+        begun(store, given.world) as follow,
+        asyncio.TaskGroup() as tasks,
+    ):
+        tasks.create_task(give(follow, more))
+        for turn in range(4):
+            await exported(store, given.world, tmp_path / "during")
+            async with opened(tmp_path / f"fresh {turn}", given.world) as fresh:
+                await importing(fresh, given.world, tmp_path / "during").run()
+                settled = await fresh.load()
+                assert settled is not None
+                Ledger(given.world.network.ledger, settled.state, settled.head)
 
 
 async def test_a_full_disk_ends_an_export_and_leaves_nothing(

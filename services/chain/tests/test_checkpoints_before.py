@@ -16,7 +16,6 @@ from logos_chain.operations.exploring import ExploreOperations
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.served_chain import WholeChain
 
-
 UNKNOWN = BlockId(b"\7" * 32)
 
 
@@ -102,11 +101,13 @@ async def test_blocks_before_it_are_refused_with_a_reason_of_their_own(tmp_path:
 async def test_a_whole_chain_is_explored_as_before(tmp_path: Path) -> None:
     world = World(TWO)
     given = await made(tmp_path / "other", 5, world)
-    async with opened(tmp_path / "other" / "whole.sqlite", world) as store:
-        async with begun(store, world) as follow:
-            explore = ExploreOperations(follow._chain)
-            assert explore.first_height == 0
-            assert len(await explore.page(None, 99)) == len(given.blocks) + 1
+    async with (
+        opened(tmp_path / "other" / "whole.sqlite", world) as store,
+        begun(store, world) as follow,
+    ):
+        explore = ExploreOperations(follow._chain)
+        assert explore.first_height == 0
+        assert len(await explore.page(None, 99)) == len(given.blocks) + 1
 
 
 async def test_a_block_that_leaves_the_chain_before_the_checkpoint_is_not_taken(
