@@ -3,7 +3,7 @@
 It is written whole to a nameless file of the node first, in one look at the database, and passed on
 from there. So a caller that is slow keeps no transaction open, and the hash is known at the start.
 
-Spec: docs/protocol/chain-checkpoints.md, CKP-1, CKP-3, CKP-6.
+Spec: docs/protocol/chain-checkpoints.md, CKP-1, CKP-3, CKP-6, CKP-12.
 """
 
 import asyncio
