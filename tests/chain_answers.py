@@ -29,6 +29,7 @@ CHANNEL = "c1" * 32
 HASH = "0b" * 32
 ADDRESS = "0a" * 32
 NOTE = "0e" * 32
+DECLARATION = "0d" * 32
 PHRASE = " ".join(["abandon"] * 23 + ["art"])
 MAX_RAW_BYTES = 2 * 1024 * 1024
 
@@ -49,6 +50,14 @@ class ChainAnswers(chain_pb2_grpc.ChainNodeServicer):
     final = chain_pb2.BlockPoint(id=bytes([7]) * 32, height=7, slot=140)
     tip = chain_pb2.BlockPoint(id=bytes([8]) * 32, height=8, slot=160)
     block = chain_pb2.BlockSummary(point=tip, parent=final.id, transactions=1, is_on_chain=True)
+    declaration = chain_pb2.Declaration(
+        id=bytes([13]) * 32,
+        service="BLEND_NETWORK",
+        state=chain_pb2.DECLARATION_STATE_WITHDRAWN,
+        locked_value=5,
+        withdrawn_epoch=2,
+        unlock_slot=400,
+    )
     message = transaction_pb2.Operation(
         kind="CHANNEL_INSCRIBE",
         channel=_MESSAGE.channel,
@@ -78,6 +87,14 @@ class ChainAnswers(chain_pb2_grpc.ChainNodeServicer):
 
     def GetBlock(self, request: Any, context: Any) -> Any:  # noqa: N802
         return chain_pb2.GetBlockResponse(summary=self.block, confirmations=1)
+
+    def GetDeclaration(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return chain_pb2.GetDeclarationResponse(declaration=self.declaration, block=self.tip.id)
+
+    def ListDeclarations(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return chain_pb2.ListDeclarationsResponse(
+            declarations=[self.declaration], block=self.tip.id
+        )
 
     def ListBlocks(self, request: Any, context: Any) -> Any:  # noqa: N802
         return chain_pb2.ListBlocksResponse(blocks=[self.block])

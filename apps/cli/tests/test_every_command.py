@@ -133,6 +133,7 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("chain", "supply"): [],
     ("chain", "lead"): ["--on"],
     ("chain", "bootstrap"): [],
+    ("chain", "declarations"): [],
     ("chain", "checkpoint", "export"): ["OUT"],
     ("chain", "checkpoint", "show"): ["CHECKPOINT"],
     ("wallet", "address"): [],

@@ -19,6 +19,7 @@ from chain_answers import (
     ADDRESS,
     CHANNEL,
     CHECKPOINT,
+    DECLARATION,
     HASH,
     PHRASE,
     WRITER,
@@ -459,3 +460,21 @@ def test_info_says_with_which_checkpoint_the_chain_began(node: Node) -> None:
     )
 
     assert f"begun  with the checkpoint of block 5, {'00' * 32}" in node.run("chain", "info").stdout
+
+
+# -- declarations ----------------------------------------------------------------------------------
+
+
+def test_declarations_say_until_when_their_notes_are_locked(node: Node) -> None:
+    """LED-40."""
+    listed = node.run("chain", "declarations")
+    [record] = json.loads(node.run("chain", "declarations", "--output", "json").stdout)
+    one = json.loads(node.run("chain", "declarations", DECLARATION, "--output", "json").stdout)
+
+    assert "WITHDRAWN" in listed.stdout
+    assert "400" in listed.stdout
+    assert one == [record]
+    assert (record["id"], record["state"], record["serving"]) == (DECLARATION, "WITHDRAWN", False)
+    assert (record["withdrawn_epoch"], record["unlock_slot"]) == (2, 400)
+    assert record["active_epoch"] is None
+    assert node.run("chain", "declarations", "me").exit_code == 2

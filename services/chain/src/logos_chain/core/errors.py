@@ -57,3 +57,10 @@ class ChannelUnknownError(LogosError):
 
     kind = ErrorKind.NOT_FOUND
     reason = "CHANNEL_UNKNOWN"
+
+
+class DeclarationUnknownError(LogosError):
+    """There is no such declaration at the tip, or no longer."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "DECLARATION_UNKNOWN"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from logos_chain.core.consensus.parameters import Parameters
 from logos_chain.core.consensus.slots import SlotClock
 from logos_chain.core.consensus.tree import BlockTree, TreeBlock
 from logos_chain.core.consensus.types import BlockId
@@ -51,6 +52,7 @@ class ExploreOperations:
         self._follower = chain.follower
         self._store: ChainStore = chain.store
         self._clock: SlotClock = chain.network.clock
+        self.parameters: Parameters = chain.network.parameters
         self.first_height = chain.first_height
         """Of the oldest block that the node has: 0, or its checkpoint's."""
 

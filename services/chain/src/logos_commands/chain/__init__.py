@@ -12,6 +12,7 @@ from logos_cli.console import Output, print_json, print_rows, shown
 from logos_cli.session import FormOption, session_of
 from logos_commands.chain import checkpoints
 from logos_commands.chain.blocks import block, blocks, forks, watch
+from logos_commands.chain.declarations import declarations
 from logos_commands.chain.records import ADVICE, point_record
 from logos_commands.chain.transactions import mempool, note, transaction
 
@@ -34,6 +35,7 @@ command.command("watch")(watch)
 command.command("transaction")(transaction)
 command.command("mempool")(mempool)
 command.command("note")(note)
+command.command("declarations")(declarations)
 command.add_typer(checkpoints.command, name="checkpoint")
 
 

@@ -133,6 +133,19 @@ class ChainNodeStub:
     Errors:
       NOT_FOUND  CHANNEL_UNKNOWN: it does not exist at the tip
     """
+    GetDeclaration: _grpc.UnaryUnaryMultiCallable[_chain_pb2.GetDeclarationRequest, _chain_pb2.GetDeclarationResponse]
+    """Returns the declaration of a service's node at the tip (LED-40).
+
+    Errors:
+      NOT_FOUND  DECLARATION_UNKNOWN: it does not exist at the tip, or no longer
+    """
+    ListDeclarations: _grpc.UnaryUnaryMultiCallable[_chain_pb2.ListDeclarationsRequest, _chain_pb2.ListDeclarationsResponse]
+    """Lists the declarations of all services' nodes at the tip, by ascending id. What
+    is declared between two pages is in the second one if its id is.
+
+    Errors:
+      INVALID_ARGUMENT  INVALID_PAGE: the page token is not valid
+    """
     GetSupply: _grpc.UnaryUnaryMultiCallable[_chain_pb2.GetSupplyRequest, _chain_pb2.GetSupplyResponse]
     """Returns where all tokens are at the tip, and what a claim gets (LED-23, LED-39)."""
 
@@ -228,6 +241,19 @@ class ChainNodeAsyncStub(ChainNodeStub):
 
     Errors:
       NOT_FOUND  CHANNEL_UNKNOWN: it does not exist at the tip
+    """
+    GetDeclaration: _aio.UnaryUnaryMultiCallable[_chain_pb2.GetDeclarationRequest, _chain_pb2.GetDeclarationResponse]  # type: ignore[assignment]
+    """Returns the declaration of a service's node at the tip (LED-40).
+
+    Errors:
+      NOT_FOUND  DECLARATION_UNKNOWN: it does not exist at the tip, or no longer
+    """
+    ListDeclarations: _aio.UnaryUnaryMultiCallable[_chain_pb2.ListDeclarationsRequest, _chain_pb2.ListDeclarationsResponse]  # type: ignore[assignment]
+    """Lists the declarations of all services' nodes at the tip, by ascending id. What
+    is declared between two pages is in the second one if its id is.
+
+    Errors:
+      INVALID_ARGUMENT  INVALID_PAGE: the page token is not valid
     """
     GetSupply: _aio.UnaryUnaryMultiCallable[_chain_pb2.GetSupplyRequest, _chain_pb2.GetSupplyResponse]  # type: ignore[assignment]
     """Returns where all tokens are at the tip, and what a claim gets (LED-23, LED-39)."""
@@ -393,6 +419,31 @@ class ChainNodeServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           NOT_FOUND  CHANNEL_UNKNOWN: it does not exist at the tip
+        """
+
+    @_abc_1.abstractmethod
+    def GetDeclaration(
+        self,
+        request: _chain_pb2.GetDeclarationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chain_pb2.GetDeclarationResponse, _abc.Awaitable[_chain_pb2.GetDeclarationResponse]]:
+        """Returns the declaration of a service's node at the tip (LED-40).
+
+        Errors:
+          NOT_FOUND  DECLARATION_UNKNOWN: it does not exist at the tip, or no longer
+        """
+
+    @_abc_1.abstractmethod
+    def ListDeclarations(
+        self,
+        request: _chain_pb2.ListDeclarationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chain_pb2.ListDeclarationsResponse, _abc.Awaitable[_chain_pb2.ListDeclarationsResponse]]:
+        """Lists the declarations of all services' nodes at the tip, by ascending id. What
+        is declared between two pages is in the second one if its id is.
+
+        Errors:
+          INVALID_ARGUMENT  INVALID_PAGE: the page token is not valid
         """
 
     @_abc_1.abstractmethod
