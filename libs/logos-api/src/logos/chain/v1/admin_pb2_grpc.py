@@ -79,7 +79,7 @@ class ChainAdminServicer:
         """Streams a checkpoint of the chain at its newest final block, for a fresh node
         of the same chain (CKP-1): first what it is, then the file's bytes. The node
         writes it to its disk first, which takes as long as reading the whole state,
-        and removes it when the call ends.
+        and removes it when the call ends. So it is no call for those who only look.
 
         Errors:
         RESOURCE_EXHAUSTED  CHECKPOINT_BUSY: another one is being exported
