@@ -1,16 +1,20 @@
 """CKP-1, CKP-11: a node that began with a checkpoint downloads what came after, and serves that."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from chain_checkpoints import Made, importing, made, opened
+import pytest
+from chain_checkpoints import Made, exported, importing, made, opened
 from chain_ledger import contents
 from chain_network import NetNode, Network, net_node, network
 from chain_world import TWO, World, give, quiet, state_of
 
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.consensus.sync.downloading import PeerEnd
+
+BLOCKS = 5_000
 
 
 @asynccontextmanager
@@ -95,3 +99,38 @@ async def test_two_nodes_of_one_checkpoint_sync_from_each_other(tmp_path: Path) 
         assert await two.sync.download(["a"])
         assert two.follow.tip.id == given.blocks[-1].id
         assert await state_of(one.follow) == await state_of(two.follow)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(1800)
+async def test_a_fresh_node_syncs_5000_blocks_and_then_again_from_a_checkpoint(
+    tmp_path: Path,
+) -> None:
+    world = World()
+    blocks = world.chain(world.root, "main", BLOCKS)
+    path, tip = tmp_path / "checkpoint", blocks[-1].id
+    async with (
+        asyncio.TaskGroup() as tasks,
+        opened(tmp_path / "whole.sqlite", world) as store,
+        opened(tmp_path / "new.sqlite", world) as other,
+    ):
+        net = Network(tasks)
+        async with (
+            net_node(net, "whole", world, store, rule=Rule.ONLINE) as whole,
+            net_node(net, "new", world, other, rule=Rule.ONLINE) as new,
+        ):
+            assert set(await give(whole.follow, blocks)) == {None}
+            await quiet(whole.follow)
+            assert await new.sync.download(["whole"])
+            assert new.follow.tip.id == tip
+            assert whole.serving.blocks == BLOCKS
+
+            found = await exported(store, world, path)
+            after = BLOCKS - found.summary.height
+            assert 0 < after < 100
+            given = Made(world, blocks, path, found)
+            async with fresh(net, "fresh", given, tmp_path / "fresh", Rule.ONLINE) as node:
+                assert await node.sync.download(["whole"])
+                assert node.follow.tip.id == tip
+                assert await state_of(node.follow) == await state_of(new.follow)
+                assert whole.serving.blocks == BLOCKS + after
