@@ -19,7 +19,7 @@ _COLUMNS: Final = ("id", "service", "state", "serving", "locked_value", "unlock_
 def declarations(
     context: typer.Context,
     declaration: Annotated[
-        str, typer.Argument(metavar="[ID]", help="Only this one.", callback=an_id_or_none)
+        str, typer.Argument(metavar="ID", help="Only this one.", callback=an_id_or_none)
     ] = "",
     *,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="At most so many.")] = 20,
