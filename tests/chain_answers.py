@@ -1,6 +1,7 @@
 """A chain module that has an answer to every call: for tests of commands."""
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from typing import Any
 
 import grpc
@@ -28,8 +29,14 @@ CHANNEL = "c1" * 32
 HASH = "0b" * 32
 ADDRESS = "0a" * 32
 NOTE = "0e" * 32
+DECLARATION = "0d" * 32
 PHRASE = " ".join(["abandon"] * 23 + ["art"])
 MAX_RAW_BYTES = 2 * 1024 * 1024
+
+_SUMMARY = b"LOGOSCKP\1" + bytes(96) + (7).to_bytes(8, "little") + (140).to_bytes(8, "little")
+_HASHED = _SUMMARY + b"\xff"
+CHECKPOINT = _HASHED + blake2b(_HASHED, digest_size=32).digest()
+"""One without records, of block 7."""
 
 _KEY = Ed25519PrivateKey.from_private_bytes(WRITER).public_key().public_bytes_raw()
 _MESSAGE = ChannelInscribe(bytes.fromhex(CHANNEL), b"\x1b[2J", ZERO, _KEY)
@@ -43,6 +50,14 @@ class ChainAnswers(chain_pb2_grpc.ChainNodeServicer):
     final = chain_pb2.BlockPoint(id=bytes([7]) * 32, height=7, slot=140)
     tip = chain_pb2.BlockPoint(id=bytes([8]) * 32, height=8, slot=160)
     block = chain_pb2.BlockSummary(point=tip, parent=final.id, transactions=1, is_on_chain=True)
+    declaration = chain_pb2.Declaration(
+        id=bytes([13]) * 32,
+        service="BLEND_NETWORK",
+        state=chain_pb2.DECLARATION_STATE_WITHDRAWN,
+        locked_value=5,
+        withdrawn_epoch=2,
+        unlock_slot=400,
+    )
     message = transaction_pb2.Operation(
         kind="CHANNEL_INSCRIBE",
         channel=_MESSAGE.channel,
@@ -72,6 +87,14 @@ class ChainAnswers(chain_pb2_grpc.ChainNodeServicer):
 
     def GetBlock(self, request: Any, context: Any) -> Any:  # noqa: N802
         return chain_pb2.GetBlockResponse(summary=self.block, confirmations=1)
+
+    def GetDeclaration(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return chain_pb2.GetDeclarationResponse(declaration=self.declaration, block=self.tip.id)
+
+    def ListDeclarations(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return chain_pb2.ListDeclarationsResponse(
+            declarations=[self.declaration], block=self.tip.id
+        )
 
     def ListBlocks(self, request: Any, context: Any) -> Any:  # noqa: N802
         return chain_pb2.ListBlocksResponse(blocks=[self.block])
@@ -188,6 +211,12 @@ class AdminAnswers(admin_pb2_grpc.ChainAdminServicer):
 
     def ForceBootstrap(self, request: Any, context: Any) -> Any:  # noqa: N802
         return admin_pb2.ForceBootstrapResponse()
+
+    def ExportCheckpoint(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        summary = admin_pb2.CheckpointSummary(hash=CHECKPOINT[-32:], size_bytes=len(CHECKPOINT))
+        yield admin_pb2.ExportCheckpointResponse(summary=summary)
+        for chunk in (CHECKPOINT[:100], CHECKPOINT[100:]):
+            yield admin_pb2.ExportCheckpointResponse(chunk=chunk)
 
 
 def add_to(server: grpc.Server) -> None:

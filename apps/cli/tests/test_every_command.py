@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from answering_node import BEARER, answering
-from chain_answers import ADDRESS, CHANNEL, HASH, NOTE, PHRASE, WRITER
+from chain_answers import ADDRESS, CHANNEL, CHECKPOINT, HASH, NOTE, PHRASE, WRITER
 from delivery_answers import TOPIC
 from logos_cli.logos import app as logos_app
 from logos_cli.main import app as logosctl_app
@@ -133,6 +133,9 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("chain", "supply"): [],
     ("chain", "lead"): ["--on"],
     ("chain", "bootstrap"): [],
+    ("chain", "declarations"): [],
+    ("chain", "checkpoint", "export"): ["OUT"],
+    ("chain", "checkpoint", "show"): ["CHECKPOINT"],
     ("wallet", "address"): [],
     ("wallet", "balance"): [],
     ("wallet", "notes"): [],
@@ -178,6 +181,7 @@ NOT_ASKING = {
     ("module", "new"),
     ("module", "check"),
     ("channel", "key"),
+    ("chain", "checkpoint", "show"),
 }
 """Commands that do well without the node that was named."""
 
@@ -263,6 +267,7 @@ def ended(address: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Key, E
 def _checkout(folder: Path, address: str) -> Path:
     """Makes a folder to run commands in, with a testnet of one node."""
     (folder / "FILE").write_bytes(b"x")
+    (folder / "CHECKPOINT").write_bytes(CHECKPOINT)
     write_private(folder / "KEY", WRITER.hex().encode())
     (folder / "DIR").mkdir()
     (folder / "DIR" / "module.toml").write_text(MANIFEST)
@@ -406,7 +411,7 @@ WRONG_WORDS = [
     (*path, str(index))
     for path, words in OF_A_NODE.items()
     for index, word in enumerate(words)
-    if word not in {"FILE", "OUT", "DIR", "KEY"}  # names of files are bytes
+    if word not in {"FILE", "OUT", "DIR", "KEY", "CHECKPOINT"}  # names of files are bytes
 ]
 
 

@@ -9,7 +9,7 @@ from logos_base.errors import StoreFailedError
 from logos_chain.core.consensus.tree import TreeBlock
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.ledger.state import Delta
-from logos_chain.core.ports import BlockOutline, KeptBlock, Settled
+from logos_chain.core.ports import BlockOutline, Imported, KeptBlock, Settled
 
 
 class MemoryStore:
@@ -38,6 +38,9 @@ class MemoryStore:
         self.kept[genesis.id] = genesis
         self.final_blocks.append(settled.root)
         self._settled = Settled(settled.root, (), copied(settled.state), settled.head)
+
+    async def imported(self) -> Imported | None:
+        return None
 
     async def add(self, block: KeptBlock) -> None:
         assert block.parent in self.kept

@@ -21,7 +21,7 @@ from logos_base.gossip import Heard, Verdict
 from logos_chain.core.consensus.errors import SyncTooLargeError
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.net_ports import AnswerStream, SyncStream
-from logos_chain.core.ports import ChainStore
+from logos_chain.core.ports import ChainStore, Imported
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.served_chain import WholeChain
 from logos_chain.operations.serving import ServingTimes, SyncServing
@@ -243,8 +243,12 @@ async def net_node(
     rule: Rule = Rule.BOOTSTRAP,
     times: ServingTimes = ServingTimes(),  # noqa: B008
     clock_ms: Callable[[], int] = monotonic_ms,
+    imported: Imported | None = None,
 ) -> AsyncIterator[NetNode]:
-    async with node(world, store, rule=rule) as follow, asyncio.TaskGroup() as tasks:
+    async with (
+        node(world, store, rule=rule, imported=imported) as follow,
+        asyncio.TaskGroup() as tasks,
+    ):
         peers, chain = net.peers(name), WholeChain(follow._chain)
         sync = SyncOperations(chain, follow.take, peers, clock_ms)
         follow.fetching = sync.fetch

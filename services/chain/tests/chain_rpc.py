@@ -45,6 +45,7 @@ from logos_chain.operations.opening import Opening
 from logos_chain.operations.starting import past_of
 from logos_chain.operations.wallets.keystores import WalletKeystore, account_of
 from logos_chain.operations.wallets.purse import Secrets
+from logos_chain.store.sql import SqlChainStore
 from logos_client.channels import open_channel
 from logos_crypto.jobs import CircuitJob
 from logos_crypto.keys import KeySet
@@ -113,7 +114,9 @@ class ServedNode:
     world: ServedWorld = field(default_factory=lambda: ServedWorld(TWO))
     clock: Clock = field(default_factory=Clock)
     """From the genesis on; blocks that are taken move it."""
-    store: MemoryStore = field(default_factory=lambda: MemoryStore(TWO.uncle_window_slots))
+    store: MemoryStore | SqlChainStore = field(
+        default_factory=lambda: MemoryStore(TWO.uncle_window_slots)
+    )
     marks: KeptMarks = field(default_factory=KeptMarks)
     saved: KeptTransactions = field(default_factory=KeptTransactions)
     wallets: MemoryWallets = field(default_factory=MemoryWallets)
@@ -198,10 +201,13 @@ class ServedNode:
             Secrets(keystore, PASSPHRASE),
             channel,
             stopping,
+            self.folder,
         )
         past = await past_of(self.marks, self.store)
         rule = starting_rule(past, parameters.offline_grace_ms, self.clock())
-        chain = await Opening(self.store, around.network).open(rule, self.clock)
+        imported = await self.store.imported()
+        opening = Opening(self.store, around.network, imported=imported)
+        chain = await opening.open(rule, self.clock)
         return Rooms(around, chain, account, past=past, done=list(await self.notes.slots()))
 
 

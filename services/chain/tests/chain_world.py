@@ -19,7 +19,7 @@ from logos_chain.core.consensus.validation import LeadershipClaim
 from logos_chain.core.ledger.errors import Unmet
 from logos_chain.core.ledger.ledger import Applied, Ledger
 from logos_chain.core.ledger.obligations import CircuitObligation, Obligation
-from logos_chain.core.ports import ChainStore
+from logos_chain.core.ports import ChainStore, Imported
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.opening import Network, Opening
 from logos_mantle.blocks import Block, body_root
@@ -173,8 +173,9 @@ async def node(
     watched: Iterable[bytes] = (),
     *,
     attach: Callable[[FollowOperations], None] | None = None,
+    imported: Imported | None = None,
 ) -> AsyncIterator[FollowOperations]:
-    opening = Opening(store or MemoryStore(), world.network, watched=watched)
+    opening = Opening(store or MemoryStore(), world.network, watched=watched, imported=imported)
     chain = await opening.open(rule, noon)
     follow = FollowOperations(chain, verifier or Scripted(), noon)
     if attach is not None:

@@ -15,8 +15,26 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from typer.testing import CliRunner, Result
 
-from chain_answers import ADDRESS, CHANNEL, HASH, PHRASE, WRITER, ChainAnswers, WalletAnswers
-from logos.chain.v1 import chain_pb2, chain_pb2_grpc, transaction_pb2, wallet_pb2_grpc
+from chain_answers import (
+    ADDRESS,
+    CHANNEL,
+    CHECKPOINT,
+    DECLARATION,
+    HASH,
+    PHRASE,
+    WRITER,
+    AdminAnswers,
+    ChainAnswers,
+    WalletAnswers,
+)
+from logos.chain.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    chain_pb2,
+    chain_pb2_grpc,
+    transaction_pb2,
+    wallet_pb2_grpc,
+)
 from logos_cli.main import app
 from logos_client.private_files import write_private
 
@@ -35,7 +53,7 @@ def status(stage: int, **fields: Any) -> transaction_pb2.TransactionStatus:
     return transaction_pb2.TransactionStatus(stage=wanted, **fields)
 
 
-class Scripted(ChainAnswers, WalletAnswers):
+class Scripted(ChainAnswers, WalletAnswers, AdminAnswers):
     """Answers with what a test has it say; keeps what it was asked."""
 
     def __init__(self) -> None:
@@ -43,6 +61,7 @@ class Scripted(ChainAnswers, WalletAnswers):
         self.statuses: list[transaction_pb2.TransactionStatus] = []
         self.info = chain_pb2.GetInfoResponse()
         self.is_poor = False
+        self.checkpoint = CHECKPOINT
 
     def GetInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         info = super().GetInfo(request, context)
@@ -79,6 +98,10 @@ class Scripted(ChainAnswers, WalletAnswers):
             context.abort_with_status(rpc_status.to_status(refusal))
         return super().PrepareTransaction(request, context)
 
+    def ExportCheckpoint(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        for at in range(0, len(self.checkpoint), 50):
+            yield admin_pb2.ExportCheckpointResponse(chunk=self.checkpoint[at : at + 50])
+
     def RestorePhrase(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.asked.append(request.phrase)
         return super().RestorePhrase(request, context)
@@ -102,6 +125,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     chain, server = Scripted(), grpc.server(ThreadPoolExecutor(2))
     chain_pb2_grpc.add_ChainNodeServicer_to_server(chain, server)
     wallet_pb2_grpc.add_WalletServicer_to_server(chain, server)
+    admin_pb2_grpc.add_ChainAdminServicer_to_server(chain, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield Node(f"127.0.0.1:{port}", chain)
@@ -362,3 +386,95 @@ def test_a_channel_with_rules_is_followed_to_its_block(node: Node, tmp_path: Pat
     [record] = json.loads(node.run("channel", "create", *words).stdout)
 
     assert (len(record["channel"]), record["hash"], record["height"]) == (64, HASH, 8)
+
+
+# -- checkpoints -----------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_is_exported_and_its_hash_is_told(node: Node, tmp_path: Path) -> None:
+    """CKP-6."""
+    file, name = tmp_path / "checkpoint", CHECKPOINT[-32:].hex()
+
+    exported = node.run("chain", "checkpoint", "export", str(file), "--output", "json")
+    shown = node.run("chain", "checkpoint", "show", str(file), "--output", "json")
+
+    assert file.read_bytes() == CHECKPOINT
+    assert json.loads(exported.stdout) == json.loads(shown.stdout)
+    record = json.loads(shown.stdout)
+    assert (record["hash"], record["height"], record["slot"]) == (name, 7, 140)
+    assert record["size_bytes"] == len(CHECKPOINT)
+    assert name in exported.stderr
+    assert "trusts it: compare the hash" in exported.stderr
+    said = node.run("chain", "checkpoint", "show", str(file)).stdout
+    assert f"hash  {name}" in said
+    assert "height  7" in said
+
+
+def test_stdout_gets_the_checkpoint_itself(node: Node) -> None:
+    program = "from logos_cli.main import app; app()"
+    words = ["--address", node.address, "chain", "checkpoint", "export", "-"]
+
+    ended = subprocess.run(
+        [sys.executable, "-P", "-c", program, *words], capture_output=True, check=True
+    )
+
+    assert ended.stdout == CHECKPOINT
+    assert CHECKPOINT[-32:].hex() in ended.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (CHECKPOINT[:-1], "altered or cut off"),
+        (CHECKPOINT[:60] + b"?" + CHECKPOINT[61:], "altered or cut off"),
+        (CHECKPOINT + b"?", "altered or cut off"),
+        (CHECKPOINT[:50], "ends too early"),
+        (b"LOGOSCKP\2" + CHECKPOINT[9:], "a version that is not known"),
+        (b"PNG", "no checkpoint"),
+        (b"", "no checkpoint"),
+    ],
+    ids=["cut", "altered", "longer", "short", "version", "other", "empty"],
+)
+def test_a_checkpoint_that_is_not_whole_is_not_put_in_place(
+    node: Node, tmp_path: Path, raw: bytes, said: str
+) -> None:
+    file, wrong = tmp_path / "checkpoint", tmp_path / "wrong"
+    file.write_bytes(b"before")
+    wrong.write_bytes(raw)
+    node.chain.checkpoint = raw
+
+    exported = node.run("chain", "checkpoint", "export", str(file))
+    shown = node.run("chain", "checkpoint", "show", str(wrong))
+
+    assert (exported.exit_code, shown.exit_code) == (5, 5)
+    assert said in " ".join(exported.stderr.split())
+    assert said in " ".join(shown.stderr.split())
+    assert (exported.stdout, shown.stdout) == ("", "")
+    assert file.read_bytes() == b"before"
+
+
+def test_info_says_with_which_checkpoint_the_chain_began(node: Node) -> None:
+    assert "begun" not in node.run("chain", "info").stdout
+    node.chain.info.MergeFrom(
+        chain_pb2.GetInfoResponse(checkpoint_height=5, checkpoint_hash=bytes(32))
+    )
+
+    assert f"begun  with the checkpoint of block 5, {'00' * 32}" in node.run("chain", "info").stdout
+
+
+# -- declarations ----------------------------------------------------------------------------------
+
+
+def test_declarations_say_until_when_their_notes_are_locked(node: Node) -> None:
+    """LED-40."""
+    listed = node.run("chain", "declarations")
+    [record] = json.loads(node.run("chain", "declarations", "--output", "json").stdout)
+    one = json.loads(node.run("chain", "declarations", DECLARATION, "--output", "json").stdout)
+
+    assert "WITHDRAWN" in listed.stdout
+    assert "400" in listed.stdout
+    assert one == [record]
+    assert (record["id"], record["state"], record["serving"]) == (DECLARATION, "WITHDRAWN", False)
+    assert (record["withdrawn_epoch"], record["unlock_slot"]) == (2, 400)
+    assert record["active_epoch"] is None
+    assert node.run("chain", "declarations", "me").exit_code == 2

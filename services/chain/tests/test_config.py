@@ -55,3 +55,28 @@ def test_a_node_without_a_genesis_is_told_where_it_comes_from() -> None:
 def test_the_manifest_has_all_settings_and_no_other() -> None:
     known = {*Config.__dataclass_fields__, *OF_GENESIS}
     assert MANIFEST["settings"]["properties"].keys() == known
+
+
+def test_a_checkpoint_is_a_path_and_may_have_a_hash() -> None:
+    """CKP-7."""
+    given = {"genesis": "/given", "checkpoint": "/file", "checkpoint_hash": "0x" + "ab" * 32}
+    assert parse(given) == Config(
+        Path("/given"), checkpoint=Path("/file"), checkpoint_hash=b"\xab" * 32
+    )
+    none = {"genesis": "/given", "checkpoint": "", "checkpoint_hash": ""}
+    assert parse(none) == Config(Path("/given"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"checkpoint": 1},
+        {"checkpoint": "/file", "checkpoint_hash": "ab"},
+        {"checkpoint": "/file", "checkpoint_hash": "zz" * 32},
+        {"checkpoint": "/file", "checkpoint_hash": 7},
+        {"checkpoint_hash": "ab" * 32},
+    ],
+)
+def test_a_checkpoint_that_cannot_be_meant_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="checkpoint"):
+        parse({"genesis": "/given", **wrong})

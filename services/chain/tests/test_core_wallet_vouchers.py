@@ -1,4 +1,4 @@
-"""WAL-29: paths of own vouchers lead to the ledger's root, however many epochs have ended."""
+"""WAL-29, WAL-31: paths of own vouchers lead to the ledger's root, whatever epochs have ended."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,3 +40,21 @@ def test_few_nodes_are_kept() -> None:
 
     assert len(tree.beside) <= 2 * 10
     assert len(tree.append([leaf(0)], []).beside) == 0
+
+
+@given(st.integers(0, 70), st.lists(st.integers(1, 9), min_size=1, max_size=4), st.data())
+def test_a_tree_goes_on_from_the_frontier_alone(
+    before: int, sizes: list[int], data: st.DataObject
+) -> None:
+    """After a checkpoint: the vouchers that come then have paths."""
+    frontier = FrontierTree()
+    frontier.append_many([leaf(each) for each in range(before)])
+    tree, own = VoucherTree.of_frontier(before, frontier.snapshot()), set[int]()
+    for size in sizes:
+        new = range(tree.count, tree.count + size)
+        own |= set(data.draw(st.lists(st.sampled_from(new), max_size=3)))
+        tree = tree.append([leaf(each) for each in new], own)
+        frontier.append_many([leaf(each) for each in new])
+
+        for place in own:
+            assert LedgerTree.verify(leaf(place), tree.path(place), frontier.root)

@@ -18,11 +18,13 @@ from chain_rpc import pages
 from mixnet_fake_host import Switchboard
 from mixnet_nodes import fake_address, fake_peer_id, fake_signer, running
 
-from logos.chain.v1 import chain_pb2, transaction_pb2
+from logos.chain.v1 import admin_pb2, chain_pb2, transaction_pb2
 from logos.chain.v1 import wallet_pb2 as pb
+from logos.chain.v1.admin_pb2_grpc import ChainAdminStub
 from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
 from logos.chain.v1.wallet_pb2_grpc import WalletStub
 from logos_chain.core.chain_spec.wallets import FirstWallet
+from logos_chain.core.checkpoints.errors import CheckpointOtherHashError
 from logos_chain.genesis import make
 from logos_chain.node import DATABASE, node
 from logos_chain.operations import joining
@@ -48,7 +50,7 @@ async def network_module(folder: Path) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def started(
-    job: GenesisJob, folder: Path, network: Any, said: list[str]
+    job: GenesisJob, folder: Path, network: Any, said: list[str], **settings: object
 ) -> AsyncIterator[Any]:
     """A process of the module, without its process; returns its stubs."""
     server = Server(OpenAccess())
@@ -62,6 +64,7 @@ async def started(
             "genesis": str(job.public),
             "own_genesis": str(job.nodes["node1"].folder),
             "preset": "ci",
+            **settings,
         },
         state_dir=folder,
         stopping=asyncio.Event(),
@@ -75,7 +78,11 @@ async def started(
         await server.start([path])
         try:
             async with open_channel(path) as opened:
-                yield SimpleNamespace(chain=ChainNodeStub(opened), wallet=WalletStub(opened))
+                yield SimpleNamespace(
+                    chain=ChainNodeStub(opened),
+                    wallet=WalletStub(opened),
+                    admin=ChainAdminStub(opened),
+                )
         finally:
             await server.stop(0)
 
@@ -92,6 +99,14 @@ async def until_height(stubs: Any, height: int) -> chain_pb2.GetInfoResponse:
     return found
 
 
+async def checkpoint_of(stubs: Any, path: Path) -> str:
+    """Exports one into a file; returns its hash."""
+    call = stubs.admin.ExportCheckpoint(admin_pb2.ExportCheckpointRequest())
+    parts = [each async for each in call]
+    await asyncio.to_thread(path.write_bytes, b"".join(each.chunk for each in parts[1:]))
+    return str(parts[0].summary.hash.hex())
+
+
 async def test_a_node_leads_its_chain_and_goes_on_after_a_stop(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -100,6 +115,8 @@ async def test_a_node_leads_its_chain_and_goes_on_after_a_stop(
     said: list[str] = []
     with tempfile.TemporaryDirectory(prefix="c") as name:
         folder = Path(name)
+        fresh = folder / "fresh"
+        await asyncio.to_thread(fresh.mkdir)
         job = job_of(folder, {"node1": {"preset": "ci", "genesis_stake": STAKE}}, 7)
         spec = await asyncio.to_thread(make, job)
         phrase = FirstWallet.decode((job.nodes["node1"].folder / WALLET).read_bytes()).phrase
@@ -129,6 +146,21 @@ async def test_a_node_leads_its_chain_and_goes_on_after_a_stop(
                 assert {before.tip.id, spec.genesis_id} <= set(ids)
                 balance = await stubs.wallet.GetBalance(pb.GetBalanceRequest())
                 assert balance.confirmed == sum(STAKE) - PAID - sent.fee - sent.tip
+                hash_ = await checkpoint_of(stubs, folder / "checkpoint")
+
+            given = {"checkpoint": str(folder / "checkpoint"), "checkpoint_hash": hash_}
+            with pytest.raises(CheckpointOtherHashError):
+                async with started(
+                    job, fresh, network, said, **{**given, "checkpoint_hash": "00" * 32}
+                ):
+                    pass
+            for _ in range(2):
+                async with started(job, fresh, network, said, lead=False, **given) as stubs:
+                    found = await info(stubs)
+                    assert found.checkpoint_hash.hex() == hash_
+                    assert found.genesis_id == spec.genesis_id
+                    supply = await stubs.chain.GetSupply(chain_pb2.GetSupplyRequest())
+                    assert supply.free > 0
         assert (folder / DATABASE).exists()
     assert any(text.startswith("INSECURE, ") for text in said)
     assert "INSECURE" in caplog.text

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from logos_base.errors import ConfigError
+from logos_mantle.octets import HASH_BYTES
 
 MAX_PEERS: Final = 64
 MAX_SLOTS: Final = 10_000_000
@@ -33,6 +34,10 @@ class Config:
     """Whether this node makes blocks, until an operator switches it (LEA-1)."""
     database_url: str = ""
     """PostgreSQL database of the chain, `postgresql+asyncpg://…`; empty: a file of this node."""
+    checkpoint: Path | None = None
+    """The checkpoint that a fresh node begins with; None: it begins with the genesis (CKP-7)."""
+    checkpoint_hash: bytes = b""
+    """Its hash, 32 bytes, as others have told it; empty: any is taken."""
     initial_peers: tuple[str, ...] = ()
     """Peer ids of nodes that the first download follows (CON-43)."""
     claim_delay_slots: int = 0
@@ -58,6 +63,8 @@ def parse(settings: Mapping[str, object]) -> Config:
                 values[name] = read(settings[name])
             except ValueError as error:
                 problems.append(f"{name}: {error}")
+    if settings.get("checkpoint_hash") and not settings.get("checkpoint"):
+        problems.append("checkpoint_hash: the path of its checkpoint is missing")
     if "genesis" not in settings:
         problems.append("genesis: the folder with chain.json is missing; a testnet sets it")
     if problems:
@@ -69,6 +76,22 @@ def _folder(value: object) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError("the path of a folder")
     return Path(value)
+
+
+def _file(value: object) -> Path | None:
+    if not isinstance(value, str):
+        raise ValueError("the path of a file")  # noqa: TRY004 -- all problems are told together
+    return Path(value) if value else None
+
+
+def _hash(value: object) -> bytes:
+    try:
+        found = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else b"?"
+    except ValueError:
+        found = b"?"
+    if len(found) not in {0, HASH_BYTES}:
+        raise ValueError("64 hexadecimal digits")
+    return found
 
 
 def _flag(value: object) -> bool:
@@ -105,6 +128,8 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "own_genesis": _folder,
     "lead": _flag,
     "database_url": _url,
+    "checkpoint": _file,
+    "checkpoint_hash": _hash,
     "initial_peers": _peers,
     "claim_delay_slots": _between(0, MAX_SLOTS),
     "faucet_value": _between(1, MAX_FAUCET),

@@ -91,6 +91,11 @@ class Branches:
         return self._at
 
     @property
+    def root(self) -> BlockId:
+        """The newest block that is final on disk."""
+        return self._root
+
+    @property
     def tip(self) -> BlockId:
         """The last block of the local chain."""
         return self._tip

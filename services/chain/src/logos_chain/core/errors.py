@@ -24,6 +24,13 @@ class BlockUnknownError(LogosError):
     reason = "BLOCK_UNKNOWN"
 
 
+class BlockBeforeCheckpointError(LogosError):
+    """The chain of this node begins with a checkpoint, and the block lies before it (CKP-10)."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "BLOCK_BEFORE_CHECKPOINT"
+
+
 class CursorUnknownError(LogosError):
     """A place to go on from is no block of this node any more."""
 
@@ -50,3 +57,10 @@ class ChannelUnknownError(LogosError):
 
     kind = ErrorKind.NOT_FOUND
     reason = "CHANNEL_UNKNOWN"
+
+
+class DeclarationUnknownError(LogosError):
+    """There is no such declaration at the tip, or no longer."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "DECLARATION_UNKNOWN"

@@ -5,11 +5,12 @@ takes that state and executes the blocks above it once more, without their proof
 verified before they were kept. So nothing that can be undone is ever written to the state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from logos_base.errors import StateError
+from logos_chain.core.checkpoints.format import Record
 from logos_chain.core.consensus.tree import FinalChain, TreeBlock
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.ledger.state import Delta, State
@@ -67,6 +68,18 @@ class Settled:
     head: Head
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The checkpoint that a chain on disk was begun with (CKP-8)."""
+
+    genesis: BlockId
+    """Of the chain; the node does not have it."""
+    height: int
+    """Of the first block that the node has."""
+    hash: bytes
+    """Of the checkpoint, 32 bytes."""
+
+
 class ChainStore(FinalChain, Protocol):
     """The chain of one node on disk. Each call is whole or nothing, and durable when it returns.
 
@@ -119,4 +132,56 @@ class ChainStore(FinalChain, Protocol):
 
     async def containing(self, transaction: bytes) -> Sequence[BlockId]:
         """Returns the kept blocks that hold a transaction, by its hash, 32 bytes."""
+        ...
+
+
+class CheckpointStore(Protocol):
+    """What checkpoints ask of the same disk. Errors of all methods: StoreFailedError."""
+
+    async def imported(self) -> Imported | None:
+        """Returns what the chain was begun with; None: with its genesis, or not at all.
+
+        Raises:
+            ChainStoreDamagedError
+        """
+        ...
+
+    async def final(self, first: int, limit: int) -> Sequence[BlockId]:
+        """As `ChainStore`."""
+        ...
+
+    async def newest(self) -> TreeBlock | None:
+        """Returns the newest final block; None if nothing was begun.
+
+        Raises:
+            ChainStoreDamagedError
+        """
+        ...
+
+    async def dump(self, begin: Callable[[TreeBlock], None], put: Callable[[Record], None]) -> None:
+        """Gives the chain at its newest final block, all of one moment (CKP-3).
+
+        Memory: a page of rows.
+
+        Args:
+            begin: Is told of the block first. This and `put` may be called in another thread; what
+                they raise ends it, and is raised.
+            put: Takes the records in their order.
+
+        Raises:
+            ChainStoreDamagedError
+            ValueError: Nothing was begun.
+        """
+        ...
+
+    def gathered(self, records: Iterable[Record]) -> tuple[KeptBlock, Settled]:
+        """Puts a chain together of records. Untrusted; blocks for as long as a start's `load`.
+
+        Raises:
+            CheckpointAlteredError: They are not what `dump` gives. Nothing is written.
+        """
+        ...
+
+    async def begin(self, genesis: KeptBlock, settled: Settled, imported: Imported | None) -> None:
+        """As `ChainStore.begin`, of a checkpoint."""
         ...

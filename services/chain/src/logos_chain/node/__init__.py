@@ -15,6 +15,7 @@ from logos_chain.node.rooms import Rooms
 from logos_chain.node.served import serve_all
 from logos_chain.node.surroundings import Surroundings, proving_keys
 from logos_chain.node.telling import tell
+from logos_chain.operations.importing import Importing
 from logos_chain.operations.opening import Opening
 from logos_chain.operations.starting import past_of
 from logos_chain.operations.wallets.keystores import WalletKeystore
@@ -58,10 +59,14 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             secrets,
             await context.channel("mixnet"),
             context.stopping,
+            context.state_dir,
         )
+        await _begin_with_checkpoint(around)
         past = await past_of(store.marks, store.chain)
         rule = starting_rule(past, parameters.offline_grace_ms, unix_ms())
-        chain = await Opening(store.chain, around.network).open(rule, unix_ms)
+        imported = await store.chain.imported()
+        opening = Opening(store.chain, around.network, imported=imported)
+        chain = await opening.open(rule, unix_ms)
         done = list(await store.proposals.slots())
         rooms = Rooms(around, chain, account, past=past, done=done)
         async with rooms.running(), asyncio.TaskGroup() as tasks:
@@ -69,6 +74,19 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             telling = tasks.create_task(tell(rooms.information, context.status))
             yield
             telling.cancel()
+
+
+async def _begin_with_checkpoint(around: Surroundings) -> None:
+    config, spec = around.config, around.given.spec
+    if config.checkpoint is not None:
+        importing = Importing(
+            around.store.chain,
+            around.network,
+            spec.hash,
+            path=config.checkpoint,
+            wanted=config.checkpoint_hash,
+        )
+        await importing.run()
 
 
 def _warn(given: Given) -> None:

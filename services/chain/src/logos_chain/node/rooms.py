@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from logos_chain.core.consensus.starting import Past
+from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.leadership import LEADERSHIP
 from logos_chain.core.mempool.types import Limits
 from logos_chain.core.network_names import sync_protocol
@@ -15,6 +16,7 @@ from logos_chain.node.clocks import monotonic_ms, monotonic_s, unix_ms
 from logos_chain.node.faucets import faucet_rooms
 from logos_chain.node.surroundings import MODULE, Surroundings
 from logos_chain.operations.exploring import ExploreOperations
+from logos_chain.operations.exporting import ExportOperations
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.information import Information
 from logos_chain.operations.joining import Joining
@@ -66,6 +68,12 @@ class Rooms:
         verifier = ProofVerifier(CircuitProofs(around.given.verifiers), spec.consensus.activation)
         self.follow = follow = FollowOperations(chain, verifier, unix_ms)
         self.explore = ExploreOperations(chain)
+        self.exports = ExportOperations(
+            store.chain,
+            genesis=BlockId(spec.genesis_id),
+            specification=spec.hash,
+            folder=around.folder,
+        )
         self.watch = WatchOperations(follow, self.explore, around.stopping)
         self.mempool = MempoolOperations(
             follow,

@@ -27,4 +27,5 @@ def serve_all(rooms: Rooms, serve: Serve) -> None:
     )
     serve(add_ChainNodeServicer_to_server, chain)
     serve(add_WalletServicer_to_server, WalletServicer(rooms.purse, rooms.faucet.operations))
-    serve(add_ChainAdminServicer_to_server, ChainAdminServicer(rooms.start, rooms.switch))
+    admin = ChainAdminServicer(rooms.start, rooms.switch, rooms.exports)
+    serve(add_ChainAdminServicer_to_server, admin)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import grpc
@@ -40,6 +41,8 @@ class Surroundings:
     """To the network module."""
     stopping: asyncio.Event = field(repr=False)
     """Set when the module is to stop."""
+    folder: Path
+    """Of the node, for files that last as long as a call."""
 
     @property
     def network(self) -> Network:

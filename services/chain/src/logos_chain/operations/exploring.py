@@ -1,16 +1,17 @@
 """Looks at blocks of the tree and of the final chain, as people do who explore it.
 
-Spec: docs/protocol/chain-following.md, FOL-20.
+Spec: docs/protocol/chain-following.md, FOL-20; chain-checkpoints.md, CKP-10.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from logos_chain.core.consensus.parameters import Parameters
 from logos_chain.core.consensus.slots import SlotClock
 from logos_chain.core.consensus.tree import BlockTree, TreeBlock
 from logos_chain.core.consensus.types import BlockId
-from logos_chain.core.errors import BlockUnknownError
+from logos_chain.core.errors import BlockBeforeCheckpointError, BlockUnknownError
 from logos_chain.core.ports import BlockOutline, ChainStore
 from logos_chain.operations.opening import OpenChain
 
@@ -51,6 +52,9 @@ class ExploreOperations:
         self._follower = chain.follower
         self._store: ChainStore = chain.store
         self._clock: SlotClock = chain.network.clock
+        self.parameters: Parameters = chain.network.parameters
+        self.first_height = chain.first_height
+        """Of the oldest block that the node has: 0, or its checkpoint's."""
 
     @property
     def _tree(self) -> BlockTree:
@@ -60,11 +64,21 @@ class ExploreOperations:
         """Returns a block by its id; raises `BlockUnknownError`, StoreFailedError."""
         outline = await self._store.outline(identifier)
         if outline is None:
-            raise BlockUnknownError("there is no such block here")
+            raise BlockUnknownError(f"there is no such block here{self._unless_before()}")
         return self._view(outline)
 
     async def at_height(self, height: int) -> BlockView:
-        """Returns the block of the local chain at a height; errors as `block`."""
+        """Returns the block of the local chain at a height.
+
+        Raises:
+            BlockBeforeCheckpointError: This node has never had it.
+            BlockUnknownError, StoreFailedError
+        """
+        if height < self.first_height:
+            raise BlockBeforeCheckpointError(
+                f"the chain of this node begins with a checkpoint at block {self.first_height}: "
+                "ask a node that has the whole chain"
+            )
         ids = await self.ids(height, 1)
         if not ids:
             raise BlockUnknownError(f"the chain ends at height {self._follower.tip.height}")
@@ -79,13 +93,20 @@ class ExploreOperations:
         """
         tip = self._follower.tip.height
         top = tip if newest is None else min(newest, tip)
-        first = max(0, top + 1 - limit)
+        first = max(self.first_height, top + 1 - limit)
         ids = await self.ids(first, top + 1 - first)
         found = [await self._store.outline(each) for each in reversed(ids)]
         return [self._view(each) for each in found if each is not None]
 
     async def ids(self, first: int, limit: int) -> Sequence[BlockId]:
-        """Returns ids of the local chain from a height on, at most so many, oldest first."""
+        """Returns ids of the local chain from a height on, at most so many, oldest first.
+
+        Heights before a checkpoint have none.
+        """
+        begun = max(first, self.first_height)
+        first, limit = begun, limit - (begun - first)
+        if limit <= 0:
+            return []
         while True:
             root, found = self._follower.latest_immutable, list[BlockId]()
             if first <= root.height:
@@ -128,6 +149,10 @@ class ExploreOperations:
         found = (self._tree.ancestor(each, parent.height + 1) for each in ends)
         children = (each.id for each in found if each is not None and each.parent == identifier)
         return list(islice(dict.fromkeys(children), 256))
+
+    def _unless_before(self) -> str:
+        before = f", if it is not before the checkpoint at block {self.first_height}"
+        return before if self.first_height else ""
 
     def _view(self, block: BlockOutline) -> BlockView:
         tip, root = self._follower.tip, self._follower.latest_immutable

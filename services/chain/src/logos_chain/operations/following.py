@@ -37,6 +37,7 @@ from logos_chain.core.ledger.errors import Refusal, Unmet
 from logos_chain.core.ledger.ledger import Applied, Ledger, Refused
 from logos_chain.core.ledger.types import Supply, UnspentNote
 from logos_chain.core.pending import Pending
+from logos_chain.core.ports import Imported
 from logos_chain.core.wallet.types import BlockChanges
 from logos_chain.operations.chain_events import BlocksFinal, ChainEvents, NewBlock, TipMoved
 from logos_chain.operations.opening import OpenChain
@@ -259,6 +260,11 @@ class FollowOperations:
         return self._follower.latest_immutable
 
     @property
+    def imported(self) -> Imported | None:
+        """The checkpoint that the chain was begun with; None: with its genesis."""
+        return self._chain.imported
+
+    @property
     def pending(self) -> int:
         """Blocks that are not decided."""
         return len(self._pending)
@@ -315,6 +321,15 @@ class FollowOperations:
         return await self._lane.at_tip(
             lambda there: read(there.ledger) if there.tip == tip else None
         )
+
+    async def at_final(self, read: Callable[[Ledger, BlockId], R]) -> R:
+        """Reads the ledger at the newest block that is final on disk, as `at_tip`."""
+
+        def there(branches: Branches) -> R:
+            branches.go(branches.root)
+            return read(branches.ledger, branches.root)
+
+        return await self._lane.run(there)
 
     async def supply(self) -> AtTip[Supply]:
         """Returns where all tokens are at the tip."""

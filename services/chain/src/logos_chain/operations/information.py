@@ -9,6 +9,7 @@ from logos_chain.core.consensus.slots import SlotClock
 from logos_chain.core.consensus.starting import Phase
 from logos_chain.core.consensus.tree import TreeBlock
 from logos_chain.core.leading import Counts, Idle, Missed, Proposed, Standing
+from logos_chain.core.ports import Imported
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.leading import LeadOperations
 from logos_chain.operations.pooling import MempoolOperations
@@ -50,6 +51,8 @@ class NodeStanding:
     downloaded_blocks: int
     download_target_slot: int
     diverged_peers: int
+    imported: Imported | None
+    """The checkpoint that the chain was begun with here."""
 
 
 class Information:
@@ -106,6 +109,7 @@ class Information:
             downloaded_blocks=0 if progress is None else progress.blocks,
             download_target_slot=(None if progress is None else progress.target_slot) or 0,
             diverged_peers=self._sync.diverged,
+            imported=self._follow.imported,
         )
 
     def final_in_ms(self, confirmations: int) -> int:

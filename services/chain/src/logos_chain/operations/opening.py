@@ -3,7 +3,7 @@
 The state at the newest final block is loaded, and the blocks above it are executed once more in
 the order in which they were added. Their proofs were verified before they were kept.
 
-Spec: docs/protocol/chain-following.md, FOL-12 to FOL-14.
+Spec: docs/protocol/chain-following.md, FOL-12 to FOL-14; chain-checkpoints.md, CKP-8.
 """
 
 import asyncio
@@ -36,7 +36,13 @@ from logos_chain.core.consensus.validation import first_fault
 from logos_chain.core.ledger.errors import SupplyBrokenError
 from logos_chain.core.ledger.ledger import Applied, Ledger, Refused
 from logos_chain.core.ledger.parameters import LedgerParameters
-from logos_chain.core.ports import ChainStore, ChainStoreDamagedError, KeptBlock, Settled
+from logos_chain.core.ports import (
+    ChainStore,
+    ChainStoreDamagedError,
+    Imported,
+    KeptBlock,
+    Settled,
+)
 from logos_chain.operations.ledger_lane import LedgerLane
 from logos_chain.operations.settling import Settling
 from logos_mantle.blocks import Block
@@ -79,22 +85,36 @@ class OpenChain:
     follower: Follower
     lane: LedgerLane
     settling: Settling
+    imported: Imported | None = None
+    """The checkpoint that it was begun with; None: with the genesis."""
+
+    @property
+    def first_height(self) -> int:
+        """Of the oldest block that the node has (CKP-10)."""
+        return 0 if self.imported is None else self.imported.height
 
 
 class Opening:
     """Opens the chain of one node; can be asked how far it is."""
 
     def __init__(
-        self, store: ChainStore, network: Network, *, watched: Iterable[bytes] = ()
+        self,
+        store: ChainStore,
+        network: Network,
+        *,
+        watched: Iterable[bytes] = (),
+        imported: Imported | None = None,
     ) -> None:
         """
         Args:
             store: Of this node.
             network: Whose chain it is.
+            imported: The checkpoint that the store was begun with, if it was.
             watched: Public keys, 32 bytes each, whose notes take part in the lottery here.
         """
         self._store = store
         self._network = network
+        self._imported = imported
         self._aged = AgedPaths(watched)
         self.restored = 0
         """Kept blocks that were executed again so far."""
@@ -136,10 +156,14 @@ class Opening:
         return loaded
 
     async def _check_genesis(self) -> None:
-        own, kept = BlockId(self._network.genesis.block.id), await self._store.final(0, 1)
-        if kept and kept[0] != own:
+        own = BlockId(self._network.genesis.block.id)
+        if self._imported is not None:
+            kept = self._imported.genesis
+        else:
+            [kept] = await self._store.final(0, 1)
+        if kept != own:
             raise ChainOtherGenesisError(
-                f"the chain on disk begins with {kept[0].hex()}, this network's with {own.hex()}: "
+                f"the chain on disk begins with {kept.hex()}, this network's with {own.hex()}: "
                 "give the node the genesis of its chain, or an empty folder"
             )
 
@@ -157,7 +181,7 @@ class Opening:
         settling = Settling(self._store, lane, tree)
         follower = Follower(parameters, network.clock, tree, rule=rule)
         self.height = root.height
-        return OpenChain(network, self._store, follower, lane, settling)
+        return OpenChain(network, self._store, follower, lane, settling, self._imported)
 
     def _branches(self, settled: Settled) -> Branches:
         head = settled.head

@@ -3,7 +3,11 @@
 Blocks above the newest final one, and some below it, are in the tree; the others are final and
 stored. What a look at the tree needs of the store is read before: that never changes.
 
-Spec: docs/protocol/chain-consensus.md, CON-42, CON-48; chain-network.md, CNW-6.
+A node that began with a checkpoint has some ancestors of it in its tree, since uncles name them,
+but not as blocks: it serves none of them.
+
+Spec: docs/protocol/chain-consensus.md, CON-42, CON-48; chain-network.md, CNW-6;
+chain-checkpoints.md, CKP-11.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +29,7 @@ class WholeChain:
         self._store = chain.store
         self._follower = chain.follower
         self._security_blocks = chain.network.parameters.security_blocks
+        self._first_height = chain.first_height
 
     def tip(self) -> TipResponse:
         """Returns the end of the local chain."""
@@ -53,7 +58,8 @@ class WholeChain:
             request.latest_immutable,
             *request.additional,
         )
-        view = ServedView(self._follower, await self._final_heights(named))
+        heights = await self._final_heights(named)
+        view = ServedView(self._follower, heights, self._first_height)
         if view.height_of(request.target) is not None:
             start = start_of(request, view)
             height = None if start is None else view.height_of(start)
@@ -81,7 +87,7 @@ class WholeChain:
 
     async def _final_line(self, first: int, limit: int) -> dict[int, BlockId]:
         oldest = self._follower.tree.oldest.height
-        if first >= oldest:
+        if not self._first_height <= first < oldest:
             return {}
         line = await self._store.final(first, min(limit, oldest - first))
         return dict(enumerate(line, first))
@@ -90,8 +96,11 @@ class WholeChain:
 class ServedView:
     """`ServedChain` for one request."""
 
-    def __init__(self, follower: Follower, final_heights: Mapping[BlockId, int]) -> None:
+    def __init__(
+        self, follower: Follower, final_heights: Mapping[BlockId, int], first_height: int = 0
+    ) -> None:
         self._follower = follower
+        self._first_height = first_height
         self._final_heights = final_heights
         """Of the named blocks that are not in the tree."""
         self.line: Mapping[int, BlockId] = {}
@@ -100,7 +109,9 @@ class ServedView:
     def height_of(self, block: BlockId) -> int | None:
         """Returns how many blocks stand before it; None: it is not here."""
         found = self._follower.tree.get(block)
-        return self._final_heights.get(block) if found is None else found.height
+        if found is None:
+            return self._final_heights.get(block)
+        return found.height if found.height >= self._first_height else None
 
     def common_ancestor(self, one: BlockId, other: BlockId) -> BlockId:
         """Returns the newest block on both chains; both blocks are here."""

@@ -11,9 +11,11 @@ from logos_chain.core.errors import (
     BlockMissingError,
     BlockUnknownError,
     ChannelUnknownError,
+    DeclarationUnknownError,
     NoteUnknownError,
     TransactionUnknownError,
 )
+from logos_chain.core.ledger.declared import declared_node, declared_nodes
 from logos_chain.core.ledger.ledger import Ledger
 from logos_chain.core.ledger.types import Supply, UnspentNote
 from logos_chain.operations.exploring import BlockView, ExploreOperations
@@ -23,6 +25,7 @@ from logos_chain.operations.pooling import MempoolOperations
 from logos_chain.operations.transactions import TransactionOperations
 from logos_chain.operations.watching import ChainMove, WatchOperations
 from logos_chain.rpc import convert
+from logos_chain.rpc.declarations import from_declared, token_to_id
 from logos_chain.rpc.information import from_standing
 from logos_chain.rpc.statuses import from_status
 from logos_crypto.trees import MerklePath
@@ -78,10 +81,11 @@ class ChainNodeServicer(Contract):
         """Lists the blocks of the local chain."""
         start = page_start(request.page_token, token_to_number)
         views = await self._explore.page(start, _size(request.page_size))
-        below = views[-1].outline.height if views else 0
+        first = self._explore.first_height
+        oldest = views[-1].outline.height if views else 0
         return pb.ListBlocksResponse(
             blocks=[convert.from_view(each) for each in views],
-            next_page_token=number_to_token(below - 1) if below else "",
+            next_page_token=number_to_token(oldest - 1) if oldest > first else "",
         )
 
     async def ListBlockTransactions(
@@ -214,6 +218,33 @@ class ChainNodeServicer(Contract):
             posting_timeout_slots=channel.posting_timeout_slots,
             configuration_threshold=channel.configuration_threshold,
             transfer_threshold=channel.transfer_threshold,
+            block=found.tip,
+        )
+
+    async def GetDeclaration(
+        self, request: pb.GetDeclarationRequest, context: Context
+    ) -> pb.GetDeclarationResponse:
+        """Returns the declaration of a service's node."""
+        wanted = convert.identifier(request.id, "id")
+        found = await self._follow.at_tip(lambda ledger: declared_node(ledger, wanted))
+        if found.value is None:
+            raise DeclarationUnknownError("no such declaration exists at the tip")
+        return pb.GetDeclarationResponse(
+            declaration=from_declared(found.value, self._explore.parameters), block=found.tip
+        )
+
+    async def ListDeclarations(
+        self, request: pb.ListDeclarationsRequest, context: Context
+    ) -> pb.ListDeclarationsResponse:
+        """Lists the declarations of services' nodes."""
+        after, size = page_start(request.page_token, token_to_id), _size(request.page_size)
+        found = await self._follow.at_tip(
+            lambda ledger: declared_nodes(ledger, after or b"", size + 1)
+        )
+        page, more = found.value[:size], found.value[size:]
+        return pb.ListDeclarationsResponse(
+            declarations=[from_declared(each, self._explore.parameters) for each in page],
+            next_page_token=page[-1].identifier.hex() if more else "",
             block=found.tip,
         )
 

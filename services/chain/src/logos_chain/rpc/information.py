@@ -45,6 +45,9 @@ def from_standing(found: NodeStanding) -> pb.GetInfoResponse:
         download_target_slot=found.download_target_slot,
         diverged_peers=found.diverged_peers,
     )
+    if found.imported is not None:
+        message.checkpoint_height = found.imported.height
+        message.checkpoint_hash = found.imported.hash
     if found.online_at_ms is not None:
         message.online_at.CopyFrom(convert.at(found.online_at_ms))
     return message

@@ -3,7 +3,7 @@
 Spec: docs/protocol/chain-store.md, CHS-9, CHS-10.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -50,22 +50,50 @@ async def read_settled(session: AsyncSession) -> Kept | None:
     Raises:
         ChainStoreDamagedError: What is there is not what was written, as far as bytes say.
     """
+    row = await read_newest(session)
+    if row is None:
+        return None
+    head = decode_head(row.head, decode_snapshots(row.snapshots))
+    tables, total = {}, 0
+    for kind in rows.KINDS:
+        tables[kind.name], total = await _entries(session, kind, total)
+    check_sum(total, row)
+    return Kept(row.root, await read_ancestors(session), head, tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What is kept of the newest final block beside the tables."""
+
+    root: TreeBlock
+    head: bytes
+    snapshots: bytes
+    ledger_sum: bytes
+
+
+async def read_newest(session: AsyncSession) -> Newest | None:
+    """Reads the newest final block without the tables; errors as `read_settled`."""
     row = (await session.execute(select(SETTLED))).one_or_none()
     if row is None:
         return None
     snapshots = await session.scalar(select(SNAPSHOTS.c.value))
     if snapshots is None:
         raise ChainStoreDamagedError("the snapshots are missing")
-    head = decode_head(whole(row.head), decode_snapshots(whole(snapshots)))
     root = decode_tree_block(whole(row.root))
     await _check_newest(session, root)
-    tables, total = {}, 0
-    for kind in rows.KINDS:
-        tables[kind.name], total = await _entries(session, kind, total)
-    if total.to_bytes(rows.SUM_BYTES, "big") != row.ledger_sum:
+    return Newest(root, whole(row.head), whole(snapshots), whole(row.ledger_sum))
+
+
+async def read_ancestors(session: AsyncSession) -> tuple[TreeBlock, ...]:
+    """Reads the kept ancestors of the newest final block, oldest first."""
+    found = await session.scalars(select(ANCESTORS.c.value).order_by(ANCESTORS.c.slot))
+    return tuple([decode_tree_block(whole(each)) for each in found])
+
+
+def check_sum(total: int, newest: Newest) -> None:
+    """Raises `ChainStoreDamagedError` unless the rows are those that were written (CHS-9)."""
+    if total.to_bytes(rows.SUM_BYTES, "big") != newest.ledger_sum:
         raise ChainStoreDamagedError("the ledger's rows are not those that were written")
-    ancestors = await session.scalars(select(ANCESTORS.c.value).order_by(ANCESTORS.c.slot))
-    return Kept(root, tuple([decode_tree_block(whole(each)) for each in ancestors]), head, tables)
 
 
 def put_together(kept: Kept) -> Settled:
@@ -99,18 +127,25 @@ async def _check_newest(session: AsyncSession, root: TreeBlock) -> None:
         raise ChainStoreDamagedError("the newest final block is not that of the state")
 
 
+async def pages_of(
+    session: AsyncSession, kind: rows.Kind[Any, Any]
+) -> AsyncIterator[Sequence[rows.Row]]:
+    """Reads the rows of a table by ascending key, at most `PAGE_ROWS` at a time."""
+    table = schema.LEDGER[kind.name]
+    first = following = select(table).order_by(table.c.key).limit(PAGE_ROWS)
+    while page := [
+        (whole(each.key), whole(each.value)) for each in await session.execute(following)
+    ]:
+        yield page
+        following = first.where(table.c.key > page[-1][0])
+
+
 async def _entries(
     session: AsyncSession, kind: rows.Kind[Any, Any], total: int
 ) -> tuple[Mapping[Any, Any], int]:
     """Returns the entries of a table, and a sum with its rows added. Notes come by slot."""
-    table = schema.LEDGER[kind.name]
-    pages = select(table).order_by(table.c.key).limit(PAGE_ROWS)
     entries: dict[Any, Any] = {}
-    following = pages
-    while page := [
-        (whole(each.key), whole(each.value)) for each in await session.execute(following)
-    ]:
+    async for page in pages_of(session, kind):
         entries |= rows.entries_of(kind, page)
         total = rows.sum_of(kind, page, total)
-        following = pages.where(table.c.key > page[-1][0])
     return entries, total

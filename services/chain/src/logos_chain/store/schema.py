@@ -86,6 +86,18 @@ class AncestorRow(Base):
     value: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class CheckpointRow(Base):
+    """The checkpoint that the chain was begun with: one row, or none (CKP-8)."""
+
+    __tablename__ = "checkpoint"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    genesis: Mapped[bytes] = mapped_column(LargeBinary(32))
+    height: Mapped[bytes] = mapped_column(LargeBinary(8))
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+
+
 # -- beside the chain (CHS-15) ---------------------------------------------------------------------
 
 

@@ -17,8 +17,9 @@ from logos_chain.core.consensus.tree import TreeBlock
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.ledger.state import Delta, State
 from logos_chain.core.ledger.types import Snapshots
-from logos_chain.core.ports import ChainStoreDamagedError, KeptBlock, Settled
+from logos_chain.core.ports import ChainStoreDamagedError, Imported, KeptBlock, Settled
 from logos_chain.store import rows, schema
+from logos_chain.store.checkpoints import CHECKPOINT, checkpoint_row
 from logos_chain.store.encoding import (
     decode_tree_block,
     encode_head,
@@ -39,8 +40,10 @@ transactions at the most."""
 T = TypeVar("T")
 
 
-async def begin(session: AsyncSession, genesis: KeptBlock, settled: Settled) -> None:
-    """Writes a chain's first block and its state.
+async def begin(
+    session: AsyncSession, genesis: KeptBlock, settled: Settled, imported: Imported | None
+) -> None:
+    """Writes a chain's first block and its state, and the checkpoint that they come from.
 
     Raises:
         ChainStoreBegunError: A chain is kept already.
@@ -54,6 +57,8 @@ async def begin(session: AsyncSession, genesis: KeptBlock, settled: Settled) -> 
     total = await _write_state(session, settled.state)
     await _write_below(session, settled.below)
     await _write_snapshots(session, settled.head.snapshots)
+    if imported is not None:
+        await session.execute(insert(CHECKPOINT).values(**checkpoint_row(imported)))
     await session.execute(
         insert(SETTLED).values(
             number=ONE,

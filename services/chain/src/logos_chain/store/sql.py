@@ -4,20 +4,21 @@ Spec: docs/protocol/chain-store.md.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from logos_chain.core.checkpoints.format import Record
 from logos_chain.core.consensus.tree import TreeBlock
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.ledger.state import Delta
-from logos_chain.core.ports import BlockOutline, KeptBlock, Settled
-from logos_chain.store import settling
+from logos_chain.core.ports import BlockOutline, Imported, KeptBlock, Settled
+from logos_chain.store import checkpoints, settling
 from logos_chain.store.advice import Advice
 from logos_chain.store.encoding import MAX_U64
-from logos_chain.store.loading import BLOCKS, Kept, put_together, read_settled
+from logos_chain.store.loading import BLOCKS, Kept, put_together, read_newest, read_settled
 from logos_chain.store.marks import FinalMarks
 from logos_chain.store.rows import read_u64, u64, whole
 from logos_chain.store.settling import TRANSACTIONS, hashes_of
@@ -35,7 +36,10 @@ _ABOVE: Final = BLOCKS.c.is_final.is_(False)
 
 
 class SqlChainStore:
-    """`ChainStore`. One transaction a call; what is given must not change until it returns."""
+    """`ChainStore` and `CheckpointStore`.
+
+    One transaction a call; what is given must not change until it returns.
+    """
 
     def __init__(
         self, database: Database, advice: Advice, shielded: Shielded, *, keep_slots: int
@@ -75,9 +79,11 @@ class SqlChainStore:
             kept = await self._read_settled()
             return None if kept is None else await asyncio.to_thread(put_together, kept)
 
-    async def begin(self, genesis: KeptBlock, settled: Settled) -> None:
+    async def begin(
+        self, genesis: KeptBlock, settled: Settled, imported: Imported | None = None
+    ) -> None:
         """Begins in an empty store; raises `ChainStoreBegunError` for another (CHS-3)."""
-        await self._shielded.run(self._begin_and_mark(genesis, settled))
+        await self._shielded.run(self._begin_and_mark(genesis, settled, imported))
 
     async def settle(
         self, blocks: Sequence[tuple[TreeBlock, Delta]], cut: Sequence[BlockId]
@@ -85,6 +91,27 @@ class SqlChainStore:
         """Makes blocks final and drops others; raises `ValueError` where that cannot be (CHS-5)."""
         with self._advice.given():
             await self._shielded.run(self._settle_and_mark(tuple(blocks), tuple(cut)))
+
+    # -- checkpoints ---------------------------------------------------------------------------
+
+    async def imported(self) -> Imported | None:
+        """Returns the checkpoint that the chain was begun with; None: with none (CKP-8)."""
+        with self._advice.given():
+            return await self._read_checkpoint()
+
+    async def newest(self) -> TreeBlock | None:
+        """Returns the newest final block; None if nothing was begun."""
+        with self._advice.given():
+            return await self._read_root()
+
+    async def dump(self, begin: Callable[[TreeBlock], None], put: Callable[[Record], None]) -> None:
+        """Gives the chain at its newest final block (CKP-3)."""
+        with self._advice.given():
+            await self._dump(begin, put)
+
+    def gathered(self, records: Iterable[Record]) -> tuple[KeptBlock, Settled]:
+        """Puts a chain together of records; raises `CheckpointAlteredError`."""
+        return checkpoints.gather(records)
 
     # -- blocks --------------------------------------------------------------------------------
 
@@ -127,8 +154,10 @@ class SqlChainStore:
 
     # -- transactions --------------------------------------------------------------------------
 
-    async def _begin_and_mark(self, genesis: KeptBlock, settled: Settled) -> None:
-        await self._begin(genesis, settled)
+    async def _begin_and_mark(
+        self, genesis: KeptBlock, settled: Settled, imported: Imported | None
+    ) -> None:
+        await self._begin(genesis, settled, imported)
         self._marks.add(genesis.id)
 
     async def _settle_and_mark(
@@ -140,8 +169,14 @@ class SqlChainStore:
             self._marks.add(block.id)
 
     @writing
-    async def _begin(self, session: AsyncSession, genesis: KeptBlock, settled: Settled) -> None:
-        await settling.begin(session, genesis, settled)
+    async def _begin(
+        self,
+        session: AsyncSession,
+        genesis: KeptBlock,
+        settled: Settled,
+        imported: Imported | None,
+    ) -> None:
+        await settling.begin(session, genesis, settled, imported)
 
     @writing
     async def _settle(
@@ -170,6 +205,24 @@ class SqlChainStore:
     @reading
     async def _read_settled(self, session: AsyncSession) -> Kept | None:
         return await read_settled(session)
+
+    @reading
+    async def _read_checkpoint(self, session: AsyncSession) -> Imported | None:
+        return await checkpoints.read_checkpoint(session)
+
+    @reading
+    async def _read_root(self, session: AsyncSession) -> TreeBlock | None:
+        newest = await read_newest(session)
+        return None if newest is None else newest.root
+
+    @reading
+    async def _dump(
+        self,
+        session: AsyncSession,
+        begin: Callable[[TreeBlock], None],
+        put: Callable[[Record], None],
+    ) -> None:
+        await checkpoints.dump(session, begin, put)
 
     @reading
     async def _unsettled(self, session: AsyncSession, after: int, limit: int) -> Sequence[Any]:

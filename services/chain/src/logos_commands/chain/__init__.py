@@ -10,7 +10,9 @@ from logos.chain.v1.admin_pb2_grpc import ChainAdminStub
 from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
 from logos_cli.console import Output, print_json, print_rows, shown
 from logos_cli.session import FormOption, session_of
+from logos_commands.chain import checkpoints
 from logos_commands.chain.blocks import block, blocks, forks, watch
+from logos_commands.chain.declarations import declarations
 from logos_commands.chain.records import ADVICE, point_record
 from logos_commands.chain.transactions import mempool, note, transaction
 
@@ -33,6 +35,8 @@ command.command("watch")(watch)
 command.command("transaction")(transaction)
 command.command("mempool")(mempool)
 command.command("note")(note)
+command.command("declarations")(declarations)
+command.add_typer(checkpoints.command, name="checkpoint")
 
 
 @command.command("info")
@@ -125,6 +129,10 @@ def _info_record(found: pb.GetInfoResponse) -> dict[str, Any]:
             "target_slot": found.download_target_slot,
             "diverged_peers": found.diverged_peers,
         },
+        "checkpoint": {
+            "height": found.checkpoint_height,
+            "hash": found.checkpoint_hash.hex(),
+        },
     }
 
 
@@ -149,6 +157,9 @@ def _info_said(record: dict[str, Any]) -> list[tuple[str, str]]:
         ("leading", f"{lead_['standing']}; {lead_['proposed']} of {lead_['won']} won slots"),
         ("mempool", f"{record['mempool']['transactions']} transactions"),
     ]
+    if record["checkpoint"]["hash"]:
+        begun = record["checkpoint"]
+        rows.append(("begun", f"with the checkpoint of block {begun['height']}, {begun['hash']}"))
     if record["download"]["diverged_peers"]:
         count = record["download"]["diverged_peers"]
         said = "1 peer follows" if count == 1 else f"{count} peers follow"

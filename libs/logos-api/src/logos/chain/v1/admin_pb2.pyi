@@ -9,11 +9,13 @@ Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            Every method may fail with UNAVAILABLE, MODULE_DRAINING (carries
            RetryInfo), RESOURCE_EXHAUSTED, DISK_FULL or UNAVAILABLE,
            STORE_FAILED.
-Sources:   docs/protocol/chain-consensus.md, cited as CON-n; chain-leading.md, LEA-n.
+Sources:   docs/protocol/chain-consensus.md, cited as CON-n; chain-leading.md, LEA-n;
+           chain-checkpoints.md, CKP-n.
 """
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from logos.chain.v1 import chain_pb2 as _chain_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -97,3 +99,92 @@ class ForceBootstrapResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ForceBootstrapResponse: _TypeAlias = ForceBootstrapResponse  # noqa: Y015
+
+@_typing.final
+class ExportCheckpointRequest(_message.Message):
+    """Asks for a checkpoint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportCheckpointRequest: _TypeAlias = ExportCheckpointRequest  # noqa: Y015
+
+@_typing.final
+class ExportCheckpointResponse(_message.Message):
+    """What a checkpoint is, or a part of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """All others: the next bytes of the file, at most 256 KiB."""
+    @_builtins.property
+    def summary(self) -> Global___CheckpointSummary:
+        """The first response."""
+
+    def __init__(
+        self,
+        *,
+        summary: Global___CheckpointSummary | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "part", b"part", "summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "part", b"part", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["summary", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ExportCheckpointResponse: _TypeAlias = ExportCheckpointResponse  # noqa: Y015
+
+@_typing.final
+class CheckpointSummary(_message.Message):
+    """A checkpoint (CKP-2)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENESIS_ID_FIELD_NUMBER: _builtins.int
+    SPEC_HASH_FIELD_NUMBER: _builtins.int
+    BLOCK_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    genesis_id: _builtins.bytes
+    """Id of the chain's genesis block, 32 bytes."""
+    spec_hash: _builtins.bytes
+    """Hash of the chain specification, 32 bytes (GEN-14)."""
+    hash: _builtins.bytes
+    """Of the whole file, 32 bytes. Who begins with the checkpoint trusts it: compare
+    this with other nodes' out of band (CKP-6).
+    """
+    size_bytes: _builtins.int
+    """Of the whole file."""
+    @_builtins.property
+    def block(self) -> _chain_pb2.BlockPoint:
+        """The block at which the chain is taken up."""
+
+    def __init__(
+        self,
+        *,
+        genesis_id: _builtins.bytes = ...,
+        spec_hash: _builtins.bytes = ...,
+        block: _chain_pb2.BlockPoint | None = ...,
+        hash: _builtins.bytes = ...,
+        size_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["block", b"block"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "genesis_id", b"genesis_id", "hash", b"hash", "size_bytes", b"size_bytes", "spec_hash", b"spec_hash"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckpointSummary: _TypeAlias = CheckpointSummary  # noqa: Y015

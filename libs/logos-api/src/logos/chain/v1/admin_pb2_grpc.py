@@ -45,6 +45,11 @@ class ChainAdminStub:
                 request_serializer=logos_dot_chain_dot_v1_dot_admin__pb2.ForceBootstrapRequest.SerializeToString,
                 response_deserializer=logos_dot_chain_dot_v1_dot_admin__pb2.ForceBootstrapResponse.FromString,
                 _registered_method=True)
+        self.ExportCheckpoint = channel.unary_stream(
+                '/logos.chain.v1.ChainAdmin/ExportCheckpoint',
+                request_serializer=logos_dot_chain_dot_v1_dot_admin__pb2.ExportCheckpointRequest.SerializeToString,
+                response_deserializer=logos_dot_chain_dot_v1_dot_admin__pb2.ExportCheckpointResponse.FromString,
+                _registered_method=True)
 
 
 class ChainAdminServicer:
@@ -70,6 +75,20 @@ class ChainAdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportCheckpoint(self, request, context):
+        """Streams a checkpoint of the chain at its newest final block, for a fresh node
+        of the same chain (CKP-1): first what it is, then the file's bytes. The node
+        writes it to its disk first, which takes as long as reading the whole state,
+        and removes it when the call ends. So it is no call for those who only look.
+
+        Errors:
+        RESOURCE_EXHAUSTED  CHECKPOINT_BUSY: another one is being exported
+        DATA_LOSS           CHAIN_STORE_DAMAGED: the disk has not what was written
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChainAdminServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -82,6 +101,11 @@ def add_ChainAdminServicer_to_server(servicer, server):
                     servicer.ForceBootstrap,
                     request_deserializer=logos_dot_chain_dot_v1_dot_admin__pb2.ForceBootstrapRequest.FromString,
                     response_serializer=logos_dot_chain_dot_v1_dot_admin__pb2.ForceBootstrapResponse.SerializeToString,
+            ),
+            'ExportCheckpoint': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportCheckpoint,
+                    request_deserializer=logos_dot_chain_dot_v1_dot_admin__pb2.ExportCheckpointRequest.FromString,
+                    response_serializer=logos_dot_chain_dot_v1_dot_admin__pb2.ExportCheckpointResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -139,6 +163,33 @@ class ChainAdmin:
             '/logos.chain.v1.ChainAdmin/ForceBootstrap',
             logos_dot_chain_dot_v1_dot_admin__pb2.ForceBootstrapRequest.SerializeToString,
             logos_dot_chain_dot_v1_dot_admin__pb2.ForceBootstrapResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/logos.chain.v1.ChainAdmin/ExportCheckpoint',
+            logos_dot_chain_dot_v1_dot_admin__pb2.ExportCheckpointRequest.SerializeToString,
+            logos_dot_chain_dot_v1_dot_admin__pb2.ExportCheckpointResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,7 +9,8 @@ Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            Every method may fail with UNAVAILABLE, MODULE_DRAINING (carries
            RetryInfo), RESOURCE_EXHAUSTED, DISK_FULL or UNAVAILABLE,
            STORE_FAILED.
-Sources:   docs/protocol/chain-consensus.md, cited as CON-n; chain-leading.md, LEA-n.
+Sources:   docs/protocol/chain-consensus.md, cited as CON-n; chain-leading.md, LEA-n;
+           chain-checkpoints.md, CKP-n.
 """
 
 from collections import abc as _abc
@@ -52,6 +53,16 @@ class ChainAdminStub:
     Errors:
       FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
     """
+    ExportCheckpoint: _grpc.UnaryStreamMultiCallable[_admin_pb2.ExportCheckpointRequest, _admin_pb2.ExportCheckpointResponse]
+    """Streams a checkpoint of the chain at its newest final block, for a fresh node
+    of the same chain (CKP-1): first what it is, then the file's bytes. The node
+    writes it to its disk first, which takes as long as reading the whole state,
+    and removes it when the call ends. So it is no call for those who only look.
+
+    Errors:
+      RESOURCE_EXHAUSTED  CHECKPOINT_BUSY: another one is being exported
+      DATA_LOSS           CHAIN_STORE_DAMAGED: the disk has not what was written
+    """
 
 @_typing.type_check_only
 class ChainAdminAsyncStub(ChainAdminStub):
@@ -67,6 +78,16 @@ class ChainAdminAsyncStub(ChainAdminStub):
 
     Errors:
       FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
+    """
+    ExportCheckpoint: _aio.UnaryStreamMultiCallable[_admin_pb2.ExportCheckpointRequest, _admin_pb2.ExportCheckpointResponse]  # type: ignore[assignment]
+    """Streams a checkpoint of the chain at its newest final block, for a fresh node
+    of the same chain (CKP-1): first what it is, then the file's bytes. The node
+    writes it to its disk first, which takes as long as reading the whole state,
+    and removes it when the call ends. So it is no call for those who only look.
+
+    Errors:
+      RESOURCE_EXHAUSTED  CHECKPOINT_BUSY: another one is being exported
+      DATA_LOSS           CHAIN_STORE_DAMAGED: the disk has not what was written
     """
 
 class ChainAdminServicer(metaclass=_abc_1.ABCMeta):
@@ -92,6 +113,22 @@ class ChainAdminServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
+        """
+
+    @_abc_1.abstractmethod
+    def ExportCheckpoint(
+        self,
+        request: _admin_pb2.ExportCheckpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_admin_pb2.ExportCheckpointResponse], _abc.AsyncIterator[_admin_pb2.ExportCheckpointResponse]]:
+        """Streams a checkpoint of the chain at its newest final block, for a fresh node
+        of the same chain (CKP-1): first what it is, then the file's bytes. The node
+        writes it to its disk first, which takes as long as reading the whole state,
+        and removes it when the call ends. So it is no call for those who only look.
+
+        Errors:
+          RESOURCE_EXHAUSTED  CHECKPOINT_BUSY: another one is being exported
+          DATA_LOSS           CHAIN_STORE_DAMAGED: the disk has not what was written
         """
 
 def add_ChainAdminServicer_to_server(servicer: ChainAdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

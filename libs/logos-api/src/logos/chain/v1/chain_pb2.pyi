@@ -11,7 +11,8 @@ Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            RetryInfo) or STORE_FAILED.
 Sources:   docs/protocol/chain-consensus.md, cited as CON-n; chain-following.md,
            FOL-n; chain-ledger.md, LED-n; chain-mempool.md, MPL-n;
-           chain-leading.md, LEA-n; chain-genesis.md, GEN-n.
+           chain-leading.md, LEA-n; chain-genesis.md, GEN-n;
+           chain-checkpoints.md, CKP-n.
 """
 
 from collections import abc as _abc
@@ -59,6 +60,34 @@ PHASE_PROLONGED: Phase.ValueType  # 2
 PHASE_ONLINE: Phase.ValueType  # 3
 """It follows the chain, blocks become final, and it may propose."""
 Global___Phase: _TypeAlias = Phase  # noqa: Y015
+
+class _DeclarationState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeclarationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeclarationState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DECLARATION_STATE_UNSPECIFIED: _DeclarationState.ValueType  # 0
+    """Never sent."""
+    DECLARATION_STATE_ACTIVE: _DeclarationState.ValueType  # 1
+    """It is taken into the providers of epochs to come."""
+    DECLARATION_STATE_INACTIVE: _DeclarationState.ValueType  # 2
+    """It has shown no activity for too long, and is left out."""
+    DECLARATION_STATE_WITHDRAWN: _DeclarationState.ValueType  # 3
+    """It is left out for good, and removed once its last reward is paid."""
+
+class DeclarationState(_DeclarationState, metaclass=_DeclarationStateEnumTypeWrapper):
+    """Whether a declared node is to serve (LED-40)."""
+
+DECLARATION_STATE_UNSPECIFIED: DeclarationState.ValueType  # 0
+"""Never sent."""
+DECLARATION_STATE_ACTIVE: DeclarationState.ValueType  # 1
+"""It is taken into the providers of epochs to come."""
+DECLARATION_STATE_INACTIVE: DeclarationState.ValueType  # 2
+"""It has shown no activity for too long, and is left out."""
+DECLARATION_STATE_WITHDRAWN: DeclarationState.ValueType  # 3
+"""It is left out for good, and removed once its last reward is paid."""
+Global___DeclarationState: _TypeAlias = DeclarationState  # noqa: Y015
 
 @_typing.final
 class BlockPoint(_message.Message):
@@ -305,6 +334,8 @@ class GetInfoResponse(_message.Message):
     DOWNLOADED_BLOCKS_FIELD_NUMBER: _builtins.int
     DOWNLOAD_TARGET_SLOT_FIELD_NUMBER: _builtins.int
     DIVERGED_PEERS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_HEIGHT_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_HASH_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     """Name of the chain."""
     genesis_id: _builtins.bytes
@@ -337,6 +368,12 @@ class GetInfoResponse(_message.Message):
     """Peers whose chain left this node's before the newest final block, since the
     start (CON-47). Many of them: the network was split for longer than k blocks.
     """
+    checkpoint_height: _builtins.int
+    """With a node that began with a checkpoint: the height of its block, which is the
+    oldest that the node has (CKP-10).
+    """
+    checkpoint_hash: _builtins.bytes
+    """Hash of that checkpoint, 32 bytes; empty: the node began with the genesis."""
     @_builtins.property
     def genesis_time(self) -> _timestamp_pb2.Timestamp:
         """When slot 0 began."""
@@ -390,10 +427,12 @@ class GetInfoResponse(_message.Message):
         downloaded_blocks: _builtins.int = ...,
         download_target_slot: _builtins.int = ...,
         diverged_peers: _builtins.int = ...,
+        checkpoint_height: _builtins.int = ...,
+        checkpoint_hash: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "final", b"final", "genesis_time", b"genesis_time", "leading", b"leading", "online_at", b"online_at", "tip", b"tip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "circuits", b"circuits", "diverged_peers", b"diverged_peers", "download_target_slot", b"download_target_slot", "downloaded_blocks", b"downloaded_blocks", "epoch", b"epoch", "final", b"final", "finality_blocks", b"finality_blocks", "genesis_id", b"genesis_id", "genesis_time", b"genesis_time", "is_insecure", b"is_insecure", "leading", b"leading", "mempool_bytes", b"mempool_bytes", "mempool_transactions", b"mempool_transactions", "online_at", b"online_at", "phase", b"phase", "preset", b"preset", "slot", b"slot", "slot_ms", b"slot_ms", "slots_per_block", b"slots_per_block", "spec_hash", b"spec_hash", "tip", b"tip"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "checkpoint_hash", b"checkpoint_hash", "checkpoint_height", b"checkpoint_height", "circuits", b"circuits", "diverged_peers", b"diverged_peers", "download_target_slot", b"download_target_slot", "downloaded_blocks", b"downloaded_blocks", "epoch", b"epoch", "final", b"final", "finality_blocks", b"finality_blocks", "genesis_id", b"genesis_id", "genesis_time", b"genesis_time", "is_insecure", b"is_insecure", "leading", b"leading", "mempool_bytes", b"mempool_bytes", "mempool_transactions", b"mempool_transactions", "online_at", b"online_at", "phase", b"phase", "preset", b"preset", "slot", b"slot", "slot_ms", b"slot_ms", "slots_per_block", b"slots_per_block", "spec_hash", b"spec_hash", "tip", b"tip"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1093,6 +1132,205 @@ class GetChannelResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetChannelResponse: _TypeAlias = GetChannelResponse  # noqa: Y015
+
+@_typing.final
+class Declaration(_message.Message):
+    """A node that has declared to serve, with a note as collateral (LED-24)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    IS_SERVING_FIELD_NUMBER: _builtins.int
+    PROVIDER_ID_FIELD_NUMBER: _builtins.int
+    ZK_ID_FIELD_NUMBER: _builtins.int
+    LOCATORS_FIELD_NUMBER: _builtins.int
+    LOCKED_NOTE_FIELD_NUMBER: _builtins.int
+    LOCKED_VALUE_FIELD_NUMBER: _builtins.int
+    CREATED_EPOCH_FIELD_NUMBER: _builtins.int
+    ACTIVE_EPOCH_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_EPOCH_FIELD_NUMBER: _builtins.int
+    UNLOCK_SLOT_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    """Its id, 32 bytes."""
+    service: _builtins.str
+    """Name of the service, e.g. `BLEND_NETWORK`."""
+    state: Global___DeclarationState.ValueType
+    """Whether it is to serve."""
+    is_serving: _builtins.bool
+    """Whether it is among the providers of the present epoch (LED-30)."""
+    provider_id: _builtins.bytes
+    """Ed25519 key, 32 bytes."""
+    zk_id: _builtins.bytes
+    """ZkPublicKey, 32 bytes."""
+    locked_note: _builtins.bytes
+    """Id of the note, 32 bytes."""
+    locked_value: _builtins.int
+    """Its amount."""
+    created_epoch: _builtins.int
+    """The epoch in which it was declared."""
+    active_epoch: _builtins.int
+    """The last epoch for which it has shown activity; unset: none."""
+    withdrawn_epoch: _builtins.int
+    """Its last epoch with a reward; unset: it was not withdrawn."""
+    unlock_slot: _builtins.int
+    """With WITHDRAWN: the note is locked until the first block from this slot on
+    (LED-27). Unset: for as long as it is not withdrawn.
+    """
+    nonce: _builtins.int
+    """Of its last operation."""
+    @_builtins.property
+    def locators(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Where it can be reached: multiaddresses in their byte form, 1 to 8 of at most
+        329 bytes (MAN-10).
+        """
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        service: _builtins.str = ...,
+        state: Global___DeclarationState.ValueType = ...,
+        is_serving: _builtins.bool = ...,
+        provider_id: _builtins.bytes = ...,
+        zk_id: _builtins.bytes = ...,
+        locators: _abc.Iterable[_builtins.bytes] | None = ...,
+        locked_note: _builtins.bytes = ...,
+        locked_value: _builtins.int = ...,
+        created_epoch: _builtins.int = ...,
+        active_epoch: _builtins.int | None = ...,
+        withdrawn_epoch: _builtins.int | None = ...,
+        unlock_slot: _builtins.int | None = ...,
+        nonce: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_active_epoch", b"_active_epoch", "_unlock_slot", b"_unlock_slot", "_withdrawn_epoch", b"_withdrawn_epoch", "active_epoch", b"active_epoch", "unlock_slot", b"unlock_slot", "withdrawn_epoch", b"withdrawn_epoch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active_epoch", b"_active_epoch", "_unlock_slot", b"_unlock_slot", "_withdrawn_epoch", b"_withdrawn_epoch", "active_epoch", b"active_epoch", "created_epoch", b"created_epoch", "id", b"id", "is_serving", b"is_serving", "locators", b"locators", "locked_note", b"locked_note", "locked_value", b"locked_value", "nonce", b"nonce", "provider_id", b"provider_id", "service", b"service", "state", b"state", "unlock_slot", b"unlock_slot", "withdrawn_epoch", b"withdrawn_epoch", "zk_id", b"zk_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__active_epoch: _TypeAlias = _typing.Literal["active_epoch"]  # noqa: Y015
+    _WhichOneofArgType__active_epoch: _TypeAlias = _typing.Literal["_active_epoch", b"_active_epoch"]  # noqa: Y015
+    _WhichOneofReturnType__unlock_slot: _TypeAlias = _typing.Literal["unlock_slot"]  # noqa: Y015
+    _WhichOneofArgType__unlock_slot: _TypeAlias = _typing.Literal["_unlock_slot", b"_unlock_slot"]  # noqa: Y015
+    _WhichOneofReturnType__withdrawn_epoch: _TypeAlias = _typing.Literal["withdrawn_epoch"]  # noqa: Y015
+    _WhichOneofArgType__withdrawn_epoch: _TypeAlias = _typing.Literal["_withdrawn_epoch", b"_withdrawn_epoch"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__active_epoch) -> _WhichOneofReturnType__active_epoch | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unlock_slot) -> _WhichOneofReturnType__unlock_slot | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__withdrawn_epoch) -> _WhichOneofReturnType__withdrawn_epoch | None: ...
+
+Global___Declaration: _TypeAlias = Declaration  # noqa: Y015
+
+@_typing.final
+class GetDeclarationRequest(_message.Message):
+    """Asks for a declaration."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    """Its id, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDeclarationRequest: _TypeAlias = GetDeclarationRequest  # noqa: Y015
+
+@_typing.final
+class GetDeclarationResponse(_message.Message):
+    """A declaration."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECLARATION_FIELD_NUMBER: _builtins.int
+    BLOCK_FIELD_NUMBER: _builtins.int
+    block: _builtins.bytes
+    """The block that this is after, 32 bytes."""
+    @_builtins.property
+    def declaration(self) -> Global___Declaration:
+        """It."""
+
+    def __init__(
+        self,
+        *,
+        declaration: Global___Declaration | None = ...,
+        block: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["declaration", b"declaration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "declaration", b"declaration"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDeclarationResponse: _TypeAlias = GetDeclarationResponse  # noqa: Y015
+
+@_typing.final
+class ListDeclarationsRequest(_message.Message):
+    """Asks for declarations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most so many: 0 is 100, and at most 1,000."""
+    page_token: _builtins.str
+    """Of the response before; empty: from the first on."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeclarationsRequest: _TypeAlias = ListDeclarationsRequest  # noqa: Y015
+
+@_typing.final
+class ListDeclarationsResponse(_message.Message):
+    """Declarations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECLARATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    BLOCK_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Of the next page; empty: there is none."""
+    block: _builtins.bytes
+    """The block that this is after, 32 bytes."""
+    @_builtins.property
+    def declarations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Declaration]:
+        """By ascending id."""
+
+    def __init__(
+        self,
+        *,
+        declarations: _abc.Iterable[Global___Declaration] | None = ...,
+        next_page_token: _builtins.str = ...,
+        block: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "declarations", b"declarations", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeclarationsResponse: _TypeAlias = ListDeclarationsResponse  # noqa: Y015
 
 @_typing.final
 class GetSupplyRequest(_message.Message):

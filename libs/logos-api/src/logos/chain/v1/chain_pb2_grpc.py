@@ -98,6 +98,16 @@ class ChainNodeStub:
                 request_serializer=logos_dot_chain_dot_v1_dot_chain__pb2.GetChannelRequest.SerializeToString,
                 response_deserializer=logos_dot_chain_dot_v1_dot_chain__pb2.GetChannelResponse.FromString,
                 _registered_method=True)
+        self.GetDeclaration = channel.unary_unary(
+                '/logos.chain.v1.ChainNode/GetDeclaration',
+                request_serializer=logos_dot_chain_dot_v1_dot_chain__pb2.GetDeclarationRequest.SerializeToString,
+                response_deserializer=logos_dot_chain_dot_v1_dot_chain__pb2.GetDeclarationResponse.FromString,
+                _registered_method=True)
+        self.ListDeclarations = channel.unary_unary(
+                '/logos.chain.v1.ChainNode/ListDeclarations',
+                request_serializer=logos_dot_chain_dot_v1_dot_chain__pb2.ListDeclarationsRequest.SerializeToString,
+                response_deserializer=logos_dot_chain_dot_v1_dot_chain__pb2.ListDeclarationsResponse.FromString,
+                _registered_method=True)
         self.GetSupply = channel.unary_unary(
                 '/logos.chain.v1.ChainNode/GetSupply',
                 request_serializer=logos_dot_chain_dot_v1_dot_chain__pb2.GetSupplyRequest.SerializeToString,
@@ -125,13 +135,16 @@ class ChainNodeServicer:
         Errors:
         INVALID_ARGUMENT  BLOCK_MISSING: neither an id nor a height is given
         NOT_FOUND         BLOCK_UNKNOWN: there is none here
+        NOT_FOUND         BLOCK_BEFORE_CHECKPOINT: the height is below that of the
+        checkpoint that this node began with (CKP-10)
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListBlocks(self, request, context):
-        """Lists the blocks of the local chain, newest first.
+        """Lists the blocks of the local chain, newest first, down to the genesis or to
+        the checkpoint that this node began with.
 
         Errors:
         INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
@@ -243,6 +256,27 @@ class ChainNodeServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDeclaration(self, request, context):
+        """Returns the declaration of a service's node at the tip (LED-40).
+
+        Errors:
+        NOT_FOUND  DECLARATION_UNKNOWN: it does not exist at the tip, or no longer
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeclarations(self, request, context):
+        """Lists the declarations of all services' nodes at the tip, by ascending id. What
+        is declared between two pages is in the second one if its id is.
+
+        Errors:
+        INVALID_ARGUMENT  INVALID_PAGE: the page token is not valid
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSupply(self, request, context):
         """Returns where all tokens are at the tip, and what a claim gets (LED-23, LED-39).
         """
@@ -312,6 +346,16 @@ def add_ChainNodeServicer_to_server(servicer, server):
                     servicer.GetChannel,
                     request_deserializer=logos_dot_chain_dot_v1_dot_chain__pb2.GetChannelRequest.FromString,
                     response_serializer=logos_dot_chain_dot_v1_dot_chain__pb2.GetChannelResponse.SerializeToString,
+            ),
+            'GetDeclaration': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDeclaration,
+                    request_deserializer=logos_dot_chain_dot_v1_dot_chain__pb2.GetDeclarationRequest.FromString,
+                    response_serializer=logos_dot_chain_dot_v1_dot_chain__pb2.GetDeclarationResponse.SerializeToString,
+            ),
+            'ListDeclarations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeclarations,
+                    request_deserializer=logos_dot_chain_dot_v1_dot_chain__pb2.ListDeclarationsRequest.FromString,
+                    response_serializer=logos_dot_chain_dot_v1_dot_chain__pb2.ListDeclarationsResponse.SerializeToString,
             ),
             'GetSupply': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSupply,
@@ -647,6 +691,60 @@ class ChainNode:
             '/logos.chain.v1.ChainNode/GetChannel',
             logos_dot_chain_dot_v1_dot_chain__pb2.GetChannelRequest.SerializeToString,
             logos_dot_chain_dot_v1_dot_chain__pb2.GetChannelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDeclaration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.chain.v1.ChainNode/GetDeclaration',
+            logos_dot_chain_dot_v1_dot_chain__pb2.GetDeclarationRequest.SerializeToString,
+            logos_dot_chain_dot_v1_dot_chain__pb2.GetDeclarationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeclarations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.chain.v1.ChainNode/ListDeclarations',
+            logos_dot_chain_dot_v1_dot_chain__pb2.ListDeclarationsRequest.SerializeToString,
+            logos_dot_chain_dot_v1_dot_chain__pb2.ListDeclarationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

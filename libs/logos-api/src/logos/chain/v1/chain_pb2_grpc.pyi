@@ -11,7 +11,8 @@ Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
            RetryInfo) or STORE_FAILED.
 Sources:   docs/protocol/chain-consensus.md, cited as CON-n; chain-following.md,
            FOL-n; chain-ledger.md, LED-n; chain-mempool.md, MPL-n;
-           chain-leading.md, LEA-n; chain-genesis.md, GEN-n.
+           chain-leading.md, LEA-n; chain-genesis.md, GEN-n;
+           chain-checkpoints.md, CKP-n.
 """
 
 from collections import abc as _abc
@@ -56,9 +57,12 @@ class ChainNodeStub:
     Errors:
       INVALID_ARGUMENT  BLOCK_MISSING: neither an id nor a height is given
       NOT_FOUND         BLOCK_UNKNOWN: there is none here
+      NOT_FOUND         BLOCK_BEFORE_CHECKPOINT: the height is below that of the
+                        checkpoint that this node began with (CKP-10)
     """
     ListBlocks: _grpc.UnaryUnaryMultiCallable[_chain_pb2.ListBlocksRequest, _chain_pb2.ListBlocksResponse]
-    """Lists the blocks of the local chain, newest first.
+    """Lists the blocks of the local chain, newest first, down to the genesis or to
+    the checkpoint that this node began with.
 
     Errors:
       INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
@@ -129,6 +133,19 @@ class ChainNodeStub:
     Errors:
       NOT_FOUND  CHANNEL_UNKNOWN: it does not exist at the tip
     """
+    GetDeclaration: _grpc.UnaryUnaryMultiCallable[_chain_pb2.GetDeclarationRequest, _chain_pb2.GetDeclarationResponse]
+    """Returns the declaration of a service's node at the tip (LED-40).
+
+    Errors:
+      NOT_FOUND  DECLARATION_UNKNOWN: it does not exist at the tip, or no longer
+    """
+    ListDeclarations: _grpc.UnaryUnaryMultiCallable[_chain_pb2.ListDeclarationsRequest, _chain_pb2.ListDeclarationsResponse]
+    """Lists the declarations of all services' nodes at the tip, by ascending id. What
+    is declared between two pages is in the second one if its id is.
+
+    Errors:
+      INVALID_ARGUMENT  INVALID_PAGE: the page token is not valid
+    """
     GetSupply: _grpc.UnaryUnaryMultiCallable[_chain_pb2.GetSupplyRequest, _chain_pb2.GetSupplyResponse]
     """Returns where all tokens are at the tip, and what a claim gets (LED-23, LED-39)."""
 
@@ -149,9 +166,12 @@ class ChainNodeAsyncStub(ChainNodeStub):
     Errors:
       INVALID_ARGUMENT  BLOCK_MISSING: neither an id nor a height is given
       NOT_FOUND         BLOCK_UNKNOWN: there is none here
+      NOT_FOUND         BLOCK_BEFORE_CHECKPOINT: the height is below that of the
+                        checkpoint that this node began with (CKP-10)
     """
     ListBlocks: _aio.UnaryUnaryMultiCallable[_chain_pb2.ListBlocksRequest, _chain_pb2.ListBlocksResponse]  # type: ignore[assignment]
-    """Lists the blocks of the local chain, newest first.
+    """Lists the blocks of the local chain, newest first, down to the genesis or to
+    the checkpoint that this node began with.
 
     Errors:
       INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
@@ -222,6 +242,19 @@ class ChainNodeAsyncStub(ChainNodeStub):
     Errors:
       NOT_FOUND  CHANNEL_UNKNOWN: it does not exist at the tip
     """
+    GetDeclaration: _aio.UnaryUnaryMultiCallable[_chain_pb2.GetDeclarationRequest, _chain_pb2.GetDeclarationResponse]  # type: ignore[assignment]
+    """Returns the declaration of a service's node at the tip (LED-40).
+
+    Errors:
+      NOT_FOUND  DECLARATION_UNKNOWN: it does not exist at the tip, or no longer
+    """
+    ListDeclarations: _aio.UnaryUnaryMultiCallable[_chain_pb2.ListDeclarationsRequest, _chain_pb2.ListDeclarationsResponse]  # type: ignore[assignment]
+    """Lists the declarations of all services' nodes at the tip, by ascending id. What
+    is declared between two pages is in the second one if its id is.
+
+    Errors:
+      INVALID_ARGUMENT  INVALID_PAGE: the page token is not valid
+    """
     GetSupply: _aio.UnaryUnaryMultiCallable[_chain_pb2.GetSupplyRequest, _chain_pb2.GetSupplyResponse]  # type: ignore[assignment]
     """Returns where all tokens are at the tip, and what a claim gets (LED-23, LED-39)."""
 
@@ -251,6 +284,8 @@ class ChainNodeServicer(metaclass=_abc_1.ABCMeta):
         Errors:
           INVALID_ARGUMENT  BLOCK_MISSING: neither an id nor a height is given
           NOT_FOUND         BLOCK_UNKNOWN: there is none here
+          NOT_FOUND         BLOCK_BEFORE_CHECKPOINT: the height is below that of the
+                            checkpoint that this node began with (CKP-10)
         """
 
     @_abc_1.abstractmethod
@@ -259,7 +294,8 @@ class ChainNodeServicer(metaclass=_abc_1.ABCMeta):
         request: _chain_pb2.ListBlocksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chain_pb2.ListBlocksResponse, _abc.Awaitable[_chain_pb2.ListBlocksResponse]]:
-        """Lists the blocks of the local chain, newest first.
+        """Lists the blocks of the local chain, newest first, down to the genesis or to
+        the checkpoint that this node began with.
 
         Errors:
           INVALID_ARGUMENT  INVALID_PAGE: the page token or size is not valid
@@ -383,6 +419,31 @@ class ChainNodeServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           NOT_FOUND  CHANNEL_UNKNOWN: it does not exist at the tip
+        """
+
+    @_abc_1.abstractmethod
+    def GetDeclaration(
+        self,
+        request: _chain_pb2.GetDeclarationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chain_pb2.GetDeclarationResponse, _abc.Awaitable[_chain_pb2.GetDeclarationResponse]]:
+        """Returns the declaration of a service's node at the tip (LED-40).
+
+        Errors:
+          NOT_FOUND  DECLARATION_UNKNOWN: it does not exist at the tip, or no longer
+        """
+
+    @_abc_1.abstractmethod
+    def ListDeclarations(
+        self,
+        request: _chain_pb2.ListDeclarationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chain_pb2.ListDeclarationsResponse, _abc.Awaitable[_chain_pb2.ListDeclarationsResponse]]:
+        """Lists the declarations of all services' nodes at the tip, by ascending id. What
+        is declared between two pages is in the second one if its id is.
+
+        Errors:
+          INVALID_ARGUMENT  INVALID_PAGE: the page token is not valid
         """
 
     @_abc_1.abstractmethod

@@ -132,6 +132,11 @@ class Ledger:
         """Returns a declaration by its id, 32 bytes."""
         return self._state.declarations.get(identifier)
 
+    @property
+    def inactivity_epochs(self) -> int:
+        """Without activity for more epochs a declared node is left out (LED-31)."""
+        return self._parameters.inactivity_epochs
+
     def is_claimed(self, nullifier: bytes) -> bool:
         """Returns whether a voucher was claimed, by its nullifier, 32 bytes."""
         return nullifier in self._state.nullifiers

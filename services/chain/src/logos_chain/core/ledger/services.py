@@ -130,10 +130,14 @@ def snapshot(parameters: LedgerParameters, state: State, epoch: int) -> Snapshot
     serving = [
         Provider(identifier, each.message.provider_id, each.message.zk_id, each.message.locators)
         for identifier, each in state.declarations.items()
-        if each.withdrawn_epoch is None
-        and epoch - max(each.created_epoch, each.active_epoch or 0) <= parameters.inactivity_epochs
+        if each.withdrawn_epoch is None and epoch - last_sign(each) <= parameters.inactivity_epochs
     ]
     return tuple(sorted(serving, key=lambda each: each.provider_id))
+
+
+def last_sign(declaration: Declaration) -> int:
+    """Returns the last epoch in which a node was declared or active (LED-31)."""
+    return max(declaration.created_epoch, declaration.active_epoch or 0)
 
 
 def remove_withdrawn(state: State, epoch: int) -> None:

@@ -4,7 +4,7 @@ Spec: docs/protocol/chain-wallet.md, WAL-10, WAL-11, WAL-17, WAL-18.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from logos_chain.core.ledger.types import UnspentNote
@@ -160,6 +160,24 @@ class Holdings:
         self._notes = dict(final.notes)
         self._vouchers = {each.voucher.commitment: each for each in final.vouchers}
         self._tree = final.tree
+
+    def begin_within(
+        self, tip: bytes, height: int, *, tree: VoucherTree, issued: Iterable[bytes]
+    ) -> None:
+        """Begins in the middle of a chain instead (WAL-31).
+
+        Args:
+            tip: The block before the first that it follows, 32 bytes.
+            height: Of that block.
+            tree: Of the vouchers, as far as it is known.
+            issued: Commitments of blocks that are not in the tree yet, others' among them.
+        """
+        self._root, self._followed, self._tree = (tip, height), {tip}, tree
+        for commitment in issued:
+            voucher = self._ring.by_commitment(commitment)
+            if voucher is not None:
+                self._ring.issued_until(voucher.number + 1)
+                self._vouchers[commitment] = VoucherState(voucher)
 
     def apply(self, changes: BlockChanges) -> Step:
         """Follows the block after the last one; raises `ValueError` if it is another."""

@@ -41,7 +41,7 @@ class KeyRing:
         for role in self._keys:
             self._extend(role, GAP_LIMIT)
 
-    def __contains__(self, key: bytes) -> bool:
+    def __contains__(self, key: object) -> bool:
         return key in self._places or key in self._watched
 
     def is_watched(self, key: bytes) -> bool:
@@ -77,6 +77,28 @@ class KeyRing:
         self._used[role].add(number)
         self._extend(role, number + 1 + GAP_LIMIT)
         return True
+
+    def look_ahead(self, count: int) -> None:
+        """Takes the first keys of each role for own ones, however far they lie behind the gap.
+
+        For a wallet that does not see what it has spent before (WAL-31). Derives ten in a
+        millisecond.
+        """
+        for role in self._keys:
+            self._extend(role, count)
+
+    def use_all_before(self, keys: Iterable[bytes]) -> None:
+        """Takes all keys of a role before those that have got notes for used: they may have been.
+
+        Args:
+            keys: Public keys, 32 bytes each, others' among them.
+        """
+        last: dict[Role, int] = {}
+        for role, number in [self._places[each] for each in keys if each in self._places]:
+            last[role] = max(number, last.get(role, 0))
+        for role, number in last.items():
+            for each in self._keys[role][:number]:
+                self.use(each)
 
     def disuse(self, key: bytes) -> None:
         """Takes it back: the block was undone. The key is still not given out before others."""
@@ -212,6 +234,10 @@ class VoucherRing:
         """Takes all vouchers below a number for issued: after a restart, or a scan."""
         self._next = max(self._next, number)
         self._extend(self._next + GAP_LIMIT)
+
+    def look_ahead(self, count: int) -> None:
+        """Knows the first vouchers, however far they lie behind the gap (WAL-31)."""
+        self._extend(count)
 
     def by_number(self, number: int) -> Voucher:
         """Returns a voucher that was issued, or one of the next 20."""

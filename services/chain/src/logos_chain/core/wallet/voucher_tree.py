@@ -9,10 +9,10 @@ Spec: docs/protocol/chain-wallet.md, WAL-29; chain-ledger.md, LED-22.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 from logos_chain.core.ledger.tree import EMPTY_NODES
-from logos_crypto.hashes import poseidon2_compress
+from logos_crypto.hashes import FIELD_BYTES, poseidon2_compress
 from logos_crypto.trees import LEDGER_DEPTH, MerklePath, merkle_path
 
 Place = tuple[int, int]
@@ -32,6 +32,21 @@ class VoucherTree:
     `count` has the bit set."""
     beside: Mapping[Place, bytes] = field(default_factory=dict)
     """Nodes beside the paths of own vouchers; those that are not here are empty."""
+
+    @classmethod
+    def of_frontier(cls, count: int, snapshot: bytes) -> Self:
+        """Returns a tree of which only the frontier is known: no voucher in it has a path (WAL-31).
+
+        Args:
+            count: Leaves.
+            snapshot: `FrontierTree.snapshot`: after its head the waiting subtrees, the lowest
+                first, and the root.
+        """
+        levels = [level for level in _LEVELS if count >> level & 1]
+        first = len(snapshot) - FIELD_BYTES * (len(levels) + 1)
+        places = range(first, len(snapshot) - FIELD_BYTES, FIELD_BYTES)
+        nodes = [snapshot[at : at + FIELD_BYTES] for at in places]
+        return cls(count, dict(zip(levels, nodes, strict=True)))
 
     def append(self, leaves: Sequence[bytes], own: Iterable[int]) -> "VoucherTree":
         """Returns the tree with the vouchers of another epoch; hashes twice for each.

@@ -13,6 +13,7 @@ from typing import Final, Self
 from logos_base.machine import Answer, Ticket
 from logos_chain.core.consensus.lottery import LeaderNote
 from logos_chain.core.leadership import OwnNote
+from logos_chain.core.wallet.beginnings import Beginning
 from logos_chain.core.wallet.claims import plan_claim
 from logos_chain.core.wallet.derivation import Account
 from logos_chain.core.wallet.errors import (
@@ -123,6 +124,32 @@ class Wallet:
         ]
         made._holdings.take_up(FinalHoldings(state.notes, vouchers, state.tree))
         return made
+
+    def look_ahead(self, count: int) -> None:
+        """Looks for so many keys of each role, and vouchers, before `begin_within`; blocks."""
+        self.keys.look_ahead(count)
+        self.voucher_ring.look_ahead(count)
+
+    def begin_within(self, found: Beginning, height: int, now_ms: int) -> list[Effect]:
+        """Takes what there is for it after a final block, instead of all blocks before (WAL-31).
+
+        Args:
+            found: For its keys and vouchers.
+            height: Of the block.
+            now_ms: The time.
+        """
+        changes = found.changes
+        self._holdings.begin_within(
+            changes.parent, height - 1, tree=found.tree, issued=found.issued
+        )
+        for each in changes.nullifiers:
+            voucher = self.voucher_ring.by_nullifier(each)
+            if voucher is not None:
+                self.voucher_ring.issued_until(voucher.number + 1)
+        self.keys.use_all_before(
+            each.note.public_key for _, each in changes.notes.values() if each is not None
+        )
+        return [*self.applied(changes, now_ms), *self.finalised(changes.block, now_ms)]
 
     def snapshot(self) -> bytes:
         """Returns all that it is after the newest final block, for `restored` (WAL-22).

@@ -1,6 +1,7 @@
 """Brings a wallet to where the chain is, and keeps it before blocks become final.
 
-Spec: docs/protocol/chain-wallet.md, WAL-10, WAL-22, WAL-26; chain-following.md, FOL-17, FOL-19.
+Spec: docs/protocol/chain-wallet.md, WAL-10, WAL-22, WAL-26, WAL-31; chain-following.md, FOL-17,
+FOL-19.
 """
 
 import asyncio
@@ -10,14 +11,17 @@ from typing import Final
 
 from logos_chain.core.branch import Walk
 from logos_chain.core.consensus.types import BlockId
-from logos_chain.core.ports import ChainStore
+from logos_chain.core.ports import ChainStore, ChainStoreDamagedError
+from logos_chain.core.wallet.beginnings import LOOK_AHEAD, Beginning
 from logos_chain.core.wallet.derivation import Account
+from logos_chain.core.wallet.types import Recorded
 from logos_chain.core.wallet.wallet import Wallet
 from logos_chain.operations.chain_events import BlocksFinal, EventsLost, Listener
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.opening import Network
 from logos_chain.operations.wallets.book import WalletBook
 from logos_chain.operations.wallets.scanning import KEPT_PAGES, Scan
+from logos_mantle.octets import ZERO
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +42,13 @@ class Tracker:
         self._passed: BlockId | None = None
         """The last block of which it was said that it is about to be final."""
         self._scan: Scan | None = None
+        self._is_beginning = False
 
     @property
     def scanned(self) -> int | None:
         """The height up to which the chain was looked through; None: that is not going on."""
+        if self._is_beginning:
+            return 0
         return None if self._scan is None else self._scan.height
 
     async def open(self) -> None:
@@ -146,11 +153,15 @@ class Tracker:
     async def scan(self, heard: Listener) -> None:
         """Looks through the final chain from the genesis on, until the wallet is at its end.
 
-        It ends before that if the wallet becomes another one.
+        Where the chain begins with a checkpoint, the wallet takes what the newest final block has
+        (WAL-31). It ends before that if the wallet becomes another one.
 
         Raises:
             ChainStoreDamagedError, DiskFullError, StoreFailedError.
         """
+        if self._follow.imported is not None:
+            await self._begin_within(heard)
+            return
         book = self._book
         account = book.account
         make = partial(Scan, self._store, self._network, book.fresh, book.unix_ms)
@@ -164,6 +175,42 @@ class Tracker:
                     pass
         finally:
             self._scan = None
+
+    async def _begin_within(self, heard: Listener) -> None:
+        book = self._book
+        account = book.account
+        self._is_beginning = True
+        try:
+            machine = await asyncio.to_thread(self._ahead)
+            while book.account is account and not await self._has_begun(machine, account):
+                while not isinstance(await heard.next(), (BlocksFinal, EventsLost)):
+                    pass
+        finally:
+            self._is_beginning = False
+
+    def _ahead(self) -> Wallet:
+        machine = self._book.fresh(tip=ZERO, height=-1)
+        machine.look_ahead(LOOK_AHEAD)
+        return machine
+
+    async def _has_begun(self, machine: Wallet, account: Account | None) -> bool:
+        """Takes what there is at the newest final block, unless another is about to follow it."""
+        book, look = (
+            self._book,
+            partial(Beginning.of, keys=machine.keys, vouchers=machine.voucher_ring),
+        )
+        found = await self._follow.at_final(look)
+        block = await self._store.outline(BlockId(found.changes.block))
+        if block is None:
+            raise ChainStoreDamagedError("the newest final block is missing")
+        async with book.lock:
+            is_behind = self._passed not in {None, block.id}
+            if is_behind or book.account is not account:
+                return False
+            effects = machine.begin_within(found, block.height, book.unix_ms())
+            await book.begin(machine, [each for each in effects if isinstance(each, Recorded)])
+            await book.take_up(machine)
+            return True
 
     async def _is_at_end(self, scan: Scan, account: Account | None) -> bool:
         """Scans up to the last final block; returns whether none is about to follow it."""
