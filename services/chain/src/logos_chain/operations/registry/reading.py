@@ -97,12 +97,12 @@ class RegistryReader:
                 await heard.next()
 
     async def _open(self) -> None:
-        raw = await self._store.load(self.rules.channel)
-        if raw is None:
-            return
         try:
+            raw = await self._store.load(self.rules.channel)
+            if raw is None:
+                return
             self._registry = await asyncio.to_thread(state.decode, raw, self.rules)
-        except RegistryStateDamagedError as error:
+        except (RegistryStateDamagedError, ChainStoreDamagedError) as error:
             log.warning("the registry is read anew", extra={"error": str(error)})
             return
         self._kept = self._registry.height
