@@ -51,6 +51,8 @@ class Config:
     """Tokens that a registration locks."""
     rln_keeper: bytes | None = None
     """Ed25519 key that disposes of the stakes; None: they stay where they are (RLC-2)."""
+    rln_keeper_key: Path | None = None
+    """File with that key's secret: this node pays rewards out of stakes (RLC-12)."""
 
 
 def parse(settings: Mapping[str, object]) -> Config:
@@ -75,9 +77,9 @@ def parse(settings: Mapping[str, object]) -> Config:
     return Config(**values)
 
 
-def _folder(value: object) -> Path:
+def _path(value: object) -> Path:
     if not isinstance(value, str) or not value:
-        raise ValueError("the path of a folder")
+        raise ValueError("a path")
     return Path(value)
 
 
@@ -123,8 +125,8 @@ def _peers(value: object) -> tuple[str, ...]:
 
 
 _READERS: Mapping[str, Callable[[object], Any]] = {
-    "genesis": _folder,
-    "own_genesis": _folder,
+    "genesis": _path,
+    "own_genesis": _path,
     "lead": _flag,
     "database_url": _url,
     "initial_peers": _peers,
@@ -135,4 +137,5 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "rln_limit": _between(1, MAX_LIMIT),
     "rln_stake": _between(1, MAX_FAUCET),
     "rln_keeper": _key,
+    "rln_keeper_key": _path,
 }

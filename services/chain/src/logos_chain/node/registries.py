@@ -1,14 +1,18 @@
 """The registry of members, where the settings have one."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from logos_chain.core.registry.rules import RegistryRules
 from logos_chain.node.surroundings import Surroundings
 from logos_chain.operations.following import FollowOperations
+from logos_chain.operations.registry.keeping import Keeper
 from logos_chain.operations.registry.members import RegistryOperations
 from logos_chain.operations.registry.reading import RegistryReader
+from logos_chain.operations.wallets.submitting import Submit
 from logos_chain.operations.wallets.wallet import WalletOperations
+from logos_chain.store.keeper_key import read_keeper_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +21,23 @@ class RegistryRooms:
 
     reader: RegistryReader
     operations: RegistryOperations
+    keeper: Keeper | None
+    """Where this node has the keeper's key."""
+
+    def loops(self) -> list[Coroutine[Any, Any, None]]:
+        """Returns what runs as long as the node does."""
+        keeping = [] if self.keeper is None else [self.keeper.run()]
+        return [self.reader.run(), *keeping]
 
 
 def registry_rooms(
-    around: Surroundings, follow: FollowOperations, wallet: WalletOperations
+    around: Surroundings, follow: FollowOperations, wallet: WalletOperations, submit: Submit
 ) -> RegistryRooms | None:
-    """Builds them; None: the settings have no registry."""
+    """Builds them; None: the settings have no registry.
+
+    Raises:
+        KeeperKeyError: The file of the keeper's key has none.
+    """
     config = around.config
     if not config.rln_registry:
         return None
@@ -36,7 +51,17 @@ def registry_rooms(
     reader = RegistryReader(rules, follow, store.chain, store.registries)
     there = _channels(follow)
     operations = RegistryOperations(reader, wallet.deposit, there, around.stopping)
-    return RegistryRooms(reader, operations)
+    return RegistryRooms(reader, operations, _keeper(around, reader, wallet, submit))
+
+
+def _keeper(
+    around: Surroundings, reader: RegistryReader, wallet: WalletOperations, submit: Submit
+) -> Keeper | None:
+    path = around.config.rln_keeper_key
+    if path is None:
+        return None
+    key = read_keeper_key(path, reader.rules.keeper)
+    return Keeper(reader, key, wallet.prepare, submit)
 
 
 def _channels(follow: FollowOperations) -> Callable[[bytes], Awaitable[bool]]:

@@ -92,7 +92,7 @@ class Rooms:
         )
         self.purse = Purse(self.wallet, follow, network.clock, around.secrets)
         self.faucet = faucet_rooms(around, follow, chain, ports)
-        self.registry = registry_rooms(around, follow, self.wallet)
+        self.registry = registry_rooms(around, follow, self.wallet, self.mempool.submit)
         self._build_leader(past, done)
         self.information = Information(
             spec,
@@ -188,7 +188,7 @@ class Rooms:
             self.transactions.run(),
         ]
         if self.registry is not None:
-            loops.append(self.registry.reader.run())
+            loops += self.registry.loops()
         if self.faucet.operations.is_here:
             loops.append(self.faucet.peers.serve(self.faucet.operations.answer))
         return loops

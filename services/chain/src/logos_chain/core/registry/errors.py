@@ -25,6 +25,13 @@ class RegistryBehindError(LogosError):
     retry_after_ms = 5_000
 
 
+class KeeperKeyError(LogosError):
+    """The file of the keeper's key has none, or another one (RLC-12)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "RLN_KEEPER_KEY"
+
+
 class CommitmentInvalidError(LogosError):
     """A commitment is no field value of 32 bytes, or zero."""
 

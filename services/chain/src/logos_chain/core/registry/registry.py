@@ -86,6 +86,8 @@ class Registry:
         self.members = list(members)
         self.log: list[int] = []
         """Leaves in the order in which they have changed since this object was made."""
+        self.paid = 0
+        """Stakes of slashed members that have left since this object was made."""
         self.roots: deque[Root] = deque(roots, maxlen=MAX_ROOTS)
         """Oldest first; none before the first member."""
         self._channel = rules.channel
@@ -176,6 +178,8 @@ class Registry:
             self.members[leaf] = replace(self.members[leaf], has_stake=False)
             if self.members[leaf].removal is None:
                 self._remove(self.members[leaf], None)
+            else:
+                self.paid += 1
 
     def _remove(self, member: Member, reporter: bytes | None) -> None:
         removal = Removal(self.height, reporter)

@@ -61,7 +61,7 @@ class RegistryReader:
         return self._registry
 
     async def changed(self) -> None:
-        """Waits until a block has changed a member, or the final chain was read for the first time.
+        """Waits until a block has changed a member or paid a stake out, or all was read once.
 
         Also where it was long ago: look first, and then wait.
         """
@@ -114,8 +114,9 @@ class RegistryReader:
             if len(kept) < len(ids) or kept[0].height != self._registry.height + 1:
                 raise ChainStoreDamagedError("a final block is missing that the registry needs")
             found = await asyncio.to_thread(_transactions, kept)
+            paid = self._registry.paid
             changes = [self._registry.apply(*each) for each in found]
-            if self.is_read and any(changes):
+            if self.is_read and (any(changes) or self._registry.paid > paid):
                 self._tell()
             if self._registry.height >= self._kept + KEPT_BLOCKS:
                 await self._keep()
