@@ -13,7 +13,7 @@ from mixnet_rln import LIMIT, MembersRig, Node, evidence_against, has_signed, sl
 from logos_chain.config import Config
 from logos_chain.core.registry.evidence import identity_of_record
 from logos_chain.operations.registry.members import RegistryOperations
-from logos_mixnet.core.rln.errors import AllocationRefusedError, RegistryUnavailableError
+from logos_mixnet.core.rln.errors import AllocationRefusedError, RegistrationPendingError
 from logos_mixnet.core.rln.ports import Registry
 from logos_mixnet.core.rln.slashing import SlashRecord
 from logos_mixnet.store.rln_registry import RegistryMembers, allocate
@@ -46,7 +46,7 @@ async def final(node: Served, name: str) -> None:
 
 async def registered(node: Served, members: RegistryMembers, *all_: Node) -> None:
     for each in all_:
-        with pytest.raises(RegistryUnavailableError, match="RLN_REGISTRATION_PENDING"):
+        with pytest.raises(RegistrationPendingError):
             await members.register(each.commitment, LIMIT)
         await final(node, each.name)
         await members.register(each.commitment, LIMIT)

@@ -16,6 +16,7 @@ from logos_mixnet.core.rln.announcements import Announcement
 from logos_mixnet.core.rln.errors import (
     AllocationRefusedError,
     RegistrationClosedError,
+    RegistrationPendingError,
     RegistryUnavailableError,
 )
 from logos_mixnet.core.rln.ports import Registry
@@ -135,6 +136,8 @@ def _registry_errors() -> Iterator[None]:
         yield
     except grpc.aio.AioRpcError as error:
         reason = reason_of(error) or error.code().name
+        if reason == RegistrationPendingError.reason:
+            raise RegistrationPendingError("the registry goes on: ask again") from error
         if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
             raise RegistryUnavailableError(f"the registry does not answer: {reason}") from error
         raise AllocationRefusedError(f"the registry refuses: {reason}") from error
