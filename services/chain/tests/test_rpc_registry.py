@@ -15,9 +15,10 @@ from chain_world import until
 
 from logos.network.v1 import registry_pb2 as pb
 from logos_chain.config import Config
+from logos_chain.core.registry.errors import RegistryBehindError
 from logos_chain.core.registry.messages import Slash
 from logos_chain.core.wallet.types import Deposit
-from logos_chain.operations.registry import members
+from logos_chain.operations.registry import members, reading
 from logos_mantle.channels import ChannelConfig, ChannelDeposit
 from logos_mantle.octets import ZERO
 
@@ -123,7 +124,7 @@ async def test_a_registration_goes_on_over_a_restart(monkeypatch: pytest.MonkeyP
         async with kept.up() as node:
             await node.online()
             await node.settle()
-            await until(lambda: node.rooms.mempool.count == 1)
+            await until(lambda: node.rooms.mempool.count == 1 and reader(node).is_read)
             await registered(node, 0)
             done = await node.registry.RegisterMember(asked(0))
             before = reader(node).registry.root
@@ -223,12 +224,36 @@ async def test_a_registry_that_was_not_read_yet_says_so(node: Served) -> None:
     assert await refused(node.registry.RegisterMember(asked(0))) == behind
 
 
+async def test_nothing_is_told_while_the_node_downloads(
+    node: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LOOK_S", 0.01)
+    is_online: list[bool] = []
+    late = members.RegistryReader(
+        reader(node).rules,
+        node.rooms.follow,
+        node.node.store,
+        KeptRegistries(),
+        lambda: bool(is_online),
+    )
+    await registered(node, 0)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(late.run())
+        await until(lambda: late._registry.height == reader(node).registry.height)
+        with pytest.raises(RegistryBehindError):
+            assert late.registry
+        is_online.append(True)
+        await until(lambda: late.is_read)
+        task.cancel()
+    assert late.registry.members == reader(node).registry.members
+
+
 async def test_what_was_kept_and_is_damaged_is_read_anew(node: Served) -> None:
     await registered(node, 0)
     kept = node.node
     kept.registries.states[reader(node).rules.channel] = b"\1damaged"
     again = members.RegistryReader(
-        reader(node).rules, node.rooms.follow, kept.store, kept.registries
+        reader(node).rules, node.rooms.follow, kept.store, kept.registries, lambda: True
     )
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(again.run())
@@ -249,7 +274,7 @@ async def test_a_reorganisation_leaves_the_members_of_the_final_chain(node: Serv
     await final(node, "again")
 
     fresh = members.RegistryReader(
-        reader(node).rules, node.rooms.follow, node.node.store, KeptRegistries()
+        reader(node).rules, node.rooms.follow, node.node.store, KeptRegistries(), lambda: True
     )
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(fresh.run())

@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from logos_chain.core.consensus.starting import Phase
 from logos_chain.core.registry.rules import RegistryRules
 from logos_chain.node.surroundings import Surroundings
 from logos_chain.operations.following import FollowOperations
@@ -13,6 +14,9 @@ from logos_chain.operations.registry.reading import RegistryReader
 from logos_chain.operations.wallets.submitting import Submit
 from logos_chain.operations.wallets.wallet import WalletOperations
 from logos_chain.store.keeper_key import read_keeper_key
+
+_BEFORE: Final = {Phase.STOPPED, Phase.DOWNLOADING}
+"""Phases in which a node may not have the network's final blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,11 @@ class RegistryRooms:
 
 
 def registry_rooms(
-    around: Surroundings, follow: FollowOperations, wallet: WalletOperations, submit: Submit
+    around: Surroundings,
+    follow: FollowOperations,
+    wallet: WalletOperations,
+    submit: Submit,
+    phase: Callable[[], Phase],
 ) -> RegistryRooms | None:
     """Builds them; None: the settings have no registry.
 
@@ -48,7 +56,9 @@ def registry_rooms(
         keeper=config.rln_keeper,
     )
     store = around.store
-    reader = RegistryReader(rules, follow, store.chain, store.registries)
+    reader = RegistryReader(
+        rules, follow, store.chain, store.registries, lambda: phase() not in _BEFORE
+    )
     there = _channels(follow)
     operations = RegistryOperations(reader, wallet.deposit, there, around.stopping)
     return RegistryRooms(reader, operations, _keeper(around, reader, wallet, submit))

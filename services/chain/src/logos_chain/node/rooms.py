@@ -92,7 +92,9 @@ class Rooms:
         )
         self.purse = Purse(self.wallet, follow, network.clock, around.secrets)
         self.faucet = faucet_rooms(around, follow, chain, ports)
-        self.registry = registry_rooms(around, follow, self.wallet, self.mempool.submit)
+        self.registry = registry_rooms(
+            around, follow, self.wallet, self.mempool.submit, lambda: self.start.phase
+        )
         self._build_leader(past, done)
         self.information = Information(
             spec,

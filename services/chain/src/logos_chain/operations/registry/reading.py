@@ -5,7 +5,8 @@ Spec: docs/protocol/rln-registry.md, RLC-7, RLC-8.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from logos_base.errors import StoreFailedError
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 KEPT_BLOCKS: Final = 500
 """After so many the state is kept."""
+LOOK_S: Final = 1.0
+"""Before it is served, it looks so often whether the node has the network's chain."""
 RETRY_S: Final = 5.0
 """After the store has failed."""
 
@@ -39,11 +42,22 @@ class RegistryReader:
         follow: FollowOperations,
         chain: ChainStore,
         store: RegistryStore,
+        is_online: Callable[[], bool],
     ) -> None:
+        """
+        Args:
+            rules: Of the registry.
+            follow: The chain.
+            chain: Its store.
+            store: Of what was read.
+            is_online: Whether the node has the network's chain; while it downloads, the final
+                blocks that it has are not the newest.
+        """
         self.rules = rules
         self._follow = follow
         self._chain = chain
         self._store = store
+        self._is_online = is_online
         self._registry = Registry(rules)
         self._kept = 0
         self.is_read = False
@@ -55,8 +69,8 @@ class RegistryReader:
         """The members; raises `RegistryBehindError` before the final chain was read once."""
         if not self.is_read:
             raise RegistryBehindError(
-                f"block {self._registry.height} was read, and"
-                f" {self._follow.latest_immutable.height} is final"
+                f"the node joins the network, or reads its chain: block {self._registry.height}"
+                f" of {self._follow.latest_immutable.height}"
             )
         return self._registry
 
@@ -92,7 +106,9 @@ class RegistryReader:
                 log.warning("the registry waits for the disk", extra={"error": str(error)})
                 await asyncio.sleep(RETRY_S)
                 continue
-            await heard.next()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if self.is_read else LOOK_S):
+                    await heard.next()
             while len(heard):
                 await heard.next()
 
@@ -120,7 +136,7 @@ class RegistryReader:
                 self._tell()
             if self._registry.height >= self._kept + KEPT_BLOCKS:
                 await self._keep()
-        if not self.is_read:
+        if not self.is_read and self._is_online():
             self.is_read = True
             self._tell()
 
