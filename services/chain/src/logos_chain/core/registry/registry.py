@@ -1,7 +1,7 @@
 """The members, as the final blocks of a chain make them.
 
-A function of these blocks alone: nothing is undone, since final blocks never are, and whoever reads
-them from the genesis on has the same members in the same leaves, and the same roots.
+A function of these blocks alone: nothing is undone, since final blocks never are, and all that read
+them from the genesis on have the same members in the same leaves, and the same roots.
 
 Spec: docs/protocol/rln-registry.md, RLC-4 to RLC-7.
 """

@@ -259,7 +259,7 @@ class WalletOperations:
         Args:
             deposit: What, and to which channel.
             begin: The configuration that makes the channel, where there is none yet.
-            request: The caller's name for it, whatever makes the channel; errors and more:
+            request: The caller's name for it, with or without `begin`; errors and more:
                 `Submitter.send`.
         """
         order = Order(operations=tuple(begin), signatures=(0,) * len(begin), deposits=(deposit,))
