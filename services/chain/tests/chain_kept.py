@@ -43,6 +43,24 @@ class KeptTransactions:
 
 
 @dataclass
+class KeptRegistries:
+    """`RegistryStore`."""
+
+    states: dict[bytes, bytes] = field(default_factory=dict)
+    fails: bool = False
+
+    async def load(self, channel: bytes) -> bytes | None:
+        if self.fails:
+            raise StoreFailedError("it failed")
+        return self.states.get(channel)
+
+    async def keep(self, channel: bytes, state: bytes) -> None:
+        if self.fails:
+            raise StoreFailedError("it failed")
+        self.states[channel] = state
+
+
+@dataclass
 class _Wallet:
     states: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
     entries: dict[tuple[int, int], KeptEntry] = field(default_factory=dict)

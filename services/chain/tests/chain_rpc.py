@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 import pytest
 from chain_genesis import hashes
-from chain_kept import KeptMarks, KeptTransactions
+from chain_kept import KeptMarks, KeptRegistries, KeptTransactions
 from chain_leading import Clock, Notes, Paths, any_key
 from chain_ledger import ALICE, FUNDS, PARAMETERS, outputs_of
 from chain_memory import MemoryStore
@@ -30,6 +30,7 @@ from mixnet_nodes import RunningNode, fake_address, fake_peer_id, fake_signer, r
 from logos.chain.v1.admin_pb2_grpc import ChainAdminStub
 from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
 from logos.chain.v1.wallet_pb2_grpc import WalletStub
+from logos.network.v1.registry_pb2_grpc import RegistryStub
 from logos_chain.config import Config
 from logos_chain.core.chain_spec.spec import ChainSpec
 from logos_chain.core.chain_spec.wallets import FirstWallet
@@ -120,6 +121,7 @@ class ServedNode:
     marks: KeptMarks = field(default_factory=KeptMarks)
     saved: KeptTransactions = field(default_factory=KeptTransactions)
     wallets: MemoryWallets = field(default_factory=MemoryWallets)
+    registries: KeptRegistries = field(default_factory=KeptRegistries)
     notes: Notes = field(default_factory=Notes)
     verifier: Scripted = field(default_factory=Scripted)
     prover: AnyProver = field(default_factory=AnyProver)
@@ -186,6 +188,7 @@ class ServedNode:
             marks=self.marks,
             transactions=self.saved,
             wallets=self.wallets,
+            registries=self.registries,
         )
         faucet = FAUCET if self.has_faucet else None
         given: Any = SimpleNamespace(
@@ -225,6 +228,7 @@ class Served:
         self.chain: Any = ChainNodeStub(self.channel)
         self.wallet: Any = WalletStub(self.channel)
         self.admin: Any = ChainAdminStub(self.channel)
+        self.registry: Any = RegistryStub(self.channel)
 
     @property
     def world(self) -> ServedWorld:

@@ -80,3 +80,40 @@ def test_a_checkpoint_is_a_path_and_may_have_a_hash() -> None:
 def test_a_checkpoint_that_cannot_be_meant_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="checkpoint"):
         parse({"genesis": "/given", **wrong})
+
+
+def test_a_registry_is_off_and_has_a_keeper_if_one_is_named() -> None:
+    """RLC-1, RLC-12."""
+    assert not parse({"genesis": "/given"}).rln_registry
+    found = parse(
+        {
+            "genesis": "/given",
+            "rln_registry": True,
+            "rln_limit": 65_535,
+            "rln_stake": 1,
+            "rln_keeper": "0a" * 32,
+            "rln_keeper_key": "/key",
+        }
+    )
+    assert (found.rln_registry, found.rln_limit, found.rln_stake) == (True, 65_535, 1)
+    assert (found.rln_keeper, found.rln_keeper_key) == (b"\n" * 32, Path("/key"))
+    assert parse({"genesis": "/given", "rln_keeper": ""}).rln_keeper is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rln_registry", "yes"),
+        ("rln_limit", 0),
+        ("rln_limit", 65_536),
+        ("rln_stake", 0),
+        ("rln_keeper", "0a" * 31),
+        ("rln_keeper", "not hexadecimal"),
+        ("rln_keeper", 1),
+        ("rln_keeper_key", ""),
+    ],
+)
+def test_rules_of_a_registry_that_make_no_sense_are_refused(name: str, value: object) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse({"genesis": "/given", name: value})
+    assert [each.partition(":")[0] for each in caught.value.problems] == [name]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from chain_kept import KeptMarks, KeptTransactions, KeptWallets
+from chain_kept import KeptMarks, KeptRegistries, KeptTransactions, KeptWallets
 from chain_leading import Notes, Paths
 from chain_ledger import field_of, named
 from chain_store import MAX_U64, opened_all
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from logos_chain.core.leader_ports import AgedPathStore, ProposalNotes
 from logos_chain.core.mempool.types import Saved
 from logos_chain.core.node_ports import NodeMarks, SavedTransactions
+from logos_chain.core.registry.ports import RegistryStore
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry, WalletStore
 from logos_chain.store.saved_transactions import _places, _Row, _rows_of
 from logos_crypto.trees import MerklePath, merkle_path
@@ -34,6 +35,7 @@ class Kept:
     marks: NodeMarks
     transactions: SavedTransactions
     wallets: WalletStore
+    registries: RegistryStore
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Place:
     place: Path | str | None
     memory: Kept = field(
         default_factory=lambda: Kept(
-            Notes(), Paths(), KeptMarks(), KeptTransactions(), KeptWallets()
+            Notes(), Paths(), KeptMarks(), KeptTransactions(), KeptWallets(), KeptRegistries()
         )
     )
 
@@ -53,7 +55,14 @@ class Place:
             yield self.memory
             return
         async with opened_all(self.place) as store:
-            yield Kept(store.proposals, store.paths, store.marks, store.transactions, store.wallets)
+            yield Kept(
+                store.proposals,
+                store.paths,
+                store.marks,
+                store.transactions,
+                store.wallets,
+                store.registries,
+            )
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
@@ -206,6 +215,22 @@ def test_what_stays_in_its_order_keeps_its_place() -> None:
     after = _places([rows[0], *rows[3:6], *rows[6:]], before)
 
     assert [after[each] for each in rows[3:6]] == [before[each] for each in rows[3:6]]
+
+
+# -- registries ------------------------------------------------------------------------------------
+
+
+async def test_each_registry_keeps_its_newest_state(place: Place) -> None:
+    """RLC-8."""
+    large = bytes(2**20)
+    async with place.opened() as kept:
+        assert await kept.registries.load(ONE) is None
+        for each in (b"first", b"", large):
+            await kept.registries.keep(ONE, each)
+        await kept.registries.keep(TWO, b"other")
+    async with place.opened() as kept:
+        assert await kept.registries.load(ONE) == large
+        assert await kept.registries.load(TWO) == b"other"
 
 
 # -- wallets ---------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ READS: dict[str, Read] = {
     "wallet_entry": lambda store: store.wallets.entries("main", None, 9),
     "wallet_draft": lambda store: store.wallets.drafts("main"),
     "wallet_voucher": lambda store: store.wallets.next_voucher("main"),
+    "registry_state": lambda store: store.registries.load(ONE),
 }
 CHANGES = {
     "proposal": ["slot = x'0000000000000008'", "note = x'07'", "slot = 'eight by'"],
@@ -53,6 +54,7 @@ CHANGES = {
     "wallet_entry": ["value = x'07'", "height = x'0000000000000008'", "place = x''"],
     "wallet_draft": ["value = x'07'", "hash = CAST(substr(hash, 2) || x'07' AS BLOB)"],
     "wallet_voucher": ["next = x'0000000000000008'", "next = 7"],
+    "registry_state": ["value = x'07'", "value = 'text'"],
 }
 DAMAGE = [
     (table, change) for table, changes in CHANGES.items() for change in (*changes, "seal = x'07'")
@@ -73,6 +75,7 @@ async def fill(store: OpenStore) -> None:
     await store.wallets.keep("main", ONE, 1, b"state", [KeptEntry(1, 0, b"entry")])
     await store.wallets.put_draft("main", KeptDraft(ONE, b"draft"))
     await store.wallets.issue_until("main", 7)
+    await store.registries.keep(ONE, b"members")
 
 
 @pytest.mark.parametrize(("table", "change"), DAMAGE)

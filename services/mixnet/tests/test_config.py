@@ -161,6 +161,7 @@ def test_rate_limits_are_on_for_identities_that_can_have_them() -> None:
         ({"rln_membership": "genesis", "rln_genesis": ["xx"]}, "rln_genesis"),
         ({"rln_membership": "registry"}, "rln_registry"),
         ({"rln_registry": "unix:/x"}, "rln_registry"),
+        ({"rln_membership": "registry", "rln_registry": "module:No"}, "rln_registry"),
         ({"rln_allocation_secret": "s"}, "rln_allocation_secret"),
     ],
 )

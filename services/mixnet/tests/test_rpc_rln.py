@@ -183,7 +183,11 @@ async def test_a_node_that_has_no_registrys_trust_is_registered_by_one_that_has(
     """LIP-158, with a registry of the tests behind the contract that the chain will serve."""
     secret = b"shared"
     async with serving(TestRegistry(LIMIT), tmp_path / "registry.sock") as channel:
-        stores = [RegistryMembers(channel, MemoryMembers()) for _ in range(3)]
+
+        async def connect() -> Any:
+            return channel
+
+        stores = [RegistryMembers(connect, MemoryMembers()) for _ in range(3)]
 
         def provide(rln: Any) -> None:
             async def register(commitment: bytes, limit: int | None) -> Any:

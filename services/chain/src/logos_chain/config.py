@@ -11,6 +11,8 @@ from logos_mantle.octets import HASH_BYTES
 MAX_PEERS: Final = 64
 MAX_SLOTS: Final = 10_000_000
 MAX_FAUCET: Final = (1 << 63) - 1
+MAX_LIMIT: Final = 65_535
+KEY_BYTES: Final = 32
 OF_GENESIS: Final = (
     "preset",
     "chain_id",
@@ -46,6 +48,16 @@ class Config:
     """What the faucet pays at a time, at the node that has it."""
     is_testnet: bool = True
     """Which of the two protocol ids is spoken (CON-40)."""
+    rln_registry: bool = False
+    """Whether the registry of rate limits' members is read and served (RLC-1)."""
+    rln_limit: int = 100
+    """Messages of a member in an epoch: that of the network (RLN-2)."""
+    rln_stake: int = 1_000
+    """Tokens that a registration locks."""
+    rln_keeper: bytes | None = None
+    """Ed25519 key that disposes of the stakes; None: they stay where they are (RLC-2)."""
+    rln_keeper_key: Path | None = None
+    """File with that key's secret: this node pays rewards out of stakes (RLC-12)."""
 
 
 def parse(settings: Mapping[str, object]) -> Config:
@@ -72,9 +84,9 @@ def parse(settings: Mapping[str, object]) -> Config:
     return Config(**values)
 
 
-def _folder(value: object) -> Path:
+def _path(value: object) -> Path:
     if not isinstance(value, str) or not value:
-        raise ValueError("the path of a folder")
+        raise ValueError("a path")
     return Path(value)
 
 
@@ -115,6 +127,18 @@ def _url(value: object) -> str:
     return value
 
 
+def _key(value: object) -> bytes | None:
+    if value == "":
+        return None
+    try:
+        raw = bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        raw = b""
+    if len(raw) != KEY_BYTES:
+        raise ValueError("empty, or an Ed25519 key of 32 bytes in hexadecimal")
+    return raw
+
+
 def _peers(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise ValueError("a list of peer ids")
@@ -124,8 +148,8 @@ def _peers(value: object) -> tuple[str, ...]:
 
 
 _READERS: Mapping[str, Callable[[object], Any]] = {
-    "genesis": _folder,
-    "own_genesis": _folder,
+    "genesis": _path,
+    "own_genesis": _path,
     "lead": _flag,
     "database_url": _url,
     "checkpoint": _file,
@@ -134,4 +158,9 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "claim_delay_slots": _between(0, MAX_SLOTS),
     "faucet_value": _between(1, MAX_FAUCET),
     "is_testnet": _flag,
+    "rln_registry": _flag,
+    "rln_limit": _between(1, MAX_LIMIT),
+    "rln_stake": _between(1, MAX_FAUCET),
+    "rln_keeper": _key,
+    "rln_keeper_key": _path,
 }

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
 from logos_base.errors import ConfigError, LogosError
+from logos_base.manifest import NAME
 from logos_delivery.core.archive.policies import parse_policies
 from logos_delivery.core.enr import record
 from logos_delivery.core.light import rates
@@ -78,6 +79,8 @@ class Config:
     """Shards that this node relays though no application subscribes; None: `own_shards`."""
     rln: bool = True
     """Whether messages carry proofs of rate limits where the preset has them."""
+    rln_registry: str = ""
+    """Module of this node to which members are reported that used an id twice (DSN-25)."""
     enr: str = ""
     """Record of this node, made by who has its key, in place of the one that it makes (DLC-38)."""
     peer_exchange: bool = True
@@ -238,6 +241,12 @@ def _retention(value: object) -> str:
     return value
 
 
+def _module(value: object) -> str:
+    if not isinstance(value, str) or (value and not NAME.fullmatch(value)):
+        raise ValueError("empty, or the name of a module")
+    return value
+
+
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise ValueError("a list of texts")
@@ -311,6 +320,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "light_push_peers": _texts,
     "shards": _shards,
     "rln": _flag,
+    "rln_registry": _module,
     "mix": _flag,
     "mix_delay_ms": _between(1, MAX_MIX_DELAY_MS),
     "enr": _enr,

@@ -12,6 +12,7 @@ from logos_cli.session import FormOption, session_of
 ADVICE: Final = {
     "RLN_OFF": 'Set `rln` to "on" in the settings of mixnet, and restart it.',
     "RLN_REGISTRATION_CLOSED": "Add this node's commitment to `rln_genesis` of all nodes.",
+    "RLN_REGISTRATION_PENDING": "It goes on by itself. Look again with `logosctl rln status`.",
     "RLN_REGISTRY_UNAVAILABLE": "Check that the registry at `rln_registry` runs.",
 }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from logos_base.errors import ConfigError
+from logos_base.manifest import NAME
 from logos_crypto.hashes import FIELD_BYTES, MODULUS
 from logos_mixnet.core.addresses import Address, parse_address
 from logos_mixnet.core.errors import InvalidAddressError
@@ -15,6 +16,8 @@ from logos_mixnet.core.trimming import Watermarks
 
 KeyType = Literal["secp256k1", "ed25519"]
 DiscoveryProfile = Literal["local", "public"]
+OF_MODULE: Final = "module:"
+"""Before the name of a module of this node, in place of an address."""
 Membership = Literal["announcements", "genesis", "registry"]
 
 MAX_LIST: Final = 256
@@ -79,7 +82,7 @@ class Config:
     rln_genesis: tuple[bytes, ...] = ()
     """Commitments of the members, in the order of their leaves."""
     rln_registry: str | None = None
-    """Address of `logos.network.v1.Registry`."""
+    """Address of `logos.network.v1.Registry`, or `module:NAME`, a module of this node (RLN-40)."""
     rln_allocation_secret: str | None = field(default=None, repr=False)
     """With it, this node registers others who know it (RLN-31)."""
     genesis: Path | None = None
@@ -250,6 +253,14 @@ def _text(most: int) -> Any:
     return read
 
 
+def _registry(value: object) -> str:
+    read: str = _text(MAX_ADDRESS)(value)
+    name = read.removeprefix(OF_MODULE)
+    if name != read and not NAME.fullmatch(name):
+        raise ValueError("must be module: and the name of a module, or an address")
+    return read
+
+
 def _folder(value: object) -> Path:
     if not (isinstance(value, str) and value.startswith("/") and len(value) <= MAX_PATH):
         raise ValueError("must be the absolute path of a folder")
@@ -290,7 +301,7 @@ _READERS: Final[dict[str, Any]] = {
     "rln_period_ms": _number(100, 3_600_000),
     "rln_membership": _one_of("announcements", "genesis", "registry"),
     "rln_genesis": _commitments,
-    "rln_registry": _text(MAX_ADDRESS),
+    "rln_registry": _registry,
     "rln_allocation_secret": _text(MAX_SECRET),
     "genesis": _folder,
     "own_genesis": _folder,

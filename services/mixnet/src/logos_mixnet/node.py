@@ -9,6 +9,8 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
+import grpc
+
 from logos.network.v1.discovery_pb2_grpc import add_DiscoveryServicer_to_server
 from logos.network.v1.events_pb2 import IsolationEvent
 from logos.network.v1.gossip_pb2_grpc import add_GossipServicer_to_server
@@ -17,7 +19,7 @@ from logos.network.v1.peering_pb2_grpc import add_PeeringServicer_to_server
 from logos.network.v1.rln_pb2_grpc import add_RlnServicer_to_server
 from logos.network.v1.streams_pb2_grpc import add_StreamsServicer_to_server
 from logos_client.channels import open_channel
-from logos_mixnet.config import Config, parse
+from logos_mixnet.config import OF_MODULE, Config, parse
 from logos_mixnet.core.advertisements import RECORD_TTL_S, AdvertisementStore
 from logos_mixnet.core.capability.keys import Secp256k1Signer, Signer, signer_of
 from logos_mixnet.core.capability.numbers import RecordNumbers
@@ -73,7 +75,7 @@ from logos_mixnet.store.genesis import (
 )
 from logos_mixnet.store.mix import SqlMixStore
 from logos_mixnet.store.rln import SqlMembers, SqlMessageIdStore
-from logos_mixnet.store.rln_registry import RegistryMembers, allocate
+from logos_mixnet.store.rln_registry import Connect, RegistryMembers, allocate
 from logos_mixnet.store.rln_secret import load_or_create_member, seeded_member
 from logos_mixnet.store.schema import SCHEMA
 from logos_mixnet.store.sql import SqlAdvertisementStore, SqlOfferStore, SqlPeerStore
@@ -192,13 +194,28 @@ async def rate_limits(
     if config.rln_registry is None:
         yield RlnOperations(member, members, store_of, unix_ms)
         return
-    async with open_channel(config.rln_registry) as channel:
-        registry = RegistryMembers(channel, members)
+    async with connection(config.rln_registry, context) as connect:
+        registry = RegistryMembers(connect, members)
         rln = RlnOperations(member, registry, store_of, unix_ms)
         if config.rln_allocation_secret is not None:
             known = SharedSecret(config.rln_allocation_secret.encode())
             rln.provide(partial(allocate, registry, config.rln_limit), [known])
         yield rln
+
+
+@asynccontextmanager
+async def connection(registry: str, context: ModuleContext) -> AsyncIterator[Connect]:
+    """Makes what connects to a registry: `module:NAME` of this node (RLN-40), or an address."""
+    name = registry.removeprefix(OF_MODULE)
+    if name != registry:
+        yield partial(context.channel, name)
+        return
+    async with open_channel(registry) as channel:
+
+        async def connect() -> grpc.aio.Channel:
+            return channel
+
+        yield connect
 
 
 def open_host(config: Config, secret: bytes, *, banned: Iterable[str] = ()) -> "Host":

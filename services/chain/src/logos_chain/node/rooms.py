@@ -14,6 +14,7 @@ from logos_chain.core.wallet.derivation import Account
 from logos_chain.net.sync import NetworkSyncPeers
 from logos_chain.node.clocks import monotonic_ms, monotonic_s, unix_ms
 from logos_chain.node.faucets import faucet_rooms
+from logos_chain.node.registries import registry_rooms
 from logos_chain.node.surroundings import MODULE, Surroundings
 from logos_chain.operations.exploring import ExploreOperations
 from logos_chain.operations.exporting import ExportOperations
@@ -99,6 +100,9 @@ class Rooms:
         )
         self.purse = Purse(self.wallet, follow, network.clock, around.secrets)
         self.faucet = faucet_rooms(around, follow, chain, ports)
+        self.registry = registry_rooms(
+            around, follow, self.wallet, self.mempool.submit, lambda: self.start.phase
+        )
         self._build_leader(past, done)
         self.information = Information(
             spec,
@@ -193,6 +197,8 @@ class Rooms:
             self.publisher.run(),
             self.transactions.run(),
         ]
+        if self.registry is not None:
+            loops += self.registry.loops()
         if self.faucet.operations.is_here:
             loops.append(self.faucet.peers.serve(self.faucet.operations.answer))
         return loops

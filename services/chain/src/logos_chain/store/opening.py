@@ -9,6 +9,7 @@ from logos_chain.store.advice import Advice
 from logos_chain.store.aged_paths import SqlAgedPaths
 from logos_chain.store.node_marks import SqlNodeMarks
 from logos_chain.store.proposal_notes import SqlProposalNotes
+from logos_chain.store.registries import SqlRegistries
 from logos_chain.store.saved_transactions import SqlSavedTransactions
 from logos_chain.store.schema import SCHEMA
 from logos_chain.store.sql import SqlChainStore
@@ -27,6 +28,7 @@ class OpenStore:
     marks: SqlNodeMarks
     transactions: SqlSavedTransactions
     wallets: SqlWallets
+    registries: SqlRegistries
 
 
 @asynccontextmanager
@@ -55,4 +57,5 @@ async def open_store(place: Path | str, *, keep_slots: int) -> AsyncIterator[Ope
             SqlNodeMarks(database, advice),
             SqlSavedTransactions(database, advice),
             SqlWallets(database, advice),
+            SqlRegistries(database, advice),
         )

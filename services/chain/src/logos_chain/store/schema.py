@@ -201,6 +201,16 @@ class WalletVoucherRow(Base):
     seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
 
 
+class RegistryStateRow(Base):
+    """The members of a registry after a final block."""
+
+    __tablename__ = "registry_state"
+
+    channel: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+    value: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 # -- the ledger ------------------------------------------------------------------------------------
 
 

@@ -186,3 +186,10 @@ class MixOffError(LogosError):
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "MIX_OFF"
+
+
+class ReportRefusedError(LogosError):
+    """The registry of members takes no report of this member, or none of this node (DSN-25)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "REPORT_REFUSED"

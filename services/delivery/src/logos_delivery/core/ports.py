@@ -65,6 +65,19 @@ class Proofs(Protocol):
         ...
 
 
+class Registry(Protocol):
+    """Who keeps the members of rate limits."""
+
+    async def report(self, secret: bytes) -> None:
+        """Reports a member by its secret, 32 bytes. Idempotent.
+
+        Raises:
+            ReportRefusedError: It takes none of this.
+            NetworkUnavailableError: It does not now; the text says why.
+        """
+        ...
+
+
 class Requests(Protocol):
     """Messages to single peers, and their answers."""
 

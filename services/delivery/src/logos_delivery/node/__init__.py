@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final
 
-from logos_delivery.config import parse
+from logos_delivery.config import Config, parse
+from logos_delivery.net.registry import NetworkRegistry
 from logos_delivery.node.rooms import joined
 from logos_delivery.node.served import http_served
 from logos_delivery.store.applications import SqlApplications
@@ -37,8 +39,16 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
                 archive,
                 context.stopping,
                 state_key=context.key("channels"),
+                registry=_registry(config, context),
             )
         )
         servicers.serve(context.serve)
         await stack.enter_async_context(http_served(servicers.http, config, context.state_dir))
         yield
+
+
+def _registry(config: Config, context: ModuleContext) -> NetworkRegistry | None:
+    """Returns the registry of members, where the settings name a module that keeps it."""
+    if not config.rln_registry:
+        return None
+    return NetworkRegistry(partial(context.channel, config.rln_registry))

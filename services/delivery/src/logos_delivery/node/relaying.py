@@ -7,6 +7,7 @@ from logos_delivery.core.topics import parse_pubsub_topic
 from logos_delivery.net.gossip import NetworkGossip
 from logos_delivery.node.clocks import monotonic_ms, unix_ms
 from logos_delivery.node.surroundings import Surroundings
+from logos_delivery.operations.accusing import Accusing
 from logos_delivery.operations.clusters import ClusterOperations
 from logos_delivery.operations.filter_service import FilterServing
 from logos_delivery.operations.light_push import LightPushAnswers
@@ -22,6 +23,7 @@ class Relaying:
         preset = around.preset
         self._cluster = preset.cluster
         self.relay = _relay(around)
+        self.accusing = _accusing(around, self.relay)
         self.passing = Passing(
             self.relay,
             around.proofs,
@@ -49,6 +51,15 @@ def _relay(around: Surroundings) -> RelayOperations | None:
         return None
     rules = RelayRules(around.preset.max_message_bytes, around.limits)
     return RelayOperations(NetworkGossip(around.network), around.proofs, rules, unix_ms)
+
+
+def _accusing(around: Surroundings, relay: RelayOperations | None) -> Accusing | None:
+    """What reports members to their registry, if there is one."""
+    if around.registry is None or relay is None:
+        return None
+    accusing = Accusing(around.registry)
+    relay.accuse = accusing.put
+    return accusing
 
 
 def _filter_service(around: Surroundings) -> FilterServing | None:

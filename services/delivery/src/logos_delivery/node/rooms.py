@@ -19,6 +19,7 @@ from logos_delivery.core.topics import PubsubTopic
 from logos_delivery.http.operations import Operations
 from logos_delivery.net.identity import NetworkIdentity
 from logos_delivery.net.peers import NetworkPeers
+from logos_delivery.net.registry import NetworkRegistry
 from logos_delivery.node.clocks import monotonic_ms, unix_ms
 from logos_delivery.node.exchanging import Exchanging
 from logos_delivery.node.light import Light
@@ -208,8 +209,10 @@ class Rooms:
         polling = [] if self.http is None else [self.http.events.run()]
         asks = self.around.config.asks_for_peers
         exchanging = [self.exchanging.client.run()] if asks else []
+        accusing = self.relaying.accusing
         return [
             *exchanging,
+            *([] if accusing is None else [accusing.run()]),
             self.exchanging.own.run(),
             *syncing,
             *polling,
@@ -261,9 +264,10 @@ async def joined(
     stopping: asyncio.Event,
     *,
     state_key: bytes,
+    registry: NetworkRegistry | None = None,
 ) -> AsyncIterator[Servicers]:
     """Joins the rooms; takes part in the network as long as this is open."""
-    around = await surroundings_of(config, network, stopping)
+    around = await surroundings_of(config, network, stopping, registry)
     rooms = Rooms(around, applications, archive, state_key=state_key)
     relaying, storing, messaging = rooms.relaying, rooms.storing, rooms.messaging
     async with rooms.running():

@@ -12,6 +12,7 @@ from logos_delivery.core.relay.relay_guard import RateLimits
 from logos_delivery.net.calls import MODULE
 from logos_delivery.net.mix import NetworkMix
 from logos_delivery.net.proofs import NetworkProofs
+from logos_delivery.net.registry import NetworkRegistry
 from logos_delivery.net.requests import StreamRequests
 from logos_module.network.services import NetworkServices
 from logos_module.network.streams import PeerStreams
@@ -33,6 +34,8 @@ class Surroundings:
     requests: StreamRequests
     mix: NetworkMix | None
     """None where nothing is sent through the mix-net."""
+    registry: NetworkRegistry | None = None
+    """Of members; None: what members do is told to none."""
 
     @property
     def preset(self) -> Preset:
@@ -46,7 +49,10 @@ class Surroundings:
 
 
 async def surroundings_of(
-    config: Config, network: grpc.aio.Channel, stopping: asyncio.Event
+    config: Config,
+    network: grpc.aio.Channel,
+    stopping: asyncio.Event,
+    registry: NetworkRegistry | None = None,
 ) -> Surroundings:
     """Builds the ports, and asks the network module for the network's limits."""
     proofs, streams = NetworkProofs(network), PeerStreams(network, MODULE)
@@ -61,6 +67,7 @@ async def surroundings_of(
         streams,
         StreamRequests(streams),
         _mix(config, network, services),
+        registry,
     )
 
 

@@ -53,6 +53,8 @@ class RelayOperations:
         self._unjudged: dict[bytes, FollowedTopic] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self.sinks: list[Sink] = []
+        self.accuse: Callable[[bytes], None] = lambda _secret: None
+        """Is told the secrets of members that used an id twice (DSN-25); never fails."""
         self.refused: Counter[str] = Counter()
         """Messages of neighbours that were not accepted, by reason."""
         self.follows = 0
@@ -184,6 +186,8 @@ class RelayOperations:
         secret = await self._proofs.convict(found.identifier, found.one, found.other)
         text = "a member has used one message id twice"
         log.warning(text, extra={"secret_recovered": secret is not None})
+        if secret is not None:
+            self.accuse(secret)
 
 
 class _Followed:

@@ -1,6 +1,7 @@
 """Members of a registry's service, by gRPC: `logos.network.v1.Registry` (RLN-30)."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -15,15 +16,20 @@ from logos_mixnet.core.rln.announcements import Announcement
 from logos_mixnet.core.rln.errors import (
     AllocationRefusedError,
     RegistrationClosedError,
+    RegistrationPendingError,
     RegistryUnavailableError,
 )
 from logos_mixnet.core.rln.ports import Registry
 from logos_mixnet.core.rln.slashing import SlashRecord
 from logos_mixnet.store.rln import SqlMembers
 from logos_module.errors import reason_of
+from logos_module.neighbours import CallsDeniedError
 
 if TYPE_CHECKING:
     from logos.network.v1.registry_pb2_grpc import RegistryAsyncStub
+
+Connect = Callable[[], Awaitable[grpc.aio.Channel]]
+"""Errors: those of `ModuleContext.channel`."""
 
 TIMEOUT_S: Final = 10.0
 MAX_MEMBERS: Final = 1 << 20
@@ -33,8 +39,14 @@ MAX_MEMBERS: Final = 1 << 20
 class RegistryMembers:
     """`MembershipStore` over a registry, with the slashes of this node's own finding."""
 
-    def __init__(self, channel: grpc.aio.Channel, slashes: SqlMembers) -> None:
-        self._stub: RegistryAsyncStub = RegistryStub(channel)
+    def __init__(self, connect: Connect, slashes: SqlMembers) -> None:
+        """
+        Args:
+            connect: Returns the channel to the registry, the same one each time. It may wait for
+                long: a module of this node may need the network before it is ready.
+            slashes: What this node has found itself.
+        """
+        self._connect = connect
         self._slashes = slashes
 
     async def load(self) -> Registry:
@@ -49,7 +61,8 @@ class RegistryMembers:
         commitments: list[bytes] = []
         slashed: set[bytes] = set(own.slashed)
         with _registry_errors():
-            async for response in self._stub.WatchMembers(pb.WatchMembersRequest()):
+            stub = await self._stub()
+            async for response in stub.WatchMembers(pb.WatchMembersRequest()):
                 for member in response.members:
                     _place(commitments, member)
                     if member.slashed:
@@ -65,7 +78,8 @@ class RegistryMembers:
         """Registers a member; returns what the registry says of it, which names no root."""
         request = pb.RegisterMemberRequest(commitment=commitment, limit=limit)
         with _registry_errors():
-            done = await self._stub.RegisterMember(request, timeout=TIMEOUT_S)
+            stub = await self._soon()
+            done = await stub.RegisterMember(request, timeout=TIMEOUT_S)
         return Allocated(done.leaf_index, b"", done.block_number, done.transaction_hash)
 
     async def save_announcement(
@@ -82,7 +96,19 @@ class RegistryMembers:
         await self._slashes.save_slash(record, commitment)
         request = pb.ReportSlashRequest(record=record.encode())
         with _registry_errors():
-            await self._stub.ReportSlash(request, timeout=TIMEOUT_S)
+            stub = await self._soon()
+            await stub.ReportSlash(request, timeout=TIMEOUT_S)
+
+    async def _stub(self) -> "RegistryAsyncStub":
+        stub: RegistryAsyncStub = RegistryStub(await self._connect())
+        return stub
+
+    async def _soon(self) -> "RegistryAsyncStub":
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._stub()
+        except TimeoutError as error:
+            raise RegistryUnavailableError("the registry's module is not ready") from error
 
 
 async def allocate(
@@ -110,6 +136,10 @@ def _registry_errors() -> Iterator[None]:
         yield
     except grpc.aio.AioRpcError as error:
         reason = reason_of(error) or error.code().name
+        if reason == RegistrationPendingError.reason:
+            raise RegistrationPendingError("the registry goes on: ask again") from error
         if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
             raise RegistryUnavailableError(f"the registry does not answer: {reason}") from error
         raise AllocationRefusedError(f"the registry refuses: {reason}") from error
+    except CallsDeniedError as error:
+        raise RegistryUnavailableError(f"this node may not call the registry: {error}") from error

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flogos/network/v1/registry.proto\x12\x10logos.network.v1\"K\n\x10RegisteredMember\x12\x12\n\nleaf_index\x18\x01 \x01(\r\x12\x12\n\ncommitment\x18\x02 \x01(\x0c\x12\x0f\n\x07slashed\x18\x03 \x01(\x08\"\x15\n\x13WatchMembersRequest\"]\n\x14WatchMembersResponse\x12\x33\n\x07members\x18\x01 \x03(\x0b\x32\".logos.network.v1.RegisteredMember\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\":\n\x15RegisterMemberRequest\x12\x12\n\ncommitment\x18\x01 \x01(\x0c\x12\r\n\x05limit\x18\x02 \x01(\r\"\\\n\x16RegisterMemberResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\r\x12\x14\n\x0c\x62lock_number\x18\x02 \x01(\x04\x12\x18\n\x10transaction_hash\x18\x03 \x01(\x0c\"$\n\x12ReportSlashRequest\x12\x0e\n\x06record\x18\x01 \x01(\x0c\"\x15\n\x13ReportSlashResponse2\xbb\x02\n\x08Registry\x12\x64\n\x0cWatchMembers\x12%.logos.network.v1.WatchMembersRequest\x1a&.logos.network.v1.WatchMembersResponse\"\x03\x90\x02\x01\x30\x01\x12h\n\x0eRegisterMember\x12\'.logos.network.v1.RegisterMemberRequest\x1a(.logos.network.v1.RegisterMemberResponse\"\x03\x90\x02\x02\x12_\n\x0bReportSlash\x12$.logos.network.v1.ReportSlashRequest\x1a%.logos.network.v1.ReportSlashResponse\"\x03\x90\x02\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flogos/network/v1/registry.proto\x12\x10logos.network.v1\"K\n\x10RegisteredMember\x12\x12\n\nleaf_index\x18\x01 \x01(\r\x12\x12\n\ncommitment\x18\x02 \x01(\x0c\x12\x0f\n\x07slashed\x18\x03 \x01(\x08\"\x15\n\x13WatchMembersRequest\"\x81\x01\n\x14WatchMembersResponse\x12\x33\n\x07members\x18\x01 \x03(\x0b\x32\".logos.network.v1.RegisteredMember\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\x12\x0c\n\x04root\x18\x03 \x01(\x0c\x12\x14\n\x0c\x62lock_number\x18\x04 \x01(\x04\":\n\x15RegisterMemberRequest\x12\x12\n\ncommitment\x18\x01 \x01(\x0c\x12\r\n\x05limit\x18\x02 \x01(\r\"\\\n\x16RegisterMemberResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\r\x12\x14\n\x0c\x62lock_number\x18\x02 \x01(\x04\x12\x18\n\x10transaction_hash\x18\x03 \x01(\x0c\"4\n\x12ReportSlashRequest\x12\x0e\n\x06record\x18\x01 \x01(\x0c\x12\x0e\n\x06secret\x18\x02 \x01(\x0c\"\x15\n\x13ReportSlashResponse\"\x12\n\x10ListRootsRequest\"x\n\x11ListRootsResponse\x12\x37\n\x05roots\x18\x01 \x03(\x0b\x32(.logos.network.v1.ListRootsResponse.Root\x1a*\n\x04Root\x12\x0c\n\x04root\x18\x01 \x01(\x0c\x12\x14\n\x0c\x62lock_number\x18\x02 \x01(\x04\x32\x96\x03\n\x08Registry\x12\x64\n\x0cWatchMembers\x12%.logos.network.v1.WatchMembersRequest\x1a&.logos.network.v1.WatchMembersResponse\"\x03\x90\x02\x01\x30\x01\x12h\n\x0eRegisterMember\x12\'.logos.network.v1.RegisterMemberRequest\x1a(.logos.network.v1.RegisterMemberResponse\"\x03\x90\x02\x02\x12_\n\x0bReportSlash\x12$.logos.network.v1.ReportSlashRequest\x1a%.logos.network.v1.ReportSlashResponse\"\x03\x90\x02\x02\x12Y\n\tListRoots\x12\".logos.network.v1.ListRootsRequest\x1a#.logos.network.v1.ListRootsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,20 +37,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTRY'].methods_by_name['RegisterMember']._serialized_options = b'\220\002\002'
   _globals['_REGISTRY'].methods_by_name['ReportSlash']._loaded_options = None
   _globals['_REGISTRY'].methods_by_name['ReportSlash']._serialized_options = b'\220\002\002'
+  _globals['_REGISTRY'].methods_by_name['ListRoots']._loaded_options = None
+  _globals['_REGISTRY'].methods_by_name['ListRoots']._serialized_options = b'\220\002\001'
   _globals['_REGISTEREDMEMBER']._serialized_start=53
   _globals['_REGISTEREDMEMBER']._serialized_end=128
   _globals['_WATCHMEMBERSREQUEST']._serialized_start=130
   _globals['_WATCHMEMBERSREQUEST']._serialized_end=151
-  _globals['_WATCHMEMBERSRESPONSE']._serialized_start=153
-  _globals['_WATCHMEMBERSRESPONSE']._serialized_end=246
-  _globals['_REGISTERMEMBERREQUEST']._serialized_start=248
-  _globals['_REGISTERMEMBERREQUEST']._serialized_end=306
-  _globals['_REGISTERMEMBERRESPONSE']._serialized_start=308
-  _globals['_REGISTERMEMBERRESPONSE']._serialized_end=400
-  _globals['_REPORTSLASHREQUEST']._serialized_start=402
-  _globals['_REPORTSLASHREQUEST']._serialized_end=438
-  _globals['_REPORTSLASHRESPONSE']._serialized_start=440
-  _globals['_REPORTSLASHRESPONSE']._serialized_end=461
-  _globals['_REGISTRY']._serialized_start=464
-  _globals['_REGISTRY']._serialized_end=779
+  _globals['_WATCHMEMBERSRESPONSE']._serialized_start=154
+  _globals['_WATCHMEMBERSRESPONSE']._serialized_end=283
+  _globals['_REGISTERMEMBERREQUEST']._serialized_start=285
+  _globals['_REGISTERMEMBERREQUEST']._serialized_end=343
+  _globals['_REGISTERMEMBERRESPONSE']._serialized_start=345
+  _globals['_REGISTERMEMBERRESPONSE']._serialized_end=437
+  _globals['_REPORTSLASHREQUEST']._serialized_start=439
+  _globals['_REPORTSLASHREQUEST']._serialized_end=491
+  _globals['_REPORTSLASHRESPONSE']._serialized_start=493
+  _globals['_REPORTSLASHRESPONSE']._serialized_end=514
+  _globals['_LISTROOTSREQUEST']._serialized_start=516
+  _globals['_LISTROOTSREQUEST']._serialized_end=534
+  _globals['_LISTROOTSRESPONSE']._serialized_start=536
+  _globals['_LISTROOTSRESPONSE']._serialized_end=656
+  _globals['_LISTROOTSRESPONSE_ROOT']._serialized_start=614
+  _globals['_LISTROOTSRESPONSE_ROOT']._serialized_end=656
+  _globals['_REGISTRY']._serialized_start=659
+  _globals['_REGISTRY']._serialized_end=1065
 # @@protoc_insertion_point(module_scope)

@@ -3,10 +3,14 @@
 isort:skip_file
 Who is a member: a registry of commitments that a chain or another service keeps.
 
-Scope:     served to mixnets by whoever registers their members; not by mixnet.
+Scope:     served to mixnets by the party that registers their members, e.g. by
+           chain; not by mixnet.
 Stability: v1 is additive-only once tagged; `./logos check` guards it.
 Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
-Sources:   docs/protocol/rln.md, RLN-30.
+           That of the chain also FAILED_PRECONDITION RLN_REGISTRY_OFF,
+           RLN_REGISTRY_TAKEN; UNAVAILABLE RLN_REGISTRY_BEHIND; and what its
+           wallet refuses, e.g. WALLET_FUNDS_INSUFFICIENT.
+Sources:   docs/protocol/rln.md, RLN-30; rln-registry.md.
 """
 
 from collections import abc as _abc
@@ -79,8 +83,16 @@ class WatchMembersResponse(_message.Message):
 
     MEMBERS_FIELD_NUMBER: _builtins.int
     COMPLETE_FIELD_NUMBER: _builtins.int
+    ROOT_FIELD_NUMBER: _builtins.int
+    BLOCK_NUMBER_FIELD_NUMBER: _builtins.int
     complete: _builtins.bool
     """Whether these are all so far: the state is not used before."""
+    root: _builtins.bytes
+    """Of the tree of all members, 32 bytes, a field value, little-endian. Empty
+    unless complete, and where the registry keeps no tree.
+    """
+    block_number: _builtins.int
+    """The newest block that this takes into account, where there is a chain."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegisteredMember]:
         """In the order of their leaves, the first response without gaps from 0."""
@@ -90,10 +102,12 @@ class WatchMembersResponse(_message.Message):
         *,
         members: _abc.Iterable[Global___RegisteredMember] | None = ...,
         complete: _builtins.bool = ...,
+        root: _builtins.bytes = ...,
+        block_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "members", b"members"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_number", b"block_number", "complete", b"complete", "members", b"members", "root", b"root"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -162,16 +176,22 @@ class ReportSlashRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORD_FIELD_NUMBER: _builtins.int
+    SECRET_FIELD_NUMBER: _builtins.int
     record: _builtins.bytes
     """248 to 312 bytes (RLN-23)."""
+    secret: _builtins.bytes
+    """In place of a record: the member's secret, 32 bytes, a field value,
+    little-endian.
+    """
     def __init__(
         self,
         *,
         record: _builtins.bytes = ...,
+        secret: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record", b"record", "secret", b"secret"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -193,3 +213,68 @@ class ReportSlashResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReportSlashResponse: _TypeAlias = ReportSlashResponse  # noqa: Y015
+
+@_typing.final
+class ListRootsRequest(_message.Message):
+    """Asks for the roots."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRootsRequest: _TypeAlias = ListRootsRequest  # noqa: Y015
+
+@_typing.final
+class ListRootsResponse(_message.Message):
+    """The newest roots."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Root(_message.Message):
+        """A root of the members' tree."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ROOT_FIELD_NUMBER: _builtins.int
+        BLOCK_NUMBER_FIELD_NUMBER: _builtins.int
+        root: _builtins.bytes
+        """32 bytes, a field value, little-endian."""
+        block_number: _builtins.int
+        """From this block on, where there is a chain."""
+        def __init__(
+            self,
+            *,
+            root: _builtins.bytes = ...,
+            block_number: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["block_number", b"block_number", "root", b"root"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ROOTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def roots(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListRootsResponse.Root]:
+        """The oldest first."""
+
+    def __init__(
+        self,
+        *,
+        roots: _abc.Iterable[Global___ListRootsResponse.Root] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["roots", b"roots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRootsResponse: _TypeAlias = ListRootsResponse  # noqa: Y015

@@ -50,6 +50,11 @@ class RegistryStub:
                 request_serializer=logos_dot_network_dot_v1_dot_registry__pb2.ReportSlashRequest.SerializeToString,
                 response_deserializer=logos_dot_network_dot_v1_dot_registry__pb2.ReportSlashResponse.FromString,
                 _registered_method=True)
+        self.ListRoots = channel.unary_unary(
+                '/logos.network.v1.Registry/ListRoots',
+                request_serializer=logos_dot_network_dot_v1_dot_registry__pb2.ListRootsRequest.SerializeToString,
+                response_deserializer=logos_dot_network_dot_v1_dot_registry__pb2.ListRootsResponse.FromString,
+                _registered_method=True)
 
 
 class RegistryServicer:
@@ -70,8 +75,10 @@ class RegistryServicer:
 
         Errors:
         INVALID_ARGUMENT    RLN_LIMIT_MISMATCH: the limit is not this registry's
+        INVALID_ARGUMENT    RLN_COMMITMENT_INVALID
         PERMISSION_DENIED   RLN_MEMBER_SLASHED
         RESOURCE_EXHAUSTED  RLN_MEMBERS_FULL
+        UNAVAILABLE         RLN_REGISTRATION_PENDING: it goes on; ask again
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,10 +86,18 @@ class RegistryServicer:
 
     def ReportSlash(self, request, context):
         """Reports a member that used a message id twice; the record proves it
-        (RLN-23). Idempotent.
+        (RLN-23), or the secret does (RLN-34). Idempotent.
 
         Errors:
         INVALID_ARGUMENT  RLN_SLASH_MALFORMED, RLN_EVIDENCE_INVALID
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRoots(self, request, context):
+        """Lists the newest roots of the members' tree, the oldest of them first: at
+        most 64, each with the block from which on it is the root (RLC-11).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,6 +120,11 @@ def add_RegistryServicer_to_server(servicer, server):
                     servicer.ReportSlash,
                     request_deserializer=logos_dot_network_dot_v1_dot_registry__pb2.ReportSlashRequest.FromString,
                     response_serializer=logos_dot_network_dot_v1_dot_registry__pb2.ReportSlashResponse.SerializeToString,
+            ),
+            'ListRoots': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRoots,
+                    request_deserializer=logos_dot_network_dot_v1_dot_registry__pb2.ListRootsRequest.FromString,
+                    response_serializer=logos_dot_network_dot_v1_dot_registry__pb2.ListRootsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -189,6 +209,33 @@ class Registry:
             '/logos.network.v1.Registry/ReportSlash',
             logos_dot_network_dot_v1_dot_registry__pb2.ReportSlashRequest.SerializeToString,
             logos_dot_network_dot_v1_dot_registry__pb2.ReportSlashResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRoots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.network.v1.Registry/ListRoots',
+            logos_dot_network_dot_v1_dot_registry__pb2.ListRootsRequest.SerializeToString,
+            logos_dot_network_dot_v1_dot_registry__pb2.ListRootsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -3,10 +3,14 @@
 isort:skip_file
 Who is a member: a registry of commitments that a chain or another service keeps.
 
-Scope:     served to mixnets by whoever registers their members; not by mixnet.
+Scope:     served to mixnets by the party that registers their members, e.g. by
+           chain; not by mixnet.
 Stability: v1 is additive-only once tagged; `./logos check` guards it.
 Errors:    every error carries google.rpc.ErrorInfo{reason, domain "logos"}.
-Sources:   docs/protocol/rln.md, RLN-30.
+           That of the chain also FAILED_PRECONDITION RLN_REGISTRY_OFF,
+           RLN_REGISTRY_TAKEN; UNAVAILABLE RLN_REGISTRY_BEHIND; and what its
+           wallet refuses, e.g. WALLET_FUNDS_INSUFFICIENT.
+Sources:   docs/protocol/rln.md, RLN-30; rln-registry.md.
 """
 
 from collections import abc as _abc
@@ -49,15 +53,21 @@ class RegistryStub:
 
     Errors:
       INVALID_ARGUMENT    RLN_LIMIT_MISMATCH: the limit is not this registry's
+      INVALID_ARGUMENT    RLN_COMMITMENT_INVALID
       PERMISSION_DENIED   RLN_MEMBER_SLASHED
       RESOURCE_EXHAUSTED  RLN_MEMBERS_FULL
+      UNAVAILABLE         RLN_REGISTRATION_PENDING: it goes on; ask again
     """
     ReportSlash: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ReportSlashRequest, _registry_pb2.ReportSlashResponse]
     """Reports a member that used a message id twice; the record proves it
-    (RLN-23). Idempotent.
+    (RLN-23), or the secret does (RLN-34). Idempotent.
 
     Errors:
       INVALID_ARGUMENT  RLN_SLASH_MALFORMED, RLN_EVIDENCE_INVALID
+    """
+    ListRoots: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListRootsRequest, _registry_pb2.ListRootsResponse]
+    """Lists the newest roots of the members' tree, the oldest of them first: at
+    most 64, each with the block from which on it is the root (RLC-11).
     """
 
 @_typing.type_check_only
@@ -75,15 +85,21 @@ class RegistryAsyncStub(RegistryStub):
 
     Errors:
       INVALID_ARGUMENT    RLN_LIMIT_MISMATCH: the limit is not this registry's
+      INVALID_ARGUMENT    RLN_COMMITMENT_INVALID
       PERMISSION_DENIED   RLN_MEMBER_SLASHED
       RESOURCE_EXHAUSTED  RLN_MEMBERS_FULL
+      UNAVAILABLE         RLN_REGISTRATION_PENDING: it goes on; ask again
     """
     ReportSlash: _aio.UnaryUnaryMultiCallable[_registry_pb2.ReportSlashRequest, _registry_pb2.ReportSlashResponse]  # type: ignore[assignment]
     """Reports a member that used a message id twice; the record proves it
-    (RLN-23). Idempotent.
+    (RLN-23), or the secret does (RLN-34). Idempotent.
 
     Errors:
       INVALID_ARGUMENT  RLN_SLASH_MALFORMED, RLN_EVIDENCE_INVALID
+    """
+    ListRoots: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListRootsRequest, _registry_pb2.ListRootsResponse]  # type: ignore[assignment]
+    """Lists the newest roots of the members' tree, the oldest of them first: at
+    most 64, each with the block from which on it is the root (RLC-11).
     """
 
 class RegistryServicer(metaclass=_abc_1.ABCMeta):
@@ -110,8 +126,10 @@ class RegistryServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           INVALID_ARGUMENT    RLN_LIMIT_MISMATCH: the limit is not this registry's
+          INVALID_ARGUMENT    RLN_COMMITMENT_INVALID
           PERMISSION_DENIED   RLN_MEMBER_SLASHED
           RESOURCE_EXHAUSTED  RLN_MEMBERS_FULL
+          UNAVAILABLE         RLN_REGISTRATION_PENDING: it goes on; ask again
         """
 
     @_abc_1.abstractmethod
@@ -121,10 +139,20 @@ class RegistryServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.ReportSlashResponse, _abc.Awaitable[_registry_pb2.ReportSlashResponse]]:
         """Reports a member that used a message id twice; the record proves it
-        (RLN-23). Idempotent.
+        (RLN-23), or the secret does (RLN-34). Idempotent.
 
         Errors:
           INVALID_ARGUMENT  RLN_SLASH_MALFORMED, RLN_EVIDENCE_INVALID
+        """
+
+    @_abc_1.abstractmethod
+    def ListRoots(
+        self,
+        request: _registry_pb2.ListRootsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.ListRootsResponse, _abc.Awaitable[_registry_pb2.ListRootsResponse]]:
+        """Lists the newest roots of the members' tree, the oldest of them first: at
+        most 64, each with the block from which on it is the root (RLC-11).
         """
 
 def add_RegistryServicer_to_server(servicer: RegistryServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -105,7 +105,10 @@ class RlnServicer:
 
         Errors:
         FAILED_PRECONDITION  RLN_REGISTRATION_CLOSED: members are those of a list
+        FAILED_PRECONDITION  RLN_ALLOCATION_REFUSED: the registry gave none, and says why
         UNAVAILABLE          RLN_REGISTRY_UNAVAILABLE
+        UNAVAILABLE          RLN_REGISTRATION_PENDING: the registry is not sure yet, and
+        goes on: ask again
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -56,7 +56,10 @@ class RlnStub:
 
     Errors:
       FAILED_PRECONDITION  RLN_REGISTRATION_CLOSED: members are those of a list
+      FAILED_PRECONDITION  RLN_ALLOCATION_REFUSED: the registry gave none, and says why
       UNAVAILABLE          RLN_REGISTRY_UNAVAILABLE
+      UNAVAILABLE          RLN_REGISTRATION_PENDING: the registry is not sure yet, and
+                          goes on: ask again
     """
     RequestAllocation: _grpc.UnaryUnaryMultiCallable[_rln_pb2.RequestAllocationRequest, _rln_pb2.RequestAllocationResponse]
     """Asks another node to register this one (LIP-158), where the network has a
@@ -125,7 +128,10 @@ class RlnAsyncStub(RlnStub):
 
     Errors:
       FAILED_PRECONDITION  RLN_REGISTRATION_CLOSED: members are those of a list
+      FAILED_PRECONDITION  RLN_ALLOCATION_REFUSED: the registry gave none, and says why
       UNAVAILABLE          RLN_REGISTRY_UNAVAILABLE
+      UNAVAILABLE          RLN_REGISTRATION_PENDING: the registry is not sure yet, and
+                          goes on: ask again
     """
     RequestAllocation: _aio.UnaryUnaryMultiCallable[_rln_pb2.RequestAllocationRequest, _rln_pb2.RequestAllocationResponse]  # type: ignore[assignment]
     """Asks another node to register this one (LIP-158), where the network has a
@@ -203,7 +209,10 @@ class RlnServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           FAILED_PRECONDITION  RLN_REGISTRATION_CLOSED: members are those of a list
+          FAILED_PRECONDITION  RLN_ALLOCATION_REFUSED: the registry gave none, and says why
           UNAVAILABLE          RLN_REGISTRY_UNAVAILABLE
+          UNAVAILABLE          RLN_REGISTRATION_PENDING: the registry is not sure yet, and
+                              goes on: ask again
         """
 
     @_abc_1.abstractmethod

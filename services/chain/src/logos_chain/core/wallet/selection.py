@@ -13,11 +13,12 @@ from logos_chain.core.wallet.errors import (
     OrderInvalidError,
 )
 from logos_chain.core.wallet.types import Order, Prices
+from logos_mantle.channels import ChannelDeposit
 from logos_mantle.fees import checked_sum, mandatory_fee
 from logos_mantle.limits import MAX_SIGNING_KEYS
-from logos_mantle.notes import MAX_OUTPUTS, Note
+from logos_mantle.notes import MAX_OUTPUTS, Note, note_id
 from logos_mantle.octets import HASH_BYTES, ZERO
-from logos_mantle.operations import Operation
+from logos_mantle.operations import Operation, operation_id
 from logos_mantle.proofs import PROOF_OF, OperationProof, ThresholdProof, null_proof
 from logos_mantle.transactions import SignedTransaction, Transaction
 from logos_mantle.transfers import Transfer
@@ -119,7 +120,13 @@ def choose(values: Mapping[bytes, int], need: Callable[[int], int], rng: Rng) ->
 
 
 def plan(
-    order: Order, values: Mapping[bytes, int], *, prices: Prices, change_key: bytes, rng: Rng
+    order: Order,
+    values: Mapping[bytes, int],
+    *,
+    prices: Prices,
+    change_key: bytes,
+    rng: Rng,
+    deposit_key: bytes = ZERO,
 ) -> Plan:
     """Makes a transaction of an order (WAL-14).
 
@@ -129,6 +136,7 @@ def plan(
         prices: Of the next block.
         change_key: Public key of the change, 32 bytes.
         rng: Decides between notes, and on the order of inputs and outputs.
+        deposit_key: Public key of the notes for channels, if there are any.
 
     Raises:
         OrderInvalidError: No transaction is like that.
@@ -137,9 +145,10 @@ def plan(
     """
     _check(order)
     change = Note(0, change_key)
-    base = with_headroom(_fee(order, 1, order.outputs, prices), prices)
+    paid = [*order.outputs, *[Note(each.value, deposit_key) for each in order.deposits]]
+    base = with_headroom(_fee(order, 1, paid, prices), prices)
     each_costs = with_headroom(HASH_BYTES * prices.storage, prices)
-    wanted = checked_sum(each.value for each in order.outputs) + order.tip + base
+    wanted = checked_sum(each.value for each in paid) + order.tip + base
 
     def need(inputs: int) -> int:
         return wanted + each_costs * (inputs - 1)
@@ -148,18 +157,19 @@ def plan(
     left = sum(values[each] for each in inputs) - need(len(inputs))
     if left < 0:
         raise FundsInsufficientError(f"the chosen notes are worth {-left} too little")
-    outputs = [*order.outputs, change]
+    outputs = [*paid, change]
     more = with_headroom(_fee(order, 1, outputs, prices), prices) - base
     kept = left - more
     # Change that costs more to spend than it is worth is the leader's.
     is_kept = kept > each_costs and len(outputs) <= MAX_OUTPUTS
     change = Note(kept, change_key)
-    made = shuffled([*order.outputs, change], rng) if is_kept else list(order.outputs)
+    made = shuffled([*paid, change], rng) if is_kept else paid
     transfer = Transfer(tuple(inputs), tuple(made))
-    fee = unsigned_fee([*order.operations, transfer], prices, order.signatures)
+    operations = (*order.operations, transfer, *_deposits(order, transfer, deposit_key))
+    fee = unsigned_fee(operations, prices, order.signatures)
     spent = sum(values[each] for each in inputs) - sum(each.value for each in made)
     return Plan(
-        Transaction((*order.operations, transfer)),
+        Transaction(operations),
         fee,
         spent - fee,
         tuple(inputs),
@@ -184,9 +194,24 @@ def _smallest_pair(
     return None if best is None else best[1]
 
 
+def _deposits(order: Order, transfer: Transfer, key: bytes) -> list[ChannelDeposit]:
+    """Returns the deposits of an order, each of a note that the transfer makes."""
+    operation, left = operation_id(transfer), dict(enumerate(transfer.outputs))
+    found: list[ChannelDeposit] = []
+    for each in order.deposits:
+        note = Note(each.value, key)
+        index = next(at for at, one in left.items() if one == note)
+        del left[index]
+        found.append(
+            ChannelDeposit(each.channel, (note_id(operation, index, note),), each.metadata)
+        )
+    return found
+
+
 def _fee(order: Order, inputs: int, outputs: Sequence[Note], prices: Prices) -> int:
     transfer = Transfer((ZERO,) * inputs, tuple(outputs))
-    return unsigned_fee([*order.operations, transfer], prices, order.signatures)
+    deposits = [ChannelDeposit(each.channel, (ZERO,), each.metadata) for each in order.deposits]
+    return unsigned_fee([*order.operations, transfer, *deposits], prices, order.signatures)
 
 
 def _check(order: Order) -> None:
@@ -194,9 +219,11 @@ def _check(order: Order) -> None:
         raise OrderInvalidError("transfers are made of outputs", field="operations")
     if not all(each.value for each in order.outputs):
         raise OrderInvalidError("every output has a value", field="outputs")
-    if not (order.outputs or order.operations or order.inputs):
+    if not all(each.value > 0 for each in order.deposits):
+        raise OrderInvalidError("every deposit has a value", field="deposits")
+    if not (order.outputs or order.operations or order.inputs or order.deposits):
         raise OrderInvalidError("there is nothing to do")
     if len(order.inputs) > MAX_SIGNING_KEYS or len(set(order.inputs)) < len(order.inputs):
         raise OrderInvalidError(f"at most {MAX_SIGNING_KEYS} inputs, each once", field="inputs")
-    if len(order.outputs) > MAX_OUTPUTS or order.tip < 0:
+    if len(order.outputs) + len(order.deposits) > MAX_OUTPUTS or order.tip < 0:
         raise OrderInvalidError(f"at most {MAX_OUTPUTS} outputs, and no tip below 0")

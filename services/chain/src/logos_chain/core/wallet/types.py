@@ -159,6 +159,18 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
+class Deposit:
+    """A value for a channel: the transfer makes a note of it, of a key of the wallet (WAL-32)."""
+
+    channel: bytes
+    """32 bytes."""
+    value: int
+    """Above 0, 64 bits."""
+    metadata: bytes
+    """What it tells the channel's zone, at most 1,835,008 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What a transaction is to do; the wallet adds a transfer that pays for it (WAL-14)."""
 
@@ -171,6 +183,8 @@ class Order:
     """Notes to spend, all of them; none: the wallet chooses."""
     tip: int = 0
     """For the leader, over the fee with its headroom."""
+    deposits: tuple[Deposit, ...] = ()
+    """After the transfer."""
 
 
 @dataclass(frozen=True, slots=True)

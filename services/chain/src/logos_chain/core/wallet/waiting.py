@@ -11,8 +11,8 @@ from logos_chain.core.wallet.errors import NoteUnavailableError, TransactionUnkn
 from logos_chain.core.wallet.ring import KeyRing
 from logos_chain.core.wallet.types import Draft, Dropped, DropReason, Effect
 from logos_mantle.channels import ChannelDeposit, ChannelTransfer, ChannelWithdraw
-from logos_mantle.notes import Note
-from logos_mantle.operations import Operation
+from logos_mantle.notes import Note, note_id
+from logos_mantle.operations import Operation, operation_id
 from logos_mantle.services import SdpDeclare
 from logos_mantle.transactions import Transaction
 from logos_mantle.transfers import LeaderClaim, Transfer
@@ -159,9 +159,17 @@ class Waiting:
 
 
 def _outputs(transaction: Transaction) -> list[Note]:
-    return [
-        note
-        for operation in transaction.operations
-        if isinstance(operation, Transfer)
-        for note in operation.outputs
-    ]
+    """Returns what transfers make and no channel takes at once."""
+    operations = transaction.operations
+    taken = {e for one in operations if isinstance(one, ChannelDeposit) for e in one.inputs}
+    found: list[Note] = []
+    for operation in operations:
+        if isinstance(operation, Transfer):
+            made = operation.outputs
+            identifier = operation_id(operation) if taken else b""
+            found += [
+                note
+                for index, note in enumerate(made)
+                if not taken or note_id(identifier, index, note) not in taken
+            ]
+    return found

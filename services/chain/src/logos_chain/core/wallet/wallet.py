@@ -44,6 +44,7 @@ from logos_chain.core.wallet.types import (
 )
 from logos_chain.core.wallet.waiting import Waiting, uses
 from logos_crypto.trees import MerklePath
+from logos_mantle.octets import ZERO
 
 MAX_HISTORY: Final = 10_000
 """Entries of final blocks that are kept; a store keeps them all, by `Moved`."""
@@ -289,13 +290,15 @@ class Wallet:
         chosen = order.inputs or [each for each in free if each not in fixed]
         if set(order.inputs) & set(fixed):
             raise NoteUnavailableError("an input is a note of another operation")
-        [change_key] = self.keys.change_keys(1, self._waiting.keys)
+        wanted = 2 if order.deposits else 1
+        [change_key, *deposit_keys] = self.keys.change_keys(wanted, self._waiting.keys)
         made = plan(
             order,
             {each: free[each] for each in chosen},
             prices=prices,
             change_key=change_key,
             rng=self._rng,
+            deposit_key=deposit_keys[0] if deposit_keys else ZERO,
         )
         draft = Draft(
             transaction=made.transaction,
@@ -303,7 +306,7 @@ class Wallet:
             tip=made.tip,
             signing_keys=self._keys_of(made.inputs),
             change=made.change,
-            keys=(change_key,) if made.change is not None else (),
+            keys=(*([] if made.change is None else [change_key]), *deposit_keys),
         )
         return self._drafted(ticket, draft, now_ms)
 

@@ -15,12 +15,18 @@ from logos_crypto.circuits import CircuitKey, Witness
 from logos_crypto.jobs import CircuitJob
 from logos_crypto.prover import Priority
 from logos_crypto.trees import MerklePath
-from logos_mantle.proofs import ClaimProof, OperationProof, ZkSignatureProof
-from logos_mantle.transactions import SignedTransaction
+from logos_mantle.channels import ChannelConfig, ChannelDeposit
+from logos_mantle.notes import note_id
+from logos_mantle.operations import operation_id
+from logos_mantle.proofs import ClaimProof, OperationProof, ThresholdProof, ZkSignatureProof
+from logos_mantle.transactions import SignedTransaction, Transaction
 from logos_mantle.transfers import LeaderClaim, Transfer
 
 CIRCUITS: Final = ("signature2", "signature32", "claim")
 """Those whose proving keys a wallet needs."""
+
+
+_Part = tuple[type[ClaimProof] | type[ZkSignatureProof], Witness] | ThresholdProof
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +34,12 @@ class DraftWitnesses:
     """What is to be proven of a draft, for each operation in turn. Secret."""
 
     draft: Draft
-    parts: tuple[tuple[type[ClaimProof] | type[ZkSignatureProof], Witness], ...] = field(repr=False)
+    parts: tuple[_Part, ...] = field(repr=False)
+    """A threshold's proof is there already: that of a new channel, which has no signatures."""
 
 
 def witnesses(machine: Wallet, draft: Draft, path: MerklePath | None = None) -> DraftWitnesses:
-    """Returns what is to be proven of a transfer or a claim of the wallet.
+    """Returns what is to be proven of a transfer, its deposits, or a claim of the wallet.
 
     Args:
         machine: The wallet.
@@ -41,14 +48,19 @@ def witnesses(machine: Wallet, draft: Draft, path: MerklePath | None = None) -> 
 
     Raises:
         KeyUnknownError: The wallet only watches.
+        KeyError: It deposits notes that it does not make.
         ValueError: It has operations that the wallet does not prove by itself.
     """
-    parts: list[tuple[type[ClaimProof | ZkSignatureProof], Witness]] = []
+    parts: list[_Part] = []
     transaction = draft.transaction
     for operation in transaction.operations:
         match operation:
             case Transfer():
                 parts.append((ZkSignatureProof, transfer_witness(machine, draft)))
+            case ChannelDeposit():
+                parts.append((ZkSignatureProof, _deposit_witness(machine, transaction, operation)))
+            case ChannelConfig():  # of a channel that there is, the ledger refuses it
+                parts.append(ThresholdProof(()))
             case LeaderClaim() if path is not None and draft.voucher is not None:
                 ring = machine.voucher_ring
                 secret = ring.secret(ring.by_number(draft.voucher))
@@ -62,6 +74,17 @@ def transfer_witness(machine: Wallet, draft: Draft) -> Witness:
     """Returns what is to be proven of a draft's transfer. Secret; raises `KeyUnknownError`."""
     secrets = [machine.keys.secret_key(each) for each in draft.signing_keys]
     return signature_witness(draft.transaction, draft.signing_keys, secrets)
+
+
+def _deposit_witness(machine: Wallet, transaction: Transaction, deposit: ChannelDeposit) -> Witness:
+    made = {
+        note_id(operation_id(each), index, note): note.public_key
+        for each in transaction.operations
+        if isinstance(each, Transfer)
+        for index, note in enumerate(each.outputs)
+    }
+    keys = [made[each] for each in deposit.inputs]
+    return signature_witness(transaction, keys, [machine.keys.secret_key(each) for each in keys])
 
 
 class DraftProver:
@@ -79,8 +102,12 @@ class DraftProver:
     async def signed(self, wanted: DraftWitnesses) -> SignedTransaction:
         """Returns a draft with its proofs; behind proofs of leadership. Errors of `LogosError`."""
         proofs: list[OperationProof] = []
-        for kind, witness in wanted.parts:
-            proofs.append(kind(await self.proof(witness)))
+        for part in wanted.parts:
+            if isinstance(part, ThresholdProof):
+                proofs.append(part)
+            else:
+                kind, witness = part
+                proofs.append(kind(await self.proof(witness)))
         return SignedTransaction(wanted.draft.transaction, tuple(proofs))
 
     async def proof(self, witness: Witness) -> bytes:

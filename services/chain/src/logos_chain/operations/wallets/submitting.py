@@ -122,7 +122,7 @@ class Submitter:
         The work goes on if the caller is cancelled.
 
         Args:
-            order: Without operations.
+            order: Without operations that others sign.
             request: The caller's name for it, at most 64 bytes: an order of a name is fulfilled
                 once (WAL-25). Empty: it has none.
 
@@ -344,4 +344,8 @@ def prices_of(ledger: Ledger) -> Prices:
 
 def _digest(order: Order) -> bytes:
     outputs = b"".join([each.encode() for each in order.outputs])
-    return blake2b(order.tip.to_bytes(8, "little"), outputs)
+    deposits = [
+        blake2b(each.channel, each.value.to_bytes(8, "little"), each.metadata)
+        for each in order.deposits
+    ]
+    return blake2b(order.tip.to_bytes(8, "little"), outputs, *deposits)

@@ -18,7 +18,7 @@ from logos_chain.core.wallet.errors import KeyUnknownError, OrderInvalidError
 from logos_chain.core.wallet.holdings import VoucherState
 from logos_chain.core.wallet.ports import WalletStore
 from logos_chain.core.wallet.selection import Rng
-from logos_chain.core.wallet.types import Balances, Draft, Order, OwnedNote, Recorded
+from logos_chain.core.wallet.types import Balances, Deposit, Draft, Order, OwnedNote, Recorded
 from logos_chain.operations.chain_events import EventsLost, Listener
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.leading import Make
@@ -30,6 +30,7 @@ from logos_chain.operations.wallets.proving import DraftProver
 from logos_chain.operations.wallets.submitting import Prepared, Submit, Submitter
 from logos_chain.operations.wallets.tracking import Tracker
 from logos_crypto.circuits import CircuitKey
+from logos_mantle.channels import ChannelConfig
 from logos_mantle.notes import Note
 from logos_mantle.octets import HASH_BYTES, is_field
 from logos_module.errors import ModuleDrainingError
@@ -249,6 +250,20 @@ class WalletOperations:
             request: The caller's name for it; errors and more: `Submitter.send`.
         """
         return await self._submitter.send(Order(tuple(outputs), tip=tip), request)
+
+    async def deposit(
+        self, deposit: Deposit, begin: Sequence[ChannelConfig] = (), *, request: bytes = b""
+    ) -> bytes:
+        """Gives a value to a channel (WAL-32); returns the transaction's hash once it is submitted.
+
+        Args:
+            deposit: What, and to which channel.
+            begin: The configuration that makes the channel, where there is none yet.
+            request: The caller's name for it, with or without `begin`; errors and more:
+                `Submitter.send`.
+        """
+        order = Order(operations=tuple(begin), signatures=(0,) * len(begin), deposits=(deposit,))
+        return await self._submitter.send(order, request)
 
     async def prepare(self, order: Order) -> Prepared:
         """Pays for operations of the caller's; errors and more: `Submitter.prepare`."""

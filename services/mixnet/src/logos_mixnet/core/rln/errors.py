@@ -235,6 +235,13 @@ class RegistryUnavailableError(LocalFaultError):
     retry_after_ms = 1000
 
 
+class RegistrationPendingError(RegistryUnavailableError):
+    """The registry is not sure of the member yet, and goes on (RLN-40)."""
+
+    reason = "RLN_REGISTRATION_PENDING"
+    retry_after_ms = 10_000
+
+
 class RlnOffError(LocalFaultError):
     """Rate limits are switched off on this node."""
 
