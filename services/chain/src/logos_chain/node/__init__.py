@@ -11,6 +11,7 @@ from logos_chain.config import parse
 from logos_chain.core.consensus.starting import starting_rule
 from logos_chain.core.wallet.keystore import Cost
 from logos_chain.node.clocks import unix_ms
+from logos_chain.node.registries import refuse_registry
 from logos_chain.node.rooms import Rooms
 from logos_chain.node.served import serve_all
 from logos_chain.node.surroundings import Surroundings, proving_keys
@@ -65,6 +66,8 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         past = await past_of(store.marks, store.chain)
         rule = starting_rule(past, parameters.offline_grace_ms, unix_ms())
         imported = await store.chain.imported()
+        if imported is not None:
+            refuse_registry(config)
         opening = Opening(store.chain, around.network, imported=imported)
         chain = await opening.open(rule, unix_ms)
         done = list(await store.proposals.slots())

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
+from logos_chain.config import Config
 from logos_chain.core.consensus.starting import Phase
+from logos_chain.core.registry.errors import RegistryNeedsAllBlocksError
 from logos_chain.core.registry.rules import RegistryRules
 from logos_chain.node.surroundings import Surroundings
 from logos_chain.operations.following import FollowOperations
@@ -32,6 +34,19 @@ class RegistryRooms:
         """Returns what runs as long as the node does."""
         keeping = [] if self.keeper is None else [self.keeper.run()]
         return [self.reader.run(), *keeping]
+
+
+def refuse_registry(config: Config) -> None:
+    """Refuses a registry where the chain begins with a checkpoint.
+
+    Raises:
+        RegistryNeedsAllBlocksError: The settings have one.
+    """
+    if config.rln_registry:
+        raise RegistryNeedsAllBlocksError(
+            "the registry of members is read from the genesis on, and the chain of this node begins "
+            "with a checkpoint: switch rln_registry off, or let a node have it that has all blocks"
+        )
 
 
 def registry_rooms(

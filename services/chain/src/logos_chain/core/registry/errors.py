@@ -10,6 +10,13 @@ class RegistryOffError(LogosError):
     reason = "RLN_REGISTRY_OFF"
 
 
+class RegistryNeedsAllBlocksError(LogosError):
+    """Members are read from the genesis on, and the chain here begins with a checkpoint (RLC-8)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "RLN_REGISTRY_NEEDS_ALL_BLOCKS"
+
+
 class RegistryTakenError(LogosError):
     """The registry's channel began otherwise than the rules say (RLC-2)."""
 
