@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from logos_base.machine import Answer, Ticket
 from logos_mixnet.core.rln.epochs import Epochs
 from logos_mixnet.core.rln.message_ids import MessageIds, Purpose, Save, Slot
-from logos_mixnet.core.rln.prepared import MAX_PREPARED, ProofPool, Ready
+from logos_mixnet.core.rln.prepared import MAX_PREPARED, Departures, ProofPool, Ready
 
 EPOCHS = Epochs()
 PERIOD = EPOCHS.period_ms
@@ -39,20 +39,22 @@ class Rig:
         assert isinstance(slot, Slot)
         return slot, self.pool.take(slot, self.roots) is not None
 
-    def prepare(self) -> list[Slot]:
+    def prepare(self, departures: Departures | None = None) -> list[Slot]:
         made = []
         self.pool.keep(self.ids, self.roots, self.now_ms)
-        while (slot := self.pool.missing(self.ids, self.now_ms)) is not None:
+        while (slot := self.pool.missing(self.ids, self.now_ms, departures)) is not None:
             made.append(slot)
             self.pool.put(slot, Ready(self.roots[0], None))  # type: ignore[arg-type]  # no proof
         return made
 
 
-def test_a_node_at_rest_has_one_proof() -> None:
+def test_nothing_is_prepared_for_a_module_at_rest() -> None:
     rig = Rig()
 
-    assert rig.prepare() == [Slot(500, 0)]
-    assert rig.use() == (Slot(500, 0), True)
+    assert rig.prepare() == []
+    assert rig.use() == (Slot(500, 0), False)
+    assert rig.prepare() == [Slot(500, 1), Slot(500, 2)]
+    assert rig.use() == (Slot(500, 1), True)
 
 
 def test_as_many_are_prepared_as_were_used_and_half_more() -> None:
@@ -62,8 +64,10 @@ def test_as_many_are_prepared_as_were_used_and_half_more() -> None:
     rig.now_ms += PERIOD
 
     assert rig.prepare() == [Slot(501, at) for at in range(10)]
-    rig.now_ms += 3 * PERIOD
-    assert rig.prepare() == [Slot(504, 0)]
+    rig.now_ms += PERIOD
+    assert rig.prepare() == [Slot(502, at) for at in range(10)]
+    rig.now_ms += PERIOD
+    assert rig.prepare() == []
 
 
 def test_in_an_epochs_course_they_are_more_and_more_of_the_next() -> None:
@@ -85,10 +89,11 @@ def test_in_an_epochs_course_they_are_more_and_more_of_the_next() -> None:
 
 def test_what_cannot_be_used_is_dropped() -> None:
     rig = Rig()
+    rig.use()
     rig.prepare()
     rig.roots = (LATER, ROOT)
     rig.prepare()
-    assert len(rig.pool) == 1  # the older root is still accepted
+    assert len(rig.pool) == 2  # the older root is still accepted
 
     rig.roots = (LATER,)
     rig.pool.keep(rig.ids, rig.roots, rig.now_ms)
@@ -102,22 +107,25 @@ def test_what_cannot_be_used_is_dropped() -> None:
 
 def test_a_preparation_under_a_root_too_old_is_not_used() -> None:
     rig = Rig()
+    rig.use()
     rig.prepare()
     rig.roots = (LATER,)
 
-    assert rig.use() == (Slot(500, 0), False)
-    assert (rig.pool.found, rig.pool.not_found) == (0, 1)
+    assert rig.use() == (Slot(500, 1), False)
+    assert (rig.pool.found, rig.pool.not_found) == (0, 2)
 
 
 @pytest.mark.parametrize("jump_ms", [3_600_000, -3_600_000])
 def test_a_clock_that_jumps_leaves_nothing_of_the_epochs_before(jump_ms: int) -> None:
     rig = Rig()
+    rig.use()
     rig.prepare()
 
     rig.now_ms += jump_ms
+    rig.prepare()
 
-    assert rig.prepare() == [Slot(500 + jump_ms // PERIOD, 0)]
-    assert [slot.epoch for slot in rig.pool.slots] == [500 + jump_ms // PERIOD]
+    assert rig.pool.slots == []
+    assert rig.use() == (Slot(500 + jump_ms // PERIOD, 0), False)
 
 
 @pytest.mark.property
@@ -142,14 +150,24 @@ def test_never_more_than_the_goal_of_two_epochs_and_never_one_that_was_used(
         rig.now_ms += passed_ms
 
 
-def test_where_it_is_known_what_leaves_so_many_are_prepared_and_one() -> None:
+def test_where_it_is_known_what_leaves_so_many_are_prepared() -> None:
     rig, leave_ms = Rig(), [NOW_MS + 1, NOW_MS + PERIOD - 1, NOW_MS + PERIOD, NOW_MS + 2 * PERIOD]
 
     def departures(until_ms: int) -> int:
         return sum(each < until_ms for each in leave_ms)
 
-    wanted = []
-    while (slot := rig.pool.missing(rig.ids, rig.now_ms, departures)) is not None:
-        wanted.append(slot)
-        rig.pool.put(slot, Ready(ROOT, None))  # type: ignore[arg-type]  # no proof
-    assert wanted == [Slot(500, 0), Slot(500, 1), Slot(500, 2), Slot(501, 0)]
+    assert rig.prepare(departures) == [Slot(500, 0), Slot(500, 1), Slot(501, 0)]
+
+
+def test_one_more_is_prepared_where_others_have_left_than_those_that_were_known() -> None:
+    rig = Rig()
+
+    def none(_until_ms: int) -> int:
+        return 0
+
+    assert (rig.use(), rig.prepare(none)) == ((Slot(500, 0), False), [])
+    assert (rig.use(), rig.prepare(none)) == ((Slot(500, 1), False), [Slot(500, 2)])
+    rig.now_ms += 2 * PERIOD
+    assert rig.prepare(none) == [Slot(502, 0)]
+    rig.now_ms += PERIOD
+    assert rig.prepare(none) == []

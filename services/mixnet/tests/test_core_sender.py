@@ -230,6 +230,14 @@ def test_without_other_mixes_no_loop_is_sent() -> None:
     assert net.sender.loops_skipped > 0
 
 
+@pytest.mark.parametrize(("count", "foreseen"), [(1, 0), (2, 0), (3, 1)])
+def test_a_loop_is_foreseen_only_where_there_are_mixes_for_it(count: int, foreseen: int) -> None:
+    """RLN-25: no proof is prepared for one that is skipped."""
+    net = Net(count=count, profile=LAPTOP)
+    assert net.sender.leaving(10**9) == foreseen
+    assert net.sender.leaving(0) == 0
+
+
 def test_p7_the_way_of_an_answer_does_not_touch_who_is_asked_and_ends_here() -> None:
     net = Net()
     for block in net.sender.reply_blocks(50, "peer5", 1_000):

@@ -332,6 +332,7 @@ class LateGuard:
     def __init__(self, late: dict[Purpose, int]) -> None:
         self.late = Counter(late)
         self.made: Counter[Purpose] = Counter()
+        self.foreseen = 0
         self._purposes: dict[bytes, Purpose] = {}
 
     async def check(self, packet: bytes, proof: bytes) -> None:
@@ -348,6 +349,9 @@ class LateGuard:
         self.late[purpose] -= 1
         return self.late[purpose] < 0
 
+    def foresee(self) -> None:
+        self.foreseen += 1
+
 
 async def test_a_packet_whose_proof_came_late_leaves_with_another() -> None:
     """RLN-38."""
@@ -356,6 +360,16 @@ async def test_a_packet_whose_proof_came_late_leaves_with_another() -> None:
         assert (await found[0].calls.send(parcel(found[4]))).packets == 1
         assert await first(messages) == Delivery(b"hello")
     assert guard.made[Purpose.OWN] == 3
+
+
+async def test_proofs_are_prepared_as_soon_as_packets_have_come() -> None:
+    """RLN-25: what a mix has taken in leaves soon, maybe before it looks at the clock."""
+    guard = LateGuard({})
+    async with mixes(guard=guard) as found, found[4].calls.listen(CODEC) as messages:
+        await found[0].calls.send(parcel(found[4]))
+        await first(messages)
+    hops = found[0].mixing.profile.hops
+    assert guard.foreseen >= hops
 
 
 async def test_a_message_for_which_each_proof_came_late_is_refused() -> None:

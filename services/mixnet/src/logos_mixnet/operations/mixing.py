@@ -278,6 +278,8 @@ class Mixing:
         self.relaying.report(self.relay.checked, check.arrival, error)
 
     async def _keep(self, keep: core.Keep) -> None:
+        if self._around.guard is not None:
+            self._around.guard.foresee()
         try:
             await self._around.store.add_tags(keep.key_epoch, keep.tags)
         except StoreError as error:

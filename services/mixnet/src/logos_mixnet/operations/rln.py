@@ -168,6 +168,10 @@ class RlnOperations:
         """Says whether a proof of this node's own may still leave (RLN-38)."""
         return self.member.epochs.is_fresh(ProofFrame.decode(proof).epoch, self.now_ms())
 
+    def foresee(self) -> None:
+        """Has proofs prepared for what is known by now to leave, without waiting for `look`."""
+        self.proofs.foresee()
+
     async def register(self) -> MembershipState:
         """Registers this node, in the way that its network has. Idempotent."""
         if self.state().status is MembershipStatus.NONE:

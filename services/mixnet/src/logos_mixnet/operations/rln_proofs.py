@@ -95,6 +95,10 @@ class Proofs:
         self.driver.put(self.ids.tick)
         self._news.set()
 
+    def foresee(self) -> None:
+        """Takes note that more is known of what is going to leave."""
+        self._news.set()
+
     async def _prove_now(self, slot: Slot, x: bytes) -> Proof:
         external_nullifier = self.application.external_nullifier(slot.epoch)
         for _ in range(TRIES):

@@ -292,7 +292,8 @@ class Sender:
 
     def leaving(self, until_ms: int) -> int:
         """Returns how many own packets and loops are known that leave before a time."""
-        return self.outbox.leaving(until_ms) + (self._schedule.due_ms < until_ms)
+        loops = self._can_loop and self._schedule.due_ms < until_ms
+        return self.outbox.leaving(until_ms) + loops
 
     def next_wake_ms(self) -> int | None:
         """Returns when the next packet is due. Loops that are lost can wait for it."""
@@ -300,6 +301,12 @@ class Sender:
         return math.ceil(min(self._schedule.due_ms, math.inf if due_ms is None else due_ms))
 
     # -- steps -------------------------------------------------------------------------------
+
+    @property
+    def _can_loop(self) -> bool:
+        """Whether as many other mixes are known as a loop goes over."""
+        others = len(self._pool) - (self.own.peer_id in self._pool)
+        return others >= self._profile.hops - 1
 
     def _check_destination(self, peer_id: str) -> None:
         if peer_id not in self._pool or peer_id == self.own.peer_id:

@@ -37,6 +37,10 @@ class PacketGuard(Protocol):
         """Says whether a proof of this node's own may still leave (RLN-38)."""
         ...
 
+    def foresee(self) -> None:
+        """Takes note that more is known of what is going to leave (RLN-25)."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Registry:

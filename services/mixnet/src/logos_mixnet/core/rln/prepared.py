@@ -1,9 +1,11 @@
 """Proofs that are prepared for the message ids that come next (RLN-25).
 
-A preparation serves one id of one epoch under one root. Where it is known which messages are going
-to leave, as the mix knows what it holds, so many are prepared for each epoch, and one: hardly one
-is wasted. Elsewhere how many there are follows from how many were used lately; towards the
-end of an epoch they are more and more those of the next.
+A preparation serves one id of one epoch under one root: one that is not used by the epoch's end
+has cost a tenth of a second of a core for nothing. Where it is known which messages are going
+to leave, as the mix knows what it holds, so many are prepared for each epoch, and one more only
+where others than those have left lately. Elsewhere how many there are follows from how many were
+used lately, and where none was, none is; towards the end of an epoch they are more and more those
+of the next.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +19,9 @@ from logos_mixnet.core.rln.message_ids import MessageIds, Slot
 MAX_PREPARED: Final = 256
 LATELY: Final = 3
 """Epochs, the present one included, whose use says how many are prepared."""
+UNFORESEEN: Final = 2
+"""Messages of one epoch without a preparation, after which one is kept for such: of the mix's
+cover now and then one leaves before its proof can be made."""
 
 
 Departures = Callable[[int], int]
@@ -40,6 +45,8 @@ class ProofPool:
         self._ready: dict[Slot, Ready] = {}
         self._used: dict[int, int] = {}
         """Ids that were taken, by epoch."""
+        self._missed: dict[int, int] = {}
+        """Of them, those for which no proof was prepared."""
         self.found = 0
         """Ids for which a proof was prepared when they were taken."""
         self.not_found = 0
@@ -54,9 +61,12 @@ class ProofPool:
 
     @property
     def goal(self) -> int:
-        """How many proofs should be prepared: half more than were used in an epoch, and one."""
+        """How many proofs should be prepared: half more than were used in an epoch, and one.
+
+        None, if none was used lately: a module at rest costs nothing.
+        """
         peak = max(self._used.values(), default=0)
-        return min(self._most, 1 + peak + peak // 2)
+        return min(self._most, 1 + peak + peak // 2) if peak else 0
 
     def missing(
         self, ids: MessageIds, now_ms: int, departures: Departures | None = None
@@ -78,6 +88,7 @@ class ProofPool:
         ready = self._ready.pop(slot, None)
         if ready is None or ready.root not in roots:
             self.not_found += 1
+            self._missed[slot.epoch] = self._missed.get(slot.epoch, 0) + 1
             return None
         self.found += 1
         return ready
@@ -89,8 +100,9 @@ class ProofPool:
             is_due = epoch <= slot.epoch <= epoch + 1
             if not is_due or ready.root not in roots or ids.is_taken(slot):
                 del self._ready[slot]
-        for each in [each for each in self._used if not epoch - LATELY < each <= epoch]:
-            del self._used[each]
+        for counts in (self._used, self._missed):
+            for each in [each for each in counts if not epoch - LATELY < each <= epoch]:
+                del counts[each]
 
     def _share(self, now_ms: int) -> tuple[int, int]:
         """Returns how many are wanted for the present epoch and the next, by what was used."""
@@ -104,7 +116,8 @@ class ProofPool:
         next_ms = self._next_ms(now_ms)
         present = departures(next_ms)
         after = departures(next_ms + self._epochs.period_ms) - present
-        return min(self._most, present + 1), min(self._most, after)
+        spare = max(self._missed.values(), default=0) >= UNFORESEEN
+        return min(self._most, present + spare), min(self._most, after)
 
     def _next_ms(self, now_ms: int) -> int:
         return self._epochs.start_ms(self._epochs.at(now_ms) + 1)
