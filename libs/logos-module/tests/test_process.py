@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import resource
 from logos_module.process import keep_freed_memory
@@ -29,6 +31,34 @@ def test_large_buffers_are_not_faulted_in_again_and_again() -> None:
     before, after = map(int, done.stdout.split())
     assert before > 10_000
     assert after < before / 10
+
+
+RELEASED = """
+from pathlib import Path
+from logos_module.process import keep_freed_memory, release_freed_memory
+
+def resident_mib():
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) >> 10
+
+keep_freed_memory()
+many = [bytearray(1 << 20) for _ in range(48)]
+stays = bytearray(1 << 16)
+del many
+kept = resident_mib()
+print(release_freed_memory(), kept - resident_mib())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_freed_memory_is_given_back_when_that_is_asked_for() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", RELEASED], capture_output=True, text=True, check=True
+    )
+
+    released, mib = done.stdout.split()
+    assert released == "True"
+    assert int(mib) >= 40
 
 
 STOPPED = """

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from logos_crypto.circuits import CircuitKey, CircuitVerifier, circuit_names
 from logos_crypto.keys import CircuitKeys, KeySet
+from logos_module.process import release_freed_memory
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,8 @@ def make_keys(
 
 
 async def load_key(store: CircuitKeys, keys: KeySet, circuit: str) -> CircuitKey:
-    """`KeySet.load_key` in a thread."""
-    key = await asyncio.to_thread(keys.load_key, store, circuit)
+    """`KeySet.load_key` in a thread; gives back the memory that only loading takes."""
+    key = await asyncio.to_thread(_load_key, store, keys, circuit)
     _log_mark(circuit, is_insecure=key.is_insecure)
     return key
 
@@ -57,6 +58,13 @@ async def load_verifier(store: CircuitKeys, keys: KeySet, circuit: str) -> Circu
     verifier = await asyncio.to_thread(keys.load_verifier, store, circuit)
     _log_mark(circuit, is_insecure=verifier.is_insecure)
     return verifier
+
+
+def _load_key(store: CircuitKeys, keys: KeySet, circuit: str) -> CircuitKey:
+    try:
+        return keys.load_key(store, circuit)
+    finally:
+        release_freed_memory()
 
 
 def _log_mark(circuit: str, *, is_insecure: bool) -> None:

@@ -82,3 +82,20 @@ def keep_freed_memory() -> bool:
         mallopt(ARENA_MAX, _ARENAS),
     ]
     return all(done)
+
+
+def release_freed_memory() -> bool:
+    """Gives the system back what `keep_freed_memory` has the C library keep.
+
+    For after work that takes far more than stays in use: a proving key is compared with its
+    circuit's constraints, which are several times as large. Takes some milliseconds, in which other
+    threads wait to allocate.
+
+    Returns:
+        Whether there was any; False if the C library has no `malloc_trim`.
+    """
+    try:
+        malloc_trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError):
+        return False
+    return bool(malloc_trim(0))

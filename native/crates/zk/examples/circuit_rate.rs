@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use ark_groth16::Groth16;
 use ark_groth16::r1cs_to_qap::LibsnarkReduction;
+use ark_relations::r1cs::ConstraintMatrices;
 use logos_zk::circuits::named;
 use logos_zk::field::Fr;
 use logos_zk::groth16::{Bn254, Cancellation, Proof, ProvingKey, VerifyingKey, prove, prove_fixed};
@@ -50,7 +51,9 @@ fn measure(witness: &Witness, rounds: usize) {
 
     let mut proof = None;
     let assign = median(rounds, || statement.assign(public, private).is_ok());
-    let bare = median(rounds, || bare(&key, public, private));
+    let (system, _) = statement.constraints();
+    let matrices = system.to_matrices().expect("they are there without values");
+    let bare = median(rounds, || bare(&key, &matrices, public, private));
     let whole = median(rounds, || {
         proof = prove(&key, public, private, None, &none).ok();
     });
@@ -68,20 +71,25 @@ fn measure(witness: &Witness, rounds: usize) {
          \"fixed_ms\": {fixed:.1}, \"finish_ms\": {finish:.1}, \"verify_ms\": {verify:.2}, \
          \"verify_batched_ms\": {batched:.2}}}",
         witness.circuit,
-        key.matrices().num_constraints,
+        key.matrices().constraints,
     );
 }
 
 /// What arkworks does with the same values.
-fn bare(key: &ProvingKey, public: &[Fr], private: &[Fr]) -> Proof {
+fn bare(
+    key: &ProvingKey,
+    matrices: &ConstraintMatrices<Fr>,
+    public: &[Fr],
+    private: &[Fr],
+) -> Proof {
     let full = key.statement.assign(public, private).expect("true");
     Groth16::<Bn254, LibsnarkReduction>::create_proof_with_reduction_and_matrices(
         key.points(),
         Fr::from(3u64),
         Fr::from(4u64),
-        key.matrices(),
-        key.matrices().num_instance_variables,
-        key.matrices().num_constraints,
+        matrices,
+        matrices.num_instance_variables,
+        matrices.num_constraints,
         &full.values,
     )
     .expect("true")

@@ -57,6 +57,23 @@ fn a_key_from_the_store_proves_for_who_has_its_verifying_key_alone() {
     ));
 }
 
+/// KEY-4, KEY-7: matrices are used from the file that was loaded, also when it is no longer there.
+#[test]
+fn a_loaded_key_outlives_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = CircuitKeys::open(folder.path()).unwrap();
+    let first = made(1);
+    let (circuit, hash) = (first.key().circuit(), first.key().verifying_key_hash());
+    let path = keys.add(first.key()).unwrap();
+    let loaded = ProvingKey::new(keys.load(circuit, &hash).unwrap()).unwrap();
+
+    std::fs::remove_file(&path).unwrap();
+    keys.add(made(2).key()).unwrap();
+
+    assert_eq!(loaded.matrices(), first.matrices());
+    assert!(proves(&loaded, &first.verifying_key()));
+}
+
 /// KEY-4: a file has the matrices that the statement has, for every circuit.
 #[test]
 fn a_key_has_the_constraints_of_its_circuit() {

@@ -5,6 +5,7 @@ mod json;
 mod key;
 mod msm;
 mod prove;
+mod quotient;
 mod sums;
 mod verify;
 

@@ -11,12 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ark_bn254::G1Projective;
 use ark_ec::CurveGroup;
 use ark_ff::UniformRand;
-use ark_groth16::r1cs_to_qap::{LibsnarkReduction, R1CSToQAP};
-use ark_poly::GeneralEvaluationDomain;
 use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
 use super::msm::multi_scalar;
+use super::quotient::quotient;
 use super::sums::{Sums, sum};
 use super::{Proof, ProvingKey};
 use crate::circuits::{Assignment, WitnessError};
@@ -136,7 +135,7 @@ fn prove_blinded(
             rest.plus(&cached.sums)
         }
     };
-    let h = quotient(key, &assignment, cancellation)?;
+    let h = quotient_term(key, &assignment, cancellation)?;
     let a = sums.a + points.vk.alpha_g1 + points.a_query[0] + points.delta_g1 * r;
     let b_g1 = sums.b_g1 + points.beta_g1 + points.b_g1_query[0] + points.delta_g1 * s;
     let b_g2 = sums.b_g2 + points.vk.beta_g2 + points.b_g2_query[0] + points.vk.delta_g2 * s;
@@ -169,19 +168,12 @@ fn fixed_values(assignment: &Assignment, is_fixed: &[bool]) -> Zeroizing<Vec<Fr>
 }
 
 /// The term of the quotient polynomial.
-fn quotient(
+fn quotient_term(
     key: &ProvingKey,
     assignment: &Assignment,
     cancellation: &Cancellation,
 ) -> Result<G1Projective, ProveError> {
-    let coefficients =
-        LibsnarkReduction::witness_map_from_matrices::<Fr, GeneralEvaluationDomain<Fr>>(
-            key.matrices(),
-            key.matrices().num_instance_variables,
-            key.matrices().num_constraints,
-            &assignment.values,
-        )
-        .expect("the circuit fits a domain, or it would have no key");
+    let coefficients = quotient(key.matrices(), &assignment.values);
     cancellation.check()?;
     Ok(multi_scalar(&key.points().h_query, &coefficients))
 }
@@ -194,6 +186,7 @@ mod tests {
     use crate::keys::Randomness;
     use ark_bn254::Bn254;
     use ark_groth16::Groth16;
+    use ark_groth16::r1cs_to_qap::LibsnarkReduction;
 
     fn key() -> ProvingKey {
         let statement = named(<Signature<2> as Circuit>::NAME).unwrap();
@@ -219,14 +212,16 @@ mod tests {
         let (public, private) = values(5);
         let blinding = (Fr::from(1234u64), Fr::from(98765u64));
         let full = key.statement.assign(&public, &private).unwrap();
+        let (system, _) = key.statement.constraints();
+        let matrices = system.to_matrices().unwrap();
         let expected =
             Groth16::<Bn254, LibsnarkReduction>::create_proof_with_reduction_and_matrices(
                 key.points(),
                 blinding.0,
                 blinding.1,
-                key.matrices(),
-                key.matrices().num_instance_variables,
-                key.matrices().num_constraints,
+                &matrices,
+                matrices.num_instance_variables,
+                matrices.num_constraints,
                 &full.values,
             )
             .unwrap();

@@ -2,9 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapOptions};
 use rand::RngCore;
 
 use super::{KeyError, hex};
@@ -18,15 +19,49 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> KeyEr
     }
 }
 
+/// A file that is mapped whole.
+pub struct MappedFile {
+    path: PathBuf,
+    file: File,
+    bytes: Mmap,
+}
+
+impl MappedFile {
+    /// Maps a part of the same file on its own, to outlive the whole: pages of the rest that were
+    /// read are then no longer counted as this process's.
+    ///
+    /// # Errors
+    /// `KeyError::Io`.
+    pub(super) fn part(&self, range: Range<usize>) -> Result<Mmap, KeyError> {
+        let mut options = MmapOptions::new();
+        options.offset(range.start as u64).len(range.len());
+        // SAFETY: as in `map`.
+        unsafe { options.map(&self.file) }.map_err(io("map", &self.path))
+    }
+}
+
+impl Deref for MappedFile {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Maps a file. Empty files cannot be mapped and are an error like any other.
 ///
 /// # Errors
 /// `KeyError::Io`.
-pub fn map(path: &Path) -> Result<Mmap, KeyError> {
+pub fn map(path: &Path) -> Result<MappedFile, KeyError> {
     let file = File::open(path).map_err(io("open", path))?;
     // SAFETY: files here are replaced by a rename and never written in place (`write`), so the
-    // mapped one does not change. Truncating it by hand while it is read causes a SIGBUS.
-    unsafe { Mmap::map(&file) }.map_err(io("map", path))
+    // mapped one does not change. Truncating it by hand while it is used causes a SIGBUS.
+    let bytes = unsafe { Mmap::map(&file) }.map_err(io("map", path))?;
+    Ok(MappedFile {
+        path: path.to_owned(),
+        file,
+        bytes,
+    })
 }
 
 /// Writes a file under a temporary name, syncs it, renames it, and syncs the folder (KEY-7).

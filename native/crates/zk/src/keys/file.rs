@@ -4,13 +4,17 @@
 //! the file's hash, which is checked first, guarantees that its points are valid. Files of others
 //! are read with `Trust::Unverified`, as the ceremony does.
 
+use std::ops::Range;
 use std::path::Path;
 
+use super::disk::MappedFile;
+use super::matrices::Shape;
 use super::points::{self, G1_BYTES, Trust};
+use super::section::Section;
 use super::verifying::{decode_points, encode_points};
 use super::{
     CircuitName, HASH_BYTES, HEADER_BYTES, KeyError, KeyHeader, Matrices, ProvingKey,
-    VerifyingKeyFile, VerifyingKeyHash, blake2b, disk, hex, matrices, verifying_key_hash,
+    VerifyingKeyFile, VerifyingKeyHash, blake2b, disk, hex, verifying_key_hash,
 };
 
 const TAG: &[u8] = b"LOGOS_KEY_FILE_V1";
@@ -81,8 +85,8 @@ impl CircuitKey {
         points::write(&mut body, &key.b_g2_query);
         points::write(&mut body, &key.h_query);
         points::write(&mut body, &key.l_query);
-        let matrix_sizes = matrices::encode(&self.matrices, &mut body)?;
-        let header = self.header(matrix_sizes)?;
+        body.extend_from_slice(self.matrices.bytes());
+        let header = self.header()?;
         let mut out = header.encode_unhashed();
         let hash = blake2b(TAG, &[&out, &body]);
         out.extend_from_slice(&hash);
@@ -91,7 +95,7 @@ impl CircuitKey {
         Ok(out)
     }
 
-    fn header(&self, matrix_sizes: matrices::MatrixSizes) -> Result<KeyHeader, KeyError> {
+    fn header(&self) -> Result<KeyHeader, KeyError> {
         let count = |count: usize| {
             u32::try_from(count)
                 .ok()
@@ -102,10 +106,10 @@ impl CircuitKey {
             circuit: self.circuit.clone(),
             insecure: self.insecure,
             contributions: self.contributions,
-            instance_variables: count(self.matrices.num_instance_variables)?,
-            witness_variables: count(self.matrices.num_witness_variables)?,
-            constraints: count(self.matrices.num_constraints)?,
-            matrix_sizes,
+            instance_variables: count(self.matrices.instance_variables)?,
+            witness_variables: count(self.matrices.witness_variables)?,
+            constraints: count(self.matrices.constraints)?,
+            matrix_sizes: self.matrices.sizes(),
             verifying_key_hash: self.verifying_key_hash,
             ceremony_hash: self.ceremony_hash,
             file_hash: [0; HASH_BYTES],
@@ -117,7 +121,7 @@ impl CircuitKey {
     /// # Errors
     /// `KeyError` if it is torn, damaged, or malformed.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
-        Self::decode_with(bytes, Trust::Hashed)
+        Self::decode_with(bytes, Trust::Hashed, copied(bytes))
     }
 
     /// Reads a whole file of an untrusted writer: every point is checked.
@@ -125,10 +129,21 @@ impl CircuitKey {
     /// # Errors
     /// `KeyError`.
     pub fn decode_untrusted(bytes: &[u8]) -> Result<Self, KeyError> {
-        Self::decode_with(bytes, Trust::Unverified)
+        Self::decode_with(bytes, Trust::Unverified, copied(bytes))
     }
 
-    fn decode_with(bytes: &[u8], trust: Trust) -> Result<Self, KeyError> {
+    /// As `decode`, but the matrices stay in the file: they are not copied, and used from there.
+    pub(super) fn decode_mapped(file: &MappedFile) -> Result<Self, KeyError> {
+        Self::decode_with(file, Trust::Hashed, |range| {
+            file.part(range).map(Section::mapped)
+        })
+    }
+
+    fn decode_with(
+        bytes: &[u8],
+        trust: Trust,
+        keep: impl FnOnce(Range<usize>) -> Result<Section, KeyError>,
+    ) -> Result<Self, KeyError> {
         let (header, body) = open(bytes)?;
         let mut sections = Sections {
             rest: body,
@@ -158,16 +173,22 @@ impl CircuitKey {
                 h_query: points::read("H query", sections.next(), trust)?,
                 l_query: points::read("L query", sections.next(), trust)?,
             },
-            matrices: matrices::decode(
-                sections.next(),
+            matrices: Matrices::read(
+                keep(bytes.len() - sections.next().len()..bytes.len())?,
                 header.matrix_sizes,
-                header.constraints as usize,
-                header.instance_variables as usize,
-                header.witness_variables as usize,
+                Shape {
+                    constraints: header.constraints as usize,
+                    instance_variables: header.instance_variables as usize,
+                    witness_variables: header.witness_variables as usize,
+                },
             )?,
             circuit: header.circuit,
         })
     }
+}
+
+fn copied(bytes: &[u8]) -> impl FnOnce(Range<usize>) -> Result<Section, KeyError> {
+    |range| Ok(Section::held(&bytes[range]))
 }
 
 /// The bytes after the header, section by section. The file's length was checked before.

@@ -2,11 +2,10 @@
 //!
 //! It gives every size, so the length of the file is known before anything is read from it.
 
-use super::matrices::MatrixSizes;
 use super::name::MAX_NAME_BYTES;
 use super::points::{G1_BYTES, G2_BYTES};
 use super::verifying::verifying_key_bytes;
-use super::{CircuitName, HASH_BYTES, KeyError, VerifyingKeyHash};
+use super::{CircuitName, HASH_BYTES, KeyError, MatrixSizes, VerifyingKeyHash};
 
 /// Size of the header.
 pub const HEADER_BYTES: usize = 192;

@@ -14,8 +14,10 @@ pub(crate) mod example;
 mod file;
 mod header;
 mod matrices;
+mod matrix_bytes;
 mod name;
 pub(crate) mod points;
+mod section;
 mod setup;
 mod store;
 #[cfg(test)]
@@ -25,6 +27,8 @@ mod verifying;
 pub use error::KeyError;
 pub use file::CircuitKey;
 pub use header::{HEADER_BYTES, KeyHeader};
+pub use matrices::{Matrices, Matrix};
+pub use matrix_bytes::MatrixSizes;
 pub use name::CircuitName;
 pub(crate) use setup::nonzero;
 pub use setup::{Randomness, SEED_BYTES, generate};
@@ -35,8 +39,6 @@ pub use verifying::{VerifyingKeyFile, VerifyingKeyHash, verifying_key_hash};
 pub type ProvingKey = ark_groth16::ProvingKey<ark_bn254::Bn254>;
 /// The verifying key of a circuit.
 pub type VerifyingKey = ark_groth16::VerifyingKey<ark_bn254::Bn254>;
-/// A circuit's constraints as sparse matrices.
-pub type Matrices = ark_relations::r1cs::ConstraintMatrices<ark_bn254::Fr>;
 
 /// Size of every hash here, in bytes.
 pub const HASH_BYTES: usize = 32;

@@ -18,7 +18,7 @@ use rand::{CryptoRng, Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
-use super::{CircuitKey, CircuitName, HASH_BYTES, KeyError, blake2b, verifying_key_hash};
+use super::{CircuitKey, CircuitName, HASH_BYTES, KeyError, Matrices, blake2b, verifying_key_hash};
 
 /// Size of the seed of a reproducible testnet.
 pub const SEED_BYTES: usize = 32;
@@ -36,7 +36,8 @@ pub enum Randomness {
 /// Makes the key of a circuit. The circuit is synthesized once, without a witness.
 ///
 /// # Errors
-/// `KeyError::Circuit` if it cannot be synthesized or is larger than the field's domains.
+/// `KeyError::Circuit` if it cannot be synthesized or is larger than the field's domains, and
+/// `KeyError::TooLarge` if it is larger than a key can hold.
 pub fn generate<C: ConstraintSynthesizer<Fr>>(
     name: &CircuitName,
     circuit: C,
@@ -84,7 +85,7 @@ fn generate_from<C: ConstraintSynthesizer<Fr>>(
         ceremony_hash: [0; HASH_BYTES],
         verifying_key_hash: verifying_key_hash(name, insecure, &proving_key.vk),
         proving_key,
-        matrices,
+        matrices: Matrices::of(&matrices)?,
     })
 }
 

@@ -101,15 +101,15 @@ impl CircuitKeys {
         circuit: &CircuitName,
         expected: &VerifyingKeyHash,
     ) -> Result<CircuitKey, KeyError> {
-        let bytes = disk::map(path)?;
-        let header = KeyHeader::decode(&bytes)?;
+        let file = disk::map(path)?;
+        let header = KeyHeader::decode(&file)?;
         check(
             &header.circuit,
             header.verifying_key_hash,
             circuit,
             expected,
         )?;
-        let key = CircuitKey::decode(&bytes)?;
+        let key = CircuitKey::decode_mapped(&file)?;
         check(&key.circuit, key.verifying_key_hash, circuit, expected)?;
         Ok(key)
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::example::Cubic;
+use super::example::{Cubic, expanded};
 use super::{
     CircuitKey, CircuitKeys, CircuitName, HEADER_BYTES, KeyError, KeyHeader, Randomness,
     VerifyingKeyFile, VerifyingKeyHash, generate,
@@ -53,9 +53,9 @@ fn prove(key: &CircuitKey, squarings: usize, x: Fr) -> Proof<Bn254> {
         &key.proving_key,
         Fr::rand(rng),
         Fr::rand(rng),
-        &key.matrices,
-        key.matrices.num_instance_variables,
-        key.matrices.num_constraints,
+        &expanded(&key.matrices),
+        key.matrices.instance_variables,
+        key.matrices.constraints,
         &assignment,
     )
     .unwrap()
@@ -82,7 +82,7 @@ fn a_loaded_key_proves() {
 
         assert_eq!(loaded.proving_key, made.proving_key);
         assert_eq!(loaded.matrices, made.matrices);
-        assert_eq!(loaded.matrices.num_constraints, squarings + 3);
+        assert_eq!(loaded.matrices.constraints, squarings + 3);
         assert!(!loaded.is_insecure());
         let x = Fr::from(3u64);
         let proof = prove(&loaded, squarings, x);

@@ -7,9 +7,7 @@ use ark_relations::r1cs::{ConstraintSynthesizer, ConstraintSystemRef, Result as 
 use logos_zk::ceremony::Ceremony;
 use logos_zk::field::{self, Fr};
 use logos_zk::groth16::{self, decode_proof, encode_proof};
-use logos_zk::keys::{
-    CircuitKey, CircuitName, HEADER_BYTES, KeyHeader, Randomness, VerifyingKeyFile, generate,
-};
+use logos_zk::keys::{CircuitKey, CircuitName, KeyHeader, Randomness, VerifyingKeyFile, generate};
 use logos_zk::rln::lip144::RateLimitProof;
 use logos_zk::rln::{
     Encoding, ExternalNullifierRule, Groth16Proof, Identity, MerklePath, MultiValues, Proof,
@@ -124,10 +122,9 @@ fn own_key(bytes: &[u8], key: CircuitKey) -> Vec<u8> {
     let twice = CircuitKey::decode(&again).unwrap().encode().unwrap();
     assert!(twice == again, "it is written in two ways");
     let (matrices, variables) = (&key.matrices, key.proving_key.a_query.len());
-    let rows = [&matrices.a, &matrices.b, &matrices.c]
-        .into_iter()
-        .flatten();
-    let columns = rows.flatten().map(|(_, column)| *column);
+    let rows = [matrices.a(), matrices.b(), matrices.c()].map(|matrix| matrix.rows());
+    let columns = rows.into_iter().flatten().flatten();
+    let columns = columns.map(|(_, column)| column);
     assert!(
         columns.max() < Some(variables),
         "an entry is of no variable"
@@ -135,20 +132,11 @@ fn own_key(bytes: &[u8], key: CircuitKey) -> Vec<u8> {
     bytes.to_vec()
 }
 
-/// All but the matrices, which may number their coefficients otherwise, has one spelling.
+/// What others wrote has one spelling.
 fn anothers_key(bytes: &[u8], key: CircuitKey) -> Vec<u8> {
-    let header = KeyHeader::decode(bytes).unwrap();
-    let entries: u32 = header.matrix_sizes.entries.iter().sum();
-    let matrices = 32 * header.matrix_sizes.coefficients + 12 * header.constraints + 8 * entries;
     let again = key.encode().unwrap();
-    for part in [
-        0..72,
-        76..160,
-        HEADER_BYTES..bytes.len() - matrices as usize,
-    ] {
-        assert!(again[part.clone()] == bytes[part], "it has two spellings");
-    }
-    own_key(bytes, key)
+    own_key(bytes, key);
+    again
 }
 
 fn keys() -> Vec<Decoder> {

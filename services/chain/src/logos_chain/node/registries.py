@@ -44,8 +44,8 @@ def refuse_registry(config: Config) -> None:
     """
     if config.rln_registry:
         raise RegistryNeedsAllBlocksError(
-            "the registry of members is read from the genesis on, and the chain of this node begins "
-            "with a checkpoint: switch rln_registry off, or let a node have it that has all blocks"
+            "the registry of members is read from the genesis on, and the chain of this node "
+            "begins with a checkpoint: switch rln_registry off, or use a node with all blocks"
         )
 
 
