@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from logos_chain.core.wallet.errors import (
+    FeeTooHighError,
     FundsInsufficientError,
     NotesTooSmallError,
     OrderInvalidError,
@@ -133,6 +134,7 @@ def plan(
     Raises:
         OrderInvalidError: No transaction is like that.
         FundsInsufficientError, NotesTooSmallError: As `choose`.
+        FeeTooHighError: It would pay more than the order allows.
         AmountOverflowError, ValueUnencodableError: An amount or a part has no encoding.
     """
     _check(order)
@@ -158,6 +160,8 @@ def plan(
     transfer = Transfer(tuple(inputs), tuple(made))
     fee = unsigned_fee([*order.operations, transfer], prices, order.signatures)
     spent = sum(values[each] for each in inputs) - sum(each.value for each in made)
+    if order.max_paid is not None and spent > order.max_paid:
+        raise FeeTooHighError(f"{spent} for fee and tip, at most {order.max_paid} is allowed")
     return Plan(
         Transaction((*order.operations, transfer)),
         fee,

@@ -171,6 +171,12 @@ class Order:
     """Notes to spend, all of them; none: the wallet chooses."""
     tip: int = 0
     """For the leader, over the fee with its headroom."""
+    payers: frozenset[bytes] = frozenset()
+    """Public keys whose notes may be spent, 32 bytes each; none: all of the wallet's."""
+    change_key: bytes | None = None
+    """Own public key of the change; None: the wallet takes a fresh one."""
+    max_paid: int | None = None
+    """For fee and tip together; None: whatever they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ Spec: docs/protocol/chain-wallet.md, WAL-8 to WAL-18.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -16,6 +17,7 @@ from logos_chain.core.leadership import OwnNote
 from logos_chain.core.wallet.claims import plan_claim
 from logos_chain.core.wallet.derivation import Account
 from logos_chain.core.wallet.errors import (
+    KeyUnknownError,
     NoteUnavailableError,
     VoucherUnavailableError,
     WalletOtherError,
@@ -206,6 +208,18 @@ class Wallet:
             if each.operation_id is not None and not each.is_watched
         ]
 
+    def owners(self, notes: Sequence[bytes]) -> list[bytes]:
+        """Returns the public keys of unspent notes by their ids, in turn.
+
+        Raises:
+            NoteUnavailableError: The wallet knows no such note.
+        """
+        found = [self._holdings.note(each) for each in notes]
+        owners = [each.note.public_key for each in found if each is not None]
+        if len(owners) < len(found):
+            raise NoteUnavailableError("the wallet has no such note")
+        return owners
+
     def reserved(self) -> frozenset[bytes]:
         """Returns ids of the notes that waiting transactions use."""
         return frozenset(self._waiting.notes)
@@ -249,9 +263,10 @@ class Wallet:
 
         Raises:
             OrderInvalidError, FundsInsufficientError, NotesTooSmallError: As `plan`.
+            FeeTooHighError: As `plan`.
             NoteUnavailableError: A note of the order cannot be used.
             TooManyPendingError: Too many transactions wait.
-            KeyUnknownError: The wallet only watches.
+            KeyUnknownError: The wallet only watches, or a key of the order is not its own.
         """
         fixed = [each for operation in order.operations for each in uses(operation)]
         free = self._free()
@@ -259,10 +274,15 @@ class Wallet:
             is_foreign = each in fixed and self._holdings.note(each) is None
             if each not in free and (not is_foreign or each in self._waiting.notes):
                 raise NoteUnavailableError("a note is not there, locked, watched, or reserved")
-        chosen = order.inputs or [each for each in free if each not in fixed]
+        self._check_keys(order)
+        chosen = order.inputs or [
+            each for each in free if each not in fixed and self._may_pay(order, each)
+        ]
         if set(order.inputs) & set(fixed):
             raise NoteUnavailableError("an input is a note of another operation")
-        [change_key] = self.keys.change_keys(1, self._waiting.keys)
+        change_key = order.change_key
+        if change_key is None:
+            [change_key] = self.keys.change_keys(1, self._waiting.keys)
         made = plan(
             order,
             {each: free[each] for each in chosen},
@@ -276,7 +296,7 @@ class Wallet:
             tip=made.tip,
             signing_keys=self._keys_of(made.inputs),
             change=made.change,
-            keys=(change_key,) if made.change is not None else (),
+            keys=(change_key,) if made.change is not None and order.change_key is None else (),
         )
         return self._drafted(ticket, draft, now_ms)
 
@@ -377,6 +397,19 @@ class Wallet:
             for identifier, each in self._holdings.notes()
             if each.is_free and identifier not in self._waiting.notes
         }
+
+    def _check_keys(self, order: Order) -> None:
+        named = set(order.payers)
+        if order.change_key is not None:
+            named.add(order.change_key)
+        if not all(map(self.keys.is_own, named)):
+            raise KeyUnknownError("a key of the order is not the wallet's")
+
+    def _may_pay(self, order: Order, identifier: bytes) -> bool:
+        if not order.payers:
+            return True
+        found = self._holdings.note(identifier)
+        return found is not None and found.note.public_key in order.payers
 
     def _keys_of(self, inputs: tuple[bytes, ...]) -> tuple[bytes, ...]:
         found = [self._holdings.note(each) for each in inputs]

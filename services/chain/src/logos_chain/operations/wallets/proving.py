@@ -15,8 +15,11 @@ from logos_crypto.circuits import CircuitKey, Witness
 from logos_crypto.jobs import CircuitJob
 from logos_crypto.prover import Priority
 from logos_crypto.trees import MerklePath
+from logos_mantle.channels import ChannelDeposit
+from logos_mantle.limits import MAX_SIGNING_KEYS
+from logos_mantle.operations import Operation
 from logos_mantle.proofs import ClaimProof, OperationProof, ZkSignatureProof
-from logos_mantle.transactions import SignedTransaction
+from logos_mantle.transactions import SignedTransaction, Transaction
 from logos_mantle.transfers import LeaderClaim, Transfer
 
 CIRCUITS: Final = ("signature2", "signature32", "claim")
@@ -31,8 +34,14 @@ class DraftWitnesses:
     parts: tuple[tuple[type[ClaimProof] | type[ZkSignatureProof], Witness], ...] = field(repr=False)
 
 
+def is_provable(operation: Operation) -> bool:
+    """Returns whether the wallet signs this operation of an order by itself: a small deposit."""
+    is_deposit = isinstance(operation, ChannelDeposit)
+    return is_deposit and 1 <= len(operation.inputs) <= MAX_SIGNING_KEYS
+
+
 def witnesses(machine: Wallet, draft: Draft, path: MerklePath | None = None) -> DraftWitnesses:
-    """Returns what is to be proven of a transfer or a claim of the wallet.
+    """Returns what is to be proven of a transfer, a deposit or a claim of the wallet.
 
     Args:
         machine: The wallet.
@@ -40,7 +49,8 @@ def witnesses(machine: Wallet, draft: Draft, path: MerklePath | None = None) -> 
         path: Of the voucher, for a claim.
 
     Raises:
-        KeyUnknownError: The wallet only watches.
+        KeyUnknownError: The wallet only watches, or a note of a deposit is not its own.
+        NoteUnavailableError: A note of a deposit is not there.
         ValueError: It has operations that the wallet does not prove by itself.
     """
     parts: list[tuple[type[ClaimProof | ZkSignatureProof], Witness]] = []
@@ -49,6 +59,8 @@ def witnesses(machine: Wallet, draft: Draft, path: MerklePath | None = None) -> 
         match operation:
             case Transfer():
                 parts.append((ZkSignatureProof, transfer_witness(machine, draft)))
+            case ChannelDeposit():
+                parts.append((ZkSignatureProof, deposit_witness(machine, transaction, operation)))
             case LeaderClaim() if path is not None and draft.voucher is not None:
                 ring = machine.voucher_ring
                 secret = ring.secret(ring.by_number(draft.voucher))
@@ -62,6 +74,12 @@ def transfer_witness(machine: Wallet, draft: Draft) -> Witness:
     """Returns what is to be proven of a draft's transfer. Secret; raises `KeyUnknownError`."""
     secrets = [machine.keys.secret_key(each) for each in draft.signing_keys]
     return signature_witness(draft.transaction, draft.signing_keys, secrets)
+
+
+def deposit_witness(machine: Wallet, transaction: Transaction, deposit: ChannelDeposit) -> Witness:
+    """Returns what is to be proven of a deposit, at most 32 notes. Secret; errors as above."""
+    keys = machine.owners(deposit.inputs)
+    return signature_witness(transaction, keys, [machine.keys.secret_key(each) for each in keys])
 
 
 class DraftProver:
