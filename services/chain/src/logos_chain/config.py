@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from logos_base.errors import ConfigError
+from logos_module.http.listening import HttpListen, listen_problems, parse_listen
 
 MAX_PEERS: Final = 64
 MAX_SLOTS: Final = 10_000_000
@@ -41,6 +42,12 @@ class Config:
     """What the faucet pays at a time, at the node that has it."""
     is_testnet: bool = True
     """Which of the two protocol ids is spoken (CON-40)."""
+    http: HttpListen | None = None
+    """Where the HTTP interface is served (HTP-1); None: nowhere."""
+    http_open: bool = False
+    """Whether it takes requests of any program of this machine, without a token (HTP-3)."""
+    http_enclosed: bool = False
+    """Whether this node is alone in a container, whose ports are published on loopback alone."""
 
 
 def parse(settings: Mapping[str, object]) -> Config:
@@ -60,6 +67,8 @@ def parse(settings: Mapping[str, object]) -> Config:
                 problems.append(f"{name}: {error}")
     if "genesis" not in settings:
         problems.append("genesis: the folder with chain.json is missing; a testnet sets it")
+    listen, is_enclosed = values.get("http"), values.get("http_enclosed", False)
+    problems += listen_problems("http", listen, is_enclosed=is_enclosed)
     if problems:
         raise ConfigError(problems)
     return Config(**values)
@@ -109,4 +118,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "claim_delay_slots": _between(0, MAX_SLOTS),
     "faucet_value": _between(1, MAX_FAUCET),
     "is_testnet": _flag,
+    "http": parse_listen,
+    "http_open": _flag,
+    "http_enclosed": _flag,
 }

@@ -12,7 +12,7 @@ from logos_chain.core.consensus.starting import starting_rule
 from logos_chain.core.wallet.keystore import Cost
 from logos_chain.node.clocks import unix_ms
 from logos_chain.node.rooms import Rooms
-from logos_chain.node.served import serve_all
+from logos_chain.node.served import http_served, serve_all
 from logos_chain.node.surroundings import Surroundings, proving_keys
 from logos_chain.node.telling import tell
 from logos_chain.operations.opening import Opening
@@ -64,7 +64,11 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         chain = await Opening(store.chain, around.network).open(rule, unix_ms)
         done = list(await store.proposals.slots())
         rooms = Rooms(around, chain, account, past=past, done=done)
-        async with rooms.running(), asyncio.TaskGroup() as tasks:
+        async with (
+            rooms.running(),
+            http_served(rooms.http, config, context.state_dir),
+            asyncio.TaskGroup() as tasks,
+        ):
             serve_all(rooms, context.serve)
             telling = tasks.create_task(tell(rooms.information, context.status))
             yield

@@ -36,8 +36,9 @@ class DraftWitnesses:
 
 def is_provable(operation: Operation) -> bool:
     """Returns whether the wallet signs this operation of an order by itself: a small deposit."""
-    is_deposit = isinstance(operation, ChannelDeposit)
-    return is_deposit and 1 <= len(operation.inputs) <= MAX_SIGNING_KEYS
+    if not isinstance(operation, ChannelDeposit):
+        return False
+    return 1 <= len(operation.inputs) <= MAX_SIGNING_KEYS
 
 
 def witnesses(machine: Wallet, draft: Draft, path: MerklePath | None = None) -> DraftWitnesses:
