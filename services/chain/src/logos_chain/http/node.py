@@ -1,4 +1,4 @@
-"""What this node is, and what it does not serve (HTP-19 to HTP-21)."""
+"""What this node is, and what it does not serve (HTP-19, HTP-20, HTP-21)."""
 
 import sys
 from typing import Final

@@ -1,4 +1,4 @@
-"""`/wallet/…` and `/leader/…`: the wallet, and what its leader has earned (HTP-16 to HTP-18)."""
+"""`/wallet/…`, `/leader/…`: the wallet, and what its leader has earned (HTP-16, HTP-18, HTP-22)."""
 
 import asyncio
 
