@@ -101,6 +101,8 @@ async def test_paths_and_methods_that_there_are_not(http: HttpNode) -> None:
     assert problem(await http.get(f"{INFO}/")) == (404, "PATH_UNKNOWN")
     assert problem(await http.get("/docs")) == (404, "PATH_UNKNOWN")
     assert problem(await http.post(INFO, {})) == (405, "METHOD_UNKNOWN")
+    for where in (INFO, "/cryptarchia/events/blocks/stream"):
+        assert (await http.client.head(where)).status_code == 405
     assert problem(await http.get(INFO, x=1)) == (400, "REQUEST_INVALID")
 
 

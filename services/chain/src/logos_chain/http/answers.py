@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -73,6 +74,8 @@ def answering(handler: Handler) -> Handler:
 
     @functools.wraps(handler)
     async def answer(request: Request) -> Response:
+        if request.method == "HEAD":  # of a stream, it would have no end
+            return await on_no_method(request, HTTPException(405))
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 return await handler(request)
