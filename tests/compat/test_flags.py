@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from logos_delivery.config import HttpListen
 from logos_delivery.config import parse as parse_delivery
 from logos_delivery.core.enr import fields, record
 from logos_delivery.core.enr.identity import RecordKey
 from logos_kernel.config import parse as parse_kernel
 from logos_mixnet.config import parse as parse_mixnet
+from logos_module.http.listening import HttpListen
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "compat" / "logos-delivery"))  # a program
 

@@ -1,5 +1,7 @@
 """The wallet's machine, case by case (WAL-8 to WAL-18)."""
 
+from dataclasses import replace
+
 import pytest
 from chain_wallet import (
     CHANNEL,
@@ -20,6 +22,7 @@ from chain_wallet import (
 from logos_base.machine import Answer, Ticket
 from logos_chain.core.wallet.derivation import Account, Role
 from logos_chain.core.wallet.errors import (
+    FeeTooHighError,
     FundsInsufficientError,
     KeyUnknownError,
     NoteUnavailableError,
@@ -138,6 +141,70 @@ def test_change_and_what_is_paid_are_the_whole_note() -> None:
     assert public_key(made.keys.secret_key(receive_key(0))) == receive_key(0)
     balances = made.balances()
     assert (balances.reserved, balances.pending) == (5_000, drafted.change.value)
+
+
+def test_only_the_keys_that_an_order_names_pay_for_it() -> None:
+    """WAL-14."""
+    made, chain = funded(5_000)
+    other = receive_key(1)
+    made.applied(chain.block(payment("more", Note(50_000, other))), 0)
+
+    drafted = prepare(made, Order((Note(1_000, SHOP),), payers=frozenset({other})))
+
+    assert drafted.signing_keys == (other,)
+    with pytest.raises(FundsInsufficientError):
+        prepare(made, Order((Note(10_000, SHOP),), payers=frozenset({receive_key(0)})))
+
+
+def test_the_change_goes_to_the_own_key_that_an_order_names() -> None:
+    """WAL-14."""
+    made, _ = funded(5_000, 6_000)
+
+    drafted = prepare(made, Order((Note(1_000, SHOP),), change_key=receive_key(0)))
+
+    assert drafted.change is not None
+    assert drafted.change.public_key == receive_key(0)
+    assert drafted.keys == ()  # the fresh one is still another order's to take
+    later = prepare(made).change
+    assert later is not None
+    assert later.public_key == change_key(0)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        Order((Note(1_000, SHOP),), payers=frozenset({SHOP})),
+        Order((Note(1_000, SHOP),), payers=frozenset({WATCHED})),
+        Order((Note(1_000, SHOP),), change_key=SHOP),
+    ],
+)
+def test_keys_of_others_neither_pay_nor_get_the_change(order: Order) -> None:
+    made, _ = funded(50_000)
+    with pytest.raises(KeyUnknownError):
+        prepare(made, order)
+    assert made.reserved() == frozenset()
+
+
+def test_an_order_that_would_cost_more_than_it_allows_reserves_nothing() -> None:
+    """WAL-14."""
+    made, _ = funded(50_000)
+    usual = prepare(made)
+    made.dropped(usual.hash, 0)
+    paid = usual.fee + usual.tip
+
+    with pytest.raises(FeeTooHighError):
+        prepare(made, replace(ORDER, max_paid=paid - 1))
+    assert made.reserved() == frozenset()
+    again = prepare(made, replace(ORDER, max_paid=paid))
+    assert again.fee + again.tip == paid
+
+
+def test_owners_of_notes_are_told_in_turn() -> None:
+    made, _ = funded(50_000, 1_000)
+    notes = list(made.notes())
+    assert made.owners([*notes, notes[0]]) == [receive_key(0)] * 3
+    with pytest.raises(NoteUnavailableError):
+        made.owners([notes[0], named("foreign")])
 
 
 def test_a_dropped_transaction_gives_its_notes_back() -> None:

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import httpx
 
-from logos_delivery.http.access import LocalAccess
 from logos_delivery.http.application import build
+from logos_module.http.access import LocalAccess
 
 HTTP = {"http": "127.0.0.1:0"}
 SHARD = "/waku/2/rs/3/1"

@@ -16,18 +16,19 @@ from hypothesis import strategies as st
 
 from logos_base.errors import ConfigError, NetworkUnavailableError
 from logos_client.token_file import new_bearer, read_token
-from logos_delivery.config import HttpListen, parse
+from logos_delivery.config import parse
 from logos_delivery.core.enr import record
 from logos_delivery.core.enr.identity import RecordKey
 from logos_delivery.http import reading
-from logos_delivery.http.access import BearerAccess, LocalAccess
 from logos_delivery.http.addresses import AddressInvalidError, node_address
 from logos_delivery.http.answers import Refused
 from logos_delivery.http.application import build
 from logos_delivery.http.messages import Written
 from logos_delivery.http.reading import UnreadableError
-from logos_delivery.http.serving import serving
 from logos_delivery.node import http_served
+from logos_module.http.access import BearerAccess, LocalAccess
+from logos_module.http.listening import HttpListen
+from logos_module.http.serving import serving
 from logos_module.server import AddressInUseError
 
 Net = Any

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from logos_base.errors import ConfigError
 from logos_mantle.octets import HASH_BYTES
+from logos_module.http.listening import HttpListen, listen_problems, parse_listen
 
 MAX_PEERS: Final = 64
 MAX_SLOTS: Final = 10_000_000
@@ -58,6 +59,12 @@ class Config:
     """Ed25519 key that disposes of the stakes; None: they stay where they are (RLC-2)."""
     rln_keeper_key: Path | None = None
     """File with that key's secret: this node pays rewards out of stakes (RLC-12)."""
+    http: HttpListen | None = None
+    """Where the HTTP interface is served (HTP-1); None: nowhere."""
+    http_open: bool = False
+    """Whether it takes requests of any program of this machine, without a token (HTP-3)."""
+    http_enclosed: bool = False
+    """Whether this node is alone in a container, whose ports are published on loopback alone."""
 
 
 def parse(settings: Mapping[str, object]) -> Config:
@@ -79,6 +86,8 @@ def parse(settings: Mapping[str, object]) -> Config:
         problems.append("checkpoint_hash: the path of its checkpoint is missing")
     if "genesis" not in settings:
         problems.append("genesis: the folder with chain.json is missing; a testnet sets it")
+    listen, is_enclosed = values.get("http"), values.get("http_enclosed", False)
+    problems += listen_problems("http", listen, is_enclosed=is_enclosed)
     if problems:
         raise ConfigError(problems)
     return Config(**values)
@@ -163,4 +172,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "rln_stake": _between(1, MAX_FAUCET),
     "rln_keeper": _key,
     "rln_keeper_key": _path,
+    "http": parse_listen,
+    "http_open": _flag,
+    "http_enclosed": _flag,
 }

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from logos_base.errors import ConfigError, LogosError
 from logos_base.manifest import NAME
@@ -14,6 +13,7 @@ from logos_delivery.core.light.rates import RateLimits
 from logos_delivery.core.presets import PRESETS, Preset
 from logos_delivery.core.recent import DEFAULT_CAPACITY
 from logos_delivery.core.topics import MAX_SHARDS, is_pubsub_topic, parse_content_topic
+from logos_module.http.listening import HttpListen, listen_problems, parse_listen
 
 MODES = ("core", "edge")
 MAX_RECORDS: Final = 60
@@ -30,15 +30,6 @@ MAX_MIX_DELAY_MS: Final = 2_000
 """A message takes three of them until it is published, on average, of the 20 s of DSN-16."""
 MAX_UNASKED: Final = 16
 """Shards of a cluster that a node relays all without being asked to (DEL-10)."""
-
-
-class HttpListen(NamedTuple):
-    """Where HTTP is served: loopback or a container's own address, in clear text (DHT-2)."""
-
-    host: str
-    """IP address."""
-    port: int
-    """0: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +172,7 @@ def parse(settings: Mapping[str, object]) -> Config:
     if found.keeps and not found.relays and found.preset.rln is not None and found.rln:
         problems.append("store: an edge node judges no proofs of rate limits, so it keeps nothing")
     for name, listen in (("http", found.http), ("http_metrics", found.http_metrics)):
-        if listen and not (found.http_enclosed or ip_address(listen.host).is_loopback):
-            problems.append(
-                f"{name}: {listen.host} is not an address of loopback, and the interface is in"
-                " clear text; in a container of the node's own, say so by http_enclosed"
-            )
+        problems += listen_problems(name, listen, is_enclosed=found.http_enclosed)
     if problems:
         raise ConfigError(problems)
     return found
@@ -195,16 +182,6 @@ def _preset(value: object) -> Preset:
     if not isinstance(value, str) or value not in PRESETS:
         raise ValueError(f"one of {', '.join(PRESETS)}")
     return PRESETS[value]
-
-
-def _listen(value: object) -> HttpListen | None:
-    host, colon, port = str(value).rpartition(":") if isinstance(value, str) else ("", "", "")
-    if value == "":
-        return None
-    is_port = port.isascii() and port.isdecimal() and int(port[:6]) < 65_536
-    if not (colon and is_port):
-        raise ValueError("empty, or ADDRESS:PORT with an IP address")
-    return HttpListen(str(ip_address(host.strip("[]"))), int(port))
 
 
 def _between(least: int, most: int) -> Callable[[object], int]:
@@ -327,10 +304,10 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "peer_exchange": _flag,
     "peer_exchange_peers": _texts,
     "records": _records,
-    "http": _listen,
+    "http": parse_listen,
     "http_open": _flag,
     "http_enclosed": _flag,
     "http_cache": _between(1, MAX_HTTP_CACHE),
-    "http_metrics": _listen,
+    "http_metrics": parse_listen,
     "http_topics": _topics,
 }

@@ -1,10 +1,11 @@
 """What a chain's operations ask of the network module of their node, and of the mempool.
 
-Spec: docs/protocol/chain-network.md, CNW-2, CNW-7, CNW-21.
+Spec: docs/protocol/chain-network.md, CNW-2, CNW-7, CNW-21; chain-http.md, HTP-19.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from logos_chain.core.mempool.errors import Reason
@@ -86,4 +87,25 @@ class Transactions(Protocol):
 
     def get(self, transaction: bytes) -> SignedTransaction | None:
         """Returns a transaction that waits, by its hash, 32 bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkStanding:
+    """What the network module says of this node."""
+
+    peer_id: str
+    listen_addresses: tuple[str, ...]
+    """Multiaddresses, without the peer id."""
+    connected: tuple[str, ...]
+    """Peer ids."""
+    known: tuple[str, ...]
+    """Peer ids of its address book, the connected ones among them; at most 4,096."""
+
+
+class NetworkInformation(Protocol):
+    """What this node's network module knows."""
+
+    async def standing(self) -> NetworkStanding:
+        """Returns it. NetworkUnavailableError, NetworkDeniedError."""
         ...

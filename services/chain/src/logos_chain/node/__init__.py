@@ -13,7 +13,7 @@ from logos_chain.core.wallet.keystore import Cost
 from logos_chain.node.clocks import unix_ms
 from logos_chain.node.registries import refuse_registry
 from logos_chain.node.rooms import Rooms
-from logos_chain.node.served import serve_all
+from logos_chain.node.served import http_served, serve_all
 from logos_chain.node.surroundings import Surroundings, proving_keys
 from logos_chain.node.telling import tell
 from logos_chain.operations.importing import Importing
@@ -72,7 +72,11 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
         chain = await opening.open(rule, unix_ms)
         done = list(await store.proposals.slots())
         rooms = Rooms(around, chain, account, past=past, done=done)
-        async with rooms.running(), asyncio.TaskGroup() as tasks:
+        async with (
+            rooms.running(),
+            http_served(rooms.http, config, context.state_dir),
+            asyncio.TaskGroup() as tasks,
+        ):
             serve_all(rooms, context.serve)
             telling = tasks.create_task(tell(rooms.information, context.status))
             yield

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
 from typing import Any
 
 from logos_chain.core.consensus.starting import Past
@@ -11,11 +12,14 @@ from logos_chain.core.leadership import LEADERSHIP
 from logos_chain.core.mempool.types import Limits
 from logos_chain.core.network_names import sync_protocol
 from logos_chain.core.wallet.derivation import Account
+from logos_chain.http.operations import Operations
+from logos_chain.net.standing import PeeringStanding
 from logos_chain.net.sync import NetworkSyncPeers
 from logos_chain.node.clocks import monotonic_ms, monotonic_s, unix_ms
 from logos_chain.node.faucets import faucet_rooms
 from logos_chain.node.registries import registry_rooms
 from logos_chain.node.surroundings import MODULE, Surroundings
+from logos_chain.operations.block_ranges import BlockRanges
 from logos_chain.operations.exploring import ExploreOperations
 from logos_chain.operations.exporting import ExportOperations
 from logos_chain.operations.following import FollowOperations
@@ -24,6 +28,7 @@ from logos_chain.operations.joining import Joining
 from logos_chain.operations.leading import LeaderPorts, LeadOperations
 from logos_chain.operations.leading_switch import LeadingSwitch
 from logos_chain.operations.opening import OpenChain
+from logos_chain.operations.pool_times import LastTaken
 from logos_chain.operations.pooling import MempoolOperations
 from logos_chain.operations.proposal_gossip import ProposalGossip
 from logos_chain.operations.publishing import Publisher
@@ -113,6 +118,24 @@ class Rooms:
             sync=self.sync,
             lead=self.lead,
             mempool=self.mempool,
+        )
+        self.http = self._http() if around.config.http is not None else None
+
+    def _http(self) -> Operations:
+        around, follow, explore = self.around, self.follow, self.explore
+        return Operations(
+            follow,
+            explore,
+            BlockRanges(follow, explore, around.store.chain),
+            self.watch,
+            self.mempool,
+            LastTaken(self.mempool, unix_ms),
+            self.transactions,
+            self.information,
+            around.network.clock,
+            self.purse,
+            PeeringStanding(around.channel),
+            version("logos-chain"),
         )
 
     def _build_network(self, chain: OpenChain) -> None:

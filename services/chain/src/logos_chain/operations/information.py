@@ -85,6 +85,11 @@ class Information:
         return self._start.phase
 
     @property
+    def is_before_genesis(self) -> bool:
+        """Whether slot 0 has not begun, by this node's clock."""
+        return self._clock.slot_at(self._unix_ms()) < 0
+
+    @property
     def block_ms(self) -> float:
         """Between two blocks, as wanted."""
         parameters = self.spec.consensus

@@ -6,6 +6,8 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from logos_module.http.refusals import Refusal
+
 TEXT: Final = "text/plain"
 JSON: Final = "application/json"
 
@@ -33,6 +35,11 @@ def as_json(content: Any, status: int = 200) -> Response:
     """Answers with JSON; texts of other nodes may hold anything."""
     body = json.dumps(content, separators=(",", ":"), ensure_ascii=True).encode("ascii")
     return Response(body, status, media_type=JSON)
+
+
+def not_admitted(refusal: Refusal) -> Response:
+    """Makes the answer to a request that the gate does not let pass."""
+    return text(refusal.text, refusal.status)
 
 
 async def on_refused(_: Request, error: Exception) -> Response:

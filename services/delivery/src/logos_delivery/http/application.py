@@ -7,20 +7,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from logos_base.errors import LogosError
-from logos_delivery.http.access import Access, LocalAccess
 from logos_delivery.http.admin import AdminRoutes
-from logos_delivery.http.answers import Refused, on_refused, text
+from logos_delivery.http.answers import Refused, not_admitted, on_refused, text
 from logos_delivery.http.filter import FilterRoutes
-from logos_delivery.http.gate import Gate
 from logos_delivery.http.light_push import LightPushRoutes
 from logos_delivery.http.messaging import MessagingRoutes
 from logos_delivery.http.metrics import Metrics
-from logos_delivery.http.node import NodeRoutes
+from logos_delivery.http.node import HEALTH, NodeRoutes
 from logos_delivery.http.operations import Operations
 from logos_delivery.http.relay import RelayRoutes
 from logos_delivery.http.store import StoreRoutes
+from logos_module.http.access import Access, LocalAccess
+from logos_module.http.gate import Gate
 
 NO_RELAY: Final = "/relay endpoints are not available. Please check your configuration: --relay"
+MAX_BODIES: Final = 16
+"""Requests with bodies that are served at a time."""
 NO_ROUTE: Final = "Bad request initiated. Invalid path or method used."
 
 
@@ -60,7 +62,7 @@ def build(operations: Operations, access: Access) -> FastAPI:
     app.add_exception_handler(LogosError, _failed)
     for status in (404, 405):
         app.add_exception_handler(status, _no_route)
-    app.add_middleware(Gate, access=access)
+    _guard(app, access)
     return app
 
 
@@ -73,8 +75,19 @@ def build_figures(app: FastAPI) -> FastAPI:
     figures.include_router(router)
     for status in (404, 405):
         figures.add_exception_handler(status, _no_route)
-    figures.add_middleware(Gate, access=LocalAccess())
+    _guard(figures, LocalAccess())
     return figures
+
+
+def _guard(app: FastAPI, access: Access) -> None:
+    """Puts the gate before an application (DHT-2, DHT-3, DHT-4, DHT-5)."""
+    app.add_middleware(
+        Gate,
+        access=access,
+        refuse=not_admitted,
+        without_token=(HEALTH,),
+        max_bodies=MAX_BODIES,
+    )
 
 
 async def _failed(_: Request, error: Exception) -> Response:

@@ -3,28 +3,20 @@
 Nothing is guessed: a field that is unknown, given twice, or of another type refuses the request.
 """
 
-import asyncio
 import base64
 import binascii
-import json
-import re
 from collections.abc import Callable, Collection
 from typing import Any, Final, TypeVar
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from logos_delivery.http.answers import JSON, TEXT, Refused
+from logos_module.http.bodies import BODY_TIMEOUT_S, read_body, strict_json
+from logos_module.http.refusals import RequestRefusedError
 
 T = TypeVar("T")
 
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
-BODY_TIMEOUT_S: Final = 30.0
-MAX_DIGITS: Final = 20
-"""Of a number: over 64 bits it is refused, however long."""
-MAX_DEPTH: Final = 64
-"""Of what is nested. The decoder recurses, and only the interpreter's limit would stop it."""
-_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BRACKET: Final = re.compile(r"[\[\]{}]")
 _I64: Final = 1 << 63
 _U32: Final = 1 << 32
 
@@ -35,21 +27,10 @@ class UnreadableError(ValueError):
 
 async def body_of(request: Request) -> bytes:
     """Reads a body. Refuses one of over 16 MiB, and one that takes over 30 s."""
-    length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or len(length) > MAX_DIGITS or int(length) > MAX_BODY_BYTES:
-        raise Refused(f"a body has at most {MAX_BODY_BYTES} bytes", 413)
-    body = bytearray()
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise Refused(f"a body has at most {MAX_BODY_BYTES} bytes", 413)
-    except TimeoutError as error:
-        raise Refused("the body did not come in time", 408) from error
-    except ClientDisconnect as error:
-        raise Refused("the body did not come") from error
-    return bytes(body)
+        return await read_body(request, max_bytes=MAX_BODY_BYTES, timeout_s=BODY_TIMEOUT_S)
+    except RequestRefusedError as error:
+        raise Refused(error.refusal.text, error.refusal.status) from error
 
 
 async def read(
@@ -72,24 +53,9 @@ async def read(
 def parse(raw: bytes) -> Any:
     """Reads JSON; raises UnreadableError."""
     try:
-        text_of_body = raw.decode()
-        _check_depth(text_of_body)
-        return json.loads(
-            text_of_body,
-            object_pairs_hook=_fields_once,
-            parse_constant=_no_constant,
-            parse_int=_short_number,
-        )
+        return strict_json(raw)
     except ValueError as error:
         raise UnreadableError(f"Unable to deserialize data: {str(error)[:200]}") from error
-
-
-def _check_depth(body: str) -> None:
-    depth = 0
-    for found in _BRACKET.finditer(_STRING.sub("", body)):
-        depth += 1 if found[0] in "[{" else -1
-        if depth > MAX_DEPTH:
-            raise ValueError("it is nested too deeply")
 
 
 def fields(value: Any, known: Collection[str]) -> dict[str, Any]:
@@ -149,22 +115,3 @@ def unbase64(value: str) -> bytes:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError("Incorrect base64 string") from error
-
-
-def _fields_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"Multiple `{name[:40]}` fields found")
-        found[name] = value
-    return found
-
-
-def _no_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _short_number(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
-        raise ValueError("a number has at most 64 bits")
-    return int(digits)

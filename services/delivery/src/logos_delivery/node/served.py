@@ -70,9 +70,9 @@ async def http_served(
         yield None
         return
     # What this loads is not wanted where HTTP is not served (docs/adr/0033).
-    from logos_delivery.http.access import BearerAccess, LocalAccess  # noqa: PLC0415
     from logos_delivery.http.application import build, build_figures  # noqa: PLC0415
-    from logos_delivery.http.serving import serving  # noqa: PLC0415
+    from logos_module.http.access import BearerAccess, LocalAccess  # noqa: PLC0415
+    from logos_module.http.serving import serving  # noqa: PLC0415
 
     is_open = config.http_open
     access = LocalAccess() if is_open else BearerAccess(make_token_file(state_dir / HTTP_TOKEN))

@@ -83,6 +83,13 @@ class OrderInvalidError(LocalFaultError):
     reason = "WALLET_ORDER_INVALID"
 
 
+class FeeTooHighError(LocalFaultError):
+    """Fee and tip are more than the order allows (WAL-14)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "WALLET_FEE_TOO_HIGH"
+
+
 class TooManyPendingError(LocalFaultError):
     """Waiting transactions hold all fresh keys that a restored wallet would look for (WAL-8)."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from logos_chain.core.wallet.errors import (
+    FeeTooHighError,
     FundsInsufficientError,
     NotesTooSmallError,
     OrderInvalidError,
@@ -141,6 +142,7 @@ def plan(
     Raises:
         OrderInvalidError: No transaction is like that.
         FundsInsufficientError, NotesTooSmallError: As `choose`.
+        FeeTooHighError: It would pay more than the order allows.
         AmountOverflowError, ValueUnencodableError: An amount or a part has no encoding.
     """
     _check(order)
@@ -168,6 +170,8 @@ def plan(
     operations = (*order.operations, transfer, *_deposits(order, transfer, deposit_key))
     fee = unsigned_fee(operations, prices, order.signatures)
     spent = sum(values[each] for each in inputs) - sum(each.value for each in made)
+    if order.max_paid is not None and spent > order.max_paid:
+        raise FeeTooHighError(f"{spent} for fee and tip, at most {order.max_paid} is allowed")
     return Plan(
         Transaction(operations),
         fee,

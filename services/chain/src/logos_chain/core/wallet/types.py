@@ -185,6 +185,12 @@ class Order:
     """For the leader, over the fee with its headroom."""
     deposits: tuple[Deposit, ...] = ()
     """After the transfer."""
+    payers: frozenset[bytes] = frozenset()
+    """Public keys whose notes may be spent, 32 bytes each; none: all of the wallet's."""
+    change_key: bytes | None = None
+    """Own public key of the change; None: the wallet takes a fresh one."""
+    max_paid: int | None = None
+    """For fee and tip together; None: whatever they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ Spec: docs/protocol/chain-wallet.md, WAL-8 to WAL-18.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -17,6 +18,7 @@ from logos_chain.core.wallet.beginnings import Beginning
 from logos_chain.core.wallet.claims import plan_claim
 from logos_chain.core.wallet.derivation import Account
 from logos_chain.core.wallet.errors import (
+    KeyUnknownError,
     NoteUnavailableError,
     VoucherUnavailableError,
     WalletOtherError,
@@ -234,6 +236,18 @@ class Wallet:
             if each.operation_id is not None and not each.is_watched
         ]
 
+    def owners(self, notes: Sequence[bytes]) -> list[bytes]:
+        """Returns the public keys of unspent notes by their ids, in turn.
+
+        Raises:
+            NoteUnavailableError: The wallet knows no such note.
+        """
+        found = [self._holdings.note(each) for each in notes]
+        owners = [each.note.public_key for each in found if each is not None]
+        if len(owners) < len(found):
+            raise NoteUnavailableError("the wallet has no such note")
+        return owners
+
     def reserved(self) -> frozenset[bytes]:
         """Returns ids of the notes that waiting transactions use."""
         return frozenset(self._waiting.notes)
@@ -277,9 +291,10 @@ class Wallet:
 
         Raises:
             OrderInvalidError, FundsInsufficientError, NotesTooSmallError: As `plan`.
+            FeeTooHighError: As `plan`.
             NoteUnavailableError: A note of the order cannot be used.
             TooManyPendingError: Too many transactions wait.
-            KeyUnknownError: The wallet only watches.
+            KeyUnknownError: The wallet only watches, or a key of the order is not its own.
         """
         fixed = [each for operation in order.operations for each in uses(operation)]
         free = self._free()
@@ -287,11 +302,16 @@ class Wallet:
             is_foreign = each in fixed and self._holdings.note(each) is None
             if each not in free and (not is_foreign or each in self._waiting.notes):
                 raise NoteUnavailableError("a note is not there, locked, watched, or reserved")
-        chosen = order.inputs or [each for each in free if each not in fixed]
+        self._check_keys(order)
+        chosen = order.inputs or [
+            each for each in free if each not in fixed and self._may_pay(order, each)
+        ]
         if set(order.inputs) & set(fixed):
             raise NoteUnavailableError("an input is a note of another operation")
-        wanted = 2 if order.deposits else 1
-        [change_key, *deposit_keys] = self.keys.change_keys(wanted, self._waiting.keys)
+        wanted = int(order.change_key is None) + int(bool(order.deposits))
+        fresh = self.keys.change_keys(wanted, self._waiting.keys) if wanted else []
+        deposit_keys = fresh[-1:] if order.deposits else []
+        change_key = fresh[0] if order.change_key is None else order.change_key
         made = plan(
             order,
             {each: free[each] for each in chosen},
@@ -306,7 +326,10 @@ class Wallet:
             tip=made.tip,
             signing_keys=self._keys_of(made.inputs),
             change=made.change,
-            keys=(*([] if made.change is None else [change_key]), *deposit_keys),
+            keys=(
+                *(fresh[:1] if made.change is not None and change_key in fresh else ()),
+                *deposit_keys,
+            ),
         )
         return self._drafted(ticket, draft, now_ms)
 
@@ -407,6 +430,19 @@ class Wallet:
             for identifier, each in self._holdings.notes()
             if each.is_free and identifier not in self._waiting.notes
         }
+
+    def _check_keys(self, order: Order) -> None:
+        named = set(order.payers)
+        if order.change_key is not None:
+            named.add(order.change_key)
+        if not all(map(self.keys.is_own, named)):
+            raise KeyUnknownError("a key of the order is not the wallet's")
+
+    def _may_pay(self, order: Order, identifier: bytes) -> bool:
+        if not order.payers:
+            return True
+        found = self._holdings.note(identifier)
+        return found is not None and found.note.public_key in order.payers
 
     def _keys_of(self, inputs: tuple[bytes, ...]) -> tuple[bytes, ...]:
         found = [self._holdings.note(each) for each in inputs]

@@ -16,8 +16,9 @@ from logos_crypto.jobs import CircuitJob
 from logos_crypto.prover import Priority
 from logos_crypto.trees import MerklePath
 from logos_mantle.channels import ChannelConfig, ChannelDeposit
+from logos_mantle.limits import MAX_SIGNING_KEYS
 from logos_mantle.notes import note_id
-from logos_mantle.operations import operation_id
+from logos_mantle.operations import Operation, operation_id
 from logos_mantle.proofs import ClaimProof, OperationProof, ThresholdProof, ZkSignatureProof
 from logos_mantle.transactions import SignedTransaction, Transaction
 from logos_mantle.transfers import LeaderClaim, Transfer
@@ -38,6 +39,13 @@ class DraftWitnesses:
     """A threshold's proof is there already: that of a new channel, which has no signatures."""
 
 
+def is_provable(operation: Operation) -> bool:
+    """Returns whether the wallet signs this operation of an order by itself: a small deposit."""
+    if not isinstance(operation, ChannelDeposit):
+        return False
+    return 1 <= len(operation.inputs) <= MAX_SIGNING_KEYS
+
+
 def witnesses(machine: Wallet, draft: Draft, path: MerklePath | None = None) -> DraftWitnesses:
     """Returns what is to be proven of a transfer, its deposits, or a claim of the wallet.
 
@@ -47,8 +55,8 @@ def witnesses(machine: Wallet, draft: Draft, path: MerklePath | None = None) -> 
         path: Of the voucher, for a claim.
 
     Raises:
-        KeyUnknownError: The wallet only watches.
-        KeyError: It deposits notes that it does not make.
+        KeyUnknownError: The wallet only watches, or a note of a deposit is not its own.
+        NoteUnavailableError: A note of a deposit is not there.
         ValueError: It has operations that the wallet does not prove by itself.
     """
     parts: list[_Part] = []
@@ -58,7 +66,7 @@ def witnesses(machine: Wallet, draft: Draft, path: MerklePath | None = None) -> 
             case Transfer():
                 parts.append((ZkSignatureProof, transfer_witness(machine, draft)))
             case ChannelDeposit():
-                parts.append((ZkSignatureProof, _deposit_witness(machine, transaction, operation)))
+                parts.append((ZkSignatureProof, deposit_witness(machine, transaction, operation)))
             case ChannelConfig():  # of a channel that there is, the ledger refuses it
                 parts.append(ThresholdProof(()))
             case LeaderClaim() if path is not None and draft.voucher is not None:
@@ -76,14 +84,18 @@ def transfer_witness(machine: Wallet, draft: Draft) -> Witness:
     return signature_witness(draft.transaction, draft.signing_keys, secrets)
 
 
-def _deposit_witness(machine: Wallet, transaction: Transaction, deposit: ChannelDeposit) -> Witness:
+def deposit_witness(machine: Wallet, transaction: Transaction, deposit: ChannelDeposit) -> Witness:
+    """Returns what is to be proven of a deposit, at most 32 notes. Secret; errors as above.
+
+    Its notes are the wallet's, or those that transfers of the same transaction make.
+    """
     made = {
         note_id(operation_id(each), index, note): note.public_key
         for each in transaction.operations
         if isinstance(each, Transfer)
         for index, note in enumerate(each.outputs)
     }
-    keys = [made[each] for each in deposit.inputs]
+    keys = [made.get(each) or machine.owners([each])[0] for each in deposit.inputs]
     return signature_witness(transaction, keys, [machine.keys.secret_key(each) for each in keys])
 
 

@@ -28,12 +28,14 @@ from logos_chain.operations.wallets.book import WalletBook
 from logos_chain.operations.wallets.proving import (
     DraftProver,
     DraftWitnesses,
+    is_provable,
     transfer_witness,
     witnesses,
 )
 from logos_crypto.trees import MerklePath
 from logos_mantle.derivations import blake2b
 from logos_mantle.octets import ZERO
+from logos_mantle.operations import encode_operation
 from logos_module.errors import ModuleDrainingError
 
 log = logging.getLogger(__name__)
@@ -122,7 +124,7 @@ class Submitter:
         The work goes on if the caller is cancelled.
 
         Args:
-            order: Without operations that others sign.
+            order: Its operations are deposits of the wallet's own notes, if it has any.
             request: The caller's name for it, at most 64 bytes: an order of a name is fulfilled
                 once (WAL-25). Empty: it has none.
 
@@ -137,6 +139,8 @@ class Submitter:
             raise OrderInvalidError(f"at most {MAX_REQUEST_BYTES} bytes", field="request")
         if not 0 <= order.tip <= MAX_U64:
             raise OrderInvalidError("no tip of 64 bits", field="tip")
+        if not all(map(is_provable, order.operations)):
+            raise OrderInvalidError("an operation that others sign", field="operations")
         digest = _digest(order)
         self._book.require()
         known = self._known(request) if request else None
@@ -343,9 +347,15 @@ def prices_of(ledger: Ledger) -> Prices:
 
 
 def _digest(order: Order) -> bytes:
-    outputs = b"".join([each.encode() for each in order.outputs])
-    deposits = [
-        blake2b(each.channel, each.value.to_bytes(8, "little"), each.metadata)
-        for each in order.deposits
-    ]
-    return blake2b(order.tip.to_bytes(8, "little"), outputs, *deposits)
+    """Tells orders of one name apart. Those of notes alone keep the digests of earlier releases."""
+    parts = [order.tip.to_bytes(8, "little"), *[each.encode() for each in order.outputs]]
+    if order.operations or order.deposits or order.payers or order.change_key is not None:
+        lists = (order.outputs, order.operations, order.payers, order.deposits)
+        parts += [len(each).to_bytes(8, "little") for each in lists]
+        parts += [encode_operation(each) for each in order.operations]
+        parts += [*sorted(order.payers), order.change_key or b""]
+        parts += [
+            blake2b(each.channel, each.value.to_bytes(8, "little"), each.metadata)
+            for each in order.deposits
+        ]
+    return blake2b(*parts)

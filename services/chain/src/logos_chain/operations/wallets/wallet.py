@@ -249,7 +249,11 @@ class WalletOperations:
             tip: For the leader, over the fee.
             request: The caller's name for it; errors and more: `Submitter.send`.
         """
-        return await self._submitter.send(Order(tuple(outputs), tip=tip), request)
+        return await self.fulfil(Order(tuple(outputs), tip=tip), request)
+
+    async def fulfil(self, order: Order, request: bytes = b"") -> bytes:
+        """Pays notes and deposits; arguments, errors and more: `Submitter.send`."""
+        return await self._submitter.send(order, request)
 
     async def deposit(
         self, deposit: Deposit, begin: Sequence[ChannelConfig] = (), *, request: bytes = b""

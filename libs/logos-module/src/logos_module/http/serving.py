@@ -1,4 +1,4 @@
-"""Serves the application at one address, by HTTP/1.1 (DHT-2)."""
+"""Serves the application at one address, by HTTP/1.1."""
 
 import asyncio
 import socket
