@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from logos_base.errors import StoreFailedError
 from logos_chain.core.mempool.types import Saved
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
+from logos_chain.core.zone_ports import ChannelBlock, IndexPage
 
 
 @dataclass
@@ -98,3 +99,29 @@ class KeptWallets:
 
     def _of(self, wallet: str) -> _Wallet:
         return self.wallets.setdefault(wallet, _Wallet())
+
+
+@dataclass
+class KeptChannels:
+    """`ChannelIndex`."""
+
+    found: set[ChannelBlock] = field(default_factory=set)
+    height: int = -1
+    fails: bool = False
+
+    async def end(self) -> int:
+        return self.height
+
+    async def add(self, found: Sequence[ChannelBlock], end: int) -> None:
+        if self.fails:
+            raise StoreFailedError("it failed")
+        if end <= self.height or any(not self.height < each.height <= end for each in found):
+            raise ValueError("blocks that the index has, or does not come to")
+        self.found |= set(found)
+        self.height = end
+
+    async def page(self, channel: bytes, first: int, limit: int) -> IndexPage:
+        heights = sorted(
+            each.height for each in self.found if each.channel == channel and each.height >= first
+        )[:limit]
+        return IndexPage(tuple(heights), heights[-1] if len(heights) == limit else self.height)

@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 from logos_chain.core.mempool.types import Saved
 from logos_chain.core.ports import ChainStoreDamagedError
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
+from logos_chain.core.zone_ports import ChannelBlock
 from logos_chain.store.opening import OpenStore
 from logos_chain.store.schema import SCHEMA
 from logos_chain.store.seals import check_seal, seal_of
@@ -35,6 +36,8 @@ READS: dict[str, Read] = {
     "wallet_entry": lambda store: store.wallets.entries("main", None, 9),
     "wallet_draft": lambda store: store.wallets.drafts("main"),
     "wallet_voucher": lambda store: store.wallets.next_voucher("main"),
+    "channel_block": lambda store: store.channels.page(ONE, 0, 9),
+    "channel_index": lambda store: store.channels.end(),
 }
 CHANGES = {
     "proposal": ["slot = x'0000000000000008'", "note = x'07'", "slot = 'eight by'"],
@@ -53,6 +56,8 @@ CHANGES = {
     "wallet_entry": ["value = x'07'", "height = x'0000000000000008'", "place = x''"],
     "wallet_draft": ["value = x'07'", "hash = CAST(substr(hash, 2) || x'07' AS BLOB)"],
     "wallet_voucher": ["next = x'0000000000000008'", "next = 7"],
+    "channel_block": ["height = x'0000000000000008'", "height = x'07'"],
+    "channel_index": ["height = x'0000000000000008'", "height = 7", "height = x''"],
 }
 DAMAGE = [
     (table, change) for table, changes in CHANGES.items() for change in (*changes, "seal = x'07'")
@@ -73,6 +78,7 @@ async def fill(store: OpenStore) -> None:
     await store.wallets.keep("main", ONE, 1, b"state", [KeptEntry(1, 0, b"entry")])
     await store.wallets.put_draft("main", KeptDraft(ONE, b"draft"))
     await store.wallets.issue_until("main", 7)
+    await store.channels.add([ChannelBlock(ONE, 5)], 7)
 
 
 @pytest.mark.parametrize(("table", "change"), DAMAGE)

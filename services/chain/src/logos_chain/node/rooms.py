@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from logos_chain.core.consensus.starting import Past
+from logos_chain.core.consensus.starting import Past, Phase
 from logos_chain.core.leadership import LEADERSHIP
 from logos_chain.core.mempool.types import Limits
 from logos_chain.core.network_names import sync_protocol
@@ -35,6 +35,9 @@ from logos_chain.operations.verifying import CircuitProofs, ProofVerifier
 from logos_chain.operations.wallets.purse import Purse
 from logos_chain.operations.wallets.wallet import WalletOperations, WalletPorts
 from logos_chain.operations.watching import WatchOperations
+from logos_chain.operations.zones.channel_chain import ChannelChain
+from logos_chain.operations.zones.indexing import IndexOperations
+from logos_chain.operations.zones.reading import ReadOperations
 from logos_module.network.gossip import NetworkGossip
 
 Loop = Coroutine[Any, Any, None]
@@ -92,6 +95,7 @@ class Rooms:
         self.purse = Purse(self.wallet, follow, network.clock, around.secrets)
         self.faucet = faucet_rooms(around, follow, chain, ports)
         self._build_leader(past, done)
+        self._build_zones()
         self.information = Information(
             spec,
             network.clock,
@@ -157,6 +161,16 @@ class Rooms:
         )
         self.start.allowed.append(lambda may: self.lead.allow(may_propose=may))
 
+    def _build_zones(self) -> None:
+        around, store = self.around, self.around.store
+
+        def is_behind() -> bool:
+            return self.start.phase in {Phase.STOPPED, Phase.DOWNLOADING}
+
+        chain = ChannelChain(self.follow, self.explore, self.watch, is_behind)
+        self.index = IndexOperations(self.follow, self.explore, store.channels)
+        self.read = ReadOperations(chain, store.channels, self.follow.events, around.stopping)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Takes part in the network as long as this is open."""
@@ -184,6 +198,7 @@ class Rooms:
             self.passing.run(),
             self.publisher.run(),
             self.transactions.run(),
+            self.index.run(),
         ]
         if self.faucet.operations.is_here:
             loops.append(self.faucet.peers.serve(self.faucet.operations.answer))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from logos_chain.store.advice import Advice
 from logos_chain.store.aged_paths import SqlAgedPaths
+from logos_chain.store.channel_index import SqlChannelIndex
 from logos_chain.store.node_marks import SqlNodeMarks
 from logos_chain.store.proposal_notes import SqlProposalNotes
 from logos_chain.store.saved_transactions import SqlSavedTransactions
@@ -27,6 +28,7 @@ class OpenStore:
     marks: SqlNodeMarks
     transactions: SqlSavedTransactions
     wallets: SqlWallets
+    channels: SqlChannelIndex
 
 
 @asynccontextmanager
@@ -55,4 +57,5 @@ async def open_store(place: Path | str, *, keep_slots: int) -> AsyncIterator[Ope
             SqlNodeMarks(database, advice),
             SqlSavedTransactions(database, advice),
             SqlWallets(database, advice),
+            SqlChannelIndex(database, advice),
         )
