@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from logos_base.errors import StoreFailedError
 from logos_chain.core.mempool.types import Saved
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
-from logos_chain.core.zone_ports import ChannelBlock, IndexPage
+from logos_chain.core.zone_errors import SequencersFullError
+from logos_chain.core.zone_ports import MAX_KEPT, ChannelBlock, IndexPage
+from logos_zone_sdk.core.places import Checkpoint
 
 
 @dataclass
@@ -125,3 +127,29 @@ class KeptChannels:
             each.height for each in self.found if each.channel == channel and each.height >= first
         )[:limit]
         return IndexPage(tuple(heights), heights[-1] if len(heights) == limit else self.height)
+
+
+@dataclass
+class KeptSequencers:
+    """`SequencerStore`."""
+
+    checkpoints: dict[tuple[bytes, bytes], Checkpoint] = field(default_factory=dict)
+    fails: bool = False
+
+    async def load(self, channel: bytes, key: bytes) -> Checkpoint | None:
+        return self.checkpoints.get((channel, key))
+
+    async def publish(self, checkpoint: Checkpoint) -> None:
+        if self.fails:
+            raise StoreFailedError("it failed")
+        name = (checkpoint.channel, checkpoint.key)
+        if name not in self.checkpoints and len(self.checkpoints) >= MAX_KEPT:
+            idle = [each for each, one in self.checkpoints.items() if not one.pending]
+            if not idle:
+                raise SequencersFullError("all have something to write")
+            del self.checkpoints[idle[0]]
+        self.checkpoints[name] = checkpoint
+
+    async def settle(self, checkpoint: Checkpoint) -> None:
+        if (checkpoint.channel, checkpoint.key) in self.checkpoints:
+            self.checkpoints[checkpoint.channel, checkpoint.key] = checkpoint

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 import pytest
 from chain_kept import KeptChannels
 from chain_ledger import CHANNEL, KEYS, named
@@ -35,7 +36,7 @@ async def scan(node: Served, **wanted: Any) -> list[Any]:
 
 async def failed(stream: Any) -> tuple[str, str]:
     async def read() -> None:
-        async for _ in stream:
+        while await stream.read() is not grpc.aio.EOF:
             pass
 
     return await refused(asyncio.wait_for(read(), 20))

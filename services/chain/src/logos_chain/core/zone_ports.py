@@ -1,11 +1,16 @@
 """What the services for zones ask of the node's disk.
 
-Spec: docs/protocol/zone-sdk.md, ZON-19.
+Spec: docs/protocol/zone-sdk.md, ZON-19, ZON-22.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+from logos_zone_sdk.core.places import Checkpoint
+
+MAX_KEPT: Final = 256
+"""Sequencers of one node, by channel and key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +54,27 @@ class ChannelIndex(Protocol):
             first: The height to begin with.
             limit: At most so many, 1 at least.
         """
+        ...
+
+
+class SequencerStore(Protocol):
+    """What sequencers have taken and is not final, by channel and key (ZON-12, ZON-22).
+
+    Errors of all methods: DiskFullError, StoreFailedError; of what is read, ChainStoreDamagedError.
+    """
+
+    async def load(self, channel: bytes, key: bytes) -> Checkpoint | None:
+        """Returns the last checkpoint that was kept; None: there is none."""
+        ...
+
+    async def publish(self, checkpoint: Checkpoint) -> None:
+        """Keeps a checkpoint whose last payload is new.
+
+        Raises:
+            SequencersFullError: `MAX_KEPT` are kept, each with something to write.
+        """
+        ...
+
+    async def settle(self, checkpoint: Checkpoint) -> None:
+        """Keeps a checkpoint with fewer payloads, if there is one of its channel and key."""
         ...

@@ -38,7 +38,10 @@ from logos_chain.operations.watching import WatchOperations
 from logos_chain.operations.zones.channel_chain import ChannelChain
 from logos_chain.operations.zones.indexing import IndexOperations
 from logos_chain.operations.zones.reading import ReadOperations
+from logos_chain.operations.zones.signing import ZonePorts
+from logos_chain.operations.zones.writing import WriteOperations
 from logos_module.network.gossip import NetworkGossip
+from logos_zone_sdk.core.turns import SlotClock
 
 Loop = Coroutine[Any, Any, None]
 
@@ -170,6 +173,14 @@ class Rooms:
         chain = ChannelChain(self.follow, self.explore, self.watch, is_behind)
         self.index = IndexOperations(self.follow, self.explore, store.channels)
         self.read = ReadOperations(chain, store.channels, self.follow.events, around.stopping)
+        clock = around.network.clock
+        self.write = WriteOperations(
+            chain,
+            store.sequencers,
+            ZonePorts(self.wallet.prepare, self.transactions.submit, self.mempool),
+            clock=SlotClock(clock.genesis_ms, clock.slot_ms),
+            unix_ms=unix_ms,
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

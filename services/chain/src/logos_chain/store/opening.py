@@ -12,6 +12,7 @@ from logos_chain.store.node_marks import SqlNodeMarks
 from logos_chain.store.proposal_notes import SqlProposalNotes
 from logos_chain.store.saved_transactions import SqlSavedTransactions
 from logos_chain.store.schema import SCHEMA
+from logos_chain.store.sequencers import SqlSequencers
 from logos_chain.store.sql import SqlChainStore
 from logos_chain.store.wallets import SqlWallets
 from logos_module.database import open_database
@@ -29,6 +30,7 @@ class OpenStore:
     transactions: SqlSavedTransactions
     wallets: SqlWallets
     channels: SqlChannelIndex
+    sequencers: SqlSequencers
 
 
 @asynccontextmanager
@@ -58,4 +60,5 @@ async def open_store(place: Path | str, *, keep_slots: int) -> AsyncIterator[Ope
             SqlSavedTransactions(database, advice),
             SqlWallets(database, advice),
             SqlChannelIndex(database, advice),
+            SqlSequencers(database, advice),
         )

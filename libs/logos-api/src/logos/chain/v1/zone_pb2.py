@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from logos.chain.v1 import chain_pb2 as logos_dot_chain_dot_v1_dot_chain__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19logos/chain/v1/zone.proto\x12\x0elogos.chain.v1\x1a\x1alogos/chain/v1/chain.proto\"\xb0\x03\n\x0bZoneMessage\x12\n\n\x02id\x18\x01 \x01(\x0c\x12)\n\x05\x62lock\x18\x02 \x01(\x0b\x32\x1a.logos.chain.v1.BlockPoint\x12>\n\x0binscription\x18\x03 \x01(\x0b\x32\'.logos.chain.v1.ZoneMessage.InscriptionH\x00\x12\x42\n\rconfiguration\x18\x04 \x01(\x0b\x32).logos.chain.v1.ZoneMessage.ConfigurationH\x00\x1a>\n\x0bInscription\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x0e\n\x06parent\x18\x02 \x01(\x0c\x12\x0e\n\x06signer\x18\x03 \x01(\x0c\x1a\x9a\x01\n\rConfiguration\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12\x1f\n\x17posting_timeframe_slots\x18\x02 \x01(\r\x12\x1d\n\x15posting_timeout_slots\x18\x03 \x01(\r\x12\x1f\n\x17\x63onfiguration_threshold\x18\x04 \x01(\r\x12\x1a\n\x12transfer_threshold\x18\x05 \x01(\rB\t\n\x07\x63ontent\"{\n\x0bScanRequest\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\x0c\x12\x10\n\x06\x63ursor\x18\x02 \x01(\x0cH\x00\x12\x16\n\x0c\x66irst_height\x18\x03 \x01(\x04H\x00\x12\x18\n\x0blast_height\x18\x04 \x01(\x04H\x01\x88\x01\x01\x42\x07\n\x05startB\x0e\n\x0c_last_height\"L\n\x0cScanResponse\x12,\n\x07message\x18\x01 \x01(\x0b\x32\x1b.logos.chain.v1.ZoneMessage\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\x0c\"i\n\rFollowRequest\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\x0c\x12\x10\n\x06\x63ursor\x18\x02 \x01(\x0cH\x00\x12\x16\n\x0c\x66irst_height\x18\x03 \x01(\x04H\x00\x12\x14\n\x0cwith_unfinal\x18\x04 \x01(\x08\x42\x07\n\x05start\"\xc0\x03\n\x0e\x46ollowResponse\x12\x35\n\x05\x66ound\x18\x01 \x01(\x0b\x32$.logos.chain.v1.FollowResponse.FoundH\x00\x12\x33\n\x04lost\x18\x02 \x01(\x0b\x32#.logos.chain.v1.FollowResponse.LostH\x00\x12\x39\n\x07settled\x18\x03 \x01(\x0b\x32&.logos.chain.v1.FollowResponse.SettledH\x00\x12\x37\n\x06passed\x18\x04 \x01(\x0b\x32%.logos.chain.v1.FollowResponse.PassedH\x00\x1a\x45\n\x05\x46ound\x12,\n\x07message\x18\x01 \x01(\x0b\x32\x1b.logos.chain.v1.ZoneMessage\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\x0c\x1a\x12\n\x04Lost\x12\n\n\x02id\x18\x01 \x01(\x0c\x1aP\n\x07Settled\x12\n\n\x02id\x18\x01 \x01(\x0c\x12)\n\x05\x62lock\x18\x02 \x01(\x0b\x32\x1a.logos.chain.v1.BlockPoint\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\x0c\x1a\x18\n\x06Passed\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x0c\x42\x07\n\x05\x65vent2\xa7\x01\n\x0bZoneIndexer\x12H\n\x04Scan\x12\x1b.logos.chain.v1.ScanRequest\x1a\x1c.logos.chain.v1.ScanResponse\"\x03\x90\x02\x01\x30\x01\x12N\n\x06\x46ollow\x12\x1d.logos.chain.v1.FollowRequest\x1a\x1e.logos.chain.v1.FollowResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19logos/chain/v1/zone.proto\x12\x0elogos.chain.v1\x1a\x1alogos/chain/v1/chain.proto\"\xb0\x03\n\x0bZoneMessage\x12\n\n\x02id\x18\x01 \x01(\x0c\x12)\n\x05\x62lock\x18\x02 \x01(\x0b\x32\x1a.logos.chain.v1.BlockPoint\x12>\n\x0binscription\x18\x03 \x01(\x0b\x32\'.logos.chain.v1.ZoneMessage.InscriptionH\x00\x12\x42\n\rconfiguration\x18\x04 \x01(\x0b\x32).logos.chain.v1.ZoneMessage.ConfigurationH\x00\x1a>\n\x0bInscription\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x0e\n\x06parent\x18\x02 \x01(\x0c\x12\x0e\n\x06signer\x18\x03 \x01(\x0c\x1a\x9a\x01\n\rConfiguration\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12\x1f\n\x17posting_timeframe_slots\x18\x02 \x01(\r\x12\x1d\n\x15posting_timeout_slots\x18\x03 \x01(\r\x12\x1f\n\x17\x63onfiguration_threshold\x18\x04 \x01(\r\x12\x1a\n\x12transfer_threshold\x18\x05 \x01(\rB\t\n\x07\x63ontent\"{\n\x0bScanRequest\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\x0c\x12\x10\n\x06\x63ursor\x18\x02 \x01(\x0cH\x00\x12\x16\n\x0c\x66irst_height\x18\x03 \x01(\x04H\x00\x12\x18\n\x0blast_height\x18\x04 \x01(\x04H\x01\x88\x01\x01\x42\x07\n\x05startB\x0e\n\x0c_last_height\"L\n\x0cScanResponse\x12,\n\x07message\x18\x01 \x01(\x0b\x32\x1b.logos.chain.v1.ZoneMessage\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\x0c\"i\n\rFollowRequest\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\x0c\x12\x10\n\x06\x63ursor\x18\x02 \x01(\x0cH\x00\x12\x16\n\x0c\x66irst_height\x18\x03 \x01(\x04H\x00\x12\x14\n\x0cwith_unfinal\x18\x04 \x01(\x08\x42\x07\n\x05start\"\xc0\x03\n\x0e\x46ollowResponse\x12\x35\n\x05\x66ound\x18\x01 \x01(\x0b\x32$.logos.chain.v1.FollowResponse.FoundH\x00\x12\x33\n\x04lost\x18\x02 \x01(\x0b\x32#.logos.chain.v1.FollowResponse.LostH\x00\x12\x39\n\x07settled\x18\x03 \x01(\x0b\x32&.logos.chain.v1.FollowResponse.SettledH\x00\x12\x37\n\x06passed\x18\x04 \x01(\x0b\x32%.logos.chain.v1.FollowResponse.PassedH\x00\x1a\x45\n\x05\x46ound\x12,\n\x07message\x18\x01 \x01(\x0b\x32\x1b.logos.chain.v1.ZoneMessage\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\x0c\x1a\x12\n\x04Lost\x12\n\n\x02id\x18\x01 \x01(\x0c\x1aP\n\x07Settled\x12\n\n\x02id\x18\x01 \x01(\x0c\x12)\n\x05\x62lock\x18\x02 \x01(\x0b\x32\x1a.logos.chain.v1.BlockPoint\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\x0c\x1a\x18\n\x06Passed\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x0c\x42\x07\n\x05\x65vent\"u\n\x14\x43reateChannelRequest\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\x0c\x12\x0c\n\x04keys\x18\x02 \x03(\x0c\x12\x1f\n\x17posting_timeframe_slots\x18\x03 \x01(\r\x12\x1d\n\x15posting_timeout_slots\x18\x04 \x01(\r\"%\n\x15\x43reateChannelResponse\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\"\xa0\x03\n\x0ePublishRequest\x12\x33\n\x04open\x18\x01 \x01(\x0b\x32#.logos.chain.v1.PublishRequest.OpenH\x00\x12\x35\n\x05proof\x18\x02 \x01(\x0b\x32$.logos.chain.v1.PublishRequest.ProofH\x00\x12\x39\n\x07payload\x18\x03 \x01(\x0b\x32&.logos.chain.v1.PublishRequest.PayloadH\x00\x12=\n\tsignature\x18\x04 \x01(\x0b\x32(.logos.chain.v1.PublishRequest.SignatureH\x00\x1a$\n\x04Open\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\x0c\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x1a\x1a\n\x05Proof\x12\x11\n\tsignature\x18\x01 \x01(\x0c\x1a*\n\x07Payload\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x1a/\n\tSignature\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x42\t\n\x07request\"\xe5\x0c\n\x0fPublishResponse\x12>\n\tchallenge\x18\x01 \x01(\x0b\x32).logos.chain.v1.PublishResponse.ChallengeH\x00\x12\x38\n\x06opened\x18\x02 \x01(\x0b\x32&.logos.chain.v1.PublishResponse.OpenedH\x00\x12\x36\n\x05ready\x18\x03 \x01(\x0b\x32%.logos.chain.v1.PublishResponse.ReadyH\x00\x12:\n\x07pending\x18\x04 \x01(\x0b\x32\'.logos.chain.v1.PublishResponse.PendingH\x00\x12:\n\x07refused\x18\x05 \x01(\x0b\x32\'.logos.chain.v1.PublishResponse.RefusedH\x00\x12\x34\n\x04sign\x18\x06 \x01(\x0b\x32$.logos.chain.v1.PublishResponse.SignH\x00\x12\x36\n\x05\x62uilt\x18\x07 \x01(\x0b\x32%.logos.chain.v1.PublishResponse.BuiltH\x00\x12>\n\tsubmitted\x18\x08 \x01(\x0b\x32).logos.chain.v1.PublishResponse.SubmittedH\x00\x12\x45\n\rnot_submitted\x18\t \x01(\x0b\x32,.logos.chain.v1.PublishResponse.NotSubmittedH\x00\x12<\n\x08included\x18\n \x01(\x0b\x32(.logos.chain.v1.PublishResponse.IncludedH\x00\x12:\n\x07\x61\x64opted\x18\x0b \x01(\x0b\x32\'.logos.chain.v1.PublishResponse.AdoptedH\x00\x12<\n\x08orphaned\x18\x0c \x01(\x0b\x32(.logos.chain.v1.PublishResponse.OrphanedH\x00\x12>\n\tfinalized\x18\r \x01(\x0b\x32).logos.chain.v1.PublishResponse.FinalizedH\x00\x1a\x1e\n\tChallenge\x12\x11\n\tchallenge\x18\x01 \x01(\x0c\x1a.\n\x06Opened\x12\x13\n\x0bnext_number\x18\x01 \x01(\x04\x12\x0f\n\x07pending\x18\x02 \x03(\x04\x1a\x1d\n\x05Ready\x12\x14\n\x0clast_message\x18\x01 \x01(\x0c\x1a\x19\n\x07Pending\x12\x0e\n\x06number\x18\x01 \x01(\x04\x1a>\n\x07Refused\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0bnext_number\x18\x03 \x01(\x04\x1aJ\n\x04Sign\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07message\x18\x02 \x01(\x0c\x12\x0c\n\x04hash\x18\x03 \x01(\x0c\x12\x13\n\x0btransaction\x18\x04 \x01(\x0c\x1aJ\n\x05\x42uilt\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07message\x18\x02 \x01(\x0c\x12\x0e\n\x06parent\x18\x03 \x01(\x0c\x12\x10\n\x08replaces\x18\x04 \x01(\x0c\x1a,\n\tSubmitted\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07message\x18\x02 \x01(\x0c\x1a?\n\x0cNotSubmitted\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07message\x18\x02 \x01(\x0c\x12\x0e\n\x06reason\x18\x03 \x01(\t\x1aV\n\x08Included\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07message\x18\x02 \x01(\x0c\x12)\n\x05\x62lock\x18\x03 \x01(\x0b\x32\x1a.logos.chain.v1.BlockPoint\x1a\x37\n\x07\x41\x64opted\x12,\n\x07message\x18\x01 \x01(\x0b\x32\x1b.logos.chain.v1.ZoneMessage\x1a\x1b\n\x08Orphaned\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x1a\xb2\x01\n\tFinalized\x12\x43\n\x08messages\x18\x01 \x03(\x0b\x32\x31.logos.chain.v1.PublishResponse.Finalized.Message\x1a`\n\x07Message\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x13\n\x06number\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12)\n\x05\x62lock\x18\x03 \x01(\x0b\x32\x1a.logos.chain.v1.BlockPointB\t\n\x07_numberB\x07\n\x05\x65vent2\xa7\x01\n\x0bZoneIndexer\x12H\n\x04Scan\x12\x1b.logos.chain.v1.ScanRequest\x1a\x1c.logos.chain.v1.ScanResponse\"\x03\x90\x02\x01\x30\x01\x12N\n\x06\x46ollow\x12\x1d.logos.chain.v1.FollowRequest\x1a\x1e.logos.chain.v1.FollowResponse\"\x03\x90\x02\x01\x30\x01\x32\xbd\x01\n\rZoneSequencer\x12\\\n\rCreateChannel\x12$.logos.chain.v1.CreateChannelRequest\x1a%.logos.chain.v1.CreateChannelResponse\x12N\n\x07Publish\x12\x1e.logos.chain.v1.PublishRequest\x1a\x1f.logos.chain.v1.PublishResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,6 +58,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FOLLOWRESPONSE_SETTLED']._serialized_end=1232
   _globals['_FOLLOWRESPONSE_PASSED']._serialized_start=1234
   _globals['_FOLLOWRESPONSE_PASSED']._serialized_end=1258
-  _globals['_ZONEINDEXER']._serialized_start=1270
-  _globals['_ZONEINDEXER']._serialized_end=1437
+  _globals['_CREATECHANNELREQUEST']._serialized_start=1269
+  _globals['_CREATECHANNELREQUEST']._serialized_end=1386
+  _globals['_CREATECHANNELRESPONSE']._serialized_start=1388
+  _globals['_CREATECHANNELRESPONSE']._serialized_end=1425
+  _globals['_PUBLISHREQUEST']._serialized_start=1428
+  _globals['_PUBLISHREQUEST']._serialized_end=1844
+  _globals['_PUBLISHREQUEST_OPEN']._serialized_start=1676
+  _globals['_PUBLISHREQUEST_OPEN']._serialized_end=1712
+  _globals['_PUBLISHREQUEST_PROOF']._serialized_start=1714
+  _globals['_PUBLISHREQUEST_PROOF']._serialized_end=1740
+  _globals['_PUBLISHREQUEST_PAYLOAD']._serialized_start=1742
+  _globals['_PUBLISHREQUEST_PAYLOAD']._serialized_end=1784
+  _globals['_PUBLISHREQUEST_SIGNATURE']._serialized_start=1786
+  _globals['_PUBLISHREQUEST_SIGNATURE']._serialized_end=1833
+  _globals['_PUBLISHRESPONSE']._serialized_start=1847
+  _globals['_PUBLISHRESPONSE']._serialized_end=3484
+  _globals['_PUBLISHRESPONSE_CHALLENGE']._serialized_start=2657
+  _globals['_PUBLISHRESPONSE_CHALLENGE']._serialized_end=2687
+  _globals['_PUBLISHRESPONSE_OPENED']._serialized_start=2689
+  _globals['_PUBLISHRESPONSE_OPENED']._serialized_end=2735
+  _globals['_PUBLISHRESPONSE_READY']._serialized_start=2737
+  _globals['_PUBLISHRESPONSE_READY']._serialized_end=2766
+  _globals['_PUBLISHRESPONSE_PENDING']._serialized_start=2768
+  _globals['_PUBLISHRESPONSE_PENDING']._serialized_end=2793
+  _globals['_PUBLISHRESPONSE_REFUSED']._serialized_start=2795
+  _globals['_PUBLISHRESPONSE_REFUSED']._serialized_end=2857
+  _globals['_PUBLISHRESPONSE_SIGN']._serialized_start=2859
+  _globals['_PUBLISHRESPONSE_SIGN']._serialized_end=2933
+  _globals['_PUBLISHRESPONSE_BUILT']._serialized_start=2935
+  _globals['_PUBLISHRESPONSE_BUILT']._serialized_end=3009
+  _globals['_PUBLISHRESPONSE_SUBMITTED']._serialized_start=3011
+  _globals['_PUBLISHRESPONSE_SUBMITTED']._serialized_end=3055
+  _globals['_PUBLISHRESPONSE_NOTSUBMITTED']._serialized_start=3057
+  _globals['_PUBLISHRESPONSE_NOTSUBMITTED']._serialized_end=3120
+  _globals['_PUBLISHRESPONSE_INCLUDED']._serialized_start=3122
+  _globals['_PUBLISHRESPONSE_INCLUDED']._serialized_end=3208
+  _globals['_PUBLISHRESPONSE_ADOPTED']._serialized_start=3210
+  _globals['_PUBLISHRESPONSE_ADOPTED']._serialized_end=3265
+  _globals['_PUBLISHRESPONSE_ORPHANED']._serialized_start=3267
+  _globals['_PUBLISHRESPONSE_ORPHANED']._serialized_end=3294
+  _globals['_PUBLISHRESPONSE_FINALIZED']._serialized_start=3297
+  _globals['_PUBLISHRESPONSE_FINALIZED']._serialized_end=3475
+  _globals['_PUBLISHRESPONSE_FINALIZED_MESSAGE']._serialized_start=3379
+  _globals['_PUBLISHRESPONSE_FINALIZED_MESSAGE']._serialized_end=3475
+  _globals['_ZONEINDEXER']._serialized_start=3487
+  _globals['_ZONEINDEXER']._serialized_end=3654
+  _globals['_ZONESEQUENCER']._serialized_start=3657
+  _globals['_ZONESEQUENCER']._serialized_end=3846
 # @@protoc_insertion_point(module_scope)

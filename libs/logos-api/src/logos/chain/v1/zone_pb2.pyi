@@ -386,3 +386,664 @@ class FollowResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___FollowResponse: _TypeAlias = FollowResponse  # noqa: Y015
+
+@_typing.final
+class CreateChannelRequest(_message.Message):
+    """A channel, and who writes to it, and for how long (LED-14)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    POSTING_TIMEFRAME_SLOTS_FIELD_NUMBER: _builtins.int
+    POSTING_TIMEOUT_SLOTS_FIELD_NUMBER: _builtins.int
+    channel: _builtins.bytes
+    """Its id, 32 bytes, not zeros."""
+    posting_timeframe_slots: _builtins.int
+    """Slots of a turn; 0: a turn never ends."""
+    posting_timeout_slots: _builtins.int
+    """Slots of silence that end a turn; 0: none do."""
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Ed25519 keys that may write, 32 bytes each; the first begins."""
+
+    def __init__(
+        self,
+        *,
+        channel: _builtins.bytes = ...,
+        keys: _abc.Iterable[_builtins.bytes] | None = ...,
+        posting_timeframe_slots: _builtins.int = ...,
+        posting_timeout_slots: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "keys", b"keys", "posting_timeframe_slots", b"posting_timeframe_slots", "posting_timeout_slots", b"posting_timeout_slots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateChannelRequest: _TypeAlias = CreateChannelRequest  # noqa: Y015
+
+@_typing.final
+class CreateChannelResponse(_message.Message):
+    """The transaction waits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HASH_FIELD_NUMBER: _builtins.int
+    hash: _builtins.bytes
+    """Its hash, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hash", b"hash"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateChannelResponse: _TypeAlias = CreateChannelResponse  # noqa: Y015
+
+@_typing.final
+class PublishRequest(_message.Message):
+    """What a sequencer's caller says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Open(_message.Message):
+        """Names the sequencer. The first request."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CHANNEL_FIELD_NUMBER: _builtins.int
+        KEY_FIELD_NUMBER: _builtins.int
+        channel: _builtins.bytes
+        """The channel's id, 32 bytes."""
+        key: _builtins.bytes
+        """The public key that writes to it, Ed25519, 32 bytes."""
+        def __init__(
+            self,
+            *,
+            channel: _builtins.bytes = ...,
+            key: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "key", b"key"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Proof(_message.Message):
+        """Proves that the caller has the key. The second request."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        SIGNATURE_FIELD_NUMBER: _builtins.int
+        signature: _builtins.bytes
+        """By the key, 64 bytes: over the text `logos zone sequencer 1`, the channel's id and
+        the challenge. No transaction is signed by it: their hashes have 32 bytes.
+        """
+        def __init__(
+            self,
+            *,
+            signature: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["signature", b"signature"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Payload(_message.Message):
+        """Wants a payload written."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NUMBER_FIELD_NUMBER: _builtins.int
+        PAYLOAD_FIELD_NUMBER: _builtins.int
+        number: _builtins.int
+        """From 0 on, without gaps, over all calls with the key. One that the node has taken
+        already is not taken again.
+        """
+        payload: _builtins.bytes
+        """At most 1,835,008 bytes."""
+        def __init__(
+            self,
+            *,
+            number: _builtins.int = ...,
+            payload: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "payload", b"payload"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Signature(_message.Message):
+        """Signs a message."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        SIGNATURE_FIELD_NUMBER: _builtins.int
+        message: _builtins.bytes
+        """Id of the message, 32 bytes."""
+        signature: _builtins.bytes
+        """By the key over the transaction's hash, 64 bytes."""
+        def __init__(
+            self,
+            *,
+            message: _builtins.bytes = ...,
+            signature: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "signature", b"signature"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    OPEN_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    PAYLOAD_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def open(self) -> Global___PublishRequest.Open:
+        """The first."""
+
+    @_builtins.property
+    def proof(self) -> Global___PublishRequest.Proof:
+        """The second."""
+
+    @_builtins.property
+    def payload(self) -> Global___PublishRequest.Payload:
+        """At any time after."""
+
+    @_builtins.property
+    def signature(self) -> Global___PublishRequest.Signature:
+        """After `sign`."""
+
+    def __init__(
+        self,
+        *,
+        open: Global___PublishRequest.Open | None = ...,
+        proof: Global___PublishRequest.Proof | None = ...,
+        payload: Global___PublishRequest.Payload | None = ...,
+        signature: Global___PublishRequest.Signature | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["open", b"open", "payload", b"payload", "proof", b"proof", "request", b"request", "signature", b"signature"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["open", b"open", "payload", b"payload", "proof", b"proof", "request", b"request", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["open", "proof", "payload", "signature"]  # noqa: Y015
+    _WhichOneofArgType_request: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_request) -> _WhichOneofReturnType_request | None: ...
+
+Global___PublishRequest: _TypeAlias = PublishRequest  # noqa: Y015
+
+@_typing.final
+class PublishResponse(_message.Message):
+    """What becomes of a sequencer and its payloads (ZON-10)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Challenge(_message.Message):
+        """Asks for a proof that the caller has the key."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CHALLENGE_FIELD_NUMBER: _builtins.int
+        challenge: _builtins.bytes
+        """Random, 32 bytes."""
+        def __init__(
+            self,
+            *,
+            challenge: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Opened(_message.Message):
+        """The sequencer goes on from what was kept of it."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NEXT_NUMBER_FIELD_NUMBER: _builtins.int
+        PENDING_FIELD_NUMBER: _builtins.int
+        next_number: _builtins.int
+        """Of the next payload."""
+        @_builtins.property
+        def pending(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+            """Numbers of payloads that the node has taken and that are not final, rising."""
+
+        def __init__(
+            self,
+            *,
+            next_number: _builtins.int = ...,
+            pending: _abc.Iterable[_builtins.int] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["next_number", b"next_number", "pending", b"pending"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Ready(_message.Message):
+        """The sequencer has followed the channel up to the tip of the chain. Once."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LAST_MESSAGE_FIELD_NUMBER: _builtins.int
+        last_message: _builtins.bytes
+        """Id of the channel's last message, 32 bytes; zeros: it has none."""
+        def __init__(
+            self,
+            *,
+            last_message: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["last_message", b"last_message"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Pending(_message.Message):
+        """The node has taken a payload: it is kept, and will be written. Also for one that was
+        taken before.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NUMBER_FIELD_NUMBER: _builtins.int
+        number: _builtins.int
+        """Of the payload."""
+        def __init__(
+            self,
+            *,
+            number: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Refused(_message.Message):
+        """The node has not taken a payload, nor takes those after it."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NUMBER_FIELD_NUMBER: _builtins.int
+        REASON_FIELD_NUMBER: _builtins.int
+        NEXT_NUMBER_FIELD_NUMBER: _builtins.int
+        number: _builtins.int
+        """Of the payload."""
+        reason: _builtins.str
+        """Why: ZONE_QUEUE_FULL: 256 payloads, or 16 MiB of them, are not final;
+        ZONE_NUMBER_GAP: it is not the next one; ZONE_PAYLOAD_TOO_LONG;
+        ZONE_KEY_NOT_ACCREDITED: the key may not write to the channel.
+        """
+        next_number: _builtins.int
+        """Of the payload that would be taken."""
+        def __init__(
+            self,
+            *,
+            number: _builtins.int = ...,
+            reason: _builtins.str = ...,
+            next_number: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["next_number", b"next_number", "number", b"number", "reason", b"reason"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Sign(_message.Message):
+        """Asks for a signature; again after 30 seconds without one."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NUMBER_FIELD_NUMBER: _builtins.int
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        HASH_FIELD_NUMBER: _builtins.int
+        TRANSACTION_FIELD_NUMBER: _builtins.int
+        number: _builtins.int
+        """Of the payload."""
+        message: _builtins.bytes
+        """Id of its message, 32 bytes."""
+        hash: _builtins.bytes
+        """What is to be signed: the transaction's hash, 32 bytes."""
+        transaction: _builtins.bytes
+        """The transaction, encoded (MAN-13): the message, and a transfer that pays for it. A
+        caller that does not trust its node decodes and hashes it.
+        """
+        def __init__(
+            self,
+            *,
+            number: _builtins.int = ...,
+            message: _builtins.bytes = ...,
+            hash: _builtins.bytes = ...,
+            transaction: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["hash", b"hash", "message", b"message", "number", b"number", "transaction", b"transaction"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Built(_message.Message):
+        """A payload has become a message; again if another sequencer's has taken its place."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NUMBER_FIELD_NUMBER: _builtins.int
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        PARENT_FIELD_NUMBER: _builtins.int
+        REPLACES_FIELD_NUMBER: _builtins.int
+        number: _builtins.int
+        """Of the payload."""
+        message: _builtins.bytes
+        """Id of the message, 32 bytes."""
+        parent: _builtins.bytes
+        """Id of the message before it, 32 bytes."""
+        replaces: _builtins.bytes
+        """The message that it was before, 32 bytes; empty: none."""
+        def __init__(
+            self,
+            *,
+            number: _builtins.int = ...,
+            message: _builtins.bytes = ...,
+            parent: _builtins.bytes = ...,
+            replaces: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "number", b"number", "parent", b"parent", "replaces", b"replaces"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Submitted(_message.Message):
+        """The mempool has a message; again if a block with it has left the chain."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NUMBER_FIELD_NUMBER: _builtins.int
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        number: _builtins.int
+        """Of the payload."""
+        message: _builtins.bytes
+        """Id of its message, 32 bytes."""
+        def __init__(
+            self,
+            *,
+            number: _builtins.int = ...,
+            message: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "number", b"number"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class NotSubmitted(_message.Message):
+        """The mempool has not taken a message. It is given it again 5 seconds later."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NUMBER_FIELD_NUMBER: _builtins.int
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        REASON_FIELD_NUMBER: _builtins.int
+        number: _builtins.int
+        """Of the payload."""
+        message: _builtins.bytes
+        """Id of its message, 32 bytes."""
+        reason: _builtins.str
+        """Why, e.g. WALLET_FUNDS_INSUFFICIENT or ZONE_NOT_SIGNED."""
+        def __init__(
+            self,
+            *,
+            number: _builtins.int = ...,
+            message: _builtins.bytes = ...,
+            reason: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "number", b"number", "reason", b"reason"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Included(_message.Message):
+        """A block of the local chain has a payload; again for each block. If the block leaves
+        the chain, the payload is written again.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NUMBER_FIELD_NUMBER: _builtins.int
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        BLOCK_FIELD_NUMBER: _builtins.int
+        number: _builtins.int
+        """Of the payload."""
+        message: _builtins.bytes
+        """Id of its message, 32 bytes."""
+        @_builtins.property
+        def block(self) -> _chain_pb2.BlockPoint:
+            """The block."""
+
+        def __init__(
+            self,
+            *,
+            number: _builtins.int = ...,
+            message: _builtins.bytes = ...,
+            block: _chain_pb2.BlockPoint | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["block", b"block"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "message", b"message", "number", b"number"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Adopted(_message.Message):
+        """A message that is none of the own payloads is the channel's now."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def message(self) -> Global___ZoneMessage:
+            """It."""
+
+        def __init__(
+            self,
+            *,
+            message: Global___ZoneMessage | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Orphaned(_message.Message):
+        """An adopted message has left the channel, the newest first. Own ones never do (ZON-11)."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        message: _builtins.bytes
+        """Its id, 32 bytes."""
+        def __init__(
+            self,
+            *,
+            message: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Finalized(_message.Message):
+        """Messages will never leave the channel, in its order; each once."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class Message(_message.Message):
+            """A message."""
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            ID_FIELD_NUMBER: _builtins.int
+            NUMBER_FIELD_NUMBER: _builtins.int
+            BLOCK_FIELD_NUMBER: _builtins.int
+            id: _builtins.bytes
+            """Its id, 32 bytes."""
+            number: _builtins.int
+            """Of the own payload that it is; unset: it is another's."""
+            @_builtins.property
+            def block(self) -> _chain_pb2.BlockPoint:
+                """The block that has it."""
+
+            def __init__(
+                self,
+                *,
+                id: _builtins.bytes = ...,
+                number: _builtins.int | None = ...,
+                block: _chain_pb2.BlockPoint | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["_number", b"_number", "block", b"block", "number", b"number"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["_number", b"_number", "block", b"block", "id", b"id", "number", b"number"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            _WhichOneofReturnType__number: _TypeAlias = _typing.Literal["number"]  # noqa: Y015
+            _WhichOneofArgType__number: _TypeAlias = _typing.Literal["_number", b"_number"]  # noqa: Y015
+            def WhichOneof(self, oneof_group: _WhichOneofArgType__number) -> _WhichOneofReturnType__number | None: ...
+
+        MESSAGES_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublishResponse.Finalized.Message]:
+            """The oldest first."""
+
+        def __init__(
+            self,
+            *,
+            messages: _abc.Iterable[Global___PublishResponse.Finalized.Message] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CHALLENGE_FIELD_NUMBER: _builtins.int
+    OPENED_FIELD_NUMBER: _builtins.int
+    READY_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    SIGN_FIELD_NUMBER: _builtins.int
+    BUILT_FIELD_NUMBER: _builtins.int
+    SUBMITTED_FIELD_NUMBER: _builtins.int
+    NOT_SUBMITTED_FIELD_NUMBER: _builtins.int
+    INCLUDED_FIELD_NUMBER: _builtins.int
+    ADOPTED_FIELD_NUMBER: _builtins.int
+    ORPHANED_FIELD_NUMBER: _builtins.int
+    FINALIZED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def challenge(self) -> Global___PublishResponse.Challenge:
+        """The first response."""
+
+    @_builtins.property
+    def opened(self) -> Global___PublishResponse.Opened:
+        """The second response."""
+
+    @_builtins.property
+    def ready(self) -> Global___PublishResponse.Ready:
+        """It is at the tip."""
+
+    @_builtins.property
+    def pending(self) -> Global___PublishResponse.Pending:
+        """A payload was taken."""
+
+    @_builtins.property
+    def refused(self) -> Global___PublishResponse.Refused:
+        """A payload was not taken."""
+
+    @_builtins.property
+    def sign(self) -> Global___PublishResponse.Sign:
+        """A signature is wanted."""
+
+    @_builtins.property
+    def built(self) -> Global___PublishResponse.Built:
+        """A payload is a message."""
+
+    @_builtins.property
+    def submitted(self) -> Global___PublishResponse.Submitted:
+        """The mempool has it."""
+
+    @_builtins.property
+    def not_submitted(self) -> Global___PublishResponse.NotSubmitted:
+        """The mempool does not have it."""
+
+    @_builtins.property
+    def included(self) -> Global___PublishResponse.Included:
+        """A block has it."""
+
+    @_builtins.property
+    def adopted(self) -> Global___PublishResponse.Adopted:
+        """Another's has come."""
+
+    @_builtins.property
+    def orphaned(self) -> Global___PublishResponse.Orphaned:
+        """Another's has gone."""
+
+    @_builtins.property
+    def finalized(self) -> Global___PublishResponse.Finalized:
+        """Some are final."""
+
+    def __init__(
+        self,
+        *,
+        challenge: Global___PublishResponse.Challenge | None = ...,
+        opened: Global___PublishResponse.Opened | None = ...,
+        ready: Global___PublishResponse.Ready | None = ...,
+        pending: Global___PublishResponse.Pending | None = ...,
+        refused: Global___PublishResponse.Refused | None = ...,
+        sign: Global___PublishResponse.Sign | None = ...,
+        built: Global___PublishResponse.Built | None = ...,
+        submitted: Global___PublishResponse.Submitted | None = ...,
+        not_submitted: Global___PublishResponse.NotSubmitted | None = ...,
+        included: Global___PublishResponse.Included | None = ...,
+        adopted: Global___PublishResponse.Adopted | None = ...,
+        orphaned: Global___PublishResponse.Orphaned | None = ...,
+        finalized: Global___PublishResponse.Finalized | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adopted", b"adopted", "built", b"built", "challenge", b"challenge", "event", b"event", "finalized", b"finalized", "included", b"included", "not_submitted", b"not_submitted", "opened", b"opened", "orphaned", b"orphaned", "pending", b"pending", "ready", b"ready", "refused", b"refused", "sign", b"sign", "submitted", b"submitted"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopted", b"adopted", "built", b"built", "challenge", b"challenge", "event", b"event", "finalized", b"finalized", "included", b"included", "not_submitted", b"not_submitted", "opened", b"opened", "orphaned", b"orphaned", "pending", b"pending", "ready", b"ready", "refused", b"refused", "sign", b"sign", "submitted", b"submitted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["challenge", "opened", "ready", "pending", "refused", "sign", "built", "submitted", "not_submitted", "included", "adopted", "orphaned", "finalized"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___PublishResponse: _TypeAlias = PublishResponse  # noqa: Y015

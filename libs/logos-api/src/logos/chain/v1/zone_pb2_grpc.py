@@ -192,3 +192,154 @@ class ZoneIndexer:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class ZoneSequencerStub:
+    """Writes to a channel: each payload once, and in order, over reorganisations and
+    restarts of the caller and of the node. The node pays, and keeps what is not final;
+    the key stays with the caller, who signs each message.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.CreateChannel = channel.unary_unary(
+                '/logos.chain.v1.ZoneSequencer/CreateChannel',
+                request_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.CreateChannelRequest.SerializeToString,
+                response_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.CreateChannelResponse.FromString,
+                _registered_method=True)
+        self.Publish = channel.stream_stream(
+                '/logos.chain.v1.ZoneSequencer/Publish',
+                request_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.PublishRequest.SerializeToString,
+                response_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.PublishResponse.FromString,
+                _registered_method=True)
+
+
+class ZoneSequencerServicer:
+    """Writes to a channel: each payload once, and in order, over reorganisations and
+    restarts of the caller and of the node. The node pays, and keeps what is not final;
+    the key stays with the caller, who signs each message.
+    """
+
+    def CreateChannel(self, request, context):
+        """Makes a channel of several sequencers. One of a single key needs no call: its first
+        message makes it. Nothing is written before this is final (ZON-7).
+
+        Errors:
+        INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+        INVALID_ARGUMENT     WALLET_ORDER_INVALID: no key, or too many
+        FAILED_PRECONDITION  TRANSACTION_REFUSED: it exists
+        FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Publish(self, request_iterator, context):
+        """Opens a sequencer, which lives as long as the call (ZON-21 to ZON-24). The caller
+        sends `open`, answers `challenge` by `proof`, and is told `opened`. From then on it
+        sends payloads, and signs what it is asked to; it ends the call by ending its side.
+        What the node has taken and is not final waits for the next call with the key.
+
+        A caller that reads slowly holds its own sequencer up, and loses nothing.
+
+        Errors:
+        INVALID_ARGUMENT     ZONE_REQUEST_UNEXPECTED: a request out of turn
+        INVALID_ARGUMENT     ZONE_SIGNATURE_INVALID: a signature is not the key's
+        INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+        DEADLINE_EXCEEDED    ZONE_NOT_SIGNED: no `proof` came within 30 seconds
+        FAILED_PRECONDITION  ZONE_KEY_IN_USE: another call has opened it
+        RESOURCE_EXHAUSTED   ZONE_SEQUENCERS_FULL: a node serves 4 at once, and keeps
+        256 with something to write
+        UNAVAILABLE          ZONE_NODE_BEHIND: this node still downloads the chain;
+        carries RetryInfo
+        OUT_OF_RANGE         ZONE_CURSOR_LOST: the final block that was kept is not on
+        this node's chain
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_ZoneSequencerServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'CreateChannel': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateChannel,
+                    request_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.CreateChannelRequest.FromString,
+                    response_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.CreateChannelResponse.SerializeToString,
+            ),
+            'Publish': grpc.stream_stream_rpc_method_handler(
+                    servicer.Publish,
+                    request_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.PublishRequest.FromString,
+                    response_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.PublishResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'logos.chain.v1.ZoneSequencer', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('logos.chain.v1.ZoneSequencer', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class ZoneSequencer:
+    """Writes to a channel: each payload once, and in order, over reorganisations and
+    restarts of the caller and of the node. The node pays, and keeps what is not final;
+    the key stays with the caller, who signs each message.
+    """
+
+    @staticmethod
+    def CreateChannel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.chain.v1.ZoneSequencer/CreateChannel',
+            logos_dot_chain_dot_v1_dot_zone__pb2.CreateChannelRequest.SerializeToString,
+            logos_dot_chain_dot_v1_dot_zone__pb2.CreateChannelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Publish(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/logos.chain.v1.ZoneSequencer/Publish',
+            logos_dot_chain_dot_v1_dot_zone__pb2.PublishRequest.SerializeToString,
+            logos_dot_chain_dot_v1_dot_zone__pb2.PublishResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

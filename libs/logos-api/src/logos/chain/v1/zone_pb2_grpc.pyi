@@ -151,3 +151,136 @@ class ZoneIndexerServicer(metaclass=_abc_1.ABCMeta):
         """
 
 def add_ZoneIndexerServicer_to_server(servicer: ZoneIndexerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class ZoneSequencerStub:
+    """Writes to a channel: each payload once, and in order, over reorganisations and
+    restarts of the caller and of the node. The node pays, and keeps what is not final;
+    the key stays with the caller, who signs each message.
+    """
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> ZoneSequencerAsyncStub: ...
+    CreateChannel: _grpc.UnaryUnaryMultiCallable[_zone_pb2.CreateChannelRequest, _zone_pb2.CreateChannelResponse]
+    """Makes a channel of several sequencers. One of a single key needs no call: its first
+    message makes it. Nothing is written before this is final (ZON-7).
+
+    Errors:
+      INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+      INVALID_ARGUMENT     WALLET_ORDER_INVALID: no key, or too many
+      FAILED_PRECONDITION  TRANSACTION_REFUSED: it exists
+      FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+    """
+    Publish: _grpc.StreamStreamMultiCallable[_zone_pb2.PublishRequest, _zone_pb2.PublishResponse]
+    """Opens a sequencer, which lives as long as the call (ZON-21 to ZON-24). The caller
+    sends `open`, answers `challenge` by `proof`, and is told `opened`. From then on it
+    sends payloads, and signs what it is asked to; it ends the call by ending its side.
+    What the node has taken and is not final waits for the next call with the key.
+
+    A caller that reads slowly holds its own sequencer up, and loses nothing.
+
+    Errors:
+      INVALID_ARGUMENT     ZONE_REQUEST_UNEXPECTED: a request out of turn
+      INVALID_ARGUMENT     ZONE_SIGNATURE_INVALID: a signature is not the key's
+      INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+      DEADLINE_EXCEEDED    ZONE_NOT_SIGNED: no `proof` came within 30 seconds
+      FAILED_PRECONDITION  ZONE_KEY_IN_USE: another call has opened it
+      RESOURCE_EXHAUSTED   ZONE_SEQUENCERS_FULL: a node serves 4 at once, and keeps
+                           256 with something to write
+      UNAVAILABLE          ZONE_NODE_BEHIND: this node still downloads the chain;
+                           carries RetryInfo
+      OUT_OF_RANGE         ZONE_CURSOR_LOST: the final block that was kept is not on
+                           this node's chain
+    """
+
+@_typing.type_check_only
+class ZoneSequencerAsyncStub(ZoneSequencerStub):
+    """Writes to a channel: each payload once, and in order, over reorganisations and
+    restarts of the caller and of the node. The node pays, and keeps what is not final;
+    the key stays with the caller, who signs each message.
+    """
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    CreateChannel: _aio.UnaryUnaryMultiCallable[_zone_pb2.CreateChannelRequest, _zone_pb2.CreateChannelResponse]  # type: ignore[assignment]
+    """Makes a channel of several sequencers. One of a single key needs no call: its first
+    message makes it. Nothing is written before this is final (ZON-7).
+
+    Errors:
+      INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+      INVALID_ARGUMENT     WALLET_ORDER_INVALID: no key, or too many
+      FAILED_PRECONDITION  TRANSACTION_REFUSED: it exists
+      FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+    """
+    Publish: _aio.StreamStreamMultiCallable[_zone_pb2.PublishRequest, _zone_pb2.PublishResponse]  # type: ignore[assignment]
+    """Opens a sequencer, which lives as long as the call (ZON-21 to ZON-24). The caller
+    sends `open`, answers `challenge` by `proof`, and is told `opened`. From then on it
+    sends payloads, and signs what it is asked to; it ends the call by ending its side.
+    What the node has taken and is not final waits for the next call with the key.
+
+    A caller that reads slowly holds its own sequencer up, and loses nothing.
+
+    Errors:
+      INVALID_ARGUMENT     ZONE_REQUEST_UNEXPECTED: a request out of turn
+      INVALID_ARGUMENT     ZONE_SIGNATURE_INVALID: a signature is not the key's
+      INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+      DEADLINE_EXCEEDED    ZONE_NOT_SIGNED: no `proof` came within 30 seconds
+      FAILED_PRECONDITION  ZONE_KEY_IN_USE: another call has opened it
+      RESOURCE_EXHAUSTED   ZONE_SEQUENCERS_FULL: a node serves 4 at once, and keeps
+                           256 with something to write
+      UNAVAILABLE          ZONE_NODE_BEHIND: this node still downloads the chain;
+                           carries RetryInfo
+      OUT_OF_RANGE         ZONE_CURSOR_LOST: the final block that was kept is not on
+                           this node's chain
+    """
+
+class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
+    """Writes to a channel: each payload once, and in order, over reorganisations and
+    restarts of the caller and of the node. The node pays, and keeps what is not final;
+    the key stays with the caller, who signs each message.
+    """
+
+    @_abc_1.abstractmethod
+    def CreateChannel(
+        self,
+        request: _zone_pb2.CreateChannelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_zone_pb2.CreateChannelResponse, _abc.Awaitable[_zone_pb2.CreateChannelResponse]]:
+        """Makes a channel of several sequencers. One of a single key needs no call: its first
+        message makes it. Nothing is written before this is final (ZON-7).
+
+        Errors:
+          INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+          INVALID_ARGUMENT     WALLET_ORDER_INVALID: no key, or too many
+          FAILED_PRECONDITION  TRANSACTION_REFUSED: it exists
+          FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+        """
+
+    @_abc_1.abstractmethod
+    def Publish(
+        self,
+        request_iterator: _MaybeAsyncIterator[_zone_pb2.PublishRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_zone_pb2.PublishResponse], _abc.AsyncIterator[_zone_pb2.PublishResponse]]:
+        """Opens a sequencer, which lives as long as the call (ZON-21 to ZON-24). The caller
+        sends `open`, answers `challenge` by `proof`, and is told `opened`. From then on it
+        sends payloads, and signs what it is asked to; it ends the call by ending its side.
+        What the node has taken and is not final waits for the next call with the key.
+
+        A caller that reads slowly holds its own sequencer up, and loses nothing.
+
+        Errors:
+          INVALID_ARGUMENT     ZONE_REQUEST_UNEXPECTED: a request out of turn
+          INVALID_ARGUMENT     ZONE_SIGNATURE_INVALID: a signature is not the key's
+          INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+          DEADLINE_EXCEEDED    ZONE_NOT_SIGNED: no `proof` came within 30 seconds
+          FAILED_PRECONDITION  ZONE_KEY_IN_USE: another call has opened it
+          RESOURCE_EXHAUSTED   ZONE_SEQUENCERS_FULL: a node serves 4 at once, and keeps
+                               256 with something to write
+          UNAVAILABLE          ZONE_NODE_BEHIND: this node still downloads the chain;
+                               carries RetryInfo
+          OUT_OF_RANGE         ZONE_CURSOR_LOST: the final block that was kept is not on
+                               this node's chain
+        """
+
+def add_ZoneSequencerServicer_to_server(servicer: ZoneSequencerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
