@@ -215,9 +215,30 @@ class IndexerAnswers(zone_pb2_grpc.ZoneIndexerServicer):
         yield zone_pb2.FollowResponse(found=found)
 
 
+class SequencerAnswers(zone_pb2_grpc.ZoneSequencerServicer):
+    """Takes one payload, which is final at once."""
+
+    def CreateChannel(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return zone_pb2.CreateChannelResponse(hash=bytes.fromhex(HASH))
+
+    def Publish(self, request_iterator: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        event = zone_pb2.PublishResponse
+        next(request_iterator)
+        yield event(challenge=event.Challenge(challenge=bytes(32)))
+        next(request_iterator)
+        yield event(opened=event.Opened())
+        number = next(request_iterator).payload.number
+        yield event(pending=event.Pending(number=number))
+        final = event.Finalized.Message(
+            id=message_id(_MESSAGE), number=number, block=ChainAnswers.tip
+        )
+        yield event(finalized=event.Finalized(messages=[final]))
+
+
 def add_to(server: grpc.Server) -> None:
     """Serves all of it."""
     chain_pb2_grpc.add_ChainNodeServicer_to_server(ChainAnswers(), server)
     wallet_pb2_grpc.add_WalletServicer_to_server(WalletAnswers(), server)
     admin_pb2_grpc.add_ChainAdminServicer_to_server(AdminAnswers(), server)
     zone_pb2_grpc.add_ZoneIndexerServicer_to_server(IndexerAnswers(), server)
+    zone_pb2_grpc.add_ZoneSequencerServicer_to_server(SequencerAnswers(), server)

@@ -95,6 +95,8 @@ class Signing:
         try:
             raw = self._made.get(wanted.message)
             if raw is None:
+                if self._waits(wanted.operation):
+                    return ""  # no note is to be spent on it twice
                 raw = await self._transaction(wanted)
                 self._made.put(wanted.message, raw, self._unix_ms())
             await self._ports.submit(raw)
