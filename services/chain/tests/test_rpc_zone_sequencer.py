@@ -179,14 +179,19 @@ async def test_what_was_taken_is_written_after_a_restart_of_both() -> None:
                     assert (opened.next_number, list(opened.pending)) == (3, [0, 1, 2])
                     await caller.next("submitted", 2)
                 await until(lambda: not node.rooms.write._open)
+                assert len(node.rooms.wallet.waiting()) == node.rooms.mempool.count
                 async with calling(node) as caller:
                     await caller.payload(3, b"3")
                     await caller.next("pending")
-                    await caller.until(lambda: node.rooms.mempool.count == 4)
+                    await caller.until(lambda: node.rooms.mempool.count == 3)
                     await node.include("a")
+                    kept.clock.ms += 6_000  # what found no note to pay with is given again
+                    await caller.payload(4, b"4")
+                    await caller.until(lambda: node.rooms.mempool.count == 2)
+                    await node.include("b")
                     await empty(node, "after", 2)
-                    await caller.next("finalized")
-                assert await channel_of(node) == [b"0", b"1", b"2", b"3"]
+                    await caller.next("finalized", 2)
+                assert await channel_of(node) == [b"%d" % each for each in range(5)]
     finally:
         kept.close()
 

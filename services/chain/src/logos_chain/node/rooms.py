@@ -177,7 +177,12 @@ class Rooms:
         self.write = WriteOperations(
             chain,
             store.sequencers,
-            ZonePorts(self.wallet.prepare, self.transactions.submit, self.mempool),
+            ZonePorts(
+                self.wallet.prepare,
+                self.wallet.give_up,
+                self.transactions.submit,
+                self.mempool,
+            ),
             clock=SlotClock(clock.genesis_ms, clock.slot_ms),
             unix_ms=unix_ms,
         )

@@ -54,6 +54,8 @@ class ZonePorts:
 
     prepare: Callable[[Order], Awaitable[Prepared]]
     """Of the wallet."""
+    give_up: Callable[[bytes], None]
+    """Of the wallet: frees the notes of what `prepare` has made, by its hash."""
     submit: Callable[[bytes], Awaitable[bytes]]
     """Of the mempool; one that waits already is no error."""
     mempool: Mempool
@@ -121,12 +123,19 @@ class Signing:
         check_signature(self._key, asked.prepared.draft.hash, signature)
         asked.signature.set_result(signature)
 
+    def close(self) -> None:
+        """Frees the notes of a transaction that was not signed."""
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            self._ports.give_up(asked.prepared.draft.hash)
+
     async def _transaction(self, wanted: Submit) -> bytes:
         asked = self._asked
-        if asked is None or asked.message != wanted.message:
-            prepared = await self._ports.prepare(Order(operations=(wanted.operation,)))
-        else:
+        if asked is not None and asked.message == wanted.message:
             prepared = asked.prepared  # which was not signed in time: its notes are reserved
+        else:
+            self.close()
+            prepared = await self._ports.prepare(Order(operations=(wanted.operation,)))
         loop = asyncio.get_running_loop()
         asked = self._asked = _Asked(wanted.message, prepared, loop.create_future())
         draft = prepared.draft

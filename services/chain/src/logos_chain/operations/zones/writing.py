@@ -151,9 +151,12 @@ class Writer:
                 of NodeBehindError, ChainListenersFullError, ModuleDrainingError; or of
                 DiskFullError, StoreFailedError, SequencersFullError: nothing was taken.
         """
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._driver.run())
-            tasks.create_task(self._follow())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._driver.run())
+                tasks.create_task(self._follow())
+        finally:
+            self._signing.close()
 
     # -- effects -------------------------------------------------------------------------------
 
