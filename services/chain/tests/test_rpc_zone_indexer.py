@@ -201,8 +201,12 @@ async def test_a_reader_whose_branch_is_cut_off_is_told_what_it_has_lost(node: S
 async def test_places_that_are_none_are_refused(node: Served) -> None:
     await empty(node, "a", 3)
     unknown = Cursor(named("m"), Point(named("b"), 1, 1)).encode()
+    block = node.world.path(node.tip.id)[0]
+    elsewhere = Cursor(named("m"), Point(block.id, 2, block.header.slot)).encode()
     lost = ("OUT_OF_RANGE", "ZONE_CURSOR_LOST")
     for each in (
+        follow(node, cursor=elsewhere),
+        follow(node, cursor=elsewhere, with_unfinal=True),
         node.indexer.Scan(pb.ScanRequest(channel=CHANNEL, cursor=unknown)),
         follow(node, cursor=unknown),
         follow(node, cursor=unknown, with_unfinal=True),

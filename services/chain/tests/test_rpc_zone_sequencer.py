@@ -1,7 +1,7 @@
 """ZON-21 to ZON-24: a zone is run by calls, with a key that the node never has."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
@@ -15,10 +15,12 @@ from chain_zones import empty, payload
 
 from logos.chain.v1 import chain_pb2
 from logos.chain.v1 import zone_pb2 as pb
+from logos_chain.core.consensus.types import BlockId
 from logos_chain.operations.zones import signing, writing
 from logos_mantle.octets import ZERO
 from logos_mantle.transactions import Transaction
 from logos_zone_sdk.core import sequencing
+from logos_zone_sdk.core.events import Finalized, Included
 from logos_zone_sdk.core.messages import Point
 from logos_zone_sdk.core.places import Checkpoint
 
@@ -330,6 +332,51 @@ async def test_a_caller_that_does_not_read_holds_up_its_own_machine(node: Served
         assert [each.number for each in pending] == list(range(len(pending)))
         for each in (running, sending):
             each.cancel()
+
+
+async def test_a_caller_that_was_away_while_its_branch_was_cut_off_loses_nothing(
+    node: Served,
+) -> None:
+    """ZON-7, ZON-18: the node knows its block no more, and tells of the new chain."""
+    base = node.tip
+    async with (
+        node.rooms.write.opened(CHANNEL, public(KEY)) as writer,
+        asyncio.TaskGroup() as tasks,
+    ):
+        running = tasks.create_task(writer.run())
+        told = list[writing.Told]()
+        await writer.publish(0, b"0")
+        await hear(writer, told, lambda: node.rooms.mempool.count > 0)
+        await node.include("old")
+        await hear(writer, told, lambda: isinstance(told[-1], Included))
+        place = node.tip.id
+        sending = tasks.create_task(publish_all(writer, 30))
+        await until(writer._told.full)  # it is not told how the chain goes on
+
+        await node.take(*node.world.chain(base, "new", 5))
+
+        assert node.rooms.follow.tree_block(BlockId(place)) is None
+        while not any(isinstance(each, Finalized) for each in told):
+            await node.include(f"new {len(told)}")
+            seen = len(told)
+            await hear(writer, told, lambda seen=seen: len(told) > seen + 5)  # type: ignore[misc]
+        for each in (running, sending):
+            each.cancel()
+    found = await channel_of(node)
+    assert found == [b"%d" % each for each in range(len(found))]
+    assert found
+
+
+async def hear(writer: writing.Writer, told: list[writing.Told], holds: Callable[[], bool]) -> None:
+    """Reads, and signs what is to be signed, until something holds or there is no more for now."""
+    while not told or not holds():
+        try:
+            event = await asyncio.wait_for(writer.next(), 2)
+        except TimeoutError:
+            return
+        told.append(event)
+        if isinstance(event, signing.Sign):
+            writer.signed(event.message, KEY.sign(event.hash))
 
 
 async def publish_all(writer: writing.Writer, count: int) -> None:

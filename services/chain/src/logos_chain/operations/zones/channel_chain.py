@@ -62,10 +62,13 @@ class ChannelChain:
             return NodeBehindError(f"this node does not know block {block.height} yet")
         return CursorLostError(f"block {block.height} of the cursor is not on the chain")
 
-    def knows(self, block: Point) -> bool:
-        """Says whether a block is on the local chain, final or not."""
-        found = BlockId(block.id)
-        return self._follow.is_on_chain(found) or self._follow.is_final(found)
+    async def knows(self, block: Point) -> bool:
+        """Says whether a block is on the local chain, at this place; final or not."""
+        try:
+            found = await self._explore.block(BlockId(block.id))
+        except BlockUnknownError:
+            return False
+        return found.is_on_chain and point_of(found.outline) == block
 
     async def outlines(self, first: int, limit: int) -> list[BlockOutline]:
         """Returns blocks of the local chain from a height on, at most so many, oldest first."""

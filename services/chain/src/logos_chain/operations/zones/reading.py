@@ -157,7 +157,7 @@ class ReadOperations:
         if isinstance(start, int):
             below = min(max(0, start - 1), self._chain.final.height)
             return Cursor(ZERO, await self._chain.point_at(below))
-        if not self._chain.knows(start.block):
+        if not await self._chain.knows(start.block):
             raise self._chain.lost(start.block)
         return start
 

@@ -292,7 +292,7 @@ class WriteOperations:
 
     async def _writer(self, channel: bytes, key: bytes) -> Writer:
         kept = await self._store.load(channel, key)
-        if kept is not None and not self._chain.knows(kept.final):
+        if kept is not None and not await self._chain.knows(kept.final):
             raise self._chain.lost(kept.final)
         fresh = Checkpoint(channel, key, self._chain.final, None, 0, ())
         return Writer(
