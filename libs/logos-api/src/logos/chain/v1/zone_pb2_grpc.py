@@ -95,6 +95,9 @@ class ZoneIndexerServicer:
         """Streams the messages as they become final, for ever (ZON-16). If it is asked
         for, also those that are not final yet, and what becomes of each of them. When
         the module stops, it ends with MODULE_DRAINING.
+
+        Errors:
+        RESOURCE_EXHAUSTED  ZONE_CHAIN_UNFINAL: over 65,536 blocks are not final
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

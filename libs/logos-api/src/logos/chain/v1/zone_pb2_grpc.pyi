@@ -71,6 +71,9 @@ class ZoneIndexerStub:
     """Streams the messages as they become final, for ever (ZON-16). If it is asked
     for, also those that are not final yet, and what becomes of each of them. When
     the module stops, it ends with MODULE_DRAINING.
+
+    Errors:
+      RESOURCE_EXHAUSTED  ZONE_CHAIN_UNFINAL: over 65,536 blocks are not final
     """
 
 @_typing.type_check_only
@@ -105,6 +108,9 @@ class ZoneIndexerAsyncStub(ZoneIndexerStub):
     """Streams the messages as they become final, for ever (ZON-16). If it is asked
     for, also those that are not final yet, and what becomes of each of them. When
     the module stops, it ends with MODULE_DRAINING.
+
+    Errors:
+      RESOURCE_EXHAUSTED  ZONE_CHAIN_UNFINAL: over 65,536 blocks are not final
     """
 
 class ZoneIndexerServicer(metaclass=_abc_1.ABCMeta):
@@ -148,6 +154,9 @@ class ZoneIndexerServicer(metaclass=_abc_1.ABCMeta):
         """Streams the messages as they become final, for ever (ZON-16). If it is asked
         for, also those that are not final yet, and what becomes of each of them. When
         the module stops, it ends with MODULE_DRAINING.
+
+        Errors:
+          RESOURCE_EXHAUSTED  ZONE_CHAIN_UNFINAL: over 65,536 blocks are not final
         """
 
 def add_ZoneIndexerServicer_to_server(servicer: ZoneIndexerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
