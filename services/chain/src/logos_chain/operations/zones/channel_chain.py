@@ -5,6 +5,7 @@ Spec: docs/protocol/zone-sdk.md, ZON-1 to ZON-3.
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from typing import Final
 
 from logos_chain.core.consensus.tree import TreeBlock
 from logos_chain.core.consensus.types import BlockId
@@ -22,6 +23,9 @@ from logos_zone_sdk.core.messages import (
     messages_of,
 )
 from logos_zone_sdk.core.turns import ChannelView
+
+AGAIN_S: Final = 0.1
+"""Before moves are asked for again whose block has left the chain meanwhile."""
 
 
 class ChannelChain:

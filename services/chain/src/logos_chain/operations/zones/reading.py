@@ -15,7 +15,7 @@ from logos_chain.core.errors import BlockUnknownError, CursorUnknownError
 from logos_chain.core.zone_ports import ChannelIndex
 from logos_chain.operations.chain_events import ChainEvents, Listener
 from logos_chain.operations.waiting import news_or_end
-from logos_chain.operations.zones.channel_chain import ChannelChain, point_of
+from logos_chain.operations.zones.channel_chain import AGAIN_S, ChannelChain, point_of
 from logos_mantle.octets import ZERO
 from logos_zone_sdk.core.errors import RangeInvalidError
 from logos_zone_sdk.core.indexing import FinalReader, Found, LiveReader, Lost, Settled
@@ -133,7 +133,7 @@ class ReadOperations:
                     async for event in events:
                         yield event
             except BlockUnknownError:
-                continue  # the chain has another way on from the same place
+                await asyncio.sleep(AGAIN_S)  # the chain has another way on from the same place
             except CursorUnknownError:
                 if reader.place == reader.base:
                     raise self._chain.lost(reader.cursor.block) from None

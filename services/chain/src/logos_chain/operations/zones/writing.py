@@ -18,7 +18,7 @@ from logos_base.machine import Answer, Ticket
 from logos_chain.core.errors import BlockUnknownError, CursorUnknownError
 from logos_chain.core.zone_errors import KeyInUseError, NumberGapError, SequencersFullError
 from logos_chain.core.zone_ports import SequencerStore
-from logos_chain.operations.zones.channel_chain import ChannelChain
+from logos_chain.operations.zones.channel_chain import AGAIN_S, ChannelChain
 from logos_chain.operations.zones.signing import (
     Sign,
     Signing,
@@ -205,7 +205,8 @@ class Writer:
                     async for move in told:
                         await self._do(machine.moved, move)
             except BlockUnknownError:
-                await self._do(machine.disconnected)  # the chain has another way on
+                await self._do(machine.disconnected)
+                await asyncio.sleep(AGAIN_S)  # the chain has another way on from the same place
             except CursorUnknownError:
                 if machine.place == machine.base:
                     raise self._chain.lost(machine.checkpoint.final) from None
