@@ -15,6 +15,8 @@ from logos.chain.v1 import (
     transaction_pb2,
     wallet_pb2,
     wallet_pb2_grpc,
+    zone_pb2,
+    zone_pb2_grpc,
 )
 from logos_mantle.channels import ChannelInscribe, message_id
 from logos_mantle.notes import Note
@@ -22,6 +24,8 @@ from logos_mantle.octets import ZERO, Reader
 from logos_mantle.operations import encode_operation, read_operation
 from logos_mantle.transactions import Transaction
 from logos_mantle.transfers import Transfer
+from logos_zone_sdk.core.messages import Point
+from logos_zone_sdk.core.places import Cursor
 
 WRITER = bytes(range(32))
 """The private key that writes to `CHANNEL`."""
@@ -219,8 +223,51 @@ class AdminAnswers(admin_pb2_grpc.ChainAdminServicer):
             yield admin_pb2.ExportCheckpointResponse(chunk=chunk)
 
 
+class IndexerAnswers(zone_pb2_grpc.ZoneIndexerServicer):
+    """Has the message of `CHANNEL`, which is final."""
+
+    message = zone_pb2.ZoneMessage(
+        id=message_id(_MESSAGE),
+        block=ChainAnswers.tip,
+        inscription=zone_pb2.ZoneMessage.Inscription(
+            payload=_MESSAGE.inscription, parent=ZERO, signer=_KEY
+        ),
+    )
+    cursor = Cursor(message_id(_MESSAGE), Point(bytes([8]) * 32, 8, 160)).encode()
+
+    def Scan(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        yield zone_pb2.ScanResponse(message=self.message, cursor=self.cursor)
+        yield zone_pb2.ScanResponse(cursor=self.cursor)
+
+    def Follow(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        found = zone_pb2.FollowResponse.Found(message=self.message, cursor=self.cursor)
+        yield zone_pb2.FollowResponse(found=found)
+
+
+class SequencerAnswers(zone_pb2_grpc.ZoneSequencerServicer):
+    """Takes one payload, which is final at once."""
+
+    def CreateChannel(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return zone_pb2.CreateChannelResponse(hash=bytes.fromhex(HASH))
+
+    def Publish(self, request_iterator: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        event = zone_pb2.PublishResponse
+        next(request_iterator)
+        yield event(challenge=event.Challenge(challenge=bytes(32)))
+        next(request_iterator)
+        yield event(opened=event.Opened())
+        number = next(request_iterator).payload.number
+        yield event(pending=event.Pending(number=number))
+        final = event.Finalized.Message(
+            id=message_id(_MESSAGE), number=number, block=ChainAnswers.tip
+        )
+        yield event(finalized=event.Finalized(messages=[final]))
+
+
 def add_to(server: grpc.Server) -> None:
     """Serves all of it."""
     chain_pb2_grpc.add_ChainNodeServicer_to_server(ChainAnswers(), server)
     wallet_pb2_grpc.add_WalletServicer_to_server(WalletAnswers(), server)
     admin_pb2_grpc.add_ChainAdminServicer_to_server(AdminAnswers(), server)
+    zone_pb2_grpc.add_ZoneIndexerServicer_to_server(IndexerAnswers(), server)
+    zone_pb2_grpc.add_ZoneSequencerServicer_to_server(SequencerAnswers(), server)

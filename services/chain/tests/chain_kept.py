@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from logos_base.errors import StoreFailedError
 from logos_chain.core.mempool.types import Saved
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
+from logos_chain.core.zone_errors import SequencersFullError
+from logos_chain.core.zone_ports import MAX_KEPT, ChannelBlock, IndexPage
+from logos_zone_sdk.core.places import Checkpoint
 
 
 @dataclass
@@ -116,3 +119,55 @@ class KeptWallets:
 
     def _of(self, wallet: str) -> _Wallet:
         return self.wallets.setdefault(wallet, _Wallet())
+
+
+@dataclass
+class KeptChannels:
+    """`ChannelIndex`."""
+
+    found: set[ChannelBlock] = field(default_factory=set)
+    height: int = -1
+    fails: bool = False
+
+    async def end(self) -> int:
+        return self.height
+
+    async def add(self, found: Sequence[ChannelBlock], end: int) -> None:
+        if self.fails:
+            raise StoreFailedError("it failed")
+        if end <= self.height or any(not self.height < each.height <= end for each in found):
+            raise ValueError("blocks that the index has, or does not come to")
+        self.found |= set(found)
+        self.height = end
+
+    async def page(self, channel: bytes, first: int, limit: int) -> IndexPage:
+        heights = sorted(
+            each.height for each in self.found if each.channel == channel and each.height >= first
+        )[:limit]
+        return IndexPage(tuple(heights), heights[-1] if len(heights) == limit else self.height)
+
+
+@dataclass
+class KeptSequencers:
+    """`SequencerStore`."""
+
+    checkpoints: dict[tuple[bytes, bytes], Checkpoint] = field(default_factory=dict)
+    fails: bool = False
+
+    async def load(self, channel: bytes, key: bytes) -> Checkpoint | None:
+        return self.checkpoints.get((channel, key))
+
+    async def publish(self, checkpoint: Checkpoint) -> None:
+        if self.fails:
+            raise StoreFailedError("it failed")
+        name = (checkpoint.channel, checkpoint.key)
+        if name not in self.checkpoints and len(self.checkpoints) >= MAX_KEPT:
+            idle = [each for each, one in self.checkpoints.items() if not one.pending]
+            if not idle:
+                raise SequencersFullError("all have something to write")
+            del self.checkpoints[idle[0]]
+        self.checkpoints[name] = checkpoint
+
+    async def settle(self, checkpoint: Checkpoint) -> None:
+        if (checkpoint.channel, checkpoint.key) in self.checkpoints:
+            self.checkpoints[checkpoint.channel, checkpoint.key] = checkpoint

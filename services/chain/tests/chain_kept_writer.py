@@ -1,7 +1,8 @@
 """A process that writes what is kept beside a chain until it is killed; takes a file.
 
-Its n-th round notes slot n, saves the transactions of round n, and keeps a wallet at height n.
-Writers tell the rounds that they were told are durable: `noted N`, `saved N`, `kept N`.
+Its n-th round notes slot n, saves the transactions of round n, keeps a wallet at height n, indexes
+block n of a channel, and has a sequencer publish payload n. Writers tell the rounds that they were
+told are durable: `noted N`, `saved N`, `kept N`, `indexed N`, `published N`.
 """
 
 from pathlib import Path
@@ -12,8 +13,12 @@ from chain_writers import forked, say
 
 from logos_chain.core.mempool.types import Saved
 from logos_chain.core.wallet.ports import KeptEntry
+from logos_chain.core.zone_ports import ChannelBlock
+from logos_zone_sdk.core.messages import Point
+from logos_zone_sdk.core.places import Checkpoint, PendingPayload
 
 TRANSACTIONS = 40
+CHANNEL, KEY = named("channel"), named("key")
 
 
 def transactions(turn: int) -> list[Saved]:
@@ -31,6 +36,11 @@ def state(turn: int) -> bytes:
     return b"state %d" % turn
 
 
+def checkpoint(turn: int) -> Checkpoint:
+    payload = PendingPayload(turn, state(turn))
+    return Checkpoint(CHANNEL, KEY, Point(block(turn), turn, turn), None, turn + 1, (payload,))
+
+
 async def write(place: Path) -> None:
     async with opened_all(place) as store:
         turn = max(await store.proposals.slots(), default=0)
@@ -43,6 +53,11 @@ async def write(place: Path) -> None:
             entries = [KeptEntry(turn, each, b"") for each in range(2)]
             await store.wallets.keep("main", block(turn), turn, state(turn), entries)
             say(f"kept {turn}")
+            await store.channels.add([ChannelBlock(CHANNEL, turn)], turn)
+            say(f"indexed {turn}")
+            await store.sequencers.publish(checkpoint(turn))
+            say(f"published {turn}")
+            await store.sequencers.settle(checkpoint(turn))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,13 @@ from typing import Any
 import grpc
 import pytest
 from chain_genesis import hashes
-from chain_kept import KeptMarks, KeptRegistries, KeptTransactions
+from chain_kept import (
+    KeptChannels,
+    KeptMarks,
+    KeptRegistries,
+    KeptSequencers,
+    KeptTransactions,
+)
 from chain_leading import Clock, Notes, Paths, any_key
 from chain_ledger import ALICE, FUNDS, PARAMETERS, outputs_of
 from chain_memory import MemoryStore
@@ -30,6 +36,7 @@ from mixnet_nodes import RunningNode, fake_address, fake_peer_id, fake_signer, r
 from logos.chain.v1.admin_pb2_grpc import ChainAdminStub
 from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
 from logos.chain.v1.wallet_pb2_grpc import WalletStub
+from logos.chain.v1.zone_pb2_grpc import ZoneIndexerStub, ZoneSequencerStub
 from logos.network.v1.registry_pb2_grpc import RegistryStub
 from logos_chain.config import Config
 from logos_chain.core.chain_spec.spec import ChainSpec
@@ -122,6 +129,8 @@ class ServedNode:
     saved: KeptTransactions = field(default_factory=KeptTransactions)
     wallets: MemoryWallets = field(default_factory=MemoryWallets)
     registries: KeptRegistries = field(default_factory=KeptRegistries)
+    channels: KeptChannels = field(default_factory=KeptChannels)
+    sequencers: KeptSequencers = field(default_factory=KeptSequencers)
     notes: Notes = field(default_factory=Notes)
     verifier: Scripted = field(default_factory=Scripted)
     prover: AnyProver = field(default_factory=AnyProver)
@@ -189,6 +198,8 @@ class ServedNode:
             transactions=self.saved,
             wallets=self.wallets,
             registries=self.registries,
+            channels=self.channels,
+            sequencers=self.sequencers,
         )
         faucet = FAUCET if self.has_faucet else None
         given: Any = SimpleNamespace(
@@ -229,6 +240,8 @@ class Served:
         self.wallet: Any = WalletStub(self.channel)
         self.admin: Any = ChainAdminStub(self.channel)
         self.registry: Any = RegistryStub(self.channel)
+        self.indexer: Any = ZoneIndexerStub(self.channel)
+        self.sequencer: Any = ZoneSequencerStub(self.channel)
 
     @property
     def world(self) -> ServedWorld:

@@ -248,7 +248,7 @@ async def test_signatures_are_counted_by_operation_and_bounded(node: Served) -> 
             row.signatures = count
         made = await call(request)
         fees.append(made.fee)
-        node.rooms.wallet._submitter._give_up(made.hash)
+        node.rooms.wallet.give_up(made.hash)
     assert fees[0] == fees[1] == fees[2] > fees[3]
 
 

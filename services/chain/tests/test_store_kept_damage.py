@@ -16,12 +16,15 @@ from sqlalchemy.pool import NullPool
 from logos_chain.core.mempool.types import Saved
 from logos_chain.core.ports import ChainStoreDamagedError
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
+from logos_chain.core.zone_ports import ChannelBlock
 from logos_chain.store.opening import OpenStore
 from logos_chain.store.schema import SCHEMA
 from logos_chain.store.seals import check_seal, seal_of
 from logos_crypto.trees import merkle_path
 from logos_module.database import Schema
 from logos_module.database.upgrade import upgrade
+from logos_zone_sdk.core.messages import Point
+from logos_zone_sdk.core.places import Checkpoint, PendingPayload
 
 ONE, TWO = named("one"), named("two")
 Read = Callable[[OpenStore], Awaitable[object]]
@@ -36,6 +39,10 @@ READS: dict[str, Read] = {
     "wallet_draft": lambda store: store.wallets.drafts("main"),
     "wallet_voucher": lambda store: store.wallets.next_voucher("main"),
     "registry_state": lambda store: store.registries.load(ONE),
+    "channel_block": lambda store: store.channels.page(ONE, 0, 9),
+    "channel_index": lambda store: store.channels.end(),
+    "zone_writer": lambda store: store.sequencers.load(ONE, TWO),
+    "zone_payload": lambda store: store.sequencers.load(ONE, TWO),
 }
 CHANGES = {
     "proposal": ["slot = x'0000000000000008'", "note = x'07'", "slot = 'eight by'"],
@@ -55,6 +62,10 @@ CHANGES = {
     "wallet_draft": ["value = x'07'", "hash = CAST(substr(hash, 2) || x'07' AS BLOB)"],
     "wallet_voucher": ["next = x'0000000000000008'", "next = 7"],
     "registry_state": ["value = x'07'", "value = 'text'"],
+    "channel_block": ["height = x'0000000000000008'", "height = x'07'"],
+    "channel_index": ["height = x'0000000000000008'", "height = 7", "height = x''"],
+    "zone_writer": ["checkpoint = x'07'", "checkpoint = 'text'"],
+    "zone_payload": ["number = x'0000000000000008'", "payload = x'07'", "payload = 'text'"],
 }
 DAMAGE = [
     (table, change) for table, changes in CHANGES.items() for change in (*changes, "seal = x'07'")
@@ -76,6 +87,9 @@ async def fill(store: OpenStore) -> None:
     await store.wallets.put_draft("main", KeptDraft(ONE, b"draft"))
     await store.wallets.issue_until("main", 7)
     await store.registries.keep(ONE, b"members")
+    await store.channels.add([ChannelBlock(ONE, 5)], 7)
+    pending = (PendingPayload(3, b"payload"),)
+    await store.sequencers.publish(Checkpoint(ONE, TWO, Point(ONE, 1, 2), None, 4, pending))
 
 
 @pytest.mark.parametrize(("table", "change"), DAMAGE)

@@ -1,13 +1,15 @@
-"""CHS-11, CHS-15: a process that is killed leaves what is kept beside the chain whole."""
+"""CHS-11, CHS-15, CHS-19, CHS-20: what is kept beside the chain is whole after a kill."""
 
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from chain_kept_writer import block, state, transactions
+from chain_kept_writer import CHANNEL, KEY, block, state, transactions
 from chain_killing import writers
 from chain_store import opened_all
+
+from logos_chain.store.opening import OpenStore
 
 KILLS = 12
 
@@ -46,7 +48,26 @@ async def looked_at(place: Path, told: Told) -> int:
             assert await store.wallets.load("main", block(each)) == state(each)
         assert await store.wallets.load("main", block(height + 1)) is None
         assert all(each.place == at % 2 for at, each in enumerate(reversed(entries)))
+        await look_at_zones(store, told, last)
         return last
+
+
+async def look_at_zones(store: OpenStore, told: Told, last: int) -> None:
+    """No index is past what it has found, and no payload is without its sequencer."""
+    end = await store.channels.end()
+    assert told.of("indexed") <= max(end, 0) <= last
+    page = await store.channels.page(CHANNEL, 0, 10_000)
+    assert page.end == end
+    assert (page.heights or (-1,))[-1] == end
+    kept = await store.sequencers.load(CHANNEL, KEY)
+    if kept is None:
+        assert not told.of("published")
+        return
+    numbers = [each.number for each in kept.pending]
+    assert told.of("published") <= numbers[-1] <= last
+    assert kept.next_number == numbers[-1] + 1
+    assert len(numbers) in {1, 2}
+    assert [each.payload for each in kept.pending] == [state(each) for each in numbers]
 
 
 @pytest.mark.stress

@@ -27,14 +27,11 @@ from logos_mantle.proofs import (
 from logos_mantle.transactions import SignedTransaction, Transaction
 from logos_mantle.transfers import Transfer
 from logos_zone_sdk.core.errors import PaymentForeignError
-from logos_zone_sdk.core.places import MAX_PENDING
-from logos_zone_sdk.core.sequencing import RESUBMIT_MS
+from logos_zone_sdk.core.paid import HAS_IT, MAY_HAVE_IT, PaidMessages
 from logos_zone_sdk.node import CALL_TIMEOUT_S, reason_of
 
 _MEMPOOL_PAGE: Final = 20
 _MEMPOOL_PAGES: Final = 100
-_HAS_IT: Final = frozenset({"ALREADY_INCLUDED", "ALREADY_KNOWN"})
-_MAY_HAVE_IT: Final = frozenset({"CONFLICT", "TRANSACTION_REFUSED"})
 _MAY_BE_STALE: Final = frozenset(
     {grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT}
 )
@@ -52,12 +49,6 @@ class Turns:
     """Of silence that end a turn; 0: none do."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    raw: bytes
-    made_ms: int
-
-
 class Payments:
     """Makes transactions by a node's wallet, and gives them to the node."""
 
@@ -68,7 +59,7 @@ class Payments:
         self._chain = ChainNodeStub(node)
         self._wallet = WalletStub(node)
         self._now_ms = now_ms
-        self._made: dict[bytes, _Made] = {}
+        self._made = PaidMessages()
 
     async def give(self, message: bytes, operation: ChannelInscribe) -> str:
         """Gives a message to the node; returns why it was not taken, empty: it was.
@@ -80,15 +71,15 @@ class Payments:
         made = self._made.get(message)
         try:
             if made is None:
-                made = _Made(await self.transaction(operation), self._now_ms())
-                self._remember(message, made)
-            await self.submit(made.raw)
+                made = await self.transaction(operation)
+                self._made.put(message, made, self._now_ms())
+            await self.submit(made)
         except grpc.aio.AioRpcError as error:
             reason = reason_of(error)
-            if reason in _HAS_IT or (reason in _MAY_HAVE_IT and await self._waits(operation)):
+            if reason in HAS_IT or (reason in MAY_HAVE_IT and await self._waits(operation)):
                 return ""
-            if made is not None and error.code() in _MAY_BE_STALE:
-                self._forget_old(message, made)
+            if error.code() in _MAY_BE_STALE:
+                self._made.refused(message, self._now_ms())
             return reason
         except LogosError as error:
             return error.reason
@@ -146,16 +137,6 @@ class Payments:
         if place is None:
             return ThresholdProof(())
         return ThresholdProof((IndexedSignature(self._key.sign(hash_), place),))
-
-    def _remember(self, message: bytes, made: _Made) -> None:
-        if len(self._made) >= MAX_PENDING:
-            del self._made[next(iter(self._made))]
-        self._made[message] = made
-
-    def _forget_old(self, message: bytes, made: _Made) -> None:
-        """Has a refused transaction made anew: the notes that pay for it may be gone (ZON-13)."""
-        if self._now_ms() - made.made_ms >= RESUBMIT_MS:
-            self._made.pop(message, None)
 
 
 async def make_channel(channel_id: bytes, turns: Turns, payments: Payments) -> bytes:

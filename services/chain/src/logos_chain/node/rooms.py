@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from logos_chain.core.consensus.starting import Past
+from logos_chain.core.consensus.starting import Past, Phase
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.leadership import LEADERSHIP
 from logos_chain.core.mempool.types import Limits
@@ -43,7 +43,13 @@ from logos_chain.operations.verifying import CircuitProofs, ProofVerifier
 from logos_chain.operations.wallets.purse import Purse
 from logos_chain.operations.wallets.wallet import WalletOperations, WalletPorts
 from logos_chain.operations.watching import WatchOperations
+from logos_chain.operations.zones.channel_chain import ChannelChain
+from logos_chain.operations.zones.indexing import IndexOperations
+from logos_chain.operations.zones.reading import ReadOperations
+from logos_chain.operations.zones.signing import ZonePorts
+from logos_chain.operations.zones.writing import WriteOperations
 from logos_module.network.gossip import NetworkGossip
+from logos_zone_sdk.core.turns import SlotClock
 
 Loop = Coroutine[Any, Any, None]
 
@@ -109,6 +115,7 @@ class Rooms:
             around, follow, self.wallet, self.mempool.submit, lambda: self.start.phase
         )
         self._build_leader(past, done)
+        self._build_zones()
         self.information = Information(
             spec,
             network.clock,
@@ -192,6 +199,29 @@ class Rooms:
         )
         self.start.allowed.append(lambda may: self.lead.allow(may_propose=may))
 
+    def _build_zones(self) -> None:
+        around, store = self.around, self.around.store
+
+        def is_behind() -> bool:
+            return self.start.phase in {Phase.STOPPED, Phase.DOWNLOADING}
+
+        chain = ChannelChain(self.follow, self.explore, self.watch, is_behind)
+        self.index = IndexOperations(self.follow, self.explore, store.channels)
+        self.read = ReadOperations(chain, store.channels, self.follow.events, around.stopping)
+        clock = around.network.clock
+        self.write = WriteOperations(
+            chain,
+            store.sequencers,
+            ZonePorts(
+                self.wallet.prepare,
+                self.wallet.give_up,
+                self.transactions.submit,
+                self.mempool,
+            ),
+            clock=SlotClock(clock.genesis_ms, clock.slot_ms),
+            unix_ms=unix_ms,
+        )
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Takes part in the network as long as this is open."""
@@ -219,6 +249,7 @@ class Rooms:
             self.passing.run(),
             self.publisher.run(),
             self.transactions.run(),
+            self.index.run(),
         ]
         if self.registry is not None:
             loops += self.registry.loops()

@@ -9,6 +9,10 @@ from typing import Any, Final
 from logos.chain.v1.admin_pb2_grpc import add_ChainAdminServicer_to_server
 from logos.chain.v1.chain_pb2_grpc import add_ChainNodeServicer_to_server
 from logos.chain.v1.wallet_pb2_grpc import add_WalletServicer_to_server
+from logos.chain.v1.zone_pb2_grpc import (
+    add_ZoneIndexerServicer_to_server,
+    add_ZoneSequencerServicer_to_server,
+)
 from logos.network.v1.registry_pb2_grpc import add_RegistryServicer_to_server
 from logos_chain.config import Config
 from logos_chain.http.operations import Operations
@@ -17,6 +21,8 @@ from logos_chain.rpc.admin import ChainAdminServicer
 from logos_chain.rpc.chain import ChainNodeServicer
 from logos_chain.rpc.registry import RegistryServicer
 from logos_chain.rpc.wallet import WalletServicer
+from logos_chain.rpc.zone_indexer import ZoneIndexerServicer
+from logos_chain.rpc.zone_sequencer import ZoneSequencerServicer
 from logos_client.token_file import make_token_file
 from logos_module.server import AddToServer
 
@@ -43,6 +49,8 @@ def serve_all(rooms: Rooms, serve: Serve) -> None:
     serve(add_RegistryServicer_to_server, RegistryServicer(registry))
     admin = ChainAdminServicer(rooms.start, rooms.switch, rooms.exports)
     serve(add_ChainAdminServicer_to_server, admin)
+    serve(add_ZoneIndexerServicer_to_server, ZoneIndexerServicer(rooms.read))
+    serve(add_ZoneSequencerServicer_to_server, ZoneSequencerServicer(rooms.write))
 
 
 @asynccontextmanager

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from logos_chain.store.advice import Advice
 from logos_chain.store.aged_paths import SqlAgedPaths
+from logos_chain.store.channel_index import SqlChannelIndex
 from logos_chain.store.node_marks import SqlNodeMarks
 from logos_chain.store.proposal_notes import SqlProposalNotes
 from logos_chain.store.registries import SqlRegistries
 from logos_chain.store.saved_transactions import SqlSavedTransactions
 from logos_chain.store.schema import SCHEMA
+from logos_chain.store.sequencers import SqlSequencers
 from logos_chain.store.sql import SqlChainStore
 from logos_chain.store.wallets import SqlWallets
 from logos_module.database import open_database
@@ -29,6 +31,8 @@ class OpenStore:
     transactions: SqlSavedTransactions
     wallets: SqlWallets
     registries: SqlRegistries
+    channels: SqlChannelIndex
+    sequencers: SqlSequencers
 
 
 @asynccontextmanager
@@ -58,4 +62,6 @@ async def open_store(place: Path | str, *, keep_slots: int) -> AsyncIterator[Ope
             SqlSavedTransactions(database, advice),
             SqlWallets(database, advice),
             SqlRegistries(database, advice),
+            SqlChannelIndex(database, advice),
+            SqlSequencers(database, advice),
         )

@@ -211,6 +211,53 @@ class RegistryStateRow(Base):
     value: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class ChannelBlockRow(Base):
+    """A final block that has messages of a channel."""
+
+    __tablename__ = "channel_block"
+    __table_args__ = _SMALL_ROWS
+
+    channel: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    height: Mapped[bytes] = mapped_column(LargeBinary(8), primary_key=True)
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+
+
+class ChannelIndexRow(Base):
+    """Up to which height the final blocks were looked at for channels: one row."""
+
+    __tablename__ = "channel_index"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    height: Mapped[bytes] = mapped_column(LargeBinary(8))
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+
+
+class ZoneWriterRow(Base):
+    """A sequencer of a channel, by its key."""
+
+    __tablename__ = "zone_writer"
+
+    channel: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+    """Its place in the order in which they were added."""
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+    checkpoint: Mapped[bytes] = mapped_column(LargeBinary)
+    """Without payloads (ZON-12)."""
+
+
+class ZonePayloadRow(Base):
+    """What a sequencer has taken, and is not final on the channel."""
+
+    __tablename__ = "zone_payload"
+
+    channel: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    number: Mapped[bytes] = mapped_column(LargeBinary(8), primary_key=True)
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 # -- the ledger ------------------------------------------------------------------------------------
 
 

@@ -184,8 +184,14 @@ class Submitter:
         try:
             return Prepared(draft, await self._prover.proof(transfer_witness(machine, draft)))
         except BaseException:
-            self._give_up(draft.hash)
+            self.give_up(draft.hash)
             raise
+
+    def give_up(self, key: bytes) -> None:
+        """Frees the notes of a transaction by its hash; of one that does not wait, none."""
+        book = self._book
+        if book.machine is not None:
+            book.obey(book.machine.dropped(key, book.unix_ms()))
 
     async def submit_due(self) -> None:
         """Submits again what is due; what is refused is dropped (WAL-28).
@@ -279,7 +285,7 @@ class Submitter:
             try:
                 wanted = witnesses(machine, draft, asked.path)
             except BaseException:
-                self._give_up(draft.hash)
+                self.give_up(draft.hash)
                 raise
         return await self._finish(machine, wanted, request, digest)
 
@@ -295,7 +301,7 @@ class Submitter:
                 book.require().submitted(draft.hash, book.unix_ms())
                 await book.put(Submission(draft, signed, request, digest))
         except BaseException:
-            self._give_up(draft.hash)
+            self.give_up(draft.hash)
             raise
         await self._submit(draft.hash)
         return draft.hash
@@ -318,7 +324,7 @@ class Submitter:
                 book.due[key] = None
                 log.info("a transaction is submitted again later", extra={"error": str(error)})
                 return
-            self._give_up(key)
+            self.give_up(key)
             await self._drop_gone()
             raise
 
@@ -328,11 +334,6 @@ class Submitter:
                 await self._book.drop_gone()
         except StoreFailedError as error:  # it is dropped with the next that is
             log.info("a dropped transaction is still on disk", extra={"error": str(error)})
-
-    def _give_up(self, key: bytes) -> None:
-        book = self._book
-        if book.machine is not None:
-            book.obey(book.machine.dropped(key, book.unix_ms()))
 
 
 def _done(order: bytes, transaction: bytes) -> _Request:

@@ -275,6 +275,10 @@ class WalletOperations:
             raise OrderInvalidError("no operation", field="operations")
         return await self._submitter.prepare(order)
 
+    def give_up(self, transaction: bytes) -> None:
+        """Frees the notes of what `prepare` has made, by its hash, if it is not to be submitted."""
+        self._submitter.give_up(transaction)
+
     async def claim(self, count: int = 1) -> list[bytes]:
         """Claims at most so many vouchers; arguments and errors as `Claimer.claim` (WAL-15)."""
         return await self._claimer.claim(count)

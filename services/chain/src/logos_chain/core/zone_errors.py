@@ -1,0 +1,45 @@
+"""Errors of the services for zones; the reasons are stable API. Spec: docs/protocol/zone-sdk.md."""
+
+from logos_base.errors import ErrorKind, LocalFaultError, LogosError
+
+
+class RequestUnexpectedError(LogosError):
+    """A request out of turn (ZON-21)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "ZONE_REQUEST_UNEXPECTED"
+
+
+class SignatureInvalidError(LogosError):
+    """A signature is not that of the sequencer's key (ZON-21, ZON-23)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "ZONE_SIGNATURE_INVALID"
+
+
+class NotSignedError(LogosError):
+    """The caller has not signed in time (ZON-21, ZON-23)."""
+
+    kind = ErrorKind.DEADLINE_EXCEEDED
+    reason = "ZONE_NOT_SIGNED"
+
+
+class KeyInUseError(LogosError):
+    """Another call has opened the sequencer (ZON-21)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "ZONE_KEY_IN_USE"
+
+
+class NumberGapError(LogosError):
+    """A payload is not the next one (ZON-22)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "ZONE_NUMBER_GAP"
+
+
+class SequencersFullError(LocalFaultError):
+    """More sequencers than a node serves or keeps (ZON-21, ZON-22)."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    reason = "ZONE_SEQUENCERS_FULL"
