@@ -174,6 +174,18 @@ def test_a_clock_that_jumps_back_an_hour_repeats_no_id() -> None:
     assert isinstance(rig.refused[ticket], BudgetSpentError)
 
 
+def test_after_a_clock_that_jumps_back_spent_epochs_are_not_waited_for() -> None:
+    rig = Rig(limit=1)
+    rig.take(OWN)
+    rig.wait(10_000)
+    rig.take(OWN)
+
+    rig.wait(-10_000)
+    rig.take(OWN)
+
+    assert rig.ids.next_wake_ms() == 502 * 10_000
+
+
 def test_what_is_remembered_of_epochs_is_bounded_and_never_an_id_forgotten() -> None:
     rig = Rig(limit=1)
     for _ in range(KEPT_EPOCHS + 50):

@@ -1156,7 +1156,7 @@ class Declaration(_message.Message):
     id: _builtins.bytes
     """Its id, 32 bytes."""
     service: _builtins.str
-    """Name of the service, e.g. `BLEND_NETWORK`."""
+    """Name of the service in capitals, as the ledger's encoding has it."""
     state: Global___DeclarationState.ValueType
     """Whether it is to serve."""
     is_serving: _builtins.bool

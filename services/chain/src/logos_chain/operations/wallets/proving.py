@@ -40,10 +40,13 @@ class DraftWitnesses:
 
 
 def is_provable(operation: Operation) -> bool:
-    """Returns whether the wallet signs this operation of an order by itself: a small deposit."""
-    if not isinstance(operation, ChannelDeposit):
-        return False
-    return 1 <= len(operation.inputs) <= MAX_SIGNING_KEYS
+    """Returns whether the wallet proves this operation of an order by itself.
+
+    A small deposit, and the configuration of a new channel, which has no signatures.
+    """
+    if isinstance(operation, ChannelDeposit):
+        return 1 <= len(operation.inputs) <= MAX_SIGNING_KEYS
+    return isinstance(operation, ChannelConfig)
 
 
 def witnesses(machine: Wallet, draft: Draft, path: MerklePath | None = None) -> DraftWitnesses:

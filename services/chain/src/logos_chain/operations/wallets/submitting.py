@@ -33,6 +33,7 @@ from logos_chain.operations.wallets.proving import (
     witnesses,
 )
 from logos_crypto.trees import MerklePath
+from logos_mantle.channels import ChannelDeposit
 from logos_mantle.derivations import blake2b
 from logos_mantle.octets import ZERO
 from logos_mantle.operations import encode_operation
@@ -348,12 +349,16 @@ def prices_of(ledger: Ledger) -> Prices:
 
 
 def _digest(order: Order) -> bytes:
-    """Tells orders of one name apart. Those of notes alone keep the digests of earlier releases."""
+    """Tells orders of one name apart. Those of notes alone keep the digests of earlier releases.
+
+    The configuration of a new channel is left out: whether there is one depends on the chain.
+    """
+    deposits = [each for each in order.operations if isinstance(each, ChannelDeposit)]
     parts = [order.tip.to_bytes(8, "little"), *[each.encode() for each in order.outputs]]
-    if order.operations or order.deposits or order.payers or order.change_key is not None:
-        lists = (order.outputs, order.operations, order.payers, order.deposits)
+    if deposits or order.deposits or order.payers or order.change_key is not None:
+        lists = (order.outputs, deposits, order.payers, order.deposits)
         parts += [len(each).to_bytes(8, "little") for each in lists]
-        parts += [encode_operation(each) for each in order.operations]
+        parts += [encode_operation(each) for each in deposits]
         parts += [*sorted(order.payers), order.change_key or b""]
         parts += [
             blake2b(each.channel, each.value.to_bytes(8, "little"), each.metadata)

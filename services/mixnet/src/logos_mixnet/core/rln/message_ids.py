@@ -158,12 +158,19 @@ class MessageIds:
         if self._waiting and self.left(now_ms) == 0:
             effects += self._refuse_spent()
             if self._waiting:
-                self._wake_ms = self._epochs.start_ms(max(epoch, self._floor) + 1)
+                self._wake_ms = self._epochs.start_ms(self._next_with_ids(epoch))
         elif self._waiting and self._saving is None:
             until = min(self._limit, self._durable.get(epoch, 0) + self._step)
             self._saving = Save(Reserved(epoch, until), self._new_floor(epoch))
             effects.append(self._saving)
         return effects
+
+    def _next_with_ids(self, epoch: int) -> int:
+        # Where the clock was set back, the epochs that follow may be spent as well.
+        found = max(epoch, self._floor) + 1
+        while self._next.get(found, 0) >= self._limit:
+            found += 1
+        return found
 
     def _hand_out(self, epoch: int) -> Answer:
         ticket, purpose = self._waiting.popleft()
