@@ -36,6 +36,8 @@ class ZoneIndexerStub:
     INVALID_ARGUMENT    ZONE_CURSOR_MALFORMED: the bytes are no cursor (ZON-14)
     OUT_OF_RANGE        ZONE_CURSOR_LOST: its block is not on this node's chain. Go
     on from an older cursor
+    NOT_FOUND           BLOCK_BEFORE_CHECKPOINT: the chain of this node begins with a
+    checkpoint after it (CKP-10). Ask a node with all blocks
     UNAVAILABLE         ZONE_NODE_BEHIND: this node still downloads the chain, and
     does not know the block yet; carries RetryInfo
     DATA_LOSS           ZONE_CHANNEL_BROKEN: a message of the channel is missing
@@ -72,6 +74,8 @@ class ZoneIndexerServicer:
     INVALID_ARGUMENT    ZONE_CURSOR_MALFORMED: the bytes are no cursor (ZON-14)
     OUT_OF_RANGE        ZONE_CURSOR_LOST: its block is not on this node's chain. Go
     on from an older cursor
+    NOT_FOUND           BLOCK_BEFORE_CHECKPOINT: the chain of this node begins with a
+    checkpoint after it (CKP-10). Ask a node with all blocks
     UNAVAILABLE         ZONE_NODE_BEHIND: this node still downloads the chain, and
     does not know the block yet; carries RetryInfo
     DATA_LOSS           ZONE_CHANNEL_BROKEN: a message of the channel is missing
@@ -135,6 +139,8 @@ class ZoneIndexer:
     INVALID_ARGUMENT    ZONE_CURSOR_MALFORMED: the bytes are no cursor (ZON-14)
     OUT_OF_RANGE        ZONE_CURSOR_LOST: its block is not on this node's chain. Go
     on from an older cursor
+    NOT_FOUND           BLOCK_BEFORE_CHECKPOINT: the chain of this node begins with a
+    checkpoint after it (CKP-10). Ask a node with all blocks
     UNAVAILABLE         ZONE_NODE_BEHIND: this node still downloads the chain, and
     does not know the block yet; carries RetryInfo
     DATA_LOSS           ZONE_CHANNEL_BROKEN: a message of the channel is missing
