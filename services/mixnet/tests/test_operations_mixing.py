@@ -389,3 +389,19 @@ async def test_a_forward_whose_proof_came_late_is_dropped_and_counted() -> None:
         dropped = sum((mix.mixing.relay.dropped for mix in found), Counter())
     assert dropped == {"RLN_PROOF_LATE": 1}
     assert guard.made[Purpose.FORWARD] == 3
+
+
+async def test_m10_an_answer_whose_way_begins_with_who_sends_it_comes_back(
+    five: list[RunningMix],
+) -> None:
+    """MIX-28: a hop that is the node itself is no link."""
+    asking, answering = five[0], five[1]
+    own = answering.as_mix.hop.address
+    sender = asking.mixing.sender
+    blocks = sender.reply_blocks(40, "", 5)
+    [block, *_] = [each for each in blocks if each.surb.first_hop == own]
+    async with asking.calls._expecting([block]) as request:
+        await answering.mixing.sending.ask(
+            answering.mixing.sender.answer, [block.surb], b"by itself", 0
+        )
+        assert await asking.calls._answer(request, 60) == b"by itself"

@@ -54,6 +54,7 @@ class MixLinks:
         add_address: Callable[[str, str], None],
         frame_bytes: int,
         *,
+        own: str,
         arrived: Arrived,
         gone: Changed,
         up: Changed,
@@ -63,6 +64,7 @@ class MixLinks:
     ) -> None:
         self._streams = streams
         self._add_address = add_address
+        self._own = own
         self._frame_bytes = frame_bytes
         self._arrived = arrived
         self._gone, self._up, self._down = gone, up, down
@@ -92,12 +94,17 @@ class MixLinks:
     async def send(self, first_hop: bytes, packet: bytes) -> None:
         """Sends a packet; returns once the connection has taken it.
 
+        One for this node itself has arrived at once.
+
         Raises:
             AddressBlockError: The block names no peer.
             LinkDownError: It cannot be reached, or too much waits for it.
             ProofLateError: The packet was ready, or had its turn, when its proof was too old.
         """
         address = MixAddress.decode(first_hop)
+        if address.peer_id == self._own:
+            self._arrived(self._own, packet)
+            return
         link = self._outgoing.get(address.peer_id)
         if link is None:
             link = self._outgoing[address.peer_id] = _Outgoing()

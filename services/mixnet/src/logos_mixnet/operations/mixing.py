@@ -130,6 +130,7 @@ class Mixing:
             around.streams,
             around.add_address,
             frame_bytes,
+            own=around.peer_id,
             arrived=self._arrived,
             gone=lambda peer_id: self.relaying.put(self.relay.gone, peer_id),
             up=self._link_up,
