@@ -83,6 +83,7 @@ async def slashed(node: Served) -> None:
     for each in (0, 1):
         request = pb.RegisterMemberRequest(commitment=commitment(each), limit=LIMIT)
         await refused(node.registry.RegisterMember(request))
+        await until(lambda: node.rooms.mempool.count)
         await final(node, f"registered {each}")
     await node.registry.ReportSlash(pb.ReportSlashRequest(secret=identity(0).secret()))
     await final(node, "slashed")

@@ -42,12 +42,16 @@ async def final(node: Served, name: str) -> None:
     await node.include(name)
     for each in range(2):
         await node.extend(f"{name} {each}")
+    assert node.rooms.registry is not None
+    chain = node.rooms.registry.reader
+    await until(lambda: chain._registry.height >= node.rooms.follow.latest_immutable.height)
 
 
 async def registered(node: Served, members: RegistryMembers, *all_: Node) -> None:
     for each in all_:
         with pytest.raises(RegistrationPendingError):
             await members.register(each.commitment, LIMIT)
+        await until(lambda: node.rooms.mempool.count)
         await final(node, each.name)
         await members.register(each.commitment, LIMIT)
 

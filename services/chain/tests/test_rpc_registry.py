@@ -54,6 +54,7 @@ async def registered(node: Served, *numbers: int) -> None:
     for each in numbers:
         pending = await refused(node.registry.RegisterMember(asked(each)))
         assert pending == ("UNAVAILABLE", "RLN_REGISTRATION_PENDING")
+        await until(lambda: node.rooms.mempool.count)
         await final(node, f"registered {each}")
 
 

@@ -169,6 +169,7 @@ async def test_what_was_taken_is_written_after_a_restart_of_both() -> None:
         async with asyncio.timeout(60):
             async with kept.up() as node:
                 await node.online()
+                await node.settle()  # what the wallet cannot pay yet waits for the clock
                 async with calling(node, signs=False) as caller:
                     await caller.next("ready")
                     for each in range(3):
@@ -176,6 +177,7 @@ async def test_what_was_taken_is_written_after_a_restart_of_both() -> None:
                     await caller.next("pending", 3)
             async with kept.up() as node:
                 await node.online()
+                await node.settle()  # what the wallet cannot pay yet waits for the clock
                 async with calling(node) as caller:
                     [opened] = await caller.next("opened")
                     assert (opened.next_number, list(opened.pending)) == (3, [0, 1, 2])
