@@ -5,7 +5,7 @@ from typing import Any
 import grpc
 import pytest
 
-from logos.chain.v1 import admin_pb2, chain_pb2, wallet_pb2
+from logos.chain.v1 import admin_pb2, chain_pb2, wallet_pb2, zone_pb2
 from logos.delivery.v1 import (
     channels_pb2,
     delivery_pb2,
@@ -32,6 +32,7 @@ from logos.network.v1 import (
     rln_pb2,
     streams_pb2,
 )
+from logos.network.v1 import registry_pb2 as members_pb2
 from logos.storage.v1 import storage_pb2
 from logos_client.channels import channel_to
 from logos_testnet.client import reason_of
@@ -51,6 +52,7 @@ CONTRACTS: tuple[Any, ...] = (
     invocation_pb2,
     kernel_pb2,
     light_pb2,
+    members_pb2,
     mix_pb2,
     module_host_pb2,
     peering_pb2,
@@ -64,6 +66,7 @@ CONTRACTS: tuple[Any, ...] = (
     streams_pb2,
     supervisor_pb2,
     wallet_pb2,
+    zone_pb2,
 )
 METHODS = [
     f"{service.full_name}/{method.name}"
