@@ -6,6 +6,7 @@ import os
 import signal as signals
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -104,7 +105,8 @@ class ProcessEngine:
         self.calls.append((signal.value, container_id))
         process = self.containers[container_id].process
         if process is not None and process.returncode is None:
-            os.killpg(process.pid, _SIGNALS[signal])
+            with suppress(ProcessLookupError):  # it has ended, and the event loop does not know yet
+                os.killpg(process.pid, _SIGNALS[signal])
 
     async def usage(self, container_id: str) -> Usage | None:
         self._check_up()

@@ -109,7 +109,8 @@ class Bench:
             finally:
                 watching.cancel()
                 if process.returncode is None:
-                    os.killpg(process.pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError):  # the event loop may not know of its end yet
+                        os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
 
     @asynccontextmanager
