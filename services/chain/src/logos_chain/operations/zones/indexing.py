@@ -1,4 +1,4 @@
-"""Keeps for each channel which final blocks have messages of it, so that none is read in vain.
+"""Indexes final blocks by channel, so that a scan reads only blocks with messages of its channel.
 
 Each final block is looked at once, behind the chain: what is not indexed yet is read without.
 
