@@ -3,17 +3,12 @@
 Spec: docs/protocol/rln-registry.md, RLC-12.
 """
 
-import stat
 from pathlib import Path
-from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from logos_chain.core.registry.errors import KeeperKeyError
-from logos_mantle.octets import KEY_BYTES
-
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_MAX_FILE_BYTES: Final = 200
+from logos_zone_sdk.key_file import KeyFileError, read_key
 
 
 def read_keeper_key(path: Path, public: bytes | None) -> Ed25519PrivateKey:
@@ -27,19 +22,11 @@ def read_keeper_key(path: Path, public: bytes | None) -> Ed25519PrivateKey:
         KeeperKeyError: There is none, others may read it, or it is another one.
     """
     try:
-        with path.open("rb") as opened:
-            mode, content = path.stat().st_mode, opened.read(_MAX_FILE_BYTES)
+        key = read_key(path)
     except OSError as error:
         raise KeeperKeyError(f"{path} cannot be read: {error.strerror}") from error
-    if mode & _OTHERS:
-        raise KeeperKeyError(f"{path}: others may read it; `chmod 600` it, if they have not")
-    try:
-        raw = bytes.fromhex(content.decode("ascii").strip())
-    except ValueError:
-        raw = b""
-    if len(raw) != KEY_BYTES:
-        raise KeeperKeyError(f"{path}: not a key, which is 64 hexadecimal digits")
-    key = Ed25519PrivateKey.from_private_bytes(raw)
+    except KeyFileError as error:
+        raise KeeperKeyError(str(error)) from error
     if key.public_key().public_bytes_raw() != public:
         raise KeeperKeyError(f"{path}: the key is not that of the setting rln_keeper")
     return key

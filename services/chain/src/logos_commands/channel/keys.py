@@ -1,11 +1,10 @@
 """Files with the key of a sequencer, and with its checkpoints beside them."""
 
 import fcntl
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,21 +15,11 @@ from logos_cli.exits import explained
 from logos_cli.session import FormOption, session_of
 from logos_client.private_files import create_private, write_private
 from logos_zone_sdk.core.places import Checkpoint
-
-KEY_BYTES: Final = 32
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_MAX_FILE_BYTES: Final = 200
+from logos_zone_sdk.key_file import read_key
 
 KeyOption = Annotated[
     Path, typer.Option("--key", metavar="FILE", help="With the key that writes to the channel.")
 ]
-
-
-class KeyFileError(LogosError):
-    """A file that should have a sequencer's key, and has none, or shows it to others."""
-
-    kind = ErrorKind.INVALID_ARGUMENT
-    reason = "ZONE_KEY_FILE"
 
 
 class KeyInUseError(LogosError):
@@ -67,21 +56,6 @@ def make_key(file: Path) -> Ed25519PrivateKey:
     except FileExistsError:
         return read_key(file)
     return made
-
-
-def read_key(file: Path) -> Ed25519PrivateKey:
-    """Returns the key in a file; raises `KeyFileError`, `OSError`."""
-    with file.open("rb") as opened:
-        mode, content = file.stat().st_mode, opened.read(_MAX_FILE_BYTES)
-    if mode & _OTHERS:
-        raise KeyFileError(f"{file}: others may read it; `chmod 600` it, if they have not")
-    try:
-        raw = bytes.fromhex(content.decode("ascii").strip())
-    except ValueError:
-        raw = b""
-    if len(raw) != KEY_BYTES:
-        raise KeyFileError(f"{file}: not a key, which is 64 hexadecimal digits")
-    return Ed25519PrivateKey.from_private_bytes(raw)
 
 
 @contextmanager

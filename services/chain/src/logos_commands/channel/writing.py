@@ -23,10 +23,10 @@ from logos_commands.channel.keys import (
     alone_with,
     make_key,
     public_key,
-    read_key,
 )
 from logos_zone_sdk.core.errors import NotAccreditedError
 from logos_zone_sdk.core.events import NotTaken, ZoneEvent
+from logos_zone_sdk.key_file import read_key
 from logos_zone_sdk.paying import Payments, Turns, make_channel
 from logos_zone_sdk.sequencer import Publication, ZoneSequencer, wall_ms
 
