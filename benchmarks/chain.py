@@ -63,7 +63,7 @@ def main() -> int:
     parser.add_argument("--led", type=int, default=40, help="blocks with proofs of their own")
     parser.add_argument("--empty", type=int, default=1000, help="empty blocks to download")
     parser.add_argument("--full", type=int, default=10, help="full blocks of each kind")
-    parser.add_argument("--payments", type=int, default=20)
+    parser.add_argument("--payments", type=int, default=18, help="at most 19: the wallet's gap")
     parser.add_argument("--notes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--grown-blocks", type=int, default=10, help="with each number of notes")
     parser.add_argument("--grown-transfers", type=int, default=50, help="of each of them")
