@@ -12,7 +12,8 @@ import asyncio
 import os
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -117,19 +118,26 @@ class Arrivals:
         return sum(each <= self.slot_ms for each in self.after_ms)
 
 
-async def watched(net: Running, minutes: float) -> tuple[Sample, Sample, Arrivals]:
-    """What there is before and after some minutes, in which one node tells of its blocks."""
+@asynccontextmanager
+async def watching(net: Running) -> AsyncIterator[tuple[Sample, Arrivals]]:
+    """What there is once all are online, and the blocks that one node tells of from then on."""
     first, teller = await online(net), net.plan.nodes[-1].name
     arrivals = Arrivals(first.nodes[teller].slot_ms)
     async with asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(arrivals.watch(net, teller))
+        task = tasks.create_task(arrivals.watch(net, teller))
+        yield first, arrivals
+        task.cancel()
+
+
+async def watched(net: Running, minutes: float) -> tuple[Sample, Sample, Arrivals]:
+    """What there is before and after some minutes, in which one node tells of its blocks."""
+    async with watching(net) as (first, arrivals):
         end_s = first.at_s + minutes * 60
         while (left_s := end_s - time.monotonic()) > 0:
             load, seen = os.getloadavg()[0], len(arrivals.after_ms)
             say(f"{left_s:.0f} s left; {seen} blocks; load of the machine {load:.2f}")
             await asyncio.sleep(min(left_s, EVERY_S))
         last = await sample(net)
-        watching.cancel()
     return first, last, arrivals
 
 

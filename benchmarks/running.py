@@ -41,6 +41,7 @@ class Running:
     plan: Plan
     layout: Layout
     started: Started
+    testnet: ProcessTestnet
 
     def front(self, node: str) -> grpc.aio.Channel:
         """A channel to the front door of a node."""
@@ -70,8 +71,10 @@ class Running:
         return find_processes(self.layout.directory)
 
 
-def planned(node_count: int, layout: Layout, path: Path = TOPOLOGY, ports_from: int = 0) -> Plan:
-    """The plan of a topology's file for so many nodes, on ports of its own."""
+def planned(
+    node_count: int | None, layout: Layout, path: Path = TOPOLOGY, ports_from: int = 0
+) -> Plan:
+    """The plan of a topology's file for so many nodes, or its own, on ports of its own."""
     text = path.read_text(encoding="utf-8")
     topology = replace(
         parse_topology(text, node_count=node_count),
@@ -84,7 +87,7 @@ def planned(node_count: int, layout: Layout, path: Path = TOPOLOGY, ports_from: 
 
 @asynccontextmanager
 async def running(
-    node_count: int, path: Path = TOPOLOGY, ports_from: int = 0
+    node_count: int | None, path: Path = TOPOLOGY, ports_from: int = 0
 ) -> AsyncIterator[Running]:
     """Starts a testnet in a new folder under `.logos`, and removes all of it at the end.
 
@@ -94,8 +97,8 @@ async def running(
     (ROOT / ".logos").mkdir(exist_ok=True)
     layout = Layout(Path(tempfile.mkdtemp(prefix="benchmark-", dir=ROOT / ".logos")))
     testnet = ProcessTestnet(planned(node_count, layout, path, ports_from), layout)
-    say(f"starting {node_count} nodes")
+    say(f"starting {len(testnet.plan.nodes)} nodes")
     try:
-        yield Running(testnet.plan, layout, await testnet.up(silent))
+        yield Running(testnet.plan, layout, await testnet.up(silent), testnet)
     finally:
         await testnet.down(silent, purge=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+KILLS = int(os.environ.get("LOGOS_CHAIN_KILLS") or 20)
 LONGEST_MS = 400
 """From the fork of a writer; it opens the store within some tens of them."""
 

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 from chain_checkpoints import Made, begun, importing, made, opened
-from chain_killing import writers
-
-KILLS = 20
+from chain_killing import KILLS, writers
 
 
 async def looked_at(folder: Path, given: Made, *, was_told: bool) -> bool:

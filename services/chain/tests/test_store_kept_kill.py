@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 from chain_kept_writer import CHANNEL, KEY, block, state, transactions
-from chain_killing import writers
+from chain_killing import KILLS, writers
 from chain_store import opened_all
 
 from logos_chain.store.opening import OpenStore
-
-KILLS = 12
 
 
 @dataclass

@@ -8,14 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from chain_killing import writers
+from chain_killing import KILLS, writers
 from chain_store import opened
 
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.ports import KeptBlock
 from logos_chain.store.sql import SqlChainStore
-
-KILLS = 20
 
 
 @dataclass
