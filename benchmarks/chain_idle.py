@@ -105,10 +105,12 @@ class Arrivals:
     after_ms: list[float] = field(default_factory=list)
 
     async def watch(self, net: Running, node: str) -> None:
-        """Hears of each block that the node's chain takes up, until cancelled."""
+        """Hears of each block that extends the node's chain, until cancelled."""
         async with net.front(node) as channel:
             async for news in ChainNodeStub(channel).WatchBlocks(pb.WatchBlocksRequest()):
                 now_ms = unix_ms()
+                if news.removed:
+                    continue  # blocks of a fork, which have been here for a while
                 for block in news.added:
                     self.after_ms.append(now_ms - block.time.ToMilliseconds())
 

@@ -48,8 +48,7 @@ async def kill_figures(options: Namespace) -> list[Figure]:
 def _kill(net: Running, node: str) -> int:
     """Ends all processes of a node; returns how many."""
     processes = [each for each in net.processes() if each.node == node]
-    for each in processes:
-        send_signal(each, signal.SIGKILL)
+    send_signal(processes, signal.SIGKILL)
     return len(processes)
 
 
