@@ -21,6 +21,10 @@ if [ ! -e "$venv/ready" ]; then
   "$venv/bin/pip" install --quiet --no-deps "${own[@]}"
   touch "$venv/ready"
 fi
+# The native core, as it was built for the nodes.
+native=$("$root/.venv/bin/python" -c 'import logos_native; print(logos_native.__path__[0])')
+packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
+ln -sfn "$native" "$packages/logos_native"
 
 # The suite puts the folder of its bindings first, unless it is in the path: it stands last.
 export PYTHONPATH
