@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,37 @@ def executed(statement: str) -> Callable[[Path], None]:
         connection.close()
 
     return execute_on
+
+
+def begun(path: Path) -> None:
+    """Leaves a file as a process does that ends in the transaction that makes it."""
+    with closing(sqlite3.connect(path.with_name("whole"), isolation_level=None)) as writer:
+        writer.execute("PRAGMA cache_size = 1")  # so that pages reach the file before the commit
+        writer.execute("BEGIN")
+        writer.execute("CREATE TABLE other (value BLOB)")
+        writer.execute("INSERT INTO other VALUES (zeroblob(100000))")
+        for ending in ("", "-journal"):
+            shutil.copy(path.with_name(f"whole{ending}"), f"{path}{ending}")
+    path.with_name("whole").unlink()
+
+
+def test_a_file_whose_creation_was_cut_off_is_begun_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    begun(path)
+    assert path.stat().st_size
+    assert path.with_name("a.sqlite-journal").stat().st_size
+
+    assert check_database(path, SCHEMA) is Fit.NEW
+    enter(path)
+
+    assert check_database(path, SCHEMA) is Fit.CURRENT
+    assert not path.with_name("a.sqlite-journal").exists()
+
+
+def test_a_journal_is_set_aside_with_its_database(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    begun(path)
+    assert [each.name for each in files.database_files(path)] == ["a.sqlite", "a.sqlite-journal"]
 
 
 DAMAGES = [

@@ -34,7 +34,7 @@ _OF_THE_FILE: Final = _DAMAGED | _FULL_PERHAPS | {sqlite3.SQLITE_FULL, sqlite3.S
 def check_database(path: Path, schema: Schema) -> Fit:
     """Checks that a file is an intact database with our tables, without changing it.
 
-    Bounded work; blocks.
+    If a process ended while it created the file, that is undone first. Bounded work; blocks.
 
     Returns:
         Its version relative to the code. NEW also if the file is missing or empty, or a
@@ -48,6 +48,7 @@ def check_database(path: Path, schema: Schema) -> Fit:
         DatabaseUnavailableError, DiskFullError: It cannot be opened.
     """
     with _readable(path):
+        _undo_creation(path)
         size = _size_of(path)
         if not size:
             if _size_of(_log_of(path)):
@@ -64,6 +65,16 @@ def check_database(path: Path, schema: Schema) -> Fit:
             if verdict != "ok":
                 raise DatabaseDamagedError(f"{path} is damaged: {' '.join(verdict.split())}")
     return fit
+
+
+def _undo_creation(path: Path) -> None:
+    """Rolls back what was under way when a process ended before the write-ahead log was on.
+
+    Only then is there a rollback journal, and a read-only connection cannot use it.
+    """
+    if _size_of(path) and _size_of(_journal_of(path)):
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as raw:
+            raw.execute("PRAGMA schema_version")
 
 
 @contextmanager
@@ -115,8 +126,8 @@ def code_of(error: BaseException) -> int:
 
 
 def database_files(path: Path) -> list[Path]:
-    """Returns the files of a database that exist: its main file and its write-ahead log."""
-    return [file for file in (path, _log_of(path)) if file.exists()]
+    """Returns the files of a database that exist: its main file and its logs."""
+    return [file for file in (path, _log_of(path), _journal_of(path)) if file.exists()]
 
 
 def set_aside_command(folder: Path, files: Iterable[Path]) -> str:
@@ -138,6 +149,10 @@ def free_name(folder: Path, name: str) -> Path:
 
 def _log_of(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
+
+
+def _journal_of(path: Path) -> Path:
+    return path.with_name(path.name + "-journal")
 
 
 def _size_of(path: Path) -> int:
