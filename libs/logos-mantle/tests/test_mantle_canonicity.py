@@ -1,6 +1,7 @@
 """Every value has one encoding, and any other bytes are refused with a reason (MAN-1, MAN-2)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import mantle_values as values
@@ -22,12 +23,31 @@ Decode = Callable[[bytes], Any]
 FEWER = settings(max_examples=40)
 """For large values, which take long to make."""
 
+
+def signed_anew(signed: SignedTransaction) -> SignedTransaction:
+    """Without the bytes that it was read from: what it is encoded to is made of its parts."""
+    return SignedTransaction(Transaction(signed.transaction.operations), signed.proofs)
+
+
+def encode_block(block: Block) -> bytes:
+    transactions = tuple([signed_anew(each) for each in block.transactions])
+    return replace(block, transactions=transactions).encode()
+
+
 KINDS: dict[str, tuple[Decode, Callable[[Any], bytes], st.SearchStrategy[Any]]] = {
-    "transaction": (Transaction.decode, lambda each: each.encoded, values.transactions),
-    "signed": (SignedTransaction.decode, lambda each: each.encoded, values.signed_transactions),
+    "transaction": (
+        Transaction.decode,
+        lambda each: Transaction(each.operations).encoded,
+        values.transactions,
+    ),
+    "signed": (
+        SignedTransaction.decode,
+        lambda each: signed_anew(each).encoded,
+        values.signed_transactions,
+    ),
     "header": (Header.decode, lambda each: each.encoded, values.headers),
     "proposal": (Proposal.decode, Proposal.encode, values.proposals),
-    "block": (Block.decode, Block.encode, values.blocks),
+    "block": (Block.decode, encode_block, values.blocks),
 }
 
 
@@ -57,6 +77,18 @@ def test_values_come_back(kind: str, data: st.DataObject) -> None:
     value = data.draw(strategy)
 
     assert decode(encode(value)) == value
+
+
+@FEWER
+@given(signed=values.signed_transactions)
+def test_what_was_read_is_its_encoding(signed: SignedTransaction) -> None:
+    read = SignedTransaction.decode(signed.encoded)
+
+    assert read.encoded == signed_anew(read).encoded
+    assert read.transaction.encoded == signed_anew(read).transaction.encoded
+    assert read.hash == signed.hash
+    changed = replace(read.transaction, operations=())
+    assert changed.encoded == Transaction(()).encoded
 
 
 @pytest.mark.parametrize("opcode", Opcode)

@@ -85,9 +85,20 @@ def mandatory_fee(signed: SignedTransaction, *, execution_price: int, storage_pr
     Raises:
         AmountOverflowError: A product or the sum has no 64 bits.
     """
-    storage = checked_u64(storage_gas(signed) * checked_u64(storage_price))
-    execution = checked_u64(total_execution_gas(signed) * checked_u64(execution_price))
-    return checked_u64(storage + execution)
+    return fee_of(
+        storage_gas(signed),
+        total_execution_gas(signed),
+        execution_price=execution_price,
+        storage_price=storage_price,
+    )
+
+
+def fee_of(storage: int, execution: int, *, execution_price: int, storage_price: int) -> int:
+    """Returns the mandatory fee for gas that was counted; prices and errors as there."""
+    return checked_u64(
+        checked_u64(storage * checked_u64(storage_price))
+        + checked_u64(execution * checked_u64(execution_price))
+    )
 
 
 def balance(transaction: Transaction, value_of: Callable[[bytes], int]) -> int:

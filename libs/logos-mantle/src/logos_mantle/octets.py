@@ -52,6 +52,10 @@ class Reader:
         self._at = end
         return self._raw[start:end]
 
+    def since(self, start: int) -> bytes:
+        """Returns what was read from a place on, which `at` has told."""
+        return self._raw[start : self._at]
+
     def number(self, width: int) -> int:
         """Reads an unsigned integer of `width` bytes; raises `TruncatedError`."""
         return int.from_bytes(self.take(width), "little")

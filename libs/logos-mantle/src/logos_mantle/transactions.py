@@ -43,7 +43,10 @@ class Transaction:
     @classmethod
     def read(cls, reader: Reader) -> Self:
         """Reads one; raises what its operations raise."""
-        return cls(tuple([read_operation(reader) for _ in range(reader.number(1))]))
+        start = reader.at
+        read = cls(tuple([read_operation(reader) for _ in range(reader.number(1))]))
+        _keep_encoded(read, reader.since(start))
+        return read
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:
@@ -84,9 +87,12 @@ class SignedTransaction:
     @classmethod
     def read(cls, reader: Reader) -> Self:
         """Reads one; raises what its operations and proofs raise."""
+        start = reader.at
         transaction = Transaction.read(reader)
         operations = transaction.operations
-        return cls(transaction, tuple([PROOF_OF[each.opcode].read(reader) for each in operations]))
+        read = cls(transaction, tuple([PROOF_OF[each.opcode].read(reader) for each in operations]))
+        _keep_encoded(read, reader.since(start))
+        return read
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:
@@ -95,3 +101,8 @@ class SignedTransaction:
         signed = cls.read(reader)
         reader.end()
         return signed
+
+
+def _keep_encoded(read: Transaction | SignedTransaction, raw: bytes) -> None:
+    """Spares encoding again what was decoded: a value has one encoding (MAN-2)."""
+    vars(read)["encoded"] = raw

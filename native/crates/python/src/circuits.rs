@@ -4,13 +4,14 @@
 //! Proving and verifying release the interpreter.
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use zeroize::Zeroizing;
 
 use logos_zk::circuits::{Layout, Statement, WitnessError, all, named};
 use logos_zk::field::{self, FieldError, Fr};
 use logos_zk::groth16::{
-    self, Cached, ProofError, ProveError, ProvingKey, VerifyError, VerifyingKey,
+    self, Cached, ClaimError, ProofError, ProveError, ProvingKey, VerifyError, VerifyingKey,
 };
 use logos_zk::keys::{HASH_BYTES, Randomness, SEED_BYTES};
 
@@ -208,23 +209,13 @@ impl CircuitVerifier {
             .map_err(verify_error)
     }
 
-    fn verify_all(&self, py: Python<'_>, claims: Vec<(Vec<u8>, Vec<u8>)>) -> PyResult<bool> {
-        let read = claims
-            .iter()
-            .map(|(public, proof)| {
-                let public = field::decode_many(public).map_err(field_error)?;
-                let proof = groth16::decode_proof(proof).map_err(proof_error)?;
-                Ok((public, proof))
-            })
-            .collect::<PyResult<Vec<_>>>()?;
-        py.detach(|| {
-            let claims: Vec<_> = read
-                .iter()
-                .map(|(public, proof)| (public.as_slice(), proof.clone()))
-                .collect();
-            self.key.verify_all(&claims)
-        })
-        .map_err(verify_error)
+    fn verify_all(
+        &self,
+        py: Python<'_>,
+        claims: Vec<(PyBackedBytes, PyBackedBytes)>,
+    ) -> PyResult<bool> {
+        py.detach(|| self.key.verify_all(&claims))
+            .map_err(claim_error)
     }
 }
 
@@ -264,6 +255,14 @@ fn prove_error(error: ProveError) -> PyErr {
 
 fn proof_error(error: ProofError) -> PyErr {
     zk_error(error.reason(), error.to_string())
+}
+
+fn claim_error(error: ClaimError) -> PyErr {
+    match error {
+        ClaimError::Public(error) => field_error(error),
+        ClaimError::Proof(error) => proof_error(error),
+        ClaimError::Width(error) => verify_error(error),
+    }
 }
 
 fn verify_error(error: VerifyError) -> PyErr {

@@ -15,14 +15,16 @@ use ark_groth16::Groth16;
 use ark_groth16::r1cs_to_qap::LibsnarkReduction;
 use ark_relations::r1cs::ConstraintMatrices;
 use logos_zk::circuits::named;
-use logos_zk::field::Fr;
-use logos_zk::groth16::{Bn254, Cancellation, Proof, ProvingKey, VerifyingKey, prove, prove_fixed};
+use logos_zk::field::{self, Fr};
+use logos_zk::groth16::{
+    Bn254, Cancellation, Proof, ProvingKey, VerifyingKey, encode_proof, prove, prove_fixed,
+};
 use logos_zk::keys::Randomness;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use support::Witness;
 
-/// Proofs that are verified together.
+/// Proofs that are verified together, their reading included.
 const BATCH: usize = 32;
 
 fn main() {
@@ -96,7 +98,8 @@ fn bare(
 }
 
 fn verification(key: &VerifyingKey, public: &[Fr], proof: &Proof, rounds: usize) -> (f64, f64) {
-    let claims: Vec<(&[Fr], Proof)> = (0..BATCH).map(|_| (public, proof.clone())).collect();
+    let encoded: Vec<u8> = public.iter().flat_map(field::encode).collect();
+    let claims = vec![(encoded, encode_proof(proof).to_vec()); BATCH];
     let one = median(4 * rounds, || {
         assert_eq!(key.verify(public, proof), Ok(true))
     });

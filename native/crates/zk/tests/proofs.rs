@@ -2,12 +2,14 @@
 
 mod support;
 
+use ark_bn254::{Fq, Fq2, G2Affine};
 use ark_ff::{Field, Zero};
+use ark_serialize::CanonicalSerialize;
 use logos_zk::circuits::{all, named};
-use logos_zk::field::Fr;
+use logos_zk::field::{self, FieldError, Fr};
 use logos_zk::groth16::{
-    Cancellation, ProofError, ProveError, ProvingKey, Verifier, VerifyingKey, decode_proof,
-    encode_proof, prove, prove_fixed,
+    Cancellation, ClaimError, ProofError, ProveError, ProvingKey, Verifier, VerifyingKey,
+    decode_proof, encode_proof, prove, prove_fixed,
 };
 use logos_zk::keys::Randomness;
 use rand::SeedableRng;
@@ -117,24 +119,62 @@ fn keys_of_other_networks_and_circuits_verify_nothing() {
     assert_eq!(error.reason(), "PUBLIC_WIDTH");
 }
 
+/// Encoded claims about one key.
+type Claims = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn claims(key: &ProvingKey, count: u8) -> Claims {
+    (0..count)
+        .map(|n| {
+            let witness = support::signature(2, &mut rng(n));
+            let public = witness.public.iter().flat_map(field::encode).collect();
+            (public, proof_of(key, &witness).to_vec())
+        })
+        .collect()
+}
+
 #[test]
 fn batches_verify_when_all_do_and_not_when_one_does_not() {
     let key = key("signature2", 8);
     let verifying = key.verifying_key();
-    let witnesses: Vec<Witness> = (0..5).map(|n| support::signature(2, &mut rng(n))).collect();
-    let mut claims: Vec<(&[Fr], _)> = witnesses
-        .iter()
-        .map(|witness| {
-            let proof = decode_proof(&proof_of(&key, witness)).unwrap();
-            (witness.public.as_slice(), proof)
-        })
-        .collect();
+    let all = claims(&key, 40);
 
-    assert!(verifying.verify_all(&claims).unwrap());
-    assert!(verifying.verify_all(&[]).unwrap());
-    let (first, second) = (claims[0].1.clone(), claims[1].1.clone());
-    (claims[0].1, claims[1].1) = (second, first); // their errors must not cancel out
-    assert!(!verifying.verify_all(&claims).unwrap());
+    for count in [0, 1, 2, 5, 40] {
+        assert_eq!(verifying.verify_all(&all[..count]), Ok(true), "{count}");
+    }
+    for at in [0, 17, 39] {
+        let mut one_false = all.clone();
+        one_false[at].1 = all[(at + 1) % 40].1.clone();
+        assert_eq!(verifying.verify_all(&one_false), Ok(false), "{at}");
+    }
+    let mut swapped = all;
+    let first = swapped[0].1.clone();
+    swapped[0].1 = std::mem::replace(&mut swapped[1].1, first); // errors must not cancel out
+    assert_eq!(verifying.verify_all(&swapped), Ok(false));
+}
+
+#[test]
+fn the_first_claim_that_cannot_be_looked_at_is_named() {
+    let key = key("signature2", 8);
+    let verifying = key.verifying_key();
+    let mut claims = claims(&key, 20);
+    claims[3].1 = claims[4].1.clone(); // false, which is no error
+
+    claims[15].1.pop();
+    let length = ClaimError::Proof(ProofError::Length(127));
+    assert_eq!(verifying.verify_all(&claims), Err(length));
+    outside_the_group()
+        .serialize_compressed(&mut claims[12].1[32..96])
+        .unwrap();
+    let outside = ClaimError::Proof(ProofError::Point('B'));
+    assert_eq!(verifying.verify_all(&claims), Err(outside.clone()));
+    claims.truncate(15); // what is read is read, and only then found outside
+    assert_eq!(verifying.verify_all(&claims), Err(outside));
+    claims[9].0.truncate(64);
+    let width = verifying.verify_all(&claims).unwrap_err();
+    assert!(matches!(width, ClaimError::Width(_)));
+    claims[7].0[31] = 0xff;
+    let above = ClaimError::Public(FieldError::NotCanonical);
+    assert_eq!(verifying.verify_all(&claims), Err(above));
 }
 
 /// A last input of zero adds nothing to the sum, so a list without it must be refused by length.
@@ -176,19 +216,23 @@ fn bytes_that_are_no_proof_are_refused_by_name() {
     }
 }
 
-#[test]
-fn points_of_the_twist_outside_the_group_are_refused() {
-    // The twist has a cofactor: nearly every point of it is outside the group.
-    use ark_bn254::{Fq, Fq2, G2Affine};
-    use ark_serialize::CanonicalSerialize;
-    let witness = support::signature(2, &mut rng(11));
-    let mut proof = proof_of(&key("signature2", 12), &witness);
+/// The twist has a cofactor: nearly every point of it is outside the group.
+fn outside_the_group() -> G2Affine {
     let outside = (1u64..)
         .map(|x| Fq2::new(Fq::from(x), Fq::zero()))
         .find_map(|x| G2Affine::get_point_from_x_unchecked(x, false))
         .unwrap();
     assert!(outside.is_on_curve() && !outside.is_in_correct_subgroup_assuming_on_curve());
-    outside.serialize_compressed(&mut proof[32..96]).unwrap();
+    outside
+}
+
+#[test]
+fn points_of_the_twist_outside_the_group_are_refused() {
+    let witness = support::signature(2, &mut rng(11));
+    let mut proof = proof_of(&key("signature2", 12), &witness);
+    outside_the_group()
+        .serialize_compressed(&mut proof[32..96])
+        .unwrap();
 
     assert_eq!(decode_proof(&proof), Err(ProofError::Point('B')));
 }

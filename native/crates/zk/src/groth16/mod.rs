@@ -1,11 +1,14 @@
 //! Groth16 over BN254: keys, proofs, the fixed part proven once, and verification (ZK-12).
 
+mod batch;
 mod encoding;
 mod json;
 mod key;
+mod miller;
 mod msm;
 mod prove;
 mod quotient;
+mod roots;
 mod sums;
 mod verify;
 
@@ -16,7 +19,7 @@ pub use encoding::{PROOF_BYTES, ProofError, decode_proof, encode_proof};
 pub use json::{proof_json, public_json, verifying_key_json};
 pub use key::{ProvingKey, statement_of};
 pub use prove::{Cached, Cancellation, ProveError, prove, prove_fixed};
-pub use verify::{Verifier, VerifyError, VerifyingKey};
+pub use verify::{ClaimError, Verifier, VerifyError, VerifyingKey};
 
 pub use ark_bn254::Bn254;
 

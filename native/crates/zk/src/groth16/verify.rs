@@ -1,17 +1,17 @@
-//! Verification, alone and in batches.
+//! Verification of encoded claims, and of one proof alone; of several, batch.rs.
 
 use ark_bn254::{Bn254, G1Affine, G1Projective};
 use ark_ec::pairing::{Pairing, PairingOutput};
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::{AdditiveGroup, PrimeField, UniformRand, Zero};
+use ark_ff::{AdditiveGroup, Zero};
 use ark_serialize::CanonicalSerialize;
-use rand::rngs::OsRng;
 use rayon::prelude::*;
 
 use super::Proof;
-use super::msm::multi_scalar;
+use super::batch::Batch;
+use super::encoding::{ProofError, decode_points, decode_proof};
 use crate::circuits::{Statement, width};
-use crate::field::{self, FIELD_BYTES, Fr};
+use crate::field::{self, FIELD_BYTES, FieldError, Fr};
 
 /// Why a proof cannot be looked at. A false proof is no error: it is `false`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +33,20 @@ impl VerifyError {
         }
     }
 }
+
+/// Why an encoded claim cannot be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClaimError {
+    #[error(transparent)]
+    Public(#[from] FieldError),
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    #[error(transparent)]
+    Width(#[from] VerifyError),
+}
+
+/// Claims that one thread reads at once, so that few are not spread for less than that costs.
+const MIN_READ: usize = 4;
 
 /// The verifying key of one circuit, prepared.
 pub struct VerifyingKey {
@@ -81,14 +95,47 @@ impl VerifyingKey {
 
     /// Whether all of the proofs prove their statements; which are false, it does not say.
     ///
+    /// A claim is its public inputs, 32 bytes each, and its proof, encoded. Untrusted. They are
+    /// read on all cores, as they are verified: that is a third of the work.
+    ///
     /// # Errors
-    /// `VerifyError`, as `verify`.
-    pub fn verify_all(&self, claims: &[(&[Fr], Proof)]) -> Result<bool, VerifyError> {
-        for (public, _) in claims {
-            self.check_width(public)?;
+    /// `ClaimError` for the first claim that cannot be looked at.
+    pub fn verify_all<B: AsRef<[u8]> + Sync>(&self, claims: &[(B, B)]) -> Result<bool, ClaimError> {
+        let read: Vec<_> = claims
+            .par_iter()
+            .with_min_len(MIN_READ)
+            .map(|(public, proof)| self.read(public.as_ref(), proof.as_ref(), decode_points))
+            .collect();
+        let Ok(read) = read.into_iter().collect::<Result<Vec<_>, _>>() else {
+            return self.first_fault(claims);
+        };
+        let pairs = read.iter().map(|(public, proof)| (&public[..], proof));
+        match self.verifier.batch(pairs) {
+            Batch::Holds => Ok(true),
+            Batch::False => Ok(false),
+            Batch::Outside => self.first_fault(claims),
         }
-        let claims = claims.iter().map(|(public, proof)| (*public, proof));
-        Ok(self.verifier.all_hold(claims))
+    }
+
+    /// What is wrong with the first claim that cannot be looked at. There is one.
+    fn first_fault<B: AsRef<[u8]> + Sync>(&self, claims: &[(B, B)]) -> Result<bool, ClaimError> {
+        let fault = claims.par_iter().find_map_first(|(public, proof)| {
+            self.read(public.as_ref(), proof.as_ref(), decode_proof)
+                .err()
+        });
+        fault.map_or(Ok(false), Err)
+    }
+
+    fn read(
+        &self,
+        public: &[u8],
+        proof: &[u8],
+        decode: fn(&[u8]) -> Result<Proof, ProofError>,
+    ) -> Result<(Vec<Fr>, Proof), ClaimError> {
+        let public = field::decode_many(public)?;
+        let proof = decode(proof)?;
+        self.check_width(&public)?;
+        Ok((public, proof))
     }
 
     fn check_width(&self, public: &[Fr]) -> Result<(), VerifyError> {
@@ -107,10 +154,10 @@ impl VerifyingKey {
 /// The points of a verifying key, prepared. It knows no circuit: of more or fewer public inputs
 /// than the key has points for, nothing is proven.
 pub struct Verifier {
-    points: ark_groth16::VerifyingKey<Bn254>,
-    gamma: <Bn254 as Pairing>::G2Prepared,
-    delta: <Bn254 as Pairing>::G2Prepared,
-    beta: <Bn254 as Pairing>::G2Prepared,
+    pub(super) points: ark_groth16::VerifyingKey<Bn254>,
+    pub(super) gamma: <Bn254 as Pairing>::G2Prepared,
+    pub(super) delta: <Bn254 as Pairing>::G2Prepared,
+    pub(super) beta: <Bn254 as Pairing>::G2Prepared,
     /// The pairing that is the same for every proof.
     alpha_beta: PairingOutput<Bn254>,
     /// Of every public input's point, the multiples by 1 to 255: 16 KiB.
@@ -121,8 +168,6 @@ type Multiples = Box<[G1Affine; MAX_DIGIT]>;
 
 /// A public input is weighed byte by byte.
 const MAX_DIGIT: usize = u8::MAX as usize;
-/// Bits of the random weights of a batch: a false proof passes with a chance of 2⁻¹²⁸.
-const WEIGHT_BITS: usize = 128;
 
 impl Verifier {
     /// # Panics
@@ -157,51 +202,7 @@ impl Verifier {
         product == self.alpha_beta
     }
 
-    /// Whether all proofs do. Weighs each at random, so that false ones cannot cancel each other
-    /// out, and pairs the sums: about a third of the cost of one by one.
-    #[must_use]
-    pub fn all_hold<'a>(
-        &self,
-        claims: impl ExactSizeIterator<Item = (&'a [Fr], &'a Proof)>,
-    ) -> bool {
-        let mut proofs = Vec::with_capacity(claims.len());
-        let mut inputs = vec![Fr::zero(); self.points.gamma_abc_g1.len()];
-        let mut weights = Vec::with_capacity(claims.len());
-        for (public, proof) in claims {
-            if !self.fits(public) {
-                return false;
-            }
-            let weight = Fr::from(u128::rand(&mut OsRng));
-            inputs[0] += weight;
-            for (sum, value) in inputs[1..].iter_mut().zip(public) {
-                *sum += weight * value;
-            }
-            proofs.push(proof);
-            weights.push(weight);
-        }
-        let (mut left, mut right): (Vec<G1Projective>, Vec<<Bn254 as Pairing>::G2Prepared>) =
-            proofs
-                .par_iter()
-                .zip(&weights)
-                .map(|(proof, weight)| (proof.a.mul_bigint(weight_limbs(weight)), proof.b.into()))
-                .unzip();
-        let c_points: Vec<G1Affine> = proofs.iter().map(|proof| proof.c).collect();
-        let weighted_inputs = multi_scalar(&self.points.gamma_abc_g1, &inputs);
-        let weighted_c = multi_scalar(&c_points, &weights);
-        let alpha = self.points.alpha_g1 * inputs[0];
-        for (point, key) in [
-            (weighted_inputs, &self.gamma),
-            (weighted_c, &self.delta),
-            (alpha, &self.beta),
-        ] {
-            left.push(-point);
-            right.push(key.clone());
-        }
-        let left = G1Projective::normalize_batch(&left);
-        Bn254::multi_pairing(left, right).is_zero()
-    }
-
-    fn fits(&self, public: &[Fr]) -> bool {
+    pub(super) fn fits(&self, public: &[Fr]) -> bool {
         public.len() == self.multiples.len()
     }
 
@@ -235,8 +236,3 @@ fn multiples(point: &G1Affine) -> Multiples {
 }
 
 type Pairing1 = <Bn254 as Pairing>::G1Prepared;
-
-fn weight_limbs(weight: &Fr) -> [u64; WEIGHT_BITS / 64] {
-    let limbs = weight.into_bigint().0;
-    [limbs[0], limbs[1]]
-}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from logos_chain.core.aged import AgedPaths
 from logos_chain.core.consensus.epochs import EpochState
 from logos_chain.core.consensus.types import BlockId
-from logos_chain.core.ledger.ledger import Applied, Ledger, Refused
+from logos_chain.core.ledger.ledger import Applied, Ledger, Obliged, Refused
 from logos_chain.core.ledger.state import Delta
 from logos_mantle.transactions import SignedTransaction
 
@@ -109,6 +109,7 @@ class Branches:
         slot: int,
         epoch: EpochState,
         voucher: bytes,
+        obliged: Obliged | None = None,
     ) -> Applied | Refused | None:
         """Executes a block after its parent; arguments as `Ledger.apply`. Untrusted.
 
@@ -120,7 +121,9 @@ class Branches:
         self.go(parent)
         if epoch.epoch > self.ledger.head.epoch:
             self.aged.take(self.ledger)
-        result = self.ledger.apply(transactions, slot=slot, epoch=epoch, voucher=voucher)
+        result = self.ledger.apply(
+            transactions, slot=slot, epoch=epoch, voucher=voucher, obliged=obliged
+        )
         if isinstance(result, Applied):
             place = Place(parent, self._place(parent).height + 1)
             self._executed[block] = _Executed(place, replace(result, obligations=()))

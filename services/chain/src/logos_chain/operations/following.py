@@ -2,7 +2,7 @@
 what has become of the chain.
 
 What is decided here is in core/consensus/follower.py. Proofs of several blocks are verified at
-once; they are executed one at a time, since there is one ledger.
+once, and while a block is executed; they are executed one at a time, since there is one ledger.
 
 Spec: docs/protocol/chain-following.md, FOL-1 to FOL-18.
 """
@@ -10,7 +10,7 @@ Spec: docs/protocol/chain-following.md, FOL-1 to FOL-18.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
@@ -40,6 +40,7 @@ from logos_chain.core.pending import Pending
 from logos_chain.core.ports import Imported
 from logos_chain.core.wallet.types import BlockChanges
 from logos_chain.operations.chain_events import BlocksFinal, ChainEvents, NewBlock, TipMoved
+from logos_chain.operations.obliged import ObligationsOnTheWay
 from logos_chain.operations.opening import OpenChain
 from logos_chain.operations.settling import Prepare
 from logos_chain.operations.verifying import Verifier
@@ -423,32 +424,33 @@ class FollowOperations:
         reason = await self._verifier.claims(asked.claims)
         if reason is not None:
             return Fault(reason)
-        header = asked.candidate.header
-        result = await self._lane.run(
-            partial(
-                Branches.execute,
-                block=header.id,
-                parent=header.parent,
-                transactions=body.block.transactions,
-                slot=header.slot,
-                epoch=asked.claims[0].epoch,
-                voucher=header.voucher,
-            )
+        header, obligations = asked.candidate.header, ObligationsOnTheWay(self._verifier)
+        execute = partial(
+            Branches.execute,
+            block=header.id,
+            parent=header.parent,
+            transactions=body.block.transactions,
+            slot=header.slot,
+            epoch=asked.claims[0].epoch,
+            voucher=header.voucher,
+            obliged=obligations.give,
         )
+        with closing(self._lane.run(partial(_executed, execute, obligations))) as executing:
+            unmet = await obligations.verify()
+            result = await executing
         match result:
             case None:
                 return Fault(RejectReason.PARENT_UNKNOWN)
             case Refused(detail, transaction, operation):
                 return Fault(RejectReason.INVALID_BODY, detail, transaction, operation)
             case Applied(delta):
-                fault = await self._kept(result, body)
+                fault = await self._kept(unmet, body)
                 if fault is None:
                     return delta.after.root
                 await self._lane.run(partial(Branches.drop, block=header.id))
                 return fault
 
-    async def _kept(self, applied: Applied, body: _Body) -> Fault | None:
-        unmet = await self._verifier.obligations(applied.obligations)
+    async def _kept(self, unmet: Unmet | None, body: _Body) -> Fault | None:
         if unmet is not None:
             return Fault(RejectReason.INVALID_BODY, unmet)
         parent = self._follower.tree.get(body.candidate.header.parent)
@@ -529,6 +531,19 @@ class FollowOperations:
 
 def _flush(_now_ms: int) -> tuple[Flush]:
     return (Flush(),)
+
+
+def _executed(
+    execute: Callable[[Branches], Applied | Refused | None],
+    obligations: ObligationsOnTheWay,
+    branches: Branches,
+) -> Applied | Refused | None:
+    result = None
+    try:
+        result = execute(branches)
+    finally:
+        obligations.end(result)
+    return result
 
 
 def _decoded(raw: bytes) -> tuple[Block, Candidate]:

@@ -27,7 +27,7 @@ from logos_mantle.errors import AmountOverflowError, FeeTooLowError, ValueUnenco
 from logos_mantle.fees import (
     balance,
     checked_u64,
-    mandatory_fee,
+    fee_of,
     priority_tip,
     storage_gas,
     total_execution_gas,
@@ -93,10 +93,12 @@ def _charge(block: BlockContext, signed: SignedTransaction) -> int:
         raise RefusedError(Refusal.PROOF_COUNT) from error
     block.stored_bytes += size
     refuse_unless(block.stored_bytes <= MAX_BODY_BYTES, Refusal.BODY_TOO_LARGE)
-    block.gas += total_execution_gas(signed)
+    gas = total_execution_gas(signed)
+    block.gas += gas
     refuse_unless(block.gas <= MAX_EXECUTION_GAS, Refusal.TOO_MUCH_GAS)
-    return mandatory_fee(
-        signed,
+    return fee_of(
+        size,
+        gas,
         execution_price=block.head.execution.price,
         storage_price=block.head.storage.price,
     )

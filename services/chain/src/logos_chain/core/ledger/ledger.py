@@ -6,8 +6,9 @@ both have, and does the other's: those that it has executed before need no secon
 Spec: docs/protocol/chain-ledger.md, LED-1 to LED-5, LED-37 to LED-39.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from logos_chain.core.consensus.epochs import EpochState
 from logos_chain.core.ledger.beginning import genesis_state
@@ -28,6 +29,12 @@ from logos_mantle.genesis import Genesis
 from logos_mantle.limits import MAX_TRANSACTIONS
 from logos_mantle.octets import ZERO
 from logos_mantle.transactions import SignedTransaction
+
+OBLIGED: Final = 128
+"""Obligations that are told of at once while a block is executed."""
+
+Obliged = Callable[[Sequence[Obligation]], None]
+"""Is told of obligations; never waits and never fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +155,7 @@ class Ledger:
         slot: int,
         epoch: EpochState,
         voucher: bytes,
+        obliged: Obliged | None = None,
     ) -> Applied | Refused:
         """Executes the block after the last one. Untrusted (LED-1).
 
@@ -156,6 +164,9 @@ class Ledger:
             slot: After the last block's.
             epoch: That of the slot on this chain.
             voucher: The commitment in the block's header, a field value of 32 bytes.
+            obliged: Is told of each `OBLIGED` obligations as they are found, in the order of
+                `Applied.obligations`; of fewer, those at the end, it is not. They count for
+                nothing if the block is refused.
 
         Raises:
             ValueError: The slot or the epoch lies before the last block's.
@@ -168,7 +179,7 @@ class Ledger:
             return Refused(Refusal.TOO_MANY_TRANSACTIONS)
         state, mark = self._state, self._state.mark()
         try:
-            return self._apply(transactions, slot, epoch, voucher)
+            return self._apply(transactions, slot, epoch, voucher, obliged)
         except _TransactionAtError as error:
             refused = Refused(error.cause.reason, error.place, error.cause.operation)
         except AmountOverflowError:
@@ -246,16 +257,21 @@ class Ledger:
         slot: int,
         epoch: EpochState,
         voucher: bytes,
+        obliged: Obliged | None,
     ) -> Applied:
         before, state = self._head, self._state
         context = self._begin(slot, epoch)
         appended = range(before.vouchers, context.head.vouchers)
         obligations: list[Obligation] = []
+        told = 0
         for place, signed in enumerate(transactions):
             try:
                 obligations += execute(context, signed)[0]
             except TransactionRefusedError as error:
                 raise _TransactionAtError(place, error) from error
+            while obliged is not None and len(obligations) >= told + OBLIGED:
+                obliged(obligations[told : told + OBLIGED])
+                told += OBLIGED
         state.vouchers.write(context.head.vouchers + len(state.vouchers), voucher)
         after = self._end(context, epoch.total_stake)
         delta = state.collect(before, after)

@@ -23,13 +23,13 @@ class NoteTable(Table[bytes, UnspentNote]):
 
     def __init__(self, entries: Mapping[bytes, UnspentNote] | None = None) -> None:
         self._tree = NoteTree()
-        self._totals = Totals()
+        self._free = self._locked = self._in_channels = 0
         self._spent: dict[bytes, None] = {}
         super().__init__(entries)
 
     @property
     def totals(self) -> Totals:
-        return self._totals
+        return Totals(self._free, self._locked, self._in_channels)
 
     def root(self) -> bytes:
         """Returns the root of the notes' tree, 32 bytes."""
@@ -116,10 +116,10 @@ class NoteTable(Table[bytes, UnspentNote]):
         super()._put(key, value)
 
     def _count(self, entry: UnspentNote, sign: int) -> None:
-        totals, value = self._totals, sign * entry.note.value
+        value = sign * entry.note.value
         if entry.channel is not None:
-            self._totals = replace(totals, in_channels=totals.in_channels + value)
+            self._in_channels += value
         elif entry.declaration is not None:
-            self._totals = replace(totals, locked=totals.locked + value)
+            self._locked += value
         else:
-            self._totals = replace(totals, free=totals.free + value)
+            self._free += value
