@@ -31,8 +31,6 @@ class Flags:
     content_topic: tuple[str, ...] = ()
     listen_address: str = "0.0.0.0"  # noqa: S104 -- the reference's own
     tcp_port: int = 60_000
-    discv5_udp_port: int = 9_000
-    discv5_discovery: bool = False
     ports_shift: int = 0
     nat: str = "any"
     ext_multiaddr: tuple[str, ...] = ()
@@ -77,8 +75,10 @@ NEEDLESS: Final = frozenset(
         "agent-string",
         "discv5-bits-per-hop",
         "discv5-bucket-ip-limit",
+        "discv5-discovery",
         "discv5-enr-auto-update",
         "discv5-table-ip-limit",
+        "discv5-udp-port",
         "dns-addrs-name-server",
         "ip-colocation-limit",
         "keep-alive",

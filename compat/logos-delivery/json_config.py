@@ -38,7 +38,7 @@ _OF_MODES: Final = {
     "edge": {"relay": False, "filter": False, "lightpush": False, "peer-exchange": True},
 }
 """What a mode says of protocols that are not named."""
-_PORTS: Final = ("tcp_port", "discv5_udp_port", "rest_port", "metrics_server_port")
+_PORTS: Final = ("tcp_port", "rest_port", "metrics_server_port")
 
 
 @dataclass(frozen=True)

@@ -58,20 +58,19 @@ def written(
     """Makes the folders and the key of a node; returns its profile. FlagsError."""
     for name in ("kernel", "modules", "logs", str(IDENTITY.parent)):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    secret = _secret(flags, folder / IDENTITY)
-    return profile_of(flags, secret, is_reliable=is_reliable, is_enclosed=is_enclosed)
+    _keep_key(flags, folder / IDENTITY)
+    return profile_of(flags, is_reliable=is_reliable, is_enclosed=is_enclosed)
 
 
-def _secret(flags: Flags, path: Path) -> bytes:
-    """The key of the node: as it is given, else as it was before, else a new one."""
+def _keep_key(flags: Flags, path: Path) -> None:
+    """Writes the key of the node: as it is given, else as it was before, else a new one."""
     if flags.nodekey:
         secret = bytes.fromhex(flags.nodekey)
         if not 0 < int.from_bytes(secret, "big") < ORDER:
             raise FlagsError("--nodekey: not a key of secp256k1")
     elif path.exists():
-        return path.read_bytes()
+        return
     else:
         secret = (secrets.randbelow(ORDER - 1) + 1).to_bytes(32, "big")
     if not path.exists() or path.read_bytes() != secret:
         write_private(path, secret)
-    return secret

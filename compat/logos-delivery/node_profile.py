@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,14 +12,10 @@ from flags import Flags, FlagsError
 from logos_base.errors import LogosError
 from logos_delivery.core.enr import fields as enr_fields
 from logos_delivery.core.enr import record
-from logos_delivery.core.enr.fields import Capability, NodeFields
-from logos_delivery.core.enr.identity import RecordKey
-from logos_delivery.core.enr.shards import RelayShards
 from logos_delivery.core.presets import PRESETS
 from logos_testnet.toml_text import to_toml
 
 MODULES: Final = ("mixnet", "delivery")
-ENR_NUMBER: Final = 1
 _LIKE: Final = "logos.dev"
 """A preset without rate limits, for clusters that have none of their own."""
 
@@ -30,7 +26,6 @@ class NodeProfile:
 
     mixnet: dict[str, Any]
     delivery: dict[str, Any]
-    enr: str
 
     def text(self) -> str:
         """Returns the profile of the kernel (KER-11)."""
@@ -44,13 +39,12 @@ class NodeProfile:
 
 
 def profile_of(
-    flags: Flags, secret: bytes, *, is_reliable: bool | None = None, is_enclosed: bool = False
+    flags: Flags, *, is_reliable: bool | None = None, is_enclosed: bool = False
 ) -> NodeProfile:
     """Makes the profile of a node.
 
     Args:
         flags: What was asked for.
-        secret: Key of the node, 32 bytes.
         is_reliable: Whether store nodes are asked for what was sent; None: as the preset says.
         is_enclosed: Whether it is alone in a container (DHT-2).
 
@@ -60,7 +54,6 @@ def profile_of(
     shards = network_of(flags)
     port = flags.tcp_port + flags.ports_shift
     address = address_of(flags)
-    enr = str(_record(flags, secret, shards["cluster"], address, port))
     mixnet: dict[str, Any] = {
         "listen": [
             f"/ip{ip_address(flags.listen_address).version}/{flags.listen_address}/tcp/{port}"
@@ -76,10 +69,10 @@ def profile_of(
     announced = [*flags.ext_multiaddr, *([f"/ip4/{address}/tcp/{port}"] if address else [])]
     if announced:
         mixnet["announce"] = announced
-    delivery = _delivery(flags, shards, enr) | _http(flags, shards, is_enclosed=is_enclosed)
+    delivery = _delivery(flags, shards) | _http(flags, shards, is_enclosed=is_enclosed)
     if is_reliable is not None:
         delivery["reliability"] = is_reliable
-    return NodeProfile(mixnet, delivery, enr)
+    return NodeProfile(mixnet, delivery)
 
 
 def manifest(module: str) -> Path:
@@ -104,7 +97,7 @@ def network_of(flags: Flags) -> dict[str, Any]:
     }
 
 
-def _delivery(flags: Flags, shards: dict[str, Any], enr: str) -> dict[str, Any]:
+def _delivery(flags: Flags, shards: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         **shards,
         "mode": "core" if flags.relay else "edge",
@@ -114,7 +107,6 @@ def _delivery(flags: Flags, shards: dict[str, Any], enr: str) -> dict[str, Any]:
         "light_push": flags.lightpush,
         "rln": False,
         "mix": False,
-        "enr": enr,
         "peer_exchange": flags.peer_exchange,
         "rate_limits": list(flags.rate_limit),
         "sync": flags.store_sync,
@@ -174,26 +166,6 @@ def address_of(flags: Flags) -> str:
         return flags.nat.removeprefix("extip:")
     listened = ip_address(flags.listen_address)
     return "" if listened.is_unspecified or listened.version == 6 else str(listened)
-
-
-def _record(flags: Flags, secret: bytes, cluster: int, address: str, port: int) -> record.Record:
-    served = (
-        (flags.relay, Capability.RELAY),
-        (flags.store, Capability.STORE),
-        (flags.filter and flags.relay, Capability.FILTER),
-        (flags.lightpush and flags.relay, Capability.LIGHT_PUSH),
-    )
-    capabilities = Capability(0)
-    for has_it, one in served:
-        capabilities |= one if has_it else Capability(0)
-    said = NodeFields(
-        ip=IPv4Address(address) if address else None,
-        tcp=port,
-        udp=flags.discv5_udp_port + flags.ports_shift if flags.discv5_discovery else None,
-        capabilities=capabilities,
-        shards=RelayShards(cluster, flags.shard) if flags.shard else None,
-    )
-    return record.build(RecordKey(secret), ENR_NUMBER, said.pairs())
 
 
 def _bootstrap(flags: Flags) -> Iterator[str]:

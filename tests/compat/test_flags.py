@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 import tomllib
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from logos_delivery.config import parse as parse_delivery
 from logos_delivery.core.enr import fields, record
 from logos_delivery.core.enr.identity import RecordKey
+from logos_delivery.node.exchanging import capabilities_of
 from logos_kernel.config import parse as parse_kernel
 from logos_mixnet.config import parse as parse_mixnet
 from logos_module.http.listening import HttpListen
@@ -51,7 +53,7 @@ SUITE = [
 
 
 def made(*arguments: str) -> NodeProfile:
-    return profile_of(parse(arguments), bytes.fromhex(KEY))
+    return profile_of(parse(arguments))
 
 
 def test_the_flags_of_the_public_suite() -> None:
@@ -82,19 +84,20 @@ def test_a_store_node_resumes_where_that_is_asked_for(flag: str) -> None:
     assert parse_delivery(found.delivery).resume is flag.endswith("true")
 
 
-def test_the_record_leads_to_the_node() -> None:
-    found = made(*SUITE, "--relay=true", "--lightpush=true")
-    own = record.parse(found.enr)
-    assert found.delivery["enr"] == found.enr
-    said = fields.read(own)
-    assert fields.addresses(said) == ("/ip4/172.18.9.8/tcp/5001",)
-    assert said.udp == 5003
-    assert said.capabilities == fields.Capability.RELAY | fields.Capability.LIGHT_PUSH
-    assert said.shards is not None
-    assert (said.shards.cluster, said.shards.shards) == (3, (0,))
-    other = made("--discv5-bootstrap-node=" + found.enr)
+def test_the_node_makes_its_record_itself() -> None:
+    """DLC-38: of where it is announced, what it serves, and the shards that it follows."""
+    delivery = parse_delivery(made(*SUITE, "--relay=true", "--lightpush=true").delivery)
+    assert not delivery.enr
+    capabilities = capabilities_of(delivery)
+    assert capabilities == fields.Capability.RELAY | fields.Capability.LIGHT_PUSH
+
+
+def test_a_record_leads_to_its_node() -> None:
+    said = fields.NodeFields(ip=IPv4Address("172.18.9.8"), tcp=5001)
+    own = record.build(OTHER, 1, said.pairs())
+    other = made(f"--discv5-bootstrap-node={own}")
     assert other.mixnet["bootstrap"] == [f"/ip4/172.18.9.8/tcp/5001/p2p/{own.peer_id}"]
-    assert parse_delivery(other.delivery).records == (found.enr,), "others learn of it"
+    assert parse_delivery(other.delivery).records == (str(own),), "others learn of it"
 
 
 @pytest.mark.parametrize(
@@ -225,11 +228,11 @@ def test_stores_are_reconciled_if_the_flag_says_so() -> None:
 
 
 def test_alone_in_a_container_it_listens_where_it_is_told() -> None:
-    found = profile_of(parse(SUITE), bytes.fromhex(KEY), is_enclosed=True)
+    found = profile_of(parse(SUITE), is_enclosed=True)
     delivery = parse_delivery(found.delivery)
     assert delivery.http == HttpListen("0.0.0.0", 5000)  # noqa: S104 -- the container's
     assert delivery.http_metrics == HttpListen("0.0.0.0", 5004)  # noqa: S104
-    here = profile_of(parse(["--rest-address=::"]), bytes.fromhex(KEY), is_enclosed=True)
+    here = profile_of(parse(["--rest-address=::"]), is_enclosed=True)
     assert parse_delivery(here.delivery).http == HttpListen("::", 8_645)
 
 

@@ -34,13 +34,13 @@ SUITE: dict[str, Any] = {
 
 def delivery(config: dict[str, Any]) -> Any:
     found = read(config)
-    profile = profile_of(found.flags, b"\x07" * 32, is_reliable=found.is_reliable)
+    profile = profile_of(found.flags, is_reliable=found.is_reliable)
     return parse_delivery(profile.delivery)
 
 
 def test_the_configuration_of_the_public_suite() -> None:
     flags = read(SUITE).flags
-    assert (flags.tcp_port, flags.rest_port, flags.discv5_udp_port) == (50_001, 50_003, 50_002)
+    assert (flags.tcp_port, flags.rest_port) == (50_001, 50_003)
     assert (flags.relay, flags.store, flags.filter, flags.lightpush) == (True, True, False, False)
     assert not flags.rest
     assert not flags.peer_exchange
@@ -85,7 +85,7 @@ def test_the_layered_form() -> None:
 
 def test_ports_are_shifted_and_free_ones_taken_for_zero() -> None:
     flags = read({**SUITE, "portsShift": 2, "restPort": 0, "metricsServerPort": 0}).flags
-    assert (flags.tcp_port, flags.discv5_udp_port) == (50_003, 50_004)
+    assert flags.tcp_port == 50_003
     assert len({flags.rest_port, flags.metrics_server_port, 0}) == 3
     assert flags.ports_shift == 0
 

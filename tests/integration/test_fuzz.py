@@ -66,8 +66,12 @@ hello-page = {PORTS.page}
 [modules.storage]
 [modules.storage.settings]
 quota_bytes = 1073741824
+[modules.delivery]
+[modules.chain]
+settings.preset = "ci"
 [modules.hello]
 """
+MODULES: Final = {"mixnet", "storage", "delivery", "chain", "hello"}
 WORKERS: Final = 12
 DEADLINES_S: Final = (0.001, 0.02, 0.2, 1.0)
 HANG_S: Final = 60.0
@@ -297,7 +301,7 @@ def _is_harmless(method: Method, raw: bytes) -> bool:
     if request is None:
         return True
     if method.path in STOPPING:
-        return request.module not in {"mixnet", "storage", "hello"}
+        return request.module not in MODULES
     return not method.path.endswith("/PrepareStop")
 
 
@@ -341,6 +345,10 @@ async def _known(door: grpc.aio.Channel, modules: list[module_pb2.Module]) -> di
         "reason": ["fuzz"],
         "filename": ["fuzz"],
         "mimetype": ["text/plain"],
+        "content_topic": ["/fuzz/1/fuzz/proto"],
+        "content_topics": ["/fuzz/1/fuzz/proto"],
+        "pubsub_topic": ["/waku/2/rs/66/0"],
+        "channel_id": ["fuzz"],
     }
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from logos_chain.core.checkpoints.errors import (
     CheckpointUnreadableError,
     CheckpointVersionUnknownError,
 )
-from logos_chain.core.checkpoints.format import SUMMARY_BYTES
+from logos_chain.core.checkpoints.format import SUMMARY_BYTES, CheckpointWriter, Summary
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.ledger.ledger import Ledger
 from logos_chain.core.ports import ChainStoreDamagedError
@@ -261,6 +262,39 @@ async def test_one_checkpoint_is_exported_at_a_time(tmp_path: Path) -> None:
         async with operations.export() as found:
             assert found.hash == given.exported.hash
     assert await asyncio.to_thread(os.listdir, tmp_path) == ["other"]
+
+
+async def test_an_export_that_is_left_keeps_its_file_until_the_store_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begins, goes_on = threading.Event(), threading.Event()
+
+    class SlowWriter(CheckpointWriter):
+        def begin(self, summary: Summary) -> bytes:
+            begins.set()
+            assert goes_on.wait(30)
+            return super().begin(summary)
+
+    given = await made(tmp_path / "other", 4)
+    async with opened(tmp_path / "other" / "whole.sqlite", given.world) as store:
+        operations = exports(store, given.world, tmp_path)
+
+        async def export() -> bytes:
+            async with operations.export() as found:
+                return found.hash
+
+        monkeypatch.setattr(exporting, "CheckpointWriter", SlowWriter)
+        async with asyncio.TaskGroup() as tasks:
+            left = tasks.create_task(export())
+            assert await asyncio.to_thread(begins.wait, 30)
+            left.cancel()
+            await asyncio.sleep(0)
+            with pytest.raises(CheckpointBusyError):
+                await export()
+            goes_on.set()
+        assert left.cancelled()
+        assert not caplog.records
+        assert await export() == given.exported.hash
 
 
 async def test_an_export_is_of_one_moment(tmp_path: Path) -> None:

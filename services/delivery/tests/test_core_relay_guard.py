@@ -105,6 +105,23 @@ def test_the_time_of_a_message_from_a_store_node_is_not_looked_at_but_its_proof_
     assert refused.error.reason == "RATE_LIMIT_PROOF_MISSING"
 
 
+@pytest.mark.parametrize(
+    ("why", "expected"),
+    [
+        ("RLN_EPOCH_TOO_FAR", "RATE_LIMIT_PROOF_REFUSED"),
+        ("ROOT_UNKNOWN", "RATE_LIMIT_PROOF_STALE"),
+    ],
+)
+def test_history_with_an_old_epoch_or_root_is_not_let_in(why: str, expected: str) -> None:
+    """DST-38: of such epochs the mixnet remembers no nullifiers."""
+    guard = RelayGuard(LIMITS)
+    verify = verify_of(guard.check_history(Ticket(1), SHARD, encode(proven()), T + 3_600_000))
+    [refused] = guard.verified(verify.job, ProofVerdict.INVALID, why, T)
+    assert isinstance(refused, Refuse)
+    assert isinstance(refused.error, LogosError)
+    assert (refused.ticket, refused.error.reason) == (Ticket(1), expected)
+
+
 def test_a_protected_shard_wants_a_signature_and_the_others_do_not() -> None:
     guard = RelayGuard(RelayRules(shard_keys={SHARD: ShardKey(PUBLIC_KEY)}))
     raw = encode(MESSAGE)

@@ -14,7 +14,11 @@ from logos_delivery.core.archive.types import Entry
 from logos_delivery.core.errors import PeerFailedError
 from logos_delivery.core.light.rates import UNLIMITED, ServiceLimits
 from logos_delivery.core.message import Message, decode
-from logos_delivery.core.relay.errors import RateLimitProofRefusedError
+from logos_delivery.core.relay.errors import (
+    RateLimitProofNotJudgedError,
+    RateLimitProofRefusedError,
+    RateLimitProofStaleError,
+)
 from logos_delivery.operations.history import HistoryOperations, StoreAnswers
 from logos_delivery.operations.resuming import MISSING_SINCE, ResumeOperations
 from logos_delivery.store.memory import MemoryArchive
@@ -161,6 +165,48 @@ async def test_only_messages_with_a_valid_proof_come_in_and_others_are_counted()
         RateLimitProofRefusedError.reason: 1,
         "EPHEMERAL": 1,
     }
+
+
+async def test_a_history_whose_proofs_are_all_too_old_ends_the_run_with_nothing_kept() -> None:
+    """DST-43: more than a page; none of it is asked for again."""
+    missed, notes = [old(number) for number in range(1, 152)], Notes()
+
+    async def check(_pubsub_topic: str, raw: bytes) -> None:
+        if int(decode(raw).payload) % 2:
+            raise RateLimitProofRefusedError("an epoch too long ago")
+        raise RateLimitProofStaleError("a root that is not accepted any more")
+
+    node = Resumed(StoreNodes(other=await archive_of(*missed)), notes, check)
+    await node.archive.put([old(0, age_s=9_000)])
+
+    await node.until_complete()
+
+    assert (await node.archive.count(), node.told) == (1, [])
+    assert await notes.noted(MISSING_SINCE) == 0
+    assert dict(node.history.refused) == {
+        RateLimitProofRefusedError.reason: 76,
+        RateLimitProofStaleError.reason: 75,
+    }
+
+
+async def test_a_message_whose_proof_cannot_be_judged_now_is_asked_for_again() -> None:
+    """DST-43."""
+    one, tries = old(1), 0
+
+    async def check(_pubsub_topic: str, _raw: bytes) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise RateLimitProofNotJudgedError("the mixnet does not answer")
+
+    node = Resumed(StoreNodes(other=await archive_of(one)), Notes(), check)
+    await node.archive.put([old(0, age_s=9_000)])
+
+    await node.until_complete()
+
+    assert await node.archive.present([one.hash])
+    assert tries == 2
+    assert not node.history.refused
 
 
 @pytest.mark.parametrize("value", ["yes", 1])

@@ -21,6 +21,7 @@ from logos_chain.core.consensus.tree import TreeBlock
 from logos_chain.core.consensus.types import BlockId
 from logos_chain.core.ports import CheckpointStore
 from logos_module.disk import disk_full, is_full
+from logos_module.shielded import Shielded
 
 CHUNK_BYTES: Final = 256 * 1024
 
@@ -68,6 +69,8 @@ class ExportOperations:
     async def export(self) -> AsyncIterator[Exported]:
         """Makes a checkpoint, and forgets it at the end.
 
+        If it is cancelled while the checkpoint is made, it ends when that does.
+
         Raises:
             CheckpointBusyError: Another one is being exported.
             ChainStoreDamagedError, DiskFullError, StoreFailedError
@@ -105,7 +108,8 @@ class ExportOperations:
         def put(record: Record) -> None:
             write(writer.record(record))
 
-        await self._store.dump(begin, put)
+        async with Shielded() as reading:  # it writes to the file until it ends, also if left alone
+            await reading.run(self._store.dump(begin, put))
         write(writer.end())
         return Exported(found[0], writer.hash, writer.size_bytes, file)
 

@@ -14,6 +14,7 @@ from logos_delivery.core.archive.ports import Archive
 from logos_delivery.core.archive.resuming import Ask, Effect, Keep, Note, Resuming, away_since
 from logos_delivery.core.archive.types import Entry, Page, Query
 from logos_delivery.core.errors import StoreNodeMissingError
+from logos_delivery.core.relay.errors import RateLimitProofNotJudgedError
 from logos_delivery.operations.history import HistoryOperations
 from logos_delivery.operations.syncing import Checking
 from logos_module.driver import Driver
@@ -100,8 +101,8 @@ class ResumeOperations:
         raise failure
 
     async def _keep(self, entries: tuple[Entry, ...]) -> None:
-        admitted = [entry for entry in entries if await self._is_admitted(entry)]
         try:
+            admitted = [entry for entry in entries if await self._is_admitted(entry)]
             self._kept += await self._history.restore(admitted)
         except LogosError as error:
             log.warning("missed messages were not kept", extra={"error": str(error)})
@@ -110,12 +111,18 @@ class ResumeOperations:
         self._driver.report(self._machine.kept)
 
     async def _is_admitted(self, entry: Entry) -> bool:
-        """Says whether a message of another store node is kept (DST-38); counts it if not."""
+        """Says whether a message of another store node is kept (DST-38); counts it if not.
+
+        Raises:
+            RateLimitProofNotJudgedError: Its proof could not be judged now.
+        """
         refusal = refusal_of(entry, self._unix_ms() * _NS_PER_MS, is_history=True)
         reason = None if refusal is None else refusal.value
         if reason is None and self._check is not None:
             try:
                 await self._check(entry.pubsub_topic, messages.encode(entry.kept))
+            except RateLimitProofNotJudgedError:
+                raise
             except LogosError as error:
                 reason = error.reason
         if reason is not None:
