@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from app_chain import Visitor, an_id, summary, visiting_chain
+from app_rig import visiting
 from logos_app.nodes.model import NodeSeen, Reach, Tip
 from logos_app.running import background
 from logos_app.testnet.blocks import PULSE_MS, SETTLE_MS, standings
@@ -24,7 +25,7 @@ def chain(height: int, *, fork_at: int | None = None) -> tuple[bytes, ...]:
     return tuple(an_id(at, kinds[at]) for at in range(height, max(-1, height - 50), -1))
 
 
-def at_node(  # noqa: PLR0913 - what a node is like
+def at_node(
     name: str,
     height: int,
     *,
@@ -114,6 +115,15 @@ def test_a_block_that_was_there_before_is_not_drawn() -> None:
     (one,) = standings([NodeSeen("node1", "", Reach.ANSWERS, tip=Tip(3, chain(3)))], 1)
 
     assert (one.height, one.pulse) == ("3", "")
+
+
+@pytest.mark.parametrize("path", ["/parts/map", "/parts/nodes"])
+async def test_the_samples_have_each_word(path: str, tmp_path: Path) -> None:
+    async with visiting(tmp_path) as (client, _):
+        page = (await client.get(path)).text
+
+    for said in ("three blocks behind", "on another fork since block 1,203", "not followed now"):
+        assert f'<span class="tip off">{said}</span>' in page
 
 
 @pytest.fixture

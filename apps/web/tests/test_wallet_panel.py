@@ -1,6 +1,5 @@
 """The panel Wallet before a node: sums, paying, what becomes of it, rewards, the phrase."""
 
-import time
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from app_chain import (
     visiting_chain,
 )
 from logos.chain.v1 import transaction_pb2, wallet_pb2
+from logos_app.clock import now_s
 from logos_app.nodes.model import Reach
 from logos_app.panels.wallet.seen import WalletSeen
 from logos_app.testnet.broadcast import _live_part
@@ -149,7 +149,8 @@ async def test_a_payment_is_followed_to_its_end(visitor: Visitor) -> None:
     visitor.node.statuses[hash_] = transaction_pb2.TransactionStatus(
         stage=INCLUDED, block=an_id(11), height=11, confirmations=3, final_in_ms=41_000
     )
-    assert "is in block 11, with three confirmations, and final in about 41 s" in await visitor.get()
+    page = await visitor.get()
+    assert "is in block 11, with three confirmations, and final in about 41 s" in page
     visitor.node.statuses[hash_] = transaction_pb2.TransactionStatus(
         stage=FINAL, block=an_id(11), height=11
     )
@@ -163,7 +164,7 @@ async def test_a_payment_bears_the_session_which_the_node_s_event_gives_back(
     await paid(visitor)
 
     [secret] = visitor.client.cookies.values()
-    session = visitor.shell.sessions.find(secret, int(time.time()))
+    session = visitor.shell.sessions.find(secret, now_s())
     assert session is not None
     assert visitor.node.marks == [session.name]
     assert visitor.node.acts == []

@@ -1,6 +1,6 @@
 """What is known of the wallet of a node. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
