@@ -26,6 +26,7 @@ from logos_app.live.streams import Tab
 from logos_app.nodes.model import ModuleSeen, Reach
 from logos_app.panels.contract import Place
 from logos_app.shell.pages import Shell
+from logos_module.marks import mark_in
 
 PARTIAL = {**FROM_OURS, "hx-request": "true"}
 MAX_U64 = 2**64 - 1
@@ -110,6 +111,8 @@ class Node(
         self.refuses = ""
         """The reason for which nothing is paid."""
         self.acts: list[bytes] = []
+        self.marks: list[str] = []
+        """Of payments: what their callers sent along (WAL-33)."""
 
     @property
     def final(self) -> int:
@@ -233,6 +236,7 @@ class Node(
         keys = [each.idempotency_key for each in self.sent]
         if request.idempotency_key not in keys:
             self.sent.append(request)
+            self.marks.append(mark_in(context.invocation_metadata()))
             keys.append(request.idempotency_key)
         hash_ = an_id(keys.index(request.idempotency_key), "t")
         self.statuses[hash_] = transaction_pb2.TransactionStatus(stage=PENDING)

@@ -22,6 +22,9 @@ PAGES: Final = {
     "module": "/nodes/node2/modules/storage",
     "files": "/at/node1/files/",
     "mix": "/at/node1/mix/",
+    "messages": "/at/node1/messages/",
+    "wallet": "/at/node1/wallet/",
+    "explorer": "/at/node1/explorer/",
     "parts": "/parts",
 }
 LOOKS: Final = [(theme, width) for theme in ("light", "dark") for width in (1280, 360)]

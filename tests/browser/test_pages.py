@@ -15,6 +15,9 @@ PAGES = [
     "/nodes/node1/modules/storage",
     "/at/node1/files/",
     "/at/node1/mix/",
+    "/at/node1/messages/",
+    "/at/node1/wallet/",
+    "/at/node1/explorer/",
     "/parts",
     "/parts/map",
     "/parts/nodes",
@@ -109,7 +112,17 @@ def test_nothing_moves_while_a_page_arrives_in_pieces(path: str, visit: Visit, a
 
 
 @pytest.mark.parametrize(
-    "path", ["/testnet", "/nodes/node1", "/at/node1/files/", "/at/node1/mix/", "/parts"]
+    "path",
+    [
+        "/testnet",
+        "/nodes/node1",
+        "/at/node1/files/",
+        "/at/node1/mix/",
+        "/at/node1/messages/",
+        "/at/node1/wallet/",
+        "/at/node1/explorer/",
+        "/parts",
+    ],
 )
 def test_pages_read_without_script(path: str, visit: Visit) -> None:
     page = visit(path, script=False)

@@ -1,4 +1,4 @@
-"""What storage tells, as lines of the timeline (STO-41, STO-42)."""
+"""What storage and the chain tell, as lines of the timeline (STO-41, STO-42, WAL-33)."""
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -6,8 +6,11 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logos.chain.v1.events_pb2 import PaidEvent
 from logos.kernel.v1 import events_pb2
 from logos.storage.v1 import events_pb2 as pb
+from logos_app.nodes.model import ModuleSeen, NodeSeen, Reach
+from logos_app.shell.tour import steps
 from logos_app.testnet.telling import Happening
 from logos_app.testnet.transfers import transfer
 
@@ -62,6 +65,31 @@ def test_a_line_says_what_and_who_if_a_session_did_it(
     assert marked is not None
     assert marked.told("mine") == by_you
     assert marked.told("other").startswith("Another session ")
+
+
+def paid(mark: str) -> Happening:
+    payload = PaidEvent(mark=mark).SerializeToString()
+    told = transfer("node2", events_pb2.Event(position=7, topic="chain/paid", payload=payload))
+    assert told is not None
+    return told
+
+
+def test_a_payment_is_told_whoever_made_it() -> None:
+    assert paid("").told("mine") == "Tokens were sent from node2, and a block has them."
+    assert paid("mine").told("mine") == "You sent tokens from node2, and a block has them."
+    assert paid("mine").told("x") == "Another session sent tokens from node2, and a block has them."
+    assert paid("{who} {0}").told("x").startswith("Another session sent tokens from node2")
+
+
+@pytest.mark.parametrize("mark", ["", "mine"])
+def test_a_payment_by_any_client_completes_the_tour_s_step(mark: str) -> None:
+    node = NodeSeen("node2", "", Reach.ANSWERS, modules=(ModuleSeen("chain", "ready"),))
+
+    def step(*happenings: Happening) -> bool:
+        return next(one.is_done for one in steps([node], happenings) if "tokens" in one.words)
+
+    assert not step()
+    assert step(paid(mark))
 
 
 def test_a_file_without_a_name_is_a_file() -> None:

@@ -1,6 +1,5 @@
 """The panel Wallet before a node: sums, paying, what becomes of it, rewards, the phrase."""
 
-import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from app_chain import (
     visiting_chain,
 )
 from logos.chain.v1 import transaction_pb2, wallet_pb2
+from logos_app.clock import now_s
 from logos_app.nodes.model import Reach
 from logos_app.panels.wallet.seen import WalletSeen
 from logos_app.testnet.broadcast import _live_part
@@ -142,32 +142,32 @@ async def test_a_payment_is_reviewed_then_sent_once(visitor: Visitor) -> None:
     assert "waits for a block" in page
 
 
-async def test_a_payment_is_followed_to_its_end_and_told_once(visitor: Visitor) -> None:
+async def test_a_payment_is_followed_to_its_end(visitor: Visitor) -> None:
     await visitor.get()
     await paid(visitor)
     hash_ = an_id(0, "t")
-    read = visitor.place.panel.read
-    assert read is not None
-    await read(visitor.place)
-    assert visitor.node.acts == []
     visitor.node.statuses[hash_] = transaction_pb2.TransactionStatus(
         stage=INCLUDED, block=an_id(11), height=11, confirmations=3, final_in_ms=41_000
     )
-    await read(visitor.place)
-    await read(visitor.place)
-
-    [act] = visitor.node.acts
-    assert json.loads(act)["verb"] == "transfer"
-    assert ADDRESS.encode() not in act
-    assert "is in block 11, with three confirmations, and final in about 41 s" in await part(
-        visitor
-    )
+    page = await visitor.get()
+    assert "is in block 11, with three confirmations, and final in about 41 s" in page
     visitor.node.statuses[hash_] = transaction_pb2.TransactionStatus(
         stage=FINAL, block=an_id(11), height=11
     )
     assert "is final, in block 11" in await visitor.get()
-    assert len(visitor.node.acts) == 1
     assert visitor.place.kept(WalletSeen()).payments[0].is_over
+
+
+async def test_a_payment_bears_the_session_which_the_node_s_event_gives_back(
+    visitor: Visitor,
+) -> None:  # WAL-33
+    await paid(visitor)
+
+    [secret] = visitor.client.cookies.values()
+    session = visitor.shell.sessions.find(secret, now_s())
+    assert session is not None
+    assert visitor.node.marks == [session.name]
+    assert visitor.node.acts == []
 
 
 async def test_a_payment_that_was_dropped_says_why(visitor: Visitor) -> None:

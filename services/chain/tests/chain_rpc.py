@@ -135,6 +135,8 @@ class ServedNode:
     verifier: Scripted = field(default_factory=Scripted)
     prover: AnyProver = field(default_factory=AnyProver)
     has_faucet: bool = False
+    paid: list[str] = field(default_factory=list)
+    """Marks of the payments that were told of."""
     config: Config = field(default_factory=lambda: Config(Path("unused"), lead=False))
     patience_s: float = 0.0
     """For peers, before the node goes on without."""
@@ -216,6 +218,7 @@ class ServedNode:
             channel,
             stopping,
             self.folder,
+            self.paid.append,
         )
         past = await past_of(self.marks, self.store)
         rule = starting_rule(past, parameters.offline_grace_ms, self.clock())

@@ -9,9 +9,10 @@ from chain_rpc import FIRST, OWN, Served, failure, key_of, pages, refused, retry
 from chain_wallet import SHOP, WATCHED
 from chain_world import TWO
 
-from logos.chain.v1 import chain_pb2, transaction_pb2
+from logos.chain.v1 import chain_pb2, events_pb2, transaction_pb2
 from logos.chain.v1 import wallet_pb2 as pb
 from logos_chain.core.mempool.errors import MempoolRefusal, submission_error
+from logos_chain.rpc.events import paid_event
 from logos_chain.rpc.wallet_values import place_to_token
 from logos_mantle.channels import ChannelConfig, ChannelInscribe
 from logos_mantle.notes import Note
@@ -170,6 +171,49 @@ async def test_a_payment_of_one_key_is_made_once(node: Served) -> None:
     assert await refused(node.wallet.Send(other)) == ("ALREADY_EXISTS", "WALLET_REQUEST_REUSED")
     long = payment(note(1000), idempotency_key=b"k" * 65)
     assert await refused(node.wallet.Send(long)) == ORDER
+
+
+def marked(mark: str) -> dict[str, Any]:
+    return {"metadata": [("event-mark", mark)]}
+
+
+async def test_a_payment_is_told_of_once_a_block_has_it() -> None:  # WAL-33
+    async with served() as node:
+        request = payment(note(1000), idempotency_key=b"k")
+        await node.wallet.Send(request, **marked("mine"))
+        await node.wallet.Send(request, **marked("again"))
+        await node.settle()
+        assert node.node.paid == []
+        await node.include("with it")
+        await node.settle()
+        assert node.node.paid == ["mine"]
+
+        await node.wallet.Send(request, **marked("late"))
+        await node.wallet.Send(payment(note(2000)))
+        await node.include("with another")
+        await node.settle()
+        await node.extend("after")
+        await node.settle()
+
+    assert node.node.paid == ["mine", ""]
+
+
+async def test_a_payment_that_was_dropped_is_not_told_of(node: Served) -> None:  # WAL-33
+    sent = await node.wallet.Send(payment(note(1000)), **marked("mine"))
+    node.rooms.wallet.give_up(sent.hash)
+    await node.extend("after")
+    await node.settle()
+    assert sent.hash not in {each.hash for each in node.rooms.wallet.waiting()}
+
+    assert node.node.paid == []
+
+
+def test_the_event_says_nothing_but_the_mark() -> None:  # WAL-33
+    topic, payload = paid_event("mine")
+
+    assert topic == "paid"
+    assert events_pb2.PaidEvent.FromString(payload) == events_pb2.PaidEvent(mark="mine")
+    assert [each.name for each in events_pb2.PaidEvent.DESCRIPTOR.fields] == ["mark"]
 
 
 async def test_payments_that_cannot_be_say_why(node: Served) -> None:

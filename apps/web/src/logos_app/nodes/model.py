@@ -86,6 +86,19 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Tip:
+    """Where the chain of a node ends."""
+
+    height: int
+    ids: tuple[bytes, ...]
+    """Of the newest blocks of its chain, the last one first; at least one."""
+    arrived_ms: int = 0
+    """When the app was told of the last one; 0: it was there before."""
+    is_followed: bool = True
+    """Whether blocks are told as they come; else this was so when they were last."""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeSeen:
     """A node."""
 
@@ -104,6 +117,8 @@ class NodeSeen:
     """By peer id, as the links."""
     memory: tuple[int, ...] = ()
     """Bytes of all its processes, a shared page counted once; oldest first."""
+    tip: Tip | None = None
+    """None: it has no chain, or has not told of it."""
 
     @property
     def state(self) -> str:

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from logos_app.nodes.model import Link, ModuleSeen, NodeSeen, Rate, Reach
+from logos_app.nodes.model import Link, ModuleSeen, NodeSeen, Rate, Reach, Tip
 from logos_app.shell.pages import shell_of
 from logos_app.shown import charts, formats
 from logos_app.shown.problems import Problem
@@ -33,6 +33,17 @@ _SAMPLE: Final[dict[str, Any]] = {
 }
 
 
+def _tip(height: int, fork_at: int = 1205) -> Tip:
+    """The end of a chain whose blocks from `fork_at` on are others."""
+    heights = range(height, height - 50, -1)
+    return Tip(height, tuple(b"%d %d" % (each, each >= fork_at) for each in heights))
+
+
+_TIP: Final = _tip(1204)
+_TIPS: Final = {3: _tip(1201), 5: _tip(1204, fork_at=1203), 9: replace(_TIP, is_followed=False)}
+"""Of a node that is behind, of one on another fork, and of one that is not followed."""
+
+
 def _large(count: int = 100) -> list[NodeSeen]:
     """Nodes, each linked to the next and to one a few places on."""
     nodes = []
@@ -47,6 +58,7 @@ def _large(count: int = 100) -> list[NodeSeen]:
                 modules=(ModuleSeen("mixnet", "ready"),),
                 links={peer: Link(peer) for peer in peers},
                 rates={peer: Rate(3.0 + index % 5, 1000.0) for peer in peers},
+                tip=_TIPS.get(index, _TIP),
             )
         )
     return nodes

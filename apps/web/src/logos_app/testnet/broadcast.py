@@ -12,7 +12,7 @@ from logos_app.clock import now_ms
 from logos_app.nodes.doors import CALL_S
 from logos_app.panels.contract import Follow, Panel, Place
 from logos_app.shown import charts, formats
-from logos_app.testnet import picture
+from logos_app.testnet import blocks, picture
 from logos_app.testnet.sentence import figures, sentence
 from logos_app.testnet.telling import Happening
 
@@ -88,6 +88,7 @@ def _parts(shell: "Shell", topics: Iterable[str]) -> list[tuple[str, str, dict[s
 
 def view(nodes: "list[NodeSeen]") -> dict[str, Any]:
     """What the testnet's page shows."""
+    standings = blocks.standings(nodes, now_ms())
     return {
         "nodes": nodes,
         "sentence": sentence(nodes),
@@ -96,8 +97,9 @@ def view(nodes: "list[NodeSeen]") -> dict[str, Any]:
         "links_said": picture.links_said(nodes),
         "places": [picture.place(index, len(nodes)) for index in range(len(nodes))],
         "named": _named(len(nodes)),
+        "standings": standings,
         "is_large": len(nodes) > picture.MOST_WORDS,
-        "cards": [_card(nodes, node) for node in nodes],
+        "cards": [_card(nodes, *each) for each in zip(nodes, standings, strict=True)],
     }
 
 
@@ -106,7 +108,9 @@ def _named(count: int) -> list[bool]:
     return [count <= picture.MOST_WORDS or index % 10 == 9 or index == 0 for index in range(count)]
 
 
-def _card(nodes: "list[NodeSeen]", node: "NodeSeen") -> dict[str, Any]:
+def _card(
+    nodes: "list[NodeSeen]", node: "NodeSeen", standing: blocks.Standing | None = None
+) -> dict[str, Any]:
     shown = node.memory[:: max(1, len(node.memory) // 30)]
     label = f"Memory over 10 minutes: now {formats.size(node.memory[-1] if node.memory else None)}"
     others = sum(1 for other in nodes if other is not node)
@@ -114,6 +118,7 @@ def _card(nodes: "list[NodeSeen]", node: "NodeSeen") -> dict[str, Any]:
     alive = [other.name for other in nodes if other.answers]
     return {
         "node": node,
+        "standing": standing or blocks.Standing(),
         "spark": charts.spark([float(value) for value in shown], label),
         "links": f"{len(peers & set(node.links))} of {others}" if node.peer_id else formats.UNKNOWN,
         "up": _up(node),

@@ -134,7 +134,6 @@ _VERBS: Final = {
         "{{Who}} sent a request through the mix from {node}, and the answer came back.",
     ),
     "message": ("transfers", "dot", "{{Who}} sent a message from {node}."),
-    "transfer": ("transfers", "dot", "{{Who}} sent tokens from {node}, and a block has them."),
     "profile": ("life", "dot", "{{Who}} changed what the mix of {node} spends."),
 }
 

@@ -1,10 +1,11 @@
-"""What storage tells of files, as lines of the timeline. Pure."""
+"""What storage tells of files, and the chain of payments, as lines of the timeline. Pure."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from google.protobuf.message import DecodeError
 
+from logos.chain.v1.events_pb2 import PaidEvent
 from logos.kernel.v1 import events_pb2
 from logos.storage.v1 import events_pb2 as pb
 from logos_app.nodes.reading import milliseconds
@@ -34,10 +35,17 @@ def _deleted(node: str, payload: bytes) -> Said:
     return "delete", "warn", told.cid, told.mark, text
 
 
+def _paid(node: str, payload: bytes) -> Said:
+    told = PaidEvent.FromString(payload)
+    subject = "{Who} sent tokens" if told.mark else "Tokens were sent"
+    return "transfer", "dot", "", told.mark, f"{subject} from {node}, and a block has them."
+
+
 _TOPICS: Final[Mapping[str, Callable[[str, bytes], Said]]] = {
     "storage/stored": _stored,
     "storage/fetched": _fetched,
     "storage/deleted": _deleted,
+    "chain/paid": _paid,
 }
 
 
@@ -48,7 +56,7 @@ def _subject(filename: str, done: str, mark: str) -> str:
 
 
 def transfer(node: str, event: events_pb2.Event) -> Happening | None:
-    """The line for an event of storage; None for any other."""
+    """The line for an event of storage or the chain; None for any other."""
     told = _TOPICS.get(event.topic)
     if told is None:
         return None

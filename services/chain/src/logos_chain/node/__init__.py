@@ -21,9 +21,11 @@ from logos_chain.operations.opening import Opening
 from logos_chain.operations.starting import past_of
 from logos_chain.operations.wallets.keystores import WalletKeystore
 from logos_chain.operations.wallets.purse import Secrets
+from logos_chain.rpc.events import paid_event
 from logos_chain.store.genesis import Given, read_given
 from logos_chain.store.opening import open_store
 from logos_module import ModuleContext
+from logos_module.outbox import outbox_of
 from logos_module.prover import Prover
 
 __all__ = ["DATABASE", "node"]
@@ -49,6 +51,7 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
     async with (
         open_store(place, keep_slots=parameters.uncle_window_slots) as store,
         Prover() as prover,
+        outbox_of(context.events) as outbox,
     ):
         context.status("it takes up the chain")
         around = Surroundings(
@@ -61,6 +64,7 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
             await context.channel("mixnet"),
             context.stopping,
             context.state_dir,
+            lambda mark: outbox.put(*paid_event(mark)),
         )
         await _begin_with_checkpoint(around)
         past = await past_of(store.marks, store.chain)

@@ -11,6 +11,7 @@ from logos_chain.config import Config
 from logos_chain.core.leadership import LEADERSHIP
 from logos_chain.core.network_names import ChainTopics
 from logos_chain.operations.opening import Network
+from logos_chain.operations.wallets.payments import Tell
 from logos_chain.operations.wallets.proving import CIRCUITS as OF_WALLET
 from logos_chain.operations.wallets.purse import Secrets
 from logos_chain.store.genesis import KEYS, Given
@@ -43,6 +44,8 @@ class Surroundings:
     """Set when the module is to stop."""
     folder: Path
     """Of the node, for files that last as long as a call."""
+    paid: Tell
+    """Is told of payments."""
 
     @property
     def network(self) -> Network:

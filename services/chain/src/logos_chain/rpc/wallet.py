@@ -5,9 +5,11 @@ from typing import Final
 from logos.chain.v1 import wallet_pb2 as pb
 from logos.chain.v1.wallet_pb2_grpc import WalletServicer as Contract
 from logos_chain.operations.faucet import FaucetOperations
+from logos_chain.operations.wallets.payments import Payments
 from logos_chain.operations.wallets.purse import Purse
 from logos_chain.rpc import wallet_values
 from logos_module.contexts import Context
+from logos_module.marks import mark_in
 from logos_module.pages import number_to_token, page_size, page_start, token_to_number
 
 MAX_CLAIMS: Final = 16
@@ -16,10 +18,11 @@ MAX_CLAIMS: Final = 16
 class WalletServicer(Contract):
     """One per process; holds no state of its own."""
 
-    def __init__(self, purse: Purse, faucet: FaucetOperations) -> None:
+    def __init__(self, purse: Purse, faucet: FaucetOperations, payments: Payments) -> None:
         self._purse = purse
         self._wallet = purse.wallet
         self._faucet = faucet
+        self._payments = payments
 
     # -- what there is -------------------------------------------------------------------------
 
@@ -88,9 +91,10 @@ class WalletServicer(Contract):
     # -- payments ------------------------------------------------------------------------------
 
     async def Send(self, request: pb.SendRequest, context: Context) -> pb.SendResponse:
-        """Pays."""
+        """Pays; the mark is given back in the event (WAL-33)."""
         outputs = [wallet_values.to_note(each) for each in request.outputs]
         hash_ = await self._wallet.send(outputs, tip=request.tip, request=request.idempotency_key)
+        self._payments.sent(hash_, mark_in(context.invocation_metadata()))
         draft = self._purse.draft(hash_)
         return pb.SendResponse(
             hash=hash_,

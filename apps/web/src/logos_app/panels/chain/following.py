@@ -7,6 +7,7 @@ from typing import Final
 import grpc
 
 from logos_app.clock import now_ms
+from logos_app.nodes.model import Tip
 from logos_app.panels.chain import client, seen
 from logos_app.panels.chain.seen import ChainSeen
 from logos_app.panels.contract import Place
@@ -31,18 +32,33 @@ def keep_chain(at: Place, now: ChainSeen) -> None:
 async def follow(at: Place, ended: Callable[[], None]) -> None:
     """Takes each move of the chain, from the tip on; raises `AioRpcError` when the stream ends.
 
-    `ended` is called where it had begun, when nothing more comes in.
+    `ended` is called where it had begun, when nothing more comes in. The map is told of each tip.
     """
     try:
         await read_blocks(at)
         keep_chain(at, replace(chain_of(at), is_followed=True))
+        _tell(at)
         tip = chain_of(at).tip
         async for move in client.moves(at.channel, b"" if tip is None else tip.id):
             keep_chain(at, seen.with_move(chain_of(at), move, now_ms()))
+            _tell(at, now_ms())
     finally:
         if chain_of(at).is_followed:
             keep_chain(at, replace(chain_of(at), is_followed=False))
+            _tell(at)
             ended()
+
+
+def _tell(at: Place, arrived_ms: int = 0) -> None:
+    """Puts the tip where the map of all nodes has it; it arrived now, or was there before."""
+    now, node = chain_of(at), at.shell.nodes.node(at.node)
+    if not now.blocks:
+        return
+    ids = tuple(each.point.id for each in now.blocks)
+    if node.tip is not None and node.tip.ids[0] == ids[0]:
+        arrived_ms = node.tip.arrived_ms
+    tip = Tip(now.blocks[0].point.height, ids, arrived_ms, is_followed=now.is_followed)
+    at.shell.nodes.put(replace(node, tip=tip))
 
 
 async def read_blocks(at: Place) -> str:

@@ -9,6 +9,7 @@ from logos.chain.v1 import wallet_pb2 as pb
 from logos.chain.v1 import wallet_pb2_grpc
 from logos.chain.v1.transaction_pb2 import Note
 from logos_app.nodes.doors import CALL_S
+from logos_app.testnet.telling import MARK
 
 HISTORY: Final = 10
 MOST_CLAIMS: Final = 16
@@ -47,11 +48,11 @@ async def vouchers(channel: grpc.aio.Channel) -> pb.ListVouchersResponse:
 
 
 async def send(
-    channel: grpc.aio.Channel, note: Note, tip: int, idempotency_key: bytes
+    channel: grpc.aio.Channel, note: Note, tip: int, idempotency_key: bytes, session: str
 ) -> pb.SendResponse:
-    """Pays, once for a key."""
+    """Pays, once for a key; the node tells once a block has it, with the session as its mark."""
     request = pb.SendRequest(outputs=[note], tip=tip, idempotency_key=idempotency_key)
-    return await stub(channel).Send(request, timeout=PROVE_S)
+    return await stub(channel).Send(request, timeout=PROVE_S, metadata=[(MARK, session)])
 
 
 async def faucet(channel: grpc.aio.Channel) -> pb.FaucetResponse:

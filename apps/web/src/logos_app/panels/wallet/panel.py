@@ -112,7 +112,7 @@ async def faucet(at: Here, request: Request) -> Response:
         paid = await client.faucet(at.channel)
     except grpc.aio.AioRpcError as error:
         return at.failed(error)
-    payments.add(at, Payment(paid.hash, now_ms(), "faucet", paid.value, session=at.session))
+    payments.add(at, Payment(paid.hash, now_ms(), "faucet", paid.value))
     return await _changed(at, request)
 
 
@@ -153,10 +153,10 @@ async def send(at: Here, request: Request) -> Response:
         return at.failed(Problem(text, "WALLET_ORDER_INVALID"))
     note = Note(value=order.value, public_key=order.public_key)
     try:
-        sent = await client.send(at.channel, note, order.tip_value, key.encode())
+        sent = await client.send(at.channel, note, order.tip_value, key.encode(), at.session)
     except grpc.aio.AioRpcError as error:
         return _review(at, order, key, problem_of(error, at.node))
-    one = Payment(sent.hash, now_ms(), "sent", order.value, sent.fee, sent.tip, at.session)
+    one = Payment(sent.hash, now_ms(), "sent", order.value, sent.fee, sent.tip)
     payments.add(at, one)
     return RedirectResponse(f"{at.root}#payments", 303)
 
@@ -169,8 +169,8 @@ async def claim(at: Here, request: Request) -> Response:
         hashes = await client.claim(at.channel, min(count, client.MOST_CLAIMS))
     except grpc.aio.AioRpcError as error:
         return at.failed(error)
-    at_ms, session = now_ms(), at.session
-    payments.add(at, *(Payment(each, at_ms, "claim", session=session) for each in hashes))
+    at_ms = now_ms()
+    payments.add(at, *(Payment(each, at_ms, "claim") for each in hashes))
     return await _changed(at, request)
 
 
@@ -206,6 +206,4 @@ async def _form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-PANEL: Final = Panel(
-    "Wallet", "wallet", 4, router, figure, live=live, read=payments.read, module="chain"
-)
+PANEL: Final = Panel("Wallet", "wallet", 4, router, figure, live=live, module="chain")

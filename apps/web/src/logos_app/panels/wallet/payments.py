@@ -14,7 +14,6 @@ from logos_app.panels.contract import Place
 from logos_app.panels.wallet import client, seen
 from logos_app.panels.wallet.seen import Payment, WalletSeen
 from logos_app.shown.problems import reason_of
-from logos_app.testnet.acts import record
 
 ASKED_AGAIN_MS: Final = 5_000
 """For what other programs do with the wallet between two blocks."""
@@ -59,22 +58,13 @@ async def balance_of(channel: grpc.aio.Channel) -> tuple[pb.GetBalanceResponse |
 
 
 async def read_statuses(at: Place) -> None:
-    """Asks how far payments have come; the timeline is told of those that a block has taken."""
+    """Asks how far payments have come."""
     waiting = [each.hash for each in at.kept(WalletSeen()).payments if not each.is_over]
     if not waiting:
         return
     found = await asyncio.gather(*(chain_client.status(at.channel, each) for each in waiting))
     statuses = dict(zip(waiting, found, strict=True))
-    known, new = seen.untold(seen.with_statuses(at.kept(WalletSeen()), statuses))
-    at.keep(known)
-    for payment in new:
-        await record(at.channel, payment.session, "transfer")
-
-
-async def read(at: Place) -> None:
-    """Follows payments to their block also with no page open."""
-    if any(not each.is_told and not each.is_over for each in at.kept(WalletSeen()).payments):
-        await read_statuses(at)
+    at.keep(seen.with_statuses(at.kept(WalletSeen()), statuses))
 
 
 def add(at: Place, *payments: Payment) -> None:

@@ -1,6 +1,6 @@
 """What is known of the wallet of a node. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,21 +21,12 @@ class Payment:
     amount: int = 0
     fee: int = 0
     tip: int = 0
-    session: str = ""
-    """Name of the session whose page it was."""
     status: transaction_pb2.TransactionStatus | None = None
-    is_told: bool = False
-    """Whether the timeline has it."""
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more becomes of it."""
         return is_over(self.status)
-
-    @property
-    def is_in_a_block(self) -> bool:
-        """Whether a block of the local chain has it."""
-        return self.status is not None and bool(self.status.block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +88,3 @@ def with_statuses(
         replace(each, status=statuses.get(each.hash) or each.status) for each in seen.payments
     )
     return replace(seen, payments=payments)
-
-
-def untold(seen: WalletSeen) -> tuple[WalletSeen, Sequence[Payment]]:
-    """The wallet with payments in blocks told of, and those that were not yet."""
-    new = [each for each in seen.payments if each.is_in_a_block and not each.is_told]
-    payments = tuple(
-        replace(each, is_told=True) if each.is_in_a_block else each for each in seen.payments
-    )
-    return replace(seen, payments=payments), [each for each in new if each.kind == "sent"]

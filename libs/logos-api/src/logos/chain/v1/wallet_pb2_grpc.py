@@ -135,6 +135,8 @@ class WalletServicer:
         """Pays: chooses notes, proves, and gives the transaction to the mempool
         (WAL-13, WAL-14). Returns once it waits there: some 0.3 seconds.
 
+        The event of the payment (WAL-33) has the metadata `event-mark` of this call.
+
         Errors:
         INVALID_ARGUMENT     WALLET_ORDER_INVALID: no output, a value of 0, too
         many, or a key of more than 64 bytes

@@ -62,6 +62,8 @@ class WalletStub:
     """Pays: chooses notes, proves, and gives the transaction to the mempool
     (WAL-13, WAL-14). Returns once it waits there: some 0.3 seconds.
 
+    The event of the payment (WAL-33) has the metadata `event-mark` of this call.
+
     Errors:
       INVALID_ARGUMENT     WALLET_ORDER_INVALID: no output, a value of 0, too
                            many, or a key of more than 64 bytes
@@ -159,6 +161,8 @@ class WalletAsyncStub(WalletStub):
     Send: _aio.UnaryUnaryMultiCallable[_wallet_pb2.SendRequest, _wallet_pb2.SendResponse]  # type: ignore[assignment]
     """Pays: chooses notes, proves, and gives the transaction to the mempool
     (WAL-13, WAL-14). Returns once it waits there: some 0.3 seconds.
+
+    The event of the payment (WAL-33) has the metadata `event-mark` of this call.
 
     Errors:
       INVALID_ARGUMENT     WALLET_ORDER_INVALID: no output, a value of 0, too
@@ -278,6 +282,8 @@ class WalletServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_wallet_pb2.SendResponse, _abc.Awaitable[_wallet_pb2.SendResponse]]:
         """Pays: chooses notes, proves, and gives the transaction to the mempool
         (WAL-13, WAL-14). Returns once it waits there: some 0.3 seconds.
+
+        The event of the payment (WAL-33) has the metadata `event-mark` of this call.
 
         Errors:
           INVALID_ARGUMENT     WALLET_ORDER_INVALID: no output, a value of 0, too

@@ -109,6 +109,8 @@ class WalletOperations:
         )
         self.changed: list[Callable[[], None]] = []
         """Are told that the wallet has other notes, and no block has changed them; never fail."""
+        self.followed: list[Callable[[], None]] = []
+        """Are told that the wallet has followed the chain to its tip; never fail."""
 
     async def open(self) -> None:
         """Takes up what is kept; raises DiskFullError, StoreFailedError."""
@@ -162,6 +164,8 @@ class WalletOperations:
                 each()
         await self._tracker.catch_up()
         if self._tracker.is_at_tip:
+            for each in self.followed:
+                each()
             await self._submitter.submit_due()
             self._claimer.look()
 

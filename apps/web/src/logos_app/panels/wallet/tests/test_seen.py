@@ -21,18 +21,6 @@ def test_only_the_last_payments_are_kept_and_none_twice() -> None:
     assert [each.at_ms for each in now.payments] == list(range(29, 29 - PAYMENTS, -1))
 
 
-def test_a_payment_is_told_once_and_only_when_it_was_sent() -> None:
-    now = seen.with_payment(WalletSeen(), payment(1))
-    now = seen.with_payment(now, payment(2, "faucet"))
-    now, told = seen.untold(now)
-    assert list(told) == []
-    now = seen.with_statuses(now, {each.hash: INCLUDED for each in now.payments})
-    now, told = seen.untold(now)
-
-    assert [each.at_ms for each in told] == [1]
-    assert list(seen.untold(now)[1]) == []
-
-
 def test_a_payment_that_is_forgotten_stays_as_it_was() -> None:
     now = seen.with_payment(WalletSeen(), payment(1))
     now = seen.with_statuses(now, {payment(1).hash: INCLUDED})
