@@ -244,11 +244,32 @@ class IndexerAnswers(zone_pb2_grpc.ZoneIndexerServicer):
         yield zone_pb2.FollowResponse(found=found)
 
 
+_DRAFT = zone_pb2.ChannelDraft(hash=bytes.fromhex(HASH), threshold=1, keys=[_KEY])
+
+
 class SequencerAnswers(zone_pb2_grpc.ZoneSequencerServicer):
     """Takes one payload, which is final at once."""
 
     def CreateChannel(self, request: Any, context: Any) -> Any:  # noqa: N802
         return zone_pb2.CreateChannelResponse(hash=bytes.fromhex(HASH))
+
+    def GetCheckpoint(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return zone_pb2.GetCheckpointResponse(final=ChainAnswers.tip, next_number=1)
+
+    def Forget(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return zone_pb2.ForgetResponse()
+
+    def SetConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return zone_pb2.SetConfigResponse(draft=_DRAFT)
+
+    def Withdraw(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return zone_pb2.WithdrawResponse(draft=_DRAFT)
+
+    def SubmitSigned(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return zone_pb2.SubmitSignedResponse(hash=bytes.fromhex(HASH))
+
+    def Deposit(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return zone_pb2.DepositResponse(hash=bytes.fromhex(HASH))
 
     def Publish(self, request_iterator: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         event = zone_pb2.PublishResponse

@@ -171,3 +171,8 @@ class KeptSequencers:
     async def settle(self, checkpoint: Checkpoint) -> None:
         if (checkpoint.channel, checkpoint.key) in self.checkpoints:
             self.checkpoints[checkpoint.channel, checkpoint.key] = checkpoint
+
+    async def forget(self, channel: bytes, key: bytes) -> None:
+        if self.fails:
+            raise StoreFailedError("it failed")
+        self.checkpoints.pop((channel, key), None)

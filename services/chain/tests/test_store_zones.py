@@ -132,3 +132,17 @@ async def test_one_with_nothing_to_write_gives_way_to_another(
         found = [await kept.sequencers.load(ONE, each) for each in keys]
     assert [each is not None for each in found] == [True, False, True, True, False]
     assert found[3] == checkpoint(keys[3], 0, 1)
+
+
+async def test_one_that_is_forgotten_leaves_nothing_and_the_others_stay(place: Place) -> None:
+    """ZON-26."""
+    async with place.opened() as kept:
+        await kept.sequencers.publish(checkpoint(TWO, 0))
+        await kept.sequencers.publish(checkpoint(THREE, 0))
+        for _ in range(2):
+            await kept.sequencers.forget(ONE, TWO)
+    async with place.opened() as kept:
+        assert await kept.sequencers.load(ONE, TWO) is None
+        assert await kept.sequencers.load(ONE, THREE) == checkpoint(THREE, 0)
+        await kept.sequencers.publish(checkpoint(TWO, 0))  # no payload of before is in the way
+        assert await kept.sequencers.load(ONE, TWO) == checkpoint(TWO, 0)

@@ -43,3 +43,38 @@ class SequencersFullError(LocalFaultError):
 
     kind = ErrorKind.RESOURCE_EXHAUSTED
     reason = "ZONE_SEQUENCERS_FULL"
+
+
+class SequencerUnknownError(LogosError):
+    """Nothing is kept of a sequencer (ZON-25)."""
+
+    kind = ErrorKind.NOT_FOUND
+    reason = "ZONE_SEQUENCER_UNKNOWN"
+
+
+class ThresholdNotReachedError(LogosError):
+    """Fewer keys of the channel have signed than it asks for (ZON-28)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "ZONE_THRESHOLD_NOT_REACHED"
+
+
+class TransactionUnexpectedError(LogosError):
+    """Bytes that are no configuration or withdrawal of one channel (ZON-28)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "ZONE_TRANSACTION_UNEXPECTED"
+
+
+class NoteForeignError(LogosError):
+    """A note is not the channel's (ZON-30)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "ZONE_NOTE_FOREIGN"
+
+
+class NotesInsufficientError(LogosError):
+    """The notes of a withdrawal are worth less than what it is to pay (ZON-30)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "ZONE_NOTES_INSUFFICIENT"

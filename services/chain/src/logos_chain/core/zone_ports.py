@@ -78,3 +78,7 @@ class SequencerStore(Protocol):
     async def settle(self, checkpoint: Checkpoint) -> None:
         """Keeps a checkpoint with fewer payloads, if there is one of its channel and key."""
         ...
+
+    async def forget(self, channel: bytes, key: bytes) -> None:
+        """Drops a checkpoint with its payloads; without effect if there is none (ZON-26)."""
+        ...

@@ -45,6 +45,7 @@ from logos_chain.operations.wallets.purse import Purse
 from logos_chain.operations.wallets.wallet import WalletOperations, WalletPorts
 from logos_chain.operations.watching import WatchOperations
 from logos_chain.operations.zones.channel_chain import ChannelChain
+from logos_chain.operations.zones.governing import GovernOperations
 from logos_chain.operations.zones.indexing import IndexOperations
 from logos_chain.operations.zones.reading import ReadOperations
 from logos_chain.operations.zones.signing import ZonePorts
@@ -211,15 +212,17 @@ class Rooms:
         self.index = IndexOperations(self.follow, self.explore, store.channels)
         self.read = ReadOperations(chain, store.channels, self.follow.events, around.stopping)
         clock = around.network.clock
+        ports = ZonePorts(
+            self.wallet.prepare,
+            self.wallet.give_up,
+            self.transactions.submit,
+            self.mempool,
+        )
+        self.govern = GovernOperations(chain, ports, self.wallet.deposit)
         self.write = WriteOperations(
             chain,
             store.sequencers,
-            ZonePorts(
-                self.wallet.prepare,
-                self.wallet.give_up,
-                self.transactions.submit,
-                self.mempool,
-            ),
+            ports,
             clock=SlotClock(clock.genesis_ms, clock.slot_ms),
             unix_ms=unix_ms,
         )

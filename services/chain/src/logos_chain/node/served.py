@@ -51,7 +51,8 @@ def serve_all(rooms: Rooms, serve: Serve) -> None:
     admin = ChainAdminServicer(rooms.start, rooms.switch, rooms.exports)
     serve(add_ChainAdminServicer_to_server, admin)
     serve(add_ZoneIndexerServicer_to_server, ZoneIndexerServicer(rooms.read))
-    serve(add_ZoneSequencerServicer_to_server, ZoneSequencerServicer(rooms.write))
+    sequencer = ZoneSequencerServicer(rooms.write, rooms.govern)
+    serve(add_ZoneSequencerServicer_to_server, sequencer)
 
 
 @asynccontextmanager

@@ -8,10 +8,19 @@ import grpc
 
 from logos.chain.v1 import zone_pb2 as pb
 from logos.chain.v1.zone_pb2_grpc import ZoneSequencerServicer as Contract
+from logos_chain.core.wallet.types import Deposit
 from logos_chain.core.zone_errors import NotSignedError, RequestUnexpectedError
+from logos_chain.operations.zones.governing import GovernOperations
 from logos_chain.operations.zones.writing import WriteOperations, Writer, first_of
 from logos_chain.rpc import convert
-from logos_chain.rpc.zone_values import from_told, to_config
+from logos_chain.rpc.wallet_values import to_note
+from logos_chain.rpc.zone_values import (
+    from_checkpoint,
+    from_drafted,
+    from_told,
+    to_config,
+    to_new_config,
+)
 from logos_module.contexts import Context
 
 PROOF_S: Final = 30.0
@@ -21,8 +30,9 @@ PROOF_S: Final = 30.0
 class ZoneSequencerServicer(Contract):
     """One per process; holds no state of its own."""
 
-    def __init__(self, write: WriteOperations) -> None:
+    def __init__(self, write: WriteOperations, govern: GovernOperations) -> None:
         self._write = write
+        self._govern = govern
 
     async def CreateChannel(
         self, request: pb.CreateChannelRequest, context: Context
@@ -58,6 +68,50 @@ class ZoneSequencerServicer(Contract):
             except BaseExceptionGroup as group:
                 raise first_of(group) from None
 
+    async def GetCheckpoint(
+        self, request: pb.GetCheckpointRequest, context: Context
+    ) -> pb.GetCheckpointResponse:
+        """Returns what the next call with a key would go on from."""
+        kept = await self._write.checkpoint(*_name(request))
+        return from_checkpoint(kept)
+
+    async def Forget(self, request: pb.ForgetRequest, context: Context) -> pb.ForgetResponse:
+        """Drops what is kept of a sequencer."""
+        await self._write.forget(*_name(request))
+        return pb.ForgetResponse()
+
+    async def SetConfig(
+        self, request: pb.SetConfigRequest, context: Context
+    ) -> pb.SetConfigResponse:
+        """Drafts new keys and rules."""
+        drafted = await self._govern.configuration(to_new_config(request))
+        return pb.SetConfigResponse(draft=from_drafted(drafted))
+
+    async def Withdraw(self, request: pb.WithdrawRequest, context: Context) -> pb.WithdrawResponse:
+        """Drafts the release of notes."""
+        channel = convert.identifier(request.channel, "channel")
+        notes = [convert.identifier(each, "notes") for each in request.notes]
+        output = to_note(request.output) if request.HasField("output") else None
+        drafted = await self._govern.withdrawal(channel, notes, output)
+        return pb.WithdrawResponse(draft=from_drafted(drafted))
+
+    async def SubmitSigned(
+        self, request: pb.SubmitSignedRequest, context: Context
+    ) -> pb.SubmitSignedResponse:
+        """Submits a drafted change with the signatures of its keys."""
+        signatures = {
+            convert.identifier(each.key, "signatures"): each.signature
+            for each in request.signatures
+        }
+        hash_ = await self._govern.signed(request.transaction, request.transfer_proof, signatures)
+        return pb.SubmitSignedResponse(hash=hash_)
+
+    async def Deposit(self, request: pb.DepositRequest, context: Context) -> pb.DepositResponse:
+        """Gives a value of the node's wallet to a channel."""
+        channel = convert.identifier(request.channel, "channel")
+        wanted = Deposit(channel, request.value, request.metadata)
+        return pb.DepositResponse(hash=await self._govern.deposit(wanted, request.idempotency_key))
+
     async def _proven(self, context: Context) -> tuple[bytes, bytes]:
         opening = (await _request(context, "open")).open
         channel = convert.identifier(opening.channel, "channel")
@@ -69,6 +123,10 @@ class ZoneSequencerServicer(Contract):
         proof = (await _request(context, "proof")).proof
         self._write.check(channel, key, challenge, proof.signature)
         return channel, key
+
+
+def _name(request: pb.GetCheckpointRequest | pb.ForgetRequest) -> tuple[bytes, bytes]:
+    return convert.identifier(request.channel, "channel"), convert.identifier(request.key, "key")
 
 
 async def _request(context: Context, kind: str) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from logos.chain.v1 import chain_pb2
 from logos.chain.v1 import zone_pb2 as pb
 from logos_chain.core.wallet.errors import OrderInvalidError
+from logos_chain.operations.zones.governing import Drafted
 from logos_chain.operations.zones.signing import Sign
 from logos_chain.operations.zones.writing import Pending, RefusedPayload, Told
 from logos_chain.rpc import convert
@@ -23,6 +24,7 @@ from logos_zone_sdk.core.events import (
     Taken,
 )
 from logos_zone_sdk.core.messages import ChannelMessage, Point
+from logos_zone_sdk.core.places import Checkpoint
 
 MAX_KEYS: Final = 65_535
 
@@ -50,7 +52,21 @@ def from_message(message: ChannelMessage) -> pb.ZoneMessage:
 
 
 def to_config(request: pb.CreateChannelRequest) -> ChannelConfig:
-    """Reads a channel's keys and rules; raises `IdInvalidError`, `OrderInvalidError`."""
+    """Reads a channel's keys and turns; raises `IdInvalidError`, `OrderInvalidError`."""
+    return _config(request, 1, 1)
+
+
+def to_new_config(request: pb.SetConfigRequest) -> ChannelConfig:
+    """Reads new keys and rules of a channel; errors as `to_config`."""
+    for field in ("configuration_threshold", "transfer_threshold"):
+        if getattr(request, field) > MAX_KEYS:
+            raise OrderInvalidError(f"at most {MAX_KEYS}", field=field)
+    return _config(request, request.configuration_threshold, request.transfer_threshold)
+
+
+def _config(
+    request: pb.CreateChannelRequest | pb.SetConfigRequest, configuration: int, transfer: int
+) -> ChannelConfig:
     keys = tuple([convert.identifier(each, "keys") for each in request.keys])
     if not 0 < len(keys) <= MAX_KEYS:
         raise OrderInvalidError(f"1 to {MAX_KEYS} keys", field="keys")
@@ -59,8 +75,33 @@ def to_config(request: pb.CreateChannelRequest) -> ChannelConfig:
         keys,
         request.posting_timeframe_slots,
         request.posting_timeout_slots,
-        configuration_threshold=1,
-        transfer_threshold=1,
+        configuration_threshold=configuration,
+        transfer_threshold=transfer,
+    )
+
+
+def from_checkpoint(kept: Checkpoint) -> pb.GetCheckpointResponse:
+    """Returns a checkpoint without the bytes of its payloads (ZON-25)."""
+    return pb.GetCheckpointResponse(
+        final=from_point(kept.final),
+        last_message=kept.last_message,
+        next_number=kept.next_number,
+        pending=[
+            pb.GetCheckpointResponse.Pending(number=each.number, size_bytes=len(each.payload))
+            for each in kept.pending
+        ],
+    )
+
+
+def from_drafted(drafted: Drafted) -> pb.ChannelDraft:
+    draft = drafted.prepared.draft
+    return pb.ChannelDraft(
+        hash=draft.hash,
+        transaction=draft.transaction.encoded,
+        transfer_proof=drafted.prepared.transfer_proof,
+        fee=draft.fee,
+        threshold=drafted.threshold,
+        keys=drafted.channel.keys,
     )
 
 

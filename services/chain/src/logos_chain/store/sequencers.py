@@ -60,6 +60,10 @@ class SqlSequencers:
         """Keeps a checkpoint with fewer payloads, if there is one of its channel and key."""
         await self._settle(checkpoint)
 
+    async def forget(self, channel: bytes, key: bytes) -> None:
+        """Drops a checkpoint with its payloads; without effect if there is none (ZON-26)."""
+        await self._forget(channel, key)
+
     @reading
     async def _rows(
         self, session: AsyncSession, channel: bytes, key: bytes
@@ -86,6 +90,11 @@ class SqlSequencers:
             kept = [u64(each.number) for each in checkpoint.pending]
             is_own = _is(PAYLOADS, checkpoint.channel, checkpoint.key)
             await session.execute(delete(PAYLOADS).where(is_own & PAYLOADS.c.number.not_in(kept)))
+
+    @writing
+    async def _forget(self, session: AsyncSession, channel: bytes, key: bytes) -> None:
+        for each in (PAYLOADS, WRITERS):
+            await session.execute(delete(each).where(_is(each, channel, key)))
 
 
 async def _update(session: AsyncSession, checkpoint: Checkpoint) -> bool:

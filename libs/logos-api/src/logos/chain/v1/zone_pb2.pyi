@@ -19,6 +19,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from logos.chain.v1 import chain_pb2 as _chain_pb2
+from logos.chain.v1 import transaction_pb2 as _transaction_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -386,6 +387,453 @@ class FollowResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___FollowResponse: _TypeAlias = FollowResponse  # noqa: Y015
+
+@_typing.final
+class GetCheckpointRequest(_message.Message):
+    """Names a sequencer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    channel: _builtins.bytes
+    """The channel's id, 32 bytes."""
+    key: _builtins.bytes
+    """The public key that writes to it, Ed25519, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        channel: _builtins.bytes = ...,
+        key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheckpointRequest: _TypeAlias = GetCheckpointRequest  # noqa: Y015
+
+@_typing.final
+class GetCheckpointResponse(_message.Message):
+    """What is kept of a sequencer (ZON-12)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Pending(_message.Message):
+        """A payload that was taken and is not final."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NUMBER_FIELD_NUMBER: _builtins.int
+        SIZE_BYTES_FIELD_NUMBER: _builtins.int
+        number: _builtins.int
+        """Of the payload."""
+        size_bytes: _builtins.int
+        """Its size."""
+        def __init__(
+            self,
+            *,
+            number: _builtins.int = ...,
+            size_bytes: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "size_bytes", b"size_bytes"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    FINAL_FIELD_NUMBER: _builtins.int
+    LAST_MESSAGE_FIELD_NUMBER: _builtins.int
+    NEXT_NUMBER_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    last_message: _builtins.bytes
+    """Id of the channel's last message in final blocks, 32 bytes, zeros: there was none;
+    unset: it was not known.
+    """
+    next_number: _builtins.int
+    """Of the next payload."""
+    @_builtins.property
+    def final(self) -> _chain_pb2.BlockPoint:
+        """The newest final block that it had followed."""
+
+    @_builtins.property
+    def pending(self) -> _containers.RepeatedCompositeFieldContainer[Global___GetCheckpointResponse.Pending]:
+        """Rising by number."""
+
+    def __init__(
+        self,
+        *,
+        final: _chain_pb2.BlockPoint | None = ...,
+        last_message: _builtins.bytes | None = ...,
+        next_number: _builtins.int = ...,
+        pending: _abc.Iterable[Global___GetCheckpointResponse.Pending] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_message", b"_last_message", "final", b"final", "last_message", b"last_message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_message", b"_last_message", "final", b"final", "last_message", b"last_message", "next_number", b"next_number", "pending", b"pending"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__last_message: _TypeAlias = _typing.Literal["last_message"]  # noqa: Y015
+    _WhichOneofArgType__last_message: _TypeAlias = _typing.Literal["_last_message", b"_last_message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_message) -> _WhichOneofReturnType__last_message | None: ...
+
+Global___GetCheckpointResponse: _TypeAlias = GetCheckpointResponse  # noqa: Y015
+
+@_typing.final
+class ForgetRequest(_message.Message):
+    """Names a sequencer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    channel: _builtins.bytes
+    """The channel's id, 32 bytes."""
+    key: _builtins.bytes
+    """The public key that writes to it, Ed25519, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        channel: _builtins.bytes = ...,
+        key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForgetRequest: _TypeAlias = ForgetRequest  # noqa: Y015
+
+@_typing.final
+class ForgetResponse(_message.Message):
+    """Nothing is kept of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForgetResponse: _TypeAlias = ForgetResponse  # noqa: Y015
+
+@_typing.final
+class ChannelDraft(_message.Message):
+    """A change of a channel that its keys are to sign. A signer that does not trust its node
+    decodes and hashes the transaction.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HASH_FIELD_NUMBER: _builtins.int
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    TRANSFER_PROOF_FIELD_NUMBER: _builtins.int
+    FEE_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    hash: _builtins.bytes
+    """What is to be signed: the transaction's hash, 32 bytes."""
+    transaction: _builtins.bytes
+    """The transaction, encoded (MAN-13): the change, and a transfer that pays for it."""
+    transfer_proof: _builtins.bytes
+    """Proof of the transfer, 128 bytes."""
+    fee: _builtins.int
+    """Mandatory fee."""
+    threshold: _builtins.int
+    """How many keys are to sign."""
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Of which keys, Ed25519, 32 bytes each."""
+
+    def __init__(
+        self,
+        *,
+        hash: _builtins.bytes = ...,
+        transaction: _builtins.bytes = ...,
+        transfer_proof: _builtins.bytes = ...,
+        fee: _builtins.int = ...,
+        threshold: _builtins.int = ...,
+        keys: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fee", b"fee", "hash", b"hash", "keys", b"keys", "threshold", b"threshold", "transaction", b"transaction", "transfer_proof", b"transfer_proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChannelDraft: _TypeAlias = ChannelDraft  # noqa: Y015
+
+@_typing.final
+class SetConfigRequest(_message.Message):
+    """New keys and rules (LED-16)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    POSTING_TIMEFRAME_SLOTS_FIELD_NUMBER: _builtins.int
+    POSTING_TIMEOUT_SLOTS_FIELD_NUMBER: _builtins.int
+    CONFIGURATION_THRESHOLD_FIELD_NUMBER: _builtins.int
+    TRANSFER_THRESHOLD_FIELD_NUMBER: _builtins.int
+    channel: _builtins.bytes
+    """The channel's id, 32 bytes."""
+    posting_timeframe_slots: _builtins.int
+    """Slots of a turn; 0: a turn never ends."""
+    posting_timeout_slots: _builtins.int
+    """Slots of silence that end a turn; 0: none do."""
+    configuration_threshold: _builtins.int
+    """Signatures that a configuration needs from then on: 1 to the number of keys."""
+    transfer_threshold: _builtins.int
+    """Signatures that a withdrawal needs from then on: 1 to the number of keys."""
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Ed25519 keys that may write from then on, 32 bytes each; the first begins."""
+
+    def __init__(
+        self,
+        *,
+        channel: _builtins.bytes = ...,
+        keys: _abc.Iterable[_builtins.bytes] | None = ...,
+        posting_timeframe_slots: _builtins.int = ...,
+        posting_timeout_slots: _builtins.int = ...,
+        configuration_threshold: _builtins.int = ...,
+        transfer_threshold: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "configuration_threshold", b"configuration_threshold", "keys", b"keys", "posting_timeframe_slots", b"posting_timeframe_slots", "posting_timeout_slots", b"posting_timeout_slots", "transfer_threshold", b"transfer_threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetConfigRequest: _TypeAlias = SetConfigRequest  # noqa: Y015
+
+@_typing.final
+class SetConfigResponse(_message.Message):
+    """To be signed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAFT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def draft(self) -> Global___ChannelDraft:
+        """The change."""
+
+    def __init__(
+        self,
+        *,
+        draft: Global___ChannelDraft | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetConfigResponse: _TypeAlias = SetConfigResponse  # noqa: Y015
+
+@_typing.final
+class WithdrawRequest(_message.Message):
+    """Notes to release."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    channel: _builtins.bytes
+    """The channel's id, 32 bytes."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Ids of notes of the channel, 32 bytes each; 1 to 255."""
+
+    @_builtins.property
+    def output(self) -> _transaction_pb2.Note:
+        """What to pay of them; the rest stays in the channel, for the key of the first note.
+        Unset: they are released as they are.
+        """
+
+    def __init__(
+        self,
+        *,
+        channel: _builtins.bytes = ...,
+        notes: _abc.Iterable[_builtins.bytes] | None = ...,
+        output: _transaction_pb2.Note | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_output", b"_output", "output", b"output"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output", b"_output", "channel", b"channel", "notes", b"notes", "output", b"output"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__output: _TypeAlias = _typing.Literal["output"]  # noqa: Y015
+    _WhichOneofArgType__output: _TypeAlias = _typing.Literal["_output", b"_output"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__output) -> _WhichOneofReturnType__output | None: ...
+
+Global___WithdrawRequest: _TypeAlias = WithdrawRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawResponse(_message.Message):
+    """To be signed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAFT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def draft(self) -> Global___ChannelDraft:
+        """The change."""
+
+    def __init__(
+        self,
+        *,
+        draft: Global___ChannelDraft | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawResponse: _TypeAlias = WithdrawResponse  # noqa: Y015
+
+@_typing.final
+class SubmitSignedRequest(_message.Message):
+    """A draft and its signatures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Signature(_message.Message):
+        """By a key of the channel."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        SIGNATURE_FIELD_NUMBER: _builtins.int
+        key: _builtins.bytes
+        """Ed25519, 32 bytes."""
+        signature: _builtins.bytes
+        """Over the transaction's hash, 64 bytes."""
+        def __init__(
+            self,
+            *,
+            key: _builtins.bytes = ...,
+            signature: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "signature", b"signature"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    TRANSFER_PROOF_FIELD_NUMBER: _builtins.int
+    SIGNATURES_FIELD_NUMBER: _builtins.int
+    transaction: _builtins.bytes
+    """`ChannelDraft.transaction`."""
+    transfer_proof: _builtins.bytes
+    """`ChannelDraft.transfer_proof`."""
+    @_builtins.property
+    def signatures(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubmitSignedRequest.Signature]:
+        """Of different keys, in any order; more than the threshold are left out."""
+
+    def __init__(
+        self,
+        *,
+        transaction: _builtins.bytes = ...,
+        transfer_proof: _builtins.bytes = ...,
+        signatures: _abc.Iterable[Global___SubmitSignedRequest.Signature] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signatures", b"signatures", "transaction", b"transaction", "transfer_proof", b"transfer_proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitSignedRequest: _TypeAlias = SubmitSignedRequest  # noqa: Y015
+
+@_typing.final
+class SubmitSignedResponse(_message.Message):
+    """The transaction waits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HASH_FIELD_NUMBER: _builtins.int
+    hash: _builtins.bytes
+    """Its hash, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hash", b"hash"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitSignedResponse: _TypeAlias = SubmitSignedResponse  # noqa: Y015
+
+@_typing.final
+class DepositRequest(_message.Message):
+    """A value for a channel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    channel: _builtins.bytes
+    """The channel's id, 32 bytes."""
+    value: _builtins.int
+    """Above 0."""
+    metadata: _builtins.bytes
+    """For the channel's zone, at most 1,835,008 bytes."""
+    idempotency_key: _builtins.bytes
+    """Of the caller's choice, at most 64 bytes: a repetition with the same key returns
+    the first answer. Empty: each call pays.
+    """
+    def __init__(
+        self,
+        *,
+        channel: _builtins.bytes = ...,
+        value: _builtins.int = ...,
+        metadata: _builtins.bytes = ...,
+        idempotency_key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "idempotency_key", b"idempotency_key", "metadata", b"metadata", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DepositRequest: _TypeAlias = DepositRequest  # noqa: Y015
+
+@_typing.final
+class DepositResponse(_message.Message):
+    """The transaction waits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HASH_FIELD_NUMBER: _builtins.int
+    hash: _builtins.bytes
+    """Its hash, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hash", b"hash"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DepositResponse: _TypeAlias = DepositResponse  # noqa: Y015
 
 @_typing.final
 class CreateChannelRequest(_message.Message):

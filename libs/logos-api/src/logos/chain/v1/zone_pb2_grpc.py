@@ -225,6 +225,36 @@ class ZoneSequencerStub:
                 request_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.PublishRequest.SerializeToString,
                 response_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.PublishResponse.FromString,
                 _registered_method=True)
+        self.GetCheckpoint = channel.unary_unary(
+                '/logos.chain.v1.ZoneSequencer/GetCheckpoint',
+                request_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.GetCheckpointRequest.SerializeToString,
+                response_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.GetCheckpointResponse.FromString,
+                _registered_method=True)
+        self.Forget = channel.unary_unary(
+                '/logos.chain.v1.ZoneSequencer/Forget',
+                request_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.ForgetRequest.SerializeToString,
+                response_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.ForgetResponse.FromString,
+                _registered_method=True)
+        self.SetConfig = channel.unary_unary(
+                '/logos.chain.v1.ZoneSequencer/SetConfig',
+                request_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.SetConfigRequest.SerializeToString,
+                response_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.SetConfigResponse.FromString,
+                _registered_method=True)
+        self.Withdraw = channel.unary_unary(
+                '/logos.chain.v1.ZoneSequencer/Withdraw',
+                request_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.WithdrawRequest.SerializeToString,
+                response_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.WithdrawResponse.FromString,
+                _registered_method=True)
+        self.SubmitSigned = channel.unary_unary(
+                '/logos.chain.v1.ZoneSequencer/SubmitSigned',
+                request_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.SubmitSignedRequest.SerializeToString,
+                response_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.SubmitSignedResponse.FromString,
+                _registered_method=True)
+        self.Deposit = channel.unary_unary(
+                '/logos.chain.v1.ZoneSequencer/Deposit',
+                request_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.DepositRequest.SerializeToString,
+                response_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.DepositResponse.FromString,
+                _registered_method=True)
 
 
 class ZoneSequencerServicer:
@@ -272,6 +302,92 @@ class ZoneSequencerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCheckpoint(self, request, context):
+        """Returns what the next `Publish` with a key would go on from (ZON-25). Payloads are
+        told of by number and size.
+
+        Errors:
+        NOT_FOUND     ZONE_SEQUENCER_UNKNOWN: nothing is kept of the key on the channel
+        OUT_OF_RANGE  ZONE_CURSOR_LOST: the final block that was kept is not on this
+        node's chain, so nothing goes on from it; `Forget` drops it
+        UNAVAILABLE   ZONE_NODE_BEHIND: as of `Publish`
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Forget(self, request, context):
+        """Drops what is kept of a sequencer, and the payloads that are not final (ZON-26).
+        Numbers begin at 0 again. Without effect where nothing is kept.
+
+        Errors:
+        FAILED_PRECONDITION  ZONE_KEY_IN_USE: a call has it open
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetConfig(self, request, context):
+        """Drafts new keys and rules of a channel (ZON-29): as many of its present keys sign
+        the draft as it says, and `SubmitSigned` submits it. The wallet's notes are
+        reserved for ten minutes.
+
+        Errors of it and of `Withdraw`:
+        INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+        INVALID_ARGUMENT     WALLET_ORDER_INVALID: no key or note, too many, a threshold
+        of 0 or above the number of keys, or a value of 0
+        NOT_FOUND            CHANNEL_UNKNOWN
+        FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Withdraw(self, request, context):
+        """Drafts the release of notes from a channel (ZON-30), which is signed and submitted
+        as that of `SetConfig`.
+
+        Errors, beside those of `SetConfig`:
+        NOT_FOUND            NOTE_UNKNOWN: a note is not there, or is spent
+        FAILED_PRECONDITION  ZONE_NOTE_FOREIGN: a note is not the channel's
+        FAILED_PRECONDITION  ZONE_NOTES_INSUFFICIENT: they are worth less than `output`
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitSigned(self, request, context):
+        """Submits a draft with the signatures of the channel's keys (ZON-28).
+
+        Errors:
+        INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
+        INVALID_ARGUMENT     ZONE_SIGNATURE_INVALID: a signature is not its key's
+        NOT_FOUND            CHANNEL_UNKNOWN
+        FAILED_PRECONDITION  ZONE_KEY_NOT_ACCREDITED: a key is not the channel's
+        FAILED_PRECONDITION  ZONE_THRESHOLD_NOT_REACHED: there are too few signatures
+        FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Deposit(self, request, context):
+        """Gives a value of the node's wallet to a channel (ZON-27). Returns once it waits in
+        the mempool.
+
+        Errors:
+        INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+        INVALID_ARGUMENT     WALLET_ORDER_INVALID: a value of 0, too much metadata, or a
+        key of more than 64 bytes
+        NOT_FOUND            CHANNEL_UNKNOWN
+        ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another payment
+        FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
+        FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ZoneSequencerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -284,6 +400,36 @@ def add_ZoneSequencerServicer_to_server(servicer, server):
                     servicer.Publish,
                     request_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.PublishRequest.FromString,
                     response_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.PublishResponse.SerializeToString,
+            ),
+            'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCheckpoint,
+                    request_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.GetCheckpointRequest.FromString,
+                    response_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.GetCheckpointResponse.SerializeToString,
+            ),
+            'Forget': grpc.unary_unary_rpc_method_handler(
+                    servicer.Forget,
+                    request_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.ForgetRequest.FromString,
+                    response_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.ForgetResponse.SerializeToString,
+            ),
+            'SetConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetConfig,
+                    request_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.SetConfigRequest.FromString,
+                    response_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.SetConfigResponse.SerializeToString,
+            ),
+            'Withdraw': grpc.unary_unary_rpc_method_handler(
+                    servicer.Withdraw,
+                    request_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.WithdrawRequest.FromString,
+                    response_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.WithdrawResponse.SerializeToString,
+            ),
+            'SubmitSigned': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitSigned,
+                    request_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.SubmitSignedRequest.FromString,
+                    response_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.SubmitSignedResponse.SerializeToString,
+            ),
+            'Deposit': grpc.unary_unary_rpc_method_handler(
+                    servicer.Deposit,
+                    request_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.DepositRequest.FromString,
+                    response_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.DepositResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -343,6 +489,168 @@ class ZoneSequencer:
             '/logos.chain.v1.ZoneSequencer/Publish',
             logos_dot_chain_dot_v1_dot_zone__pb2.PublishRequest.SerializeToString,
             logos_dot_chain_dot_v1_dot_zone__pb2.PublishResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.chain.v1.ZoneSequencer/GetCheckpoint',
+            logos_dot_chain_dot_v1_dot_zone__pb2.GetCheckpointRequest.SerializeToString,
+            logos_dot_chain_dot_v1_dot_zone__pb2.GetCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Forget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.chain.v1.ZoneSequencer/Forget',
+            logos_dot_chain_dot_v1_dot_zone__pb2.ForgetRequest.SerializeToString,
+            logos_dot_chain_dot_v1_dot_zone__pb2.ForgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.chain.v1.ZoneSequencer/SetConfig',
+            logos_dot_chain_dot_v1_dot_zone__pb2.SetConfigRequest.SerializeToString,
+            logos_dot_chain_dot_v1_dot_zone__pb2.SetConfigResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Withdraw(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.chain.v1.ZoneSequencer/Withdraw',
+            logos_dot_chain_dot_v1_dot_zone__pb2.WithdrawRequest.SerializeToString,
+            logos_dot_chain_dot_v1_dot_zone__pb2.WithdrawResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitSigned(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.chain.v1.ZoneSequencer/SubmitSigned',
+            logos_dot_chain_dot_v1_dot_zone__pb2.SubmitSignedRequest.SerializeToString,
+            logos_dot_chain_dot_v1_dot_zone__pb2.SubmitSignedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Deposit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.chain.v1.ZoneSequencer/Deposit',
+            logos_dot_chain_dot_v1_dot_zone__pb2.DepositRequest.SerializeToString,
+            logos_dot_chain_dot_v1_dot_zone__pb2.DepositResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -208,6 +208,68 @@ class ZoneSequencerStub:
       OUT_OF_RANGE         ZONE_CURSOR_LOST: the final block that was kept is not on
                            this node's chain
     """
+    GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_zone_pb2.GetCheckpointRequest, _zone_pb2.GetCheckpointResponse]
+    """Returns what the next `Publish` with a key would go on from (ZON-25). Payloads are
+    told of by number and size.
+
+    Errors:
+      NOT_FOUND     ZONE_SEQUENCER_UNKNOWN: nothing is kept of the key on the channel
+      OUT_OF_RANGE  ZONE_CURSOR_LOST: the final block that was kept is not on this
+                    node's chain, so nothing goes on from it; `Forget` drops it
+      UNAVAILABLE   ZONE_NODE_BEHIND: as of `Publish`
+    """
+    Forget: _grpc.UnaryUnaryMultiCallable[_zone_pb2.ForgetRequest, _zone_pb2.ForgetResponse]
+    """Drops what is kept of a sequencer, and the payloads that are not final (ZON-26).
+    Numbers begin at 0 again. Without effect where nothing is kept.
+
+    Errors:
+      FAILED_PRECONDITION  ZONE_KEY_IN_USE: a call has it open
+    """
+    SetConfig: _grpc.UnaryUnaryMultiCallable[_zone_pb2.SetConfigRequest, _zone_pb2.SetConfigResponse]
+    """Drafts new keys and rules of a channel (ZON-29): as many of its present keys sign
+    the draft as it says, and `SubmitSigned` submits it. The wallet's notes are
+    reserved for ten minutes.
+
+    Errors of it and of `Withdraw`:
+      INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+      INVALID_ARGUMENT     WALLET_ORDER_INVALID: no key or note, too many, a threshold
+                           of 0 or above the number of keys, or a value of 0
+      NOT_FOUND            CHANNEL_UNKNOWN
+      FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+    """
+    Withdraw: _grpc.UnaryUnaryMultiCallable[_zone_pb2.WithdrawRequest, _zone_pb2.WithdrawResponse]
+    """Drafts the release of notes from a channel (ZON-30), which is signed and submitted
+    as that of `SetConfig`.
+
+    Errors, beside those of `SetConfig`:
+      NOT_FOUND            NOTE_UNKNOWN: a note is not there, or is spent
+      FAILED_PRECONDITION  ZONE_NOTE_FOREIGN: a note is not the channel's
+      FAILED_PRECONDITION  ZONE_NOTES_INSUFFICIENT: they are worth less than `output`
+    """
+    SubmitSigned: _grpc.UnaryUnaryMultiCallable[_zone_pb2.SubmitSignedRequest, _zone_pb2.SubmitSignedResponse]
+    """Submits a draft with the signatures of the channel's keys (ZON-28).
+
+    Errors:
+      INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
+      INVALID_ARGUMENT     ZONE_SIGNATURE_INVALID: a signature is not its key's
+      NOT_FOUND            CHANNEL_UNKNOWN
+      FAILED_PRECONDITION  ZONE_KEY_NOT_ACCREDITED: a key is not the channel's
+      FAILED_PRECONDITION  ZONE_THRESHOLD_NOT_REACHED: there are too few signatures
+      FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+    """
+    Deposit: _grpc.UnaryUnaryMultiCallable[_zone_pb2.DepositRequest, _zone_pb2.DepositResponse]
+    """Gives a value of the node's wallet to a channel (ZON-27). Returns once it waits in
+    the mempool.
+
+    Errors:
+      INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+      INVALID_ARGUMENT     WALLET_ORDER_INVALID: a value of 0, too much metadata, or a
+                           key of more than 64 bytes
+      NOT_FOUND            CHANNEL_UNKNOWN
+      ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another payment
+      FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
+      FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+    """
 
 @_typing.type_check_only
 class ZoneSequencerAsyncStub(ZoneSequencerStub):
@@ -247,6 +309,68 @@ class ZoneSequencerAsyncStub(ZoneSequencerStub):
                            carries RetryInfo
       OUT_OF_RANGE         ZONE_CURSOR_LOST: the final block that was kept is not on
                            this node's chain
+    """
+    GetCheckpoint: _aio.UnaryUnaryMultiCallable[_zone_pb2.GetCheckpointRequest, _zone_pb2.GetCheckpointResponse]  # type: ignore[assignment]
+    """Returns what the next `Publish` with a key would go on from (ZON-25). Payloads are
+    told of by number and size.
+
+    Errors:
+      NOT_FOUND     ZONE_SEQUENCER_UNKNOWN: nothing is kept of the key on the channel
+      OUT_OF_RANGE  ZONE_CURSOR_LOST: the final block that was kept is not on this
+                    node's chain, so nothing goes on from it; `Forget` drops it
+      UNAVAILABLE   ZONE_NODE_BEHIND: as of `Publish`
+    """
+    Forget: _aio.UnaryUnaryMultiCallable[_zone_pb2.ForgetRequest, _zone_pb2.ForgetResponse]  # type: ignore[assignment]
+    """Drops what is kept of a sequencer, and the payloads that are not final (ZON-26).
+    Numbers begin at 0 again. Without effect where nothing is kept.
+
+    Errors:
+      FAILED_PRECONDITION  ZONE_KEY_IN_USE: a call has it open
+    """
+    SetConfig: _aio.UnaryUnaryMultiCallable[_zone_pb2.SetConfigRequest, _zone_pb2.SetConfigResponse]  # type: ignore[assignment]
+    """Drafts new keys and rules of a channel (ZON-29): as many of its present keys sign
+    the draft as it says, and `SubmitSigned` submits it. The wallet's notes are
+    reserved for ten minutes.
+
+    Errors of it and of `Withdraw`:
+      INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+      INVALID_ARGUMENT     WALLET_ORDER_INVALID: no key or note, too many, a threshold
+                           of 0 or above the number of keys, or a value of 0
+      NOT_FOUND            CHANNEL_UNKNOWN
+      FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+    """
+    Withdraw: _aio.UnaryUnaryMultiCallable[_zone_pb2.WithdrawRequest, _zone_pb2.WithdrawResponse]  # type: ignore[assignment]
+    """Drafts the release of notes from a channel (ZON-30), which is signed and submitted
+    as that of `SetConfig`.
+
+    Errors, beside those of `SetConfig`:
+      NOT_FOUND            NOTE_UNKNOWN: a note is not there, or is spent
+      FAILED_PRECONDITION  ZONE_NOTE_FOREIGN: a note is not the channel's
+      FAILED_PRECONDITION  ZONE_NOTES_INSUFFICIENT: they are worth less than `output`
+    """
+    SubmitSigned: _aio.UnaryUnaryMultiCallable[_zone_pb2.SubmitSignedRequest, _zone_pb2.SubmitSignedResponse]  # type: ignore[assignment]
+    """Submits a draft with the signatures of the channel's keys (ZON-28).
+
+    Errors:
+      INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
+      INVALID_ARGUMENT     ZONE_SIGNATURE_INVALID: a signature is not its key's
+      NOT_FOUND            CHANNEL_UNKNOWN
+      FAILED_PRECONDITION  ZONE_KEY_NOT_ACCREDITED: a key is not the channel's
+      FAILED_PRECONDITION  ZONE_THRESHOLD_NOT_REACHED: there are too few signatures
+      FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+    """
+    Deposit: _aio.UnaryUnaryMultiCallable[_zone_pb2.DepositRequest, _zone_pb2.DepositResponse]  # type: ignore[assignment]
+    """Gives a value of the node's wallet to a channel (ZON-27). Returns once it waits in
+    the mempool.
+
+    Errors:
+      INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+      INVALID_ARGUMENT     WALLET_ORDER_INVALID: a value of 0, too much metadata, or a
+                           key of more than 64 bytes
+      NOT_FOUND            CHANNEL_UNKNOWN
+      ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another payment
+      FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
+      FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
     """
 
 class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
@@ -296,6 +420,104 @@ class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
                                carries RetryInfo
           OUT_OF_RANGE         ZONE_CURSOR_LOST: the final block that was kept is not on
                                this node's chain
+        """
+
+    @_abc_1.abstractmethod
+    def GetCheckpoint(
+        self,
+        request: _zone_pb2.GetCheckpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_zone_pb2.GetCheckpointResponse, _abc.Awaitable[_zone_pb2.GetCheckpointResponse]]:
+        """Returns what the next `Publish` with a key would go on from (ZON-25). Payloads are
+        told of by number and size.
+
+        Errors:
+          NOT_FOUND     ZONE_SEQUENCER_UNKNOWN: nothing is kept of the key on the channel
+          OUT_OF_RANGE  ZONE_CURSOR_LOST: the final block that was kept is not on this
+                        node's chain, so nothing goes on from it; `Forget` drops it
+          UNAVAILABLE   ZONE_NODE_BEHIND: as of `Publish`
+        """
+
+    @_abc_1.abstractmethod
+    def Forget(
+        self,
+        request: _zone_pb2.ForgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_zone_pb2.ForgetResponse, _abc.Awaitable[_zone_pb2.ForgetResponse]]:
+        """Drops what is kept of a sequencer, and the payloads that are not final (ZON-26).
+        Numbers begin at 0 again. Without effect where nothing is kept.
+
+        Errors:
+          FAILED_PRECONDITION  ZONE_KEY_IN_USE: a call has it open
+        """
+
+    @_abc_1.abstractmethod
+    def SetConfig(
+        self,
+        request: _zone_pb2.SetConfigRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_zone_pb2.SetConfigResponse, _abc.Awaitable[_zone_pb2.SetConfigResponse]]:
+        """Drafts new keys and rules of a channel (ZON-29): as many of its present keys sign
+        the draft as it says, and `SubmitSigned` submits it. The wallet's notes are
+        reserved for ten minutes.
+
+        Errors of it and of `Withdraw`:
+          INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+          INVALID_ARGUMENT     WALLET_ORDER_INVALID: no key or note, too many, a threshold
+                               of 0 or above the number of keys, or a value of 0
+          NOT_FOUND            CHANNEL_UNKNOWN
+          FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+        """
+
+    @_abc_1.abstractmethod
+    def Withdraw(
+        self,
+        request: _zone_pb2.WithdrawRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_zone_pb2.WithdrawResponse, _abc.Awaitable[_zone_pb2.WithdrawResponse]]:
+        """Drafts the release of notes from a channel (ZON-30), which is signed and submitted
+        as that of `SetConfig`.
+
+        Errors, beside those of `SetConfig`:
+          NOT_FOUND            NOTE_UNKNOWN: a note is not there, or is spent
+          FAILED_PRECONDITION  ZONE_NOTE_FOREIGN: a note is not the channel's
+          FAILED_PRECONDITION  ZONE_NOTES_INSUFFICIENT: they are worth less than `output`
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitSigned(
+        self,
+        request: _zone_pb2.SubmitSignedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_zone_pb2.SubmitSignedResponse, _abc.Awaitable[_zone_pb2.SubmitSignedResponse]]:
+        """Submits a draft with the signatures of the channel's keys (ZON-28).
+
+        Errors:
+          INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
+          INVALID_ARGUMENT     ZONE_SIGNATURE_INVALID: a signature is not its key's
+          NOT_FOUND            CHANNEL_UNKNOWN
+          FAILED_PRECONDITION  ZONE_KEY_NOT_ACCREDITED: a key is not the channel's
+          FAILED_PRECONDITION  ZONE_THRESHOLD_NOT_REACHED: there are too few signatures
+          FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+        """
+
+    @_abc_1.abstractmethod
+    def Deposit(
+        self,
+        request: _zone_pb2.DepositRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_zone_pb2.DepositResponse, _abc.Awaitable[_zone_pb2.DepositResponse]]:
+        """Gives a value of the node's wallet to a channel (ZON-27). Returns once it waits in
+        the mempool.
+
+        Errors:
+          INVALID_ARGUMENT     ZONE_CHANNEL_RESERVED: channel zero is the genesis'
+          INVALID_ARGUMENT     WALLET_ORDER_INVALID: a value of 0, too much metadata, or a
+                               key of more than 64 bytes
+          NOT_FOUND            CHANNEL_UNKNOWN
+          ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another payment
+          FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
+          FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
         """
 
 def add_ZoneSequencerServicer_to_server(servicer: ZoneSequencerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,18 +3,21 @@
 Spec: docs/protocol/zone-sdk.md, ZON-1 to ZON-3.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 
 from logos_chain.core.consensus.tree import TreeBlock
 from logos_chain.core.consensus.types import BlockId
-from logos_chain.core.errors import BlockUnknownError
+from logos_chain.core.errors import BlockUnknownError, ChannelUnknownError
+from logos_chain.core.ledger.ledger import Ledger
+from logos_chain.core.ledger.types import Channel, UnspentNote
 from logos_chain.core.ports import BlockOutline
 from logos_chain.operations.exploring import ExploreOperations
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.watching import MAX_ADDED, WatchOperations
-from logos_zone_sdk.core.errors import CursorLostError, NodeBehindError
+from logos_mantle.octets import ZERO
+from logos_zone_sdk.core.errors import ChannelReservedError, CursorLostError, NodeBehindError
 from logos_zone_sdk.core.messages import (
     ChainBlock,
     ChainMove,
@@ -110,6 +113,25 @@ class ChannelChain:
             seen.posting_timeout_slots,
             found.tip,
         )
+
+    async def governed(
+        self, channel: bytes, notes: Sequence[bytes] = ()
+    ) -> tuple[Channel, list[UnspentNote | None]]:
+        """Returns a channel at the tip, and notes by their ids, None for one that is not there.
+
+        Raises:
+            ChannelReservedError, ChannelUnknownError
+        """
+        if channel == ZERO:
+            raise ChannelReservedError("channel zero is the genesis'")
+
+        def read(ledger: Ledger) -> tuple[Channel | None, list[UnspentNote | None]]:
+            return ledger.channel(channel), [ledger.note(each) for each in notes]
+
+        found, there = (await self._follow.at_tip(read)).value
+        if found is None:
+            raise ChannelUnknownError("channel not found at the tip")
+        return found, there
 
     async def moves(self, channel: bytes, after: bytes, final: Point) -> AsyncGenerator[ChainMove]:
         """Yields how the chain goes on, a block at a time, with the channel's messages in it.

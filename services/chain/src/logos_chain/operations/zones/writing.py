@@ -3,7 +3,7 @@
 The driver performs the machine's effects in order: a checkpoint is on disk before anything else
 is done, and a caller that does not read holds up its own machine alone.
 
-Spec: docs/protocol/zone-sdk.md, ZON-2 to ZON-13, ZON-21 to ZON-24.
+Spec: docs/protocol/zone-sdk.md, ZON-2 to ZON-13, ZON-21 to ZON-26.
 """
 
 import asyncio
@@ -16,7 +16,12 @@ from typing import Any, Final, TypeVarTuple
 from logos_base.errors import LogosError
 from logos_base.machine import Answer, Ticket
 from logos_chain.core.errors import BlockUnknownError, CursorUnknownError
-from logos_chain.core.zone_errors import KeyInUseError, NumberGapError, SequencersFullError
+from logos_chain.core.zone_errors import (
+    KeyInUseError,
+    NumberGapError,
+    SequencersFullError,
+    SequencerUnknownError,
+)
 from logos_chain.core.zone_ports import SequencerStore
 from logos_chain.operations.zones.channel_chain import AGAIN_S, ChannelChain
 from logos_chain.operations.zones.signing import (
@@ -281,8 +286,7 @@ class WriteOperations:
         if channel == ZERO:
             raise ChannelReservedError("channel zero is the genesis', and takes no message")
         self._chain.require_whole()
-        if (channel, key) in self._open:
-            raise KeyInUseError("another call writes to the channel with this key")
+        self._require_free(channel, key)
         if len(self._open) >= MAX_OPEN:
             raise SequencersFullError(f"{MAX_OPEN} sequencers are open already")
         self._open.add((channel, key))
@@ -291,10 +295,45 @@ class WriteOperations:
         finally:
             self._open.discard((channel, key))
 
-    async def _writer(self, channel: bytes, key: bytes) -> Writer:
+    async def checkpoint(self, channel: bytes, key: bytes) -> Checkpoint:
+        """Returns what the next call with a key would go on from (ZON-25).
+
+        Raises:
+            SequencerUnknownError: Nothing is kept.
+            CursorLostError, NodeBehindError: Its final block is not on the chain.
+            ChainStoreDamagedError, StoreFailedError
+        """
+        kept = await self._kept(channel, key)
+        if kept is None:
+            raise SequencerUnknownError("nothing is kept of this key on the channel")
+        return kept
+
+    async def forget(self, channel: bytes, key: bytes) -> None:
+        """Drops what is kept of a sequencer, its payloads included (ZON-26).
+
+        Raises:
+            KeyInUseError: A call has it open.
+            DiskFullError, StoreFailedError
+        """
+        self._require_free(channel, key)
+        self._open.add((channel, key))  # no call opens it meanwhile
+        try:
+            await self._store.forget(channel, key)
+        finally:
+            self._open.discard((channel, key))
+
+    def _require_free(self, channel: bytes, key: bytes) -> None:
+        if (channel, key) in self._open:
+            raise KeyInUseError("another call writes to the channel with this key")
+
+    async def _kept(self, channel: bytes, key: bytes) -> Checkpoint | None:
         kept = await self._store.load(channel, key)
         if kept is not None and not await self._chain.knows(kept.final):
             raise self._chain.lost(kept.final)
+        return kept
+
+    async def _writer(self, channel: bytes, key: bytes) -> Writer:
+        kept = await self._kept(channel, key)
         fresh = Checkpoint(channel, key, self._chain.final, None, 0, ())
         return Writer(
             kept or fresh,

@@ -1,0 +1,204 @@
+"""What the keys of a channel decide by their signatures, and what the node's wallet deposits.
+
+A change is drafted, with what the wallet pays for it; the holders of the channel's keys sign the
+draft, and it comes back with their signatures. Nothing is kept of it but the wallet's reservation.
+
+Spec: docs/protocol/zone-sdk.md, ZON-27 to ZON-30.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from logos_chain.core.errors import NoteUnknownError
+from logos_chain.core.ledger.types import Channel
+from logos_chain.core.wallet.errors import OrderInvalidError
+from logos_chain.core.wallet.types import Deposit, Order
+from logos_chain.core.zone_errors import (
+    NoteForeignError,
+    NotesInsufficientError,
+    ThresholdNotReachedError,
+    TransactionUnexpectedError,
+)
+from logos_chain.operations.wallets.submitting import Prepared
+from logos_chain.operations.zones.channel_chain import ChannelChain
+from logos_chain.operations.zones.signing import ZonePorts, check_signature
+from logos_mantle.channels import ChannelConfig, ChannelTransfer, ChannelWithdraw
+from logos_mantle.errors import MalformedError
+from logos_mantle.limits import MAX_METADATA_BYTES
+from logos_mantle.notes import Note, note_id
+from logos_mantle.operations import operation_id
+from logos_mantle.proofs import IndexedSignature, OperationProof, ThresholdProof, ZkSignatureProof
+from logos_mantle.transactions import SignedTransaction, Transaction
+from logos_mantle.transfers import Transfer
+from logos_zone_sdk.core.errors import NotAccreditedError
+
+MAX_NOTES: Final = 255
+"""In one withdrawal (MAN-7)."""
+_PROOF_BYTES: Final = 128
+
+Change = ChannelConfig | ChannelTransfer | ChannelWithdraw
+_SHAPES: Final = (
+    [ChannelConfig, Transfer],
+    [ChannelWithdraw, Transfer],
+    [ChannelTransfer, ChannelWithdraw, Transfer],
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A change that its keys are to sign."""
+
+    prepared: Prepared
+    channel: Channel
+    """At the tip."""
+    threshold: int
+    """How many of its keys."""
+
+
+class GovernOperations:
+    """Configurations, deposits and withdrawals at one node."""
+
+    def __init__(
+        self, chain: ChannelChain, ports: ZonePorts, deposit: Callable[..., Awaitable[bytes]]
+    ) -> None:
+        """
+        Args:
+            chain: Of the node.
+            ports: What the node does for it.
+            deposit: Of the wallet (WAL-32).
+        """
+        self._chain = chain
+        self._ports = ports
+        self._deposit = deposit
+
+    async def configuration(self, config: ChannelConfig) -> Drafted:
+        """Drafts new keys and rules of a channel that there is (ZON-29).
+
+        Raises:
+            ChannelReservedError, ChannelUnknownError
+            OrderInvalidError: A threshold is 0, or above the number of keys.
+            LogosError: As of the wallet's `prepare`.
+        """
+        most = len(config.keys)
+        for field in ("configuration_threshold", "transfer_threshold"):
+            if not 0 < getattr(config, field) <= most:
+                raise OrderInvalidError(f"1 to {most}, the number of keys", field=field)
+        channel, _ = await self._chain.governed(config.channel)
+        return await self._drafted(channel, (config,))
+
+    async def withdrawal(
+        self, channel_id: bytes, notes: Sequence[bytes], output: Note | None
+    ) -> Drafted:
+        """Drafts the release of notes, or of one note that is made of them (ZON-30).
+
+        Args:
+            channel_id: 32 bytes.
+            notes: Ids of notes of the channel, 1 to 255, each once.
+            output: What to pay; None: the notes are released as they are.
+
+        Raises:
+            ChannelReservedError, ChannelUnknownError, NoteUnknownError, NoteForeignError
+            OrderInvalidError: Too many notes or none, or a value of 0.
+            NotesInsufficientError: The notes are worth less than the output.
+            LogosError: As of the wallet's `prepare`.
+        """
+        if not 0 < len(notes) == len(set(notes)) <= MAX_NOTES:
+            raise OrderInvalidError(f"1 to {MAX_NOTES} notes, each once", field="notes")
+        channel, found = await self._chain.governed(channel_id, notes)
+        there: list[Note] = []
+        for each in found:
+            if each is None:
+                raise NoteUnknownError("no such note is unspent at the tip")
+            if each.channel != channel_id:
+                raise NoteForeignError("the note is not the channel's")
+            there.append(each.note)
+        return await self._drafted(channel, _withdrawal(channel_id, notes, there, output))
+
+    async def deposit(self, deposit: Deposit, request: bytes) -> bytes:
+        """Gives a value of the wallet to a channel; returns the transaction's hash (ZON-27).
+
+        Raises:
+            ChannelReservedError, ChannelUnknownError
+            OrderInvalidError: The value is 0, or there is too much metadata.
+            LogosError: As of the wallet's `deposit`.
+        """
+        if len(deposit.metadata) > MAX_METADATA_BYTES:
+            raise OrderInvalidError(f"at most {MAX_METADATA_BYTES} bytes", field="metadata")
+        await self._chain.governed(deposit.channel)
+        return await self._deposit(deposit, request=request)
+
+    async def signed(
+        self, raw: bytes, transfer_proof: bytes, signatures: Mapping[bytes, bytes]
+    ) -> bytes:
+        """Submits a drafted change; returns its hash, 32 bytes (ZON-28).
+
+        Args:
+            raw: The transaction without proofs, encoded.
+            transfer_proof: Of what pays, 128 bytes.
+            signatures: By key.
+
+        Raises:
+            TransactionUnexpectedError, ChannelReservedError, ChannelUnknownError
+            NotAccreditedError: A key is not the channel's.
+            SignatureInvalidError: A signature is not its key's.
+            ThresholdNotReachedError: There are too few.
+            LogosError: As of what takes transactions.
+        """
+        transaction = _change(raw)
+        if len(transfer_proof) != _PROOF_BYTES:
+            raise TransactionUnexpectedError(f"a proof has {_PROOF_BYTES} bytes")
+        *changes, _ = transaction.operations
+        channel, _ = await self._chain.governed(changes[0].channel)  # type: ignore[union-attr]
+        wanted = _threshold(channel, changes[0])
+        found: list[IndexedSignature] = []
+        for key, signature in signatures.items():
+            if key not in channel.keys:
+                raise NotAccreditedError("the key is not among the channel's")
+            check_signature(key, transaction.hash, signature)
+            found.append(IndexedSignature(signature, channel.keys.index(key)))
+        if len(found) < wanted:
+            raise ThresholdNotReachedError(f"{len(found)} of {wanted} signatures")
+        chosen = sorted(found, key=lambda each: each.index)[:wanted]
+        proof = ThresholdProof(tuple(chosen))
+        proofs: list[OperationProof] = [proof for _ in changes]
+        proofs.append(ZkSignatureProof(transfer_proof))
+        return await self._ports.submit(SignedTransaction(transaction, tuple(proofs)).encoded)
+
+    async def _drafted(self, channel: Channel, changes: tuple[Change, ...]) -> Drafted:
+        wanted = _threshold(channel, changes[0])
+        order = Order(operations=changes, signatures=(wanted,) * len(changes))
+        return Drafted(await self._ports.prepare(order), channel, wanted)
+
+
+def _withdrawal(
+    channel_id: bytes, notes: Sequence[bytes], there: Sequence[Note], output: Note | None
+) -> tuple[Change, ...]:
+    if output is None:
+        return (ChannelWithdraw(channel_id, tuple(notes)),)
+    if not output.value:
+        raise OrderInvalidError("a note has a value", field="output")
+    rest = sum(each.value for each in there) - output.value
+    if rest < 0:
+        raise NotesInsufficientError("the notes are worth less than what is to be paid")
+    change = (Note(rest, there[0].public_key),) if rest else ()
+    made = ChannelTransfer(channel_id, tuple(notes), (output, *change))
+    paid = note_id(operation_id(made), 0, output)
+    return made, ChannelWithdraw(channel_id, (paid,))
+
+
+def _change(raw: bytes) -> Transaction:
+    try:
+        transaction = Transaction.decode(raw)
+    except MalformedError as error:
+        raise TransactionUnexpectedError("the transaction does not decode") from error
+    operations = transaction.operations
+    channels = {each.channel for each in operations if not isinstance(each, Transfer)}  # type: ignore[union-attr]
+    if [type(each) for each in operations] not in _SHAPES or len(channels) != 1:
+        raise TransactionUnexpectedError("no configuration or withdrawal of one channel")
+    return transaction
+
+
+def _threshold(channel: Channel, change: object) -> int:
+    is_config = isinstance(change, ChannelConfig)
+    return channel.configuration_threshold if is_config else channel.transfer_threshold
