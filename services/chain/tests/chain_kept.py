@@ -76,6 +76,8 @@ class KeptWallets:
     """`WalletStore`."""
 
     wallets: dict[str, _Wallet] = field(default_factory=dict)
+    keys: dict[str, set[bytes]] = field(default_factory=dict)
+    """That are watched, by wallet."""
 
     async def load(self, wallet: str, block: bytes) -> bytes | None:
         found = self._of(wallet).states.get(block)
@@ -113,6 +115,12 @@ class KeptWallets:
 
     async def issue_until(self, wallet: str, number: int) -> None:
         self._of(wallet).issued = max(number, self._of(wallet).issued)
+
+    async def watch(self, wallet: str, key: bytes) -> None:
+        self.keys.setdefault(wallet, set()).add(key)
+
+    async def watched(self, wallet: str) -> Sequence[bytes]:
+        return sorted(self.keys.get(wallet, ()))
 
     async def forget(self, wallet: str) -> None:
         self.wallets.pop(wallet, None)

@@ -23,6 +23,8 @@ class MemoryWallets:
     """Fails at writes of these numbers, before it has done anything or after it has done all."""
 
     rows: dict[str, Rows] = field(default_factory=dict)
+    keys: dict[str, set[bytes]] = field(default_factory=dict)
+    """That are watched, by wallet."""
     fails: frozenset[int] = frozenset()
     is_done: bool = False
     is_dead: bool = False
@@ -80,6 +82,12 @@ class MemoryWallets:
             rows.next_voucher = max(rows.next_voucher, number)
 
         self._write(do)
+
+    async def watch(self, wallet: str, key: bytes) -> None:
+        self._write(lambda: self.keys.setdefault(wallet, set()).add(key))
+
+    async def watched(self, wallet: str) -> Sequence[bytes]:
+        return sorted(self.keys.get(wallet, ()))
 
     async def forget(self, wallet: str) -> None:
         self._write(lambda: self.rows.pop(wallet, None))

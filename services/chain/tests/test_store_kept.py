@@ -331,6 +331,7 @@ async def test_a_wallet_is_forgotten_and_no_other(place: Place) -> None:
             await kept.wallets.keep(each, ONE, 1, b"state", [entry(1, 0)])
             await kept.wallets.put_draft(each, KeptDraft(ONE, b""))
             await kept.wallets.issue_until(each, 7)
+            await kept.wallets.watch(each, TWO)
 
         await kept.wallets.forget("main")
         await kept.wallets.forget("unknown")
@@ -340,6 +341,21 @@ async def test_a_wallet_is_forgotten_and_no_other(place: Place) -> None:
             assert bool(await kept.wallets.entries(each, None, 9)) == there
             assert bool(await kept.wallets.drafts(each)) == there
             assert bool(await kept.wallets.next_voucher(each)) == there
+            assert await kept.wallets.watched(each) == [TWO]
+
+
+async def test_each_wallet_keeps_the_keys_that_it_watches(place: Place) -> None:
+    """WAL-9."""
+    async with place.opened() as kept:
+        assert list(await kept.wallets.watched("main")) == []
+        for key in (TWO, ONE, TWO):
+            await kept.wallets.watch("main", key)
+        await kept.wallets.watch("other", THREE)
+        await kept.wallets.keep("main", THREE, 9, b"state", [])
+    async with place.opened() as kept:
+        assert await kept.wallets.watched("main") == sorted((ONE, TWO))
+        assert await kept.wallets.watched("other") == [THREE]
+        assert await kept.wallets.load("main", THREE) == b"state"
 
 
 Step = tuple[int, int]
@@ -385,6 +401,7 @@ async def test_what_has_no_64_bits_is_refused(tmp_path: Path) -> None:
             kept.wallets.keep("main", ONE[1:], 1, b"", []),
             kept.wallets.put_draft("main", KeptDraft(ONE[1:], b"")),
             kept.wallets.issue_until("main", large),
+            kept.wallets.watch("main", ONE[1:]),
         ):
             with pytest.raises(ValueUnencodableError):
                 await call

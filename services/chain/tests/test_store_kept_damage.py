@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from chain_ledger import field_of, named
 from chain_store import Author, is_as, opened_all
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine, insert
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -18,10 +18,10 @@ from logos_chain.core.ports import ChainStoreDamagedError
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
 from logos_chain.core.zone_ports import ChannelBlock
 from logos_chain.store.opening import OpenStore
-from logos_chain.store.schema import SCHEMA
+from logos_chain.store.schema import SCHEMA, WalletStateRow
 from logos_chain.store.seals import check_seal, seal_of
 from logos_crypto.trees import merkle_path
-from logos_module.database import Schema
+from logos_module.database import Schema, table_of
 from logos_module.database.upgrade import upgrade
 from logos_zone_sdk.core.messages import Point
 from logos_zone_sdk.core.places import Checkpoint, PendingPayload
@@ -38,6 +38,7 @@ READS: dict[str, Read] = {
     "wallet_entry": lambda store: store.wallets.entries("main", None, 9),
     "wallet_draft": lambda store: store.wallets.drafts("main"),
     "wallet_voucher": lambda store: store.wallets.next_voucher("main"),
+    "wallet_watched": lambda store: store.wallets.watched("main"),
     "registry_state": lambda store: store.registries.load(ONE),
     "channel_block": lambda store: store.channels.page(ONE, 0, 9),
     "channel_index": lambda store: store.channels.end(),
@@ -61,6 +62,7 @@ CHANGES = {
     "wallet_entry": ["value = x'07'", "height = x'0000000000000008'", "place = x''"],
     "wallet_draft": ["value = x'07'", "hash = CAST(substr(hash, 2) || x'07' AS BLOB)"],
     "wallet_voucher": ["next = x'0000000000000008'", "next = 7"],
+    "wallet_watched": ["key = x'07'", "key = 'text'"],
     "registry_state": ["value = x'07'", "value = 'text'"],
     "channel_block": ["height = x'0000000000000008'", "height = x'07'"],
     "channel_index": ["height = x'0000000000000008'", "height = 7", "height = x''"],
@@ -86,6 +88,7 @@ async def fill(store: OpenStore) -> None:
     await store.wallets.keep("main", ONE, 1, b"state", [KeptEntry(1, 0, b"entry")])
     await store.wallets.put_draft("main", KeptDraft(ONE, b"draft"))
     await store.wallets.issue_until("main", 7)
+    await store.wallets.watch("main", ONE)
     await store.registries.keep(ONE, b"members")
     await store.channels.add([ChannelBlock(ONE, 5)], 7)
     pending = (PendingPayload(3, b"payload"),)
@@ -148,13 +151,19 @@ def test_rows_that_differ_have_other_seals() -> None:
 # -- versions --------------------------------------------------------------------------------------
 
 
+def former_schema(folder: Path, newest: int) -> Schema:
+    """The scripts up to a version alone."""
+    versions = folder / "versions"
+    versions.mkdir()
+    for each in SCHEMA.versions.glob("v*.py"):
+        if int(each.name[1:5]) <= newest:
+            shutil.copy(each, versions)
+    return Schema(SCHEMA.metadata, versions)
+
+
 @pytest.fixture
 def first_schema(tmp_path: Path) -> Schema:
-    """The script of version 0001 alone."""
-    versions = tmp_path / "versions"
-    versions.mkdir()
-    shutil.copy(SCHEMA.versions / "v0001_chain.py", versions)
-    return Schema(SCHEMA.metadata, versions)
+    return former_schema(tmp_path, 1)
 
 
 async def test_a_database_of_version_0001_is_upgraded_with_its_chain(
@@ -202,3 +211,63 @@ async def test_a_database_of_version_0001_is_upgraded_on_postgresql(
         await fill(store)
         for read in READS.values():
             assert await read(store)
+
+
+def keys_of_0005(watched: bytes) -> list[dict[str, object]]:
+    """Rows of `wallet_state` up to version 0005: a wallet's state, and the keys that it watches."""
+    rows = (("node", ONE, b"state"), ("node/watched", bytes(32), watched))
+    return [
+        {
+            "wallet": wallet,
+            "block": block,
+            "height": bytes(8),
+            "seal": seal_of("wallet_state", wallet.encode(), block, bytes(8), value),
+            "value": value,
+        }
+        for wallet, block, value in rows
+    ]
+
+
+def filled_0005(connection: Connection, schema: Schema, rows: list[dict[str, object]]) -> None:
+    upgrade(connection, schema)
+    connection.execute(insert(table_of(WalletStateRow)), rows)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_watched_keys_of_version_0005_get_rows_of_their_own(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    """CHS-14, WAL-9."""
+    place: Path | str = tmp_path / "chain.sqlite"
+    url = f"sqlite+aiosqlite:///{place}"
+    if kind == "postgresql":
+        place = url = request.getfixturevalue("postgresql_url")
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.begin() as connection:
+        rows = keys_of_0005(TWO + ONE)
+        await connection.run_sync(filled_0005, former_schema(tmp_path, 5), rows)
+
+    async with opened_all(place) as store:
+        assert await store.wallets.watched("node") == sorted((ONE, TWO))
+        assert await store.wallets.load("node/watched", bytes(32)) is None
+        assert await store.wallets.load("node", ONE) == b"state"
+        await store.wallets.watch("node", TWO)
+        assert await store.wallets.watched("node") == sorted((ONE, TWO))
+
+
+@pytest.mark.parametrize("change", ["value = x'07'", "value = 'text'", "height = 7", "seal = x''"])
+async def test_damaged_keys_of_version_0005_are_named_where_they_are_read(
+    tmp_path: Path, change: str
+) -> None:
+    """CHS-10."""
+    place = tmp_path / "chain.sqlite"
+    engine = create_engine(f"sqlite:///{place}", poolclass=NullPool)
+    with engine.begin() as connection:
+        filled_0005(connection, former_schema(tmp_path, 5), keys_of_0005(ONE))
+    with closing(sqlite3.connect(place)) as raw, raw:
+        raw.execute(of("UPDATE wallet_state SET X WHERE wallet = 'node/watched'", X=change))
+
+    async with opened_all(place) as store:
+        with pytest.raises(ChainStoreDamagedError, match="mkdir lost"):
+            await store.wallets.watched("node")
+        assert await store.wallets.load("node", ONE) == b"state"

@@ -201,6 +201,17 @@ class WalletVoucherRow(Base):
     seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
 
 
+class WalletWatchedRow(Base):
+    """A public key that a wallet watches."""
+
+    __tablename__ = "wallet_watched"
+    __table_args__ = _SMALL_ROWS
+
+    wallet: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+
+
 class RegistryStateRow(Base):
     """The members of a registry after a final block."""
 

@@ -1,6 +1,6 @@
 """`WalletStore` in the database: the wallets of one node, by name.
 
-Spec: docs/protocol/chain-store.md, CHS-15, CHS-18; chain-wallet.md, WAL-7, WAL-16, WAL-17.
+Spec: docs/protocol/chain-store.md, CHS-15, CHS-18; chain-wallet.md, WAL-7, WAL-9, WAL-16, WAL-17.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from logos_chain.store.schema import (
     WalletEntryRow,
     WalletStateRow,
     WalletVoucherRow,
+    WalletWatchedRow,
 )
 from logos_chain.store.seals import check_seal, seal_of
 from logos_mantle import octets
@@ -28,7 +29,9 @@ STATES: Final = table_of(WalletStateRow)
 ENTRIES: Final = table_of(WalletEntryRow)
 DRAFTS: Final = table_of(WalletDraftRow)
 VOUCHERS: Final = table_of(WalletVoucherRow)
-_TABLES: Final = (STATES, ENTRIES, DRAFTS, VOUCHERS)
+WATCHED: Final = table_of(WalletWatchedRow)
+_FORGOTTEN: Final = (STATES, ENTRIES, DRAFTS, VOUCHERS)
+"""With a wallet's phrase; what it watches has nothing to do with that."""
 _PAGE: Final = 200
 """Entries that are written by one statement: databases limit its parameters."""
 
@@ -184,12 +187,39 @@ class SqlWallets:
         seal = seal_of(VOUCHERS.name, wallet.encode(), number)
         await session.execute(insert(VOUCHERS).values(wallet=wallet, next=number, seal=seal))
 
+    # -- watched keys --------------------------------------------------------------------------
+
+    async def watch(self, wallet: str, key: bytes) -> None:
+        """Adds a key to those that a wallet watches; one that is there changes nothing.
+
+        Raises:
+            ValueUnencodableError: It has not 32 bytes.
+        """
+        await self._watch(wallet, octets.fixed(key, HASH_BYTES, "key"))
+
+    async def watched(self, wallet: str) -> Sequence[bytes]:
+        """Returns the keys that a wallet watches, in their order as bytes.
+
+        Raises:
+            ChainStoreDamagedError: One is not what was written.
+        """
+        with self._advice.given():
+            found = await self._rows(WATCHED, WATCHED.c.wallet == wallet, WATCHED.c.key)
+            return [_watched(each) for each in found]
+
+    @writing
+    async def _watch(self, session: AsyncSession, wallet: str, key: bytes) -> None:
+        is_meant = (WATCHED.c.wallet == wallet) & (WATCHED.c.key == key)
+        await session.execute(delete(WATCHED).where(is_meant))
+        seal = seal_of(WATCHED.name, wallet.encode(), key)
+        await session.execute(insert(WATCHED).values(wallet=wallet, key=key, seal=seal))
+
     # -- all of them ---------------------------------------------------------------------------
 
     @writing
     async def forget(self, session: AsyncSession, wallet: str) -> None:
-        """Drops all of a wallet."""
-        for each in _TABLES:
+        """Drops all of a wallet but the keys that it watches."""
+        for each in _FORGOTTEN:
             await session.execute(delete(each).where(each.c.wallet == wallet))
 
     @reading
@@ -262,3 +292,9 @@ def _voucher(row: Any) -> int:
     number = whole(row.next)
     check_seal(row.seal, VOUCHERS.name, row.wallet.encode(), number)
     return read_u64(number)
+
+
+def _watched(row: Any) -> bytes:
+    key = whole(row.key)
+    check_seal(row.seal, WATCHED.name, row.wallet.encode(), key)
+    return key

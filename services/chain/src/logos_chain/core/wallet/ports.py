@@ -1,6 +1,6 @@
 """What a wallet asks of a node's disk.
 
-Spec: docs/protocol/chain-wallet.md, WAL-7, WAL-16, WAL-17.
+Spec: docs/protocol/chain-wallet.md, WAL-7, WAL-9, WAL-16, WAL-17.
 """
 
 from collections.abc import Sequence
@@ -81,6 +81,14 @@ class WalletStore(Protocol):
         """Notes that all vouchers below a number may have been issued; it never falls."""
         ...
 
+    async def watch(self, wallet: str, key: bytes) -> None:
+        """Adds a public key, 32 bytes, to those that a wallet watches. Idempotent."""
+        ...
+
+    async def watched(self, wallet: str) -> Sequence[bytes]:
+        """Returns the keys that a wallet watches, in their order as bytes."""
+        ...
+
     async def forget(self, wallet: str) -> None:
-        """Drops all of a wallet."""
+        """Drops all of a wallet but the keys that it watches, which no phrase has to do with."""
         ...

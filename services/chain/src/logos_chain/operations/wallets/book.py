@@ -41,15 +41,11 @@ from logos_chain.core.wallet.types import (
     Settled,
 )
 from logos_chain.core.wallet.wallet import Wallet
-from logos_mantle.octets import HASH_BYTES
 
 log = logging.getLogger(__name__)
 
 MAX_FULFILLED: Final = 1024
 """Names of orders that are remembered once they are final."""
-_WATCHED: Final = "/watched"
-"""After a wallet's name: where its watched keys are kept, which no block has to do with."""
-_NO_BLOCK: Final = bytes(HASH_BYTES)
 
 
 class WalletBook:
@@ -285,15 +281,11 @@ class WalletBook:
             TooManyWatchedError, DiskFullError, StoreFailedError.
         """
         self.require().keys.watch(key)
-        watched = sorted({*self._watched, key})
-        name = self.name + _WATCHED
-        await self.store.keep(name, _NO_BLOCK, 0, b"".join(watched), ())
+        await self.store.watch(self.name, key)
         self._watched.add(key)
 
     async def _load_watched(self) -> None:
-        raw = await self.store.load(self.name + _WATCHED, _NO_BLOCK) or b""
-        found = [raw[at : at + HASH_BYTES] for at in range(0, len(raw), HASH_BYTES)]
-        self._watched = set(found)
+        self._watched = set(await self.store.watched(self.name))
 
     def _watch_all(self, machine: Wallet) -> None:
         for each in self._watched:
