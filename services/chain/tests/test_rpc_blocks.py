@@ -11,8 +11,8 @@ from logos.chain.v1 import admin_pb2
 from logos.chain.v1 import chain_pb2 as pb
 from logos_chain.core.blocks import kept_block
 from logos_chain.core.consensus.starting import Phase
-from logos_chain.core.node_ports import ASKED, START_OVER_MARK
 from logos_chain.core.consensus.types import BlockId
+from logos_chain.core.node_ports import ASKED, START_OVER_MARK
 
 MAX_U64 = 2**64 - 1
 FORGED = ("x", "00", "0" * 15, "f" * 16, "8" + "0" * 15, "\u0660" * 16, "0" * 4000)

@@ -118,7 +118,7 @@ async def test_a_download_that_fails_leaves_the_order_to_the_next_start() -> Non
     node = StartNode(World(TWO))
     node.marks = KeptMarks({START_OVER_MARK: GIVEN_UP})
     held: list[StartOperations] = []
-    with pytest.raises(FirstDownloadFailedError):
+    with pytest.raises(FirstDownloadFailedError):  # noqa: PT012 -- the body is cancelled
         async with node.running(none) as (start, _):
             held.append(start)
             await asyncio.Event().wait()
@@ -149,7 +149,7 @@ async def test_five_nodes_that_were_split_for_long_come_to_one_chain(tmp_path: P
                     await one.sync.download(["a", "b", "c"])
                     assert one.sync.diverged
                     assert one.follow.tip.id == short[-1].id
-                await store.transactions.save([Saved(payment.encoded, 0, None)])
+                await store.transactions.save([Saved(payment.encoded, noon(), None)])
                 await store.marks.put(START_OVER_MARK, ASKED)
         assert all(each.follow.tip.id == long[-1].id for each in many)
 
@@ -172,7 +172,7 @@ async def test_five_nodes_that_were_split_for_long_come_to_one_chain(tmp_path: P
             await until(lambda pool=pool: pool.count == 1)  # type: ignore[misc]
             many.append(one)
             limits = BlockLimits()
-        while not (found := await pool.choose(limits)):
+        while not (found := await pool.choose(limits)):  # noqa: ASYNC110 -- a test
             await asyncio.sleep(0.01)  # its obligations are being verified
         [chosen] = found
         assert chosen.hash == payment.hash

@@ -8,7 +8,7 @@ Spec: docs/protocol/chain-mempool.md, MPL-3, MPL-9, MPL-20 to MPL-24.
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
