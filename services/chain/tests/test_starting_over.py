@@ -1,8 +1,10 @@
 """CON-49 to CON-52, CHS-21: a node gives its chain up, and has the one of its peers."""
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chain_kept import KeptMarks
@@ -11,6 +13,7 @@ from chain_memory import MemoryStore
 from chain_network import net_node, network
 from chain_store import Author, is_as, opened_all
 from chain_world import TWO, Scripted, World, give, noon, quiet, state_of, until
+from sqlalchemy.ext.asyncio import AsyncSession
 from test_starting import StartNode, none, well
 
 from logos_chain.core.consensus.fork_choice import Rule
@@ -20,7 +23,9 @@ from logos_chain.core.node_ports import ASKED, GIVEN_UP, START_OVER_MARK
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
 from logos_chain.operations.pooling import MempoolOperations
 from logos_chain.operations.starting import FirstDownloadFailedError, StartOperations
+from logos_chain.store import starting_over
 from logos_chain.store.opening import OpenStore
+from logos_chain.store.starting_over import SqlStartingOver
 
 WAITING = [Saved(b"waits", 7, None)]
 DRAFT = KeptDraft(named("draft"), b"draft")
@@ -182,3 +187,35 @@ async def test_five_nodes_that_were_split_for_long_come_to_one_chain(tmp_path: P
         states = [await state_of(each.follow) for each in many]
         assert {each.follow.tip.id for each in many} == {block.id}
         assert all(each == states[0] for each in states)
+
+
+async def test_a_process_that_dies_within_leaves_the_old_chain(
+    place: Path | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CHS-21: at each statement, as if the process had ended there."""
+    async with opened_all(place) as store:
+        author = await fill(store)
+        await store.marks.put(START_OVER_MARK, ASKED)
+    execute = AsyncSession.execute
+    for last in range(1, len(starting_over._OF_THE_CHAIN) + 4):  # of as many statements
+        left = iter(range(last))
+
+        async def dying(*args: Any, _left: Iterator[int] = left, **options: Any) -> Any:
+            if next(_left, None) is None:
+                raise RuntimeError("killed")
+            return await execute(*args, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(AsyncSession, "execute", dying)
+            with pytest.raises(RuntimeError, match="killed"):
+                async with opened_all(place):
+                    pass
+        with monkeypatch.context() as patch:
+            patch.setattr(SqlStartingOver, "run", untouched)
+            async with opened_all(place) as store:
+                assert is_as(await store.chain.load(), author)
+                assert await store.marks.number(START_OVER_MARK) == ASKED
+
+
+async def untouched(_self: SqlStartingOver) -> bool:
+    return False
