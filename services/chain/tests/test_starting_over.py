@@ -13,7 +13,6 @@ from chain_memory import MemoryStore
 from chain_network import net_node, network
 from chain_store import Author, is_as, opened_all
 from chain_world import TWO, Scripted, World, give, noon, quiet, state_of, until
-from sqlalchemy.ext.asyncio import AsyncSession
 from test_starting import StartNode, none, well
 
 from logos_chain.core.consensus.fork_choice import Rule
@@ -49,7 +48,7 @@ async def fill(store: OpenStore) -> Author:
     assert await store.proposals.note(3, named("note"), final_slot=0)
     await store.transactions.save(WAITING)
     await store.wallets.keep("node", made[0].id, 1, b"state", [KeptEntry(1, 0, b"")])
-    await store.wallets.keep("node/watched", bytes(32), 0, b"watched", ())
+    await store.wallets.watch("node", named("watched"))
     await store.wallets.put_draft("node", DRAFT)
     await store.wallets.issue_until("node", 9)
     await store.channels.add([], 2)
@@ -73,7 +72,7 @@ async def test_an_order_takes_the_chain_and_leaves_what_is_beside_it(place: Path
         assert await store.channels.end() != 2
         assert list(await store.proposals.slots()) == [3]
         assert list(await store.transactions.load()) == WAITING
-        assert await store.wallets.load("node/watched", bytes(32)) == b"watched"
+        assert list(await store.wallets.watched("node")) == [named("watched")]
         assert list(await store.wallets.drafts("node")) == [DRAFT]
         assert await store.wallets.next_voucher("node") == 9
         assert await store.marks.number(START_OVER_MARK) == GIVEN_UP
@@ -174,10 +173,9 @@ async def test_five_nodes_that_were_split_for_long_come_to_one_chain(tmp_path: P
             await stack.enter_async_context(pool.running())
             assert await one.sync.download(["a", "b", "c"])
             here.set()
-            await until(lambda pool=pool: pool.count == 1)  # type: ignore[misc]
+            await until(lambda pool=pool: pool.count == 1)
             many.append(one)
-            limits = BlockLimits()
-        while not (found := await pool.choose(limits)):  # noqa: ASYNC110 -- a test
+        while not (found := await pool.choose(BlockLimits())):  # noqa: ASYNC110 -- a test
             await asyncio.sleep(0.01)  # its obligations are being verified
         [chosen] = found
         assert chosen.hash == payment.hash
@@ -196,17 +194,17 @@ async def test_a_process_that_dies_within_leaves_the_old_chain(
     async with opened_all(place) as store:
         author = await fill(store)
         await store.marks.put(START_OVER_MARK, ASKED)
-    execute = AsyncSession.execute
-    for last in range(1, len(starting_over._OF_THE_CHAIN) + 4):  # of as many statements
+    delete = starting_over.delete
+    for last in range(len(starting_over._OF_THE_CHAIN) + 1):  # each table
         left = iter(range(last))
 
-        async def dying(*args: Any, _left: Iterator[int] = left, **options: Any) -> Any:
+        def dying(table: Any, _left: Iterator[int] = left) -> Any:
             if next(_left, None) is None:
                 raise RuntimeError("killed")
-            return await execute(*args, **options)
+            return delete(table)
 
         with monkeypatch.context() as patch:
-            patch.setattr(AsyncSession, "execute", dying)
+            patch.setattr(starting_over, "delete", dying)
             with pytest.raises(RuntimeError, match="killed"):
                 async with opened_all(place):
                     pass

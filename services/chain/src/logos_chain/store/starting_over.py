@@ -17,11 +17,7 @@ from logos_chain.store.advice import Advice
 from logos_chain.store.node_marks import MARKS
 from logos_chain.store.rows import read_u64, u64, whole
 from logos_chain.store.seals import check_seal, seal_of
-from logos_chain.store.wallets import STATES
 from logos_module.database import Database, table_of, writing
-
-NO_BLOCK: Final = bytes(32)
-"""Of a wallet's row that no block has to do with: its watched keys (WAL-9)."""
 
 _OF_THE_CHAIN: Final = (
     *(
@@ -34,6 +30,7 @@ _OF_THE_CHAIN: Final = (
             schema.AncestorRow,
             schema.CheckpointRow,
             schema.AgedPathRow,
+            schema.WalletStateRow,
             schema.WalletEntryRow,
             schema.RegistryStateRow,
             schema.ChannelBlockRow,
@@ -76,7 +73,6 @@ class SqlStartingOver:
             return False
         for each in _OF_THE_CHAIN:
             await session.execute(delete(each))
-        await session.execute(delete(STATES).where(STATES.c.block != NO_BLOCK))
         await session.execute(delete(MARKS).where(MARKS.c.name == name))
         done = u64(GIVEN_UP)
         seal = seal_of(MARKS.name, name.encode(), done)
