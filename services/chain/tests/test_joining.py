@@ -64,6 +64,15 @@ async def test_their_failure_ends_nothing(fails: bool) -> None:  # noqa: FBT001
     assert await joined(peers)
 
 
+@pytest.mark.parametrize("rounds", [(), (["a"],)])
+async def test_a_chain_that_was_given_up_is_had_from_a_peer(rounds: tuple[list[str], ...]) -> None:
+    """CON-51."""
+    peers = Peers(*rounds, is_followed=False)
+    assert not await Joining((), peers.connected, peers.download, is_anew=True).join()
+    peers = Peers(["a"])
+    assert await Joining((), peers.connected, peers.download, is_anew=True).join()
+
+
 async def test_a_node_that_is_alone_goes_on_by_itself() -> None:
     peers = Peers()
     assert await joined(peers)

@@ -12,6 +12,7 @@ from logos.chain.v1 import chain_pb2 as pb
 from logos_chain.core.blocks import kept_block
 from logos_chain.core.consensus.starting import Phase
 from logos_chain.core.consensus.types import BlockId
+from logos_chain.core.node_ports import ASKED, START_OVER_MARK
 
 MAX_U64 = 2**64 - 1
 FORGED = ("x", "00", "0" * 15, "f" * 16, "8" + "0" * 15, "\u0660" * 16, "0" * 4000)
@@ -176,10 +177,22 @@ async def test_a_bootstrap_that_is_forced_is_told_with_its_end() -> None:
         assert found.online_at.ToMilliseconds() == clock.ms + 60_000
 
 
+async def test_an_order_to_start_over_is_noted_and_ends_the_node() -> None:
+    """CON-50."""
+    async with served() as node:
+        await node.admin.ForceBootstrap(admin_pb2.ForceBootstrapRequest(from_genesis=True))
+
+        assert node.node.marks.numbers[START_OVER_MARK] == ASKED
+        assert node.stopping.is_set()
+
+
 async def test_nothing_is_forced_while_the_chain_is_downloaded() -> None:
     async with served(patience_s=60.0, is_online=False) as node:
         await until(lambda: node.rooms.start.phase is Phase.DOWNLOADING)
         found = await node.chain.GetInfo(pb.GetInfoRequest())
         assert (found.phase, found.download_target_slot) == (pb.PHASE_DOWNLOADING, 0)
-        call = node.admin.ForceBootstrap(admin_pb2.ForceBootstrapRequest())
-        assert await refused(call) == ("FAILED_PRECONDITION", "CHAIN_DOWNLOADING")
+        for from_genesis in (False, True):
+            request = admin_pb2.ForceBootstrapRequest(from_genesis=from_genesis)
+            call = node.admin.ForceBootstrap(request)
+            assert await refused(call) == ("FAILED_PRECONDITION", "CHAIN_DOWNLOADING")
+        assert not node.stopping.is_set()

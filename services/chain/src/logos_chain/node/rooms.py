@@ -191,7 +191,12 @@ class Rooms:
         )
         self.wallet.changed.append(self.lead.notes_changed)
         self.switch = LeadingSwitch(store.marks, self.lead.switch, is_on=around.config.lead)
-        joining = Joining(around.config.initial_peers, self.peers.connected, self.sync.download)
+        joining = Joining(
+            around.config.initial_peers,
+            self.peers.connected,
+            self.sync.download,
+            is_anew=past.is_anew,
+        )
         self.start = StartOperations(
             self.follow,
             network.parameters,
@@ -199,6 +204,7 @@ class Rooms:
             marks=store.marks,
             download=joining.join,
             unix_ms=unix_ms,
+            end=around.stopping.set,
         )
         self.start.allowed.append(lambda may: self.lead.allow(may_propose=may))
 
@@ -233,6 +239,8 @@ class Rooms:
         wallets = [each for each in (self.wallet, self.faucet.wallet) if each is not None]
         for each in wallets:
             await each.open()
+        for room in (self.mempool, *wallets):
+            room.begin_after = self.start.has_chain.wait
         await self.switch.restore()
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.follow.running())

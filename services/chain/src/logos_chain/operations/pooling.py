@@ -8,7 +8,7 @@ Spec: docs/protocol/chain-mempool.md, MPL-3, MPL-9, MPL-20 to MPL-24.
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
@@ -89,6 +89,8 @@ class MempoolOperations:
         self._stop = asyncio.Event()
         self._is_restored = False
         self._is_over = False
+        self.begin_after: Callable[[], Awaitable[object]] | None = None
+        """Is waited for before what was saved is restored, and inputs are looked at (CON-52)."""
         self.pass_on: list[Callable[[SignedTransaction, str], None]] = []
         """Are told what waits from now on, and which peer it came from; `OWN`: it is this node's,
         to be published. They never wait and never fail."""
@@ -132,6 +134,8 @@ class MempoolOperations:
             pass
 
     async def _work(self, saved: Sequence[Saved]) -> None:
+        if self.begin_after is not None:
+            await self.begin_after()
         await self._lane.begin(partial(self._machine.restore, saved))
         self._is_restored = True
         self._tasks.create_task(self._saver.run())

@@ -3,9 +3,10 @@ time, from which the next start sees how long it was away.
 
 What is decided here is in core/consensus/starting.py.
 
-Spec: docs/protocol/chain-consensus.md, CON-27 to CON-29.
+Spec: docs/protocol/chain-consensus.md, CON-27 to CON-29, CON-49 to CON-52.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ from logos_chain.core.consensus.starting import (
     Stop,
     UseRule,
 )
-from logos_chain.core.node_ports import NodeMarks
+from logos_chain.core.node_ports import ASKED, GIVEN_UP, START_OVER_MARK, NodeMarks
 from logos_chain.core.ports import ChainStore
 from logos_chain.operations.following import FollowOperations
 from logos_module.driver import Driver
@@ -47,7 +48,7 @@ class FirstDownloadFailedError(LogosError):
 
 
 class FirstDownloadRunsError(LogosError):
-    """The rule of fork choice is not changed before the first download has ended (CON-27)."""
+    """Rule and chain are left alone before the first download has ended (CON-27, CON-50)."""
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "CHAIN_DOWNLOADING"
@@ -65,7 +66,8 @@ async def past_of(marks: NodeMarks, store: ChainStore, *, is_forced: bool = Fals
         StoreFailedError, ChainStoreDamagedError
     """
     final = await store.final(0, 2)
-    return Past(len(final) < 2, await marks.number(ONLINE_MARK), is_forced)
+    is_anew = await marks.number(START_OVER_MARK) == GIVEN_UP
+    return Past(len(final) < 2, await marks.number(ONLINE_MARK), is_forced, is_anew)
 
 
 class StartOperations:
@@ -80,6 +82,7 @@ class StartOperations:
         marks: NodeMarks,
         download: Download | None,
         unix_ms: Callable[[], int],
+        end: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Args:
@@ -90,6 +93,7 @@ class StartOperations:
             download: From the configured peers; None: there are none, as for a network's first
                 node, and so no first download.
             unix_ms: The wall clock, the same as that of `follow`.
+            end: Has the node stop as on request; its kernel starts it again (KER-5).
         """
         self._follow = follow
         self._past = past
@@ -100,7 +104,13 @@ class StartOperations:
             prolonged_bootstrap_ms=parameters.prolonged_bootstrap_ms,
         )
         self._driver: Driver[Effect] = Driver(self._machine, self._perform, unix_ms)
+        self._end = end
         self._may_propose = False
+        self.has_chain = asyncio.Event()
+        """Set unless the chain was given up and is not downloaded yet: what was kept beside it
+        is not to be judged by the genesis (CON-52)."""
+        if not past.is_anew:
+            self.has_chain.set()
         self._failure: FirstDownloadFailedError | None = None
         self.allowed: list[Callable[[bool], None]] = []
         """Are told whether the node may propose, at each change; not yet, at first. They never
@@ -133,6 +143,21 @@ class StartOperations:
             raise FirstDownloadRunsError("the first download has not ended yet")
         self._driver.put(self._machine.force_bootstrap)  # first, so that no note comes after it
         await self._marks.put(ONLINE_MARK, 0)
+
+    async def start_over(self) -> None:
+        """Has the node give its chain up, and download it again (CON-50).
+
+        The order is durable before anything else; then the node ends, and its next start obeys.
+
+        Raises:
+            FirstDownloadRunsError
+            DiskFullError, StoreFailedError: Nothing was done, unless the order is on the disk.
+        """
+        if self.phase not in {Phase.PROLONGED, Phase.LISTENING}:
+            raise FirstDownloadRunsError("the first download has not ended yet")
+        await self._marks.put(START_OVER_MARK, ASKED)
+        log.warning("the node ends, to give its chain up and download it again")
+        self._end()
 
     # -- what there is -------------------------------------------------------------------------
 
@@ -189,7 +214,17 @@ class StartOperations:
         except LogosError as error:
             log.warning("the first download failed", extra={"error": str(error)})
             is_done = False
+        if is_done and self._past.is_anew:
+            await self._note_done()
         self._driver.report(self._machine.downloaded if is_done else self._machine.failed)
+
+    async def _note_done(self) -> None:
+        """The chain that was given up is here again: what was kept beside it is taken up."""
+        try:
+            await self._marks.put(START_OVER_MARK, 0)
+        except StoreFailedError as error:  # the next start insists on a peer once more
+            log.warning("it was not noted that the chain is here", extra={"error": str(error)})
+        self.has_chain.set()
 
     async def _note(self, now_ms: int) -> None:
         if not self._machine.may_propose:  # a bootstrap was forced since

@@ -32,8 +32,11 @@ class ChainAdminServicer(Contract):
     async def ForceBootstrap(
         self, request: pb.ForceBootstrapRequest, context: Context
     ) -> pb.ForceBootstrapResponse:
-        """Puts the bootstrap rule in force."""
-        await self._start.force_bootstrap()
+        """Puts the bootstrap rule in force, or has the chain given up and downloaded again."""
+        if request.from_genesis:
+            await self._start.start_over()
+        else:
+            await self._start.force_bootstrap()
         return pb.ForceBootstrapResponse()
 
     async def ExportCheckpoint(

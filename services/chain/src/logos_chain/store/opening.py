@@ -1,5 +1,6 @@
 """Opens the database of the chain: an SQLite file, or a PostgreSQL server by its URL."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from logos_chain.store.saved_transactions import SqlSavedTransactions
 from logos_chain.store.schema import SCHEMA
 from logos_chain.store.sequencers import SqlSequencers
 from logos_chain.store.sql import SqlChainStore
+from logos_chain.store.starting_over import SqlStartingOver
 from logos_chain.store.wallets import SqlWallets
 from logos_module.database import open_database
 from logos_module.shielded import Shielded
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class OpenStore:
 async def open_store(place: Path | str, *, keep_slots: int) -> AsyncIterator[OpenStore]:
     """Opens the database; transactions that run when it closes are finished (CHS-2).
 
+    A chain that is to be given up is gone then (CHS-21).
+
     Args:
         place: The file of an SQLite database, in a folder that the caller has locked; or the
             URL of a PostgreSQL database, `postgresql+asyncpg://…`.
@@ -52,6 +58,8 @@ async def open_store(place: Path | str, *, keep_slots: int) -> AsyncIterator[Ope
     """
     async with open_database(place, SCHEMA) as database, Shielded() as shielded:
         advice = Advice(database.place, place)
+        if await SqlStartingOver(database, advice).run():
+            log.warning("the chain was given up, as an operator has ordered: it is had anew")
         chain = SqlChainStore(database, advice, shielded, keep_slots=keep_slots)
         await chain.mark()
         yield OpenStore(

@@ -76,12 +76,22 @@ def lead(
 
 
 @command.command("bootstrap")
-def bootstrap(context: typer.Context, output: FormOption = None) -> None:
-    """Compare all chains again before any more blocks are final: after a long split."""
+def bootstrap(
+    context: typer.Context,
+    from_genesis: Annotated[
+        bool, typer.Option("--from-genesis", help="Give all blocks up, and download them again.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Give up what is final here.")] = False,
+    output: FormOption = None,
+) -> None:
+    """Compare all chains again before any more blocks are final."""
+    if from_genesis and not yes:
+        raise typer.BadParameter("it gives up what is final here: see which side has more, --yes")
     session = session_of(context)
-    request = admin_pb2.ForceBootstrapRequest()
+    request = admin_pb2.ForceBootstrapRequest(from_genesis=from_genesis)
     session.ask(lambda channel: ChainAdminStub(channel).ForceBootstrap, request)
-    print_rows([{"phase": "PROLONGED"}], ("phase",), session.form(output))
+    phase = "DOWNLOADING" if from_genesis else "PROLONGED"
+    print_rows([{"phase": phase}], ("phase",), session.form(output))
 
 
 def _info_record(found: pb.GetInfoResponse) -> dict[str, Any]:
@@ -164,6 +174,7 @@ def _info_said(record: dict[str, Any]) -> list[tuple[str, str]]:
         count = record["download"]["diverged_peers"]
         said = "1 peer follows" if count == 1 else f"{count} peers follow"
         rows.append(("split", f"{said} a chain that left this one too long ago"))
+        rows.append(("", "the side that gives way: chain bootstrap --from-genesis"))
     return rows
 
 

@@ -64,7 +64,8 @@ def warnings(node: str, seen: ChainSeen, *, is_isolated: bool) -> list[str]:
         verb = "has" if seen.info.diverged_peers == 1 else "have"
         found.append(
             f"{peers} of {node} {verb} a chain that left this one before its newest final block:"
-            " the network was split for longer than blocks take to become final."
+            " the network was split for longer than blocks take to become final. The side that"
+            " gives way starts over: logosctl chain bootstrap --from-genesis."
         )
     if seen.info is not None and seen.info.is_insecure:
         found.append("INSECURE: all secrets of this chain's genesis follow from a seed.")

@@ -72,12 +72,19 @@ class ForceBootstrapRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    FROM_GENESIS_FIELD_NUMBER: _builtins.int
+    from_genesis: _builtins.bool
+    """Gives all blocks up first, the final ones too, down to the genesis, or to the
+    checkpoint that the node's settings name.
+    """
     def __init__(
         self,
+        *,
+        from_genesis: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_genesis", b"from_genesis"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -85,7 +92,7 @@ Global___ForceBootstrapRequest: _TypeAlias = ForceBootstrapRequest  # noqa: Y015
 
 @_typing.final
 class ForceBootstrapResponse(_message.Message):
-    """It is in force."""
+    """It is in force; or it is noted, and the node ends."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -64,9 +64,11 @@ class ChainAdminServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ForceBootstrap(self, request, context):
-        """Puts the bootstrap rule in force for its whole period (CON-27): for a node
-        that was misled, or a network that was split for longer than k blocks. What is
-        final stays final.
+        """Puts the bootstrap rule in force for its whole period (CON-27). What is final
+        stays final: a node whose chain left the others' before its newest final block
+        comes to theirs by `from_genesis` alone (CON-50). It is durable when the call
+        returns; the node then ends, is started again by its kernel, gives its chain up
+        and downloads it again. Wallets, what they have submitted, and what waits stay.
 
         Errors:
         FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended

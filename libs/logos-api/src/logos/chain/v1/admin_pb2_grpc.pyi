@@ -46,9 +46,11 @@ class ChainAdminStub:
     SetLeading: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetLeadingRequest, _admin_pb2.SetLeadingResponse]
     """Switches leading on or off, also after a restart (LEA-1)."""
     ForceBootstrap: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ForceBootstrapRequest, _admin_pb2.ForceBootstrapResponse]
-    """Puts the bootstrap rule in force for its whole period (CON-27): for a node
-    that was misled, or a network that was split for longer than k blocks. What is
-    final stays final.
+    """Puts the bootstrap rule in force for its whole period (CON-27). What is final
+    stays final: a node whose chain left the others' before its newest final block
+    comes to theirs by `from_genesis` alone (CON-50). It is durable when the call
+    returns; the node then ends, is started again by its kernel, gives its chain up
+    and downloads it again. Wallets, what they have submitted, and what waits stay.
 
     Errors:
       FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
@@ -72,9 +74,11 @@ class ChainAdminAsyncStub(ChainAdminStub):
     SetLeading: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetLeadingRequest, _admin_pb2.SetLeadingResponse]  # type: ignore[assignment]
     """Switches leading on or off, also after a restart (LEA-1)."""
     ForceBootstrap: _aio.UnaryUnaryMultiCallable[_admin_pb2.ForceBootstrapRequest, _admin_pb2.ForceBootstrapResponse]  # type: ignore[assignment]
-    """Puts the bootstrap rule in force for its whole period (CON-27): for a node
-    that was misled, or a network that was split for longer than k blocks. What is
-    final stays final.
+    """Puts the bootstrap rule in force for its whole period (CON-27). What is final
+    stays final: a node whose chain left the others' before its newest final block
+    comes to theirs by `from_genesis` alone (CON-50). It is durable when the call
+    returns; the node then ends, is started again by its kernel, gives its chain up
+    and downloads it again. Wallets, what they have submitted, and what waits stay.
 
     Errors:
       FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
@@ -107,9 +111,11 @@ class ChainAdminServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ForceBootstrapRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ForceBootstrapResponse, _abc.Awaitable[_admin_pb2.ForceBootstrapResponse]]:
-        """Puts the bootstrap rule in force for its whole period (CON-27): for a node
-        that was misled, or a network that was split for longer than k blocks. What is
-        final stays final.
+        """Puts the bootstrap rule in force for its whole period (CON-27). What is final
+        stays final: a node whose chain left the others' before its newest final block
+        comes to theirs by `from_genesis` alone (CON-50). It is durable when the call
+        returns; the node then ends, is started again by its kernel, gives its chain up
+        and downloads it again. Wallets, what they have submitted, and what waits stay.
 
         Errors:
           FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended

@@ -41,6 +41,8 @@ class Past:
     """The last note, Unix time; None: there is none."""
     is_forced: bool = False
     """The operator wants the bootstrap rule."""
+    is_anew: bool = False
+    """The chain was given up, and the download that follows has not ended (CON-51)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ class Starting:
     def force_bootstrap(self, now_ms: int) -> list[Effect]:
         """The operator wants the bootstrap rule again, for its whole period.
 
-        What is final stays final: a chain that left before it needs a start from an older state.
+        What is final stays final: a chain that left before it needs a start from the genesis
+        (CON-51).
         """
         if self.phase not in {Phase.PROLONGED, Phase.LISTENING}:
             return []

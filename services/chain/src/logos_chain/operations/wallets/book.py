@@ -12,6 +12,7 @@ from typing import Final
 
 from logos_base.machine import Answer
 from logos_chain.core.ports import ChainStore
+from logos_chain.core.wallet.beginnings import LOOK_AHEAD
 from logos_chain.core.wallet.derivation import Account
 from logos_chain.core.wallet.errors import (
     KeyUnknownError,
@@ -171,8 +172,7 @@ class WalletBook:
             if any(self._chain.is_final(each) for each in containing):
                 self._fulfil(draft)
                 return
-            for key in draft.draft.signing_keys:
-                machine.keys.secret_key(key)
+            _know_keys(machine, draft.draft)
             machine.resume(draft.draft, self.unix_ms())
         except (KeyUnknownError, NoteUnavailableError, WalletStateDamagedError) as error:
             log.warning("a kept transaction is given up", extra={"error": str(error)})
@@ -290,3 +290,15 @@ class WalletBook:
     def _watch_all(self, machine: Wallet) -> None:
         for each in self._watched:
             machine.keys.watch(each)
+
+
+def _know_keys(machine: Wallet, draft: Draft) -> None:
+    """Makes sure that a kept draft's keys are known; raises `KeyUnknownError`.
+
+    Where the chain was given up, the wallet has not come to the blocks that have used them
+    (CON-52): then it looks for as many as after a checkpoint, which blocks for some 0.1 s.
+    """
+    if not all(machine.keys.is_own(each) for each in draft.signing_keys):
+        machine.keys.look_ahead(LOOK_AHEAD)
+    for each in draft.signing_keys:
+        machine.keys.secret_key(each)

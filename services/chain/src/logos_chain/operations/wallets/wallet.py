@@ -6,7 +6,7 @@ Spec: docs/protocol/chain-wallet.md, WAL-7 to WAL-30.
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -111,6 +111,8 @@ class WalletOperations:
         """Are told that the wallet has other notes, and no block has changed them; never fail."""
         self.followed: list[Callable[[], None]] = []
         """Are told that the wallet has followed the chain to its tip; never fail."""
+        self.begin_after: Callable[[], Awaitable[object]] | None = None
+        """Is waited for before the chain is looked through, and anything is submitted (CON-52)."""
 
     async def open(self) -> None:
         """Takes up what is kept; raises DiskFullError, StoreFailedError."""
@@ -148,6 +150,8 @@ class WalletOperations:
         task.add_done_callback(self._started.discard)
 
     async def _run(self, heard: Listener) -> None:
+        if self.begin_after is not None:
+            await self.begin_after()
         while True:
             try:
                 await self._advance(heard)
