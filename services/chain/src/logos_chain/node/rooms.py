@@ -237,10 +237,10 @@ class Rooms:
     async def running(self) -> AsyncIterator[None]:
         """Takes part in the network as long as this is open."""
         wallets = [each for each in (self.wallet, self.faucet.wallet) if each is not None]
+        self.mempool.begin_after = self.start.has_chain.wait
         for each in wallets:
             await each.open()
-        for room in (self.mempool, *wallets):
-            room.begin_after = self.start.has_chain.wait
+            each.begin_after = self.start.has_chain.wait
         await self.switch.restore()
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.follow.running())
