@@ -79,6 +79,39 @@ async def note(node: Served, identifier: bytes) -> Any:
     return await node.chain.GetNote(chain_pb2.GetNoteRequest(id=identifier))
 
 
+SHORT: list[tuple[str, Any]] = [
+    ("GetCheckpoint", pb.GetCheckpointRequest(channel=b"?", key=public(KEY))),
+    ("GetCheckpoint", pb.GetCheckpointRequest(channel=CHANNEL, key=b"?")),
+    ("Forget", pb.ForgetRequest(channel=b"?", key=public(KEY))),
+    ("Forget", pb.ForgetRequest(channel=CHANNEL)),
+    ("SetConfig", config(channel=b"?")),
+    ("SetConfig", config(keys=[public(KEY), b"?"])),
+    ("Withdraw", pb.WithdrawRequest(channel=b"?", notes=[named("note")])),
+    ("Withdraw", pb.WithdrawRequest(channel=CHANNEL, notes=[named("note"), b"?"])),
+    (
+        "Withdraw",
+        pb.WithdrawRequest(
+            channel=CHANNEL,
+            notes=[named("note")],
+            output=transaction_pb2.Note(value=1, public_key=b"?"),
+        ),
+    ),
+    (
+        "SubmitSigned",
+        pb.SubmitSignedRequest(signatures=[pb.SubmitSignedRequest.Signature(key=b"?")]),
+    ),
+    ("Deposit", pb.DepositRequest(channel=b"?", value=VALUE)),
+]
+
+
+async def test_ids_and_keys_have_32_bytes(node: Served) -> None:
+    """ZON-25 to ZON-30."""
+    await made(node)
+    for method, request in SHORT:
+        call = getattr(node.sequencer, method)(request)
+        assert await refused(call) == ("INVALID_ARGUMENT", "INVALID_ID"), (method, request)
+
+
 # -- what is kept ----------------------------------------------------------------------------------
 
 
