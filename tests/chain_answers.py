@@ -298,6 +298,9 @@ class SequencerAnswers(zone_pb2_grpc.ZoneSequencerServicer):
     def SubmitSigned(self, request: Any, context: Any) -> Any:  # noqa: N802
         return zone_pb2.SubmitSignedResponse(hash=bytes.fromhex(HASH))
 
+    def Abandon(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return zone_pb2.AbandonResponse()
+
     def Deposit(self, request: Any, context: Any) -> Any:  # noqa: N802
         return zone_pb2.DepositResponse(hash=bytes.fromhex(HASH))
 

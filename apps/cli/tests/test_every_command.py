@@ -158,6 +158,7 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("channel", "withdraw"): [CHANNEL, NOTE, "--key", "KEY"],
     ("channel", "sign"): ["DRAFT", "--key", "KEY"],
     ("channel", "submit"): ["DRAFT"],
+    ("channel", "abandon"): ["DRAFT"],
     ("channel", "checkpoint"): [CHANNEL, "--key", "KEY"],
     ("channel", "forget"): [CHANNEL, "--public", HASH, "--yes"],
     ("token", "issue"): ["ada", "--role", "viewer"],

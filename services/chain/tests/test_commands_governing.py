@@ -1,4 +1,4 @@
-"""`logosctl channel config`, `withdraw`, `deposit`, `sign`, `submit`, `checkpoint` and `forget`."""
+"""`logosctl channel`: keys, rules and notes of a channel, and what a node keeps of its writers."""
 
 import json
 from collections.abc import Iterator
@@ -52,6 +52,10 @@ class Scripted(ChainAnswers, SequencerAnswers):
     def SubmitSigned(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.asked.append(request)
         return super().SubmitSigned(request, context)
+
+    def Abandon(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.asked.append(request)
+        return super().Abandon(request, context)
 
     def Deposit(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.asked.append(request)
@@ -256,6 +260,15 @@ def test_a_signature_of_a_stranger_leaves_the_draft_as_it_was(node: Node) -> Non
     told = node.run("sign", file, *signers(node, "own", "stranger"))
     assert (told.exit_code, "ZONE_KEY_NOT_ACCREDITED" in told.stderr) == (5, True)
     assert Path(file).read_bytes() == before
+
+
+def test_a_draft_is_given_up(node: Node) -> None:
+    """ZON-33."""
+    file = node.file("draft")
+    told = node.json("withdraw", CHANNEL, NOTE, "--draft", file)
+    assert node.json("abandon", file) == {"hash": told["hash"], "is_reserved": False}
+    raw = Draft.decode(Path(file).read_bytes()).transaction.encoded
+    assert node.chain.asked[-1] == zone_pb2.AbandonRequest(transaction=raw)
 
 
 def test_an_amount_is_paid_and_the_rest_stays(node: Node) -> None:

@@ -1,4 +1,4 @@
-"""ZON-25 to ZON-30: what is kept of a sequencer, and what a channel's keys and a wallet do."""
+"""ZON-25 to ZON-30, ZON-33: what a node keeps of a sequencer, a channel's keys and a wallet do."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,6 +15,7 @@ from logos.chain.v1 import chain_pb2, transaction_pb2
 from logos.chain.v1 import zone_pb2 as pb
 from logos_chain.core.wallet.types import Order
 from logos_mantle.channels import ChannelConfig
+from logos_mantle.notes import Note
 from logos_mantle.octets import ZERO
 from logos_mantle.transactions import Transaction
 from logos_zone_sdk.core.messages import Point
@@ -221,6 +222,38 @@ async def test_nothing_else_is_submitted_with_signatures(node: Served) -> None:
     wrong = signed(draft, KEY)
     wrong.transfer_proof = bytes(127)
     assert await refused(submit(wrong)) == unexpected
+
+
+async def test_a_draft_that_is_given_up_reserves_nothing(node: Served) -> None:
+    """ZON-33."""
+    await made(node)
+    before = node.rooms.wallet.reserved()
+    draft = (await node.sequencer.SetConfig(config())).draft
+    assert node.rooms.wallet.reserved() > before
+    ask = pb.AbandonRequest(transaction=draft.transaction)
+    for _ in range(2):
+        await node.sequencer.Abandon(ask)
+        assert node.rooms.wallet.reserved() == before
+    await node.sequencer.SubmitSigned(signed(draft, KEY))
+    submitted = ("FAILED_PRECONDITION", "ZONE_DRAFT_SUBMITTED")
+    assert await refused(node.sequencer.Abandon(ask)) == submitted
+    await node.include("configured")
+    found = await node.chain.GetChannel(chain_pb2.GetChannelRequest(id=CHANNEL))
+    assert found.configuration_threshold == 2
+
+
+async def test_nothing_but_a_draft_is_given_up(node: Served) -> None:
+    """ZON-33."""
+    await made(node)
+    before = node.rooms.wallet.reserved()
+    paid = await node.rooms.wallet.send([Note(5, BOB)])
+    waiting = node.rooms.mempool.get(paid)
+    assert waiting is not None
+    for raw in (b"", waiting.transaction.encoded):
+        ask = node.sequencer.Abandon(pb.AbandonRequest(transaction=raw))
+        unexpected = ("INVALID_ARGUMENT", "ZONE_TRANSACTION_UNEXPECTED")
+        assert await refused(ask) == unexpected
+    assert node.rooms.wallet.reserved() > before
 
 
 async def test_rules_that_no_channel_can_have_are_refused(node: Served) -> None:

@@ -1,4 +1,4 @@
-"""ZON-25 to ZON-32: the library's client of a channel's keys and notes, at a whole node."""
+"""ZON-25 to ZON-33: the library's client of a channel's keys and notes, at a whole node."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -57,10 +57,13 @@ async def test_keys_that_are_apart_change_rules_and_pay(
     asked = await governor.withdrawal([inside], output)
     assert asked.rest is not None
     assert asked.rest.value == VALUE - 300
+    before = node.rooms.wallet.reserved()
     alone = (await governor.draft(asked)).signed(KEY, asked)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await governor.submit(alone)
     assert told(caught.value) == ("FAILED_PRECONDITION", "ZONE_THRESHOLD_NOT_REACHED")
+    await governor.abandon(alone)
+    assert node.rooms.wallet.reserved() == before
     await signed_apart(governor, asked)
     await node.include("paid")
     assert node.rooms.wallet.balances().in_channels == VALUE - 300

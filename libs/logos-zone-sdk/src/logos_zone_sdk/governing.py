@@ -1,6 +1,6 @@
 """Keys, rules and notes of a channel, by gRPC at a node. Keys stay with the client.
 
-Spec: docs/protocol/zone-sdk.md, ZON-25 to ZON-31.
+Spec: docs/protocol/zone-sdk.md, ZON-25 to ZON-31, ZON-33.
 """
 
 from collections.abc import Sequence
@@ -156,6 +156,11 @@ class ZoneGovernor:
         )
         await self._zone.SubmitSigned(request, timeout=CALL_TIMEOUT_S)
         return draft.hash
+
+    async def abandon(self, draft: Draft) -> None:
+        """Frees the notes that a draft reserves at the node that has drafted it (ZON-33)."""
+        request = pb.AbandonRequest(transaction=draft.transaction.encoded)
+        await self._zone.Abandon(request, timeout=CALL_TIMEOUT_S)
 
     async def _note(self, identifier: bytes) -> Note:
         request = chain_pb2.GetNoteRequest(id=identifier)

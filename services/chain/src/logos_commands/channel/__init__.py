@@ -4,7 +4,7 @@ from typing import Final
 
 import typer
 
-from logos_commands.channel.drafts import sign, submit
+from logos_commands.channel.drafts import abandon, sign, submit
 from logos_commands.channel.governing import config, deposit, withdraw
 from logos_commands.channel.kept import checkpoint, forget
 from logos_commands.channel.keys import key
@@ -46,5 +46,6 @@ command.command("deposit")(deposit)
 command.command("withdraw")(withdraw)
 command.command("sign")(sign)
 command.command("submit")(submit)
+command.command("abandon")(abandon)
 command.command("checkpoint")(checkpoint)
 command.command("forget")(forget)

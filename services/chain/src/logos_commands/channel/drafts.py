@@ -1,4 +1,4 @@
-"""`logosctl channel sign` and `submit`: drafts of changes as files, for keys that are apart."""
+"""`logosctl channel sign`, `submit` and `abandon`: drafts as files, for keys that are apart."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -71,6 +71,24 @@ def submit(
 
     session.call(work)
     print_submitted(session, draft, wait=wait, output=session.form(output))
+
+
+def abandon(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="DRAFT", help="Of `config` or `withdraw`.")],
+    output: FormOption = None,
+) -> None:
+    """Free the notes that the node's wallet reserves for a draft; the file stays."""
+    session = session_of(context)
+    with explained():
+        draft = read_draft(file)
+
+    async def work(node: grpc.aio.Channel) -> None:
+        await ZoneGovernor(draft.change.channel, node).abandon(draft)
+
+    session.call(work)
+    record = {"hash": draft.hash.hex(), "is_reserved": False}
+    session.report(record, f"no notes are reserved for {draft.hash.hex()}", output)
 
 
 def read_draft(file: Path) -> Draft:

@@ -3,7 +3,7 @@
 A change is drafted, with what the wallet pays for it; the holders of the channel's keys sign the
 draft, and it comes back with their signatures. Nothing is kept of it but the wallet's reservation.
 
-Spec: docs/protocol/zone-sdk.md, ZON-27 to ZON-30.
+Spec: docs/protocol/zone-sdk.md, ZON-27 to ZON-30, ZON-33.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,6 +15,7 @@ from logos_chain.core.ledger.types import Channel
 from logos_chain.core.wallet.errors import OrderInvalidError
 from logos_chain.core.wallet.types import Deposit, Order
 from logos_chain.core.zone_errors import (
+    DraftSubmittedError,
     NoteForeignError,
     NotesInsufficientError,
     ThresholdNotReachedError,
@@ -156,6 +157,21 @@ class GovernOperations:
         proofs: list[OperationProof] = [proof for _ in transaction.operations[:-1]]
         proofs.append(ZkSignatureProof(transfer_proof))
         return await self._ports.submit(SignedTransaction(transaction, tuple(proofs)).encoded)
+
+    def abandon(self, raw: bytes) -> None:
+        """Frees the notes that a drafted change reserves (ZON-33).
+
+        Args:
+            raw: The transaction without proofs, encoded.
+
+        Raises:
+            TransactionUnexpectedError
+            DraftSubmittedError: It waits in the mempool.
+        """
+        transaction, _ = _read_draft(raw)
+        if self._ports.mempool.get(transaction.hash) is not None:
+            raise DraftSubmittedError("the draft was submitted, and waits in the mempool")
+        self._ports.give_up(transaction.hash)
 
     async def _drafted(self, channel: Channel, change: Change) -> Drafted:
         wanted, operations = _threshold(channel, change), operations_of(change)
