@@ -18,12 +18,13 @@ from logos.chain.v1 import (
     zone_pb2,
     zone_pb2_grpc,
 )
-from logos_mantle.channels import ChannelInscribe, message_id
+from logos_mantle.channels import ChannelConfig, ChannelInscribe, ChannelWithdraw, message_id
 from logos_mantle.notes import Note
 from logos_mantle.octets import ZERO, Reader
 from logos_mantle.operations import encode_operation, read_operation
 from logos_mantle.transactions import Transaction
 from logos_mantle.transfers import Transfer
+from logos_zone_sdk.core.governing import Draft
 from logos_zone_sdk.core.messages import Point
 from logos_zone_sdk.core.places import Cursor
 
@@ -41,9 +42,8 @@ _SUMMARY = b"LOGOSCKP\1" + bytes(96) + (7).to_bytes(8, "little") + (140).to_byte
 _HASHED = _SUMMARY + b"\xff"
 CHECKPOINT = _HASHED + blake2b(_HASHED, digest_size=32).digest()
 """One without records, of block 7."""
-
-_KEY = Ed25519PrivateKey.from_private_bytes(WRITER).public_key().public_bytes_raw()
-_MESSAGE = ChannelInscribe(bytes.fromhex(CHANNEL), b"\x1b[2J", ZERO, _KEY)
+PUBLIC = Ed25519PrivateKey.from_private_bytes(WRITER).public_key().public_bytes_raw()
+_MESSAGE = ChannelInscribe(bytes.fromhex(CHANNEL), b"\x1b[2J", ZERO, PUBLIC)
 _INCLUDED = transaction_pb2.TRANSACTION_STAGE_INCLUDED
 _FINAL = transaction_pb2.TRANSACTION_STAGE_FINAL
 
@@ -140,7 +140,12 @@ class ChainAnswers(chain_pb2_grpc.ChainNodeServicer):
         if request.id != _MESSAGE.channel:
             context.abort(grpc.StatusCode.NOT_FOUND, "no such channel exists")
         return chain_pb2.GetChannelResponse(
-            keys=[_KEY], tip=message_id(_MESSAGE), tip_slot=self.tip.slot, block=self.tip.id
+            keys=[PUBLIC],
+            tip=message_id(_MESSAGE),
+            tip_slot=self.tip.slot,
+            configuration_threshold=1,
+            transfer_threshold=1,
+            block=self.tip.id,
         )
 
     def GetSupply(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -230,7 +235,7 @@ class IndexerAnswers(zone_pb2_grpc.ZoneIndexerServicer):
         id=message_id(_MESSAGE),
         block=ChainAnswers.tip,
         inscription=zone_pb2.ZoneMessage.Inscription(
-            payload=_MESSAGE.inscription, parent=ZERO, signer=_KEY
+            payload=_MESSAGE.inscription, parent=ZERO, signer=PUBLIC
         ),
     )
     cursor = Cursor(message_id(_MESSAGE), Point(bytes([8]) * 32, 8, 160)).encode()
@@ -244,7 +249,23 @@ class IndexerAnswers(zone_pb2_grpc.ZoneIndexerServicer):
         yield zone_pb2.FollowResponse(found=found)
 
 
-_DRAFT = zone_pb2.ChannelDraft(hash=bytes.fromhex(HASH), threshold=1, keys=[_KEY])
+def _draft(*changes: Any) -> zone_pb2.ChannelDraft:
+    paid = Transaction((*changes, Transfer((bytes.fromhex(HASH),), (Note(1, bytes(32)),))))
+    return zone_pb2.ChannelDraft(
+        hash=paid.hash,
+        transaction=paid.encoded,
+        transfer_proof=bytes(128),
+        fee=7,
+        threshold=1,
+        keys=[PUBLIC],
+    )
+
+
+_RELEASED = Transaction.decode(
+    _draft(ChannelWithdraw(_MESSAGE.channel, (bytes.fromhex(NOTE),))).transaction
+)
+DRAFT = Draft(_RELEASED, bytes(128), 7, 1, (PUBLIC,)).encode()
+"""The file of one that releases `NOTE`."""
 
 
 class SequencerAnswers(zone_pb2_grpc.ZoneSequencerServicer):
@@ -260,13 +281,25 @@ class SequencerAnswers(zone_pb2_grpc.ZoneSequencerServicer):
         return zone_pb2.ForgetResponse()
 
     def SetConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return zone_pb2.SetConfigResponse(draft=_DRAFT)
+        config = ChannelConfig(
+            request.channel,
+            tuple(request.keys),
+            request.posting_timeframe_slots,
+            request.posting_timeout_slots,
+            request.configuration_threshold,
+            request.transfer_threshold,
+        )
+        return zone_pb2.SetConfigResponse(draft=_draft(config))
 
     def Withdraw(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return zone_pb2.WithdrawResponse(draft=_DRAFT)
+        released = ChannelWithdraw(request.channel, tuple(request.notes))
+        return zone_pb2.WithdrawResponse(draft=_draft(released))
 
     def SubmitSigned(self, request: Any, context: Any) -> Any:  # noqa: N802
         return zone_pb2.SubmitSignedResponse(hash=bytes.fromhex(HASH))
+
+    def Abandon(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return zone_pb2.AbandonResponse()
 
     def Deposit(self, request: Any, context: Any) -> Any:  # noqa: N802
         return zone_pb2.DepositResponse(hash=bytes.fromhex(HASH))

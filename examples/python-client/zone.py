@@ -5,6 +5,7 @@
 import os
 import queue
 import sys
+import time
 from pathlib import Path
 
 import grpc
@@ -15,6 +16,7 @@ from logos.chain.v1 import zone_pb2_grpc as pb_grpc
 
 Who = list[tuple[str, str]]
 Ask = pb.PublishRequest
+RETRY_S = 5
 
 
 def write(node: grpc.Channel, who: Who, key: Ed25519PrivateKey, channel: bytes, text: str) -> None:
@@ -46,6 +48,20 @@ def write(node: grpc.Channel, who: Who, key: Ed25519PrivateKey, channel: bytes, 
     requests.put(None)  # ends the call
 
 
+def written(
+    node: grpc.Channel, who: Who, key: Ed25519PrivateKey, channel: bytes, text: str
+) -> bool:
+    """Writes as `write` does; False: the node opens nothing yet, as right after its start."""
+    try:
+        write(node, who, key, channel, text)
+    except grpc.RpcError as error:
+        details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
+        if b"ZONE_NODE_BEHIND" not in details:  # the reason, in google.rpc.ErrorInfo
+            raise
+        return False
+    return True
+
+
 def read(node: grpc.Channel, who: Who, channel: bytes) -> list[bytes]:
     """Returns the final messages of a channel, in their order."""
     found = pb_grpc.ZoneIndexerStub(node).Scan(pb.ScanRequest(channel=channel), metadata=who)
@@ -60,7 +76,9 @@ def main(action: str, *words: str) -> int:
             file, channel, text = words
             raw = bytes.fromhex(Path(file).read_text())
             key = Ed25519PrivateKey.from_private_bytes(raw)
-            write(node, who, key, bytes.fromhex(channel), text)
+            while not written(node, who, key, bytes.fromhex(channel), text):
+                print("the node still downloads the chain", file=sys.stderr)
+                time.sleep(RETRY_S)
         else:
             for payload in read(node, who, bytes.fromhex(words[0])):
                 print(payload.decode())

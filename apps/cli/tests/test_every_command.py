@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from answering_node import BEARER, answering
-from chain_answers import ADDRESS, CHANNEL, CHECKPOINT, HASH, NOTE, PHRASE, WRITER
+from chain_answers import ADDRESS, CHANNEL, CHECKPOINT, DRAFT, HASH, NOTE, PHRASE, WRITER
 from delivery_answers import TOPIC
 from logos_cli.logos import app as logos_app
 from logos_cli.main import app as logosctl_app
@@ -153,6 +153,14 @@ OF_A_NODE: dict[tuple[str, ...], list[str]] = {
     ("channel", "show"): [CHANNEL],
     ("channel", "inscribe"): [CHANNEL, "hello", "--key", "KEY"],
     ("channel", "follow"): [CHANNEL, "--count", "1"],
+    ("channel", "config"): [CHANNEL, "--key", "KEY", "--timeframe", "5"],
+    ("channel", "deposit"): [CHANNEL, "5"],
+    ("channel", "withdraw"): [CHANNEL, NOTE, "--key", "KEY"],
+    ("channel", "sign"): ["DRAFT", "--key", "KEY"],
+    ("channel", "submit"): ["DRAFT"],
+    ("channel", "abandon"): ["DRAFT"],
+    ("channel", "checkpoint"): [CHANNEL, "--key", "KEY"],
+    ("channel", "forget"): [CHANNEL, "--public", HASH, "--yes"],
     ("token", "issue"): ["ada", "--role", "viewer"],
     ("token", "list"): [],
     ("token", "revoke"): ["ada"],
@@ -181,6 +189,7 @@ NOT_ASKING = {
     ("module", "new"),
     ("module", "check"),
     ("channel", "key"),
+    ("channel", "sign"),
     ("chain", "checkpoint", "show"),
 }
 """Commands that do well without the node that was named."""
@@ -268,6 +277,7 @@ def _checkout(folder: Path, address: str) -> Path:
     """Makes a folder to run commands in, with a testnet of one node."""
     (folder / "FILE").write_bytes(b"x")
     (folder / "CHECKPOINT").write_bytes(CHECKPOINT)
+    (folder / "DRAFT").write_bytes(DRAFT)
     write_private(folder / "KEY", WRITER.hex().encode())
     (folder / "DIR").mkdir()
     (folder / "DIR" / "module.toml").write_text(MANIFEST)
@@ -411,7 +421,7 @@ WRONG_WORDS = [
     (*path, str(index))
     for path, words in OF_A_NODE.items()
     for index, word in enumerate(words)
-    if word not in {"FILE", "OUT", "DIR", "KEY", "CHECKPOINT"}  # names of files are bytes
+    if word not in {"FILE", "OUT", "DIR", "KEY", "CHECKPOINT", "DRAFT"}  # names of files are bytes
 ]
 
 

@@ -1,4 +1,4 @@
-"""ZON-25 to ZON-30: what is kept of a sequencer, and what a channel's keys and a wallet do."""
+"""ZON-25 to ZON-30, ZON-33: what a node keeps of a sequencer, a channel's keys and a wallet do."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,6 +15,7 @@ from logos.chain.v1 import chain_pb2, transaction_pb2
 from logos.chain.v1 import zone_pb2 as pb
 from logos_chain.core.wallet.types import Order
 from logos_mantle.channels import ChannelConfig
+from logos_mantle.notes import Note
 from logos_mantle.octets import ZERO
 from logos_mantle.transactions import Transaction
 from logos_zone_sdk.core.messages import Point
@@ -77,6 +78,39 @@ async def deposited(node: Served) -> bytes:
 
 async def note(node: Served, identifier: bytes) -> Any:
     return await node.chain.GetNote(chain_pb2.GetNoteRequest(id=identifier))
+
+
+SHORT: list[tuple[str, Any]] = [
+    ("GetCheckpoint", pb.GetCheckpointRequest(channel=b"?", key=public(KEY))),
+    ("GetCheckpoint", pb.GetCheckpointRequest(channel=CHANNEL, key=b"?")),
+    ("Forget", pb.ForgetRequest(channel=b"?", key=public(KEY))),
+    ("Forget", pb.ForgetRequest(channel=CHANNEL)),
+    ("SetConfig", config(channel=b"?")),
+    ("SetConfig", config(keys=[public(KEY), b"?"])),
+    ("Withdraw", pb.WithdrawRequest(channel=b"?", notes=[named("note")])),
+    ("Withdraw", pb.WithdrawRequest(channel=CHANNEL, notes=[named("note"), b"?"])),
+    (
+        "Withdraw",
+        pb.WithdrawRequest(
+            channel=CHANNEL,
+            notes=[named("note")],
+            output=transaction_pb2.Note(value=1, public_key=b"?"),
+        ),
+    ),
+    (
+        "SubmitSigned",
+        pb.SubmitSignedRequest(signatures=[pb.SubmitSignedRequest.Signature(key=b"?")]),
+    ),
+    ("Deposit", pb.DepositRequest(channel=b"?", value=VALUE)),
+]
+
+
+async def test_ids_and_keys_have_32_bytes(node: Served) -> None:
+    """ZON-25 to ZON-30."""
+    await made(node)
+    for method, request in SHORT:
+        call = getattr(node.sequencer, method)(request)
+        assert await refused(call) == ("INVALID_ARGUMENT", "INVALID_ID"), (method, request)
 
 
 # -- what is kept ----------------------------------------------------------------------------------
@@ -188,6 +222,38 @@ async def test_nothing_else_is_submitted_with_signatures(node: Served) -> None:
     wrong = signed(draft, KEY)
     wrong.transfer_proof = bytes(127)
     assert await refused(submit(wrong)) == unexpected
+
+
+async def test_a_draft_that_is_given_up_reserves_nothing(node: Served) -> None:
+    """ZON-33."""
+    await made(node)
+    before = node.rooms.wallet.reserved()
+    draft = (await node.sequencer.SetConfig(config())).draft
+    assert node.rooms.wallet.reserved() > before
+    ask = pb.AbandonRequest(transaction=draft.transaction)
+    for _ in range(2):
+        await node.sequencer.Abandon(ask)
+        assert node.rooms.wallet.reserved() == before
+    await node.sequencer.SubmitSigned(signed(draft, KEY))
+    submitted = ("FAILED_PRECONDITION", "ZONE_DRAFT_SUBMITTED")
+    assert await refused(node.sequencer.Abandon(ask)) == submitted
+    await node.include("configured")
+    found = await node.chain.GetChannel(chain_pb2.GetChannelRequest(id=CHANNEL))
+    assert found.configuration_threshold == 2
+
+
+async def test_nothing_but_a_draft_is_given_up(node: Served) -> None:
+    """ZON-33."""
+    await made(node)
+    before = node.rooms.wallet.reserved()
+    paid = await node.rooms.wallet.send([Note(5, BOB)])
+    waiting = node.rooms.mempool.get(paid)
+    assert waiting is not None
+    for raw in (b"", waiting.transaction.encoded):
+        ask = node.sequencer.Abandon(pb.AbandonRequest(transaction=raw))
+        unexpected = ("INVALID_ARGUMENT", "ZONE_TRANSACTION_UNEXPECTED")
+        assert await refused(ask) == unexpected
+    assert node.rooms.wallet.reserved() > before
 
 
 async def test_rules_that_no_channel_can_have_are_refused(node: Served) -> None:

@@ -1,7 +1,7 @@
-"""Zones on the chain: a sequencer writes to a channel, an indexer reads it.
+"""Zones on the chain: a sequencer writes to a channel, an indexer reads it, its keys govern it.
 
-`sequencer.ZoneSequencer` and `indexer.ZoneIndexer` talk to a node by gRPC. What they decide is in
-`core`, which does no I/O.
+`sequencer.ZoneSequencer`, `indexer.ZoneIndexer` and `governing.ZoneGovernor` talk to a node by
+gRPC. What they decide is in `core`, which does no I/O.
 
 Spec: docs/protocol/zone-sdk.md.
 """

@@ -95,6 +95,20 @@ class PaymentForeignError(RemoteFaultError):
     reason = "ZONE_PAYMENT_FOREIGN"
 
 
+class DraftForeignError(RemoteFaultError):
+    """A draft is of another change than the one that was asked for, or agreed to (ZON-31)."""
+
+    kind = ErrorKind.INTERNAL
+    reason = "ZONE_DRAFT_FOREIGN"
+
+
+class DraftMalformedError(LogosError):
+    """Bytes that are no draft of a channel's change (ZON-32)."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    reason = "ZONE_DRAFT_MALFORMED"
+
+
 class NodeBehindError(LogosError):
     """The node still downloads the chain (ZON-18)."""
 

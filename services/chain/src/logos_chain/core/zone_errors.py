@@ -66,6 +66,13 @@ class TransactionUnexpectedError(LogosError):
     reason = "ZONE_TRANSACTION_UNEXPECTED"
 
 
+class DraftSubmittedError(LogosError):
+    """A draft that waits in the mempool cannot be abandoned (ZON-33)."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    reason = "ZONE_DRAFT_SUBMITTED"
+
+
 class NoteForeignError(LogosError):
     """A note is not the channel's (ZON-30)."""
 

@@ -106,6 +106,11 @@ class ZoneSequencerServicer(Contract):
         hash_ = await self._govern.signed(request.transaction, request.transfer_proof, signatures)
         return pb.SubmitSignedResponse(hash=hash_)
 
+    async def Abandon(self, request: pb.AbandonRequest, context: Context) -> pb.AbandonResponse:
+        """Frees the notes that a drafted change reserves."""
+        self._govern.abandon(request.transaction)
+        return pb.AbandonResponse()
+
     async def Deposit(self, request: pb.DepositRequest, context: Context) -> pb.DepositResponse:
         """Gives a value of the node's wallet to a channel."""
         channel = convert.identifier(request.channel, "channel")

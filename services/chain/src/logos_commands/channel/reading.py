@@ -10,9 +10,10 @@ import typer
 from logos.chain.v1 import chain_pb2 as pb
 from logos.chain.v1.chain_pb2_grpc import ChainNodeStub
 from logos_cli.arguments import utf8
-from logos_cli.console import Output, print_json, print_json_line, shown
+from logos_cli.console import Output, print_json_line, shown
 from logos_cli.session import FormOption, session_of
 from logos_commands.chain.records import to_id
+from logos_commands.channel.drafts import print_record
 from logos_commands.channel.writing import ChannelArgument
 from logos_zone_sdk.core.errors import CursorMalformedError
 from logos_zone_sdk.core.indexing import Found, Lost, Settled
@@ -25,7 +26,7 @@ NOW: Final = "now"
 
 
 def show(context: typer.Context, channel: ChannelArgument, output: FormOption = None) -> None:
-    """Show who may write to a channel, and its last message."""
+    """Show who may write to a channel, how many keys decide, and its last message."""
     session = session_of(context)
     request = pb.GetChannelRequest(id=to_id(channel))
     found = session.ask(lambda node: ChainNodeStub(node).GetChannel, request)
@@ -38,13 +39,10 @@ def show(context: typer.Context, channel: ChannelArgument, output: FormOption = 
         "turn_since_slot": found.sequencer_since_slot,
         "timeframe_slots": found.posting_timeframe_slots,
         "timeout_slots": found.posting_timeout_slots,
+        "configuration_threshold": found.configuration_threshold,
+        "transfer_threshold": found.transfer_threshold,
     }
-    if session.form(output) is Output.JSON:
-        print_json(record)
-        return
-    for name, value in record.items():
-        for each in value if isinstance(value, list) else [value]:
-            print(f"{name.replace('_', ' '):>16}  {each}")
+    print_record(record, session.form(output))
 
 
 def follow(

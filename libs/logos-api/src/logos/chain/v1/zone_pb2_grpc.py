@@ -250,6 +250,11 @@ class ZoneSequencerStub:
                 request_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.SubmitSignedRequest.SerializeToString,
                 response_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.SubmitSignedResponse.FromString,
                 _registered_method=True)
+        self.Abandon = channel.unary_unary(
+                '/logos.chain.v1.ZoneSequencer/Abandon',
+                request_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.AbandonRequest.SerializeToString,
+                response_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.AbandonResponse.FromString,
+                _registered_method=True)
         self.Deposit = channel.unary_unary(
                 '/logos.chain.v1.ZoneSequencer/Deposit',
                 request_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.DepositRequest.SerializeToString,
@@ -371,6 +376,19 @@ class ZoneSequencerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Abandon(self, request, context):
+        """Frees the wallet's notes that a draft reserves, before its ten minutes are over
+        (ZON-33). Without effect where none are; a copy that is submitted later is taken as
+        long as nothing else has spent them.
+
+        Errors:
+        INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
+        FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it waits in the mempool
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Deposit(self, request, context):
         """Gives a value of the node's wallet to a channel (ZON-27). Returns once it waits in
         the mempool.
@@ -425,6 +443,11 @@ def add_ZoneSequencerServicer_to_server(servicer, server):
                     servicer.SubmitSigned,
                     request_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.SubmitSignedRequest.FromString,
                     response_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.SubmitSignedResponse.SerializeToString,
+            ),
+            'Abandon': grpc.unary_unary_rpc_method_handler(
+                    servicer.Abandon,
+                    request_deserializer=logos_dot_chain_dot_v1_dot_zone__pb2.AbandonRequest.FromString,
+                    response_serializer=logos_dot_chain_dot_v1_dot_zone__pb2.AbandonResponse.SerializeToString,
             ),
             'Deposit': grpc.unary_unary_rpc_method_handler(
                     servicer.Deposit,
@@ -624,6 +647,33 @@ class ZoneSequencer:
             '/logos.chain.v1.ZoneSequencer/SubmitSigned',
             logos_dot_chain_dot_v1_dot_zone__pb2.SubmitSignedRequest.SerializeToString,
             logos_dot_chain_dot_v1_dot_zone__pb2.SubmitSignedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Abandon(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.chain.v1.ZoneSequencer/Abandon',
+            logos_dot_chain_dot_v1_dot_zone__pb2.AbandonRequest.SerializeToString,
+            logos_dot_chain_dot_v1_dot_zone__pb2.AbandonResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -257,6 +257,15 @@ class ZoneSequencerStub:
       FAILED_PRECONDITION  ZONE_THRESHOLD_NOT_REACHED: there are too few signatures
       FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
     """
+    Abandon: _grpc.UnaryUnaryMultiCallable[_zone_pb2.AbandonRequest, _zone_pb2.AbandonResponse]
+    """Frees the wallet's notes that a draft reserves, before its ten minutes are over
+    (ZON-33). Without effect where none are; a copy that is submitted later is taken as
+    long as nothing else has spent them.
+
+    Errors:
+      INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
+      FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it waits in the mempool
+    """
     Deposit: _grpc.UnaryUnaryMultiCallable[_zone_pb2.DepositRequest, _zone_pb2.DepositResponse]
     """Gives a value of the node's wallet to a channel (ZON-27). Returns once it waits in
     the mempool.
@@ -358,6 +367,15 @@ class ZoneSequencerAsyncStub(ZoneSequencerStub):
       FAILED_PRECONDITION  ZONE_KEY_NOT_ACCREDITED: a key is not the channel's
       FAILED_PRECONDITION  ZONE_THRESHOLD_NOT_REACHED: there are too few signatures
       FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+    """
+    Abandon: _aio.UnaryUnaryMultiCallable[_zone_pb2.AbandonRequest, _zone_pb2.AbandonResponse]  # type: ignore[assignment]
+    """Frees the wallet's notes that a draft reserves, before its ten minutes are over
+    (ZON-33). Without effect where none are; a copy that is submitted later is taken as
+    long as nothing else has spent them.
+
+    Errors:
+      INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
+      FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it waits in the mempool
     """
     Deposit: _aio.UnaryUnaryMultiCallable[_zone_pb2.DepositRequest, _zone_pb2.DepositResponse]  # type: ignore[assignment]
     """Gives a value of the node's wallet to a channel (ZON-27). Returns once it waits in
@@ -499,6 +517,21 @@ class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
           FAILED_PRECONDITION  ZONE_KEY_NOT_ACCREDITED: a key is not the channel's
           FAILED_PRECONDITION  ZONE_THRESHOLD_NOT_REACHED: there are too few signatures
           FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+        """
+
+    @_abc_1.abstractmethod
+    def Abandon(
+        self,
+        request: _zone_pb2.AbandonRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_zone_pb2.AbandonResponse, _abc.Awaitable[_zone_pb2.AbandonResponse]]:
+        """Frees the wallet's notes that a draft reserves, before its ten minutes are over
+        (ZON-33). Without effect where none are; a copy that is submitted later is taken as
+        long as nothing else has spent them.
+
+        Errors:
+          INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
+          FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it waits in the mempool
         """
 
     @_abc_1.abstractmethod

@@ -3,7 +3,7 @@
 A change is drafted, with what the wallet pays for it; the holders of the channel's keys sign the
 draft, and it comes back with their signatures. Nothing is kept of it but the wallet's reservation.
 
-Spec: docs/protocol/zone-sdk.md, ZON-27 to ZON-30.
+Spec: docs/protocol/zone-sdk.md, ZON-27 to ZON-30, ZON-33.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,6 +15,7 @@ from logos_chain.core.ledger.types import Channel
 from logos_chain.core.wallet.errors import OrderInvalidError
 from logos_chain.core.wallet.types import Deposit, Order
 from logos_chain.core.zone_errors import (
+    DraftSubmittedError,
     NoteForeignError,
     NotesInsufficientError,
     ThresholdNotReachedError,
@@ -23,26 +24,18 @@ from logos_chain.core.zone_errors import (
 from logos_chain.operations.wallets.submitting import Prepared
 from logos_chain.operations.zones.channel_chain import ChannelChain
 from logos_chain.operations.zones.signing import ZonePorts, check_signature
-from logos_mantle.channels import ChannelConfig, ChannelTransfer, ChannelWithdraw
+from logos_mantle.channels import ChannelConfig
 from logos_mantle.errors import MalformedError
 from logos_mantle.limits import MAX_METADATA_BYTES
-from logos_mantle.notes import Note, note_id
-from logos_mantle.operations import operation_id
+from logos_mantle.notes import Note
+from logos_mantle.octets import GROTH16_BYTES
 from logos_mantle.proofs import IndexedSignature, OperationProof, ThresholdProof, ZkSignatureProof
 from logos_mantle.transactions import SignedTransaction, Transaction
-from logos_mantle.transfers import Transfer
-from logos_zone_sdk.core.errors import NotAccreditedError
+from logos_zone_sdk.core.errors import DraftMalformedError, NotAccreditedError
+from logos_zone_sdk.core.governing import Change, Withdrawal, change_of, operations_of
 
 MAX_NOTES: Final = 255
 """In one withdrawal (MAN-7)."""
-_PROOF_BYTES: Final = 128
-
-Change = ChannelConfig | ChannelTransfer | ChannelWithdraw
-_SHAPES: Final = (
-    [ChannelConfig, Transfer],
-    [ChannelWithdraw, Transfer],
-    [ChannelTransfer, ChannelWithdraw, Transfer],
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +78,7 @@ class GovernOperations:
             if not 0 < getattr(config, field) <= most:
                 raise OrderInvalidError(f"1 to {most}, the number of keys", field=field)
         channel, _ = await self._chain.governed(config.channel)
-        return await self._drafted(channel, (config,))
+        return await self._drafted(channel, config)
 
     async def withdrawal(
         self, channel_id: bytes, notes: Sequence[bytes], output: Note | None
@@ -113,7 +106,8 @@ class GovernOperations:
             if each.channel != channel_id:
                 raise NoteForeignError("the note is not the channel's")
             there.append(each.note)
-        return await self._drafted(channel, _withdrawal(channel_id, notes, there, output))
+        rest = None if output is None else _rest(there, output)
+        return await self._drafted(channel, Withdrawal(channel_id, tuple(notes), output, rest))
 
     async def deposit(self, deposit: Deposit, request: bytes) -> bytes:
         """Gives a value of the wallet to a channel; returns the transaction's hash (ZON-27).
@@ -145,12 +139,11 @@ class GovernOperations:
             ThresholdNotReachedError: There are too few.
             LogosError: As of what takes transactions.
         """
-        transaction = _change(raw)
-        if len(transfer_proof) != _PROOF_BYTES:
-            raise TransactionUnexpectedError(f"a proof has {_PROOF_BYTES} bytes")
-        *changes, _ = transaction.operations
-        channel, _ = await self._chain.governed(changes[0].channel)  # type: ignore[union-attr]
-        wanted = _threshold(channel, changes[0])
+        transaction, change = _read_draft(raw)
+        if len(transfer_proof) != GROTH16_BYTES:
+            raise TransactionUnexpectedError(f"a proof has {GROTH16_BYTES} bytes")
+        channel, _ = await self._chain.governed(change.channel)
+        wanted = _threshold(channel, change)
         found: list[IndexedSignature] = []
         for key, signature in signatures.items():
             if key not in channel.keys:
@@ -161,44 +154,48 @@ class GovernOperations:
             raise ThresholdNotReachedError(f"{len(found)} of {wanted} signatures")
         chosen = sorted(found, key=lambda each: each.index)[:wanted]
         proof = ThresholdProof(tuple(chosen))
-        proofs: list[OperationProof] = [proof for _ in changes]
+        proofs: list[OperationProof] = [proof for _ in transaction.operations[:-1]]
         proofs.append(ZkSignatureProof(transfer_proof))
         return await self._ports.submit(SignedTransaction(transaction, tuple(proofs)).encoded)
 
-    async def _drafted(self, channel: Channel, changes: tuple[Change, ...]) -> Drafted:
-        wanted = _threshold(channel, changes[0])
-        order = Order(operations=changes, signatures=(wanted,) * len(changes))
+    def abandon(self, raw: bytes) -> None:
+        """Frees the notes that a drafted change reserves (ZON-33).
+
+        Args:
+            raw: The transaction without proofs, encoded.
+
+        Raises:
+            TransactionUnexpectedError
+            DraftSubmittedError: It waits in the mempool.
+        """
+        transaction, _ = _read_draft(raw)
+        if self._ports.mempool.get(transaction.hash) is not None:
+            raise DraftSubmittedError("the draft was submitted, and waits in the mempool")
+        self._ports.give_up(transaction.hash)
+
+    async def _drafted(self, channel: Channel, change: Change) -> Drafted:
+        wanted, operations = _threshold(channel, change), operations_of(change)
+        order = Order(operations=operations, signatures=(wanted,) * len(operations))
         return Drafted(await self._ports.prepare(order), channel, wanted)
 
 
-def _withdrawal(
-    channel_id: bytes, notes: Sequence[bytes], there: Sequence[Note], output: Note | None
-) -> tuple[Change, ...]:
-    if output is None:
-        return (ChannelWithdraw(channel_id, tuple(notes)),)
+def _rest(there: Sequence[Note], output: Note) -> Note | None:
     if not output.value:
         raise OrderInvalidError("a note has a value", field="output")
     rest = sum(each.value for each in there) - output.value
     if rest < 0:
         raise NotesInsufficientError("the notes are worth less than what is to be paid")
-    change = (Note(rest, there[0].public_key),) if rest else ()
-    made = ChannelTransfer(channel_id, tuple(notes), (output, *change))
-    paid = note_id(operation_id(made), 0, output)
-    return made, ChannelWithdraw(channel_id, (paid,))
+    return Note(rest, there[0].public_key) if rest else None
 
 
-def _change(raw: bytes) -> Transaction:
+def _read_draft(raw: bytes) -> tuple[Transaction, Change]:
     try:
         transaction = Transaction.decode(raw)
-    except MalformedError as error:
-        raise TransactionUnexpectedError("the transaction does not decode") from error
-    operations = transaction.operations
-    channels = {each.channel for each in operations if not isinstance(each, Transfer)}  # type: ignore[union-attr]
-    if [type(each) for each in operations] not in _SHAPES or len(channels) != 1:
-        raise TransactionUnexpectedError("no configuration or withdrawal of one channel")
-    return transaction
+        return transaction, change_of(transaction)
+    except (MalformedError, DraftMalformedError) as error:
+        raise TransactionUnexpectedError(f"it is no draft: {error}") from error
 
 
-def _threshold(channel: Channel, change: object) -> int:
+def _threshold(channel: Channel, change: Change) -> int:
     is_config = isinstance(change, ChannelConfig)
     return channel.configuration_threshold if is_config else channel.transfer_threshold

@@ -43,6 +43,10 @@ class Sign:
 class Mempool(Protocol):
     """What is asked of the node's mempool."""
 
+    def get(self, identifier: bytes) -> SignedTransaction | None:
+        """Returns a waiting transaction by its hash, 32 bytes."""
+        ...
+
     def waiting(self, after: int, limit: int) -> list[SignedTransaction]:
         """Returns a page of what waits."""
         ...
