@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from chain_ledger import Chain, activity, contents, epoch_state, named
 from chain_memory import MemoryStore
-from chain_world import Scripted, World, give, node, state_of
+from chain_world import Scripted, World, give, node, state_of, until
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from logos_chain.core.branch import Branches
 from logos_chain.core.consensus.errors import RejectReason
 from logos_chain.core.ledger import ledger
 from logos_chain.core.ledger.errors import Refusal, Unmet
@@ -25,9 +26,11 @@ from logos_chain.core.ledger.obligations import (
     Obligation,
 )
 from logos_chain.operations.following import Fault, RejectedBlock
+from logos_chain.operations.ledger_lane import LedgerLane
 from logos_chain.operations.obliged import ObligationsOnTheWay
 from logos_chain.operations.verifying import Proof, ProofVerifier
 from logos_mantle.blocks import Block
+from logos_module.errors import ModuleDrainingError
 
 DEADLINE_S = 30
 BAD = b"\1" * 128
@@ -128,6 +131,39 @@ async def test_the_ledger_goes_on_while_proofs_are_verified(
     async with node(world, verifier=verifier) as follow:
         monkeypatch.setattr(ledger, "execute", waiting)
         assert await give(follow, [block]) == [None]
+
+
+async def test_a_node_that_ends_executes_no_block_that_it_has_not_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, given, executed, end = World(), list[Any](), list[bytes](), threading.Event()
+    blocks = [block_of(world, count) for count in (1, 2, 3)]
+    execute, give_work, close = Branches.execute, LedgerLane.give, LedgerLane.close
+
+    def counted(lane: LedgerLane, work: Any) -> Any:
+        given.append(work)
+        return give_work(lane, work)
+
+    def slow(branches: Branches, **values: Any) -> Any:
+        executed.append(values["block"])
+        assert end.wait(DEADLINE_S)
+        return execute(branches, **values)
+
+    async def closed(lane: LedgerLane) -> None:
+        end.set()
+        await close(lane)
+
+    monkeypatch.setattr(Branches, "execute", slow)
+    monkeypatch.setattr(LedgerLane, "close", closed)
+    async with node(world) as follow:
+        monkeypatch.setattr(LedgerLane, "give", counted)
+        taking = asyncio.gather(
+            *(follow.take(each.encode(), "a") for each in blocks), return_exceptions=True
+        )
+        await until(lambda: len(given) == len(blocks) and bool(executed))
+
+    assert all(isinstance(each, ModuleDrainingError) for each in await taking)
+    assert len(executed) == 1
 
 
 def test_a_ledger_tells_of_obligations_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:

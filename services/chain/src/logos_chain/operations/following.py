@@ -10,7 +10,7 @@ Spec: docs/protocol/chain-following.md, FOL-1 to FOL-18.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
@@ -435,9 +435,12 @@ class FollowOperations:
             voucher=header.voucher,
             obliged=obligations.give,
         )
-        with closing(self._lane.run(partial(_executed, execute, obligations))) as executing:
+        executing = self._lane.give(partial(_executed, execute, obligations))
+        try:
             unmet = await obligations.verify()
             result = await executing
+        finally:
+            executing.cancel()  # where this ends early, and the ledger has not come to it
         match result:
             case None:
                 return Fault(RejectReason.PARENT_UNKNOWN)

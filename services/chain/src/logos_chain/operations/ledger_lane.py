@@ -23,13 +23,17 @@ class LedgerLane:
         self._branches = branches
         self._thread = ThreadPoolExecutor(1, "ledger")
 
-    def run(self, work: Callable[[Branches], R]) -> Coroutine[Any, Any, R]:
-        """Gives work, which waits in its place from now on; the coroutine returns its outcome.
+    def give(self, work: Callable[[Branches], R]) -> asyncio.Future[R]:
+        """Gives work, which waits in its place from now on; returns its outcome to come.
 
-        Work that was begun goes on if the coroutine is cancelled.
+        Cancelling that takes the work back, but not once it was begun.
         """
         loop = asyncio.get_running_loop()
-        return _outcome(loop.run_in_executor(self._thread, work, self._branches))
+        return loop.run_in_executor(self._thread, work, self._branches)
+
+    def run(self, work: Callable[[Branches], R]) -> Coroutine[Any, Any, R]:
+        """Gives work as `give` does; the coroutine returns its outcome."""
+        return _outcome(self.give(work))
 
     async def at_tip(self, read: Callable[[Branches], R]) -> R:
         """Reads the ledger at the local tip, which `Branches.tip` names."""
