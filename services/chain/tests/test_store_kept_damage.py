@@ -238,14 +238,15 @@ async def test_watched_keys_of_version_0005_get_rows_of_their_own(
     tmp_path: Path, kind: str, request: pytest.FixtureRequest
 ) -> None:
     """CHS-14, WAL-9."""
+    schema, rows = former_schema(tmp_path, 5), keys_of_0005(TWO + ONE)
     place: Path | str = tmp_path / "chain.sqlite"
-    url = f"sqlite+aiosqlite:///{place}"
     if kind == "postgresql":
-        place = url = request.getfixturevalue("postgresql_url")
-    engine = create_async_engine(url, poolclass=NullPool)
-    async with engine.begin() as connection:
-        rows = keys_of_0005(TWO + ONE)
-        await connection.run_sync(filled_0005, former_schema(tmp_path, 5), rows)
+        place = request.getfixturevalue("postgresql_url")
+        async with create_async_engine(place, poolclass=NullPool).begin() as connection:
+            await connection.run_sync(filled_0005, schema, rows)
+    else:
+        with create_engine(f"sqlite:///{place}", poolclass=NullPool).begin() as connection:
+            filled_0005(connection, schema, rows)
 
     async with opened_all(place) as store:
         assert await store.wallets.watched("node") == sorted((ONE, TWO))

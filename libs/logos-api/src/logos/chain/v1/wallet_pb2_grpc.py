@@ -230,6 +230,7 @@ class WalletServicer:
 
     def ExportPhrase(self, request, context):
         """Returns the phrase of 24 words: it gives full control of the funds.
+        So it is not marked as without effects: operators who may only look cannot (KER-17).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -127,7 +127,9 @@ class WalletStub:
       RESOURCE_EXHAUSTED  WALLET_TOO_MANY_WATCHED
     """
     ExportPhrase: _grpc.UnaryUnaryMultiCallable[_wallet_pb2.ExportPhraseRequest, _wallet_pb2.ExportPhraseResponse]
-    """Returns the phrase of 24 words: it gives full control of the funds."""
+    """Returns the phrase of 24 words: it gives full control of the funds.
+    So it is not marked as without effects: operators who may only look cannot (KER-17).
+    """
     NewWallet: _grpc.UnaryUnaryMultiCallable[_wallet_pb2.NewWalletRequest, _wallet_pb2.NewWalletResponse]
     """Makes a wallet of new random words in place of the present one, whose keystore
     is kept beside it. Note the words down: they are all that restores it.
@@ -227,7 +229,9 @@ class WalletAsyncStub(WalletStub):
       RESOURCE_EXHAUSTED  WALLET_TOO_MANY_WATCHED
     """
     ExportPhrase: _aio.UnaryUnaryMultiCallable[_wallet_pb2.ExportPhraseRequest, _wallet_pb2.ExportPhraseResponse]  # type: ignore[assignment]
-    """Returns the phrase of 24 words: it gives full control of the funds."""
+    """Returns the phrase of 24 words: it gives full control of the funds.
+    So it is not marked as without effects: operators who may only look cannot (KER-17).
+    """
     NewWallet: _aio.UnaryUnaryMultiCallable[_wallet_pb2.NewWalletRequest, _wallet_pb2.NewWalletResponse]  # type: ignore[assignment]
     """Makes a wallet of new random words in place of the present one, whose keystore
     is kept beside it. Note the words down: they are all that restores it.
@@ -390,7 +394,9 @@ class WalletServicer(metaclass=_abc_1.ABCMeta):
         request: _wallet_pb2.ExportPhraseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_wallet_pb2.ExportPhraseResponse, _abc.Awaitable[_wallet_pb2.ExportPhraseResponse]]:
-        """Returns the phrase of 24 words: it gives full control of the funds."""
+        """Returns the phrase of 24 words: it gives full control of the funds.
+        So it is not marked as without effects: operators who may only look cannot (KER-17).
+        """
 
     @_abc_1.abstractmethod
     def NewWallet(
