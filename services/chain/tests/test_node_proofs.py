@@ -48,6 +48,13 @@ async def network_module(folder: Path) -> AsyncIterator[Any]:
         yield network.channel
 
 
+class Unheard:
+    """The events of a kernel that nothing subscribes to."""
+
+    async def publish(self, event: str, *payloads: bytes, timeout_s: float | None) -> None:
+        """Takes them."""
+
+
 @asynccontextmanager
 async def started(
     job: GenesisJob, folder: Path, network: Any, said: list[str], **settings: object
@@ -72,6 +79,7 @@ async def started(
         status=said.append,
         channel=channel,
         serve=server.serve,
+        events=Unheard(),
     )
     path = f"unix:{folder / 'n.sock'}"
     async with node(context):
@@ -149,7 +157,7 @@ async def test_a_node_leads_its_chain_and_goes_on_after_a_stop(
                 hash_ = await checkpoint_of(stubs, folder / "checkpoint")
 
             given = {"checkpoint": str(folder / "checkpoint"), "checkpoint_hash": hash_}
-            with pytest.raises(CheckpointOtherHashError):
+            with pytest.RaisesGroup(CheckpointOtherHashError, flatten_subgroups=True):
                 async with started(
                     job, fresh, network, said, **{**given, "checkpoint_hash": "00" * 32}
                 ):
