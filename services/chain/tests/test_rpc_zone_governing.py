@@ -1,5 +1,6 @@
 """ZON-25 to ZON-30, ZON-33: what a node keeps of a sequencer, a channel's keys and a wallet do."""
 
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from logos.chain.v1 import chain_pb2, transaction_pb2
 from logos.chain.v1 import zone_pb2 as pb
 from logos_chain.core.wallet.types import Order
+from logos_chain.operations.zones import governing
 from logos_mantle.channels import ChannelConfig
 from logos_mantle.notes import Note
 from logos_mantle.octets import ZERO
@@ -203,6 +205,29 @@ async def test_signatures_of_others_or_too_few_submit_nothing(node: Served) -> N
     wrong.signatures[1].signature = KEY.sign(draft.hash)
     assert await refused(submit(wrong)) == ("INVALID_ARGUMENT", "ZONE_SIGNATURE_INVALID")
     assert not node.rooms.mempool.count
+
+
+async def test_signatures_are_checked_beside_the_loop_and_none_with_a_stranger_s(
+    node: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ZON-28."""
+    await made(node)
+    draft = (await node.sequencer.SetConfig(config())).draft
+    check, threads = governing.check_signature, list[int]()
+
+    def checked(*values: bytes) -> None:
+        threads.append(threading.get_ident())
+        check(*values)
+
+    monkeypatch.setattr(governing, "check_signature", checked)
+    stranger = ("FAILED_PRECONDITION", "ZONE_KEY_NOT_ACCREDITED")
+    ask = signed(draft, KEY, OTHER, STRANGER)
+    assert await refused(node.sequencer.SubmitSigned(ask)) == stranger
+    assert not threads
+    await node.sequencer.SubmitSigned(signed(draft, KEY, OTHER))
+
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
 
 
 async def test_nothing_else_is_submitted_with_signatures(node: Served) -> None:

@@ -6,6 +6,7 @@ draft, and it comes back with their signatures. Nothing is kept of it but the wa
 Spec: docs/protocol/zone-sdk.md, ZON-27 to ZON-30, ZON-33.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -144,16 +145,10 @@ class GovernOperations:
             raise TransactionUnexpectedError(f"a proof has {GROTH16_BYTES} bytes")
         channel, _ = await self._chain.governed(change.channel)
         wanted = _threshold(channel, change)
-        found: list[IndexedSignature] = []
-        for key, signature in signatures.items():
-            if key not in channel.keys:
-                raise NotAccreditedError("the key is not among the channel's")
-            check_signature(key, transaction.hash, signature)
-            found.append(IndexedSignature(signature, channel.keys.index(key)))
+        found = await asyncio.to_thread(_checked, channel, transaction.hash, signatures)
         if len(found) < wanted:
             raise ThresholdNotReachedError(f"{len(found)} of {wanted} signatures")
-        chosen = sorted(found, key=lambda each: each.index)[:wanted]
-        proof = ThresholdProof(tuple(chosen))
+        proof = ThresholdProof(tuple(found[:wanted]))
         proofs: list[OperationProof] = [proof for _ in transaction.operations[:-1]]
         proofs.append(ZkSignatureProof(transfer_proof))
         return await self._ports.submit(SignedTransaction(transaction, tuple(proofs)).encoded)
@@ -194,6 +189,25 @@ def _read_draft(raw: bytes) -> tuple[Transaction, Change]:
         return transaction, change_of(transaction)
     except (MalformedError, DraftMalformedError) as error:
         raise TransactionUnexpectedError(f"it is no draft: {error}") from error
+
+
+def _checked(
+    channel: Channel, hash_: bytes, signatures: Mapping[bytes, bytes]
+) -> list[IndexedSignature]:
+    """Returns signatures by the places of their keys; some 0.1 ms each, all keys being known first.
+
+    Raises:
+        NotAccreditedError, SignatureInvalidError
+    """
+    places: dict[bytes, int] = {}
+    for place, key in enumerate(channel.keys):
+        places.setdefault(key, place)
+    if not signatures.keys() <= places.keys():
+        raise NotAccreditedError("the key is not among the channel's")
+    for key, signature in signatures.items():
+        check_signature(key, hash_, signature)
+    found = [IndexedSignature(each, places[key]) for key, each in signatures.items()]
+    return sorted(found, key=lambda each: each.index)
 
 
 def _threshold(channel: Channel, change: Change) -> int:
