@@ -20,6 +20,7 @@ from logos_mantle.channels import ChannelConfig
 from logos_mantle.notes import Note
 from logos_mantle.octets import ZERO
 from logos_mantle.transactions import Transaction
+from logos_mantle.transfers import Transfer
 from logos_zone_sdk.core.messages import Point
 from logos_zone_sdk.core.places import Checkpoint
 
@@ -299,6 +300,23 @@ async def test_rules_that_no_channel_can_have_are_refused(node: Served) -> None:
     for wrong in cases:
         order = ("INVALID_ARGUMENT", "WALLET_ORDER_INVALID")
         assert await refused(ask(config(**wrong))) == order
+
+
+async def test_a_node_that_downloads_the_chain_changes_no_channel() -> None:
+    """ZON-28 to ZON-30."""
+    transfer = Transfer((named("note"),), (Note(1, BOB),))
+    other = ChannelConfig(CHANNEL, (public(KEY),), 0, 0, 1, 1)
+    raw = Transaction((other, transfer)).encoded
+    async with served(is_online=False, patience_s=30.0) as node:
+        for call in (
+            node.sequencer.SetConfig(config()),
+            node.sequencer.Withdraw(pb.WithdrawRequest(channel=CHANNEL, notes=[named("note")])),
+            node.sequencer.Deposit(pb.DepositRequest(channel=CHANNEL, value=VALUE)),
+            node.sequencer.SubmitSigned(
+                pb.SubmitSignedRequest(transaction=raw, transfer_proof=bytes(128))
+            ),
+        ):
+            assert await refused(call) == ("UNAVAILABLE", "ZONE_NODE_BEHIND")
 
 
 # -- deposits and withdrawals ----------------------------------------------------------------------

@@ -236,6 +236,7 @@ class ZoneSequencerStub:
                            of 0 or above the number of keys, or a value of 0
       NOT_FOUND            CHANNEL_UNKNOWN
       FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+      UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
     """
     Withdraw: _grpc.UnaryUnaryMultiCallable[_zone_pb2.WithdrawRequest, _zone_pb2.WithdrawResponse]
     """Drafts the release of notes from a channel (ZON-30), which is signed and submitted
@@ -256,6 +257,7 @@ class ZoneSequencerStub:
       FAILED_PRECONDITION  ZONE_KEY_NOT_ACCREDITED: a key is not the channel's
       FAILED_PRECONDITION  ZONE_THRESHOLD_NOT_REACHED: there are too few signatures
       FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+      UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
     """
     Abandon: _grpc.UnaryUnaryMultiCallable[_zone_pb2.AbandonRequest, _zone_pb2.AbandonResponse]
     """Frees the wallet's notes that a draft reserves, before its ten minutes are over
@@ -278,6 +280,7 @@ class ZoneSequencerStub:
       ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another payment
       FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
       FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+      UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
     """
 
 @_typing.type_check_only
@@ -347,6 +350,7 @@ class ZoneSequencerAsyncStub(ZoneSequencerStub):
                            of 0 or above the number of keys, or a value of 0
       NOT_FOUND            CHANNEL_UNKNOWN
       FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+      UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
     """
     Withdraw: _aio.UnaryUnaryMultiCallable[_zone_pb2.WithdrawRequest, _zone_pb2.WithdrawResponse]  # type: ignore[assignment]
     """Drafts the release of notes from a channel (ZON-30), which is signed and submitted
@@ -367,6 +371,7 @@ class ZoneSequencerAsyncStub(ZoneSequencerStub):
       FAILED_PRECONDITION  ZONE_KEY_NOT_ACCREDITED: a key is not the channel's
       FAILED_PRECONDITION  ZONE_THRESHOLD_NOT_REACHED: there are too few signatures
       FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+      UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
     """
     Abandon: _aio.UnaryUnaryMultiCallable[_zone_pb2.AbandonRequest, _zone_pb2.AbandonResponse]  # type: ignore[assignment]
     """Frees the wallet's notes that a draft reserves, before its ten minutes are over
@@ -389,6 +394,7 @@ class ZoneSequencerAsyncStub(ZoneSequencerStub):
       ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another payment
       FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
       FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+      UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
     """
 
 class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
@@ -485,6 +491,7 @@ class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
                                of 0 or above the number of keys, or a value of 0
           NOT_FOUND            CHANNEL_UNKNOWN
           FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+          UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
         """
 
     @_abc_1.abstractmethod
@@ -517,6 +524,7 @@ class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
           FAILED_PRECONDITION  ZONE_KEY_NOT_ACCREDITED: a key is not the channel's
           FAILED_PRECONDITION  ZONE_THRESHOLD_NOT_REACHED: there are too few signatures
           FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+          UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
         """
 
     @_abc_1.abstractmethod
@@ -551,6 +559,7 @@ class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
           ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another payment
           FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
           FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+          UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
         """
 
 def add_ZoneSequencerServicer_to_server(servicer: ZoneSequencerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

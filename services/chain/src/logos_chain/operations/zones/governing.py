@@ -70,7 +70,7 @@ class GovernOperations:
         """Drafts new keys and rules of a channel that there is (ZON-29).
 
         Raises:
-            ChannelReservedError, ChannelUnknownError
+            ChannelReservedError, NodeBehindError, ChannelUnknownError
             OrderInvalidError: A threshold is 0, or above the number of keys.
             LogosError: As of the wallet's `prepare`.
         """
@@ -92,7 +92,8 @@ class GovernOperations:
             output: What to pay; None: the notes are released as they are.
 
         Raises:
-            ChannelReservedError, ChannelUnknownError, NoteUnknownError, NoteForeignError
+            ChannelReservedError, NodeBehindError, ChannelUnknownError
+            NoteUnknownError, NoteForeignError
             OrderInvalidError: Too many notes or none, or a value of 0.
             NotesInsufficientError: The notes are worth less than the output.
             LogosError: As of the wallet's `prepare`.
@@ -114,7 +115,7 @@ class GovernOperations:
         """Gives a value of the wallet to a channel; returns the transaction's hash (ZON-27).
 
         Raises:
-            ChannelReservedError, ChannelUnknownError
+            ChannelReservedError, NodeBehindError, ChannelUnknownError
             OrderInvalidError: The value is 0, or there is too much metadata.
             LogosError: As of the wallet's `deposit`.
         """
@@ -134,7 +135,8 @@ class GovernOperations:
             signatures: By key.
 
         Raises:
-            TransactionUnexpectedError, ChannelReservedError, ChannelUnknownError
+            TransactionUnexpectedError
+            ChannelReservedError, NodeBehindError, ChannelUnknownError
             NotAccreditedError: A key is not the channel's.
             SignatureInvalidError: A signature is not its key's.
             ThresholdNotReachedError: There are too few.
