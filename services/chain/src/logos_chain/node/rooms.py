@@ -220,6 +220,8 @@ class Rooms:
         ports = ZonePorts(
             self.wallet.prepare,
             self.wallet.give_up,
+            self.wallet.adopt,
+            self.wallet.is_submitted,
             self.transactions.submit,
             self.mempool,
         )

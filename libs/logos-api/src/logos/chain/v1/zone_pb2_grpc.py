@@ -363,7 +363,8 @@ class ZoneSequencerServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitSigned(self, request, context):
-        """Submits a draft with the signatures of the channel's keys (ZON-28).
+        """Submits a draft with the signatures of the channel's keys (ZON-28). While the
+        wallet's notes are reserved for it, it is submitted again until it is final.
 
         Errors:
         INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
@@ -385,7 +386,7 @@ class ZoneSequencerServicer:
 
         Errors:
         INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
-        FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it waits in the mempool
+        FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it was submitted, and is not final
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

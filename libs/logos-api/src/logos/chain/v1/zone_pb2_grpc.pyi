@@ -248,7 +248,8 @@ class ZoneSequencerStub:
       FAILED_PRECONDITION  ZONE_NOTES_INSUFFICIENT: they are worth less than `output`
     """
     SubmitSigned: _grpc.UnaryUnaryMultiCallable[_zone_pb2.SubmitSignedRequest, _zone_pb2.SubmitSignedResponse]
-    """Submits a draft with the signatures of the channel's keys (ZON-28).
+    """Submits a draft with the signatures of the channel's keys (ZON-28). While the
+    wallet's notes are reserved for it, it is submitted again until it is final.
 
     Errors:
       INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
@@ -266,7 +267,7 @@ class ZoneSequencerStub:
 
     Errors:
       INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
-      FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it waits in the mempool
+      FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it was submitted, and is not final
     """
     Deposit: _grpc.UnaryUnaryMultiCallable[_zone_pb2.DepositRequest, _zone_pb2.DepositResponse]
     """Gives a value of the node's wallet to a channel (ZON-27). Returns once it waits in
@@ -362,7 +363,8 @@ class ZoneSequencerAsyncStub(ZoneSequencerStub):
       FAILED_PRECONDITION  ZONE_NOTES_INSUFFICIENT: they are worth less than `output`
     """
     SubmitSigned: _aio.UnaryUnaryMultiCallable[_zone_pb2.SubmitSignedRequest, _zone_pb2.SubmitSignedResponse]  # type: ignore[assignment]
-    """Submits a draft with the signatures of the channel's keys (ZON-28).
+    """Submits a draft with the signatures of the channel's keys (ZON-28). While the
+    wallet's notes are reserved for it, it is submitted again until it is final.
 
     Errors:
       INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
@@ -380,7 +382,7 @@ class ZoneSequencerAsyncStub(ZoneSequencerStub):
 
     Errors:
       INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
-      FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it waits in the mempool
+      FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it was submitted, and is not final
     """
     Deposit: _aio.UnaryUnaryMultiCallable[_zone_pb2.DepositRequest, _zone_pb2.DepositResponse]  # type: ignore[assignment]
     """Gives a value of the node's wallet to a channel (ZON-27). Returns once it waits in
@@ -515,7 +517,8 @@ class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
         request: _zone_pb2.SubmitSignedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_zone_pb2.SubmitSignedResponse, _abc.Awaitable[_zone_pb2.SubmitSignedResponse]]:
-        """Submits a draft with the signatures of the channel's keys (ZON-28).
+        """Submits a draft with the signatures of the channel's keys (ZON-28). While the
+        wallet's notes are reserved for it, it is submitted again until it is final.
 
         Errors:
           INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
@@ -539,7 +542,7 @@ class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
-          FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it waits in the mempool
+          FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it was submitted, and is not final
         """
 
     @_abc_1.abstractmethod

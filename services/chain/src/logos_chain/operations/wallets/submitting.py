@@ -37,6 +37,7 @@ from logos_mantle.channels import ChannelDeposit
 from logos_mantle.derivations import blake2b
 from logos_mantle.octets import ZERO
 from logos_mantle.operations import encode_operation
+from logos_mantle.transactions import SignedTransaction
 from logos_module.errors import ModuleDrainingError
 
 log = logging.getLogger(__name__)
@@ -128,6 +129,7 @@ class Submitter:
         self._start = start
         self._requests: dict[bytes, _Request] = {}
         self._open: set[asyncio.Future[bytes]] = set()
+        self._adopting: set[bytes] = set()
         self._again_height = 0
 
     async def send(self, order: Order, request: bytes = b"", mark: str | None = None) -> bytes:
@@ -200,6 +202,35 @@ class Submitter:
         except BaseException:
             self.give_up(draft.hash)
             raise
+
+    async def adopt(self, signed: SignedTransaction) -> bool:
+        """Submits what `prepare` has made, with all proofs, until a final block has it.
+
+        Returns:
+            False: it is none of the wallet's, or not reserved any more. It is not submitted.
+
+        Raises:
+            LogosError: The disk failed, or it was refused; it is dropped.
+        """
+        key, book = signed.hash, self._book
+        self._adopting.add(key)
+        try:
+            async with book.lock:
+                machine = book.machine
+                drafts = [] if machine is None else machine.waiting()
+                draft = next((each for each in drafts if each.hash == key), None)
+                if machine is None or draft is None:
+                    return False
+                if key not in book.submissions:
+                    await self._put(machine, Submission(draft, signed))
+            await self._submit(key)
+        finally:
+            self._adopting.discard(key)
+        return True
+
+    def is_submitted(self, key: bytes) -> bool:
+        """Whether a transaction, by its hash, was submitted and is not final, or is about to be."""
+        return key in self._adopting or key in self._book.submissions
 
     def give_up(self, key: bytes) -> None:
         """Frees the notes of a transaction by its hash; of one that does not wait, none."""
@@ -311,8 +342,7 @@ class Submitter:
             async with book.lock:
                 if book.machine is not machine:
                     raise WalletScanningError("the wallet has become another one")
-                book.require().submitted(draft.hash, book.unix_ms())
-                await book.put(Submission(draft, signed, named.request, named.digest))
+                await self._put(machine, Submission(draft, signed, named.request, named.digest))
                 if named.mark is not None:
                     book.payments.expect(draft.hash, named.mark)
         except BaseException:
@@ -320,6 +350,15 @@ class Submitter:
             raise
         await self._submit(draft.hash)
         return draft.hash
+
+    async def _put(self, machine: Wallet, submission: Submission) -> None:
+        key = submission.draft.hash
+        machine.submitted(key, self._book.unix_ms())
+        try:
+            await self._book.put(submission)
+        except BaseException:
+            self.give_up(key)
+            raise
 
     async def _submit(self, key: bytes) -> None:
         book = self._book

@@ -33,6 +33,7 @@ from logos_crypto.circuits import CircuitKey
 from logos_mantle.channels import ChannelConfig
 from logos_mantle.notes import Note
 from logos_mantle.octets import HASH_BYTES, is_field
+from logos_mantle.transactions import SignedTransaction
 from logos_module.errors import ModuleDrainingError
 
 log = logging.getLogger(__name__)
@@ -288,6 +289,14 @@ class WalletOperations:
         if not order.operations:
             raise OrderInvalidError("no operation", field="operations")
         return await self._submitter.prepare(order)
+
+    async def adopt(self, signed: SignedTransaction) -> bool:
+        """Submits what `prepare` has made; errors and more: `Submitter.adopt`."""
+        return await self._submitter.adopt(signed)
+
+    def is_submitted(self, transaction: bytes) -> bool:
+        """Whether it was submitted and is not final, by its hash; or is about to be."""
+        return self._submitter.is_submitted(transaction)
 
     def give_up(self, transaction: bytes) -> None:
         """Frees the notes of what `prepare` has made, by its hash, if it is not to be submitted."""

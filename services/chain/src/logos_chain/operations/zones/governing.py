@@ -1,7 +1,8 @@
 """What the keys of a channel decide by their signatures, and what the node's wallet deposits.
 
 A change is drafted, with what the wallet pays for it; the holders of the channel's keys sign the
-draft, and it comes back with their signatures. Nothing is kept of it but the wallet's reservation.
+draft, and it comes back with their signatures. Until then nothing is kept of it but the wallet's
+reservation.
 
 Spec: docs/protocol/zone-sdk.md, ZON-27 to ZON-30, ZON-33.
 """
@@ -153,7 +154,10 @@ class GovernOperations:
         proof = ThresholdProof(tuple(found[:wanted]))
         proofs: list[OperationProof] = [proof for _ in transaction.operations[:-1]]
         proofs.append(ZkSignatureProof(transfer_proof))
-        return await self._ports.submit(SignedTransaction(transaction, tuple(proofs)).encoded)
+        whole = SignedTransaction(transaction, tuple(proofs))
+        if not await self._ports.adopt(whole):
+            await self._ports.submit(whole.encoded)
+        return transaction.hash
 
     def abandon(self, raw: bytes) -> None:
         """Frees the notes that a drafted change reserves (ZON-33).
@@ -163,12 +167,13 @@ class GovernOperations:
 
         Raises:
             TransactionUnexpectedError
-            DraftSubmittedError: It waits in the mempool.
+            DraftSubmittedError: It was submitted, and is not final.
         """
         transaction, _ = _read_draft(raw)
-        if self._ports.mempool.get(transaction.hash) is not None:
-            raise DraftSubmittedError("the draft was submitted, and waits in the mempool")
-        self._ports.give_up(transaction.hash)
+        hash_, ports = transaction.hash, self._ports
+        if ports.is_submitted(hash_) or ports.mempool.get(hash_) is not None:
+            raise DraftSubmittedError("the draft was submitted, and is not final")
+        ports.give_up(hash_)
 
     async def _drafted(self, channel: Channel, change: Change) -> Drafted:
         wanted, operations = _threshold(channel, change), operations_of(change)

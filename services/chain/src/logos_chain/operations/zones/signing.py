@@ -60,6 +60,10 @@ class ZonePorts:
     """Of the wallet."""
     give_up: Callable[[bytes], None]
     """Of the wallet: frees the notes of what `prepare` has made, by its hash."""
+    adopt: Callable[[SignedTransaction], Awaitable[bool]]
+    """Of the wallet: submits what `prepare` has made until it is final; False: it has not."""
+    is_submitted: Callable[[bytes], bool]
+    """Of the wallet, by the hash: whether it is about to be, or was and is not final."""
     submit: Callable[[bytes], Awaitable[bytes]]
     """Of the mempool; one that waits already is no error."""
     mempool: Mempool
