@@ -1,6 +1,7 @@
 """`logosctl channel config`, `withdraw` and `deposit`."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -9,6 +10,7 @@ import grpc
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from logos_base.errors import LogosError
 from logos_cli.arguments import MAX_UINT32, utf8
 from logos_cli.console import Output, print_rows, stderr
 from logos_cli.exits import explained
@@ -72,6 +74,8 @@ class Signing:
     ) -> Draft:
         """Has a change drafted; signs it, and submits it or writes it into the file.
 
+        Where that fails, the notes of the draft are freed.
+
         Args:
             asked: Returns the change for the present rules, and how many keys are to sign it.
         """
@@ -84,13 +88,21 @@ class Signing:
             draft = await governor.draft(change)
             for each in self.keys:
                 draft = draft.signed(each, change)
-            if self.file is None:
-                await governor.submit(draft)
-            else:
-                create_private(self.file, draft.encode())
+            try:
+                await self._give(governor, draft)
+            except Exception:
+                with suppress(LogosError, grpc.aio.AioRpcError):  # it may have been submitted
+                    await governor.abandon(draft)
+                raise
             return draft
 
         return self.session.call(work)
+
+    async def _give(self, governor: ZoneGovernor, draft: Draft) -> None:
+        if self.file is None:
+            await governor.submit(draft)
+        else:
+            create_private(self.file, draft.encode())
 
 
 def config(
