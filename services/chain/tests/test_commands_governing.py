@@ -242,6 +242,7 @@ def test_a_table_says_in_a_line_what_was_submitted(node: Node) -> None:
         ("forget", CHANNEL, "--public", HASH),
         ("forget", CHANNEL, "--public", HASH, "--key", "own", "--yes"),
         ("sign", "missing"),
+        ("sign", "missing", "--hash", "12"),
         ("submit", "missing"),
     ],
 )
@@ -263,6 +264,19 @@ def test_a_signature_of_a_stranger_leaves_the_draft_as_it_was(node: Node) -> Non
     told = node.run("sign", file, *signers(node, "own", "stranger"))
     assert (told.exit_code, "ZONE_KEY_NOT_ACCREDITED" in told.stderr) == (5, True)
     assert Path(file).read_bytes() == before
+
+
+def test_a_draft_is_signed_only_if_it_is_the_one_that_was_shown(node: Node) -> None:
+    """ZON-31."""
+    file, another = node.file("draft"), node.file("another")
+    node.json("withdraw", CHANNEL, NOTE, "--draft", file)
+    shown = node.json("sign", file)["hash"]
+    node.json("withdraw", CHANNEL, "0c" * 32, "--draft", another)
+    before = Path(another).read_bytes()
+    told = node.run("sign", another, "--hash", shown, *signers(node, "own"))
+    assert (told.exit_code, "ZONE_DRAFT_FOREIGN" in told.stderr) == (5, True)
+    assert Path(another).read_bytes() == before
+    assert node.json("sign", file, "--hash", shown, *signers(node, "own"))["missing"] == 1
 
 
 def test_a_draft_is_given_up(node: Node) -> None:
