@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import grpc
 import typer
@@ -22,10 +22,15 @@ from logos_commands.channel.drafts import draft_record, print_record, print_subm
 from logos_commands.channel.keys import public_key
 from logos_commands.channel.writing import ChannelArgument, WaitOption
 from logos_zone_sdk.core.errors import NotAccreditedError
-from logos_zone_sdk.governing import Change, ChannelConfig, Draft, Note, ZoneGovernor
+from logos_zone_sdk.governing import (
+    MAX_THRESHOLD,
+    Change,
+    ChannelConfig,
+    Draft,
+    Note,
+    ZoneGovernor,
+)
 from logos_zone_sdk.key_file import read_key
-
-MAX_SIGNATURES: Final = 65_535
 
 SignersOption = Annotated[
     list[Path] | None,
@@ -128,11 +133,11 @@ def config(
     ] = None,
     threshold: Annotated[
         int | None,
-        typer.Option(min=1, max=MAX_SIGNATURES, help="Keys that sign a `config` from then on."),
+        typer.Option(min=1, max=MAX_THRESHOLD, help="Keys that sign a `config` from then on."),
     ] = None,
     transfer_threshold: Annotated[
         int | None,
-        typer.Option(min=1, max=MAX_SIGNATURES, help="Keys that sign a `withdraw`."),
+        typer.Option(min=1, max=MAX_THRESHOLD, help="Keys that sign a `withdraw`."),
     ] = None,
     draft: DraftOption = None,
     wait: WaitOption = False,
