@@ -8,6 +8,7 @@ seen, it is also given one byte more, which tells the leader.
 
 import asyncio
 import tempfile
+import time
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ PAYING: Final = 100_000
 """Of each stake, in a note of its own."""
 CI: Final = PRESETS["ci"]
 EVERY_S: Final = 5.0
+SLOWEST: Final = 3
 SIGMAS_BAR: Final = 3.5
 """Of the best of 32 classifiers: by chance once in 130 runs."""
 LEAST_SIGMA: Final = 0.01
@@ -93,7 +95,7 @@ async def block_figures(options: Namespace) -> list[Figure]:
                 last = await sample(net)
             led, claims = await _led(net), await _claim_figures(net)
     return [
-        *_leader_figures(led),
+        *_leader_figures(led, options.blocks),
         *_header_figures(led),
         *slot_figures(first, last, arrivals),
         *claims,
@@ -101,7 +103,9 @@ async def block_figures(options: Namespace) -> list[Figure]:
 
 
 async def _until_height(net: Running, height: int) -> None:
-    while True:
+    """Waits until all nodes have so many blocks, at most `SLOWEST` times as long as they take."""
+    end_s = time.monotonic() + SLOWEST * height * CI.slot_ms / 1000 / float(CI.activation)
+    while time.monotonic() < end_s:
         tips = [each.tip.height for each in (await infos(net)).values()]
         if min(tips) >= height:
             return
@@ -126,7 +130,7 @@ async def _led(net: Running) -> list[Led]:
     return found
 
 
-def _leader_figures(led: Sequence[Led]) -> list[Figure]:
+def _leader_figures(led: Sequence[Led], wanted: int) -> list[Figure]:
     """Whether blocks are made in proportion to stakes."""
     counts = Counter(each.leader for each in led)
     whole = sum(STAKES.values())
@@ -138,7 +142,7 @@ def _leader_figures(led: Sequence[Led]) -> list[Figure]:
     due = {name: len(led) * chance / sum(chances.values()) for name, chance in chances.items()}
     p = chi_square([counts[name] for name in due], list(due.values()))
     return [
-        Figure("blocks of the chain", len(led), ""),
+        Figure("blocks of the chain", len(led), "", at_least=wanted),
         *(
             Figure(f"led with stake {STAKES[name]}", counts[name], "blocks", ratio=counts[name] / n)
             for name, n in due.items()

@@ -7,7 +7,14 @@ from argparse import Namespace
 from typing import Final
 
 from benchmarks.chain_idle import infos
-from benchmarks.chain_trial_net import NODES, Payments, chain_of, one_tip, supplies_conserved
+from benchmarks.chain_trial_net import (
+    NODES,
+    Payments,
+    chain_of,
+    one_tip,
+    supplies_conserved,
+    tips,
+)
 from benchmarks.report import Figure, say
 from benchmarks.running import Running
 
@@ -34,10 +41,12 @@ async def kill_figures(options: Namespace) -> list[Figure]:
             await asyncio.sleep(max(0.0, EVERY_S - (time.monotonic() - began)))
         lost = await payments.lost()
         await one_tip(net)
+        chains = await tips(net)
         conserved, heights = await supplies_conserved(net), await _heights(net)
     return [
         Figure("processes ended by kill -9", ended, ""),
-        Figure("blocks of the one chain at the end", max(heights), ""),
+        Figure("chains at the end", chains, "", at_most=1),
+        Figure("blocks of the highest at the end", max(heights), ""),
         Figure("payments accepted", len(payments.sent), "", at_least=options.minutes),
         Figure("payments refused", payments.refused, ""),
         Figure("payments lost", lost, "", at_most=0),

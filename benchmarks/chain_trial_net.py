@@ -58,12 +58,18 @@ async def until_height(net: Running, height: int) -> None:
 
 
 async def one_tip(net: Running) -> float:
-    """Waits until all nodes have one tip; returns how long that took, in seconds."""
+    """Waits until all nodes have one tip, at most `PATIENCE_S`; returns how long, in seconds."""
     began = time.monotonic()
-    async with asyncio.timeout(PATIENCE_S):
-        while len({each.tip.id for each in (await infos(net)).values()}) > 1:  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_S)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_S):
+            while await tips(net) > 1:  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_S)
     return time.monotonic() - began
+
+
+async def tips(net: Running) -> int:
+    """Returns how many tips the nodes have."""
+    return len({each.tip.id for each in (await infos(net)).values()})
 
 
 @dataclass(slots=True)

@@ -30,6 +30,7 @@ class Scripted(ChainAnswers, SequencerAnswers):
         self.asked: list[Any] = []
         self.threshold = self.transfer_threshold = 2
         self.is_swindler = False
+        self.refuses = False
 
     def GetChannel(self, request: Any, context: Any) -> Any:  # noqa: N802
         found = super().GetChannel(request, context)
@@ -51,6 +52,8 @@ class Scripted(ChainAnswers, SequencerAnswers):
 
     def SubmitSigned(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.asked.append(request)
+        if self.refuses:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "refused")
         return super().SubmitSigned(request, context)
 
     def Abandon(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -239,6 +242,7 @@ def test_a_table_says_in_a_line_what_was_submitted(node: Node) -> None:
         ("forget", CHANNEL, "--public", HASH),
         ("forget", CHANNEL, "--public", HASH, "--key", "own", "--yes"),
         ("sign", "missing"),
+        ("sign", "missing", "--hash", "12"),
         ("submit", "missing"),
     ],
 )
@@ -262,6 +266,19 @@ def test_a_signature_of_a_stranger_leaves_the_draft_as_it_was(node: Node) -> Non
     assert Path(file).read_bytes() == before
 
 
+def test_a_draft_is_signed_only_if_it_is_the_one_that_was_shown(node: Node) -> None:
+    """ZON-31."""
+    file, another = node.file("draft"), node.file("another")
+    node.json("withdraw", CHANNEL, NOTE, "--draft", file)
+    shown = node.json("sign", file)["hash"]
+    node.json("withdraw", CHANNEL, "0c" * 32, "--draft", another)
+    before = Path(another).read_bytes()
+    told = node.run("sign", another, "--hash", shown, *signers(node, "own"))
+    assert (told.exit_code, "ZONE_DRAFT_FOREIGN" in told.stderr) == (5, True)
+    assert Path(another).read_bytes() == before
+    assert node.json("sign", file, "--hash", shown, *signers(node, "own"))["missing"] == 1
+
+
 def test_a_draft_is_given_up(node: Node) -> None:
     """ZON-33."""
     file = node.file("draft")
@@ -269,6 +286,19 @@ def test_a_draft_is_given_up(node: Node) -> None:
     assert node.json("abandon", file) == {"hash": told["hash"], "is_reserved": False}
     raw = Draft.decode(Path(file).read_bytes()).transaction.encoded
     assert node.chain.asked[-1] == zone_pb2.AbandonRequest(transaction=raw)
+
+
+def test_a_draft_that_comes_to_nothing_is_given_up(node: Node) -> None:
+    """ZON-33: the file cannot be written, or the node does not take it."""
+    change = ("config", CHANNEL, "--timeframe", "5", *signers(node, "own", "other"))
+    told = node.run(*change, "--draft", node.file("nowhere/draft"))
+    assert told.exit_code
+    assert isinstance(node.chain.asked[-1], zone_pb2.AbandonRequest)
+    node.chain.refuses = True
+    assert node.run(*change).exit_code == 5
+    submitted, abandoned = node.chain.asked[-2:]
+    assert isinstance(submitted, zone_pb2.SubmitSignedRequest)
+    assert abandoned == zone_pb2.AbandonRequest(transaction=submitted.transaction)
 
 
 def test_an_amount_is_paid_and_the_rest_stays(node: Node) -> None:

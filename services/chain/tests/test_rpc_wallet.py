@@ -1,5 +1,6 @@
 """WAL-8 to WAL-17: the wallet as its owner uses it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from chain_ledger import ALICE, CHANNEL, KEYS, signed
 from chain_rpc import FIRST, OWN, Served, failure, key_of, pages, refused, retry_ms, served, told
 from chain_wallet import SHOP, WATCHED
-from chain_world import TWO
+from chain_world import TWO, until
 
 from logos.chain.v1 import chain_pb2, events_pb2, transaction_pb2
 from logos.chain.v1 import wallet_pb2 as pb
@@ -206,6 +207,82 @@ async def test_a_payment_that_was_dropped_is_not_told_of(node: Served) -> None: 
     assert sent.hash not in {each.hash for each in node.rooms.wallet.waiting()}
 
     assert node.node.paid == []
+
+
+async def test_a_payment_whose_caller_has_left_is_told_of(
+    node: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:  # WAL-33
+    proof = node.node.prover.prove
+    asked, left = asyncio.Event(), asyncio.Event()
+
+    async def slow(*job: Any) -> bytes:
+        asked.set()
+        await left.wait()
+        return await proof(*job)
+
+    monkeypatch.setattr(node.rooms.wallet._submitter._prover, "_make", slow)
+    call = node.wallet.Send(payment(note(1000), idempotency_key=b"k"), **marked("mine"))
+    await asked.wait()
+    call.cancel()
+    await until(call.done)
+    left.set()
+    await until(lambda: node.rooms.mempool.count == 1)
+    await node.include("with it")
+
+    await until(lambda: node.node.paid == ["mine"])
+
+
+async def test_a_payment_that_settled_between_two_looks_is_told_of(
+    node: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:  # WAL-33
+    await node.wallet.Send(payment(note(1000)), **marked("mine"))
+    free, follow = asyncio.Event(), node.rooms.wallet._tracker.catch_up
+
+    async def busy() -> None:
+        await free.wait()
+        await follow()
+
+    monkeypatch.setattr(node.rooms.wallet._tracker, "catch_up", busy)
+    way = [node.world.make(node.tip, "with it", node.rooms.mempool.waiting(0, 1000))]
+    for at in range(TWO.security_blocks + 1):
+        way.append(node.world.make(way[-1], f"after {at}"))
+    for each in way:
+        node.node.clock.ms = (each.header.slot + 1) * node.world.parameters.slot_ms
+        assert await node.rooms.follow.take(each.encode(), "a") is None
+    await until(lambda: not node.rooms.wallet.waiting())
+    free.set()
+
+    await until(lambda: node.node.paid == ["mine"])
+
+
+async def test_a_payment_is_told_of_once_though_its_block_is_undone(
+    node: Served,
+) -> None:  # WAL-33
+    request = payment(note(1000), idempotency_key=b"k")
+    before = node.tip
+    sent = await node.wallet.Send(request, **marked("mine"))
+    await node.include("with it")
+    await until(lambda: node.node.paid == ["mine"])
+    other = node.world.make(before, "without it")
+    await node.take(other, node.world.make(other, "without it too"))
+    assert [each.hash for each in node.rooms.wallet.unincluded()] == [sent.hash]
+
+    assert (await node.wallet.Send(request, **marked("again"))).hash == sent.hash
+    await until(lambda: node.rooms.mempool.count == 1)
+    await node.include("with it again")
+    await node.extend("after")
+
+    assert node.node.paid == ["mine"]
+
+
+async def test_a_payment_that_a_look_through_the_chain_finds_is_told_of(
+    node: Served,
+) -> None:  # WAL-33
+    await node.wallet.Send(payment(note(1000)), **marked("mine"))
+    node.rooms.wallet._book.machine = None
+    await node.include("with it")
+
+    await until(lambda: node.node.paid == ["mine"])
 
 
 def test_the_event_says_nothing_but_the_mark() -> None:  # WAL-33

@@ -1,5 +1,7 @@
 """ZON-25 to ZON-30, ZON-33: what a node keeps of a sequencer, a channel's keys and a wallet do."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -13,16 +15,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from logos.chain.v1 import chain_pb2, transaction_pb2
 from logos.chain.v1 import zone_pb2 as pb
+from logos_chain.core.mempool.errors import MempoolRefusal, submission_error
 from logos_chain.core.wallet.types import Order
+from logos_chain.operations.zones import governing
 from logos_mantle.channels import ChannelConfig
 from logos_mantle.notes import Note
 from logos_mantle.octets import ZERO
 from logos_mantle.transactions import Transaction
+from logos_mantle.transfers import Transfer
 from logos_zone_sdk.core.messages import Point
 from logos_zone_sdk.core.places import Checkpoint
 
 STRANGER = Ed25519PrivateKey.from_private_bytes(bytes([9]) * 32)
 VALUE = 1_000
+DRAFT_MS = 600_000
 NAME: dict[str, Any] = {"channel": CHANNEL, "key": public(KEY)}
 BEYOND = (2**63, 2**64 - 1)
 
@@ -205,6 +211,29 @@ async def test_signatures_of_others_or_too_few_submit_nothing(node: Served) -> N
     assert not node.rooms.mempool.count
 
 
+async def test_signatures_are_checked_beside_the_loop_and_none_with_a_stranger_s(
+    node: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ZON-28."""
+    await made(node)
+    draft = (await node.sequencer.SetConfig(config())).draft
+    check, threads = governing.check_signature, list[int]()
+
+    def checked(*values: bytes) -> None:
+        threads.append(threading.get_ident())
+        check(*values)
+
+    monkeypatch.setattr(governing, "check_signature", checked)
+    stranger = ("FAILED_PRECONDITION", "ZONE_KEY_NOT_ACCREDITED")
+    ask = signed(draft, KEY, OTHER, STRANGER)
+    assert await refused(node.sequencer.SubmitSigned(ask)) == stranger
+    assert not threads
+    await node.sequencer.SubmitSigned(signed(draft, KEY, OTHER))
+
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
+
+
 async def test_nothing_else_is_submitted_with_signatures(node: Served) -> None:
     """ZON-28."""
     await made(node)
@@ -242,6 +271,68 @@ async def test_a_draft_that_is_given_up_reserves_nothing(node: Served) -> None:
     assert found.configuration_threshold == 2
 
 
+async def test_what_was_submitted_stays_reserved_and_is_kept(node: Served) -> None:
+    """ZON-28: beyond the ten minutes of a draft."""
+    await made(node)
+    draft = (await node.sequencer.SetConfig(config())).draft
+    reserved = node.rooms.wallet.reserved()
+    await node.sequencer.SubmitSigned(signed(draft, KEY))
+    node.node.clock.ms += 2 * DRAFT_MS
+    other = (await node.sequencer.SetConfig(config(posting_timeframe_slots=9))).draft
+    await node.sequencer.Abandon(pb.AbandonRequest(transaction=other.transaction))
+
+    assert node.rooms.wallet.reserved() == reserved
+    assert [each.hash for each in await node.node.wallets.drafts("node")] == [draft.hash]
+
+
+async def test_a_draft_whose_proofs_are_verified_is_not_given_up(
+    node: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ZON-33."""
+    await made(node)
+    draft = (await node.sequencer.SetConfig(config())).draft
+    reserved = node.rooms.wallet.reserved()
+    asked, verified = asyncio.Event(), asyncio.Event()
+    submit = node.rooms.mempool.submit
+
+    async def slow(raw: bytes) -> bytes:
+        asked.set()
+        await verified.wait()
+        return await submit(raw)
+
+    monkeypatch.setattr(node.rooms.wallet._submitter, "_port", slow)
+    monkeypatch.setattr(node.rooms.mempool, "submit", slow)
+    call = node.sequencer.SubmitSigned(signed(draft, KEY))
+    await asked.wait()
+    ask = pb.AbandonRequest(transaction=draft.transaction)
+    submitted = ("FAILED_PRECONDITION", "ZONE_DRAFT_SUBMITTED")
+    assert await refused(node.sequencer.Abandon(ask)) == submitted
+    verified.set()
+
+    assert (await call).hash == draft.hash
+    assert node.rooms.wallet.reserved() == reserved
+
+
+async def test_a_draft_that_the_mempool_refuses_reserves_nothing(
+    node: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ZON-28: a copy may be submitted."""
+    await made(node)
+    before = node.rooms.wallet.reserved()
+    draft = (await node.sequencer.SetConfig(config())).draft
+
+    async def refuse(_raw: bytes) -> bytes:
+        raise submission_error(MempoolRefusal.CONFLICT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(node.rooms.wallet._submitter, "_port", refuse)
+        conflict = ("FAILED_PRECONDITION", "CONFLICT")
+        assert await refused(node.sequencer.SubmitSigned(signed(draft, KEY))) == conflict
+    assert node.rooms.wallet.reserved() == before
+
+    assert (await node.sequencer.SubmitSigned(signed(draft, KEY))).hash == draft.hash
+
+
 async def test_nothing_but_a_draft_is_given_up(node: Served) -> None:
     """ZON-33."""
     await made(node)
@@ -274,6 +365,23 @@ async def test_rules_that_no_channel_can_have_are_refused(node: Served) -> None:
     for wrong in cases:
         order = ("INVALID_ARGUMENT", "WALLET_ORDER_INVALID")
         assert await refused(ask(config(**wrong))) == order
+
+
+async def test_a_node_that_downloads_the_chain_changes_no_channel() -> None:
+    """ZON-28 to ZON-30."""
+    transfer = Transfer((named("note"),), (Note(1, BOB),))
+    other = ChannelConfig(CHANNEL, (public(KEY),), 0, 0, 1, 1)
+    raw = Transaction((other, transfer)).encoded
+    async with served(is_online=False, patience_s=30.0) as node:
+        for call in (
+            node.sequencer.SetConfig(config()),
+            node.sequencer.Withdraw(pb.WithdrawRequest(channel=CHANNEL, notes=[named("note")])),
+            node.sequencer.Deposit(pb.DepositRequest(channel=CHANNEL, value=VALUE)),
+            node.sequencer.SubmitSigned(
+                pb.SubmitSignedRequest(transaction=raw, transfer_proof=bytes(128))
+            ),
+        ):
+            assert await refused(call) == ("UNAVAILABLE", "ZONE_NODE_BEHIND")
 
 
 # -- deposits and withdrawals ----------------------------------------------------------------------

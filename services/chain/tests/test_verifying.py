@@ -22,8 +22,9 @@ from logos_chain.core.ledger.obligations import (
     CircuitObligation,
     Ed25519Obligation,
 )
-from logos_chain.operations.verifying import ProofVerifier, is_signature, leadership_inputs
+from logos_chain.operations.verifying import ProofVerifier, leadership_inputs
 from logos_crypto.hashes import MODULUS
+from logos_zone_sdk.core.signatures import is_signature
 
 HALF = Fraction(1, 2)
 EPOCH = EpochState(3, field_value("aged"), field_value("nonce"), 1000)

@@ -9,7 +9,7 @@ import pytest
 
 from logos_base.errors import ConfigError
 from logos_delivery.config import parse
-from logos_delivery.core.archive import wire
+from logos_delivery.core.archive import resuming, wire
 from logos_delivery.core.archive.types import Entry
 from logos_delivery.core.errors import PeerFailedError
 from logos_delivery.core.light.rates import UNLIMITED, ServiceLimits
@@ -207,6 +207,41 @@ async def test_a_message_whose_proof_cannot_be_judged_now_is_asked_for_again() -
     assert await node.archive.present([one.hash])
     assert tries == 2
     assert not node.history.refused
+
+
+async def test_what_was_let_in_stays_where_a_later_proof_is_never_judged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """DST-43: the refusal counts once, and the run ends; the next start goes on with it."""
+    monkeypatch.setattr(resuming, "FIRST_RETRY_MS", 1)
+    monkeypatch.setattr(resuming, "MAX_RETRY_MS", 1)
+    bad, good, unjudged = old(1, age_s=7_202), old(2, age_s=7_201), old(3)
+    tries, ended = 0, asyncio.Event()
+
+    async def check(_pubsub_topic: str, raw: bytes) -> None:
+        nonlocal tries
+        match decode(raw).payload:
+            case b"1":
+                raise RateLimitProofRefusedError("not valid")
+            case b"3":
+                tries += 1
+                if tries == resuming.MAX_UNJUDGED:
+                    ended.set()
+                raise RateLimitProofNotJudgedError("the mixnet does not answer")
+
+    notes = Notes()
+    node = Resumed(StoreNodes(other=await archive_of(bad, good, unjudged)), notes, check)
+    await node.archive.put([old(0, age_s=9_000)])
+    async with node.operations.running(), asyncio.timeout(30):
+        await ended.wait()
+        while "next start" not in caplog.text:  # noqa: ASYNC110 - it is told by the log alone
+            await asyncio.sleep(0.01)
+
+    assert node.operations._machine.next_wake_ms() is None
+    assert tries == resuming.MAX_UNJUDGED
+    assert await node.archive.present([bad.hash, good.hash, unjudged.hash]) == {good.hash}
+    assert dict(node.history.refused) == {RateLimitProofRefusedError.reason: 1}
+    assert await notes.noted(MISSING_SINCE)
 
 
 @pytest.mark.parametrize("value", ["yes", 1])

@@ -29,6 +29,7 @@ from logos_zone_sdk.core.messages import Point
 from logos_zone_sdk.node import CALL_TIMEOUT_S, to_point
 
 __all__ = [
+    "MAX_THRESHOLD",
     "Change",
     "ChannelConfig",
     "Draft",

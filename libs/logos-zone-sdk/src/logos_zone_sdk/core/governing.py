@@ -10,11 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-    Ed25519PrivateKey,
-    Ed25519PublicKey,
-)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from logos_mantle import octets
 from logos_mantle.channels import ChannelConfig, ChannelTransfer, ChannelWithdraw
@@ -30,6 +26,7 @@ from logos_zone_sdk.core.errors import (
     DraftMalformedError,
     NotAccreditedError,
 )
+from logos_zone_sdk.core.signatures import is_signature
 
 VERSION: Final = 1
 MAX_DRAFT_BYTES: Final = (
@@ -197,15 +194,7 @@ class Draft:
         signatures: dict[bytes, bytes] = {}
         for _ in range(reader.number(2)):
             place, signature = reader.number(2), reader.take(SIGNATURE_BYTES)
-            if place >= len(keys) or not _is_signature(keys[place], signature, transaction.hash):
+            if place >= len(keys) or not is_signature(keys[place], transaction.hash, signature):
                 raise DraftMalformedError("no draft: a signature is not that of its key")
             signatures[keys[place]] = signature
         return cls(transaction, proof, fee, threshold, keys, signatures)
-
-
-def _is_signature(key: bytes, signature: bytes, hash_: bytes) -> bool:
-    try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, hash_)
-    except (InvalidSignature, ValueError):
-        return False
-    return True

@@ -67,7 +67,7 @@ class TransactionUnexpectedError(LogosError):
 
 
 class DraftSubmittedError(LogosError):
-    """A draft that waits in the mempool cannot be abandoned (ZON-33)."""
+    """A draft that was submitted and is not final cannot be abandoned (ZON-33)."""
 
     kind = ErrorKind.FAILED_PRECONDITION
     reason = "ZONE_DRAFT_SUBMITTED"

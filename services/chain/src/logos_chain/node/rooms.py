@@ -40,7 +40,6 @@ from logos_chain.operations.transaction_gossip import TransactionGossip
 from logos_chain.operations.transaction_status import TransactionStatuses
 from logos_chain.operations.transactions import TransactionOperations
 from logos_chain.operations.verifying import CircuitProofs, ProofVerifier
-from logos_chain.operations.wallets.payments import Payments
 from logos_chain.operations.wallets.purse import Purse
 from logos_chain.operations.wallets.wallet import WalletOperations, WalletPorts
 from logos_chain.operations.watching import WatchOperations
@@ -111,7 +110,7 @@ class Rooms:
             unix_ms=unix_ms,
             claim_delay_slots=around.config.claim_delay_slots,
         )
-        self.payments = Payments(self.wallet, around.paid)
+        self.wallet.payments.tell.append(around.paid)
         self.purse = Purse(self.wallet, follow, network.clock, around.secrets)
         self.faucet = faucet_rooms(around, follow, chain, ports)
         self.registry = registry_rooms(
@@ -221,6 +220,8 @@ class Rooms:
         ports = ZonePorts(
             self.wallet.prepare,
             self.wallet.give_up,
+            self.wallet.adopt,
+            self.wallet.is_submitted,
             self.transactions.submit,
             self.mempool,
         )

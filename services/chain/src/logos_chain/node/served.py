@@ -44,7 +44,7 @@ def serve_all(rooms: Rooms, serve: Serve) -> None:
         information=rooms.information,
     )
     serve(add_ChainNodeServicer_to_server, chain)
-    wallet = WalletServicer(rooms.purse, rooms.faucet.operations, rooms.payments)
+    wallet = WalletServicer(rooms.purse, rooms.faucet.operations)
     serve(add_WalletServicer_to_server, wallet)
     registry = None if rooms.registry is None else rooms.registry.operations
     serve(add_RegistryServicer_to_server, RegistryServicer(registry))

@@ -22,11 +22,11 @@ from logos_chain.core.net_ports import Transactions
 from logos_chain.operations.download import Take
 from logos_chain.operations.gossiping import JudgedTopic, Room
 from logos_chain.operations.served_chain import WholeChain
-from logos_chain.operations.verifying import is_signature
 from logos_mantle.blocks import MAX_PROPOSAL_BYTES, PROPOSAL_BYTES, Block, Proposal
 from logos_mantle.errors import MalformedError, ValueUnencodableError
 from logos_mantle.headers import HEADER_BYTES, SIGNED_HEADER_BYTES, Header
 from logos_mantle.transactions import SignedTransaction
+from logos_zone_sdk.core.signatures import is_signature
 
 GOSSIP: Final = "gossip"
 """The source of a block whose neighbour is not known."""

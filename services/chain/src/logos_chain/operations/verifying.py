@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Protocol
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from logos_chain.core.blocks import signed_bytes
 from logos_chain.core.consensus.errors import RejectReason
 from logos_chain.core.consensus.lottery import lottery_of
@@ -35,6 +32,7 @@ from logos_crypto.keys import CircuitKeys, KeySet
 from logos_crypto.refusals import RefusedError
 from logos_module.keys import load_verifier
 from logos_module.prover import default_workers
+from logos_zone_sdk.core.signatures import is_signature
 
 _KINDS: Final = {
     "signature2": Unmet.ZK_SIGNATURE,
@@ -162,15 +160,6 @@ def leadership_inputs(claim: LeadershipClaim, activation: Fraction) -> bytes:
         leader_key=header.leader_key,
     )
     return public_inputs(LEADERSHIP, values)
-
-
-def is_signature(key: bytes, message: bytes, signature: bytes) -> bool:
-    """Returns whether an Ed25519 signature of 64 bytes holds. Untrusted; the key is 32 bytes."""
-    try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
 
 
 def _is_signed(signed: SignedHeader) -> bool:

@@ -5,7 +5,6 @@ from typing import Final
 from logos.chain.v1 import wallet_pb2 as pb
 from logos.chain.v1.wallet_pb2_grpc import WalletServicer as Contract
 from logos_chain.operations.faucet import FaucetOperations
-from logos_chain.operations.wallets.payments import Payments
 from logos_chain.operations.wallets.purse import Purse
 from logos_chain.rpc import wallet_values
 from logos_module.contexts import Context
@@ -18,11 +17,10 @@ MAX_CLAIMS: Final = 16
 class WalletServicer(Contract):
     """One per process; holds no state of its own."""
 
-    def __init__(self, purse: Purse, faucet: FaucetOperations, payments: Payments) -> None:
+    def __init__(self, purse: Purse, faucet: FaucetOperations) -> None:
         self._purse = purse
         self._wallet = purse.wallet
         self._faucet = faucet
-        self._payments = payments
 
     # -- what there is -------------------------------------------------------------------------
 
@@ -93,8 +91,12 @@ class WalletServicer(Contract):
     async def Send(self, request: pb.SendRequest, context: Context) -> pb.SendResponse:
         """Pays; the mark is given back in the event (WAL-33)."""
         outputs = [wallet_values.to_note(each) for each in request.outputs]
-        hash_ = await self._wallet.send(outputs, tip=request.tip, request=request.idempotency_key)
-        self._payments.sent(hash_, mark_in(context.invocation_metadata()))
+        hash_ = await self._wallet.send(
+            outputs,
+            tip=request.tip,
+            request=request.idempotency_key,
+            mark=mark_in(context.invocation_metadata()),
+        )
         draft = self._purse.draft(hash_)
         return pb.SendResponse(
             hash=hash_,

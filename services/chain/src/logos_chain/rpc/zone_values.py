@@ -11,6 +11,8 @@ from logos_chain.operations.zones.signing import Sign
 from logos_chain.operations.zones.writing import Pending, RefusedPayload, Told
 from logos_chain.rpc import convert
 from logos_mantle.channels import ChannelConfig, ChannelInscribe
+from logos_mantle.limits import MAX_CHANNEL_KEYS
+from logos_mantle.proofs import MAX_THRESHOLD
 from logos_zone_sdk.core.events import (
     Adopted,
     Built,
@@ -25,8 +27,6 @@ from logos_zone_sdk.core.events import (
 )
 from logos_zone_sdk.core.messages import ChannelMessage, Point
 from logos_zone_sdk.core.places import Checkpoint
-
-MAX_KEYS: Final = 65_535
 
 Event = pb.PublishResponse
 
@@ -59,8 +59,8 @@ def to_config(request: pb.CreateChannelRequest) -> ChannelConfig:
 def to_new_config(request: pb.SetConfigRequest) -> ChannelConfig:
     """Reads new keys and rules of a channel; errors as `to_config`."""
     for field in ("configuration_threshold", "transfer_threshold"):
-        if getattr(request, field) > MAX_KEYS:
-            raise OrderInvalidError(f"at most {MAX_KEYS}", field=field)
+        if getattr(request, field) > MAX_THRESHOLD:
+            raise OrderInvalidError(f"at most {MAX_THRESHOLD}", field=field)
     return _config(request, request.configuration_threshold, request.transfer_threshold)
 
 
@@ -68,8 +68,8 @@ def _config(
     request: pb.CreateChannelRequest | pb.SetConfigRequest, configuration: int, transfer: int
 ) -> ChannelConfig:
     keys = tuple([convert.identifier(each, "keys") for each in request.keys])
-    if not 0 < len(keys) <= MAX_KEYS:
-        raise OrderInvalidError(f"1 to {MAX_KEYS} keys", field="keys")
+    if not 0 < len(keys) <= MAX_CHANNEL_KEYS:
+        raise OrderInvalidError(f"1 to {MAX_CHANNEL_KEYS} keys", field="keys")
     return ChannelConfig(
         convert.identifier(request.channel, "channel"),
         keys,

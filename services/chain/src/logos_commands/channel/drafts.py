@@ -13,7 +13,8 @@ from logos_cli.exits import explained
 from logos_cli.session import FormOption, Session, session_of
 from logos_client.private_files import write_private
 from logos_commands.chain.following import print_followed
-from logos_zone_sdk.core.errors import DraftMalformedError
+from logos_commands.chain.records import to_id
+from logos_zone_sdk.core.errors import DraftForeignError, DraftMalformedError
 from logos_zone_sdk.core.governing import MAX_DRAFT_BYTES
 from logos_zone_sdk.governing import Change, ChannelConfig, Draft, Withdrawal, ZoneGovernor
 from logos_zone_sdk.key_file import read_key
@@ -30,15 +31,24 @@ def sign(
         list[Path] | None,
         typer.Option("--key", metavar="FILE", help="Signs with it; none: shows the draft alone."),
     ] = None,
+    expected: Annotated[
+        str,
+        typer.Option(
+            "--hash", metavar="HASH", help="Of the draft, as a look at it has shown; no other."
+        ),
+    ] = "",
     output: FormOption = None,
 ) -> None:
     """Show what a draft would change, and with --key sign it in its file; without a node.
 
-    Look at it first: a signature agrees to all that it shows.
+    Look at it first: a signature agrees to all that it shows. With --hash no other draft is signed,
+    such as one that has taken the file's place since.
     """
-    form = session_of(context).form(output)
+    form, wanted = session_of(context).form(output), to_id(expected) if expected else None
     with explained():
         draft = read_draft(file)
+        if wanted not in {None, draft.hash}:
+            raise DraftForeignError(f"{file}: the draft is another one, {draft.hash.hex()}")
         for each in key_files or ():
             draft = draft.signed(read_key(each), draft.change)
         if key_files:

@@ -1,14 +1,16 @@
 """`logosctl channel config`, `withdraw` and `deposit`."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import grpc
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from logos_base.errors import LogosError
 from logos_cli.arguments import MAX_UINT32, utf8
 from logos_cli.console import Output, print_rows, stderr
 from logos_cli.exits import explained
@@ -20,10 +22,15 @@ from logos_commands.channel.drafts import draft_record, print_record, print_subm
 from logos_commands.channel.keys import public_key
 from logos_commands.channel.writing import ChannelArgument, WaitOption
 from logos_zone_sdk.core.errors import NotAccreditedError
-from logos_zone_sdk.governing import Change, ChannelConfig, Draft, Note, ZoneGovernor
+from logos_zone_sdk.governing import (
+    MAX_THRESHOLD,
+    Change,
+    ChannelConfig,
+    Draft,
+    Note,
+    ZoneGovernor,
+)
 from logos_zone_sdk.key_file import read_key
-
-MAX_SIGNATURES: Final = 65_535
 
 SignersOption = Annotated[
     list[Path] | None,
@@ -72,6 +79,8 @@ class Signing:
     ) -> Draft:
         """Has a change drafted; signs it, and submits it or writes it into the file.
 
+        Where that fails, the notes of the draft are freed.
+
         Args:
             asked: Returns the change for the present rules, and how many keys are to sign it.
         """
@@ -84,13 +93,21 @@ class Signing:
             draft = await governor.draft(change)
             for each in self.keys:
                 draft = draft.signed(each, change)
-            if self.file is None:
-                await governor.submit(draft)
-            else:
-                create_private(self.file, draft.encode())
+            try:
+                await self._give(governor, draft)
+            except Exception:
+                with suppress(LogosError, grpc.aio.AioRpcError):  # it may have been submitted
+                    await governor.abandon(draft)
+                raise
             return draft
 
         return self.session.call(work)
+
+    async def _give(self, governor: ZoneGovernor, draft: Draft) -> None:
+        if self.file is None:
+            await governor.submit(draft)
+        else:
+            create_private(self.file, draft.encode())
 
 
 def config(
@@ -116,11 +133,11 @@ def config(
     ] = None,
     threshold: Annotated[
         int | None,
-        typer.Option(min=1, max=MAX_SIGNATURES, help="Keys that sign a `config` from then on."),
+        typer.Option(min=1, max=MAX_THRESHOLD, help="Keys that sign a `config` from then on."),
     ] = None,
     transfer_threshold: Annotated[
         int | None,
-        typer.Option(min=1, max=MAX_SIGNATURES, help="Keys that sign a `withdraw`."),
+        typer.Option(min=1, max=MAX_THRESHOLD, help="Keys that sign a `withdraw`."),
     ] = None,
     draft: DraftOption = None,
     wait: WaitOption = False,

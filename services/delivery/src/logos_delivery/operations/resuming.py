@@ -11,7 +11,15 @@ from logos_delivery.core import message as messages
 from logos_delivery.core.applications import Notes
 from logos_delivery.core.archive.admission import refusal_of
 from logos_delivery.core.archive.ports import Archive
-from logos_delivery.core.archive.resuming import Ask, Effect, Keep, Note, Resuming, away_since
+from logos_delivery.core.archive.resuming import (
+    Ask,
+    Effect,
+    GiveUp,
+    Keep,
+    Note,
+    Resuming,
+    away_since,
+)
 from logos_delivery.core.archive.types import Entry, Page, Query
 from logos_delivery.core.errors import StoreNodeMissingError
 from logos_delivery.core.relay.errors import RateLimitProofNotJudgedError
@@ -51,6 +59,8 @@ class ResumeOperations:
         self._peer = ""
         """The store node that is being asked."""
         self._kept = 0
+        self._counted: set[bytes] = set()
+        """Hashes of what was refused of this page, at most 100 for each try."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -75,6 +85,8 @@ class ResumeOperations:
                 self._driver.start(self._keep(entries))
             case Note(since_ns):
                 return self._note(since_ns)
+            case GiveUp():
+                log.warning("missed messages are fetched at the next start: none judges proofs")
         return None
 
     async def _ask(self, query: Query) -> None:
@@ -101,33 +113,55 @@ class ResumeOperations:
         raise failure
 
     async def _keep(self, entries: tuple[Entry, ...]) -> None:
+        admitted, is_judged = await self._admitted(entries)
         try:
-            admitted = [entry for entry in entries if await self._is_admitted(entry)]
             self._kept += await self._history.restore(admitted)
         except LogosError as error:
             log.warning("missed messages were not kept", extra={"error": str(error)})
             self._driver.report(self._machine.unanswered)
             return
+        if not is_judged:
+            self._driver.report(self._machine.unjudged)
+            return
+        self._counted.clear()
         self._driver.report(self._machine.kept)
 
-    async def _is_admitted(self, entry: Entry) -> bool:
-        """Says whether a message of another store node is kept (DST-38); counts it if not.
+    async def _admitted(self, entries: tuple[Entry, ...]) -> tuple[list[Entry], bool]:
+        """Returns what is let in of a page, and whether all of it was judged.
+
+        The page ends with the first proof that could not be judged. What is refused counts once,
+        however often the page is tried.
+        """
+        admitted: list[Entry] = []
+        for entry in entries:
+            try:
+                reason = await self._refusal(entry)
+            except RateLimitProofNotJudgedError as error:
+                log.info("a missed message was not judged", extra={"error": str(error)})
+                return admitted, False
+            if reason is None:
+                admitted.append(entry)
+            elif entry.hash not in self._counted:
+                self._counted.add(entry.hash)
+                self._history.refused[reason] += 1
+        return admitted, True
+
+    async def _refusal(self, entry: Entry) -> str | None:
+        """Returns why a message of another store node is not kept (DST-38); None: it is.
 
         Raises:
             RateLimitProofNotJudgedError: Its proof could not be judged now.
         """
         refusal = refusal_of(entry, self._unix_ms() * _NS_PER_MS, is_history=True)
-        reason = None if refusal is None else refusal.value
-        if reason is None and self._check is not None:
-            try:
-                await self._check(entry.pubsub_topic, messages.encode(entry.kept))
-            except RateLimitProofNotJudgedError:
-                raise
-            except LogosError as error:
-                reason = error.reason
-        if reason is not None:
-            self._history.refused[reason] += 1
-        return reason is None
+        if refusal is not None or self._check is None:
+            return None if refusal is None else refusal.value
+        try:
+            await self._check(entry.pubsub_topic, messages.encode(entry.kept))
+        except RateLimitProofNotJudgedError:
+            raise
+        except LogosError as error:
+            return error.reason
+        return None
 
     async def _note(self, since_ns: int | None) -> None:
         try:

@@ -33,6 +33,8 @@ class ChainSeen:
     """The newest of the local chain, newest first."""
     final: int = 0
     """Height of the newest final block."""
+    final_id: bytes = b""
+    """Its id, 32 bytes; empty: not known."""
     moved_ms: int = 0
     """When the chain was last heard of."""
     asked_ms: int = 0
@@ -55,7 +57,7 @@ class ChainSeen:
         return milliseconds(self.blocks[0].time) if self.blocks else 0
 
     def is_final(self, block: pb.BlockSummary) -> bool:
-        """Whether a block of the local chain never leaves it."""
+        """Whether a block of the local chain never leaves it, unless the node starts over."""
         return block.is_final or block.point.height <= self.final
 
 
@@ -63,16 +65,19 @@ def with_info(
     seen: ChainSeen, info: pb.GetInfoResponse, supply: pb.GetSupplyResponse | None, now_ms: int
 ) -> ChainSeen:
     """The chain after a node was asked where it stands; None: its supply was not asked for."""
-    final = max(seen.final, info.final.height)
     kept = seen.supply if supply is None else supply
-    return _settled(replace(seen, info=info, supply=kept, final=final, asked_ms=now_ms))
+    top = info.tip.height if info.HasField("tip") else None
+    now = _raised(_standing(seen, (), top), info.final)
+    return _settled(replace(now, info=info, supply=kept, asked_ms=now_ms))
 
 
 def with_blocks(seen: ChainSeen, blocks: Iterable[pb.BlockSummary], now_ms: int) -> ChainSeen:
     """The chain after its newest blocks were listed."""
     listed = tuple(blocks)[:BLOCKS]
-    final = max([seen.final, *(each.point.height for each in listed if each.is_final)])
-    return replace(seen, blocks=listed, final=final, moved_ms=now_ms)
+    now = _standing(seen, listed, listed[0].point.height if listed else None)
+    for each in [each for each in listed if each.is_final][:1]:
+        now = _raised(now, each.point)
+    return replace(now, blocks=listed, moved_ms=now_ms)
 
 
 def with_move(seen: ChainSeen, move: pb.WatchBlocksResponse, now_ms: int) -> ChainSeen:
@@ -84,15 +89,31 @@ def with_move(seen: ChainSeen, move: pb.WatchBlocksResponse, now_ms: int) -> Cha
     replaced = seen.replaced
     if move.removed:
         replaced = _replaced(seen.blocks, move.removed, now_ms)
-    return _settled(
-        replace(
-            seen,
-            blocks=tuple([*added, *stayed][:BLOCKS]),
-            final=max(seen.final, move.final.height),
-            moved_ms=now_ms,
-            replaced=replaced,
-        )
-    )
+    blocks = tuple([*added, *stayed][:BLOCKS])
+    now = _standing(seen, blocks, blocks[0].point.height if blocks else None)
+    now = _raised(now, move.final)
+    return _settled(replace(now, blocks=blocks, moved_ms=now_ms, replaced=replaced))
+
+
+def _raised(seen: ChainSeen, final: pb.BlockPoint) -> ChainSeen:
+    """With a newer final block; an older one was said before what is known already."""
+    if final.height < seen.final:
+        return seen
+    return replace(seen, final=final.height, final_id=final.id)
+
+
+def _standing(seen: ChainSeen, blocks: Sequence[pb.BlockSummary], top: int | None) -> ChainSeen:
+    """Without the final block that is not on the chain any more: the node has started over.
+
+    Args:
+        blocks: Of the local chain, now.
+        top: The height of its tip; None: not known.
+    """
+    there = {each.point.id for each in blocks if each.point.height == seen.final}
+    is_other = bool(there and seen.final_id) and seen.final_id not in there
+    if is_other or (top is not None and top < seen.final):
+        return replace(seen, final=0, final_id=b"")
+    return seen
 
 
 def _replaced(blocks: Sequence[pb.BlockSummary], removed: Sequence[bytes], now_ms: int) -> Replaced:

@@ -343,6 +343,7 @@ class ZoneSequencerServicer:
         of 0 or above the number of keys, or a value of 0
         NOT_FOUND            CHANNEL_UNKNOWN
         FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+        UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -362,7 +363,8 @@ class ZoneSequencerServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitSigned(self, request, context):
-        """Submits a draft with the signatures of the channel's keys (ZON-28).
+        """Submits a draft with the signatures of the channel's keys (ZON-28). While the
+        wallet's notes are reserved for it, it is submitted again until it is final.
 
         Errors:
         INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
@@ -371,6 +373,7 @@ class ZoneSequencerServicer:
         FAILED_PRECONDITION  ZONE_KEY_NOT_ACCREDITED: a key is not the channel's
         FAILED_PRECONDITION  ZONE_THRESHOLD_NOT_REACHED: there are too few signatures
         FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+        UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -383,7 +386,7 @@ class ZoneSequencerServicer:
 
         Errors:
         INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
-        FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it waits in the mempool
+        FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it was submitted, and is not final
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -401,6 +404,7 @@ class ZoneSequencerServicer:
         ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another payment
         FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
         FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+        UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -236,6 +236,7 @@ class ZoneSequencerStub:
                            of 0 or above the number of keys, or a value of 0
       NOT_FOUND            CHANNEL_UNKNOWN
       FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+      UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
     """
     Withdraw: _grpc.UnaryUnaryMultiCallable[_zone_pb2.WithdrawRequest, _zone_pb2.WithdrawResponse]
     """Drafts the release of notes from a channel (ZON-30), which is signed and submitted
@@ -247,7 +248,8 @@ class ZoneSequencerStub:
       FAILED_PRECONDITION  ZONE_NOTES_INSUFFICIENT: they are worth less than `output`
     """
     SubmitSigned: _grpc.UnaryUnaryMultiCallable[_zone_pb2.SubmitSignedRequest, _zone_pb2.SubmitSignedResponse]
-    """Submits a draft with the signatures of the channel's keys (ZON-28).
+    """Submits a draft with the signatures of the channel's keys (ZON-28). While the
+    wallet's notes are reserved for it, it is submitted again until it is final.
 
     Errors:
       INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
@@ -256,6 +258,7 @@ class ZoneSequencerStub:
       FAILED_PRECONDITION  ZONE_KEY_NOT_ACCREDITED: a key is not the channel's
       FAILED_PRECONDITION  ZONE_THRESHOLD_NOT_REACHED: there are too few signatures
       FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+      UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
     """
     Abandon: _grpc.UnaryUnaryMultiCallable[_zone_pb2.AbandonRequest, _zone_pb2.AbandonResponse]
     """Frees the wallet's notes that a draft reserves, before its ten minutes are over
@@ -264,7 +267,7 @@ class ZoneSequencerStub:
 
     Errors:
       INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
-      FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it waits in the mempool
+      FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it was submitted, and is not final
     """
     Deposit: _grpc.UnaryUnaryMultiCallable[_zone_pb2.DepositRequest, _zone_pb2.DepositResponse]
     """Gives a value of the node's wallet to a channel (ZON-27). Returns once it waits in
@@ -278,6 +281,7 @@ class ZoneSequencerStub:
       ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another payment
       FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
       FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+      UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
     """
 
 @_typing.type_check_only
@@ -347,6 +351,7 @@ class ZoneSequencerAsyncStub(ZoneSequencerStub):
                            of 0 or above the number of keys, or a value of 0
       NOT_FOUND            CHANNEL_UNKNOWN
       FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+      UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
     """
     Withdraw: _aio.UnaryUnaryMultiCallable[_zone_pb2.WithdrawRequest, _zone_pb2.WithdrawResponse]  # type: ignore[assignment]
     """Drafts the release of notes from a channel (ZON-30), which is signed and submitted
@@ -358,7 +363,8 @@ class ZoneSequencerAsyncStub(ZoneSequencerStub):
       FAILED_PRECONDITION  ZONE_NOTES_INSUFFICIENT: they are worth less than `output`
     """
     SubmitSigned: _aio.UnaryUnaryMultiCallable[_zone_pb2.SubmitSignedRequest, _zone_pb2.SubmitSignedResponse]  # type: ignore[assignment]
-    """Submits a draft with the signatures of the channel's keys (ZON-28).
+    """Submits a draft with the signatures of the channel's keys (ZON-28). While the
+    wallet's notes are reserved for it, it is submitted again until it is final.
 
     Errors:
       INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
@@ -367,6 +373,7 @@ class ZoneSequencerAsyncStub(ZoneSequencerStub):
       FAILED_PRECONDITION  ZONE_KEY_NOT_ACCREDITED: a key is not the channel's
       FAILED_PRECONDITION  ZONE_THRESHOLD_NOT_REACHED: there are too few signatures
       FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+      UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
     """
     Abandon: _aio.UnaryUnaryMultiCallable[_zone_pb2.AbandonRequest, _zone_pb2.AbandonResponse]  # type: ignore[assignment]
     """Frees the wallet's notes that a draft reserves, before its ten minutes are over
@@ -375,7 +382,7 @@ class ZoneSequencerAsyncStub(ZoneSequencerStub):
 
     Errors:
       INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
-      FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it waits in the mempool
+      FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it was submitted, and is not final
     """
     Deposit: _aio.UnaryUnaryMultiCallable[_zone_pb2.DepositRequest, _zone_pb2.DepositResponse]  # type: ignore[assignment]
     """Gives a value of the node's wallet to a channel (ZON-27). Returns once it waits in
@@ -389,6 +396,7 @@ class ZoneSequencerAsyncStub(ZoneSequencerStub):
       ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another payment
       FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
       FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+      UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
     """
 
 class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
@@ -485,6 +493,7 @@ class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
                                of 0 or above the number of keys, or a value of 0
           NOT_FOUND            CHANNEL_UNKNOWN
           FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT: the wallet cannot pay for it
+          UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
         """
 
     @_abc_1.abstractmethod
@@ -508,7 +517,8 @@ class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
         request: _zone_pb2.SubmitSignedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_zone_pb2.SubmitSignedResponse, _abc.Awaitable[_zone_pb2.SubmitSignedResponse]]:
-        """Submits a draft with the signatures of the channel's keys (ZON-28).
+        """Submits a draft with the signatures of the channel's keys (ZON-28). While the
+        wallet's notes are reserved for it, it is submitted again until it is final.
 
         Errors:
           INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
@@ -517,6 +527,7 @@ class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
           FAILED_PRECONDITION  ZONE_KEY_NOT_ACCREDITED: a key is not the channel's
           FAILED_PRECONDITION  ZONE_THRESHOLD_NOT_REACHED: there are too few signatures
           FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+          UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
         """
 
     @_abc_1.abstractmethod
@@ -531,7 +542,7 @@ class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           INVALID_ARGUMENT     ZONE_TRANSACTION_UNEXPECTED: it is no such draft
-          FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it waits in the mempool
+          FAILED_PRECONDITION  ZONE_DRAFT_SUBMITTED: it was submitted, and is not final
         """
 
     @_abc_1.abstractmethod
@@ -551,6 +562,7 @@ class ZoneSequencerServicer(metaclass=_abc_1.ABCMeta):
           ALREADY_EXISTS       WALLET_REQUEST_REUSED: the key was given to another payment
           FAILED_PRECONDITION  WALLET_FUNDS_INSUFFICIENT, WALLET_NOTES_TOO_SMALL
           FAILED_PRECONDITION  TRANSACTION_REFUSED, CONFLICT: the mempool does not take it
+          UNAVAILABLE          ZONE_NODE_BEHIND: as of `Publish`
         """
 
 def add_ZoneSequencerServicer_to_server(servicer: ZoneSequencerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,40 +3,90 @@
 Spec: docs/protocol/chain-wallet.md, WAL-33.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from logos_chain.core.wallet.errors import WalletScanningError
-from logos_chain.operations.wallets.wallet import WalletOperations
+from logos_chain.core.ports import ChainStore
+from logos_chain.core.wallet.derivation import Account
+from logos_chain.core.wallet.ports import WalletStore
+from logos_chain.core.wallet.selection import Rng
+from logos_chain.core.wallet.types import Draft, Dropped, Effect, Settled
+from logos_chain.core.wallet.wallet import Wallet
+from logos_chain.operations.wallets.book import WalletBook
 
 Tell = Callable[[str], None]
 """Gets the mark of a payment that a block has. Never waits, never fails."""
 
 
 class Payments:
-    """The payments of this process that no block has yet, with the marks of their callers."""
+    """The payments of this process that were not told of, with the marks of their callers."""
 
-    def __init__(self, wallet: WalletOperations, tell: Tell) -> None:
-        self._wallet = wallet
-        self._tell = tell
+    def __init__(self, chain: ChainStore) -> None:
+        self.tell: list[Tell] = []
+        self._chain = chain
         self._marks: dict[bytes, str] = {}
-        wallet.followed.append(self._look)
+        self._settled: set[bytes] = set()
 
-    def sent(self, transaction: bytes, mark: str) -> None:
-        """Has a payment told of, by its hash; one that a block has already was told of before."""
-        try:
-            waits = any(each.hash == transaction for each in self._wallet.unincluded())
-        except WalletScanningError:
-            return
-        if waits:
-            self._marks.setdefault(transaction, mark)
+    def expect(self, transaction: bytes, mark: str) -> None:
+        """Has a payment told of, by its hash; before it is first submitted, and once."""
+        self._marks[transaction] = mark
 
-    def _look(self) -> None:
-        """Tells of those that a block has now, and forgets those that were dropped."""
-        if not self._marks:
-            return
-        outside = {each.hash for each in self._wallet.unincluded()}
-        known = {each.hash for each in self._wallet.waiting()}
-        for transaction in self._marks.keys() - outside:
-            mark = self._marks.pop(transaction)
-            if transaction in known:
-                self._tell(mark)
+    def heard(self, effect: Effect) -> None:
+        """Notes what becomes of a transaction of the wallet."""
+        match effect:
+            case Settled(transaction) if transaction in self._marks:
+                self._settled.add(transaction)
+            case Dropped(transaction):
+                self._marks.pop(transaction, None)
+            case _:
+                pass
+
+    async def at_tip(self, machine: Wallet) -> None:
+        """Tells of those that a block has: the wallet has followed the chain to its tip.
+
+        Raises:
+            StoreFailedError: It is to be called again.
+        """
+        outside = set(machine.unincluded())
+        inside = self._settled | {each.hash for each in machine.waiting()}
+        for each in [each for each in self._marks if each not in outside]:
+            is_paid = each in inside or await self._is_final(each)
+            mark = self._marks.pop(each, None)
+            self._settled.discard(each)
+            if is_paid and mark is not None:
+                for tell in self.tell:
+                    tell(mark)
+
+    async def _is_final(self, transaction: bytes) -> bool:
+        """Says it of one that the wallet did not find again when it looked through the chain."""
+        containing = await self._chain.containing(transaction)
+        return any(self._chain.is_final(each) for each in containing)
+
+    def forget(self) -> None:
+        """Forgets all: it is another wallet."""
+        self._marks.clear()
+        self._settled.clear()
+
+
+class PayingBook(WalletBook):
+    """The book of a wallet whose payments are told of."""
+
+    def __init__(
+        self,
+        name: str,
+        account: Account | None,
+        store: WalletStore,
+        chain: ChainStore,
+        *,
+        rng: Rng,
+        unix_ms: Callable[[], int],
+    ) -> None:
+        """Arguments as `WalletBook`."""
+        super().__init__(name, account, store, chain, rng=rng, unix_ms=unix_ms)
+        self.payments = Payments(chain)
+
+    def obey(self, effects: Iterable[Effect]) -> list[Draft]:
+        """As `WalletBook.obey`; the payments hear of each."""
+        heard = list(effects)
+        for each in heard:
+            self.payments.heard(each)
+        return super().obey(heard)

@@ -3,7 +3,7 @@
 Each is on disk before it is first submitted, so none is made twice, and none is forgotten. What
 others cannot take now is submitted again when the chain has moved; what they refuse is dropped.
 
-Spec: docs/protocol/chain-wallet.md, WAL-12, WAL-16, WAL-24, WAL-25.
+Spec: docs/protocol/chain-wallet.md, WAL-12, WAL-16, WAL-24, WAL-25, WAL-33.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from logos_chain.core.wallet.records import MAX_REQUEST_BYTES, Submission
 from logos_chain.core.wallet.types import Draft, Effect, Order, Prices
 from logos_chain.core.wallet.wallet import Wallet
 from logos_chain.operations.following import FollowOperations
-from logos_chain.operations.wallets.book import WalletBook
+from logos_chain.operations.wallets.payments import PayingBook
 from logos_chain.operations.wallets.proving import (
     DraftProver,
     DraftWitnesses,
@@ -37,6 +37,7 @@ from logos_mantle.channels import ChannelDeposit
 from logos_mantle.derivations import blake2b
 from logos_mantle.octets import ZERO
 from logos_mantle.operations import encode_operation
+from logos_mantle.transactions import SignedTransaction
 from logos_module.errors import ModuleDrainingError
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,17 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class _Named:
+    """What the caller of an order has said besides it."""
+
+    request: bytes = b""
+    digest: bytes = ZERO
+    """Of the order."""
+    mark: str | None = None
+    """Of its caller, which the payment is told with (WAL-33); None: it is not told of."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Request:
     order: bytes
     outcome: asyncio.Future[bytes]
@@ -104,7 +116,7 @@ class Submitter:
 
     def __init__(
         self,
-        book: WalletBook,
+        book: PayingBook,
         follow: FollowOperations,
         prover: DraftProver,
         submit: Submit,
@@ -117,9 +129,10 @@ class Submitter:
         self._start = start
         self._requests: dict[bytes, _Request] = {}
         self._open: set[asyncio.Future[bytes]] = set()
+        self._adopting: set[bytes] = set()
         self._again_height = 0
 
-    async def send(self, order: Order, request: bytes = b"") -> bytes:
+    async def send(self, order: Order, request: bytes = b"", mark: str | None = None) -> bytes:
         """Fulfils an order; returns the hash of its transaction, 32 bytes, once it is submitted.
 
         The work goes on if the caller is cancelled.
@@ -128,6 +141,7 @@ class Submitter:
             order: Its operations are deposits of the wallet's own notes, if it has any.
             request: The caller's name for it, at most 64 bytes: an order of a name is fulfilled
                 once (WAL-25). Empty: it has none.
+            mark: Of the caller, which the payment is told with (WAL-33); None: it is not told of.
 
         Raises:
             RequestReusedError: Another order has this name.
@@ -149,7 +163,8 @@ class Submitter:
             known = _Request(digest, asyncio.get_running_loop().create_future())
             if request:
                 self._remember(request, known)
-            self._begin(self._ordered(order, request, digest), known, request)
+            named = _Named(request, digest, mark)
+            self._begin(self._ordered(order, named), known, request)
         elif known.order != digest:
             raise RequestReusedError("another order had this name", field="request")
         return await asyncio.shield(known.outcome)
@@ -162,7 +177,7 @@ class Submitter:
             LogosError: As `send`.
         """
         made = _Request(ZERO, asyncio.get_running_loop().create_future())
-        self._begin(self._fulfil(ask, b"", ZERO), made, b"")
+        self._begin(self._fulfil(ask, _Named()), made, b"")
         return await asyncio.shield(made.outcome)
 
     async def prepare(self, order: Order) -> Prepared:
@@ -188,6 +203,35 @@ class Submitter:
             self.give_up(draft.hash)
             raise
 
+    async def adopt(self, signed: SignedTransaction) -> bool:
+        """Submits what `prepare` has made, with all proofs, until a final block has it.
+
+        Returns:
+            False: it is none of the wallet's, or not reserved any more. It is not submitted.
+
+        Raises:
+            LogosError: The disk failed, or it was refused; it is dropped.
+        """
+        key, book = signed.hash, self._book
+        self._adopting.add(key)
+        try:
+            async with book.lock:
+                machine = book.machine
+                drafts = [] if machine is None else machine.waiting()
+                draft = next((each for each in drafts if each.hash == key), None)
+                if machine is None or draft is None:
+                    return False
+                if key not in book.submissions:
+                    await self._put(machine, Submission(draft, signed))
+            await self._submit(key)
+        finally:
+            self._adopting.discard(key)
+        return True
+
+    def is_submitted(self, key: bytes) -> bool:
+        """Whether a transaction, by its hash, was submitted and is not final, or is about to be."""
+        return key in self._adopting or key in self._book.submissions
+
     def give_up(self, key: bytes) -> None:
         """Frees the notes of a transaction by its hash; of one that does not wait, none."""
         book = self._book
@@ -212,8 +256,9 @@ class Submitter:
                 log.warning("a transaction is given up", extra={"error": str(error)})
 
     def forget(self) -> None:
-        """Forgets all names: it is another wallet."""
+        """Forgets all names and marks: it is another wallet."""
         self._requests.clear()
+        self._book.payments.forget()
 
     def close(self) -> None:
         """Ends the waiting of all callers: the module stops."""
@@ -268,15 +313,15 @@ class Submitter:
 
     # -- work ----------------------------------------------------------------------------------
 
-    async def _ordered(self, order: Order, request: bytes, digest: bytes) -> bytes:
+    async def _ordered(self, order: Order, named: _Named) -> bytes:
         prices = (await self._follow.at_tip(prices_of)).value
 
         def ask(machine: Wallet, now_ms: int) -> Asked:
             return Asked(machine.prepare(TICKET, order, prices, now_ms))
 
-        return await self._fulfil(ask, request, digest)
+        return await self._fulfil(ask, named)
 
-    async def _fulfil(self, ask: Ask, request: bytes, digest: bytes) -> bytes:
+    async def _fulfil(self, ask: Ask, named: _Named) -> bytes:
         book = self._book
         async with book.lock:
             machine, now_ms = book.require(), book.unix_ms()
@@ -288,24 +333,32 @@ class Submitter:
             except BaseException:
                 self.give_up(draft.hash)
                 raise
-        return await self._finish(machine, wanted, request, digest)
+        return await self._finish(machine, wanted, named)
 
-    async def _finish(
-        self, machine: Wallet, wanted: DraftWitnesses, request: bytes, digest: bytes
-    ) -> bytes:
+    async def _finish(self, machine: Wallet, wanted: DraftWitnesses, named: _Named) -> bytes:
         draft, book = wanted.draft, self._book
         try:
             signed = await self._prover.signed(wanted)
             async with book.lock:
                 if book.machine is not machine:
                     raise WalletScanningError("the wallet has become another one")
-                book.require().submitted(draft.hash, book.unix_ms())
-                await book.put(Submission(draft, signed, request, digest))
+                await self._put(machine, Submission(draft, signed, named.request, named.digest))
+                if named.mark is not None:
+                    book.payments.expect(draft.hash, named.mark)
         except BaseException:
             self.give_up(draft.hash)
             raise
         await self._submit(draft.hash)
         return draft.hash
+
+    async def _put(self, machine: Wallet, submission: Submission) -> None:
+        key = submission.draft.hash
+        machine.submitted(key, self._book.unix_ms())
+        try:
+            await self._book.put(submission)
+        except BaseException:
+            self.give_up(key)
+            raise
 
     async def _submit(self, key: bytes) -> None:
         book = self._book

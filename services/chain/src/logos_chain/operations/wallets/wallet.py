@@ -1,6 +1,6 @@
 """One wallet of a node: what it has, what it pays, and what it gives to the node's leader.
 
-Spec: docs/protocol/chain-wallet.md, WAL-7 to WAL-30.
+Spec: docs/protocol/chain-wallet.md, WAL-7 to WAL-30, WAL-33.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from logos_chain.operations.chain_events import EventsLost, Listener
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.leading import Make
 from logos_chain.operations.opening import OpenChain
-from logos_chain.operations.wallets.book import WalletBook
 from logos_chain.operations.wallets.claiming import Claimer
 from logos_chain.operations.wallets.keystores import WalletKeystore
+from logos_chain.operations.wallets.payments import PayingBook
 from logos_chain.operations.wallets.proving import DraftProver
 from logos_chain.operations.wallets.submitting import Prepared, Submit, Submitter
 from logos_chain.operations.wallets.tracking import Tracker
@@ -33,6 +33,7 @@ from logos_crypto.circuits import CircuitKey
 from logos_mantle.channels import ChannelConfig
 from logos_mantle.notes import Note
 from logos_mantle.octets import HASH_BYTES, is_field
+from logos_mantle.transactions import SignedTransaction
 from logos_module.errors import ModuleDrainingError
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class WalletOperations:
         self._follow = follow
         self._tasks: asyncio.TaskGroup | None = None
         self._heard: Listener | None = None
-        self._book = WalletBook(
+        self._book = PayingBook(
             name,
             account,
             ports.store,
@@ -94,6 +95,7 @@ class WalletOperations:
             rng=rng or secrets.SystemRandom(),
             unix_ms=unix_ms,
         )
+        self.payments = self._book.payments
         self._tracker = Tracker(self._book, follow, chain.store, chain.network)
         self._submitter = Submitter(
             self._book, follow, DraftProver(ports.keys, ports.make), ports.submit, self._start
@@ -109,8 +111,6 @@ class WalletOperations:
         )
         self.changed: list[Callable[[], None]] = []
         """Are told that the wallet has other notes, and no block has changed them; never fail."""
-        self.followed: list[Callable[[], None]] = []
-        """Are told that the wallet has followed the chain to its tip; never fail."""
         self.begin_after: Callable[[], Awaitable[object]] | None = None
         """Is waited for before the chain is looked through, and anything is submitted (CON-52)."""
 
@@ -168,8 +168,7 @@ class WalletOperations:
                 each()
         await self._tracker.catch_up()
         if self._tracker.is_at_tip:
-            for each in self.followed:
-                each()
+            await self.payments.at_tip(self._book.require())
             await self._submitter.submit_due()
             self._claimer.look()
 
@@ -249,15 +248,23 @@ class WalletOperations:
         async with self._book.lock:
             await self._book.watch(key)
 
-    async def send(self, outputs: Sequence[Note], *, tip: int = 0, request: bytes = b"") -> bytes:
+    async def send(
+        self,
+        outputs: Sequence[Note],
+        *,
+        tip: int = 0,
+        request: bytes = b"",
+        mark: str | None = None,
+    ) -> bytes:
         """Pays notes to others; returns the transaction's hash once it is submitted.
 
         Args:
             outputs: 1 to 255.
             tip: For the leader, over the fee.
-            request: The caller's name for it; errors and more: `Submitter.send`.
+            request: The caller's name for it.
+            mark: Of its event; errors and more: `Submitter.send`.
         """
-        return await self.fulfil(Order(tuple(outputs), tip=tip), request)
+        return await self._submitter.send(Order(tuple(outputs), tip=tip), request, mark)
 
     async def fulfil(self, order: Order, request: bytes = b"") -> bytes:
         """Pays notes and deposits; arguments, errors and more: `Submitter.send`."""
@@ -282,6 +289,14 @@ class WalletOperations:
         if not order.operations:
             raise OrderInvalidError("no operation", field="operations")
         return await self._submitter.prepare(order)
+
+    async def adopt(self, signed: SignedTransaction) -> bool:
+        """Submits what `prepare` has made; errors and more: `Submitter.adopt`."""
+        return await self._submitter.adopt(signed)
+
+    def is_submitted(self, transaction: bytes) -> bool:
+        """Whether it was submitted and is not final, by its hash; or is about to be."""
+        return self._submitter.is_submitted(transaction)
 
     def give_up(self, transaction: bytes) -> None:
         """Frees the notes of what `prepare` has made, by its hash, if it is not to be submitted."""

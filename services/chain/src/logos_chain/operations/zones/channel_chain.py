@@ -120,10 +120,11 @@ class ChannelChain:
         """Returns a channel at the tip, and notes by their ids, None for one that is not there.
 
         Raises:
-            ChannelReservedError, ChannelUnknownError
+            ChannelReservedError, NodeBehindError, ChannelUnknownError
         """
         if channel == ZERO:
             raise ChannelReservedError("channel zero is the genesis'")
+        self.require_whole()
 
         def read(ledger: Ledger) -> tuple[Channel | None, list[UnspentNote | None]]:
             return ledger.channel(channel), [ledger.note(each) for each in notes]

@@ -1,11 +1,13 @@
 """What the keys of a channel decide by their signatures, and what the node's wallet deposits.
 
 A change is drafted, with what the wallet pays for it; the holders of the channel's keys sign the
-draft, and it comes back with their signatures. Nothing is kept of it but the wallet's reservation.
+draft, and it comes back with their signatures. Until then nothing is kept of it but the wallet's
+reservation.
 
 Spec: docs/protocol/zone-sdk.md, ZON-27 to ZON-30, ZON-33.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -69,7 +71,7 @@ class GovernOperations:
         """Drafts new keys and rules of a channel that there is (ZON-29).
 
         Raises:
-            ChannelReservedError, ChannelUnknownError
+            ChannelReservedError, NodeBehindError, ChannelUnknownError
             OrderInvalidError: A threshold is 0, or above the number of keys.
             LogosError: As of the wallet's `prepare`.
         """
@@ -91,7 +93,8 @@ class GovernOperations:
             output: What to pay; None: the notes are released as they are.
 
         Raises:
-            ChannelReservedError, ChannelUnknownError, NoteUnknownError, NoteForeignError
+            ChannelReservedError, NodeBehindError, ChannelUnknownError
+            NoteUnknownError, NoteForeignError
             OrderInvalidError: Too many notes or none, or a value of 0.
             NotesInsufficientError: The notes are worth less than the output.
             LogosError: As of the wallet's `prepare`.
@@ -113,7 +116,7 @@ class GovernOperations:
         """Gives a value of the wallet to a channel; returns the transaction's hash (ZON-27).
 
         Raises:
-            ChannelReservedError, ChannelUnknownError
+            ChannelReservedError, NodeBehindError, ChannelUnknownError
             OrderInvalidError: The value is 0, or there is too much metadata.
             LogosError: As of the wallet's `deposit`.
         """
@@ -133,7 +136,8 @@ class GovernOperations:
             signatures: By key.
 
         Raises:
-            TransactionUnexpectedError, ChannelReservedError, ChannelUnknownError
+            TransactionUnexpectedError
+            ChannelReservedError, NodeBehindError, ChannelUnknownError
             NotAccreditedError: A key is not the channel's.
             SignatureInvalidError: A signature is not its key's.
             ThresholdNotReachedError: There are too few.
@@ -144,19 +148,16 @@ class GovernOperations:
             raise TransactionUnexpectedError(f"a proof has {GROTH16_BYTES} bytes")
         channel, _ = await self._chain.governed(change.channel)
         wanted = _threshold(channel, change)
-        found: list[IndexedSignature] = []
-        for key, signature in signatures.items():
-            if key not in channel.keys:
-                raise NotAccreditedError("the key is not among the channel's")
-            check_signature(key, transaction.hash, signature)
-            found.append(IndexedSignature(signature, channel.keys.index(key)))
+        found = await asyncio.to_thread(_checked, channel, transaction.hash, signatures)
         if len(found) < wanted:
             raise ThresholdNotReachedError(f"{len(found)} of {wanted} signatures")
-        chosen = sorted(found, key=lambda each: each.index)[:wanted]
-        proof = ThresholdProof(tuple(chosen))
+        proof = ThresholdProof(tuple(found[:wanted]))
         proofs: list[OperationProof] = [proof for _ in transaction.operations[:-1]]
         proofs.append(ZkSignatureProof(transfer_proof))
-        return await self._ports.submit(SignedTransaction(transaction, tuple(proofs)).encoded)
+        whole = SignedTransaction(transaction, tuple(proofs))
+        if not await self._ports.adopt(whole):
+            await self._ports.submit(whole.encoded)
+        return transaction.hash
 
     def abandon(self, raw: bytes) -> None:
         """Frees the notes that a drafted change reserves (ZON-33).
@@ -166,12 +167,13 @@ class GovernOperations:
 
         Raises:
             TransactionUnexpectedError
-            DraftSubmittedError: It waits in the mempool.
+            DraftSubmittedError: It was submitted, and is not final.
         """
         transaction, _ = _read_draft(raw)
-        if self._ports.mempool.get(transaction.hash) is not None:
-            raise DraftSubmittedError("the draft was submitted, and waits in the mempool")
-        self._ports.give_up(transaction.hash)
+        hash_, ports = transaction.hash, self._ports
+        if ports.is_submitted(hash_) or ports.mempool.get(hash_) is not None:
+            raise DraftSubmittedError("the draft was submitted, and is not final")
+        ports.give_up(hash_)
 
     async def _drafted(self, channel: Channel, change: Change) -> Drafted:
         wanted, operations = _threshold(channel, change), operations_of(change)
@@ -194,6 +196,25 @@ def _read_draft(raw: bytes) -> tuple[Transaction, Change]:
         return transaction, change_of(transaction)
     except (MalformedError, DraftMalformedError) as error:
         raise TransactionUnexpectedError(f"it is no draft: {error}") from error
+
+
+def _checked(
+    channel: Channel, hash_: bytes, signatures: Mapping[bytes, bytes]
+) -> list[IndexedSignature]:
+    """Returns signatures by the places of their keys; some 0.1 ms each, all keys being known first.
+
+    Raises:
+        NotAccreditedError, SignatureInvalidError
+    """
+    places: dict[bytes, int] = {}
+    for place, key in enumerate(channel.keys):
+        places.setdefault(key, place)
+    if not signatures.keys() <= places.keys():
+        raise NotAccreditedError("the key is not among the channel's")
+    for key, signature in signatures.items():
+        check_signature(key, hash_, signature)
+    found = [IndexedSignature(each, places[key]) for key, each in signatures.items()]
+    return sorted(found, key=lambda each: each.index)
 
 
 def _threshold(channel: Channel, change: Change) -> int:

@@ -11,7 +11,6 @@ from typing import Final, Protocol
 from logos_base.errors import ErrorKind, LogosError
 from logos_chain.core.wallet.types import Order
 from logos_chain.core.zone_errors import NotSignedError, SignatureInvalidError
-from logos_chain.operations.verifying import is_signature
 from logos_chain.operations.wallets.submitting import Prepared
 from logos_mantle.channels import ChannelConfig
 from logos_mantle.operations import Operation
@@ -19,6 +18,7 @@ from logos_mantle.proofs import InscriptionProof, ThresholdProof, ZkSignaturePro
 from logos_mantle.transactions import SignedTransaction
 from logos_zone_sdk.core.events import Submit
 from logos_zone_sdk.core.paid import HAS_IT, MAY_HAVE_IT, PaidMessages
+from logos_zone_sdk.core.signatures import is_signature
 
 SIGN_S: Final = 30.0
 """How long a caller has to sign."""
@@ -60,6 +60,10 @@ class ZonePorts:
     """Of the wallet."""
     give_up: Callable[[bytes], None]
     """Of the wallet: frees the notes of what `prepare` has made, by its hash."""
+    adopt: Callable[[SignedTransaction], Awaitable[bool]]
+    """Of the wallet: submits what `prepare` has made until it is final; False: it has not."""
+    is_submitted: Callable[[bytes], bool]
+    """Of the wallet, by the hash: whether it is about to be, or was and is not final."""
     submit: Callable[[bytes], Awaitable[bytes]]
     """Of the mempool; one that waits already is no error."""
     mempool: Mempool

@@ -19,6 +19,8 @@ MAX_AWAY_NS: Final = 30 * 24 * 60 * 60 * 10**9
 MAX_PAGES: Final = 10_000
 FIRST_RETRY_MS: Final = 1_000
 MAX_RETRY_MS: Final = 60_000
+MAX_UNJUDGED: Final = 30
+"""Tries of one page whose proofs are not judged, in some half an hour."""
 
 _NS_PER_MS: Final = 1_000_000
 
@@ -35,7 +37,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Check messages and put those that pass into the archive; report `kept` or `unanswered`."""
+    """Check messages and put those that pass into the archive.
+
+    Report `kept`, or `unanswered`, or `unjudged`.
+    """
 
     entries: tuple[Entry, ...]
 
@@ -48,7 +53,12 @@ class Note:
     """None: none are missing."""
 
 
-Effect = Ask | Keep | Note
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The run ends before its time. What was noted last stays, for the next start."""
+
+
+Effect = Ask | Keep | Note | GiveUp
 
 
 def away_since(pending_ns: int | None, newest_ns: int | None, now_ms: int) -> int | None:
@@ -79,6 +89,8 @@ class Resuming:
         """Of the last message of this store node."""
         self._cursor: bytes | None = None
         self._pages = 0
+        self._unjudged = 0
+        """Tries of this page."""
         self._retry_ms = FIRST_RETRY_MS
         self._retry_at_ms: int | None = None
 
@@ -101,6 +113,7 @@ class Resuming:
     def kept(self, now_ms: int) -> list[Effect]:
         """The messages of a page are in the archive, but for those that were refused."""
         self._retry_ms = FIRST_RETRY_MS
+        self._unjudged = 0
         self._pages += 1
         if self._last is None or self._cursor is None or self._pages >= MAX_PAGES:
             return self._end()
@@ -113,6 +126,14 @@ class Resuming:
         self._retry_at_ms = now_ms + self._retry_ms
         self._retry_ms = min(2 * self._retry_ms, MAX_RETRY_MS)
         return []
+
+    def unjudged(self, now_ms: int) -> list[Effect]:
+        """A proof of the page could not be judged: the run goes on later, or at the next start."""
+        self._unjudged += 1
+        if self._unjudged < MAX_UNJUDGED:
+            return self.unanswered(now_ms)
+        self._since_ns = self._cursor = self._last = None
+        return [GiveUp()]
 
     def tick(self, now_ms: int) -> list[Effect]:
         """Asks again, if that is due."""

@@ -72,6 +72,35 @@ def test_what_is_final_stays_final() -> None:
     assert [now.is_final(each) for each in now.blocks] == [False] * 3 + [True] * 7
 
 
+def settled(heights: range, final: int) -> ChainSeen:
+    """A chain whose final block is known by its id."""
+    blocks = [block(height) for height in reversed(heights)]
+    for each in blocks:
+        each.is_final = each.point.height <= final
+    return seen.with_blocks(ChainSeen(), blocks, 1)
+
+
+def test_nothing_is_final_of_a_node_that_has_started_over() -> None:
+    now = settled(range(10), final=6)
+    assert now.final == 6
+    short = [block(height, 1) for height in (2, 1, 0)]
+    long = [block(height, 1) for height in range(11, -1, -1)]
+    info = pb.GetInfoResponse(tip=short[0].point, final=pb.BlockPoint(height=1))
+    others = moved(long[::-1], list(now.blocks))
+
+    assert seen.with_blocks(now, short, 2).final == 0
+    assert seen.with_blocks(now, long, 2).final == 0
+    assert seen.with_info(now, info, None, 2).final == 1
+    assert seen.with_move(now, others, 2).final == 0
+
+
+def test_an_older_list_of_the_same_chain_takes_nothing_back() -> None:
+    now = settled(range(10), final=6)
+    older = settled(range(9), final=4)
+
+    assert seen.with_blocks(now, older.blocks, 2).final == 6
+
+
 def test_the_supply_stays_where_it_was_not_asked_for() -> None:
     supply = pb.GetSupplyResponse(free=5)
     now = seen.with_info(ChainSeen(), pb.GetInfoResponse(), supply, 1)
