@@ -19,13 +19,17 @@ from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.consensus.starting import Phase
 from logos_chain.core.mempool.types import BlockLimits, Saved
 from logos_chain.core.node_ports import ASKED, GIVEN_UP, START_OVER_MARK
+from logos_chain.core.wallet.derivation import Role
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
+from logos_chain.core.wallet.records import Fulfilled, encode_fulfilled
+from logos_chain.core.wallet.state import KeptKeys, WalletState
 from logos_chain.operations.pooling import MempoolOperations
 from logos_chain.operations.starting import FirstDownloadFailedError, StartOperations
 from logos_chain.store import starting_over
 from logos_chain.store.opening import OpenStore
 from logos_chain.store.starting_over import SqlStartingOver
 
+FULFILLED = encode_fulfilled(Fulfilled(b"name", named("order"), named("final")))
 WAITING = [Saved(b"waits", 7, None)]
 DRAFT = KeptDraft(named("draft"), b"draft")
 
@@ -50,6 +54,7 @@ async def fill(store: OpenStore) -> Author:
     await store.wallets.keep("node", made[0].id, 1, b"state", [KeptEntry(1, 0, b"")])
     await store.wallets.watch("node", named("watched"))
     await store.wallets.put_draft("node", DRAFT)
+    await store.wallets.put_draft("node", KeptDraft(named("final"), FULFILLED))
     await store.wallets.issue_until("node", 9)
     await store.channels.add([], 2)
     await store.registries.keep(named("channel"), b"members")
@@ -81,6 +86,46 @@ async def test_an_order_takes_the_chain_and_leaves_what_is_beside_it(place: Path
 
     async with opened_all(place) as store:  # once is enough
         assert is_as(await store.chain.load(), fresh)
+
+
+def state(next_voucher: int, next_receive: int, *change: int) -> bytes:
+    """Of a wallet whose sixth address was paid, by a block that is not final."""
+    receive = KeptKeys((), (5,))
+    keys = {Role.RECEIVE: receive, Role.CHANGE: KeptKeys(change, change)}
+    made = WalletState(
+        owner=bytes(32),
+        block=named("block"),
+        height=1,
+        next_voucher=next_voucher,
+        next_receive=next_receive,
+        keys=keys,
+        watched=(),
+        notes={},
+        vouchers=(),
+    )
+    return made.encode()
+
+
+async def test_how_far_keys_and_vouchers_were_used_outlives_the_chain(place: Path | str) -> None:
+    """CON-52: also a second time, where the new chain has used fewer."""
+    async with opened_all(place) as store:
+        await fill(store)
+        assert await store.wallets.used_before("node") == {}
+    rounds = [
+        ((12, 3, 30, 31), {Role.RECEIVE: 6, Role.CHANGE: 32}, 12),
+        ((11, 40, 2), {Role.RECEIVE: 40, Role.CHANGE: 32}, 12),
+    ]
+    for numbers, used, next_voucher in rounds:
+        async with opened_all(place) as store:
+            await store.wallets.keep("node", named("block"), 1, state(*numbers), [])
+            await store.marks.put(START_OVER_MARK, ASKED)
+        async with opened_all(place) as store:
+            assert await store.wallets.used_before("node") == used
+            assert await store.wallets.next_voucher("node") == next_voucher
+            assert await store.wallets.load("node", named("block")) is None
+    async with opened_all(place) as store:
+        await store.wallets.forget("node")
+        assert await store.wallets.used_before("node") == {}
 
 
 async def test_without_an_order_all_stays(place: Path | str) -> None:

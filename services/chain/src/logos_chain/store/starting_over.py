@@ -1,9 +1,10 @@
 """Gives a chain up, for a start from its genesis: all that follows from its blocks, at once.
 
-What does not follow from them stays: for which slots the node has signed, numbers of vouchers,
-watched keys, what the wallets have submitted, what waits in the mempool, and the sequencers.
+What does not follow from them stays: for which slots the node has signed, numbers of vouchers and
+keys, watched keys, what the wallets have submitted and is not final, what waits in the mempool, and
+the sequencers.
 
-Spec: docs/protocol/chain-store.md, CHS-21; chain-consensus.md, CON-51.
+Spec: docs/protocol/chain-store.md, CHS-21; chain-consensus.md, CON-51, CON-52.
 """
 
 from typing import Final
@@ -17,6 +18,7 @@ from logos_chain.store.advice import Advice
 from logos_chain.store.node_marks import MARKS
 from logos_chain.store.rows import read_u64, u64, whole
 from logos_chain.store.seals import check_seal, seal_of
+from logos_chain.store.wallets import drop_fulfilled, keep_numbers
 from logos_module.database import Database, table_of, writing
 
 _OF_THE_CHAIN: Final = (
@@ -71,6 +73,8 @@ class SqlStartingOver:
         check_seal(row.seal, MARKS.name, name.encode(), number)
         if read_u64(number) != ASKED:
             return False
+        await keep_numbers(session)
+        await drop_fulfilled(session)
         for each in _OF_THE_CHAIN:
             await session.execute(delete(each))
         await session.execute(delete(MARKS).where(MARKS.c.name == name))
