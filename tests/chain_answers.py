@@ -221,6 +221,9 @@ class AdminAnswers(admin_pb2_grpc.ChainAdminServicer):
     def ForceBootstrap(self, request: Any, context: Any) -> Any:  # noqa: N802
         return admin_pb2.ForceBootstrapResponse()
 
+    def StartOver(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return admin_pb2.StartOverResponse()
+
     def ExportCheckpoint(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         summary = admin_pb2.CheckpointSummary(hash=CHECKPOINT[-32:], size_bytes=len(CHECKPOINT))
         yield admin_pb2.ExportCheckpointResponse(summary=summary)

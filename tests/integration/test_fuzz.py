@@ -278,7 +278,7 @@ async def _call(
 async def _call_raw(target: Target, rng: Random, findings: Findings) -> None:
     method = rng.choice(target.methods).path.encode()
     path, value = rng.choice(((rng.choice(ODD_PATHS), b""), (method, rng.choice(ODD_VALUES))))
-    if b"PrepareStop" in path:
+    if b"PrepareStop" in path or b"StartOver" in path:
         return
     metadata = [(b"x-odd", value), *_raw(target.credential.metadata(path.decode("latin1")[1:]))]
     status = await asyncio.to_thread(call_raw, target.address, path, b"\xff", metadata)
@@ -296,7 +296,9 @@ def _raw(metadata: Metadata) -> list[tuple[bytes, bytes]]:
 
 
 def _is_harmless(method: Method, raw: bytes) -> bool:
-    """Whether a request asks for no process to be stopped."""
+    """Whether a request asks for no process to be stopped, and no chain to be given up."""
+    if method.path.endswith("/StartOver"):
+        return False  # whatever its bytes are: the message is empty
     request = method.read(raw)
     if request is None:
         return True

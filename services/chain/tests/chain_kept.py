@@ -1,10 +1,11 @@
 """What a node keeps beside its chain, in memory: it outlives the operations of a test."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from logos_base.errors import StoreFailedError
 from logos_chain.core.mempool.types import Saved
+from logos_chain.core.wallet.derivation import Role
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
 from logos_chain.core.zone_errors import SequencersFullError
 from logos_chain.core.zone_ports import MAX_KEPT, ChannelBlock, IndexPage
@@ -69,6 +70,7 @@ class _Wallet:
     entries: dict[tuple[int, int], KeptEntry] = field(default_factory=dict)
     drafts: dict[bytes, KeptDraft] = field(default_factory=dict)
     issued: int = 0
+    used: dict[Role, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -115,6 +117,9 @@ class KeptWallets:
 
     async def issue_until(self, wallet: str, number: int) -> None:
         self._of(wallet).issued = max(number, self._of(wallet).issued)
+
+    async def used_before(self, wallet: str) -> Mapping[Role, int]:
+        return self._of(wallet).used
 
     async def watch(self, wallet: str, key: bytes) -> None:
         self.keys.setdefault(wallet, set()).add(key)

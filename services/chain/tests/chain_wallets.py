@@ -1,9 +1,10 @@
 """`WalletStore` in memory, which holds its caller to the port's conditions; and one that fails."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from logos_base.errors import StoreFailedError
+from logos_chain.core.wallet.derivation import Role
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
 
 
@@ -16,6 +17,7 @@ class Rows:
     entries: dict[tuple[int, int], KeptEntry] = field(default_factory=dict)
     drafts: dict[bytes, KeptDraft] = field(default_factory=dict)
     next_voucher: int = 0
+    used: dict[Role, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -82,6 +84,9 @@ class MemoryWallets:
             rows.next_voucher = max(rows.next_voucher, number)
 
         self._write(do)
+
+    async def used_before(self, wallet: str) -> Mapping[Role, int]:
+        return self.of(wallet).used
 
     async def watch(self, wallet: str, key: bytes) -> None:
         self._write(lambda: self.keys.setdefault(wallet, set()).add(key))

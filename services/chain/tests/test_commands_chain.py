@@ -102,6 +102,10 @@ class Scripted(ChainAnswers, WalletAnswers, AdminAnswers):
         for at in range(0, len(self.checkpoint), 50):
             yield admin_pb2.ExportCheckpointResponse(chunk=self.checkpoint[at : at + 50])
 
+    def StartOver(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.asked.append(request)
+        return super().StartOver(request, context)
+
     def RestorePhrase(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.asked.append(request.phrase)
         return super().RestorePhrase(request, context)
@@ -478,3 +482,20 @@ def test_declarations_say_until_when_their_notes_are_locked(node: Node) -> None:
     assert (record["withdrawn_epoch"], record["unlock_slot"]) == (2, 400)
     assert record["active_epoch"] is None
     assert node.run("chain", "declarations", "me").exit_code == 2
+
+
+def test_a_chain_is_given_up_only_with_a_word_more(node: Node) -> None:
+    """CON-50."""
+    refused = node.run("chain", "bootstrap", "--from-genesis")
+    assert refused.exit_code == 2
+    assert "drops final blocks" in refused.output
+    assert node.chain.asked == []
+
+    done = node.run("chain", "bootstrap", "--from-genesis", "--yes", "--output", "json")
+    assert node.chain.asked == [admin_pb2.StartOverRequest()]
+    [record] = json.loads(done.stdout)
+    assert "the node ends" in record["starts_over"]
+
+    done = node.run("chain", "bootstrap", "--output", "json")
+    assert json.loads(done.stdout) == [{"phase": "PROLONGED"}]
+    assert len(node.chain.asked) == 1

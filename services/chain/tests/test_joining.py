@@ -1,12 +1,13 @@
 """CON-28, CNW-23: who is followed at a start, and what its failure means."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from logos_base.errors import NetworkUnavailableError
 from logos_chain.operations import joining
-from logos_chain.operations.joining import Joining
+from logos_chain.operations.joining import Arrival, Joining
 
 
 class Peers:
@@ -68,9 +69,49 @@ async def test_their_failure_ends_nothing(fails: bool) -> None:  # noqa: FBT001
 async def test_a_chain_that_was_given_up_is_had_from_a_peer(rounds: tuple[list[str], ...]) -> None:
     """CON-51."""
     peers = Peers(*rounds, is_followed=False)
-    assert not await Joining((), peers.connected, peers.download, is_anew=True).join()
+    assert not await anew(peers, HERE).join()
     peers = Peers(["a"])
-    assert await Joining((), peers.connected, peers.download, is_anew=True).join()
+    assert await anew(peers, HERE).join()
+
+
+GENESIS = Arrival(b"genesis", has_blocks=False, is_recent=False, has_followed_all=True)
+BEHIND = Arrival(b"behind", has_blocks=True, is_recent=False, has_followed_all=True)
+HERE = Arrival(b"here", has_blocks=True, is_recent=True, has_followed_all=False)
+LOST = replace(BEHIND, has_followed_all=False)
+
+
+def anew(peers: Peers, *seen: Arrival, configured: Sequence[str] = ()) -> Joining:
+    left = iter(seen)
+    return Joining(configured, peers.connected, peers.download, arrival=lambda: next(left))
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        [HERE],
+        [GENESIS, GENESIS, GENESIS, HERE],
+        [GENESIS, BEHIND, HERE],
+        [BEHIND, BEHIND],
+        [LOST, LOST, BEHIND],
+    ],
+    ids=["recent", "peers at the genesis", "a peer behind", "an old network", "a lost peer"],
+)
+async def test_peers_are_asked_until_their_chain_is_here(
+    seen: list[Arrival], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CON-51."""
+    monkeypatch.setattr(joining, "AGAIN_S", 0.0)
+    peers = Peers(*[["a"]] * len(seen))
+    assert await anew(peers, *seen).join()
+    assert len(peers.asked) == len(seen)
+
+
+async def test_all_that_are_known_are_asked_for_the_chain() -> None:
+    """CON-51."""
+    peers = Peers([f"peer{at}" for at in range(9)])
+    assert await anew(peers, HERE, configured=("a", "peer3")).join()
+    [asked] = peers.asked
+    assert set(asked) == {"a", *(f"peer{at}" for at in range(9))}
 
 
 async def test_a_node_that_is_alone_goes_on_by_itself() -> None:

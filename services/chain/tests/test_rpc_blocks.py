@@ -1,7 +1,8 @@
 """FOL-20, GEN-14: blocks, forks and the standing of a node, as callers see them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from chain_rpc import Served, ServedWorld, pages, refused, served
@@ -9,6 +10,7 @@ from chain_world import TWO, until
 
 from logos.chain.v1 import admin_pb2
 from logos.chain.v1 import chain_pb2 as pb
+from logos_chain.config import Config
 from logos_chain.core.blocks import kept_block
 from logos_chain.core.consensus.starting import Phase
 from logos_chain.core.consensus.types import BlockId
@@ -177,13 +179,43 @@ async def test_a_bootstrap_that_is_forced_is_told_with_its_end() -> None:
         assert found.online_at.ToMilliseconds() == clock.ms + 60_000
 
 
+async def with_a_peer() -> Sequence[str]:
+    return ["a"]
+
+
 async def test_an_order_to_start_over_is_noted_and_ends_the_node() -> None:
     """CON-50."""
     async with served() as node:
-        await node.admin.ForceBootstrap(admin_pb2.ForceBootstrapRequest(from_genesis=True))
+        node.rooms.peers.connected = with_a_peer  # type: ignore[method-assign]
+        await node.admin.StartOver(admin_pb2.StartOverRequest())
 
         assert node.node.marks.numbers[START_OVER_MARK] == ASKED
         assert node.stopping.is_set()
+
+
+async def test_a_node_without_peers_keeps_its_chain() -> None:
+    """CON-50."""
+    async with served() as node:
+        call = node.admin.StartOver(admin_pb2.StartOverRequest())
+        assert await refused(call) == ("FAILED_PRECONDITION", "START_OVER_ALONE")
+        assert START_OVER_MARK not in node.node.marks.numbers
+        assert not node.stopping.is_set()
+
+
+@pytest.mark.parametrize("content", [None, b"no checkpoint"])
+async def test_a_node_whose_checkpoint_cannot_be_read_keeps_its_chain(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    """CON-50."""
+    path = tmp_path / "checkpoint"
+    if content is not None:
+        path.write_bytes(content)
+    async with served(config=Config(Path("unused"), lead=False, checkpoint=path)) as node:
+        node.rooms.peers.connected = with_a_peer  # type: ignore[method-assign]
+        call = node.admin.StartOver(admin_pb2.StartOverRequest())
+        assert await refused(call) == ("FAILED_PRECONDITION", "START_OVER_CHECKPOINT")
+        assert START_OVER_MARK not in node.node.marks.numbers
+        assert not node.stopping.is_set()
 
 
 async def test_nothing_is_forced_while_the_chain_is_downloaded() -> None:
@@ -191,8 +223,9 @@ async def test_nothing_is_forced_while_the_chain_is_downloaded() -> None:
         await until(lambda: node.rooms.start.phase is Phase.DOWNLOADING)
         found = await node.chain.GetInfo(pb.GetInfoRequest())
         assert (found.phase, found.download_target_slot) == (pb.PHASE_DOWNLOADING, 0)
-        for from_genesis in (False, True):
-            request = admin_pb2.ForceBootstrapRequest(from_genesis=from_genesis)
-            call = node.admin.ForceBootstrap(request)
+        for call in (
+            node.admin.ForceBootstrap(admin_pb2.ForceBootstrapRequest()),
+            node.admin.StartOver(admin_pb2.StartOverRequest()),
+        ):
             assert await refused(call) == ("FAILED_PRECONDITION", "CHAIN_DOWNLOADING")
         assert not node.stopping.is_set()

@@ -1,10 +1,11 @@
 """CON-49 to CON-52, CHS-21: a node gives its chain up, and has the one of its peers."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 from chain_kept import KeptMarks
@@ -13,19 +14,25 @@ from chain_memory import MemoryStore
 from chain_network import net_node, network
 from chain_store import Author, is_as, opened_all
 from chain_world import TWO, Scripted, World, give, noon, quiet, state_of, until
+from sqlalchemy import Executable
+from sqlalchemy.ext.asyncio import AsyncSession
 from test_starting import StartNode, none, well
 
 from logos_chain.core.consensus.fork_choice import Rule
 from logos_chain.core.consensus.starting import Phase
 from logos_chain.core.mempool.types import BlockLimits, Saved
 from logos_chain.core.node_ports import ASKED, GIVEN_UP, START_OVER_MARK
+from logos_chain.core.wallet.derivation import Role
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
+from logos_chain.core.wallet.records import Fulfilled, encode_fulfilled
+from logos_chain.core.wallet.state import KeptKeys, WalletState
 from logos_chain.operations.pooling import MempoolOperations
 from logos_chain.operations.starting import FirstDownloadFailedError, StartOperations
 from logos_chain.store import starting_over
-from logos_chain.store.opening import OpenStore
+from logos_chain.store.opening import OpenStore, open_store
 from logos_chain.store.starting_over import SqlStartingOver
 
+FULFILLED = encode_fulfilled(Fulfilled(b"name", named("order"), named("final")))
 WAITING = [Saved(b"waits", 7, None)]
 DRAFT = KeptDraft(named("draft"), b"draft")
 
@@ -50,6 +57,7 @@ async def fill(store: OpenStore) -> Author:
     await store.wallets.keep("node", made[0].id, 1, b"state", [KeptEntry(1, 0, b"")])
     await store.wallets.watch("node", named("watched"))
     await store.wallets.put_draft("node", DRAFT)
+    await store.wallets.put_draft("node", KeptDraft(named("final"), FULFILLED))
     await store.wallets.issue_until("node", 9)
     await store.channels.add([], 2)
     await store.registries.keep(named("channel"), b"members")
@@ -81,6 +89,46 @@ async def test_an_order_takes_the_chain_and_leaves_what_is_beside_it(place: Path
 
     async with opened_all(place) as store:  # once is enough
         assert is_as(await store.chain.load(), fresh)
+
+
+def state(next_voucher: int, next_receive: int, *change: int) -> bytes:
+    """Of a wallet whose sixth address was paid, by a block that is not final."""
+    receive = KeptKeys((), (5,))
+    keys = {Role.RECEIVE: receive, Role.CHANGE: KeptKeys(change, change)}
+    made = WalletState(
+        owner=bytes(32),
+        block=named("block"),
+        height=1,
+        next_voucher=next_voucher,
+        next_receive=next_receive,
+        keys=keys,
+        watched=(),
+        notes={},
+        vouchers=(),
+    )
+    return made.encode()
+
+
+async def test_how_far_keys_and_vouchers_were_used_outlives_the_chain(place: Path | str) -> None:
+    """CON-52: also a second time, where the new chain has used fewer."""
+    async with opened_all(place) as store:
+        await fill(store)
+        assert await store.wallets.used_before("node") == {}
+    rounds = [
+        ((12, 3, 30, 31), {Role.RECEIVE: 6, Role.CHANGE: 32}, 12),
+        ((11, 40, 2), {Role.RECEIVE: 40, Role.CHANGE: 32}, 12),
+    ]
+    for numbers, used, next_voucher in rounds:
+        async with opened_all(place) as store:
+            await store.wallets.keep("node", named("block"), 1, state(*numbers), [])
+            await store.marks.put(START_OVER_MARK, ASKED)
+        async with opened_all(place) as store:
+            assert await store.wallets.used_before("node") == used
+            assert await store.wallets.next_voucher("node") == next_voucher
+            assert await store.wallets.load("node", named("block")) is None
+    async with opened_all(place) as store:
+        await store.wallets.forget("node")
+        assert await store.wallets.used_before("node") == {}
 
 
 async def test_without_an_order_all_stays(place: Path | str) -> None:
@@ -187,6 +235,26 @@ async def test_five_nodes_that_were_split_for_long_come_to_one_chain(tmp_path: P
         assert all(each == states[0] for each in states)
 
 
+async def test_a_chain_that_takes_long_to_give_up_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CHS-21: else the kernel takes it for a module that cannot start."""
+    place, said = tmp_path / "chain.sqlite", list[str]()
+    async with opened_all(place) as store:
+        await fill(store)
+        await store.marks.put(START_OVER_MARK, ASKED)
+    monkeypatch.setattr(starting_over, "TELL_S", 0.001)
+
+    async def slow(_session: AsyncSession) -> None:
+        while len(set(said)) <= 2:  # in the thread of the database
+            time.sleep(0.001)  # noqa: ASYNC251
+
+    monkeypatch.setattr(starting_over, "keep_numbers", slow)
+    async with open_store(place, keep_slots=9, status=said.append) as store:
+        assert await store.marks.number(START_OVER_MARK) == GIVEN_UP
+    assert all(each.startswith("it gives its chain up") for each in said)
+
+
 async def test_a_process_that_dies_within_leaves_the_old_chain(
     place: Path | str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,17 +262,16 @@ async def test_a_process_that_dies_within_leaves_the_old_chain(
     async with opened_all(place) as store:
         author = await fill(store)
         await store.marks.put(START_OVER_MARK, ASKED)
-    delete = starting_over.delete
-    for last in range(len(starting_over._OF_THE_CHAIN) + 1):  # each table
-        left = iter(range(last))
+    emptying = starting_over._emptying
+    count = 1 if isinstance(place, str) else len(starting_over._OF_THE_CHAIN)
+    for last in range(count + 1):  # after so many tables
 
-        def dying(table: Any, _left: Iterator[int] = left) -> Any:
-            if next(_left, None) is None:
-                raise RuntimeError("killed")
-            return delete(table)
+        def dying(dialect: str, _last: int = last) -> Iterator[Executable]:
+            yield from islice(emptying(dialect), _last)
+            raise RuntimeError("killed")
 
         with monkeypatch.context() as patch:
-            patch.setattr(starting_over, "delete", dying)
+            patch.setattr(starting_over, "_emptying", dying)
             with pytest.raises(RuntimeError, match="killed"):
                 async with opened_all(place):
                     pass

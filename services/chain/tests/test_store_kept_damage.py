@@ -10,7 +10,7 @@ import pytest
 from chain_ledger import field_of, named
 from chain_store import Author, is_as, opened_all
 from sqlalchemy import Connection, create_engine, insert
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from logos_chain.core.mempool.types import Saved
@@ -18,10 +18,11 @@ from logos_chain.core.ports import ChainStoreDamagedError
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
 from logos_chain.core.zone_ports import ChannelBlock
 from logos_chain.store.opening import OpenStore
-from logos_chain.store.schema import SCHEMA, WalletStateRow
+from logos_chain.store.schema import SCHEMA, WalletKeysRow, WalletStateRow
 from logos_chain.store.seals import check_seal, seal_of
+from logos_chain.store.wallets import SqlWallets
 from logos_crypto.trees import merkle_path
-from logos_module.database import Schema, table_of
+from logos_module.database import Schema, table_of, writing
 from logos_module.database.upgrade import upgrade
 from logos_zone_sdk.core.messages import Point
 from logos_zone_sdk.core.places import Checkpoint, PendingPayload
@@ -38,6 +39,7 @@ READS: dict[str, Read] = {
     "wallet_entry": lambda store: store.wallets.entries("main", None, 9),
     "wallet_draft": lambda store: store.wallets.drafts("main"),
     "wallet_voucher": lambda store: store.wallets.next_voucher("main"),
+    "wallet_keys": lambda store: store.wallets.used_before("main"),
     "wallet_watched": lambda store: store.wallets.watched("main"),
     "registry_state": lambda store: store.registries.load(ONE),
     "channel_block": lambda store: store.channels.page(ONE, 0, 9),
@@ -62,6 +64,7 @@ CHANGES = {
     "wallet_entry": ["value = x'07'", "height = x'0000000000000008'", "place = x''"],
     "wallet_draft": ["value = x'07'", "hash = CAST(substr(hash, 2) || x'07' AS BLOB)"],
     "wallet_voucher": ["next = x'0000000000000008'", "next = 7"],
+    "wallet_keys": ["receive = x'0000000000000008'", "change = x'0000000000000008'", "change = 7"],
     "wallet_watched": ["key = x'07'", "key = 'text'"],
     "registry_state": ["value = x'07'", "value = 'text'"],
     "channel_block": ["height = x'0000000000000008'", "height = x'07'"],
@@ -80,6 +83,13 @@ def of(template: str, **parts: str) -> str:
     return template
 
 
+@writing
+async def use(wallets: SqlWallets, session: AsyncSession) -> None:
+    keys = {"receive": bytes(8), "change": bytes(8)}
+    seal = seal_of("wallet_keys", b"main", *keys.values())
+    await session.execute(insert(table_of(WalletKeysRow)).values(wallet="main", seal=seal, **keys))
+
+
 async def fill(store: OpenStore) -> None:
     await store.proposals.note(9, ONE, final_slot=0)
     await store.paths.keep(ONE, {TWO: merkle_path(5, [field_of(each) for each in range(32)])})
@@ -88,6 +98,7 @@ async def fill(store: OpenStore) -> None:
     await store.wallets.keep("main", ONE, 1, b"state", [KeptEntry(1, 0, b"entry")])
     await store.wallets.put_draft("main", KeptDraft(ONE, b"draft"))
     await store.wallets.issue_until("main", 7)
+    await use(store.wallets)
     await store.wallets.watch("main", ONE)
     await store.registries.keep(ONE, b"members")
     await store.channels.add([ChannelBlock(ONE, 5)], 7)

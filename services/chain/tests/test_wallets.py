@@ -2,17 +2,22 @@
 
 import asyncio
 import logging
+from pathlib import Path
+from typing import cast
 
 import pytest
 from chain_ledger import ALICE
+from chain_memory import MemoryStore
+from chain_store import opened_all
 from chain_wallet import SEED, SHOP, WATCHED
 from chain_wallet_node import OWN, PaidWorld, Running, WalletNode, receive_key, scanned
 from chain_wallets import MemoryWallets
-from chain_world import quiet, until
+from chain_world import TWO, quiet, until
 
 from logos_base.errors import ErrorKind, LogosError, StoreFailedError
 from logos_chain.core.mempool.errors import MempoolRefusal, submission_error
-from logos_chain.core.wallet.derivation import Account
+from logos_chain.core.node_ports import ASKED, START_OVER_MARK
+from logos_chain.core.wallet.derivation import Account, Role
 from logos_chain.core.wallet.errors import (
     FundsInsufficientError,
     OrderInvalidError,
@@ -20,9 +25,10 @@ from logos_chain.core.wallet.errors import (
     WalletScanningError,
 )
 from logos_chain.operations.chain_events import EventsLost
-from logos_chain.operations.wallets import submitting
+from logos_chain.operations.wallets import book, submitting
 from logos_crypto.prover import ProverQueueFullError
 from logos_mantle.blocks import Block
+from logos_mantle.derivations import public_key
 from logos_mantle.notes import Note, note_id
 from logos_module.errors import ModuleDrainingError
 
@@ -445,3 +451,98 @@ async def test_a_wallet_that_only_watches_pays_nothing() -> None:
                 await call()
         with pytest.raises(LogosError, match="only watches"):
             await running.wallet.send(PAYMENT)
+
+
+# -- after a chain was given up (CON-52) -----------------------------------------------------------
+
+
+def had_anew(node: WalletNode) -> None:
+    """As the store does it, where keys far beyond the gap were used."""
+    node.store = MemoryStore(TWO.uncle_window_slots)
+    rows = node.wallets.of("node")
+    rows.states, rows.entries = {}, {}
+    rows.used = {Role.RECEIVE: 60, Role.CHANGE: 50}
+
+
+async def test_notes_beyond_the_gap_are_found_on_the_new_chain(
+    node: WalletNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "LOOK_AHEAD", 40)
+    world = node.world
+    had_anew(node)
+    change = public_key(Account(SEED).secret_key(Role.CHANGE, 45))
+    async with node.up() as running:
+        await running.settle()
+        before = running.wallet.balances().confirmed
+        paid = [Note(1_000, receive_key(55)), Note(20, receive_key(95)), Note(3, change)]
+        await running.extend("paid", world.pay(0, *paid))
+        assert running.wallet.balances().confirmed == before + 1_023
+
+
+async def test_an_address_of_the_chain_that_was_given_up_is_not_given_out_again(
+    node: WalletNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "LOOK_AHEAD", 40)
+    had_anew(node)
+    later = {receive_key(each) for each in range(60, 80)}
+    given = list[bytes]()
+    for name in ("one", "two"):
+        async with node.up() as running:
+            await running.settle()
+            given += [await running.wallet.address() for _ in range(8)]
+            for at in range(2):
+                await running.extend(f"{name} {at}")
+    assert set(given) <= later
+    async with node.up() as running:
+        await running.settle()
+        assert {await running.wallet.address() for _ in range(30)} == later
+
+
+async def test_the_change_of_a_payment_that_waits_is_found_behind_the_gap(
+    node: WalletNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with node.up() as running:
+        await running.settle()
+        account = Account(SEED)
+        monkeypatch.setattr(
+            running.wallet._book.require().keys,
+            "change_keys",
+            lambda _count, _held: [public_key(account.secret_key(Role.CHANGE, 30))],
+        )
+        running.wallet._book.require().keys.look_ahead(31)
+        await running.wallet.send(PAYMENT)
+        await until(lambda: len(node.pool.taken) == 1)
+    monkeypatch.setattr(book, "LOOK_AHEAD", 40)
+    async with node.up() as running:
+        await running.settle()
+        before = running.wallet.balances().confirmed
+        await running.extend("paid", node.pool.taken[0])
+        fee_and_payment = before - running.wallet.balances().confirmed
+        assert 1_000 <= fee_and_payment < min(OWN)
+
+
+async def test_a_payment_is_repeated_under_its_name_once_its_chain_is_gone(
+    node: WalletNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CON-52, WAL-25; so can a member of a registry register again."""
+    place = tmp_path / "chain.sqlite"
+    async with opened_all(place) as store:
+        node.wallets = cast("MemoryWallets", store.wallets)
+        async with node.up() as running:
+            await running.settle()
+            first = await running.wallet.send(PAYMENT, request=b"one")
+            await running.extend("paid", node.pool.taken[0])
+            await running.extend("next")
+            await running.extend("and next")
+            assert await running.wallet.send(PAYMENT, request=b"one") == first
+            await until(lambda: b"one" in running.wallet._book.fulfilled)
+        await store.marks.put(START_OVER_MARK, ASKED)
+    node.store = MemoryStore(TWO.uncle_window_slots)
+    node.pool.taken.clear()
+    monkeypatch.setattr(book, "LOOK_AHEAD", 40)
+    async with opened_all(place) as store:
+        node.wallets = cast("MemoryWallets", store.wallets)
+        async with node.up() as running:
+            await running.settle()
+            await running.wallet.send(PAYMENT, request=b"one")
+            assert len(node.pool.taken) == 1

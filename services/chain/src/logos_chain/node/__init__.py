@@ -14,9 +14,8 @@ from logos_chain.node.clocks import unix_ms
 from logos_chain.node.registries import refuse_registry
 from logos_chain.node.rooms import Rooms
 from logos_chain.node.served import http_served, serve_all
-from logos_chain.node.surroundings import Surroundings, proving_keys
+from logos_chain.node.surroundings import Surroundings, importing_of, proving_keys
 from logos_chain.node.telling import tell
-from logos_chain.operations.importing import Importing
 from logos_chain.operations.opening import Opening
 from logos_chain.operations.starting import past_of
 from logos_chain.operations.wallets.keystores import WalletKeystore
@@ -49,7 +48,7 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
     parameters = given.spec.consensus
     place: Path | str = config.database_url or context.state_dir / DATABASE
     async with (
-        open_store(place, keep_slots=parameters.uncle_window_slots) as store,
+        open_store(place, keep_slots=parameters.uncle_window_slots, status=context.status) as store,
         Prover() as prover,
         outbox_of(context.events) as outbox,
     ):
@@ -88,15 +87,8 @@ async def node(context: ModuleContext) -> AsyncIterator[None]:
 
 
 async def _begin_with_checkpoint(around: Surroundings) -> None:
-    config, spec = around.config, around.given.spec
-    if config.checkpoint is not None:
-        importing = Importing(
-            around.store.chain,
-            around.network,
-            spec.hash,
-            path=config.checkpoint,
-            wanted=config.checkpoint_hash,
-        )
+    importing = importing_of(around)
+    if importing is not None:
         await importing.run()
 
 

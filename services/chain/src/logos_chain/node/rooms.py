@@ -18,13 +18,13 @@ from logos_chain.net.sync import NetworkSyncPeers
 from logos_chain.node.clocks import monotonic_ms, monotonic_s, unix_ms
 from logos_chain.node.faucets import faucet_rooms
 from logos_chain.node.registries import registry_rooms
-from logos_chain.node.surroundings import MODULE, Surroundings
+from logos_chain.node.surroundings import MODULE, Surroundings, importing_of
 from logos_chain.operations.block_ranges import BlockRanges
 from logos_chain.operations.exploring import ExploreOperations
 from logos_chain.operations.exporting import ExportOperations
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.information import Information
-from logos_chain.operations.joining import Joining
+from logos_chain.operations.joining import Joining, arrival_of
 from logos_chain.operations.leading import LeaderPorts, LeadOperations
 from logos_chain.operations.leading_switch import LeadingSwitch
 from logos_chain.operations.opening import OpenChain
@@ -34,6 +34,7 @@ from logos_chain.operations.proposal_gossip import ProposalGossip
 from logos_chain.operations.publishing import Publisher
 from logos_chain.operations.served_chain import WholeChain
 from logos_chain.operations.serving import SyncServing
+from logos_chain.operations.start_over_check import check_start_over
 from logos_chain.operations.starting import StartOperations
 from logos_chain.operations.syncing import SyncOperations
 from logos_chain.operations.transaction_gossip import TransactionGossip
@@ -116,7 +117,7 @@ class Rooms:
         self.registry = registry_rooms(
             around, follow, self.wallet, self.mempool.submit, lambda: self.start.phase
         )
-        self._build_leader(past, done)
+        self._build_leader(past, chain, done)
         self._build_zones()
         self.information = Information(
             spec,
@@ -170,7 +171,7 @@ class Rooms:
         self.mempool.pass_on.append(self.publisher.put)
         follow.fetching = self.sync.fetch
 
-    def _build_leader(self, past: Past, done: list[int]) -> None:
+    def _build_leader(self, past: Past, chain: OpenChain, done: list[int]) -> None:
         around, network, store = self.around, self.around.network, self.around.store
         self.lead = LeadOperations(
             self.follow,
@@ -194,7 +195,7 @@ class Rooms:
             around.config.initial_peers,
             self.peers.connected,
             self.sync.download,
-            is_anew=past.is_anew,
+            arrival=arrival_of(chain, self.follow, self.sync, unix_ms) if past.is_anew else None,
         )
         self.start = StartOperations(
             self.follow,
@@ -204,8 +205,14 @@ class Rooms:
             download=joining.join,
             unix_ms=unix_ms,
             end=around.stopping.set,
+            check=self._checked,
         )
         self.start.allowed.append(lambda may: self.lead.allow(may_propose=may))
+
+    async def _checked(self) -> None:
+        """Raises why the chain is not to be given up now (CON-50)."""
+        importing = importing_of(self.around)
+        await check_start_over(self.peers.connected, None if importing is None else importing.check)
 
     def _build_zones(self) -> None:
         around, store = self.around, self.around.store

@@ -10,6 +10,7 @@ import grpc
 from logos_chain.config import Config
 from logos_chain.core.leadership import LEADERSHIP
 from logos_chain.core.network_names import ChainTopics
+from logos_chain.operations.importing import Importing
 from logos_chain.operations.opening import Network
 from logos_chain.operations.wallets.payments import Tell
 from logos_chain.operations.wallets.proving import CIRCUITS as OF_WALLET
@@ -57,6 +58,20 @@ class Surroundings:
     def topics(self) -> ChainTopics:
         """Of gossip."""
         return ChainTopics.of(self.given.spec.hash)
+
+
+def importing_of(around: Surroundings) -> Importing | None:
+    """Returns what begins the chain with the checkpoint that the settings name, if they do."""
+    config = around.config
+    if config.checkpoint is None:
+        return None
+    return Importing(
+        around.store.chain,
+        around.network,
+        around.given.spec.hash,
+        path=config.checkpoint,
+        wanted=config.checkpoint_hash,
+    )
 
 
 async def proving_keys(config: Config, given: Given) -> dict[str, CircuitKey]:

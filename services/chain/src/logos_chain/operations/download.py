@@ -104,6 +104,12 @@ class Download:
         self._tell(is_over=True)
         return self._outcome is not None and self._outcome.is_complete
 
+    @property
+    def has_followed_all(self) -> bool:
+        """Whether it has ended, and every peer was followed to its tip."""
+        ends = () if self._outcome is None else self._outcome.reasons
+        return bool(ends) and all(reason is PeerEnd.DONE for _, reason in ends)
+
     def _perform(self, effect: Effect) -> Coroutine[Any, Any, None] | None:
         match effect:
             case AskTip(call, peer):

@@ -74,6 +74,22 @@ class Importing:
             extra={"hash": imported.hash.hex(), "height": imported.height},
         )
 
+    async def check(self) -> None:
+        """Reads the whole file, as `run` would on a fresh database, and changes nothing.
+
+        Raises:
+            CheckpointRefusedError: As `run`, but that its records are not checked one by one.
+        """
+        await asyncio.to_thread(self._check_file)
+
+    def _check_file(self) -> None:
+        reader = CheckpointReader()
+        for _ in self._records(reader):
+            pass
+        if reader.summary is None:
+            raise CheckpointAlteredError("the checkpoint was altered: it has no summary")
+        self._check_chain(reader.summary, reader.hash)
+
     def _read(self) -> tuple[KeptBlock, Settled, Imported]:
         reader = CheckpointReader()
         # Whatever its records say, the whole file is read first: then it is known what is wrong.

@@ -83,6 +83,7 @@ class StartOperations:
         download: Download | None,
         unix_ms: Callable[[], int],
         end: Callable[[], None] = lambda: None,
+        check: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """
         Args:
@@ -94,6 +95,7 @@ class StartOperations:
                 node, and so no first download.
             unix_ms: The wall clock, the same as that of `follow`.
             end: Has the node stop as on request; its kernel starts it again (KER-5).
+            check: Raises why the chain is not to be given up now; None: nothing is asked.
         """
         self._follow = follow
         self._past = past
@@ -105,6 +107,7 @@ class StartOperations:
         )
         self._driver: Driver[Effect] = Driver(self._machine, self._perform, unix_ms)
         self._end = end
+        self._check = check
         self._may_propose = False
         self.has_chain = asyncio.Event()
         """Set unless the chain was given up and is not downloaded yet: what was kept beside it
@@ -151,10 +154,13 @@ class StartOperations:
 
         Raises:
             FirstDownloadRunsError
+            StartOverAloneError, StartOverCheckpointError, NetworkUnavailableError
             DiskFullError, StoreFailedError: Nothing was done, unless the order is on the disk.
         """
         if self.phase not in {Phase.PROLONGED, Phase.LISTENING}:
             raise FirstDownloadRunsError("the first download has not ended yet")
+        if self._check is not None:
+            await self._check()
         await self._marks.put(START_OVER_MARK, ASKED)
         log.warning("the node ends, to give its chain up and download it again")
         self._end()

@@ -70,6 +70,11 @@ class SyncOperations:
         """How far the first download is, or was; None: there was none."""
         return None if self._first is None else self._first.progress
 
+    @property
+    def has_followed_all(self) -> bool:
+        """Whether the last first download has followed every peer to its tip."""
+        return self._first is not None and self._first.has_followed_all
+
     async def download(self, peers: Iterable[str]) -> bool:
         """Follows peers to their tips (CON-43), in an order of chance.
 

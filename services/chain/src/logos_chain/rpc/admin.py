@@ -32,12 +32,16 @@ class ChainAdminServicer(Contract):
     async def ForceBootstrap(
         self, request: pb.ForceBootstrapRequest, context: Context
     ) -> pb.ForceBootstrapResponse:
-        """Puts the bootstrap rule in force, or has the chain given up and downloaded again."""
-        if request.from_genesis:
-            await self._start.start_over()
-        else:
-            await self._start.force_bootstrap()
+        """Puts the bootstrap rule in force."""
+        await self._start.force_bootstrap()
         return pb.ForceBootstrapResponse()
+
+    async def StartOver(
+        self, request: pb.StartOverRequest, context: Context
+    ) -> pb.StartOverResponse:
+        """Has the chain given up and downloaded again."""
+        await self._start.start_over()
+        return pb.StartOverResponse()
 
     async def ExportCheckpoint(
         self, request: pb.ExportCheckpointRequest, context: Context

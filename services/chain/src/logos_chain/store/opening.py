@@ -1,7 +1,7 @@
 """Opens the database of the chain: an SQLite file, or a PostgreSQL server by its URL."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,9 @@ class OpenStore:
 
 
 @asynccontextmanager
-async def open_store(place: Path | str, *, keep_slots: int) -> AsyncIterator[OpenStore]:
+async def open_store(
+    place: Path | str, *, keep_slots: int, status: Callable[[str], None] = lambda _text: None
+) -> AsyncIterator[OpenStore]:
     """Opens the database; transactions that run when it closes are finished (CHS-2).
 
     A chain that is to be given up is gone then (CHS-21).
@@ -50,6 +52,7 @@ async def open_store(place: Path | str, *, keep_slots: int) -> AsyncIterator[Ope
             URL of a PostgreSQL database, `postgresql+asyncpg://…`.
         keep_slots: For how many slots before the newest final block a tree wants its ancestors:
             `Parameters.uncle_window_slots`.
+        status: Is told of the giving up, again and again while it goes (KER-4).
 
     Raises:
         DatabaseDamagedError, DatabaseNewerError, UpgradeFailedError, DatabaseInUseError,
@@ -58,8 +61,8 @@ async def open_store(place: Path | str, *, keep_slots: int) -> AsyncIterator[Ope
     """
     async with open_database(place, SCHEMA) as database, Shielded() as shielded:
         advice = Advice(database.place, place)
-        if await SqlStartingOver(database, advice).run():
-            log.warning("the chain was given up, as an operator has ordered: it is had anew")
+        if await SqlStartingOver(database, advice, status).run():
+            log.warning("the chain was given up as ordered: it will be downloaded again")
         chain = SqlChainStore(database, advice, shielded, keep_slots=keep_slots)
         await chain.mark()
         yield OpenStore(

@@ -212,6 +212,18 @@ class WalletWatchedRow(Base):
     seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
 
 
+class WalletKeysRow(Base):
+    """Below which numbers a wallet's keys were in use on a chain that was given up."""
+
+    __tablename__ = "wallet_keys"
+    __table_args__ = _SMALL_ROWS
+
+    wallet: Mapped[str] = mapped_column(primary_key=True)
+    receive: Mapped[bytes] = mapped_column(LargeBinary(8))
+    change: Mapped[bytes] = mapped_column(LargeBinary(8))
+    seal: Mapped[bytes] = mapped_column(LargeBinary(SEAL_BYTES))
+
+
 class RegistryStateRow(Base):
     """The members of a registry after a final block."""
 

@@ -3,19 +3,25 @@
 Spec: docs/protocol/chain-store.md, CHS-15, CHS-18; chain-wallet.md, WAL-7, WAL-9, WAL-16, WAL-17.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Table, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from logos_chain.core.wallet.derivation import Role
+from logos_chain.core.wallet.errors import WalletStateDamagedError
 from logos_chain.core.wallet.ports import KeptDraft, KeptEntry
+from logos_chain.core.wallet.records import FULFILLED
+from logos_chain.core.wallet.state import WalletState
 from logos_chain.store.advice import Advice
 from logos_chain.store.rows import read_u64, u64, whole
 from logos_chain.store.schema import (
     WalletDraftRow,
     WalletEntryRow,
+    WalletKeysRow,
     WalletStateRow,
     WalletVoucherRow,
     WalletWatchedRow,
@@ -25,12 +31,15 @@ from logos_mantle import octets
 from logos_mantle.octets import HASH_BYTES
 from logos_module.database import Database, reading, table_of, writing
 
+log = logging.getLogger(__name__)
+
 STATES: Final = table_of(WalletStateRow)
 ENTRIES: Final = table_of(WalletEntryRow)
 DRAFTS: Final = table_of(WalletDraftRow)
 VOUCHERS: Final = table_of(WalletVoucherRow)
+KEYS: Final = table_of(WalletKeysRow)
 WATCHED: Final = table_of(WalletWatchedRow)
-_FORGOTTEN: Final = (STATES, ENTRIES, DRAFTS, VOUCHERS)
+_FORGOTTEN: Final = (STATES, ENTRIES, DRAFTS, VOUCHERS, KEYS)
 """With a wallet's phrase; what it watches has nothing to do with that."""
 _PAGE: Final = 200
 """Entries that are written by one statement: databases limit its parameters."""
@@ -179,13 +188,19 @@ class SqlWallets:
 
     @writing
     async def _issue_until(self, session: AsyncSession, wallet: str, number: bytes) -> None:
-        is_own = VOUCHERS.c.wallet == wallet
-        row = (await session.execute(select(VOUCHERS).where(is_own))).one_or_none()
-        if row is not None and _voucher(row) >= read_u64(number):
-            return
-        await session.execute(delete(VOUCHERS).where(is_own))
-        seal = seal_of(VOUCHERS.name, wallet.encode(), number)
-        await session.execute(insert(VOUCHERS).values(wallet=wallet, next=number, seal=seal))
+        await _issue_until(session, wallet, number)
+
+    # -- keys ----------------------------------------------------------------------------------
+
+    async def used_before(self, wallet: str) -> Mapping[Role, int]:
+        """Returns below which numbers keys were in use on a chain that was given up.
+
+        Raises:
+            ChainStoreDamagedError: They are not what was written.
+        """
+        with self._advice.given():
+            found = await self._rows(KEYS, KEYS.c.wallet == wallet)
+            return _used(found[0]) if found else {}
 
     # -- watched keys --------------------------------------------------------------------------
 
@@ -233,6 +248,54 @@ class SqlWallets:
     ) -> Sequence[Any]:
         wanted = select(table).where(is_meant).order_by(*order).limit(limit)
         return (await session.execute(wanted)).all()
+
+
+async def drop_fulfilled(session: AsyncSession) -> None:
+    """Drops the names of orders that are final: with the chain that has them (CON-52)."""
+    is_meant = func.substr(DRAFTS.c.value, 1, len(FULFILLED)) == FULFILLED
+    await session.execute(delete(DRAFTS).where(is_meant))
+
+
+async def keep_numbers(session: AsyncSession) -> None:
+    """Notes how far keys and vouchers were used, before the states that tell it go (CON-52).
+
+    Raises:
+        ChainStoreDamagedError: A row is not what was written.
+    """
+    for row in (await session.execute(select(STATES))).all():
+        try:
+            state = WalletState.decode(_state(row))
+        except WalletStateDamagedError as error:
+            log.warning("the kept state of a wallet is given up", extra={"error": str(error)})
+            continue
+        await _issue_until(session, row.wallet, u64(state.next_voucher))
+        await _use_until(session, row.wallet, state)
+
+
+async def _issue_until(session: AsyncSession, wallet: str, number: bytes) -> None:
+    is_own = VOUCHERS.c.wallet == wallet
+    row = (await session.execute(select(VOUCHERS).where(is_own))).one_or_none()
+    if row is not None and _voucher(row) >= read_u64(number):
+        return
+    await session.execute(delete(VOUCHERS).where(is_own))
+    seal = seal_of(VOUCHERS.name, wallet.encode(), number)
+    await session.execute(insert(VOUCHERS).values(wallet=wallet, next=number, seal=seal))
+
+
+async def _use_until(session: AsyncSession, wallet: str, state: WalletState) -> None:
+    is_own = KEYS.c.wallet == wallet
+    row = (await session.execute(select(KEYS).where(is_own))).one_or_none()
+    before = {} if row is None else _used(row)
+    used = {
+        role: max(before.get(role, 0), max((*kept.used, *kept.seen), default=-1) + 1)
+        for role, kept in state.keys.items()
+    }
+    receive = u64(max(used[Role.RECEIVE], state.next_receive))
+    change = u64(used[Role.CHANGE])
+    await session.execute(delete(KEYS).where(is_own))
+    seal = seal_of(KEYS.name, wallet.encode(), receive, change)
+    new = insert(KEYS).values(wallet=wallet, receive=receive, change=change, seal=seal)
+    await session.execute(new)
 
 
 async def _forget_above(session: AsyncSession, wallet: str, height: bytes | None) -> None:
@@ -292,6 +355,12 @@ def _voucher(row: Any) -> int:
     number = whole(row.next)
     check_seal(row.seal, VOUCHERS.name, row.wallet.encode(), number)
     return read_u64(number)
+
+
+def _used(row: Any) -> dict[Role, int]:
+    receive, change = whole(row.receive), whole(row.change)
+    check_seal(row.seal, KEYS.name, row.wallet.encode(), receive, change)
+    return {Role.RECEIVE: read_u64(receive), Role.CHANGE: read_u64(change)}
 
 
 def _watched(row: Any) -> bytes:

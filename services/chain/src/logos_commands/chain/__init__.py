@@ -86,12 +86,19 @@ def bootstrap(
 ) -> None:
     """Compare all chains again before any more blocks are final."""
     if from_genesis and not yes:
-        raise typer.BadParameter("it gives up what is final here: see which side has more, --yes")
+        raise typer.BadParameter(
+            "this drops final blocks; compare heights with the other side, then add --yes"
+        )
     session = session_of(context)
-    request = admin_pb2.ForceBootstrapRequest(from_genesis=from_genesis)
+    if from_genesis:
+        again = admin_pb2.StartOverRequest()
+        session.ask(lambda channel: ChainAdminStub(channel).StartOver, again)
+        what = "the node ends; once its kernel has started it again, it downloads the chain"
+        print_rows([{"starts_over": what}], ("starts_over",), session.form(output))
+        return
+    request = admin_pb2.ForceBootstrapRequest()
     session.ask(lambda channel: ChainAdminStub(channel).ForceBootstrap, request)
-    phase = "DOWNLOADING" if from_genesis else "PROLONGED"
-    print_rows([{"phase": phase}], ("phase",), session.form(output))
+    print_rows([{"phase": "PROLONGED"}], ("phase",), session.form(output))
 
 
 def _info_record(found: pb.GetInfoResponse) -> dict[str, Any]:

@@ -16,6 +16,8 @@ ADVICE: Final = {
     "WALLET_FUNDS_INSUFFICIENT": "`logosctl wallet faucet` asks for tokens, on a testnet",
     "NO_FAUCET": "a testnet has one unless its setting `genesis_faucet` is 0",
     "WALLET_VOUCHER_UNAVAILABLE": "rewards can be claimed once the epoch of the block has ended",
+    "START_OVER_ALONE": "connect it to the side that stays: `logosctl peers --connected`",
+    "START_OVER_CHECKPOINT": "take one of the side that stays, or take the setting away",
     "CHAIN_DOWNLOADING": "wait until it has downloaded the chain: `logosctl chain info`",
 }
 """What to do about an error, by its reason."""

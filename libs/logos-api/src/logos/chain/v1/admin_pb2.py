@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from logos.chain.v1 import chain_pb2 as logos_dot_chain_dot_v1_dot_chain__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1alogos/chain/v1/admin.proto\x12\x0elogos.chain.v1\x1a\x1alogos/chain/v1/chain.proto\"\"\n\x11SetLeadingRequest\x12\r\n\x05is_on\x18\x01 \x01(\x08\"\x14\n\x12SetLeadingResponse\"-\n\x15\x46orceBootstrapRequest\x12\x14\n\x0c\x66rom_genesis\x18\x01 \x01(\x08\"\x18\n\x16\x46orceBootstrapResponse\"\x19\n\x17\x45xportCheckpointRequest\"i\n\x18\x45xportCheckpointResponse\x12\x34\n\x07summary\x18\x01 \x01(\x0b\x32!.logos.chain.v1.CheckpointSummaryH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x87\x01\n\x11\x43heckpointSummary\x12\x12\n\ngenesis_id\x18\x01 \x01(\x0c\x12\x11\n\tspec_hash\x18\x02 \x01(\x0c\x12)\n\x05\x62lock\x18\x03 \x01(\x0b\x32\x1a.logos.chain.v1.BlockPoint\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x05 \x01(\x04\x32\xba\x02\n\nChainAdmin\x12X\n\nSetLeading\x12!.logos.chain.v1.SetLeadingRequest\x1a\".logos.chain.v1.SetLeadingResponse\"\x03\x90\x02\x02\x12\x64\n\x0e\x46orceBootstrap\x12%.logos.chain.v1.ForceBootstrapRequest\x1a&.logos.chain.v1.ForceBootstrapResponse\"\x03\x90\x02\x02\x12l\n\x10\x45xportCheckpoint\x12\'.logos.chain.v1.ExportCheckpointRequest\x1a(.logos.chain.v1.ExportCheckpointResponse\"\x03\x90\x02\x02\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1alogos/chain/v1/admin.proto\x12\x0elogos.chain.v1\x1a\x1alogos/chain/v1/chain.proto\"\"\n\x11SetLeadingRequest\x12\r\n\x05is_on\x18\x01 \x01(\x08\"\x14\n\x12SetLeadingResponse\"\x17\n\x15\x46orceBootstrapRequest\"\x18\n\x16\x46orceBootstrapResponse\"\x12\n\x10StartOverRequest\"\x13\n\x11StartOverResponse\"\x19\n\x17\x45xportCheckpointRequest\"i\n\x18\x45xportCheckpointResponse\x12\x34\n\x07summary\x18\x01 \x01(\x0b\x32!.logos.chain.v1.CheckpointSummaryH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x87\x01\n\x11\x43heckpointSummary\x12\x12\n\ngenesis_id\x18\x01 \x01(\x0c\x12\x11\n\tspec_hash\x18\x02 \x01(\x0c\x12)\n\x05\x62lock\x18\x03 \x01(\x0b\x32\x1a.logos.chain.v1.BlockPoint\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x05 \x01(\x04\x32\x8c\x03\n\nChainAdmin\x12X\n\nSetLeading\x12!.logos.chain.v1.SetLeadingRequest\x1a\".logos.chain.v1.SetLeadingResponse\"\x03\x90\x02\x02\x12\x64\n\x0e\x46orceBootstrap\x12%.logos.chain.v1.ForceBootstrapRequest\x1a&.logos.chain.v1.ForceBootstrapResponse\"\x03\x90\x02\x02\x12P\n\tStartOver\x12 .logos.chain.v1.StartOverRequest\x1a!.logos.chain.v1.StartOverResponse\x12l\n\x10\x45xportCheckpoint\x12\'.logos.chain.v1.ExportCheckpointRequest\x1a(.logos.chain.v1.ExportCheckpointResponse\"\x03\x90\x02\x02\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,15 +43,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETLEADINGRESPONSE']._serialized_start=110
   _globals['_SETLEADINGRESPONSE']._serialized_end=130
   _globals['_FORCEBOOTSTRAPREQUEST']._serialized_start=132
-  _globals['_FORCEBOOTSTRAPREQUEST']._serialized_end=177
-  _globals['_FORCEBOOTSTRAPRESPONSE']._serialized_start=179
-  _globals['_FORCEBOOTSTRAPRESPONSE']._serialized_end=203
-  _globals['_EXPORTCHECKPOINTREQUEST']._serialized_start=205
-  _globals['_EXPORTCHECKPOINTREQUEST']._serialized_end=230
-  _globals['_EXPORTCHECKPOINTRESPONSE']._serialized_start=232
-  _globals['_EXPORTCHECKPOINTRESPONSE']._serialized_end=337
-  _globals['_CHECKPOINTSUMMARY']._serialized_start=340
-  _globals['_CHECKPOINTSUMMARY']._serialized_end=475
-  _globals['_CHAINADMIN']._serialized_start=478
-  _globals['_CHAINADMIN']._serialized_end=792
+  _globals['_FORCEBOOTSTRAPREQUEST']._serialized_end=155
+  _globals['_FORCEBOOTSTRAPRESPONSE']._serialized_start=157
+  _globals['_FORCEBOOTSTRAPRESPONSE']._serialized_end=181
+  _globals['_STARTOVERREQUEST']._serialized_start=183
+  _globals['_STARTOVERREQUEST']._serialized_end=201
+  _globals['_STARTOVERRESPONSE']._serialized_start=203
+  _globals['_STARTOVERRESPONSE']._serialized_end=222
+  _globals['_EXPORTCHECKPOINTREQUEST']._serialized_start=224
+  _globals['_EXPORTCHECKPOINTREQUEST']._serialized_end=249
+  _globals['_EXPORTCHECKPOINTRESPONSE']._serialized_start=251
+  _globals['_EXPORTCHECKPOINTRESPONSE']._serialized_end=356
+  _globals['_CHECKPOINTSUMMARY']._serialized_start=359
+  _globals['_CHECKPOINTSUMMARY']._serialized_end=494
+  _globals['_CHAINADMIN']._serialized_start=497
+  _globals['_CHAINADMIN']._serialized_end=893
 # @@protoc_insertion_point(module_scope)

@@ -72,19 +72,12 @@ class ForceBootstrapRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    FROM_GENESIS_FIELD_NUMBER: _builtins.int
-    from_genesis: _builtins.bool
-    """Gives all blocks up first, the final ones too, down to the genesis, or to the
-    checkpoint that the node's settings name.
-    """
     def __init__(
         self,
-        *,
-        from_genesis: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_genesis", b"from_genesis"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -92,7 +85,7 @@ Global___ForceBootstrapRequest: _TypeAlias = ForceBootstrapRequest  # noqa: Y015
 
 @_typing.final
 class ForceBootstrapResponse(_message.Message):
-    """It is in force; or it is noted, and the node ends."""
+    """It is in force."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -106,6 +99,40 @@ class ForceBootstrapResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ForceBootstrapResponse: _TypeAlias = ForceBootstrapResponse  # noqa: Y015
+
+@_typing.final
+class StartOverRequest(_message.Message):
+    """Asks for another start from the genesis."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartOverRequest: _TypeAlias = StartOverRequest  # noqa: Y015
+
+@_typing.final
+class StartOverResponse(_message.Message):
+    """It is noted, and the node ends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartOverResponse: _TypeAlias = StartOverResponse  # noqa: Y015
 
 @_typing.final
 class ExportCheckpointRequest(_message.Message):

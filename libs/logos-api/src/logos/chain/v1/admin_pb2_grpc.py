@@ -45,6 +45,11 @@ class ChainAdminStub:
                 request_serializer=logos_dot_chain_dot_v1_dot_admin__pb2.ForceBootstrapRequest.SerializeToString,
                 response_deserializer=logos_dot_chain_dot_v1_dot_admin__pb2.ForceBootstrapResponse.FromString,
                 _registered_method=True)
+        self.StartOver = channel.unary_unary(
+                '/logos.chain.v1.ChainAdmin/StartOver',
+                request_serializer=logos_dot_chain_dot_v1_dot_admin__pb2.StartOverRequest.SerializeToString,
+                response_deserializer=logos_dot_chain_dot_v1_dot_admin__pb2.StartOverResponse.FromString,
+                _registered_method=True)
         self.ExportCheckpoint = channel.unary_stream(
                 '/logos.chain.v1.ChainAdmin/ExportCheckpoint',
                 request_serializer=logos_dot_chain_dot_v1_dot_admin__pb2.ExportCheckpointRequest.SerializeToString,
@@ -66,12 +71,30 @@ class ChainAdminServicer:
     def ForceBootstrap(self, request, context):
         """Puts the bootstrap rule in force for its whole period (CON-27). What is final
         stays final: a node whose chain left the others' before its newest final block
-        comes to theirs by `from_genesis` alone (CON-50). It is durable when the call
-        returns; the node then ends, is started again by its kernel, gives its chain up
-        and downloads it again. Wallets, what they have submitted, and what waits stay.
+        comes to theirs by `StartOver` alone.
 
         Errors:
         FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartOver(self, request, context):
+        """Has the node give all its blocks up, the final ones too, down to the genesis, or
+        to the checkpoint that its settings name, and download those of its peers
+        (CON-50). It is durable when the call returns; the node then ends, and its kernel
+        starts it again. Wallets stay, and so does what they have submitted and what
+        waits. What is final is lost unless the other chain has it, and so are others'
+        transactions that only blocks have which are not final (CON-52). Not idempotent:
+        each call gives up what was downloaded since the last one.
+
+        Errors:
+        FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
+        FAILED_PRECONDITION  START_OVER_ALONE: no peer is connected that has the chain
+        FAILED_PRECONDITION  START_OVER_CHECKPOINT: the checkpoint that the settings name
+        cannot be read, or is not what they want
+        UNAVAILABLE          NETWORK_UNAVAILABLE: the network module does not answer
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,6 +126,11 @@ def add_ChainAdminServicer_to_server(servicer, server):
                     servicer.ForceBootstrap,
                     request_deserializer=logos_dot_chain_dot_v1_dot_admin__pb2.ForceBootstrapRequest.FromString,
                     response_serializer=logos_dot_chain_dot_v1_dot_admin__pb2.ForceBootstrapResponse.SerializeToString,
+            ),
+            'StartOver': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartOver,
+                    request_deserializer=logos_dot_chain_dot_v1_dot_admin__pb2.StartOverRequest.FromString,
+                    response_serializer=logos_dot_chain_dot_v1_dot_admin__pb2.StartOverResponse.SerializeToString,
             ),
             'ExportCheckpoint': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportCheckpoint,
@@ -165,6 +193,33 @@ class ChainAdmin:
             '/logos.chain.v1.ChainAdmin/ForceBootstrap',
             logos_dot_chain_dot_v1_dot_admin__pb2.ForceBootstrapRequest.SerializeToString,
             logos_dot_chain_dot_v1_dot_admin__pb2.ForceBootstrapResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartOver(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logos.chain.v1.ChainAdmin/StartOver',
+            logos_dot_chain_dot_v1_dot_admin__pb2.StartOverRequest.SerializeToString,
+            logos_dot_chain_dot_v1_dot_admin__pb2.StartOverResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,12 +48,26 @@ class ChainAdminStub:
     ForceBootstrap: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ForceBootstrapRequest, _admin_pb2.ForceBootstrapResponse]
     """Puts the bootstrap rule in force for its whole period (CON-27). What is final
     stays final: a node whose chain left the others' before its newest final block
-    comes to theirs by `from_genesis` alone (CON-50). It is durable when the call
-    returns; the node then ends, is started again by its kernel, gives its chain up
-    and downloads it again. Wallets, what they have submitted, and what waits stay.
+    comes to theirs by `StartOver` alone.
 
     Errors:
       FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
+    """
+    StartOver: _grpc.UnaryUnaryMultiCallable[_admin_pb2.StartOverRequest, _admin_pb2.StartOverResponse]
+    """Has the node give all its blocks up, the final ones too, down to the genesis, or
+    to the checkpoint that its settings name, and download those of its peers
+    (CON-50). It is durable when the call returns; the node then ends, and its kernel
+    starts it again. Wallets stay, and so does what they have submitted and what
+    waits. What is final is lost unless the other chain has it, and so are others'
+    transactions that only blocks have which are not final (CON-52). Not idempotent:
+    each call gives up what was downloaded since the last one.
+
+    Errors:
+      FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
+      FAILED_PRECONDITION  START_OVER_ALONE: no peer is connected that has the chain
+      FAILED_PRECONDITION  START_OVER_CHECKPOINT: the checkpoint that the settings name
+                           cannot be read, or is not what they want
+      UNAVAILABLE          NETWORK_UNAVAILABLE: the network module does not answer
     """
     ExportCheckpoint: _grpc.UnaryStreamMultiCallable[_admin_pb2.ExportCheckpointRequest, _admin_pb2.ExportCheckpointResponse]
     """Streams a checkpoint of the chain at its newest final block, for a fresh node
@@ -76,12 +90,26 @@ class ChainAdminAsyncStub(ChainAdminStub):
     ForceBootstrap: _aio.UnaryUnaryMultiCallable[_admin_pb2.ForceBootstrapRequest, _admin_pb2.ForceBootstrapResponse]  # type: ignore[assignment]
     """Puts the bootstrap rule in force for its whole period (CON-27). What is final
     stays final: a node whose chain left the others' before its newest final block
-    comes to theirs by `from_genesis` alone (CON-50). It is durable when the call
-    returns; the node then ends, is started again by its kernel, gives its chain up
-    and downloads it again. Wallets, what they have submitted, and what waits stay.
+    comes to theirs by `StartOver` alone.
 
     Errors:
       FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
+    """
+    StartOver: _aio.UnaryUnaryMultiCallable[_admin_pb2.StartOverRequest, _admin_pb2.StartOverResponse]  # type: ignore[assignment]
+    """Has the node give all its blocks up, the final ones too, down to the genesis, or
+    to the checkpoint that its settings name, and download those of its peers
+    (CON-50). It is durable when the call returns; the node then ends, and its kernel
+    starts it again. Wallets stay, and so does what they have submitted and what
+    waits. What is final is lost unless the other chain has it, and so are others'
+    transactions that only blocks have which are not final (CON-52). Not idempotent:
+    each call gives up what was downloaded since the last one.
+
+    Errors:
+      FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
+      FAILED_PRECONDITION  START_OVER_ALONE: no peer is connected that has the chain
+      FAILED_PRECONDITION  START_OVER_CHECKPOINT: the checkpoint that the settings name
+                           cannot be read, or is not what they want
+      UNAVAILABLE          NETWORK_UNAVAILABLE: the network module does not answer
     """
     ExportCheckpoint: _aio.UnaryStreamMultiCallable[_admin_pb2.ExportCheckpointRequest, _admin_pb2.ExportCheckpointResponse]  # type: ignore[assignment]
     """Streams a checkpoint of the chain at its newest final block, for a fresh node
@@ -113,12 +141,32 @@ class ChainAdminServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_pb2.ForceBootstrapResponse, _abc.Awaitable[_admin_pb2.ForceBootstrapResponse]]:
         """Puts the bootstrap rule in force for its whole period (CON-27). What is final
         stays final: a node whose chain left the others' before its newest final block
-        comes to theirs by `from_genesis` alone (CON-50). It is durable when the call
-        returns; the node then ends, is started again by its kernel, gives its chain up
-        and downloads it again. Wallets, what they have submitted, and what waits stay.
+        comes to theirs by `StartOver` alone.
 
         Errors:
           FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
+        """
+
+    @_abc_1.abstractmethod
+    def StartOver(
+        self,
+        request: _admin_pb2.StartOverRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.StartOverResponse, _abc.Awaitable[_admin_pb2.StartOverResponse]]:
+        """Has the node give all its blocks up, the final ones too, down to the genesis, or
+        to the checkpoint that its settings name, and download those of its peers
+        (CON-50). It is durable when the call returns; the node then ends, and its kernel
+        starts it again. Wallets stay, and so does what they have submitted and what
+        waits. What is final is lost unless the other chain has it, and so are others'
+        transactions that only blocks have which are not final (CON-52). Not idempotent:
+        each call gives up what was downloaded since the last one.
+
+        Errors:
+          FAILED_PRECONDITION  CHAIN_DOWNLOADING: the first download has not ended
+          FAILED_PRECONDITION  START_OVER_ALONE: no peer is connected that has the chain
+          FAILED_PRECONDITION  START_OVER_CHECKPOINT: the checkpoint that the settings name
+                               cannot be read, or is not what they want
+          UNAVAILABLE          NETWORK_UNAVAILABLE: the network module does not answer
         """
 
     @_abc_1.abstractmethod

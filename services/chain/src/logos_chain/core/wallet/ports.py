@@ -3,9 +3,11 @@
 Spec: docs/protocol/chain-wallet.md, WAL-7, WAL-9, WAL-16, WAL-17.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from logos_chain.core.wallet.derivation import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,13 @@ class WalletStore(Protocol):
 
     async def issue_until(self, wallet: str, number: int) -> None:
         """Notes that all vouchers below a number may have been issued; it never falls."""
+        ...
+
+    async def used_before(self, wallet: str) -> Mapping[Role, int]:
+        """Returns below which numbers keys were in use on a chain that was given up (CON-52).
+
+        Empty: none was.
+        """
         ...
 
     async def watch(self, wallet: str, key: bytes) -> None:

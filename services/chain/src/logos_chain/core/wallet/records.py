@@ -19,8 +19,8 @@ MAX_REQUEST_BYTES: Final = 64
 """Of a caller's name for an order (WAL-25)."""
 
 _VERSION: Final = b"\x01"
-_FULFILLED: Final = b"\x81"
-"""In place of the version of a submission."""
+FULFILLED: Final = b"\x81"
+"""The first byte of an encoded `Fulfilled`, in place of the version of a submission."""
 _ENTRY_BYTES: Final = 256
 _U64: Final = 8
 _MAX_KEYS: Final = 255
@@ -127,7 +127,7 @@ def decode_submission(raw: bytes) -> Submission:
 def encode_fulfilled(fulfilled: Fulfilled) -> bytes:
     """Encodes what stays of a submission: at most 130 bytes; raises `ValueUnencodableError`."""
     return (
-        _FULFILLED
+        FULFILLED
         + octets.sized(fulfilled.request, 1, MAX_REQUEST_BYTES, "request")
         + octets.fixed(fulfilled.order, HASH_BYTES, "order")
         + octets.fixed(fulfilled.hash, HASH_BYTES, "hash")
@@ -136,7 +136,7 @@ def encode_fulfilled(fulfilled: Fulfilled) -> bytes:
 
 def decode_draft(raw: bytes) -> Submission | Fulfilled:
     """Reads a submission or what stays of one; raises `WalletStateDamagedError` for all else."""
-    if raw[:1] != _FULFILLED:
+    if raw[:1] != FULFILLED:
         return decode_submission(raw)
     with reading(raw[1:], "request", _ENTRY_BYTES) as reader:
         return Fulfilled(

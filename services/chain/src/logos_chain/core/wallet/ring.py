@@ -4,7 +4,7 @@ Spec: docs/protocol/chain-wallet.md, WAL-8, WAL-9, WAL-18. Source: LIP-154, draf
 Note Keys and Wallet Recovery.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
@@ -38,6 +38,8 @@ class KeyRing:
         self._used: dict[Role, set[int]] = {Role.RECEIVE: set(), Role.CHANGE: set()}
         self._watched: set[bytes] = set()
         self._next_receive = 0
+        self._first_receive = 0
+        """Those below were given out on a chain that was given up."""
         for role in self._keys:
             self._extend(role, GAP_LIMIT)
 
@@ -86,6 +88,20 @@ class KeyRing:
         """
         for role in self._keys:
             self._extend(role, count)
+
+    def begin_after(self, used: Mapping[Role, int]) -> None:
+        """Knows the keys that were in use on a chain that was given up (CON-52).
+
+        Those for change are used again, from the first on: a wallet that is restored finds them.
+        Those to be paid to are not given out again. Derives ten in a millisecond.
+
+        Args:
+            used: Below which numbers, by role.
+        """
+        for role, number in used.items():
+            self._extend(role, number + GAP_LIMIT)
+        self._first_receive = used.get(Role.RECEIVE, 0)
+        self._next_receive = max(self._next_receive, self._first_receive)
 
     def use_all_before(self, keys: Iterable[bytes]) -> None:
         """Takes all keys of a role before those that have got notes for used: they may have been.
@@ -179,10 +195,14 @@ class KeyRing:
         return self._account.secret_key(*self._places[key])
 
     def _fresh(self, role: Role) -> list[bytes]:
-        """Returns the unused keys that a restored wallet finds, those of undone blocks last."""
+        """Returns the unused keys that a restored wallet finds, those of undone blocks last.
+
+        Of those to be paid to, the ones that were not given out on a chain that was given up.
+        """
         used = self._used[role]
-        window = self._keys[role][: max(used, default=-1) + 1 + GAP_LIMIT]
-        unused = [each for number, each in enumerate(window) if number not in used]
+        first = self._first_receive if role is Role.RECEIVE else 0
+        window = self._keys[role][: max(first, max(used, default=-1) + 1) + GAP_LIMIT]
+        unused = [window[at] for at in range(first, len(window)) if at not in used]
         return sorted(unused, key=self._seen.__contains__)
 
     def _extend(self, role: Role, end: int) -> None:

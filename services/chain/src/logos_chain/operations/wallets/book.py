@@ -7,13 +7,13 @@ Spec: docs/protocol/chain-wallet.md, WAL-16, WAL-22 to WAL-24.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from logos_base.machine import Answer
 from logos_chain.core.ports import ChainStore
 from logos_chain.core.wallet.beginnings import LOOK_AHEAD
-from logos_chain.core.wallet.derivation import Account
+from logos_chain.core.wallet.derivation import Account, Role
 from logos_chain.core.wallet.errors import (
     KeyUnknownError,
     NoteUnavailableError,
@@ -92,6 +92,8 @@ class WalletBook:
         """The block for which the disk has the newest state."""
         self._gone: set[bytes] = set()
         self._watched: set[bytes] = set()
+        self._used: Mapping[Role, int] = {}
+        """Below which numbers keys were in use on a chain that was given up; empty: none was."""
         self._is_other = False
         """Whether what is on disk is another phrase's."""
 
@@ -102,8 +104,15 @@ class WalletBook:
         return self.machine
 
     def fresh(self, *, tip: bytes, height: int) -> Wallet:
-        """Returns a machine that has seen nothing, after a block."""
+        """Returns a machine that has seen nothing, after a block.
+
+        Where a chain was given up it looks for as many keys and vouchers beyond those that were
+        used on it as after a checkpoint (CON-52), which blocks for some seconds.
+        """
         made = Wallet(self.account, self._rng, tip=tip, height=height)
+        if self._used:
+            made.keys.begin_after(self._used)
+            made.look_ahead(max(self._used.values()) + LOOK_AHEAD)
         self._watch_all(made)
         return made
 
@@ -116,11 +125,12 @@ class WalletBook:
             DiskFullError, StoreFailedError.
         """
         await self._load_watched()
+        self._used = await self.store.used_before(self.name)
         raw = await self.store.load(self.name, block)
         if raw is None:
             return False
         try:
-            machine = await asyncio.to_thread(Wallet.restored, self.account, self._rng, raw)
+            machine = await asyncio.to_thread(self._restored, raw)
         except WalletOtherError:
             log.warning("what is kept of a wallet is another phrase's", extra={"wallet": self.name})
             self._is_other = True
@@ -133,9 +143,15 @@ class WalletBook:
         self._kept = block
         return True
 
+    def _restored(self, raw: bytes) -> Wallet:
+        made = Wallet.restored(self.account, self._rng, raw)
+        made.keys.begin_after(self._used)
+        return made
+
     def replace(self, account: Account) -> None:
         """Makes it the wallet of another phrase, which is to be scanned for. Under the lock."""
         self.account, self.machine, self._is_other = account, None, True
+        self._used = {}
         for each in (self.submissions, self.due, self.fulfilled, self._unkept, self._gone):
             each.clear()
 
@@ -172,7 +188,7 @@ class WalletBook:
             if any(self._chain.is_final(each) for each in containing):
                 self._fulfil(draft)
                 return
-            _know_keys(machine, draft.draft)
+            await _know_keys(machine, draft.draft)
             machine.resume(draft.draft, self.unix_ms())
         except (KeyUnknownError, NoteUnavailableError, WalletStateDamagedError) as error:
             log.warning("a kept transaction is given up", extra={"error": str(error)})
@@ -292,13 +308,13 @@ class WalletBook:
             machine.keys.watch(each)
 
 
-def _know_keys(machine: Wallet, draft: Draft) -> None:
+async def _know_keys(machine: Wallet, draft: Draft) -> None:
     """Makes sure that a kept draft's keys are known; raises `KeyUnknownError`.
 
     Where the chain was given up, the wallet has not come to the blocks that have used them
-    (CON-52): then it looks for as many as after a checkpoint, which blocks for some 0.1 s.
+    (CON-52): then it looks for as many as after a checkpoint.
     """
-    if not all(machine.keys.is_own(each) for each in draft.signing_keys):
-        machine.keys.look_ahead(LOOK_AHEAD)
+    if not all(machine.keys.is_own(each) for each in (*draft.signing_keys, *draft.keys)):
+        await asyncio.to_thread(machine.keys.look_ahead, LOOK_AHEAD)
     for each in draft.signing_keys:
         machine.keys.secret_key(each)
