@@ -28,6 +28,7 @@ MAX_ASKED: Final = 4
 MAX_FETCHES: Final = 12
 """Downloads of single blocks and of ancestors at once; others wait. As many as orphans, and as
 proposals ask for, and one."""
+MAX_APART: Final = 1_024
 KEPT_DIVERGED: Final = 16
 _shuffle: Final = secrets.SystemRandom().shuffle
 
@@ -60,10 +61,14 @@ class SyncOperations:
         self._first: Download | None = None
         self.ends: Counter[PeerEnd] = Counter()
         """How often talks with peers have ended so."""
-        self.diverged = 0
-        """How often a peer's chain had left this node's before its latest immutable block."""
+        self._apart: set[str] = set()
         self.last_diverged: deque[Diverged] = deque(maxlen=KEPT_DIVERGED)
         """The newest of them (CON-47)."""
+
+    @property
+    def diverged(self) -> int:
+        """Peers whose chain had left this node's before the final block; at most `MAX_APART`."""
+        return len(self._apart)
 
     @property
     def progress(self) -> DownloadProgress | None:
@@ -128,7 +133,8 @@ class SyncOperations:
         return run
 
     def _note_diverged(self, found: Diverged) -> None:
-        self.diverged += 1
+        if len(self._apart) < MAX_APART:
+            self._apart.add(found.peer)
         self.last_diverged.append(found)
         log.warning(
             "a peer follows a chain that left this one before its latest immutable block",
