@@ -42,6 +42,7 @@ from logos_chain.core.wallet.types import (
     Settled,
 )
 from logos_chain.core.wallet.wallet import Wallet
+from logos_chain.operations.wallets.payments import Payments
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ class WalletBook:
         """
         self.name = name
         self.account = account
+        self.payments = Payments(chain)
         self.store = store
         self.lock = asyncio.Lock()
         self.unix_ms = unix_ms
@@ -202,6 +204,7 @@ class WalletBook:
         """Notes what a machine tells; returns the drafts that it answers with."""
         drafts: list[Draft] = []
         for effect in effects:
+            self.payments.heard(effect)
             match effect:
                 case Answer(value=Draft() as draft):
                     drafts.append(draft)

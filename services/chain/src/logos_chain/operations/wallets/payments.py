@@ -3,15 +3,11 @@
 Spec: docs/protocol/chain-wallet.md, WAL-33.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from logos_chain.core.ports import ChainStore
-from logos_chain.core.wallet.derivation import Account
-from logos_chain.core.wallet.ports import WalletStore
-from logos_chain.core.wallet.selection import Rng
-from logos_chain.core.wallet.types import Draft, Dropped, Effect, Settled
+from logos_chain.core.wallet.types import Dropped, Effect, Settled
 from logos_chain.core.wallet.wallet import Wallet
-from logos_chain.operations.wallets.book import WalletBook
 
 Tell = Callable[[str], None]
 """Gets the mark of a payment that a block has. Never waits, never fails."""
@@ -65,28 +61,3 @@ class Payments:
         """Forgets all: it is another wallet."""
         self._marks.clear()
         self._settled.clear()
-
-
-class PayingBook(WalletBook):
-    """The book of a wallet whose payments are told of."""
-
-    def __init__(
-        self,
-        name: str,
-        account: Account | None,
-        store: WalletStore,
-        chain: ChainStore,
-        *,
-        rng: Rng,
-        unix_ms: Callable[[], int],
-    ) -> None:
-        """Arguments as `WalletBook`."""
-        super().__init__(name, account, store, chain, rng=rng, unix_ms=unix_ms)
-        self.payments = Payments(chain)
-
-    def obey(self, effects: Iterable[Effect]) -> list[Draft]:
-        """As `WalletBook.obey`; the payments hear of each."""
-        heard = list(effects)
-        for each in heard:
-            self.payments.heard(each)
-        return super().obey(heard)

@@ -24,7 +24,7 @@ from logos_chain.core.wallet.records import MAX_REQUEST_BYTES, Submission
 from logos_chain.core.wallet.types import Draft, Effect, Order, Prices
 from logos_chain.core.wallet.wallet import Wallet
 from logos_chain.operations.following import FollowOperations
-from logos_chain.operations.wallets.payments import PayingBook
+from logos_chain.operations.wallets.book import WalletBook
 from logos_chain.operations.wallets.proving import (
     DraftProver,
     DraftWitnesses,
@@ -116,7 +116,7 @@ class Submitter:
 
     def __init__(
         self,
-        book: PayingBook,
+        book: WalletBook,
         follow: FollowOperations,
         prover: DraftProver,
         submit: Submit,

@@ -23,9 +23,9 @@ from logos_chain.operations.chain_events import EventsLost, Listener
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.leading import Make
 from logos_chain.operations.opening import OpenChain
+from logos_chain.operations.wallets.book import WalletBook
 from logos_chain.operations.wallets.claiming import Claimer
 from logos_chain.operations.wallets.keystores import WalletKeystore
-from logos_chain.operations.wallets.payments import PayingBook
 from logos_chain.operations.wallets.proving import DraftProver
 from logos_chain.operations.wallets.submitting import Prepared, Submit, Submitter
 from logos_chain.operations.wallets.tracking import Tracker
@@ -87,7 +87,7 @@ class WalletOperations:
         self._follow = follow
         self._tasks: asyncio.TaskGroup | None = None
         self._heard: Listener | None = None
-        self._book = PayingBook(
+        self._book = WalletBook(
             name,
             account,
             ports.store,
