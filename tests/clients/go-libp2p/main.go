@@ -26,6 +26,9 @@ import (
 const (
 	relay    = protocol.ID("/vac/waku/relay/2.0.0")
 	patience = 2 * time.Minute
+	// waiting is how many messages may wait for a neighbour, or for this program. By default it
+	// is 32, and the library drops what is more than that.
+	waiting = 4096
 )
 
 func main() {
@@ -57,6 +60,7 @@ func run(ctx context.Context, address, name string) error {
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
 		pubsub.WithNoAuthor(),
 		pubsub.WithMessageIdFn(messageID),
+		pubsub.WithPeerOutboundQueueSize(waiting),
 	)
 	if err != nil {
 		return err
@@ -65,7 +69,7 @@ func run(ctx context.Context, address, name string) error {
 	if err != nil {
 		return err
 	}
-	subscription, err := topic.Subscribe()
+	subscription, err := topic.Subscribe(pubsub.WithBufferSize(waiting))
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ from logos_testnet.testnet import Testnet, front_door
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 SHARD = "/waku/2/rs/3/5"
-COUNT = 50
+COUNT = 200
 PATIENCE_S = 60.0
 QUIET_S = 3.0
 
@@ -37,7 +37,7 @@ def program(tmp_path: Path) -> Path:
 
 
 def messages(sender: str) -> list[Message]:
-    """Of every size up to some KiB, with all that a message can have but a proof."""
+    """Of every size up to 20 KiB, with all that a message can have but a proof."""
     return [
         Message(
             payload=f"{sender} {number} ".encode() * (1 + 10 * number),
