@@ -6,33 +6,32 @@ of a seeded setup, which costs as much to prove and to verify with as any other.
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Final
 
+from benchmarks.chain_leader import Leader
 from benchmarks.report import say
 from benchmarks.running import ROOT
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from logos_chain.core.consensus.fork_choice import Rule
-from logos_chain.core.consensus.lottery import LeaderNote, entropy_contribution, lottery_of
+from logos_chain.core.consensus.lottery import LeaderNote
 from logos_chain.core.consensus.presets import PRESETS
-from logos_chain.core.leadership import LEADERSHIP, OwnNote, private_values, public_values
+from logos_chain.core.leadership import LEADERSHIP, OwnNote, made_by
 from logos_chain.core.ledger.obligations import zk_signature
 from logos_chain.core.wallet.signing import signature_witness
 from logos_chain.operations.following import FollowOperations
 from logos_chain.operations.opening import Network, OpenChain, Opening
 from logos_chain.operations.verifying import CIRCUITS, CircuitProofs, Proof, Proofs, ProofVerifier
 from logos_chain.store.opening import OpenStore, open_store
-from logos_crypto.circuits import CircuitKey, public_inputs, witness
+from logos_crypto.circuits import CircuitKey
 from logos_crypto.jobs import CircuitJob
 from logos_crypto.keys import CircuitKeys
-from logos_mantle.blocks import Block, body_root
+from logos_mantle.blocks import Block
 from logos_mantle.genesis import GenesisParameters, genesis_block, read_genesis
-from logos_mantle.headers import Header, ProofOfLeadership
 from logos_mantle.notes import Note
 from logos_mantle.operations import operation_id
 from logos_mantle.proofs import ZkSignatureProof
@@ -174,30 +173,10 @@ class Proving:
         transactions: Sequence[SignedTransaction] = (),
     ) -> tuple[Block, Proof]:
         """A block on the tip with a real proof of leadership; returns that proof too."""
-        slot, own = next(_wins(world, follow))
-        aged, latest = await follow.aged_path(own.id, slot), await follow.note_path(own.id)
-        assert aged is not None
-        assert latest.value is not None
-        epoch = follow.epoch_at(slot)
-        key = Ed25519PrivateKey.from_private_bytes(named(f"leader of {slot}"))
-        leader_key = key.public_key().public_bytes_raw()
-        entropy = entropy_contribution(slot, own.leader)
-        public = public_values(
-            lottery_of(epoch, PARAMETERS.activation),
-            aged_root=epoch.aged_root,
-            latest_root=follow.tip.state.ledger_root,
-            slot=slot,
-            entropy=entropy,
-            leader_key=leader_key,
-        )
-        asked = witness(LEADERSHIP, public, private_values(own, aged, latest.value))
-        proof = await self.prover.prove(CircuitJob(asked, self.keys[LEADERSHIP]))
-        leadership = ProofOfLeadership(named(f"voucher {slot}"), entropy, proof, leader_key)
-        root = body_root((), [each.hash for each in transactions])
-        header = Header(follow.tip.id, slot, root, leadership)
-        block = Block(header, key.sign(header.encoded), (), tuple(transactions))
+        leader = Leader(follow, PARAMETERS, _notes(world), self.prover, self.keys[LEADERSHIP])
+        block, proof = await leader.block(transactions)
         world.blocks[block.id] = block
-        return block, (public_inputs(LEADERSHIP, public), proof)
+        return block, proof
 
     async def led_chain(
         self, world: World, folder: Path, count: int
@@ -220,19 +199,15 @@ class Proving:
         return {LEADERSHIP: leadership, SIGNATURE: [signature_proof(each) for each in transfers]}
 
 
-def _wins(world: World, follow: FollowOperations) -> Iterator[tuple[int, OwnNote]]:
-    """Slots after the tip that notes of the genesis win, in their order."""
-    outputs, made = world.genesis.transfer.outputs, operation_id(world.genesis.transfer)
-    notes = [
-        OwnNote(LeaderNote(each, SECRET, outputs[at].value), ALICE, made, at)
-        for at, each in enumerate(world.funds)
+def _notes(world: World) -> list[OwnNote]:
+    """Alice's of the genesis."""
+    made = world.genesis.transfer
+    leaders = [
+        LeaderNote(each, SECRET, note.value)
+        for each, note in zip(world.funds, made.outputs, strict=True)
+        if note.public_key == ALICE
     ]
-    first = follow.tip.slot + 1
-    for slot in range(first, first + PARAMETERS.epoch_slots):
-        lottery = lottery_of(follow.epoch_at(slot), PARAMETERS.activation)
-        for note in notes:
-            if note.public_key == ALICE and lottery.wins(slot, note.leader):
-                yield slot, note
+    return made_by(operation_id(made), made.outputs, leaders)
 
 
 def signature_proof(transfer: SignedTransaction) -> Proof:

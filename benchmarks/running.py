@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,18 +87,24 @@ def planned(
 
 @asynccontextmanager
 async def running(
-    node_count: int | None, path: Path = TOPOLOGY, ports_from: int = 0
+    node_count: int | None,
+    path: Path = TOPOLOGY,
+    ports_from: int = 0,
+    prepare: Callable[[Plan, Layout], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Running]:
     """Starts a testnet in a new folder under `.logos`, and removes all of it at the end.
 
-    `ports_from`: what its ports are above those of others, so that two can run at once.
+    `ports_from`: what its ports are above those of others, so that two can run at once. `prepare`
+    is called before it starts.
     """
     prepare_process()  # what a client written with the SDK does too
     (ROOT / ".logos").mkdir(exist_ok=True)
     layout = Layout(Path(tempfile.mkdtemp(prefix="benchmark-", dir=ROOT / ".logos")))
     testnet = ProcessTestnet(planned(node_count, layout, path, ports_from), layout)
-    say(f"starting {len(testnet.plan.nodes)} nodes")
     try:
+        if prepare is not None:
+            await prepare(testnet.plan, layout)
+        say(f"starting {len(testnet.plan.nodes)} nodes")
         yield Running(testnet.plan, layout, await testnet.up(silent), testnet)
     finally:
         await testnet.down(silent, purge=True)
