@@ -1,7 +1,8 @@
 """The app over ASGI, without sockets, and what a browser would send to it."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +17,14 @@ from logos_client.token_file import make_token_file
 HOST = "small.localhost:17900"
 ORIGIN = f"http://{HOST}"
 FROM_OURS = {"origin": ORIGIN, "sec-fetch-site": "same-origin"}
+PATIENCE_S = 60
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Waits for what changes without an event of its own."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 def variables(folder: Path, **others: str) -> dict[str, str]:

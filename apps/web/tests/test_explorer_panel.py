@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
@@ -22,6 +22,7 @@ from app_chain import (
     transfer,
     visiting_chain,
 )
+from app_rig import until
 from logos.chain.v1 import chain_pb2 as pb
 from logos.chain.v1 import transaction_pb2
 from logos_app.nodes.model import Reach
@@ -30,19 +31,12 @@ from logos_app.running import background
 from logos_app.testnet.broadcast import _follow_panel, _live_part
 
 HOSTILE = "<script>alert(1)</script>\u202e"
-PATIENCE_S = 20
 
 
 @pytest.fixture
 async def visitor(tmp_path: Path) -> AsyncIterator[Visitor]:
     async with visiting_chain(tmp_path, "explorer") as one:
         yield one
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not holds():  # noqa: ASYNC110 - it is the app that changes it, without an event
-            await asyncio.sleep(0.01)
 
 
 async def part(visitor: Visitor, thing: str = "") -> str:

@@ -1,7 +1,6 @@
 """Where the chains of nodes end: what the map says, and that it is told as blocks arrive."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,14 +8,13 @@ import grpc
 import pytest
 
 from app_chain import Visitor, an_id, summary, visiting_chain
-from app_rig import visiting
+from app_rig import until, visiting
 from logos_app.nodes.model import NodeSeen, Reach, Tip
 from logos_app.running import background
 from logos_app.testnet.blocks import PULSE_MS, SETTLE_MS, standings
 from logos_app.testnet.broadcast import TESTNET, _follow_panel, broadcast
 
 NOW_MS = 1_000_000
-PATIENCE_S = 20
 
 
 def chain(height: int, *, fork_at: int | None = None) -> tuple[bytes, ...]:
@@ -130,12 +128,6 @@ async def test_the_samples_have_each_word(path: str, tmp_path: Path) -> None:
 async def visitor(tmp_path: Path) -> AsyncIterator[Visitor]:
     async with visiting_chain(tmp_path, "explorer") as one:
         yield one
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not holds():  # noqa: ASYNC110 - it is the app that changes it, without an event
-            await asyncio.sleep(0.01)
 
 
 def tip_of(visitor: Visitor) -> Tip | None:

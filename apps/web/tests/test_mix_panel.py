@@ -1,7 +1,7 @@
 """The panel Mix before nodes that tell a script: its page, its profile, a request over its hops."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ import grpc
 import httpx
 import pytest
 
-from app_rig import FROM_OURS, browser, csrf_of, made, open_session
+from app_rig import FROM_OURS, PATIENCE_S, browser, csrf_of, made, open_session, until
 from logos.kernel.v1 import events_pb2, events_pb2_grpc
 from logos.network.v1 import mix_pb2 as pb
 from logos.network.v1 import mix_pb2_grpc
@@ -25,7 +25,6 @@ NODES = ("node1", "node2", "node3", "node4")
 PARTIAL = {**FROM_OURS, "hx-request": "true"}
 WAY = [("node2", b"a"), ("node3", b"b"), ("node4", b"c")]
 BACK = [("node3", b"d"), ("node2", b"e"), ("node1", b"f")]
-PATIENCE_S = 60
 HELD, FORWARDED = pb.TraceResponse.STEP_HELD, pb.TraceResponse.STEP_FORWARDED
 DELIVERED, DROPPED = pb.TraceResponse.STEP_DELIVERED, pb.TraceResponse.STEP_DROPPED
 
@@ -240,12 +239,6 @@ async def test_a_request_shows_its_hops_as_they_tell(visitor: Visitor) -> None:
     assert b'"ping"' in visitor.mixes.acts[0]
     assert b"node4" not in visitor.mixes.acts[0], "whom one asks is nobody's business"
     assert "The answer came back" in await visitor.page()
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not is_so():  # noqa: ASYNC110 - a server's
-            await asyncio.sleep(0.02)
 
 
 async def test_a_hop_that_drops_it_ends_it(visitor: Visitor) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from chain_commands import use_token
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -124,8 +125,7 @@ class Node:
 
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
-    monkeypatch.setenv("LOGOS_TOKEN", f"logos_{43 * 'b'}")
-    monkeypatch.delenv("LOGOS_OUTPUT", raising=False)
+    use_token(monkeypatch)
     chain, server = Scripted(), grpc.server(ThreadPoolExecutor(2))
     chain_pb2_grpc.add_ChainNodeServicer_to_server(chain, server)
     wallet_pb2_grpc.add_WalletServicer_to_server(chain, server)

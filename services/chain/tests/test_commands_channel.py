@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from chain_commands import ChannelCommands, use_token
+from typer.testing import CliRunner
 
 from logos_cli.main import app
 from zone_chain import key_of
@@ -20,24 +20,15 @@ CHANNEL = key_of("channel").hex()
 OTHER = key_of("other").hex()
 
 
-class Node:
+class Node(ChannelCommands):
     """A node that makes a block now and then, and the command line towards it."""
 
     def __init__(self) -> None:
-        self.address = ""
+        super().__init__("")
         self.fake = FakeNode(channel=bytes.fromhex(CHANNEL))
         self.begun = threading.Event()
         self.loop = asyncio.new_event_loop()
         self.is_over = False
-
-    def run(self, *words: str) -> Result:
-        return CliRunner().invoke(app, ["--address", self.address, "channel", *words])
-
-    def json(self, *words: str) -> Any:
-        told = self.run(*words, "--output", "json")
-        assert told.exit_code == 0, told.output
-        found = json.loads(told.stdout)
-        return found[0] if isinstance(found, list) else found
 
     def serve(self) -> None:
         self.loop.run_until_complete(self._serve())
@@ -56,8 +47,7 @@ class Node:
 
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
-    monkeypatch.setenv("LOGOS_TOKEN", f"logos_{43 * 'b'}")
-    monkeypatch.delenv("LOGOS_OUTPUT", raising=False)
+    use_token(monkeypatch)
     found = Node()
     thread = threading.Thread(target=found.serve)
     thread.start()

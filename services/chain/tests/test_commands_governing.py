@@ -1,6 +1,5 @@
 """`logosctl channel`: keys, rules and notes of a channel, and what a node keeps of its writers."""
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import Any
 
 import grpc
 import pytest
+from chain_commands import ChannelCommands, use_token
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from chain_answers import CHANNEL, HASH, NOTE, PUBLIC, WRITER, ChainAnswers, SequencerAnswers
 from logos.chain.v1 import chain_pb2_grpc, zone_pb2, zone_pb2_grpc
@@ -80,22 +80,13 @@ class Scripted(ChainAnswers, SequencerAnswers):
         return response.draft
 
 
-class Node:
+class Node(ChannelCommands):
     """A node, and the command line towards it, in a folder with keys."""
 
     def __init__(self, address: str, chain: Scripted, folder: Path) -> None:
+        super().__init__(address)
         self.chain = chain
-        self.address = address
         self.folder = folder
-
-    def run(self, *words: str) -> Result:
-        return CliRunner().invoke(app, ["--address", self.address, "channel", *words])
-
-    def json(self, *words: str) -> Any:
-        told = self.run(*words, "--output", "json")
-        assert told.exit_code == 0, told.output
-        found = json.loads(told.stdout)
-        return found[0] if isinstance(found, list) else found
 
     def file(self, name: str) -> str:
         return str(self.folder / name)
@@ -103,8 +94,7 @@ class Node:
 
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Node]:
-    monkeypatch.setenv("LOGOS_TOKEN", f"logos_{43 * 'b'}")
-    monkeypatch.delenv("LOGOS_OUTPUT", raising=False)
+    use_token(monkeypatch)
     for name, private in (("own", WRITER), ("other", OTHER.private_bytes_raw())):
         write_private(tmp_path / name, private.hex().encode())
     write_private(tmp_path / "stranger", STRANGER.encode())

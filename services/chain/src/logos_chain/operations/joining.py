@@ -23,8 +23,6 @@ MAX_PEERS: Final = 4
 """Connected peers that are followed."""
 AGAIN_S: Final = 10.0
 """After a download that has not brought the chain of others in place of one that was given up."""
-
-
 RECENT_BLOCKS: Final = 20
 """Mean times between blocks: a chain of others whose tip is older is not all of it. So long a pause
 comes once in 2^28 blocks."""
