@@ -3,18 +3,20 @@
 
 import errno
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 KEPT_LINES = 40
 PLAIN_INTERVAL_S = 10.0
 TERMINAL_INTERVAL_S = 0.2
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 USAGE, FAILED, INTERRUPTED = 2, 5, 130
 """Exit codes, as in docs/operations.md."""
 
@@ -65,7 +67,56 @@ def run(
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
     interval = TERMINAL_INTERVAL_S if on_terminal else PLAIN_INTERVAL_S
     report(f"{label} …")
-    with subprocess.Popen(
+    with _running(arguments, folder, variables) as process:
+        for line in process.stdout or ():
+            last_lines.append(line.rstrip())
+            if (step := re.search(counted, line)) is None:
+                continue
+            steps, newest = steps + 1, step[1]
+            if time.monotonic() - last >= interval:
+                last = time.monotonic()
+                _move(f"  {steps} done, now {newest}, {last - begun:.0f} s", on_terminal)
+    seconds = time.monotonic() - begun
+    if process.returncode != 0:
+        output = "\n".join(f"    {line}" for line in last_lines)
+        raise SetupError(f"{label} failed with {process.returncode}:\n{output}", FAILED)
+    _move(f"  {label}: done in {seconds:.0f} s", on_terminal)
+    if on_terminal:
+        _write("\n")
+
+
+@contextmanager
+def _running(
+    arguments: list[str], folder: Path, variables: Mapping[str, str] | None
+) -> Iterator[subprocess.Popen[str]]:
+    """Runs a program that does not outlive this process, whatever ends that, and waits for it.
+
+    A signal that comes while it is being started is obeyed once it can be ended.
+    """
+    came: list[int] = []
+    raising = [one for one in ENDING if callable(signal.getsignal(one))]
+    before = {one: signal.signal(one, lambda number, _: came.append(number)) for one in raising}
+    process: subprocess.Popen[str] | None = None
+    with ExitStack() as running:
+        try:
+            try:
+                process = running.enter_context(_begun(arguments, folder, variables))
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+            for each in came:
+                signal.raise_signal(each)
+            yield process
+        except BaseException:
+            if process is not None:
+                process.terminate()
+            raise
+
+
+def _begun(
+    arguments: list[str], folder: Path, variables: Mapping[str, str] | None
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         arguments,
         cwd=folder,
         env=variables,
@@ -74,26 +125,7 @@ def run(
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-    ) as process:
-        try:
-            for line in process.stdout or ():
-                last_lines.append(line.rstrip())
-                if (step := re.search(counted, line)) is None:
-                    continue
-                steps, newest = steps + 1, step[1]
-                if time.monotonic() - last >= interval:
-                    last = time.monotonic()
-                    _move(f"  {steps} done, now {newest}, {last - begun:.0f} s", on_terminal)
-        except BaseException:
-            process.terminate()  # it must not outlive this process
-            raise
-    seconds = time.monotonic() - begun
-    if process.returncode != 0:
-        output = "\n".join(f"    {line}" for line in last_lines)
-        raise SetupError(f"{label} failed with {process.returncode}:\n{output}", FAILED)
-    _move(f"  {label}: done in {seconds:.0f} s", on_terminal)
-    if on_terminal:
-        _write("\n")
+    )
 
 
 def _move(text: str, on_terminal: bool) -> None:

@@ -5,12 +5,14 @@ import importlib.util
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -326,6 +328,33 @@ def test_a_program_that_fails_is_no_wrong_usage(
         module.run(["false"], label="installing", counted="x", folder=tmp_path)
 
     assert getattr(caught.value, "code", None) == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_program_ends_with_a_preparation_that_is_ended_as_it_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int
+) -> None:
+    module = load("reporting", monkeypatch)
+    started: list[subprocess.Popen[str]] = []
+
+    class Popen(subprocess.Popen[str]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+            signal.raise_signal(number)
+
+    def end(*_: object) -> None:
+        sys.exit(9)
+
+    monkeypatch.setattr(module.subprocess, "Popen", Popen)
+    before = signal.signal(number, end)
+    try:
+        with pytest.raises(SystemExit):
+            module.run(["sleep", "600"], label="waiting", counted="x", folder=tmp_path)
+        assert signal.getsignal(number) is end
+    finally:
+        signal.signal(number, before)
+    assert [each.poll() for each in started] == [-signal.SIGTERM]
 
 
 def test_nothing_is_said_where_stderr_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:

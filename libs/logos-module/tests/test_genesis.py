@@ -120,6 +120,34 @@ def test_a_run_that_is_terminated_ends_its_command(tmp_path: Path) -> None:
         assert runner.wait() == 1
 
 
+TERMINATED_EARLY = """
+import os, runpy, signal, subprocess, sys
+
+class Popen(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+subprocess.Popen = Popen
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Terminates a run whose command has begun, but is not known yet to be running."""
+
+
+def test_a_run_that_is_terminated_while_its_command_starts_ends_it(tmp_path: Path) -> None:
+    job = {"testnet": "t", "module": "m", "seed": None, "public": str(tmp_path), "nodes": {}}
+    command = ["python", "-c", "import time; time.sleep(600)"]
+    with subprocess.Popen(
+        [sys.executable, "-c", TERMINATED_EARLY, genesis.__file__, *command],
+        env={**os.environ, "LOGOS_GENESIS": json.dumps(job)},
+        stdout=subprocess.PIPE,
+    ) as runner:
+        assert runner.stdout is not None
+        assert runner.stdout.read() == b""  # it ends once the command has closed it
+        assert runner.wait() == 1
+
+
 def test_a_run_that_is_killed_is_done_again_in_empty_folders(tmp_path: Path) -> None:
     job = {"testnet": "t", "module": "m", "seed": None, "public": str(tmp_path / "public")}
     job |= {"nodes": {"a": {"settings": {}, "folder": str(tmp_path / "a")}}}

@@ -103,17 +103,35 @@ def run_once(job: GenesisJob, command: Sequence[str]) -> int:
         _empty(folder)
     program = sys.executable if command[0] == "python" else command[0]
     try:
-        ended = subprocess.run([program, *command[1:]], check=False)  # noqa: S603 - the manifest's
+        code = _run([program, *command[1:]])
     except OSError as error:
         _print_error("GENESIS_FAILED", f"{program} cannot be started: {error.strerror}")
         return 1
-    if ended.returncode != 0:
-        _print_error(
-            "GENESIS_FAILED", f"the genesis job of {job.module} ended with {ended.returncode}"
-        )
+    if code != 0:
+        _print_error("GENESIS_FAILED", f"the genesis job of {job.module} ended with {code}")
         return 1
     _note_done(job)
     return 0
+
+
+def _run(words: Sequence[str]) -> int:
+    """Runs a program and returns its exit code; it ends with this one.
+
+    It must not write on while a later start makes the genesis again. A SIGTERM that comes while it
+    is being started waits until it can be killed.
+    """
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    process = subprocess.Popen(words)  # noqa: S603 - the manifest's
+    try:
+        signal.signal(signal.SIGTERM, before)
+        if came:
+            signal.raise_signal(signal.SIGTERM)
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def _made_for(job: GenesisJob) -> list[str] | None:
@@ -163,8 +181,6 @@ def _print_error(reason: str, text: str) -> None:
 
 def main() -> int:
     """Runs the program; returns its exit code."""
-    # Raises SystemExit, on which `subprocess.run` kills the command: it must not write on while
-    # a later start makes the genesis again.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         job = read_job()
