@@ -61,19 +61,25 @@ async def test_damaged_calls_are_the_callers_fault(
 async def _fuzz(
     channel: grpc.aio.Channel, seed: str, seconds: float, answers: Counter[tuple[str, str, str]]
 ) -> None:
-    end_s = asyncio.get_running_loop().time() + seconds
+    """Calls each method once, and then any, for `seconds` at least."""
+    end_s, due = asyncio.get_running_loop().time() + seconds, list(METHODS)
     async with asyncio.TaskGroup() as tasks:
         for worker in range(WORKERS):
             rng = Random(f"{seed}/{worker}")  # noqa: S311
-            tasks.create_task(_work(channel, rng, end_s, answers))
+            tasks.create_task(_work(channel, rng, answers, due=due, end_s=end_s))
 
 
 async def _work(
-    channel: grpc.aio.Channel, rng: Random, end_s: float, answers: Counter[tuple[str, str, str]]
+    channel: grpc.aio.Channel,
+    rng: Random,
+    answers: Counter[tuple[str, str, str]],
+    *,
+    due: list[Method],
+    end_s: float,
 ) -> None:
     requests = Requests(rng, {"module": ["stays"]})
-    while asyncio.get_running_loop().time() < end_s:
-        method = rng.choice(METHODS)
+    while due or asyncio.get_running_loop().time() < end_s:
+        method = due.pop() if due else rng.choice(METHODS)
         async with asyncio.timeout(HANG_S):
             code, reason = await _call(channel, method.path, requests.next(method), rng)
         answers[method.path, code.name, reason] += 1
