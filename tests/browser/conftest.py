@@ -92,10 +92,17 @@ def done(work: Coroutine[Any, Any, Any]) -> Any:
         return pool.submit(asyncio.run, work).result()
 
 
+def new_context(browser: Browser, **options: Any) -> BrowserContext:
+    """A context whose pages wait for as long as a busy machine takes."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE_MS)
+    return context
+
+
 @pytest.fixture(scope="module")
 def cookies(app: App, browser: Browser) -> Cookies:
     """A session's: a link opens one, and the app allows few attempts a minute."""
-    context = browser.new_context()
+    context = new_context(browser)
     page = context.new_page()
     page.goto(app.link())
     page.wait_for_url("**/testnet")
@@ -114,7 +121,6 @@ def watched(context: BrowserContext, allowed: tuple[str, ...] = ()) -> Iterator[
             errors.append(text)
 
     def attach(page: Page) -> None:
-        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: note(str(error)))
         page.on("console", lambda said: note(said.text) if said.type == "error" else None)
 
@@ -138,10 +144,11 @@ def visit(app: App, browser: Browser, cookies: Cookies) -> Iterator[Visit]:
         allowed: tuple[str, ...] = (),
         script: bool = True,
     ) -> Page:
-        context = browser.new_context(
+        context = new_context(
+            browser,
             viewport={"width": width, "height": height},
-            color_scheme=theme,  # type: ignore[arg-type]
-            reduced_motion=motion,  # type: ignore[arg-type]
+            color_scheme=theme,
+            reduced_motion=motion,
             java_script_enabled=script,
         )
         contexts.append(context)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import LIVE, App, Cookies, Visit, done
+from browser.conftest import LIVE, App, Cookies, Visit, done, new_context
 from logos.storage.v1 import storage_pb2, storage_pb2_grpc
 from logos_client.channels import channel_to
 from logos_testnet.app_process import AppProcess
@@ -102,7 +102,7 @@ def test_isolation_is_undone_from_its_notice(visit: Visit) -> None:
 
 def test_two_people_see_each_other_s_acts(visit: Visit, browser: Browser, app: App) -> None:
     one = visit("/testnet")
-    context = browser.new_context()
+    context = new_context(browser)
     other = context.new_page()
     other.goto(app.link())
     other.wait_for_selector(LIVE)
@@ -287,7 +287,7 @@ def test_a_picture_is_shown_from_ranges(visit: Visit, tmp_path: Path) -> None:
 
 def test_a_link_is_used_once(browser: Browser, app: App) -> None:
     link = app.link()
-    for context in (browser.new_context(), browser.new_context()):
+    for context in (new_context(browser), new_context(browser)):
         page = context.new_page()
         page.goto(link)
         page.wait_for_url("**/testnet" if context is browser.contexts[-2] else "**/open")
@@ -355,7 +355,7 @@ def test_the_cookie_is_hidden_from_scripts(visit: Visit, cookies: Cookies) -> No
 
 
 def test_a_session_that_ends_says_so(browser: Browser, app: App) -> None:
-    context = browser.new_context()
+    context = new_context(browser)
     page = context.new_page()
     page.goto(app.link())
     page.wait_for_selector(LIVE)

@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
-from browser.conftest import AXE, LIVE, App, Cookies, Visit
+from browser.conftest import AXE, LIVE, App, Cookies, Visit, new_context
 from browser.slow_server import slowly
 
 PAGES = [
@@ -58,7 +58,7 @@ def violations(page: Page) -> list[str]:
 @pytest.fixture(scope="module", autouse=True)
 def stored(app: App, browser: Browser, cookies: Cookies) -> None:
     """A file on node1: the page of files has a row whatever runs before."""
-    with browser.new_context() as context:
+    with new_context(browser) as context:
         context.add_cookies(cookies)  # type: ignore[arg-type]
         page = context.new_page()
         page.goto(f"{app.address}/at/node1/files/")
